@@ -8,7 +8,7 @@ import random
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -267,13 +267,13 @@ def test_one_poll_serves_all(filled, reader, monkeypatch):
 def test_the_stream_ends_with_the_credential(filled, reader, monkeypatch):
     over, given = threading.Event(), querying.authorize
 
-    def authorize(permission: Any) -> Callable[..., TenantScope]:
+    def authorize(permission: Any) -> Callable[..., Awaitable[TenantScope]]:
         inner = given(permission)
 
-        def scope(request: Request) -> TenantScope:
+        async def scope(request: Request) -> TenantScope:
             if over.is_set():
                 raise TokenExpired("The token has expired.")
-            return inner(request)
+            return await inner(request)
 
         return scope
 

@@ -8,9 +8,10 @@ import random
 import socket
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import jwt
@@ -133,10 +134,10 @@ def mac(purpose: str, data: bytes) -> bytes:
     return hmac.digest(b"test/" + purpose.encode(), data, hashlib.sha256)
 
 
-def authorize(permission: Permission) -> Callable[[Request], TenantScope]:
+def authorize(permission: Permission) -> Callable[[Request], Awaitable[TenantScope]]:
     """The tenant is what a header says; the header `X-Test-Lacks` names a permission that the caller has not."""
 
-    def scope(request: Request) -> TenantScope:
+    async def scope(request: Request) -> TenantScope:
         tenant = request.headers.get(TENANT_HEADER) or request.cookies.get("tenant", "")
         if not tenant:
             raise Unauthenticated("The request carries no credential.")
@@ -212,7 +213,13 @@ def served(
                 job_file=no_file,
             )
         )
-    app.include_router(plain_page.build(reader, authorize, mac))
+    app.state.services = SimpleNamespace(  # of `Services`, what the page uses
+        reader=reader,
+        authenticator=SimpleNamespace(authorize=authorize, signing=SimpleNamespace(mac=mac)),
+        structures=SimpleNamespace(of=structure_of),
+        bundle=object(),
+    )
+    app.include_router(plain_page.build(alone=False))
     problems.install(app)
     app.add_middleware(RequestMiddleware, metrics=HttpMetrics(), sink=sink)
     listening = socket.create_server(("127.0.0.1", 0))

@@ -1,47 +1,47 @@
-"""`/health/live`, `/health/ready` and `/metrics`: for what watches the process; they hold no tenant's data."""
+"""`/health/live`, `/health/ready` and `/metrics`, for monitoring. They contain no tenant's data."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
-from typing import Any, Final, Literal
+from collections.abc import Awaitable, Callable, Collection
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
 
-import anyio
-import anyio.to_thread
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
 
+from auditlane.runtime import validators
 from auditlane.runtime.errors import Forbidden
 from auditlane.runtime.foreign_requests import is_foreign
-from auditlane.runtime.log import get
-from auditlane.server.auth.authentication import Authenticator
-from auditlane.server.metrics import HttpMetrics
-from auditlane.server.probes import Part, Probe
+from auditlane.runtime.settings import Settings
+from auditlane.server.services import Services, services_of
+
+AppServices = Annotated[Services, Depends(services_of)]
 
 
 class Live(BaseModel):
-    """The process runs."""
+    """The process is running."""
 
     live: Literal[True] = True
 
 
 class PartState(BaseModel):
-    """How one part is doing, as anybody may know it. What went wrong is in the log and in `/v1/admin/health`."""
+    """The public state of one dependency. The log and `/v1/admin/health` have the details of a problem."""
 
     name: Literal["kafka", "clickhouse", "keys", "signing-keys"]
     state: Literal["up", "stale", "away"] = Field(
-        description="`stale`: the file's present version is broken, the last good one is in use."
+        description="`stale`: the current version of the file is invalid; the last valid version is in use."
     )
-    problem: str | None = Field(None, description="What to look at; no host, path or content.")
+    problem: str | None = Field(None, description="What to check. Contains no host, path or content.")
 
 
 class Ready(BaseModel):
-    """Whether requests can be served, and how each part is doing."""
+    """Whether this process can serve requests, and the state of each dependency."""
 
     ready: bool
     parts: list[PartState]
 
 
-_AWAY: Final[dict[str, Any]] = {
+_NOT_READY: Final[dict[str, Any]] = {
     "model": Ready,
     "content": {
         "application/json": {
@@ -54,72 +54,50 @@ _AWAY: Final[dict[str, Any]] = {
 }
 
 
-def build(
-    probes: Sequence[Probe],
-    authenticator: Authenticator,
-    metrics: HttpMetrics,
-    *,
-    names: Collection[str] | None = None,
-) -> APIRouter:
-    """The routes. `probes` has one for each role of this process.
+async def live() -> Live:
+    """Restart the process if this request fails."""
+    return Live()
 
-    `names`: the host names beside the loopback's by which this process is asked, where it listens on the loopback
-    interface; requests for others are refused. None: it listens elsewhere, and answers by any name.
+
+async def ready(response: Response, services: AppServices) -> Ready:
+    """Returns 503 while no role of this process can work; send it no requests until then.
+
+    A process with both roles is ready while at least one of them can work. Tokens can be requested at any time.
     """
-    router = APIRouter(tags=["health"], dependencies=[] if names is None else [Depends(_only_for(names))])
-    said: dict[str, str | None] = {}  # what the log last said of a part
-    # A thread of its own: slow queries, which take all the others, must not make the process look dead.
-    prober = anyio.CapacityLimiter(max(1, len(probes)))
+    able, parts = await services.readiness.check()
+    response.status_code = 200 if able else 503
+    return Ready(ready=able, parts=[PartState(name=part.name, state=part.state, problem=part.fix) for part in parts])
 
-    @router.get("/health/live", summary="Does the process run?")
-    async def live() -> Live:
-        """Restart the process when this does not answer."""
-        return Live()
 
-    @router.get("/health/ready", summary="Can requests be served?", responses={503: _AWAY})
-    async def ready(response: Response) -> Ready:
-        """Send no requests while this answers 503: no role of this process can do its work.
+async def prometheus(services: AppServices) -> Response:
+    """Text format 0.0.4."""
+    return Response(services.metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
-        A process that takes events and shows them is ready while it can do one of the two. Tokens are given out always.
-        """
-        parts: list[Part] = []
 
-        async def ask(probe: Probe) -> None:
-            parts.append(await anyio.to_thread.run_sync(probe.part, limiter=prober))
-
-        async with anyio.create_task_group() as asking:
-            for probe in probes:
-                asking.start_soon(ask, probe)
-        parts.sort(key=lambda part: part.name)
-        able = any(part.state == "up" for part in parts)
-        parts += [_file("keys", authenticator.keys.problem), _file("signing-keys", authenticator.signing.problem)]
-        for part in parts:
-            if part.problem != said.get(part.name):
-                said[part.name] = part.problem
-                get("serve").warning("health.part", part=part.name, state=part.state, problem=part.problem)
-        shown = [PartState(name=part.name, state=part.state, problem=part.fix) for part in parts]
-        found = Ready(ready=able, parts=shown)
-        response.status_code = 200 if found.ready else 503
-        return found
-
-    @router.get("/metrics", summary="Prometheus metrics", response_class=Response)
-    async def prometheus() -> Response:
-        """Text format 0.0.4."""
-        return Response(metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
-
+def build(settings: Settings) -> APIRouter:
+    """Return the three routes. A process that listens on the loopback interface rejects requests for other hosts."""
+    hosts = _loopback_hosts(settings)
+    router = APIRouter(tags=["health"], dependencies=[] if hosts is None else [Depends(_only_for(hosts))])
+    router.get("/health/live", summary="Check that the process is running")(live)
+    router.get("/health/ready", summary="Check that the process can serve requests", responses={503: _NOT_READY})(ready)
+    router.get("/metrics", summary="Get metrics in Prometheus' text format", response_class=Response)(prometheus)
     return router
 
 
-def _only_for(names: Collection[str]) -> Callable[[Request], Awaitable[None]]:
+def _loopback_hosts(settings: Settings) -> frozenset[str] | None:
+    """Return the allowed host names besides the loopback's own, or None if the process does not listen on loopback."""
+    if not validators.is_loopback(settings.serve_host):
+        return None
+    urls = (settings.serve_url, *validators.listed(settings.cors_origins))
+    return frozenset(filter(None, (urlsplit(url).hostname for url in urls)))
+
+
+def _only_for(hosts: Collection[str]) -> Callable[[Request], Awaitable[None]]:
     async def check(request: Request) -> None:
-        if is_foreign(request.headers.getlist("host"), request.headers.getlist("origin"), names):
+        if is_foreign(request.headers.getlist("host"), request.headers.getlist("origin"), hosts):
             raise Forbidden(
-                "Requests for other hosts and from other sites are refused.",
-                fix="Ask for 127.0.0.1 or localhost, or for the host of AUDITLANE_SERVE_URL.",
+                "Requests for other hosts and from other sites are rejected.",
+                fix="Use 127.0.0.1, localhost, or the host of AUDITLANE_SERVE_URL.",
             )
 
     return check
-
-
-def _file(name: Literal["keys", "signing-keys"], problem: str) -> Part:
-    return Part(name=name, state="stale" if problem else "up", problem=problem or None)

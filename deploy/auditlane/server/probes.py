@@ -1,19 +1,24 @@
-"""Whether the parts that requests need answer: ClickHouse for readers, Kafka for what is sent."""
+"""Readiness: whether the dependencies of this process's roles answer. ClickHouse for queries, Kafka for ingestion."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
+import anyio
+import anyio.to_thread
 from clickhouse_connect.driver.client import Client
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from auditlane.access.keys import KeysFile
+from auditlane.access.signing import SigningKeys
 from auditlane.contract import librdkafka
 from auditlane.contract.kafka_client import client_config
 from auditlane.runtime.errors import AuditlaneError, KafkaUnavailable, StoreRefused
+from auditlane.runtime.log import get
 from auditlane.runtime.settings import Settings
 from auditlane.store.client import store_errors
 
@@ -22,7 +27,7 @@ PROBE_TIMEOUT_S: Final = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """How one thing that the service needs is doing. `problem` may name hosts and files, `fix` does not."""
+    """The state of one dependency. `problem` may name hosts and files; `fix` does not."""
 
     name: Literal["kafka", "clickhouse", "keys", "signing-keys"]
     state: Literal["up", "stale", "away"]
@@ -31,29 +36,29 @@ class Part:
 
 
 class Probe(Protocol):
-    """Asks one part; from any thread, for PROBE_TIMEOUT_S at most."""
+    """Checks one dependency within PROBE_TIMEOUT_S. Thread-safe."""
 
     def part(self) -> Part: ...
     def close(self) -> None: ...
 
 
 class StoreProbe:
-    """Asks ClickHouse whether the readers' view is there, with the service's own credentials, within two seconds."""
+    """Checks with the service's credentials that ClickHouse answers and has the view that queries read."""
 
     def __init__(self, connect: Callable[[], Client], database: str) -> None:
-        """`connect` makes a client whose time-outs are PROBE_TIMEOUT_S."""
+        """`connect` returns a client with timeouts of PROBE_TIMEOUT_S."""
         self._connect = connect
         self._database = database
         self._client: Client | None = None
-        self._lock = threading.Lock()  # one question at a time, however many probes wait for the answer
+        self._lock = threading.Lock()  # one check at a time
 
     def part(self) -> Part:
-        """The state now. The message of a failure is ClickHouse's first line, without credentials."""
+        """Return the current state. A problem is the first line of ClickHouse's error, without credentials."""
         try:
             with self._lock, store_errors():
                 self._client = self._client or self._connect()
-                there = self._client.command(f"EXISTS TABLE `{self._database}`.log")
-            if there != 1:
+                exists = self._client.command(f"EXISTS TABLE `{self._database}`.log")
+            if exists != 1:
                 raise StoreRefused(f"The database {self._database} has no view `log`.", fix="Run `auditlane init`.")
         except AuditlaneError as error:
             self._client = None
@@ -61,13 +66,13 @@ class StoreProbe:
         return Part(name="clickhouse", state="up")
 
     def close(self) -> None:
-        """Release the connection."""
+        """Close the connection."""
         if self._client:
             self._client.close()
 
 
 class KafkaProbe:
-    """Asks Kafka whether the topic that events go to has a leader to write to, with the service's own credentials."""
+    """Checks with the service's credentials that a partition of the events' topic has a leader."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -76,20 +81,20 @@ class KafkaProbe:
         self._lock = threading.Lock()
 
     def part(self) -> Part:
-        """The state now."""
+        """Return the current state."""
         try:
             with self._lock:
-                self._ask()
+                self._check()
         except AuditlaneError as error:
             return Part(name="kafka", state="away", problem=str(error), fix=error.fix or None)
         return Part(name="kafka", state="up")
 
     def close(self) -> None:
-        """Release the connections."""
+        """Close the connections."""
         self._admin = None
 
-    def _ask(self) -> None:
-        quiet = {"log_level": 2}  # what it would log is in the answer
+    def _check(self) -> None:
+        quiet = {"log_level": 2}  # the errors that it would log are in the result
         self._admin = self._admin or librdkafka.client(AdminClient, client_config(self._settings, **quiet))
         try:
             topic = self._admin.list_topics(self._topic, timeout=PROBE_TIMEOUT_S).topics[self._topic]
@@ -100,3 +105,44 @@ class KafkaProbe:
             raise KafkaUnavailable(f"The topic {self._topic}: {topic.error.str()}.", fix=fix)
         if not any(partition.leader >= 0 for partition in topic.partitions.values()):
             raise KafkaUnavailable(f"No partition of the topic {self._topic} has a leader.")
+
+
+class Readiness:
+    """Runs the probes and logs each change of a problem. Used on one event loop."""
+
+    def __init__(self, probes: Sequence[Probe], keys: KeysFile, signing: SigningKeys) -> None:
+        """`probes` has one probe for each role of this process."""
+        self._probes = tuple(probes)
+        self._keys = keys
+        self._signing = signing
+        self._logged: dict[str, str | None] = {}  # the problem logged last, by part
+        # Threads of its own: slow queries that occupy the shared ones must not make the process appear dead.
+        self._threads = anyio.CapacityLimiter(max(1, len(self._probes)))
+
+    async def check(self) -> tuple[bool, list[Part]]:
+        """Return whether any role can work, and the state of every part: dependencies by name, then the two files."""
+        parts: list[Part] = []
+
+        async def run(probe: Probe) -> None:
+            parts.append(await anyio.to_thread.run_sync(probe.part, limiter=self._threads))
+
+        async with anyio.create_task_group() as group:
+            for probe in self._probes:
+                group.start_soon(run, probe)
+        parts.sort(key=lambda part: part.name)
+        ready = any(part.state == "up" for part in parts)
+        parts += [_file("keys", self._keys.problem), _file("signing-keys", self._signing.problem)]
+        for part in parts:
+            if part.problem != self._logged.get(part.name):
+                self._logged[part.name] = part.problem
+                get("serve").warning("health.part", part=part.name, state=part.state, problem=part.problem)
+        return ready, parts
+
+    def close(self) -> None:
+        """Close the probes' connections."""
+        for probe in self._probes:
+            probe.close()
+
+
+def _file(name: Literal["keys", "signing-keys"], problem: str) -> Part:
+    return Part(name=name, state="stale" if problem else "up", problem=problem or None)

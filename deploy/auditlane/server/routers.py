@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends
 
@@ -22,8 +21,6 @@ from auditlane.query.live import router as live
 from auditlane.query.structure import router as structure
 from auditlane.query.summary import router as summary
 from auditlane.query.summary.summaries import Summaries
-from auditlane.runtime import validators
-from auditlane.runtime.settings import Settings
 from auditlane.server import frontegg, health, problems
 from auditlane.server.admin import router as admin
 from auditlane.server.auth import link_login, session, tokens
@@ -56,13 +53,12 @@ def routers(services: Services) -> Iterator[APIRouter]:
         yield from _pages(services)
         yield admin.build(services)
         yield from _console(services)
-    yield health.build(services.probes, services.authenticator, services.metrics, names=_names(services.settings))
+    yield health.build(services.settings)
 
 
 def _sign_in(services: Services) -> Iterator[APIRouter]:
-    yield link_login.build(services.links, services.authenticator.cookies, services.sign_in_limits)
-    yield link_login.leaving(services.authenticator.cookies)
-    yield session.build(services.authenticator.any_principal(), services.enablement)
+    yield link_login.build()
+    yield session.build(services)
 
 
 def _log(services: Services) -> Iterator[APIRouter]:
@@ -105,35 +101,21 @@ def _frontegg_log(services: Services) -> Iterator[APIRouter]:
 
 
 def _pages(services: Services) -> Iterator[APIRouter]:
-    authenticator, bundle = services.authenticator, services.bundle
-    fields_of = from_structure(services.structures.of)
-    yield plain_page.build(
-        services.reader, authenticator.authorize, authenticator.signing.mac, fields_of, alone=bundle is None
-    )
-    yield assets.build(bundle)
-    if bundle:
-        framed_by = validators.listed(services.settings.frame_ancestors)
-        yield shell.build(bundle, authenticator.principal, framed_by=framed_by)
+    yield plain_page.build(alone=services.bundle is None)
+    yield assets.build()
+    if services.bundle:
+        yield shell.build()
 
 
 def _console(services: Services) -> Iterator[APIRouter]:
     """The console, and the API as it is under it, for an operator's cookie."""
-    operators, under = console_access.Operators(services.authenticator), console_access.API
+    operators = console_access.Operators(services.authenticator)
     yield console.build(services)
-    yield session.build(operators.any_principal(), services.enablement, prefix=under, documented=False)
     yield structure.build(
         services.structure,
         operators.authorize,
         operators.environment,
         only=reject_unknown_parameters,
-        prefix=under,
+        prefix=console_access.API,
         documented=False,
     )
-
-
-def _names(settings: Settings) -> frozenset[str] | None:
-    """The names by which people and permitted pages ask this process; None where it does not listen on loopback."""
-    if not validators.is_loopback(settings.serve_host):
-        return None
-    urls = (settings.serve_url, *validators.listed(settings.cors_origins))
-    return frozenset(filter(None, (urlsplit(url).hostname for url in urls)))

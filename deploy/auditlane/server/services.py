@@ -38,11 +38,12 @@ from auditlane.server.auth import oidc
 from auditlane.server.auth.authentication import Authenticator
 from auditlane.server.auth.cookies import Cookies
 from auditlane.server.auth.enablement import TenantEnablement
+from auditlane.server.auth.link_opener import LinkOpener
 from auditlane.server.auth.sign_in_limits import SignInLimits
 from auditlane.server.metrics import HttpMetrics
 from auditlane.server.pages.viewer import bundle as bundles
 from auditlane.server.pages.viewer.bundle import Bundle
-from auditlane.server.probes import PROBE_TIMEOUT_S, KafkaProbe, Probe, StoreProbe
+from auditlane.server.probes import PROBE_TIMEOUT_S, KafkaProbe, Probe, Readiness, StoreProbe
 from auditlane.store.client import CONNECT_TIMEOUT_S, connect
 from auditlane.store.link_claims import LinkClaims
 from auditlane.store.structure_cache import StructureCache
@@ -70,7 +71,7 @@ class Services:
     authenticator: Authenticator
     enablement: TenantEnablement
     sign_in_limits: SignInLimits
-    links: LinkExchange
+    links: LinkOpener
     audit_sink: sink.ServiceAuditSink
     ingest_service: IngestService | None
     store: LazyClient
@@ -80,7 +81,7 @@ class Services:
     streams: StreamHub
     exports: ExportService
     frontegg_reader: FronteggReader
-    probes: tuple[Probe, ...]
+    readiness: Readiness
     operations: Operations
     bundle: Bundle | None
 
@@ -139,7 +140,7 @@ class Services:
             authenticator=authenticator,
             enablement=enablement,
             sign_in_limits=SignInLimits(settings),
-            links=LinkExchange(signing, keys, claims or LinkClaims(store.client, database)),
+            links=LinkOpener(LinkExchange(signing, keys, claims or LinkClaims(store.client, database))),
             audit_sink=audit_sink,
             ingest_service=ingest_service,
             store=store,
@@ -155,7 +156,7 @@ class Services:
             streams=StreamHub.of(settings, reader.executor),
             exports=exports,
             frontegg_reader=FronteggReader(settings, concurrency),
-            probes=tuple(probes[role] for role in roles),
+            readiness=Readiness([probes[role] for role in roles], keys, signing),
             bundle=bundles.load(),
             operations=Operations(
                 settings,
@@ -195,8 +196,7 @@ class Services:
     def close(self) -> None:
         """Release the connections; what takes events was closed before."""
         self.operations.close()
-        for probe in self.probes:
-            probe.close()
+        self.readiness.close()
         self.streams.close()
         self.reader.close()
         self.exports.close()

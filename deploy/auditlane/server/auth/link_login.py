@@ -1,43 +1,33 @@
-"""In and out of the pages: a link's code is exchanged for an HttpOnly cookie, and the cookie is given back.
+"""Signing in and out of the pages: a link's code is exchanged for an HttpOnly cookie; leaving deletes the cookie.
 
-A link's address only shows a button. What follows links by itself (a mail's scanner, a chat's preview) asks with GET
-and uses nothing up; the button's form is a POST.
+A GET of a link only shows a button, whose form is a POST. Mail scanners and chat previews follow links with GET and
+therefore do not use them up.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import partial
 from html import escape
 from importlib.resources import files
 from typing import Annotated, Any, Final
 from urllib.parse import parse_qs
 
-import anyio
-import anyio.to_thread
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from auditlane.access.audit import Action, auditor_of
-from auditlane.access.links import LinkExchange, LinkRead, Opened, Page, used_before
-from auditlane.runtime.errors import Busy, InvalidInput, Unauthenticated
-from auditlane.runtime.fair_queue import FairQueue
-from auditlane.runtime.lru_cache import LruCache
+from auditlane.access.links import Page
+from auditlane.runtime.errors import InvalidInput
 from auditlane.server.auth.authentication import require_not_cross_site
-from auditlane.server.auth.cookies import Cookies
-from auditlane.server.auth.sign_in_limits import SignInLimits
 from auditlane.server.pages.i18n import catalogue_for
 from auditlane.server.pages.message_page import page
 from auditlane.server.pages.templates import address
+from auditlane.server.services import Services, services_of
 
-OPENERS: Final = 8  # threads that ask whether a link was used; slow queries have others
-MOST_WAITING: Final = 32  # … and requests that may wait for one of these
-OF_TENANT: Final = 4  # of the threads for links of one tenant
-KNOWN: Final = 20_000  # links known to be used: nobody is asked about these again
 _SCRIPT: Final = files("auditlane.server.pages").joinpath("static", "enter.js").read_bytes()
 SCRIPT_PATH: Final = f"/static/enter-{hashlib.sha256(_SCRIPT).hexdigest()[:12]}.js"
+_CODE_LENGTH: Final = 4096
 _FORM: Final = "application/x-www-form-urlencoded"
 _BODY: Final[dict[str, Any]] = {
     "requestBody": {
@@ -45,119 +35,91 @@ _BODY: Final[dict[str, Any]] = {
             _FORM: {
                 "schema": {
                     "type": "object",
-                    "properties": {"code": {"type": "string", "maxLength": 4096, "description": "From the link."}},
+                    "properties": {
+                        "code": {"type": "string", "maxLength": _CODE_LENGTH, "description": "The code of the link."}
+                    },
                 }
             }
         }
     }
 }
-Code = Annotated[str, Query(max_length=4096, description="From the link.")]
+Code = Annotated[str, Query(max_length=_CODE_LENGTH, description="The code of the link.")]
+AppServices = Annotated[Services, Depends(services_of)]
 
 
-def build(exchange: LinkExchange, cookies: Cookies, sign_in_limits: SignInLimits) -> APIRouter:
-    """`GET` and `POST /enter`, and what the former needs."""
+async def show_button(request: Request, code: Code, services: AppServices) -> Response:
+    """Return a page with a form that posts the code. This request does not use up the link."""
+    with services.sign_in_limits.charging_failures(request):
+        leads_to = services.links.page_of(code, now=datetime.now(UTC))
+    words = catalogue_for(request)
+    title = words.gettext("Open the console") if leads_to is Page.console else words.gettext("Open the audit log")
+    form = (
+        f'<form method="post" action="{escape(address(request, "/enter"))}">'
+        f'<input type="hidden" name="code" value="{escape(code)}"><button>{escape(title)}</button></form>'
+    )
+    if leads_to is Page.embed:
+        form += f'<script src="{SCRIPT_PATH}" defer></script>'
+    return page(request, title, words.gettext("This link works once."), form=form)
+
+
+async def enter(
+    request: Request,
+    services: AppServices,
+    code: Annotated[str, Query(max_length=_CODE_LENGTH, include_in_schema=False)] = "",
+) -> Response:
+    """Use the link. Sets the session cookie and redirects to an address without the code. A code works once."""
+    require_not_cross_site(request)  # another site could sign the visitor in as a different user
+    code, now = await _code(request) or code, datetime.now(UTC)
+    with services.sign_in_limits.charging_failures(request):
+        opened = await services.links.open(code, now=now)
+    auditor = auditor_of(request)
+    auditor.actor_id, auditor.actor_type = opened.user, "user"
+    auditor.tenant, auditor.client_id = opened.tenant, opened.client_id
+    auditor.record(
+        Action.link_opened, resource="session", page=opened.page, ttl_s=int(opened.token.ttl.total_seconds())
+    )
+    answer = RedirectResponse(opened.address, status_code=303)
+    services.authenticator.cookies.put(request, answer, opened.page, opened.token)
+    return answer
+
+
+async def script() -> Response:
+    """Return the script that submits the form inside an embedding page; its name changes with its content."""
+    headers = {"Cache-Control": "public, max-age=31536000, immutable"}
+    return Response(_SCRIPT, media_type="text/javascript", headers=headers)
+
+
+async def leave(request: Request, services: AppServices) -> Response:
+    """Delete the session cookie. The token in it expires after its short lifetime."""
+    require_not_cross_site(request)  # another site could sign the visitor out
+    words = catalogue_for(request)
+    text = words.gettext("To come back, get a new link where you got the last one.")
+    answer = page(request, words.gettext("You have left"), text)
+    services.authenticator.cookies.drop(request, answer)
+    return answer
+
+
+def build() -> APIRouter:
+    """Return the routes `/enter` and `/leave`, and the script of the former."""
     router = APIRouter(tags=["pages"])
-    opening = _Opening()
-
-    @router.get("/enter", summary="Show the button that opens a link", response_class=HTMLResponse)
-    async def ask(request: Request, code: Code) -> Response:
-        """A page with a form that sends the code. To look at it uses nothing up, however often and by whom."""
-        with sign_in_limits.charging_failures(request):
-            leads_to = exchange.look(code, now=datetime.now(UTC))
-        words = catalogue_for(request)
-        if leads_to is Page.console:
-            title, label = words.gettext("Open the console"), words.gettext("Open the console")
-        else:
-            title, label = words.gettext("Open the audit log"), words.gettext("Open the audit log")
-        form = (
-            f'<form method="post" action="{escape(address(request, "/enter"))}">'
-            f'<input type="hidden" name="code" value="{escape(code)}"><button>{escape(label)}</button></form>'
-        )
-        if leads_to is Page.embed:
-            form += f'<script src="{SCRIPT_PATH}" defer></script>'
-        return page(request, title, words.gettext("This link works once."), form=form)
-
-    @router.post(
+    router.get("/enter", summary="Show the button that opens a link", response_class=HTMLResponse)(show_button)
+    router.post(
         "/enter",
-        summary="Open the pages with a link's code",
+        summary="Open the pages with the code of a link",
         status_code=303,
         response_class=RedirectResponse,
         openapi_extra=_BODY,
-    )
-    async def enter(
-        request: Request, code: Annotated[str, Query(max_length=4096, include_in_schema=False)] = ""
-    ) -> Response:
-        """The code works once. The answer sets the session's cookie and leads to an address without the code."""
-        require_not_cross_site(request)  # else a page of somebody else's could sign a visitor in as somebody else
-        code, now = await _code(request) or code, datetime.now(UTC)
-        with sign_in_limits.charging_failures(request):
-            looked = exchange.read(code, now=now)
-            opened = await opening.open(looked, partial(exchange.redeem, code, now=now))
-        auditor = auditor_of(request)
-        auditor.actor_id, auditor.actor_type = opened.user, "user"
-        auditor.tenant, auditor.client_id = opened.tenant, opened.client_id
-        auditor.record(
-            Action.link_opened, resource="session", page=opened.page, ttl_s=int(opened.token.ttl.total_seconds())
-        )
-        answer = RedirectResponse(opened.address, status_code=303)
-        cookies.put(request, answer, opened.page, opened.token)
-        return answer
-
-    @router.get(SCRIPT_PATH, include_in_schema=False)
-    async def script() -> Response:
-        headers = {"Cache-Control": "public, max-age=31536000, immutable"}
-        return Response(_SCRIPT, media_type="text/javascript", headers=headers)
-
-    return router
-
-
-class _Opening:
-    """The links that are being opened, and those that were: one that is sent again and again takes one thread, once."""
-
-    def __init__(self) -> None:
-        self._links = FairQueue(1)
-        self._tenants = FairQueue(OF_TENANT)
-        self._threads = anyio.CapacityLimiter(OPENERS)
-        self._used: LruCache[str, bool] = LruCache(KNOWN)
-
-    async def open(self, link: LinkRead, redeem: Callable[[], Opened]) -> Opened:
-        """What `redeem` returns. Raises what it does, and Busy where too many wait for a thread."""
-        async with self._links.of(link.jti), self._tenants.of(link.tenant or ""):
-            if self._used.get(link.jti):
-                raise used_before()
-            if self._threads.statistics().tasks_waiting >= MOST_WAITING:
-                raise Busy("Too many links are being opened.", fix="Try again in a moment; the link was not used.")
-            try:
-                opened = await anyio.to_thread.run_sync(redeem, limiter=self._threads)
-            except Unauthenticated:
-                self._used.put(link.jti, True)
-                raise
-            self._used.put(link.jti, True)
-            return opened
-
-
-def leaving(cookies: Cookies) -> APIRouter:
-    """`POST /leave`."""
-    router = APIRouter(tags=["pages"])
-
-    @router.post("/leave", include_in_schema=False)
-    async def leave(request: Request) -> Response:
-        """Give the cookie back. The session's token ends by itself within its short life."""
-        require_not_cross_site(request)  # else a page of somebody else's could sign a visitor out
-        words = catalogue_for(request)
-        told = words.gettext("To come back, get a new link where you got the last one.")
-        answer = page(request, words.gettext("You have left"), told)
-        cookies.drop(request, answer)
-        return answer
-
+    )(enter)
+    router.get(SCRIPT_PATH, include_in_schema=False)(script)
+    router.post("/leave", include_in_schema=False)(leave)
     return router
 
 
 async def _code(request: Request) -> str:
-    """The code in the form; empty without one. Raises InvalidInput for one that is too long to be ours."""
+    """Return the code in the form, or an empty string if there is none. Raises InvalidInput for an oversized code."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
         return ""
     found = parse_qs((await request.body()).decode(errors="replace")).get("code", [""])[0]
-    if len(found) > 4096:
-        raise InvalidInput("The code is too long.", field="code", fix="Follow the link as you got it.")
+    if len(found) > _CODE_LENGTH:
+        raise InvalidInput("The code is too long.", field="code", fix="Open the link exactly as you received it.")
     return found

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 from functools import partial
 from importlib.resources import files
-from typing import Final
+from typing import Annotated, Final
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import TenantScope
 from auditlane.contract.event import Outcome, Severity
-from auditlane.query.cursor import Cursors, Mac
+from auditlane.query.cursor import Cursors
 from auditlane.query.export.formats import Format
-from auditlane.query.language.fields import Own, OwnOf, none_known
+from auditlane.query.language.fields import from_structure
 from auditlane.query.parameters import DEFAULT_LIMIT, split
-from auditlane.query.reader import Page, Reader
-from auditlane.query.router import Authorize
+from auditlane.query.reader import Page
 from auditlane.runtime.errors import (
     AuditlaneError,
     Forbidden,
@@ -30,6 +28,7 @@ from auditlane.runtime.errors import (
 )
 from auditlane.server.pages import page_model
 from auditlane.server.pages.templates import Pages, address
+from auditlane.server.services import Services, services_of
 
 _STYLE: Final = files(__package__ or "").joinpath("static", "log.css").read_bytes()
 # The address changes with the text, so that browsers may keep it for ever.
@@ -40,31 +39,31 @@ _EMPTY: Final = Page([], None, None)
 PAGES: Final = Pages()
 
 
-def build(
-    reader: Reader, authorize: Authorize, mac: Mac, own_of: OwnOf = none_known, *, alone: bool = False
-) -> APIRouter:
-    """`GET /plain`, the tenant's events, and the style sheet. `alone`: without the viewer's build, so it is `/` too."""
+AppServices = Annotated[Services, Depends(services_of)]
+
+
+async def log(request: Request, services: AppServices) -> Response:
+    """Return the tenant's events as a page, or the page of the signed-out."""
+    try:
+        scope = await services.authenticator.authorize(Permission.read)(request)
+    except (Unauthenticated, Forbidden) as error:
+        return signed_out(request, error)
+    return await run_in_threadpool(_log, request, services, scope)
+
+
+async def style() -> Response:
+    """Return the style sheet; its name changes with its content."""
+    return Response(_STYLE, media_type="text/css", headers={"Cache-Control": "public, max-age=31536000, immutable"})
+
+
+def build(*, alone: bool) -> APIRouter:
+    """Return the route `/plain` and its style sheet. `alone`: without the viewer's build, so the page is `/` too."""
     router = APIRouter(include_in_schema=False)
-    cursors = Cursors(mac)
-    who = authorize(Permission.read)
-
-    @router.get(PATH)
-    async def log(request: Request) -> Response:
-        try:
-            scope = who(request)
-            scope = await scope if inspect.isawaitable(scope) else scope
-        except (Unauthenticated, Forbidden) as error:
-            return signed_out(request, error)
-        return await run_in_threadpool(_log, reader, cursors, own_of(scope.tenant), scope, request, alone)
-
+    router.get(PATH)(log)
     if alone:
-        router.add_api_route("/", log)
-        router.add_api_route("/embed", _not_built)
-
-    @router.get(STYLE_PATH)
-    async def style() -> Response:
-        return Response(_STYLE, media_type="text/css", headers={"Cache-Control": "public, max-age=31536000, immutable"})
-
+        router.get("/")(log)
+        router.get("/embed")(_not_built)
+    router.get(STYLE_PATH)(style)
     return router
 
 
@@ -78,8 +77,9 @@ async def _not_built(request: Request) -> Response:
     return PAGES.render(request, "not_built.html", 503, style=STYLE_PATH)
 
 
-def _log(reader: Reader, cursors: Cursors, fields: Own, scope: TenantScope, request: Request, alone: bool) -> Response:
+def _log(request: Request, services: Services, scope: TenantScope) -> Response:
     """The page for a signed-in reader. What is wrong with the request is said on the page, with the form kept."""
+    cursors, fields = Cursors(services.authenticator.signing.mac), from_structure(services.structures.of)(scope.tenant)
     to = partial(address, request, PATH)
     pairs = [pair for pair in page_model.given(request.query_params.multi_items()) if pair[0] != "lang"]
     filters = [pair for pair in pairs if pair[0] != "cursor"]
@@ -88,7 +88,7 @@ def _log(reader: Reader, cursors: Cursors, fields: Own, scope: TenantScope, requ
     try:
         own, filter_ = split(pairs, ("cursor",), fields)
         position = cursors.read(scope, filter_, own["cursor"]) if "cursor" in own else None
-        page = reader.page(scope, filter_, limit=DEFAULT_LIMIT, position=position)
+        page = services.reader.page(scope, filter_, limit=DEFAULT_LIMIT, position=position)
         if position is not None and position.newer and page.newer is None:
             return RedirectResponse(to(filters), 303)  # the newest page, full, rather than what was left of it
         newer = cursors.sign(scope, filter_, page.newer) if page.newer else ""
@@ -117,6 +117,6 @@ def _log(reader: Reader, cursors: Cursors, fields: Own, scope: TenantScope, requ
         else [],
         problem=problem,
         away=status >= 500,
-        alone=alone,
+        alone=services.bundle is None,
         style=STYLE_PATH,
     )

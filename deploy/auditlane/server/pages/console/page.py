@@ -20,10 +20,12 @@ from auditlane.access.scope import Principal
 from auditlane.access.tokens import Operator, Viewer, mint_session_token
 from auditlane.contract.tenants import is_tenant
 from auditlane.runtime.errors import InvalidInput, Unauthenticated
+from auditlane.server.auth.authentication import TenantName
+from auditlane.server.auth.session import Session, session_of
 from auditlane.server.middleware.parameters import reject_unknown_parameters
 from auditlane.server.pages import message_page
 from auditlane.server.pages.console import page_model
-from auditlane.server.pages.console.access import HOW, Operators
+from auditlane.server.pages.console.access import API, HOW, Operators
 from auditlane.server.pages.i18n import catalogue_for
 from auditlane.server.pages.plain_page import STYLE_PATH as LOG_STYLE_PATH
 from auditlane.server.pages.templates import Pages, address
@@ -54,6 +56,11 @@ class ConsoleLink(BaseModel):
 
 
 AppServices = Annotated[Services, Depends(services_of)]
+
+
+async def session(request: Request, services: AppServices, _tenant: TenantName = None) -> Session:
+    """Return the operator's session, as `/v1/session` does for other credentials."""
+    return await session_of(request, Operators(services.authenticator).entered(request), services.enablement)
 
 
 async def link(request: Request, body: ConsoleLinkRequest, services: AppServices) -> ConsoleLink:
@@ -129,6 +136,8 @@ def build(services: Services) -> APIRouter:
     )(link)
     router.get("/console", include_in_schema=False)(board)
     router.get("/console/settings", include_in_schema=False)(settings)
+    plain = Depends(reject_unknown_parameters())
+    router.get(f"{API}/session", include_in_schema=False, dependencies=[plain, operator])(session)
     router.post("/console/view", include_in_schema=False, dependencies=[operator])(view_as)
     router.get(STYLE_PATH, include_in_schema=False)(style)
     return router

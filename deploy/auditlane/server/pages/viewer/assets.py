@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Annotated, Final
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from auditlane.runtime.errors import NotFound
 from auditlane.server.pages.viewer.bundle import PATH, Bundle
+from auditlane.server.services import Services, services_of
 
 _SMALL: Final = 1_024  # bytes below which compression gains nothing
 _YEAR: Final = "public, max-age=31536000, immutable"
@@ -19,24 +20,25 @@ _FOR_ANYBODY: Final = {
 }
 
 
-def build(bundle: Bundle | None) -> APIRouter:
-    """`GET /static/viewer/…`."""
+def asset(name: str, request: Request, services: Annotated[Services, Depends(services_of)]) -> Response:
+    """Return a file of the build. Raises NotFound."""
+    bundle = services.bundle
+    found = bundle.assets.get(name) if bundle else None
+    if found is None:
+        raise NotFound(f"The viewer's build has no file {name[:100]}.", fix=_why(bundle))
+    headers = _FOR_ANYBODY | {"Cache-Control": _YEAR if found.lasting else _ASK, "ETag": found.etag}
+    if found.etag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    content = found.content
+    if len(content) > _SMALL and "gzip" in request.headers.get("accept-encoding", ""):
+        content, headers = found.gzipped, headers | {"Content-Encoding": "gzip"}
+    return Response(content, media_type=found.media_type, headers=headers)
+
+
+def build() -> APIRouter:
+    """Return the route `/static/viewer/…`."""
     router = APIRouter(include_in_schema=False)
-    assets = bundle.assets if bundle else {}
-
-    @router.api_route(PATH + "/{name:path}", methods=["GET", "HEAD"])
-    def asset(name: str, request: Request) -> Response:
-        found = assets.get(name)
-        if found is None:
-            raise NotFound(f"The viewer's build has no file {name[:100]}.", fix=_why(bundle))
-        headers = _FOR_ANYBODY | {"Cache-Control": _YEAR if found.lasting else _ASK, "ETag": found.etag}
-        if found.etag in request.headers.get("if-none-match", ""):
-            return Response(status_code=304, headers=headers)
-        content = found.content
-        if len(content) > _SMALL and "gzip" in request.headers.get("accept-encoding", ""):
-            content, headers = found.gzipped, headers | {"Content-Encoding": "gzip"}
-        return Response(content, media_type=found.media_type, headers=headers)
-
+    router.api_route(PATH + "/{name:path}", methods=["GET", "HEAD"])(asset)
     return router
 
 

@@ -1,0 +1,52 @@
+"""Opens links with a bounded number of threads, so that a link requested over and over cannot delay other links."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import partial
+from typing import Final
+
+import anyio
+import anyio.to_thread
+
+from auditlane.access.links import LinkExchange, Opened, Page, used_before
+from auditlane.runtime.errors import Busy, Unauthenticated
+from auditlane.runtime.fair_queue import FairQueue
+from auditlane.runtime.lru_cache import LruCache
+
+OPENERS: Final = 8  # threads that check in ClickHouse whether a link was used; queries have their own
+MOST_WAITING: Final = 32  # requests that may wait for one of these threads
+OF_TENANT: Final = 4  # threads for links of one tenant
+KNOWN: Final = 20_000  # used links that are remembered, so that ClickHouse is not queried about them again
+
+
+class LinkOpener:
+    """Exchanges the codes of links without blocking the event loop. One per process; used on one event loop."""
+
+    def __init__(self, exchange: LinkExchange) -> None:
+        self._exchange = exchange
+        self._links = FairQueue(1)
+        self._tenants = FairQueue(OF_TENANT)
+        self._threads = anyio.CapacityLimiter(OPENERS)
+        self._used: LruCache[str, bool] = LruCache(KNOWN)
+
+    def page_of(self, code: str, *, now: datetime) -> Page:
+        """Return the page that a link opens, without using it. Raises as `LinkExchange.look`."""
+        return self._exchange.look(code, now=now)
+
+    async def open(self, code: str, *, now: datetime) -> Opened:
+        """Use a link. Raises as `LinkExchange.redeem`, and Busy if too many requests wait for a thread."""
+        link = self._exchange.read(code, now=now)
+        async with self._links.of(link.jti), self._tenants.of(link.tenant or ""):
+            if self._used.get(link.jti):
+                raise used_before()
+            if self._threads.statistics().tasks_waiting >= MOST_WAITING:
+                raise Busy("Too many links are being opened.", fix="Try again in a moment; the link was not used.")
+            redeem = partial(self._exchange.redeem, code, now=now)
+            try:
+                opened = await anyio.to_thread.run_sync(redeem, limiter=self._threads)
+            except Unauthenticated:
+                self._used.put(link.jti, True)
+                raise
+            self._used.put(link.jti, True)
+            return opened

@@ -19,12 +19,11 @@ from auditlane.contract.patterns import LONGEST_VALUE
 from auditlane.contract.provenance import Sign
 from auditlane.contract.tenants import is_tenant
 from auditlane.gateway import kafka
-from auditlane.gateway.event_parsing import event_of, filled
 from auditlane.gateway.kafka import ACKNOWLEDGED, Ack, AckWaiter
 from auditlane.gateway.metrics import Meters
 from auditlane.gateway.rate import PastMonths, Rates
 from auditlane.gateway.refusal_counts import ContractRefusals, by_contract
-from auditlane.gateway.sender import Sender
+from auditlane.gateway.sender import Sender, event_of, filled
 from auditlane.runtime.errors import AuditlaneError, BufferFull, RateLimited, http_status
 from auditlane.runtime.fair_queue import FairQueue
 from auditlane.runtime.fair_share import current

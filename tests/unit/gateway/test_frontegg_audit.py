@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from auditlane.contract.event import BASE_FIELDS, Severity
 from auditlane.contract.frontegg import DEEPEST, MARK, NAMES, OURS, as_read, row_of
 from auditlane.contract.lenient_time import parse_time
-from auditlane.gateway.event_parsing import event_of as posted_event
 from auditlane.gateway.frontegg.audit import event_of, posted_of
 from auditlane.gateway.frontegg.routes import audit_of, tenant_of
 from auditlane.gateway.sender import Sender
+from auditlane.gateway.sender import event_of as posted_event
 from auditlane.runtime.errors import InvalidEvent, InvalidInput
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)

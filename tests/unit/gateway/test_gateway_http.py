@@ -17,9 +17,8 @@ from hypothesis import strategies as st
 from serving import Served
 
 from auditlane.access.permissions import Permission
-from auditlane.gateway.event_parsing import event_of
 from auditlane.gateway.ingest_service import IngestService
-from auditlane.gateway.sender import Sender
+from auditlane.gateway.sender import Sender, event_of
 from auditlane.runtime.errors import BufferFull, ClientClosed, InvalidEvent, RateLimited
 from auditlane.runtime.settings import load
 from auditlane.runtime.zstandard import pack

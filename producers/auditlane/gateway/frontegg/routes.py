@@ -15,10 +15,9 @@ from auditlane.contract.event_json import NoNumber, finite, no_constant
 from auditlane.contract.frontegg import TENANT_HEADER, as_read, row_of
 from auditlane.contract.tenants import check_tenant
 from auditlane.gateway.body import BOM, parse
-from auditlane.gateway.event_parsing import idempotent_id
 from auditlane.gateway.frontegg.audit import event_of, posted_of
 from auditlane.gateway.ingest_service import IngestService
-from auditlane.gateway.sender import Sender
+from auditlane.gateway.sender import Sender, idempotent_id
 from auditlane.runtime.errors import InvalidEvent, InvalidInput
 
 PATH: Final = "/audits"

@@ -12,10 +12,9 @@ from hypothesis import strategies as st
 from auditlane.access.permissions import Permission, permissions_of
 from auditlane.access.scope import Principal
 from auditlane.contract.event import BASE_FIELDS
-from auditlane.gateway.event_parsing import event_of, filled
 from auditlane.gateway.rate import Rates
 from auditlane.gateway.router import sample_event
-from auditlane.gateway.sender import Sender
+from auditlane.gateway.sender import Sender, event_of, filled
 from auditlane.runtime.errors import Forbidden, InvalidEvent, InvalidInput, WrongTenant
 
 TIME = "2026-01-31T13:45:00.123456Z"

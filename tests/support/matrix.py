@@ -38,7 +38,7 @@ _BODIES: dict[str, Any] = {  # where what the document shows is not enough
     "POST /v1/admin/console-links": {"user": "olga"},
 }
 _OF_FIELD: dict[str, Any] = {
-    "how it is shown": {"displayName": "Own"},
+    "display": {"displayName": "Own"},
     "type, default, rules, exclusive": {"rules": {"maxLength": 9}},
     "both": {"displayName": "Own", "rules": {"maxLength": 9}},
 }

@@ -1,4 +1,5 @@
-"""The one HTTP app: `app` puts it together from the routers of each role, `run` serves it.
+"""The HTTP service: `app` assembles it from the routers of each role, `run` serves it.
 
-`problems` turns errors into answers; every request passes `middleware` and, for a credential, `auth`.
+`problems` turns errors into responses. Every request passes through `middleware`, and through `auth` if it needs a
+credential.
 """

@@ -1,4 +1,4 @@
-"""The one HTTP app: routers by role, and the middleware around them, over the services of the settings."""
+"""Assembles the HTTP app: the routers of each role, surrounded by middleware, over services made from settings."""
 
 from __future__ import annotations
 
@@ -27,19 +27,18 @@ from auditlane.server.services import ROLES, Services
 
 
 def create_app(settings: Settings, roles: Iterable[str] = ROLES, *, claims: Claims | None = None) -> FastAPI:
-    """Make the app for these roles: `ingest` takes events, `query` reads them. Reaches nothing yet.
+    """Return the app for these roles: `ingest` accepts events, `query` reads them. Opens no connections yet.
 
-    `claims` is where opened links are written down: ClickHouse, unless another place is given. Raises ConfigError as
-    `Services.from_settings` does.
+    `claims` records used links, by default in ClickHouse. Raises ConfigError as `Services.from_settings`.
     """
     services = Services.from_settings(settings, roles, claims=claims)
     app = FastAPI(
         title="auditlane",
         version=version("auditlane"),
         lifespan=services.running,
-        docs_url=None,  # FastAPI's pages load scripts from elsewhere, which our content policy forbids
+        docs_url=None,  # FastAPI's pages load third-party scripts, which our content policy forbids
         redoc_url=None,
-        redirect_slashes=False,  # a redirected POST arrives as a GET
+        redirect_slashes=False,  # clients repeat a redirected POST as a GET
     )
     app.state.services = services
     app.state.connections = Connections(
@@ -48,7 +47,7 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES, *, claims: Clai
         settings.serve_head_timeout_s,
         networks(validators.listed(settings.trusted_proxies)),
     )
-    app.state.before_drain = services.streams.stop  # open streams would keep a stopping server
+    app.state.before_drain = services.streams.stop  # open streams would delay shutdown
     for router in routers(services):
         app.include_router(router)
     problems.install(app)
@@ -68,7 +67,7 @@ def _surround(app: FastAPI, services: Services) -> None:
         streamed={ingest.PATH: settings.ingest_body_bytes},
         whose=finder(services.authenticator, services.exports.links if "query" in services.roles else None),
     )
-    app.add_middleware(PathNormalizer)  # before it, as what is always answered is known by its plain address
+    app.add_middleware(PathNormalizer)  # outside the limit, which matches exempt routes by their normalized path
     app.add_middleware(
         RequestMiddleware,
         metrics=services.metrics,
@@ -76,4 +75,4 @@ def _surround(app: FastAPI, services: Services) -> None:
         framed_by=validators.listed(settings.frame_ancestors),
     )
     if settings.cors_origins:
-        cors.install(app, validators.listed(settings.cors_origins))  # outermost: a refusal, too, must be readable there
+        cors.install(app, validators.listed(settings.cors_origins))  # outermost: pages must be able to read errors too

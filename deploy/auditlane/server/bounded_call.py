@@ -1,4 +1,4 @@
-"""Run something slow for an event loop: an answer or an error in bounded time, by a bounded number of threads."""
+"""Runs blocking calls for an event loop, with a timeout and a bounded number of threads."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ T = TypeVar("T")
 
 
 class BoundedCall:
-    """Runs jobs in threads, at most `threads` at once, and waits for each no longer than `timeout_s`.
+    """Runs jobs in at most `threads` threads and waits at most `timeout_s` for each.
 
-    A job that takes too long goes on in its thread, and keeps others out of it until it ends.
+    A job that times out continues in its thread, which stays occupied until the job ends.
     """
 
     def __init__(
         self, what: str, *, timeout_s: float, threads: int = 1, error: type[Unavailable] = Unavailable
     ) -> None:
-        """Name `what` is asked, as the error's text begins, and the error to raise when it takes too long."""
+        """`what` is the subject of the timeout's message; `error` is its type."""
         self._what = what
         self._timeout_s = timeout_s
         self._error = error
         self._turns = anyio.CapacityLimiter(threads)
-        self._threads = anyio.CapacityLimiter(math.inf)  # not those that other requests share: they may all be busy
+        self._threads = anyio.CapacityLimiter(math.inf)  # not the shared threads, which may all be busy
 
     async def run(self, job: Callable[[], T]) -> T:
-        """Return what the job returns. Raises the error when it takes too long, and what the job raises."""
+        """Return the job's result. Raises what the job raises, and the configured error on timeout."""
         try:
             with anyio.fail_after(self._timeout_s):
                 return await self._run(job)
@@ -42,7 +42,7 @@ class BoundedCall:
             raise self._error(f"{self._what} did not answer in time.", fix="Try again in a moment.") from error
 
     async def _run(self, job: Callable[[], T]) -> T:
-        # The thread itself ends its turn: the limiter of `run_sync` would be free as soon as nobody waits any more.
+        # The thread releases its own slot: the limiter of `run_sync` is released once the caller stops waiting.
         started: Future[None] = Future()
 
         def end() -> None:
@@ -50,11 +50,11 @@ class BoundedCall:
 
         def work() -> T:
             if not started.set_running_or_notify_cancel():
-                raise TimeoutError  # nobody waits for it
+                raise TimeoutError  # the caller has stopped waiting
             try:
                 return job()
             finally:
-                with contextlib.suppress(RuntimeError):  # the event loop has ended meanwhile
+                with contextlib.suppress(RuntimeError):  # the event loop has closed
                     anyio.from_thread.run_sync(end)
 
         await self._turns.acquire_on_behalf_of(started)

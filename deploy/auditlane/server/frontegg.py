@@ -1,4 +1,4 @@
-"""What Frontegg's clients need before they send or read: a token, and the tenant by the header that they use."""
+"""Authentication as Frontegg's clients expect it: their token routes, and the tenant in their header."""
 
 from typing import Annotated, Final
 
@@ -13,27 +13,27 @@ from auditlane.server.auth.tokens import exchange
 from auditlane.server.services import Services, services_of
 
 TOKEN_PATHS: Final = ("/auth/vendor", "/vendors/auth/token")
-LONGEST_S: Final = 2_684_354  # at 80 % of it JavaScript arms a timer, which a longer life would set off at once
+LONGEST_S: Final = 2_684_354  # clients set a timer for 80 % of it; JavaScript fires longer timers immediately
 
 
 def frontegg_tenant(request: Request) -> str | None:
-    """The tenant in their header, else in ours; an empty one is none. Raises InvalidInput when the two differ."""
+    """Return the tenant in Frontegg's header, else in ours, else None. Raises InvalidInput if the headers differ."""
     theirs = named_tenant(request, TENANT_HEADER) if request.headers.get(TENANT_HEADER) else None
     ours = named_tenant(request)
     if theirs and ours and theirs != ours:
-        raise InvalidInput(f"{TENANT_HEADER} and {OUR_HEADER} differ.", field=TENANT_HEADER, fix="Send one of them.")
+        raise InvalidInput(f"{TENANT_HEADER} and {OUR_HEADER} differ.", field=TENANT_HEADER, fix="Send only one.")
     return theirs or ours
 
 
 class FronteggCredentials(BaseModel):
-    """A client's key in their words; other members are ignored."""
+    """A client's key with their member names; other members are ignored."""
 
     client_id: str = Field(alias="clientId", max_length=128)
     secret: str = Field(max_length=1024)
 
 
 class FronteggToken(BaseModel):
-    """A token, and the seconds that it lives; a client asks for the next one when 80 % of them are over."""
+    """A token and its lifetime in seconds. Clients request the next token after 80 % of the lifetime."""
 
     token: str
     expires_in: Annotated[int, Field(serialization_alias="expiresIn", gt=0, le=LONGEST_S)]
@@ -48,7 +48,7 @@ async def token(
 
 
 def build() -> APIRouter:
-    """Their two token routes. They depend on the keys and the signing keys only, as ours."""
+    """Return their two token routes, which depend only on the keys file and the signing keys, as ours do."""
     router = APIRouter(include_in_schema=False)
     for path in TOKEN_PATHS:
         router.add_api_route(path, token, methods=["POST"])

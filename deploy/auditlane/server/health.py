@@ -70,7 +70,7 @@ async def ready(response: Response, services: AppServices) -> Ready:
 
 
 async def prometheus(services: AppServices) -> Response:
-    """Text format 0.0.4."""
+    """Returns metrics in text format 0.0.4."""
     return Response(services.metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 

@@ -1,4 +1,4 @@
-"""The HTTP side's metrics, in a Prometheus registry of the app's own."""
+"""Metrics of the HTTP service, in a Prometheus registry of its own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from auditlane.runtime.metrics import BY_NAME
 
 
 class HttpMetrics:
-    """Counts requests and exports; `render` is what `/metrics` answers."""
+    """Counts requests, exports and audit events; `render` returns the content of `/metrics`."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -23,23 +23,23 @@ class HttpMetrics:
         self._trail = Counter(trail.name, trail.help, trail.labels, registry=self.registry)
 
     def observe(self, route: str, status: int, first_byte_s: float) -> None:
-        """One answered request; `route` is the pattern (`/v1/events/{id}`), never the path."""
+        """Count one answered request. `route` is the pattern (`/v1/events/{id}`), never the path."""
         self._requests.labels(route, str(status)).inc()
         self._seconds.labels(route).observe(first_byte_s)
 
     def exported(self, format_: str, rows: int) -> None:
-        """One export that has ended, whole or not."""
+        """Count the rows of one export, complete or not."""
         self._exported.labels(format_).inc(rows)
 
     def trail(self, result: str) -> None:
-        """What became of one event of our own."""
+        """Count the result of one of auditlane's own audit events."""
         self._trail.labels(result).inc()
 
     def spool(self, size: Callable[[], float]) -> None:
-        """Where to ask for the bytes of such events that wait in files."""
+        """Report the bytes of audit events spooled in files; `size` is called on each scrape."""
         waits = BY_NAME["auditlane_trail_spool_bytes"]
         Gauge(waits.name, waits.help, waits.labels, registry=self.registry).set_function(size)
 
     def render(self) -> bytes:
-        """Prometheus' text format, version 0.0.4."""
+        """Return Prometheus' text format, version 0.0.4."""
         return generate_latest(self.registry)

@@ -1,4 +1,4 @@
-"""Errors as answers: RFC 9457 problem+json with our codes, or a page when a person's browser asked for one."""
+"""Turns errors into responses: RFC 9457 problem+json with our codes, or a page for a browser that navigates."""
 
 from __future__ import annotations
 
@@ -38,20 +38,20 @@ from auditlane.server.pages.message_page import page
 
 MEDIA_TYPE: Final = "application/problem+json"
 _API: Final = ("/v1/", "/health/", "/metrics", "/openapi.json")
-# What HTTP itself has no error of ours for; the docs list them beside ours.
+# Errors of HTTP itself, which have no AuditlaneError; the docs list them with ours.
 HTTP_CODES: Final = {
-    404: ("NOT_FOUND", "there is nothing at this address"),
-    405: ("METHOD_NOT_ALLOWED", "the address does not know this method; `Allow` has those that it knows"),
-    408: ("BODY_TIMEOUT", "the body came too slowly"),
-    411: ("LENGTH_REQUIRED", "the body does not say how long it is"),
+    404: ("NOT_FOUND", "no route has this path"),
+    405: ("METHOD_NOT_ALLOWED", "the route does not support this method; `Allow` lists those it supports"),
+    408: ("BODY_TIMEOUT", "the body arrived too slowly"),
+    411: ("LENGTH_REQUIRED", "the request has no Content-Length"),
     413: ("TOO_LARGE", "the body is larger than the limit"),
-    415: ("MEDIA_TYPE_UNSUPPORTED", "the body is in a form that is not read there"),
+    415: ("MEDIA_TYPE_UNSUPPORTED", "the route does not accept this content type"),
 }
 
-# Their messages hold what another server said: its version, hosts, names of tables. The log has it.
+# Their messages quote another server: its version, hosts, table names. Only the log has them.
 _WITHOUT_DETAILS: Final = {
     StoreRefused.code: "ClickHouse refused the query.",
-    IssuerUnavailable.code: "The issuer's keys cannot be had.",
+    IssuerUnavailable.code: "The issuer's keys are unavailable.",
 }
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _TITLES: Final = {
@@ -63,14 +63,14 @@ _TITLES: Final = {
 
 
 class FieldProblem(BaseModel):
-    """One wrong field of a request."""
+    """One invalid field of a request."""
 
-    field: str = Field(description="Its place: the parameter's name, or the path into the body.")
+    field: str = Field(description="Name of the parameter, or path of the field in the body.")
     message: str
 
 
 class Problem(BaseModel):
-    """An error as RFC 9457 describes it. `code` is stable; `detail` and `fix` are for people and may change."""
+    """An error in the format of RFC 9457. `code` is stable; `detail` and `fix` are for people and may change."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -80,7 +80,7 @@ class Problem(BaseModel):
                     "title": "Bad Request",
                     "status": 400,
                     "code": "FILTER_INVALID",
-                    "detail": "There is no parameter 'actr'.",
+                    "detail": "Unknown filter 'actr'.",
                     "fix": "Use one of: action, actor_id, cursor, from, limit, to.",
                     "field": "actr",
                     "request_id": "019391a4-7f3c-7cc2-9d2e-0242ac120002",
@@ -89,23 +89,23 @@ class Problem(BaseModel):
         }
     )
 
-    type: str = Field(description="`urn:auditlane:problem:` and the code.")
-    title: str = Field(description="The HTTP status in words.")
+    type: str = Field(description="`urn:auditlane:problem:` followed by the code.")
+    title: str = Field(description="Reason phrase of the HTTP status.")
     status: int
-    code: str = Field(description="What is wrong, for programs.")
-    detail: str = Field(description="What is wrong, for people.")
-    fix: str | None = Field(None, description="What to do about it.")
-    field: str | None = Field(None, description="The parameter, header or body field that is wrong.")
-    column: int | None = Field(None, description="The place in `query`, counted from 1.")
-    reason: str | None = Field(None, description="Which mistake of the query language it is, for programs.")
-    arguments: dict[str, str] | None = Field(None, description="What the mistake is about, by the reason.")
-    errors: list[FieldProblem] | None = Field(None, description="Every wrong field, when there are several.")
-    request_id: str = Field(description="Also in the header X-Request-Id and in the service's log.")
+    code: str = Field(description="Identifies the error for programs.")
+    detail: str = Field(description="Describes the error for people.")
+    fix: str | None = Field(None, description="How to resolve the error.")
+    field: str | None = Field(None, description="The invalid parameter, header or body field.")
+    column: int | None = Field(None, description="Column of the error in `query`, counted from 1.")
+    reason: str | None = Field(None, description="Identifies the query error for programs.")
+    arguments: dict[str, str] | None = Field(None, description="Values that the query error refers to, by name.")
+    errors: list[FieldProblem] | None = Field(None, description="All invalid fields, if there are several.")
+    request_id: str = Field(description="Id of the request, also in the header X-Request-Id and in the service's log.")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """What is wrong with a request, before it is an answer. `more` are members that a route adds to the problem."""
+    """An error to be returned. `more` are members that a route adds to the problem."""
 
     status: int
     code: str
@@ -118,7 +118,7 @@ class Failure:
 
 
 def install(app: FastAPI) -> None:
-    """Answer every error that a route raises. What nobody foresaw is answered by the middleware, as `unforeseen`."""
+    """Register the handlers for errors raised by routes. RequestMiddleware handles the unexpected ones."""
     app.add_exception_handler(AuditlaneError, _ours)
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(HTTPException, _http)
@@ -130,12 +130,12 @@ async def _ours(request: Request, error: Exception) -> Response:
 
 
 def of_error(request: Request, error: AuditlaneError, more: Mapping[str, Any] | None = None) -> Response:
-    """The answer to an error of ours; `more` are members that a route adds to the problem."""
+    """Return the response to an AuditlaneError; `more` are members that a route adds to the problem."""
     status = http_status(error)
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR and not is_cancelled():  # else it was cut off for who has gone
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR and not is_cancelled():  # a cancelled query has no reader
         get("serve").error("http.failed", code=error.code, problem=str(error), request_id=request_id(request))
-    if isinstance(error, ConfigError):  # names files of this machine: for its operator's log only
-        return unforeseen(request)
+    if isinstance(error, ConfigError):  # may name files of this machine: only for the operator's log
+        return unexpected(request)
     message = _WITHOUT_DETAILS.get(error.code, error.message)
     headers = {"WWW-Authenticate": challenge(error)} if status == HTTPStatus.UNAUTHORIZED else {}
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
@@ -145,7 +145,7 @@ def of_error(request: Request, error: AuditlaneError, more: Mapping[str, Any] | 
     if isinstance(error, RangeNotSatisfiable):
         headers["Content-Range"] = f"bytes */{error.size}"
     if isinstance(error, BodyTooLarge):
-        headers["Connection"] = "close"  # the unread body must not be taken for the next request
+        headers["Connection"] = "close"  # the unread body must not be parsed as the next request
     return answer(
         request,
         Failure(
@@ -155,13 +155,13 @@ def of_error(request: Request, error: AuditlaneError, more: Mapping[str, Any] | 
             fix=error.fix,
             field=error.field,
             headers=headers,
-            more={**_mistake(error), **(more or {})},
+            more={**_query_error(error), **(more or {})},
         ),
     )
 
 
-def _mistake(error: AuditlaneError) -> dict[str, Any]:
-    """The members of a mistake in a query, those that it has."""
+def _query_error(error: AuditlaneError) -> dict[str, Any]:
+    """Return the members that describe an error in a query."""
     if not isinstance(error, InvalidFilter):
         return {}
     members = {"column": error.column, "reason": error.reason, "arguments": error.arguments}
@@ -172,7 +172,7 @@ async def _validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     problems = [
         FieldProblem(field="body", message=f"is not JSON: {one['ctx']['error']}")
-        if one["type"] == "json_invalid"  # its location ends with a position in the text
+        if one["type"] == "json_invalid"  # its location ends with a position in the body
         else FieldProblem(field=_place(one["loc"]), message=sayable(plain(one)))
         for one in error.errors()
     ]
@@ -182,7 +182,7 @@ async def _validation(request: Request, error: Exception) -> Response:
 
 
 def _place(location: tuple[int | str, ...]) -> str:
-    """`("query", "limit")` as `limit`, `("body", "permissions", 0)` as `permissions.0`, a whole body as `body`."""
+    """Return `("query", "limit")` as `limit`, `("body", "permissions", 0)` as `permissions.0`, a body as `body`."""
     return sayable(".".join(map(str, location[1:])) or str(location[0]))
 
 
@@ -192,35 +192,35 @@ async def _http(request: Request, error: Exception) -> Response:
 
 
 def of_http(request: Request, error: HTTPException) -> Response:
-    """The answer to an error that HTTP itself has."""
+    """Return the response to an error of HTTP itself."""
     code = HTTP_CODES.get(error.status_code, (f"HTTP_{error.status_code}", ""))[0]
     headers = dict(error.headers or {})
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         headers["Allow"] = ", ".join(_allowed(request))
     detail, fix = {
-        404: (f"There is nothing at {request.url.path}.", "See /openapi.json for the addresses that there are."),
-        405: (f"{request.method} is not possible here.", f"Use {headers.get('Allow', '')}."),
-        408: (str(error.detail), "Send it faster, or in smaller requests; nothing of it was answered for."),
+        404: (f"There is no route {request.url.path}.", "See /openapi.json for all routes."),
+        405: (f"This route does not support {request.method}.", f"Use one of: {headers.get('Allow', '')}."),
+        408: (str(error.detail), "Send it faster, or split it into smaller requests. No part of it was accepted."),
     }.get(error.status_code, (str(error.detail), ""))
     return answer(request, Failure(status=error.status_code, code=code, detail=detail, fix=fix, headers=headers))
 
 
 def _allowed(request: Request) -> list[str]:
-    """The methods that the address knows; the routes of one address are several, and Starlette asks the first."""
+    """Return the methods of all routes with this path; Starlette reports only those of the first."""
     asked = {method: dict(request.scope) | {"method": method} for method in _METHODS}
     routes = request.app.routes
     return [name for name, scope in asked.items() if any(one.matches(scope)[0] is Match.FULL for one in routes)]
 
 
-def unforeseen(request: Request) -> Response:
-    """The answer to an error that nobody foresaw: it tells nothing but where to look."""
+def unexpected(request: Request) -> Response:
+    """Return the response to an unexpected error, which contains only the request id."""
     return answer(
         request,
         Failure(
             status=500,
             code=AuditlaneError.code,
-            detail="Something went wrong on our side.",
-            fix="The log has it by its request id.",
+            detail="An internal error occurred.",
+            fix="Report the request id to the operator, who finds the error in the log.",
         ),
     )
 
@@ -247,19 +247,19 @@ def answer(request: Request, failure: Failure) -> Response:
 
 
 def challenge(error: AuditlaneError) -> str:
-    """The header WWW-Authenticate of a 401 (RFC 6750: a token that does not verify is an `invalid_token`)."""
+    """Return the header WWW-Authenticate of a 401 (RFC 6750: an invalid token is an `invalid_token`)."""
     return f'Bearer realm="auditlane", error="invalid_token", error_description="{error.code}"'
 
 
 def request_id(request: Request) -> str:
-    """The id that the middleware gave this request."""
+    """Return the id that the middleware assigned to this request."""
     return str(request.scope.get("state", {}).get("request_id", ""))
 
 
 def navigates(request: Request) -> bool:
-    """Whether a person's browser asks for a page, as opposed to a program that asks for data.
+    """Return whether a browser requests a page, as opposed to a program that requests data.
 
-    A download of the API (an export) that a person follows a link to is a navigation too.
+    Following a link to a download of the API, such as an export, is a navigation too.
     """
     wants_html = "text/html" in request.headers.get("accept", "")
     return wants_html and (not request.url.path.startswith(_API) or request.headers.get("sec-fetch-mode") == "navigate")
@@ -273,7 +273,7 @@ def _page(request: Request, problem: Problem, headers: Mapping[str, str] | None)
         title = words.gettext(_TITLES.get(problem.status, usual))
         told = f"{problem.detail} {problem.fix or ''}"
         return page(request, title, "", small, told=told, status=problem.status, headers=kept)
-    kept.pop("WWW-Authenticate", None)  # it would make some browsers ask for a password that does not exist
+    kept.pop("WWW-Authenticate", None)  # some browsers would prompt for a password
     text = words.gettext("Get a new link where you got the last one. Each works once, within a few minutes.")
     if request.url.path == DOWNLOAD_PATH:
         text = words.gettext("Ask for the file again where you got this link.")

@@ -1,8 +1,8 @@
-"""HTTP on a connection, by uvicorn and httptools: a quarter less CPU a small request than with h11, and the bounds of a
-connection that httptools has not: of its heads, of the time these take, of requests in advance, of connections.
+"""HTTP/1.1 by uvicorn and httptools, with limits on heads, their duration, pipelined requests and connections.
 
-It speaks HTTP/1.1 only. A client may offer to change the protocol (`Upgrade: h2c` of `curl --http2` and of Java's
-client); the offer is not taken, and the request is answered as if it had not been made."""
+httptools takes a quarter less CPU per small request than h11, but has none of these limits. A client may offer to
+switch protocols (`Upgrade: h2c`, as sent by `curl --http2` and Java's client); the offer is ignored and the request is
+answered over HTTP/1.1."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from uvicorn.server import ServerState
 
 from auditlane.server.middleware.client_networks import Network, network_of, within
 
-MOST_HEAD: Final = 64 << 10  # bytes of request line and headers; a piece of what the socket gave may be beyond it
-MOST_READ: Final = 64 << 10  # bytes taken from the socket at once: what many senders have in memory before any is asked
-MOST_AHEAD: Final = 16  # requests that a client may send before it has the answer to an earlier one
-_OFFERED: Final = frozenset({b"upgrade", b"http2-settings"})  # headers, and what `Connection` lists
+MAX_HEAD_BYTES: Final = 64 << 10  # bytes of request line and headers; may be exceeded by one read of the socket
+READ_BYTES: Final = 64 << 10  # bytes per read: this is buffered for each connection before authentication
+MAX_PIPELINED: Final = 16  # pipelined requests per connection
+_OFFERED: Final = frozenset({b"upgrade", b"http2-settings"})  # names of headers and of options in `Connection`
 
 
 @dataclass(slots=True)
 class Connections:
-    """The connections of a process, in all and by address; those of `proxies` carry everybody's requests."""
+    """Counts a process's connections in total and by address. Addresses in `proxies` have no limit of their own."""
 
     most: int = 4_096
     most_of_address: int = 2_048
@@ -37,7 +37,7 @@ class Connections:
     by_address: Counter[str] = field(default_factory=Counter)
 
     def enter(self, host: str) -> str | None:
-        """Count a connection from this host; returns what `leave` takes, None when there are too many."""
+        """Count a connection from this host. Return the argument for `leave`, or None if a limit is reached."""
         address = "" if within(host, self.proxies) else network_of(host)
         if self.count >= self.most or (address and self.by_address[address] >= self.most_of_address):
             return None
@@ -46,7 +46,7 @@ class Connections:
         return address
 
     def leave(self, address: str) -> None:
-        """A connection that was counted has ended."""
+        """Stop counting a connection."""
         self.count -= 1
         self.by_address[address] -= 1
         if not self.by_address[address]:
@@ -54,19 +54,19 @@ class Connections:
 
 
 class Protocol(HttpToolsProtocol):
-    """A head that is too large is answered 400, and the connection closed; one that takes too long closes it.
+    """Answers an oversized head with 400 and closes the connection; closes it silently if the head takes too long.
 
-    httptools ends a message behind a head that offers another protocol, and takes its body for the next request. So
-    such a head is parsed once more without the offer, with what follows it.
-    The app's `state.connections`, where it has them, says how many there may be.
+    httptools ends a message after a head that offers another protocol, and would parse its body as the next request.
+    Such a head is therefore parsed again without the offer, followed by the remaining bytes. The limits of connections
+    are in `state.connections` of the app.
     """
 
-    _head = 0  # bytes of a head that has not ended yet, beyond the piece that it began in
+    _head = 0  # bytes of the current head, except for the read in which it began
     _within = False
     _began = False
     _address: str | None = None
     _timer: asyncio.TimerHandle | None = None
-    _plain = b""  # a head without the offer that it had
+    _plain = b""  # the current head without its offer
 
     def __init__(
         self,
@@ -79,16 +79,16 @@ class Protocol(HttpToolsProtocol):
         self._all: Connections = getattr(getattr(config.app, "state", None), "connections", None) or Connections()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        transport.max_size = MOST_READ  # type: ignore[attr-defined]  # of asyncio's own transports; 256 KiB else
+        transport.max_size = READ_BYTES  # type: ignore[attr-defined]  # attribute of asyncio's transports; 256 KiB by default
         super().connection_made(transport)
         self._address = self._all.enter(self.client[0] if self.client else "")
         if self._address is None:
-            transport.abort()  # whoever waits for an answer would hold what others need
+            transport.abort()  # a response would keep the connection open
             return
         self._expect_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._head_is_there()
+        self._cancel_timer()
         if self._address is not None:
             self._all.leave(self._address)
             self._address = None
@@ -99,12 +99,12 @@ class Protocol(HttpToolsProtocol):
             return
         self._began = False
         if self._timer is None and (self.cycle is None or self.cycle.response_complete):
-            self._expect_head()  # uvicorn's own limit, of the pause between two requests, ends with the first byte
+            self._expect_head()  # uvicorn's keep-alive timeout ends with the first byte
         self._feed(data)
         if not self._within or self._began or self.transport.is_closing():
             return
         self._head += len(data)
-        if self._head > MOST_HEAD:
+        if self._head > MAX_HEAD_BYTES:
             self.send_400_response("The request's headers are too large.")
 
     def on_message_begin(self) -> None:
@@ -113,10 +113,10 @@ class Protocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._within = False
-        self._head_is_there()
-        if len(self.pipeline) >= MOST_AHEAD:
+        self._cancel_timer()
+        if len(self.pipeline) >= MAX_PIPELINED:
             self.transport.abort()
-            raise ConnectionAbortedError("too many requests in advance")
+            raise ConnectionAbortedError("too many pipelined requests")
         if self.parser.should_upgrade():
             self._plain = without_offer(
                 self.parser.get_method(), self.url, self.parser.get_http_version().encode(), self.headers
@@ -136,7 +136,7 @@ class Protocol(HttpToolsProtocol):
             except httptools.HttpParserUpgrade as offer:
                 data, self._plain = self._plain + data[offer.args[0] :], b""
                 self.parser = httptools.HttpRequestParser(self)
-                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn has it
+                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as in uvicorn
                 continue
             except httptools.HttpParserError:
                 self.send_400_response("Invalid HTTP request received.")
@@ -145,25 +145,27 @@ class Protocol(HttpToolsProtocol):
     def _expect_head(self) -> None:
         self._timer = self.loop.call_later(self._all.head_s, self.transport.close)
 
-    def _head_is_there(self) -> None:
+    def _cancel_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
 
 def without_offer(method: bytes, target: bytes, version: bytes, headers: Sequence[tuple[bytes, bytes]]) -> bytes:
-    """A request's head without its offer to change the protocol. Pure.
+    """Return a request's head without its offer to switch protocols. Pure.
 
-    Raises ValueError for CONNECT, which asks for a tunnel and leaves no request, and for a header of several lines.
+    Raises ValueError for CONNECT, which has no equivalent without the offer, and for a header that spans lines.
     """
     if method == b"CONNECT":
-        raise ValueError("CONNECT asks for a tunnel")
+        raise ValueError("CONNECT is not supported")
     lines = [b"%s %s HTTP/%s" % (method, target, version)]
     for name, value in headers:
         if b"\r" in value or b"\n" in value:
-            raise ValueError("a header of several lines")
+            raise ValueError("a header spans several lines")
         if name == b"connection":
-            value = b", ".join(one for one in map(bytes.strip, value.split(b",")) if one.lower() not in _OFFERED)
+            value = b", ".join(
+                option for option in map(bytes.strip, value.split(b",")) if option.lower() not in _OFFERED
+            )
         if value and name not in _OFFERED:
             lines.append(name + b": " + value)
     return b"\r\n".join([*lines, b"", b""])

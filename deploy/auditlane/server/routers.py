@@ -1,4 +1,4 @@
-"""The routers of the app, by role and in the order in which their routes are tried."""
+"""The routers of each role, in the order in which their routes are matched."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from auditlane.server.services import Services
 
 
 def routers(services: Services) -> Iterator[APIRouter]:
-    """Yield the routers of the roles, in the order in which routes are tried."""
+    """Yield the routers of this process's roles, in matching order."""
     yield tokens.build(services)
     yield frontegg.build()
     if services.ingest_service:
@@ -62,13 +62,14 @@ def _sign_in(services: Services) -> Iterator[APIRouter]:
 
 
 def _log(services: Services) -> Iterator[APIRouter]:
-    """A tenant's log: the API that the viewer asks too."""
+    """Yield the API of a tenant's log, which the viewer uses too."""
     authorize, mac = services.authenticator.authorize, services.authenticator.signing.mac
     fields_of = from_structure(services.structures.of)
     yield live.build(services.streams, authorize, mac, fields_of, patience_s=services.settings.query_timeout_s)
     yield query.build(services.reader, authorize, mac, services.structures.of)
     yield from services.exports.routers
-    in_path = partial(authorize, named_in=tenant_in_path, even_off=True)  # it is what switches them on again
+    # Also while logs are disabled: these routes enable them.
+    in_path = partial(authorize, named_in=tenant_in_path, even_off=True)
     changes = APIRouter(dependencies=[Depends(limit(services.settings))])
     changes.include_router(
         structure.build(services.structure, in_path, services.authenticator.environment, only=reject_unknown_parameters)
@@ -78,7 +79,7 @@ def _log(services: Services) -> Iterator[APIRouter]:
 
 
 def _frontegg_log(services: Services) -> Iterator[APIRouter]:
-    """The same log at the addresses of Frontegg's clients, who name the tenant in a header of their own."""
+    """Yield the same log on the paths of Frontegg's clients, which name the tenant in a different header."""
     settings, authenticator, named = services.settings, services.authenticator, frontegg.frontegg_tenant
     authorize = partial(authenticator.authorize, named_in=named, header=TENANT_HEADER)
     yield frontegg_query.build(services.frontegg_reader, authorize)
@@ -108,7 +109,7 @@ def _pages(services: Services) -> Iterator[APIRouter]:
 
 
 def _console(services: Services) -> Iterator[APIRouter]:
-    """The console, and the API as it is under it, for an operator's cookie."""
+    """Yield the console, and the part of the API that it uses with an operator's cookie."""
     operators = console_access.Operators(services.authenticator)
     yield console.build(services)
     yield structure.build(

@@ -1,6 +1,6 @@
-"""What one process of `serve` works with: made from the settings, started before the first request, closed at the end.
+"""The services of one `serve` process: made from settings, started before the first request, closed at shutdown.
 
-Making it reaches nothing yet: a ClickHouse that is away is an error of the request that needs it.
+Making them opens no connections: an unavailable ClickHouse is an error of the request that needs it.
 """
 
 from __future__ import annotations
@@ -51,19 +51,22 @@ from auditlane.store.structure_cache import StructureCache
 ROLES: Final = ("ingest", "query")
 THREADS: Final = 40  # for queries
 _NEEDED: Final = {
-    "keys_file": "a file for the clients' keys; `auditlane keys create` makes it",
-    "signing_keys_file": "a file for the keys that sign tokens; it is made when it is missing, and replicas share it",
+    "keys_file": "the file of client keys, created by `auditlane keys create`",
+    "signing_keys_file": "the file of keys that sign tokens, shared by replicas and created if missing",
 }
 _NEEDED_BY: Final = {
-    "ingest": {"kafka_bootstrap": "Kafka's brokers, host:port,host:port", "registry_url": "the schema registry"},
-    "query": {"clickhouse_url": "where ClickHouse answers over HTTP"},
+    "ingest": {
+        "kafka_bootstrap": "Kafka's brokers, host:port,host:port",
+        "registry_url": "the URL of the schema registry",
+    },
+    "query": {"clickhouse_url": "the HTTP URL of ClickHouse"},
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """Made once a process by `from_settings`. `ingest_service` is None without the role `ingest`, `bundle` without the
-    viewer's build."""
+    """One instance per process, made by `from_settings`. `ingest_service` requires the role `ingest`, `bundle` the
+    viewer's build; each is None otherwise."""
 
     settings: Settings
     roles: tuple[str, ...]
@@ -87,15 +90,14 @@ class Services:
 
     @classmethod
     def from_settings(cls, settings: Settings, roles: Iterable[str], *, claims: Claims | None = None) -> Services:
-        """Make everything that these roles need.
+        """Make the services that these roles need.
 
-        `claims` is where opened links are written down: ClickHouse, unless another place is given.
-
-        Raises ConfigError that names every missing variable at once, or the file that is not valid.
+        `claims` records used links, by default in ClickHouse. Raises ConfigError that names every missing variable,
+        or the invalid file.
         """
         roles = _known(roles)
         keys_file, signing_keys_file = _needed(settings, roles)
-        # What every request asks first may take no longer than a page may.
+        # The checks before every request may take no longer than a query.
         patience = settings.query_timeout_s + 1.0
         database = settings.clickhouse_database
         store = LazyClient(
@@ -170,13 +172,13 @@ class Services:
 
     @property
     def viewer_ttl(self) -> timedelta:
-        """How long a viewer's token lives unless another life is asked for."""
+        """The default lifetime of a viewer token."""
         return timedelta(seconds=self.settings.viewer_token_ttl_s)
 
     @asynccontextmanager
     async def running(self, _app: object = None) -> AsyncIterator[None]:
-        """Start everything, and close it at the end: the lifespan of the app."""
-        # Of the threads that queries run in, one tenant's turns take less than half.
+        """Start the services, and close them at the end: the lifespan of the app."""
+        # One tenant's queries must occupy less than half of the threads.
         threads = anyio.to_thread.current_default_thread_limiter()
         threads.total_tokens = max(THREADS, 2 * self.settings.query_concurrency + 8)
         self.start()
@@ -187,14 +189,14 @@ class Services:
         self.close()
 
     def start(self) -> None:
-        """Begin what goes on beside requests."""
+        """Start the background work."""
         if self.ingest_service:
             self.ingest_service.open()
         if "query" in self.roles:
             self.exports.start()
 
     def close(self) -> None:
-        """Release the connections; what takes events was closed before."""
+        """Close the connections, except those of `ingest_service`, which `running` closes first."""
         self.operations.close()
         self.readiness.close()
         self.streams.close()
@@ -205,7 +207,7 @@ class Services:
 
 
 async def services_of(request: Request) -> Services:
-    """Return the services of the app that answers this request: a FastAPI dependency of module-level handlers."""
+    """Return the app's services: a FastAPI dependency of module-level handlers."""
     services: Services = request.app.state.services
     return services
 
@@ -215,23 +217,23 @@ def _known(roles: Iterable[str]) -> tuple[str, ...]:
     unknown = [role for role in roles if role not in ROLES]
     if unknown or not roles:
         raise ConfigError(
-            f"There is no role {unknown[0]!r}." if unknown else "No role is named.",
+            f"Unknown role {unknown[0]!r}." if unknown else "At least one role is required.",
             field="roles",
-            fix="The roles are: " + ", ".join(ROLES) + ".",
+            fix="Use one or more of: " + ", ".join(ROLES) + ".",
         )
     return roles
 
 
 def _needed(settings: Settings, roles: Iterable[str]) -> tuple[Path, Path]:
-    """The two files. Raises ConfigError that lists everything that is not set."""
+    """Return the paths of the keys file and the signing keys. Raises ConfigError that lists every missing setting."""
     needed = _NEEDED | {name: what for role in roles for name, what in _NEEDED_BY[role].items()}
     missing = [f"{variable(name)}: {what}" for name, what in needed.items() if not getattr(settings, name)]
     if missing or settings.keys_file is None or settings.signing_keys_file is None:
         raise ConfigError(
-            "These settings are missing:\n" + "\n".join(f"  {one}" for one in missing),
-            fix="Set them, or run `auditlane up`, whose `auditlane env` prints them.",
+            "These settings are required:\n" + "\n".join(f"  {line}" for line in missing),
+            fix="Set them. For the embedded stack of `auditlane up`, `auditlane env` prints them.",
         )
     for path in (settings.keys_file, settings.signing_keys_file):
         if path.exists() and path.stat().st_mode & 0o077:
-            get("serve").warning("credentials.readable", path=str(path), fix="Other users can read it: chmod 600.")
+            get("serve").warning("credentials.readable", path=str(path), fix="chmod 600: other users can read it.")
     return settings.keys_file, settings.signing_keys_file

@@ -246,7 +246,7 @@ def test_without_a_folder_a_deed_that_cannot_be_signed_is_said_to_be_lost(folder
     monkeypatch.delenv("AUDITLANE_SIGNING_KEYS_FILE")
     done = CliRunner().invoke(keys.app, ["create", "--role", "vendor", "--json"])
     assert done.exit_code == 0
-    assert "This is not in the audit trail: Our own events cannot be signed" in done.stderr
+    assert "This is not in the audit trail: auditlane's own events cannot be signed" in done.stderr
     assert "AUDITLANE_PROVENANCE_KEYS_FILE" in done.stderr
 
 

@@ -223,8 +223,8 @@ def test_small_pages_in_german(served):
         assert "Accept-Language" in answer.headers["vary"]
     left = served.request("/leave", method="POST", **german).data.decode()
     assert "Sie haben die Seite verlassen" in left
-    assert '<p lang="en">There is nothing at /nothing.' in served.request("/nothing", **german).data.decode()
-    assert served.request("/nothing", accept_language="de").json()["detail"] == "There is nothing at /nothing."
+    assert '<p lang="en">There is no route /nothing.' in served.request("/nothing", **german).data.decode()
+    assert served.request("/nothing", accept_language="de").json()["detail"] == "There is no route /nothing."
 
 
 def test_the_api_says_the_same_in_any_language(served):

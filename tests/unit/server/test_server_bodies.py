@@ -208,6 +208,6 @@ def test_every_route_that_reads_a_body_asks_for_a_credential_or_is_known_to_be_o
     route_checks = RouteChecks(served.app)
     for one in operations(served.app):
         if one.method in ("POST", "PUT", "PATCH", "DELETE"):
-            door = route_checks.door({"type": "http", "method": one.method, "path": one.at(PLACES), "headers": []})
+            door = route_checks.find({"type": "http", "method": one.method, "path": one.at(PLACES), "headers": []})
             assert door is not None, one
             assert bool(door.checks) == (str(one) not in OPEN), one

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from serving import Served
 
 from auditlane.server.middleware.client_networks import networks
-from auditlane.server.protocol import MOST_AHEAD, Connections
+from auditlane.server.protocol import MAX_PIPELINED, Connections
 from auditlane.server.run import allow_files
 
 GET = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -85,9 +85,9 @@ def test_all_connections_and_those_of_proxies_are_counted():
 def test_requests_in_advance_are_few(tmp_path: Path):
     with Served(tmp_path) as served:
         with connected(served) as connection:
-            connection.sendall(GET * MOST_AHEAD)
+            connection.sendall(GET * MAX_PIPELINED)
             text = b""
-            while text.count(b"HTTP/1.1 200") < MOST_AHEAD:
+            while text.count(b"HTTP/1.1 200") < MAX_PIPELINED:
                 piece = connection.recv(65_536)
                 assert piece
                 text += piece

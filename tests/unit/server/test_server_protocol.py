@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from auditlane.server.protocol import MOST_HEAD, Protocol
+from auditlane.server.protocol import MAX_HEAD_BYTES, Protocol
 
 CHUNK = 1 << 14
 
@@ -66,13 +66,13 @@ def post(body: bytes, *headers: bytes) -> bytes:
 @pytest.mark.parametrize("begins", [b"GET / HTTP/1.1\r\nX: ", b"GET /"], ids=["headers", "address"])
 def test_a_head_without_an_end(address: tuple[str, int], begins: bytes, unit: bytes, before: int) -> None:
     """It is ended. The 400 itself can be lost, as the connection is closed over what is still being sent."""
-    got = answers(address, post(b"first") * before + begins + unit * (16 * MOST_HEAD // len(unit)))
+    got = answers(address, post(b"first") * before + begins + unit * (16 * MAX_HEAD_BYTES // len(unit)))
     assert got.count(b"200 OK") <= before
 
 
 def test_what_is_within_the_bound(address: tuple[str, int]) -> None:
-    large = b"X: " + b"x" * (MOST_HEAD - 200)
-    body = b"b" * (20 * MOST_HEAD)
+    large = b"X: " + b"x" * (MAX_HEAD_BYTES - 200)
+    body = b"b" * (20 * MAX_HEAD_BYTES)
     sent = post(body, large) + post(body) + post(b"", large) + post(b"", b"Connection: close")
     got = answers(address, sent)
     assert got.count(b"HTTP/1.1 200 OK") == 4

@@ -1,1 +1,1 @@
-"""Administration over HTTP: tenants, lag, dead letters, and the health of every part."""
+"""Administration over HTTP: tenants, lag, dead letters, and the health of every component."""

@@ -1,4 +1,4 @@
-"""What Kafka knows of the workers' lag and of dead letters. Not thread-safe: one question at a time."""
+"""Reads lag, the rate of events, and dead letters from Kafka. Not thread-safe: one call at a time."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from auditlane.runtime.errors import KafkaUnavailable
 from auditlane.runtime.settings import Settings
 from auditlane.server.admin.models import DeadLetters, Lag, Rate
 
-ASK_S: Final = 3.0  # for each of the few answers that the lag is made of
-RATE_S: Final = 60.0  # what the rate of arriving events is taken over
-READ_S: Final = 5.0  # of the dead-letter topic at a time; the next question goes on from there
+ASK_S: Final = 3.0  # timeout of each of the requests that the lag requires
+RATE_S: Final = 60.0  # period over which the rate is measured
+READ_S: Final = 5.0  # time spent reading the dead-letter topic per call; the next call continues there
 
 
 def require_kafka(settings: Settings) -> None:
-    """Raise KafkaUnavailable where the settings do not say where Kafka is."""
+    """Raise KafkaUnavailable if no brokers are configured."""
     if not settings.kafka_bootstrap:
         raise KafkaUnavailable(
-            "This service was not told where Kafka is.", fix="Set AUDITLANE_KAFKA_BOOTSTRAP where `serve` runs."
+            "No Kafka brokers are configured for this service.", fix="Set AUDITLANE_KAFKA_BOOTSTRAP for `serve`."
         )
 
 
 class Workers:
-    """The consumer group's lag; keeps its connections between questions."""
+    """Reads the consumer group's lag; keeps its connections between calls."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._group: GroupLag | None = None
 
     def lag(self) -> Lag:
-        """Raises KafkaUnavailable, NotFound when there is no such group or topic."""
+        """Return the lag. Raises KafkaUnavailable, and NotFound if the group or a topic does not exist."""
         require_kafka(self._settings)
         self._group = self._group or GroupLag(self._settings, ask_s=ASK_S)
         return Lag.model_validate(document(self._settings.consumer_group, self._group.rows()))
@@ -46,14 +46,14 @@ class Workers:
 
 
 class Arrivals:
-    """What arrived lately; keeps its connections between questions."""
+    """Measures the rate of events; keeps its connections between calls."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._positions: KafkaOffsets | None = None
 
     def rate(self) -> Rate:
-        """Raises KafkaUnavailable."""
+        """Return the rate over the past RATE_S. Raises KafkaUnavailable."""
         require_kafka(self._settings)
         self._positions = self._positions or KafkaOffsets(self._settings, ask_s=ASK_S)
         events = self._positions.count_since(time.time_ns() // 1_000_000 - int(RATE_S * 1_000))
@@ -65,15 +65,15 @@ class Arrivals:
 
 
 class Letters:
-    """The dead-letter topic, followed; what was read is not read again."""
+    """Reads the dead-letter topic incrementally: no record is read twice."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._index = Index()
         self._positions: dict[int, int] = {}
 
-    def look(self, selection: Selection, newest: int) -> DeadLetters:
-        """Read on for some seconds at most, then answer from what is known. Raises KafkaUnavailable, NotFound."""
+    def read(self, selection: Selection, newest: int) -> DeadLetters:
+        """Read on for READ_S, then return the dead letters read so far. Raises KafkaUnavailable, NotFound."""
         require_kafka(self._settings)
         topic = LetterTopic(self._settings)
         try:
@@ -88,7 +88,7 @@ class Letters:
             | progress._asdict()
             | {
                 "complete": progress.read >= progress.records,
-                "newest": [to_json(one) for one in self._index.newest(selection, newest)],
+                "newest": [to_json(letter) for letter in self._index.newest(selection, newest)],
             }
         )
 

@@ -1,4 +1,4 @@
-"""Ask something slow from an event loop, and give its answer again while it is fresh."""
+"""Runs a slow check for an event loop, and caches its result for a short time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class CachedProbe(Generic[T]):
-    """One such job, whose answer is given again while it is younger than `fresh_s`."""
+    """Runs one check, and returns its result again while it is younger than `fresh_s`."""
 
     def __init__(self, what: str, ask: Callable[[], T], *, timeout_s: float, fresh_s: float) -> None:
         self._bounded = BoundedCall(what, timeout_s=timeout_s)
@@ -21,11 +21,11 @@ class CachedProbe(Generic[T]):
         self._answer: tuple[float, T] | None = None
 
     async def get(self) -> T:
-        """The answer. Raises as `BoundedCall.run`."""
+        """Return the result. Raises as `BoundedCall.run`."""
         return await self._bounded.run(self._fresh)
 
     def _fresh(self) -> T:
-        """In the thread: whoever waited for the one before takes its answer."""
+        """Return the cached result if it is fresh. Runs in the thread, so that waiting callers use the new result."""
         if self._answer is None or time.monotonic() - self._answer[0] >= self._fresh_s:
             self._answer = time.monotonic(), self._ask()
         return self._answer[1]

@@ -1,4 +1,4 @@
-"""How many ids were claimed by several events lately: what says that somebody forges, or that an emitter is broken."""
+"""Counts recent events in conflict, which indicate forgery or a faulty emitter."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FRESH_S: Final = 60.0
 SECONDS: Final = 5
 _ROWS: Final = 100_000_000
 _MEMORY: Final = 512 << 20
-# The keys come in the order of the table, so that none need be remembered.
+# Keys arrive in the order of the table, so that the aggregation needs no memory for them.
 _SQL: Final = """
 SELECT count(), uniqExact(tenant_id)
 FROM (
@@ -31,8 +31,8 @@ SETTINGS optimize_aggregation_in_order = 1
 
 
 def read(connect: Callable[[], Client], database: str) -> RecentConflicts:
-    """Of events that occurred within the window. Raises StoreUnavailable, StoreRefused, and QueryTooLarge where there
-    are too many to look at."""
+    """Count conflicts among the events that occurred within WINDOW. Raises StoreUnavailable, StoreRefused, and
+    QueryTooLarge if there are too many events."""
     values = {"database": database, "seconds": int(WINDOW.total_seconds())}
     limits = {"max_execution_time": SECONDS, "max_rows_to_read": _ROWS, "max_memory_usage": _MEMORY}
     with errors():

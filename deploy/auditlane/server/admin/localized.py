@@ -1,4 +1,4 @@
-"""Sentences about the parts: English in the API's answers, in its reader's language on a page."""
+"""Texts about components: English in API responses, in the reader's language on pages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from auditlane.server.pages.i18n import LANGUAGES, Catalogue, catalogues
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """A text and its values; `other` is for a `count` that is not one. Numbers are written as the language does."""
+    """A text with values. `other` is its plural, chosen by `count`. Numbers are formatted for the language."""
 
     text: str
     other: str = ""
@@ -21,6 +21,7 @@ class Phrase:
     values: Mapping[str, str | float] = field(default_factory=dict)
 
     def render(self, words: Catalogue) -> str:
+        """Return the text in the catalogue's language."""
         shown = {
             name: value if isinstance(value, str) else words.number(value, int(isinstance(value, float)))
             for name, value in self.values.items()
@@ -31,7 +32,7 @@ class Phrase:
 
 
 class LocalizedText(str):
-    """The English text, which knows the phrases that it was made of."""
+    """An English text that keeps its phrases for translation."""
 
     phrases: tuple[Phrase, ...]
 
@@ -41,26 +42,26 @@ class LocalizedText(str):
         return made
 
     def render(self, words: Catalogue) -> str:
-        """The same in a catalogue's language."""
+        """Return the text in the catalogue's language."""
         return _joined(self.phrases, words)
 
 
 def localized(text: str, **values: str | float) -> LocalizedText:
-    """A text of one phrase."""
+    """Return a text of one phrase."""
     return LocalizedText(Phrase(text, values=values))
 
 
 def counted(one: str, other: str, count: int) -> Phrase:
-    """So many of something; `%(count)s` in the texts is the count."""
+    """Return a phrase with a count, which is `%(count)s` in both texts."""
     return Phrase(one, other, count)
 
 
 def _joined(phrases: tuple[Phrase, ...], words: Catalogue) -> str:
-    return ", ".join(one.render(words) for one in phrases)
+    return ", ".join(phrase.render(words) for phrase in phrases)
 
 
-def _as_it_is(value: Any, check: Any) -> Any:
+def _unchanged(value: Any, check: Any) -> Any:
     return value if isinstance(value, LocalizedText) else check(value)
 
 
-Text = Annotated[str, WrapValidator(_as_it_is)]  # Pydantic would make a plain text of it
+Text = Annotated[str, WrapValidator(_unchanged)]  # Pydantic would convert it to a plain str

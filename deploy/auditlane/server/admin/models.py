@@ -47,7 +47,7 @@ class PartitionLag(BaseModel):
     lag: int = Field(description="Messages between the committed offset and the end of the partition.")
     lost: int = Field(description="Offsets that Kafka deleted before the group consumed them.")
     age_s: float | None = Field(description="Time since Kafka received the oldest message that is not yet stored.")
-    member: str = Field(description="Group member that the partition is assigned to; empty if there is none.")
+    member: str = Field(description="Group member that the partition is assigned to; empty if unassigned.")
     abandoned: bool = Field(description="The partition has lag and no member is assigned to it.")
     failing_s: float | None = Field(
         None, description="Time for which the worker has failed to store the next messages; null below one minute."

@@ -1,4 +1,4 @@
-"""What an operator may ask, each answer in bounded time; for the JSON routes and the console alike."""
+"""The operators' queries, each with a timeout, for both the JSON routes and the console."""
 
 from __future__ import annotations
 
@@ -24,18 +24,20 @@ from auditlane.server.auth.authentication import Authenticator
 from auditlane.server.bounded_call import BoundedCall
 from auditlane.server.probes import Probe
 
-LAG_TIMEOUT_S: Final = 20.0  # of the brokers' answers, one after the other
+LAG_TIMEOUT_S: Final = 20.0  # several requests to brokers, one after another
 PART_TIMEOUT_S: Final = 8.0
 FRESH_S: Final = 2.0
 
 
-def _refused(one: RefusalCount) -> models.ContractRefusals:
-    at = one.changed_at and one.changed_at.isoformat(timespec="seconds").replace("+00:00", "Z")
-    return models.ContractRefusals(tenant=one.tenant, refused=one.refused, changed_at=at, after_change=one.after_change)
+def _refusals(count: RefusalCount) -> models.ContractRefusals:
+    at = count.changed_at and count.changed_at.isoformat(timespec="seconds").replace("+00:00", "Z")
+    return models.ContractRefusals(
+        tenant=count.tenant, refused=count.refused, changed_at=at, after_change=count.after_change
+    )
 
 
 class Operations:
-    """Async; every method raises what its part raises, and Unavailable when that takes too long."""
+    """Async. Every method raises the errors of its component, and Unavailable on timeout."""
 
     def __init__(
         self,
@@ -43,13 +45,13 @@ class Operations:
         store: Callable[[], Client],
         probe: Probe,
         authenticator: Authenticator,
-        own: ServiceAuditSink,
+        audit_sink: ServiceAuditSink,
         refusals: ContractRefusals | None = None,
     ) -> None:
         self._settings = settings
         self._store = store
         self._authenticator = authenticator
-        self._own = own
+        self._audit_sink = audit_sink
         self._refusals = refusals or ContractRefusals()
         self._workers, self._letters, self._arrivals = Workers(settings), Letters(settings), Arrivals(settings)
         self._tenants = BoundedCall("ClickHouse", timeout_s=settings.query_timeout_s + 1)
@@ -66,54 +68,60 @@ class Operations:
             "clickhouse": self._part("ClickHouse", partial(parts.store, probe)),
             "kafka": self._part("Kafka", partial(parts.kafka, settings)),
             "registry": self._part("The registry", partial(parts.registry, settings)),
-            "workers": self._working,
+            "workers": self._workers_health,
         }
 
     async def tenants(self, *, after: str = "", prefix: str = "", limit: int = tenants.USUAL) -> Tenants:
-        """Tenants by name."""
+        """Return tenants in order of their names."""
         seconds, database = self._settings.query_timeout_s, self._settings.clickhouse_database
         read = partial(tenants.read, after=after, prefix=prefix, limit=limit, seconds=seconds)
         return await self._tenants.run(lambda: read(self._store, database))
 
     async def lag(self) -> Lag:
-        """How far the workers are behind."""
+        """Return the workers' lag."""
         return await self._lag.get()
 
     async def rate(self) -> Rate:
-        """How fast events arrive."""
+        """Return the rate of events."""
         return await self._rate.get()
 
     async def dead_letters(self, selection: Selection, newest: int) -> DeadLetters:
-        """Open dead letters."""
-        return await self._dead.run(lambda: self._letters.look(selection, newest))
+        """Return dead letters, `newest` of them in detail."""
+        return await self._dead.run(lambda: self._letters.read(selection, newest))
 
     async def health(self) -> Health:
-        """Every part; one that does not answer in time is away."""
+        """Return the state of every component; on timeout a component is `away`."""
         found: dict[str, PartHealth] = {}
 
-        async def ask(name: str, part: Callable[[], Awaitable[PartHealth]]) -> None:
+        async def check(name: str, part: Callable[[], Awaitable[PartHealth]]) -> None:
             try:
                 found[name] = await part()
             except AuditlaneError as error:
                 found[name] = PartHealth.model_validate({"name": name, "state": "away", "problem": str(error)})
 
-        claimed: list[RecentConflicts] = []
+        conflicting: list[RecentConflicts] = []
 
         async def count() -> None:
-            with contextlib.suppress(AuditlaneError):  # of a store that is away its part tells
-                claimed.append(await self._conflicts.get())
+            with contextlib.suppress(AuditlaneError):  # the part `clickhouse` reports an unavailable store
+                conflicting.append(await self._conflicts.get())
 
         async with anyio.create_task_group() as group:
             group.start_soon(count)
             for name, part in self._parts.items():
-                group.start_soon(ask, name, part)
+                group.start_soon(check, name, part)
         every = [found[name] for name in self._parts]
-        every += [*parts.files(self._authenticator), parts.issuer(self._authenticator.oidc), parts.trail(self._own)]
-        told = [_refused(one) for one in self._refusals.top(datetime.now(UTC))]
-        healthy = all(one.state in ("up", "off") for one in every)
-        return Health(healthy=healthy, parts=every, refusals=told, conflicts=claimed[0] if claimed else None)
+        every += [
+            *parts.files(self._authenticator),
+            parts.issuer(self._authenticator.oidc),
+            parts.trail(self._audit_sink),
+        ]
+        refusals = [_refusals(count) for count in self._refusals.top(datetime.now(UTC))]
+        healthy = all(part.state in ("up", "off") for part in every)
+        return Health(
+            healthy=healthy, parts=every, refusals=refusals, conflicts=conflicting[0] if conflicting else None
+        )
 
-    async def _working(self) -> PartHealth:
+    async def _workers_health(self) -> PartHealth:
         if not self._settings.kafka_bootstrap:
             return PartHealth(name="workers", state="off")
         try:
@@ -127,7 +135,7 @@ class Operations:
         return CachedProbe(what, ask, timeout_s=PART_TIMEOUT_S, fresh_s=FRESH_S).get
 
     def close(self) -> None:
-        """Release the connections."""
+        """Close the connections."""
         self._workers.close()
         self._letters.close()
         self._arrivals.close()

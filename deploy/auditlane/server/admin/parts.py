@@ -1,4 +1,4 @@
-"""The health of every part, as far as this process can tell."""
+"""Checks the health of every component from this process."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ ASK_S: Final = 5.0
 
 
 def store(probe: Probe) -> PartHealth:
-    """Whether ClickHouse has what readers ask it for."""
+    """Check that ClickHouse answers and has the view that queries read."""
     part = probe.part()
     return PartHealth(name="clickhouse", state=part.state, problem=part.problem)
 
 
 def kafka(settings: Settings) -> PartHealth:
-    """Whether brokers answer and both topics are there."""
+    """Check that brokers answer and both topics exist."""
     if not settings.kafka_bootstrap:
         return PartHealth(name="kafka", state="off", problem=_not_set("AUDITLANE_KAFKA_BOOTSTRAP"))
     try:
@@ -49,7 +49,7 @@ def kafka(settings: Settings) -> PartHealth:
 
 
 def registry(settings: Settings) -> PartHealth:
-    """Whether the registry answers and knows the event."""
+    """Check that the registry answers and has the base event."""
     if not settings.registry_url:
         return PartHealth(name="registry", state="off", problem=_not_set("AUDITLANE_REGISTRY_URL"))
     try:
@@ -65,33 +65,35 @@ def registry(settings: Settings) -> PartHealth:
 
 
 def workers(lag: Lag) -> PartHealth:
-    """Whether somebody works on every partition that has something to do."""
-    members = len({one.member for one in lag.partitions if one.member})
-    told = [
+    """Check that every partition with lag is assigned, and that its worker makes progress."""
+    members = len({partition.member for partition in lag.partitions if partition.member})
+    detail = [
         counted("%(count)s member", "%(count)s members", members),
         counted("%(count)s message behind", "%(count)s messages behind", lag.lag),
     ]
     if lag.lag:
-        told.append(Phrase(N_("the oldest %(age)s s old"), values={"age": lag.age_s}))
+        detail.append(Phrase(N_("the oldest %(age)s s old"), values={"age": lag.age_s}))
     if lag.abandoned or not members:
-        nobody = counted("Nobody works on %(count)s partition.", "Nobody works on %(count)s partitions.", lag.abandoned)
-        problem = LocalizedText(nobody) if lag.abandoned else localized("The group has no member.")
-        return PartHealth(name="workers", state="away", detail=LocalizedText(*told), problem=problem)
-    failing = [one for one in lag.partitions if one.failing_s is not None]
+        unassigned = counted(
+            "Nobody works on %(count)s partition.", "Nobody works on %(count)s partitions.", lag.abandoned
+        )
+        problem = LocalizedText(unassigned) if lag.abandoned else localized("The group has no member.")
+        return PartHealth(name="workers", state="away", detail=LocalizedText(*detail), problem=problem)
+    failing = [partition for partition in lag.partitions if partition.failing_s is not None]
     if failing:
-        one = max(failing, key=lambda one: one.failing_s or 0.0)
+        slowest = max(failing, key=lambda partition: partition.failing_s or 0.0)
         problem = localized(
             "%(partition)s has not got on for %(seconds)s s: %(reason)s",
-            partition=f"{one.topic}[{one.partition}]",
-            seconds=float(one.failing_s or 0.0),
-            reason=one.error,
+            partition=f"{slowest.topic}[{slowest.partition}]",
+            seconds=float(slowest.failing_s or 0.0),
+            reason=slowest.error,
         )
-        return PartHealth(name="workers", state="stale", detail=LocalizedText(*told), problem=problem)
-    return PartHealth(name="workers", state="up", detail=LocalizedText(*told))
+        return PartHealth(name="workers", state="stale", detail=LocalizedText(*detail), problem=problem)
+    return PartHealth(name="workers", state="up", detail=LocalizedText(*detail))
 
 
 def files(authenticator: Authenticator) -> list[PartHealth]:
-    """The two files of credentials."""
+    """Return the state of the keys file and the signing keys."""
     return [
         PartHealth(
             name="keys",
@@ -107,7 +109,7 @@ def files(authenticator: Authenticator) -> list[PartHealth]:
 
 
 def issuer(oidc: Oidc | None) -> PartHealth:
-    """The foreign token issuer, by the last time its keys were asked for."""
+    """Return the state of the external token issuer, by the last request for its keys."""
     if oidc is None:
         return PartHealth(name="issuer", state="off")
     problem = oidc.keys.problem
@@ -115,13 +117,13 @@ def issuer(oidc: Oidc | None) -> PartHealth:
     return PartHealth(name="issuer", state=state, detail=oidc.policy.issuer, problem=problem or None)
 
 
-def trail(own: ServiceAuditSink) -> PartHealth:
-    """Our own audit trail."""
-    if own.waiting is None:
-        return PartHealth(name="trail", state="off", problem=own.problem or None)
-    state: Literal["up", "stale"] = "stale" if own.problem else "up"
-    waiting = LocalizedText(counted("%(count)s event to emit", "%(count)s events to emit", own.waiting))
-    return PartHealth(name="trail", state=state, detail=waiting, problem=own.problem or None)
+def trail(sink: ServiceAuditSink) -> PartHealth:
+    """Return the state of the service's own audit trail."""
+    if sink.waiting is None:
+        return PartHealth(name="trail", state="off", problem=sink.problem or None)
+    state: Literal["up", "stale"] = "stale" if sink.problem else "up"
+    waiting = LocalizedText(counted("%(count)s event to emit", "%(count)s events to emit", sink.waiting))
+    return PartHealth(name="trail", state=state, detail=waiting, problem=sink.problem or None)
 
 
 def _not_set(variable: str) -> LocalizedText:

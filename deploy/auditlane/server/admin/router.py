@@ -1,4 +1,4 @@
-"""The routes of administration. They need `audits:admin` and a credential of the whole environment."""
+"""The routes of administration. They require `audits:admin` and a credential of the whole environment."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ AppServices = Annotated[Services, Depends(services_of)]
 
 async def tenants(
     services: AppServices,
-    after: Annotated[str, Query(max_length=100, description="`next` of an answer.")] = "",
-    prefix: Annotated[str, Query(max_length=100, description="Only tenants that begin so.")] = "",
-    limit: Annotated[int, Query(ge=1, le=tenants_.MOST, description="Tenants on a page.")] = tenants_.USUAL,
+    after: Annotated[str, Query(max_length=100, description="`next` of the previous page.")] = "",
+    prefix: Annotated[str, Query(max_length=100, description="Only tenants whose id begins with this.")] = "",
+    limit: Annotated[int, Query(ge=1, le=tenants_.MOST, description="Tenants per page.")] = tenants_.USUAL,
 ) -> Tenants:
-    """By name; also tenants that only have settings."""
+    """Returns tenants sorted by name, including those that have settings but no events."""
     return await services.operations.tenants(after=after, prefix=prefix, limit=limit)
 
 
 async def lag(services: AppServices) -> Lag:
-    """By partition, as brokers tell it; at most a few seconds old. 404 while the group has never worked."""
+    """Returns the lag by partition; cached for a few seconds. 404 until the group has consumed once."""
     return await services.operations.lag()
 
 
 async def rate(services: AppServices) -> Rate:
-    """Over the last minute, as Kafka's timestamps tell it."""
+    """Returns the rate over the past minute by Kafka's timestamps."""
     return await services.operations.rate()
 
 
@@ -43,13 +43,13 @@ async def dead_letters(
     services: AppServices,
     request: Request,
     _tenant: TenantName = None,
-    code: Annotated[list[RejectCode] | None, Query(description="Refused with this code; may be repeated.")] = None,
-    limit: Annotated[int, Query(ge=0, le=MOST_LETTERS, description="How many of the newest.")] = 20,
-    resolved: Annotated[bool, Query(description="Those too that were replayed or closed.")] = False,
+    code: Annotated[list[RejectCode] | None, Query(description="Only this reject code; may be repeated.")] = None,
+    limit: Annotated[int, Query(ge=0, le=MOST_LETTERS, description="Dead letters in `newest`.")] = 20,
+    resolved: Annotated[bool, Query(description="Include dead letters that were replayed or closed.")] = False,
 ) -> DeadLetters:
-    """Of every tenant, or of the one in the header.
+    """Returns the dead letters of all tenants, or of the tenant in the header.
 
-    Each answer reads a few seconds of the topic at most; ask again while `complete` is false.
+    Each request reads the topic for a few seconds. Repeat it until `complete` is true.
     """
     named = named_tenant(request)
     selection = Selection((named,) if named else (), tuple(map(str, code or ())), resolved=resolved)
@@ -57,29 +57,29 @@ async def dead_letters(
 
 
 async def health(services: AppServices) -> Health:
-    """Always 200: a part that is away is what it tells. Probes ask `/health/ready` instead."""
+    """Returns 200 even if a component is unavailable. For probes, use `/health/ready`."""
     return await services.operations.health()
 
 
 def build(services: Services) -> APIRouter:
-    """The routes under `/v1/admin`; each is recorded as an event of our own."""
+    """Return the routes under `/v1/admin`. Each request is recorded in the audit trail."""
     admin = Depends(services.authenticator.environment(Permission.admin))
     router = APIRouter(prefix="/v1/admin", tags=["administration"], dependencies=[admin])
     plain = [Depends(reject_unknown_parameters())]
     paged = [Depends(reject_unknown_parameters("after", "prefix", "limit"))]
     selected = [Depends(reject_unknown_parameters("code", "limit", "resolved"))]
     no_group: dict[int | str, dict[str, str]] = {
-        404: {"description": "There is no such topic, or the group has never worked."}
+        404: {"description": "A topic does not exist, or the group has never consumed."}
     }
-    no_topic: dict[int | str, dict[str, str]] = {404: {"description": "There is no dead-letter topic."}}
-    router.get("/tenants", summary="List tenants with their events", dependencies=paged)(tenants)
-    router.get("/lag", summary="How far the workers are behind", dependencies=plain, responses=no_group)(lag)
-    router.get("/rate", summary="How fast events arrive", dependencies=plain)(rate)
+    no_topic: dict[int | str, dict[str, str]] = {404: {"description": "The dead-letter topic does not exist."}}
+    router.get("/tenants", summary="List tenants with their event counts", dependencies=paged)(tenants)
+    router.get("/lag", summary="Get the workers' lag", dependencies=plain, responses=no_group)(lag)
+    router.get("/rate", summary="Get the rate of events", dependencies=plain)(rate)
     router.get(
         "/dead-letters",
-        summary="Count refused messages, and show the newest",
+        summary="Count dead letters, and list the newest",
         dependencies=selected,
         responses=no_topic,
     )(dead_letters)
-    router.get("/health", summary="How every part is doing", dependencies=plain)(health)
+    router.get("/health", summary="Get the health of every component", dependencies=plain)(health)
     return router

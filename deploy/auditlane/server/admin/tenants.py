@@ -1,4 +1,4 @@
-"""The tenants that have events or settings, with counts; read from ClickHouse without any tenant's scope."""
+"""Lists tenants that have events or settings, with counts. Queries ClickHouse without a tenant's scope."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ GROUP BY tenant ORDER BY tenant LIMIT {{limit:UInt32}}
 def read(
     connect: Callable[[], Client], database: str, *, after: str, prefix: str, limit: int, seconds: float
 ) -> Tenants:
-    """Tenants after this name that begin so, at most `limit`.
+    """Return up to `limit` tenants after the name `after` that begin with `prefix`.
 
-    Raises StoreUnavailable, StoreRefused, and QueryTooLarge past `seconds`.
+    Raises StoreUnavailable, StoreRefused, and QueryTooLarge after `seconds`.
     """
     client = connect()
     values = {"database": database, "after": after, "prefix": prefix, "limit": limit + 1}

@@ -1,1 +1,1 @@
-"""Our own audit trail: what requests did, aggregated, bounded in size, and sent to Kafka."""
+"""The service's own audit trail: records of requests are aggregated, bounded in size, and sent to Kafka."""

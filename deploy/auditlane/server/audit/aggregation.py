@@ -1,7 +1,7 @@
-"""Which of our own records become an event of their own, and which are counted together: pure, the time is passed in.
+"""Aggregates repeated audit records into one event with a count. Pure: the time is passed in.
 
-Somebody who pages through a log asks twenty times a minute; a broken client is refused a thousand times. Each such
-group becomes one event with a count. What changes something, or takes it away, is never counted together.
+Paging through a log takes twenty requests a minute, and a misconfigured client may be denied a thousand times. Records
+of changes and exports are never aggregated.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from typing import Final
 from auditlane.access.audit import Action, AuditRecord
 from auditlane.runtime.ids import uuid7
 
-MOST_WINDOWS: Final = 2_000  # groups open at once; beyond it the oldest one ends early
-MOST_VALUES: Final = 10  # values told of one detail that differs within a group
+MOST_WINDOWS: Final = 2_000  # open groups; above this, the oldest group ends early
+MOST_VALUES: Final = 10  # distinct values listed for one detail of a group
 _READS: Final = frozenset({Action.viewed, Action.operated})
 _SEPARATOR: Final = ", "
 
 
 @dataclass(frozen=True, slots=True)
 class DatedRecord:
-    """A record that is ready to become an event, when it (or the first of its group) was done, and the event's id."""
+    """A record ready to become an event, with the time of the (first) action and the event's id."""
 
     record: AuditRecord
     at: datetime
@@ -35,7 +35,7 @@ class _Window:
     at: datetime
     last: datetime
     count: int
-    details: dict[str, list[str]]  # distinct values, in their order
+    details: dict[str, list[str]]  # distinct values, in order of appearance
 
     def closed(self) -> DatedRecord:
         metadata = {name: _SEPARATOR.join(values) for name, values in self.details.items()}
@@ -45,30 +45,30 @@ class _Window:
 
 
 def counted_together(record: AuditRecord) -> bool:
-    """Reads and refusals are; everything else is an event each."""
+    """Return whether records like this one are aggregated: reads and denials."""
     return record.action in _READS or record.outcome == "denied"
 
 
 def _key(record: AuditRecord) -> tuple[object, ...]:
-    """What a caller may choose freely (a path, an id that somebody typed) is no part of it: it would group nothing."""
+    """Return the key of a record's group. It excludes values that callers choose, which would prevent grouping."""
     return record.action, record.outcome, record.tenant, record.actor_type, record.actor_id, record.ip, record.resource
 
 
 class AuditAggregator:
-    """Not thread-safe; its owner has the lock."""
+    """Groups records. Not thread-safe; the owner holds a lock."""
 
     def __init__(self, window: timedelta) -> None:
-        """`window` of zero makes an event of every record."""
+        """Set the `window` of a group; zero disables aggregation."""
         self._window = window
         self._open: dict[tuple[object, ...], _Window] = {}  # in the order of their beginnings
 
     def add(self, record: AuditRecord, now: datetime) -> list[DatedRecord]:
-        """Take a record; returns what is ready because of it."""
+        """Add a record. Return the records that are ready now."""
         if not self._window or not counted_together(record):
             return [DatedRecord(record, now)]
         key = _key(record)
         if key not in self._open and len(self._open) >= MOST_WINDOWS and not record.actor_id:
-            record = replace(record, ip=None)  # nobody we know, from very many addresses: one group for all of them
+            record = replace(record, ip=None)  # unauthenticated, from very many addresses: one group for all of them
             key = _key(record)
         known = self._open.get(key)
         if known:
@@ -87,16 +87,16 @@ class AuditAggregator:
         return self._end(len(self._open) - MOST_WINDOWS)
 
     def due(self, now: datetime) -> list[DatedRecord]:
-        """The groups whose time is over."""
-        return self._end(sum(1 for _ in takewhile(lambda one: now - one.at >= self._window, self._open.values())))
+        """End and return the groups whose window is over."""
+        return self._end(sum(1 for _ in takewhile(lambda group: now - group.at >= self._window, self._open.values())))
 
     def flush(self) -> list[DatedRecord]:
-        """Every group, over or not."""
+        """End and return all groups."""
         return self._end(len(self._open))
 
     def wakes_at(self) -> datetime | None:
-        """When `due` next has something."""
-        return next((one.at + self._window for one in self._open.values()), None)
+        """Return when the next group is due, or None."""
+        return next((group.at + self._window for group in self._open.values()), None)
 
     def _end(self, oldest: int) -> list[DatedRecord]:
         keys = list(self._open)[: max(0, oldest)]

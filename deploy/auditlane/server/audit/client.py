@@ -1,7 +1,7 @@
-"""How our own events reach Kafka: written with the event of this release, and subject to nobody's contract.
+"""Sends the service's own audit events to Kafka. They use the base event of this release and need no tenant's contract.
 
-The schema is that of `event.avsc` as the base subject has it, whatever the environment or a tenant has added, demanded
-or made exclusive since; the signature is what makes a worker admit it.
+The schema is `event.avsc` as registered under the base subject, regardless of fields or rules that the environment or a
+tenant has added. A signature makes workers accept these events.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from auditlane.sdk.delivery_tracker import DeliveryTracker
 from auditlane.sdk.encoding import Encoder
 
 BUFFER_BYTES: Final = 8 << 20
-DELIVERY_TIMEOUT_MS: Final = 3_600_000  # Kafka may be away for an hour before librdkafka gives an event back
+DELIVERY_TIMEOUT_MS: Final = 3_600_000  # librdkafka retries for an hour before it returns an event
 
 
 class Emitter(Protocol):
-    """Takes our own events. `send` raises BufferFull, and what the registry raises; then it did not take the event."""
+    """Sends audit events. If `send` raises BufferFull or an error of the registry, the event was not accepted."""
 
     def send(self, event: AuditEvent, on_settled: OnSettled) -> None:
-        """Take one event; `on_settled(None)` is called when Kafka has it, else `on_settled(error)`, once, from another
-        thread."""
+        """Send one event. Calls `on_settled` once from another thread: with None if Kafka acknowledged the event, else
+        with the error."""
         ...
 
     def close(self, timeout_s: float) -> None:
-        """Wait so long for Kafka, then give the rest up."""
+        """Wait up to `timeout_s` for Kafka, then abandon the rest."""
         ...
 
 
@@ -46,15 +46,15 @@ Connect = Callable[[OnError], Emitter]
 
 
 def connect(settings: Settings) -> Connect:
-    """How a sink gets its producer: made when there is something to emit."""
+    """Return a function that makes the sink's producer, called for its first event."""
     return lambda on_error: AuditProducer(settings, on_error, delivery_timeout_ms=DELIVERY_TIMEOUT_MS)
 
 
 class AuditProducer:
-    """Used by one thread; on_settled and on_error are called from another."""
+    """Signs and sends audit events. Used by one thread; `on_settled` and `on_error` are called from another."""
 
     def __init__(self, settings: Settings, on_error: OnError, *, delivery_timeout_ms: int) -> None:
-        """`on_error(error, event_id)` as AuditClient's. Raises ConfigError."""
+        """`on_error(error, event_id)` is as in AuditClient. Raises ConfigError."""
         self._config = ClientConfig(
             kafka_bootstrap=settings.kafka_bootstrap,
             kafka_extra=settings.kafka_extra,
@@ -72,7 +72,7 @@ class AuditProducer:
         self._delivery = Delivery(self._config, self._tracker, on_error)
 
     def send(self, event: AuditEvent, on_settled: OnSettled) -> None:
-        """See Emitter. Waits for the registry until it has answered once."""
+        """See Emitter. Blocks on the registry until its first response."""
         if self._encoder is None:
             found = own_schema(self._registry, self._config.topic)
             self._encoder = Encoder.parse(found.subject, found.schema_id, found.schema)
@@ -96,37 +96,37 @@ class AuditProducer:
 
 
 def signer(settings: Settings) -> Sign:
-    """What signs our own events, without which a worker takes them for forged. Makes no keys: those of a process alone
-    would be known to no worker. Raises ConfigError."""
+    """Return the signer of audit events; workers reject unsigned ones as forged. Creates no keys, which workers would
+    not have. Raises ConfigError."""
     path = provenance_keys.path_of(settings)
     if path is None:
         raise ConfigError(
-            "Our own events cannot be signed: there are no provenance keys.",
+            "auditlane's own events cannot be signed: no provenance keys are configured.",
             field=variable("provenance_keys_file"),
-            fix="Set AUDITLANE_PROVENANCE_KEYS_FILE to the file that `serve` and the workers use; `auditlane env` "
-            "prints that of a local stack.",
+            fix="Set AUDITLANE_PROVENANCE_KEYS_FILE to the file that `serve` and the workers use. For the embedded "
+            "stack, `auditlane env` prints it.",
         )
     try:
         return provenance_keys.ProvenanceKeys(path).lasting_signer(TRAIL)
     except ConfigError as error:
         raise ConfigError(
-            f"Our own events cannot be signed: {error.message}",
+            f"auditlane's own events cannot be signed: {error.message}",
             field=variable("provenance_keys_file"),
-            fix="Name the file that `serve` and the workers use in AUDITLANE_PROVENANCE_KEYS_FILE.",
+            fix="Set AUDITLANE_PROVENANCE_KEYS_FILE to the file that `serve` and the workers use.",
         ) from error
 
 
 def own_schema(registry: RegistryClient, topic: str) -> Registered:
-    """The version of the base subject that our own events are written with: the event of this release, else the oldest
-    one, which has no field of the environment's. Raises RegistryUnavailable, RegistryRefused."""
+    """Return the schema of audit events: the base event of this release, else the base subject's oldest version, which
+    has no fields of the environment. Raises RegistryUnavailable, RegistryRefused."""
     subject = base_subject(topic)
     found = registry.lookup(subject, json.dumps(base_schema()))
     return found or registry.version(subject, registry.versions(subject)[0])
 
 
 def send_now(settings: Settings, events: Sequence[AuditEvent], wait_s: float) -> tuple[list[AuditEvent], str]:
-    """Send events from a short-lived process; returns those that Kafka did not acknowledge in time, and why not."""
-    left = {(one.tenant_id, one.event_id): one for one in events}
+    """Send events from a short-lived process. Return those not acknowledged within `wait_s`, and the first error."""
+    left = {(event.tenant_id, event.event_id): event for event in events}
     problems: list[str] = []
 
     def settled(event: AuditEvent, error: AuditlaneError | None) -> None:

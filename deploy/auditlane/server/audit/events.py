@@ -1,7 +1,7 @@
-"""A record as events of our own: one in the log of the tenant that it is about, and one in that of `_auditlane`.
+"""Converts an audit record to events: one in the log of the tenant concerned, and one in the log of `_auditlane`.
 
-Whatever a record holds, its events are valid and within the size limit: what is too large is replaced by its size, its
-SHA-256 and its beginning. Pure.
+The events are always valid and within the size limit: an oversized value is replaced by its size, SHA-256 and
+beginning. Pure.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from auditlane.runtime.digest import json_text, sayable, shortened, size_of
 from auditlane.sdk.encoding import Encoder
 
 SOURCE: Final = TRAIL
-MOST_BYTES: Final = 65_536  # of an event of ours, also where events may be larger
-_FRAME: Final = 420  # bytes of what no caller chooses: ids, times, two tenants, the address, lengths
-# How long one value may be, tried in turn until all of them fit.
+MOST_BYTES: Final = 65_536  # of an audit event, even if the limit of events is higher
+_FRAME: Final = 420  # bytes of values that callers do not choose: ids, times, two tenants, address, lengths
+# Maximum bytes of one value; tried in turn until the event fits.
 _STEPS: Final = (16_384, 4_096, 1_024, 256, 64)
 _NAME_BYTES: Final = 128  # of a metadata name
 _MOST_NAMES: Final = 64
@@ -33,7 +33,7 @@ _OMITTED: Final = "omitted"
 
 
 def bounded(record: AuditRecord, max_event_bytes: int) -> AuditRecord:
-    """The record, so that its events have at most so many bytes; 1,024 are always enough."""
+    """Return the record shortened so that its events fit `max_event_bytes`, which must be at least 1,024."""
     room = min(max_event_bytes, MOST_BYTES) - _FRAME
     record = _sayable(record)
     if weight(record) <= room:
@@ -47,16 +47,16 @@ def bounded(record: AuditRecord, max_event_bytes: int) -> AuditRecord:
 
 
 def weight(record: AuditRecord) -> int:
-    """About the bytes of what callers choose in an event of this record; never fewer."""
+    """Return an upper bound of the bytes that callers chose in an event of this record."""
     own = (record.action, record.actor_id, record.actor_type, record.resource)
     others = (record.resource_id, record.description, record.request_id)
-    texts = [*own, *(one for one in others if one), *record.metadata, *record.metadata.values()]
-    return sum(size_of(text) + 3 for text in texts)  # each with its length
+    texts = [*own, *(text for text in others if text), *record.metadata, *record.metadata.values()]
+    return sum(size_of(text) + 3 for text in texts)  # including its length prefix
 
 
 def events_of(record: AuditRecord, *, at: datetime, event_id: str) -> list[AuditEvent]:
-    """Return the record's events, ours first. They share their id, so that one leads to the other; each is the only
-    one with it in its log. `record` is bounded."""
+    """Return the record's events, first the one for `_auditlane`. They share an id, which is unique within each log.
+    `record` must be `bounded`."""
     event = AuditEvent.checked(
         {
             "event_id": event_id,
@@ -85,12 +85,12 @@ def events_of(record: AuditRecord, *, at: datetime, event_id: str) -> list[Audit
 
 @cache
 def plain_base() -> Encoder:
-    """The event of this release without anybody's fields and rules, as no registry knows it."""
+    """Return an encoder of this release's base event, without custom fields and rules, and without a registry."""
     return Encoder.parse("", 0, json.dumps(base_schema()))
 
 
 def _sayable(record: AuditRecord) -> AuditRecord:
-    """Everything as text that UTF-8 can carry, with names of a bounded number and size."""
+    """Return the record with all texts encodable in UTF-8, and metadata names limited in number and size."""
     return replace(
         record,
         action=sayable(record.action),
@@ -105,7 +105,7 @@ def _sayable(record: AuditRecord) -> AuditRecord:
 
 
 def _named(record: AuditRecord) -> list[tuple[str, str]]:
-    """The first names of the metadata with their values, and a digest of what is left."""
+    """Return the first metadata items, and a digest of the others."""
     every = list(record.metadata.items())
     if len(every) <= _MOST_NAMES:
         return every
@@ -113,7 +113,7 @@ def _named(record: AuditRecord) -> list[tuple[str, str]]:
 
 
 def _within(record: AuditRecord, step: int) -> AuditRecord:
-    """The record with every value within `step` bytes; ids keep more of themselves than the rest."""
+    """Return the record with every value shortened to `step` bytes, and ids to a quarter of that."""
     ids = max(step // 4, _STEPS[-1])
     return replace(
         record,

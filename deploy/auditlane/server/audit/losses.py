@@ -1,4 +1,4 @@
-"""What our own audit trail had to drop, to be told in one event: how many events, of which actions, and when. Pure."""
+"""Counts audit events that had to be dropped, for a summary event with their number, actions and times. Pure."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from datetime import datetime
 from auditlane.access.audit import Action, AuditRecord
 from auditlane.runtime.digest import shortened
 
-_MOST_ACTIONS = 30  # that are told by name
+_MOST_ACTIONS = 30  # listed by name
 _ACTION_BYTES = 100
 _OTHERS = "others"
 
 
 @dataclass(slots=True)
 class Losses:
-    """Not thread-safe; its owner has the lock."""
+    """The dropped events since the last summary. Not thread-safe; the owner holds a lock."""
 
     count: int = 0
     actions: Counter[str] = field(default_factory=Counter)
@@ -25,7 +25,7 @@ class Losses:
     why: str = ""
 
     def add(self, action: str, at: datetime, why: str) -> None:
-        """One event is gone."""
+        """Count a dropped event."""
         name = shortened(action, _ACTION_BYTES)
         known = name in self.actions or len(self.actions) < _MOST_ACTIONS
         self.actions[name if known else _OTHERS] += 1
@@ -35,7 +35,7 @@ class Losses:
         self.why = why
 
     def take_summary(self) -> AuditRecord | None:
-        """The event that tells of them, once; None when nothing was lost since."""
+        """Return a summary record and reset the counts; None if nothing was dropped."""
         if not self.count or self.first is None or self.last is None:
             return None
         counts = ", ".join(f"{name}: {count}" for name, count in self.actions.most_common())

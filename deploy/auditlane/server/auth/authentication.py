@@ -1,6 +1,6 @@
-"""From a request to who asks: where credentials are found in it, and the dependency that routes ask for a scope.
+"""Authenticates requests: reads their credentials, and provides the dependencies by which routes require a scope.
 
-Which credential a route asks for is found without running it: FastAPI reads a body before it asks for any.
+`RouteChecks` finds the dependencies of a route without running it, because FastAPI reads the body before it calls them.
 """
 
 from __future__ import annotations
@@ -39,27 +39,27 @@ Dependency = TypeVar("Dependency", bound=Callable[..., Awaitable[object]])
 
 
 def requires_credential(dependency: Dependency) -> Dependency:
-    """Mark a FastAPI dependency that authenticates. It is called with the request alone, before the body is read, and
-    once more by FastAPI for what it returns."""
+    """Mark a FastAPI dependency that authenticates. It is called with only the request before the body is read, and
+    again by FastAPI for its result."""
     setattr(dependency, _MARK, True)
     return dependency
 
 
 def before_body(request: Request) -> bool:
-    """Whether a dependency is asked before the body: what takes time, as a look into the store, can wait."""
+    """Return whether a dependency is called before the body is read; slow checks, such as queries, can wait."""
     return bool(getattr(request.state, "before_body", False))
 
 
 @dataclass(frozen=True, slots=True)
 class CheckedRoute:
-    """A route and the checks that come before its body; without any it is open to everybody."""
+    """A route and the checks that run before its body is read; a route without checks is public."""
 
     route: APIRoute
     checks: tuple[Check, ...]
 
     async def admit(self, scope: Scope) -> None:
-        """Raises what the route itself would answer to a request without the right credential."""
-        scope.update(self.route.matches(scope)[1])  # the parameters in its path, and what the metrics are told
+        """Run the checks. Raises the errors that the route itself would raise."""
+        scope.update(self.route.matches(scope)[1])  # path parameters, and the route for the metrics
         request = Request(scope)
         request.state.before_body = True
         for check in self.checks:
@@ -68,30 +68,30 @@ class CheckedRoute:
 
 
 class RouteChecks:
-    """The doors of an app; routes may be added as long as it runs."""
+    """Finds the route and checks of a request. Routes may be added while the app runs."""
 
     def __init__(self, app: FastAPI) -> None:
         self._app = app
         self._routes = 0
-        self._plain: dict[tuple[str, str], CheckedRoute] = {}  # by method and path, where the path has no parameter
+        self._plain: dict[tuple[str, str], CheckedRoute] = {}  # by method and path; paths without parameters
         self._others: list[CheckedRoute] = []
 
-    def door(self, scope: Scope) -> CheckedRoute | None:
-        """The route that will take this request; None when there is none."""
+    def find(self, scope: Scope) -> CheckedRoute | None:
+        """Return the route that will handle this request, or None."""
         if len(self._app.routes) != self._routes:
             self._learn()
         found = self._plain.get((scope["method"], scope["path"]))
-        return found or next((one for one in self._others if one.route.matches(scope)[0] is Match.FULL), None)
+        return found or next((other for other in self._others if other.route.matches(scope)[0] is Match.FULL), None)
 
     def _learn(self) -> None:
         self._routes, self._plain, self._others = len(self._app.routes), {}, []
         for route in _routes_of(self._app):
-            door = CheckedRoute(route, tuple(_checks(route.dependant)))
+            checked = CheckedRoute(route, tuple(_checks(route.dependant)))
             if route.param_convertors:
-                self._others.append(door)
+                self._others.append(checked)
             else:
                 for method in route.methods or ():
-                    self._plain.setdefault((method, route.path), door)
+                    self._plain.setdefault((method, route.path), checked)
 
 
 def _routes_of(owner: Any) -> Iterator[APIRoute]:
@@ -103,32 +103,34 @@ def _routes_of(owner: Any) -> Iterator[APIRoute]:
 
 
 def _checks(dependant: Dependant) -> Iterator[Check]:
-    for one in dependant.dependencies:
-        if one.call is not None and getattr(one.call, _MARK, False):
-            yield one.call
-        yield from _checks(one)
+    for dependency in dependant.dependencies:
+        if dependency.call is not None and getattr(dependency.call, _MARK, False):
+            yield dependency.call
+        yield from _checks(dependency)
 
 
 ACCESS_TOKEN_HEADER: Final = "x-access-token"  # noqa: S105 - a header's name
-ASKERS: Final = 8  # threads that may wait for the issuer's keys at once; whose key is known does not wait
-MOST_WAITING: Final = 32  # requests that may wait for one of these
+ISSUER_THREADS: Final = 8  # threads that may fetch the issuer's keys; tokens with a cached key need none
+MOST_WAITING: Final = 32  # requests that may wait for one of these threads
 _ACTOR_TYPES: Final = {"client": "api_key", "viewer": "user", "operator": "user"}
 _VIEWS: Final = frozenset({Permission.read, Permission.export})
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
-# These, and TenantName, only describe the credentials in OpenAPI; `credential_from` and `named_tenant` read them, also
-# where no dependency injection has taken place.
+# These and TenantName only describe the credentials in OpenAPI. `credential_from` and `named_tenant` read them, as that
+# also happens before dependency injection.
 BEARER: Final = HTTPBearer(
-    scheme_name="token", auto_error=False, description="A token from /v1/token, a viewer token, or one of the issuer."
+    scheme_name="token",
+    auto_error=False,
+    description="A token from /v1/token, a viewer token, or a token of the external issuer.",
 )
 ACCESS_TOKEN: Final = APIKeyHeader(
-    scheme_name="access-token", name=ACCESS_TOKEN_HEADER, auto_error=False, description="The same, in this header."
+    scheme_name="access-token", name=ACCESS_TOKEN_HEADER, auto_error=False, description="The same, in another header."
 )
 SESSION: Final = APIKeyCookie(
     scheme_name="session",
     name=COOKIE,
     auto_error=False,
-    description="A session that a link opened. Over https the name begins with `__Host-`.",
+    description="The session that a link opened. Over HTTPS the name begins with `__Host-`.",
 )
 _TENANT_FORM: Final = "Use 1 to 100 letters, digits, '.', '_' or '-', beginning with a letter or digit."
 
@@ -136,14 +138,14 @@ TenantName = Annotated[
     str | None,
     Header(
         alias=TENANT_HEADER,
-        description="The tenant that the request is about. Needed with a client's token; a viewer's has its own.",
+        description="Tenant of the request. Required with a client's token that is not bound to a tenant.",
         examples=["acme"],
     ),
 ]
 
 
 class Authenticator:
-    """Authenticates requests against one keys file, one set of signing keys, and maybe somebody else's issuer."""
+    """Authenticates requests against a keys file, the signing keys, and optionally an external issuer."""
 
     def __init__(
         self,
@@ -159,12 +161,12 @@ class Authenticator:
         self.oidc = oidc
         self.cookies = cookies or Cookies()
         self._enablement = enablement
-        self._askers = anyio.CapacityLimiter(ASKERS)
+        self._issuer_threads = anyio.CapacityLimiter(ISSUER_THREADS)
 
     async def principal(self, request: Request) -> Principal:
-        """Who asks. Raises Unauthenticated, TokenExpired, IssuerUnavailable, and Forbidden for another site's form."""
+        """Return the caller. Raises Unauthenticated, TokenExpired, IssuerUnavailable, Forbidden (cross-site change)."""
         known = getattr(request.state, "principal", None)
-        if isinstance(known, Principal):  # asked before the body was read
+        if isinstance(known, Principal):  # authenticated before the body was read
             return known
         token, now = credential_from(request), datetime.now(UTC)
         if not token:
@@ -174,27 +176,27 @@ class Authenticator:
         elif self.oidc.at_hand(token):
             found = self.oidc.authenticate(token, now=now)
         else:
-            if self._askers.statistics().tasks_waiting >= MOST_WAITING:
+            if self._issuer_threads.statistics().tasks_waiting >= MOST_WAITING:
                 raise IssuerUnavailable("Too many requests wait for the issuer's keys.", fix="Try again in a moment.")
             check = partial(self.oidc.authenticate, token, now=now)
-            found = await anyio.to_thread.run_sync(check, limiter=self._askers)
+            found = await anyio.to_thread.run_sync(check, limiter=self._issuer_threads)
         identify(request, found)
         request.state.principal = found
         return found
 
     def _session(self, request: Request, now: datetime) -> Principal:
-        """Who has our pages open. No token of the API is taken from a cookie."""
+        """Return the user of a page's session. Cookies never contain API tokens."""
         session = self.cookies.of(request, Page.log)
         if not session:
             raise Unauthenticated(
                 "The request carries no credential.",
-                fix="Send `Authorization: Bearer <token>`; POST /v1/token gives one.",
+                fix="Send `Authorization: Bearer <token>`. Get a token from POST /v1/token.",
             )
         require_same_origin(request)
         return authenticate_session(session, keys=self.keys, signing=self.signing, now=now)
 
     def require_export(self, scope: TenantScope, behind: str = "link") -> None:
-        """Raise Unauthenticated or Forbidden when whoever began an export, or has a link to it, may not have it now."""
+        """Raise Unauthenticated or Forbidden if the creator of an export or its link lost the permission."""
         now, operators = datetime.now(UTC), scope.tenant == OURS
         require_standing(scope, Permission.export, keys=self.keys, now=now, operators=operators, behind=behind)
 
@@ -205,12 +207,11 @@ class Authenticator:
         header: str = TENANT_HEADER,
         even_off: bool = False,
     ) -> Callable[..., Awaitable[TenantScope]]:
-        """A FastAPI dependency that gives a request's TenantScope, or raises what `Principal.scope` raises.
+        """Return a FastAPI dependency that returns the request's TenantScope and raises as `Principal.scope`.
 
-        It takes one of the permissions; a route that needs another as well asks the scope for it.
-        `named_in` finds the tenant that a request names, where that is not `named_tenant`'s to find; `header` is what
-        errors call its place. Who may read or export gets LogsDisabled while the tenant's audit logs are switched off,
-        unless `even_off`.
+        The caller needs one of the permissions; a route that also needs another checks the scope. `named_in` reads the
+        tenant that a request names, by default `named_tenant`; `header` is its name in errors. Unless `even_off`, reads
+        and exports raise LogsDisabled while the tenant's audit logs are disabled.
         """
 
         @requires_credential
@@ -222,11 +223,11 @@ class Authenticator:
             _session: Annotated[object, Security(SESSION)] = None,
         ) -> TenantScope:
             principal, named = await self.principal(request), (named_in or named_tenant)(request)
-            request.state.permission = any_of[0]  # tells the audit trail what an answer means
+            request.state.permission = any_of[0]  # the audit trail derives the action from it
             auditor_of(request).tenant = principal.tenant or named
             permission = principal.require(*any_of)
             if named == OURS and principal.tenant is None:
-                principal.require(Permission.admin)  # there it says what operators did
+                principal.require(Permission.admin)  # that log has the actions of operators
             found = principal.scope(permission, named, header=header)
             if self._enablement and permission in _VIEWS and not even_off and not before_body(request):
                 await self._enablement.require_enabled(found.tenant)
@@ -235,8 +236,8 @@ class Authenticator:
         return scope
 
     def environment(self, *any_of: Permission) -> Callable[..., Awaitable[Principal]]:
-        """A FastAPI dependency for what belongs to the whole environment: no tenant's credential may touch it, and
-        another needs one of the permissions."""
+        """Return a FastAPI dependency for routes of the whole environment. It rejects the credentials of tenants and
+        requires one of the permissions."""
 
         @requires_credential
         async def principal(
@@ -249,7 +250,7 @@ class Authenticator:
             found.require(*any_of)
             if found.tenant is not None:
                 raise WrongTenant(
-                    "This is the whole environment's, and the credential belongs to one tenant.",
+                    "This route is for the whole environment, but the credential belongs to one tenant.",
                     fix="Use a client that is not bound to a tenant.",
                 )
             return found
@@ -257,7 +258,7 @@ class Authenticator:
         return principal
 
     def any_principal(self) -> Callable[..., Awaitable[Principal]]:
-        """A FastAPI dependency that gives whoever asks, by a token or by a session's cookie."""
+        """Return a FastAPI dependency that returns the caller, authenticated by a token or a session cookie."""
 
         @requires_credential
         async def principal(
@@ -271,8 +272,8 @@ class Authenticator:
         return principal
 
     def client(self, permission: Permission | None = None) -> Callable[..., Awaitable[Principal]]:
-        """A FastAPI dependency that gives whoever sent a token in a header. What they may do is the route's to ask, but
-        for a `permission` that whoever lacks is refused without."""
+        """Return a FastAPI dependency that returns the caller, authenticated by a token in a header. The route checks
+        permissions, except for `permission`, which is required here."""
 
         @requires_credential
         async def principal(
@@ -289,7 +290,7 @@ class Authenticator:
 
 
 def identify(request: Request, found: Principal) -> None:
-    """Tell the access log and the audit trail who asks."""
+    """Set the caller in the access log and the audit trail."""
     request.state.who = f"{found.kind}:{found.subject}"
     auditor = auditor_of(request)
     auditor.actor_id, auditor.actor_type, auditor.tenant = found.subject, _ACTOR_TYPES[found.kind], found.tenant
@@ -297,53 +298,56 @@ def identify(request: Request, found: Principal) -> None:
 
 
 def credential_from(request: Request) -> str:
-    """The token in `Authorization: Bearer`, else in `x-access-token`, else empty; the first there is counts."""
+    """Return the token in `Authorization: Bearer`, else in `x-access-token`, else an empty string."""
     authorization = request.headers.get("authorization")
     if authorization is not None:
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise Unauthenticated(
-                "The header Authorization carries no bearer token.", fix="Send `Authorization: Bearer <token>`."
+                "The header Authorization has no bearer token.", fix="Send `Authorization: Bearer <token>`."
             )
         return token.strip()
     return request.headers.get(ACCESS_TOKEN_HEADER, "")
 
 
 def require_same_origin(request: Request) -> None:
-    """Raise Forbidden when a session's cookie comes with a change that another site may have asked for."""
+    """Raise Forbidden for a change by session cookie that may come from another site."""
     if request.method not in _SAFE and not _from_our_pages(request):
-        raise Forbidden("A session only takes changes from our own pages.", fix="Send a token instead of the cookie.")
+        raise Forbidden(
+            "A session cookie permits changes only from auditlane's own pages.",
+            fix="Send a token instead of the cookie.",
+        )
 
 
 def require_not_cross_site(request: Request) -> None:
-    """Raise Forbidden when a browser says that another site asks for this."""
+    """Raise Forbidden if the browser reports a cross-site request."""
     if request.headers.get("sec-fetch-site") not in (None, "none", "same-origin"):
-        raise Forbidden("This is only done for our own pages.", fix="Open the link itself.")
+        raise Forbidden("Cross-site requests are not allowed here.", fix="Open the link directly.")
 
 
 def _from_our_pages(request: Request) -> bool:
-    """Browsers attach the cookie to whatever asks; only they set this header, and no page can."""
+    """Return whether our own page sent the request. Browsers set this header, and pages cannot change it."""
     return request.headers.get("sec-fetch-site") == "same-origin"
 
 
 def tenant_in_path(request: Request) -> str:
-    """The tenant in the route's path; the header may repeat it. Raises InvalidInput when it cannot be one."""
+    """Return the tenant in the path; the header may repeat it. Raises InvalidInput for an invalid or different one."""
     path, named = str(request.path_params["tenant"]), named_tenant(request)
     if not is_tenant(path):
-        raise InvalidInput("The path names no tenant id.", field="tenant", fix=_TENANT_FORM)
+        raise InvalidInput("The path does not contain a valid tenant id.", field="tenant", fix=_TENANT_FORM)
     if named not in (None, path):
         raise InvalidInput(f"The path and the header {TENANT_HEADER} name different tenants.", field=TENANT_HEADER)
     return path
 
 
 def named_tenant(request: Request, header: str = TENANT_HEADER) -> str | None:
-    """The tenant in the header, None without one. Raises InvalidInput when it cannot be one, or is named twice."""
+    """Return the tenant in the header, or None. Raises InvalidInput if it is invalid or repeated."""
     named = request.headers.getlist(header)
     if len(named) > 1:
-        raise InvalidInput(f"{header} is there more than once.", field=header, fix="Send it once.")
+        raise InvalidInput(f"The header {header} is repeated.", field=header, fix="Send it once.")
     if named and not is_tenant(named[0]):
         raise InvalidInput(
-            f"{header} is not a tenant id.",
+            f"The header {header} is not a valid tenant id.",
             field=header,
             fix=_TENANT_FORM,
         )

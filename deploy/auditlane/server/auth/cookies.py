@@ -1,7 +1,7 @@
-"""The cookies of our pages' sessions: what they are called, where browsers send them, and how they are given back.
+"""The cookies of page sessions: their names, their paths, and their deletion.
 
-Over https a name begins with `__Host-`: browsers take such a cookie from this very host over https alone, so that no
-neighbouring subdomain and nobody on the wire can put one there.
+Over HTTPS the name begins with `__Host-`. Browsers accept such a cookie only from this host over HTTPS, so that neither
+another subdomain nor an attacker on the network can set it.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ _PREFIX: Final = "__Host-"
 
 
 class Cookies:
-    """`url` is where clients reach the service (AUDITLANE_SERVE_URL), or empty."""
+    """`url` is the public URL of the service (AUDITLANE_SERVE_URL), or empty."""
 
     def __init__(self, url: str = "") -> None:
         self._secure = url.startswith("https://")
 
     def of(self, request: Request, page: Page) -> str:
-        """The session's token that the request carries for this page; empty when it carries none."""
+        """Return the session token for this page, or an empty string."""
         return request.cookies.get(self._name(request, page), "")
 
     def put(self, request: Request, answer: Response, page: Page, token: Token) -> None:
-        """Let the browser keep the session that leads to this page.
+        """Set the session cookie of this page.
 
-        Inside of a page of another site browsers only keep and send a cookie that says `None` and is partitioned, which
-        needs https. With "strict" the first page after a click in a mail would come without the cookie.
+        In a frame of another site, browsers only accept a partitioned cookie with SameSite `None`, which requires
+        HTTPS. With `Strict`, the first page after a click in an email would be requested without the cookie.
         """
         secure = self._is_secure(request)
         framed = page is Page.embed and secure
@@ -45,11 +45,11 @@ class Cookies:
             httponly=True,
             samesite="none" if framed else "lax",
         )
-        if framed:  # Starlette knows the attribute from Python 3.14 on
+        if framed:  # Starlette supports the attribute only from Python 3.14
             answer.headers["set-cookie"] += "; Partitioned"
 
     def drop(self, request: Request, answer: Response) -> None:
-        """Make the browser forget the sessions."""
+        """Delete the session cookies."""
         secure = self._is_secure(request)
         for page in (Page.log, Page.console):
             name, path = self._name(request, page), self._path(request, page)
@@ -63,5 +63,5 @@ class Cookies:
         return f"{_PREFIX}{name}" if self._is_secure(request) else name
 
     def _path(self, request: Request, page: Page) -> str:
-        """Over plain http the console's is sent to the console only; the prefix does not go with a path."""
+        """Return the cookie's path. Over plain HTTP the console's is limited to the console; `__Host-` forbids that."""
         return Page.console.value if page is Page.console and not self._is_secure(request) else "/"

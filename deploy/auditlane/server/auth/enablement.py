@@ -1,4 +1,4 @@
-"""Whether a tenant's audit logs are switched on: asked for each request that views them, mostly known already."""
+"""Whether a tenant's audit logs are enabled: checked for each request that reads them, usually from a cache."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from auditlane.contract.tenants import OURS
 from auditlane.runtime.errors import LogsDisabled, StoreUnavailable
 from auditlane.server.bounded_call import BoundedCall
 
-ASKERS: Final = 16  # threads; one of them may be reading, the others take what is known
+THREADS: Final = 16  # threads; while one reads the settings, the others use the cache
 
 
 class TenantEnablement:
-    """`enabled(tenant)` may block, as `StructureCache.of` does; no request waits for it longer than `timeout_s`.
+    """`enabled(tenant)` may block, as `StructureCache.of` does; no request waits longer than `timeout_s` for it.
 
-    For "", which no tenant is called, it says what tenants inherit.
+    With an empty tenant it returns the default that tenants inherit.
     """
 
     def __init__(self, enabled: Callable[[str], bool], *, timeout_s: float) -> None:
         self._enabled = enabled
-        self._askers = BoundedCall("ClickHouse", timeout_s=timeout_s, threads=ASKERS, error=StoreUnavailable)
+        self._reads = BoundedCall("ClickHouse", timeout_s=timeout_s, threads=THREADS, error=StoreUnavailable)
 
     async def is_enabled(self, tenant: str | None) -> bool:
-        """Whether a tenant's logs are on; None: what tenants inherit. Raises StoreUnavailable when nobody can say."""
-        if tenant == OURS:  # what operators do is there to be seen, whatever tenants see
+        """Return whether the tenant's logs are enabled; None: the default of tenants. Raises StoreUnavailable."""
+        if tenant == OURS:  # the log of operators is always enabled
             return True
-        return await self._askers.run(partial(self._enabled, tenant or ""))
+        return await self._reads.run(partial(self._enabled, tenant or ""))
 
     async def require_enabled(self, tenant: str) -> None:
-        """Raise LogsDisabled for a tenant whose logs are off, StoreUnavailable when nobody can say."""
+        """Raise LogsDisabled if the tenant's logs are disabled. Raises StoreUnavailable."""
         if not await self.is_enabled(tenant):
             raise LogsDisabled(
-                "Audit logs are switched off for this tenant.",
-                fix="Its events are still recorded; whoever may configure audit logs can switch them on.",
+                "Audit logs are disabled for this tenant.",
+                fix="Ask a user with the permission audits:configure to enable them. Events are still recorded.",
             )

@@ -116,7 +116,7 @@ def build() -> APIRouter:
 
 
 async def _code(request: Request) -> str:
-    """Return the code in the form, or an empty string if there is none. Raises InvalidInput for an oversized code."""
+    """Return the code in the form, else an empty string. Raises InvalidInput for an oversized code."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
         return ""
     found = parse_qs((await request.body()).decode(errors="replace")).get("code", [""])[0]

@@ -1,4 +1,4 @@
-"""The foreign token issuer, as the settings describe it."""
+"""The external token issuer, as configured in the settings."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from auditlane.access.jwks import KeySet
 from auditlane.access.oidc import GRANTABLE, Grants, Oidc, OidcPolicy
 from auditlane.access.permissions import parse_permissions
 from auditlane.contract.tenants import OURS, is_tenant
+from auditlane.runtime import validators
 from auditlane.runtime.errors import ConfigError, InvalidInput
 from auditlane.runtime.settings import Settings, variable
 
 
 def from_settings(settings: Settings) -> Oidc | None:
-    """None without an issuer in the settings. Reaches nothing. Raises ConfigError for permissions that do not exist."""
+    """Return the configured issuer, or None. Sends no requests. Raises ConfigError for unknown permissions."""
     if not settings.oidc_issuer:
         return None
     policy = OidcPolicy(
         issuer=settings.oidc_issuer,
-        audiences=tuple(one.strip() for one in settings.oidc_audience.split(",") if one.strip()),
+        audiences=tuple(validators.listed(settings.oidc_audience)),
         tenant_claim=settings.oidc_tenant_claim,
         user_claim=settings.oidc_user_claim,
         permissions_claim=settings.oidc_permissions_claim,
@@ -43,5 +44,5 @@ def _grants(setting: str, given: Mapping[str, Any]) -> Grants:
         raise ConfigError(
             f"{variable(setting)}: {error}",
             field=variable(setting),
-            fix='Write {"their name": ["audits:read", …]}.',
+            fix='Use the form {"name at the issuer": ["audits:read", …]}.',
         ) from error

@@ -1,5 +1,5 @@
-"""Who may call each route, in one table: the docs show it, `openapi.json` names the permissions, and tests hold every
-route of the app to every cell."""
+"""The credentials and permissions that each route requires, in one table. The docs and `openapi.json` are generated
+from it, and tests check every cell against every route."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from auditlane.access.permissions import VIEWER, Permission
 
 
 class Whose(StrEnum):
-    """Which credentials a route takes; the value is what the docs say."""
+    """The credentials that a route accepts; the value is used in the docs."""
 
     anybody = "anybody"
     key = "a key's id and secret"
     code = "a link's code"
     credential = "any credential"
-    tenant = "tenant"  # of the tenant that it is about; a key of no tenant names it
-    page = "tenant's page"  # of one tenant, whatever the request names
-    client = "client"  # a key's token, for what the key may do itself
-    environment = "environment"  # a key of no tenant
-    console = "console"  # an operator's session of the console
+    tenant = "tenant"  # of the request's tenant; a key of the environment names the tenant
+    page = "tenant's page"  # of one tenant, regardless of the tenant in the request
+    client = "client"  # a key's token, limited to the key's own permissions
+    environment = "environment"  # a key that is not bound to a tenant
+    console = "console"  # an operator's console session
 
 
 class Cell(StrEnum):
-    """What a credential with one permission alone may do with a route."""
+    """The access that a credential with a single permission has to a route."""
 
     no = ""
     own = "own"
@@ -38,8 +38,8 @@ class Cell(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Right:
-    """A route and what it takes. `needs` are needed together; `what` tells requests of one route apart that need
-    different ones."""
+    """A route and the permissions it requires. All of `needs` are required; `what` distinguishes requests of one route
+    that require different permissions."""
 
     route: str
     whose: Whose
@@ -50,13 +50,13 @@ class Right:
         return f"{self.route} ({self.what})" if self.what else self.route
 
     def cell(self, permission: Permission) -> Cell:
-        """Who may send this request with that permission and no other. (An operator has `audits:admin` as well.)"""
+        """Return the access of a credential with only this permission. (Operators also have `audits:admin`.)"""
         match self.whose:
             case Whose.anybody | Whose.key | Whose.code:
                 return Cell.any
             case Whose.credential | Whose.page:
                 return Cell.own
-            case Whose.client:  # it gives a permission that it has
+            case Whose.client:  # grants only its own permissions
                 return Cell.own if permission in VIEWER else Cell.no
             case Whose.tenant:
                 return Cell.own if self.needs == (permission,) else Cell.no
@@ -152,7 +152,7 @@ def _structure(path: str, whose: Whose, to_read: Permission) -> Iterator[Right]:
     yield Right(f"PUT {path}", whose, (shown,))
     yield Right(f"GET {path}/fields", whose, (to_read,))
     yield Right(f"POST {path}/fields", whose, (decided,))
-    yield Right(f"PUT {path}/fields/{{name}}", whose, (shown,), "how it is shown")
+    yield Right(f"PUT {path}/fields/{{name}}", whose, (shown,), "display")
     yield Right(f"PUT {path}/fields/{{name}}", whose, (decided,), "type, default, rules, exclusive")
     yield Right(f"PUT {path}/fields/{{name}}", whose, (shown, decided), "both")
     yield Right(f"DELETE {path}/fields/{{name}}", whose, (decided,))
@@ -163,10 +163,10 @@ RIGHTS: Final = tuple(_rows())
 
 
 def route_of(method: str, path: str) -> str:
-    """A route as the table names it: style sheets and scripts are called after their content."""
+    """Return the route as named in the table, where static files have no content hash in their name."""
     return f"{method} {re.sub(r'^/static/[a-z]+-[0-9a-f]+[.](css|js)$', '/static/{file}', path)}"
 
 
 def needs_of(route: str) -> list[Permission]:
-    """Every permission that some request of this route needs."""
-    return sorted({one for right in RIGHTS if right.route == route for one in right.needs})
+    """Return every permission that any request of this route requires."""
+    return sorted({permission for right in RIGHTS if right.route == route for permission in right.needs})

@@ -1,8 +1,8 @@
-"""How often wrong keys and codes are looked at, and how many tokens a client gets.
+"""Rate limits for failed sign-ins and for the tokens issued to a client.
 
-Somebody who guesses must not lock out the client whose id they try: only wrong attempts are charged, and a right secret
-is let in whatever was tried before it. Guessing 256 bits is hopeless at any rate; what the limits save is work, log
-lines and events of the trail.
+An attacker must not be able to lock out a client by guessing with its id: only failures are charged, and a correct
+secret is always accepted. Secrets have 256 bits, so guessing is futile at any rate; the limits save work, log lines and
+audit events.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ class SignInLimits:
     """The limits of one process. Used on one event loop."""
 
     def __init__(self, settings: Settings) -> None:
-        self._by_address = _a_minute(settings.sign_in_failures_per_address)
-        self._by_client = _a_minute(settings.sign_in_failures_per_client)
-        self._issued = _a_minute(settings.tokens_per_client)
+        self._by_address = _per_minute(settings.sign_in_failures_per_address)
+        self._by_client = _per_minute(settings.sign_in_failures_per_client)
+        self._issued = _per_minute(settings.tokens_per_client)
 
     @contextmanager
     def charging_failures(self, request: Request) -> Iterator[None]:
-        """An attempt with a code. Raises RateLimited instead of Unauthenticated once this address had too many."""
+        """Charge failures of the block, such as a wrong code. Raises RateLimited above the limit of the address."""
         try:
             yield
         except Unauthenticated:
@@ -40,31 +40,31 @@ class SignInLimits:
             raise
 
     def failed(self, request: Request, client_id: str = "") -> None:
-        """A key or a code was wrong. Raises RateLimited when this address, or this client id from it, had too many."""
+        """Charge a failure. Raises RateLimited above the limit of the address, or of the client id from it."""
         now, address = time.monotonic(), network_of(request.client.host if request.client else None)
-        told = (address, client_id)
-        wait_s = max(self._by_address.wait_s(address, now), self._by_client.wait_s(told, now) if client_id else 0.0)
-        if wait_s:  # not charged: whoever goes on trying is let in again after the same time
+        attempt = address, client_id
+        wait_s = max(self._by_address.wait_s(address, now), self._by_client.wait_s(attempt, now) if client_id else 0.0)
+        if wait_s:  # not charged, so that retrying does not extend the wait
             raise RateLimited(
-                "Too many wrong keys or codes came from this address.",
-                fix="Check the client id and the secret, and wait as long as Retry-After says.",
+                "Too many failed sign-ins from this address.",
+                fix="Check the client id and the secret, and retry after the time in Retry-After.",
                 retry_after_s=wait_s,
             )
         self._by_address.charge(address, 1, now)
         if client_id:
-            self._by_client.charge(told, 1, now)
+            self._by_client.charge(attempt, 1, now)
 
     def issue(self, client_id: str, tenant: str = "") -> None:
-        """A client is about to get a token, or one for a user of a tenant. Raises RateLimited after too many."""
-        now, told = time.monotonic(), (client_id, tenant)
-        if wait_s := self._issued.wait_s(told, now):
+        """Charge a token for a client, or for a user of `tenant`. Raises RateLimited above the limit."""
+        now, key = time.monotonic(), (client_id, tenant)
+        if wait_s := self._issued.wait_s(key, now):
             raise RateLimited(
-                "This client asks for more tokens than it may.",
-                fix="Use a token until it ends; wait as long as Retry-After says before you ask for the next.",
+                "This client has requested too many tokens.",
+                fix="Use each token until it expires. Request the next one after the time in Retry-After.",
                 retry_after_s=wait_s,
             )
-        self._issued.charge(told, 1, now)
+        self._issued.charge(key, 1, now)
 
 
-def _a_minute(most: int) -> Rates:
-    return Rates(per_s=most / _MINUTE_S, burst=most)
+def _per_minute(limit: int) -> Rates:
+    return Rates(per_s=limit / _MINUTE_S, burst=limit)

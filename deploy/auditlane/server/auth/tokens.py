@@ -1,4 +1,4 @@
-"""The token routes. They depend on the keys file and the signing keys, and on nothing that can be away."""
+"""The token routes. They depend only on the keys file and the signing keys, not on other services."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from auditlane.server.services import Services, services_of
 
 
 class _Described(HTTPBasic):
-    """Stands for basic authentication in OpenAPI; the route reads it, and answers as everywhere else."""
+    """Describes basic authentication in OpenAPI; the route reads the header itself, so that its errors are problems."""
 
     async def __call__(self, request: Request) -> None:  # type: ignore[override]
         return None
 
 
-_BASIC = _Described(scheme_name="client-key", description="The client id and the secret.")
+_BASIC = _Described(scheme_name="client-key", description="The client id and the secret of a key.")
 
 
 def _viewers_only(name: str) -> str:
@@ -42,7 +42,7 @@ def _viewers_only(name: str) -> str:
 
 
 class TokenRequest(BaseModel):
-    """A client's key, as `auditlane keys create` printed it."""
+    """A client's key, as printed by `auditlane keys create`."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -51,31 +51,29 @@ class TokenRequest(BaseModel):
 
 
 class TokenAnswer(BaseModel):
-    """A token; send it as `Authorization: Bearer <access_token>` or in the header `x-access-token`."""
+    """A token. Send it as `Authorization: Bearer <access_token>` or in the header `x-access-token`."""
 
     access_token: str
     token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - OAuth's name for it
-    expires_in: int = Field(description="Seconds.", examples=[86_400])
+    expires_in: int = Field(description="Lifetime in seconds.", examples=[86_400])
 
 
 class ViewerTokenRequest(BaseModel):
-    """Who may look at what, and for how long."""
+    """The user, tenant, permissions and lifetime of a viewer token."""
 
     model_config = ConfigDict(extra="forbid")
 
     tenant: str = Field(pattern=rf"^{TENANT_PATTERN}$", examples=["acme"])
-    user: str = Field(
-        min_length=1, max_length=256, description="Your id of the person.", examples=["jane@acme.example"]
-    )
+    user: str = Field(min_length=1, max_length=256, description="Your id of the user.", examples=["jane@acme.example"])
     permissions: list[Annotated[str, AfterValidator(_viewers_only)]] = Field(
         default_factory=lambda: [Permission.read.value],
         min_length=1,
-        description="Of " + ", ".join(sorted(VIEWER)) + ".",
+        description="One or more of " + ", ".join(sorted(VIEWER)) + ".",
         examples=[["audits:read", "audits:export"]],
     )
-    ttl_s: int | None = Field(None, ge=60, le=86_400, description="Life in seconds.", examples=[900])
-    link: bool = Field(False, description="Also give a link that opens the pages: works once, within five minutes.")
-    page: Literal["log", "embed"] = Field("log", description="Where the link leads: the log, or the log in a frame.")
+    ttl_s: int | None = Field(None, ge=60, le=86_400, description="Lifetime in seconds.", examples=[900])
+    link: bool = Field(False, description="Also return a link that opens the page. It works once, within five minutes.")
+    page: Literal["log", "embed"] = Field("log", description="Page that the link opens; `embed` is the log in a frame.")
 
 
 class ViewerTokenAnswer(TokenAnswer):
@@ -83,20 +81,20 @@ class ViewerTokenAnswer(TokenAnswer):
 
     tenant: str
     permissions: list[str]
-    link: str | None = Field(None, description="Opens the pages for this viewer, once.")
+    link: str | None = Field(None, description="One-time URL that opens the page for this user.")
 
 
 def exchange(services: Services, request: Request, client_id: str, secret: str) -> Token:
-    """Exchange a client's key for a token, as every route that gives one does.
+    """Exchange a client's key for a token; shared by all routes that issue client tokens.
 
-    Raises Unauthenticated, and RateLimited after too many wrong keys or tokens.
+    Raises Unauthenticated, and RateLimited after too many failures or tokens.
     """
     authenticator, limits = services.authenticator, services.sign_in_limits
     now, auditor = datetime.now(UTC), auditor_of(request)
     try:
         client = authenticator.keys.verify(client_id, secret, now=now)
     except Unauthenticated:
-        known = authenticator.keys.find(client_id)  # any other id is whatever somebody typed, perhaps a secret
+        known = authenticator.keys.find(client_id)  # an unknown id may be a mistyped secret: not recorded
         auditor.record(
             Action.token_refused,
             tenant=known.tenant if known else None,
@@ -120,7 +118,7 @@ async def token(
     body: TokenRequest | None = None,
     _basic: Annotated[object, Security(_BASIC)] = None,
 ) -> TokenAnswer:
-    """The key comes in the body as JSON, or as basic authentication with an empty body."""
+    """Send the key as JSON, or as basic authentication with an empty body."""
     client_id, secret = (body.client_id, body.secret) if body else _basic_credentials(request)
     minted = exchange(services, request, client_id, secret)
     return TokenAnswer(access_token=minted.text, expires_in=int(minted.ttl.total_seconds()))
@@ -132,15 +130,19 @@ async def viewer_token(
     services: Annotated[Services, Depends(services_of)],
     _tenant: TenantName = None,
 ) -> ViewerTokenAnswer:
-    """For the vendor's backend: a client's token vouches for a user, with rights that the client has itself."""
+    """Returns a token for a tenant's user, for the vendor's backend. A client can grant only its own permissions."""
     principal = await services.authenticator.principal(request)
     if named_tenant(request) not in (None, body.tenant):
-        raise InvalidInput("The header and the body name different tenants.", field="tenant")
+        raise InvalidInput(
+            "The header and the body name different tenants.",
+            field="tenant",
+            fix="Omit the header, or name the same tenant.",
+        )
     viewer = Viewer(body.tenant, body.user, parse_permissions(body.permissions), principal.client_id)
     check_delegation(principal, viewer)
     page, base = Page[body.page], base_of(request, services.settings.serve_url) if body.link else ""
     if body.link and page is not Page.log and not _serves(request, page.value):
-        raise InvalidInput(f"This service has no page {page.value}.", field="page", fix="Leave it out.")
+        raise InvalidInput(f"This service has no page {page.value}.", field="page", fix="Omit `page`.")
     services.sign_in_limits.issue(principal.client_id, viewer.tenant)
     now, ttl = datetime.now(UTC), timedelta(seconds=body.ttl_s) if body.ttl_s else services.viewer_ttl
     signing = services.authenticator.signing
@@ -163,19 +165,19 @@ async def viewer_token(
 
 
 def build(services: Services) -> APIRouter:
-    """`POST /v1/token` and `POST /v1/viewer-tokens`."""
+    """Return the routes `POST /v1/token` and `POST /v1/viewer-tokens`."""
     router = APIRouter(prefix="/v1", tags=["tokens"], dependencies=[Depends(reject_unknown_parameters())])
     router.post("/token", summary="Exchange a client's key for a token")(token)
     router.post(
         "/viewer-tokens",
-        summary="Mint a token for one of a tenant's people",
+        summary="Mint a token for a user of a tenant",
         dependencies=[Depends(services.authenticator.client())],
     )(viewer_token)
     return router
 
 
 def _serves(request: Request, path: str) -> bool:
-    """Whether this app has a page at the path. (The log's may be another process's, behind the same address.)"""
+    """Return whether this app serves the page. (The log may be served by another process behind the same address.)"""
     scope = dict(request.scope) | {"method": "GET", "path": path}
     return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
 
@@ -190,6 +192,6 @@ def _basic_credentials(request: Request) -> tuple[str, str]:
     except (binascii.Error, UnicodeDecodeError):
         pass
     raise Unauthenticated(
-        "The request carries no client id and secret.",
+        "The request has no client id and secret.",
         fix='Send {"client_id": …, "secret": …} as JSON, or basic authentication.',
     )

@@ -1,1 +1,1 @@
-"""What surrounds every request: its id, limits, body size, CORS, disconnects, unknown parameters."""
+"""Middleware and dependencies for every request: ids, limits, body size, CORS, disconnects, unknown parameters."""

@@ -1,4 +1,4 @@
-"""How large a body may be, how many may be unfinished, and how slowly one may come. Nothing of it reaches a route."""
+"""Limits on request bodies before they reach a route: their size, their number, and how slowly one may arrive."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from starlette.types import Message, Receive, Send
 
 from auditlane.runtime.errors import Busy, RateLimited
 
-MOST: Final = 1 << 20  # bytes of a body; the routes take a few hundred
-MOST_OPEN: Final = 4 << 10  # … where no credential is asked for
-PIECE_BYTES: Final = 64 << 10  # each piece of a body has the time-out anew
-_SHARE: Final = 4  # one tenant may hold this part of what all bodies may take
-LINGER_BYTES: Final = 32 << 20  # what is read and thrown away of a body that was refused
-LINGER_S: Final = 5.0  # … and for how long at most, while it keeps coming
-SILENCE_S: Final = 1.0
+MOST: Final = 1 << 20  # bytes of a body; the routes need a few hundred
+MOST_OPEN: Final = 4 << 10  # bytes of a body for routes without a credential
+PIECE_BYTES: Final = 64 << 10  # each piece of a body restarts the timeout
+_SHARE: Final = 4  # one tenant may hold 1/4 of the bytes allowed for all bodies
+LINGER_BYTES: Final = 32 << 20  # bytes of a rejected body that are read and discarded
+LINGER_S: Final = 5.0  # maximum duration of discarding
+SILENCE_S: Final = 1.0  # discarding ends when no data arrives for this time
 
 
 def has_body(headers: Headers) -> bool:
-    """Whether a body follows the request's head."""
+    """Return whether the request has a body."""
     return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
 
 
 @dataclass(slots=True)
 class PendingBodies:
-    """The bodies that are on their way in this process: how many from each address, how many bytes of each tenant."""
+    """Counts incomplete bodies in this process by address, and their bytes by tenant."""
 
     most_of_address: int
     most_bytes: int
@@ -43,12 +43,12 @@ class PendingBodies:
 
     @contextmanager
     def one_of(self, address: str) -> Iterator[None]:
-        """While a body from this address comes. Raises RateLimited when it has too many already."""
+        """Count a body from this address within the block. Raises RateLimited at the address's limit."""
         before = self._of_address.get(address, 0)
         if before >= self.most_of_address:
             raise RateLimited(
-                f"This address has {before} unfinished requests, as many as it may.",
-                fix="Finish those first, or raise AUDITLANE_SERVE_BODIES_PER_ADDRESS.",
+                f"This address has {before} incomplete requests, which is the limit.",
+                fix="Complete them first, or raise AUDITLANE_SERVE_BODIES_PER_ADDRESS.",
             )
         self._of_address[address] = before + 1
         try:
@@ -57,17 +57,17 @@ class PendingBodies:
             _less(self._of_address, address, 1)
 
     def take(self, holder: str, size: int) -> None:
-        """Hold so many bytes more for this holder. Raises RateLimited when its share is used up, Busy when all is."""
+        """Add bytes of this holder. Raises RateLimited above the holder's share, Busy above the total."""
         mine = self._of_holder.get(holder, 0) + size
         if mine > max(self.most_bytes // _SHARE, MOST):
-            raise RateLimited("Too many bodies are on their way for this tenant.", fix="Send fewer requests at once.")
+            raise RateLimited("Too many bytes are arriving for this tenant.", fix="Send fewer requests at once.")
         if self._bytes + size > self.most_bytes:
-            raise Busy("This process holds as many bodies as it may.", fix="Try again in a moment.")
+            raise Busy("This process cannot hold more request bodies.", fix="Try again in a moment.")
         self._of_holder[holder] = mine
         self._bytes += size
 
     def give_back(self, holder: str, size: int) -> None:
-        """The bytes are the route's now."""
+        """Subtract bytes that were passed to the route."""
         self._bytes -= size
         _less(self._of_holder, holder, size)
 
@@ -81,10 +81,10 @@ def _less(counts: dict[str, int], key: str, by: int) -> None:
 
 
 class RequestBody:
-    """A request's body as it comes, with its time-out; `whole` once nothing of it is missing."""
+    """A request's body as it arrives, with a timeout; `whole` once it is complete."""
 
     def __init__(self, receive: Receive, body_s: float, *, whole: bool) -> None:
-        """`whole`: there is no body."""
+        """`whole` for a request without a body."""
         self.whole = whole
         self._receive = receive
         self._body_s = body_s
@@ -92,7 +92,7 @@ class RequestBody:
         self._got = 0
 
     async def receive(self) -> Message:
-        """The next message. What comes after the body is waited for without end. Raises HTTPException, a 408."""
+        """Return the next message. Raises HTTPException 408 if the body is late; after the body there is no timeout."""
         if self.whole:
             return await self._receive()
         self._began = self._began or time.monotonic()
@@ -101,14 +101,14 @@ class RequestBody:
             message = await asyncio.wait_for(self._receive(), max(0.001, due - time.monotonic()))
         except TimeoutError:
             raise HTTPException(
-                408, f"The body came too slowly: {self._got} bytes so far.", headers={"Connection": "close"}
+                408, f"The body arrived too slowly: {self._got} bytes so far.", headers={"Connection": "close"}
             ) from None
         self._got += len(message.get("body", b""))
         self.whole = message["type"] != "http.request" or not message.get("more_body", False)
         return message
 
     async def pieces(self) -> AsyncIterator[bytes]:
-        """The body by the piece. Raises ClientDisconnect, and what `receive` raises."""
+        """Yield the body in pieces. Raises ClientDisconnect, and as `receive`."""
         while not self.whole:
             message = await self.receive()
             if message["type"] != "http.request":
@@ -116,10 +116,10 @@ class RequestBody:
             yield message.get("body", b"")
 
     def closing(self, send: Send) -> Send:
-        """`send` for an answer that may come before the body is whole: the connection then ends with it.
+        """Return a `send` that closes the connection after a response that precedes the end of the body.
 
-        What is not read must not be taken for the next request. A client that still sends does not see the answer
-        when the connection is closed at once, so what comes is thrown away for a while.
+        The unread rest must not be parsed as the next request. A client that is still sending would not see the
+        response if the connection were closed at once, so the rest is discarded for a while.
         """
         early = False
 
@@ -150,7 +150,7 @@ class RequestBody:
 
 
 def replayed(first: Message, receive: Receive) -> Receive:
-    """`receive` that gives this message before the others."""
+    """Return a `receive` that returns this message first."""
     waiting: list[Message] = [first]
 
     async def again() -> Message:
@@ -160,5 +160,5 @@ def replayed(first: Message, receive: Receive) -> Receive:
 
 
 def address_of(request: Request) -> str:
-    """The host that the request came from, or what a trusted proxy says it is."""
+    """Return the client's address, as reported by a trusted proxy if there is one."""
     return request.client.host if request.client else ""

@@ -1,4 +1,4 @@
-"""Whom a network address stands for, where limits count by address. Pure."""
+"""Groups client addresses for limits that count by address. Pure."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import ipaddress
 from collections.abc import Iterable
 from typing import Final
 
-_HOST_BITS: Final = 64  # a subscriber has a whole /64 of IPv6 addresses at hand
+_HOST_BITS: Final = 64  # a subscriber has a whole /64 of IPv6 addresses
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def network_of(host: str | None) -> str:
-    """One IPv4 address, or the /64 that an IPv6 address is in. What is no address counts as one of its own."""
+    """Return an IPv4 address, or the /64 of an IPv6 address; any other text counts as an address of its own."""
     try:
         address = ipaddress.ip_address((host or "").partition("%")[0])
     except ValueError:
@@ -25,14 +25,14 @@ def network_of(host: str | None) -> str:
 
 
 def networks(listed: Iterable[str]) -> tuple[Network, ...]:
-    """Addresses and networks as networks."""
-    return tuple(ipaddress.ip_network(one) for one in listed)
+    """Parse addresses and networks."""
+    return tuple(ipaddress.ip_network(text) for text in listed)
 
 
 def within(host: str, among: tuple[Network, ...]) -> bool:
-    """Whether the address is in one of the networks."""
+    """Return whether the address is in one of the networks."""
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
         return False
-    return any(address in one for one in among)
+    return any(address in network for network in among)

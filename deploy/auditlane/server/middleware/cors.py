@@ -1,6 +1,6 @@
-"""Which pages of other origins may call the API, as the viewer does inside a vendor's product.
+"""CORS: which other origins may call the API, as the viewer does inside a vendor's product.
 
-Only with a token: browsers send our cookie along from our own pages alone.
+They need a token, because browsers attach our cookies only to requests from our own pages.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MAX_AGE_S: Final = 600
 
 
 def install(app: FastAPI, origins: Sequence[str]) -> None:
-    """Answer the pages of these origins, and nobody else's."""
+    """Allow cross-origin requests from these origins only."""
     app.add_middleware(
         CORSMiddleware,
         allow_origins=list(origins),

@@ -1,4 +1,4 @@
-"""Notices that a client has gone while its request is worked on, and ends the queries that nobody waits for."""
+"""Detects clients that disconnect during a request, and cancels their queries."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from auditlane.query.clickhouse.cancellation import CancelScope
 
-_BODILESS: Final = frozenset({"GET", "HEAD", "DELETE"})  # whose routes may never ask for a body, nor for its end
+_BODILESS: Final = frozenset({"GET", "HEAD", "DELETE"})  # routes of these methods may never call `receive`
 
 
 class DisconnectMiddleware:
-    """ASGI middleware; innermost, so that what it waits for is not taken for a slow body."""
+    """ASGI middleware; innermost, so that waiting for a disconnect does not count as a slow body."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -29,7 +29,7 @@ class DisconnectMiddleware:
 
         async def sent(message: Message) -> None:
             if message["type"] == "http.response.body" and not message.get("more_body", False):
-                line.cancel_scope.finish()  # from here on the server says "disconnected" of every request
+                line.cancel_scope.finish()  # from here on the server reports every request as disconnected
             await send(message)
 
         try:
@@ -40,7 +40,7 @@ class DisconnectMiddleware:
 
 
 class _Line:
-    """A request's `receive`, which one task listens to once the body is whole."""
+    """A request's `receive`; once the body is complete, a task listens for the disconnect."""
 
     def __init__(self, receive: Receive) -> None:
         self.cancel_scope = CancelScope()
@@ -50,7 +50,7 @@ class _Line:
         self._listener: asyncio.Task[None] | None = None
 
     async def prefetch(self) -> None:
-        """Take a body that is whole with its first piece, as an empty one is."""
+        """Receive the first message, so that the listener starts if the body ends with it."""
         self._fetched = await self._next()
 
     async def receive(self) -> Message:

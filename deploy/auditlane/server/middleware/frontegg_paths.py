@@ -1,4 +1,4 @@
-"""The addresses that Frontegg's clients use: they mind no slash, and errors there have the members of their SDK."""
+"""The paths of Frontegg's clients: extra slashes are ignored, and errors have the members that their SDK expects."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ FAMILIES: Final = re.compile(r"/+(audits|metadata|auth/+vendor|vendors/+auth/+to
 
 
 class PathNormalizer:
-    """ASGI middleware: on their addresses, several slashes are one and a trailing one is none.
+    """ASGI middleware that removes repeated and trailing slashes from their paths. Other paths are unchanged.
 
-    Never by a redirect: their clients would repeat a POST as a GET. Other addresses are left as they are.
+    It does not redirect, because their clients would repeat a POST as a GET.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # Changed in place, so that the access log and the metrics outside see the route.
+        # Changed in place, so that the access log and the metrics of the outer middleware see the route.
         if scope["type"] == "http" and FAMILIES.fullmatch(scope["path"]):
             scope["path"] = plain(scope["path"])
             scope["raw_path"] = scope["path"].encode()
@@ -29,15 +29,15 @@ class PathNormalizer:
 
 
 def plain(path: str) -> str:
-    """`/audits//stats/` as `/audits/stats`."""
+    """Return `/audits//stats/` as `/audits/stats`."""
     return "/" + "/".join(part for part in path.split("/") if part)
 
 
 def with_frontegg_members(path: str, problem: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the problem. On their addresses it gets `errorCode`, and our list of wrong fields becomes texts: their
-    browser SDK looks for both."""
+    """Return the problem; on their paths with `errorCode`, and with `errors` as a list of texts, as their browser SDK
+    expects."""
     if not FAMILIES.fullmatch(path):
         return dict(problem)
-    wrong = [f"{one['field']}: {one['message']}" for one in problem.get("errors", ())]
-    texts = wrong or [f"{problem['detail']} {problem.get('fix', '')}".rstrip()]
+    fields = [f"{error['field']}: {error['message']}" for error in problem.get("errors", ())]
+    texts = fields or [f"{problem['detail']} {problem.get('fix', '')}".rstrip()]
     return {**problem, "errors": texts, "errorCode": problem["code"]}

@@ -1,4 +1,4 @@
-"""Refuse a query parameter that a route does not know: a misspelt one must not silently do nothing."""
+"""Rejects unknown query parameters, so that a misspelled one is not silently ignored."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from auditlane.runtime.errors import InvalidFilter
 
 
 def reject_unknown_parameters(*known: str) -> Callable[[Request], Awaitable[None]]:
-    """A FastAPI dependency that raises InvalidFilter for any other query parameter, naming the known ones."""
+    """Return a FastAPI dependency that raises InvalidFilter for any query parameter not in `known`."""
 
     async def check(request: Request) -> None:
         unknown = sorted(set(request.query_params) - set(known))
         if unknown:
             raise InvalidFilter(
-                f"There is no query parameter {unknown[0]!r}.",
+                f"Unknown query parameter {unknown[0]!r}.",
                 field=unknown[0],
-                fix=f"Use one of: {', '.join(sorted(known))}." if known else "This route takes none.",
+                fix=f"Use one of: {', '.join(sorted(known))}." if known else "Remove it: this route has none.",
             )
 
     return check

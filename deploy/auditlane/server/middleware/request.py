@@ -1,4 +1,4 @@
-"""Around every request: its id, the access log, metrics, the audit trail, headers, an answer to what nobody foresaw."""
+"""Outermost middleware: request ids, access log, metrics, audit trail, security headers, unexpected errors."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from auditlane.query.export.download import ROWS_HEADER
 from auditlane.runtime.ids import uuid7
 from auditlane.runtime.log import get
 from auditlane.server.metrics import HttpMetrics
-from auditlane.server.problems import unforeseen
+from auditlane.server.problems import unexpected
 
 RESOURCE: Final = "audit_log"
 _DENIED: Final = frozenset({401, 403})
 
 
 def begin(request: Request, sink: AuditSink, request_id: str) -> None:
-    """Give a request its auditor."""
+    """Attach an auditor to the request."""
     request.state.auditor = RequestAuditor(
         sink, ip=request.client.host if request.client else None, request_id=request_id
     )
 
 
 def answered(request: Request, status: int, headers: Headers) -> None:
-    """The answer begins: record what it means, unless a route did. A stream may go on for hours, so not at its end."""
+    """Record the request unless its route did. Called when the response begins: a stream may last for hours."""
     auditor = auditor_of(request)
     if auditor.recorded:
         return
@@ -60,21 +60,21 @@ def _allowed(request: Request, auditor: RequestAuditor, headers: Headers) -> Non
 
 
 def broke_off(request: Request) -> None:
-    """The answer ended before its end; only of an export is that worth an event of its own."""
+    """Record an incomplete response, if it was an export."""
     if getattr(request.state, "permission", None) is Permission.export:
         auditor_of(request).record(Action.exported, outcome="failure", resource=RESOURCE, route=route(request))
 
 
 def route(request: Request) -> str:
-    """The route's pattern (`/v1/events/{event_id}`), never the path: it may hold an id."""
+    """Return the pattern of the route (`/v1/events/{event_id}`), never the path, which may contain an id."""
     return str(getattr(request.scope.get("route"), "path", "(none)"))
 
 
 REQUEST_ID_HEADER: Final = "X-Request-Id"
 _SANE_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
-_QUIET: Final = ("/health/", "/metrics")  # asked every few seconds: logged only when they fail
+_QUIET: Final = ("/health/", "/metrics")  # requested every few seconds: logged only on failure
 
-# No inline script or style, nothing from elsewhere, no frame around us.
+# No inline scripts or styles, no third-party content, no embedding.
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors {ancestors}"
@@ -83,15 +83,15 @@ SECURITY_HEADERS: Final = {
     "Content-Security-Policy": _POLICY.format(ancestors="'none'"),
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",  # a link's code must not travel on in a Referer
+    "Referrer-Policy": "no-referrer",  # a link's code must not leak in a Referer
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-FRAMED: Final = frozenset({"/embed", "/enter"})  # a link to the former goes by the latter
+FRAMED: Final = frozenset({"/embed", "/enter"})  # links to `/embed` lead through `/enter`
 
 
 def framed_headers(origins: Sequence[str]) -> dict[str, str]:
-    """The headers of what pages of these origins may show in a frame. X-Frame-Options cannot name them."""
+    """Return the headers of pages that these origins may embed. X-Frame-Options cannot list origins."""
     kept = {name: value for name, value in SECURITY_HEADERS.items() if name != "X-Frame-Options"}
     return kept | {
         "Content-Security-Policy": _POLICY.format(ancestors=" ".join(origins)),
@@ -100,7 +100,7 @@ def framed_headers(origins: Sequence[str]) -> dict[str, str]:
 
 
 class RequestMiddleware:
-    """ASGI middleware; the outermost, so that every answer has the id and the headers, the 500 as well."""
+    """ASGI middleware; outermost, so that every response has the id and the headers, including a 500."""
 
     def __init__(
         self,
@@ -109,7 +109,7 @@ class RequestMiddleware:
         sink: AuditSink | None = None,
         framed_by: Sequence[str] = (),
     ) -> None:
-        """`framed_by`: the origins whose pages may show those of `FRAMED` in a frame."""
+        """`framed_by`: origins that may embed the pages in `FRAMED`."""
         self._app = app
         self._metrics = metrics
         self._sink = sink or NullAuditSink()
@@ -144,9 +144,9 @@ class RequestMiddleware:
                 self._log.info("http.client_gone", path=request.url.path)
             except Exception:
                 self._log.exception("http.unforeseen", method=request.method, path=request.url.path)
-                if status:  # the body is cut off, which the client must see: uvicorn closes the connection
+                if status:  # the response is truncated: uvicorn closes the connection, so that the client notices
                     raise
-                await unforeseen(request)(scope, receive, send_with_headers)
+                await unexpected(request)(scope, receive, send_with_headers)
             finally:
                 if status == 200 and not ended:
                     broke_off(request)
@@ -159,7 +159,7 @@ class RequestMiddleware:
             return
         facts: dict[str, Any] = {"method": request.method, "path": path, "status": status, "ms": round(whole * 1000, 1)}
         who = getattr(request.state, "who", "")
-        # Never the query string: it may hold a link's code, and a search may name people.
+        # Without the query string, which may contain a link's code or personal data.
         self._log.info("http.request", **facts, client=request.client.host if request.client else "", who=who)
 
 
@@ -167,4 +167,4 @@ def _complete(headers: MutableHeaders, request_id: str, secure: Mapping[str, str
     headers[REQUEST_ID_HEADER] = request_id
     for name, value in secure.items():
         headers.setdefault(name, value)
-    headers.setdefault("Cache-Control", "no-store")  # a tenant's log belongs in no cache
+    headers.setdefault("Cache-Control", "no-store")  # a tenant's log must not be cached

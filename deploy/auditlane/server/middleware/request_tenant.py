@@ -1,4 +1,4 @@
-"""Which tenant's a request is where its route asks for no credential before it runs: the pages, and a link's file."""
+"""The tenant of a request whose route checks no credential beforehand: a page, or a download by link."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ _LOOKS = frozenset({"GET", "HEAD"})
 
 
 def finder(authenticator: Authenticator, links: DownloadLinks | None) -> Callable[[Request], Awaitable[str]]:
-    """What finds the tenant, "" without one that its credential proves. Without `links` there are none."""
+    """Return a function that returns the tenant proven by the request's credential, or an empty string. `links` opens
+    the codes of downloads."""
 
     async def whose(request: Request) -> str:
         if request.method not in _LOOKS:
@@ -23,7 +24,7 @@ def finder(authenticator: Authenticator, links: DownloadLinks | None) -> Callabl
             if links and request.url.path == DOWNLOAD_PATH:
                 return links.open(request.query_params.get("code", "")).scope.tenant
             return (await authenticator.principal(request)).tenant or ""
-        except AuditlaneError:  # the route says so, in its own way
+        except AuditlaneError:  # the route reports it
             return ""
 
     return whose

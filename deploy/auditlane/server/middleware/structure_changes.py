@@ -1,4 +1,4 @@
-"""How often a tenant's structure may be changed: each change is a row and a revision that stay, and two events."""
+"""Rate limit for changes of a tenant's data structure: each adds a permanent row and revision, and two events."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _LOOKS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def limit(settings: Settings) -> Callable[[Request], Awaitable[None]]:
-    """A FastAPI dependency for the routes that change a structure. Raises RateLimited after too many changes in a
-    minute, whatever became of them."""
+    """Return a FastAPI dependency for routes that change a structure. Raises RateLimited above the limit per minute,
+    which also counts failed changes."""
     most = settings.structure_changes_per_minute
     rates = Rates(per_s=most / 60, burst=most)
 
@@ -27,8 +27,8 @@ def limit(settings: Settings) -> Callable[[Request], Awaitable[None]]:
         tenant, now = auditor_of(request).tenant or "", time.monotonic()
         if wait_s := rates.wait_s(tenant, now):
             raise RateLimited(
-                "The structure is changed more often than it may be.",
-                fix="Wait as long as Retry-After says, then change it again.",
+                "The data structure was changed too often within a minute.",
+                fix="Retry after the time in Retry-After.",
                 retry_after_s=wait_s,
             )
         rates.charge(tenant, 1, now)

@@ -1,1 +1,1 @@
-"""`openapi.json`: the document, its examples, and the errors that each route answers with."""
+"""`openapi.json`: the document, its examples, and the errors of each route."""

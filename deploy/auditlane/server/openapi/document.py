@@ -1,4 +1,4 @@
-"""`openapi.json`: what FastAPI derives, with our problems in place of its own, and examples."""
+"""`openapi.json`: FastAPI's document, completed with examples and with our problems in place of its own."""
 
 from __future__ import annotations
 
@@ -16,35 +16,36 @@ from auditlane.server.openapi.examples import OF_MEDIA, OF_SCHEMA
 from auditlane.server.problems import MEDIA_TYPE, FieldProblem, Problem
 
 _REF: Final = "#/components/schemas/{model}"
-_MEANINGS: Final = {
-    "400": "What was sent is not valid; `field` says which part.",
-    "401": "No credential, or one that does not verify.",
-    "403": "The credential lacks the permission, or belongs to another tenant.",
-    "404": "There is nothing by this name for this caller.",
-    "409": "It does not go with what is there; `code` and `detail` say why.",
-    "408": "The body came too slowly.",
-    "411": "The body does not say how long it is.",
-    "412": "It was changed since it was read.",
-    "413": "The body is longer than it may be.",
-    "415": "The body is in a form that is not read here.",
-    "416": "The file has none of the bytes that are asked for; `Content-Range` says how many it has.",
-    "428": "If-Match is missing.",
-    "429": "This client, or this tenant, asks for more at once than it may; try again after `Retry-After`.",
-    "500": "Something went wrong on our side.",
-    "502": "A part that this needs answered, and said no; the service's log says why.",
-    "503": "A part that this needs is away; try again after `Retry-After`.",
+_DESCRIPTIONS: Final = {
+    "400": "The request is invalid; `field` names the invalid part.",
+    "401": "The credential is missing or invalid.",
+    "403": "The credential lacks a permission or belongs to another tenant.",
+    "404": "The resource does not exist, or the caller has no access to it.",
+    "409": "The request conflicts with the current state; see `code` and `detail`.",
+    "408": "The body arrived too slowly.",
+    "411": "The header Content-Length is missing.",
+    "412": "The resource was changed after it was read.",
+    "413": "The body is too large.",
+    "415": "The content type of the body is not supported.",
+    "416": "The requested range is outside the file; `Content-Range` has its size.",
+    "428": "The header If-Match is missing.",
+    "429": "This client or tenant exceeded a limit; retry after the time in `Retry-After`.",
+    "500": "An internal error occurred.",
+    "502": "A required component rejected a request; the service's log has the reason.",
+    "503": "A required component is unavailable; retry after the time in `Retry-After`.",
 }
 _TEXT: Final = {"type": "string", "minLength": 1}
 _PATH_VALUES: Final = {"tenant": {"type": "string", "pattern": f"^{TENANT_PATTERN}$", "examples": ["acme"]}}
 _DESCRIPTION: Final = """Audit logs for every tenant of a SaaS product.
 
-Exchange a client's key for a token at `/v1/token`. A client of the whole environment names the tenant in the header
-`Auditlane-Tenant`; a viewer's token has its own. Errors are `application/problem+json` (RFC 9457) with a stable `code`.
+Exchange a client's key for a token at `/v1/token`. A client that is not bound to a tenant names one in the header
+`Auditlane-Tenant`; viewer tokens include their tenant. Errors are `application/problem+json` (RFC 9457) with a stable
+`code`.
 """
 
 
 def install(app: FastAPI) -> None:
-    """Make the app answer `/openapi.json` with the completed document."""
+    """Serve the completed document at `/openapi.json`."""
 
     def document() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -57,7 +58,7 @@ def install(app: FastAPI) -> None:
 
 
 def complete(document: dict[str, Any]) -> dict[str, Any]:
-    """The document with problem responses on every operation, and without FastAPI's 422, which we never answer."""
+    """Add problem responses, permissions and examples to the document; remove FastAPI's 422, which is not used."""
     components = document.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
     components["examples"] = {code: {"value": problem} for code, problem in sorted(PROBLEMS.items())}
@@ -68,10 +69,10 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
                 operation["x-permissions"] = needs
             responses = operation["responses"]
             responses.pop("422", None)
-            _answer_errors(method, path, operation)
+            _add_errors(method, path, operation)
             for status, response in responses.items():
                 if status < "400":
-                    _show_success(response)
+                    _add_example(response)
             operation["responses"] = dict(sorted(responses.items()))
     for model in (Problem, FieldProblem):
         schemas[model.__name__] = model.model_json_schema(ref_template=_REF)
@@ -82,27 +83,27 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _describe_path(path: str, operation: dict[str, Any]) -> None:
-    """Add the parameters of the path that a route reads by itself, as `{tenant}`, which authentication compares."""
+    """Add path parameters that are not declared by the handler, such as `{tenant}`, which authentication reads."""
     parameters = operation.setdefault("parameters", [])
-    known = {one["name"] for one in parameters if one["in"] == "path"}
+    known = {parameter["name"] for parameter in parameters if parameter["in"] == "path"}
     for name in re.findall(r"{(\w+)}", path):
         if name not in known:
             parameters.append({"name": name, "in": "path", "required": True, "schema": _PATH_VALUES.get(name, _TEXT)})
 
 
-def _answer_errors(method: str, path: str, operation: dict[str, Any]) -> None:
-    """Every status of a problem that this operation answers with, each with an example of every code."""
+def _add_errors(method: str, path: str, operation: dict[str, Any]) -> None:
+    """Add the status of every problem of this operation, with an example for each code."""
     responses, by_status = operation["responses"], dict[str, list[str]]()
     for code in codes_of(method, path, operation):
         by_status.setdefault(str(PROBLEMS[code]["status"]), []).append(code)
     for status, codes in by_status.items():
-        response = responses.setdefault(status, {"description": _MEANINGS[status]})
+        response = responses.setdefault(status, {"description": _DESCRIPTIONS[status]})
         content = response.setdefault("content", {}).setdefault(MEDIA_TYPE, {})
         content["schema"] = {"$ref": _REF.format(model=Problem.__name__)}
         content["examples"] = {code: {"$ref": f"#/components/examples/{code}"} for code in codes}
 
 
-def _show_success(response: dict[str, Any]) -> None:
+def _add_example(response: dict[str, Any]) -> None:
     for media_type, content in response.get("content", {}).items():
         model = content.get("schema", {}).get("$ref", "").rpartition("/")[2]
         example = OF_SCHEMA.get(model, OF_MEDIA.get(media_type))

@@ -1,4 +1,4 @@
-"""An example of each problem that documented routes answer with; its status is the error's own."""
+"""An example of each problem in `openapi.json`, with the status of its error."""
 
 from __future__ import annotations
 
@@ -48,41 +48,41 @@ _REQUEST: Final = "019391a4-7f3c-7cc2-9d2e-0242ac120002"
 _ERRORS: Final = (
     InvalidInput("tenant: is missing", field="tenant"),
     InvalidEvent("The event is not valid: action is missing", field="action"),
-    InvalidFilter("There is no filter 'actr'.", field="actr", fix="Did you mean actor?"),
-    InvalidCursor("The cursor is not one of this list.", field="cursor", fix="Restart the list without a cursor."),
-    QueryTooLarge("The query took longer than it may.", fix="Narrow it: a shorter time range, more filters."),
-    Unauthenticated("The token does not verify.", fix="Get a new token."),
+    InvalidFilter("Unknown filter 'actr'.", field="actr", fix="Did you mean actor?"),
+    InvalidCursor("The cursor is invalid for this list.", field="cursor", fix="Restart the list without a cursor."),
+    QueryTooLarge("The query exceeded its time limit.", fix="Use a shorter time range or more filters."),
+    Unauthenticated("The token is invalid.", fix="Get a new token."),
     TokenExpired("The token has expired.", fix="Get a new token."),
-    Forbidden("This credential lacks the permission audits:export.", fix="Ask whoever issued it for one that has it."),
+    Forbidden("This credential lacks the permission audits:export.", fix="Use a credential that has it."),
     WrongTenant("This credential belongs to another tenant.", field="Auditlane-Tenant"),
-    LogsDisabled("Audit logs are switched off for this tenant.", fix="Ask whoever may configure them."),
-    NotFound("There is nothing by this name.", fix="It may have expired: ask for it again."),
-    Conflict("It is changed by many at once.", fix=_AGAIN),
-    FieldConflict("The field order_number is there already, as Number.", field="type", fix="Choose another name."),
-    TooManyVersions("The contract was changed 500 times.", fix="Make several changes at once."),
-    TooManyExports("There are 20 exports, and no more than 20 can be kept.", fix="Remove one that is not needed."),
-    PreconditionFailed("It was changed since it was read.", fix="Read it again, and change that."),
-    PreconditionMissing("The request does not say which revision it changes.", field="If-Match"),
-    BodyTooLarge("A body has at most 1048576 bytes here."),
-    EventTooLarge("The event is larger than 262144 bytes.", fix="Leave something out."),
-    MediaTypeUnsupported("This body is not read here.", fix="Send application/json or application/x-ndjson."),
-    RangeNotSatisfiable("The file has 1204 bytes, and none of those that are asked for.", field="Range", size=1_204),
-    RateLimited("10 queries of this tenant are running already.", fix="Repeat the request after Retry-After seconds."),
-    RegistryRefused("The schema registry said no.", fix="The service's log says why."),
-    SchemaNotFound("There is no such subject.", fix="Run `auditlane init`, or check AUDITLANE_REGISTRY_URL."),
-    StoreRefused("The tables are not there yet.", fix="Run `auditlane init`."),
+    LogsDisabled("Audit logs are disabled for this tenant.", fix="Ask an administrator to enable them."),
+    NotFound("The export does not exist.", fix="It may have expired: create it again."),
+    Conflict("Too many clients are changing this at the same time.", fix=_AGAIN),
+    FieldConflict("The field order_number already exists with type Number.", field="type", fix="Choose another name."),
+    TooManyVersions("The contract has 500 versions, which is the limit.", fix="Combine several changes into one."),
+    TooManyExports("The tenant has 20 exports, which is the limit.", fix="Delete an export that is no longer needed."),
+    PreconditionFailed("The resource was changed after it was read.", fix="Read it again and repeat the change."),
+    PreconditionMissing("The request does not name the revision to change.", field="If-Match"),
+    BodyTooLarge("The body is larger than 1048576 bytes.", fix="Split it into smaller requests."),
+    EventTooLarge("The event is larger than 262144 bytes.", fix="Send less data in the event."),
+    MediaTypeUnsupported("This content type is not supported.", fix="Send application/json or application/x-ndjson."),
+    RangeNotSatisfiable("The requested range is outside the file of 1204 bytes.", field="Range", size=1_204),
+    RateLimited("This tenant already has 10 running queries.", fix="Retry after the time in Retry-After."),
+    RegistryRefused("The schema registry rejected the request.", fix="See the service's log for the reason."),
+    SchemaNotFound("The subject does not exist.", fix="Run `auditlane init`, or check AUDITLANE_REGISTRY_URL."),
+    StoreRefused("The tables do not exist.", fix="Run `auditlane init`."),
     Unavailable("Kafka did not answer in time.", fix=_AGAIN),
-    Busy("This process works on as many requests as it takes at once.", fix=_AGAIN),
-    BufferFull("Kafka takes events more slowly than they arrive; this one was not taken.", fix=_AGAIN),
-    KafkaUnavailable("Kafka did not acknowledge the event in time; it may be stored all the same.", fix=_AGAIN),
-    RegistryUnavailable("The tenant's contract cannot be read now.", fix=_AGAIN),
+    Busy("This process has reached its limit of concurrent requests.", fix=_AGAIN),
+    BufferFull("The buffer for Kafka is full; the event was not accepted.", fix=_AGAIN),
+    KafkaUnavailable("Kafka did not acknowledge the event in time. It may still have been stored.", fix=_AGAIN),
+    RegistryUnavailable("The tenant's contract is unavailable.", fix=_AGAIN),
     StoreUnavailable("ClickHouse did not answer in time.", fix=_AGAIN),
-    IssuerUnavailable("The issuer's keys cannot be had.", fix=_AGAIN),
-    AuditlaneError("Something went wrong on our side.", fix="The log has it by its request id."),
+    IssuerUnavailable("The issuer's keys are unavailable.", fix=_AGAIN),
+    AuditlaneError("An internal error occurred.", fix="Report the request id to the operator."),
 )
 _OF_HTTP: Final = {
-    408: ("The body came too slowly: 4096 bytes so far.", "Send it faster, or in smaller requests."),
-    411: ("The body's length is missing.", "Send Content-Length."),
+    408: ("The body arrived too slowly: 4096 bytes so far.", "Send it faster, or split it into smaller requests."),
+    411: ("The request has no Content-Length.", "Send the header Content-Length."),
 }
 
 
@@ -103,5 +103,5 @@ def _document(status: int, code: str, detail: str, fix: str, field: str) -> dict
 
 
 PROBLEMS: Final[dict[str, dict[str, Any]]] = {
-    one.code: _document(http_status(one), one.code, one.message, one.fix, one.field) for one in _ERRORS
-} | {HTTP_CODES[status][0]: _document(status, HTTP_CODES[status][0], *said, "") for status, said in _OF_HTTP.items()}
+    error.code: _document(http_status(error), error.code, error.message, error.fix, error.field) for error in _ERRORS
+} | {HTTP_CODES[status][0]: _document(status, HTTP_CODES[status][0], *texts, "") for status, texts in _OF_HTTP.items()}

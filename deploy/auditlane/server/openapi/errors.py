@@ -1,18 +1,19 @@
-"""Which problems each documented route answers with: what it raises, and what stands around every route."""
+"""The problems of each documented route: its own errors, and those of the middleware around every route."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any, Final
 
-_ANY: Final = ("INPUT_INVALID", "UNAUTHENTICATED", "INTERNAL")
-_SURROUNDED: Final = ("TOKEN_EXPIRED", "BUSY", "RATE_LIMITED")  # tokens are to be had whatever else is slow
-_WHO: Final = ("FORBIDDEN", "TENANT_FORBIDDEN", "ISSUER_UNAVAILABLE")
+_EVERY: Final = ("INPUT_INVALID", "UNAUTHENTICATED", "INTERNAL")
+# Not for /v1/token, which must be available even when other routes are slow.
+_MIDDLEWARE: Final = ("TOKEN_EXPIRED", "BUSY", "RATE_LIMITED")
+_AUTHENTICATED: Final = ("FORBIDDEN", "TENANT_FORBIDDEN", "ISSUER_UNAVAILABLE")
 _BODY: Final = ("BODY_TIMEOUT", "LENGTH_REQUIRED", "TOO_LARGE")
 _STORE: Final = ("STORE_UNAVAILABLE", "STORE_REFUSED")
 _REGISTRY: Final = ("REGISTRY_UNAVAILABLE", "REGISTRY_REFUSED")
-_VIEWS: Final = (*_STORE, "AUDIT_LOGS_DISABLED")
-_ASKS: Final = ("FILTER_INVALID", "QUERY_TOO_LARGE")
+_READS: Final = (*_STORE, "AUDIT_LOGS_DISABLED")
+_QUERIES: Final = ("FILTER_INVALID", "QUERY_TOO_LARGE")
 _SENDS: Final = ("EVENT_INVALID", "EVENT_TOO_LARGE", "KAFKA_UNAVAILABLE", "BUFFER_FULL", *_REGISTRY)
 _KAFKA: Final = ("KAFKA_UNAVAILABLE", "UNAVAILABLE")
 _FILE: Final = ("NOT_FOUND", "CONFLICT", "RANGE_NOT_SATISFIABLE")
@@ -26,21 +27,21 @@ _OF: Final[dict[str, tuple[str, ...]]] = {
     "POST /v1/events": (*_SENDS, "TOO_LARGE", "BODY_TIMEOUT", "MEDIA_TYPE_UNSUPPORTED"),
     "POST /v1/test-event": _SENDS,
     "GET /v1/session": _STORE,
-    "GET /v1/events": (*_VIEWS, *_ASKS, "CURSOR_INVALID"),
-    "GET /v1/events/stream": (*_VIEWS, *_ASKS, "CURSOR_INVALID"),
-    "GET /v1/events/{event_id}": (*_VIEWS, *_ASKS, "NOT_FOUND"),
-    "GET /v1/check": (*_VIEWS, "FILTER_INVALID"),
-    "GET /v1/facets": (*_VIEWS, *_ASKS),
-    "GET /v1/histogram": (*_VIEWS, *_ASKS),
-    "GET /v1/stats": (*_VIEWS, *_ASKS),
-    "GET /v1/export": (*_VIEWS, *_ASKS),
-    "POST /v1/export-links": (*_VIEWS, "FILTER_INVALID"),
-    "GET /v1/download": (*_VIEWS, *_ASKS, *_FILE),
-    "POST /v1/exports": (*_VIEWS, *_ASKS, "TOO_MANY_EXPORTS", "UNAVAILABLE"),
-    "GET /v1/exports": _VIEWS,
-    "GET /v1/exports/{export_id}": (*_VIEWS, "NOT_FOUND"),
-    "DELETE /v1/exports/{export_id}": (*_VIEWS, "NOT_FOUND"),
-    "GET /v1/exports/{export_id}/file": (*_VIEWS, *_FILE),
+    "GET /v1/events": (*_READS, *_QUERIES, "CURSOR_INVALID"),
+    "GET /v1/events/stream": (*_READS, *_QUERIES, "CURSOR_INVALID"),
+    "GET /v1/events/{event_id}": (*_READS, *_QUERIES, "NOT_FOUND"),
+    "GET /v1/check": (*_READS, "FILTER_INVALID"),
+    "GET /v1/facets": (*_READS, *_QUERIES),
+    "GET /v1/histogram": (*_READS, *_QUERIES),
+    "GET /v1/stats": (*_READS, *_QUERIES),
+    "GET /v1/export": (*_READS, *_QUERIES),
+    "POST /v1/export-links": (*_READS, "FILTER_INVALID"),
+    "GET /v1/download": (*_READS, *_QUERIES, *_FILE),
+    "POST /v1/exports": (*_READS, *_QUERIES, "TOO_MANY_EXPORTS", "UNAVAILABLE"),
+    "GET /v1/exports": _READS,
+    "GET /v1/exports/{export_id}": (*_READS, "NOT_FOUND"),
+    "DELETE /v1/exports/{export_id}": (*_READS, "NOT_FOUND"),
+    "GET /v1/exports/{export_id}/file": (*_READS, *_FILE),
     "GET /v1/admin/tenants": (*_STORE, "UNAVAILABLE", "QUERY_TOO_LARGE"),
     "GET /v1/admin/lag": (*_KAFKA, "NOT_FOUND"),
     "GET /v1/admin/rate": _KAFKA,
@@ -48,7 +49,7 @@ _OF: Final[dict[str, tuple[str, ...]]] = {
     "GET /v1/admin/health": (),
     "POST /v1/admin/console-links": (),
 }
-# The same for the environment and for a tenant, after their path.
+# For both the environment and a tenant, by the rest of the path.
 _OF_STRUCTURE: Final[dict[str, tuple[str, ...]]] = {
     "GET ": (),
     "PUT ": (*_CHANGES, "PRECONDITION_REQUIRED"),
@@ -66,30 +67,30 @@ _OF_STRUCTURE: Final[dict[str, tuple[str, ...]]] = {
     "GET /history": (),
 }
 _STRUCTURES: Final = ("/v1/structure", "/v1/tenants/{tenant}/structure")
-_ELSEWHERE: Final = ("/health/", "/metrics")  # they refuse foreign pages; a 503 there has a body of its own
+_MONITORING: Final = ("/health/", "/metrics")  # these reject cross-site requests; their 503 has a different body
 
 
 def codes_of(method: str, path: str, operation: dict[str, Any]) -> list[str]:
-    """The codes of the problems that this operation of the document answers with. One that is not listed here has those
-    that any has: a test finds it."""
+    """Return the problem codes of an operation. For a route that is not listed, only those of every route; a test
+    reports it."""
     return sorted(set(_all(f"{method.upper()} {path}", path, has_body="requestBody" in operation)))
 
 
 def listed(method: str, path: str) -> bool:
-    """Whether it is known what this route raises."""
-    return _own(f"{method.upper()} {path}") is not None or path.startswith(_ELSEWHERE)
+    """Return whether the errors of this route are listed."""
+    return _own(f"{method.upper()} {path}") is not None or path.startswith(_MONITORING)
 
 
 def _all(route: str, path: str, *, has_body: bool) -> Iterator[str]:
-    if path.startswith(_ELSEWHERE):
+    if path.startswith(_MONITORING):
         yield "FORBIDDEN"
         return
-    yield from _ANY
+    yield from _EVERY
     if path != "/v1/token":
-        yield from _SURROUNDED
+        yield from _MIDDLEWARE
     if path not in ("/v1/token", "/enter"):
-        yield from _WHO
-    if has_body and route != "POST /v1/events":  # which takes a body of unknown length too
+        yield from _AUTHENTICATED
+    if has_body and route != "POST /v1/events":  # which also accepts a body of unknown length
         yield from _BODY
     yield from _own(route) or ()
 

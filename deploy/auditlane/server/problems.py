@@ -200,7 +200,7 @@ def of_http(request: Request, error: HTTPException) -> Response:
     detail, fix = {
         404: (f"There is no route {request.url.path}.", "See /openapi.json for all routes."),
         405: (f"This route does not support {request.method}.", f"Use one of: {headers.get('Allow', '')}."),
-        408: (str(error.detail), "Send it faster, or split it into smaller requests. No part of it was accepted."),
+        408: (str(error.detail), "Send it faster, or split it into smaller requests. None of it was acknowledged."),
     }.get(error.status_code, (str(error.detail), ""))
     return answer(request, Failure(status=error.status_code, code=code, detail=detail, fix=fix, headers=headers))
 

@@ -195,7 +195,7 @@ def test_a_405_names_every_method_of_the_address(served, method, path, allowed):
     refused = served.request(path, method=method)
     assert (refused.status, refused.headers["allow"]) == (405, allowed)
     if method != "HEAD":
-        assert refused.json()["fix"] == f"Use {allowed}."
+        assert refused.json()["fix"] == f"Use one of: {allowed}."
 
 
 def test_one_tenants_flood_leaves_the_client_what_its_other_tenants_need(tmp_path):

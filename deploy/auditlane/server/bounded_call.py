@@ -30,7 +30,7 @@ class BoundedCall:
         self._what = what
         self._timeout_s = timeout_s
         self._error = error
-        self._turns = anyio.CapacityLimiter(threads)
+        self._slots = anyio.CapacityLimiter(threads)
         self._threads = anyio.CapacityLimiter(math.inf)  # not the shared threads, which may all be busy
 
     async def run(self, job: Callable[[], T]) -> T:
@@ -46,7 +46,7 @@ class BoundedCall:
         started: Future[None] = Future()
 
         def end() -> None:
-            self._turns.release_on_behalf_of(started)
+            self._slots.release_on_behalf_of(started)
 
         def work() -> T:
             if not started.set_running_or_notify_cancel():
@@ -57,7 +57,7 @@ class BoundedCall:
                 with contextlib.suppress(RuntimeError):  # the event loop has closed
                     anyio.from_thread.run_sync(end)
 
-        await self._turns.acquire_on_behalf_of(started)
+        await self._slots.acquire_on_behalf_of(started)
         try:
             return await anyio.to_thread.run_sync(work, limiter=self._threads, abandon_on_cancel=True)
         finally:

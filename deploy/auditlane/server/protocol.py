@@ -29,8 +29,8 @@ _OFFERED: Final = frozenset({b"upgrade", b"http2-settings"})  # names of headers
 class Connections:
     """Counts a process's connections in total and by address. Addresses in `proxies` have no limit of their own."""
 
-    most: int = 4_096
-    most_of_address: int = 2_048
+    limit: int = 4_096
+    address_limit: int = 2_048
     head_s: float = 20.0
     proxies: tuple[Network, ...] = ()
     count: int = 0
@@ -39,7 +39,7 @@ class Connections:
     def enter(self, host: str) -> str | None:
         """Count a connection from this host. Return the argument for `leave`, or None if a limit is reached."""
         address = "" if within(host, self.proxies) else network_of(host)
-        if self.count >= self.most or (address and self.by_address[address] >= self.most_of_address):
+        if self.count >= self.limit or (address and self.by_address[address] >= self.address_limit):
             return None
         self.count += 1
         self.by_address[address] += 1
@@ -76,12 +76,14 @@ class Protocol(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        self._all: Connections = getattr(getattr(config.app, "state", None), "connections", None) or Connections()
+        self._connections: Connections = (
+            getattr(getattr(config.app, "state", None), "connections", None) or Connections()
+        )
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         transport.max_size = READ_BYTES  # type: ignore[attr-defined]  # attribute of asyncio's transports; 256 KiB by default
         super().connection_made(transport)
-        self._address = self._all.enter(self.client[0] if self.client else "")
+        self._address = self._connections.enter(self.client[0] if self.client else "")
         if self._address is None:
             transport.abort()  # a response would keep the connection open
             return
@@ -90,7 +92,7 @@ class Protocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._cancel_timer()
         if self._address is not None:
-            self._all.leave(self._address)
+            self._connections.leave(self._address)
             self._address = None
         super().connection_lost(exc)
 
@@ -143,7 +145,7 @@ class Protocol(HttpToolsProtocol):
             return
 
     def _expect_head(self) -> None:
-        self._timer = self.loop.call_later(self._all.head_s, self.transport.close)
+        self._timer = self.loop.call_later(self._connections.head_s, self.transport.close)
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:

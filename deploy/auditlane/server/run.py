@@ -60,10 +60,10 @@ def url_of(bound: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def allow_files(most: int = 65_536) -> None:
-    """Raise the limit of open files to `most` or the hard limit: every connection needs one."""
+def allow_files(limit: int = 65_536) -> None:
+    """Raise the limit of open files to `limit` or the hard limit: every connection needs one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    wanted = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from auditlane.access.audit import Action, AuditRecord
 from auditlane.contract.event import AuditEvent
-from auditlane.server.audit.events import MOST_BYTES, bounded, events_of, plain_base
+from auditlane.server.audit.events import MAX_BYTES, bounded, events_of, plain_base
 
 T0 = datetime(2026, 1, 31, 12, tzinfo=UTC)
 ID = "0197d2f0-0000-7000-8000-000000000000"
@@ -21,7 +21,7 @@ def made(record: AuditRecord, limit: int) -> list[AuditEvent]:
     """The events, each of them encoded within the limit."""
     events = events_of(bounded(record, limit), at=T0, event_id=ID)
     for event in events:
-        assert plain_base().encode(event, min(limit, MOST_BYTES))
+        assert plain_base().encode(event, min(limit, MAX_BYTES))
         assert AuditEvent.model_validate_json(event.model_dump_json()) == event
     return events
 

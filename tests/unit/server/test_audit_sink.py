@@ -118,17 +118,17 @@ def test_refusals_are_counted_by_who_and_where_from():
 
 
 def test_groups_and_their_details_are_bounded(monkeypatch):
-    monkeypatch.setattr(aggregation, "MOST_WINDOWS", 3)
+    monkeypatch.setattr(aggregation, "MAX_WINDOWS", 3)
     counts = AuditAggregator(MINUTE)
     ended = [one for n in range(5) for one in counts.add(view(f"u-{n}"), T0 + n * SECOND)]
     assert [one.record.actor_id for one in ended] == ["u-0", "u-1"]
     for n in range(100):
         counts.add(view("u-4", metadata={"route": f"/{n}"}), T0)
-    assert counts.flush()[-1].record.metadata["route"].count(",") == aggregation.MOST_VALUES - 1
+    assert counts.flush()[-1].record.metadata["route"].count(",") == aggregation.MAX_VALUES - 1
 
 
 def test_strangers_from_very_many_addresses_are_one_event(monkeypatch):
-    monkeypatch.setattr(aggregation, "MOST_WINDOWS", 3)
+    monkeypatch.setattr(aggregation, "MAX_WINDOWS", 3)
     counts = AuditAggregator(MINUTE)
     for n in range(50):
         refused = AuditRecord(action=Action.denied, outcome="denied", actor_type="anonymous", ip=f"192.0.2.{n}")
@@ -355,7 +355,7 @@ def test_what_a_file_holds_and_is_no_event_is_counted_and_told():
 
 
 def test_an_overflow_of_the_memory_goes_into_the_file(monkeypatch):
-    monkeypatch.setattr(sink, "MOST_QUEUED", 20)
+    monkeypatch.setattr(sink, "MAX_QUEUED", 20)
     spool, emitter = MemorySpool(), Emitter(*away(10**6))
     own, counted = trail_of(emitter, spool)
     with own.running():
@@ -367,7 +367,7 @@ def test_an_overflow_of_the_memory_goes_into_the_file(monkeypatch):
 
 
 def test_what_no_file_has_room_for_is_counted_and_told_in_one_event(monkeypatch):
-    monkeypatch.setattr(sink, "MOST_QUEUED", 5)
+    monkeypatch.setattr(sink, "MAX_QUEUED", 5)
     spool, reserve, emitter = MemorySpool(3), MemorySpool(1), Emitter(*away(10**6))
     own, counted = trail_of(emitter, spool, reserve=reserve)
     with own.running():
@@ -385,7 +385,7 @@ def changed(tenant: str, number: int = 0) -> AuditRecord:
 
 
 def test_one_tenants_records_give_way_to_the_others_in_memory(monkeypatch):
-    monkeypatch.setattr(sink, "MOST_QUEUED", 20)
+    monkeypatch.setattr(sink, "MAX_QUEUED", 20)
     own, counted = trail_of(Emitter())
     for number in range(50):
         own.record(changed("acme", number))
@@ -394,14 +394,14 @@ def test_one_tenants_records_give_way_to_the_others_in_memory(monkeypatch):
         own.record(changed(f"t{number}", number))
     waiting = Counter(one.record.tenant for one in own._queue)
     assert waiting == {"acme": 10} | {f"t{number}": 1 for number in range(10)}
-    monkeypatch.setattr(sink, "MOST_BYTES", own._queued_bytes)
+    monkeypatch.setattr(sink, "MAX_BYTES", own._queued_bytes)
     large = AuditRecord(action="structure.changed", actor_id="u", tenant="acme", description="x" * 3_000)
     own.record(large)
     assert large not in [one.record for one in own._queue]
 
 
 def test_one_tenants_large_records_give_way_to_the_others_in_memory(monkeypatch):
-    monkeypatch.setattr(sink, "MOST_BYTES", 100_000)
+    monkeypatch.setattr(sink, "MAX_BYTES", 100_000)
     own, _ = trail_of(Emitter())
     for number in range(50):
         own.record(
@@ -413,7 +413,7 @@ def test_one_tenants_large_records_give_way_to_the_others_in_memory(monkeypatch)
 
 
 def test_one_tenants_records_leave_the_others_half_of_the_files(monkeypatch, tmp_path):
-    monkeypatch.setattr(sink, "MOST_QUEUED", 20)
+    monkeypatch.setattr(sink, "MAX_QUEUED", 20)
     most, counted = 100_000, Counter()
     spool = FileSpool(tmp_path, most_bytes=most)
     own = sink.KafkaAuditSink(
@@ -436,7 +436,7 @@ def test_one_tenants_records_leave_the_others_half_of_the_files(monkeypatch, tmp
 
 
 def test_what_was_dropped_is_told_once_kafka_takes_events_again(monkeypatch):
-    monkeypatch.setattr(sink, "MOST_QUEUED", 5)
+    monkeypatch.setattr(sink, "MAX_QUEUED", 5)
     emitter = Emitter(*away(10**6))
     own, counted = trail_of(emitter)
     with own.running():

@@ -169,23 +169,23 @@ def test_one_address_cannot_leave_any_number_of_bodies_pending(tmp_path: Path):
 
 
 def test_bytes_of_unfinished_bodies_are_shared():
-    pending = PendingBodies(most_of_address=10, most_bytes=8 << 20)
-    pending.take("acme", 2 << 20)
+    pending = PendingBodies(address_limit=10, byte_limit=8 << 20)
+    pending.add("acme", 2 << 20)
     with pytest.raises(RateLimited):
-        pending.take("acme", 1)
+        pending.add("acme", 1)
     for tenant in ("one", "two", "three"):
-        pending.take(tenant, 2 << 20)
+        pending.add(tenant, 2 << 20)
     with pytest.raises(Busy):
-        pending.take("four", 1)
-    pending.give_back("acme", 2 << 20)
-    pending.take("four", 1)
+        pending.add("four", 1)
+    pending.remove("acme", 2 << 20)
+    pending.add("four", 1)
     for tenant, held in (("four", 1), ("one", 2 << 20), ("two", 2 << 20), ("three", 2 << 20)):
-        pending.give_back(tenant, held)
+        pending.remove(tenant, held)
     assert pending == PendingBodies(10, 8 << 20)  # nothing is left of who was here
 
 
 def test_one_tenant_has_its_share_of_the_places():
-    slots = RequestSlots(most=4, of_tenant=2)
+    slots = RequestSlots(limit=4, tenant_limit=2)
     slots.add("acme", 1)
     slots.require_for("acme")
     slots.add("acme", 1)

@@ -71,7 +71,7 @@ def test_one_address_has_so_many_connections(tmp_path: Path):
 
 
 def test_all_connections_and_those_of_proxies_are_counted():
-    all_ = Connections(most=4, most_of_address=2, proxies=networks(["10.0.0.0/8"]))
+    all_ = Connections(limit=4, address_limit=2, proxies=networks(["10.0.0.0/8"]))
     entered = [all_.enter(host) for host in ("2001:db8::1", "2001:db8::2", "10.0.0.1")]
     assert None not in entered
     assert all_.enter("2001:db8::3") is None  # the same /64

@@ -71,7 +71,7 @@ class Operations:
             "workers": self._workers_health,
         }
 
-    async def tenants(self, *, after: str = "", prefix: str = "", limit: int = tenants.USUAL) -> Tenants:
+    async def tenants(self, *, after: str = "", prefix: str = "", limit: int = tenants.DEFAULT_LIMIT) -> Tenants:
         """Return tenants in order of their names."""
         seconds, database = self._settings.query_timeout_s, self._settings.clickhouse_database
         read = partial(tenants.read, after=after, prefix=prefix, limit=limit, seconds=seconds)

@@ -15,7 +15,7 @@ from auditlane.server.auth.authentication import TenantName, named_tenant
 from auditlane.server.middleware.parameters import reject_unknown_parameters
 from auditlane.server.services import Services, services_of
 
-MOST_LETTERS = 200
+MAX_LETTERS = 200
 AppServices = Annotated[Services, Depends(services_of)]
 
 
@@ -23,7 +23,7 @@ async def tenants(
     services: AppServices,
     after: Annotated[str, Query(max_length=100, description="`next` of the previous page.")] = "",
     prefix: Annotated[str, Query(max_length=100, description="Only tenants whose id begins with this.")] = "",
-    limit: Annotated[int, Query(ge=1, le=tenants_.MOST, description="Tenants per page.")] = tenants_.USUAL,
+    limit: Annotated[int, Query(ge=1, le=tenants_.MAX_LIMIT, description="Tenants per page.")] = tenants_.DEFAULT_LIMIT,
 ) -> Tenants:
     """Returns tenants sorted by name, including those that have settings but no events."""
     return await services.operations.tenants(after=after, prefix=prefix, limit=limit)
@@ -44,7 +44,7 @@ async def dead_letters(
     request: Request,
     _tenant: TenantName = None,
     code: Annotated[list[RejectCode] | None, Query(description="Only this reject code; may be repeated.")] = None,
-    limit: Annotated[int, Query(ge=0, le=MOST_LETTERS, description="Dead letters in `newest`.")] = 20,
+    limit: Annotated[int, Query(ge=0, le=MAX_LETTERS, description="Dead letters in `newest`.")] = 20,
     resolved: Annotated[bool, Query(description="Include dead letters that were replayed or closed.")] = False,
 ) -> DeadLetters:
     """Returns the dead letters of all tenants, or of the tenant in the header.

@@ -13,8 +13,8 @@ from auditlane.query.clickhouse.executor import errors
 from auditlane.server.admin.models import Tenant, Tenants
 from auditlane.store.presentation import ENVIRONMENT, load_many, overlay, tenant_scope
 
-MOST: Final = 1_000
-USUAL: Final = 200
+MAX_LIMIT: Final = 1_000
+DEFAULT_LIMIT: Final = 200
 _MEMORY: Final = 2 << 30
 _SCOPE: Final = tenant_scope("")
 _SQL: Final = f"""

@@ -14,8 +14,8 @@ from typing import Final
 from auditlane.access.audit import Action, AuditRecord
 from auditlane.runtime.ids import uuid7
 
-MOST_WINDOWS: Final = 2_000  # open groups; above this, the oldest group ends early
-MOST_VALUES: Final = 10  # distinct values listed for one detail of a group
+MAX_WINDOWS: Final = 2_000  # open groups; above this, the oldest group ends early
+MAX_VALUES: Final = 10  # distinct values listed for one detail of a group
 _READS: Final = frozenset({Action.viewed, Action.operated})
 _SEPARATOR: Final = ", "
 
@@ -67,7 +67,7 @@ class AuditAggregator:
         if not self._window or not counted_together(record):
             return [DatedRecord(record, now)]
         key = _key(record)
-        if key not in self._open and len(self._open) >= MOST_WINDOWS and not record.actor_id:
+        if key not in self._open and len(self._open) >= MAX_WINDOWS and not record.actor_id:
             record = replace(record, ip=None)  # unauthenticated, from very many addresses: one group for all of them
             key = _key(record)
         known = self._open.get(key)
@@ -82,9 +82,9 @@ class AuditAggregator:
             self._open[key] = known = _Window(record, now, now, 1, {})
         for name, value in record.metadata.items():
             values = known.details.setdefault(name, [])
-            if value not in values and len(values) < MOST_VALUES:
+            if value not in values and len(values) < MAX_VALUES:
                 values.append(value)
-        return self._end(len(self._open) - MOST_WINDOWS)
+        return self._end(len(self._open) - MAX_WINDOWS)
 
     def due(self, now: datetime) -> list[DatedRecord]:
         """End and return the groups whose window is over."""

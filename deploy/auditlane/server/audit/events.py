@@ -23,18 +23,18 @@ from auditlane.runtime.digest import json_text, sayable, shortened, size_of
 from auditlane.sdk.encoding import Encoder
 
 SOURCE: Final = TRAIL
-MOST_BYTES: Final = 65_536  # of an audit event, even if the limit of events is higher
+MAX_BYTES: Final = 65_536  # of an audit event, even if the limit of events is higher
 _FRAME: Final = 420  # bytes of values that callers do not choose: ids, times, two tenants, address, lengths
 # Maximum bytes of one value; tried in turn until the event fits.
 _STEPS: Final = (16_384, 4_096, 1_024, 256, 64)
 _NAME_BYTES: Final = 128  # of a metadata name
-_MOST_NAMES: Final = 64
+_MAX_NAMES: Final = 64
 _OMITTED: Final = "omitted"
 
 
 def bounded(record: AuditRecord, max_event_bytes: int) -> AuditRecord:
     """Return the record shortened so that its events fit `max_event_bytes`, which must be at least 1,024."""
-    room = min(max_event_bytes, MOST_BYTES) - _FRAME
+    room = min(max_event_bytes, MAX_BYTES) - _FRAME
     record = _sayable(record)
     if weight(record) <= room:
         return record
@@ -107,9 +107,9 @@ def _sayable(record: AuditRecord) -> AuditRecord:
 def _named(record: AuditRecord) -> list[tuple[str, str]]:
     """Return the first metadata items, and a digest of the others."""
     every = list(record.metadata.items())
-    if len(every) <= _MOST_NAMES:
+    if len(every) <= _MAX_NAMES:
         return every
-    return [*every[:_MOST_NAMES], (_OMITTED, _digest(dict(every[_MOST_NAMES:])))]
+    return [*every[:_MAX_NAMES], (_OMITTED, _digest(dict(every[_MAX_NAMES:])))]
 
 
 def _within(record: AuditRecord, step: int) -> AuditRecord:

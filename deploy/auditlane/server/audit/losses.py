@@ -9,7 +9,7 @@ from datetime import datetime
 from auditlane.access.audit import Action, AuditRecord
 from auditlane.runtime.digest import shortened
 
-_MOST_ACTIONS = 30  # listed by name
+_MAX_ACTIONS = 30  # listed by name
 _ACTION_BYTES = 100
 _OTHERS = "others"
 
@@ -27,7 +27,7 @@ class Losses:
     def add(self, action: str, at: datetime, why: str) -> None:
         """Count a dropped event."""
         name = shortened(action, _ACTION_BYTES)
-        known = name in self.actions or len(self.actions) < _MOST_ACTIONS
+        known = name in self.actions or len(self.actions) < _MAX_ACTIONS
         self.actions[name if known else _OTHERS] += 1
         self.count += 1
         self.first = self.first or at

@@ -29,8 +29,8 @@ from auditlane.server.audit.client import Connect, Emitter, connect
 from auditlane.server.audit.events import bounded, events_of, weight
 from auditlane.server.audit.losses import Losses
 
-MOST_QUEUED: Final = 10_000  # records in memory
-MOST_BYTES: Final = 16 << 20  # of these records
+MAX_QUEUED: Final = 10_000  # records in memory
+MAX_BYTES: Final = 16 << 20  # of these records
 CLOSE_S: Final = 3.0
 _MADE: Final = 500  # events that may be made from records before they are sent
 _FULL: Final = "the spool is full"
@@ -239,7 +239,7 @@ class KafkaAuditSink:
     def _room_for(self, dated: DatedRecord) -> bool:
         """Return whether a record fits, dropping the newest ones of a tenant that exceeds half. Requires the lock."""
         size = weight(dated.record)
-        while len(self._queue) >= MOST_QUEUED or self._queued_bytes + size > MOST_BYTES:
+        while len(self._queue) >= MAX_QUEUED or self._queued_bytes + size > MAX_BYTES:
             flooding = next((tenant for tenant, _ in self._records_of.most_common(1)), "")
             if self._records_of[flooding] * 2 <= len(self._queue):
                 flooding = next((tenant for tenant, _ in self._bytes_of.most_common(1)), "")
@@ -309,7 +309,7 @@ class KafkaAuditSink:
     def _relieve(self) -> None:
         """Move events to the spool while memory is more than half full. Events above a tenant's share of the spool are
         dropped, so that they do not displace other tenants' events."""
-        while len(self._queue) > MOST_QUEUED // 2 or self._queued_bytes > MOST_BYTES // 2:
+        while len(self._queue) > MAX_QUEUED // 2 or self._queued_bytes > MAX_BYTES // 2:
             within, beyond = self._shared_out(list(self._unsent))
             left, _ = self._keep(within)
             with self._changed:

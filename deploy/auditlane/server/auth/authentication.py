@@ -111,7 +111,7 @@ def _checks(dependant: Dependant) -> Iterator[Check]:
 
 ACCESS_TOKEN_HEADER: Final = "x-access-token"  # noqa: S105 - a header's name
 ISSUER_THREADS: Final = 8  # threads that may fetch the issuer's keys; tokens with a cached key need none
-MOST_WAITING: Final = 32  # requests that may wait for one of these threads
+MAX_WAITING: Final = 32  # requests that may wait for one of these threads
 _ACTOR_TYPES: Final = {"client": "api_key", "viewer": "user", "operator": "user"}
 _VIEWS: Final = frozenset({Permission.read, Permission.export})
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -176,7 +176,7 @@ class Authenticator:
         elif self.oidc.at_hand(token):
             found = self.oidc.authenticate(token, now=now)
         else:
-            if self._issuer_threads.statistics().tasks_waiting >= MOST_WAITING:
+            if self._issuer_threads.statistics().tasks_waiting >= MAX_WAITING:
                 raise IssuerUnavailable("Too many requests wait for the issuer's keys.", fix="Try again in a moment.")
             check = partial(self.oidc.authenticate, token, now=now)
             found = await anyio.to_thread.run_sync(check, limiter=self._issuer_threads)

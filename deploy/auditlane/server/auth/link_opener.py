@@ -15,7 +15,7 @@ from auditlane.runtime.fair_queue import FairQueue
 from auditlane.runtime.lru_cache import LruCache
 
 OPENERS: Final = 8  # threads that check in ClickHouse whether a link was used; queries have their own
-MOST_WAITING: Final = 32  # requests that may wait for one of these threads
+MAX_WAITING: Final = 32  # requests that may wait for one of these threads
 OF_TENANT: Final = 4  # threads for links of one tenant
 KNOWN: Final = 20_000  # used links that are remembered, so that ClickHouse is not queried about them again
 
@@ -40,7 +40,7 @@ class LinkOpener:
         async with self._links.of(link.jti), self._tenants.of(link.tenant or ""):
             if self._used.get(link.jti):
                 raise used_before()
-            if self._threads.statistics().tasks_waiting >= MOST_WAITING:
+            if self._threads.statistics().tasks_waiting >= MAX_WAITING:
                 raise Busy("Too many links are being opened.", fix="Try again in a moment; the link was not used.")
             redeem = partial(self._exchange.redeem, code, now=now)
             try:

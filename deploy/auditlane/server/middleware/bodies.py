@@ -17,8 +17,8 @@ from starlette.types import Message, Receive, Send
 
 from auditlane.runtime.errors import Busy, RateLimited
 
-MOST: Final = 1 << 20  # bytes of a body; the routes need a few hundred
-MOST_OPEN: Final = 4 << 10  # bytes of a body for routes without a credential
+MAX_BYTES: Final = 1 << 20  # bytes of a body; the routes need a few hundred
+MAX_PUBLIC_BYTES: Final = 4 << 10  # bytes of a body for routes without a credential
 PIECE_BYTES: Final = 64 << 10  # each piece of a body restarts the timeout
 _SHARE: Final = 4  # one tenant may hold 1/4 of the bytes allowed for all bodies
 LINGER_BYTES: Final = 32 << 20  # bytes of a rejected body that are read and discarded
@@ -35,17 +35,17 @@ def has_body(headers: Headers) -> bool:
 class PendingBodies:
     """Counts incomplete bodies in this process by address, and their bytes by tenant."""
 
-    most_of_address: int
-    most_bytes: int
+    address_limit: int
+    byte_limit: int
     _of_address: dict[str, int] = field(default_factory=dict)
     _of_holder: dict[str, int] = field(default_factory=dict)
     _bytes: int = 0
 
     @contextmanager
-    def one_of(self, address: str) -> Iterator[None]:
+    def counting(self, address: str) -> Iterator[None]:
         """Count a body from this address within the block. Raises RateLimited at the address's limit."""
         before = self._of_address.get(address, 0)
-        if before >= self.most_of_address:
+        if before >= self.address_limit:
             raise RateLimited(
                 f"This address has {before} incomplete requests, which is the limit.",
                 fix="Complete them first, or raise AUDITLANE_SERVE_BODIES_PER_ADDRESS.",
@@ -54,25 +54,25 @@ class PendingBodies:
         try:
             yield
         finally:
-            _less(self._of_address, address, 1)
+            _subtract(self._of_address, address, 1)
 
-    def take(self, holder: str, size: int) -> None:
+    def add(self, holder: str, size: int) -> None:
         """Add bytes of this holder. Raises RateLimited above the holder's share, Busy above the total."""
         mine = self._of_holder.get(holder, 0) + size
-        if mine > max(self.most_bytes // _SHARE, MOST):
+        if mine > max(self.byte_limit // _SHARE, MAX_BYTES):
             raise RateLimited("Too many bytes are arriving for this tenant.", fix="Send fewer requests at once.")
-        if self._bytes + size > self.most_bytes:
+        if self._bytes + size > self.byte_limit:
             raise Busy("This process cannot hold more request bodies.", fix="Try again in a moment.")
         self._of_holder[holder] = mine
         self._bytes += size
 
-    def give_back(self, holder: str, size: int) -> None:
+    def remove(self, holder: str, size: int) -> None:
         """Subtract bytes that were passed to the route."""
         self._bytes -= size
-        _less(self._of_holder, holder, size)
+        _subtract(self._of_holder, holder, size)
 
 
-def _less(counts: dict[str, int], key: str, by: int) -> None:
+def _subtract(counts: dict[str, int], key: str, by: int) -> None:
     left = counts.get(key, 0) - by
     if left > 0:
         counts[key] = left
@@ -89,21 +89,21 @@ class RequestBody:
         self._receive = receive
         self._body_s = body_s
         self._began = 0.0
-        self._got = 0
+        self._received = 0
 
     async def receive(self) -> Message:
         """Return the next message. Raises HTTPException 408 if the body is late; after the body there is no timeout."""
         if self.whole:
             return await self._receive()
         self._began = self._began or time.monotonic()
-        due = self._began + self._body_s * (1 + self._got // PIECE_BYTES)
+        due = self._began + self._body_s * (1 + self._received // PIECE_BYTES)
         try:
             message = await asyncio.wait_for(self._receive(), max(0.001, due - time.monotonic()))
         except TimeoutError:
             raise HTTPException(
-                408, f"The body arrived too slowly: {self._got} bytes so far.", headers={"Connection": "close"}
+                408, f"The body arrived too slowly: {self._received} bytes so far.", headers={"Connection": "close"}
             ) from None
-        self._got += len(message.get("body", b""))
+        self._received += len(message.get("body", b""))
         self.whole = message["type"] != "http.request" or not message.get("more_body", False)
         return message
 

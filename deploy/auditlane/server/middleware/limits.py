@@ -24,8 +24,8 @@ from auditlane.runtime.fair_share import CURRENT, LONGEST_S, READS, Share, Share
 from auditlane.runtime.settings import Settings
 from auditlane.server.auth.authentication import CheckedRoute, RouteChecks
 from auditlane.server.middleware.bodies import (
-    MOST,
-    MOST_OPEN,
+    MAX_BYTES,
+    MAX_PUBLIC_BYTES,
     PendingBodies,
     RequestBody,
     address_of,
@@ -44,36 +44,36 @@ _CLOSE: Final = {"Connection": "close"}
 _WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
-Whose = Callable[[Request], Awaitable[str]]
+TenantOf = Callable[[Request], Awaitable[str]]
 
 
 class RequestSlots:
     """Counts the requests in progress, in total and by tenant."""
 
-    def __init__(self, most: int, of_tenant: int) -> None:
-        self._most = most
-        self._of_tenant = of_tenant
-        self._all = 0
+    def __init__(self, limit: int, tenant_limit: int) -> None:
+        self._limit = limit
+        self._tenant_limit = tenant_limit
+        self._total = 0
         self._tenants: dict[str, int] = {}
 
     def require(self) -> None:
         """Raise Busy if there is no free slot."""
-        if self._all >= self._most:
+        if self._total >= self._limit:
             raise Busy(
-                f"This process is already processing {self._most} requests, which is the limit.",
+                f"This process is already processing {self._limit} requests, which is the limit.",
                 fix="Try again in a moment. If this persists, add processes or raise AUDITLANE_SERVE_MAX_CONCURRENCY.",
             )
 
     def require_for(self, tenant: str) -> None:
         """Raise RateLimited if the tenant occupies its share of the slots."""
-        if tenant and self._tenants.get(tenant, 0) >= self._of_tenant:
+        if tenant and self._tenants.get(tenant, 0) >= self._tenant_limit:
             raise RateLimited(
-                f"{self._of_tenant} requests of this tenant are already in progress, which is the limit.",
+                f"{self._tenant_limit} requests of this tenant are already in progress, which is the limit.",
                 fix="Send fewer requests at once, or retry after the time in Retry-After.",
             )
 
     def add(self, tenant: str, by: int) -> None:
-        self._all += by
+        self._total += by
         if tenant and (count := self._tenants.get(tenant, 0) + by):
             self._tenants[tenant] = count
         else:
@@ -117,18 +117,24 @@ class ConcurrencyLimit:
     """ASGI middleware: authenticates a request, receives its body, and takes a slot, in this order."""
 
     def __init__(
-        self, app: ASGIApp, *, route_checks: RouteChecks, settings: Settings, streamed: Mapping[str, int], whose: Whose
+        self,
+        app: ASGIApp,
+        *,
+        route_checks: RouteChecks,
+        settings: Settings,
+        streamed: Mapping[str, int],
+        tenant_of: TenantOf,
     ) -> None:
         """`streamed` maps the paths of routes that read their body in pieces to its maximum bytes. Such a body may have
-        an unknown length, and only its first piece is awaited. `whose` returns the tenant of a request to a route
+        an unknown length, and only its first piece is awaited. `tenant_of` returns the tenant of a request to a route
         without checks, or ""."""
-        self._whose = whose
+        self._tenant_of = tenant_of
         self._app = app
         self._route_checks = route_checks
         self._streamed = dict(streamed)
         self._body_s = settings.serve_body_timeout_s
         self._slots = RequestSlots(settings.serve_max_concurrency, settings.serve_requests_per_tenant)
-        self._unfinished = PendingBodies(settings.serve_bodies_per_address, settings.serve_body_bytes)
+        self._pending_bodies = PendingBodies(settings.serve_bodies_per_address, settings.serve_body_bytes)
         self._shares = Shares(settings.serve_share_per_tenant)
         self._reads = Shares(settings.serve_reads_per_tenant)
 
@@ -151,12 +157,14 @@ class ConcurrencyLimit:
         self, scope: Scope, receive: Receive, send: Send, slot: _RequestSlot, share: Share, reads: Share
     ) -> None:
         request, route = Request(scope), self._route_checks.find(scope)
-        arriving = RequestBody(receive, self._body_s, whole=not has_body(request.headers))
-        send = arriving.closing(send)
+        body = RequestBody(receive, self._body_s, whole=not has_body(request.headers))
+        send = body.closing(send)
 
-        async def begun(message: Message) -> None:
+        async def send_settled(message: Message) -> None:
             if message["type"] == "http.response.start":
-                worked = message["status"] != HTTPStatus.TOO_MANY_REQUESTS  # the cost of a 429 is not typical
+                worked = (
+                    message["status"] != HTTPStatus.TOO_MANY_REQUESTS
+                )  # a 429 does not reflect the cost of a request
                 share.settle(worked=worked)
                 reads.settle(worked=worked)
                 slot.leave()
@@ -168,12 +176,12 @@ class ConcurrencyLimit:
         try:
             refusal = self._too_large(request, route)
             if refusal is None:
-                receive = await self._admitted(request, route, arriving, slot, share, reads)
+                receive = await self._admit(request, route, body, slot, share, reads)
         except AuditlaneError as error:
             refusal = of_error(request, error)
         except HTTPException as error:
             refusal = of_http(request, error)
-        await (refusal or self._app)(scope, receive, begun)
+        await (refusal or self._app)(scope, receive, send_settled)
 
     def _too_large(self, request: Request, route: CheckedRoute | None) -> Response | None:
         """Return the response to a body that is not read: too large, or of unknown length; else None."""
@@ -183,19 +191,19 @@ class ConcurrencyLimit:
                 return None
             text, fix = "The request has no Content-Length.", "Send the header Content-Length."
             return answer(request, Failure(status=411, code="LENGTH_REQUIRED", detail=text, fix=fix, headers=_CLOSE))
-        most = streamed or (MOST_OPEN if route and not route.checks else MOST)
+        limit = streamed or (MAX_PUBLIC_BYTES if route and not route.checks else MAX_BYTES)
         length = request.headers.get("content-length", "0")
-        if not length.isdecimal() or int(length) > most:
-            text = f"The body is larger than {most} bytes."
+        if not length.isdecimal() or int(length) > limit:
+            text = f"The body is larger than {limit} bytes."
             fix = "Split it into smaller requests."
             return answer(request, Failure(status=413, code="TOO_LARGE", detail=text, fix=fix, headers=_CLOSE))
         return None
 
-    async def _admitted(
+    async def _admit(
         self,
         request: Request,
         route: CheckedRoute | None,
-        arriving: RequestBody,
+        body: RequestBody,
         slot: _RequestSlot,
         share: Share,
         reads: Share,
@@ -203,11 +211,13 @@ class ConcurrencyLimit:
         """Wait until the request may be processed. Return its `receive`, or raise the error to return instead."""
         slot.take()
         if route is None:
-            return arriving.receive  # no such route: the body is not read
+            return body.receive  # no such route: the body is not read
         await route.admit(request.scope)
         auditor = auditor_of(request)
         slot.leave()
-        slot.tenant = (auditor.tenant or _named(request.headers)) if route.checks else await self._of_open(request)
+        slot.tenant = (
+            (auditor.tenant or _named(request.headers)) if route.checks else await self._tenant_of_public(request)
+        )
         wait_s = share.reserve(slot.tenant)
         if wait_s > LONGEST_S:
             raise RateLimited(
@@ -219,33 +229,33 @@ class ConcurrencyLimit:
             wait_s = max(wait_s, min(reads.reserve(slot.tenant), LONGEST_S))
         if wait_s:
             await asyncio.sleep(wait_s)
-        if arriving.whole or request.method not in _WITH_BODY:
+        if body.whole or request.method not in _WITH_BODY:
             slot.take()
-            return arriving.receive
-        with self._unfinished.one_of(network_of(address_of(request))):
+            return body.receive
+        with self._pending_bodies.counting(network_of(address_of(request))):
             if request.url.path in self._streamed:
-                first = await arriving.receive()
+                first = await body.receive()
             else:
-                first = await self._whole(arriving, slot.tenant or auditor.actor_id or "", counted=bool(route.checks))
+                first = await self._whole(body, slot.tenant or auditor.actor_id or "", counted=bool(route.checks))
         slot.take()
-        return _streaming(replayed(first, arriving.receive), arriving, slot)
+        return _streaming(replayed(first, body.receive), body, slot)
 
-    async def _of_open(self, request: Request) -> str:
-        return "" if request.url.path.startswith(ALWAYS) else await self._whose(request)
+    async def _tenant_of_public(self, request: Request) -> str:
+        return "" if request.url.path.startswith(ALWAYS) else await self._tenant_of(request)
 
-    async def _whole(self, arriving: RequestBody, holder: str, *, counted: bool) -> Message:
+    async def _whole(self, body: RequestBody, holder: str, *, counted: bool) -> Message:
         """Receive the whole body. Bodies of public routes are small and not counted: tokens must stay available."""
-        body = bytearray()
+        data = bytearray()
         held = 0
         try:
-            async for piece in arriving.pieces():
+            async for piece in body.pieces():
                 if counted:
-                    self._unfinished.take(holder, len(piece))
+                    self._pending_bodies.add(holder, len(piece))
                     held += len(piece)
-                body += piece
+                data += piece
         finally:
-            self._unfinished.give_back(holder, held)
-        return {"type": "http.request", "body": bytes(body), "more_body": False}
+            self._pending_bodies.remove(holder, held)
+        return {"type": "http.request", "body": bytes(data), "more_body": False}
 
 
 def _named(headers: Mapping[str, str]) -> str:
@@ -253,11 +263,11 @@ def _named(headers: Mapping[str, str]) -> str:
     return (headers.get(TENANT_HEADER) or headers.get(THEIR_TENANT_HEADER, ""))[:100]
 
 
-def _streaming(receive: Receive, arriving: RequestBody, slot: _RequestSlot) -> Receive:
+def _streaming(receive: Receive, body: RequestBody, slot: _RequestSlot) -> Receive:
     """Return a `receive` that releases the slot while waiting for more of the body."""
 
     async def received() -> Message:
-        if arriving.whole:
+        if body.whole:
             return await receive()
         with slot.away():
             return await receive()

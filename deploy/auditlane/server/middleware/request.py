@@ -25,14 +25,14 @@ RESOURCE: Final = "audit_log"
 _DENIED: Final = frozenset({401, 403})
 
 
-def begin(request: Request, sink: AuditSink, request_id: str) -> None:
+def attach_auditor(request: Request, sink: AuditSink, request_id: str) -> None:
     """Attach an auditor to the request."""
     request.state.auditor = RequestAuditor(
         sink, ip=request.client.host if request.client else None, request_id=request_id
     )
 
 
-def answered(request: Request, status: int, headers: Headers) -> None:
+def record_response(request: Request, status: int, headers: Headers) -> None:
     """Record the request unless its route did. Called when the response begins: a stream may last for hours."""
     auditor = auditor_of(request)
     if auditor.recorded:
@@ -59,7 +59,7 @@ def _allowed(request: Request, auditor: RequestAuditor, headers: Headers) -> Non
         )
 
 
-def broke_off(request: Request) -> None:
+def record_incomplete(request: Request) -> None:
     """Record an incomplete response, if it was an export."""
     if getattr(request.state, "permission", None) is Permission.export:
         auditor_of(request).record(Action.exported, outcome="failure", resource=RESOURCE, route=route(request))
@@ -124,7 +124,7 @@ class RequestMiddleware:
         given = request.headers.get(REQUEST_ID_HEADER, "")
         request_id = given if _SANE_ID.fullmatch(given) else uuid7()
         request.state.request_id = request_id
-        begin(request, self._sink, request_id)
+        attach_auditor(request, self._sink, request_id)
         began, status, first_byte, ended = time.perf_counter(), 0, 0.0, False
 
         async def send_with_headers(message: Message) -> None:
@@ -133,7 +133,7 @@ class RequestMiddleware:
                 status, first_byte = message["status"], time.perf_counter() - began
                 secure = self._framed if request.url.path in FRAMED else SECURITY_HEADERS
                 _complete(MutableHeaders(scope=message), request_id, secure)
-                answered(request, status, Headers(raw=message["headers"]))
+                record_response(request, status, Headers(raw=message["headers"]))
             await send(message)
             ended = message["type"] == "http.response.body" and not message.get("more_body", False)
 
@@ -149,10 +149,10 @@ class RequestMiddleware:
                 await unexpected(request)(scope, receive, send_with_headers)
             finally:
                 if status == 200 and not ended:
-                    broke_off(request)
-                self._note(request, status, first_byte, time.perf_counter() - began)
+                    record_incomplete(request)
+                self._log_request(request, status, first_byte, time.perf_counter() - began)
 
-    def _note(self, request: Request, status: int, first_byte: float, whole: float) -> None:
+    def _log_request(self, request: Request, status: int, first_byte: float, whole: float) -> None:
         self._metrics.observe(route(request), status, first_byte)
         path = request.url.path
         if path.startswith(_QUIET) and status < 500:

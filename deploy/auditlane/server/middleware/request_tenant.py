@@ -10,15 +10,15 @@ from auditlane.query.export.links import DOWNLOAD_PATH, DownloadLinks
 from auditlane.runtime.errors import AuditlaneError
 from auditlane.server.auth.authentication import Authenticator
 
-_LOOKS = frozenset({"GET", "HEAD"})
+_READS = frozenset({"GET", "HEAD"})
 
 
-def finder(authenticator: Authenticator, links: DownloadLinks | None) -> Callable[[Request], Awaitable[str]]:
+def tenant_finder(authenticator: Authenticator, links: DownloadLinks | None) -> Callable[[Request], Awaitable[str]]:
     """Return a function that returns the tenant proven by the request's credential, or an empty string. `links` opens
     the codes of downloads."""
 
-    async def whose(request: Request) -> str:
-        if request.method not in _LOOKS:
+    async def tenant_of(request: Request) -> str:
+        if request.method not in _READS:
             return ""
         try:
             if links and request.url.path == DOWNLOAD_PATH:
@@ -27,4 +27,4 @@ def finder(authenticator: Authenticator, links: DownloadLinks | None) -> Callabl
         except AuditlaneError:  # the route reports it
             return ""
 
-    return whose
+    return tenant_of

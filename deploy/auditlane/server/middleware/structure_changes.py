@@ -12,17 +12,17 @@ from auditlane.gateway.rate import Rates
 from auditlane.runtime.errors import RateLimited
 from auditlane.runtime.settings import Settings
 
-_LOOKS = frozenset({"GET", "HEAD", "OPTIONS"})
+_READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def limit(settings: Settings) -> Callable[[Request], Awaitable[None]]:
     """Return a FastAPI dependency for routes that change a structure. Raises RateLimited above the limit per minute,
     which also counts failed changes."""
-    most = settings.structure_changes_per_minute
-    rates = Rates(per_s=most / 60, burst=most)
+    limit_per_minute = settings.structure_changes_per_minute
+    rates = Rates(per_s=limit_per_minute / 60, burst=limit_per_minute)
 
     async def charge(request: Request) -> None:
-        if request.method in _LOOKS:
+        if request.method in _READS:
             return
         tenant, now = auditor_of(request).tenant or "", time.monotonic()
         if wait_s := rates.wait_s(tenant, now):

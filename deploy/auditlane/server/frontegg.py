@@ -1,4 +1,4 @@
-"""Authentication as Frontegg's clients expect it: their token routes, and the tenant in their header."""
+"""Authentication of Frontegg's clients: their token routes, and the tenant in their header."""
 
 from typing import Annotated, Final
 
@@ -26,7 +26,7 @@ def frontegg_tenant(request: Request) -> str | None:
 
 
 class FronteggCredentials(BaseModel):
-    """A client's key with their member names; other members are ignored."""
+    """A client's key with Frontegg's member names; other members are ignored."""
 
     client_id: str = Field(alias="clientId", max_length=128)
     secret: str = Field(max_length=1024)
@@ -48,7 +48,7 @@ async def token(
 
 
 def build() -> APIRouter:
-    """Return their two token routes, which depend only on the keys file and the signing keys, as ours do."""
+    """Return Frontegg's two token routes. Like ours, they depend only on the keys file and the signing keys."""
     router = APIRouter(include_in_schema=False)
     for path in TOKEN_PATHS:
         router.add_api_route(path, token, methods=["POST"])

@@ -171,17 +171,17 @@ def _query_error(error: AuditlaneError) -> dict[str, Any]:
 async def _validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     problems = [
-        FieldProblem(field="body", message=f"is not JSON: {one['ctx']['error']}")
-        if one["type"] == "json_invalid"  # its location ends with a position in the body
-        else FieldProblem(field=_place(one["loc"]), message=sayable(plain(one)))
-        for one in error.errors()
+        FieldProblem(field="body", message=f"is not JSON: {item['ctx']['error']}")
+        if item["type"] == "json_invalid"  # its location ends with a position in the body
+        else FieldProblem(field=_field_of(item["loc"]), message=sayable(plain(item)))
+        for item in error.errors()
     ]
-    detail = "; ".join(f"{one.field}: {one.message}" for one in problems)
+    detail = "; ".join(f"{problem.field}: {problem.message}" for problem in problems)
     failure = Failure(status=400, code=InvalidInput.code, detail=detail, field=problems[0].field, errors=problems)
     return answer(request, failure)
 
 
-def _place(location: tuple[int | str, ...]) -> str:
+def _field_of(location: tuple[int | str, ...]) -> str:
     """Return `("query", "limit")` as `limit`, `("body", "permissions", 0)` as `permissions.0`, a body as `body`."""
     return sayable(".".join(map(str, location[1:])) or str(location[0]))
 
@@ -207,9 +207,9 @@ def of_http(request: Request, error: HTTPException) -> Response:
 
 def _allowed(request: Request) -> list[str]:
     """Return the methods of all routes with this path; Starlette reports only those of the first."""
-    asked = {method: dict(request.scope) | {"method": method} for method in _METHODS}
+    scopes = {method: dict(request.scope) | {"method": method} for method in _METHODS}
     routes = request.app.routes
-    return [name for name, scope in asked.items() if any(one.matches(scope)[0] is Match.FULL for one in routes)]
+    return [name for name, scope in scopes.items() if any(route.matches(scope)[0] is Match.FULL for route in routes)]
 
 
 def unexpected(request: Request) -> Response:

@@ -34,11 +34,11 @@ def from_settings(settings: Settings) -> Oidc | None:
     return Oidc(policy, keys, is_tenant=lambda tenant: is_tenant(tenant) and tenant != OURS)
 
 
-def _grants(setting: str, given: Mapping[str, Any]) -> Grants:
+def _grants(setting: str, configured: Mapping[str, Any]) -> Grants:
     try:
         return {
-            name: parse_permissions([ours] if isinstance(ours, str) else map(str, ours), allowed=GRANTABLE)
-            for name, ours in given.items()
+            name: parse_permissions([granted] if isinstance(granted, str) else map(str, granted), allowed=GRANTABLE)
+            for name, granted in configured.items()
         }
     except (InvalidInput, TypeError) as error:
         raise ConfigError(

@@ -12,9 +12,9 @@ FAMILIES: Final = re.compile(r"/+(audits|metadata|auth/+vendor|vendors/+auth/+to
 
 
 class PathNormalizer:
-    """ASGI middleware that removes repeated and trailing slashes from their paths. Other paths are unchanged.
+    """ASGI middleware that removes repeated and trailing slashes from the paths of Frontegg's clients, and no others.
 
-    It does not redirect, because their clients would repeat a POST as a GET.
+    It does not redirect, because clients would repeat a POST as a GET.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -34,7 +34,7 @@ def plain(path: str) -> str:
 
 
 def with_frontegg_members(path: str, problem: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the problem; on their paths with `errorCode`, and with `errors` as a list of texts, as their browser SDK
+    """Return the problem. On Frontegg's paths it has `errorCode`, and `errors` is a list of texts, as their browser SDK
     expects."""
     if not FAMILIES.fullmatch(path):
         return dict(problem)

@@ -1,4 +1,4 @@
-"""Administration over HTTP without its parts: who may ask, what is told of a part that is away, bounded waiting."""
+"""Administration over HTTP without its components: permissions, the report of an unavailable part, timeouts."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Kept:
 
 @pytest.fixture
 def kept(monkeypatch) -> list[AuditRecord]:
-    """What requests recorded."""
+    """Return the records of requests."""
     kept = Kept()
     monkeypatch.setattr(
         "auditlane.server.middleware.request.RequestAuditor", lambda _, **given: RequestAuditor(kept, **given)
@@ -63,7 +63,7 @@ def test_only_an_admin_of_the_environment_may_ask(served, kept, path):
     assert served.request(f"{path}?tenants=1", served.client_token("admin")).json()["code"] == "FILTER_INVALID"
 
 
-def test_a_part_that_is_away_is_said(served):
+def test_an_unavailable_part_is_reported(served):
     admin = served.client_token("admin")
     for path, code in zip(ROUTES, ("STORE_UNAVAILABLE", "KAFKA_UNAVAILABLE", "KAFKA_UNAVAILABLE"), strict=False):
         answer = served.request(path, admin)
@@ -153,7 +153,7 @@ def test_the_answer_is_what_the_command_prints():
     assert Lag.model_validate(document("g", rows)).model_dump() == document("g", rows)
 
 
-def test_workers_are_up_while_somebody_has_every_partition():
+def test_workers_are_up_while_every_partition_is_assigned():
     assert parts.workers(lag("a", "b")).state == "up"
     behind = parts.workers(lag("a", "a", behind=2))
     assert (behind.state, behind.detail) == ("up", "1 member, 4 messages behind, the oldest 2.5 s old")
@@ -187,7 +187,7 @@ def test_an_answer_is_kept_while_it_is_fresh():
     assert [ask(stale), ask(stale)] == [1, 2]
 
 
-def test_what_fails_is_not_kept():
+def test_a_failed_check_is_not_cached():
     answers: Iterator[Any] = iter([NotFound("No."), 1])
 
     def answer() -> Any:
@@ -202,7 +202,7 @@ def test_what_fails_is_not_kept():
     assert ask(source) == 1
 
 
-def test_nobody_waits_for_ever_and_nobody_asks_twice_at_once():
+def test_calls_time_out_and_share_one_check():
     release, asked = threading.Event(), []
 
     def hang() -> int:

@@ -1,4 +1,4 @@
-"""Wrong keys are limited by address and by client id, and never lock out whoever has the right one."""
+"""Failed sign-ins are limited by address and by client id, and never lock out a client with the right key."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def served(tmp_path) -> Iterator[Served]:
 
 
 class From:
-    """Somebody at this address of the loopback network."""
+    """A client with this address in the loopback network."""
 
     def __init__(self, served: Served, address: str) -> None:
         self._pool = urllib3.PoolManager(retries=False, timeout=30.0, source_address=(address, 0))
@@ -40,7 +40,7 @@ class From:
 
 
 @pytest.mark.parametrize("path", TOKEN_ROUTES)
-def test_wrong_secrets_are_told_to_wait_and_the_right_one_is_let_in(served, path):
+def test_wrong_secrets_must_wait_and_the_right_one_is_accepted(served, path):
     issued, attacker, elsewhere = served.client("vendor"), From(served, "127.0.0.2"), From(served, "127.0.0.3")
     client_id = issued.client.client_id
     refusals = [attacker.token(client_id, secret, path) for secret in (WRONG, "x") * 4]
@@ -52,14 +52,14 @@ def test_wrong_secrets_are_told_to_wait_and_the_right_one_is_let_in(served, path
     assert elsewhere.token(client_id, issued.secret, path).status == 200
 
 
-def test_an_address_that_tries_many_ids_is_told_to_wait(served):
+def test_an_address_that_tries_many_ids_must_wait(served):
     attacker, elsewhere = From(served, "127.0.0.2"), From(served, "127.0.0.3")
     assert [attacker.token(f"id{number}", WRONG).status for number in range(9)] == [401] * 6 + [429] * 3
     assert elsewhere.token("id0", WRONG).status == 401
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_wrong_codes_of_links_are_told_to_wait(served, method):
+def test_wrong_codes_of_links_must_wait(served, method):
     def opened(code: str = "x") -> int:
         return int(served.request(f"/enter?code={code}", method=method).status)
 
@@ -70,7 +70,7 @@ def test_wrong_codes_of_links_are_told_to_wait(served, method):
     assert From(served, "127.0.0.3").token("id", WRONG).status == 401
 
 
-def test_a_client_that_asks_for_a_token_each_time_is_told_to_wait(served):
+def test_a_client_that_requests_too_many_tokens_must_wait(served):
     one, other, us = served.client("vendor"), served.client("vendor"), From(served, "127.0.0.2")
     assert [us.token(one.client.client_id, one.secret).status for _ in range(5)] == [200] * 4 + [429]
     assert us.token(other.client.client_id, other.secret).status == 200
@@ -101,7 +101,7 @@ def test_no_number_of_callers_fills_the_memory():
     rates = Rates(per_s=1, burst=2, most_keys=100)
     for number in range(10_000):
         rates.charge(("address", number), 2, 0.0)
-        rates.wait_s(("looked at", number), 0.0)
+        rates.wait_s(("asked", number), 0.0)
     assert len(rates._buckets) == 100
     assert rates.wait_s(("address", 9_999), 0.0) > 0
     assert rates.wait_s(("address", 0), 0.0) == 0  # forgotten, as is right of two

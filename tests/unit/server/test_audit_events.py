@@ -18,7 +18,7 @@ ID = "0197d2f0-0000-7000-8000-000000000000"
 
 
 def made(record: AuditRecord, limit: int) -> list[AuditEvent]:
-    """The events, each of them encoded within the limit."""
+    """Return the events, each encoded within the limit."""
     events = events_of(bounded(record, limit), at=T0, event_id=ID)
     for event in events:
         assert plain_base().encode(event, min(limit, MAX_BYTES))
@@ -79,12 +79,12 @@ def test_a_record_of_no_tenant_is_in_our_log_alone(tenant: str | None) -> None:
     assert (event.tenant_id, event.metadata) == ("_auditlane", {})
 
 
-def test_what_is_no_tenant_is_told_in_our_log() -> None:
+def test_an_invalid_tenant_is_recorded_in_our_log() -> None:
     [event] = made(AuditRecord(action="access.denied", tenant="not/a tenant"), 524_288)
     assert (event.tenant_id, event.metadata["tenant"]) == ("_auditlane", "not/a tenant")
 
 
-def test_what_is_too_large_is_told_by_its_digest() -> None:
+def test_an_oversized_value_is_replaced_by_its_digest() -> None:
     value = "v" * 700_000
     [event] = made(
         AuditRecord(action="structure.changed", actor_id="jane", metadata={"changes": value, "revision": "7"}), 524_288

@@ -1,4 +1,4 @@
-"""Our own audit trail: what a request records, what is counted together, what becomes of it when a part is away."""
+"""The service's own audit trail: records of requests, aggregation, and behaviour during outages."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SECOND = timedelta(seconds=1)
 
 
 class Kept:
-    """A trail that keeps its records."""
+    """A sink that keeps its records."""
 
     def __init__(self) -> None:
         self.records: list[AuditRecord] = []
@@ -149,7 +149,7 @@ def test_a_window_of_nothing_counts_nothing_together():
 
 
 class Emitter:
-    """Takes what it is told to take; acknowledges it at once, or when `answer` is called."""
+    """Accepts the configured events; acknowledges them at once, or when `answer` is called."""
 
     def __init__(self, *errors: Exception, answers: bool = True) -> None:
         self.errors = list(errors)
@@ -183,7 +183,7 @@ class Emitter:
 
 
 class MemorySpool:
-    """Keeps records in memory, `most` of them."""
+    """Keeps up to `most` records in memory."""
 
     def __init__(self, most: int = 10**9) -> None:
         self.most = most
@@ -263,7 +263,7 @@ def test_an_address_that_is_none_is_left_out():
         assert {event.ip for event in events_of(view(ip=ip), at=T0, event_id=uuid7())} == {None}
 
 
-def test_the_end_ends_every_group():
+def test_closing_ends_every_group():
     emitter = Emitter()
     own, counted = trail_of(emitter, window=MINUTE)
     with own.running():
@@ -345,7 +345,7 @@ def test_a_file_is_kept_while_kafka_does_not_answer_and_nothing_is_written_twice
     assert not counted
 
 
-def test_what_a_file_holds_and_is_no_event_is_counted_and_told():
+def test_an_invalid_spooled_record_is_counted_and_reported():
     spool, emitter = MemorySpool(), Emitter()
     spool.append([b"{}"])
     own, counted = trail_of(emitter, spool)
@@ -366,7 +366,7 @@ def test_an_overflow_of_the_memory_goes_into_the_file(monkeypatch):
     assert counted == {"spooled": 200}
 
 
-def test_what_no_file_has_room_for_is_counted_and_told_in_one_event(monkeypatch):
+def test_events_that_fit_no_file_are_counted_and_reported_in_one_event(monkeypatch):
     monkeypatch.setattr(sink, "MAX_QUEUED", 5)
     spool, reserve, emitter = MemorySpool(3), MemorySpool(1), Emitter(*away(10**6))
     own, counted = trail_of(emitter, spool, reserve=reserve)
@@ -435,7 +435,7 @@ def test_one_tenants_records_leave_the_others_half_of_the_files(monkeypatch, tmp
     assert tenants >= {f"t{number}" for number in range(20)}
 
 
-def test_what_was_dropped_is_told_once_kafka_takes_events_again(monkeypatch):
+def test_dropped_events_are_reported_once_kafka_accepts_events_again(monkeypatch):
     monkeypatch.setattr(sink, "MAX_QUEUED", 5)
     emitter = Emitter(*away(10**6))
     own, counted = trail_of(emitter)
@@ -482,7 +482,7 @@ def test_a_service_without_kafka_keeps_nothing_and_says_so():
 
 @pytest.fixture
 def kept(tmp_path, monkeypatch):
-    """(the service, what it recorded). The store is away: what succeeds here needs none."""
+    """Yield the service and its records. The store is unavailable; requests that succeed here do not need it."""
     kept = Kept()
     monkeypatch.setattr(
         "auditlane.server.middleware.request.RequestAuditor", lambda _, **given: RequestAuditor(kept, **given)

@@ -1,4 +1,4 @@
-"""The operators' console: who gets in, what is shown of each part, and the way into a tenant's log."""
+"""The operators' console: access, the sections, and opening a tenant's log."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ PARTITION = {
 
 
 class Section:
-    """Stands in for the parts; `away` fails."""
+    """Stands in for the components; fails while `away`."""
 
     def __init__(self) -> None:
         self.away = False
@@ -122,7 +122,7 @@ def served(tmp_path, told, kept) -> Iterator[Served]:
 
 
 def entered(served: Served, **more: Any) -> str:
-    """The cookie of an operator who followed a link."""
+    """Return the cookie of an operator who followed a link."""
     body = {"user": "ops"} | more
     answer = served.request("/v1/admin/console-links", served.client_token("admin"), method="POST", body=body)
     assert answer.status == 200, answer.data
@@ -135,7 +135,7 @@ def entered(served: Served, **more: Any) -> str:
 
 
 def post(served: Served, cookie: str, form: str, site: str = "same-origin") -> Any:
-    """The form of the page, as a browser sends it."""
+    """Submit the form of the page as a browser does."""
     headers = {"cookie": cookie, "sec-fetch-site": site, "content-type": "application/x-www-form-urlencoded"}
     return served._pool.request("POST", f"{served.url}/console/view", body=form, headers=headers, redirect=False)
 
@@ -206,7 +206,7 @@ def test_the_board_in_german(served, told):
     assert 'href="/console?lang=de"' in settings
 
 
-def test_small_pages_in_german(served):
+def test_message_pages_in_german(served):
     german = {"accept": "text/html", "accept_language": "de"}
     stranger = served.request("/console", **german).data.decode()
     assert "Für die Konsole braucht es einen Link" in stranger
@@ -244,7 +244,7 @@ def test_a_part_that_is_away_hides_nothing_of_the_others(served, told):
     told.away = True
     html = served.request("/console", cookie=entered(served)).data.decode()
     assert "The brokers did not answer." in html
-    assert "</strong> behind" not in html  # in short, too, nothing is claimed of it
+    assert "</strong> behind" not in html  # nor in the summary
     assert "1,000,000" in html
 
 
@@ -270,7 +270,7 @@ def test_its_cookie_opens_nothing_else(served):
         assert served.request("/v1/admin/health", **headers).status in (401, 403)
 
 
-def test_who_may_mint_a_link(served):
+def test_credentials_that_may_mint_a_console_link(served):
     for token, status in (
         ("", 401),
         (served.client_token("vendor"), 403),
@@ -357,7 +357,7 @@ def test_the_api_under_the_console_takes_its_cookie_and_nothing_else(served):
     cookie, tokens = entered(served), (served.client_token("admin"), served.viewer_token("acme"))
     paths = ("/console/v1/session", "/console/v1/structure", "/console/v1/tenants/acme/structure")
     for path in paths:
-        # The store is away: whoever is let in gets so far.
+        # The store is unavailable: an admitted request gets this far.
         assert served.request(path, cookie=cookie).status == 503
         assert served.request(path).json()["code"] == "UNAUTHENTICATED"
         for token in tokens:
@@ -373,7 +373,7 @@ def test_the_api_under_the_console_takes_its_cookie_and_nothing_else(served):
     assert not [one for one in served.app.openapi()["paths"] if one.startswith("/console")]
 
 
-def test_how_fast_events_come():
+def test_the_rate_has_three_digits():
     rates = [Rate(seconds=60, events=round(60 * one), events_per_second=one) for one in (0, 0.05, 1.25, 99.94, 1_234.5)]
     assert [page_model.pace(EN, one) for one in rates] == ["0", "0.05", "1.2", "99.9", "1,234"]
     assert [page_model.pace(DE, one) for one in rates] == ["0", "0,05", "1,2", "99,9", "1.234"]

@@ -1,4 +1,4 @@
-"""A client that goes away ends what is done for it, and only that."""
+"""A disconnect cancels the work for this client, and only that."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ App = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 class Wire:
-    """What a server gives an app: messages in, messages out; "disconnected" of every request that was answered."""
+    """The messages between a server and an app; reports answered requests as disconnected."""
 
     def __init__(self, *incoming: dict[str, Any]) -> None:
         self.incoming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
@@ -81,7 +81,7 @@ def test_a_body_arrives_as_it_was_sent():
         wire = Wire(body(b"a", more=True), body(b"b", more=True), body(b"c"))
 
 
-def test_an_answer_that_is_whole_is_nobodys_leaving():
+def test_a_complete_response_is_not_a_disconnect():
     left: list[str] = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:

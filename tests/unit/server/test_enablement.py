@@ -1,4 +1,4 @@
-"""Audit logs switched off: every way to view them is closed, none to configure or to read what operators did."""
+"""Disabled audit logs: no route shows them, but they can be configured, and operators' actions can be read."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ON = Structure(True, DEFAULT_FIELDS)
 
 @pytest.fixture
 def served(tmp_path, monkeypatch) -> Iterator[Served]:
-    """A service without a store, in which globex is switched off; that a request got to the store shows as 503."""
+    """Serve without a store, with logs disabled for globex. A request that reaches the store returns 503."""
     monkeypatch.setattr(StructureCache, "of", lambda _, tenant: OFF if tenant == "globex" else ON)
     with Served(tmp_path) as served:
         yield served
@@ -36,7 +36,7 @@ def test_every_view_is_closed(served, path):
         assert ("AUDIT_LOGS_DISABLED" in answer.data.decode()) == (status == 403)
 
 
-def test_the_page_says_so(served):
+def test_the_page_reports_disabled_logs(served):
     page = served.request("/plain", served.viewer_token("globex"), accept="text/html").data.decode()
     assert "Audit logs are off" in page
     assert "still recorded" in page
@@ -48,13 +48,13 @@ def test_an_environments_client_sees_it_too_but_not_of_our_own_log(served):
     assert served.request("/v1/events", admin, auditlane_tenant="_auditlane").status == 503
 
 
-def test_who_may_not_view_is_told_that_first(served):
+def test_a_missing_permission_is_reported_first(served):
     token = served.viewer_token("globex", Permission.configure)
     assert served.request("/v1/events", token).json()["code"] == "FORBIDDEN"
     assert served.request("/v1/events").status == 401
 
 
-def test_a_store_that_does_not_say_keeps_nobody_waiting(tmp_path, monkeypatch):
+def test_a_store_that_does_not_answer_delays_no_request(tmp_path, monkeypatch):
     release = threading.Event()
 
     def hang(_: StructureCache, tenant: str) -> Structure:
@@ -69,7 +69,7 @@ def test_a_store_that_does_not_say_keeps_nobody_waiting(tmp_path, monkeypatch):
         release.set()
 
 
-def test_a_store_that_is_away_is_said(tmp_path, monkeypatch):
+def test_an_unavailable_store_is_reported(tmp_path, monkeypatch):
     def away(_: StructureCache, tenant: str) -> Structure:
         raise StoreUnavailable("It is away.")
 

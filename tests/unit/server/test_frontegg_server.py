@@ -1,4 +1,4 @@
-"""The token routes of Frontegg's clients, and their addresses with slashes of every kind; no store, no Kafka."""
+"""The token routes of Frontegg's clients, and their paths with extra slashes; without a store and Kafka."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def test_a_wrong_key_gets_none(served, path):
     assert served.request(path).status == 405
 
 
-def test_an_error_is_told_in_their_words_too(served):
-    """Their browser SDK reads `errors`, a list of texts, and `errorCode`; what is ours stays beside it."""
+def test_an_error_also_has_the_members_of_their_sdk(served):
+    """Their browser SDK reads `errors`, a list of texts, and `errorCode`; our members remain."""
     for path in (*FORMS, "/audits", "//audits//stats"):
         body = served.request(path, method="PUT", body={}).json()
         assert body["errorCode"] == body["code"]
@@ -90,7 +90,7 @@ def test_a_token_never_lives_longer_than_a_timer_holds_nor_no_time_at_all(tmp_pa
 
 
 def test_a_token_is_had_from_a_busy_process(tmp_path):
-    """Their Node client ends the process that holds it when it cannot renew its token."""
+    """Their Node client ends its process when it cannot renew its token."""
     with Served(tmp_path, serve_max_concurrency=1, serve_body_timeout_s=60) as served:
         issued, entered, go_on = served.client("vendor"), threading.Event(), threading.Event()
 

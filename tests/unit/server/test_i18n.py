@@ -1,4 +1,4 @@
-"""The languages of our own pages: none lacks a text, which one a request gets, numbers and times."""
+"""The languages of the pages: completeness, negotiation, numbers and times."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def written(language: str) -> Catalog:
 
 
 def spoken(scratch: Path) -> Catalog:
-    """What the server's code and templates say, as `make texts` finds it."""
+    """Extract the texts of the server's code and templates, as `make texts` does."""
     found = scratch / "found.pot"
     asked = ["--mapping", str(ROOT / "pyproject.toml"), "--output", str(found), str(SERVER)]
     CommandLineInterface().run(["pybabel", "--quiet", "extract", *asked])
@@ -48,7 +48,7 @@ def forms(text: str | Iterable[str]) -> list[str]:
 
 
 def parts(text: str) -> list[str]:
-    """What a translation must have as well: values and markup."""
+    """Return the values and markup that a translation must keep."""
     return sorted(re.findall(r"%\(\w+\)s|\{\w+\}|</?\w+[^>]*>", text))
 
 
@@ -74,7 +74,7 @@ def test_translations_are_whole(language):
 
 
 def test_templates_say_nothing_but_by_the_catalogue():
-    """What is left of them without expressions, markup and code is not language."""
+    """Without expressions, markup and code, no words remain."""
     templates = sorted(SERVER.rglob("templates/*.html"))
     assert templates
     for path in templates:
@@ -117,7 +117,7 @@ def test_addresses_stay_in_the_language_that_was_named():
     assert address(asking("lang=x"), "/") == "/"
 
 
-def test_numbers_and_times():
+def test_numbers_and_times_are_formatted_for_the_language():
     assert [EN.number(1_234_567), DE.number(1_234_567)] == ["1,234,567", "1.234.567"]
     assert [EN.number(1_234.56, 1), DE.number(1_234.56, 1), DE.number(72, 1)] == ["1,234.6", "1.234,6", "72,0"]
     moment = "2026-01-31T23:45:00.123456Z"
@@ -125,12 +125,12 @@ def test_numbers_and_times():
     assert DE.moment("2026-02-01T01:00:00+02:00") == "31.01.2026 23:00:00"
 
 
-def test_many_of_something():
+def test_plurals_follow_the_language():
     told = [DE.ngettext("%(count)s member", "%(count)s members", one) for one in (0, 1, 1_000)]
     assert told == ["0 Mitglieder", "1 Mitglied", "1.000 Mitglieder"]
 
 
-def test_what_is_said_is_english_to_programs_and_the_readers_language_on_a_page():
+def test_texts_are_english_in_the_api_and_localized_on_a_page():
     text = LocalizedText(
         counted("%(count)s message behind", "%(count)s messages behind", 1_200),
         Phrase("the oldest %(age)s s old", values={"age": 2.51}),

@@ -1,4 +1,4 @@
-"""Tokens of somebody else's issuer, whose keys an HTTP server publishes: what is taken, what is not, and outages."""
+"""Tokens of an external issuer, whose keys an HTTP server publishes: valid and invalid tokens, and outages."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ AUDIENCE = "audit-logs"
 
 
 class Issuer:
-    """An issuer with its discovery document and its keys; `down` answers 500 to everything."""
+    """An issuer with its discovery document and keys; answers 500 while `down`."""
 
     def __init__(self) -> None:
         outer = self
@@ -67,7 +67,7 @@ class Issuer:
         return {"keys": self.keys}
 
     def token(self, key: Any = RSA, kid: str | None = "r1", alg: str = "RS256", **claims: Any) -> str:
-        """A good token, but for what is given; a claim that is None is left out."""
+        """Return a valid token except for the given claims; None omits a claim."""
         said = {
             "iss": self.url,
             "aud": AUDIENCE,
@@ -81,7 +81,7 @@ class Issuer:
 
 
 def public(private: Any, kid: str | None, **more: Any) -> dict[str, Any]:
-    """A key as a set publishes it."""
+    """Return a key as published in a key set."""
     kinds = {rsa.RSAPrivateKey: jwt.algorithms.RSAAlgorithm, ec.EllipticCurvePrivateKey: jwt.algorithms.ECAlgorithm}
     kind = next((one for type_, one in kinds.items() if isinstance(private, type_)), jwt.algorithms.OKPAlgorithm)
     return kind.to_jwk(private.public_key(), as_dict=True) | ({"kid": kid} if kid else {}) | more
@@ -103,7 +103,7 @@ class Clock:
 
 
 def oidc(issuer: Issuer, clock: Any = None, **settings: Any) -> Oidc:
-    """As a service with these settings makes it."""
+    """Make the issuer as a service with these settings does."""
     found = from_settings(load(oidc_issuer=issuer.url, oidc_audience=f"other, {AUDIENCE}", **settings))
     assert found
     if clock:
@@ -123,7 +123,7 @@ def test_a_good_token(issuer, key, kid, alg):
 
 
 def hs256_with_the_public_key(issuer: Issuer) -> str:
-    """The oldest trick: the public key, which anybody has, as a shared secret. PyJWT refuses to sign so; we do not."""
+    """Sign with the public key as a shared secret, a known attack. PyJWT refuses to sign this way."""
     pem = RSA.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     _, payload, _ = issuer.token().split(".")
     header = part({"alg": "HS256", "typ": "JWT", "kid": "r1"})
@@ -141,11 +141,11 @@ REFUSED = {
     "another audience": {"aud": "billing"},
     "no audience": {"aud": None},
     "no end": {"exp": None},
-    "an end that is no number": {"exp": "tomorrow"},
+    "an exp that is not a number": {"exp": "tomorrow"},
     "not valid yet": {"nbf": int((NOW + timedelta(hours=1)).timestamp())},
     "no user": {"sub": None},
     "another key under this id": {"key": OTHER_RSA},
-    "an id that nobody has": {"key": OTHER_RSA, "kid": "r9"},
+    "an unknown key id": {"key": OTHER_RSA, "kid": "r9"},
     "no id, and several keys": {"kid": None},
     "a key of another kind": {"key": EC, "kid": "r1", "alg": "ES256"},
 }
@@ -153,7 +153,7 @@ REFUSED = {
 
 @pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
 @pytest.mark.parametrize("change", REFUSED.values(), ids=REFUSED)
-def test_what_is_refused(issuer, change):
+def test_invalid_tokens_are_rejected(issuer, change):
     with pytest.raises(Unauthenticated) as caught:
         oidc(issuer).authenticate(issuer.token(**change), now=NOW)
     assert not isinstance(caught.value, TokenExpired)
@@ -170,7 +170,7 @@ def test_only_asymmetric_signatures(issuer):
     ):
         with pytest.raises(Unauthenticated):
             oidc(issuer).authenticate(token, now=NOW)
-    assert not issuer.asked  # for such a token nobody is asked anything
+    assert not issuer.asked  # such a token causes no request
 
 
 @pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
@@ -234,7 +234,7 @@ def test_an_issuer_that_is_away_is_no_fault_of_the_token(issuer):
     clock.now += jwks.RETRY_S
     assert verifies.authenticate(issuer.token(), now=NOW)
     issuer.down = True
-    clock.now += jwks.FRESH_S  # what is known goes on, and nobody waits for the one who asks again
+    clock.now += jwks.FRESH_S  # known keys remain valid, and no request waits for the refresh
     assert verifies.authenticate(issuer.token(), now=NOW)
     clock.now += jwks.RETRY_S
     with pytest.raises(IssuerUnavailable):
@@ -245,7 +245,7 @@ def test_an_issuer_that_is_away_is_no_fault_of_the_token(issuer):
         verifies.authenticate(issuer.token(), now=NOW)
 
 
-def test_a_discovery_document_of_somebody_else(issuer):
+def test_a_discovery_document_of_another_issuer(issuer):
     issuer.says_issuer = "https://elsewhere.example"
     with pytest.raises(IssuerUnavailable, match="is of the issuer"):
         oidc(issuer).authenticate(issuer.token(), now=NOW)

@@ -1,4 +1,4 @@
-"""The document: every route says every status that it answers with, and shows an example of each that is valid."""
+"""The document: every route declares every status that it returns, with a valid example of each."""
 
 from __future__ import annotations
 

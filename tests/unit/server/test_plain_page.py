@@ -1,4 +1,4 @@
-"""The page's view of a filter and of events, and what it renders of them."""
+"""The page's models of a filter and of events, and their HTML."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def made(**given: Any) -> Event:
 
 
 class Told:
-    """Stands in for the store: answers every page with these events, or fails."""
+    """Stands in for the store: returns these events for every page, or fails."""
 
     def __init__(self, events: list[Event], error: Exception | None = None) -> None:
         self.events, self.error = events, error
@@ -66,7 +66,7 @@ def get(told: Told, path: str = "/plain", **headers: str) -> tuple[int, str, Any
     return answer.status, answer.data.decode(), answer.headers
 
 
-def test_form_and_chips():
+def test_a_filter_becomes_the_form_and_its_chips():
     pairs = [("action", "a&b"), ("metadata.k", "v w"), ("outcome", "denied"), ("outcome", "failure")]
     form = page_model.form_of(pairs)
     assert form.values == {"action": "a&b"}
@@ -153,7 +153,7 @@ def test_the_page_in_german():
     assert 'name="lang"' not in empty
 
 
-def test_a_problem_is_told_in_german_with_what_the_api_says():
+def test_a_problem_in_german_with_the_text_of_the_api():
     status, html, _ = get(Told([]), "/plain?from=yesterday", **{"Accept-Language": "de"})
     assert status == 400
     assert "Die Suche wurde nicht verstanden" in html
@@ -166,7 +166,7 @@ def test_not_signed_in_says_how_to_get_a_link():
     assert "auditlane token --link --tenant" in html
 
 
-def test_without_the_permission():
+def test_the_page_without_the_permission():
     status, html, _ = get(Told([]), **{"X-Test-Lacks": "audits:read"})
     assert status == 403
     assert "lacks the permission audits:read" in html
@@ -176,14 +176,14 @@ def test_without_the_permission():
     ("error", "status"),
     [(StoreUnavailable("ClickHouse cannot be reached.", fix="Check."), 503), (QueryTooLarge("Too long."), 400)],
 )
-def test_a_store_that_fails_is_said_on_the_page(error, status):
+def test_a_failing_store_is_reported_on_the_page(error, status):
     answered, html, _ = get(Told([], error), "/plain?action=x")
     assert answered == status
     assert error.message in html
     assert 'value="x"' in html  # the form is kept
 
 
-def test_a_wrong_filter_is_said_at_its_input():
+def test_an_invalid_filter_is_reported_at_its_input():
     status, html, _ = get(Told([]), "/plain?from=yesterday&action=x")
     assert status == 400
     assert "is not a time" in html.replace("&#39;", "'")

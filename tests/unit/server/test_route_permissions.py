@@ -1,4 +1,4 @@
-"""Every route is in the table of permissions, and refuses whom the table does not name, whatever is behind it."""
+"""Every route is in the table of permissions, and rejects callers not in the table, even without a store."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_every_permission_is_for_something(matrix: Matrix) -> None:
 
 
 @pytest.mark.parametrize("whose", Whose)
-def test_whoever_the_table_does_not_name_is_refused(matrix: Matrix, whose: Whose) -> None:
+def test_callers_not_in_the_table_are_rejected(matrix: Matrix, whose: Whose) -> None:
     wrong = []
     for right, credential, expected in matrix.cells():
         if right.whose is whose and expected != LET_IN:

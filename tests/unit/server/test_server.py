@@ -1,4 +1,4 @@
-"""The HTTP service without its store: credentials, links, error answers, headers, health, OpenAPI."""
+"""The HTTP service without its store: credentials, links, errors, headers, health, OpenAPI."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def served(tmp_path_factory) -> Iterator[Served]:
 
 
 def add_crash(app: FastAPI) -> None:
-    """A route with a bug, which no release has."""
+    """Add a route with a bug."""
 
     async def crash() -> None:
         raise ZeroDivisionError("the password is hunter2")
@@ -51,7 +51,7 @@ def add_crash(app: FastAPI) -> None:
 
 
 def problem(response, status: int, code: str) -> dict:
-    """The body of a problem, whose shape is checked."""
+    """Check the shape of a problem and return its body."""
     assert response.status == status, response.data
     assert response.headers["content-type"] == "application/problem+json"
     body = response.json()
@@ -104,7 +104,7 @@ def test_every_wrong_field_is_named(served):
 
 
 @pytest.mark.parametrize("body", [{"\ud800": 1}, {"client_id": "\ud800", "secret": "s"}, ["\ud800"]])
-def test_half_a_surrogate_pair_in_a_body_is_told_as_any_other_problem(served, body):
+def test_half_a_surrogate_pair_in_a_body_is_a_problem(served, body):
     problem(served.request("/v1/token", method="POST", body=body), 400, "INPUT_INVALID")
 
 
@@ -152,7 +152,7 @@ def test_what_a_viewer_cannot_be_given(served, change, status, code):
     problem(served.request("/v1/viewer-tokens", token, method="POST", body=body), status, code)
 
 
-def test_who_cannot_mint(served):
+def test_credentials_that_cannot_mint_viewer_tokens(served):
     body = {"tenant": "acme", "user": "jane"}
 
     def ask(token: str, **headers: str):
@@ -165,7 +165,7 @@ def test_who_cannot_mint(served):
     problem(ask(served.client_token("vendor"), auditlane_tenant="other"), 400, "INPUT_INVALID")
     cookie = served.session("acme")
     problem(ask("", cookie=cookie), 403, "FORBIDDEN")
-    assert served.request("/v1/viewer-tokens", method="POST", body={}).status == 401  # before the body is looked at
+    assert served.request("/v1/viewer-tokens", method="POST", body={}).status == 401  # before the body is read
 
 
 # The tenant of a request
@@ -176,7 +176,7 @@ def test_credentials_that_are_refused(served):
         problem(served.request("/v1/events", authorization=authorization), 401, "UNAUTHENTICATED")
     problem(served.request("/v1/events"), 401, "UNAUTHENTICATED")
     problem(served.request("/v1/events", served.viewer_token("acme", age=HOUR)), 401, "TOKEN_EXPIRED")
-    # The first credential there is counts: a bad header is not made up for by a good cookie.
+    # Only the first credential counts: a valid cookie does not replace an invalid header.
     cookie = served.session("acme")
     problem(served.request("/v1/events", "wrong", cookie=cookie), 401, "UNAUTHENTICATED")
 
@@ -269,7 +269,7 @@ def test_a_link_becomes_a_session_once(served):
 
 
 def test_to_follow_a_link_uses_nothing_up(served):
-    """As scanners of mails and previews of chats do. The page works without script, in either language."""
+    """Mail scanners and chat previews send GET. The page works without script, in either language."""
     path = link(served)
     for headers in ({}, HTML, HTML | {"accept_language": "de"}):
         looked = served.request(path, **headers)
@@ -291,7 +291,7 @@ def test_to_follow_a_link_uses_nothing_up(served):
     assert served.request("/enter", method="POST").status == 401
 
 
-def test_nobody_is_signed_out_by_a_link_or_by_another_site(served):
+def test_a_link_or_another_site_signs_no_user_out(served):
     cookie = served.session("acme")
     problem(served.request("/leave", cookie=cookie), 405, "METHOD_NOT_ALLOWED")
     for site in ("cross-site", "same-site"):
@@ -341,12 +341,12 @@ def test_over_https_the_cookie_is_secure(tmp_path):
         problem(
             served.request("/v1/events", cookie=f"__Host-auditlane_viewer={cookie.value}"), 503, "STORE_UNAVAILABLE"
         )
-        # A name without the prefix may come from a neighbour or from whoever is on the wire.
+        # A cookie without the prefix may be set by another subdomain or on the network.
         problem(served.request("/v1/events", cookie=f"auditlane_viewer={cookie.value}"), 401, "UNAUTHENTICATED")
 
 
 def test_a_link_into_a_frame(tmp_path):
-    """Its cookie must be one that a browser sends inside of another site's page."""
+    """Browsers must send its cookie within a frame of another site."""
     body = {"tenant": "acme", "user": "jane", "link": True, "page": "embed"}
     with Served(tmp_path, serve_url="https://audit.example") as served:
         token = served.client_token("vendor")
@@ -374,7 +374,7 @@ def test_no_other_token_opens_the_pages(served):
         assert "set-cookie" not in response.headers
 
 
-def test_a_link_code_is_no_token(served):
+def test_a_link_code_is_not_a_token(served):
     code = link(served).partition("code=")[2]
     problem(served.request("/v1/events", code), 401, "UNAUTHENTICATED")
     problem(served.request("/v1/events", cookie=f"auditlane_viewer={code}"), 401, "UNAUTHENTICATED")
@@ -411,7 +411,7 @@ def test_a_foreign_page_cannot_use_the_session_to_change_anything(served):
 # Answers in general
 
 
-def test_errors_of_the_frame(served):
+def test_errors_of_http_itself(served):
     problem(served.request("/v1/nothing"), 404, "NOT_FOUND")
     problem(served.request("/v1/events/"), 404, "NOT_FOUND")  # no redirect: a redirected POST arrives as a GET
     body = problem(served.request("/v1/token"), 405, "METHOD_NOT_ALLOWED")
@@ -474,9 +474,7 @@ def test_a_client_that_goes_away_ends_its_request_and_is_no_error(served):
         try:
             while True:
                 yield b"x" * 65_536
-                await asyncio.sleep(
-                    0
-                )  # as every real source does; uvicorn itself drops what nobody reads without waiting
+                await asyncio.sleep(0)  # as real sources do; uvicorn discards unread data without waiting
         finally:
             ended.set()
 

@@ -1,4 +1,4 @@
-"""Who has no credential is refused before the body; a body that does not come takes nobody's place."""
+"""Requests without a credential are rejected before their body is read; slow bodies occupy no slot."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ PLACES = {"tenant": "acme", "name": "region", "export_id": "x", "event_id": "x"}
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """Everything that is away stays away; no body is given up before a test ends."""
+    """Serve without other services, and with timeouts longer than a test."""
     with Served(tmp_path_factory.mktemp("served"), **NOWHERE, serve_max_concurrency=2, serve_body_timeout_s=300) as one:
         yield one
 
 
 def raw(served: Served, head: str, *headers: str, body: bytes = b"") -> socket.socket:
-    """A connection that has sent this much of a request, and nothing more."""
+    """Open a connection and send only this part of a request."""
     at = urlsplit(served.url)
     connection = socket.create_connection((at.hostname, at.port), timeout=30)
     lines = [f"{head} HTTP/1.1", "Host: here", *headers]
@@ -42,7 +42,7 @@ def raw(served: Served, head: str, *headers: str, body: bytes = b"") -> socket.s
 
 
 def answered(connection: socket.socket) -> tuple[int, dict[str, str], str]:
-    """Status, headers and body; nothing more was sent for it."""
+    """Return status, headers and body without sending more."""
     with connection, connection.makefile("rb") as file:
         status = int(file.readline().split()[1])
         lines = iter(lambda: file.readline().decode().strip(), "")
@@ -51,7 +51,7 @@ def answered(connection: socket.socket) -> tuple[int, dict[str, str], str]:
 
 
 def with_bodies(served: Served) -> list[Operation]:
-    """Every operation that may read a body and asks for a credential."""
+    """Yield every operation that may read a body and requires a credential."""
     found = [one for one in operations(served.app) if one.method in ("POST", "PUT", "PATCH", "DELETE")]
     return [one for one in found if str(one) not in OPEN]
 
@@ -135,14 +135,14 @@ def test_what_is_not_there_reads_nothing(served, head):
 
 
 def test_who_still_sends_gets_the_answer(served):
-    """A megabyte is on its way when the answer comes; a reset would take the answer away."""
+    """A megabyte is in flight when the response arrives; a reset would discard the response."""
     given = ("Content-Type: application/json", "Content-Length: 1000000")
     status, _, body = answered(raw(served, "POST /v1/viewer-tokens", *given, body=b"x" * 1_000_000))
     assert (status, json.loads(body)["code"]) == (401, "UNAUTHENTICATED")
 
 
 def test_a_body_that_was_awaited_is_asked_for_once(served):
-    """The client waits for `100 Continue`, and gets it only where its credential is good."""
+    """The client waits for `100 Continue`, and receives it only with a valid credential."""
     token = served.client_token("vendor")
     text = b'{"tenant": "acme", "user": "jane"}'
     given = (f"Authorization: Bearer {token}", "Content-Type: application/json", f"Content-Length: {len(text)}")

@@ -1,4 +1,4 @@
-"""What a client may do with connections: their number, slow heads, requests in advance."""
+"""Limits on connections: their number, slow heads, pipelined requests."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def connected(served: Served, source: str = "127.0.0.1") -> socket.socket:
 
 
 def ended(connection: socket.socket) -> bytes:
-    """What came until the other side ended the connection."""
+    """Read until the server closes the connection."""
     text = b""
     try:
         while piece := connection.recv(65_536):

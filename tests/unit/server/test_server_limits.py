@@ -1,4 +1,4 @@
-"""How much one process takes at once, how slowly a body may come, whose pages and proxies are believed."""
+"""Limits on concurrent requests and slow bodies, CORS origins and trusted proxies."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def served(tmp_path) -> Iterator[Served]:
 
 
 def raw(served: Served, text: str) -> socket.socket:
-    """A connection that has sent this, and nothing more."""
+    """Open a connection and send only this."""
     at = urlsplit(served.url)
     connection = socket.create_connection((at.hostname, at.port), timeout=30)
     connection.sendall(text.encode())
@@ -58,7 +58,7 @@ def test_a_body_that_comes_by_the_drop_is_given_up(served):
     assert "bytes so far" in body["detail"]
 
 
-def test_more_requests_than_a_process_takes_are_told_to_come_again(tmp_path):
+def test_requests_above_the_limit_get_a_retry_after(tmp_path):
     with Served(tmp_path, serve_max_concurrency=1, serve_body_timeout_s=60) as served:
         entered, go_on = threading.Event(), threading.Event()
 
@@ -78,7 +78,7 @@ def test_more_requests_than_a_process_takes_are_told_to_come_again(tmp_path):
         assert refused.headers["retry-after"] == "5"
         assert served.request("/health/live").status == 200
         token = served.request("/v1/token", method="POST", body={"client_id": "x", "secret": "y"})
-        assert token.status == 401  # looked at
+        assert token.status == 401  # checked, not rejected as busy
         go_on.set()
         thread.join(30)
         assert first == [200]

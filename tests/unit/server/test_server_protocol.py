@@ -1,5 +1,5 @@
-"""A request's head is bounded, in whatever pieces it comes; a body, and what comes behind one, is not taken for it.
-Neither is one that a client offers another protocol with."""
+"""Heads are limited however they are split. Bodies and pipelined requests do not count towards the limit, also after an
+offer of another protocol."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CHUNK = 1 << 14
 
 
 async def echo(scope: Any, receive: Any, send: Any) -> None:
-    """Answers with the size of the body and of the headers."""
+    """Respond with the sizes of the body and the headers."""
     size, more = 0, True
     while more:
         message = await receive()
@@ -40,7 +40,7 @@ def address() -> Iterator[tuple[str, int]]:
 
 
 def answers(address: tuple[str, int], sent: bytes, chunk: int = CHUNK) -> bytes:
-    """Everything that comes back until the server closes."""
+    """Read until the server closes the connection."""
     got = b""
     with socket.create_connection(address, timeout=20) as line:
         line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -65,7 +65,7 @@ def post(body: bytes, *headers: bytes) -> bytes:
 @pytest.mark.parametrize("unit", [b"x", b"\r\nX: y"], ids=["one header", "many headers"])
 @pytest.mark.parametrize("begins", [b"GET / HTTP/1.1\r\nX: ", b"GET /"], ids=["headers", "address"])
 def test_a_head_without_an_end(address: tuple[str, int], begins: bytes, unit: bytes, before: int) -> None:
-    """It is ended. The 400 itself can be lost, as the connection is closed over what is still being sent."""
+    """The connection ends. The 400 may be lost, because the client is still sending when the server closes."""
     got = answers(address, post(b"first") * before + begins + unit * (16 * MAX_HEAD_BYTES // len(unit)))
     assert got.count(b"200 OK") <= before
 
@@ -93,7 +93,7 @@ CHUNKED = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n%s\r\n\r\n5\r\nfirs
 def test_an_offer_to_change_the_protocol_is_not_taken(
     address: tuple[str, int], offer: tuple[bytes, ...], chunk: int
 ) -> None:
-    """The body is the request's, in whatever pieces it comes, and the next request is one of its own."""
+    """The body belongs to its request however it is split, and the next request is separate."""
     looks_like_one = post(b"smuggled")
     sent = post(looks_like_one, *offer) + CHUNKED % b"\r\n".join(offer) + post(b"", *offer)
     got = answers(address, sent + post(b"last", b"Connection: close"), chunk)

@@ -1,4 +1,4 @@
-"""Who a credential is and what it allows, told to a viewer: for every kind of it, also while logs are switched off."""
+"""The session of every kind of credential, also while audit logs are disabled."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def kept(monkeypatch) -> list[AuditRecord]:
 
 @pytest.fixture
 def served(tmp_path, monkeypatch, kept) -> Iterator[Served]:
-    """globex is switched off."""
+    """Serve with audit logs disabled for globex."""
     monkeypatch.setattr(StructureCache, "of", lambda _, tenant: Structure(tenant != "globex", DEFAULT_FIELDS))
     with Served(tmp_path) as served:
         yield served
 
 
-def test_a_viewers_own(served, kept):
+def test_the_session_of_a_viewer(served, kept):
     found = served.request("/v1/session", served.viewer_token("acme")).json()
     left = datetime.fromisoformat(found.pop("expires_at")) - datetime.now(UTC)
     assert timedelta(minutes=59) < left <= timedelta(hours=1)
@@ -51,10 +51,10 @@ def test_a_viewers_own(served, kept):
     }  # fmt: skip
     cookie = served.session("acme", Permission.read)
     assert served.request("/v1/session", cookie=cookie).json()["permissions"] == ["audits:read"]
-    assert kept == []  # to look who one is, is not to look at a log
+    assert kept == []  # reading the session does not count as viewing the log
 
 
-def test_switched_off_is_told_and_not_refused(served):
+def test_disabled_logs_are_reported_and_not_rejected(served):
     answer = served.request("/v1/session", served.viewer_token("globex", Permission.read))
     assert (answer.status, answer.json()["audit_logs_enabled"]) == (200, False)
 

@@ -1,4 +1,4 @@
-"""The viewer's build as it is served, and the pages of ours that load it, with and without a build."""
+"""The served build of the viewer, and the pages that load it, with and without a build."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ MANIFEST = {
 
 @pytest.fixture
 def build(tmp_path) -> Path:
-    """A build of a few small files."""
+    """Write a build of a few small files."""
     folder = tmp_path / "viewer"
     for chunk in MANIFEST.values():
         for name in [chunk["file"], *chunk.get("css", []), *chunk.get("assets", [])]:
@@ -64,7 +64,7 @@ def served(tmp_path, monkeypatch, build) -> Iterator[Served]:
 
 @pytest.fixture
 def bare(tmp_path, monkeypatch) -> Iterator[Served]:
-    """A service without a build, and without anybody who may have it in a frame."""
+    """Serve without a build and without origins that may embed it."""
     with served_with(tmp_path, monkeypatch, None) as served:
         yield served
 
@@ -73,7 +73,7 @@ def cookie(served: Served, *permissions: Permission, tenant: str = "acme") -> di
     return {"cookie": served.session(tenant, *permissions)} | HTML
 
 
-def test_what_an_entry_loads(build):
+def test_the_files_that_an_entry_loads(build):
     bundle = bundles.load(build)
     assert bundle
     page = bundle.entry("page")
@@ -189,7 +189,7 @@ def test_the_page_for_frames(served):
     assert "frame-ancestors 'none'" in others["content-security-policy"]
 
 
-def test_nobody_has_it_in_a_frame_unless_they_are_listed(tmp_path, monkeypatch, build):
+def test_only_listed_origins_may_embed_the_log(tmp_path, monkeypatch, build):
     with served_with(tmp_path, monkeypatch, bundles.load(build)) as served:
         answer = served.request("/embed", **cookie(served))
         assert answer.status == 403
@@ -232,7 +232,7 @@ def test_words_around_it_are_in_the_browsers_language_or_the_one_named(served, p
 
 
 @pytest.mark.parametrize("path", ["/", "/plain"])
-def test_strangers_are_told_in_their_language(served, path):
+def test_the_signed_out_page_is_in_the_readers_language(served, path):
     german = served.request(path, accept="text/html", accept_language="de-AT,de;q=0.9,en;q=0.5")
     assert german.status == 401
     assert '<html lang="de">' in german.data.decode()

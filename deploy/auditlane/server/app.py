@@ -19,7 +19,6 @@ from auditlane.server.middleware.disconnects import DisconnectMiddleware
 from auditlane.server.middleware.frontegg_paths import PathNormalizer
 from auditlane.server.middleware.limits import ConcurrencyLimit
 from auditlane.server.middleware.request import RequestMiddleware
-from auditlane.server.middleware.request_tenant import tenant_finder
 from auditlane.server.openapi import document
 from auditlane.server.protocol import Connections
 from auditlane.server.routers import routers
@@ -65,7 +64,8 @@ def _surround(app: FastAPI, services: Services) -> None:
         route_checks=RouteChecks(app),
         settings=settings,
         streamed={ingest.PATH: settings.ingest_body_bytes},
-        tenant_of=tenant_finder(services.authenticator, services.exports.links if "query" in services.roles else None),
+        authenticator=services.authenticator,
+        links=services.exports.links if "query" in services.roles else None,
     )
     app.add_middleware(PathNormalizer)  # outside the limit, which matches exempt routes by their normalized path
     app.add_middleware(

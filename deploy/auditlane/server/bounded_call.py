@@ -1,12 +1,13 @@
-"""Runs blocking calls for an event loop, with a timeout and a bounded number of threads."""
+"""Runs blocking calls for an event loop, with a timeout and a bounded number of threads; optionally cached."""
 
 from __future__ import annotations
 
 import contextlib
 import math
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import anyio
 import anyio.from_thread
@@ -63,3 +64,23 @@ class BoundedCall:
         finally:
             if started.cancel():
                 end()
+
+
+class CachedCall(Generic[T]):
+    """Runs one call, and returns its result again while it is younger than `fresh_s`."""
+
+    def __init__(self, what: str, call: Callable[[], T], *, timeout_s: float, fresh_s: float) -> None:
+        self._bounded = BoundedCall(what, timeout_s=timeout_s)
+        self._call = call
+        self._fresh_s = fresh_s
+        self._cached: tuple[float, T] | None = None
+
+    async def get(self) -> T:
+        """Return the result. Raises as `BoundedCall.run`."""
+        return await self._bounded.run(self._fresh)
+
+    def _fresh(self) -> T:
+        """Return the cached result if it is fresh. Runs in the thread, so that waiting callers use the new result."""
+        if self._cached is None or time.monotonic() - self._cached[0] >= self._fresh_s:
+            self._cached = time.monotonic(), self._call()
+        return self._cached[1]

@@ -15,8 +15,8 @@ from auditlane.contract.partition import Partition
 from auditlane.operations.lag import document, partition_lag
 from auditlane.runtime.errors import NotFound, Unavailable
 from auditlane.server.admin import parts
-from auditlane.server.admin.cached_probe import CachedProbe
 from auditlane.server.admin.models import Lag
+from auditlane.server.bounded_call import CachedCall
 
 ROUTES = ("/v1/admin/tenants", "/v1/admin/lag", "/v1/admin/dead-letters", "/v1/admin/health")
 
@@ -172,18 +172,18 @@ def test_a_range_that_fails_makes_the_workers_stale():
 # Bounded waiting
 
 
-def ask(source: CachedProbe[Any]) -> Any:
+def ask(source: CachedCall[Any]) -> Any:
     return anyio.run(source.get)
 
 
 def test_an_answer_is_kept_while_it_is_fresh():
     answers = iter(range(9))
-    assert [ask(source) for source in [CachedProbe("It", lambda: next(answers), timeout_s=9, fresh_s=60)] * 3] == [
+    assert [ask(source) for source in [CachedCall("It", lambda: next(answers), timeout_s=9, fresh_s=60)] * 3] == [
         0,
         0,
         0,
     ]
-    stale = CachedProbe("It", lambda: next(answers), timeout_s=9, fresh_s=0)
+    stale = CachedCall("It", lambda: next(answers), timeout_s=9, fresh_s=0)
     assert [ask(stale), ask(stale)] == [1, 2]
 
 
@@ -196,7 +196,7 @@ def test_a_failed_check_is_not_cached():
             raise one
         return one
 
-    source = CachedProbe("It", answer, timeout_s=9, fresh_s=60)
+    source = CachedCall("It", answer, timeout_s=9, fresh_s=60)
     with pytest.raises(NotFound):
         ask(source)
     assert ask(source) == 1
@@ -211,7 +211,7 @@ def test_calls_time_out_and_share_one_check():
         return 1
 
     async def several() -> list[Any]:
-        source = CachedProbe("It", hang, timeout_s=0.2, fresh_s=60)
+        source = CachedCall("It", hang, timeout_s=0.2, fresh_s=60)
         found: list[Any] = []
 
         async def one() -> None:

@@ -17,11 +17,10 @@ from auditlane.runtime.errors import AuditlaneError, Unavailable
 from auditlane.runtime.settings import Settings
 from auditlane.server.admin import conflicts, models, parts, tenants
 from auditlane.server.admin.brokers import READ_S, Arrivals, Letters, Workers
-from auditlane.server.admin.cached_probe import CachedProbe
 from auditlane.server.admin.models import DeadLetters, Health, Lag, PartHealth, Rate, RecentConflicts, Tenants
 from auditlane.server.audit.sink import ServiceAuditSink
 from auditlane.server.auth.authentication import Authenticator
-from auditlane.server.bounded_call import BoundedCall
+from auditlane.server.bounded_call import BoundedCall, CachedCall
 from auditlane.server.probes import Probe
 
 LAG_TIMEOUT_S: Final = 20.0  # several requests to brokers, one after another
@@ -55,9 +54,9 @@ class Operations:
         self._refusals = refusals or ContractRefusals()
         self._workers, self._letters, self._arrivals = Workers(settings), Letters(settings), Arrivals(settings)
         self._tenants = BoundedCall("ClickHouse", timeout_s=settings.query_timeout_s + 1)
-        self._lag = CachedProbe("Kafka", self._workers.lag, timeout_s=LAG_TIMEOUT_S, fresh_s=FRESH_S)
-        self._rate = CachedProbe("Kafka", self._arrivals.rate, timeout_s=LAG_TIMEOUT_S, fresh_s=FRESH_S)
-        self._conflicts = CachedProbe(
+        self._lag = CachedCall("Kafka", self._workers.lag, timeout_s=LAG_TIMEOUT_S, fresh_s=FRESH_S)
+        self._rate = CachedCall("Kafka", self._arrivals.rate, timeout_s=LAG_TIMEOUT_S, fresh_s=FRESH_S)
+        self._conflicts = CachedCall(
             "ClickHouse",
             partial(conflicts.read, store, settings.clickhouse_database),
             timeout_s=PART_TIMEOUT_S,
@@ -132,7 +131,7 @@ class Operations:
 
     @staticmethod
     def _part(what: str, ask: Callable[[], PartHealth]) -> Callable[[], Awaitable[PartHealth]]:
-        return CachedProbe(what, ask, timeout_s=PART_TIMEOUT_S, fresh_s=FRESH_S).get
+        return CachedCall(what, ask, timeout_s=PART_TIMEOUT_S, fresh_s=FRESH_S).get
 
     def close(self) -> None:
         """Close the connections."""

@@ -7,7 +7,7 @@ slot.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Final
@@ -19,10 +19,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from auditlane.access.audit import auditor_of
 from auditlane.access.scope import TENANT_HEADER
 from auditlane.contract.frontegg import TENANT_HEADER as THEIR_TENANT_HEADER
+from auditlane.query.export.links import DOWNLOAD_PATH, DownloadLinks
 from auditlane.runtime.errors import AuditlaneError, Busy, RateLimited
 from auditlane.runtime.fair_share import CURRENT, LONGEST_S, READS, Share, Shares, Timed
 from auditlane.runtime.settings import Settings
-from auditlane.server.auth.authentication import CheckedRoute, RouteChecks
+from auditlane.server.auth.authentication import Authenticator, CheckedRoute, RouteChecks
 from auditlane.server.middleware.bodies import (
     MAX_BYTES,
     MAX_PUBLIC_BYTES,
@@ -42,9 +43,6 @@ ALWAYS: Final = ("/health/", "/metrics", "/v1/token", "/auth/", "/vendors/")
 HOLD_S: Final = 1.0
 _CLOSE: Final = {"Connection": "close"}
 _WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-
-
-TenantOf = Callable[[Request], Awaitable[str]]
 
 
 class RequestSlots:
@@ -123,12 +121,13 @@ class ConcurrencyLimit:
         route_checks: RouteChecks,
         settings: Settings,
         streamed: Mapping[str, int],
-        tenant_of: TenantOf,
+        authenticator: Authenticator,
+        links: DownloadLinks | None,
     ) -> None:
         """`streamed` maps the paths of routes that read their body in pieces to its maximum bytes. Such a body may have
-        an unknown length, and only its first piece is awaited. `tenant_of` returns the tenant of a request to a route
-        without checks, or ""."""
-        self._tenant_of = tenant_of
+        an unknown length, and only its first piece is awaited. `links` opens the links of downloads."""
+        self._authenticator = authenticator
+        self._links = links
         self._app = app
         self._route_checks = route_checks
         self._streamed = dict(streamed)
@@ -241,7 +240,15 @@ class ConcurrencyLimit:
         return _streaming(replayed(first, body.receive), body, slot)
 
     async def _tenant_of_public(self, request: Request) -> str:
-        return "" if request.url.path.startswith(ALWAYS) else await self._tenant_of(request)
+        """Return the tenant proven by a request to a route without checks (a page, a download by link), or ""."""
+        if request.method not in ("GET", "HEAD") or request.url.path.startswith(ALWAYS):
+            return ""
+        try:
+            if self._links and request.url.path == DOWNLOAD_PATH:
+                return self._links.open(request.query_params.get("code", "")).scope.tenant
+            return (await self._authenticator.principal(request)).tenant or ""
+        except AuditlaneError:  # the route reports it
+            return ""
 
     async def _whole(self, body: RequestBody, holder: str, *, counted: bool) -> Message:
         """Receive the whole body. Bodies of public routes are small and not counted: tokens must stay available."""

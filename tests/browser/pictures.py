@@ -13,7 +13,8 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 PICTURES = BUILD.parent.parent.parent / "docs" / "pictures"
 MOST_BYTES = 200_000
-SAMPLE = "from=2023-07-10T11:30:00.000Z&to=2023-07-10T12:15:00.000Z"
+TENANT = "acme"
+RANGE = "range=30d"
 SIZE = {"width": 1280, "height": 800}
 
 
@@ -30,14 +31,14 @@ def link(demo: Stack, tenant: str) -> str:
 
 
 def the_log(page: Page) -> None:
-    page.goto(page.url.partition("?")[0] + f"?{SAMPLE}")
+    page.goto(page.url.partition("?")[0] + f"?{RANGE}")
     expect(page.get_by_role("row").nth(12)).to_be_visible()
     expect(page.locator("auditlane-histogram canvas")).to_be_visible()
 
 
 def an_event(page: Page) -> None:
-    page.goto(page.url.partition("?")[0] + f"?{SAMPLE}&query=outcome:denied%20OR%20outcome:failure")
-    page.get_by_role("row").filter(has_text="Failure").first.click()
+    page.goto(page.url.partition("?")[0] + f"?{RANGE}&query=action:policy.changed%20OR%20action:settings.changed")
+    page.get_by_role("row").filter(has_text="policy.changed").first.click()
     expect(page.locator("auditlane-details section")).to_be_visible()
 
 
@@ -46,7 +47,7 @@ def a_search(page: Page) -> None:
     box = page.get_by_role("combobox").first
     box.click()
     page.keyboard.type("outcome:failure action:")
-    expect(page.get_by_role("option").filter(has_text="DeleteParameter")).to_be_visible()
+    expect(page.get_by_role("option").filter(has_text="user.login_failed")).to_be_visible()
 
 
 def a_download(page: Page) -> None:
@@ -67,11 +68,11 @@ def first_use(page: Page) -> None:
 
 
 SCENES: dict[str, tuple[str, Callable[[Page], None]]] = {
-    "log": ("123837392027", the_log),
-    "event": ("123837392027", an_event),
-    "search": ("123837392027", a_search),
-    "download": ("123837392027", a_download),
-    "settings": ("123837392027", the_settings),
+    "log": (TENANT, the_log),
+    "event": (TENANT, an_event),
+    "search": (TENANT, a_search),
+    "download": (TENANT, a_download),
+    "settings": (TENANT, the_settings),
     "first-use": ("newcomer", first_use),
 }
 

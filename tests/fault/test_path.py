@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 import os
 import signal
 import subprocess
-from importlib.resources import files
 from pathlib import Path
 
 import pytest
+from cloudtrail_records import lines
 from fixtures.stack import AUDITLANE, Stack, running, until
 
-SAMPLE = files("auditlane.local") / "sample" / "events.jsonl.gz"
-COPIES = 8
+RECORDS = 16_000  # so many that the import takes a while
 
 
 @pytest.fixture(scope="module")
@@ -26,17 +23,10 @@ def own(tmp_path_factory: pytest.TempPathFactory):
 
 
 def _file(folder: Path, tenant: str) -> tuple[Path, int]:
-    """The sample under this tenant, several times over with other ids, so that the import takes a while."""
-    target, lines = folder / f"{tenant}.jsonl", 0
-    with gzip.open(str(SAMPLE), "rt") as source, target.open("w") as out:
-        records = [json.loads(line) for line in source]
-        for copy in range(COPIES):
-            for record in records:
-                record["recipientAccountId"] = tenant
-                record["eventID"] = f"{copy:08x}{record['eventID'][8:]}"
-                out.write(json.dumps(record) + "\n")
-                lines += 1
-    return target, lines
+    """A file of CloudTrail records of this tenant, and their number."""
+    path = folder / f"{tenant}.jsonl"
+    path.write_bytes(lines(RECORDS, tenant))
+    return path, RECORDS
 
 
 def _exact(stack: Stack, tenant: str, rows: int) -> None:

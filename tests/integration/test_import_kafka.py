@@ -10,24 +10,26 @@ import subprocess
 import sys
 import time
 import uuid
-from importlib.resources import files
+from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import fastavro
 import pytest
+from cloudtrail_records import lines, records
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from auditlane.contract.avro import base_schema
 from auditlane.contract.registry import RegistryClient
 from auditlane.contract.wire import unframe
-from auditlane.local import sample
+from auditlane.local.demo import backfill
+from auditlane.local.demo.history import events
 from auditlane.runtime.settings import Settings
 
-SAMPLE = files("auditlane.local") / "sample" / "events.jsonl.gz"
 MANY = 20_000
+START = datetime(2026, 3, 4, 16, 20, 5, tzinfo=UTC)
 SCHEMA = fastavro.parse_schema(base_schema())
 
 
@@ -92,9 +94,11 @@ def stack(kafka: str, registry: str, unique: str, tmp_path: Path) -> Stack:
     return Stack(kafka, registry, unique, tmp_path / "cache")
 
 
-def test_the_sample_twice_is_the_same_events_twice(stack):
+def test_a_file_imported_twice_is_the_same_events_twice(stack, tmp_path):
+    file = tmp_path / "trail.jsonl.gz"
+    file.write_bytes(gzip.compress(lines(2000)))
     for _ in range(2):
-        done = stack.run("import", str(SAMPLE), "--format", "cloudtrail", "--json")
+        done = stack.run("import", str(file), "--format", "cloudtrail", "--json")
         assert done.returncode == 0, done.stderr
         counts = {"sent": 2000, "sent_earlier": 0, "sent_now": 2000, "refused": 0, "resumed_after": 0}
         assert json.loads(done.stdout) == counts | {"problems": []}
@@ -191,19 +195,17 @@ def test_an_interrupted_pipe_is_not_said_to_go_on(stack):
 
 
 def test_a_document_of_records_from_standard_input(stack):
-    records = [json.loads(line) for line in gzip.decompress(SAMPLE.read_bytes()).splitlines()[:5]]
-    done = stack.run(
-        "import", "-", "--format", "cloudtrail", "--tenant", "acme", given=json.dumps({"Records": records})
-    )
+    found = records(5)
+    done = stack.run("import", "-", "--format", "cloudtrail", "--tenant", "acme", given=json.dumps({"Records": found}))
     assert (done.returncode, done.stdout) == (0, "5 events imported.\n"), done.stderr
     assert {(one["tenant_id"], one["event_id"]) for one in stack.records()} == {
-        ("acme", one["eventID"]) for one in records
+        ("acme", one["eventID"]) for one in found
     }
 
 
 def test_a_damaged_file_says_so(stack, tmp_path):
     file = tmp_path / "cut.jsonl.gz"
-    file.write_bytes(SAMPLE.read_bytes()[:50_000])
+    file.write_bytes(gzip.compress(lines(500))[:-200])
     done = stack.run("import", str(file), "--format", "cloudtrail")
     assert done.returncode == 3
     assert "damaged" in done.stderr
@@ -255,14 +257,17 @@ def test_emit_says_what_is_wrong(stack, arguments, variables, code, says):
     assert stack.records() == []
 
 
-def test_the_demo_sends_only_what_is_missing_of_the_sample(stack, monkeypatch):
-    """As after a demo that was killed half-way: Kafka has some of the events, the store none yet."""
+def test_the_demo_sends_only_events_that_are_missing(stack, monkeypatch):
+    """As after a demo that was killed half-way through: Kafka has some of the events, the store none yet."""
     for name, value in stack.variables.items():
         monkeypatch.setenv(name, value)
     settings = Settings()
-    records = [json.loads(line) for line in gzip.decompress(SAMPLE.read_bytes()).splitlines()[100:800]]
-    given = "\n".join(map(json.dumps, records))
-    assert stack.run("import", "-", "--format", "cloudtrail", given=given).returncode == 0
-    assert sample.in_kafka(settings, "123837392027") == {one["eventID"] for one in records}
-    sample._send(settings, "123837392027", str(SAMPLE), frozenset())
-    assert len(stack.records()) == len({one["event_id"] for one in stack.records()}) == 2000
+    history = [event.model_copy(update={"fields": {}}) for event in events(1, START)]  # their contracts are not there
+    given = "\n".join(event.model_dump_json(exclude={"fields"}) for event in history[100:800])
+    assert stack.run("import", "-", given=given).returncode == 0
+    tenants = {event.tenant_id for event in history}
+    assert backfill.ids_in_kafka(settings, tenants) == {event.event_id for event in history[100:800]}
+    stored = frozenset(event.event_id for event in history[:50])
+    backfill.send(settings, history, stored)
+    sent = [one["event_id"] for one in stack.records()]
+    assert sorted(sent) == sorted(event.event_id for event in history[50:])

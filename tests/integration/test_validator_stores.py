@@ -7,11 +7,12 @@ import ipaddress
 import random
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from importlib.resources import as_file, files
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from cloudtrail_records import REAL, lines, needs_real
 from validating import NOW_MS, TOPIC, base_registry, contract, message, own, raw_range
 
 from auditlane.contract.event import parse_ip
@@ -95,8 +96,11 @@ def address(text: str) -> ipaddress.IPv6Address:
     return parsed if isinstance(parsed, ipaddress.IPv6Address) else ipaddress.IPv6Address(f"::ffff:{parsed}")
 
 
-def test_the_cloudtrail_sample_is_stored_whole(client: Any, unique: str) -> None:
-    with as_file(files("auditlane.local.sample") / "events.jsonl.gz") as path, opened(str(path)) as source:
+@pytest.mark.parametrize("real", [False, pytest.param(True, marks=needs_real)])
+def test_cloudtrail_records_are_stored_whole(client: Any, unique: str, real: bool, tmp_path: Path) -> None:
+    path = tmp_path / "trail.jsonl"
+    path.write_bytes(lines(2_000))
+    with opened(str(REAL if real else path)) as source:
         cloudtrail = CloudTrail()
         events = [cloudtrail.event(item) for item in cloudtrail.items(source)]
     values = [

@@ -25,6 +25,7 @@ from auditlane.runtime.settings import variable
 
 app = typer.Typer(add_completion=False)
 _SESSION = timedelta(hours=8)
+_DEMO_VIEW = {"range": "30d"}
 
 
 @app.command()
@@ -33,7 +34,7 @@ def command(
     port: Annotated[
         int | None, typer.Option(min=0, max=65_535, help="Port of the pages and the API; 0 takes a free one.")
     ] = None,
-    demo: Annotated[bool, typer.Option("--demo", help="Import sample events and emit live ones.")] = False,
+    demo: Annotated[bool, typer.Option("--demo", help="Add sample tenants and emit live events.")] = False,
     no_auth: Annotated[
         bool, typer.Option("--no-auth", help="Let every user of this machine into the parts, without a password.")
     ] = False,
@@ -72,13 +73,15 @@ def command(
 
 def _tenant_links(env: Mapping[str, str]) -> dict[str, str]:
     """A link for each demo tenant; it works once, within five minutes."""
-    from auditlane.local.demo import LIVE_TENANT, SAMPLE_TENANT, SAMPLE_VIEW
+    from auditlane.local.demo.tenants import TENANTS
 
     signing = SigningKeys.load_or_create(Path(env[variable("signing_keys_file")]))
     url, now = env[variable("serve_url")], datetime.now(UTC)
     return {
-        tenant: mint_link(signing, Viewer(tenant, "demo", VIEWER), url=url, now=now, session=_SESSION, view=view)
-        for tenant, view in ((SAMPLE_TENANT, SAMPLE_VIEW), (LIVE_TENANT, None))
+        tenant.name: mint_link(
+            signing, Viewer(tenant.name, "demo", VIEWER), url=url, now=now, session=_SESSION, view=_DEMO_VIEW
+        )
+        for tenant in TENANTS
     }
 
 

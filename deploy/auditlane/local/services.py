@@ -194,7 +194,7 @@ def _kafka(broker: Broker, is_ready: Callable[[], bool], layout: Layout) -> Serv
 
 
 def _demo(env: Mapping[str, str], layout: Layout) -> Service:
-    """Imports the sample, says `{"ready": true}` on its output when it is stored, then goes on emitting."""
+    """Return the demo. It prints `{"ready": true}` when its history is stored, then emits live events."""
     log = layout.log("demo")
     spec = ServiceSpec("demo", depends_on=("worker", "serve"), tier=3, start_timeout_s=600, stop_timeout_s=10)
     command = _python("auditlane.local.demo")

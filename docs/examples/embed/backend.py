@@ -1,7 +1,7 @@
 """A vendor's product with the audit log in it: a page of its own origin, and a backend that mints viewer tokens.
 
-    eval "$(auditlane env)"                              # of a running `auditlane up`
-    python docs/examples/embed/backend.py plain --tenant projects    # or: react, iframe
+    eval "$(auditlane env)"                          # of a running `auditlane up`
+    python docs/examples/embed/backend.py plain --tenant acme    # or: react, iframe
 
 `auditlane up` must know this origin: AUDITLANE_CORS_ORIGINS=http://localhost:8100 (plain, react),
 AUDITLANE_FRAME_ANCESTORS=http://localhost:8100 (iframe). AUDITLANE_CLIENT_ID and AUDITLANE_SECRET are the backend's
@@ -116,7 +116,7 @@ def handler(folder: Path, service: Auditlane, tenant: str) -> type[BaseHTTPReque
 def main() -> None:
     parser = argparse.ArgumentParser(description="A vendor's product with the audit log in it.")
     parser.add_argument("example", choices=["plain", "react", "iframe"])
-    parser.add_argument("--tenant", default="projects", help="whose log is shown")
+    parser.add_argument("--tenant", default="acme", help="whose log is shown")
     parser.add_argument("--port", type=int, default=8100)
     asked = parser.parse_args()
     folder = HERE / asked.example

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
+from auditlane.access.links import LINK_CODE
+from auditlane.access.signing import SigningKeys
 from auditlane.cli import up
 from auditlane.runtime.settings import variable
 
@@ -37,3 +41,16 @@ def test_without_the_demo_there_are_no_links(capsys):
     printed = capsys.readouterr().out
     assert "enter?code" not in printed
     assert "page and API  http://127.0.0.1:8480" in printed
+
+
+def test_the_demos_links_lead_to_thirty_days_of_the_largest_tenant_first(tmp_path):
+    signing = SigningKeys.load_or_create(tmp_path / "signing-keys.json")
+    env = {
+        variable("signing_keys_file"): str(tmp_path / "signing-keys.json"),
+        variable("serve_url"): "http://127.0.0.1:8480",
+    }
+    links = up._tenant_links(env)
+    assert list(links) == ["acme", "globex", "initech"]
+    for tenant, link in links.items():
+        claims = signing.verify(LINK_CODE, link.partition("?code=")[2], now=datetime.now(UTC))
+        assert (claims["tenant"], claims["view"]) == (tenant, "range=30d")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import gzip
 import ipaddress
 import json
-from importlib.resources import files
 from io import BytesIO
 from typing import Any
 from unittest.mock import ANY
 
 import fastavro
 import pytest
+from cloudtrail_records import ACCOUNT, REAL, needs_real, outcomes, records
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,7 +21,7 @@ from auditlane.importer.cloudtrail import CloudTrail, rebuild
 from auditlane.importer.sources import Item
 from auditlane.runtime.errors import InvalidEvent
 
-SAMPLE = gzip.decompress((files("auditlane.local") / "sample" / "events.jsonl.gz").read_bytes()).splitlines()
+LINES = [json.dumps(record, ensure_ascii=False).encode() for record in records()]
 SCHEMA = fastavro.parse_schema(base_schema())
 MINIMAL = {"eventTime": "2023-07-10T11:42:18Z", "recipientAccountId": "1"}
 
@@ -43,26 +43,39 @@ def stored(event: AuditEvent) -> AuditEvent:
     return AuditEvent(**values)
 
 
-def test_every_sample_record_is_rebuilt_exactly():
-    assert len(SAMPLE) == 2000
-    for line in SAMPLE:
-        assert rebuild(stored(convert(line))) == json.loads(line)
+@pytest.mark.parametrize("line", LINES)
+def test_a_record_is_rebuilt_exactly(line):
+    assert rebuild(stored(convert(line))) == json.loads(line)
 
 
-def test_what_the_columns_tell_is_not_kept_twice():
-    doubled = {"eventID", "eventTime", "eventName", "eventSource", "recipientAccountId", "requestID", "errorMessage"}
-    for line in SAMPLE:
-        assert not doubled & convert(line).metadata.keys()
+def test_values_of_columns_are_not_repeated_in_metadata():
+    repeated = {"eventID", "eventTime", "eventName", "eventSource", "recipientAccountId", "requestID", "errorMessage"}
+    for line in LINES:
+        assert not repeated & convert(line).metadata.keys()
 
 
-def test_the_sample_in_our_terms():
-    events = [convert(line) for line in SAMPLE]
-    assert {event.tenant_id for event in events} == {"123837392027"}
-    assert len({event.event_id for event in events}) == 2000
+def test_records_become_events():
+    events = [convert(line) for line in LINES]
+    assert {event.tenant_id for event in events} == {ACCOUNT}
+    assert [event.event_id for event in events] == [record["eventID"] for record in records()]
     first = events[0]
-    assert (first.action, first.resource, first.outcome) == ("GetRegionOptStatus", "account.amazonaws.com", "success")
-    assert (first.actor_id, first.actor_name) == ("arn:aws:iam::123837392027:user/benjamin", "benjamin")
-    assert (first.ip, first.occurred_at.isoformat()) == ("10.248.16.43", "2023-07-10T11:42:18+00:00")
+    assert (first.action, first.resource, first.resource_id) == (
+        "GetBucketPolicy",
+        "s3.amazonaws.com",
+        "arn:aws:s3:::reports",
+    )
+    assert (first.actor_id, first.actor_name) == (f"arn:aws:iam::{ACCOUNT}:user/operator", "operator")
+    assert (first.ip, first.occurred_at.isoformat()) == ("192.0.2.17", "2025-02-03T11:42:18+00:00")
+    assert [event.outcome for event in events] == outcomes()
+    assert {event.actor_type for event in events} == {"user", "service"}
+
+
+@needs_real
+def test_real_records_are_rebuilt_exactly():
+    real = gzip.decompress(REAL.read_bytes()).splitlines()
+    events = [convert(line) for line in real]
+    assert len({event.event_id for event in events}) == len(real) == 2_000
+    assert [rebuild(stored(event)) for event in events] == [json.loads(line) for line in real]
     counted = {outcome: sum(event.outcome is outcome for event in events) for outcome in Outcome}
     assert counted == {Outcome.unknown: 0, Outcome.success: 1776, Outcome.failure: 166, Outcome.denied: 58}
     assert {event.actor_type for event in events} == {"user", "service"}

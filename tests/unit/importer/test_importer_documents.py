@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cloudtrail_records import REAL, needs_real
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -23,9 +24,6 @@ from auditlane.importer.gunzip import Gunzip
 from auditlane.importer.inputs import inputs
 from auditlane.importer.sources import Item, Source, opened
 from auditlane.runtime.errors import InvalidInput
-
-_NEAR = (one / "shared" / "data" / "cloudtrail" for one in Path(__file__).parents)
-SHARED = next((one for one in _NEAR if one.is_dir()), None)
 
 
 def record(number: int, **more: Any) -> dict[str, Any]:
@@ -341,9 +339,9 @@ def test_a_folder_that_cannot_be_read_is_told(tmp_path: Path, monkeypatch: pytes
     assert len(inputs([folder]).unread) == 1
 
 
-@pytest.mark.skipif(SHARED is None, reason="the folder of real records is not here")
+@needs_real
 def test_real_records_are_all_events() -> None:
-    files = [one for one in inputs([str(SHARED)]).files if "LICENSE" not in one]
+    files = [one for one in inputs([str(REAL.parent)]).files if "LICENSE" not in one]
     count = 0
     for file in files:
         reading = CloudTrail("acme")

@@ -1,0 +1,34 @@
+"""Seeded random choices. Every draw of the demo goes through a generator made here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from random import Random
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def seeded(*parts: object) -> Random:
+    """Return a generator whose draws depend on `parts` alone."""
+    return Random("/".join(map(str, parts)))  # noqa: S311  reproducible, not secret
+
+
+def weighted(dice: Random, weights: Mapping[T, float]) -> T:
+    """Return a key of `weights` with the probability of its weight."""
+    return dice.choices(list(weights), list(weights.values()))[0]
+
+
+def another(dice: Random, choices: Iterable[T], present: object) -> T:
+    """Return one of the choices other than `present`."""
+    return dice.choice([choice for choice in choices if choice != present])
+
+
+def count(dice: Random, mean: float) -> int:
+    """Return a whole number of this mean: `mean` rounded up or down at random."""
+    return int(mean + dice.random())
+
+
+def token(dice: Random, prefix: str) -> str:
+    """Return an id of an object, such as `doc_1f0c2a9b`."""
+    return f"{prefix}_{dice.getrandbits(32):08x}"

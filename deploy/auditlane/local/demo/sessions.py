@@ -41,7 +41,7 @@ def work(inventory: Inventory, person: Person, dice: Random, *, at_office: bool)
         yield dice.expovariate(1 / 300)
         if person.active:
             yield actor, changes.work(inventory, person, dice)
-        if dice.random() < 0.2:
+        if dice.random() < (0.4 if person.role == "viewer" else 0.2):
             break
     yield from _logout(actor, person, dice)
 

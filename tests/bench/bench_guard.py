@@ -27,7 +27,7 @@ from auditlane.runtime.settings import load
 from auditlane.store import event_insert, preflight
 from auditlane.store.client import connect
 from auditlane.store.migrate import migrate
-from auditlane.worker.protocol.ranges import Range
+from auditlane.worker.protocol.partition_state import Range
 from auditlane.worker.validation.event_columns import EVENTS
 
 STEP_MS = 500  # from one range of `ranges` to the next

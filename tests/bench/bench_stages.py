@@ -20,11 +20,10 @@ from auditlane.contract.kafka_messages import columns_of
 from auditlane.contract.message_columns import Columns
 from auditlane.store import preflight
 from auditlane.store.client import connect
-from auditlane.store.event_insert import EncodedBatch, columns_to_send
+from auditlane.store.event_insert import EncodedBatch, Writer, columns_to_send
 from auditlane.worker.consumer import consumer_config
 from auditlane.worker.consumer_loop import BATCH, TURN_S
-from auditlane.worker.protocol.ranges import Range, digest
-from auditlane.worker.sink.writer import Writer
+from auditlane.worker.protocol.partition_state import Range, digest
 from auditlane.worker.validation.batch import RawRange
 from auditlane.worker.validation.event_columns import EVENTS
 from auditlane.worker.validation.schema_cache import SchemaCache

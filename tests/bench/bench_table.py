@@ -28,10 +28,9 @@ from auditlane.contract.partition import Partition
 from auditlane.runtime.settings import load
 from auditlane.store import preflight
 from auditlane.store.client import connect
-from auditlane.store.event_insert import EncodedBatch, Table, columns_to_send
+from auditlane.store.event_insert import EncodedBatch, Table, Writer, columns_to_send
 from auditlane.store.migrate import known, migrate
-from auditlane.worker.protocol.ranges import Range
-from auditlane.worker.sink.writer import Writer
+from auditlane.worker.protocol.partition_state import Range
 from auditlane.worker.validation.batch import RawRange
 from auditlane.worker.validation.event_columns import EVENTS
 from auditlane.worker.validation.schema_cache import SchemaCache

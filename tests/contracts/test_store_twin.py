@@ -18,8 +18,7 @@ from auditlane.runtime.settings import load
 from auditlane.store import event_insert, preflight
 from auditlane.store.client import connect
 from auditlane.store.migrate import migrate
-from auditlane.worker.protocol.ranges import Range
-from auditlane.worker.sink import writer
+from auditlane.worker.protocol.partition_state import Range
 from auditlane.worker.validation.event_columns import EVENTS
 
 MONTH = 202611
@@ -111,7 +110,7 @@ class Real:
         return [int(row[0]) for row in self._client.query(query).result_rows]
 
     def held(self, first: int, last: int) -> dict[int, set[int]]:
-        return writer.Writer(self._client, self._made).stored(self._range(first, last, 0))
+        return event_insert.Writer(self._client, self._made).stored(self._range(first, last, 0))
 
     def remove(self) -> None:
         self._client.command(f"ALTER TABLE {self._events} DELETE WHERE 1", settings={"mutations_sync": 2})

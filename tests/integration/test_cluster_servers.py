@@ -28,8 +28,7 @@ from auditlane.store import cluster, cluster_init, event_insert, preflight
 from auditlane.store.client import connect
 from auditlane.store.insert_failures import classify
 from auditlane.store.migrate import Migration, known
-from auditlane.worker.protocol.ranges import Range
-from auditlane.worker.sink import writer as write
+from auditlane.worker.protocol.partition_state import Range
 from auditlane.worker.validation.event_columns import EVENTS
 
 NAMED = {
@@ -115,7 +114,7 @@ def test_init_through_any_replica_any_number_of_times_and_on_one_that_joins_late
     assert engine == "ReplicatedReplacingMergeTree"
 
 
-def stored(writer: write.Writer, range_: Range, rows: pa.Table) -> bool:
+def stored(writer: event_insert.Writer, range_: Range, rows: pa.Table) -> bool:
     """Whether an insert was acknowledged; a quorum insert may have to wait for another."""
     try:
         writer.insert(range_, 202611, event_insert.EncodedBatch(event_insert.columns_to_send(rows, range_)))
@@ -147,7 +146,7 @@ def test_a_range_inserted_through_every_replica_is_stored_once_on_each(servers: 
         table = preflight.check(client, servers.database, EVENTS.names, parts_per_second=1)
         kept = (*rows.column_names, "kafka_partition")
         table = replace(table, columns=tuple(one for one in table.columns if one[0] in kept))
-        wait_until(partial(stored, write.Writer(client, table), range_, rows))
+        wait_until(partial(stored, event_insert.Writer(client, table), range_, rows))
     for client in servers.clients:
         client.command(f"SYSTEM SYNC REPLICA `{servers.database}`.events")
         assert client.query(f"SELECT count() FROM `{servers.database}`.events").result_rows == [(count,)]

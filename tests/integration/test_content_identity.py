@@ -17,8 +17,7 @@ from auditlane.operations.stored_events import StoredEvents
 from auditlane.runtime import settings as settings_
 from auditlane.store import event_insert, migrate, preflight
 from auditlane.store.client import connect
-from auditlane.worker.protocol.ranges import Range
-from auditlane.worker.sink import writer
+from auditlane.worker.protocol.partition_state import Range
 from auditlane.worker.validation.event_columns import EVENTS
 from auditlane.worker.validation.schema_cache import SchemaCache
 from auditlane.worker.validation.validator import BatchValidator
@@ -70,7 +69,7 @@ class Store:
         last = self.at + len(sent) - 1
         columns = Columns([self.at, last], [NOW_MS] * 2, [b"acme"] * 2, [b""] * 2)
         range_ = Range(Partition(topic, 3), self.topic_id, self.at, last, columns, "", assignment_epoch=1)
-        writer.Writer(self.client, self.table).insert(
+        event_insert.Writer(self.client, self.table).insert(
             range_, month, event_insert.EncodedBatch(event_insert.columns_to_send(rows, range_))
         )
         self.at = last + 1

@@ -25,8 +25,7 @@ from auditlane.runtime.settings import Settings, load, variable
 from auditlane.store import event_insert, migrate, newest_offsets, preflight, presentation, roles
 from auditlane.store.client import connect
 from auditlane.store.link_claims import LinkClaims
-from auditlane.worker.protocol.ranges import Range
-from auditlane.worker.sink import writer as write
+from auditlane.worker.protocol.partition_state import Range
 from auditlane.worker.validation.event_columns import EVENTS
 
 MONTH = 202611
@@ -82,7 +81,7 @@ def test_a_worker_writes_and_looks(as_role: dict[str, Client]) -> None:
     narrow = replace(table, columns=tuple(one for one in table.columns if one[0] in rows.column_names))
     columns = Columns(offsets, [AT + one for one in offsets], [b""] * 10, [b""] * 10)
     range_ = Range(Partition("t", 0), TOPIC, 0, 9, columns, "", assignment_epoch=1)
-    writer = write.Writer(client, narrow)
+    writer = event_insert.Writer(client, narrow)
     for _ in range(2):
         writer.insert(range_, MONTH, event_insert.EncodedBatch(event_insert.columns_to_send(rows, range_)))
     assert writer.stored(range_) == {MONTH: set(offsets)}

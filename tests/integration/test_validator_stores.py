@@ -23,9 +23,8 @@ from auditlane.importer.sources import opened
 from auditlane.runtime import settings as settings_
 from auditlane.store import migrate, preflight
 from auditlane.store.client import connect
-from auditlane.store.event_insert import EncodedBatch, columns_to_send
-from auditlane.worker.protocol.ranges import Range
-from auditlane.worker.sink.writer import Writer
+from auditlane.store.event_insert import EncodedBatch, Writer, columns_to_send
+from auditlane.worker.protocol.partition_state import Range
 from auditlane.worker.validation.batch import RawRange
 from auditlane.worker.validation.event_columns import EVENTS
 from auditlane.worker.validation.schema_cache import SchemaCache

@@ -20,8 +20,7 @@ from auditlane.runtime.settings import load
 from auditlane.store import event_insert, newest_offsets, preflight
 from auditlane.store.client import connect
 from auditlane.store.migrate import migrate
-from auditlane.worker.protocol.ranges import Range
-from auditlane.worker.sink import writer as write
+from auditlane.worker.protocol.partition_state import Range
 from auditlane.worker.validation.event_columns import EVENTS
 
 MONTH = 202611
@@ -34,7 +33,7 @@ class Store:
         migrate(client, database)
         client.command(f"SYSTEM STOP MERGES `{database}`.events")
         self.table = preflight.check(client, database, EVENTS.names, parts_per_second=4)
-        self.writer = write.Writer(client, self.narrow(self.table))
+        self.writer = event_insert.Writer(client, self.narrow(self.table))
         self.topic_id = str(uuid.uuid4())
 
     def narrow(self, table: event_insert.Table) -> event_insert.Table:
@@ -182,7 +181,7 @@ def test_versions_that_insert_other_columns_exclude_one_another_by_token(store: 
     """The rows of the one are gone before the other sends the same range, so that its guard sees none of them."""
     store.client.command(f"ALTER TABLE `{store.database}`.events ADD COLUMN note String DEFAULT 'x'")
     columns = (*store.narrow(store.table).columns, ("note", "String"))
-    newer = write.Writer(store.client, replace(store.table, columns=columns))
+    newer = event_insert.Writer(store.client, replace(store.table, columns=columns))
     noted = store.rows(0, 9).append_column("note", pa.array(["y"] * 10))
     first, second = [(newer, noted), (store.writer, store.rows(0, 9))][:: 1 if newer_first else -1]
     store.writer, rows = first

@@ -17,7 +17,7 @@ from auditlane.contract.partition import Partition
 from auditlane.contract.recovery import AssignmentFacts, StartDecision
 from auditlane.worker.protocol.actions import Action, Commit, Seek
 from auditlane.worker.protocol.core import Core
-from auditlane.worker.protocol.ranges import Range
+from auditlane.worker.protocol.partition_state import Range
 
 ENOUGH = 600
 

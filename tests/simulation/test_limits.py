@@ -20,7 +20,7 @@ from auditlane.contract.message_columns import Columns
 from auditlane.contract.partition import Partition
 from auditlane.worker.protocol.actions import Write
 from auditlane.worker.protocol.core import Core
-from auditlane.worker.protocol.ranges import Range
+from auditlane.worker.protocol.partition_state import Range
 
 AT = Partition("t", 0)
 WINDOW = 3

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
@@ -21,11 +21,9 @@ from auditlane.runtime.failpoints import Failpoints
 from auditlane.runtime.log import get
 from auditlane.runtime.remedy import Remedy
 from auditlane.worker.consumer import Ends, unsupported
-from auditlane.worker.lag_gauge import LagGauge
-from auditlane.worker.metrics import Meters
+from auditlane.worker.metrics import LagGauge, Meters
 from auditlane.worker.protocol.actions import Action, Commit, Halt, Pause, Publish, Resume, Seek, Write
 from auditlane.worker.protocol.core import Core
-from auditlane.worker.protocol.stage import Stage
 from auditlane.worker.sink.insert_pool import Done
 
 BATCH: Final = 10_000
@@ -41,6 +39,25 @@ def now_ms() -> int:
     return time.monotonic_ns() // 1_000_000
 
 
+class Stage(Protocol):
+    """Takes work, does it elsewhere, gives back what became of it."""
+
+    def submit(self, work: Write | Publish) -> None:
+        """Hand over work. Called when the core asks for it; returns at once."""
+
+    def poll(self, wait_s: float = 0.0) -> list[Done]:
+        """What has ended since the last call; waits so long for the first. Called every turn of the loop."""
+
+    def close(self) -> None:
+        """Take no more; what is in flight goes on. Called once, when the worker has drained or gives up."""
+
+    def join(self, timeout_s: float) -> bool:
+        """Wait for what is in flight; whether all of it ended. Called after `close`."""
+
+    def terminate(self) -> None:
+        """Abandon what is in flight. Called when `join` ran out of time: the intent in Kafka hands it over."""
+
+
 class Runner:
     """One worker. `subscribe`, then `turn` until it says no, then `close`, all on one thread."""
 
@@ -49,7 +66,7 @@ class Runner:
         core: Core,
         consumer: Consumer,
         brokers: Brokers,
-        pool: Stage[Write | Publish, Done],
+        pool: Stage,
         meters: Meters,
         failpoints: Failpoints,
         ends: Ends,

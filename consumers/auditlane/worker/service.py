@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
 import signal
@@ -11,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from types import FrameType
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from clickhouse_connect.driver.client import Client
 from confluent_kafka import Consumer, Producer
@@ -31,8 +32,8 @@ from auditlane.runtime.log import get
 from auditlane.runtime.settings import Settings
 from auditlane.store import newest_offsets, preflight
 from auditlane.store.client import connect
+from auditlane.store.event_insert import Writer
 from auditlane.store.preflight import WINDOW_SECONDS
-from auditlane.worker import malloc
 from auditlane.worker.consumer import Ends, Membership, consumer_config
 from auditlane.worker.consumer_loop import Runner, Unsupported, now_ms
 from auditlane.worker.health import HealthServer
@@ -43,7 +44,6 @@ from auditlane.worker.sink.circuit_breaker import BreakerPolicy, CircuitBreaker
 from auditlane.worker.sink.dead_letters import DeadLetters
 from auditlane.worker.sink.insert_pool import InsertPool
 from auditlane.worker.sink.late_budget import LateBudget
-from auditlane.worker.sink.writer import Writer
 from auditlane.worker.validation.event_columns import EVENTS
 from auditlane.worker.validation.schema_cache import SchemaCache
 from auditlane.worker.validation.validator import BatchValidator
@@ -52,6 +52,9 @@ SOFT = 0.8  # of shutdown_timeout_s for storing what is held; the rest is for le
 READY_S = 2.0  # how old an answer about readiness may be
 HARD_EXIT = 70
 PROTOCOLS = {"auto": ("consumer", "classic"), "consumer": ("consumer",), "classic": ("classic",)}
+_TRIM_THRESHOLD: Final = -1, 256 << 20  # give memory back when so much at the heap's end is free
+_MMAP_THRESHOLD: Final = -3, 32 << 20  # glibc's largest: a buffer below it takes pages that are there already
+_ARENA_MAX: Final = -8, 1
 T = TypeVar("T")
 
 
@@ -78,7 +81,7 @@ class Service:
     def run(self) -> None:
         """Raises ConfigError when the promise cannot be kept with what is configured."""
         settings = self._settings
-        malloc.use_shared_arena()
+        _use_shared_arena()
         threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
         with ExitStack() as stack:
             stack.callback(self._ended.set)
@@ -215,6 +218,15 @@ class Service:
             missing["registry"] = error.message
         self._checked = time.monotonic(), missing
         return missing
+
+
+def _use_shared_arena() -> None:
+    """Once, before threads are started. Where the C library is not glibc, only Arrow's part is done."""
+    pa.set_memory_pool(pa.system_memory_pool())
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        for option, value in (_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX):
+            mallopt(option, value)
 
 
 def _settle_heap() -> None:

@@ -6,7 +6,7 @@ batchings of the same rows under one token were seen to be stored twice.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -42,6 +42,10 @@ REPLICATED: Final[dict[str, int | str]] = {
     "insert_quorum_parallel": 0,
     "select_sequential_consistency": 1,
 }
+
+
+_DAY_MS: Final = 86_400_000
+_CURRENT: Final = frozenset({"select_sequential_consistency"})
 
 
 class OffsetRange(Protocol):
@@ -188,3 +192,62 @@ def send(client: Client, text: str, rows: EncodedBatch, settings: dict[str, Any]
     """Run an INSERT over its rows. `command` would decode and scan the whole body to see whether it only reads."""
     data: Any = rows.with_statement(text)  # sent from where Arrow wrote it, without a copy
     client.raw_insert("", insert_block=data, settings=settings)
+
+
+def token(range_: OffsetRange, month: int, *, seen: Collection[int] | None = None, again: int = 0) -> str:
+    """The deduplication token of a range's rows of one month (yyyymm). The topic's id keeps a recreated topic apart.
+
+    `seen` are the offsets of the range and month that the table was seen to hold, if it was asked; `again` counts
+    inserts that were answered and changed nothing of that: their rows had been stored once, and removed by hand.
+    """
+    plain = f"{range_.topic_id}:{range_.partition.number}:{range_.first}-{range_.last}:{month}"
+    if not seen and not again:
+        return plain
+    return f"{plain}:{offsets_digest(sorted(seen or ()))}:{again}"
+
+
+class Writer:
+    """Sends the inserts. One client serves every insert thread. Its errors are clickhouse-connect's."""
+
+    def __init__(self, client: Client, table: Table) -> None:
+        self._client = client
+        self._table = table
+
+    def insert(
+        self,
+        range_: OffsetRange,
+        month: int,
+        rows: EncodedBatch,
+        *,
+        seen: Collection[int] | None = None,
+        again: int = 0,
+    ) -> None:
+        """Store the rows of one month that are not stored yet; returns when ClickHouse says that they are.
+
+        `seen` and `again` are of a range that may have been attempted before: what is stored must be asked again.
+        """
+        name = token(range_, month, seen=seen, again=again)
+        settings: dict[str, Any] = {**self._table.settings, "insert_deduplication_token": name}
+        expected_rows = None if seen is None else len(seen)
+        send(self._client, statement(self._table, range_, month, expected_rows=expected_rows), rows, settings)
+
+    def stored(self, range_: OffsetRange) -> dict[int, set[int]]:
+        """The range's offsets that are stored, by month."""
+        query = stored(self._table, range_, "toYYYYMM(occurred_at), groupUniqArray(kafka_offset)") + " GROUP BY 1"
+        current = {name: value for name, value in self._table.settings.items() if name in _CURRENT}
+        rows = self._client.query(query, settings=current).result_rows
+        return {int(month): set(map(int, offsets)) for month, offsets in rows}
+
+    def tenants_served(self, range_: OffsetRange) -> frozenset[str]:
+        """Return up to ten tenants of which the partition had events within a day before the range.
+
+        Raises clickhouse-connect's errors, as an insert does.
+        """
+        earliest = max(0, min(range_.columns.timestamps_ms) - _DAY_MS)
+        rows = self._client.query(
+            f"SELECT DISTINCT tenant_id FROM {self._table.quoted} WHERE kafka_topic_id = {{topic:UUID}} "  # noqa: S608
+            "AND kafka_partition = {partition:UInt32} AND kafka_timestamp >= fromUnixTimestamp64Milli({at:Int64}) "
+            "LIMIT 10",
+            parameters={"topic": range_.topic_id, "partition": range_.partition.number, "at": earliest},
+        ).result_rows
+        return frozenset(str(row[0]) for row in rows)

@@ -10,10 +10,10 @@ from simulator.clickhouse import Insert
 from simulator.world import World
 
 from auditlane.runtime.remedy import Failure, Remedy
+from auditlane.store.event_insert import token
 from auditlane.worker.protocol.actions import Publish, Write
 from auditlane.worker.protocol.core import Core
-from auditlane.worker.protocol.ranges import Range
-from auditlane.worker.sink.writer import token
+from auditlane.worker.protocol.partition_state import Range
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from auditlane.contract.intent import MAX_BYTES, Intent, UnknownIntent, decode
 from auditlane.contract.message_columns import Columns
-from auditlane.worker.protocol.ranges import digest
+from auditlane.worker.protocol.partition_state import digest
 
 offsets = st.integers(0, 2**63 - 1)
 

@@ -23,7 +23,7 @@ from auditlane.runtime.errors import DeliveryFailed, InvalidEvent, InvalidInput
 from auditlane.runtime.ids import uuid5
 from auditlane.sdk.encoding import Encoder
 from auditlane.sdk.results import FlushResult
-from auditlane.worker.validation import strict_decoder
+from auditlane.worker.validation import avro_binary
 
 LINE = {"tenant_id": "acme", "action": "a", "occurred_at": "2026-01-01T00:00:00Z"}
 
@@ -192,7 +192,7 @@ def encoded(line: dict[str, Any], *own: dict[str, Any]) -> dict[str, Any]:
     schema["fields"] += own
     encoder = Encoder.parse("s", 1, json.dumps(schema))
     _, datum = unframe(encoder.encode(AuditlaneLines().event(item(**line)), 10_000))
-    return strict_decoder.read(encoder.contract.fields, bytes(datum))
+    return avro_binary.read(encoder.contract.fields, bytes(datum))
 
 
 @pytest.mark.parametrize(("name", "kind", "value", "text"), TYPED)

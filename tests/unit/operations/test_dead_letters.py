@@ -31,7 +31,7 @@ from auditlane.operations.dlq.replay import chunks, replay
 from auditlane.operations.dlq.upgrade import NotResolved, SchemaUpgrader
 from auditlane.operations.dlq.view import decoded, view
 from auditlane.runtime.errors import RegistryUnavailable
-from auditlane.worker.protocol.ranges import Range
+from auditlane.worker.protocol.partition_state import Range
 from auditlane.worker.sink.dead_letters import cut_off
 from auditlane.worker.sink.dead_letters import headers as letter_headers
 from auditlane.worker.validation.batch import Rejection

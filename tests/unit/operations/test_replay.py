@@ -19,8 +19,8 @@ from auditlane.operations.replay.replay import resumed, tenant
 from auditlane.operations.replay.table_target import token
 from auditlane.operations.selection import Selection, Slice, Span
 from auditlane.runtime.errors import AlreadyRunning, ConfigError, InvalidEvent
-from auditlane.worker.protocol.ranges import Range
-from auditlane.worker.sink import writer
+from auditlane.store import event_insert
+from auditlane.worker.protocol.partition_state import Range
 
 ID = "6f9619ff-8b86-4011-b42d-00c04fc964ff"
 
@@ -58,8 +58,8 @@ def test_tokens_are_no_workers_and_no_other_replays() -> None:
     range_ = Range(Partition("audit.events", 3), ID, 5, 9, Columns(), "", 0)
     assert token("one", range_, 203001) != token("two", range_, 203001)
     assert token("one", range_, 203001) != token("one", range_, 203002)
-    assert token("one", range_, 203001) != writer.token(range_, 203001)
-    assert not writer.token(range_, 203001).startswith("replay:")
+    assert token("one", range_, 203001) != event_insert.token(range_, 203001)
+    assert not event_insert.token(range_, 203001).startswith("replay:")
     fewer = replace(range_, columns=Columns([6], [0], [b"k"], [b"v"]))
     assert token("one", fewer, 203001) != token("one", range_, 203001)  # a part of it was stored meanwhile
 

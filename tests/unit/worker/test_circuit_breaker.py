@@ -16,7 +16,7 @@ from auditlane.runtime.failpoints import Failpoints
 from auditlane.runtime.remedy import Failure, Remedy
 from auditlane.worker.protocol.actions import Commit, Halt, Write
 from auditlane.worker.protocol.core import Core, Policy
-from auditlane.worker.protocol.ranges import Range
+from auditlane.worker.protocol.partition_state import Range
 from auditlane.worker.sink.circuit_breaker import DAY_MS, BreakerPolicy, CircuitBreaker, PartitionBreaker, Traffic
 from auditlane.worker.sink.insert_pool import InsertPool
 from auditlane.worker.validation.schema_cache import SchemaCache

@@ -14,10 +14,9 @@ from auditlane.runtime.errors import ConfigError
 from auditlane.runtime.failpoints import Failpoints
 from auditlane.runtime.remedy import Remedy
 from auditlane.store import preflight
-from auditlane.store.event_insert import PINNED, EncodedBatch, Table, columns_to_send, statement
+from auditlane.store.event_insert import PINNED, EncodedBatch, Table, columns_to_send, statement, token
 from auditlane.store.insert_failures import HALT, LOOK, SLOWER, WAIT, classify
-from auditlane.worker.protocol.ranges import Range
-from auditlane.worker.sink.writer import token
+from auditlane.worker.protocol.partition_state import Range
 from auditlane.worker.validation.event_columns import EVENTS
 
 TOPIC = "00000000-0000-0000-0000-000000000001"

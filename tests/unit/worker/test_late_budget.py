@@ -17,7 +17,7 @@ from auditlane.contract.message_columns import Columns
 from auditlane.contract.partition import Partition
 from auditlane.runtime.failpoints import Failpoints
 from auditlane.worker.protocol.actions import Write
-from auditlane.worker.protocol.ranges import Range
+from auditlane.worker.protocol.partition_state import Range
 from auditlane.worker.sink.insert_pool import Done, InsertPool
 from auditlane.worker.sink.late_budget import OF_ALL, LateBudget, late_before
 from auditlane.worker.validation.batch import ValidationResult

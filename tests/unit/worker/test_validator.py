@@ -15,10 +15,9 @@ from auditlane.contract.reject_codes import RejectCode as R
 from auditlane.contract.schema_guids import HEADER, joined
 from auditlane.contract.wire import HEADER_BYTES
 from auditlane.runtime.errors import RegistryUnavailable
-from auditlane.worker.validation.batch import ValidationResult
+from auditlane.worker.validation.batch import UNKNOWN_GUIDS, ValidationResult
 from auditlane.worker.validation.event_columns import EVENTS
 from auditlane.worker.validation.schema_cache import REFUSAL_S, SchemaCache
-from auditlane.worker.validation.schema_guids import UNKNOWN_GUIDS
 from auditlane.worker.validation.validator import ORDER, BatchValidator
 
 DAY_US = 86_400_000_000

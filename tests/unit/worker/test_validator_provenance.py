@@ -12,7 +12,7 @@ from auditlane.contract.message_columns import Columns
 from auditlane.contract.partition import Partition
 from auditlane.contract.provenance import HEADER, TRAIL, Key, signature_of, signer
 from auditlane.contract.reject_codes import RejectCode
-from auditlane.worker.protocol.ranges import Range, digest
+from auditlane.worker.protocol.partition_state import Range, digest
 from auditlane.worker.validation.batch import RawRange, ValidationResult
 from auditlane.worker.validation.isolation import isolated
 from auditlane.worker.validation.schema_cache import SchemaCache

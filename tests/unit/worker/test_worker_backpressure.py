@@ -9,11 +9,10 @@ from auditlane.contract.message_columns import Columns
 from auditlane.contract.partition import Partition
 from auditlane.contract.recovery import AssignmentFacts
 from auditlane.runtime.remedy import Failure, Remedy
-from auditlane.worker.lag_gauge import LagGauge
+from auditlane.worker.metrics import LagGauge
 from auditlane.worker.protocol.actions import Action, Commit, Pause, Resume, Seek, Write
 from auditlane.worker.protocol.core import Core
-from auditlane.worker.protocol.partition_state import FAILING_MS, SLOW_MS, Policy
-from auditlane.worker.protocol.ranges import Range
+from auditlane.worker.protocol.partition_state import FAILING_MS, SLOW_MS, Policy, Range
 
 TOPIC = "00000000-0000-0000-0000-000000000001"
 P, Q, R, S = (Partition("t", number) for number in range(4))

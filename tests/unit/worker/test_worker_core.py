@@ -9,11 +9,10 @@ from auditlane.contract.message_columns import Columns
 from auditlane.contract.partition import Partition
 from auditlane.contract.recovery import AssignmentFacts
 from auditlane.runtime.remedy import Failure, Remedy
-from auditlane.worker.lag_gauge import Lag, LagGauge
+from auditlane.worker.metrics import Lag, LagGauge
 from auditlane.worker.protocol.actions import Action, Commit, Halt, Pause, Publish, Resume, Write
 from auditlane.worker.protocol.core import Core
-from auditlane.worker.protocol.partition_state import Policy
-from auditlane.worker.protocol.ranges import digest
+from auditlane.worker.protocol.partition_state import Policy, digest
 
 TOPIC = "00000000-0000-0000-0000-000000000001"
 P, Q = Partition("t", 0), Partition("t", 1)

@@ -13,12 +13,10 @@ from auditlane.runtime.failpoints import Failpoints
 from auditlane.runtime.metrics import METRICS
 from auditlane.runtime.remedy import Failure, Remedy
 from auditlane.worker.consumer_loop import Runner
-from auditlane.worker.lag_gauge import Lag, LagGauge
-from auditlane.worker.metrics import Meters
+from auditlane.worker.metrics import Lag, LagGauge, Meters
 from auditlane.worker.protocol.actions import Write
 from auditlane.worker.protocol.core import Core
-from auditlane.worker.protocol.partition_state import InFlightRange, PartitionState, Policy, Step
-from auditlane.worker.protocol.ranges import Range
+from auditlane.worker.protocol.partition_state import InFlightRange, PartitionState, Policy, Range, Step
 from auditlane.worker.sink.insert_pool import Done
 
 AT = Partition("t", 0)

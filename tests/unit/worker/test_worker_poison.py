@@ -15,7 +15,7 @@ from auditlane.contract.partition import Partition
 from auditlane.contract.reject_codes import RejectCode
 from auditlane.contract.wire import frame
 from auditlane.runtime.errors import RegistryRefused, RegistryUnavailable
-from auditlane.worker.protocol.ranges import Range
+from auditlane.worker.protocol.partition_state import Range
 from auditlane.worker.sink.dead_letters import headers
 from auditlane.worker.validation.batch import RawRange, Rejection, ValidationResult
 from auditlane.worker.validation.isolation import TRIES, isolated

@@ -16,11 +16,10 @@ from auditlane.contract.partition import Partition
 from auditlane.contract.reject_codes import RejectCode
 from auditlane.runtime.failpoints import Failpoints
 from auditlane.runtime.remedy import Remedy
-from auditlane.store.event_insert import EncodedBatch
+from auditlane.store.event_insert import EncodedBatch, token
 from auditlane.worker.protocol.actions import Publish, Write
-from auditlane.worker.protocol.ranges import Range
+from auditlane.worker.protocol.partition_state import Range
 from auditlane.worker.sink.insert_pool import Done, InsertPool
-from auditlane.worker.sink.writer import token
 from auditlane.worker.validation.batch import Rejection, ValidationResult
 
 MONTH = 202611

@@ -16,7 +16,7 @@ from auditlane.contract.tenant_contract import TenantContract
 from auditlane.contract.tenants import base_subject, is_tenant, tenant_of_key, tenant_subject
 from auditlane.contract.wire import frame, unframe
 from auditlane.runtime.errors import InvalidInput
-from auditlane.worker.validation import strict_decoder
+from auditlane.worker.validation import avro_binary
 from auditlane.worker.validation.schema_cache import CachedSchema
 
 _FAILURES: Final = (
@@ -84,8 +84,8 @@ class SchemaUpgrader:
             return Upgraded(value)
         try:
             datum = bytes(unframe(value)[1])
-            values = strict_decoder.read(known.contract.fields, datum)
-        except strict_decoder.Malformed:
+            values = avro_binary.read(known.contract.fields, datum)
+        except avro_binary.Malformed:
             return Upgraded(value)
         latest = self.latest(tenant)
         if latest.schema_id == known.schema_id:

@@ -13,7 +13,7 @@ from auditlane.contract.tenant_contract import TenantContract
 from auditlane.contract.wire import unframe
 from auditlane.operations.dlq.dry_run import DryRunResult, Found
 from auditlane.operations.dlq.to_json import time_of_us, to_json
-from auditlane.worker.validation import strict_decoder
+from auditlane.worker.validation import avro_binary
 from auditlane.worker.validation.schema_cache import CachedSchema
 
 _FIELDS: Final[dict[str, str]] = {
@@ -59,7 +59,7 @@ def decoded(
         return None, "The registry knows no schema of this id."
     if schema.contract is None:
         return None, schema.problem
-    values, problem = strict_decoder.read_partly(schema.contract.fields, datum)
+    values, problem = avro_binary.read_partly(schema.contract.fields, datum)
     return _shown(schema.contract, values), problem
 
 

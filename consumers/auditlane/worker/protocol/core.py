@@ -23,10 +23,16 @@ from auditlane.contract.recovery import TRUNCATED, AssignmentFacts, StartDecisio
 from auditlane.runtime.remedy import Failure, Remedy
 from auditlane.store.insert_rate import AdaptiveRate
 from auditlane.worker.protocol.actions import Action, Commit, Halt, Pause, Publish, Resume, Seek, Write
-from auditlane.worker.protocol.backpressure import MemoryGate
-from auditlane.worker.protocol.partition_state import SLOW_MS, InFlightRange, PartitionState, Policy, Step
-from auditlane.worker.protocol.ranges import Range, digest
-from auditlane.worker.protocol.scheduling import next_ranges
+from auditlane.worker.protocol.partition_state import (
+    SLOW_MS,
+    InFlightRange,
+    PartitionState,
+    Policy,
+    Range,
+    Step,
+    digest,
+)
+from auditlane.worker.protocol.scheduling import MemoryGate, next_ranges
 
 
 class Core:
@@ -327,7 +333,11 @@ class Core:
         if self.draining or len(stuck) == len(states) or self._held() < self.policy.buffer_bytes:
             return []
         share = self._memory.fair_share(len(self.partitions))
-        seeks = [state.shed() for state in stuck if state.held.size > share]
+        seeks: list[Seek] = []
+        for state in stuck:
+            if state.held.size > share:
+                state.shed()
+                seeks.append(Seek(state.partition, state.position))
         for state in sorted(stuck, key=lambda state: (state.failing_since is None, -state.held_bytes)):
             flight = state.flight
             assert flight is not None
@@ -335,7 +345,8 @@ class Core:
                 break
             waits = not flight.busy and now < flight.not_before  # else its next step may be the one that succeeds
             if waits and flight.step in (Step.WRITE, Step.PUBLISH) and state.held_bytes > share:
-                seeks.append(state.park(now + self.policy.park_ms))
+                state.park(now + self.policy.park_ms)
+                seeks.append(Seek(state.partition, state.position))
         return seeks
 
     def _unpark(self, now: int) -> None:

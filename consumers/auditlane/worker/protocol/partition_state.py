@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass, field
 from enum import Enum, auto
+
+import xxhash
 
 from auditlane.contract.intent import Intent
 from auditlane.contract.message_columns import Columns
 from auditlane.contract.partition import Partition
-from auditlane.worker.protocol.actions import Seek
-from auditlane.worker.protocol.ranges import Range
 
 FAILING_MS = 60_000  # a range that has failed for so long is told to people
 SLOW_MS = 2_000  # a step that takes longer leaves its place among the flights to another partition
@@ -29,6 +30,45 @@ class Policy:
     buffer_bytes: int = 96 << 20
     failing_ms: int = FAILING_MS
     park_ms: int = 15_000  # how long a range that fails, and was given up to make room, waits until it is read again
+
+
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+class Range:
+    """One sealed, contiguous range of a partition: what one intent names and one insert a month writes.
+
+    `first` and `last` are offsets, both included; Kafka's own control records make gaps within. `assignment_epoch`
+    counts the assignment it was sealed under: a result from another epoch is ignored. `redo` says that parts of it may
+    be stored already: it was rebuilt from an intent, or lies where the offset was set back or lost.
+    """
+
+    partition: Partition
+    topic_id: str
+    first: int
+    last: int
+    columns: Columns
+    digest: str
+    assignment_epoch: int
+    redo: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.partition}:{self.first}-{self.last}"
+
+
+def digest(columns: Columns) -> str:
+    """xxh64 over all that decides about the rows: offsets, timestamps, keys, values and signatures, each blob with its
+    length; signatures only where there is one.
+
+    Offsets are in it because a compacted or truncated log gives the same boundaries with fewer messages; keys and
+    timestamps because the tenant and the accepted times derive from them.
+    """
+    hashed = xxhash.xxh64()
+    parts: list[bytes | array[int]] = [columns.offsets, columns.timestamps_ms]
+    signatures = [columns.signatures] if columns.signatures.size else []
+    for blobs in (columns.keys, columns.values, *signatures):
+        parts += [*blobs.lengths, *blobs.data]
+    for part in parts:
+        hashed.update(part)
+    return hashed.hexdigest()
 
 
 class Step(Enum):
@@ -132,19 +172,18 @@ class PartitionState:
             return self.flight.busy_since, f"{self.flight.range}: its step ({self.flight.step.name}) has not ended yet"
         return None
 
-    def shed(self) -> Seek:
-        """Give up what was received and is not sealed, to make room: it is to be delivered again."""
+    def shed(self) -> None:
+        """Give up what was received and is not sealed, to make room: it is to be delivered again, from `position`."""
         self.held, self.position, self.gave_up = Columns(), self.begin, True
-        return Seek(self.partition, self.begin)
 
-    def park(self, until: int) -> Seek:
+    def park(self, until: int) -> None:
         """Give up the range in flight as well: its intent stands, and it is rebuilt as after a restart."""
         assert self.flight is not None
         range_ = self.flight.range
         self.rebuild = Intent(range_.topic_id, range_.first, range_.last, range_.digest)
         self.parked_until, self.parked_attempts = until, max(1, self.flight.attempts)
         self.flight, self.begin, self.oldest_ms = None, range_.first, range_.columns.timestamps_ms[0]
-        return self.shed()
+        self.shed()
 
     def halt(self, reason: str) -> None:
         self.halted = self.halted or reason  # the first reason is the one to act on

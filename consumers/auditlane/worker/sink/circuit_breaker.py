@@ -16,7 +16,7 @@ from threading import Lock
 from typing import Final, NamedTuple
 
 from auditlane.contract.partition import Partition
-from auditlane.worker.protocol.ranges import Range
+from auditlane.worker.protocol.partition_state import Range
 
 DAY_MS: Final = 86_400_000
 REMEMBERED: Final = 1_000  # tenants of one partition; those that were heard of last

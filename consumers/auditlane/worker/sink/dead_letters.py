@@ -23,7 +23,7 @@ from auditlane.contract.reject_codes import RejectCode
 from auditlane.contract.schema_guids import parted
 from auditlane.runtime import log
 from auditlane.runtime.remedy import Failure, Remedy
-from auditlane.worker.protocol.ranges import Range
+from auditlane.worker.protocol.partition_state import Range
 from auditlane.worker.validation.batch import Rejection
 
 _CONNECT: Final = "__connect.errors."

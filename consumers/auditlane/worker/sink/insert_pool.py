@@ -23,7 +23,7 @@ from auditlane.runtime.remedy import Failure, Remedy
 from auditlane.store.event_insert import EncodedBatch, columns_to_send
 from auditlane.store.insert_failures import classify
 from auditlane.worker.protocol.actions import Publish, Write
-from auditlane.worker.protocol.ranges import Range
+from auditlane.worker.protocol.partition_state import Range
 from auditlane.worker.sink.circuit_breaker import CircuitBreaker, Traffic
 from auditlane.worker.sink.dead_letters import DeadLetters, DlqPublishFailed
 from auditlane.worker.sink.late_budget import LateBudget, late_before

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Final
 from uuid import UUID
@@ -15,15 +16,20 @@ from pyarrow import Table
 from auditlane.contract.byte_columns import ByteColumn
 from auditlane.contract.message_columns import Columns
 from auditlane.contract.partition import Partition
+from auditlane.contract.provenance import TRAIL, Claim, verify
 from auditlane.contract.reject_codes import RejectCode
+from auditlane.contract.schema_guids import MARK, PREFIX_BYTES, guid_of
 from auditlane.contract.tenants import is_tenant, tenant_of_key
-from auditlane.contract.wire import HEADER_BYTES
+from auditlane.contract.wire import HEADER_BYTES, frame
 from auditlane.runtime._pyarrow import Column, pa
 from auditlane.worker.validation import checks
-from auditlane.worker.validation.signatures import Vouched, vouched
 
 Indexes = npt.NDArray[np.int64]
 _LONGEST_CACHED: Final = 256  # bytes
+NO_ID: Final = (1 << 32) - 1  # no registry gives it
+UNKNOWN_GUIDS: Final = 32  # of one key's tenant in a range; further ones are not asked for
+_CHUNK: Final = 4_096  # so many values are held twice
+Codes = npt.NDArray[np.int32]
 _FRAME: Final = np.dtype([("magic", "u1"), ("id", ">u4")])
 
 
@@ -64,6 +70,20 @@ class Rejection:
     message: str
     tenant: str | None
     schema_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Vouched:
+    """`codes` has an entry a message: 0 where nobody vouches for it, else the place in `claims`, counted from 1."""
+
+    codes: Codes
+    claims: tuple[Claim, ...] = ()
+
+    @property
+    def trail(self) -> checks.Mask:
+        """Which messages are of our own trail."""
+        ours = np.array([False, *(claim.client_id == TRAIL for claim in self.claims)])
+        return np.asarray(ours[self.codes])
 
 
 @dataclass(slots=True)
@@ -170,6 +190,64 @@ def _tenant_of(key: bytes) -> str | None:
     except UnicodeDecodeError:
         return None
     return tenant if is_tenant(tenant) else None
+
+
+def framed(raw: RawRange, id_of: Callable[[UUID, Collection[str]], int | None]) -> tuple[RawRange, dict[int, UUID]]:
+    """The range with an id in the place of every GUID; and by index the GUIDs that have none, whose id is NO_ID.
+
+    Raises what `id_of` raises. A range without GUIDs is given back as it is.
+    """
+    values = ByteColumn.of(raw.values)
+    maybe = np.flatnonzero(values.prefixes(1)[:, 0] == MARK[0]) if len(values) else np.zeros(0, dtype=np.int64)
+    guids = {index: guid for index in maybe.tolist() if (guid := guid_of(values[index])) is not None}
+    if not guids:
+        return raw, {}
+    made, nameless = list(values), dict[int, UUID]()
+    ids = _ids(guids, raw.keys, id_of)
+    for index, guid in guids.items():
+        schema_id = ids.get(guid)
+        if schema_id is None:
+            nameless[index] = guid
+        made[index] = frame(NO_ID if schema_id is None else schema_id, values[index][PREFIX_BYTES:])
+    return replace(raw, values=made), nameless
+
+
+def _ids(
+    guids: dict[int, UUID], keys: Sequence[bytes | None], id_of: Callable[[UUID, Collection[str]], int | None]
+) -> dict[UUID, int | None]:
+    """Each GUID once. A tenant that names many unknown ones keeps nobody waiting for answers."""
+    ids: dict[UUID, int | None] = {}
+    unknown: Counter[str] = Counter()
+    named: defaultdict[UUID, set[str]] = defaultdict(set)
+    for index, guid in guids.items():
+        named[guid].add(tenant_of_bytes(keys[index]) or "")
+    for index, guid in guids.items():
+        tenant = tenant_of_bytes(keys[index]) or ""
+        if guid in ids or unknown[tenant] >= UNKNOWN_GUIDS:
+            continue
+        ids[guid] = id_of(guid, named[guid])
+        unknown[tenant] += ids[guid] is None
+    return ids
+
+
+def vouched(
+    signatures: Sequence[bytes | None], keys: Sequence[bytes | None], values: ByteColumn, secrets: Mapping[str, bytes]
+) -> Vouched:
+    """Verify the messages that have a signature; the others cost nothing. `keys` and `values` are of all of them."""
+    codes = np.zeros(len(values), dtype=np.int32)
+    headers = ByteColumn.of(signatures)
+    if not headers.size or not secrets:
+        return Vouched(codes)
+    claims: dict[Claim, int] = {}
+    signed = np.flatnonzero(headers.sizes())
+    for first in range(0, len(signed), _CHUNK):
+        chunk = signed[first : first + _CHUNK]
+        columns = (blobs.slices_after(chunk, 0) for blobs in (headers, ByteColumn.of(keys), values))
+        for index, header, key, value in zip(chunk.tolist(), *columns, strict=True):
+            claim = verify(secrets, header, key, value)
+            if claim is not None:
+                codes[index] = claims.setdefault(claim, len(claims) + 1)
+    return Vouched(codes, tuple(claims))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from pyarrow import Table
 from auditlane.contract.provenance import FILLABLE
 from auditlane.contract.tenant_contract import Field, base_fields
 from auditlane.runtime._pyarrow import Column, pa, pc
+from auditlane.worker.validation.batch import Codes, Vouched
 from auditlane.worker.validation.decoder import BASE, DecodedBatch, arrow_type
-from auditlane.worker.validation.signatures import Codes, Vouched
 
 # For each group of `DecodedBatch`, by field: the rows in which its default stands for a value that was not set.
 Standing = Sequence[Mapping[str, npt.NDArray[np.bool_]]]

@@ -12,12 +12,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
-from auditlane.contract.registry_reader import Registry
+from auditlane.contract.registry_reader import Registry, Version, Versions
 from auditlane.contract.tenant_contract import Field, TenantContract
 from auditlane.contract.tenants import base_subject, tenant_of_subject, tenant_subject
 from auditlane.runtime import log
@@ -25,7 +25,6 @@ from auditlane.runtime.errors import InvalidInput, RegistryRefused, RegistryUnav
 from auditlane.runtime.lru_cache import LruCache
 from auditlane.worker.validation.checks import unmatchable
 from auditlane.worker.validation.registry_patience import Patience
-from auditlane.worker.validation.unset_defaults import FirstDefaults, standing
 
 REFUSAL_S: Final = 2.0
 KEPT_CHARACTERS: Final = 16 << 20  # of the schemas whose contracts are kept; some 5,000 of the base event's size
@@ -43,6 +42,25 @@ class CachedSchema:
     contract: TenantContract | None
     problem: str = ""
     size: int = 0  # characters of its text
+
+
+@dataclass(frozen=True, slots=True)
+class FirstDefaults:
+    """The first defaults of a subject's fields, by name, in its versions up to `read`."""
+
+    read: int = 0
+    defaults: dict[str, Any] = field(default_factory=dict)
+
+    def through(self, registry: Versions[Version], subject: str, names: Collection[str]) -> FirstDefaults:
+        """Read on until all the names are found, or there are no more versions. Raises what the registry raises."""
+        read, defaults = self.read, dict(self.defaults)
+        numbers = iter(registry.versions(subject) if not defaults.keys() >= set(names) else ())
+        while not defaults.keys() >= set(names) and (number := next(numbers, None)) is not None:
+            if number > read:
+                for one in _own(registry, subject, number):
+                    defaults.setdefault(one.name, one.default)
+                read = number
+        return FirstDefaults(read, defaults)
 
 
 class SchemaCache:
@@ -277,3 +295,20 @@ def _asked(question: Callable[[], T]) -> T:
         raise RegistryUnavailable(error.message, fix=error.fix) from error
     except Exception as error:
         raise RegistryUnavailable(f"What the registry answers cannot be read: {error!r}.") from error
+
+
+def standing(fields: Collection[Field], chains: Collection[FirstDefaults]) -> frozenset[str]:
+    """The fields whose default is the first one in each of the subjects that have the field. Pure."""
+    return frozenset(
+        one.name
+        for one in fields
+        if one.default is not None
+        and {repr(chain.defaults[one.name]) for chain in chains if one.name in chain.defaults} == {repr(one.default)}
+    )
+
+
+def _own(registry: Versions[Version], subject: str, number: int) -> tuple[Field, ...]:
+    try:
+        return TenantContract.parse(registry.version(subject, number).schema).own
+    except (InvalidInput, SchemaNotFound):  # no event is written with it; deleted meanwhile
+        return ()

@@ -22,12 +22,10 @@ from auditlane.contract.wire import HEADER_BYTES
 from auditlane.runtime._pyarrow import pa, pc
 from auditlane.runtime.lru_cache import LruCache
 from auditlane.worker.validation import checks, event_columns
-from auditlane.worker.validation.batch import Indexes, RawRange, ValidationBatch, ValidationResult
-from auditlane.worker.validation.decoder import DecodedBatch, DecodedGroup, Decoder, read
+from auditlane.worker.validation.batch import Indexes, RawRange, ValidationBatch, ValidationResult, framed
+from auditlane.worker.validation.decoder import DecodedBatch, DecodedGroup, Decoder, read, without_malformed
 from auditlane.worker.validation.isolation import isolated
 from auditlane.worker.validation.schema_cache import KEPT_CHARACTERS, CachedSchema, SchemaCache
-from auditlane.worker.validation.schema_guids import framed
-from auditlane.worker.validation.suspect_rows import without_malformed
 
 # TENANT_MISMATCH stands for two checks: the key against a dedicated topic (before the schema is looked at), and the
 # event's tenant_id against the key.

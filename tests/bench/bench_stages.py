@@ -73,8 +73,8 @@ def stages(load: Load, rows: int) -> dict[str, float]:
                 text = timed("digest", lambda c=cut: digest(c), count)
                 sealed = Range(at, _ID, cut.offsets[0], cut.offsets[-1], cut, text, 1)
                 raw = RawRange(at[0], _ID, at[1], cut.offsets, cut.timestamps_ms, cut.keys, cut.values)
-                verdict = timed("judge", lambda r=raw: validator.validate(r, ingested_at_ms=1_750_000_000_000), count)
-                for month, accepted in verdict.rows.items():
+                result = timed("judge", lambda r=raw: validator.validate(r, ingested_at_ms=1_750_000_000_000), count)
+                for month, accepted in result.rows.items():
                     packed = timed("serialise", lambda s=sealed, a=accepted: EncodedBatch(columns_to_send(a, s)), count)
                     timed("send", lambda s=sealed, m=month, p=packed: writer.insert(s, m, p), count)
         client.close()

@@ -100,9 +100,9 @@ def ranges(count: int, rows: int) -> list[tuple[Range, dict[int, Any]]]:
     for first in range(0, count, rows):
         keys, values = zip(*((key.encode(), value) for key, value in pairs[first : first + rows]), strict=True)
         offsets, times = list(range(first, first + len(keys))), [now_ms + first // 100] * len(keys)
-        verdict = validator.validate(RawRange(TOPIC, _ID, 0, offsets, times, keys, values), ingested_at_ms=now_ms)
+        result = validator.validate(RawRange(TOPIC, _ID, 0, offsets, times, keys, values), ingested_at_ms=now_ms)
         columns = Columns(offsets, times, list(keys), list(values))
-        found.append((Range(Partition(TOPIC, 0), _ID, offsets[0], offsets[-1], columns, "", 1), verdict.rows))
+        found.append((Range(Partition(TOPIC, 0), _ID, offsets[0], offsets[-1], columns, "", 1), result.rows))
     return found
 
 

@@ -121,12 +121,12 @@ def main() -> None:
         costs = []
         for _ in range(RUNS):
             before = time.process_time()
-            verdict = validator.validate(raw, ingested_at_ms=NOW_MS)
+            result = validator.validate(raw, ingested_at_ms=NOW_MS)
             costs.append((time.process_time() - before) / given.rows * 1e6)
         found[name] = round(min(costs), 2)
         size = sum(map(len, (value or b"" for value in raw.values))) / given.rows
         if not given.json:
-            print(f"{name:15} {found[name]:6.2f} µs an event of {size:.0f} bytes, {len(verdict.rejected)} refused")
+            print(f"{name:15} {found[name]:6.2f} µs an event of {size:.0f} bytes, {len(result.rejected)} refused")
         if given.stages:
             with cProfile.Profile() as profile:
                 validator.validate(raw, ingested_at_ms=NOW_MS)

@@ -119,7 +119,7 @@ def test_a_truncated_log_goes_on_once_its_rows_are_moved_aside(world: World, com
     assert second.stop() == 0
 
     command = ("accept-loss", topic, "0", "--to", "40", "--yes")
-    assert "rows of offsets 40-49, which Kafka gives out again" in commands.text(*command, code=5)
+    assert "rows with offsets 40-49, which Kafka will assign again" in commands.text(*command, code=5)
     world.client.command(f"SYSTEM START MERGES {world.events}")
     world.client.command(
         f"ALTER TABLE {world.events} UPDATE kafka_topic_id = toUUID('00000000-0000-0000-0000-000000000000') "

@@ -56,9 +56,9 @@ class Store:
     def rows(self, sent: Sequence[Sent], topic: str = TOPIC) -> Any:
         values, signatures = [value for value, _ in sent], [signature for _, signature in sent]
         raw = raw_range(values, first=self.at, signatures=signatures, topic=topic)
-        verdict = self.validate.validate(raw, ingested_at_ms=NOW_MS)
-        assert not verdict.rejected, verdict.rejected[0].message
-        [(month, rows)] = verdict.rows.items()
+        result = self.validate.validate(raw, ingested_at_ms=NOW_MS)
+        assert not result.rejected, result.rejected[0].message
+        [(month, rows)] = result.rows.items()
         return month, rows
 
     def take(self, value: bytes, signature: bytes | None = None, topic: str = TOPIC) -> None:

@@ -21,7 +21,7 @@ def lag(commands: Commands, *options: str, code: int = 0) -> Any:
 
 def test_lag_before_during_and_after_a_worker(world: World, commands: Commands) -> None:
     error = lag(commands, code=3)
-    assert "neither a member nor an offset" in str(error)
+    assert "no member and no committed offset" in str(error)
     world.produce(5, partition=0)
     world.commit(0, 2)
     told = lag(commands)

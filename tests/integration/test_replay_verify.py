@@ -1,4 +1,4 @@
-"""Replay and verify on real parts: what was deleted comes back and nothing else, and every offset has its fate."""
+"""Replay and verify on real parts: what was deleted comes back and nothing else, and every offset has its status."""
 
 from __future__ import annotations
 
@@ -69,9 +69,9 @@ def offsets(world: World, table: str = "events") -> list[Where]:
 
 
 def wrong(found: dict[str, Any]) -> list[tuple[int, int, int, str]]:
-    """(partition, first, last, fate) of what verify lists as wrong."""
+    """(partition, first, last, status) of what verify lists as wrong."""
     return [
-        (one["partition"], run["first"], run["last"], run["fate"]) for one in found["ranges"] for run in one["wrong"]
+        (one["partition"], run["first"], run["last"], run["status"]) for one in found["ranges"] for run in one["wrong"]
     ]
 
 
@@ -94,7 +94,7 @@ def test_verify_finds_rows_deleted_and_inserted_by_hand_and_replay_restores_the_
     assert wrong(found) == [(0, 7, 7, "missing")]
     assert {one["partition"]: one["stray"] for one in found["ranges"]} == {0: [], 1: [900000]}
     assert [(one["topic"], one["rows"]) for one in found["extra_origins"]] == [("", 1)]
-    assert 'auditlane_verify_offsets{fate="missing"} 1.0' in metrics.read_text()
+    assert 'auditlane_verify_offsets{status="missing"} 1.0' in metrics.read_text()
     assert "auditlane_verify_ok 0.0" in metrics.read_text()
 
     now = offsets(world)
@@ -153,7 +153,7 @@ def test_every_offset_has_a_fate(world: World, commands: Commands) -> None:
     insert(world, "kafka_offset = 5", "generateUUIDv4() AS event_id")
     found = commands.run("verify", topic, code=1)
     [range_] = [one for one in found["ranges"] if one["partition"] == 0]
-    assert [(run["first"], run["last"], run["count"], run["fate"]) for run in range_["offsets"]] == [
+    assert [(run["first"], run["last"], run["count"], run["status"]) for run in range_["offsets"]] == [
         (0, 19, 20, "stored"),
         (20, 20, 1, "dead_lettered"),
         (21, 21, 1, "stored"),
@@ -219,7 +219,12 @@ def test_what_a_contract_refuses_since_it_was_stored_comes_back(world: World, co
     assert offsets(world) == before
 
     rebuilt = commands.run("replay", topic, "--into-table", "rebuilt")
-    assert (rebuilt["stored"], rebuilt["dead_lettered"], rebuilt["to_bury"], rebuilt["refused"]) == (69, 1, 1, {})
+    assert (rebuilt["stored"], rebuilt["dead_lettered"], rebuilt["left_to_workers"], rebuilt["refused"]) == (
+        69,
+        1,
+        1,
+        {},
+    )
     world.client.command(f"TRUNCATE TABLE `{database}`.rebuilt")
     told = commands.text("verify", topic, "--table", "rebuilt", code=1)
     assert f"`auditlane replay {topic} --into-table rebuilt` stores what is missing." in told
@@ -241,9 +246,8 @@ def test_what_kafka_dropped_and_what_the_workers_have_not_done_is_not_wrong(worl
     }
     done = commands.run("replay", world.settings.topic)
     assert (done["stored"], done["read"]) == (0, 30)
-    assert done["notes"] == [
-        f"{world.settings.topic}[0]: what is from offset 40 on waits for the workers; run it again for that."
-    ]
+    later = "offsets from 40 on are not completed by the workers yet; run the command again later."
+    assert done["notes"] == [f"{world.settings.topic}[0]: {later}"]
 
 
 def test_a_replay_stores_the_offsets_times_and_tenants_that_are_asked_for(world: World, commands: Commands) -> None:
@@ -396,7 +400,7 @@ def test_what_cannot_be_replayed_or_verified(world: World, commands: Commands) -
         (["--into-table", "events"], "cannot be the target"),
         (["--into-table", "settings"], "cannot be the target"),
         (["--into-table", "no-name"], "cannot be the target"),
-        (["--into-table", "unlike"], "is not made like"),
+        (["--into-table", "unlike"], "does not have the structure of"),
         (["--into-table", "a", "--into-topic", "b"], "one target"),
         (["--into-topic", settings.topic], "cannot be the target"),
         (["--into-topic", f"{settings.topic}.copy"], "The workers read"),
@@ -436,7 +440,7 @@ def test_contents_are_compared_where_that_is_asked(world: World, commands: Comma
     found = commands.run("verify", topic, "--content", code=1)
     assert not found["ok"]
     assert (found["counts"]["stored"], found["counts"]["differs"]) == (15, 5)
-    runs = [(run["first"], run["fate"], run["reason"]) for one in found["ranges"] for run in one["wrong"]]
+    runs = [(run["first"], run["status"], run["reason"]) for one in found["ranges"] for run in one["wrong"]]
     assert runs == [(offset, "differs", fields) for offset, (fields, _) in changes.items()]
     assert "5 not as they were sent" in commands.text("verify", topic, "--content", code=1)
     assert commands.run("verify", topic)["ok"], "presence alone was asked for"

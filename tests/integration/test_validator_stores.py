@@ -53,14 +53,14 @@ def client(clickhouse: str, unique: str) -> Any:
 def stored_as_judged(client: Any, database: str, raw: RawRange) -> int:
     """Judge, insert, read back, compare every column; the number of rows."""
     validator = BatchValidator(SchemaCache(REGISTRY, topic=TOPIC, refresh_s=30), topic=TOPIC, max_event_bytes=524_288)
-    verdict = validator.validate(raw, ingested_at_ms=NOW_MS + 1)
-    assert verdict.rejected == []
+    result = validator.validate(raw, ingested_at_ms=NOW_MS + 1)
+    assert result.rejected == []
     expected: list[dict[str, Any]] = []
     writer = Writer(client, preflight.check(client, database, EVENTS.names, parts_per_second=1))
     columns = Columns(raw.offsets, raw.timestamps_ms, raw.keys, raw.values)
     partition = Partition(raw.topic, raw.partition)
     range_ = Range(partition, raw.topic_id, raw.offsets[0], raw.offsets[-1], columns, "", assignment_epoch=1)
-    for month, table in verdict.rows.items():
+    for month, table in result.rows.items():
         assert table.schema.equals(EVENTS)
         writer.insert(range_, month, EncodedBatch(columns_to_send(table, range_)))
         expected += table.to_pylist()

@@ -1,5 +1,5 @@
-"""Operates the workers: lag, offsets, accepted losses, dead letters, replay and verification.
+"""Tools for operators: lag, offsets, accepted losses, dead letters, replay and verification.
 
 Nothing here is on the path of events. The command line, the doctor and the server's administration use it; of the
-worker it knows `validation` alone.
+worker it imports only `validation`.
 """

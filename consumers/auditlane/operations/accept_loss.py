@@ -1,4 +1,4 @@
-"""A loss that somebody accepts: where the group goes on in a halted partition, decided from what is known of it."""
+"""Decides where the group continues in a halted partition once an operator accepts the loss of messages."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ ASIDE = "docs/operate/workers.md#a-truncated-log"
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """The group goes on at `to`; it would have gone on at `first`. `metadata` is of the commit that says so: whatever
-    was attempted before is compared with the store, so that nothing is doubled."""
+    """An accepted loss: the group continues at `to` instead of `first`.
+
+    `metadata` is that of the commit. It makes the workers compare ranges that may have been attempted before with the
+    store, so that nothing is stored twice.
+    """
 
     partition: Partition
     topic_id: str
@@ -25,22 +28,22 @@ class Loss:
 
     @property
     def offsets(self) -> int:
-        """How many are given up."""
+        """The number of offsets given up."""
         return max(0, self.to - self.first)
 
 
 def plan(found: AssignmentFacts, to: int, *, highest: int | None, at_ms: int) -> Loss:
-    """`highest` is the highest offset that the store holds of the partition.
+    """Plan to continue at `to`. `highest` is the highest offset that the store holds of the partition.
 
-    Raises ConfigError where `to` is not an offset to go on at, or would skip what Kafka still holds; Conflict where
-    rows of lost messages stand at offsets that Kafka gives out again.
+    Raises ConfigError if `to` is out of range or would skip messages that Kafka still holds; Conflict if stored rows of
+    lost messages have offsets that Kafka will assign again.
     """
     at, intent = found.partition, _intent(found)
     if not found.low <= to <= found.high:
         raise ConfigError(
             f"{at} begins at offset {found.low} and ends before {found.high}.",
             field="--to",
-            fix="Use the offset that the worker's message says.",
+            fix="Use the offset in the worker's message.",
         )
     first = _first(found, intent)
     held = max(first, found.low)
@@ -55,9 +58,9 @@ def plan(found: AssignmentFacts, to: int, *, highest: int | None, at_ms: int) ->
     reused = to if again else found.high
     if highest is not None and highest >= reused:
         raise Conflict(
-            f"{at}: the store holds rows of offsets {reused}-{highest}, which Kafka gives out again: "
+            f"{at}: the store holds rows with offsets {reused}-{highest}, which Kafka will assign again: "
             "new messages would count as stored.",
-            fix=f"Move those rows aside first: {ASIDE}.",
+            fix=f"Move those rows to another table first: {ASIDE}.",
         )
     recheck_below = max(found.high, first, (highest or 0) + 1, (pending.last or 0) + 1 if pending else 0)
     return Loss(
@@ -73,7 +76,7 @@ def _intent(found: AssignmentFacts) -> Intent | None:
 
 
 def _first(found: AssignmentFacts, intent: Intent | None) -> int:
-    """The first offset that is not known to be stored or dead-lettered."""
+    """Return the first offset that is not known to be stored or dead-lettered."""
     if found.committed is not None and (intent is None or intent.topic_id == found.topic_id):
         return found.committed
     stored = found.stored

@@ -1,4 +1,4 @@
-"""The consumer group as a whole: who is in it, and an offset of it set by hand."""
+"""The consumer group: its members, and setting an offset by hand."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from auditlane.operations.kafka_offsets import MOVING
 from auditlane.runtime.errors import Conflict, KafkaUnavailable
 from auditlane.runtime.settings import Settings
 
-# What brokers answer to an offset by hand while the group has members.
+# Errors of a commit by hand while the group has members.
 _MEMBERS: Final = frozenset(
     {
         KafkaError.UNKNOWN_MEMBER_ID,
@@ -28,7 +28,7 @@ _MEMBERS: Final = frozenset(
 
 
 def members(admin: AdminClient, group: str, ask_s: float) -> list[Any]:
-    """The group's members as Kafka describes them; none when there is no such group. Raises KafkaUnavailable."""
+    """Return the group's members as Kafka describes them, none if there is no such group. Raises KafkaUnavailable."""
     try:
         listed = admin.list_consumer_groups(request_timeout=ask_s).result(ask_s)
         if group not in {one.group_id for one in listed.valid}:
@@ -40,16 +40,16 @@ def members(admin: AdminClient, group: str, ask_s: float) -> list[Any]:
 
 
 def name(member: Any) -> str:
-    """Client and address, and enough of its id to tell the processes of one machine apart."""
+    """Return client and address, and enough of the id to distinguish processes of one host."""
     own = member.member_id.removeprefix(f"{member.client_id}-")  # the classic protocol's ids begin with the client's
     return f"{member.client_id}/{member.host.lstrip('/')} {own[:6]}"
 
 
 def has_members(group: str, count: int = 0) -> Conflict:
-    """Kafka takes an offset by hand only when nobody is there who could overwrite it."""
+    """Return the error for a commit by hand while the group has members, which could overwrite it."""
     who = f"{count} member{'s' * (count != 1)}" if count else "members"
     return Conflict(
-        f"The group {group} has {who}: Kafka takes an offset by hand only when it has none.",
+        f"The consumer group {group} has {who}: Kafka accepts an offset by hand only when it has none.",
         fix="Stop every worker of the group, run this again, then start them.",
     )
 
@@ -72,7 +72,7 @@ def commit(settings: Settings, partition: Partition, offset: int, metadata: str,
             if error.code() in _MEMBERS:
                 raise has_members(settings.consumer_group)
             if error.code() not in MOVING or time.monotonic() > deadline:
-                raise KafkaUnavailable(f"The brokers did not take the offset: {error.str()}.")
+                raise KafkaUnavailable(f"The brokers did not accept the offset: {error.str()}.")
             time.sleep(0.1)
     finally:
         consumer.close()

@@ -1,4 +1,4 @@
-"""Asks Kafka, without a group, where a topic's partitions begin and end and what the live group has committed."""
+"""Reads, without joining a group, where a topic's partitions begin and end and what the live group has committed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ MOVING: Final = frozenset(
 
 
 class KafkaOffsets:
-    """Only reads. Every method raises KafkaUnavailable, where an answer took longer than `ask_s` too."""
+    """Reads offsets, changes none. Every method raises KafkaUnavailable, also if an answer takes more than `ask_s`."""
 
     def __init__(self, settings: Settings, *, ask_s: float = ASK_S) -> None:
         self._ask_s = ask_s
@@ -46,81 +46,92 @@ class KafkaOffsets:
         )
 
     def close(self) -> None:
-        """End the connections. The group does not notice."""
+        """Close the connections. The group is not affected."""
         self._group.close()
 
     def topics(self) -> list[str]:
-        """The topics that the workers read."""
-        known = _asked(lambda: self._admin.list_topics(timeout=self._ask_s).topics)
+        """Return the topics that the workers read."""
+        known = _answer(lambda: self._admin.list_topics(timeout=self._ask_s).topics)
         return sorted(name for name in known if self.consumed(name))
 
     def consumed(self, topic: str) -> bool:
-        """Whether the workers subscribe to a topic of this name."""
+        """Return whether the workers subscribe to a topic of this name."""
         return self._subscribed.match(topic) is not None
 
     def partitions(self, topic: str) -> list[Partition]:
-        """The topic's partitions. Raises NotFound."""
-        found = _asked(lambda: self._admin.list_topics(timeout=self._ask_s).topics.get(topic))
+        """Return the topic's partitions. Raises NotFound."""
+        found = _answer(lambda: self._admin.list_topics(timeout=self._ask_s).topics.get(topic))
         if found is None or found.error is not None:
             raise NotFound(f"Kafka has no topic {topic}.", field="topic")
         return [Partition(topic, number) for number in sorted(found.partitions)]
 
     def topic_id(self, topic: str) -> str:
-        """The topic's id as UUID text."""
+        """Return the topic's id as UUID text."""
         return Brokers(lambda: self._admin, lambda *_: None).topic_ids([topic])[topic]
 
     def bounds(self, topic: str, selection: Selection) -> list[Bounds]:
-        """Every partition's bounds, its commit read first: what it says is done was done when the ends were read."""
+        """Return every partition's bounds. Commits are read first, so that what they cover precedes the ends."""
         partitions = self.partitions(topic)
         topic_id, consumed = self.topic_id(topic), self.consumed(topic)
         committed = _of_topic(self.commits(partitions), topic_id)
         low, high = self.low(partitions), self.high(partitions)
         since, until = (self._at(partitions, at, high) for at in (selection.since_ms, selection.until_ms))
         return [
-            Bounds(one, topic_id, low[one], high[one], committed.get(one), since.get(one), until.get(one), consumed)
-            for one in partitions
+            Bounds(
+                partition,
+                topic_id,
+                low[partition],
+                high[partition],
+                committed.get(partition),
+                since.get(partition),
+                until.get(partition),
+                consumed,
+            )
+            for partition in partitions
         ]
 
     def committed(self, partitions: Iterable[Partition]) -> dict[Partition, int | None]:
-        """What the live group has committed, None where it has not."""
+        """Return the live group's committed offsets, None where it has none."""
         return {one: commit and commit[0] for one, commit in self.commits(partitions).items()}
 
     def commits(self, partitions: Iterable[Partition]) -> dict[Partition, Commit | None]:
-        """(offset, metadata) of each, None where nothing is committed.
+        """Return (offset, metadata) of each partition, None where nothing is committed.
 
-        Asked by a consumer that names the group and never joins it: librdkafka's admin client (2.16) crashes the
-        process when a coordinator that has just moved answers this question.
+        Uses a consumer that names the group and never joins it: librdkafka's admin client (2.16) crashes the process
+        when a coordinator that has just moved answers this request.
         """
-        asked = [TopicPartition(*one) for one in partitions]
+        wanted = [TopicPartition(*one) for one in partitions]
         deadline = time.monotonic() + self._ask_s
         while True:
             try:
-                answers = self._group.committed(asked, timeout=self._ask_s)
+                answers = self._group.committed(wanted, timeout=self._ask_s)
                 break
             except KafkaException as error:
                 if error.args[0].code() not in MOVING or time.monotonic() > deadline:
                     raise _unanswered(error) from error
                 time.sleep(0.1)
-        for one in answers:
-            if one.error is not None:
-                raise KafkaUnavailable(f"No committed offset of {one.topic}[{one.partition}]: {one.error}.")
+        for answer in answers:
+            if answer.error is not None:
+                raise KafkaUnavailable(
+                    f"The committed offset of {answer.topic}[{answer.partition}] cannot be read: {answer.error}."
+                )
         return {
-            Partition(one.topic, one.partition): None
-            if one.offset == OFFSET_INVALID
-            else (one.offset, one.metadata or "")
-            for one in answers
+            Partition(answer.topic, answer.partition): None
+            if answer.offset == OFFSET_INVALID
+            else (answer.offset, answer.metadata or "")
+            for answer in answers
         }
 
     def low(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
-        """The first offset that Kafka holds of each."""
+        """Return the first offset that Kafka holds of each partition."""
         return self._offsets(partitions, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
 
     def high(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
-        """One past the last offset that a reader of committed messages sees of each."""
+        """Return one past the last offset of each partition that a read-committed reader sees."""
         return self._offsets(partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]
 
     def count_since(self, at_ms: int) -> int:
-        """How many messages, over all topics that the workers read, Kafka has that were sent at this time or later."""
+        """Count the messages sent at `at_ms` or later, over all topics that the workers read."""
         partitions = [one for topic in self.topics() for one in self.partitions(topic)]
         high = self.high(partitions)
         return sum(high[one] - offset for one, offset in self._at(partitions, at_ms, high).items())
@@ -132,22 +143,22 @@ class KafkaOffsets:
         return {one: high[one] if offset < 0 else offset for one, offset in found.items()}
 
     def _offsets(self, partitions: Iterable[Partition], spec: Any) -> dict[Partition, int]:
-        asked = {TopicPartition(*one): spec for one in partitions}
+        wanted = {TopicPartition(*one): spec for one in partitions}
 
-        def ask() -> dict[Partition, int]:
+        def request() -> dict[Partition, int]:
             answers = self._admin.list_offsets(
-                asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=self._ask_s
+                wanted, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=self._ask_s
             )
             return {
                 Partition(one.topic, one.partition): answer.result(self._ask_s).offset
                 for one, answer in answers.items()
             }
 
-        return _asked(ask)
+        return _answer(request)
 
 
 def _of_topic(commits: Mapping[Partition, Commit | None], topic_id: str) -> dict[Partition, int]:
-    """The offsets, without those of an earlier topic of the same name, as far as they say; a tool's says nothing."""
+    """Return the committed offsets without those whose metadata names an earlier topic of the same name."""
     found: dict[Partition, int] = {}
     for partition, commit in commits.items():
         offset, metadata = commit or (None, "")
@@ -160,9 +171,9 @@ def _of_topic(commits: Mapping[Partition, Commit | None], topic_id: str) -> dict
     return found
 
 
-def _asked(question: Callable[[], T]) -> T:
+def _answer(request: Callable[[], T]) -> T:
     try:
-        return question()
+        return request()
     except (KafkaException, TimeoutError) as error:
         raise _unanswered(error) from error
 

@@ -1,4 +1,4 @@
-"""How far a consumer group is behind, by partition: computed from what brokers tell, and asking them."""
+"""The lag of a consumer group by partition: computed from facts, and the queries that collect the facts."""
 
 from __future__ import annotations
 
@@ -24,18 +24,20 @@ from auditlane.runtime.errors import NotFound
 from auditlane.runtime.settings import Settings
 
 _READ_S: Final = 10.0
-_UNUSED_GROUP: Final = "auditlane-lag"  # librdkafka wants a name; nothing joins it and nothing is committed to it
+_UNUSED_GROUP: Final = (
+    "auditlane-lag"  # librdkafka requires a name; the client neither joins the group nor commits to it
+)
 
 
 @dataclass(frozen=True, slots=True)
 class PartitionLag:
-    """`committed` is None where the group has no offset: it then begins after what is stored, else at the first offset
-    that Kafka holds.
+    """The lag of one partition. `committed` is None while the group has committed no offset for it.
 
-    `lost` counts offsets that Kafka deleted before the group came to them. `age_s` is how long Kafka has had the oldest
-    message that the group has not completed, None where there is none. `member` is empty while nobody has it.
-    `failing_s` says for how long its worker has failed to store the next messages, as the worker noted with its last
-    commit, and `error` why; None while it has not failed for a minute.
+    `lost` counts offsets that Kafka deleted before the group reached them. `age_s` is the age of the oldest message
+    that the group has not completed, None if there is none. `member` is empty while the partition is unassigned.
+    `failing_s`
+    is how long its worker has failed to store the next messages and `error` why, as noted in the worker's last commit;
+    None if it has not failed for a minute.
     """
 
     partition: Partition
@@ -50,28 +52,46 @@ class PartitionLag:
 
     @property
     def abandoned(self) -> bool:
-        """Whether there is something to do and nobody to do it."""
+        """Whether messages are waiting and no member is assigned."""
         return self.lag > 0 and not self.member
 
 
-def partition_lag(
-    partition: Partition,
-    *,
-    committed: int | None,
-    low: int,
-    first: int,
-    end: int,
-    oldest_ms: int | None,
-    member: str,
-    now_ms: int,
-    metadata: str = "",
-) -> PartitionLag:
-    """Pure: one partition's line. `oldest_ms` is the Kafka timestamp of the first message from `first` on, which is
-    the first that the group would read. `metadata` is what was committed with the offset."""
-    age = None if oldest_ms is None or first >= end else max(0.0, (now_ms - oldest_ms) / 1_000)
-    lost = max(0, low - committed) if committed is not None else 0
-    failing_s, error = _failing(metadata, now_ms)
-    return PartitionLag(partition, committed, end, max(0, end - first), lost, age, member, failing_s, error)
+@dataclass(frozen=True, slots=True)
+class PartitionFacts:
+    """What the brokers reported about one partition.
+
+    `low` is the first offset that Kafka holds, `first` the next one that the group would read, `end` one past the last.
+    `oldest_ms` is the Kafka timestamp of the message at `first`, None if it was not read in time. `metadata` was
+    committed with the offset.
+    """
+
+    partition: Partition
+    committed: int | None
+    low: int
+    first: int
+    end: int
+    oldest_ms: int | None
+    member: str
+    metadata: str = ""
+
+
+def partition_lag(facts: PartitionFacts, *, now_ms: int) -> PartitionLag:
+    """Compute the lag of one partition. Pure."""
+    age_s = None
+    if facts.oldest_ms is not None and facts.first < facts.end:
+        age_s = max(0.0, (now_ms - facts.oldest_ms) / 1_000)
+    failing_s, error = _failing(facts.metadata, now_ms)
+    return PartitionLag(
+        facts.partition,
+        facts.committed,
+        facts.end,
+        lag=max(0, facts.end - facts.first),
+        lost=max(0, facts.low - facts.committed) if facts.committed is not None else 0,
+        age_s=age_s,
+        member=facts.member,
+        failing_s=failing_s,
+        error=error,
+    )
 
 
 def _failing(metadata: str, now_ms: int) -> tuple[float | None, str]:
@@ -86,7 +106,7 @@ def _failing(metadata: str, now_ms: int) -> tuple[float | None, str]:
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """Of all partitions: the sum of records, the most seconds."""
+    """The lag of all partitions: records are summed, `age_s` is the highest."""
 
     lag: int
     age_s: float
@@ -95,7 +115,7 @@ class Total:
 
 
 def total(rows: Iterable[PartitionLag]) -> Total:
-    """What one alert would look at."""
+    """Sum up the partitions, for a single alert."""
     found = list(rows)
     return Total(
         sum(one.lag for one in found),
@@ -106,21 +126,21 @@ def total(rows: Iterable[PartitionLag]) -> Total:
 
 
 def document(group: str, rows: list[PartitionLag]) -> dict[str, Any]:
-    """The partitions and their sum, ready for JSON."""
+    """Return the partitions and their total as a JSON document."""
     return {
         "group": group,
         **asdict(total(rows)),
         "partitions": [
-            {"topic": one.partition.topic, **asdict(one), "partition": one.partition.number, "abandoned": one.abandoned}
-            for one in rows
+            {"topic": row.partition.topic, **asdict(row), "partition": row.partition.number, "abandoned": row.abandoned}
+            for row in rows
         ],
     }
 
 
 class GroupLag:
-    """Asks the brokers; joins no group and commits nothing. Raises KafkaUnavailable, and NotFound for no such group.
+    """Queries the brokers; neither joins the group nor commits.
 
-    Each of its few questions takes `ask_s` at most. ClickHouse is asked where the group has no offset.
+    Each of its few requests takes `ask_s` at most. ClickHouse is queried for partitions without a committed offset.
     """
 
     def __init__(self, settings: Settings, *, ask_s: float = ASK_S) -> None:
@@ -129,56 +149,67 @@ class GroupLag:
         self._positions = KafkaOffsets(settings, ask_s=ask_s)
         self._admin: AdminClient = admin(settings)
         self._oldest = Oldest(settings)
-        self._beginnings = StartOffsets(settings, ask_s=ask_s)
+        self._start_offsets = StartOffsets(settings, ask_s=ask_s)
 
     def close(self) -> None:
         self._oldest.close()
-        self._beginnings.close()
+        self._start_offsets.close()
         self._positions.close()
 
     def rows(self, now_ms: int | None = None) -> list[PartitionLag]:
-        """Every partition of the topics that the workers read, commits read before ends."""
-        partitions = [one for topic in self._positions.topics() for one in self._positions.partitions(topic)]
+        """Return every partition of the topics that the workers read; commits are read before ends.
+
+        Raises KafkaUnavailable, and NotFound if there is no topic or no such group.
+        """
+        topics = self._positions.topics()
+        partitions = [partition for topic in topics for partition in self._positions.partitions(topic)]
         if not partitions:
-            raise NotFound("There is no topic to read.", fix="Run `auditlane init`.")
+            raise NotFound("There is no topic that the workers read.", fix="Run `auditlane init`.")
         commits = self._positions.commits(partitions)
-        committed = {one: commit and commit[0] for one, commit in commits.items()}
+        committed = {partition: commit and commit[0] for partition, commit in commits.items()}
         members = self._members()
         if not members and not any(offset is not None for offset in committed.values()):
-            raise NotFound(f"The group {self._group} has neither a member nor an offset.", field="--group")
+            raise NotFound(f"The consumer group {self._group} has no member and no committed offset.", field="--group")
         low, end = self._positions.low(partitions), self._positions.high(partitions)
-        first = {one: self._first(one, committed[one], low[one], end[one]) for one in partitions}
-        oldest = self._oldest.timestamps({one: at for one, at in first.items() if at < end[one]})
+        first = {
+            partition: self._first(partition, committed[partition], low[partition], end[partition])
+            for partition in partitions
+        }
+        oldest = self._oldest.timestamps({partition: at for partition, at in first.items() if at < end[partition]})
         now = time.time_ns() // 1_000_000 if now_ms is None else now_ms
         return [
             partition_lag(
-                one,
-                committed=committed[one],
-                low=low[one],
-                first=first[one],
-                end=end[one],
-                oldest_ms=oldest.get(one),
-                member=members.get(one, ""),
-                metadata=(commits[one] or (0, ""))[1],
+                PartitionFacts(
+                    partition,
+                    committed[partition],
+                    low[partition],
+                    first[partition],
+                    end[partition],
+                    oldest_ms=oldest.get(partition),
+                    member=members.get(partition, ""),
+                    metadata=(commits[partition] or (0, ""))[1],
+                ),
                 now_ms=now,
             )
-            for one in partitions
+            for partition in partitions
         ]
 
     def _first(self, partition: Partition, committed: int | None, low: int, end: int) -> int:
-        """The first offset that the group would read."""
+        """Return the next offset that the group would read."""
         if committed is not None:
             return max(committed, low)
-        return self._beginnings.of(partition, self._positions.topic_id(partition.topic), low, end) if low < end else low
+        return (
+            self._start_offsets.of(partition, self._positions.topic_id(partition.topic), low, end) if low < end else low
+        )
 
     def _members(self) -> dict[Partition, str]:
-        """Who has which partition; nobody when the group is not there."""
+        """Return the member that each partition is assigned to; empty if there is no such group."""
         found = members(self._admin, self._group, self._ask_s)
         return {Partition(at.topic, at.partition): name(one) for one in found for at in one.assignment.topic_partitions}
 
 
 class Oldest:
-    """The Kafka timestamps of single messages, read by assignment; one that was read is not read again."""
+    """Reads the Kafka timestamps of single messages by assignment and caches them."""
 
     def __init__(self, settings: Settings) -> None:
         options = {
@@ -186,7 +217,7 @@ class Oldest:
             "client.id": "auditlane-lag",
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
-            "auto.offset.reset": "earliest",  # what is asked for was deleted meanwhile: the oldest that is left
+            "auto.offset.reset": "earliest",  # if the wanted message was deleted meanwhile, the oldest one left
             "enable.partition.eof": True,
             "isolation.level": "read_committed",
             "allow.auto.create.topics": False,
@@ -202,7 +233,7 @@ class Oldest:
         self._consumer.close()
 
     def timestamps(self, wanted: Mapping[Partition, int]) -> dict[Partition, int]:
-        """Partition → timestamp in ms of the first message at or after its offset; left out where none came in time."""
+        """Return the timestamp in ms of the first message at or after each offset, without those not read in time."""
         missing = {at: offset for at, offset in wanted.items() if (at, offset) not in self._known}
         if missing:
             self._read(missing)
@@ -221,5 +252,5 @@ class Oldest:
                     continue
                 if message.error() is None:
                     self._known[partition, offset] = message.timestamp()[1]
-                del left[partition]  # also at the end of the partition: there is nothing to read
+                del left[partition]  # at the end of the partition too: nothing to read
         self._consumer.unassign()

@@ -1,4 +1,4 @@
-"""Which offsets a replay or a verification covers: decided from the request, Kafka's bounds and the commits."""
+"""Decides which offsets a replay or a verification covers, from the request, Kafka's bounds and the commits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from auditlane.contract.partition import Partition
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """Offsets `first` to `last`, both included, of one partition; None leaves it open."""
+    """Offsets `first` to `last`, both included, of one partition; None leaves a side open, or means every partition."""
 
     partition: int | None = None
     first: int | None = None
@@ -19,8 +19,10 @@ class Slice:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What is asked for; every part narrows it. Times are Kafka's timestamps, milliseconds since 1970, `until` not
-    included. No slices means everything, no tenants means all."""
+    """The request; every condition narrows it. No slices means everything, no tenants means all.
+
+    Times are Kafka timestamps in milliseconds since 1970, `until_ms` not included.
+    """
 
     slices: tuple[Slice, ...] = ()
     since_ms: int | None = None
@@ -30,10 +32,13 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What Kafka says of a partition. `low` is the first offset it holds, `high` one past the last that a reader of
-    committed messages sees; `since` and `until` are the first offsets at or after the selection's times (`high` when
-    there is none), None when no time was asked for. `consumed` says that the workers read the topic,
-    `begins` where they would begin in it while nothing is committed, as far as the store was asked."""
+    """A partition's offsets in Kafka: `low` is the first it holds, `high` one past the last visible to a read-committed
+    reader.
+
+    `since` and `until` are the first offsets at or after the selection's times (`high` if none), None without a time.
+    `consumed` means that the workers read the topic; while nothing is committed, `begins` is where they would begin,
+    None if not determined.
+    """
 
     partition: Partition
     topic_id: str
@@ -48,10 +53,12 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Offsets of one partition, `first` included, `end` not. Of what was asked for, `[asked, first)` is no longer in
-    Kafka, and `pending` offsets at its end are not yet completed by the workers. `whole` says that it ends where the
-    workers or the log end, not where the request does. Every offset below `already_committed` is stored or has a dead
-    letter; None where the workers do not read the topic."""
+    """Offsets of one partition, `first` included, `end` not.
+
+    Of the requested offsets, `[asked, first)` are no longer in Kafka, and `pending` ones after the end are not
+    completed by the workers. `whole` means that it ends at the workers' position or the log's end, not the request's.
+    Every offset below `already_committed` is stored or has a dead letter; None if the workers do not read the topic.
+    """
 
     partition: Partition
     topic_id: str
@@ -68,7 +75,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Spans that do not overlap, in order of partition and offset, and sentences about what they leave out."""
+    """Spans that do not overlap, in order of partition and offset, and notes about the offsets they omit."""
 
     spans: tuple[Span, ...]
     notes: tuple[str, ...]
@@ -79,8 +86,11 @@ class Plan:
 
 
 def plan(selection: Selection, bounds: Sequence[Bounds], *, below_commit: bool) -> Plan:
-    """The spans of a topic. `below_commit` stops each below what the live group has committed: what lies above may be
-    in a worker's hands. Raises ValueError that names a partition which the topic lacks."""
+    """Plan the spans of a topic.
+
+    With `below_commit` each ends at the live group's committed offset, since workers may be writing later messages.
+    Raises ValueError naming a partition that the topic lacks.
+    """
     numbers = {one.partition.number for one in bounds}
     slices = selection.slices or (Slice(),)
     unknown = sorted({one.partition for one in slices if one.partition is not None} - numbers)
@@ -104,13 +114,15 @@ def plan(selection: Selection, bounds: Sequence[Bounds], *, below_commit: bool) 
 
 
 def _limit(bound: Bounds, *, below_commit: bool) -> tuple[int, str]:
-    """(one past the last offset that may be covered, why not further)."""
+    """Return (one past the last offset that may be covered, the note about the rest)."""
     if not below_commit:
         return bound.high, ""
     done = bound.begins if bound.committed is None else bound.committed
     if done is None:
-        return bound.low, f"{bound.partition}: left out, the workers have committed nothing of it."
-    why = f"{bound.partition}: what is from offset {done} on waits for the workers; run it again for that."
+        return bound.low, f"{bound.partition}: omitted, as the workers have committed no offset."
+    why = (
+        f"{bound.partition}: offsets from {done} on are not completed by the workers yet; run the command again later."
+    )
     return min(bound.high, done), why
 
 
@@ -134,7 +146,7 @@ def _span(asked: Slice, bound: Bounds, limit: int) -> Span:
 
 
 def _merged(spans: Iterable[Span]) -> list[Span]:
-    """Overlapping and adjoining spans of one partition as one."""
+    """Merge overlapping and adjacent spans of one partition."""
     merged: list[Span] = []
     for span in sorted(spans, key=lambda one: (one.first, one.end)):
         if merged and span.first <= merged[-1].end:

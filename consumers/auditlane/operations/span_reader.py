@@ -1,4 +1,4 @@
-"""Reads spans of partitions as chunks of bounded size, by assignment alone: no group, no commit."""
+"""Reads spans of partitions as chunks of bounded size, by assignment: without joining a group or committing."""
 
 from __future__ import annotations
 
@@ -21,20 +21,22 @@ from auditlane.runtime.settings import Settings
 
 BATCH: Final = 10_000
 WAIT_S: Final = 0.1
-PATIENCE_S: Final = 60.0  # without a message or an end, brokers count as away
-_UNUSED_GROUP: Final = "auditlane-reader"  # librdkafka wants a name; nothing joins it and nothing is committed to it
+PATIENCE_S: Final = 60.0  # without a message or an end of partition, the brokers count as unavailable
+_UNUSED_GROUP: Final = (
+    "auditlane-reader"  # librdkafka requires a name; the client neither joins the group nor commits to it
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """All messages of the offsets `first` (included) to `end` (not): offsets without a message hold none."""
+    """All messages with offsets from `first` (included) to `end` (not); some offsets may hold none."""
 
     first: int
     end: int
     messages: list[Message]
 
     def columns(self, keep: Any = None) -> Columns:
-        """The messages, or those that a mask keeps, as columns."""
+        """Return the messages, or those that the mask `keep` marks, as columns."""
         kept = self.messages if keep is None else [one for one, yes in zip(self.messages, keep, strict=True) if yes]
         return columns(kept)
 
@@ -60,10 +62,10 @@ class SpanReader:
         self._consumer.close()
 
     def chunks(self, span: Span, *, rows: int, size: int) -> Iterator[Chunk]:
-        """The span's messages in order; chunks follow each other without a gap and end with the span.
+        """Yield the span's messages in order; the chunks cover the span without gaps.
 
-        A chunk ends at `rows` messages or `size` bytes of keys and values. Raises KafkaUnavailable, and Halted when
-        Kafka dropped a part of the span meanwhile.
+        A chunk ends at `rows` messages or `size` bytes of keys and values. Raises KafkaUnavailable, and Halted if Kafka
+        deleted a part of the span meanwhile.
         """
         first, held, bytes_held = span.first, [], 0
         for message in self._messages(span):
@@ -101,17 +103,19 @@ class SpanReader:
 
 
 def _ended(message: Message, span: Span) -> bool:
-    """Whether an event says that the partition ends here; raises where it says that the span cannot be read."""
+    """Return whether an error event marks the end of the partition; raise if the span cannot be read."""
     error = message.error()
     assert error is not None
     if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's own codes have this form
         if (message.offset() or 0) < span.end:
-            raise Halted(f"{span.partition} ends at {message.offset()}; it reached {span.end} before.")
+            raise Halted(
+                f"{span.partition} ends at offset {message.offset()}, but reached {span.end} before: it was truncated."
+            )
         return True
     if out_of_range(error):
         raise Halted(
-            f"{span.partition}: Kafka no longer holds a part of offsets {span.first}-{span.end - 1}.",
-            fix="Run the command again: it begins at what Kafka still holds.",
+            f"{span.partition}: Kafka no longer holds all of the offsets {span.first}-{span.end - 1}.",
+            fix="Run the command again: it begins at the first offset that Kafka still holds.",
         )
     if error.fatal():
         raise KafkaUnavailable(f"{span.partition}: {error.str()}.")

@@ -1,4 +1,4 @@
-"""Where a worker would begin in a partition of which its group has committed nothing: as it decides itself."""
+"""Finds where a worker would begin in a partition without a committed offset, by the worker's own rule."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _Asked = tuple[Partition, str, int, int]
 
 
 class StartOffsets:
-    """Asks ClickHouse only when there is such a partition, and again only when Kafka's bounds of it have changed."""
+    """Queries ClickHouse only for such partitions, and again only when Kafka's bounds change."""
 
     def __init__(self, settings: Settings, *, ask_s: float = _WAIT_S) -> None:
         self._settings = settings
@@ -34,7 +34,7 @@ class StartOffsets:
             self._client.close()
 
     def of(self, partition: Partition, topic_id: str, low: int, high: int) -> int:
-        """The offset; the first that Kafka holds where ClickHouse is not configured or does not answer."""
+        """Return the offset; `low`, the first that Kafka holds, if ClickHouse is not configured or unavailable."""
         asked = (partition, topic_id, low, high)
         if asked not in self._known:
             try:
@@ -50,10 +50,10 @@ class StartOffsets:
         return self._known[asked]
 
     def with_start_offsets(self, bounds: Sequence[Bounds]) -> list[Bounds]:
-        """The bounds, with where the workers would begin."""
+        """Return the bounds with `begins` set where the workers read the topic and nothing is committed."""
         return [
-            replace(one, begins=self.of(one.partition, one.topic_id, one.low, one.high))
-            if one.consumed and one.committed is None
-            else one
-            for one in bounds
+            replace(bound, begins=self.of(bound.partition, bound.topic_id, bound.low, bound.high))
+            if bound.consumed and bound.committed is None
+            else bound
+            for bound in bounds
         ]

@@ -1,4 +1,4 @@
-"""What the store holds, by the identity of events and by where rows say that they come from."""
+"""Queries the stored events by identity (duplicates, conflicts) and by the origin recorded in their rows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LONG: Final = {"max_query_size": 64 << 20}  # thousands of dedicated topics
 
 @dataclass(frozen=True, slots=True)
 class TwoTimes:
-    """An event id that one tenant used with more than one occurred_at; the times are RFC 3339."""
+    """An event id that a tenant used with more than one occurred_at; the times are RFC 3339."""
 
     tenant: str
     event_id: str
@@ -31,7 +31,7 @@ class TwoTimes:
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """Events of one tenant, id and time that differ in what their producers set; `contents` is how many there are.
+    """Events of one tenant, id and time with different content; `contents` counts the variants.
 
     `origins` are where their rows come from, as `gateway <client id>` or `kafka <topic>`. The time is RFC 3339.
     """
@@ -45,21 +45,21 @@ class Conflict:
 
 @dataclass(frozen=True, slots=True)
 class Conflicts:
-    """How many there are, and the first of them."""
+    """The number of conflicts, and the first of them."""
 
     count: int = 0
     listed: tuple[Conflict, ...] = ()
 
 
 class StoredEvents:
-    """Questions about `table` (quoted). Each raises StoreUnavailable or StoreRefused."""
+    """Queries `table` (quoted). Every method raises StoreUnavailable or StoreRefused."""
 
     def __init__(self, client: Client, table: str) -> None:
         self._client = client
         self._table = table
 
     def offsets_of_known(self, rows: pa.Table) -> list[int]:
-        """Return the offsets of those rows whose event the table holds, from whatever message.
+        """Return the offsets of the rows whose event the table holds, from any message.
 
         `rows` are in the columns of `event_columns.EVENTS`.
         """
@@ -69,7 +69,7 @@ class StoredEvents:
         return found
 
     def _known(self, rows: pa.Table) -> list[int]:
-        """ClickHouse hashes what is asked about as it hashes what it stores: by the table's own expression."""
+        """Look up one batch. ClickHouse hashes the sent rows by the table's own expression, as it does stored ones."""
         made = self._columns()
         names = [name for name in rows.column_names if name in made]
         asked = ExternalData(
@@ -91,7 +91,7 @@ class StoredEvents:
         return [int(offset) for (offset,) in found]
 
     def _columns(self) -> dict[str, tuple[str, str]]:
-        """Name -> type and expression of each of the table's columns."""
+        """Return type and default expression of each of the table's columns, by name."""
         with store_errors():
             rows = self._client.query(
                 "SELECT name, type, default_expression FROM system.columns "
@@ -101,7 +101,7 @@ class StoredEvents:
         return {str(name): (str(kind), str(expression)) for name, kind, expression in rows}
 
     def origins(self, topics: Sequence[str] | None) -> list[Origin]:
-        """Where the rows of these topics, or all rows, say that they come from."""
+        """Count the rows of these topics, or all rows, by the origin recorded in them."""
         where = "1" if topics is None else "kafka_topic IN ({topics:Array(String)})"
         with store_errors():
             rows = self._client.query(
@@ -112,7 +112,7 @@ class StoredEvents:
         return [Origin(*row) for row in rows]
 
     def conflicts(self, spans: Sequence[Span] | None, limit: int) -> Conflicts:
-        """What is in conflict in the table, or with a row of the spans. Reads the keys of all rows, in their order."""
+        """Find the conflicts in the table, or those with a row of the spans. Reads the keys of all rows, in order."""
         query = (
             f"SELECT count(), groupArray({limit})"  # noqa: S608 - our table
             "((tenant_id, toString(event_id), toString(occurred_at), contents, origins)) "
@@ -132,7 +132,7 @@ class StoredEvents:
         return Conflicts(int(count), tuple(found))
 
     def two_times(self, spans: Sequence[Span], limit: int) -> list[TwoTimes]:
-        """Ids that a tenant used with several times, among the rows of the spans."""
+        """Return the ids that a tenant used with several times, among the rows of the spans."""
         stored = [span for span in spans if len(span)]
         if not stored:
             return []
@@ -154,14 +154,14 @@ class StoredEvents:
 
 
 def _within(spans: Sequence[Span] | None) -> str:
-    """The condition that a row is of the spans; of None it always is."""
+    """Return the SQL condition that a row belongs to the spans; for None every row does."""
     if spans is None:
         return "1"
     return (
         " OR ".join(
-            f"(kafka_topic_id = '{one.topic_id}' AND kafka_partition = {one.partition.number}"
-            f" AND kafka_offset >= {one.first} AND kafka_offset < {one.end})"
-            for one in spans
+            f"(kafka_topic_id = '{span.topic_id}' AND kafka_partition = {span.partition.number}"
+            f" AND kafka_offset >= {span.first} AND kafka_offset < {span.end})"
+            for span in spans
         )
         or "0"
     )

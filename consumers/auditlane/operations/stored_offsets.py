@@ -1,4 +1,4 @@
-"""What the store holds of a partition, as sorted arrays of offsets, a window at a time."""
+"""Reads the stored offsets of a partition as sorted arrays, a window at a time."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from auditlane.operations.selection import Span
 from auditlane.store.client import store_errors
 
 Offsets = npt.NDArray[np.int64]
-# The table is not sorted by offset, so each look is a scan of three narrow columns: few of them, 16 MB each.
+# The table is not sorted by offset, so each query scans three narrow columns: few windows, of 16 MB each.
 WINDOW: Final = 2_000_000
-_WHOLE: Final = {"wait_end_of_query": 1}  # an error in the middle is an error, not fewer offsets
+_WHOLE: Final = {"wait_end_of_query": 1}  # a failure half-way is an error, not a shorter result
 
 
 class StoredOffsets:
@@ -28,9 +28,9 @@ class StoredOffsets:
         self._offsets: Offsets = np.zeros(0, dtype=np.int64)
 
     def between(self, first: int, end: int) -> Offsets:
-        """The stored offsets from `first` to before `end`, ascending; one that is stored twice is there twice.
+        """Return the stored offsets from `first` to before `end`, ascending, with duplicates.
 
-        As of the last window that was read: what is stored since may be missing.
+        They are as of when the window was read: rows stored since may be missing.
         """
         if first < self._first or end > self._end:
             self._first, self._end = first, max(end, min(first + WINDOW, self._span.end))
@@ -39,7 +39,7 @@ class StoredOffsets:
         return self._offsets[low:high]
 
     def read(self, first: int, end: int | None = None, *, limit: int | None = None) -> Offsets:
-        """As `between`, asked now; without `end` up to whatever is stored."""
+        """Query the stored offsets from `first` to before `end`, or to the highest without one; at most `limit`."""
         upper = "" if end is None else f" AND kafka_offset < {end}"
         query = (
             f"SELECT kafka_offset FROM {self._table} WHERE {self._where()}"  # noqa: S608 - our names and numbers
@@ -50,7 +50,7 @@ class StoredOffsets:
         return np.frombuffer(answer, dtype="<u8").astype(np.int64)
 
     def count(self, first: int, end: int) -> int:
-        """How many rows the table holds of these offsets."""
+        """Count the table's rows with these offsets."""
         query = (
             f"SELECT count() FROM {self._table} WHERE {self._where()}"  # noqa: S608 - our names and numbers
             f" AND kafka_offset >= {first} AND kafka_offset < {end}"

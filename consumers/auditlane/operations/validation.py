@@ -1,4 +1,4 @@
-"""Makes what operators' tools validate messages with: as the workers do, under the contracts of now."""
+"""Builds validators for the operators' tools: with the workers' settings, under the current contracts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Kafka consumer: its options, the topics it subscribes to, and what it can ask brokers about a partition."""
+"""The Kafka consumer: its options, whether the group has admitted it, and where its partitions end."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from auditlane.contract.librdkafka import CONSUMER
 from auditlane.contract.partition import Partition
 from auditlane.runtime.settings import Settings
 
-ENDS_MS: Final = 5_000  # how old what is known of the partitions' ends may be, for the metrics
+ENDS_MS: Final = 5_000  # interval between requests for the partitions' ends, which only the metrics need
 
 
 def consumer_config(settings: Settings, *, protocol: str) -> dict[str, Any]:
-    """librdkafka's options; `protocol` is `consumer` (KIP-848) or `classic`."""
+    """Return librdkafka's options; `protocol` is `consumer` (KIP-848) or `classic`."""
     options: dict[str, Any] = {
         "group.id": settings.consumer_group,
         "group.protocol": protocol,
         "client.id": "auditlane-worker",
         **CONSUMER,
         "allow.auto.create.topics": False,
-        # The broker's rebalance timeout too: how long others wait for a member that was told to give a partition up and
-        # did not hear it, as the answer to its heartbeat was lost. The loop polls every few milliseconds.
+        # Also the broker's rebalance timeout: how long other members wait for one that missed a revocation because the
+        # response to its heartbeat was lost. The loop polls every few milliseconds.
         "max.poll.interval.ms": 60_000,
         "fetch.queue.backoff.ms": 10,
-        # Of each partition. More than so much lets the first of them fill what is fetched ahead, and the others wait:
-        # librdkafka asks for them in the same order again and again.
+        # Per partition. With more, the first partitions fill the prefetch queue and starve the others, since librdkafka
+        # fetches them in the same order every time.
         "fetch.message.max.bytes": 2 << 20,
         "queued.min.messages": 100_000,
         "queued.max.messages.kbytes": max(8 << 10, (settings.worker_buffer_bytes >> 10) // 8),
@@ -46,7 +46,7 @@ def consumer_config(settings: Settings, *, protocol: str) -> dict[str, Any]:
 
 
 class Membership:
-    """Whether the group has us: a member that gets no partitions is told nothing by its client (KIP-848)."""
+    """Checks whether the group has admitted this member: its client does not tell until it has partitions (KIP-848)."""
 
     def __init__(self, admin: AdminClient, group: str) -> None:
         self._admin = admin
@@ -54,7 +54,7 @@ class Membership:
         self._asked: Future[Any] | None = None
 
     def has(self, member_id: str | None) -> bool:
-        """What the last answer said; asks again when there was one. Never waits."""
+        """Return the result of the last request, and send another once it is answered. Never blocks."""
         asked, self._asked = self._asked, self._asked or self._ask()
         if asked is None or not asked.done():
             return False
@@ -67,7 +67,7 @@ class Membership:
 
 
 class Ends:
-    """Where partitions end, asked in the background: also of those that are paused and so learn it from no fetch."""
+    """Polls the ends of partitions in the background, paused ones included, since those are not fetched."""
 
     def __init__(self, admin: AdminClient) -> None:
         self._admin = admin
@@ -76,7 +76,7 @@ class Ends:
         self.known: dict[Partition, int] = {}
 
     def ask(self, partitions: Iterable[Partition], now: int) -> None:
-        """Take in the answers and, at most every `ENDS_MS`, ask again. Never waits."""
+        """Collect the answers and, at most every `ENDS_MS`, send new requests. Never blocks."""
         for partition, asked in list(self._asked.items()):
             if asked.done():
                 del self._asked[partition]
@@ -94,8 +94,10 @@ class Ends:
 
 
 def unsupported(error: KafkaError) -> bool:
-    """Whether the brokers lack the group protocol. Those that once had it refuse by version, which arrives as a fatal
-    error whose cause only its text tells."""
+    """Return whether the brokers lack the group protocol.
+
+    Brokers that have it disabled refuse by version, which arrives as a fatal error whose cause is only in its text.
+    """
     refused = KafkaError(KafkaError.UNSUPPORTED_VERSION)
     return error.code() in (KafkaError._UNSUPPORTED_FEATURE, refused.code()) or (  # noqa: SLF001
         error.code() == KafkaError._FATAL and refused.str() in error.str()  # noqa: SLF001

@@ -1,7 +1,7 @@
-"""The consuming thread: feeds the core from Kafka and the insert threads, and does what the core asks.
+"""The consuming thread: feeds the core from Kafka and the insert threads, and executes its actions.
 
-Only this thread touches the consumer. An exception in a callback comes out of `consume` while messages go on, so the
-worker dies of it: whoever takes over starts from the intents.
+Only this thread uses the consumer. An exception in a rebalance callback surfaces from `consume` without stopping
+delivery, so it ends the worker: the partitions' next owner starts from the intents.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from auditlane.runtime.failpoints import Failpoints
 from auditlane.runtime.log import get
 from auditlane.runtime.remedy import Remedy
 from auditlane.worker.consumer import Ends, unsupported
-from auditlane.worker.metrics import LagGauge, Meters
+from auditlane.worker.metrics import LagGauge, WorkerMetrics
 from auditlane.worker.protocol.actions import Action, Commit, Halt, Pause, Publish, Resume, Seek, Write
 from auditlane.worker.protocol.core import Core
 from auditlane.worker.sink.insert_pool import Done
 
 BATCH: Final = 10_000
-TURN_S: Final = 0.05  # the longest that a turn waits
+TURN_S: Final = 0.05  # a turn waits this long at most
 STALL_MS: Final = 5_000  # a turn that took longer (a frozen process) polls before it commits
 
 
 class Unsupported(Exception):
-    """The brokers do not speak the group protocol that was asked for."""
+    """The brokers do not support the requested group protocol."""
 
 
 def now_ms() -> int:
@@ -40,26 +40,26 @@ def now_ms() -> int:
 
 
 class Stage(Protocol):
-    """Takes work, does it elsewhere, gives back what became of it."""
+    """Takes work, does it on other threads, returns the results. Called by the consuming thread only."""
 
     def submit(self, work: Write | Publish) -> None:
-        """Hand over work. Called when the core asks for it; returns at once."""
+        """Hand over an action of the core. Returns at once."""
 
     def poll(self, wait_s: float = 0.0) -> list[Done]:
-        """What has ended since the last call; waits so long for the first. Called every turn of the loop."""
+        """Return the results since the last call, waiting up to `wait_s` for the first. Called every turn."""
 
     def close(self) -> None:
-        """Take no more; what is in flight goes on. Called once, when the worker has drained or gives up."""
+        """Accept no more work; work in flight continues. Called once, when the worker has drained or gives up."""
 
     def join(self, timeout_s: float) -> bool:
-        """Wait for what is in flight; whether all of it ended. Called after `close`."""
+        """Wait for work in flight and return whether all of it ended. Called after `close`."""
 
     def terminate(self) -> None:
-        """Abandon what is in flight. Called when `join` ran out of time: the intent in Kafka hands it over."""
+        """Abandon work in flight. Called when `join` timed out: the intents in Kafka hand it over."""
 
 
 class Runner:
-    """One worker. `subscribe`, then `turn` until it says no, then `close`, all on one thread."""
+    """One worker: `subscribe`, then `turn` until it returns False, then `close`, all on one thread."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class Runner:
         consumer: Consumer,
         brokers: Brokers,
         pool: Stage,
-        meters: Meters,
+        metrics: WorkerMetrics,
         failpoints: Failpoints,
         ends: Ends,
     ) -> None:
@@ -75,7 +75,7 @@ class Runner:
         self._consumer = consumer
         self._brokers = brokers
         self._pool = pool
-        self._meters = meters
+        self._metrics = metrics
         self._failpoints = failpoints
         self._ends = ends
         self._lag_gauge = LagGauge()
@@ -86,7 +86,7 @@ class Runner:
 
     @property
     def member_id(self) -> str | None:
-        """This consumer's name in its group, once it has one."""
+        """This consumer's member id, once the group has admitted it."""
         return self._consumer.memberid()
 
     def subscribe(self, pattern: str) -> None:
@@ -94,14 +94,14 @@ class Runner:
         self._consumer.subscribe([pattern], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
 
     def drain(self) -> None:
-        """Take no more messages; `turn` goes on until what is held is stored."""
+        """Accept no more messages; `turn` returns True until the buffered ones are stored."""
         self._log.info("worker.draining")
         self._core.drain()
 
     def turn(self) -> bool:
-        """Poll, feed, act. Returns whether there is more to do; never False before `drain`.
+        """Poll, feed the core, execute its actions. Return whether there is more to do; always True before `drain`.
 
-        It waits where something comes from: for messages, or while none are wanted, for the insert threads.
+        Waits for messages or, while polling is suspended, for the insert threads.
         """
         reading = not (self._core.must_wait or self._core.all_paused)
         if not self._core.must_wait:
@@ -117,12 +117,12 @@ class Runner:
 
     @property
     def halted(self) -> dict[str, str]:
-        """Each partition that stands still, with the reason."""
+        """The halted partitions, each with the reason."""
         return {str(state.partition): state.halted for state in list(self._core.partitions.values()) if state.halted}
 
     @property
     def failing(self) -> dict[str, dict[str, str]]:
-        """Each partition whose range has failed, or not got on, for a minute: since when, and the last error."""
+        """The partitions whose range has failed or made no progress for a minute: since when, and the last error."""
         now, wall = now_ms(), datetime.now(UTC)
         found: dict[str, dict[str, str]] = {}
         for state in list(self._core.partitions.values()):
@@ -133,26 +133,26 @@ class Runner:
         return found
 
     def close(self) -> None:
-        """Leave the group. Partitions that come while leaving are not taken."""
+        """Leave the group. Partitions assigned meanwhile are ignored."""
         self._closing = True
         self._consumer.close()
 
-    # What Kafka says.
+    # Events from Kafka.
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         if self._closing:
             return
         self.joined = True
-        self._meters.rebalances.labels("assigned").inc()
+        self._metrics.rebalances.labels("assigned").inc()
         if not partitions:
             return
         begins = [(one.partition, self._core.assigned(one)) for one in self._brokers.found(consumer, partitions)]
         consumer.incremental_assign([TopicPartition(at.topic, at.number, begin.offset) for at, begin in begins])
         for at, begin in begins:
-            self._meters.recovered_intents.inc(begin.rebuild is not None)
+            self._metrics.recovered_intents.inc(begin.rebuild is not None)
             pending = f"{begin.rebuild.first}-{begin.rebuild.last}" if begin.rebuild else ""
-            said = self._log.warning if begin.note else self._log.info
-            said("partition.assigned", at=str(at), offset=begin.offset, pending=pending, note=begin.note)
+            log = self._log.warning if begin.note else self._log.info
+            log("partition.assigned", at=str(at), offset=begin.offset, pending=pending, note=begin.note)
 
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._drop(consumer, partitions, "partition.revoked")
@@ -161,7 +161,7 @@ class Runner:
         self._drop(consumer, partitions, "partition.lost")
 
     def _drop(self, consumer: Consumer, partitions: list[TopicPartition], event: str) -> None:
-        self._meters.rebalances.labels(event.partition(".")[2]).inc()
+        self._metrics.rebalances.labels(event.partition(".")[2]).inc()
         paused = self._core.revoked(Partition(one.topic, one.partition) for one in partitions)
         if paused and not self._closing:
             consumer.resume([TopicPartition(*one) for one in paused])
@@ -173,9 +173,9 @@ class Runner:
         for message in errors:
             self._complain(message)
         for at, columns in found.items():
-            self._meters.messages.inc(len(columns))
-            self._meters.bytes.inc(columns.size)
-            self._meters.skipped_offsets.inc(self._core.received(at, columns, now))
+            self._metrics.messages.inc(len(columns))
+            self._metrics.bytes.inc(columns.size)
+            self._metrics.skipped_offsets.inc(self._core.received(at, columns, now))
 
     def _complain(self, message: Message) -> None:
         error = message.error()
@@ -184,42 +184,44 @@ class Runner:
         if unsupported(error):
             raise Unsupported(error.str())
         if error.fatal() or error.code() == KafkaError._FATAL:  # noqa: SLF001 - librdkafka's own codes have this form
-            raise KafkaUnavailable(f"The consumer cannot go on: {error.str()}.", fix="Start the worker again.")
+            raise KafkaUnavailable(f"The consumer failed: {error.str()}.", fix="Restart the worker.")
         if topic is not None and number is not None and out_of_range(error):
-            reason = f"Kafka cannot deliver the position: {error.str()}; restart the worker: it then says what is lost"
+            reason = (
+                f"Kafka cannot deliver the position: {error.str()}; restart the worker, which then reports what is lost"
+            )
             self._core.position_lost(Partition(topic, number), reason)
         else:
             self._log.warning("kafka.error", code=error.name(), error=error.str(), topic=topic, number=number)
 
-    # What the insert threads say.
+    # Results of the insert threads.
 
     def _ended(self, done: Done) -> None:
         range_, step = done.work.range, "insert" if isinstance(done.work, Write) else "letters"
         if done.failure is not None:
             remedy = done.failure.remedy
-            self._meters.retries.labels(step, remedy.value).inc()
-            said = self._log.debug if remedy is Remedy.wait else self._log.warning
-            said("range.failed", range=str(range_), step=step, remedy=remedy.value, error=done.failure.message)
+            self._metrics.retries.labels(step, remedy.value).inc()
+            log = self._log.debug if remedy is Remedy.wait else self._log.warning
+            log("range.failed", range=str(range_), step=step, remedy=remedy.value, error=done.failure.message)
             self._core.failed(range_, done.failure, now_ms())
         elif done.later_ms is not None:
             self._core.later(range_, done.later_ms, now_ms())
         elif isinstance(done.work, Write):
-            self._meters.rows.inc(done.rows)
-            self._meters.parts.inc(done.parts)
-            self._meters.freshness.observe(max(0.0, time.time() - min(range_.columns.timestamps_ms) / 1_000))
-            self._meters.insert_seconds.observe(done.took_ms / 1_000)
-            self._meters.ranges.labels("redo" if range_.redo else "first").inc()
+            self._metrics.rows.inc(done.rows)
+            self._metrics.parts.inc(done.parts)
+            self._metrics.freshness.observe(max(0.0, time.time() - min(range_.columns.timestamps_ms) / 1_000))
+            self._metrics.insert_seconds.observe(done.took_ms / 1_000)
+            self._metrics.ranges.labels("redo" if range_.redo else "first").inc()
             self._log.debug("range.stored", range=str(range_), rows=done.rows, parts=done.parts,
                             rejected=len(done.rejected), ms=done.took_ms)  # fmt: skip
             self._core.written(range_, parts=done.parts - done.late, rejected=len(done.rejected), took_ms=done.took_ms)
         else:
             for rejection in done.rejected:
-                self._meters.dead_letters.labels(rejection.code.value).inc()
+                self._metrics.dead_letters.labels(rejection.code.value).inc()
             self._log.warning("range.dead_letters", range=str(range_), count=len(done.rejected),
                               first=done.rejected[0].message)  # fmt: skip
             self._core.published(range_)
 
-    # What the core asks.
+    # Actions of the core.
 
     def _act(self) -> None:
         while actions := self._core.step(now_ms(), time.time_ns() // 1_000_000):
@@ -247,15 +249,18 @@ class Runner:
         self._log.info("partition.read_again", at=f"{to.topic}[{to.partition}]", offset=to.offset)
         try:
             self._consumer.seek(to)
-        except KafkaException as error:  # nothing is fetched of it yet: its fetcher is still being told where to begin
+        except KafkaException as error:  # its fetcher has not started yet, so there is no position to change
             self._log.debug("seek.refused", error=str(error))
             self._consumer.incremental_unassign([to])
             self._consumer.incremental_assign([to])
 
     def _commit(self, commit: Commit) -> Mapping[Partition, str]:
-        """Commit, and say which partitions failed. After a stall nothing is sent: the assignment may be history."""
+        """Commit, and return the error of each partition that failed.
+
+        After a stall nothing is sent, since the assignment may have been revoked meanwhile.
+        """
         if now_ms() - self._polled > STALL_MS:
-            return dict.fromkeys(commit.offsets, "stalled since the last poll")
+            return dict.fromkeys(commit.offsets, "the worker stalled since its last poll")
         planned, completed = bool(commit.intents), commit.completes
         self._hit("before", planned, completed)
         offsets = [
@@ -267,13 +272,13 @@ class Runner:
             cause = error.args[0]
             if cause.fatal():
                 raise KafkaUnavailable(f"The group fenced this worker: {cause.str()}.") from error
-            self._meters.retries.labels("commit", Remedy.retry.value).inc()
+            self._metrics.retries.labels("commit", Remedy.retry.value).inc()
             self._log.warning("commit.failed", error=cause.str())
             return dict.fromkeys(commit.offsets, cause.str())
         errors = {Partition(one.topic, one.partition): one.error.str() for one in answers if one.error is not None}
         unanswered = commit.offsets.keys() - {Partition(one.topic, one.partition) for one in answers}
         if errors or unanswered:
-            self._meters.retries.labels("commit", Remedy.retry.value).inc()
+            self._metrics.retries.labels("commit", Remedy.retry.value).inc()
             self._log.warning("commit.failed", errors=sorted(set(errors.values())), unanswered=len(unanswered))
         self._hit("after", planned, completed)
         return errors | dict.fromkeys(unanswered, "no answer")
@@ -288,11 +293,11 @@ class Runner:
         states = self._core.partitions.values()
         self._ends.ask(self._core.partitions, now_ms())
         lag = self._lag_gauge.measure(states, self._ends.known, time.time_ns() // 1_000_000)
-        self._meters.lag_records.set(lag.records)
-        self._meters.lag_seconds.set(lag.seconds)
-        self._meters.budget.set(self._core.budget.factor)
-        self._meters.partitions.set(len(states))
-        self._meters.halted.set(sum(bool(state.halted) for state in states))
-        self._meters.failing.set(len(self.failing))
-        self._meters.circuit_open.set(sum(state.circuit_open for state in states))
-        self._meters.held_bytes.set(sum(state.held_bytes for state in states))
+        self._metrics.lag_records.set(lag.records)
+        self._metrics.lag_seconds.set(lag.seconds)
+        self._metrics.budget.set(self._core.budget.factor)
+        self._metrics.partitions.set(len(states))
+        self._metrics.halted.set(sum(bool(state.halted) for state in states))
+        self._metrics.failing.set(len(self.failing))
+        self._metrics.circuit_open.set(sum(state.circuit_open for state in states))
+        self._metrics.held_bytes.set(sum(state.held_bytes for state in states))

@@ -1,7 +1,7 @@
-"""The worker's small HTTP side: `/metrics`, `/health/live`, `/health/ready`.
+"""The worker's HTTP endpoints: `/metrics`, `/health/live`, `/health/ready`.
 
-On the loopback interface it tells which partitions stand still, and refuses what a foreign page or name sends. On any
-other address, where probes and anybody else ask, it tells its status alone.
+On the loopback interface, readiness includes the halted and failing partitions, and requests from foreign origins or
+host names are refused. On any other address, which is open to everyone on the network, it is the status alone.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from auditlane.runtime.errors import PortInUse
 from auditlane.runtime.foreign_requests import is_foreign
 from auditlane.runtime.validators import is_loopback
 
-Told = Callable[[], dict[str, str]]
+Reasons = Callable[[], dict[str, str]]
 Failing = Callable[[], dict[str, dict[str, str]]]
 KeyIds = Callable[[], Collection[str]]
 
 
 class HealthServer:
-    """Serves on a thread of its own. `ready` gives what is missing, by part; empty means ready.
+    """Serves on its own thread. `ready` returns what is missing, by component; empty means ready.
 
-    `halted` gives the partitions that stand still, with the reason, and `failing` those whose range has failed for a
-    minute and is tried again, each with `since` and the last `error`: the others go on, so the worker stays ready.
-    `verifies` gives the ids of the provenance keys that it verifies with. These three are told on loopback only.
+    `halted` returns the halted partitions with the reason, and `failing` those whose range has failed for a minute and
+    is retried, each with `since` and the last `error`; the other partitions continue, so the worker stays ready.
+    `verifies` returns the ids of its provenance keys. These three are shown on loopback only.
     """
 
     def __init__(
@@ -34,8 +34,8 @@ class HealthServer:
         port: int,
         *,
         metrics: Callable[[], bytes],
-        ready: Told,
-        halted: Told,
+        ready: Reasons,
+        halted: Reasons,
         failing: Failing,
         verifies: KeyIds,
     ) -> None:
@@ -65,7 +65,7 @@ class HealthServer:
 
 
 def _handler(
-    metrics: Callable[[], bytes], ready: Told, halted: Told, failing: Failing, verifies: KeyIds, *, near: bool
+    metrics: Callable[[], bytes], ready: Reasons, halted: Reasons, failing: Failing, verifies: KeyIds, *, near: bool
 ) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -79,11 +79,11 @@ def _handler(
                 self._json(200, {"status": "live"})
             elif self.path == "/health/ready":
                 missing = ready()
-                told: dict[str, object] = {"status": "waiting" if missing else "ready"}
+                shown: dict[str, object] = {"status": "waiting" if missing else "ready"}
                 if near:
-                    told |= {"missing": missing, "halted": halted(), "failing": failing()}
-                    told["provenance_keys"] = sorted(verifies())
-                self._json(503 if missing else 200, told)
+                    shown |= {"missing": missing, "halted": halted(), "failing": failing()}
+                    shown["provenance_keys"] = sorted(verifies())
+                self._json(503 if missing else 200, shown)
             else:
                 self._json(404, {"status": "not found"})
 
@@ -98,6 +98,6 @@ def _handler(
             self.wfile.write(content)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
-            """Probes are not worth a line each."""
+            """Log nothing: probes would fill the log."""
 
     return Handler

@@ -1,4 +1,4 @@
-"""The worker's Prometheus instruments, made from the one list of metrics; updated per batch."""
+"""The worker's metrics: Prometheus instruments made from the one list of metrics, updated per batch, and its lag."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ FAILURES: Final = {
 FRESHNESS_S: Final = (0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 900, 3_600, 21_600, 86_400)
 
 
-class Meters:
-    """A registry of its own, so that two workers in one test process do not share counts."""
+class WorkerMetrics:
+    """The instruments, in a registry of their own so that two workers in one test process do not share counts."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -48,7 +48,7 @@ class Meters:
         self.failing = self._made(Gauge, "failing_partitions")
         self.circuit_open = self._made(Gauge, "circuit_open_partitions")
         self.held_bytes = self._made(Gauge, "held_bytes")
-        # From zero, so that the first of each is an increase too.
+        # Start each series at zero, so that its first event shows as an increase.
         for counter, values in (
             (self.dead_letters, RejectCode),
             (self.ranges, ("first", "redo")),
@@ -68,13 +68,13 @@ class Meters:
         return kind(metric.name, metric.help, metric.labels, registry=self.registry, **options)
 
     def render(self) -> bytes:
-        """Prometheus' text format."""
+        """Return the metrics in Prometheus' text format."""
         return generate_latest(self.registry)
 
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """`records` from the first that is not completed to the end; `seconds` since Kafka had the oldest of them."""
+    """How far a worker is behind: `records` not completed yet, and the age of the oldest of them in `seconds`."""
 
     records: int = 0
     seconds: float = 0.0
@@ -82,12 +82,13 @@ class Lag:
 
 @dataclass(slots=True)
 class LagGauge:
-    """Remembers since when a partition is behind whose oldest message was not delivered yet (halted, paused, new)."""
+    """Measures the lag. A partition whose oldest message was not delivered yet (halted, paused or new) counts from when
+    it was first seen behind."""
 
     _since: dict[Partition, int] = field(default_factory=dict)
 
     def measure(self, states: Iterable[PartitionState], ends: Mapping[Partition, int], wall_ms: int) -> Lag:
-        """Of all partitions: the sum of records, the most seconds. `ends` as far as they are known."""
+        """Return the sum of records and the highest age of all partitions; `ends` may lack some of them."""
         records, oldest = 0, wall_ms
         unseen: dict[Partition, int] = {}
         for state in states:

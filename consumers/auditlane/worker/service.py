@@ -1,4 +1,4 @@
-"""One worker process: builds the parts, runs the consuming thread until it is told to stop, and always ends."""
+"""One worker process: builds its components, consumes until stopped, and ends even if its shutdown hangs."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from auditlane.store.preflight import WINDOW_SECONDS
 from auditlane.worker.consumer import Ends, Membership, consumer_config
 from auditlane.worker.consumer_loop import Runner, Unsupported, now_ms
 from auditlane.worker.health import HealthServer
-from auditlane.worker.metrics import Meters
+from auditlane.worker.metrics import WorkerMetrics
 from auditlane.worker.protocol.core import Core
 from auditlane.worker.protocol.partition_state import Policy
 from auditlane.worker.sink.circuit_breaker import BreakerPolicy, CircuitBreaker
@@ -48,18 +48,18 @@ from auditlane.worker.validation.event_columns import EVENTS
 from auditlane.worker.validation.schema_cache import SchemaCache
 from auditlane.worker.validation.validator import BatchValidator
 
-SOFT = 0.8  # of shutdown_timeout_s for storing what is held; the rest is for leaving the group
-READY_S = 2.0  # how old an answer about readiness may be
+SOFT = 0.8  # fraction of shutdown_timeout_s for storing buffered messages; the rest is for leaving the group
+READY_S = 2.0  # how long a positive readiness check is cached
 HARD_EXIT = 70
 PROTOCOLS = {"auto": ("consumer", "classic"), "consumer": ("consumer",), "classic": ("classic",)}
-_TRIM_THRESHOLD: Final = -1, 256 << 20  # give memory back when so much at the heap's end is free
-_MMAP_THRESHOLD: Final = -3, 32 << 20  # glibc's largest: a buffer below it takes pages that are there already
+_TRIM_THRESHOLD: Final = -1, 256 << 20  # return memory to the system when this much is free at the heap's end
+_MMAP_THRESHOLD: Final = -3, 32 << 20  # glibc's largest: smaller buffers reuse pages that are mapped already
 _ARENA_MAX: Final = -8, 1
 T = TypeVar("T")
 
 
 class Service:
-    """`run` blocks until `stop`, which signals call. `on_ready` gets the health URL once the group is joined."""
+    """The worker: `run` blocks until `stop`. `on_ready` is called with the health URL once the group is joined."""
 
     def __init__(self, settings: Settings, *, on_ready: Callable[[str], None]) -> None:
         self._settings = settings
@@ -67,7 +67,7 @@ class Service:
         self._log = get("worker")
         self._stop = threading.Event()
         self._ended = threading.Event()
-        self._meters = Meters()
+        self._metrics = WorkerMetrics()
         self._joined = False
         self._client: Client | None = None
         self._runner: Runner | None = None
@@ -75,11 +75,11 @@ class Service:
         self._checked: tuple[float, dict[str, str]] = (-READY_S, {})
 
     def stop(self) -> None:
-        """Drain and end, within `shutdown_timeout_s`."""
+        """Drain and end within `shutdown_timeout_s`. Safe to call from a signal handler."""
         self._stop.set()
 
     def run(self) -> None:
-        """Raises ConfigError when the promise cannot be kept with what is configured."""
+        """Consume until `stop`. Raises ConfigError if the configuration cannot guarantee exactly-once storage."""
         settings = self._settings
         _use_shared_arena()
         threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
@@ -89,7 +89,7 @@ class Service:
             health = HealthServer(
                 settings.worker_host,
                 settings.worker_port,
-                metrics=self._meters.render,
+                metrics=self._metrics.render,
                 ready=self._missing,
                 halted=lambda: self._runner.halted if self._runner else {},
                 failing=lambda: self._runner.failing if self._runner else {},
@@ -119,7 +119,9 @@ class Service:
                 secrets=secrets,
             )
             producer: Producer = librdkafka.client(Producer, producer_config(client_config(settings)))
-            letters = DeadLetters(producer, settings.dead_letter_topic, task=f"{settings.consumer_group}-{os.getpid()}")
+            dead_letters = DeadLetters(
+                producer, settings.dead_letter_topic, task=f"{settings.consumer_group}-{os.getpid()}"
+            )
             failpoints = Failpoints.from_environment()
             writer = Writer(client, table)
             breaker = CircuitBreaker(
@@ -128,29 +130,31 @@ class Service:
             )
             late = LateBudget(settings.late_parts_per_second)
             pool = InsertPool(
-                validator, writer, letters, failpoints, threads=settings.insert_threads, breaker=breaker, late=late
+                validator, writer, dead_letters, failpoints, threads=settings.insert_threads, breaker=breaker, late=late
             )
             stack.callback(pool.close)
-            stack.callback(self._stop.set)  # whatever ended it: from here on the watchdog counts
-            asked = admin(settings)
+            stack.callback(self._stop.set)  # whatever the reason to end: the watchdog starts
+            admin_client = admin(settings)
             brokers = Brokers(partial(admin, settings), self._stored)
-            membership = Membership(asked, settings.consumer_group)
+            membership = Membership(admin_client, settings.consumer_group)
             for protocol in PROTOCOLS[settings.group_protocol]:
                 options = consumer_config(settings, protocol=protocol)
                 consumer: Consumer = librdkafka.client(Consumer, options, logger=logging.getLogger("librdkafka"))
                 core = Core(policy(settings), now_ms())
-                runner = self._runner = Runner(core, consumer, brokers, pool, self._meters, failpoints, Ends(asked))
+                runner = self._runner = Runner(
+                    core, consumer, brokers, pool, self._metrics, failpoints, Ends(admin_client)
+                )
                 try:
                     self._consume(runner, membership, health.url)
                     break
                 except Unsupported as error:
                     if protocol == PROTOCOLS[settings.group_protocol][-1]:
-                        raise KafkaUnavailable(f"The brokers do not speak the group protocol: {error}.") from error
+                        raise KafkaUnavailable(f"The brokers do not support the group protocol: {error}.") from error
                     self._log.warning("group.classic", reason=str(error))
                     consumer.close()
 
     def _consume(self, runner: Runner, membership: Membership, url: str) -> None:
-        _settle_heap()
+        _freeze_heap()
         runner.subscribe(pattern(self._settings.topic))
         try:
             self._turns(runner, membership, url)
@@ -174,11 +178,13 @@ class Service:
                     gives_up = time.monotonic() + self._settings.shutdown_timeout_s * SOFT
                     runner.drain()
                 elif time.monotonic() > gives_up:
-                    self._log.warning("worker.drain_unfinished", fix="The intents hand over what is left.")
+                    self._log.warning(
+                        "worker.drain_unfinished", fix="Nothing to do: the committed intents hand over the rest."
+                    )
                     break
 
     def _watch(self) -> None:
-        """End a stopping worker after `shutdown_timeout_s`: a commit waits for its broker without end."""
+        """Exit `shutdown_timeout_s` after `stop`, since a commit may wait for its broker forever."""
         self._stop.wait()
         if not self._ended.wait(self._settings.shutdown_timeout_s):
             self._log.error("worker.hard_exit", shutdown_timeout_s=self._settings.shutdown_timeout_s)
@@ -189,15 +195,15 @@ class Service:
         try:
             return newest_offsets.newest(self._client, self._settings.clickhouse_database, topic_id, partition, low=low)
         except AuditlaneError as error:
-            self._log.warning("store.unasked", topic_id=topic_id, number=partition, error=str(error))
+            self._log.warning("store.unavailable", topic_id=topic_id, number=partition, error=str(error))
             return None
 
-    def _until(self, what: Callable[[], T]) -> T | None:
-        """The answer of `what` once the part that it needs is there; None when told to stop before."""
+    def _until(self, attempt: Callable[[], T]) -> T | None:
+        """Retry `attempt` while it raises Unavailable, and return its result; None once stopped."""
         delay = 0.2
         while not self._stop.is_set():
             try:
-                return what()
+                return attempt()
             except Unavailable as error:
                 self._log.warning("worker.waiting", error=str(error))
             self._stop.wait(delay)
@@ -205,13 +211,13 @@ class Service:
         return None
 
     def _missing(self) -> dict[str, str]:
-        """What keeps the worker from working, by part."""
+        """Return why the worker is not ready, by component; empty if it is."""
         at, missing = self._checked
         if time.monotonic() - at < READY_S and not missing:
             return missing
         missing = {} if self._joined else {"kafka": "the consumer group is not joined yet"}
         if self._client is None or not self._client.ping():
-            missing["clickhouse"] = "it does not answer"
+            missing["clickhouse"] = "no response"
         try:
             self._registry.subjects()
         except AuditlaneError as error:
@@ -221,7 +227,11 @@ class Service:
 
 
 def _use_shared_arena() -> None:
-    """Once, before threads are started. Where the C library is not glibc, only Arrow's part is done."""
+    """Let Python, Arrow and librdkafka share one heap. Call before threads are started.
+
+    Each keeps freed buffers of some ten megabytes for its own next one, and glibc gives each thread a heap: together
+    they held twice the memory in use. Without glibc only Arrow's allocator is set.
+    """
     pa.set_memory_pool(pa.system_memory_pool())
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
@@ -229,19 +239,18 @@ def _use_shared_arena() -> None:
             mallopt(option, value)
 
 
-def _settle_heap() -> None:
-    pa.array([0])  # pyarrow's first array imports pandas where there is one
+def _freeze_heap() -> None:
+    pa.array([0])  # pyarrow's first array imports pandas if installed
     gc_tuning.freeze()
 
 
 def parts_per_second(settings: Settings) -> float:
-    """How many parts one worker makes at most, late months included."""
+    """Return the most parts per second that one worker makes, late months included."""
     return settings.insert_parts_per_second + LateBudget(settings.late_parts_per_second).most_per_second(WINDOW_SECONDS)
 
 
 def policy(settings: Settings) -> Policy:
-    """The core's part of the settings: a range in the hands of each insert thread, one being judged meanwhile, and what
-    may be held has room for one more besides."""
+    """Derive the protocol's settings: one range per insert thread and one being validated, with memory for one more."""
     flights = settings.insert_threads + 1
     return Policy(
         range_rows=settings.range_rows,
@@ -255,11 +264,11 @@ def policy(settings: Settings) -> Policy:
 
 @contextmanager
 def stopped_by_signals(service: Service) -> Iterator[None]:
-    """SIGTERM and SIGINT drain; a second one ends at once."""
+    """Drain on SIGTERM or SIGINT; a second signal ends the process at once."""
 
-    def handle(number: int, _frame: FrameType | None) -> None:
-        for one in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(one, signal.SIG_DFL)
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_DFL)
         service.stop()
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}

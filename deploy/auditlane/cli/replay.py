@@ -205,7 +205,7 @@ def _report(plan: Plan, counts: Counts, target: str, *, dry: bool, resumed: bool
         ("already there", counts.already),
         ("left out: dead-lettered", counts.dead_lettered),
         ("left out: other tenants", counts.other_tenants),
-        ("left for the workers to dead-letter", counts.to_bury),
+        ("left for the workers to dead-letter", counts.left_to_workers),
         *((f"refused, no dead letter: {code}", count) for code, count in sorted(counts.refused.items())),
     ]
     for label, count in rows:

@@ -158,7 +158,7 @@ def _document(report: Report, topics: list[str], notes: list[str]) -> dict[str, 
 
 def _range(result: Result) -> dict[str, Any]:
     """Lists hold the first entries of each kind; the counts are of all. Offsets in no run hold no message."""
-    span, tally = result.span, result.tally
+    span, summary = result.span, result.summary
     return {
         "topic": span.partition.topic,
         "topic_id": span.topic_id,
@@ -166,15 +166,15 @@ def _range(result: Result) -> dict[str, Any]:
         "first": span.first,
         "end": span.end,
         "counts": result.counts,
-        "offsets": [_run(run) for run in tally.runs],
-        "wrong": [_run(run) for run in tally.wrong],
-        "doubled": tally.doubled,
-        "stray": result.stray[: tally.limit],
+        "offsets": [_run(run) for run in summary.runs],
+        "wrong": [_run(run) for run in summary.wrong],
+        "doubled": summary.doubled,
+        "stray": result.stray[: summary.limit],
     }
 
 
 def _run(run: Any) -> dict[str, Any]:
-    shown_ = {"first": run.first, "last": run.last, "count": run.count, "fate": run.fate.name}
+    shown_ = {"first": run.first, "last": run.last, "count": run.count, "status": run.status.name}
     return shown_ | ({"reason": run.reason} if run.reason else {})
 
 
@@ -197,11 +197,11 @@ def _print(report: Report, notes: list[str]) -> None:
 def _lines(result: Result) -> list[str]:
     at = result.span.partition
     found = [
-        f"{run.fate.name}: {at} {run.first}-{run.last} ({run.count}){': ' * bool(run.reason)}{run.reason}"
-        for run in result.tally.wrong
+        f"{run.status.name}: {at} {run.first}-{run.last} ({run.count}){': ' * bool(run.reason)}{run.reason}"
+        for run in result.summary.wrong
     ]
     found += [f"extra: {at} {offset}, above the end of the partition" for offset in result.stray]
-    return found + [f"stored twice: {at} {offset}" for offset in result.tally.doubled]
+    return found + [f"stored twice: {at} {offset}" for offset in result.summary.doubled]
 
 
 def _origin(one: Origin) -> str:

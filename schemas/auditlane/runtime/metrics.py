@@ -62,7 +62,7 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric("auditlane_worker_circuit_open_partitions", "gauge", "Of these, halted by the circuit breaker."),
     # `auditlane verify --metrics`: of its last run.
-    Metric("auditlane_verify_offsets", "gauge", "Offsets by what became of them.", ("fate",)),
+    Metric("auditlane_verify_offsets", "gauge", "Offsets by their status.", ("status",)),
     Metric("auditlane_verify_two_times", "gauge", "Event ids that a tenant used with more than one time."),
     Metric("auditlane_verify_conflicts", "gauge", "Events of one tenant, id and time whose contents differ."),
     Metric("auditlane_verify_ok", "gauge", "1 when nothing was missing, extra, doubled or different, else 0."),

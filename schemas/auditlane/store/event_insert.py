@@ -1,4 +1,14 @@
-"""The INSERT of a range's rows: its statement, which leaves out what is stored, and the rows sent behind it.
+"""The INSERT of a range's rows: its statement, which skips offsets already stored, and the rows sent after it.
+
+Sending the rows of a range and month again, by any process and however late, adds nothing, for two reasons. The
+deduplication token covers an insert that is still in flight; ClickHouse forgets tokens past a window, and keeps those
+of `INSERT … FORMAT` and `INSERT … SELECT` apart, so every insert has the same form. The guard inside the statement
+skips the offsets that are stored when it runs, whatever became of the token.
+
+A range that may have been attempted before is read back first. Its token names the offsets found stored, and its
+statement adds nothing unless they are still the same: then nothing landed under the token before the statement began.
+Attempts that found the same offsets therefore exclude each other, even if they validated differently, and a token that
+an earlier attempt has used never hides rows that only a later one accepts.
 
 One record batch a statement: ClickHouse derives a deduplication token's identity from the blocks it reads, and two
 batchings of the same rows under one token were seen to be stored twice.
@@ -195,10 +205,10 @@ def send(client: Client, text: str, rows: EncodedBatch, settings: dict[str, Any]
 
 
 def token(range_: OffsetRange, month: int, *, seen: Collection[int] | None = None, again: int = 0) -> str:
-    """The deduplication token of a range's rows of one month (yyyymm). The topic's id keeps a recreated topic apart.
+    """Return the deduplication token of a range's rows of one month (yyyymm), distinct for a recreated topic.
 
-    `seen` are the offsets of the range and month that the table was seen to hold, if it was asked; `again` counts
-    inserts that were answered and changed nothing of that: their rows had been stored once, and removed by hand.
+    `seen` are the offsets of the range and month that were found stored, if that was queried; `again` counts inserts
+    that were acknowledged without changing that: their rows had been stored once and deleted by hand.
     """
     plain = f"{range_.topic_id}:{range_.partition.number}:{range_.first}-{range_.last}:{month}"
     if not seen and not again:
@@ -207,7 +217,7 @@ def token(range_: OffsetRange, month: int, *, seen: Collection[int] | None = Non
 
 
 class Writer:
-    """Sends the inserts. One client serves every insert thread. Its errors are clickhouse-connect's."""
+    """Sends a worker's inserts; one client serves all threads. Raises clickhouse-connect's errors."""
 
     def __init__(self, client: Client, table: Table) -> None:
         self._client = client
@@ -222,9 +232,10 @@ class Writer:
         seen: Collection[int] | None = None,
         again: int = 0,
     ) -> None:
-        """Store the rows of one month that are not stored yet; returns when ClickHouse says that they are.
+        """Store the rows of one month that are not stored yet; return once ClickHouse acknowledges them.
 
-        `seen` and `again` are of a range that may have been attempted before: what is stored must be asked again.
+        Pass `seen` and `again` (see `token`) for a range that may have been attempted before, and read it back
+        afterwards: the statement adds nothing if the stored offsets changed meanwhile.
         """
         name = token(range_, month, seen=seen, again=again)
         settings: dict[str, Any] = {**self._table.settings, "insert_deduplication_token": name}
@@ -232,17 +243,14 @@ class Writer:
         send(self._client, statement(self._table, range_, month, expected_rows=expected_rows), rows, settings)
 
     def stored(self, range_: OffsetRange) -> dict[int, set[int]]:
-        """The range's offsets that are stored, by month."""
+        """Return the range's stored offsets by month (yyyymm)."""
         query = stored(self._table, range_, "toYYYYMM(occurred_at), groupUniqArray(kafka_offset)") + " GROUP BY 1"
         current = {name: value for name, value in self._table.settings.items() if name in _CURRENT}
         rows = self._client.query(query, settings=current).result_rows
         return {int(month): set(map(int, offsets)) for month, offsets in rows}
 
     def tenants_served(self, range_: OffsetRange) -> frozenset[str]:
-        """Return up to ten tenants of which the partition had events within a day before the range.
-
-        Raises clickhouse-connect's errors, as an insert does.
-        """
+        """Return up to ten tenants with stored events in the partition within a day before the range."""
         earliest = max(0, min(range_.columns.timestamps_ms) - _DAY_MS)
         rows = self._client.query(
             f"SELECT DISTINCT tenant_id FROM {self._table.quoted} WHERE kafka_topic_id = {{topic:UUID}} "  # noqa: S608

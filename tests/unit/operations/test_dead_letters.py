@@ -32,8 +32,8 @@ from auditlane.operations.dlq.upgrade import NotResolved, SchemaUpgrader
 from auditlane.operations.dlq.view import decoded, view
 from auditlane.runtime.errors import RegistryUnavailable
 from auditlane.worker.protocol.partition_state import Range
-from auditlane.worker.sink.dead_letters import cut_off
 from auditlane.worker.sink.dead_letters import headers as letter_headers
+from auditlane.worker.sink.dead_letters import truncated
 from auditlane.worker.validation.batch import Rejection
 from auditlane.worker.validation.schema_cache import SchemaCache
 from auditlane.worker.validation.validator import BatchValidator
@@ -52,7 +52,7 @@ def letter(offset: int = 7, *, topic_id: str = TOPIC_ID, **given: Any) -> Letter
         reason="amount must be at most 3.",
         schema_id=9,
         received_ms=1_000 + offset,
-        buried_ms=2_000 + offset,
+        dead_lettered_ms=2_000 + offset,
     )
     return replace(made, **given)
 
@@ -88,7 +88,7 @@ def test_what_a_worker_buries_is_read_as_a_letter() -> None:
         reason="It lacks the frame.",
         schema_id=None,
         received_ms=9_000,
-        buried_ms=9_999,
+        dead_lettered_ms=9_999,
     )
     assert found.name == "audit.events:3:42"
 
@@ -96,7 +96,7 @@ def test_what_a_worker_buries_is_read_as_a_letter() -> None:
 @pytest.mark.parametrize("kept", [65_536, 0])
 def test_a_letter_that_is_cut_off_is_told_apart_and_stays(kept: int) -> None:
     value = bytes(range(256)) * 4_000
-    key, beginning, said = cut_off(b"acme#" + b"k" * 500_000, value, kept)
+    key, beginning, said = truncated(b"acme#" + b"k" * 500_000, value, kept)
     assert (len(key or b""), beginning) == (1_024, value[:kept])
     columns = Columns([7], [9_000], [key], [value], [b"s" * 300_000])
     range_ = Range(Partition(validating.TOPIC, 3), TOPIC_ID, 7, 7, columns, "", 1)
@@ -108,8 +108,8 @@ def test_a_letter_that_is_cut_off_is_told_apart_and_stays(kept: int) -> None:
     world = World()
     schemas = SchemaCache(world.registry, topic=validating.TOPIC, refresh_s=30)
     validator = BatchValidator(schemas, topic=validating.TOPIC, max_event_bytes=100_000)
-    assessor = DryRunner(world.upgrader(), validator, world.topics)
-    [answer] = assessor.dry_run([Found(one, key, beginning)], now_ms=validating.NOW_MS)
+    dry_runner = DryRunner(world.upgrader(), validator, world.topics)
+    [answer] = dry_runner.dry_run([Found(one, key, beginning)], now_ms=validating.NOW_MS)
     assert (answer.value, answer.code) == (None, "CUT_OFF")
     assert one.name in answer.reason
 
@@ -234,9 +234,9 @@ class World:
     def dry_run(self, *values: bytes | None, key: bytes | None = b"acme", topic: str = validating.TOPIC) -> list[Any]:
         book = SchemaCache(self.registry, topic=validating.TOPIC, refresh_s=30)
         validator = BatchValidator(book, topic=validating.TOPIC, max_event_bytes=100_000)
-        assessor = DryRunner(self.upgrader(), validator, self.topics)
+        dry_runner = DryRunner(self.upgrader(), validator, self.topics)
         found = [Found(letter(at, topic=topic), key, value) for at, value in enumerate(values)]
-        return assessor.dry_run(found, now_ms=validating.NOW_MS)
+        return dry_runner.dry_run(found, now_ms=validating.NOW_MS)
 
     def read(self, value: bytes) -> dict[str, Any]:
         schema_id, datum = unframe(value)
@@ -388,7 +388,7 @@ def test_whoever_vouched_for_a_refused_message_vouches_for_its_replay(tmp_path: 
         Found(letter(5), b"acme", ours),
     ]
 
-    def claims(assessor: DryRunner) -> list[tuple[bool, Claim | None, str]]:
+    def claims(dry_runner: DryRunner) -> list[tuple[bool, Claim | None, str]]:
         """Whether the value is another one, what the signature says of it, why it stays."""
         return [
             (
@@ -396,7 +396,7 @@ def test_whoever_vouched_for_a_refused_message_vouches_for_its_replay(tmp_path: 
                 verify(keys.secrets(), one.signature or b"", b"acme", one.value or b""),
                 one.code,
             )
-            for one in assessor.dry_run(found, now_ms=validating.NOW_MS)
+            for one in dry_runner.dry_run(found, now_ms=validating.NOW_MS)
         ]
 
     assert claims(DryRunner(world.upgrader(), validator, world.topics, keys)) == [
@@ -421,12 +421,12 @@ def test_a_dry_run_counts_and_sends_nothing() -> None:
     world = World()
     book = SchemaCache(world.registry, topic=validating.TOPIC, refresh_s=30)
     validator = BatchValidator(book, topic=validating.TOPIC, max_event_bytes=100_000)
-    assessor = DryRunner(world.upgrader(), validator, world.topics)
+    dry_runner = DryRunner(world.upgrader(), validator, world.topics)
     found = [Found(letter(1), b"acme", validating.message()), Found(letter(2), b"acme", b"junk")]
-    dry = replay(found, assessor, None, clock=lambda: validating.NOW_MS / 1_000)
+    dry = replay(found, dry_runner, None, clock=lambda: validating.NOW_MS / 1_000)
     assert (dry.replayed, dict(dry.stays)) == (1, {"NOT_FRAMED": 1})
     kept = Kept()
-    wet = replay(found, assessor, kept, clock=lambda: validating.NOW_MS / 1_000)
+    wet = replay(found, dry_runner, kept, clock=lambda: validating.NOW_MS / 1_000)
     assert (wet.replayed, dict(wet.stays), kept.sent) == (1, {"NOT_FRAMED": 1}, [1])
 
 

@@ -14,7 +14,7 @@ from auditlane.cli.lag import age, table
 from auditlane.contract.intent import Intent
 from auditlane.contract.partition import Partition
 from auditlane.operations.consumer_group import name
-from auditlane.operations.lag import PartitionLag, Total, document, partition_lag, total
+from auditlane.operations.lag import PartitionFacts, PartitionLag, Total, document, partition_lag, total
 
 AT = Partition("audit.events", 3)
 
@@ -27,10 +27,10 @@ def test_a_range_that_fails_is_told_by_what_its_worker_noted() -> None:
         assert (line(metadata=metadata).failing_s, line(metadata=metadata).error) == (None, "")
 
 
-def line(**given: Any) -> PartitionLag:
-    facts = {"committed": 10, "low": 0, "end": 15, "oldest_ms": 4_000, "member": "w/1", "now_ms": 9_000} | given
+def line(*, now_ms: int = 9_000, **given: Any) -> PartitionLag:
+    facts = {"committed": 10, "low": 0, "end": 15, "oldest_ms": 4_000, "member": "w/1"} | given
     facts.setdefault("first", max(facts["committed"] or 0, facts["low"]))
-    return partition_lag(AT, **facts)
+    return partition_lag(PartitionFacts(AT, **facts), now_ms=now_ms)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auditlane.operations.stored_offsets import Offsets
-from auditlane.operations.verify.reconcile import OffsetStatus, Origin, Run, Tally, compare, orphaned_rows, runs
+from auditlane.operations.verify.reconcile import OffsetStatus, Origin, Run, SpanSummary, compare, orphaned_rows, runs
 
 
 def array(*offsets: int) -> Offsets:
@@ -42,7 +42,7 @@ def test_each_offset_has_one_fate(
     doubled: tuple[int, ...],
 ) -> None:
     compared = compare(array(*messages), array(*stored), array(*letters))
-    assert dict(zip(compared.offsets.tolist(), map(OffsetStatus, compared.fates.tolist()), strict=True)) == expected
+    assert dict(zip(compared.offsets.tolist(), map(OffsetStatus, compared.statuses.tolist()), strict=True)) == expected
     assert tuple(compared.doubled.tolist()) == doubled
 
 
@@ -50,19 +50,19 @@ SOME = st.sets(st.integers(0, 40))
 
 
 @given(messages=SOME, stored=st.lists(st.integers(0, 40)), letters=SOME, cut=st.integers(0, 41))
-def test_fates_agree_with_sets_whatever_the_chunks(
+def test_statuses_agree_with_sets_whatever_the_chunks(
     messages: set[int], stored: list[int], letters: set[int], cut: int
 ) -> None:
     def arrays(low: int, high: int) -> tuple[Offsets, Offsets, Offsets]:
         return tuple(array(*sorted(x for x in one if low <= x < high)) for one in (messages, stored, letters))  # type: ignore[return-value]
 
-    tally = Tally(limit=1_000)
+    summary = SpanSummary(limit=1_000)
     for low, high in ((0, cut), (cut, 41)):
-        tally.add(compare(*arrays(low, high)))
-    whole = Tally(limit=1_000)
+        summary.add(compare(*arrays(low, high)))
+    whole = SpanSummary(limit=1_000)
     whole.add(compare(*arrays(0, 41)))
     rows = set(stored)
-    assert tally.counts == {
+    assert summary.counts == {
         OffsetStatus.stored: len(messages & rows),
         OffsetStatus.dead_lettered: len((messages & letters) - rows),
         OffsetStatus.duplicate: 0,
@@ -70,9 +70,9 @@ def test_fates_agree_with_sets_whatever_the_chunks(
         OffsetStatus.extra: len(rows - messages),
         OffsetStatus.differs: 0,
     }
-    assert tally.doubled == sorted(one for one in rows if stored.count(one) > 1)
-    assert (tally.runs, tally.wrong) == (whole.runs, whole.wrong)
-    assert sum(run.count for run in tally.runs) == len(messages | rows)
+    assert summary.doubled == sorted(one for one in rows if stored.count(one) > 1)
+    assert (summary.runs, summary.wrong) == (whole.runs, whole.wrong)
+    assert sum(run.count for run in summary.runs) == len(messages | rows)
 
 
 def test_runs_join_neighbours_and_count_what_they_hold() -> None:
@@ -82,18 +82,18 @@ def test_runs_join_neighbours_and_count_what_they_hold() -> None:
 
 
 def test_missing_runs_part_where_the_reason_changes() -> None:
-    tally = Tally(limit=10)
-    tally.add(compare(array(1, 2, 3, 4), array(4), array()), {1: "a", 2: "a", 3: "b"})
-    tally.add(compare(array(5, 6), array(), array()), {5: "b", 6: "b"})
-    assert tally.wrong == [Run(1, 2, 2, M, "a"), Run(3, 3, 1, M, "b"), Run(5, 6, 2, M, "b")]
-    assert [run.fate for run in tally.runs] == [M, M, S, M]
+    summary = SpanSummary(limit=10)
+    summary.add(compare(array(1, 2, 3, 4), array(4), array()), {1: "a", 2: "a", 3: "b"})
+    summary.add(compare(array(5, 6), array(), array()), {5: "b", 6: "b"})
+    assert summary.wrong == [Run(1, 2, 2, M, "a"), Run(3, 3, 1, M, "b"), Run(5, 6, 2, M, "b")]
+    assert [run.status for run in summary.runs] == [M, M, S, M]
 
 
 def test_lists_are_cut_and_counts_are_not() -> None:
-    tally = Tally(limit=3)
-    tally.add(compare(array(*range(0, 100, 2)), array(*sorted([*range(1, 100, 2)] * 2)), array()))
-    assert (len(tally.runs), len(tally.wrong), len(tally.doubled)) == (3, 3, 3)
-    assert (tally.counts[M], tally.counts[E], tally.doubled_count) == (50, 50, 50)
+    summary = SpanSummary(limit=3)
+    summary.add(compare(array(*range(0, 100, 2)), array(*sorted([*range(1, 100, 2)] * 2)), array()))
+    assert (len(summary.runs), len(summary.wrong), len(summary.doubled)) == (3, 3, 3)
+    assert (summary.counts[M], summary.counts[E], summary.doubled_count) == (50, 50, 50)
 
 
 def test_what_turned_out_to_be_a_duplicate() -> None:

@@ -186,7 +186,7 @@ def test_other_tenants_and_dead_letters_are_left_out() -> None:
 @pytest.mark.parametrize("then", [12, None])
 def test_an_offset_that_is_set_back_stops_it(then: int | None) -> None:
     target = Target()
-    with pytest.raises(Halted, match=f"set back to {then}"):
+    with pytest.raises(Halted, match=f"reset to {then}"):
         replay(target, committed=[25, then]).run(Plan((SPAN,), ()), None, lambda *_: None)
     assert target.taken == [(0, 10)]
 

@@ -82,13 +82,13 @@ def test_an_unknown_partition_is_refused() -> None:
 def test_what_is_left_out_is_said() -> None:
     made = plan(Selection((Slice(0, 5, None),)), [bounds(low=10, committed=40)], below_commit=True)
     assert made.notes == (
-        "audit.events[0]: what is from offset 40 on waits for the workers; run it again for that.",
+        "audit.events[0]: offsets from 40 on are not completed by the workers yet; run the command again later.",
         "audit.events[0]: Kafka no longer holds offsets 5-9.",
     )
     [span] = made.spans
     assert (span.asked, span.pending, span.whole) == (5, 60, True)
     never = plan(Selection(), [bounds()], below_commit=True)
-    assert never.notes == ("audit.events[0]: left out, the workers have committed nothing of it.",)
+    assert never.notes == ("audit.events[0]: omitted, as the workers have committed no offset.",)
     assert plan(Selection(), [bounds(low=10, committed=100)], below_commit=True).notes == ()
 
 

@@ -12,7 +12,7 @@ from serving import Served
 
 from auditlane.access.audit import AuditRecord, RequestAuditor
 from auditlane.contract.partition import Partition
-from auditlane.operations.lag import document, partition_lag
+from auditlane.operations.lag import PartitionFacts, document, partition_lag
 from auditlane.runtime.errors import NotFound, Unavailable
 from auditlane.server.admin import parts
 from auditlane.server.admin.models import Lag
@@ -123,13 +123,15 @@ def test_wrong_parameters_are_named(served):
 def lag(*members: str, behind: int = 0) -> Lag:
     rows = [
         partition_lag(
-            Partition("audit.events", number),
-            committed=10 - behind,
-            low=0,
-            first=10 - behind,
-            end=10,
-            oldest_ms=1_000 if behind else None,
-            member=member,
+            PartitionFacts(
+                Partition("audit.events", number),
+                committed=10 - behind,
+                low=0,
+                first=10 - behind,
+                end=10,
+                oldest_ms=1_000 if behind else None,
+                member=member,
+            ),
             now_ms=3_500,
         )
         for number, member in enumerate(members)
@@ -140,13 +142,9 @@ def lag(*members: str, behind: int = 0) -> Lag:
 def test_the_answer_is_what_the_command_prints():
     rows = [
         partition_lag(
-            Partition("audit.events", 3),
-            committed=None,
-            low=4,
-            first=4,
-            end=9,
-            oldest_ms=1_000,
-            member="",
+            PartitionFacts(
+                Partition("audit.events", 3), committed=None, low=4, first=4, end=9, oldest_ms=1_000, member=""
+            ),
             now_ms=2_000,
         )
     ]

@@ -74,7 +74,7 @@ def test_a_ratio_of_one_lets_everything_through() -> None:
 
 def test_the_reason_has_the_numbers() -> None:
     assert PartitionBreaker(POLICY).record(traffic({"a": (40, 30)}), 0) == (
-        "the circuit breaker: 30 of the last 40 messages are refused, more than 50%; they are of one tenant"
+        "the circuit breaker opened: 30 of the last 40 messages were rejected, more than 50%, from one tenant"
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from oracle import Stored, verdict
+from oracle import Stored, result
 from validating import NOW_MS, TOPIC, base_registry, contract, event, message, own, raw_range
 
 from auditlane.worker.validation.batch import RawRange
@@ -59,9 +59,9 @@ def agree(raw: RawRange) -> None:
             index = row["kafka_offset"] - raw.offsets[0]
             assert index not in rows
             rows[index] = month, row
-    assert sorted([*rows, *rejected]) == list(range(len(raw.values))), "each message has one fate"
+    assert sorted([*rows, *rejected]) == list(range(len(raw.values))), "each message is a row or a rejection"
     for index, (key, value, at) in enumerate(zip(raw.keys, raw.values, raw.timestamps_ms, strict=True)):
-        expected = verdict(REGISTRY, key, value, at, LIMIT)
+        expected = result(REGISTRY, key, value, at, LIMIT)
         if isinstance(expected, Stored):
             assert index in rows, (rejected.get(index), [one.message for one in found.rejected if one.index == index])
             month, row = rows[index]

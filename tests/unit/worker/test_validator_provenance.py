@@ -35,8 +35,8 @@ def judged(
     return validator.validate(raw, ingested_at_ms=1, already_committed=already_committed)
 
 
-def told(verdict: ValidationResult) -> list[tuple[str, str, list[str]]]:
-    rows = [row for table in verdict.rows.values() for row in table.to_pylist()]
+def told(result: ValidationResult) -> list[tuple[str, str, list[str]]]:
+    rows = [row for table in result.rows.values() for row in table.to_pylist()]
     rows.sort(key=lambda row: row["kafka_offset"])
     return [(row["provenance"], row["provenance_id"], row["defaulted"]) for row in rows]
 
@@ -157,14 +157,14 @@ def test_one_schema_of_two_tenants_counts_by_the_tenant() -> None:
 def test_only_our_own_signature_makes_us_the_source(source: str) -> None:
     value = message(source=source)
     signatures = [None, signed(value), signed(value, TRAIL, key=OTHER), signed(message(), TRAIL), signed(value, TRAIL)]
-    verdict = judged(raw_range([value] * 5, signatures=signatures))
-    assert [(one.index, one.code) for one in verdict.rejected] == [(at, RejectCode.SOURCE_RESERVED) for at in range(4)]
-    assert told(verdict) == [("gateway", TRAIL, [])]
+    result = judged(raw_range([value] * 5, signatures=signatures))
+    assert [(one.index, one.code) for one in result.rejected] == [(at, RejectCode.SOURCE_RESERVED) for at in range(4)]
+    assert told(result) == [("gateway", TRAIL, [])]
 
 
 def test_what_has_passed_the_workers_before_is_not_refused_for_its_source_now() -> None:
-    verdict = judged(raw_range([message(source="auditlane")] * 2), already_committed=101)
-    assert [one.index for one in verdict.rejected] == [1]
+    result = judged(raw_range([message(source="auditlane")] * 2), already_committed=101)
+    assert [one.index for one in result.rejected] == [1]
 
 
 def test_no_contract_of_a_tenant_keeps_our_own_trail_out() -> None:
@@ -175,12 +175,12 @@ def test_no_contract_of_a_tenant_keeps_our_own_trail_out() -> None:
     broken = message(strict_id, strict, source="auditlane", code=None)
     values: list[bytes | None] = [ours, theirs, ours, broken, message(strict_id, strict, code=None)]
     signatures = [signed(ours, TRAIL), signed(theirs), None, signed(broken, TRAIL), None]
-    verdict = judged(raw_range(values, signatures=signatures), registry)
-    assert {one.index: one.code for one in verdict.rejected} == {
+    result = judged(raw_range(values, signatures=signatures), registry)
+    assert {one.index: one.code for one in result.rejected} == {
         2: RejectCode.SCHEMA_NOT_TENANTS,
         4: RejectCode.FIELD_RULE,
     }
-    assert [who for _, who, _ in told(verdict)].count(TRAIL) == 2
+    assert [who for _, who, _ in told(result)].count(TRAIL) == 2
 
 
 def test_what_the_gateway_took_before_it_heard_of_an_exclusive_contract_is_stored() -> None:
@@ -188,8 +188,8 @@ def test_what_the_gateway_took_before_it_heard_of_an_exclusive_contract_is_store
     registry.register(f"{TOPIC}.acme-value", contract(own("code", "string", required=True)))
     value = message()
     signatures = [signed(value), None, signed(value, key=OTHER), signed(message(action="other"))]
-    verdict = judged(raw_range([value] * 4, signatures=signatures), registry)
-    assert [(one.index, one.code) for one in verdict.rejected] == [
+    result = judged(raw_range([value] * 4, signatures=signatures), registry)
+    assert [(one.index, one.code) for one in result.rejected] == [
         (at, RejectCode.SCHEMA_NOT_TENANTS) for at in (1, 2, 3)
     ]
 
@@ -237,6 +237,6 @@ def test_a_range_that_is_judged_in_parts_keeps_each_message_beside_its_signature
             raise ZeroDivisionError
         return validator.validate(raw, ingested_at_ms=1)
 
-    verdict = isolated(raw_range(values, signatures=signatures), fails_on_the_third)
-    assert [one.index for one in verdict.rejected] == [2]
-    assert told(verdict) == [("gateway", "billing", [])] * 7
+    result = isolated(raw_range(values, signatures=signatures), fails_on_the_third)
+    assert [one.index for one in result.rejected] == [2]
+    assert told(result) == [("gateway", "billing", [])] * 7

@@ -13,7 +13,7 @@ from auditlane.runtime.failpoints import Failpoints
 from auditlane.runtime.metrics import METRICS
 from auditlane.runtime.remedy import Failure, Remedy
 from auditlane.worker.consumer_loop import Runner
-from auditlane.worker.metrics import Lag, LagGauge, Meters
+from auditlane.worker.metrics import Lag, LagGauge, WorkerMetrics
 from auditlane.worker.protocol.actions import Write
 from auditlane.worker.protocol.core import Core
 from auditlane.worker.protocol.partition_state import InFlightRange, PartitionState, Policy, Range, Step
@@ -38,13 +38,14 @@ def flying(first: int, last: int, timestamp: int) -> PartitionState:
 def test_every_listed_metric_is_made_and_no_other() -> None:
     listed = {one.name for one in METRICS if one.name.startswith("auditlane_worker_")}
     made = {
-        f"{family.name}_total" if family.type == "counter" else family.name for family in Meters().registry.collect()
+        f"{family.name}_total" if family.type == "counter" else family.name
+        for family in WorkerMetrics().registry.collect()
     }
     assert made == listed
 
 
 def test_retries_are_told_apart_by_what_they_mean_and_begin_at_zero() -> None:
-    text = Meters().render().decode()
+    text = WorkerMetrics().render().decode()
     for remedy in Remedy:
         assert f'auditlane_worker_retries_total{{class="{remedy.value}",step="insert"}} 0.0' in text
     assert 'auditlane_worker_retries_total{class="retry",step="commit"} 0.0' in text
@@ -76,11 +77,11 @@ def test_a_clock_that_is_behind_kafkas_gives_no_negative_age() -> None:
 def test_waiting_behind_another_insert_is_counted_by_itself_and_warns_nobody(remedy: Remedy, level: str) -> None:
     range_ = Range(AT, "id", 0, 0, Columns([0], [1], [None], [b"v"]), "", 1)
     pool = Mock(poll=Mock(return_value=[Done(Write(range_), Failure(remedy, "why"))]))
-    meters = Meters()
+    metrics = WorkerMetrics()
     consumer, ends = Mock(consume=Mock(return_value=[])), Mock(known={})
-    runner = Runner(Core(Policy()), consumer, Mock(), pool, meters, Failpoints(), ends)
+    runner = Runner(Core(Policy()), consumer, Mock(), pool, metrics, Failpoints(), ends)
     with capture_logs() as logs:
         runner.turn()
     assert [one["log_level"] for one in logs if one["event"] == "range.failed"] == [level]
-    assert f'retries_total{{class="{remedy.value}",step="insert"}} 1.0' in meters.render().decode()
-    assert 'retries_total{class="retry_slower",step="insert"} 0.0' in meters.render().decode()
+    assert f'retries_total{{class="{remedy.value}",step="insert"}} 1.0' in metrics.render().decode()
+    assert 'retries_total{class="retry_slower",step="insert"} 0.0' in metrics.render().decode()

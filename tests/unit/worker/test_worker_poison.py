@@ -73,20 +73,20 @@ def judged(one: BatchValidator, *values: bytes | None, keys: list[bytes | None] 
     return one.validate(raw_range(list(values), keys), ingested_at_ms=0)
 
 
-def codes(verdict: ValidationResult) -> dict[int, RejectCode]:
-    return {one.index: one.code for one in verdict.rejected}
+def codes(result: ValidationResult) -> dict[int, RejectCode]:
+    return {one.index: one.code for one in result.rejected}
 
 
-def rows(verdict: ValidationResult) -> int:
-    return sum(one.num_rows for one in verdict.rows.values())
+def rows(result: ValidationResult) -> int:
+    return sum(one.num_rows for one in result.rows.values())
 
 
 @pytest.mark.parametrize("schema_id", [1 << 31, (1 << 31) + 7, (1 << 32) - 1])
 def test_an_id_that_no_registry_can_have_is_unknown_and_nobody_is_asked(schema_id: int) -> None:
     registry = base_registry()
-    verdict = judged(validator(registry), message(), frame(schema_id, b"x"), message())
-    assert codes(verdict) == {1: RejectCode.SCHEMA_UNKNOWN}
-    assert rows(verdict) == 2
+    result = judged(validator(registry), message(), frame(schema_id, b"x"), message())
+    assert codes(result) == {1: RejectCode.SCHEMA_UNKNOWN}
+    assert rows(result) == 2
     assert ("schema", schema_id) not in registry.asked
 
 
@@ -109,9 +109,9 @@ FINAL = [
 
 @pytest.mark.parametrize("fails", FINAL, ids=repr)
 def test_what_the_registry_says_of_one_id_only_refuses_its_messages(fails: Exception) -> None:
-    verdict = judged(validator(one_away(fails)), message(), frame(POISON, b"x"), message())
-    assert codes(verdict) == {1: RejectCode.SCHEMA_UNKNOWN}
-    assert rows(verdict) == 2
+    result = judged(validator(one_away(fails)), message(), frame(POISON, b"x"), message())
+    assert codes(result) == {1: RejectCode.SCHEMA_UNKNOWN}
+    assert rows(result) == 2
 
 
 @pytest.mark.parametrize("fails", FINAL, ids=repr)
@@ -255,9 +255,9 @@ def test_whatever_is_registered_under_an_id_only_refuses_its_messages(text: str)
     registry = base_registry()
     registry.schemas[POISON] = text
     registry.registered[f"{TOPIC}.acme-value"] = [POISON]
-    verdict = judged(validator(registry), message(), frame(POISON, b"x"), message())
-    assert codes(verdict)[1] in (RejectCode.SCHEMA_NOT_TENANTS, RejectCode.SCHEMA_UNKNOWN)
-    assert rows(verdict) == 2
+    result = judged(validator(registry), message(), frame(POISON, b"x"), message())
+    assert codes(result)[1] in (RejectCode.SCHEMA_NOT_TENANTS, RejectCode.SCHEMA_UNKNOWN)
+    assert rows(result) == 2
 
 
 def test_a_letter_of_a_schema_with_endless_problems_fits_its_topic() -> None:
@@ -269,21 +269,21 @@ def test_a_letter_of_a_schema_with_endless_problems_fits_its_topic() -> None:
 
 @pytest.mark.parametrize("value", [None, b"", b"\0", b"\0\0\0\0", b"\1\0\0\0\1x", b"\0\0\0\0\0"])
 def test_what_is_no_frame_is_refused_alone(value: bytes | None) -> None:
-    verdict = judged(validator(base_registry()), message(), value, message())
-    assert codes(verdict).keys() == {1}
-    assert rows(verdict) == 2
+    result = judged(validator(base_registry()), message(), value, message())
+    assert codes(result).keys() == {1}
+    assert rows(result) == 2
 
 
 @pytest.mark.parametrize("key", [None, b"", b"#", b"\xff", b"a" * 1_000_000, b"a/b", b" "])
 def test_a_key_that_names_no_tenant_is_refused_alone(key: bytes | None) -> None:
-    verdict = judged(validator(base_registry()), message(), message(), message(), keys=[b"acme", key, b"acme"])
-    assert codes(verdict).keys() == {1}
-    assert verdict.by_tenant == {"acme": (2, 0), "": (1, 1)}
+    result = judged(validator(base_registry()), message(), message(), message(), keys=[b"acme", key, b"acme"])
+    assert codes(result).keys() == {1}
+    assert result.by_tenant == {"acme": (2, 0), "": (1, 1)}
 
 
 def test_the_shards_of_a_tenant_are_one_tenant() -> None:
-    verdict = judged(validator(base_registry()), message(), message(), b"x", keys=[b"acme#1", b"acme#2", b"acme#2"])
-    assert verdict.by_tenant == {"acme": (3, 1)}
+    result = judged(validator(base_registry()), message(), message(), b"x", keys=[b"acme#1", b"acme#2", b"acme#2"])
+    assert result.by_tenant == {"acme": (3, 1)}
 
 
 def test_a_tenant_that_names_many_ids_is_not_asked_about_for_ever_and_costs_the_others_nothing() -> None:
@@ -294,9 +294,9 @@ def test_a_tenant_that_names_many_ids_is_not_asked_about_for_ever_and_costs_the_
     values = [frame(100 + at, b"x") for at in range(1_000)]
     text = contract(own("x", "string"))
     values.append(frame(5_000, datum(event(tenant_id="zoe", x="1"), text)))
-    verdict = judged(validator(registry), *values, keys=[b"mallory"] * 1_000 + [b"zoe"])
-    assert len(codes(verdict)) == 1_000
-    assert rows(verdict) == 1
+    result = judged(validator(registry), *values, keys=[b"mallory"] * 1_000 + [b"zoe"])
+    assert len(codes(result)) == 1_000
+    assert rows(result) == 1
     assert sum(what == "schema" for what, _ in registry.asked) == UNKNOWN_IDS + 1
 
 
@@ -313,11 +313,11 @@ def test_exactly_the_messages_by_which_judging_fails_are_refused(count: int, bad
     values = [frame(1, str(at).encode()) for at in range(count)]
     keys = [f"t{at % tenants}".encode() for at in range(count)]
     poison = {values[at] for at in bad if at < count}
-    verdict = isolated(raw_range(list(values), list(keys)), lambda raw: numbered(raw, poison))
-    assert [one.index for one in verdict.rejected] == list(range(count))
-    not_judged = {one.index for one in verdict.rejected if one.code is RejectCode.NOT_JUDGED}
+    result = isolated(raw_range(list(values), list(keys)), lambda raw: numbered(raw, poison))
+    assert [one.index for one in result.rejected] == list(range(count))
+    not_judged = {one.index for one in result.rejected if one.code is RejectCode.NOT_JUDGED}
     assert not_judged == {at for at in bad if at < count}
-    assert sum(of for of, _ in verdict.by_tenant.values()) == count
+    assert sum(of for of, _ in result.by_tenant.values()) == count
 
 
 def test_a_schema_by_which_all_fails_costs_a_bounded_number_of_tries_and_no_neighbour() -> None:
@@ -330,8 +330,8 @@ def test_a_schema_by_which_all_fails_costs_a_bounded_number_of_tries_and_no_neig
         tries += 1
         return numbered(raw, poison)
 
-    verdict = isolated(raw_range(list(values)), validate)
-    refused = {one.index for one in verdict.rejected if one.code is RejectCode.NOT_JUDGED}
+    result = isolated(raw_range(list(values)), validate)
+    refused = {one.index for one in result.rejected if one.code is RejectCode.NOT_JUDGED}
     assert refused == {at for at in range(20_000) if at % 2}
     assert tries <= 4 * TRIES
 
@@ -355,7 +355,7 @@ def test_a_mistake_in_judging_loses_no_row(monkeypatch: pytest.MonkeyPatch) -> N
         return whole(raw, **options)
 
     monkeypatch.setattr(one, "_validated", validate)
-    verdict = judged(one, *[message() for _ in range(50)], poison, *[message() for _ in range(50)], b"junk")
-    assert codes(verdict) == {50: RejectCode.NOT_JUDGED, 101: RejectCode.NOT_FRAMED}
-    offsets = sorted(offset for table in verdict.rows.values() for offset in table["kafka_offset"].to_pylist())
+    result = judged(one, *[message() for _ in range(50)], poison, *[message() for _ in range(50)], b"junk")
+    assert codes(result) == {50: RejectCode.NOT_JUDGED, 101: RejectCode.NOT_FRAMED}
+    offsets = sorted(offset for table in result.rows.values() for offset in table["kafka_offset"].to_pylist())
     assert offsets == [100 + at for at in range(101) if at != 50]

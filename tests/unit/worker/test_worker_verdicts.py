@@ -103,7 +103,7 @@ def test_a_store_that_does_not_show_what_it_acknowledged_halts_the_partition() -
         def stored(self, range_: Range) -> dict[int, set[int]]:
             return {}
 
-    with pytest.raises(AssertionError, match="the store shows none of their rows"):
+    with pytest.raises(AssertionError, match="the store returns none of their rows"):
         attempt(Hides(), {0, 1}, redo=True)
 
 

@@ -1,1 +1,1 @@
-"""Dead letters: reads and counts them, says what broke, sends them again under the latest contract, resolves them."""
+"""Dead letters: lists them, shows what broke, replays them under the latest contract, resolves them."""

@@ -1,4 +1,4 @@
-"""What a replay of letters would do, decided without doing it: the value to send, or why the letter stays."""
+"""Decides what a replay of dead letters would do: the value to send, or why the letter is not replayable."""
 
 from __future__ import annotations
 
@@ -16,32 +16,35 @@ from auditlane.worker.validation.validator import BatchValidator
 
 
 class NotReplayable(StrEnum):
-    """Why a letter stays, besides the codes of a refused message."""
+    """Why a letter cannot be replayed, besides the reject codes."""
 
     NOT_RESOLVED = "NOT_RESOLVED"  # the datum has no form in the tenant's latest contract
-    TOPIC_GONE = "TOPIC_GONE"  # the original topic does not exist any more
-    NOT_SENT = "NOT_SENT"  # Kafka refuses the message
-    CUT_OFF = "CUT_OFF"  # the letter has only the beginning of its message
+    TOPIC_GONE = "TOPIC_GONE"  # the original topic no longer exists
+    NOT_SENT = "NOT_SENT"  # Kafka rejects the message
+    CUT_OFF = "CUT_OFF"  # the letter was truncated
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A letter with its record: the refused message's own key and value."""
+    """A letter with its record: the rejected message's own key and value."""
 
     letter: Letter
     key: bytes | None
     value: bytes | None
-    signature: bytes | None = None  # of whoever vouches for the message, as it came with it
+    signature: bytes | None = None  # the message's provenance header, unchanged
 
     @property
     def size(self) -> int:
+        """Bytes of key and value."""
         return len(self.key or b"") + len(self.value or b"")
 
 
 @dataclass(frozen=True, slots=True)
 class DryRunResult:
-    """`value` is what would be sent when `code` is empty, with `signature`; else code and reason say why the letter
-    stays."""
+    """What a replay would do with a letter: send `value` with `signature`, or keep the letter for `code` and `reason`.
+
+    `dropped` are fields with a value that the latest contract lacks.
+    """
 
     found: Found
     value: bytes | None
@@ -52,9 +55,9 @@ class DryRunResult:
 
 
 class DryRunner:
-    """Judges as the worker does, under the contracts of now. `topics` are those that exist.
+    """Validates as the worker does, under the current contracts. `topics` are the existing ones.
 
-    With `keys` a message that was signed, and whose value changes, is signed anew: whoever vouched for it still does.
+    With `keys`, a signed message whose value changes is signed again, so that its provenance is kept.
     """
 
     def __init__(
@@ -70,31 +73,31 @@ class DryRunner:
         self._keys = keys
 
     def dry_run(self, letters: Sequence[Found], *, now_ms: int) -> list[DryRunResult]:
-        """One answer for each letter, in their order. Raises RegistryUnavailable."""
-        answers: dict[int, DryRunResult] = {}
+        """Return one result for each letter, in order. Raises RegistryUnavailable."""
+        results: dict[int, DryRunResult] = {}
         upgraded: defaultdict[str, list[tuple[int, DryRunResult]]] = defaultdict(list)
         for index, found in enumerate(letters):
             topic = found.letter.topic
             if found.letter.whole_bytes is not None:
-                answers[index] = DryRunResult(found, None, code=NotReplayable.CUT_OFF, reason=_cut_off(found.letter))
+                results[index] = DryRunResult(found, None, code=NotReplayable.CUT_OFF, reason=_cut_off(found.letter))
                 continue
             if topic not in self._topics:
-                gone = f"There is no topic {topic} any more."
-                answers[index] = DryRunResult(found, None, code=NotReplayable.TOPIC_GONE, reason=gone)
+                gone = f"The topic {topic} no longer exists."
+                results[index] = DryRunResult(found, None, code=NotReplayable.TOPIC_GONE, reason=gone)
                 continue
             claim = self._claim(found)
             try:
-                # Our own trail knows the base event's schema alone.
+                # auditlane's own trail always has the base event's schema.
                 ours = claim is not None and claim.client_id == TRAIL
                 made = Upgraded(found.value) if ours else self._upgrader.upgrade(found.key, found.value)
             except NotResolved as error:
-                answers[index] = DryRunResult(found, None, code=NotReplayable.NOT_RESOLVED, reason=str(error))
+                results[index] = DryRunResult(found, None, code=NotReplayable.NOT_RESOLVED, reason=str(error))
             else:
                 signature = self._signature(found, claim, made.value)
                 upgraded[topic].append((index, DryRunResult(found, made.value, made.dropped, signature=signature)))
         for topic, group in upgraded.items():
-            answers |= self._validated(topic, group, now_ms)
-        return [answers[index] for index in range(len(letters))]
+            results |= self._validated(topic, group, now_ms)
+        return [results[index] for index in range(len(letters))]
 
     def _claim(self, found: Found) -> Claim | None:
         if not (self._keys and found.signature and found.value):
@@ -114,16 +117,16 @@ class DryRunner:
             group[0][1].found.letter.identity.topic_id,
             0,
             offsets=range(len(group)),
-            timestamps_ms=[now_ms] * len(group),  # Kafka will stamp it with the time of its append
+            timestamps_ms=[now_ms] * len(group),  # Kafka sets the time of the append
             keys=[one.found.key for _, one in group],
             values=[one.value for _, one in group],
             signatures=[one.signature for _, one in group],
         )
-        answers = dict(group)
+        results = dict(group)
         for rejection in self._validator.validate(raw, ingested_at_ms=now_ms).rejected:
             index, one = group[rejection.index]
-            answers[index] = DryRunResult(one.found, None, one.dropped, rejection.code.value, rejection.message)
-        return answers
+            results[index] = DryRunResult(one.found, None, one.dropped, rejection.code.value, rejection.message)
+        return results
 
 
 def _cut_off(letter: Letter) -> str:

@@ -1,8 +1,8 @@
-"""The letters of a topic, folded: each identity once, open until a resolution of the same identity is seen.
+"""Indexes the letters of a topic: each identity once, open until a resolution with the same identity is found.
 
-Facts go into a temporary SQLite database that its memory does not hold but a file does, so that a topic of millions of
-letters is listed, counted and sorted in a few megabytes. Bodies stay in Kafka. The order of records does not matter:
-what a worker buries again after its letter was resolved stays resolved.
+The headers' fields go into a temporary SQLite database on disk, so that millions of letters are listed, counted and
+sorted with a few megabytes of memory. Bodies stay in Kafka. The order of records does not matter: a letter that a
+worker publishes again after its resolution stays resolved.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from auditlane.contract.dead_letter import Identity, Letter, Place, Resolution, 
 _SCHEMA: Final = """
 CREATE TABLE letters (
     topic_id TEXT, partition INTEGER, "offset" INTEGER, at_partition INTEGER, at_offset INTEGER, topic TEXT,
-    tenant TEXT, code TEXT, reason TEXT, schema_id INTEGER, received_ms INTEGER, buried_ms INTEGER,
+    tenant TEXT, code TEXT, reason TEXT, schema_id INTEGER, received_ms INTEGER, dead_lettered_ms INTEGER,
     whole_bytes INTEGER, sha256 TEXT,
     PRIMARY KEY (topic_id, partition, "offset")
 ) WITHOUT ROWID;
@@ -36,8 +36,10 @@ _NEWEST: Final = 'received_ms DESC, topic, partition, "offset" DESC'
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which letters: all given conditions hold, any of several values does. Times are Kafka timestamps of the refused
-    messages in milliseconds, `since_ms` included, `until_ms` not. `names` are letters' names or identities.
+    """A filter of letters: conditions are combined with AND, several values of one with OR.
+
+    Times are Kafka timestamps of the rejected messages in milliseconds, `since_ms` included, `until_ms` not. `names`
+    are letters' names or identities.
     """
 
     tenants: tuple[str, ...] = ()
@@ -45,15 +47,15 @@ class Selection:
     since_ms: int | None = None
     until_ms: int | None = None
     names: tuple[str, ...] = ()
-    resolved: bool = False  # resolved letters too
+    resolved: bool = False  # include resolved letters
 
     @property
     def narrows(self) -> bool:
-        """Whether anything is asked for; resolved or not does not count."""
+        """Whether any condition is given; `resolved` does not count."""
         return bool(self.tenants or self.codes or self.names) or not (self.since_ms is None is self.until_ms)
 
     def where(self) -> tuple[str, list[Any]]:
-        """An SQL condition and its parameters."""
+        """Return the SQL condition and its parameters."""
         conditions, parameters = ["1"], list[Any]()
 
         def add(condition: str, *values: Any) -> None:
@@ -77,7 +79,7 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """Letters of one code, tenant and state: how many, and when the first and the last were received."""
+    """The number of letters of one code, tenant and state, and when the first and the last were received."""
 
     code: str
     tenant: str | None
@@ -88,10 +90,10 @@ class Count:
 
 
 class Index:
-    """Filled by `add`; asked by everything else. One thread at a time."""
+    """The index: `add` fills it, the other methods query it. Use from one thread at a time."""
 
     def __init__(self) -> None:
-        self._database = sqlite3.connect("", check_same_thread=False)  # a temporary file, gone with the connection
+        self._database = sqlite3.connect("", check_same_thread=False)  # a temporary file, deleted with the connection
         self._database.executescript(f"{_PRAGMAS} {_SCHEMA}")
         self.foreign = 0  # records that are neither letter nor resolution
 
@@ -99,7 +101,7 @@ class Index:
         self._database.close()
 
     def add(self, records: Iterable[Letter | Resolution | None]) -> None:
-        """Fold more records in. Of a letter that was buried several times the first is kept."""
+        """Add records. Of a letter that was published several times the first is kept."""
         letters: list[tuple[Any, ...]] = []
         resolutions: list[tuple[Any, ...]] = []
         for record in records:
@@ -113,20 +115,21 @@ class Index:
         self._database.executemany("INSERT OR IGNORE INTO resolutions VALUES (?,?,?,?,?,?)", resolutions)
 
     def count(self, selection: Selection) -> int:
+        """Count the selected letters."""
         where, parameters = selection.where()
         [row] = self._database.execute(f"SELECT count(*) FROM folded WHERE {where}", parameters)  # noqa: S608 - ours
         return int(row[0])
 
     def newest(self, selection: Selection, limit: int | None = None) -> Iterator[Letter]:
-        """The letters, those that Kafka received last first."""
+        """Yield the selected letters, most recently received first."""
         return self._letters(selection, _NEWEST, limit)
 
     def in_topic_order(self, selection: Selection, limit: int | None = None) -> Iterator[Letter]:
-        """The letters as they stand in the dead-letter topic, so that their bodies are read in one go."""
+        """Yield the selected letters in the order of the dead-letter topic, so that bodies are read in one pass."""
         return self._letters(selection, _IN_TOPIC, limit)
 
     def counts(self, selection: Selection) -> list[Count]:
-        """By code, tenant and state, the most first."""
+        """Count the selected letters by code, tenant and state, highest count first."""
         where, parameters = selection.where()
         rows = self._database.execute(
             "SELECT code, tenant, state, count(*), min(received_ms), max(received_ms) FROM folded"  # noqa: S608 - ours
@@ -159,14 +162,14 @@ def _row(letter: Letter) -> tuple[Any, ...]:
         letter.reason,
         letter.schema_id,
         letter.received_ms,
-        letter.buried_ms,
+        letter.dead_lettered_ms,
         letter.whole_bytes,
         letter.sha256,
     )
 
 
 def _letter(row: tuple[Any, ...]) -> Letter:
-    topic, tenant, code, reason, schema_id, received_ms, buried_ms, whole_bytes, sha256, state, note = row[5:]
+    topic, tenant, code, reason, schema_id, received_ms, dead_lettered_ms, whole_bytes, sha256, state, note = row[5:]
     return Letter(
         Identity(*row[:3]),
         Place(*row[3:5]),
@@ -176,7 +179,7 @@ def _letter(row: tuple[Any, ...]) -> Letter:
         reason,
         schema_id,
         received_ms,
-        buried_ms,
+        dead_lettered_ms,
         State(state),
         note,
         whole_bytes,

@@ -1,7 +1,7 @@
-"""Sends replayed events to their topics, and closes letters; each only after what it rests on is acknowledged.
+"""Sends replayed events to their topics, and resolutions that close their letters.
 
-An event goes first, the resolution of its letter after its acknowledgement. Killed in between, the letter is still open
-and its event is sent again by the next replay, with the same tenant, time and id, of which readers see one.
+A resolution is sent only after its event is acknowledged. If the process dies in between, the letter is still open and
+the next replay sends the event again, with the same tenant, time and id, of which readers see one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _REFUSED: Final = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_M
 
 
 class ReplayProducer:
-    """`options` are those of `dead_letters.producer_config`. Its methods raise KafkaUnavailable."""
+    """Produces with these librdkafka `options`. Its methods raise KafkaUnavailable."""
 
     def __init__(self, options: dict[str, Any], dead_letter_topic: str, failpoints: Failpoints) -> None:
         self._failpoints = failpoints
@@ -33,36 +33,36 @@ class ReplayProducer:
         self._topic = dead_letter_topic
 
     def replay(self, ready: Sequence[DryRunResult]) -> list[DryRunResult]:
-        """Send the events and close their letters. Returns them, those that Kafka refused with the reason."""
-        answers: list[DryRunResult | None] = [None] * len(ready)
+        """Send the events and close their letters. Return the results, with the reason if Kafka rejected an event."""
+        results: list[DryRunResult | None] = [None] * len(ready)
         failures: list[KafkaError] = []
 
         def answered(index: int, error: KafkaError | None) -> None:
             if error is None:
-                answers[index] = ready[index]
+                results[index] = ready[index]
             elif error.code() in _REFUSED:
-                answers[index] = replace(ready[index], value=None, code=NotReplayable.NOT_SENT, reason=error.str())
+                results[index] = replace(ready[index], value=None, code=NotReplayable.NOT_SENT, reason=error.str())
             else:
                 failures.append(error)
 
-        for index, one in enumerate(ready):
+        for index, result in enumerate(ready):
             self._produce(
-                one.found.letter.topic,
-                key=one.found.key,
-                value=parted(one.value)[0],
-                headers=_headers(one),
+                result.found.letter.topic,
+                key=result.found.key,
+                value=parted(result.value)[0],
+                headers=_headers(result),
                 on_delivery=lambda error, _message, index=index: answered(index, error),
             )
         self._producer.flush(FLUSH_S)
         self._failpoints.hit("before_resolution")
-        self.resolve([one.found for one in answers if one is not None and not one.code], State.replayed)
+        self.resolve([one.found for one in results if one is not None and not one.code], State.replayed)
         self._failpoints.hit("after_resolution")
-        if failures or None in answers:
+        if failures or None in results:
             raise _away(failures)
-        return [one for one in answers if one is not None]
+        return [one for one in results if one is not None]
 
     def resolve(self, letters: Iterable[Found], state: State, note: str = "") -> int:
-        """Close letters; how many. The record stands behind its letter, in the same partition, without a value."""
+        """Close letters and return their number. Each resolution goes to its letter's partition, without a value."""
         failures: list[KafkaError] = []
         acknowledged = count = 0
 
@@ -72,14 +72,14 @@ class ReplayProducer:
             if error is not None:
                 failures.append(error)
 
-        for one in letters:
+        for found in letters:
             count += 1
             self._produce(
                 self._topic,
-                partition=one.letter.place.partition,
-                key=one.key,
+                partition=found.letter.place.partition,
+                key=found.key,
                 value=None,
-                headers=resolution_headers(one.letter, state, note),
+                headers=resolution_headers(found.letter, state, note),
                 on_delivery=lambda error, _message: answered(error),
             )
         self._producer.flush(FLUSH_S)
@@ -99,13 +99,14 @@ class ReplayProducer:
                 return
 
 
-def _headers(one: DryRunResult) -> list[tuple[str, bytes]]:
-    made = [(REPLAYS, str(one.found.letter.identity).encode()), *parted(one.value)[1]]
-    return made if one.signature is None else [*made, (provenance.HEADER, one.signature)]
+def _headers(result: DryRunResult) -> list[tuple[str, bytes]]:
+    made = [(REPLAYS, str(result.found.letter.identity).encode()), *parted(result.value)[1]]
+    return made if result.signature is None else [*made, (provenance.HEADER, result.signature)]
 
 
 def _away(failures: Sequence[KafkaError]) -> KafkaUnavailable:
     why = failures[0].str() if failures else "no acknowledgement in time"
     return KafkaUnavailable(
-        f"Kafka did not take everything: {why}.", fix="Run the command again; what was closed stays closed."
+        f"Kafka did not acknowledge every message: {why}.",
+        fix="Run the command again; closed letters stay closed.",
     )

@@ -1,4 +1,4 @@
-"""Replays letters in chunks: read, assess, send, close. Bounded memory; a second run goes on where the first ended."""
+"""Replays letters in chunks of bounded size: read, validate, send, close. A second run continues where one stopped."""
 
 from __future__ import annotations
 
@@ -15,34 +15,35 @@ from auditlane.operations.dlq.dry_run import DryRunner, DryRunResult, Found
 from auditlane.operations.dlq.producer import ReplayProducer
 from auditlane.operations.dlq.topic import LetterTopic
 
-CHUNK_LETTERS: Final = 500  # as many events at most are sent again after a crash
+CHUNK_LETTERS: Final = 500  # at most this many events are sent again after a crash
 CHUNK_BYTES: Final = 16 << 20
 _KEPT: Final = 1_000
 
 
 @dataclass(slots=True)
 class Report:
-    """What became of the letters. `stays` counts by code; `dropped` counts events by a field that they lose;
-    `remaining` has the letters that stay, as many as are worth showing."""
+    """The result of a replay. `stays` counts the letters not replayed by code, `dropped` the events by each field that
+    they lose; `remaining` lists the first letters not replayed."""
 
     replayed: int = 0
     stays: Counter[str] = field(default_factory=Counter)
     dropped: Counter[str] = field(default_factory=Counter)
     remaining: list[DryRunResult] = field(default_factory=list)
 
-    def add(self, answers: Iterable[DryRunResult]) -> None:
-        for one in answers:
-            if not one.code:
+    def add(self, results: Iterable[DryRunResult]) -> None:
+        """Count results of a chunk."""
+        for result in results:
+            if not result.code:
                 self.replayed += 1
-                self.dropped.update(one.dropped)
+                self.dropped.update(result.dropped)
                 continue
-            self.stays[str(one.code)] += 1
+            self.stays[str(result.code)] += 1
             if len(self.remaining) < _KEPT:
-                self.remaining.append(one)
+                self.remaining.append(result)
 
 
 def found(topic: LetterTopic, letters: Iterable[Letter]) -> Iterator[Found]:
-    """The letters with their records, in the topic's order; a letter that Kafka no longer holds is left out."""
+    """Yield the letters with their records, in the topic's order, without those that Kafka no longer holds."""
     for letter, message in topic.bodies(letters):
         headers: Any = message.headers() or []
         yield Found(letter, message.key(), joined(message.value(), headers), signature_of(headers))
@@ -50,30 +51,33 @@ def found(topic: LetterTopic, letters: Iterable[Letter]) -> Iterator[Found]:
 
 def replay(
     letters: Iterable[Found],
-    assessor: DryRunner,
-    sender: ReplayProducer | None,
+    dry_runner: DryRunner,
+    producer: ReplayProducer | None,
     *,
     on_progress: Callable[[int], None] = lambda _count: None,
     clock: Callable[[], float] = time.time,
 ) -> Report:
-    """Replay; without a sender only say what would happen. Raises KafkaUnavailable and RegistryUnavailable."""
+    """Replay the letters; without a producer only report what would happen.
+
+    Raises KafkaUnavailable and RegistryUnavailable.
+    """
     report = Report()
     for chunk in chunks(letters):
-        answers = assessor.dry_run(chunk, now_ms=int(clock() * 1_000))
-        ready = [one for one in answers if not one.code]
-        report.add(one for one in answers if one.code)
-        report.add(sender.replay(ready) if sender is not None and ready else ready)
+        results = dry_runner.dry_run(chunk, now_ms=int(clock() * 1_000))
+        ready = [result for result in results if not result.code]
+        report.add(result for result in results if result.code)
+        report.add(producer.replay(ready) if producer is not None and ready else ready)
         on_progress(len(chunk))
     return report
 
 
 def chunks(letters: Iterable[Found], count: int = CHUNK_LETTERS, size: int = CHUNK_BYTES) -> Iterator[list[Found]]:
-    """Lists of at most `count` letters and about `size` bytes."""
+    """Split the letters into lists of at most `count` letters and about `size` bytes."""
     chunk: list[Found] = []
     held = 0
-    for one in letters:
-        chunk.append(one)
-        held += one.size
+    for found in letters:
+        chunk.append(found)
+        held += found.size
         if len(chunk) >= count or held >= size:
             yield chunk
             chunk, held = [], 0

@@ -1,4 +1,4 @@
-"""What is known of letters without their bodies, ready for JSON."""
+"""Converts letters, without their bodies, to JSON documents."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def to_json(letter: Letter) -> dict[str, Any]:
-    """One letter."""
+    """Return the document of one letter."""
     return {
         "id": letter.name,
         "topic_id": letter.identity.topic_id,
@@ -24,7 +24,7 @@ def to_json(letter: Letter) -> dict[str, Any]:
         "reason": letter.reason,
         "schema_id": letter.schema_id,
         "received_at": time_of(letter.received_ms),
-        "published_at": time_of(letter.buried_ms),
+        "published_at": time_of(letter.dead_lettered_ms),
         "position": f"{letter.place.partition}:{letter.place.offset}",
         "original_bytes": letter.whole_bytes,
         "sha256": letter.sha256,
@@ -32,31 +32,31 @@ def to_json(letter: Letter) -> dict[str, Any]:
 
 
 def counted(counts: Sequence[Count], foreign: int) -> dict[str, Any]:
-    """How many of which code, tenant and state; `foreign` are records of the topic that are no letters."""
+    """Return the document of the counts; `foreign` records of the topic are neither letters nor resolutions."""
     return {
         "count": sum(one.letters for one in counts),
         "unrecognized_records": foreign,
         "counts": [
             {
-                "code": one.code,
-                "tenant": one.tenant,
-                "state": one.state.value,
-                "count": one.letters,
-                "first_received_at": time_of(one.first_ms),
-                "last_received_at": time_of(one.last_ms),
+                "code": count.code,
+                "tenant": count.tenant,
+                "state": count.state.value,
+                "count": count.letters,
+                "first_received_at": time_of(count.first_ms),
+                "last_received_at": time_of(count.last_ms),
             }
-            for one in counts
+            for count in counts
         ],
     }
 
 
 def time_of(ms: int) -> str:
-    """RFC 3339 in UTC; the number itself where no calendar has the time."""
+    """Format milliseconds since 1970 as RFC 3339 in UTC, or as a number outside the calendar's range."""
     return time_of_us(ms * 1_000, "milliseconds")
 
 
 def time_of_us(us: int, precision: str) -> str:
-    """`time_of` for microseconds."""
+    """Format microseconds since 1970 like `time_of`, to this `timespec`."""
     try:
         return (_EPOCH + timedelta(microseconds=us)).isoformat(timespec=precision).replace("+00:00", "Z")
     except OverflowError:

@@ -1,4 +1,4 @@
-"""Reads the dead-letter topic, from its beginning to the end it has now; commits nothing, joins no group."""
+"""Reads the dead-letter topic from its beginning to its current end, without joining a group or committing."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ from auditlane.runtime.errors import Conflict, KafkaUnavailable, NotFound
 from auditlane.runtime.settings import Settings
 
 ASK_S: Final = 20.0
-SILENCE_S: Final = 60.0  # brokers that send nothing for so long, not even an end, are away
-BATCH: Final = 500  # messages, each as large as the topic lets it be
-NEAR: Final = 2_000  # offsets that are read and passed over rather than sought across
-OnProgress = Callable[[int, int], None]  # (records read, records there are)
+SILENCE_S: Final = 60.0  # without a message or an end of partition, the brokers count as unavailable
+BATCH: Final = 500  # messages, each as large as the topic allows
+NEAR: Final = 2_000  # up to this distance, offsets are read and skipped instead of seeking
+OnProgress = Callable[[int, int], None]  # (records read, records in total)
 
 
 class Recreated(Conflict):
-    """The topic was deleted and made anew since it was last read."""
+    """The topic was deleted and created again since it was last read."""
 
 
 class Progress(NamedTuple):
-    """Records that were read, and that there are."""
+    """The number of records read, and in total."""
 
     read: int
     records: int
 
 
 class LetterTopic:
-    """One dead-letter topic. Every method raises KafkaUnavailable, and NotFound where there is no such topic."""
+    """One dead-letter topic. Every method raises KafkaUnavailable, or NotFound if the topic does not exist."""
 
     def __init__(self, settings: Settings) -> None:
         self.name = settings.dead_letter_topic
         self._options: dict[str, Any] = client_config(
             settings,
             **{
-                "group.id": f"{settings.consumer_group}-dead-letters",  # the client wants one; nothing is committed
+                "group.id": f"{settings.consumer_group}-dead-letters",  # required by the client; it commits nothing
                 "client.id": "auditlane-dlq",
                 **librdkafka.CONSUMER,
                 "enable.partition.eof": True,
@@ -54,31 +54,31 @@ class LetterTopic:
         )
 
     def index(self, on_progress: OnProgress = lambda _read, _all: None) -> Index:
-        """Every letter and resolution that is in the topic now, folded."""
+        """Index every letter and resolution that is in the topic now."""
         index = Index()
         with closing(librdkafka.client(Consumer, self._options)) as consumer:
             bounds = self._bounds(consumer)
             total = sum(high - low for low, high in bounds.values())
             consumer.assign([TopicPartition(self.name, number, low) for number, (low, _) in bounds.items()])
             ends = {number: high for number, (_, high) in bounds.items()}
-            passed = 0
+            records = 0
             for messages in self._batches(consumer, ends):
                 index.add(read(_headers(one), _place(one), one.timestamp()[1]) for one in messages)
-                passed += len(messages)
-                on_progress(passed, total)
+                records += len(messages)
+                on_progress(records, total)
         return index
 
     def follow(self, index: Index, positions: dict[int, int], *, seconds: float) -> Progress:
-        """Fold in what came after `positions` (which move along; none is the beginning), for so long at most.
+        """Add the records after `positions` to the index for at most `seconds`, and advance `positions`.
 
-        Raises Recreated when the topic is not the one that the positions are of.
+        Partitions without a position are read from the beginning. Raises Recreated if the topic was recreated.
         """
         until = time.monotonic() + seconds
         with closing(librdkafka.client(Consumer, self._options)) as consumer:
             bounds = self._bounds(consumer, ask_s=seconds)
             ends = {number: high for number, (_, high) in bounds.items()}
             if any(positions.get(number, 0) > ends.get(number, 0) for number in positions):
-                raise Recreated(f"The topic {self.name} is shorter than it was.")
+                raise Recreated(f"The topic {self.name} was deleted and created again: it is shorter than before.")
             start = {number: max(low, positions.get(number, low)) for number, (low, _) in bounds.items()}
             positions.update(start)
             left = {number: end for number, end in ends.items() if start[number] < end}
@@ -90,12 +90,12 @@ class LetterTopic:
                 if time.monotonic() >= until:
                     break
             else:
-                positions.update(left)  # what came last may be a transaction's marker, which is no message
-        gone = sum(low for low, _ in bounds.values())
-        return Progress(sum(positions.values()) - gone, sum(ends.values()) - gone)
+                positions.update(left)  # the last record may be a transaction marker, which is not delivered
+        deleted = sum(low for low, _ in bounds.values())
+        return Progress(sum(positions.values()) - deleted, sum(ends.values()) - deleted)
 
     def bodies(self, letters: Iterable[Letter]) -> Iterator[tuple[Letter, Message]]:
-        """The records of letters that come in the topic's order; one that Kafka no longer holds is left out."""
+        """Yield letters, given in the topic's order, with their records, without those that Kafka no longer holds."""
         with closing(librdkafka.client(Consumer, self._options)) as consumer:
             bounds = self._bounds(consumer)
             for number, group in groupby(letters, key=lambda letter: letter.place.partition):
@@ -118,7 +118,7 @@ class LetterTopic:
                 yield letter, message
 
     def _bounds(self, consumer: Consumer, *, ask_s: float = ASK_S) -> dict[int, tuple[int, int]]:
-        """(first offset, one past the last) of each partition."""
+        """Return (first offset, one past the last) of each partition."""
         try:
             topic = consumer.list_topics(self.name, timeout=ask_s).topics[self.name]
             if topic.error is not None:
@@ -136,7 +136,7 @@ class LetterTopic:
     def _batches(
         self, consumer: Consumer, ends: dict[int, int], *, silence_s: float = SILENCE_S
     ) -> Iterator[Sequence[Message]]:
-        """What the assigned partitions hold up to their ends, which markers of transactions may be."""
+        """Yield the messages of the assigned partitions up to their ends, where a transaction marker may be."""
         left = set(ends)
         heard = time.monotonic()
         while left:
@@ -158,7 +158,7 @@ class LetterTopic:
             if answers:
                 heard = time.monotonic()
             elif time.monotonic() - heard > silence_s:
-                raise KafkaUnavailable(f"No answer about {self.name} for {silence_s:g} s.", fix=_FIX)
+                raise KafkaUnavailable(f"The brokers sent nothing of {self.name} for {silence_s:g} s.", fix=_FIX)
             if good:
                 yield good
 

@@ -1,4 +1,4 @@
-"""A refused value, resolved into its tenant's latest contract: Avro's own resolution, nothing else about it changed."""
+"""Upgrades a rejected value to its tenant's latest contract by Avro's schema resolution, and nothing else."""
 
 from __future__ import annotations
 
@@ -26,42 +26,42 @@ _FAILURES: Final = (
     TypeError,
     ValueError,
 )
-_CARRIED: Final = ("default", "aliases")  # what resolution needs of a field besides its type
+_CARRIED: Final = ("default", "aliases")  # attributes of a field that resolution needs besides the type
 
 
 class NotResolved(Exception):
-    """The datum has no form in the latest contract; the message names the field."""
+    """The datum cannot be resolved into the latest contract; the message names the field."""
 
 
 @dataclass(frozen=True, slots=True)
 class Latest:
-    """The contract that a tenant's new events are written with."""
+    """The contract for a tenant's new events."""
 
     subject: str
     schema_id: int
-    reader: dict[str, Any]  # types alone, with the defaults and aliases that resolution needs
+    reader: dict[str, Any]  # types only, with the defaults and aliases that resolution needs
     parsed: Any
 
     @classmethod
     def parse(cls, subject: str, schema_id: int, text: str) -> Latest:
-        """Raises NotResolved where the schema describes no event."""
+        """Parse a registered schema. Raises NotResolved if it does not describe an event."""
         try:
             reader = plain(text)
             return cls(subject, schema_id, reader, fastavro.parse_schema(reader))
         except (InvalidInput, ValueError, fastavro.schema.SchemaParseException) as error:
-            raise NotResolved(f"Schema {schema_id} of {subject} describes no event: {error}") from error
+            raise NotResolved(f"Schema {schema_id} of {subject} does not describe an event: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)
 class Upgraded:
-    """The value as it would be sent again. `dropped` are fields that hold something and that the contract lacks."""
+    """The value to send again. `dropped` are fields with a value that the latest contract lacks."""
 
     value: bytes | None
     dropped: tuple[str, ...] = ()
 
 
 class SchemaUpgrader:
-    """Asks the registry once for each contract. `known` gives a schema by its id, as the worker knows it.
+    """Upgrades values; requests each contract from the registry once. `known` returns the worker's schema for an id.
 
     Raises RegistryUnavailable and RegistryRefused as the registry's client does.
     """
@@ -75,7 +75,7 @@ class SchemaUpgrader:
         self._writers: dict[int, Any] = {}
 
     def upgrade(self, key: bytes | None, value: bytes | None) -> Upgraded:
-        """The value under the latest contract. What cannot be read comes back as it is: judging says what is wrong.
+        """Return the value under the latest contract, or unchanged if it cannot be decoded: validation rejects it.
 
         Raises NotResolved.
         """
@@ -98,7 +98,7 @@ class SchemaUpgrader:
         return Upgraded(frame(latest.schema_id, out.getvalue()), dropped)
 
     def writer(self, value: bytes | None) -> CachedSchema | None:
-        """The schema that a value says it was written with; None where it says none or the registry knows none."""
+        """Return the schema that a value was written with, None if it names none or the registry lacks it."""
         try:
             schema_id = unframe(value or b"")[0]
         except ValueError:
@@ -106,7 +106,7 @@ class SchemaUpgrader:
         return self._known(schema_id)
 
     def latest(self, tenant: str) -> Latest:
-        """The tenant's own contract, else the base event. Raises NotResolved where it describes no event."""
+        """Return the tenant's own contract, else the base event's. Raises NotResolved if that is not an event's."""
         if self._subjects is None:
             self._subjects = self._registry.subjects()
         own = tenant_subject(self._topic, tenant)
@@ -132,9 +132,9 @@ class SchemaUpgrader:
 
 
 def plain(text: str) -> dict[str, Any]:
-    """A contract's reader: the record and its enums named alike in every schema, times as longs, no attributes.
+    """Return a contract's reader schema: uniform names for the record and its enums, times as longs, no attributes.
 
-    Raises InvalidInput where the schema describes no event.
+    Raises InvalidInput if the schema does not describe an event.
     """
     reader: dict[str, Any] = json.loads(TenantContract.parse(text).reader_schema())
     for one, given in zip(reader["fields"], json.loads(text)["fields"], strict=True):
@@ -157,7 +157,7 @@ def _read(datum: bytes, writer: Any, reader: Any) -> dict[str, Any]:
 
 
 def _unresolvable(writer: dict[str, Any], values: dict[str, Any], reader: dict[str, Any]) -> str:
-    """The first of the reader's fields that does not resolve by itself."""
+    """Return the first of the reader's fields that cannot be resolved by itself."""
     written = {one["name"]: one for one in writer["fields"]}
     for field in reader["fields"]:
         source = next((written[name] for name in (field["name"], *field.get("aliases", ())) if name in written), None)

@@ -1,4 +1,4 @@
-"""A letter as people read it: the event decoded as far as it goes, and the field that broke."""
+"""Shows a letter to operators: the event decoded as far as possible, and the field that broke."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _FIELDS: Final[dict[str, str]] = {
 
 
 def view(
-    found: Found, known: Callable[[bytes | None], CachedSchema | None], verdict: DryRunResult | None
+    found: Found, known: Callable[[bytes | None], CachedSchema | None], dry_run: DryRunResult | None
 ) -> dict[str, Any]:
-    """`to_json` and the body. `event` has the fields before the broken one; `verdict` is what a replay would do now."""
+    """Return `to_json` with the body: `event` has the fields before the broken one, `replay` what a replay would do."""
     event, problem = decoded(found.value, known)
     field, (value, _) = _broken(found.letter, event, problem), parted(found.value)
     shown = to_json(found.letter) | {
@@ -39,15 +39,15 @@ def view(
         "bytes": len(value or b""),
         "value_base64": None if value is None else base64.b64encode(value).decode(),
     }
-    if verdict is not None:
-        shown["replay"] = {"code": verdict.code or None, "reason": verdict.reason, "drops": list(verdict.dropped)}
+    if dry_run is not None:
+        shown["replay"] = {"code": dry_run.code or None, "reason": dry_run.reason, "drops": list(dry_run.dropped)}
     return shown
 
 
 def decoded(
     value: bytes | None, known: Callable[[bytes | None], CachedSchema | None]
 ) -> tuple[dict[str, Any] | None, str]:
-    """(the event's fields as far as they can be read, why not further; empty when all were read)."""
+    """Return (the event's fields as far as they can be decoded, the problem with the rest or empty)."""
     if value is None:
         return None, "The message has no value."
     try:
@@ -56,7 +56,7 @@ def decoded(
         return None, f"Not decoded: {error}."
     schema = known(value)
     if schema is None:
-        return None, "The registry knows no schema of this id."
+        return None, "The registry has no schema with this id."
     if schema.contract is None:
         return None, schema.problem
     values, problem = avro_binary.read_partly(schema.contract.fields, datum)
@@ -75,7 +75,7 @@ def _shown(contract: TenantContract, values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _broken(letter: Letter, event: dict[str, Any] | None, problem: str) -> str | None:
-    """The field that broke, where one did."""
+    """Return the field that broke, if it is known."""
     if event is None:
         return None
     name, colon, _ = problem.partition(":")

@@ -1,4 +1,4 @@
-"""How far a replay got, kept in a file of its own, so that the same command goes on after an interruption."""
+"""A replay's progress, saved to a file so that the same command continues after an interruption."""
 
 from __future__ import annotations
 
@@ -17,25 +17,32 @@ from auditlane.runtime.files import write_text
 
 @dataclass(slots=True)
 class Counts:
-    """Messages by what became of them. `refused` are those that no worker would store and that have no dead letter, by
-    code; `to_bury` those that the workers have still to come to, and will dead-letter themselves."""
+    """Counts of messages by result.
+
+    `refused` are messages that a worker would reject but that have no dead letter, by code; `left_to_workers` those
+    that the workers have not reached yet and will dead-letter themselves.
+    """
 
     read: int = 0
     other_tenants: int = 0
     dead_lettered: int = 0
     already: int = 0
     stored: int = 0
-    to_bury: int = 0
+    left_to_workers: int = 0
     refused: dict[str, int] = field(default_factory=dict)
 
     def refuse(self, code: str) -> None:
+        """Count a message as refused with this code."""
         self.refused[code] = self.refused.get(code, 0) + 1
 
 
 @dataclass(slots=True)
 class Progress:
-    """`run` names the replay in its deduplication tokens. `done` is, by partition, one past the last offset that is
-    done with. `pending` is the chunk (partition, first, end) that may be stored in part: it is sent again as it was."""
+    """How far a replay got. `run` identifies it in its deduplication tokens.
+
+    `done` is one past the last finished offset, by partition. `pending` is a chunk (partition, first, end) that may be
+    stored in part: it is sent again with the same bounds.
+    """
 
     run: str = field(default_factory=lambda: uuid.uuid4().hex)
     done: dict[int, int] = field(default_factory=dict)
@@ -44,19 +51,19 @@ class Progress:
 
 
 class Checkpoint:
-    """One request's progress; another request has a checkpoint of its own."""
+    """The checkpoint file of one request."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     @classmethod
     def of(cls, folder: Path, request: object) -> Checkpoint:
-        """`request` is whatever JSON tells one replay from another: where from, where to, which messages."""
+        """Return the checkpoint of a request, whose JSON identifies the replay: source, target, selection."""
         text = json.dumps(request, sort_keys=True)
         return cls(folder / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.json")
 
     def load(self) -> Progress | None:
-        """What was saved; None when there is nothing that can be read."""
+        """Return the saved progress, None if there is none or it cannot be read."""
         try:
             read = json.loads(self.path.read_text("utf-8"))
             pending = read["pending"]
@@ -70,20 +77,20 @@ class Checkpoint:
             return None
 
     def save(self, progress: Progress) -> None:
-        """Replace the file at once, so that a kill leaves the old or the new."""
+        """Replace the file atomically, so that a kill leaves the old or the new one."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         write_text(self.path, json.dumps(asdict(progress)))
 
     def clear(self) -> None:
-        """The replay is complete."""
+        """Delete the file: the replay is complete."""
         self.path.unlink(missing_ok=True)
 
 
 @contextmanager
 def alone(folder: Path, target: str) -> Iterator[None]:
-    """Hold a target against other replays of this user. Raises AlreadyRunning.
+    """Lock a target against other replays of this user. Raises AlreadyRunning.
 
-    Two replays at once could each find an offset missing and both store it.
+    Two concurrent replays could each find an offset missing and both store it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{hashlib.sha256(target.encode()).hexdigest()[:32]}.lock"
@@ -92,6 +99,6 @@ def alone(folder: Path, target: str) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise AlreadyRunning(
-                f"Another replay into {target} is running.", fix="Wait for it, or interrupt it."
+                f"Another replay into {target} is running.", fix="Wait for it to finish, or interrupt it."
             ) from error
         yield

@@ -1,4 +1,4 @@
-"""Reads spans of a topic again and hands them to a target chunk by chunk, so that an interruption loses no work."""
+"""Reads spans of a topic again and passes them to a target chunk by chunk, resumable after an interruption."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ NOTHING: Final[Offsets] = np.zeros(0, dtype=np.int64)
 
 
 class Target(Protocol):
-    """Where messages go. `announce` is called before anything is written that may land in part."""
+    """Where messages go. `announce` must be called before a write that may succeed in part."""
 
     def begin(self, span: Span) -> None: ...
     def take(self, span: Span, chunk: Chunk, progress: Progress, announce: Announce) -> None: ...
 
 
 class Replay:
-    """One replay. `guarded` means that it writes where the workers do, so that it must stay below their commits.
+    """One replay. `guarded` means that it writes to the workers' table, so it must stay below their committed offsets.
 
-    `left_out` are the dead-lettered offsets by span: what was refused is replayed by `auditlane dlq`, not from here.
+    `left_out` are the dead-lettered offsets by span: `auditlane dlq` replays those.
     """
 
     def __init__(
@@ -54,14 +54,14 @@ class Replay:
         self._guarded = guarded
 
     def run(self, plan: Plan, checkpoint: Checkpoint | None, on_progress: OnProgress) -> Progress:
-        """Go on from the checkpoint to the end of the plan; what was done. Without a checkpoint nothing is saved.
+        """Replay from the checkpoint to the end of the plan and return the progress; without a checkpoint save nothing.
 
-        Raises Halted when Kafka dropped something meanwhile, Unavailable errors; running again then goes on.
+        Raises Halted if Kafka deleted messages meanwhile, and Unavailable errors; another run then continues.
         """
         progress = (checkpoint and checkpoint.load()) or Progress()
         reader = SpanReader(self._settings)
         try:
-            # What may be stored in part comes first: until it is done, nothing else may be announced.
+            # A chunk that may be stored in part comes first: until it is done, no other may be announced.
             pending = progress.pending and progress.pending[0]
             for span in sorted(plan.spans, key=lambda one: one.partition.number != pending):
                 self._span(reader, span, progress, checkpoint, on_progress)
@@ -95,16 +95,16 @@ class Replay:
                 on_progress(span, chunk.end, progress.counts)
 
     def _check_completed(self, span: Span, end: int) -> None:
-        """The workers must still be past these offsets: one that is set back by hand makes them read again."""
+        """Raise Halted if the workers' offset was reset below `end`, since they then write these messages again."""
         committed = self._positions.committed([span.partition])[span.partition]
         if committed is None or committed < end:
             raise Halted(
-                f"{span.partition}: the workers' offset was set back to {committed} while the replay ran.",
-                fix="Run the command again once they are past it.",
+                f"{span.partition}: the workers' committed offset was reset to {committed} during the replay.",
+                fix=f"Run the command again once the workers have passed offset {end}.",
             )
 
     def _kept(self, span: Span, chunk: Chunk, counts: Counts) -> Chunk:
-        """The chunk without other tenants' messages and without what was dead-lettered."""
+        """Return the chunk without other tenants' messages and without dead-lettered ones."""
         messages = chunk.messages
         counts.read += len(messages)
         if self._tenants:
@@ -121,13 +121,13 @@ class Replay:
 
 
 def resumed(span: Span, progress: Progress) -> list[tuple[Span, bool]]:
-    """What is left of a span: (part, whether it is one chunk that was announced and must be sent with its bounds)."""
+    """Return what is left of a span: (part, whether it is an announced chunk that must keep its bounds)."""
     number = span.partition.number
     first = min(span.end, max(span.first, progress.done.get(number, 0)))
     if progress.pending is None or progress.pending[0] != number:
         return [(_part(span, first, span.end), False)]
     _, begun, end = progress.pending
-    if not first <= begun < end <= span.end:  # Kafka dropped its beginning: what is left is new work
+    if not first <= begun < end <= span.end:  # Kafka deleted its beginning: the rest is new work
         return [(_part(span, first, span.end), False)]
     return [(_part(span, begun, end), True), (_part(span, end, span.end), False)]
 
@@ -137,7 +137,7 @@ def _part(span: Span, first: int, end: int) -> Span:
 
 
 def tenant(key: bytes | None) -> str | None:
-    """The tenant of a message key, None where there is none."""
+    """Return the tenant of a message key, None without one."""
     try:
         return tenant_of_key(key) if key else None
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""Replay into a table: judge what is not stored, insert it under tokens of the replay's own, the guard inside."""
+"""Replays into a table: validates and inserts messages that are not stored, with its own tokens and the guard."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ OURS: Final = frozenset({"events", "link_claims", "log", "migrations", "settings
 
 @dataclass(frozen=True, slots=True)
 class ReplayedRange:
-    """The messages of a chunk that are to be stored; offsets `first` to `last`, both included."""
+    """The messages of a chunk to store; offsets `first` to `last`, both included."""
 
     partition: Partition
     topic_id: str
@@ -45,18 +45,18 @@ class ReplayedRange:
 
 
 def token(run: str, range_: ReplayedRange, month: int) -> str:
-    """The deduplication token of one insert. The run is in it: the workers' tokens, and those of earlier replays, are
-    remembered by ClickHouse also after the rows were deleted, and would keep them from coming back.
+    """Return the deduplication token of one insert.
 
-    So is what is missing, the range's columns: a token that an attempt with another verdict has spent must not swallow
-    what only this one accepts.
+    It includes the run, since ClickHouse remembers the tokens of workers and earlier replays after their rows were
+    deleted, and would not store those again. It includes the missing offsets, so that a token used by an attempt that
+    validated differently does not hide rows that only this one accepts.
     """
     span = f"{range_.topic_id}:{range_.partition.number}:{range_.first}-{range_.last}"
     return f"replay:{run}:{span}:{month}:{offsets_digest(range_.columns.offsets)}"
 
 
 class TableTarget:
-    """A `replay.Target`. With `dry` it counts and writes nothing."""
+    """A `replay.Target`. With `dry` it only counts."""
 
     def __init__(
         self,
@@ -77,6 +77,7 @@ class TableTarget:
         self._stored: StoredOffsets | None = None
 
     def begin(self, span: Span) -> None:
+        """Prepare to read the span's stored offsets."""
         self._stored = (
             None
             if self._dry and not exists(self._client, self._table)
@@ -84,7 +85,10 @@ class TableTarget:
         )
 
     def take(self, span: Span, chunk: Chunk, progress: Progress, announce: Announce) -> None:
-        """Store what is missing of a chunk; returns when ClickHouse says that it is stored."""
+        """Store the missing messages of a chunk; return once ClickHouse acknowledges them.
+
+        Raises StoreRefused, StoreUnavailable and RegistryUnavailable.
+        """
         counts = progress.counts
         stored = set(self._stored.between(chunk.first, chunk.end).tolist()) if self._stored else set()
         missing = [one.offset() not in stored for one in chunk.messages]
@@ -94,12 +98,12 @@ class TableTarget:
         columns = chunk.columns(missing)
         range_ = ReplayedRange(span.partition, span.topic_id, chunk.first, chunk.end - 1, columns)
         raw = RawRange.of(span.topic_id, span.partition, columns)
-        # Dead letters are not in the chunk: what the workers are past of it, they have stored.
+        # The chunk has no dead letters, so the workers stored every message that they completed.
         now, already_committed = time.time_ns() // 1_000_000, span.already_committed
         validation = self._validator.validate(raw, ingested_at_ms=now, already_committed=already_committed or 0)
         for rejection in validation.rejected:
             if already_committed is not None and columns.offsets[rejection.index] >= already_committed:
-                counts.to_bury += 1
+                counts.left_to_workers += 1
             else:
                 counts.refuse(rejection.code.value)
         if not self._dry and validation.rows:
@@ -126,7 +130,7 @@ class TableTarget:
                 if failure.remedy is Remedy.halt:
                     raise StoreRefused(failure.message) from error
                 if attempt == TRIES:
-                    raise StoreUnavailable(failure.message, fix="Run the command again to go on.") from error
+                    raise StoreUnavailable(failure.message, fix="Run the command again to continue.") from error
                 if failure.remedy is not Remedy.wait:
                     self._budget.pushed_back()
                 self._sleep(min(LONGEST_S, 0.25 * 2**attempt))
@@ -137,13 +141,16 @@ def _now_ms() -> int:
 
 
 def exists(client: Client, table: Table) -> bool:
-    """Whether there is such a table."""
+    """Return whether the table exists."""
     with store_errors():
         return bool(client.query(f"EXISTS TABLE {table.quoted}").result_rows[0][0])
 
 
 def other(client: Client, live: Table, name: str, *, create: bool) -> Table:
-    """The table `name` beside the live one, made like it if it is missing and `create`. Raises ConfigError."""
+    """Return the table `name` beside the live one; with `create`, create it like that one if missing.
+
+    Raises ConfigError if the name is not allowed or the existing table differs.
+    """
     if name in OURS or not name.isidentifier() or not name.isascii():
         raise ConfigError(f"{name!r} cannot be the target of a replay.", field="--into-table", fix="Choose a new name.")
     table = replace(live, name=name)
@@ -154,15 +161,15 @@ def other(client: Client, live: Table, name: str, *, create: bool) -> Table:
         return table
     if _shape(client, table) != _shape(client, live):
         raise ConfigError(
-            f"{live.database}.{name} is not made like {live.database}.{live.name}.",
+            f"{live.database}.{name} does not have the structure of {live.database}.{live.name}.",
             field="--into-table",
-            fix="Name a table that does not exist: it is created.",
+            fix="Name a table that does not exist; it will be created.",
         )
     return table
 
 
 def _shape(client: Client, table: Table) -> tuple[object, ...]:
-    """What two tables must have in common to hold the same rows: columns, engine, partitioning, sorting."""
+    """Return the properties that both tables must share: columns, engine, partitioning, sorting."""
     names = {"database": table.database, "name": table.name}
     with store_errors():
         columns = client.query(

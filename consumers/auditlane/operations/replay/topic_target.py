@@ -1,4 +1,4 @@
-"""Replay into another topic: key, value and headers as they were, at least once."""
+"""Replays into another topic: key, value and headers unchanged, at least once."""
 
 from __future__ import annotations
 
@@ -24,8 +24,10 @@ _LARGER: Final = "Raise the topic's max.message.bytes, then run the command agai
 
 
 class TopicTarget:
-    """A `replay.Target`. Messages keep their order within a key. A chunk counts when every message is acknowledged; an
-    interruption produces at most one chunk again."""
+    """A `replay.Target`. Messages keep their order within a key.
+
+    A chunk counts once every message is acknowledged; after an interruption at most one chunk is produced again.
+    """
 
     def __init__(self, settings: Settings, topic: str, *, dry: bool) -> None:
         self._topic = topic
@@ -34,19 +36,19 @@ class TopicTarget:
         self._errors: list[KafkaError] = []
 
     def begin(self, span: Span) -> None:
-        """Nothing to prepare."""
+        """Do nothing: there is nothing to prepare."""
 
     def take(self, span: Span, chunk: Chunk, progress: Progress, announce: Announce) -> None:
-        """Produce a chunk. Raises KafkaUnavailable, ConfigError when the topic refuses a message."""
+        """Produce a chunk. Raises KafkaUnavailable, and ConfigError if the topic rejects a message."""
         if not self._dry:
             for message in chunk.messages:
                 self._produce(message.key(), message.value(), message.headers(), message.timestamp()[1])
             left = self._producer.flush(ACKNOWLEDGED_S)
             if any(error.code() in _HOPELESS for error in self._errors):
-                raise ConfigError(f"{self._topic} refuses a message: {self._errors[0].str()}.", fix=_LARGER)
+                raise ConfigError(f"{self._topic} rejects a message: {self._errors[0].str()}.", fix=_LARGER)
             if left or self._errors:
                 why = self._errors[0].str() if self._errors else f"{left} messages were not acknowledged"
-                raise KafkaUnavailable(f"{self._topic}: {why}.", fix="Run the command again to go on.")
+                raise KafkaUnavailable(f"{self._topic}: {why}.", fix="Run the command again to continue.")
         progress.counts.stored += len(chunk.messages)
 
     def _produce(self, key: bytes | None, value: bytes | None, headers: object, timestamp_ms: int) -> None:
@@ -65,10 +67,10 @@ class TopicTarget:
                 return
             except BufferError:
                 if time.monotonic() > deadline:
-                    raise KafkaUnavailable(f"{self._topic}: the brokers take nothing.") from None
+                    raise KafkaUnavailable(f"{self._topic}: the brokers acknowledge no messages.") from None
                 self._producer.poll(0.05)
             except KafkaException as error:
-                raise ConfigError(f"{self._topic} refuses a message: {error.args[0].str()}.") from error
+                raise ConfigError(f"{self._topic} rejects a message: {error.args[0].str()}.") from error
 
     def _delivered(self, error: KafkaError | None, _message: object) -> None:
         if error is not None:
@@ -76,7 +78,7 @@ class TopicTarget:
 
 
 def ensure_topic(settings: Settings, admin: AdminClient, source: str, name: str) -> None:
-    """Create the topic if it is missing, with the partitions and options of `source`. Raises KafkaUnavailable."""
+    """Create the topic if missing, with the partitions and options of `source`. Raises KafkaUnavailable."""
     try:
         if name in admin.list_topics(timeout=TIMEOUT_S).topics:
             return
@@ -85,4 +87,4 @@ def ensure_topic(settings: Settings, admin: AdminClient, source: str, name: str)
         admin.create_topics([made], operation_timeout=TIMEOUT_S)[name].result(TIMEOUT_S)
     except KafkaException as error:
         if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-            raise KafkaUnavailable(f"Topic {name} cannot be created: {error.args[0].str()}.") from error
+            raise KafkaUnavailable(f"The topic {name} cannot be created: {error.args[0].str()}.") from error

@@ -1,7 +1,7 @@
-"""Compares what the store holds of messages with what was sent in them, value by value.
+"""Compares stored rows with their messages, value by value.
 
-The stored values come back as ClickHouse shows them and are compared here, so that a fault on the way of the rows into
-ClickHouse is not repeated on the way of the comparison.
+Stored values are read back as text and numbers and compared here, so that an error in converting rows for ClickHouse is
+not repeated in the comparison.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from auditlane.operations.selection import Span
 from auditlane.runtime._pyarrow import pa
 from auditlane.store.client import store_errors
 
-_WHOLE: Final = {"wait_end_of_query": 1}  # an error in the middle is an error, not fewer rows
+_WHOLE: Final = {"wait_end_of_query": 1}  # a failure half-way is an error, not a shorter result
 _HASH: Final = "content_hash"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _address(given: Any) -> Any:
-    """An address as the IPv6 one that is stored, whatever form it is written in."""
+    """Normalize an address to IPv6, as it is stored."""
     if given is None:
         return None
     address = ipaddress.ip_address(given)
@@ -35,7 +35,7 @@ def _since_1970(unit: timedelta) -> Callable[[Any], int]:
     return lambda given: (given - _EPOCH) // unit
 
 
-# Name -> how ClickHouse shows the column, in a form that `_READ` makes equal to the sent value.
+# Name -> the SQL expression of the column; `_READ` converts its result to compare with the sent value.
 _SHOWN: Final[dict[str, str]] = {
     **{name: f"`{name}`" for name in (*base_fields(), "fields", "schema_id")},
     **{name: f"toString(`{name}`)" for name in ("event_id", "outcome", "severity", "ip")},
@@ -63,16 +63,16 @@ class StoredContent:
         self._hash: str | None = None
 
     def differing(self, sent: Sequence[pa.Table]) -> dict[int, str]:
-        """Return the offsets of rows that differ from those sent, and in which fields.
+        """Return the offsets of rows that differ from those sent, with the names of the differing fields.
 
-        `sent` is in the columns of `event_columns.EVENTS`. Offsets
-        of which nothing is stored are left out. Raises StoreUnavailable or StoreRefused.
+        `sent` is in the columns of `event_columns.EVENTS`. Offsets without a stored row are ignored. Raises
+        StoreUnavailable or StoreRefused.
         """
         expected = {row[0]: row[1:] for table in sent for row in _sent_rows(table)}
         times = [values[_TIME] for values in expected.values()]
         found: dict[int, str] = {}
         seen: set[int] = set()
-        # The times let ClickHouse pass over most of the table; what is not found by them is looked for without.
+        # The times let ClickHouse skip most of the table; rows not found within them are searched without.
         for bounds in (_bounds(times), ""):
             left = expected.keys() - seen
             if not left:
@@ -103,7 +103,7 @@ class StoredContent:
         return zip(map(int, offsets), *read, hashed, strict=True)
 
     def _expression(self) -> str:
-        """How the table makes the hash of a row's content."""
+        """Return the table's expression for the hash of a row's content."""
         if self._hash is None:
             with store_errors():
                 [(expression,)] = self._client.query(

@@ -1,4 +1,4 @@
-"""Which offsets of a topic were dead-lettered: identities read from the headers of the dead-letter topic."""
+"""Finds the dead-lettered offsets of a topic, from the identities in the headers of the dead-letter topic."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ROWS, _SIZE = 10_000, 16 << 20
 
 
 def identity(message: Message) -> Identity | None:
-    """Which message a record of the dead-letter topic is about; None for what is not ours."""
+    """Return the identity of the message that a dead-letter record is about; None for a foreign record."""
     headers: Any = message.headers() or []
     record = read(headers, Place(message.partition() or 0, message.offset() or 0), message.timestamp()[1])
     return None if record is None else record.identity
@@ -31,9 +31,9 @@ def identity(message: Message) -> Identity | None:
 def dead_lettered(
     settings: Settings, positions: KafkaOffsets, reader: SpanReader, spans: Iterable[Span]
 ) -> Mapping[Span, Offsets]:
-    """The dead-lettered offsets of each span, ascending, each once. Memory: eight bytes a dead letter of the spans.
+    """Return the dead-lettered offsets of each span, ascending and distinct. Memory: eight bytes for each.
 
-    Reads the whole dead-letter topic: letters are few, and one may be written long after its message.
+    Reads the whole dead-letter topic: letters are few, and one may be published long after its message.
     """
     found = {span: array("q") for span in spans}
     by_partition: defaultdict[tuple[str, int], list[Span]] = defaultdict(list)

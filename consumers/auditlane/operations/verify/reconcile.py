@@ -1,4 +1,4 @@
-"""What became of each offset: sorted arrays of messages, rows and dead letters compared; decides, reads nothing."""
+"""Decides the status of each offset by comparing sorted arrays of messages, rows and dead letters. Pure."""
 
 from __future__ import annotations
 
@@ -17,15 +17,17 @@ Codes = npt.NDArray[np.uint8]
 
 
 class OffsetStatus(IntEnum):
-    """What became of an offset that holds a message or a row. Offsets with neither (transaction markers, what was
-    compacted away) have none and are no loss."""
+    """The status of an offset with a message or a row.
+
+    Offsets with neither (transaction markers, compacted messages) have none: nothing is lost.
+    """
 
     stored = 0
     dead_lettered = 1
     duplicate = 2  # its event is stored, from another message; a merge keeps the first
     missing = 3
     extra = 4  # a row without a message
-    differs = 5  # a row that does not hold what its message does; found only where contents are compared
+    differs = 5  # a row whose values are not those of its message; found only if contents are compared
 
 
 WRONG: Final = frozenset({OffsetStatus.missing, OffsetStatus.extra, OffsetStatus.differs})
@@ -33,69 +35,75 @@ WRONG: Final = frozenset({OffsetStatus.missing, OffsetStatus.extra, OffsetStatus
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Neighbouring offsets of one fate; `count` is less than the distance where some between them hold nothing."""
+    """Neighbouring offsets with one status; `count` is lower than the distance if some in between hold nothing."""
 
     first: int
     last: int
     count: int
-    fate: OffsetStatus
+    status: OffsetStatus
     reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """`offsets` ascending, each once, with the fate of each; `doubled` are offsets stored more than once. What is
-    `missing` so far may turn out to be a duplicate."""
+    """Distinct ascending `offsets` with their `statuses`; `doubled` are offsets stored more than once.
+
+    A `missing` one may turn out to be a duplicate later.
+    """
 
     offsets: Offsets
-    fates: Codes
+    statuses: Codes
     doubled: Offsets
 
-    def of(self, fate: OffsetStatus) -> Offsets:
-        found: Offsets = self.offsets[self.fates == fate]
+    def of(self, status: OffsetStatus) -> Offsets:
+        """Return the offsets with this status."""
+        found: Offsets = self.offsets[self.statuses == status]
         return found
 
-    def with_status(self, offsets: Offsets, fate: OffsetStatus) -> Compared:
-        """With these offsets, each of them one of ours, of another fate."""
-        fates = self.fates.copy()
-        fates[np.searchsorted(self.offsets, offsets)] = fate
-        return Compared(self.offsets, fates, self.doubled)
+    def with_status(self, offsets: Offsets, status: OffsetStatus) -> Compared:
+        """Return a copy in which these offsets, all contained, have another status."""
+        statuses = self.statuses.copy()
+        statuses[np.searchsorted(self.offsets, offsets)] = status
+        return Compared(self.offsets, statuses, self.doubled)
 
 
 def compare(messages: Offsets, stored: Offsets, letters: Offsets) -> Compared:
-    """All three are ascending and of the same stretch of one partition; `stored` may hold an offset several times.
+    """Compare ascending offsets of the same part of a partition; `stored` may contain duplicates.
 
-    What is stored counts as stored, also where a dead letter says otherwise: it was decided twice and nothing is lost.
+    An offset with a row and a dead letter counts as stored: it was validated twice with different results, and nothing
+    is lost.
     """
     rows, counts = np.unique(stored, return_counts=True)
     offsets = np.union1d(messages, rows)
     has_message, has_row, has_letter = (np.isin(offsets, one, kind="sort") for one in (messages, rows, letters))
-    fates = np.full(len(offsets), OffsetStatus.missing, dtype=np.uint8)
-    fates[has_letter] = OffsetStatus.dead_lettered
-    fates[has_row] = OffsetStatus.stored
-    fates[~has_message] = OffsetStatus.extra
-    return Compared(offsets, fates, rows[counts > 1])
+    statuses = np.full(len(offsets), OffsetStatus.missing, dtype=np.uint8)
+    statuses[has_letter] = OffsetStatus.dead_lettered
+    statuses[has_row] = OffsetStatus.stored
+    statuses[~has_message] = OffsetStatus.extra
+    return Compared(offsets, statuses, rows[counts > 1])
 
 
 def runs(compared: Compared) -> Iterator[Run]:
-    """The fates run-length encoded, in order."""
+    """Yield the statuses run-length encoded, in order."""
     if len(compared.offsets) == 0:
         return
-    starts = np.concatenate(([0], np.flatnonzero(np.diff(compared.fates)) + 1))
+    starts = np.concatenate(([0], np.flatnonzero(np.diff(compared.statuses)) + 1))
     ends = np.concatenate((starts[1:], [len(compared.offsets)])) - 1
     for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
         yield Run(
             int(compared.offsets[start]),
             int(compared.offsets[end]),
             end - start + 1,
-            OffsetStatus(int(compared.fates[start])),
+            OffsetStatus(int(compared.statuses[start])),
         )
 
 
 @dataclass(slots=True)
-class Tally:
-    """One partition's result while it grows: exact counts, and lists that are cut at `limit` entries. `wrong` are the
-    runs of `runs` that are missing or extra, or differ."""
+class SpanSummary:
+    """The accumulated result of one span: exact counts, and lists cut at `limit` entries.
+
+    `wrong` are the runs that are missing or extra, or differ.
+    """
 
     limit: int
     counts: dict[OffsetStatus, int] = field(default_factory=lambda: dict.fromkeys(OffsetStatus, 0))
@@ -106,21 +114,21 @@ class Tally:
     _last: Run | None = None
 
     def add(self, compared: Compared, reasons: Mapping[int, str] | None = None) -> None:
-        """Take what follows; `reasons` say why an offset is missing, or in which fields it differs."""
-        for fate in OffsetStatus:
-            self.counts[fate] += int((compared.fates == fate).sum())
+        """Add the next offsets; `reasons` are why an offset is missing, or the fields in which it differs."""
+        for status in OffsetStatus:
+            self.counts[status] += int((compared.statuses == status).sum())
         self.doubled_count += len(compared.doubled)
         self.doubled += compared.doubled[: self.limit - len(self.doubled)].tolist()
         for run in runs(compared):
-            for part in _by_reason(run, compared, reasons) if reasons and run.fate in WRONG else [run]:
+            for part in _by_reason(run, compared, reasons) if reasons and run.status in WRONG else [run]:
                 self._take(part)
 
     def _take(self, run: Run) -> None:
         before = self._last
-        joins = before is not None and (before.fate, before.reason) == (run.fate, run.reason)
+        joins = before is not None and (before.status, before.reason) == (run.status, run.reason)
         if joins and before is not None:
-            run = Run(before.first, run.last, before.count + run.count, run.fate, run.reason)
-        for into in (self.runs, self.wrong) if run.fate in WRONG else (self.runs,):
+            run = Run(before.first, run.last, before.count + run.count, run.status, run.reason)
+        for into in (self.runs, self.wrong) if run.status in WRONG else (self.runs,):
             if joins and into and into[-1] is before:
                 into[-1] = run
             elif not joins and len(into) < self.limit:
@@ -129,16 +137,16 @@ class Tally:
 
 
 def _by_reason(run: Run, compared: Compared, reasons: Mapping[int, str]) -> Iterator[Run]:
-    """The run, parted where the reason changes."""
+    """Split a run where the reason changes."""
     low, high = np.searchsorted(compared.offsets, [run.first, run.last + 1])
     for reason, group in groupby(compared.offsets[low:high].tolist(), key=lambda offset: reasons.get(offset, "")):
         offsets = list(group)
-        yield Run(offsets[0], offsets[-1], len(offsets), run.fate, reason)
+        yield Run(offsets[0], offsets[-1], len(offsets), run.status, reason)
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Rows that name the same place in Kafka."""
+    """The number of rows that name the same partition of a topic."""
 
     topic: str
     topic_id: str
@@ -149,16 +157,16 @@ class Origin:
 def orphaned_rows(
     origins: Iterable[Origin], topics: Mapping[str, tuple[str, int]], consumed: Callable[[str], bool]
 ) -> tuple[list[Origin], list[Origin]]:
-    """(extra, beyond retention) of the rows that are of no partition of `topics` (name -> id, partitions).
+    """Return (extra, beyond retention): rows that belong to no partition of `topics` (name -> id, partitions).
 
     Rows of a topic that the workers read and that was deleted, or deleted and created again, are beyond retention;
-    no worker can have written the others.
+    the others cannot have been written by a worker.
     """
     extra: list[Origin] = []
     beyond: list[Origin] = []
-    for one in origins:
-        topic_id, partitions = topics.get(one.topic, ("", 0))
-        if one.topic_id == topic_id and one.partition < partitions:
+    for origin in origins:
+        topic_id, partitions = topics.get(origin.topic, ("", 0))
+        if origin.topic_id == topic_id and origin.partition < partitions:
             continue
-        (beyond if consumed(one.topic) and one.topic_id != topic_id else extra).append(one)
+        (beyond if consumed(origin.topic) and origin.topic_id != topic_id else extra).append(origin)
     return extra, beyond

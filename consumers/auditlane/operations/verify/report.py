@@ -1,4 +1,4 @@
-"""What a verification found: by span, and altogether."""
+"""The result of a verification: by span, and in total."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 from auditlane.operations.selection import Span
 from auditlane.operations.stored_events import Conflicts, TwoTimes
-from auditlane.operations.verify.reconcile import OffsetStatus, Origin, Tally
+from auditlane.operations.verify.reconcile import OffsetStatus, Origin, SpanSummary
 
 _COUNTED = (
     "messages",
-    *(fate.name for fate in OffsetStatus),
+    *(status.name for status in OffsetStatus),
     "doubled",
     "uncompared",
     "pending",
@@ -23,13 +23,15 @@ _COUNTED = (
 
 @dataclass(slots=True)
 class Result:
-    """What was found in one span. `beyond_retention` are rows whose messages Kafka no longer holds, `pending` offsets
-    that the workers have not completed, `stray` rows above the end of the partition. `refused` are those of the missing
-    that no worker would store now, `uncompared` rows whose messages none would, so that what they should hold is not
-    known."""
+    """The result of one span.
+
+    `beyond_retention` counts rows whose messages Kafka no longer holds, `stray` lists rows above the end of the
+    partition. `refused` counts missing messages that a worker would reject now, `uncompared` rows whose messages it
+    would reject, so that their expected values are unknown.
+    """
 
     span: Span
-    tally: Tally
+    summary: SpanSummary
     messages: int = 0
     beyond_retention: int = 0
     stray: list[int] = field(default_factory=list)
@@ -38,12 +40,13 @@ class Result:
 
     @property
     def counts(self) -> dict[str, int]:
-        counts = {fate.name: count for fate, count in self.tally.counts.items()}
+        """The counts of the span by name, as in `Report.counts`."""
+        counts = {status.name: count for status, count in self.summary.counts.items()}
         counts["extra"] += len(self.stray)
         return {
             "messages": self.messages,
             **counts,
-            "doubled": self.tally.doubled_count,
+            "doubled": self.summary.doubled_count,
             "uncompared": self.uncompared,
             "pending": self.span.pending,
             "gone": self.span.first - self.span.asked,
@@ -53,7 +56,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The whole result. Origins are of rows that belong to no partition of the topics."""
+    """The whole result; origins are those of rows that belong to no partition of the topics."""
 
     results: Sequence[Result]
     two_times: Sequence[TwoTimes]
@@ -63,7 +66,7 @@ class Report:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Offsets by what became of them; `pending` are not completed by the workers, `gone` no longer in Kafka."""
+        """Offsets by status; `pending` are not completed by the workers, `gone` are no longer in Kafka."""
         total = Counter(dict.fromkeys(_COUNTED, 0))
         for result in self.results:
             total.update(result.counts)
@@ -73,16 +76,16 @@ class Report:
 
     @property
     def refused(self) -> int:
-        """How many of the missing no worker would store now, so that a replay does not bring them back."""
+        """The missing messages that a worker would reject now, so that a replay does not restore them."""
         return sum(one.refused for one in self.results)
 
     @property
     def storable(self) -> list[str]:
-        """The topics of which a replay stores what is missing."""
+        """The topics with missing messages that a replay would store."""
         return sorted({one.span.partition.topic for one in self.results if one.counts["missing"] > one.refused})
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is missing, extra or stored twice, and nothing was seen to differ."""
+        """Whether nothing is missing, extra or stored twice, and no compared row differs."""
         counts = self.counts
         return not any(counts[name] for name in ("missing", "extra", "doubled", "differs"))

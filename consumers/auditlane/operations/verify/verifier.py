@@ -1,4 +1,4 @@
-"""Reads a topic again and says of each offset what became of it: the shell around `reconcile`."""
+"""Reads a topic again and determines the status of each offset: the shell around `reconcile`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from auditlane.operations.stored_events import StoredEvents
 from auditlane.operations.stored_offsets import Offsets, StoredOffsets
 from auditlane.operations.verify.content import StoredContent
 from auditlane.operations.verify.dead_lettered_offsets import dead_lettered
-from auditlane.operations.verify.reconcile import Compared, OffsetStatus, Tally, compare, orphaned_rows
+from auditlane.operations.verify.reconcile import Compared, OffsetStatus, SpanSummary, compare, orphaned_rows
 from auditlane.operations.verify.report import Report, Result
 from auditlane.runtime.settings import Settings
 from auditlane.worker.validation.batch import RawRange, ValidationResult
@@ -27,12 +27,14 @@ ROWS: Final = 50_000
 SIZE: Final = 32 << 20
 LISTED: Final = 1_000
 _NOT_STORED = "its event is not stored"
-_STRAYS = 2_000_000  # rows above the end of a partition that are looked at
+_STRAYS = 2_000_000  # rows above the end of a partition that are read
 
 
 class Verifier:
-    """Only reads. `table` is quoted. `validator` decides what an unstored message would have become, and with `content`
-    what every stored one holds."""
+    """Verifies spans; only reads. `table` is quoted.
+
+    `validator` decides what an unstored message would have become and, with `content`, what every stored one holds.
+    """
 
     def __init__(
         self,
@@ -62,14 +64,17 @@ class Verifier:
         other_topics: bool,
         on_progress: Callable[[Span, int], None],
     ) -> Report:
-        """Everything about the spans. For `topics`, also rows that are of none of their partitions, and with
-        `other_topics` rows of topics that are not among them."""
+        """Verify the spans and return a report.
+
+        With `topics` it also covers rows that belong to none of their partitions, and with `other_topics` rows of any
+        other topic. Raises Unavailable errors, Halted.
+        """
         results = self.verify(spans, on_progress)
         origins = self._events.origins(None if other_topics else topics) if topics else []
-        # Asked after the rows: a topic or partition that came meanwhile is known.
+        # Read after the rows, so that topics and partitions created meanwhile are known.
         known = {one: (self._positions.topic_id(one), len(self._positions.partitions(one))) for one in topics}
         extra, beyond = orphaned_rows(origins, known, self._positions.consumed)
-        # With `topics` everything is looked at, else what was asked for.
+        # With `topics` the whole table is searched, otherwise only the spans.
         conflicts = self._events.conflicts(None if topics else spans, self._listed)
         return Report(results, self._events.two_times(spans, self._listed), extra, beyond, conflicts)
 
@@ -86,7 +91,7 @@ class Verifier:
         self, reader: SpanReader, span: Span, letters: Offsets, on_progress: Callable[[Span, int], None]
     ) -> Result:
         stored = StoredOffsets(self._client, self._table, span)
-        result = Result(span, Tally(self._listed))
+        result = Result(span, SpanSummary(self._listed))
         if span.asked < span.first:
             result.beyond_retention = stored.count(span.asked, span.first)
         for chunk in reader.chunks(span, rows=ROWS, size=SIZE):
@@ -96,28 +101,28 @@ class Verifier:
             compared = self._without_dropped(compared, result)
             compared, reasons = self._explained(compared, result, chunk)
             if self._content:
-                compared, differing = self._held(compared, result, chunk)
+                compared, differing = self._with_differing(compared, result, chunk)
                 reasons = {**reasons, **differing}
             result.messages += len(messages)
-            result.tally.add(compared, reasons)
+            result.summary.add(compared, reasons)
             on_progress(span, chunk.end)
         if span.whole:
             result.stray = self._above(stored, span)
         return result
 
     def _without_dropped(self, compared: Compared, result: Result) -> Compared:
-        """Rows whose messages Kafka dropped since the plan was made are beyond retention, not extra."""
+        """Count rows whose messages Kafka deleted since the plan was made as beyond retention instead of extra."""
         extra = compared.of(OffsetStatus.extra)
         if len(extra) == 0:
             return compared
         partition = result.span.partition
         keep = compared.offsets >= self._positions.low([partition])[partition]
-        keep |= compared.fates != OffsetStatus.extra
+        keep |= compared.statuses != OffsetStatus.extra
         result.beyond_retention += int((~keep).sum())
-        return Compared(compared.offsets[keep], compared.fates[keep], compared.doubled)
+        return Compared(compared.offsets[keep], compared.statuses[keep], compared.doubled)
 
     def _explained(self, compared: Compared, result: Result, chunk: Chunk) -> tuple[Compared, Mapping[int, str]]:
-        """What is not stored: a duplicate of an event that is, or missing for a reason."""
+        """Split the missing offsets into duplicates of stored events and offsets missing for a reason."""
         missing = compared.of(OffsetStatus.missing)
         if len(missing) == 0:
             return compared, {}
@@ -131,19 +136,19 @@ class Verifier:
         reasons |= dict.fromkeys(wanted - reasons.keys() - set(duplicates), _NOT_STORED)
         return compared.with_status(np.array(sorted(duplicates), dtype=np.int64), OffsetStatus.duplicate), reasons
 
-    def _held(self, compared: Compared, result: Result, chunk: Chunk) -> tuple[Compared, Mapping[int, str]]:
-        """Stored rows that do not hold what their messages do, with the fields that differ."""
+    def _with_differing(self, compared: Compared, result: Result, chunk: Chunk) -> tuple[Compared, Mapping[int, str]]:
+        """Mark stored rows whose values differ from their messages, with the fields that differ."""
         stored = set(compared.of(OffsetStatus.stored).tolist())
         if not stored:
             return compared, {}
         _, validation = self._validated(result.span, chunk, stored)
         result.uncompared += len(validation.rejected)
-        held = StoredContent(self._client, self._table, result.span)
-        differing = held.differing([*validation.rows.values()])
+        content = StoredContent(self._client, self._table, result.span)
+        differing = content.differing([*validation.rows.values()])
         return compared.with_status(np.array(sorted(differing), dtype=np.int64), OffsetStatus.differs), differing
 
     def _validated(self, span: Span, chunk: Chunk, wanted: Container[int | None]) -> tuple[Columns, ValidationResult]:
-        """The chunk's messages of these offsets, and what a worker would make of them."""
+        """Validate the chunk's messages with these offsets as a worker would; return them with the result."""
         columns = chunk.columns([one.offset() in wanted for one in chunk.messages])
         raw = RawRange.of(span.topic_id, span.partition, columns)
         now_ms = time.time_ns() // 1_000_000
@@ -152,7 +157,7 @@ class Verifier:
         )
 
     def _above(self, stored: StoredOffsets, span: Span) -> list[int]:
-        """Rows above the end of the log, which is asked after the rows are: what is stored then was in it."""
+        """Return the stored offsets above the end of the log, which is read last: earlier rows were within it."""
         rows = stored.read(span.end + span.pending, limit=_STRAYS)
         if len(rows) == 0:
             return []

@@ -1,5 +1,5 @@
 """The exactly-once protocol as a pure state machine: no Kafka, no ClickHouse, no Arrow; time is passed in.
 
-`core` takes events and gives `actions`. `scheduling` decides which range is sealed next and when, `backpressure` when
-to read no more; `partition_state` is what is known of one partition.
+`core` takes events and returns `actions`. `scheduling` decides when a range is sealed and when polling is suspended;
+`partition_state` holds the state of one partition, with its sealed range.
 """

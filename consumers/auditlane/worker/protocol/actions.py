@@ -1,4 +1,4 @@
-"""What the core asks of the world, and in what words the world answers when it fails."""
+"""The actions that the core returns from `step`: the caller executes them and reports each result back."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from auditlane.worker.protocol.partition_state import Range
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Deliver nothing more of these partitions, and go on polling."""
+    """Stop delivery from these partitions; polling continues."""
 
     partitions: tuple[Partition, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """Deliver these partitions again."""
+    """Resume delivery from these partitions."""
 
     partitions: tuple[Partition, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Seek:
-    """Deliver this partition from an offset on that was delivered before: what followed was given up, unwritten."""
+    """Deliver this partition again from `offset`: what was received since was discarded unwritten."""
 
     partition: Partition
     offset: int
@@ -32,10 +32,10 @@ class Seek:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """Commit all of these in one synchronous call, now, before anything else is polled; answer with `committed`.
+    """Commit these offsets in one synchronous call, before polling again; report the result with `committed`.
 
-    Those of `intents` announce a range; those of `notes` say again what is announced already, and why it is not stored
-    yet; the others complete a range.
+    Partitions in `intents` announce a range; those in `notes` repeat an announced range with the reason why it is not
+    stored yet; the others complete a range.
     """
 
     offsets: dict[Partition, tuple[int, str]]  # offset, metadata
@@ -44,28 +44,28 @@ class Commit:
 
     @property
     def completes(self) -> bool:
-        """Whether it completes any range."""
+        """Whether it completes at least one range."""
         return len(self.offsets) > len(self.intents) + len(self.notes)
 
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """Judge the range and insert its rows, one insert a month; answer with `written` or `failed`."""
+    """Validate the range and insert its rows, one insert per month; report with `written`, `later` or `failed`."""
 
     range: Range
 
 
 @dataclass(frozen=True, slots=True)
 class Publish:
-    """Produce the range's rejected messages as dead letters and await every acknowledgement; answer with `published` or
-    `failed`."""
+    """Produce the range's rejected messages as dead letters and await every acknowledgement; report with `published`
+    or `failed`."""
 
     range: Range
 
 
 @dataclass(frozen=True, slots=True)
 class Halt:
-    """Tell people: this partition stands still until somebody acts."""
+    """Report that the partition is halted until an operator intervenes."""
 
     partition: Partition
     reason: str

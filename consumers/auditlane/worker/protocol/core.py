@@ -1,12 +1,12 @@
-"""The worker's decisions, as a pure state machine: events go in by method, `step` gives what to do next.
+"""The worker's decisions as a pure state machine: methods take events, `step` returns the actions to execute.
 
-Each partition runs this circle, one range at a time, and the order is what makes it exact:
+Each partition runs this cycle, one range at a time. The order of the steps is what makes storage exactly-once:
 
-    1. seal      cut a contiguous range [a, b] from what was received
-    2. intent    commit offset a with the range and its digest   lost or late: nothing was written yet
-    3. write     insert its rows, one insert a month, by token   answer lost: written again; token and guard drop it
-    4. bury      produce its dead letters, await every answer    failed: the range stays open
-    5. complete  commit b + 1, or the next range's intent, which says the same
+    1. seal      cut a contiguous range [a, b] from the buffered messages
+    2. intent    commit offset a with the range and its digest   lost or late: nothing is written yet
+    3. write     insert its rows, one insert a month, by token   answer lost: sent again; token and guard drop it
+    4. publish   produce its dead letters, await every answer    failed: the range stays open
+    5. complete  commit b + 1, or the next range's intent, which implies it
 
 A crash after 2 leaves the intent: the next owner rebuilds exactly [a, b] and continues at 3. Nothing is ever
 committed, inserted or dead-lettered for a partition that the current assignment does not hold.
@@ -36,7 +36,7 @@ from auditlane.worker.protocol.scheduling import MemoryGate, next_ranges
 
 
 class Core:
-    """One worker's partitions. All times are monotonic milliseconds except `wall_ms`, which only informs people."""
+    """The partitions of one worker. Times are monotonic milliseconds, except `wall_ms`, which is only reported."""
 
     def __init__(self, policy: Policy, now: int = 0) -> None:
         self.policy = policy
@@ -45,12 +45,12 @@ class Core:
         self.draining = False
         self._epochs = 0
         self._memory = MemoryGate(policy.buffer_bytes)
-        self._stored = 0  # ranges, of all partitions
+        self._stored = 0  # ranges of all partitions
 
-    # Events: what Kafka says.
+    # Events from Kafka.
 
     def assigned(self, found: AssignmentFacts) -> StartDecision:
-        """A partition is ours. The answer says where to begin; the caller assigns it there."""
+        """Take over a partition and return where to begin; the caller assigns it there."""
         begin = decide_start(found)
         self._epochs += 1
         self.partitions[found.partition] = PartitionState(
@@ -66,17 +66,17 @@ class Core:
         return begin
 
     def revoked(self, partitions: Iterable[Partition]) -> list[Partition]:
-        """Partitions were revoked or lost: forget them at once; the intent hands over what is in flight.
+        """Drop partitions that were revoked or lost; the committed intent hands over the range in flight.
 
-        Returns those that are paused. Resume them: librdkafka keeps a pause for when they are assigned again.
+        Return those that are paused, for the caller to resume: librdkafka keeps a pause across assignments.
         """
         states = [state for one in partitions if (state := self.partitions.pop(one, None)) is not None]
         return [state.partition for state in states if state.paused]
 
     def received(self, partition: Partition, columns: Columns, now: int) -> int:
-        """Messages in order of offset. Returns how many offsets Kafka left out (its control records, usually).
+        """Buffer messages in order of offset. Return the number of offsets that Kafka skipped (mostly control records).
 
-        What lies below the position was delivered before; what comes for a halted or dropped partition is nobody's.
+        Messages below the position are duplicates. Messages for a halted or revoked partition are ignored.
         """
         state = self.partitions.get(partition)
         if state is None or state.halted or state.parked_until is not None or self.draining:
@@ -95,17 +95,17 @@ class Core:
         return skipped
 
     def position_lost(self, partition: Partition, reason: str) -> None:
-        """Kafka cannot deliver the position (out of range, say). What was read before is still written."""
+        """Halt a partition whose position Kafka cannot deliver (say, out of range). Buffered messages are written."""
         state = self.partitions.get(partition)
         if state is not None:
             state.halt(reason)
-            if state.rebuild is not None:  # its intent stands
+            if state.rebuild is not None:  # its intent stays committed
                 state.rebuild, state.parked_until, state.held = None, None, Columns()
 
-    # Events: what became of our actions.
+    # Events: results of actions.
 
     def committed(self, commit: Commit, errors: Mapping[Partition, str], now: int) -> None:
-        """The answer to a commit: partitions with an error are committed again, the same, after the next poll."""
+        """Take the result of a commit. Partitions in `errors` repeat the same commit after the next poll."""
         for partition in commit.offsets:
             state = self.partitions.get(partition)
             if state is None or state.flight is None or partition in commit.notes:
@@ -122,9 +122,11 @@ class Core:
                 state.flight, state.gave_up = None, False
 
     def written(self, range_: Range, *, parts: int, rejected: int, took_ms: int) -> None:
-        """Every month of the range is stored; `rejected` messages are left to bury. `parts` are those of its present
-        months, and `took_ms` is what these took: late ones have a budget of their own."""
-        self.budget.spend(max(0, parts - 1))  # one was paid for when the range was sealed
+        """Record that every month of the range is stored and `rejected` messages remain to be published.
+
+        `parts` and `took_ms` cover its present months only: late ones have a budget of their own.
+        """
+        self.budget.spend(max(0, parts - 1))  # the first was charged when the range was sealed
         self.budget.stored(took_ms)
         self._stored += 1
         flight = self._flight(range_)
@@ -133,21 +135,21 @@ class Core:
             flight.next(Step.PUBLISH if rejected else Step.COMPLETE)
 
     def later(self, range_: Range, wait_ms: int, now: int) -> None:
-        """The present months of the range are stored, and its late months wait for their budget."""
+        """Record that the range's present months are stored and its late months wait `wait_ms` for their budget."""
         flight = self._flight(range_)
         if flight is not None:
             self.partitions[range_.partition].succeeds()
             flight.busy, flight.attempts, flight.aside, flight.not_before = False, 0, True, now + wait_ms
 
     def published(self, range_: Range) -> None:
-        """Every dead letter of the range is acknowledged."""
+        """Record that every dead letter of the range is acknowledged."""
         flight = self._flight(range_)
         if flight is not None:
             self.partitions[range_.partition].succeeds()
             flight.next(Step.COMPLETE)
 
     def failed(self, range_: Range, failure: Failure, now: int) -> None:
-        """The range's step failed. It is tried again, or its partition halts; it is never dropped."""
+        """Record that the range's step failed. It is retried, or its partition halts; it is never dropped."""
         flight = self._flight(range_)
         if failure.remedy is Remedy.retry_slower and self._overloaded(flight):
             self.budget.pushed_back()
@@ -159,34 +161,31 @@ class Core:
             flight.back_off(now)
         flight.stored_before = self._stored
         self.partitions[range_.partition].fails(f"{range_}: {failure.message}", now)
-        if failure.remedy in (
-            Remedy.halt,
-            Remedy.open_circuit,
-        ):  # its intent stands: the next assignment takes it up again
-            state = self.partitions[range_.partition]
+        if failure.remedy in (Remedy.halt, Remedy.open_circuit):
+            state = self.partitions[range_.partition]  # its intent stays committed: the next assignment resumes it
             state.circuit_open = failure.remedy is Remedy.open_circuit
             state.halt(f"{range_}: {failure.message}")
-            state.begin, state.oldest_ms = range_.first, range_.columns.timestamps_ms[0]  # it is behind from here on
+            state.begin, state.oldest_ms = range_.first, range_.columns.timestamps_ms[0]  # lag counts from here
             state.flight = None
             state.held = Columns()
 
     def drain(self) -> None:
-        """Take nothing more; seal and finish what is held."""
+        """Accept no more messages; seal and finish the buffered ones."""
         self.draining = True
         for state in self.partitions.values():
-            if state.rebuild is not None:  # its intent stands: the next owner rebuilds it
+            if state.rebuild is not None:  # its intent stays committed: the next owner rebuilds it
                 state.rebuild, state.parked_until, state.held = None, None, Columns()
 
     @property
     def drained(self) -> bool:
-        """Whether nothing is held or in flight any more, halted partitions aside."""
+        """Whether draining is complete: nothing is buffered or in flight."""
         return self.draining and not any(state.flight or state.held for state in self.partitions.values())
 
     # Decisions.
 
     @property
     def must_wait(self) -> bool:
-        """Whether nothing is to be read until the insert threads have made room. Decided by `step`."""
+        """Whether polling is suspended until the insert threads free memory. Decided by `step`."""
         return self._memory.should_skip_poll
 
     @property
@@ -195,7 +194,7 @@ class Core:
         return bool(self.partitions) and all(state.paused for state in self.partitions.values())
 
     def step(self, now: int, wall_ms: int) -> list[Action]:
-        """What to do now. Call again after executing a commit, since its answer allows the next step."""
+        """Return the actions to execute now. Call again after a commit, since its result may allow the next step."""
         actions: list[Action] = [*self._halts(), *self._flow(now)]
         self._seal(now)
         commits: dict[Partition, tuple[int, str]] = {}
@@ -236,18 +235,20 @@ class Core:
         return state.flight if state is not None and state.assignment_epoch == range_.assignment_epoch else None
 
     def _overloaded(self, flight: InFlightRange | None) -> bool:
-        """Whether a range that is refused for want of capacity says so of ClickHouse, and not of itself alone: it takes
-        too much memory, say, while other ranges are stored."""
+        """Return whether a range refused for lack of capacity means that ClickHouse is overloaded.
+
+        The alternative is that the range itself needs too much memory while others are stored.
+        """
         return flight is None or not flight.attempts or self._stored == flight.stored_before
 
     def _notes(self, state: PartitionState, flight: InFlightRange, now: int) -> bool:
-        """Whether to tell those who read the group's offsets that the announced range fails."""
+        """Return whether to commit a note that the announced range fails, for readers of the group's offsets."""
         if state.failing_since is None or flight.step not in (Step.WRITE, Step.PUBLISH) or state.halted:
             return False
         return now - (state.failing_since if state.noted is None else state.noted) >= self.policy.failing_ms
 
     def _rebuild(self, state: PartitionState, intent: Intent, now: int) -> None:
-        """Restore a pending range as soon as all of it is here; another digest halts the partition."""
+        """Restore a pending range once all of it is received; a different digest halts the partition."""
         assert intent.last is not None
         if state.position <= intent.last:
             return
@@ -261,12 +262,12 @@ class Core:
             )
             return
         sealed = self._range(state, columns, intent.last, intent.digest, redo=True)
-        state.flight = InFlightRange(sealed, Step.WRITE)  # the intent is committed already
+        state.flight = InFlightRange(sealed, Step.WRITE)  # its intent is already committed
         if state.parked_attempts:
             state.flight.aside, state.flight.attempts, state.parked_attempts = True, state.parked_attempts, 0
 
     def _seal(self, now: int) -> None:
-        """Seal what is due, as the budget and the flights allow."""
+        """Seal the ranges that are due, within the insert rate and `Policy.flights`."""
         states = self.partitions.values()
         flights = sum(not state.free and not state.aside for state in states)
         for state in next_ranges(states, self.policy, self._memory, now, draining=self.draining):
@@ -294,7 +295,7 @@ class Core:
         return [Halt(state.partition, state.halted) for state in news]
 
     def _flow(self, now: int) -> list[Action]:
-        """Pause and resume. What a rebuild waits for is read also while too much is held: it frees nothing before."""
+        """Pause and resume partitions. A range being rebuilt is read even over the limit: it frees memory only then."""
         actions: list[Action] = [*self._make_room(now)]
         states = self.partitions.values()
         self._unpark(now)
@@ -326,8 +327,10 @@ class Core:
         return sum(state.held_bytes for state in self.partitions.values())
 
     def _make_room(self, now: int) -> list[Seek]:
-        """What partitions that do not get on give up while too much is held: what is not sealed, then also ranges that
-        failed. Nobody gives up anything while no other partition could use the room."""
+        """Free memory held by partitions that make no progress: first their unsealed messages, then failed ranges.
+
+        Nothing is discarded unless another partition could use the memory.
+        """
         states = [state for state in self.partitions.values() if not state.halted]
         stuck = [state for state in states if state.aside]
         if self.draining or len(stuck) == len(states) or self._held() < self.policy.buffer_bytes:
@@ -343,14 +346,14 @@ class Core:
             assert flight is not None
             if self._held() < self.policy.buffer_bytes:
                 break
-            waits = not flight.busy and now < flight.not_before  # else its next step may be the one that succeeds
+            waits = not flight.busy and now < flight.not_before  # otherwise the next attempt may succeed
             if waits and flight.step in (Step.WRITE, Step.PUBLISH) and state.held_bytes > share:
                 state.park(now + self.policy.park_ms)
                 seeks.append(Seek(state.partition, state.position))
         return seeks
 
     def _unpark(self, now: int) -> None:
-        """Let the range of a parked partition be read again, of one at a time."""
+        """Let a parked range be read again, one partition at a time."""
         states = self.partitions.values()
         if any(state.rebuild is not None and state.parked_until is None for state in states):
             return

@@ -1,4 +1,4 @@
-"""What the core keeps of each partition: what was received, and the one range that is in flight."""
+"""The state that the core keeps for each partition: its buffered messages and the one sealed range in flight."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from auditlane.contract.intent import Intent
 from auditlane.contract.message_columns import Columns
 from auditlane.contract.partition import Partition
 
-FAILING_MS = 60_000  # a range that has failed for so long is told to people
-SLOW_MS = 2_000  # a step that takes longer leaves its place among the flights to another partition
+FAILING_MS = 60_000  # a range that has failed for this long is reported to operators
+SLOW_MS = 2_000  # a step that takes longer frees its slot for another partition
 BACKOFF_MS = (100, 200, 500, 1_000, 2_000, 5_000)
-WAIT_MS = BACKOFF_MS[:4]  # behind another insert
+WAIT_MS = BACKOFF_MS[:4]  # while another insert must finish first
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The worker's settings that decide: when a range is sealed, how many are in flight, how much is held."""
+    """Settings of the protocol: when a range is sealed, how many are in flight, how many bytes are buffered."""
 
     range_rows: int = 50_000
     range_bytes: int = 32 << 20
     range_age_ms: int = 1_000
     parts_per_second: float = 4.0
-    flights: int = 2  # ranges sealed and not yet stored: one being inserted by each thread, and one being judged
+    flights: int = 2  # sealed ranges that are not stored: one for each insert thread, and one being validated
     buffer_bytes: int = 96 << 20
     failing_ms: int = FAILING_MS
-    park_ms: int = 15_000  # how long a range that fails, and was given up to make room, waits until it is read again
+    park_ms: int = 15_000  # how long a failing range, discarded to free memory, waits before it is read again
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Range:
-    """One sealed, contiguous range of a partition: what one intent names and one insert a month writes.
+    """One sealed, contiguous range of a partition: named by one intent, written by one insert per month.
 
-    `first` and `last` are offsets, both included; Kafka's own control records make gaps within. `assignment_epoch`
-    counts the assignment it was sealed under: a result from another epoch is ignored. `redo` says that parts of it may
-    be stored already: it was rebuilt from an intent, or lies where the offset was set back or lost.
+    `first` and `last` are offsets, both included; Kafka's control records leave gaps between them. Results for a range
+    of an earlier `assignment_epoch` are ignored. `redo` means that some of its rows may be stored already, since it was
+    rebuilt from an intent or the group's offset was reset or lost.
     """
 
     partition: Partition
@@ -55,11 +55,11 @@ class Range:
 
 
 def digest(columns: Columns) -> str:
-    """xxh64 over all that decides about the rows: offsets, timestamps, keys, values and signatures, each blob with its
-    length; signatures only where there is one.
+    """Return the xxh64 of everything that determines the rows: offsets, timestamps, keys, values and signatures.
 
-    Offsets are in it because a compacted or truncated log gives the same boundaries with fewer messages; keys and
-    timestamps because the tenant and the accepted times derive from them.
+    Each byte string is hashed with its length; signatures only if the range has any. Offsets are included because a
+    compacted or truncated log can have the same boundaries with fewer messages; keys and timestamps because the tenant
+    and the accepted times derive from them.
     """
     hashed = xxhash.xxh64()
     parts: list[bytes | array[int]] = [columns.offsets, columns.timestamps_ms]
@@ -72,7 +72,7 @@ def digest(columns: Columns) -> str:
 
 
 class Step(Enum):
-    """What a sealed range waits for."""
+    """The step that a sealed range waits for."""
 
     INTENT = auto()
     WRITE = auto()
@@ -82,9 +82,9 @@ class Step(Enum):
 
 @dataclass(slots=True)
 class InFlightRange:
-    """The one sealed range of a partition. `busy` while its step is being done, `not_before` while it backs off.
+    """The one sealed range of a partition: `busy` while its step runs, not retried before `not_before`.
 
-    `aside`: it fails, is slow, or waits for its late months, and so takes no place among the ranges in flight.
+    `aside`: it fails, is slow or waits for its late months, so it does not count towards `Policy.flights`.
     """
 
     range: Range
@@ -94,22 +94,24 @@ class InFlightRange:
     not_before: int = 0
     aside: bool = False
     busy_since: int = 0
-    stored_before: int = 0  # how many ranges of any partition were stored when it failed last
+    stored_before: int = 0  # ranges of all partitions that were stored when it last failed
 
     def begin(self, now: int) -> None:
-        """Its step is being done."""
+        """Mark its step as running."""
         self.busy, self.busy_since = True, now
 
     def next(self, step: Step) -> None:
+        """Move on to the next step, with no retries counted."""
         self.step, self.busy, self.attempts, self.not_before = step, False, 0, 0
 
     def wait(self, now: int) -> None:
-        """Its step is to be done again soon. It keeps its place, so that no more ranges come to wait beside it."""
+        """Retry the step soon. It still counts as in flight, so that no further ranges queue up beside it."""
         self.busy = False
         self.not_before = now + WAIT_MS[min(self.attempts, len(WAIT_MS) - 1)]
         self.attempts += 1
 
     def back_off(self, now: int) -> None:
+        """Retry the step after a delay that grows with each attempt."""
         self.busy, self.aside = False, True
         self.not_before = now + BACKOFF_MS[min(self.attempts, len(BACKOFF_MS) - 1)]
         self.attempts += 1
@@ -117,7 +119,7 @@ class InFlightRange:
 
 @dataclass(slots=True)
 class PartitionState:
-    """One partition under one assignment. `begin` is where the next range begins, `position` where reading goes on."""
+    """One partition under one assignment. The next range begins at `begin`; reading continues at `position`."""
 
     partition: Partition
     topic_id: str
@@ -130,40 +132,40 @@ class PartitionState:
     flight: InFlightRange | None = None
     halted: str = ""
     circuit_open: bool = False  # halted by the circuit breaker
-    oldest_ms: int = 0  # when Kafka had the message at `begin`; 0 while it was not seen
-    halt_reported: bool = False  # the halt was announced
+    oldest_ms: int = 0  # Kafka's timestamp of the message at `begin`; 0 if unknown
+    halt_reported: bool = False
     paused: bool = False
     recheck_below: int = 0  # ranges that begin below this offset may have been attempted before
-    slow: bool = False  # whether its last range was
-    failing_since: int | None = None  # while steps of its range fail: when the first did, and why the last did
+    slow: bool = False  # its last range was slow
+    failing_since: int | None = None  # time of the first failure since a step last succeeded; `error` is the latest
     error: str = ""
-    noted: int | None = None  # when that was committed last
-    parked_until: int | None = None  # its range was given up to make room, and is not to be read again before
+    noted: int | None = None  # when the failure was last committed as a note
+    parked_until: int | None = None  # its range was discarded to free memory and is not read again before
     parked_attempts: int = 0
-    gave_up: bool = False  # so nothing more is read before its range is complete
+    gave_up: bool = False  # buffered messages were discarded: read nothing until its range is complete
 
     @property
     def free(self) -> bool:
-        """Whether a range may be sealed: none is before its completion."""
+        """Whether a range may be sealed: none is in flight, or the one in flight only has to be committed."""
         return self.flight is None or self.flight.step is Step.COMPLETE
 
     @property
     def aside(self) -> bool:
-        """Whether its range takes no place among the ranges in flight."""
+        """Whether its range does not count towards `Policy.flights`."""
         return self.flight is not None and self.flight.aside
 
     def fails(self, error: str, now: int) -> None:
-        """A step of its range failed."""
+        """Record that a step of its range failed."""
         self.error = error
         if self.failing_since is None:
             self.failing_since, self.noted = now, None
 
     def succeeds(self) -> None:
-        """A step of its range succeeded."""
+        """Record that a step of its range succeeded."""
         self.failing_since, self.error = None, ""
 
     def trouble(self, now: int) -> tuple[int, str] | None:
-        """Since when its range has failed, or its step not ended, and what is known of why; None while all is well."""
+        """Return (since when its range has failed or its step has run, why), or None if all is well."""
         if self.halted:
             return None
         if self.failing_since is not None:
@@ -173,11 +175,11 @@ class PartitionState:
         return None
 
     def shed(self) -> None:
-        """Give up what was received and is not sealed, to make room: it is to be delivered again, from `position`."""
+        """Discard buffered messages to free memory. The caller seeks to `position`, so that Kafka sends them again."""
         self.held, self.position, self.gave_up = Columns(), self.begin, True
 
     def park(self, until: int) -> None:
-        """Give up the range in flight as well: its intent stands, and it is rebuilt as after a restart."""
+        """Discard the range in flight as well: its intent stays committed and it is rebuilt as after a restart."""
         assert self.flight is not None
         range_ = self.flight.range
         self.rebuild = Intent(range_.topic_id, range_.first, range_.last, range_.digest)
@@ -186,25 +188,26 @@ class PartitionState:
         self.shed()
 
     def halt(self, reason: str) -> None:
-        self.halted = self.halted or reason  # the first reason is the one to act on
+        """Stop the partition; the first reason is kept, since that is the one to act on."""
+        self.halted = self.halted or reason
 
     @property
     def held_bytes(self) -> int:
         return self.held.size + (self.flight.range.columns.size if self.flight else 0)
 
     def intent(self, range_: Range, wall_ms: int) -> str:
-        """The metadata of the commit that announces a range."""
+        """Return the metadata of the commit that announces a range."""
         return self.announced(range_, wall_ms).encode()
 
     def announced(self, range_: Range, wall_ms: int, *, failing_ms: int = 0) -> Intent:
-        """The intent of a range, also while it fails; times are wall-clock milliseconds."""
+        """Build the intent of a range; with `failing_ms`, also since when and why it fails. Wall-clock milliseconds."""
         recheck_below, error = self._recheck_below(range_.first), self.error if failing_ms else ""
         return Intent(
             range_.topic_id, range_.first, range_.last, range_.digest, wall_ms, recheck_below, failing_ms, error
         )
 
     def done(self, range_: Range, wall_ms: int) -> str:
-        """The metadata of the commit that completes a range."""
+        """Return the metadata of the commit that completes a range."""
         return Intent(range_.topic_id, at_ms=wall_ms, recheck_below=self._recheck_below(range_.last + 1)).encode()
 
     def _recheck_below(self, offset: int) -> int:

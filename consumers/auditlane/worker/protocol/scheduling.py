@@ -1,4 +1,8 @@
-"""Decide when a partition's buffered messages are sealed into a range, and which partition comes first."""
+"""Decide when a partition's buffered messages are sealed into a range, which comes first, and when polling stops.
+
+Backpressure has two stages. The usual wait, for an insert that is about to end, only skips polling. Pausing keeps the
+group membership for as long as it takes, but discards prefetched messages, which Kafka then sends again.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +12,13 @@ from typing import Final
 
 from auditlane.worker.protocol.partition_state import PartitionState, Policy
 
-PATIENCE_MS: Final = 1_000  # so long nothing is read, and so the group not polled, before partitions are paused
-OVERDUE: Final = 5  # ages that a range waits for larger ones to go first
+PATIENCE_MS: Final = 1_000  # polling may be skipped this long before partitions are paused instead
+OVERDUE: Final = 5  # multiples of `range_age_ms` after which a range precedes larger ones
 
 
 @dataclass(slots=True)
 class MemoryGate:
-    """`limit` in bytes of keys and values; times are monotonic milliseconds."""
+    """Limits buffered keys and values to `limit` bytes. Times are monotonic milliseconds."""
 
     limit: int
     over_limit: bool = False
@@ -23,13 +27,13 @@ class MemoryGate:
 
     @property
     def should_skip_poll(self) -> bool:
-        """Whether nothing is to be read, and nothing is paused either."""
+        """True while polling is suspended but partitions are not yet paused."""
         return self.over_limit and not self.paused
 
     def update(self, held: int, now: int, *, urgent: bool) -> None:
-        """So much is held. `urgent`: some partition must be read all the same, so the others pause at once.
+        """Account for `held` bytes. `urgent`: some partition must be read regardless, so the others pause at once.
 
-        What is paused is resumed when half of it is stored.
+        Paused partitions resume once at most half of the limit is held.
         """
         over_limit = held >= self.limit or (self.paused and held > self.limit // 2)
         if over_limit and not self.over_limit:
@@ -38,11 +42,11 @@ class MemoryGate:
         self.paused = over_limit and (self.paused or urgent or now - self.since >= PATIENCE_MS)
 
     def fair_share(self, partitions: int) -> int:
-        """What one of so many partitions may hold while its range does not get on."""
+        """Return the bytes that each of `partitions` may hold while its range makes no progress."""
         return self.limit // (2 * max(1, partitions))
 
     def holds_fair_share(self, held: int, partitions: int) -> bool:
-        """Whether one of so many partitions holds its share."""
+        """Return whether one of `partitions` holds its fair share."""
         return held * 2 * partitions >= self.limit
 
 

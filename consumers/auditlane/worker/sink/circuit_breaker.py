@@ -1,10 +1,10 @@
-"""The circuit breaker: halts a partition when suddenly most of its messages are rejected, before all of them are.
+"""The circuit breaker: halts a partition when most of its recent messages are rejected.
 
-After a bad deploy every message would become a dead letter. The circuit breaker sees the result of a range's validation
-before anything of it is written: the range stays pending, and the next assignment validates it again.
+After a bad deploy every message would become a dead letter. The circuit breaker checks the result of a range's
+validation before anything is written: the range stays pending, and the next assignment validates it again.
 
-A partition is shared by many tenants, so it is halted only for what concerns many of them. What one tenant sends
-never stops a partition that others use: its refused messages become dead letters.
+A partition is shared by many tenants, so it halts only for a failure that affects many of them. One tenant's messages
+never halt a partition that others use: the rejected ones become dead letters.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from auditlane.contract.partition import Partition
 from auditlane.worker.protocol.partition_state import Range
 
 DAY_MS: Final = 86_400_000
-REMEMBERED: Final = 1_000  # tenants of one partition; those that were heard of last
+REMEMBERED: Final = 1_000  # tenants of one partition; the least recent are forgotten
 
 
 class Traffic(NamedTuple):
-    """How many messages a tenant has in a range or window, and how many of them are refused."""
+    """The messages of a tenant in a range or window, and how many of them were rejected."""
 
     messages: int
-    refused: int
+    rejected: int
 
     def plus(self, more: Traffic, times: int = 1) -> Traffic:
-        return Traffic(self.messages + times * more.messages, self.refused + times * more.refused)
+        return Traffic(self.messages + times * more.messages, self.rejected + times * more.rejected)
 
     def exceeds(self, ratio: float) -> bool:
-        return self.refused > ratio * self.messages
+        return self.rejected > ratio * self.messages
 
 
 _NONE: Final = Traffic(0, 0)
@@ -41,13 +41,13 @@ ByTenant = Mapping[str, Traffic]
 
 @dataclass(frozen=True, slots=True)
 class BreakerPolicy:
-    """Stop when more than `ratio` of the newest messages are refused: the last `window` of them at least, none judged
-    longer than `within_ms` ago. A ratio of 1 lets everything through.
+    """Opens when more than `ratio` of the recent messages are rejected; a ratio of 1 disables it.
 
-    The refusals must come from at least `tenants` tenants, or from every tenant that the partition was seen to have.
-    They come from a tenant when more than `ratio` of its own messages are refused; messages whose key names no tenant
-    count as one tenant's. Nor may they be the work of one:
-    without the tenant of which most is refused, more than half of `ratio` must still be refused.
+    Recent are at least the last `window` messages, none validated more than `within_ms` ago.
+
+    At least `tenants` tenants must be failing, or every tenant known to use the partition. A tenant is failing when
+    more than `ratio` of its own messages are rejected; messages whose key names no tenant count as one tenant's. Nor
+    may one tenant dominate: without the one with most rejections, more than half of `ratio` must still be rejected.
     """
 
     ratio: float = 0.5
@@ -62,48 +62,48 @@ class BreakerPolicy:
 
 @dataclass(slots=True)
 class PartitionBreaker:
-    """One partition's, under one assignment. Times are monotonic milliseconds.
+    """The breaker of one partition under one assignment. Times are monotonic milliseconds.
 
     Memory: a count for each tenant and range of the window, and at most `REMEMBERED` names.
     """
 
     policy: BreakerPolicy
-    _ranges: deque[tuple[int, ByTenant]] = field(default_factory=deque)  # (judged at, what was in it)
+    _ranges: deque[tuple[int, ByTenant]] = field(default_factory=deque)  # (validated at, its traffic)
     _tenants: dict[str, Traffic] = field(default_factory=dict)  # in the window
     _all: Traffic = _NONE
-    # Tenants of which anything was accepted within a day: a flood of one pushes the others out of the window, but they
-    # are still those whom a stop would concern.
+    # Tenants with an accepted message within a day: a flood from one tenant pushes the others out of the window, but a
+    # halt would still affect them.
     _served: OrderedDict[str, int] = field(default_factory=OrderedDict)
 
     def record(self, traffic: ByTenant, now: int) -> str:
-        """Count a range in. Why the partition is to stop, or empty: then the range may be written."""
+        """Count a range. Return why the partition must halt, or empty if the range may be written."""
         self.count(traffic, now)
         return self.reason_to_open()
 
     def count(self, traffic: ByTenant, now: int) -> None:
-        """Count a range in, and forget what is too old or pushed out of the window."""
+        """Count a range, and drop ranges that are too old or beyond the window."""
         if self.policy.off or not traffic:
             return
         self._ranges.append((now, traffic))
         self._add(traffic, 1)
         while self._too_old(now) or self._all.messages - _size(self._ranges[0][1]) >= self.policy.window:
             self._add(self._ranges.popleft()[1], -1)
-        self.add_known_tenants({tenant for tenant, one in traffic.items() if one.refused < one.messages}, now)
+        self.add_known_tenants({tenant for tenant, one in traffic.items() if one.rejected < one.messages}, now)
 
     def reason_to_open(self) -> str:
-        """Why the partition is to stop by what was counted; empty when it is not."""
+        """Return why the counted traffic must halt the partition; empty if it need not."""
         if self._all.messages < self.policy.window or not self._all.exceeds(self.policy.ratio):
             return ""
         failing = {tenant for tenant, one in self._tenants.items() if one.exceeds(self.policy.ratio)}
         if not (self._from_every_tenant(failing) or self._from_many(failing)):
             return ""
         return (
-            f"the circuit breaker: {self._all.refused} of the last {self._all.messages} messages are refused, more "
-            f"than {self.policy.ratio:.0%}; they are of {_tenants(len(failing))}"
+            f"the circuit breaker opened: {self._all.rejected} of the last {self._all.messages} messages were rejected,"
+            f" more than {self.policy.ratio:.0%}, from {_tenants(len(failing))}"
         )
 
     def add_known_tenants(self, tenants: Iterable[str], now: int) -> None:
-        """These tenants are known to use the partition."""
+        """Record that these tenants use the partition."""
         for tenant in tenants:
             self._served[tenant] = now
             self._served.move_to_end(tenant)
@@ -114,7 +114,7 @@ class PartitionBreaker:
         return failing >= self._tenants.keys() and failing >= self._served.keys()
 
     def _from_many(self, failing: set[str]) -> bool:
-        worst = max(self._tenants.values(), key=lambda one: one.refused)
+        worst = max(self._tenants.values(), key=lambda traffic: traffic.rejected)
         return len(failing) >= self.policy.tenants and self._all.plus(worst, -1).exceeds(self.policy.ratio / 2)
 
     def _add(self, traffic: ByTenant, times: int) -> None:
@@ -138,21 +138,21 @@ def _tenants(count: int) -> str:
 
 @dataclass(slots=True)
 class _Assigned:
-    """The breaker of one assignment. `counted` is the first offset of the newest range: one that is judged again, since
-    the store did not answer, counts once."""
+    """The breaker of one assignment. `counted` is the first offset of the newest range, so that one validated again
+    (the store did not answer) counts once."""
 
     assignment_epoch: int
     breaker: PartitionBreaker
     counted: int = -1
-    asked: bool = False
+    seeded: bool = False  # with the tenants that the store knows
 
 
 class CircuitBreaker:
-    """The breakers of all partitions. A new assignment begins with nothing counted. Usable from several threads, one a
-    partition.
+    """The breakers of all partitions. A new assignment starts with nothing counted. Usable from several threads, one
+    per partition.
 
-    `served` says which tenants have rows among a partition's newest messages. It is asked before the first stop of an
-    assignment, so that a tenant is not taken for the only one because it was heard of first. What it raises is raised.
+    `served` returns the tenants with rows among a partition's newest messages. It is called before the first halt of an
+    assignment, so that the first tenant seen is not taken for the only one. Its exceptions propagate.
     """
 
     def __init__(self, policy: BreakerPolicy, *, served: Callable[[Range], Iterable[str]] = lambda _: ()) -> None:
@@ -162,15 +162,16 @@ class CircuitBreaker:
         self._lock = Lock()
 
     def record(self, range_: Range, traffic: ByTenant, now: int) -> str:
-        """As `PartitionBreaker.record`, for the range's partition."""
-        one = self._of(range_)
-        if one.counted != range_.first:
-            one.counted = range_.first
-            one.breaker.count(traffic, now)
-        if one.breaker.reason_to_open() and not one.asked:
-            one.breaker.add_known_tenants(self._served(range_), now)
-            one.asked = True
-        return one.breaker.reason_to_open()
+        """Count a range in its partition's breaker. Return why the partition must halt, or empty."""
+        assigned = self._of(range_)
+        breaker = assigned.breaker
+        if assigned.counted != range_.first:
+            assigned.counted = range_.first
+            breaker.count(traffic, now)
+        if breaker.reason_to_open() and not assigned.seeded:
+            breaker.add_known_tenants(self._served(range_), now)
+            assigned.seeded = True
+        return breaker.reason_to_open()
 
     def _of(self, range_: Range) -> _Assigned:
         with self._lock:

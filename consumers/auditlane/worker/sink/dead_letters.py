@@ -1,9 +1,9 @@
-"""Refused messages go to the dead-letter topic as they were, with headers that say where from and why.
+"""Publishes rejected messages unchanged to the dead-letter topic, with their origin and the reason in headers.
 
-At least once: a range that is written again buries its messages again, under the same identity (topic id, partition,
-offset). Header names are Kafka Connect's where it has one, so that existing tools read them.
+At least once: a range that is written again publishes its dead letters again, under the same identity (topic id,
+partition, offset). Headers have Kafka Connect's names where there is one, so that existing tools read them.
 
-A letter that Kafka finds too large is cut off rather than left unwritten: one message must not halt its partition.
+A dead letter that exceeds Kafka's size limit is truncated, since one message must not halt its partition.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ _STAGES: Final = {
     RejectCode.AVRO_MALFORMED: "VALUE_CONVERTER",
     RejectCode.TOO_LARGE: "VALUE_CONVERTER",
 }
-_LONGEST_MESSAGE: Final = 2_000  # characters: a letter must fit its topic, whatever its schema's text is said to lack
+_LONGEST_MESSAGE: Final = 2_000  # characters: the reason may quote a schema, and the dead letter must fit its topic
 _LONGEST_SIGNATURE: Final = 1_024  # bytes; ours have some 200
 _EXCEPTION: Final = "auditlane.worker.validation.batch.Rejection"
 _TOO_LARGE: Final = frozenset(
     {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG_SIZE, KafkaError.RECORD_LIST_TOO_LARGE}
 )
-# Bytes of the value that a letter is tried with by itself, once it was too large among others; None is all of them.
+# Bytes of the value to keep in each attempt to send a dead letter alone, after a batch was too large; None keeps all.
 _KEPT: Final = (None, 65_536, 0)
-_KEPT_OF_KEY: Final = 1_024  # of a letter that is cut off
+_KEPT_OF_KEY: Final = 1_024  # bytes of a truncated dead letter's key
 
 
 class DlqPublishFailed(Exception):
-    """At least one dead letter was not acknowledged; `failure` says what that means for the range."""
+    """At least one dead letter was not acknowledged; `failure` holds the consequence for the range."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.message)
@@ -57,8 +57,10 @@ class DlqPublishFailed(Exception):
 
 
 def headers(range_: Range, rejection: Rejection, *, task: str) -> list[tuple[str, str | bytes | None]]:
-    """The headers of one dead letter, all of them text, and as they were those of the message that its value needs: its
-    signature, the GUID of its schema."""
+    """Return the headers of one dead letter: text about its origin and reason, and two of the message's own unchanged.
+
+    Those two, its signature and its schema's GUID, are needed to validate the value again.
+    """
     index = rejection.index
     values: dict[str, object] = {
         f"{_CONNECT}topic": range_.partition.topic,
@@ -84,15 +86,15 @@ def headers(range_: Range, rejection: Rejection, *, task: str) -> list[tuple[str
     return [*made, (provenance.HEADER, signature)] if signed else made
 
 
-def cut_off(key: bytes | None, value: bytes | None, kept: int) -> tuple[bytes | None, bytes | None, RawHeaders]:
-    """The beginnings of a message's key and value, and the headers that say what the value was. Pure."""
+def truncated(key: bytes | None, value: bytes | None, kept: int) -> tuple[bytes | None, bytes | None, RawHeaders]:
+    """Return the beginnings of a message's key and value, and headers with the whole value's size and digest. Pure."""
     whole = value or b""
-    said = [(CUT_BYTES, str(len(whole)).encode()), (CUT_SHA256, hashlib.sha256(whole).hexdigest().encode())]
-    return key and key[:_KEPT_OF_KEY], None if value is None else value[:kept], said
+    original = [(CUT_BYTES, str(len(whole)).encode()), (CUT_SHA256, hashlib.sha256(whole).hexdigest().encode())]
+    return key and key[:_KEPT_OF_KEY], None if value is None else value[:kept], original
 
 
 class DeadLetters:
-    """Produces to one topic. Usable from several threads, each waiting for its own acknowledgements only."""
+    """Produces to one topic. Thread-safe; each thread waits for its own acknowledgements only."""
 
     def __init__(self, producer: Producer, topic: str, *, task: str, timeout_s: float = 60.0) -> None:
         self._producer = producer
@@ -113,15 +115,15 @@ class DeadLetters:
                 raise DlqPublishFailed(self._failure(error))
 
     def _publish_alone(self, range_: Range, rejection: Rejection) -> None:
-        """A letter that Kafka did not take among others: whole once more, as the batch may have been too large, then
-        with ever less of its value."""
+        """Send a dead letter that was too large by itself: first whole, as only its batch may have been too large, then
+        with less and less of its value."""
         for kept in _KEPT:
             [error] = self._produced(range_, [rejection], kept, time.monotonic() + self._timeout_s)
             if error is None:
                 if kept is not None:
                     log.get("worker").warning(
                         "dead_letter.cut_off", partition=str(range_.partition),
-                        offset=range_.columns.offsets[rejection.index], means="Kafka found it too large",
+                        offset=range_.columns.offsets[rejection.index], reason="larger than the topic accepts",
                     )  # fmt: skip
                 return
             failure = self._failure(error)
@@ -132,7 +134,7 @@ class DeadLetters:
     def _produced(
         self, range_: Range, rejections: Sequence[Rejection], kept: int | None, deadline: float
     ) -> list[KafkaError | None]:
-        """Return Kafka's answer to each, None for an acknowledgement. Raises DlqPublishFailed when one is late."""
+        """Return Kafka's error for each, None if acknowledged. Raises DlqPublishFailed if an answer is late."""
         answers: dict[int, KafkaError | None] = {}
         for place, rejection in enumerate(rejections):
             self._produce(range_, rejection, kept, partial(answers.__setitem__, place), deadline)
@@ -151,22 +153,22 @@ class DeadLetters:
         deadline: float,
     ) -> None:
         key, value = range_.columns.keys[rejection.index], parted(range_.columns.values[rejection.index])[0]
-        said = headers(range_, rejection, task=self._task)
+        headers_ = headers(range_, rejection, task=self._task)
         if kept is not None:
-            key, value, more = cut_off(key, value, kept)
-            said = [*said, *more]
+            key, value, more = truncated(key, value, kept)
+            headers_ = [*headers_, *more]
         while True:
             try:
                 self._producer.produce(
                     self._topic,
                     key=key,
                     value=value,
-                    headers=said,
+                    headers=headers_,
                     on_delivery=lambda error, _message: answered(error),
                 )
             except BufferError:
                 if time.monotonic() > deadline:
-                    raise DlqPublishFailed(Failure(Remedy.retry, "no room to produce dead letters")) from None
+                    raise DlqPublishFailed(Failure(Remedy.retry, "the producer's queue stayed full")) from None
                 self._producer.poll(0.05)
             except KafkaException as error:
                 answered(error.args[0])
@@ -176,6 +178,6 @@ class DeadLetters:
 
     def _failure(self, error: KafkaError) -> Failure:
         if error.code() in _TOO_LARGE:
-            why = f"{self._topic} refuses even a letter without its value ({error.str()}); raise max.message.bytes"
+            why = f"{self._topic} rejects even a dead letter without its value ({error.str()}); raise max.message.bytes"
             return Failure(Remedy.halt, why)
         return Failure(Remedy.retry, f"{self._topic}: {error.str()}")

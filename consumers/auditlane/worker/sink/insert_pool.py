@@ -1,7 +1,7 @@
-"""The insert threads: judge and insert a range, bury its dead letters, and say what became of it.
+"""The insert threads: validate and insert a range, publish its dead letters, and report the result.
 
-What was judged is kept until the range is complete or its partition is gone, so that a repeated step decides nothing
-anew; a month that is stored is not sent again.
+The result of validation is kept until the range is complete or its partition is gone, so that a retried step uses the
+same one. A month that is stored is not sent again.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from auditlane.worker.sink.late_budget import LateBudget, late_before
 from auditlane.worker.validation.batch import RawRange, Rejection, ValidationResult
 from auditlane.worker.validation.validator import BatchValidator
 
-MAX_INVISIBLE: Final = 3  # one is a token spent on rows that were removed by hand
-SLICE_MS: Final = 200  # so long late months are inserted at a time: another partition's range may be waiting
-LATE_WAIT_MS: Final = 250  # until late months that have used up their budget ask again
+MAX_INVISIBLE: Final = 3  # one occurs when a token was used for rows that were then deleted by hand
+SLICE_MS: Final = 200  # late months are inserted for this long at a time, as other partitions may be waiting
+LATE_WAIT_MS: Final = 250  # until late months without budget are tried again
 MOST_THREADS: Final = 64
 
 
 class Store(Protocol):
-    """The part of `writer.Writer` that is needed here."""
+    """The methods of `event_insert.Writer` that are used here."""
 
     def insert(
         self, range_: Range, month: int, rows: EncodedBatch, *, seen: Collection[int] | None = None, again: int = 0
@@ -47,10 +47,10 @@ class Store(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A step that ended. `failure` is None when it succeeded; the counts are then of the whole range.
+    """The result of a step. `failure` is None if it succeeded; the counts then cover the whole range.
 
-    `parts` are all of the range's and `late` those of its late months; `took_ms` is what the others took. With
-    `later_ms` the step is to be done again so much later: late months are left, and the counts say nothing yet.
+    Of `parts`, `late` are those of late months; `took_ms` covers the others. With `later_ms` the step must be repeated
+    after that time for the remaining late months, and the counts are not set.
     """
 
     work: Write | Publish
@@ -64,31 +64,31 @@ class Done:
 
 
 class InsertNotVisible(Exception):
-    """The store does not show what it says it stored: going on would add parts without end."""
+    """The store does not return rows that it acknowledged: retrying would add parts without end."""
 
 
 class CircuitOpen(Exception):
-    """Too much is refused: nothing of the range is written. The message says how much."""
+    """Too many messages are rejected, so nothing of the range is written. The message has the numbers."""
 
 
 @dataclass(slots=True)
 class _Progress:
     rejected: list[Rejection]
     rows: dict[int, EncodedBatch]  # months still to store
-    late: dict[int, frozenset[str]]  # the late ones of all months, each with its tenants
+    late: dict[int, frozenset[str]]  # late months of the range, each with its tenants
     stored_rows: int = 0
     parts: int = 0
     late_parts: int = 0
     took_ms: int = 0
-    outcome_unknown: bool = False  # whether an insert's outcome is not known: then the store is looked at as for a redo
+    outcome_unknown: bool = False  # an insert may have succeeded, so the store is read first, as for a redo
 
     def ended(self, month: int) -> None:
-        """All of the month is stored."""
+        """Record that all rows of the month are stored."""
         self.stored_rows += len(self.rows.pop(month))
 
 
 def _late_months(range_: Range, validation: ValidationResult) -> dict[int, frozenset[str]]:
-    """The late months of a range, each with the tenants that have events in it."""
+    """Return the late months of a range, each with the tenants that have events in it."""
     present = late_before(range_.columns.timestamps_ms[-1])
     return {
         month: frozenset(map(str, rows["tenant_id"].unique().to_pylist()))
@@ -106,10 +106,10 @@ def _lacks(seen: Mapping[int, set[int]], month: int, rows: EncodedBatch) -> bool
 
 
 class InsertPool:
-    """A `stage.Stage` whose work is `Write` and `Publish`. At most `threads` inserts run at once.
+    """Executes `Write` and `Publish`: a `consumer_loop.Stage`. At most `threads` inserts run at once.
 
-    A range whose judging takes long keeps nobody waiting: there is a thread for each partition's, as far as they are
-    needed. `late` is the budget of late months.
+    Threads are added up to one per range in flight, so that a range with slow validation does not delay the others.
+    `late` is the budget of late months.
     """
 
     def __init__(
@@ -137,11 +137,11 @@ class InsertPool:
         self._closed = False
         self._inserting = threading.BoundedSemaphore(threads)
         self._threads: list[threading.Thread] = []
-        for _ in range(threads + 1):  # one more than inserts at once: it judges the next range meanwhile
+        for _ in range(threads + 1):  # one more than inserts: it validates the next range meanwhile
             self._start_thread()
 
     def _start_thread(self) -> None:
-        # A daemon: a process that gave up draining must not wait at its exit for an insert that hangs.
+        # A daemon, so that a process that gave up draining can exit while an insert hangs.
         thread = threading.Thread(target=self._loop, name=f"insert-{len(self._threads)}", daemon=True)
         self._threads.append(thread)
         thread.start()
@@ -172,15 +172,17 @@ class InsertPool:
             return self._idle.wait_for(lambda: self._in_flight == 0, timeout_s)
 
     def terminate(self) -> None:
-        """Threads cannot be ended; these do not keep the process."""
+        """Do nothing: threads cannot be killed, and daemon threads do not keep the process alive."""
 
     def _loop(self) -> None:
         while (work := self._work.get()) is not None:
-            if not self._closed:  # what still waits when the worker leaves is its successor's
-                self._run(work)
-            with self._idle:
-                self._in_flight -= 1
-                self._idle.notify_all()
+            try:
+                if not self._closed:  # work still queued when the worker leaves is its successor's
+                    self._run(work)
+            finally:
+                with self._idle:
+                    self._in_flight -= 1
+                    self._idle.notify_all()
 
     def _run(self, work: Write | Publish) -> None:
         try:
@@ -193,7 +195,7 @@ class InsertPool:
             done = Done(work, Failure(Remedy.retry, str(error)))
         except (ClickHouseError, HTTPError, OSError) as error:
             done = Done(work, self._classified(work.range, error))
-        except BaseException as error:
+        except Exception as error:  # a Rust panic is a BaseException, but the decoder handles it
             done = Done(work, Failure(Remedy.halt, f"{type(error).__name__}: {error}"))
         self._done.put(done)
 
@@ -235,7 +237,7 @@ class InsertPool:
         progress.ended(month)
 
     def _write_late(self, range_: Range, progress: _Progress) -> int | None:
-        """Insert late months as far as their budget goes, for a while. How long the others wait, None without any."""
+        """Insert late months within their budget for `SLICE_MS`. Return how long the rest must wait, or None."""
         began = _now_ms()
         for month in sorted(progress.rows, reverse=True):
             if _now_ms() - began > SLICE_MS:
@@ -245,16 +247,16 @@ class InsertPool:
         return LATE_WAIT_MS if progress.rows else None
 
     def _owe(self, progress: _Progress) -> None:
-        """A range that may have been attempted before is compared with the table as a whole: its months do not wait."""
+        """Charge late months without waiting: a range that may be partly stored is compared as a whole."""
         for month in progress.rows.keys() & progress.late.keys():
             if self._late is not None:
                 self._late.owe(progress.late[month], _now_ms())
 
     def _reconcile_attempt(self, range_: Range, progress: _Progress) -> None:
-        """Store what is missing of a range that may have been attempted before, until the store is seen to hold it.
+        """Store the missing rows of a range that may have been attempted before, until the store returns all of them.
 
-        That attempt may have had another verdict: a schema was registered since, a contract became exclusive. What it
-        stored is the decision: no dead letter for it. What only the new verdict accepts is missing.
+        The earlier attempt may have validated differently: a schema was registered since, or a contract became
+        exclusive. Rows that it stored stay and get no dead letter; rows that only this validation accepts are missing.
         """
         seen, again = self._store.stored(range_), 0
         while missing := [month for month in sorted(progress.rows) if _lacks(seen, month, progress.rows[month])]:
@@ -266,13 +268,13 @@ class InsertPool:
             again = again + 1 if seen == before else 0
             if again >= MAX_INVISIBLE:
                 raise InsertNotVisible(
-                    f"{MAX_INVISIBLE} inserts of {range_} were acknowledged, and the store shows none of their rows. "
-                    "Does the worker's user see every row (row policies), and every replica what a majority has?"
+                    f"{MAX_INVISIBLE} inserts of {range_} were acknowledged, but the store returns none of their rows. "
+                    "Check that no row policy hides rows from the worker's user, and that replicas are in sync."
                 )
         for month in list(progress.rows):
             progress.ended(month)
-        held, offsets = set().union(*seen.values()), range_.columns.offsets
-        progress.rejected = [one for one in progress.rejected if offsets[one.index] not in held]
+        stored, offsets = set().union(*seen.values()), range_.columns.offsets
+        progress.rejected = [rejection for rejection in progress.rejected if offsets[rejection.index] not in stored]
 
     def _validated(self, range_: Range) -> _Progress:
         progress = self._progress.get(range_)
@@ -291,8 +293,8 @@ class InsertPool:
         if why:
             first = validation.rejected[0]
             raise CircuitOpen(
-                f"{why}; the first of the range: {first.code.value}, {first.message} Undo what was deployed and restart"
-                " the worker, or restart it with AUDITLANE_DLQ_MAX_RATIO=1 to make them dead letters"
+                f"{why}; the first of the range: {first.code.value}, {first.message} Roll the deployment back and "
+                "restart the worker, or restart it with AUDITLANE_DLQ_MAX_RATIO=1 to make them dead letters"
             )
 
     def _publish(self, work: Publish) -> Done:

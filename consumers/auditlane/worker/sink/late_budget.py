@@ -1,7 +1,7 @@
-"""The parts that late months may make: a budget for each tenant, apart from that of the months that all events are of.
+"""The budget of parts that late months may create, per tenant and apart from the insert rate of present months.
 
-An insert makes a part for each month of its range. Events of the present are of one month, at a turn of two; backdated
-ones are of as many as their sender likes. Charged to the common budget, they would make every tenant wait.
+An insert creates a part for each month in its range. Current events span one month, two at its turn; backdated ones as
+many as their producer likes. Charged to the common insert rate, they would delay every tenant.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ from typing import Final
 import numpy as np
 
 MINUTE_S: Final = 60.0
-OF_ALL: Final = 2  # the budget of all tenants together, in those of one tenant
-REMEMBERED: Final = 10_000  # tenants; one that is forgotten has its whole budget again
+OF_ALL: Final = 2  # the budget of all tenants together, as a multiple of one tenant's
+REMEMBERED: Final = 10_000  # tenants; a forgotten one starts with a full budget
 
 
 def late_before(newest_ms: int) -> int:
-    """The first month (yyyymm, UTC) that is not late in a range whose newest message Kafka had at this time: the one
-    before the message's own."""
+    """Return the first month (yyyymm, UTC) that is not late: the one before that of the range's newest message."""
     before = int(np.datetime64(newest_ms, "ms").astype("datetime64[M]").astype(int)) - 1
     return (1970 + before // 12) * 100 + before % 12 + 1
 
 
 @dataclass(slots=True)
 class Bucket:
-    """Parts that are saved up; below zero, a debt."""
+    """A token bucket: saved parts; below zero, a debt."""
 
     saved: float
     at_ms: int
 
     def fill(self, rate: float, burst: float, now: int) -> float:
+        """Add what has accrued at `rate` per second, up to `burst`."""
         self.saved = min(burst, self.saved + max(0, now - self.at_ms) * rate / 1_000)
         self.at_ms = now
         return self.saved
@@ -41,10 +41,10 @@ class Bucket:
 
 @dataclass(slots=True)
 class LateBudget:
-    """`rate` is parts a second of one tenant, of which a minute's worth may be saved up. Thread-safe.
+    """Allows `rate` parts per second and tenant, of which a minute's worth may be saved. Thread-safe.
 
-    A part holds what several tenants sent. It may be made when one of them can pay, and all of them are charged: so the
-    months of a tenant that sends few do not wait for one that sends many.
+    A part holds events of several tenants. It may be created if one of them has budget left, and is charged to all: so
+    a tenant with few late events does not wait for one with many.
     """
 
     rate: float
@@ -53,27 +53,27 @@ class LateBudget:
     _lock: Lock = field(default_factory=Lock)
 
     def take(self, tenants: Collection[str], now: int) -> bool:
-        """Charge a part to its tenants; False, and nothing is charged, when it has to wait. Times are milliseconds."""
+        """Charge a part to its tenants; if it has to wait, return False and charge nothing. `now` in milliseconds."""
         with self._lock:
             whole = self._whole(now)
             buckets = [self._of(tenant, now) for tenant in tenants]
-            if whole.saved < 1 or not any(one.saved >= 1 for one in buckets):
+            if whole.saved < 1 or not any(bucket.saved >= 1 for bucket in buckets):
                 return False
             self._charge([whole, *buckets])
             return True
 
     def owe(self, tenants: Collection[str], now: int) -> None:
-        """Charge a part that does not wait."""
+        """Charge a part that cannot wait, if need be as a debt."""
         with self._lock:
             self._charge([self._whole(now), *(self._of(tenant, now) for tenant in tenants)])
 
     def most_per_second(self, seconds: float) -> float:
-        """The parts of all tenants that may be made in so many seconds, what was saved up included, for each second."""
+        """Return the most parts per second of all tenants, averaged over `seconds`, saved ones included."""
         return OF_ALL * (self.rate + self._burst / seconds)
 
     def _charge(self, buckets: Collection[Bucket]) -> None:
-        for one in buckets:
-            one.saved = max(one.saved - 1, -self._burst)
+        for bucket in buckets:
+            bucket.saved = max(bucket.saved - 1, -self._burst)
 
     @property
     def _burst(self) -> float:

@@ -1,8 +1,10 @@
-"""Avro's binary encoding, as far as the fast decoder leaves it to us. Nothing here knows a batch.
+"""Avro's binary encoding, for what the fast decoder does not check.
 
-`read` decodes one datum strictly. `find_malformed` walks over the lengths and tags of many datums together, and
-`encoded_lengths` computes from decoded columns how long their datums must have been: both by column, so that few datums
-are read one by one. Source: "Binary encoding" in the Avro 1.12 specification.
+`read` decodes one datum strictly. So that few datums need it, two functions work on many at once: `find_malformed`
+walks over their lengths and tags, and `encoded_lengths` computes from decoded columns how long the datums must be.
+
+Strict where general readers are lenient: indexes in range, booleans 0 or 1, UTF-8 text, no duplicate map key, no
+trailing byte. Source: "Binary encoding" in the Avro 1.12 specification.
 """
 
 from __future__ import annotations
@@ -22,9 +24,9 @@ _DOUBLE: Final = struct.Struct("<d")
 _VARINT_BYTES: Final = 10
 _WIDTH: Final = {"boolean": 1, "float": 4, "double": 8}
 Rows = npt.NDArray[np.int64]
-_MOST_ENTRIES: Final = 256  # a larger map is a suspect: each entry costs a step over the rows
+_MOST_ENTRIES: Final = 256  # a larger map counts as malformed: each entry costs a pass over the rows
 Lengths = npt.NDArray[np.int64]
-ONE_BYTE = 64  # numbers below this take one byte
+ONE_BYTE: Final = 64  # numbers below this take one byte
 
 
 class Malformed(ValueError):
@@ -32,7 +34,10 @@ class Malformed(ValueError):
 
 
 def read(fields: Iterable[Field], datum: bytes) -> dict[str, Any]:
-    """The values by field name: enums as symbols, times as microseconds, maps as lists of pairs. Raises Malformed."""
+    """Decode a datum into values by field name. Raises Malformed.
+
+    Enums are symbols, times microseconds since 1970, maps lists of pairs.
+    """
     values, problem = read_partly(fields, datum)
     if problem:
         raise Malformed(problem)
@@ -40,7 +45,7 @@ def read(fields: Iterable[Field], datum: bytes) -> dict[str, Any]:
 
 
 def read_partly(fields: Iterable[Field], datum: bytes) -> tuple[dict[str, Any], str]:
-    """(the values of the fields before the first that is malformed, what is wrong with that one; empty if nothing)."""
+    """Return (the values of the fields before the first malformed one, the problem with that one or empty)."""
     reader = _Reader(datum)
     values: dict[str, Any] = {}
     for field in fields:
@@ -49,7 +54,7 @@ def read_partly(fields: Iterable[Field], datum: bytes) -> tuple[dict[str, Any], 
         except Malformed as error:
             return values, f"{field.name}: {error}."
     left = len(datum) - reader.at
-    return values, f"{left} bytes are left after the last field." if left else ""
+    return values, f"{left} bytes remain after the last field." if left else ""
 
 
 class _Reader:
@@ -75,7 +80,7 @@ class _Reader:
             case "int":
                 value = self.long()
                 if not -(2**31) <= value < 2**31:
-                    raise Malformed(f"{value} is no 32-bit number")
+                    raise Malformed(f"{value} is not a 32-bit integer")
                 return value
             case "float":
                 return _FLOAT.unpack(self.take(_FLOAT.size))[0]
@@ -128,13 +133,16 @@ class _Reader:
             for _ in range(abs(count)):
                 key = self.text()
                 if key in pairs:
-                    raise Malformed(f"the key {key[:100]!r} is there twice")
+                    raise Malformed(f"the key {key[:100]!r} occurs twice")
                 pairs[key] = self.text()
         return list(pairs.items())
 
 
 def find_malformed(fields: Sequence[Field], datums: Sequence[bytes]) -> npt.NDArray[np.bool_]:
-    """Which datums end early, end late, or hold a tag that their schema does not have."""
+    """Return a mask of the datums that end early, end late, or have a tag that their schema lacks.
+
+    Only a hint about which datums to read strictly: it may miss a bad datum or suspect a good one.
+    """
     walk = _Walk(datums)
     for field in fields:
         rows = walk.going()
@@ -149,7 +157,7 @@ def find_malformed(fields: Sequence[Field], datums: Sequence[bytes]) -> npt.NDAr
 
 
 class _Walk:
-    """Where the walk is in each datum (`at`), all of them joined; `bad` rows are left where they failed."""
+    """The position in each datum (`at`), with all of them joined; `bad` rows stay where they failed."""
 
     def __init__(self, datums: Sequence[bytes]) -> None:
         lengths = np.fromiter(map(len, datums), dtype=np.int64, count=len(datums))
@@ -168,7 +176,7 @@ class _Walk:
         self.bad[rows] = True
 
     def longs(self, rows: Rows) -> Rows:
-        """A varint of each row; a row without one stops, its number is 0."""
+        """Read a varint of each row; a row without one becomes bad and yields 0."""
         numbers = np.zeros(len(rows), dtype=np.uint64)
         more = np.arange(len(rows))
         for shift in range(0, 70, 7):
@@ -224,12 +232,16 @@ class _Walk:
 
 
 def encoded_lengths(fields: Sequence[Field], columns: Sequence[Column], rows: int) -> Lengths:
-    """The length in bytes of each row's fields, columns in the fields' order, without the tags of unions."""
+    """Return the bytes of each row's fields in canonical encoding, without the tags of unions.
+
+    `columns` are in the order of `fields`. Canonical is the shortest: shortest varints, a map in one block with a
+    positive count. So a datum as long as this was read to its end.
+    """
     total = np.zeros(rows, dtype=np.int64)
     texts = []
     for field, column in zip(fields, columns, strict=True):
         if column.null_count == rows:
-            continue  # the branch of the union is all there is
+            continue  # only the union's tag is encoded
         if field.kind == "string":
             texts.append(_offsets(column))
             if column.null_count:
@@ -255,7 +267,7 @@ def _column_lengths(field: Field, column: Column) -> Lengths | int:
 
 
 def varint_lengths(numbers: npt.NDArray[np.int64]) -> Lengths | int:
-    """The length of each number as a zigzag varint; one int where all are as long."""
+    """Return the length of each number as a zigzag varint; a single int if all have the same length."""
     if len(numbers) == 0:
         return 0
     zigzag = (numbers.astype(np.uint64) << np.uint64(1)) ^ (numbers >> np.int64(63)).astype(np.uint64)
@@ -269,7 +281,7 @@ def varint_lengths(numbers: npt.NDArray[np.int64]) -> Lengths | int:
 
 
 def _text_lengths(offsets: npt.NDArray[np.int32]) -> Lengths:
-    """The encoded length of each text, also of several columns' at once: offsets run along the last axis."""
+    """Return the encoded length of each text. Offsets run along the last axis, so several columns fit in one call."""
     sizes = np.diff(offsets).astype(np.int64)
     longest = int(sizes.max()) if sizes.size else 0
     lengths = sizes + 1

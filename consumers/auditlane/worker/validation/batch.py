@@ -1,4 +1,4 @@
-"""A range of messages while it is judged: its frames, keys and tenants as columns, and what is refused so far."""
+"""A range of messages during validation: frames, keys, tenants and signatures as columns, and the rejections so far."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from auditlane.worker.validation import checks
 
 Indexes = npt.NDArray[np.int64]
 _LONGEST_CACHED: Final = 256  # bytes
-NO_ID: Final = (1 << 32) - 1  # no registry gives it
-UNKNOWN_GUIDS: Final = 32  # of one key's tenant in a range; further ones are not asked for
-_CHUNK: Final = 4_096  # so many values are held twice
+NO_ID: Final = (1 << 32) - 1  # no registry assigns it
+UNKNOWN_GUIDS: Final = 32  # per tenant and range; further ones are not looked up
+_CHUNK: Final = 4_096  # values copied at a time
 Codes = npt.NDArray[np.int32]
 _FRAME: Final = np.dtype([("magic", "u1"), ("id", ">u4")])
 
 
 @dataclass(frozen=True, slots=True)
 class RawRange:
-    """One contiguous range of one partition, as columns of equal length, ordered by offset. `topic_id` is UUID text."""
+    """One contiguous range of a partition as columns of equal length, ordered by offset. `topic_id` is UUID text."""
 
     topic: str
     topic_id: str
@@ -44,11 +44,11 @@ class RawRange:
     timestamps_ms: Sequence[int]
     keys: Sequence[bytes | None]
     values: Sequence[bytes | None]
-    signatures: Sequence[bytes | None] = ()  # none at all where it is empty
+    signatures: Sequence[bytes | None] = ()  # empty if no message is signed
 
     @classmethod
     def of(cls, topic_id: str, partition: Partition, columns: Columns) -> RawRange:
-        """These messages of a partition."""
+        """Build a range from messages of a partition."""
         return cls(
             partition.topic,
             topic_id,
@@ -63,7 +63,7 @@ class RawRange:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """Why the message at `index` of the range is refused. `tenant` and `schema_id` as far as they could be read."""
+    """Why the message at `index` of the range is rejected; `tenant` and `schema_id` are None if unreadable."""
 
     index: int
     code: RejectCode
@@ -74,21 +74,21 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class Vouched:
-    """`codes` has an entry a message: 0 where nobody vouches for it, else the place in `claims`, counted from 1."""
+    """The verified signatures: `codes` has an entry per message, 0 if unsigned, else its index in `claims` plus 1."""
 
     codes: Codes
     claims: tuple[Claim, ...] = ()
 
     @property
     def trail(self) -> checks.Mask:
-        """Which messages are of our own trail."""
+        """Mask of the messages of auditlane's own trail."""
         ours = np.array([False, *(claim.client_id == TRAIL for claim in self.claims)])
         return np.asarray(ours[self.codes])
 
 
 @dataclass(slots=True)
 class ValidationBatch:
-    """A range while it is judged."""
+    """A range during validation."""
 
     raw: RawRange
     values: ByteColumn
@@ -96,21 +96,21 @@ class ValidationBatch:
     framed: checks.Mask
     schema_ids: npt.NDArray[np.uint32]
     timestamps_ms: Indexes
-    already_committed: checks.Mask  # past the workers, without a dead letter
+    already_committed: checks.Mask  # below the group's offset and without a dead letter
     unique_keys: list[bytes | None]
     key_codes: Indexes  # of each message, into unique_keys
-    tenants: list[str | None]  # of each unique key; None where there is no legal tenant id
+    tenants: list[str | None]  # of each unique key; None without a valid tenant id
     refused: checks.Mask
     vouched: Vouched
     rejected: dict[int, Rejection] = field(default_factory=dict)
-    broken: dict[int, str] = field(default_factory=dict)  # index -> the rule that its own fields break
-    nameless: Mapping[int, UUID] = field(default_factory=dict)  # index -> the GUID that stands for no schema's id
+    broken: dict[int, str] = field(default_factory=dict)  # index -> the rule that its custom fields break
+    nameless: Mapping[int, UUID] = field(default_factory=dict)  # index -> a GUID that the registry does not know
 
     @classmethod
     def open(
         cls, raw: RawRange, already_committed: int = 0, secrets: Mapping[str, bytes] | None = None
     ) -> ValidationBatch:
-        """`secrets` of the provenance keys, by key id."""
+        """Read frames, keys, tenants and signatures. `secrets` are those of the provenance keys, by key id."""
         values = ByteColumn.of(raw.values)
         lengths = values.sizes()
         header = values.prefixes(HEADER_BYTES).view(_FRAME)[:, 0]
@@ -132,29 +132,33 @@ class ValidationBatch:
         )
 
     def tenant(self, index: int) -> str | None:
+        """Return the tenant of a message, None without a valid tenant id."""
         return self.tenants[int(self.key_codes[index])]
 
     def key(self, index: int) -> bytes | None:
+        """Return a message's key, truncated for error texts."""
         key = self.unique_keys[int(self.key_codes[index])]
         return key[:120] if key else key
 
     def by_tenant(self) -> dict[str, tuple[int, int]]:
-        """Tenant -> (messages, those of them that are refused); the empty name stands for every key without one."""
+        """Count (messages, rejected ones) by tenant; keys without a valid tenant id count under the empty name."""
         keys = len(self.unique_keys)
         messages = np.bincount(self.key_codes, minlength=keys).tolist()
         refused = np.bincount(self.key_codes[self.refused], minlength=keys).tolist()
         counts: dict[str, tuple[int, int]] = {}
-        for tenant, of, bad in zip(self.tenants, messages, refused, strict=True):  # a tenant has a key for each shard
+        for tenant, of, bad in zip(
+            self.tenants, messages, refused, strict=True
+        ):  # a tenant has several keys if sharded
             before = counts.get(tenant or "", (0, 0))
             counts[tenant or ""] = before[0] + of, before[1] + bad
         return counts
 
     def with_keys(self, which: checks.Mask) -> Indexes:
-        """The messages whose key is one of these."""
+        """Return the indexes of the messages whose key is marked in `which`."""
         return np.flatnonzero(which[self.key_codes]) if which.any() else np.zeros(0, dtype=np.int64)
 
     def refuse(self, code: RejectCode, indexes: Indexes, why: Callable[[int], str]) -> None:
-        """Refuse those of the messages that are not refused yet."""
+        """Reject the messages at `indexes` that are not rejected yet; `why` makes the reason from an index."""
         for index in indexes[~self.refused[indexes]].tolist():
             named = self.framed[index] and index not in self.nameless
             schema_id = int(self.schema_ids[index]) if named else None
@@ -162,7 +166,7 @@ class ValidationBatch:
         self.refused[indexes] = True
 
     def refuse_malformed(self, why: dict[int, str]) -> None:
-        """Refuse messages that are no datum of their schema."""
+        """Reject messages whose bytes are not a datum of their schema; `why` is by index."""
         self.refuse(RejectCode.AVRO_MALFORMED, np.array(sorted(why), dtype=np.int64), why.__getitem__)
 
 
@@ -176,10 +180,10 @@ def _binary(blobs: ByteColumn) -> Column:
 
 
 def tenant_of_bytes(key: bytes | None) -> str | None:
-    """The tenant that a message key names, None where it is no legal one."""
+    """Return the tenant that a message key names, None if that is not a valid tenant id."""
     if key is None:
         return None
-    # A key may have as many bytes as a message: only those of a sane length are worth their place in the cache.
+    # A key may be as large as a message: only keys of a sane length are cached.
     return _tenant_of(key) if len(key) <= _LONGEST_CACHED else _tenant_of.__wrapped__(key)
 
 
@@ -193,29 +197,30 @@ def _tenant_of(key: bytes) -> str | None:
 
 
 def framed(raw: RawRange, id_of: Callable[[UUID, Collection[str]], int | None]) -> tuple[RawRange, dict[int, UUID]]:
-    """The range with an id in the place of every GUID; and by index the GUIDs that have none, whose id is NO_ID.
+    """Replace the GUID before a value by the usual frame with its schema's id.
 
-    Raises what `id_of` raises. A range without GUIDs is given back as it is.
+    Return the range, and by index the GUIDs without an id, whose frames have NO_ID. Raises what `id_of` raises. A range
+    without GUIDs is returned unchanged.
     """
     values = ByteColumn.of(raw.values)
     maybe = np.flatnonzero(values.prefixes(1)[:, 0] == MARK[0]) if len(values) else np.zeros(0, dtype=np.int64)
     guids = {index: guid for index in maybe.tolist() if (guid := guid_of(values[index])) is not None}
     if not guids:
         return raw, {}
-    made, nameless = list(values), dict[int, UUID]()
+    replaced, nameless = list(values), dict[int, UUID]()
     ids = _ids(guids, raw.keys, id_of)
     for index, guid in guids.items():
         schema_id = ids.get(guid)
         if schema_id is None:
             nameless[index] = guid
-        made[index] = frame(NO_ID if schema_id is None else schema_id, values[index][PREFIX_BYTES:])
-    return replace(raw, values=made), nameless
+        replaced[index] = frame(NO_ID if schema_id is None else schema_id, values[index][PREFIX_BYTES:])
+    return replace(raw, values=replaced), nameless
 
 
 def _ids(
     guids: dict[int, UUID], keys: Sequence[bytes | None], id_of: Callable[[UUID, Collection[str]], int | None]
 ) -> dict[UUID, int | None]:
-    """Each GUID once. A tenant that names many unknown ones keeps nobody waiting for answers."""
+    """Look up each GUID once. Lookups for a tenant stop after many unknown GUIDs, so that it does not delay others."""
     ids: dict[UUID, int | None] = {}
     unknown: Counter[str] = Counter()
     named: defaultdict[UUID, set[str]] = defaultdict(set)
@@ -233,7 +238,7 @@ def _ids(
 def vouched(
     signatures: Sequence[bytes | None], keys: Sequence[bytes | None], values: ByteColumn, secrets: Mapping[str, bytes]
 ) -> Vouched:
-    """Verify the messages that have a signature; the others cost nothing. `keys` and `values` are of all of them."""
+    """Verify the messages that are signed; the others cost nothing. The three columns cover all messages."""
     codes = np.zeros(len(values), dtype=np.int32)
     headers = ByteColumn.of(signatures)
     if not headers.size or not secrets:
@@ -252,10 +257,10 @@ def vouched(
 
 @dataclass(frozen=True, slots=True)
 class ValidationResult:
-    """What becomes of a range's messages: each is a row of `rows` or one of `rejected`, which is ordered by index.
+    """The validated range: each message is a row of `rows` or one of `rejected`, which is ordered by index.
 
     `rows` are by month (yyyymm), in the columns of `event_columns.EVENTS`, ordered by schema and offset. `by_tenant`
-    counts each tenant's (messages, refused ones), those of keys that name none under the empty name.
+    counts (messages, rejected ones), those of keys without a valid tenant id under the empty name.
     """
 
     rows: dict[int, Table]

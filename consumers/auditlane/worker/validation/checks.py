@@ -1,4 +1,4 @@
-"""The checks of the base fields and of a contract's rules, by column: each gives the rows that fail it."""
+"""The checks of the base fields and of a contract's rules, by column: each returns a mask of the rows that fail."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ from auditlane.runtime._pyarrow import Column, pa, pc
 
 Mask = npt.NDArray[np.bool_]
 
-# What every column type on the way holds: 1970 until 2262, where nanoseconds end.
+# The range of every column type involved: 1970 to 2262, where 64-bit nanoseconds end.
 _FIRST_US: Final = 0
 _LAST_US: Final = 9_214_646_400_000_000
 
-_LONGEST_IP: Final = 64  # characters, with room to spare
+_LONGEST_IP: Final = 64  # characters; no valid address is as long
 _UUID: Final = r"\A[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}\z"
 _OCTET: Final = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4: Final = rf"\A{_OCTET}\.{_OCTET}\.{_OCTET}\.{_OCTET}\z"
 
 
 def mask(array: Column, *, null: bool = False) -> Mask:
-    """A boolean Arrow column as NumPy; `null` is what null counts as."""
+    """Convert a boolean Arrow column to NumPy; null becomes `null`."""
     return np.asarray(pc.fill_null(array, null).to_numpy(zero_copy_only=False), dtype=bool)
 
 
 def bad_event_ids(column: Column) -> Mask:
-    """Rows whose event_id is not a UUID in its usual form of 36 characters, in either case."""
+    """Return the rows whose event_id is not a UUID of 36 characters, in either case."""
     return ~mask(pc.match_substring_regex(column, _UUID))
 
 
 def bad_times(occurred_us: npt.NDArray[np.int64], kafka_ms: npt.NDArray[np.int64]) -> Mask:
-    """Rows whose occurred_at is too far from the message's Kafka timestamp, or beyond what the table holds."""
+    """Return the rows whose occurred_at is too far from the Kafka timestamp or outside the table's range."""
     stored = (occurred_us >= _FIRST_US) & (occurred_us <= _LAST_US)
     kafka_us = np.clip(kafka_ms, 0, _LAST_US // 1000) * 1000
     distance = np.where(stored, occurred_us, 0) - kafka_us
@@ -49,19 +49,19 @@ def bad_times(occurred_us: npt.NDArray[np.int64], kafka_ms: npt.NDArray[np.int64
 
 
 def reserved_sources(column: Column) -> Mask:
-    """Rows whose source reads as auditlane's own."""
+    """Return the rows whose source is reserved for auditlane."""
     sources = column.dictionary_encode()
     ours = np.array([is_ours(name) for name in sources.dictionary.to_pylist()], dtype=bool)
     return ours[sources.indices.to_numpy()] if ours.any() else np.zeros(len(column), dtype=bool)
 
 
 def bad_ips(column: Column) -> Mask:
-    """Rows whose ip is neither null, empty nor an address."""
-    doubtful = ~mask(pc.match_substring_regex(column, _IPV4), null=True) & ~mask(pc.equal(column, ""))
-    rows = np.flatnonzero(doubtful)
+    """Return the rows whose ip is neither null, empty nor an address."""
+    bad = ~mask(pc.match_substring_regex(column, _IPV4), null=True) & ~mask(pc.equal(column, ""))
+    rows = np.flatnonzero(bad)
     for row, text in zip(rows.tolist(), column.take(pa.array(rows)).to_pylist(), strict=True):
-        doubtful[row] = len(text) > _LONGEST_IP or not _is_ip(text)  # what is longer is not to stay in the cache
-    return doubtful
+        bad[row] = len(text) > _LONGEST_IP or not _is_ip(text)  # the cache must not keep long values
+    return bad
 
 
 @lru_cache(maxsize=65_536)
@@ -70,20 +70,20 @@ def _is_ip(text: str) -> bool:
 
 
 def unmatchable(fields: Iterable[Field]) -> str:
-    """Why Arrow's own RE2 cannot match the pattern of one of the fields; empty when it can match all of them."""
-    for one in fields:
-        if one.rules.pattern is not None:
+    """Return why Arrow's RE2 cannot use the pattern of a field; empty if it can use all of them."""
+    for field in fields:
+        if field.rules.pattern is not None:
             try:
-                pc.match_substring_regex(pa.array([""]), one.rules.pattern.re2)
+                pc.match_substring_regex(pa.array([""]), field.rules.pattern.re2)
             except pa.ArrowInvalid as error:
-                return f"{one.name}: `pattern` {one.rules.pattern.text!r} cannot be used: {error}"
+                return f"{field.name}: `pattern` {field.rules.pattern.text!r} cannot be used: {error}"
     return ""
 
 
 def broken_rules(columns: Iterable[tuple[Field, Column]]) -> dict[int, tuple[Field, str]]:
-    """Row -> the first field, in the order given, and the first rule of it that the row breaks.
+    """Return by row the first field, in the order given, and the first of its rules that the row breaks.
 
-    A time that no calendar shows counts as breaking the rule `time`.
+    A time outside the calendar's years breaks the rule `time`.
     """
     broken: dict[int, tuple[Field, str]] = {}
     for field, column in columns:
@@ -123,7 +123,7 @@ def _max_length(rules: Rules, field: Field, column: Column) -> Mask | None:
 def _pattern(rules: Rules, field: Field, column: Column) -> Mask | None:
     if rules.pattern is None:
         return None
-    # What is longer breaks `maxLength` already: a pattern's cost grows with the value's length.
+    # Longer values already break `maxLength`, and a pattern's cost grows with the value's length.
     longest = LONGEST_VALUE if rules.max_length is None else rules.max_length
     bounded = pc.if_else(pc.greater(pc.utf8_length(column), longest), pa.scalar(None, column.type), column)
     return ~mask(pc.match_substring_regex(bounded, rules.pattern.re2), null=True)
@@ -141,7 +141,7 @@ def _one_of(rules: Rules, field: Field, column: Column) -> Mask | None:
     if rules.one_of is None:
         return None
     wide, values = _wide(column), list(rules.one_of)
-    if pa.types.is_floating(column.type):  # Arrow tells -0.0 from 0.0; the sum with 0.0 is 0.0 for both
+    if pa.types.is_floating(column.type):  # Arrow distinguishes -0.0 from 0.0; adding 0.0 makes both 0.0
         wide, values = pc.add(wide, 0.0), [float(one) + 0.0 for one in rules.one_of]
     return ~mask(pc.is_in(wide, value_set=pa.array(values, wide.type)), null=True) & mask(column.is_valid())
 
@@ -150,11 +150,11 @@ def _beyond(column: Column, bound: float, *, below: bool) -> Mask:
     wide = _wide(column)
     limit = pa.scalar(bound, wide.type)
     keeps = pc.greater_equal(wide, limit) if below else pc.less_equal(wide, limit)
-    return ~mask(keeps, null=True)  # NaN keeps neither
+    return ~mask(keeps, null=True)  # NaN satisfies neither
 
 
 def _wide(column: Column) -> Column:
-    """Python compares a 32-bit float as the 64-bit float of the same value; so is it done here."""
+    """Widen 32-bit floats to 64 bits, as Python does before it compares them."""
     return column.cast(pa.float64()) if pa.types.is_floating(column.type) else column
 
 

@@ -1,11 +1,12 @@
-"""Decodes a batch's Avro datums into Arrow columns: fast for all, strictly where the fast decoder gives up.
+"""Decodes a batch's Avro datums into Arrow columns: fast for all, then strictly for the few in doubt.
 
-`read` decodes the messages of one schema; `DecodedBatch` joins those of all schemas, with the base event's columns
-once: looking at a column costs the same few microseconds for ten rows as for thousands.
+`read` decodes the messages of one schema. `DecodedBatch` joins those of all schemas, since an operation on a column
+costs the same few microseconds for ten rows as for thousands.
 
-The fast decoder (pyruhvro) raises for a whole batch, and accepts some bytes that are not a datum in silence. So
-`shape_scan` finds which datums of a batch that was refused to read strictly, and `suspect_rows`, for all schemas of a
-batch together, which rows of one that was accepted. `strict_decoder` decides.
+The fast decoder (pyruhvro) rejects a batch as a whole, and silently accepts some bytes that are not a datum. So
+`avro_binary.find_malformed` finds the suspicious datums of a rejected batch, and `without_malformed` those of an
+accepted one: datums longer than their values need, and values that the fast decoder does not check (UTF-8, the 32-bit
+range, duplicate map keys). `avro_binary.read` decides about each.
 """
 
 from __future__ import annotations
@@ -27,9 +28,9 @@ from auditlane.worker.validation.avro_binary import ONE_BYTE, Lengths, encoded_l
 from auditlane.worker.validation.batch import Indexes, ValidationBatch
 from auditlane.worker.validation.checks import Mask
 
-CHUNK_ROWS: Final = 4_096  # rows that fit into the processor's cache while they are decoded
+CHUNK_ROWS: Final = 4_096  # rows that fit in the CPU cache while they are decoded
 
-_FEW: Final = 8  # keys of a map, to be compared pair by pair
+_FEW: Final = 8  # keys of a map up to which they are compared pair by pair
 _SLICE: Final = 1_024
 
 _ARROW: Final[dict[str, DataType]] = {
@@ -46,12 +47,12 @@ _ARROW: Final[dict[str, DataType]] = {
 
 
 def arrow_type(field: Field) -> DataType:
-    """The type of a field's decoded column: ints and times are int64, enums are text."""
+    """Return the type of a field's decoded column: ints and times are int64, enums are text."""
     return _ARROW[field.kind]
 
 
 class Decoder:
-    """Decodes what was written with one contract. Columns stand in the order of the contract's fields."""
+    """Decodes the datums of one contract into columns in the order of its fields."""
 
     def __init__(self, contract: TenantContract) -> None:
         self.fields = contract.fields
@@ -59,30 +60,33 @@ class Decoder:
         self.own = contract.own
         self.own_at = [self.at[one.name] for one in self.own]
         self.ruled = tuple(one for one in contract.fields if one.rules or (one.kind == "timestamp" and one in self.own))
-        self.tags = sum(one.union for one in contract.fields)  # bytes: a union says which of its types follows
-        # Whether the base event's fields are encoded in as many bytes as by the base schema.
+        self.tags = sum(one.union for one in contract.fields)  # bytes: each union begins with a tag
+        # Whether the base event's fields have the same encoded length as under the base schema.
         self.regular = all(
-            one.name in self.at and len(self.fields[self.at[one.name]].symbols) <= ONE_BYTE
-            for one in base_fields().values()
+            field.name in self.at and len(self.fields[self.at[field.name]].symbols) <= ONE_BYTE
+            for field in base_fields().values()
         )
         self._reader_schema = contract.reader_schema()
         self.size = len(self._reader_schema)  # characters
         self._maps = [index for index, one in enumerate(contract.fields) if one.kind == "map"]
 
     def read(self, datums: list[bytes]) -> tuple[list[Column], dict[int, str]]:
-        """(columns of the good datums in order, the others by index with the reason). Never raises for a datum."""
+        """Return (columns of the valid datums in order, the malformed ones by index with the reason).
+
+        Never raises for a datum.
+        """
         columns = self._fast(datums)
         if columns is not None:
             return columns, {}
         malformed = self.malformed(datums, np.flatnonzero(find_malformed(self.fields, datums)).tolist())
-        good = [index for index in range(len(datums)) if index not in malformed]
-        if not malformed or not good:
-            return self._exact(datums)
-        columns, more = self.read([datums[index] for index in good])
-        return columns, malformed | {good[index]: why for index, why in more.items()}
+        valid = [index for index in range(len(datums)) if index not in malformed]
+        if not malformed or not valid:
+            return self._strict(datums)
+        columns, more = self.read([datums[index] for index in valid])
+        return columns, malformed | {valid[index]: why for index, why in more.items()}
 
     def malformed(self, datums: Sequence[bytes], indexes: Sequence[int]) -> dict[int, str]:
-        """Those of the datums that are none, read exactly, with the reason."""
+        """Read the datums at `indexes` strictly; return the malformed ones by index with the reason."""
         malformed: dict[int, str] = {}
         for index in indexes:
             try:
@@ -96,14 +100,14 @@ class Decoder:
             columns: list[Column] = pyruhvro.deserialize_array(datums, self._reader_schema).columns
         except (KeyboardInterrupt, SystemExit):
             raise
-        except BaseException:  # a Rust panic derives from it; `read` then finds the malformed datums
+        except BaseException:  # a Rust panic derives from it; the strict decoder then finds its cause
             return None
-        for index in self._maps:  # Arrow's usual names for a map's children
-            one = columns[index]
-            columns[index] = pa.MapArray.from_arrays(one.offsets, one.keys, one.items)
+        for index in self._maps:  # with Arrow's usual names for a map's children
+            pairs = columns[index]
+            columns[index] = pa.MapArray.from_arrays(pairs.offsets, pairs.keys, pairs.items)
         return columns
 
-    def _exact(self, datums: list[bytes]) -> tuple[list[Column], dict[int, str]]:
+    def _strict(self, datums: list[bytes]) -> tuple[list[Column], dict[int, str]]:
         rows: list[dict[str, Any]] = []
         malformed: dict[int, str] = {}
         for index, datum in enumerate(datums):
@@ -120,7 +124,7 @@ _DEFAULTS: Final = {one["name"]: one.get("default") for one in base_schema()["fi
 
 @dataclass(frozen=True, slots=True)
 class DecodedGroup:
-    """What a decoder read: chunks of columns in the order of its fields, and the rows' places in the range."""
+    """The decoded rows of one schema: chunks of columns in the order of its fields; `members` are the rows' indexes."""
 
     schema_id: int
     decoder: Decoder
@@ -128,7 +132,7 @@ class DecodedGroup:
     chunks: Sequence[Sequence[Column]]
 
     def base(self, name: str) -> list[Column]:
-        """A base field by chunk; one that the contract lacks takes its default."""
+        """Return a base field by chunk; one that the contract lacks has its default."""
         at = self.decoder.at.get(name)
         if at is not None:
             return [chunk[at] for chunk in self.chunks]
@@ -138,7 +142,7 @@ class DecodedGroup:
 
 @dataclass(frozen=True, slots=True)
 class SchemaSlice:
-    """The rows of one schema; `own` are the columns of the tenant's own fields."""
+    """The rows of one schema in a `DecodedBatch`; `own` are the columns of the tenant's custom fields."""
 
     schema_id: int
     decoder: Decoder
@@ -148,7 +152,7 @@ class SchemaSlice:
 
 @dataclass(frozen=True, slots=True)
 class DecodedBatch:
-    """`base` are the rows in the columns of `BASE`, `rows` their places in the range: schema by schema."""
+    """The decoded rows, schema by schema: `base` in the columns of `BASE`, `rows` their indexes in the range."""
 
     base: RecordBatch
     rows: Indexes
@@ -156,13 +160,15 @@ class DecodedBatch:
 
     @classmethod
     def of(cls, reads: Sequence[DecodedGroup]) -> DecodedBatch:
+        """Join the rows of all schemas."""
         if not reads:
             return cls(pa.RecordBatch.from_pylist([], schema=BASE), np.zeros(0, dtype=np.int64), ())
         columns = [pa.concat_arrays([chunk for one in reads for chunk in one.base(name)]) for name in BASE.names]
         groups, first = [], 0
-        for one in reads:
-            own = [pa.concat_arrays([chunk[at] for chunk in one.chunks]) for at in one.decoder.own_at]
-            groups.append(SchemaSlice(one.schema_id, one.decoder, slice(first, first := first + len(one.members)), own))
+        for group in reads:
+            own = [pa.concat_arrays([chunk[at] for chunk in group.chunks]) for at in group.decoder.own_at]
+            span = slice(first, first := first + len(group.members))
+            groups.append(SchemaSlice(group.schema_id, group.decoder, span, own))
         return cls(
             pa.RecordBatch.from_arrays(columns, schema=BASE),
             np.concatenate([one.members for one in reads]),
@@ -170,23 +176,24 @@ class DecodedBatch:
         )
 
     def columns(self, group: SchemaSlice, wanted: Sequence[Field]) -> Iterator[tuple[Field, Column]]:
-        """The columns of some of a contract's fields."""
+        """Yield the wanted fields of a contract with their columns."""
         own = dict(zip((one.name for one in group.decoder.own), group.own, strict=True))
         for field in wanted:
             yield field, own[field.name] if field.name in own else self.base.column(field.name)[group.span]
 
     def only(self, keep: Mask) -> DecodedBatch:
-        """Without the rows that are not to be kept."""
+        """Return the batch with the rows marked in `keep`."""
         groups, first = [], 0
-        for one in self.groups:
-            kept = keep[one.span]
-            own = [column.filter(pa.array(kept)) for column in one.own]
-            groups.append(SchemaSlice(one.schema_id, one.decoder, slice(first, first := first + int(kept.sum())), own))
+        for group in self.groups:
+            kept = keep[group.span]
+            own = [column.filter(pa.array(kept)) for column in group.own]
+            span = slice(first, first := first + int(kept.sum()))
+            groups.append(SchemaSlice(group.schema_id, group.decoder, span, own))
         return DecodedBatch(self.base.filter(pa.array(keep)), self.rows[keep], tuple(groups))
 
 
 def read(batch: ValidationBatch, schema_id: int, decoder: Decoder, members: Indexes) -> DecodedGroup:
-    """Decode the members; refuses those that are found to be no datums."""
+    """Decode the messages at `members`; reject those that are not datums of their schema."""
     chunks: list[list[Column]] = []
     malformed: dict[int, str] = {}
     for first in range(0, len(members), CHUNK_ROWS):
@@ -199,7 +206,7 @@ def read(batch: ValidationBatch, schema_id: int, decoder: Decoder, members: Inde
 
 
 def _suspects(decoded: DecodedBatch, lengths: Lengths) -> Mask:
-    """The rows in doubt; `lengths` are those of the datums, in bytes."""
+    """Return a mask of the rows that may be misread; `lengths` are those of the datums, in bytes."""
     doubts = np.zeros(len(lengths), dtype=bool)
     base = list(base_fields().values())
     _mark(doubts, base, decoded.base.columns)
@@ -228,7 +235,7 @@ def _mark(doubts: Mask, fields: Sequence[Field], columns: Sequence[Column]) -> N
 
 
 def _invalid(column: Column) -> Iterator[slice]:
-    """Slices that hold a value which is not valid, usually none."""
+    """Yield slices with an invalid value, usually none."""
     if _valid(column):
         return
     for first in range(0, len(column), _SLICE):
@@ -250,14 +257,14 @@ def _beyond_int32(column: Column) -> Mask:
 
 
 def _repeats_key(column: Column) -> Mask:
-    """Rows of a map whose keys are not all different."""
+    """Return the rows of a map column that have a duplicate key."""
     repeats = np.zeros(len(column), dtype=bool)
     offsets = column.offsets.to_numpy()
     counts = np.diff(offsets)
     most = int(counts.max()) if len(counts) else 0
     if most < 2:
         return repeats
-    keys = column.keys.cast(pa.binary()).dictionary_encode()  # not known to be UTF-8 yet
+    keys = column.keys.cast(pa.binary()).dictionary_encode()  # may not be UTF-8
     codes = keys.indices.to_numpy()
     rows = np.repeat(np.arange(len(column), dtype=np.int32), counts)
     if most <= _FEW:
@@ -274,7 +281,7 @@ def _repeats_key(column: Column) -> Mask:
 
 
 def _not_utf8(column: Column) -> Mask:
-    """Rows that hold a text which is not UTF-8."""
+    """Return the rows with a text that is not UTF-8."""
     if pa.types.is_map(column.type):
         return np.array([any(map(_is_bad, _texts(one))) for one in column.cast(_BYTES).to_pylist()], dtype=bool)
     if not pa.types.is_string(column.type):
@@ -299,7 +306,7 @@ def _is_bad(text: bytes | None) -> bool:
 
 
 def without_malformed(batch: ValidationBatch, decoded: DecodedBatch) -> DecodedBatch:
-    """Read again what the fast decoder may have read wrongly; refuses what is no datum."""
+    """Read rows that the fast decoder may have misread again, strictly; reject those that are not datums."""
     doubts = _suspects(decoded, batch.lengths[decoded.rows] - HEADER_BYTES)
     if not doubts.any():
         return decoded

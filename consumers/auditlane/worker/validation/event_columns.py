@@ -1,4 +1,4 @@
-"""Decoded columns into the columns of `audit.events`: defaults, text of the tenant's own fields, months."""
+"""Converts decoded columns to those of `audit.events`: defaults, custom fields as text, provenance, months."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from auditlane.runtime._pyarrow import Column, pa, pc
 from auditlane.worker.validation.batch import Codes, Vouched
 from auditlane.worker.validation.decoder import BASE, DecodedBatch, arrow_type
 
-# For each group of `DecodedBatch`, by field: the rows in which its default stands for a value that was not set.
+# For each group of `DecodedBatch`, by field: the rows in which the default means "not set".
 Standing = Sequence[Mapping[str, npt.NDArray[np.bool_]]]
 TEXTS: Final = pa.map_(pa.string(), pa.string())
 _MS: Final = pa.timestamp("ms", "UTC")
 _US: Final = pa.timestamp("us", "UTC")
 
-# The order is the table's; the types are those that ClickHouse reads as the table's without guessing.
+# In the table's order, with types that ClickHouse converts to the table's without guessing.
 EVENTS: Final = pa.schema(
     [
         *(pa.field(one.name, _US if one.kind == "timestamp" else arrow_type(one)) for one in base_fields().values()),
@@ -41,7 +41,7 @@ EVENTS: Final = pa.schema(
 
 
 def custom_fields_map(decoded: DecodedBatch) -> Column:
-    """The tenants' own fields as a map of texts, a null field's key absent."""
+    """Return the custom fields as a map of texts, without the keys of null fields."""
     rows = len(decoded.rows)
     counts = np.zeros(rows, dtype=np.int64)
     names: list[str] = []
@@ -51,7 +51,7 @@ def custom_fields_map(decoded: DecodedBatch) -> Column:
         fields, size = group.decoder.own, group.span.stop - group.span.start
         if not fields or not size:
             continue
-        # All values of the first field, then of the second, …; read row by row.
+        # `texts` has all values of the first field, then of the second, …; this reads them row by row.
         orders.append((np.arange(len(fields) * size).reshape(len(fields), size).T + before).ravel())
         keys.append(np.tile(np.arange(len(names), len(names) + len(fields)), size))
         counts[group.span] = len(fields)
@@ -74,7 +74,7 @@ def custom_fields_map(decoded: DecodedBatch) -> Column:
 
 
 def _text(field: Field, column: Column) -> Column:
-    """Text as is, numbers in the shortest form that reads back as the same, RFC 3339 with microseconds and Z."""
+    """Convert to text: numbers in the shortest form that parses back exactly, times as RFC 3339 with microseconds."""
     if field.kind == "timestamp":
         return pc.binary_replace_slice(column.cast(_US).cast(pa.string()), 10, 11, "T")
     return column if pa.types.is_string(column.type) else column.cast(pa.string())
@@ -92,7 +92,7 @@ def event_rows(
     vouched: Vouched,
     standing: Standing,
 ) -> Table:
-    """Rows of `audit.events` in the columns of `EVENTS` from accepted rows; what is given by message is the range's."""
+    """Build the rows of `audit.events`, in the columns of `EVENTS`; `offsets` and `timestamps_ms` are the range's."""
     rows = len(decoded.rows)
     columns = {name: decoded.base.column(name) for name in BASE.names}
     columns["event_id"] = pc.ascii_lower(columns["event_id"])
@@ -119,7 +119,7 @@ def event_rows(
 
 
 def _provenance(vouched: Vouched, codes: Codes, topic: str) -> dict[str, Column]:
-    """The gateway's client where one is vouched for, else the topic that the message came by."""
+    """Return the provenance columns: the gateway's client for signed messages, else the topic."""
     if not vouched.claims:
         return {"provenance": pa.repeat("kafka", len(codes)), "provenance_id": pa.repeat(topic, len(codes))}
     names = pa.array([topic, *(claim.client_id for claim in vouched.claims)])
@@ -130,8 +130,11 @@ def _provenance(vouched: Vouched, codes: Codes, topic: str) -> dict[str, Column]
 
 
 def defaulted(decoded: DecodedBatch, vouched: Vouched, standing: Standing) -> Column:
-    """The fields of each row that its producer did not set: those that the gateway says it filled in, and own fields
-    that hold the default that stands for that, as every event has it that was written before the field was there."""
+    """Return for each row the fields that its producer did not set.
+
+    Those are the fields that the gateway filled in, and custom fields with the default that means "not set", which
+    every event has that is older than the field.
+    """
     found: list[tuple[str, npt.NDArray[np.int64]]] = []
     codes = vouched.codes[decoded.rows]
     for name in sorted(FILLABLE if vouched.claims else ()):
@@ -154,13 +157,13 @@ def defaulted(decoded: DecodedBatch, vouched: Vouched, standing: Standing) -> Co
 def _equal(column: Column, default: object) -> npt.NDArray[np.bool_]:
     try:
         same = pc.equal(column, pa.scalar(default, column.type))
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):  # a default of another type: no event holds it
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):  # a default of another type equals no value
         return np.zeros(len(column), dtype=bool)
     return np.asarray(same.fill_null(False).to_numpy(zero_copy_only=False))
 
 
 def by_month(table: Table) -> dict[int, Table]:
-    """Month (yyyymm, UTC) of occurred_at -> its rows in order."""
+    """Split the rows by the month (yyyymm, UTC) of occurred_at, keeping their order."""
     if table.num_rows == 0:
         return {}
     months = (

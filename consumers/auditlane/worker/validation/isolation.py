@@ -1,7 +1,7 @@
-"""Finds the messages by which judging a range fails, so that they alone are refused and their neighbours are judged.
+"""Isolates messages that make validation itself fail, so that only they are rejected and not the whole range.
 
-No message is known to do this; a mistake of ours would. Without it one such message would stop its partition for every
-tenant in it, also for whoever takes the partition over.
+No message is known to do this; a bug in auditlane could. Without isolation, one such message would stop its partition
+for every tenant in it, on every worker that takes the partition over.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from auditlane.runtime._pyarrow import pa
 from auditlane.runtime.errors import Unavailable
 from auditlane.worker.validation.batch import RawRange, Rejection, ValidationBatch, ValidationResult
 
-TRIES: Final = 64  # failures of one tenant and schema in a range, after which the rest that fails is refused together
+TRIES: Final = 64  # failures per tenant and schema in a range; after that, failing parts are rejected as a whole
 TRIES_OF_ALL: Final = 512
 Kind = tuple[str | None, int]  # tenant and schema id
 
 
 def isolated(raw: RawRange, validate: Callable[[RawRange], ValidationResult]) -> ValidationResult:
-    """The verdict of `validate` on the range; what it raises is pinned on the messages that cause it.
+    """Return the result of `validate`, with messages that make it raise rejected as NOT_JUDGED.
 
-    Raises what a part that is away raises, since that is nobody's fault: the range is judged again later.
+    Raises Unavailable errors, which no message causes: validate the range again later.
     """
     try:
         return validate(raw)
@@ -34,20 +34,20 @@ def isolated(raw: RawRange, validate: Callable[[RawRange], ValidationResult]) ->
         raise
     except Exception as error:
         log.get("worker").error(
-            "judge.failed",
+            "validation.failed",
             topic=raw.topic,
             partition=raw.partition,
             first=raw.offsets[0] if raw.offsets else None,
             messages=len(raw.offsets),
-            fix="The messages that cause it become dead letters with the code NOT_JUDGED. Report this.",
+            fix="Report this bug. The messages that cause it become dead letters with the code NOT_JUDGED.",
             traceback="".join(traceback.format_exception(error))[-4_000:],
         )
-        return _Search(raw, validate).verdict()
+        return _Search(raw, validate).result()
 
 
 @dataclass(slots=True)
 class _Search:
-    """Bisects a range, the messages of one tenant and schema together."""
+    """Bisects a range, keeping the messages of one tenant and schema together."""
 
     raw: RawRange
     validate: Callable[[RawRange], ValidationResult]
@@ -56,7 +56,8 @@ class _Search:
     _all: int = 0
     _found: list[ValidationResult] = field(default_factory=list)
 
-    def verdict(self) -> ValidationResult:
+    def result(self) -> ValidationResult:
+        """Validate ever smaller parts until each succeeds or is rejected, and merge the results."""
         self._kinds = _kinds(self.raw)
         indexes = sorted(range(len(self.raw.offsets)), key=lambda index: (str(self._kinds[index]), index))
         pending: list[Sequence[int]] = [indexes]
@@ -71,7 +72,7 @@ class _Search:
         return _merged(self._found)
 
     def _halves(self, part: Sequence[int], error: Exception) -> list[Sequence[int]]:
-        """What to judge instead of a part that failed; nothing where all of it is refused."""
+        """Return the parts to validate instead of a failed one; none if all of it was rejected."""
         kinds = sorted({self._kinds[index] for index in part}, key=str)
         self._all += 1
         if len(kinds) == 1:
@@ -80,13 +81,13 @@ class _Search:
             self._refuse(part, error)
             return []
         middle = len(part) // 2
-        if len(kinds) > 1:  # between two kinds, so that one that fails as a whole is soon alone
+        if len(kinds) > 1:  # split between two kinds, so that one that always fails is soon alone
             second = set(kinds[len(kinds) // 2 :])
             middle = next(at for at, index in enumerate(part) if self._kinds[index] in second)
         return [part[:middle], part[middle:]]
 
     def _refuse(self, part: Sequence[int], error: Exception) -> None:
-        text = f"Judging failed ({type(error).__name__}: {str(error)[:200]}); the worker's log has more."
+        text = f"Validation failed ({type(error).__name__}: {str(error)[:200]}); see the worker's log."
         rejected, counts = [], Counter[str]()
         for index in part:
             tenant, schema_id = self._kinds[index]
@@ -98,19 +99,19 @@ class _Search:
 
 
 def _kinds(raw: RawRange) -> list[Kind]:
-    """The tenant and schema id of each message; -1 where there is no frame, or where they cannot be told."""
+    """Return the tenant and schema id of each message; the id is -1 without a frame or if reading them fails."""
     try:
-        case = ValidationBatch.open(raw)
-    except Exception:  # told apart by halves alone
+        batch = ValidationBatch.open(raw)
+    except Exception:  # bisected without kinds
         return [(None, -1)] * len(raw.offsets)
     return [
-        (case.tenant(index), int(case.schema_ids[index]) if case.framed[index] else -1)
+        (batch.tenant(index), int(batch.schema_ids[index]) if batch.framed[index] else -1)
         for index in range(len(raw.offsets))
     ]
 
 
 def _part(raw: RawRange, indexes: Sequence[int]) -> RawRange:
-    """Some messages of a range, in order of offset."""
+    """Return a range of the messages at `indexes`, in order of offset."""
     of = sorted(indexes)
     return replace(
         raw,
@@ -122,21 +123,24 @@ def _part(raw: RawRange, indexes: Sequence[int]) -> RawRange:
     )
 
 
-def _placed(verdict: ValidationResult, indexes: Sequence[int]) -> ValidationResult:
-    """The verdict of a part, its refusals at their places in the whole range."""
+def _placed(result: ValidationResult, indexes: Sequence[int]) -> ValidationResult:
+    """Return the result of a part with the rejections' indexes in the whole range."""
     of = sorted(indexes)
-    return replace(verdict, rejected=[replace(one, index=of[one.index]) for one in verdict.rejected])
+    return replace(result, rejected=[replace(one, index=of[one.index]) for one in result.rejected])
 
 
-def _merged(verdicts: Sequence[ValidationResult]) -> ValidationResult:
-    months = sorted({month for one in verdicts for month in one.rows})
+def _merged(results: Sequence[ValidationResult]) -> ValidationResult:
+    months = sorted({month for result in results for month in result.rows})
     counts: dict[str, tuple[int, int]] = {}
-    for one in verdicts:
-        for tenant, (messages, refused) in one.by_tenant.items():
+    for result in results:
+        for tenant, (messages, refused) in result.by_tenant.items():
             before = counts.get(tenant, (0, 0))
             counts[tenant] = before[0] + messages, before[1] + refused
     return ValidationResult(
-        {month: pa.concat_tables([one.rows[month] for one in verdicts if month in one.rows]) for month in months},
-        sorted((one for found in verdicts for one in found.rejected), key=lambda one: one.index),
+        {
+            month: pa.concat_tables([result.rows[month] for result in results if month in result.rows])
+            for month in months
+        },
+        sorted((one for result in results for one in result.rejected), key=lambda one: one.index),
         counts,
     )

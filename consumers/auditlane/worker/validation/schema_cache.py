@@ -1,10 +1,10 @@
-"""What the worker knows of the registry: a schema's contract by id, and which tenants may write with it.
+"""Caches the registry: a schema's contract by id, the tenants that may write with it, and their first defaults.
 
-A refusal is never made from old knowledge: before one, what decides it is asked again, so that a contract registered a
-moment ago counts. Refusals are remembered briefly, to bound what a flood of bad messages can ask.
+A message is never rejected on cached data alone: the registry is queried again first, so that a contract registered a
+moment ago counts. Negative results are cached briefly, to bound the requests that a flood of bad messages can cause.
 
-A registry that is away says nothing about a message, so judging waits for it. One that answers, but not about one
-schema, must not stop a partition: that schema counts as unknown (`registry_patience`).
+While the registry is unavailable, validation waits for it. A registry that fails for one schema only must not stop a
+partition: that schema counts as unknown (`registry_patience`).
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from auditlane.worker.validation.checks import unmatchable
 from auditlane.worker.validation.registry_patience import Patience
 
 REFUSAL_S: Final = 2.0
-KEPT_CHARACTERS: Final = 16 << 20  # of the schemas whose contracts are kept; some 5,000 of the base event's size
-LARGEST_ID: Final = (1 << 31) - 1  # registries count ids in a signed 32-bit integer; the frame has room for more
-MOST_KEPT: Final = 10_000  # answers of each kind; the oldest goes first
+KEPT_CHARACTERS: Final = 16 << 20  # of the cached schemas' texts; some 5,000 of the base event's size
+LARGEST_ID: Final = (1 << 31) - 1  # registries use signed 32-bit integers; the frame has room for more
+MOST_KEPT: Final = 10_000  # answers of each kind; the oldest is dropped first
 K = TypeVar("K")
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class CachedSchema:
-    """A schema by its id. `contract` is None where the schema describes no event; `problem` says why."""
+    """A schema by its id. `contract` is None if the schema does not describe an event; `problem` is the reason."""
 
     schema_id: int
     contract: TenantContract | None
@@ -46,28 +46,34 @@ class CachedSchema:
 
 @dataclass(frozen=True, slots=True)
 class FirstDefaults:
-    """The first defaults of a subject's fields, by name, in its versions up to `read`."""
+    """The first default that each field of a subject ever had, by name, in versions up to `read`.
+
+    It means "not set": an event that leaves a field out equals one with the default, since events may be older than the
+    field. If later defaults counted too, two events that set different values could equal the same one, and so each
+    other. An event with a later default therefore counts as setting it.
+    """
 
     read: int = 0
     defaults: dict[str, Any] = field(default_factory=dict)
 
     def through(self, registry: Versions[Version], subject: str, names: Collection[str]) -> FirstDefaults:
-        """Read on until all the names are found, or there are no more versions. Raises what the registry raises."""
+        """Read further versions until all names are found or none is left. Raises what the registry raises."""
         read, defaults = self.read, dict(self.defaults)
         numbers = iter(registry.versions(subject) if not defaults.keys() >= set(names) else ())
         while not defaults.keys() >= set(names) and (number := next(numbers, None)) is not None:
             if number > read:
-                for one in _own(registry, subject, number):
-                    defaults.setdefault(one.name, one.default)
+                for field_ in _own(registry, subject, number):
+                    defaults.setdefault(field_.name, field_.default)
                 read = number
         return FirstDefaults(read, defaults)
 
 
 class SchemaCache:
-    """Answers from what was learnt, asks the registry for the rest. Thread-safe; no lock is held while it asks.
+    """The cache. Thread-safe; no lock is held during a request to the registry.
 
-    `refresh_s` is how old an admission may be; `clock` counts seconds. Every method raises RegistryUnavailable when the
-    registry is away, refuses our credentials or is not ours: none of that says anything about a message.
+    `refresh_s` is the maximum age of a positive result; `clock` counts seconds. Every method raises RegistryUnavailable
+    when the registry is unreachable, rejects the credentials or lacks the base subject: none of that is a message's
+    fault.
     """
 
     def __init__(
@@ -80,10 +86,10 @@ class SchemaCache:
         self._lock = threading.Lock()
         self._patience = Patience()
         self._known: LruCache[int, CachedSchema] = LruCache(KEPT_CHARACTERS, weight=lambda known: known.size)
-        self._unknown: dict[int, float] = {}  # schema id -> when the registry did not know it
-        self._ids: dict[UUID, tuple[float, int]] = {}  # GUID of a schema -> its id, which a registration may change
+        self._unknown: dict[int, float] = {}  # schema id -> when the registry lacked it
+        self._ids: dict[UUID, tuple[float, int]] = {}  # GUID of a schema -> its id, which may change
         self._unknown_guids: dict[UUID, float] = {}
-        self._with_contract: tuple[float, frozenset[str]] | None = None  # tenants that have a subject of their own
+        self._with_contract: tuple[float, frozenset[str]] | None = None  # tenants with their own subject
         self._subjects: dict[int, tuple[float, frozenset[str]]] = {}  # schema id -> its subjects
         self._exclusive: dict[str, tuple[float, bool]] = {}
         self._refused: dict[tuple[int, str], float] = {}
@@ -91,11 +97,11 @@ class SchemaCache:
         self._standing: dict[tuple[int, str], frozenset[str]] = {}
 
     def learnt(self, schema_id: int) -> bool:
-        """Whether `known` has a schema for this id without asking."""
+        """Return whether the schema of this id is cached."""
         return schema_id in self._known
 
     def known(self, schema_id: int, tenants: Collection[str] = ()) -> CachedSchema | None:
-        """The schema of an id that these tenants' messages name, None when the registry does not know it."""
+        """Return the schema of an id that these tenants' messages name, None if the registry lacks it."""
         known = self._known.get(schema_id)
         now = self._clock()
         if known is not None or schema_id > LARGEST_ID or self._refused_lately(self._unknown, schema_id, now):
@@ -103,7 +109,7 @@ class SchemaCache:
         try:
             text = self._ask(("schema", schema_id), lambda: self._registry.schema(schema_id), tenants, now)
         except SchemaNotFound:
-            self._tenants(since=now - self._refresh_s)  # an empty registry is not ours: raises
+            self._tenants(since=now - self._refresh_s)  # raises if the registry lacks the base subject
             text = None
         if text is None:
             self._refuse(self._unknown, [schema_id], now)
@@ -113,8 +119,7 @@ class SchemaCache:
         return known
 
     def id_of(self, guid: UUID, tenants: Collection[str] = ()) -> int | None:
-        """The id of the schema with this GUID, which these tenants' messages name; None when the registry does not know
-        it."""
+        """Return the id of the schema with a GUID that these tenants' messages name, None if the registry lacks it."""
         now = self._clock()
         seen = self._ids.get(guid)
         if seen is not None and seen[0] > now - self._refresh_s:
@@ -124,7 +129,7 @@ class SchemaCache:
         try:
             schema_id = self._ask(("guid", guid), lambda: self._registry.id_of(guid), tenants, now)
         except SchemaNotFound:
-            self._tenants(since=now - self._refresh_s)  # an empty registry is not ours: raises
+            self._tenants(since=now - self._refresh_s)  # raises if the registry lacks the base subject
             schema_id = None
         if schema_id is None:
             self._refuse(self._unknown_guids, [guid], now)
@@ -133,10 +138,10 @@ class SchemaCache:
         return schema_id
 
     def tenants_allowed(self, schema_id: int, tenants: Collection[str]) -> frozenset[str]:
-        """Those of the tenants that may write with a schema that is known.
+        """Return the tenants that may write with a known schema.
 
-        A tenant may when the id is registered under its own subject, or, unless its contract is exclusive, under the
-        base subject.
+        A tenant may if the id is registered under its own subject or, unless its contract is exclusive, under the base
+        subject.
         """
         now = self._clock()
         admitted = self._admitted(schema_id, tenants, since=now - self._refresh_s)
@@ -152,13 +157,15 @@ class SchemaCache:
         return frozenset(admitted)
 
     def is_base(self, schema_id: int) -> bool:
-        """Whether a schema that is known is the base event's, of whatever version."""
+        """Return whether a known schema is a version of the base event."""
         subjects = self._subjects_of(schema_id, (), since=self._clock() - self._refresh_s)
         return base_subject(self._topic) in subjects
 
     def standing(self, schema_id: int, tenant: str, fields: Collection[Field]) -> frozenset[str]:
-        """Those of a schema's own fields whose default stands for "not set" in the tenant's events (`unset_defaults`);
-        none where the registry does not answer about it."""
+        """Return the custom fields whose default means "not set" in the tenant's events (see `FirstDefaults`).
+
+        None of them if the registry does not answer about the subjects.
+        """
         known = self._standing.get((schema_id, tenant))
         if known is not None:
             return known
@@ -199,7 +206,7 @@ class SchemaCache:
             subjects = _asked(self._registry.subjects)
             if base_subject(self._topic) not in subjects:
                 raise RegistryUnavailable(
-                    f"The registry has no subject {base_subject(self._topic)}: it is empty, or not ours.",
+                    f"The registry has no subject {base_subject(self._topic)}: it is empty, or another system's.",
                     fix="Check AUDITLANE_REGISTRY_URL, or run `auditlane init`.",
                 )
             tenants = (tenant_of_subject(self._topic, subject) for subject in subjects)
@@ -209,13 +216,13 @@ class SchemaCache:
     def _subjects_of(self, schema_id: int, tenants: Collection[str], *, since: float) -> frozenset[str]:
         seen = self._subjects.get(schema_id)
         if seen is None or seen[0] <= since:
-            self._tenants(since=since)  # an empty registry is not ours: raises
+            self._tenants(since=since)  # raises if the registry lacks the base subject
             now = self._clock()
             try:
                 subjects = self._ask(
                     ("subjects", schema_id), lambda: self._registry.subjects_of(schema_id), tenants, now
                 )
-            except SchemaNotFound:  # deleted since
+            except SchemaNotFound:  # deleted meanwhile
                 subjects = None
             seen = now, subjects or frozenset()
             self._keep(self._subjects, schema_id, seen)
@@ -235,21 +242,23 @@ class SchemaCache:
             latest = self._ask(("latest", subject), lambda: self._registry.latest(subject), [tenant], now)
         except SchemaNotFound:  # deleted since the subjects were listed
             return False
-        # Of no contract of an event, or none that can be had, there is nothing to hold the tenant to.
+        # Without a readable contract there is nothing to hold the tenant to.
         contract = None if latest is None else _read(0, latest.schema).contract
         return contract is not None and contract.exclusive
 
     def _ask(
         self, about: tuple[str, object], question: Callable[[], T], tenants: Collection[str], now: float
     ) -> T | None:
-        """The answer to what these tenants' messages lead to; None where the registry answers, but not this. Raises
-        SchemaNotFound and RegistryUnavailable."""
+        """Send a request that these tenants' messages need; None if the registry answers others but not this one.
+
+        Raises SchemaNotFound and RegistryUnavailable.
+        """
         try:
             answer = question()
         except SchemaNotFound:
             raise
         except Exception as error:
-            self._tenants(since=self._clock())  # raises where the registry is away, for this question too
+            self._tenants(since=self._clock())  # raises if the registry is unavailable altogether
             if self._patience.waits(about, tenants, error, now):
                 raise RegistryUnavailable(str(error)) from error
             log.get("worker").warning("registry.unanswered", about=f"{about[0]} {about[1]}", error=repr(error)[:500])
@@ -275,13 +284,13 @@ class SchemaCache:
 
 
 def _read(schema_id: int, text: str) -> CachedSchema:
-    """The schema of a text, whatever is in it."""
+    """Parse the text of a schema, whatever it contains."""
     try:
         contract = TenantContract.parse(text)
         problem = unmatchable(contract.fields)
     except InvalidInput as error:
         return CachedSchema(schema_id, None, error.message, len(text))
-    except Exception as error:  # such as one nested too deeply to be read
+    except Exception as error:  # nested too deeply, for example
         return CachedSchema(schema_id, None, f"The schema cannot be read ({type(error).__name__}).", len(text))
     return CachedSchema(schema_id, None if problem else contract, problem, len(text))
 
@@ -294,11 +303,11 @@ def _asked(question: Callable[[], T]) -> T:
     except RegistryRefused as error:
         raise RegistryUnavailable(error.message, fix=error.fix) from error
     except Exception as error:
-        raise RegistryUnavailable(f"What the registry answers cannot be read: {error!r}.") from error
+        raise RegistryUnavailable(f"The registry's response cannot be read: {error!r}.") from error
 
 
 def standing(fields: Collection[Field], chains: Collection[FirstDefaults]) -> frozenset[str]:
-    """The fields whose default is the first one in each of the subjects that have the field. Pure."""
+    """Return the fields whose default is the first one in every subject that has the field. Pure."""
     return frozenset(
         one.name
         for one in fields
@@ -310,5 +319,5 @@ def standing(fields: Collection[Field], chains: Collection[FirstDefaults]) -> fr
 def _own(registry: Versions[Version], subject: str, number: int) -> tuple[Field, ...]:
     try:
         return TenantContract.parse(registry.version(subject, number).schema).own
-    except (InvalidInput, SchemaNotFound):  # no event is written with it; deleted meanwhile
+    except (InvalidInput, SchemaNotFound):  # not an event's schema, or deleted meanwhile
         return ()

@@ -1,8 +1,8 @@
-"""One range of Kafka messages into rows to store and messages to refuse, decided on columns.
+"""Validates a range of Kafka messages by column: into rows to store and messages to reject.
 
-A verdict follows from the messages, their Kafka timestamps and the schemas: judging again decides alike. What may have
-changed since, who may write with a schema and how large an event may be, is not asked of messages that are settled. A
-message that breaks several rules gets the first code in the order of `ORDER`.
+The result follows from the messages, their Kafka timestamps and the schemas, so validating again gives the same one.
+Rules that may have changed since (who may write with a schema, how large an event may be) are not applied to messages
+that are already committed. A message that breaks several rules gets the first code in the order of `ORDER`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from auditlane.worker.validation.decoder import DecodedBatch, DecodedGroup, Deco
 from auditlane.worker.validation.isolation import isolated
 from auditlane.worker.validation.schema_cache import KEPT_CHARACTERS, CachedSchema, SchemaCache
 
-# TENANT_MISMATCH stands for two checks: the key against a dedicated topic (before the schema is looked at), and the
+# TENANT_MISMATCH covers two checks: the key against a dedicated topic, which precedes the schema's checks, and the
 # event's tenant_id against the key.
 ORDER: Final = (
     RejectCode.NOT_FRAMED,
@@ -45,15 +45,14 @@ ORDER: Final = (
     RejectCode.SOURCE_RESERVED,
     RejectCode.FIELD_RULE,
 )
-UNKNOWN_IDS: Final = (
-    32  # schema ids of one tenant and range that the registry does not know; further ones are not asked
-)
+UNKNOWN_IDS: Final = 32  # per tenant and range; further schema ids are not looked up
 
 
 class BatchValidator:
-    """`topic` is the shared topic; `<topic>.<tenant>` are dedicated ones. Usable from several threads.
+    """Validates ranges of the shared `topic` and of dedicated ones, `<topic>.<tenant>`. Thread-safe.
 
-    `secrets` gives those of the provenance keys, by key id, once a range. Without one nobody vouches for a message.
+    `secrets` returns those of the provenance keys by key id; called once per range. Without any, no message counts as
+    signed.
     """
 
     def __init__(
@@ -73,9 +72,9 @@ class BatchValidator:
     def validate(self, raw: RawRange, *, ingested_at_ms: int, already_committed: int = 0) -> ValidationResult:
         """Decide for each message whether it becomes a row or a rejection.
 
-        Offsets below `already_committed` are past the workers and have no dead letter: they were valid under the rules
-        in force at the time. Messages that make validation itself fail are rejected as NOT_JUDGED, the others are
-        validated without them. Raises RegistryUnavailable: validate the range again later.
+        Offsets below `already_committed` were completed by the workers without a dead letter: they were valid under the
+        rules in force at the time. Messages that make validation itself fail are rejected as NOT_JUDGED, without
+        affecting the others. Raises RegistryUnavailable: validate the range again later.
         """
         return isolated(
             raw, lambda part: self._validated(part, ingested_at_ms=ingested_at_ms, already_committed=already_committed)
@@ -107,12 +106,12 @@ class BatchValidator:
         return ValidationResult(event_columns.by_month(table), rejected, batch.by_tenant())
 
     def _standing(self, batch: ValidationBatch, decoded: DecodedBatch) -> event_columns.Standing:
-        """For each group, by field: the rows in which its default stands for a value that was not set."""
+        """Return for each group, by field, the rows in which its default means "not set"."""
         found: list[dict[str, checks.Mask]] = []
         for group in decoded.groups:
-            fields = [one for one in group.decoder.own if one.default is not None]
+            fields = [field for field in group.decoder.own if field.default is not None]
             codes = batch.key_codes[decoded.rows[group.span]]
-            stands = {one.name: np.zeros(len(batch.tenants), dtype=bool) for one in fields}
+            stands = {field.name: np.zeros(len(batch.tenants), dtype=bool) for field in fields}
             for code in np.unique(codes).tolist() if fields else ():
                 for name in self._schemas.standing(group.schema_id, batch.tenants[code] or "", fields):
                     stands[name][code] = True
@@ -132,26 +131,28 @@ class BatchValidator:
         tenants = batch.tenants
         dedicated = batch.raw.topic.removeprefix(f"{self._topic}.") if batch.raw.topic != self._topic else None
         if dedicated == batch.raw.topic:
-            dedicated = None  # a topic of another name, as a copy for a replay has, is nobody's own
+            dedicated = None  # a topic of another name, such as a copy for a replay, is not dedicated to a tenant
         missing = np.array([key is None or key == b"" for key in batch.unique_keys], dtype=bool)
         invalid = np.array([tenant is None for tenant in tenants], dtype=bool) & ~missing
         batch.refuse(RejectCode.KEY_MISSING, batch.with_keys(missing), _always(RejectCode.KEY_MISSING.meaning))
         batch.refuse(
             RejectCode.TENANT_INVALID,
             batch.with_keys(invalid),
-            lambda index: f"The message key {batch.key(index)!r} is no tenant id.",
+            lambda index: f"The message key {batch.key(index)!r} is not a tenant id.",
         )
         if dedicated is not None:
-            strange = np.array([tenant != dedicated for tenant in tenants], dtype=bool)
+            others = np.array([tenant != dedicated for tenant in tenants], dtype=bool)
             batch.refuse(
                 RejectCode.TENANT_MISMATCH,
-                batch.with_keys(strange),
-                lambda index: f"The topic is for {dedicated!r}, the message key says {batch.tenant(index)!r}.",
+                batch.with_keys(others),
+                lambda index: (
+                    f"The topic is dedicated to {dedicated!r}, but the message key is {batch.tenant(index)!r}."
+                ),
             )
 
     def _decode(self, batch: ValidationBatch) -> DecodedBatch:
-        """The messages that are events of their schema; refuses the others, and notes the rules that events break."""
-        reads: list[DecodedGroup] = []
+        """Decode the messages that are events of their schema, reject the others, record rules that events break."""
+        decoded_groups: list[DecodedGroup] = []
         unknown: Counter[str] = Counter()
         for schema_id, members in _groups(batch.schema_ids, np.flatnonzero(~batch.refused)):
             known = self._known(batch, schema_id, members, unknown)
@@ -160,21 +161,24 @@ class BatchValidator:
                 continue
             members = self._admit(batch, known, members)
             if len(members) and known.contract is not None:
-                reads.append(read(batch, schema_id, self._decoder(known), members))
-        decoded = DecodedBatch.of(reads)
-        del reads  # as large as what was made of them
+                decoded_groups.append(read(batch, schema_id, self._decoder(known), members))
+        decoded = DecodedBatch.of(decoded_groups)
+        del decoded_groups  # as large as the joined batch
         decoded = without_malformed(batch, decoded)
         for group in decoded.groups:
             ruled = decoded.columns(group, group.decoder.ruled)
             for row, (broken, rule) in checks.broken_rules(ruled).items():
-                what = "must be a time of the years 0 to 9999" if rule == "time" else sentence(broken.rules, rule)
+                what = "must be a time in the years 0 to 9999" if rule == "time" else sentence(broken.rules, rule)
                 batch.broken[int(decoded.rows[group.span][row])] = f"{broken.name} {what}."
         return decoded
 
     def _known(
         self, batch: ValidationBatch, schema_id: int, members: Indexes, unknown: Counter[str]
     ) -> CachedSchema | None:
-        """The schema of these messages. A tenant that names many unknown ones keeps nobody waiting for answers."""
+        """Return the schema of these messages, None if unknown.
+
+        Lookups for a tenant stop after many unknown ids, so that it does not delay others.
+        """
         if self._schemas.learnt(schema_id):
             return self._schemas.known(schema_id)
         tenants = {batch.tenants[code] or "" for code in np.unique(batch.key_codes[members]).tolist()}
@@ -186,7 +190,7 @@ class BatchValidator:
         return known
 
     def _admit(self, batch: ValidationBatch, known: CachedSchema, members: Indexes) -> Indexes:
-        """The members whose tenant may write with the schema; refuses the others."""
+        """Return the members whose tenant may write with the schema; reject the others."""
         codes = batch.key_codes[members]
         used = np.unique(codes).tolist()
         if known.contract is None:
@@ -198,13 +202,16 @@ class BatchValidator:
         may[[code for code in used if batch.tenants[code] in admitted]] = True
         passes = may[codes]
         if known.contract is not None and not passes.all():
-            passes |= batch.already_committed[members] | self._of_the_gateway(batch, known, members)
+            passes |= batch.already_committed[members] | self._from_gateway(batch, known, members)
         batch.refuse(RejectCode.SCHEMA_NOT_TENANTS, members[~passes], _always(why))
         return members[passes]
 
-    def _of_the_gateway(self, batch: ValidationBatch, known: CachedSchema, members: Indexes) -> checks.Mask:
-        """The gateway's base events, whatever the tenant's contract demands: our own trail, and what a process took and
-        answered for that had not heard yet that the contract is exclusive."""
+    def _from_gateway(self, batch: ValidationBatch, known: CachedSchema, members: Indexes) -> checks.Mask:
+        """Return a mask of the gateway's base events, which are accepted whatever the tenant's contract demands.
+
+        They are auditlane's own trail, and events that a gateway accepted before it learnt that the contract is
+        exclusive.
+        """
         signed = batch.vouched.codes[members] > 0
         return signed & self._schemas.is_base(known.schema_id) if signed.any() else signed
 
@@ -235,7 +242,9 @@ class BatchValidator:
             (
                 RejectCode.TENANT_MISMATCH,
                 checks.mask(pc.not_equal(base.column("tenant_id"), tenants)),
-                lambda index: f"tenant_id is {text('tenant_id')(index)}, the message key says {batch.tenant(index)!r}.",
+                lambda index: (
+                    f"tenant_id is {text('tenant_id')(index)}, but the message key is {batch.tenant(index)!r}."
+                ),
             ),
             (
                 RejectCode.EVENT_ID_INVALID,
@@ -247,7 +256,7 @@ class BatchValidator:
                 checks.bad_times(occurred, batch.timestamps_ms[rows]),
                 lambda index: (
                     f"occurred_at is {_time(occurred[at(index)] // 1_000_000)}, the message's Kafka timestamp "
-                    f"{_time(batch.timestamps_ms[index] // 1_000)}: more than a day after it, or ten years before it."
+                    f"{_time(batch.timestamps_ms[index] // 1_000)}: more than a day after it, or ten years before."
                 ),
             ),
             (
@@ -265,7 +274,9 @@ class BatchValidator:
                 checks.reserved_sources(base.column("source"))
                 & ~batch.vouched.trail[rows]
                 & ~batch.already_committed[rows],
-                lambda index: f"source {text('source')(index)} is auditlane's own, and its signature is not.",
+                lambda index: (
+                    f"source {text('source')(index)} is reserved, and the message lacks auditlane's signature."
+                ),
             ),
         )
         for code, bad, why in failing:
@@ -276,15 +287,15 @@ class BatchValidator:
 
 
 def _time(seconds: int) -> str:
-    """RFC 3339 of seconds since 1970, also in years that Python's calendar lacks."""
+    """Format seconds since 1970 as RFC 3339, also in years that Python's calendar lacks."""
     return f"{np.datetime64(int(seconds), 's')}Z"
 
 
 def _unknown(schema_id: int, nameless: Mapping[int, UUID]) -> Callable[[int], str]:
     return lambda index: (
-        f"The registry knows no schema with the GUID {nameless[index]}."
+        f"The registry has no schema with the GUID {nameless[index]}."
         if index in nameless
-        else f"The registry knows no schema {schema_id}."
+        else f"The registry has no schema with the id {schema_id}."
     )
 
 
@@ -293,7 +304,7 @@ def _always(text: str) -> Callable[[int], str]:
 
 
 def _groups(schema_ids: npt.NDArray[np.uint32], members: Indexes) -> Iterator[tuple[int, Indexes]]:
-    """(schema id, the members with it, ascending)."""
+    """Yield each schema id with its members, ascending."""
     ids = schema_ids[members]
     if len(ids) == 0:
         return

@@ -26,7 +26,7 @@ def test_every_event_becomes_one_row(world: World) -> None:
     assert worker.stop() == 0
 
 
-def test_a_corrupt_message_is_buried_alone(world: World) -> None:
+def test_a_corrupt_message_is_dead_lettered_alone(world: World) -> None:
     world.produce(60, partition=0)
     world.send(b"not framed", key="tenant3")
     world.send(None, key=None)

@@ -166,7 +166,7 @@ class CountsInTheClient(Worker):
 class BuriesLater(Worker):
     """Takes dead letters for produced before they are acknowledged."""
 
-    def _bury(self, job: Job) -> None:
+    def _publish(self, job: Job) -> None:
         self.jobs.remove(job)
         if not self._trouble():
             self.world.letters |= {(job.work.range.partition, offset) for offset in job.progress.bad}

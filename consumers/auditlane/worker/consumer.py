@@ -66,7 +66,7 @@ class Membership:
         return asked
 
 
-class Ends:
+class EndOffsets:
     """Polls the ends of partitions in the background, paused ones included, since those are not fetched."""
 
     def __init__(self, admin: AdminClient) -> None:

@@ -20,7 +20,7 @@ from auditlane.runtime.errors import KafkaUnavailable
 from auditlane.runtime.failpoints import Failpoints
 from auditlane.runtime.log import get
 from auditlane.runtime.remedy import Remedy
-from auditlane.worker.consumer import Ends, unsupported
+from auditlane.worker.consumer import EndOffsets, unsupported
 from auditlane.worker.metrics import LagGauge, WorkerMetrics
 from auditlane.worker.protocol.actions import Action, Commit, Halt, Pause, Publish, Resume, Seek, Write
 from auditlane.worker.protocol.core import Core
@@ -69,7 +69,7 @@ class Runner:
         pool: Stage,
         metrics: WorkerMetrics,
         failpoints: Failpoints,
-        ends: Ends,
+        ends: EndOffsets,
     ) -> None:
         self._core = core
         self._consumer = consumer

@@ -34,7 +34,7 @@ from auditlane.store import newest_offsets, preflight
 from auditlane.store.client import connect
 from auditlane.store.event_insert import Writer
 from auditlane.store.preflight import WINDOW_SECONDS
-from auditlane.worker.consumer import Ends, Membership, consumer_config
+from auditlane.worker.consumer import EndOffsets, Membership, consumer_config
 from auditlane.worker.consumer_loop import Runner, Unsupported, now_ms
 from auditlane.worker.health import HealthServer
 from auditlane.worker.metrics import WorkerMetrics
@@ -142,7 +142,7 @@ class Service:
                 consumer: Consumer = librdkafka.client(Consumer, options, logger=logging.getLogger("librdkafka"))
                 core = Core(policy(settings), now_ms())
                 runner = self._runner = Runner(
-                    core, consumer, brokers, pool, self._metrics, failpoints, Ends(admin_client)
+                    core, consumer, brokers, pool, self._metrics, failpoints, EndOffsets(admin_client)
                 )
                 try:
                     self._consume(runner, membership, health.url)

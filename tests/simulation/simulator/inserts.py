@@ -92,7 +92,7 @@ class Inserts:
         """The next thing that the insert thread of a job does."""
         range_, progress = job.work.range, job.progress
         if isinstance(job.work, Publish):
-            self._bury(job)
+            self._publish(job)
         elif job.sent is not None:
             self._answer(job, job.sent)
         elif progress.rows and self._trouble() and self.random.random() < 0.3:
@@ -168,7 +168,7 @@ class Inserts:
         self.jobs.remove(job)
         self.core.failed(job.work.range, failure, self.now)
 
-    def _bury(self, job: Job) -> None:
+    def _publish(self, job: Job) -> None:
         range_, bad = job.work.range, job.progress.bad
         self.jobs.remove(job)
         fault = self._trouble()

@@ -74,7 +74,7 @@ def offsets(index: Index, **conditions: Any) -> list[int]:
 # The records.
 
 
-def test_what_a_worker_buries_is_read_as_a_letter() -> None:
+def test_a_published_dead_letter_is_read_as_a_letter() -> None:
     columns = Columns([41, 42], [8_000, 9_000], [b"acme", b"acme"], [b"x", b"y"])
     range_ = Range(Partition("audit.events", 3), TOPIC_ID, 41, 42, columns, "", 1)
     rejection = Rejection(1, RejectCode.NOT_FRAMED, "It lacks the frame.", "acme", None)

@@ -1,4 +1,4 @@
-"""Decide when a partition's buffered messages are sealed into a range, which comes first, and when polling stops.
+"""Decides when a partition's buffered messages are sealed into a range, which comes first, and when polling stops.
 
 Backpressure has two stages. The usual wait, for an insert that is about to end, only skips polling. Pausing keeps the
 group membership for as long as it takes, but discards prefetched messages, which Kafka then sends again.

@@ -306,7 +306,7 @@ def _is_bad(text: bytes | None) -> bool:
 
 
 def without_malformed(batch: ValidationBatch, decoded: DecodedBatch) -> DecodedBatch:
-    """Read rows that the fast decoder may have misread again, strictly; reject those that are not datums."""
+    """Decode strictly the rows that the fast decoder may have misread; reject those that are not datums."""
     doubts = _suspects(decoded, batch.lengths[decoded.rows] - HEADER_BYTES)
     if not doubts.any():
         return decoded

@@ -17,7 +17,7 @@ from auditlane.runtime.errors import RegistryRefused, RegistryUnavailable
 
 PATIENCE_S: Final = 60.0
 IMPATIENT_S: Final = 3_600.0  # how long a retry in vain counts
-FEW_TRIES: Final = 3  # for further requests of tenants with a retry in vain, or as many as fit in
+FEW_TRIES: Final = 3  # of a further request of tenants with a retry in vain, over at least
 TRIED_S: Final = 3.0
 MOST_TRIED: Final = 8  # such requests of a tenant in `IMPATIENT_S`; further ones are not retried
 MOST_KEPT: Final = 10_000  # requests and tenants remembered; the oldest is dropped first

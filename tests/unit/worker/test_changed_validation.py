@@ -1,4 +1,4 @@
-"""What an insert thread does when a redo's verdict differs from that of the attempt before."""
+"""What an insert thread does when a redo validates differently than the attempt before."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Table:
 
 
 def attempt(table: Table, accepted: set[int], *, redo: bool) -> Done:
-    """Judge the range so, write it, and bury what it refuses; what the last step said."""
+    """Validate the range so, write it, publish its rejected messages; return the result of the last step."""
     columns = Columns(list(range(COUNT)), [0] * COUNT, [b"k"] * COUNT, [b"v"] * COUNT)
     range_ = Range(Partition("t", 0), "id", 0, COUNT - 1, columns, "", 1, redo)
     rejected = [Rejection(one, RejectCode.SCHEMA_UNKNOWN, "", None, 1) for one in range(COUNT) if one not in accepted]
@@ -69,19 +69,19 @@ def attempt(table: Table, accepted: set[int], *, redo: bool) -> Done:
 @pytest.mark.parametrize("first", [set(), {0, 2}, {1, 3, 5}, set(range(COUNT))])
 @pytest.mark.parametrize("second", [set(), {0, 2}, {0, 1, 2, 3}, set(range(COUNT))])
 @pytest.mark.parametrize("third", [{0, 2}, {0, 1, 2, 3, 4}])
-def test_every_message_is_stored_or_buried_whatever_the_verdicts(
+def test_every_message_is_stored_or_dead_lettered_however_validation_changes(
     first: set[int], second: set[int], third: set[int]
 ) -> None:
     table = Table()
     attempt(table, first, redo=False)
     attempt(table, second, redo=True)
     done = attempt(table, third, redo=True)
-    buried = {one.index for one in done.rejected}
+    dead_lettered = {one.index for one in done.rejected}
     assert sorted(table.offsets) == sorted(first | second | third)
-    assert buried == set(range(COUNT)) - first - second - third
+    assert dead_lettered == set(range(COUNT)) - first - second - third
 
 
-def test_an_unchanged_verdict_needs_no_second_insert() -> None:
+def test_an_unchanged_result_needs_no_second_insert() -> None:
     table = Table()
     attempt(table, {0, 2}, redo=False)
     attempt(table, {0, 2}, redo=True)

@@ -38,7 +38,9 @@ class Stored:
     row: dict[str, Any]
 
 
-def verdict(registry: DictRegistry, key: bytes | None, value: bytes | None, kafka_ms: int, limit: int) -> R | Stored:
+def expected_result(
+    registry: DictRegistry, key: bytes | None, value: bytes | None, kafka_ms: int, limit: int
+) -> R | Stored:
     """The code, or the stored row's base fields, `fields` and `schema_id`."""
     if value is None or len(value) < 5 or value[0] != 0:
         return R.NOT_FRAMED

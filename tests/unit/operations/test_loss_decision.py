@@ -70,8 +70,8 @@ def test_what_is_no_offset_to_go_on_at(what: AssignmentFacts, to: int, says: str
 @pytest.mark.parametrize(
     ("what", "to", "highest", "says"),
     [
-        (found(900, Intent(HERE)), 100, 899, "rows of offsets 100-899"),
-        (found(98, Intent(HERE, 98, 99, "d")), 98, 99, "rows of offsets 98-99"),  # other messages stand there now
+        (found(900, Intent(HERE)), 100, 899, "rows with offsets 100-899"),
+        (found(98, Intent(HERE, 98, 99, "d")), 98, 99, "rows with offsets 98-99"),  # other messages stand there now
     ],
 )
 def test_rows_at_offsets_that_kafka_gives_out_again_are_moved_aside_first(

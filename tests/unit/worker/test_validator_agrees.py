@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from oracle import Stored, result
+from oracle import Stored, expected_result
 from validating import NOW_MS, TOPIC, base_registry, contract, event, message, own, raw_range
 
 from auditlane.worker.validation.batch import RawRange
@@ -61,7 +61,7 @@ def agree(raw: RawRange) -> None:
             rows[index] = month, row
     assert sorted([*rows, *rejected]) == list(range(len(raw.values))), "each message is a row or a rejection"
     for index, (key, value, at) in enumerate(zip(raw.keys, raw.values, raw.timestamps_ms, strict=True)):
-        expected = result(REGISTRY, key, value, at, LIMIT)
+        expected = expected_result(REGISTRY, key, value, at, LIMIT)
         if isinstance(expected, Stored):
             assert index in rows, (rejected.get(index), [one.message for one in found.rejected if one.index == index])
             month, row = rows[index]

@@ -56,7 +56,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A letter, as read from its headers. `received_ms` is the refused message's Kafka timestamp, `dead_lettered_ms`
+    """A letter, as read from its headers. `received_ms` is the refused message's Kafka timestamp, `published_ms`
     the letter's.
 
     `whole_bytes` and `sha256` are of the message's value where the letter has only its beginning, else None and empty.
@@ -70,7 +70,7 @@ class Letter:
     reason: str
     schema_id: int | None
     received_ms: int
-    dead_lettered_ms: int
+    published_ms: int
     state: State = State.open
     note: str = ""
     whole_bytes: int | None = None
@@ -109,7 +109,7 @@ def read(headers: RawHeaders, place: Place, timestamp_ms: int) -> Letter | Resol
             reason=_text(given.get(MESSAGE)),
             schema_id=None if schema_id is None else int(schema_id),
             received_ms=int(given.get(TIMESTAMP) or timestamp_ms),
-            dead_lettered_ms=timestamp_ms,
+            published_ms=timestamp_ms,
             whole_bytes=int(given[CUT_BYTES] or "") if CUT_BYTES in given else None,
             sha256=_text(given.get(CUT_SHA256)),
         )

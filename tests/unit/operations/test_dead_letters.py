@@ -52,7 +52,7 @@ def letter(offset: int = 7, *, topic_id: str = TOPIC_ID, **given: Any) -> Letter
         reason="amount must be at most 3.",
         schema_id=9,
         received_ms=1_000 + offset,
-        dead_lettered_ms=2_000 + offset,
+        published_ms=2_000 + offset,
     )
     return replace(made, **given)
 
@@ -88,7 +88,7 @@ def test_a_published_dead_letter_is_read_as_a_letter() -> None:
         reason="It lacks the frame.",
         schema_id=None,
         received_ms=9_000,
-        dead_lettered_ms=9_999,
+        published_ms=9_999,
     )
     assert found.name == "audit.events:3:42"
 

@@ -17,7 +17,7 @@ from auditlane.contract.dead_letter import Identity, Letter, Place, Resolution, 
 _SCHEMA: Final = """
 CREATE TABLE letters (
     topic_id TEXT, partition INTEGER, "offset" INTEGER, at_partition INTEGER, at_offset INTEGER, topic TEXT,
-    tenant TEXT, code TEXT, reason TEXT, schema_id INTEGER, received_ms INTEGER, dead_lettered_ms INTEGER,
+    tenant TEXT, code TEXT, reason TEXT, schema_id INTEGER, received_ms INTEGER, published_ms INTEGER,
     whole_bytes INTEGER, sha256 TEXT,
     PRIMARY KEY (topic_id, partition, "offset")
 ) WITHOUT ROWID;
@@ -162,14 +162,14 @@ def _row(letter: Letter) -> tuple[Any, ...]:
         letter.reason,
         letter.schema_id,
         letter.received_ms,
-        letter.dead_lettered_ms,
+        letter.published_ms,
         letter.whole_bytes,
         letter.sha256,
     )
 
 
 def _letter(row: tuple[Any, ...]) -> Letter:
-    topic, tenant, code, reason, schema_id, received_ms, dead_lettered_ms, whole_bytes, sha256, state, note = row[5:]
+    topic, tenant, code, reason, schema_id, received_ms, published_ms, whole_bytes, sha256, state, note = row[5:]
     return Letter(
         Identity(*row[:3]),
         Place(*row[3:5]),
@@ -179,7 +179,7 @@ def _letter(row: tuple[Any, ...]) -> Letter:
         reason,
         schema_id,
         received_ms,
-        dead_lettered_ms,
+        published_ms,
         State(state),
         note,
         whole_bytes,

@@ -24,7 +24,7 @@ def to_json(letter: Letter) -> dict[str, Any]:
         "reason": letter.reason,
         "schema_id": letter.schema_id,
         "received_at": time_of(letter.received_ms),
-        "published_at": time_of(letter.dead_lettered_ms),
+        "published_at": time_of(letter.published_ms),
         "position": f"{letter.place.partition}:{letter.place.offset}",
         "original_bytes": letter.whole_bytes,
         "sha256": letter.sha256,

@@ -1,13 +1,13 @@
-"""Reads headers by which a client says what it prefers: Accept, Accept-Language (RFC 9110, 12.4.2)."""
+"""Parse headers of content negotiation: Accept and Accept-Language (RFC 9110, 12.4.2)."""
 
 from __future__ import annotations
 
 
 def by_preference(header: str) -> list[str]:
-    """The values of the header in lower case, without parameters, the most preferred first.
+    """Return the header's values in lower case, without parameters, most preferred first.
 
-    A value without `q` has weight 1; one whose weight is 0 or cannot be read is left out. An empty header has one
-    empty value.
+    A value without `q` has weight 1; a value whose weight is 0 or malformed is left out. An empty header has one empty
+    value.
     """
     weighted: list[tuple[float, str]] = []
     for value in header.split(","):

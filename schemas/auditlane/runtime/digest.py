@@ -1,6 +1,6 @@
-"""Bounds for text and JSON values: what is too large is replaced by its size, its SHA-256 and its beginning.
+"""Bound the size of text and JSON values: an oversized part is replaced by its size, SHA-256 and beginning.
 
-Nothing is dropped without a trace: who holds the original can show by its SHA-256 that it is what was meant. Pure.
+Nothing is dropped without a trace: the SHA-256 identifies the original to anyone who holds it. Pure.
 """
 
 from __future__ import annotations
@@ -10,25 +10,25 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-MOST_NAMES: Final = 50  # of an object; one with more is summed up as a whole
+MOST_NAMES: Final = 50  # of an object; a larger one is summarized as a whole
 _FIRST: Final = 10  # entries of a list or object that a summary shows
-_LEAST: Final = 160  # bytes; about what a summary without entries takes
+_LEAST: Final = 160  # bytes; about the size of a summary without entries
 
 
 def sayable(text: str) -> str:
-    """The text with lone surrogates, which UTF-8 cannot carry, replaced by a question mark."""
+    """Return `text` with lone surrogates, which UTF-8 cannot encode, replaced by question marks."""
     return text if text.isascii() else text.encode(errors="replace").decode()
 
 
 def size_of(text: str) -> int:
-    """Bytes in UTF-8."""
+    """Return the size of `text` in UTF-8, in bytes."""
     return len(text) if text.isascii() else len(text.encode(errors="replace"))
 
 
 def shortened(text: str, most_bytes: int) -> str:
-    """The text if it has at most so many bytes in UTF-8, else its beginning, then its size and SHA-256.
+    """Return `text` if it fits in `most_bytes` of UTF-8, else its beginning, size and SHA-256.
 
-    Never longer than `most_bytes`; below about 100 bytes only a part of the SHA-256 is left.
+    The result never exceeds `most_bytes`; below about 100 bytes it is only a part of the SHA-256.
     """
     data = text.encode(errors="replace")
     if len(data) <= most_bytes:
@@ -41,13 +41,13 @@ def shortened(text: str, most_bytes: int) -> str:
 
 
 def json_text(value: Any) -> str:
-    """The value as JSON in one line."""
+    """Return the value as JSON on one line."""
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def digested(value: Any, most_bytes: int) -> Any:
-    """The JSON value if its text has at most so many bytes, else one of the same form in which large parts are summed
-    up: `{"sha256": …, "bytes": …, "count": …, "first": [the first entries]}`, with `names` for an object."""
+    """Return the JSON value if its text fits in `most_bytes`, else a copy of the same form with large parts summarized:
+    `{"sha256": …, "bytes": …, "count": …, "first": [the first entries]}`, with `names` for an object."""
     if size_of(json_text(value)) <= most_bytes:
         return value
     if isinstance(value, Mapping) and 0 < len(value) <= MOST_NAMES:
@@ -59,8 +59,8 @@ def digested(value: Any, most_bytes: int) -> Any:
 
 
 def digested_list(values: Sequence[Mapping[str, Any]], most_bytes: int, *, name: str) -> list[Any]:
-    """As `digested` for a list of objects, which stays a list: the first ones, each within its share, and at the end
-    one object that sums the whole up, with what all of them have under `name`."""
+    """Do the same for a list of objects, and return a list: the first objects, each within its share of the bytes, then
+    one summary of the whole list with the values that the objects have under `name`."""
     if size_of(json_text(values)) <= most_bytes:
         return list(values)
     summary = _identity(values) | {
@@ -72,7 +72,7 @@ def digested_list(values: Sequence[Mapping[str, Any]], most_bytes: int, *, name:
 
 
 def _shared(value: Mapping[str, Any], room: int) -> dict[str, Any]:
-    """Every entry within a share of the room: what small ones leave goes to the large ones."""
+    """Fit every entry into its share of the room; large entries get what small ones leave unused."""
     sizes = {name: size_of(json_text(one)) for name, one in value.items()}
     found = dict(value)
     for left, name in zip(range(len(sizes), 0, -1), sorted(sizes, key=sizes.__getitem__), strict=True):
@@ -102,7 +102,7 @@ def _identity(value: Any) -> dict[str, Any]:
 
 
 def _within(values: Iterable[Any], most_bytes: int) -> list[Any]:
-    """The first values whose texts have at most so many bytes together."""
+    """Return the longest prefix of `values` whose texts fit in `most_bytes` together."""
     kept: list[Any] = []
     for item in values:
         most_bytes -= size_of(json_text(item)) + 2

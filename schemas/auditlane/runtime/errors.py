@@ -1,55 +1,55 @@
-"""The error tree, and the one place that maps it to HTTP and to exit codes.
+"""The error tree, and its only mapping to HTTP statuses and exit codes.
 
-    AuditlaneError               what nothing below names
-    ├── ConfigError              settings, command-line arguments, files an operator wrote
-    │   └── MissingExtra         a subcommand whose optional dependencies are not installed
-    ├── InvalidInput             what a caller sent
-    │   ├── InvalidEvent         an event that breaks the contract; names the field
-    │   │   └── EventTooLarge    an event that is larger than the limit
-    │   ├── BodyTooLarge         a request's body that is larger than the limit
-    │   ├── MediaTypeUnsupported  a request's body in a form that is not read there
+    AuditlaneError               any error not listed below
+    ├── ConfigError              an invalid setting, command-line argument or operator's file
+    │   └── MissingExtra         the optional dependencies of a subcommand are not installed
+    ├── InvalidInput             invalid input from a caller
+    │   ├── InvalidEvent         an event that breaks its contract; names the field
+    │   │   └── EventTooLarge    an event that exceeds the size limit
+    │   ├── BodyTooLarge         a request body that exceeds the size limit
+    │   ├── MediaTypeUnsupported  a request body of a media type that the route does not accept
     │   ├── InvalidFilter        an unknown or malformed filter
-    │   ├── InvalidCursor        a cursor that we did not sign, or for another query
-    │   ├── RangeNotSatisfiable  a range of a file's bytes of which none is there
-    │   ├── QueryTooLarge        a query that needed more time or memory than it may
-    │   ├── PreconditionMissing  a replacement that does not say which version it replaces
-    │   ├── ImportIncomplete     an import in which some lines were refused
-    │   └── ReplayIncomplete     a replay after which some dead letters stay
-    ├── Unauthenticated          no credential, or one that does not verify
-    │   └── TokenExpired         it verified once
-    ├── Forbidden                a credential without the permission
-    │   ├── WrongTenant          a credential for another tenant
-    │   └── LogsDisabled         audit logs are switched off for this tenant; its events are recorded all the same
-    ├── NotFound                 there is no such event, key or dead letter for this caller
-    ├── Conflict                 somebody else was first, or the thing exists already
-    │   ├── PreconditionFailed   what was to be replaced was changed by somebody else meanwhile
+    │   ├── InvalidCursor        a cursor with an invalid signature, or of another query
+    │   ├── RangeNotSatisfiable  a byte range that lies outside the file
+    │   ├── QueryTooLarge        a query that exceeded its time or memory limit
+    │   ├── PreconditionMissing  a replacement that does not name the version it replaces
+    │   ├── ImportIncomplete     an import in which some lines were rejected
+    │   └── ReplayIncomplete     a replay that left some dead letters open
+    ├── Unauthenticated          a missing or invalid credential
+    │   └── TokenExpired         a token that was valid and has expired
+    ├── Forbidden                a credential without the required permission
+    │   ├── WrongTenant          a credential of another tenant
+    │   └── LogsDisabled         audit logs are switched off for this tenant; its events are still recorded
+    ├── NotFound                 this caller has no such event, key or dead letter
+    ├── Conflict                 another caller was first, or the object already exists
+    │   ├── PreconditionFailed   the object to replace was changed by another caller in the meantime
     │   ├── EventsConflict       events of one tenant, id and time have different contents; all are kept
-    │   ├── FieldConflict        a field that is there already, or that cannot become what was asked for
-    │   ├── TooManyVersions      a contract was changed as often as it may be
-    │   ├── TooManyExports       a tenant has as many export jobs as it may have
+    │   ├── FieldConflict        a field that already exists, or cannot be changed as requested
+    │   ├── TooManyVersions      a contract that has reached its limit of versions
+    │   ├── TooManyExports       a tenant that has reached its limit of export jobs
     │   ├── AlreadyRunning       another process owns the data directory
-    │   ├── PortInUse            a port that was asked for is taken
-    │   ├── Drift                a topic, subject or table differs from what the settings say
+    │   ├── PortInUse            a requested port is already in use
+    │   ├── Drift                a topic, subject or table differs from the settings
     │   └── SchemaTooNew         the store was migrated by a newer auditlane
-    ├── RateLimited              a client that sends more than it may; nothing was accepted
-    ├── BufferFull               the SDK's buffer has no room; nothing was accepted
-    ├── DeliveryFailed           Kafka did not acknowledge; names the event
+    ├── RateLimited              a client that exceeded its rate limit; nothing was accepted
+    ├── BufferFull               the SDK's buffer is full; nothing was accepted
+    ├── DeliveryFailed           Kafka did not acknowledge an event; names it
     ├── ClientClosed             the client was used after `close`
-    ├── Unavailable              a part that we depend on is away; a retry may succeed
-    │   ├── Busy                 this process works on as many requests as it takes at once
-    │   ├── KafkaUnavailable     no broker answers
-    │   ├── RegistryUnavailable  the schema registry does not answer
-    │   ├── StoreUnavailable     ClickHouse does not answer
-    │   └── IssuerUnavailable    the keys of a token issuer cannot be had
-    ├── RegistryRefused          the registry answered, and said no
+    ├── Unavailable              a dependency is unavailable; a retry may succeed
+    │   ├── Busy                 this process has reached its limit of concurrent requests
+    │   ├── KafkaUnavailable     no broker responds
+    │   ├── RegistryUnavailable  the schema registry does not respond
+    │   ├── StoreUnavailable     ClickHouse does not respond
+    │   └── IssuerUnavailable    the signing keys of a token issuer cannot be fetched
+    ├── RegistryRefused          the schema registry refused the request
     │   ├── SchemaNotFound       no such id, subject or version
-    │   └── SchemaIncompatible   a version that older readers could not follow
-    ├── StoreRefused             ClickHouse answered, and said no
-    ├── PartFailed               an embedded part could not be started
-    ├── Halted                   a partition stopped because going on would lose or double events
-    └── Unreconciled             Kafka and the store do not agree: something is missing, extra or doubled
+    │   └── SchemaIncompatible   a version that breaks the subject's compatibility level
+    ├── StoreRefused             ClickHouse refused the request
+    ├── PartFailed               an embedded service could not be started
+    ├── Halted                   a partition is halted, since continuing would lose or duplicate events
+    └── Unreconciled             Kafka and the store disagree: events are missing, extra or duplicated
 
-Every error carries a stable `code`; the message says what is wrong and, where we know it, `fix` says what to do.
+Every error carries a stable `code`; the message states what is wrong and `fix`, where one is known, what to do.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ from auditlane.runtime.messages import sayable
 
 
 class AuditlaneError(Exception):
-    """The root of every error that we raise on purpose."""
+    """The base class of every error that auditlane raises deliberately."""
 
     code: ClassVar[str] = "INTERNAL"
 
@@ -106,10 +106,10 @@ class MediaTypeUnsupported(InvalidInput):
 
 
 class InvalidFilter(InvalidInput):
-    """`column` is the place in a query of the query language, counted from 1.
+    """`column` is the position of the mistake in a query of the query language, counted from 1.
 
-    `reason` is stable, and `arguments` are what its sentence is about: with them it can be said in any language. Both
-    are empty where a filter is wrong in another way than a query can be.
+    `reason` is a stable identifier and `arguments` are the values of its sentence, so that it can be translated. Both
+    are empty for a mistake outside the query language.
     """
 
     code = "FILTER_INVALID"
@@ -135,7 +135,7 @@ class InvalidCursor(InvalidInput):
 
 
 class RangeNotSatisfiable(InvalidInput):
-    """`size` is how many bytes there are."""
+    """`size` is the file's size in bytes."""
 
     code = "RANGE_NOT_SATISFIABLE"
 
@@ -269,7 +269,7 @@ class IssuerUnavailable(Unavailable):
 
 
 class RegistryRefused(AuditlaneError):
-    """`status` is the HTTP status of the answer, 0 where it is not known."""
+    """`status` is the HTTP status of the response, 0 if unknown."""
 
     code = "REGISTRY_REFUSED"
 
@@ -302,8 +302,8 @@ class Unreconciled(AuditlaneError):
     code = "UNRECONCILED"
 
 
-# (HTTP status, exit code) of each branch; a class without a line of its own takes its parent's.
-# Exit codes: 1 failed, 2 usage or configuration, 3 bad input, 4 not permitted, 5 conflict, 6 a part is away.
+# (HTTP status, exit code) of each branch; a class without an entry inherits its parent's.
+# Exit codes: 1 failed, 2 usage or configuration, 3 bad input, 4 not permitted, 5 conflict, 6 unavailable.
 _MAPPING: dict[type[AuditlaneError], tuple[int, int]] = {
     AuditlaneError: (500, 1),
     ConfigError: (500, 2),
@@ -333,10 +333,10 @@ def _mapped(error: type[AuditlaneError]) -> tuple[int, int]:
 
 
 def http_status(error: AuditlaneError | type[AuditlaneError]) -> int:
-    """The HTTP status an error answers with."""
+    """Return the HTTP status of responses that report this error."""
     return _mapped(error if isinstance(error, type) else type(error))[0]
 
 
 def exit_code(error: AuditlaneError | type[AuditlaneError]) -> int:
-    """The process exit code an error ends a command with."""
+    """Return the exit code of a command that fails with this error."""
     return _mapped(error if isinstance(error, type) else type(error))[1]

@@ -1,4 +1,4 @@
-"""Places where a test makes the worker die or freeze: off unless AUDITLANE_FAILPOINT names one.
+"""Points at which a test kills or freezes the worker: off unless AUDITLANE_FAILPOINT names one.
 
 `after_intent:kill` kills the process (SIGKILL) the first time it gets there, `after_intent:stop:3` freezes it (SIGSTOP)
 the third time. The names are those of the protocol's steps: before_ and after_ intent, insert, letters, complete; and
@@ -24,7 +24,7 @@ _SIGNALS: Final = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
 
 
 class Failpoints:
-    """`hit(name)` does nothing unless this name was asked for."""
+    """`hit(name)` does nothing unless the specification names this failpoint."""
 
     def __init__(self, spec: str = "") -> None:
         name, _, rest = spec.partition(":")
@@ -45,7 +45,7 @@ class Failpoints:
         return cls(os.environ.get(VARIABLE, ""))
 
     def hit(self, name: str) -> None:
-        """Say that execution is here."""
+        """Report that execution has reached this failpoint."""
         if name != self._name or self._signal is None:
             return
         with self._lock:

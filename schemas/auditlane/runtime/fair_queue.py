@@ -1,4 +1,4 @@
-"""Queues each tenant's requests for a shared resource separately, so that one tenant's crowd does not delay others."""
+"""Queue each tenant's requests for a shared resource separately, so that one tenant's burst does not delay others."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 
 
 class FairQueue:
-    """At most `at_once` of a tenant go on to what is shared; the others of it wait in its own line. Of one event
-    loop."""
+    """Admits at most `at_once` requests of a tenant at a time; the others wait in that tenant's queue. For use in one
+    event loop."""
 
     def __init__(self, at_once: int) -> None:
         self._at_once = at_once
@@ -17,7 +17,7 @@ class FairQueue:
 
     @asynccontextmanager
     async def of(self, tenant: str) -> AsyncIterator[None]:
-        """Hold one of the tenant's places; without a tenant there is no line."""
+        """Hold one of the tenant's places; a request without a tenant does not queue."""
         if not tenant:
             yield
             return

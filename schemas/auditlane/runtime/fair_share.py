@@ -1,9 +1,9 @@
-"""How much of a process's work each tenant causes, so that one that causes most of it waits while others ask.
+"""Fair shares of a process: a tenant that causes most of the work waits while other tenants have requests.
 
-A bound on requests or bytes does not bound what they cost: CPU time does, on the event loop that every answer passes
-through and in the threads that share its interpreter, and in ClickHouse, which queries keep busy. Each tenant's work
-drains at a fixed rate, as in a leaky bucket; a request of a tenant whose bucket is full waits for its turn, and is
-refused only when that would take too long.
+A bound on requests or bytes does not bound their cost. CPU time does: on the event loop that serves every response, in
+the threads that share its interpreter, and in ClickHouse. Each tenant's work drains at a fixed rate, as in a leaky
+bucket; a request of a tenant whose bucket is full waits for its turn, and is refused only if the wait would be too
+long.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 
-WINDOW_S: Final = 2.0  # the work of so many seconds may be caused at once
-ALONE_S: Final = 5.0  # a tenant waits for nobody when no other has asked for so long
-LONGEST_S: Final = 10.0  # that one request waits
-_OWED_S: Final = 15.0  # of waiting; what a tenant causes beyond that is forgotten
-KEPT: Final = 10_000  # tenants; with one more, all begin anew
-FIRST_S: Final = 0.05  # of work that a tenant's first requests are taken to cost, until it is known
-_WEIGHT: Final = 0.2  # of the newest request in the mean of what a request costs
+WINDOW_S: Final = 2.0  # the burst, in seconds of work, that a tenant may cause without waiting
+ALONE_S: Final = 5.0  # a tenant does not wait if no other tenant had a request for this long
+LONGEST_S: Final = 10.0  # the longest wait of a request
+_OWED_S: Final = 15.0  # of waiting; work that a tenant causes beyond that is not counted
+KEPT: Final = 10_000  # tenants; one more resets the account of every tenant
+FIRST_S: Final = 0.05  # the assumed cost, in seconds of work, of a tenant's first requests
+_WEIGHT: Final = 0.2  # of the newest request in the moving mean of a request's cost
 T = TypeVar("T")
 
 
 @dataclass(slots=True)
 class _Used:
-    """`paid_at` is when the work that was caused so far has drained; `mean` is what a request costs, in seconds."""
+    """`paid_at` is when the work caused so far will have drained; `mean` is the cost of a request in seconds."""
 
     paid_at: float
     at: float
@@ -37,8 +37,8 @@ class _Used:
 
 @dataclass(slots=True)
 class Shares:
-    """`most` is how many seconds of work a second a tenant may cause without waiting for anybody. Times are seconds on
-    one clock that is passed in. May be used from several threads."""
+    """`most` is the work that a tenant may cause without waiting, in seconds per second. Times are seconds on one
+    clock, passed in by the caller. Thread-safe."""
 
     most: float
     _tenants: dict[str, _Used] = field(default_factory=dict)
@@ -50,14 +50,13 @@ class Shares:
             self._add(self._of(tenant, now), seconds, now)
 
     def wait_s(self, tenant: str, now: float) -> float:
-        """How long the tenant waits until what it caused has drained: 0 below `most`, or without others."""
+        """Return the seconds until the tenant's work has drained: 0 if it is below `most`, or no other is active."""
         with self._lock:
             return self._wait_s(tenant, now)
 
     def reserve(self, tenant: str, now: float) -> tuple[float, float]:
-        """A turn for a request: how long it waits, and the seconds of work that are charged for it in advance, at most
-        the mean of the tenant's requests. `settle` takes these back. More than `LONGEST_S` to wait: nothing is charged,
-        as it has no turn."""
+        """Return a request's wait and the seconds of work that were charged for it in advance, at most the mean of the
+        tenant's requests; `settle` refunds them. Nothing is charged for a wait above `LONGEST_S`: it gets no turn."""
         with self._lock:
             wait_s = self._wait_s(tenant, now)
             used = self._of(tenant, now)
@@ -66,8 +65,8 @@ class Shares:
             return wait_s, self._add(used, used.mean, now)
 
     def settle(self, tenant: str, expected: float, cost: float | None, now: float) -> None:
-        """Take back what was charged in advance. `cost` is what the request was charged for instead; None: it had no
-        turn, and so tells nothing of what others will cost."""
+        """Refund the advance charge. `cost` is the request's actual charge, None if it had no turn: it then does not
+        count towards the mean."""
         with self._lock:
             used = self._of(tenant, now)
             if cost is not None:
@@ -83,7 +82,7 @@ class Shares:
         return used
 
     def _add(self, used: _Used, seconds: float, now: float) -> float:
-        """Returns how much of it was added: what a tenant owes is bounded."""
+        """Add work, and return how much of it was added: a tenant's debt is bounded."""
         before = max(used.paid_at, now)
         used.paid_at = min(before + seconds / self.most, max(before, now + WINDOW_S + _OWED_S))
         used.at = now
@@ -99,8 +98,7 @@ class Shares:
 
 @dataclass(slots=True)
 class Share:
-    """What one request takes of its tenant's share. Without a tenant, which is learnt later or never, it costs nobody
-    anything and waits for nobody."""
+    """One request's part of its tenant's share. While its tenant is unknown it is not charged and does not wait."""
 
     shares: Shares
     tenant: str = ""
@@ -108,7 +106,7 @@ class Share:
     _expected: float | None = None  # None: nothing is reserved
 
     def reserve(self, tenant: str) -> float:
-        """Take a turn for this request, which is about the tenant; returns how many seconds it waits for it."""
+        """Take a turn for this request of the tenant, and return the seconds that it has to wait."""
         self.tenant = tenant
         if not tenant:
             return 0.0
@@ -116,8 +114,8 @@ class Share:
         return wait_s
 
     def settle(self, *, worked: bool = True) -> None:
-        """The request is answered, or its answer has begun: it has cost what it was charged for, not what was reserved.
-        Without `worked` it is given up before its turn."""
+        """Replace the reservation by the actual charge, once the response has begun. `worked=False`: the request was
+        given up before its turn."""
         if self._expected is not None:
             self.shares.settle(self.tenant, self._expected, self._cost if worked else None, time.monotonic())
             self._expected = None
@@ -129,11 +127,11 @@ class Share:
             self.shares.charge(self.tenant, seconds, time.monotonic())
 
     async def pause(self) -> None:
-        """Let others have their turn, for as long as the tenant has to wait. For work in pieces."""
+        """Yield to other tenants for as long as this one has to wait. For work that is done in pieces."""
         await asyncio.sleep(self.shares.wait_s(self.tenant, time.monotonic()) if self.tenant else 0)
 
     def charged(self, work: Callable[[], T]) -> Callable[[], T]:
-        """`work` as something that runs in a thread and is charged for."""
+        """Wrap `work`, which runs in a thread, so that its CPU time is charged."""
 
         def run() -> T:
             began = time.thread_time()
@@ -145,24 +143,24 @@ class Share:
         return run
 
 
-CURRENT: Final[ContextVar[Share | None]] = ContextVar("share", default=None)  # of the request that is answered
-READS: Final[ContextVar[Share | None]] = ContextVar("reads", default=None)  # … of what it has ClickHouse do
+CURRENT: Final[ContextVar[Share | None]] = ContextVar("share", default=None)  # of the current request
+READS: Final[ContextVar[Share | None]] = ContextVar("reads", default=None)  # of its work in ClickHouse
 
 
 def current() -> Share:
-    """The share of the request that is answered; outside of requests one that costs nobody anything."""
+    """Return the share of the current request; outside of requests, one that charges no tenant."""
     return CURRENT.get() or Share(Shares(1.0))
 
 
 def reads() -> Share:
-    """The same for the work that the request causes in ClickHouse."""
+    """Return the share of the current request for its work in ClickHouse."""
     return READS.get() or Share(Shares(1.0))
 
 
 class Timed(Generic[T]):
-    """Awaits `work`; after each of its steps on the event loop `charge` is told the CPU seconds that the step took.
+    """Awaits `work`, and calls `charge` with the CPU seconds of each of its steps on the event loop.
 
-    The steps of another task that `work` begins are not its own: wrap that task's work as well."""
+    Steps of other tasks that `work` starts are not included: wrap their work as well."""
 
     def __init__(self, work: Coroutine[Any, Any, T], charge: Callable[[float], None]) -> None:
         self._work = work
@@ -182,5 +180,5 @@ class Timed(Generic[T]):
             thrown, sent = None, None
             try:
                 sent = yield waits_for
-            except BaseException as error:  # a cancellation, above all, is the work's to handle
+            except BaseException as error:  # above all a cancellation, which the work has to handle
                 thrown = error

@@ -1,4 +1,4 @@
-"""Files of ours: nobody else's to read, and the small ones written whole or not at all."""
+"""Write auditlane's own files: readable by their owner only, and small ones replaced atomically."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ from pathlib import Path
 
 
 def private() -> None:
-    """From now on what this process and those that it starts create is readable by their user alone."""
+    """Set the umask so that files created by this process and its children are accessible to their owner only."""
     os.umask(0o077)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replace a file atomically; a reader sees the old text or the new, and after a power loss the new one is there.
-    Only its owner may read it.
+    """Replace a file atomically and durably: readers see the old text or the new, also after a power loss.
 
-    A link stays, and the file that it leads to is replaced. Raises OSError.
+    Only its owner may read it. If `path` is a symbolic link, its target is replaced. Raises OSError.
     """
     path = path.resolve()
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -35,7 +34,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Write the folder's names to the disk: what was renamed there is there after a power loss. Raises OSError."""
+    """Sync the folder to disk, so that renames in it survive a power loss. Raises OSError."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

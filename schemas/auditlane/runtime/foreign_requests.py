@@ -1,5 +1,5 @@
-"""Requests that a browser on this machine sends for somebody else: for a page of another site, or to a foreign name
-that leads here (DNS rebinding). What listens on the loopback interface refuses them."""
+"""Detect requests that a browser on this machine sends on behalf of another site: a cross-site request, or one to a
+foreign host name that resolves to this machine (DNS rebinding). Servers on the loopback interface refuse them."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from auditlane.runtime.validators import is_loopback
 
 
 def is_foreign(hosts: Iterable[str], origins: Iterable[str], own: Collection[str] = ()) -> bool:
-    """Whether one of these `Host` or `Origin` headers names neither this machine nor one of the host names `own`.
+    """Return whether one of these `Host` or `Origin` headers names neither this machine nor a host name in `own`.
 
-    A request without them comes from no browser and is not foreign.
+    A request without these headers does not come from a browser and is not foreign.
     """
     names = [_host(f"//{host}") for host in hosts] + [_host(origin) for origin in origins]
     return not all(name and (name in own or is_loopback(name)) for name in names)
 
 
 def _host(url: str) -> str:
-    """The host name of a URL; empty when it has none that could be read, as the origin `null` of a sandboxed page."""
+    """Return a URL's host name; empty if it has none, such as the origin `null` of a sandboxed page."""
     try:
         return urlsplit(url).hostname or ""
     except ValueError:

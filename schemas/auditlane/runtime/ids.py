@@ -1,4 +1,4 @@
-"""Event ids: UUIDv7 for new events, UUIDv5 for events that must get the same id each time they are read."""
+"""Event ids: UUIDv7 for new events, UUIDv5 for imported events that must get the same id on every import."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import threading
 import time
 import uuid
 
-# The namespace of every deterministic id of ours; changing it would double what was imported before.
+# The namespace of all our deterministic ids; changing it would duplicate events that were imported before.
 NAMESPACE = uuid.UUID("6ba6d8a5-5b1a-5f0e-9c6b-1f3f0d7e3a11")
 
-_lock = threading.RLock()  # a signal handler may ask for an id while the thread that it interrupts asks for one
+_lock = threading.RLock()  # reentrant: a signal handler may interrupt the thread inside `uuid7` and call it too
 _last = 0
-# Its own, which no program seeds by accident; reading the system's randomness for each id costs more than all the rest.
-_random = random.Random()  # noqa: S311 - an id is to be unique, not secret
+# Private, so that no program seeds it by accident. os.urandom for each id would cost more than everything else here.
+_random = random.Random()  # noqa: S311 - ids must be unique, not secret
 
 
 def _after_fork() -> None:
-    """In a forked child: ids of its own, and a lock that no thread of the parent's holds."""
+    """Reseed in a forked child, and replace the lock, which a thread of the parent may have held."""
     global _lock
     _lock = threading.RLock()
     _random.seed()
@@ -28,7 +28,7 @@ os.register_at_fork(after_in_child=_after_fork)
 
 
 def uuid7() -> str:
-    """A time-ordered UUID (RFC 9562, version 7), lower case; increasing within one process.
+    """Return a time-ordered UUID (RFC 9562, version 7) in lower case; strictly increasing within one process.
 
     The 12 bits after the milliseconds count sub-milliseconds and grow by at least one, as the RFC's method 3 allows.
     """
@@ -43,5 +43,5 @@ def uuid7() -> str:
 
 
 def uuid5(*parts: str) -> str:
-    """The UUIDv5 of the parts in our namespace, each length-prefixed so that ("a", "bc") differs from ("ab", "c")."""
+    """Return the UUIDv5 of the parts in our namespace, length-prefixed so that ("a", "bc") differs from ("ab", "c")."""
     return str(uuid.uuid5(NAMESPACE, "".join(f"{len(part)}:{part}" for part in parts)))

@@ -21,7 +21,7 @@ def configure(level: str = "info", *, json: bool | None = None) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         *([structlog.processors.format_exc_info] if as_json else []),
     ]
-    # Plain tracebacks: the pretty ones draw local variables, and those may be secrets.
+    # Plain tracebacks: the pretty ones show local variables, which may be secrets.
     console = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     renderer: Any = structlog.processors.JSONRenderer() if as_json else console
     structlog.configure(
@@ -40,9 +40,9 @@ def configure(level: str = "info", *, json: bool | None = None) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    logging.getLogger("urllib3").setLevel(logging.ERROR)  # its retries are told by whoever asked
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # its callers log retries themselves
 
 
 def get(name: str) -> Any:
-    """A logger bound to the name of its part: `log = get("worker")`, then `log.info("range.stored", rows=12)`."""
+    """Return a logger bound to a component: `log = get("worker")`, then `log.info("range.stored", rows=12)`."""
     return structlog.get_logger(name).bind(part=name)

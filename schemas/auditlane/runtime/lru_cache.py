@@ -1,4 +1,4 @@
-"""A thread-safe cache that keeps the entries used last, within a bound."""
+"""A thread-safe, bounded LRU cache."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ D = TypeVar("D")
 
 
 class LruCache(Generic[K, V]):
-    """`most` is the sum of all entries' weights, one each by default. The entry used longest ago goes first.
+    """`most` bounds the sum of all entries' weights, 1 each by default. The least recently used entry is evicted first.
 
-    One that is heavier than `most` is kept alone. No value is None. What a signal handler puts while it interrupts a
-    change is not kept.
+    An entry heavier than `most` is kept alone. Values must not be None. A `put` from a signal handler that interrupts
+    another change is ignored.
     """
 
     def __init__(self, most: int, *, weight: Callable[[V], int] = lambda value: 1) -> None:
@@ -32,18 +32,18 @@ class LruCache(Generic[K, V]):
     @overload
     def get(self, key: K, default: D) -> V | D: ...
     def get(self, key: K, default: Any = None) -> Any:
-        """The value, else the default: it was never kept, or is not any more."""
+        """Return the cached value, or the default if there is none."""
         value = self._entries.get(key)
         if value is None:
             return default
         try:  # noqa: SIM105  `suppress` costs more than all the rest, for each event
             self._entries.move_to_end(key)
-        except KeyError:  # another thread's `put` made it go just now
+        except KeyError:  # another thread's `put` has just evicted it
             pass
         return value
 
     def put(self, key: K, value: V) -> None:
-        """Keep the value, in place of one that is there."""
+        """Store the value, replacing any earlier one."""
         with self._lock:
             if self._changing:
                 return
@@ -58,17 +58,17 @@ class LruCache(Generic[K, V]):
                 self._changing = False
 
     def pop(self, key: K) -> None:
-        """Keep it no longer."""
+        """Remove the entry, if there is one."""
         with self._lock:
             self._drop(key)
 
     def after_fork(self) -> None:
-        """In a forked child: a thread of the parent's may have held the lock."""
+        """Replace the lock in a forked child, since a thread of the parent may have held it."""
         self._lock = threading.RLock()
         self._changing = False
 
     def keys(self) -> list[K]:
-        """Those of the entries, the one used last at the end."""
+        """Return the keys, most recently used last."""
         with self._lock:
             return list(self._entries)
 

@@ -1,4 +1,4 @@
-"""What is wrong with a value, in plain words that every answer can carry."""
+"""Describe what is wrong with a value, in plain words and valid UTF-8."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Final
 
 _WORDS: Final = {
     "missing": "is missing",
-    "extra_forbidden": "is not known here",
+    "extra_forbidden": "is not a known field",
     "string_type": "must be text",
     "string_sub_type": "must be text",
     "string_unicode": "must be text in UTF-8",
@@ -41,21 +41,23 @@ _WORDS: Final = {
 
 
 def sayable(text: str) -> str:
-    """The text in UTF-8's reach: half a surrogate pair, which a value that is quoted may hold, as its escape."""
+    """Return `text` with lone surrogates, which UTF-8 cannot encode, replaced by their escapes."""
     return text if text.isascii() else text.encode(errors="backslashreplace").decode()
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """`Did you mean actor_id?` where one of the known names is close to this one, else nothing."""
-    from difflib import get_close_matches  # only what is wrong needs it
+    """Return `Did you mean actor_id?` if one of the known names is close to this one, else an empty text."""
+    from difflib import get_close_matches  # imported only when there is a mistake to report
 
     close = get_close_matches(name, list(known), 1)
     return f"Did you mean {close[0]}?" if close else ""
 
 
 def plain(problem: Mapping[str, Any]) -> str:
-    """A problem of pydantic's as the end of the sentence that its place begins: `is missing`, `must be text`; that of
-    our own validators, and one we have no words for, as it is said."""
+    """Describe a pydantic problem as the end of a sentence that begins with the field: `is missing`, `must be text`.
+
+    Messages of our own validators, and those of types not listed above, are returned unchanged.
+    """
     kind, context = str(problem["type"]), problem.get("ctx") or {}
     if kind.startswith(("datetime", "timezone")):
         return "must be a time with its offset from UTC (RFC 3339), such as 2024-05-01T12:00:00Z"

@@ -1,4 +1,4 @@
-"""Child processes of this one: tethered to it, apart from the terminal's signals, their output in a file."""
+"""Start child processes that are tethered to this one, shielded from the terminal's signals, with output to a file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TETHER = Path(__file__).with_name("tether.py")
 
 @cache
 def _pipe() -> tuple[int, int]:
-    """For platforms without a parent-death signal: reading end for the children, writing end kept for our life."""
+    """Return a pipe for platforms without a parent-death signal: children read it, this process keeps its end open."""
     return os.pipe()
 
 
@@ -30,11 +30,12 @@ def start(
     inherit_errors: bool = False,
     pass_fds: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
-    """Start a program that the kernel kills when we die. Call it from the main thread: the knot is to the thread.
+    """Start a program that the kernel kills when this process dies. Call it from the main thread: the tether is bound
+    to the calling thread.
 
-    It gets a session of its own, so that Ctrl-C reaches only us. `env` is all of its environment. Its output is
-    appended to the file `output`; with `pipe_output` only what it writes to stderr, and stdout can be read by us.
-    With `inherit_errors`, and no `output`, it writes to our own stderr. It inherits the descriptors `pass_fds`.
+    The program gets its own session, so that Ctrl-C reaches only this process. `env` is its complete environment. Its
+    output is appended to the file `output`; with `pipe_output` only its stderr is, and its stdout is a pipe. With
+    `inherit_errors` and without `output` it writes to this process's stderr. It inherits the descriptors `pass_fds`.
     """
     watched = -1 if sys.platform == "linux" else _pipe()[0]
     log = output.open("ab") if output else None
@@ -55,7 +56,7 @@ def start(
 
 
 def send(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    """Signal a child; one that has ended is left alone. SIGKILL goes to all of its session."""
+    """Send a signal to a child unless it has exited. SIGKILL goes to its whole session."""
     if process.poll() is not None:
         return
     with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -66,7 +67,7 @@ def send(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
 
 
 def stop(process: subprocess.Popen[bytes], grace_s: float) -> None:
-    """End a child: SIGTERM, and after `grace_s` seconds SIGKILL; returns when it has ended."""
+    """Send SIGTERM, and SIGKILL after `grace_s` seconds. Returns once the child has exited."""
     send(process, signal.SIGTERM)
     try:
         process.wait(grace_s)
@@ -76,6 +77,6 @@ def stop(process: subprocess.Popen[bytes], grace_s: float) -> None:
 
 
 def end_session(pid: int) -> None:
-    """Kill what an ended child left behind in its session."""
+    """Kill the processes that an exited child left behind in its session."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)

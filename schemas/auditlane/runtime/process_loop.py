@@ -1,4 +1,4 @@
-"""Runs the processes of a plan: one loop that starts, signals and reaps them. What to do next is decided by `Plan`."""
+"""Run the processes of a plan: one loop that starts, signals and reaps them. `Plan` decides what to do next."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from auditlane.runtime.process_plan import Action, Plan, Verb
 
 
 class ProcessLoop(ABC):
-    """Use from the main thread: children are tied to the thread that starts them, and signals arrive there.
+    """Use it from the main thread: children are tethered to the thread that starts them, and signals arrive there.
 
-    A subclass says how a service is started and what follows from its end. Whatever happens in another thread or in a
-    signal handler is posted as a callable and runs on the loop.
+    A subclass defines how a service is started and how its exit is handled. Events of other threads and of signal
+    handlers are posted as callables and run on the loop.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -35,17 +35,17 @@ class ProcessLoop(ABC):
 
     @abstractmethod
     def _exited(self, name: str, pid: int, code: int) -> None:
-        """Tell the plan that a service has ended; `pid` is 0 for one without a process."""
+        """Report to the plan that a service has exited; `pid` is 0 for a service without a process."""
 
     def _read_output(self, name: str, child: subprocess.Popen[bytes]) -> None:  # noqa: B027 - nothing, unless it is piped
         """Read what a child writes until it closes its output. Runs in the child's own thread."""
 
     def _after_actions(self) -> float:
-        """Do what is to be done after each round of actions; returns when to do so again at the latest."""
+        """Run after each round of actions; returns the latest time of the next call."""
         return inf
 
     def _loop(self) -> None:
-        """Run until the plan is finished. SIGINT, SIGTERM and a closed terminal ask for that."""
+        """Run until the plan is finished. SIGINT, SIGTERM and SIGHUP (a closed terminal) request that."""
         with self._signals():
             try:
                 while True:
@@ -58,7 +58,7 @@ class ProcessLoop(ABC):
                     if not actions:  # an action that failed may have changed the plan
                         self._wait(again_at)
             finally:
-                for child in self._running.values():  # only after an error of ours
+                for child in self._running.values():  # only after an unexpected error
                     process.send(child, signal.SIGKILL)
 
     def _act(self, action: Action) -> None:
@@ -70,7 +70,7 @@ class ProcessLoop(ABC):
             self._exited(action.name, 0, 1)
 
     def _started(self, name: str, child: subprocess.Popen[bytes]) -> None:
-        """Watch a child that was started."""
+        """Watch a child that has been started."""
         self._running[name] = child
 
         def watch() -> None:
@@ -81,11 +81,11 @@ class ProcessLoop(ABC):
         threading.Thread(target=watch, name=f"watch-{name}", daemon=True).start()
 
     def _post(self, event: Callable[[], None]) -> None:
-        """Run this on the loop. `SimpleQueue.put` is the one queue operation that a signal handler may use."""
+        """Run `event` on the loop. `SimpleQueue.put` is the only queue operation that is safe in a signal handler."""
         self._events.put(event)
 
     def _wait(self, again_at: float) -> None:
-        """Run the next event, or return when the plan or `again_at` says so."""
+        """Run the next event, or return at the plan's next deadline or at `again_at`."""
         deadline = self._plan.wake_at()
         wake = again_at if deadline is None else min(deadline, again_at)
         try:
@@ -103,7 +103,7 @@ class ProcessLoop(ABC):
                 self._exited(name, child.pid, code)
 
     def _stop(self) -> None:
-        """Ask all to end; when asked again, kill them."""
+        """Stop every process; kill them on the second request."""
         stop = self._plan.force if self._stop_requested else self._plan.stop
         self._stop_requested = True
         stop(time.monotonic())
@@ -113,7 +113,7 @@ class ProcessLoop(ABC):
         before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
         try:
             for number, handler in before.items():
-                if handler is not signal.SIG_IGN:  # as `nohup` asks for
+                if handler is not signal.SIG_IGN:  # `nohup` ignores SIGHUP
                     signal.signal(number, lambda *_: self._post(self._stop))
             yield
         finally:

@@ -1,12 +1,12 @@
-"""What to do next with processes that need one another: start, restart, stop, give up. Pure: states and time in,
-actions out.
+"""Decide what to do next with processes that depend on one another: start, restart, stop, give up. Pure: states and
+time in, actions out.
 
     waiting ──▶ starting ──▶ ready ──▶ stopping ──▶ stopped
                  │   ▲          │
-                 ▼   │          │ (it died)          a one-shot ends as `done`
+                 ▼   │          │ (it exited)        a one-shot ends as `done`
                restarting ◀─────┘
 
-A service starts when all that it depends on is ready, at its restarts too. Services stop tier by tier, the highest
+A service starts or restarts when all services that it depends on are ready. Services stop tier by tier, the highest
 first.
 """
 
@@ -19,10 +19,10 @@ from enum import StrEnum
 
 class State(StrEnum):
     WAITING = "waiting"  # for a service that it depends on
-    STARTING = "starting"  # it runs and does not answer yet
+    STARTING = "starting"  # running, but not yet ready
     READY = "ready"
-    DONE = "done"  # a one-shot that ended well
-    RESTARTING = "restarting"  # it ended and waits out its back-off
+    DONE = "done"  # a one-shot that succeeded
+    RESTARTING = "restarting"  # exited, waiting for its back-off
     STOPPING = "stopping"
     STOPPED = "stopped"
 
@@ -45,33 +45,33 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class ServiceSpec:
-    """How one service is run. `one_shot`: it runs to its end and is then done."""
+    """How to run one service. A `one_shot` service is done once it has exited with code 0."""
 
     name: str
     depends_on: tuple[str, ...] = ()
     tier: int = 0
     one_shot: bool = False
     start_timeout_s: float = 120.0
-    max_failures: int = 4  # in a row; then the first start of everything is given up
+    max_failures: int = 4  # consecutive; then the initial start of all services is given up
     stop_timeout_s: float = 20.0
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A service that was ready for `stable_after_s` seconds has its failures counted from 0 again."""
+    """The count of a service's failures is reset after it has been ready for `stable_after_s` seconds."""
 
     backoff_initial_s: float = 0.25
     backoff_max_s: float = 15.0
     stable_after_s: float = 10.0
 
     def backoff(self, failures: int) -> float:
-        """Seconds to wait after that many failures in a row (at least one)."""
+        """Return the seconds to wait after this many consecutive failures (at least one)."""
         return min(self.backoff_max_s, self.backoff_initial_s * 2.0 ** min(failures - 1, 16))
 
 
 @dataclass(slots=True)
 class ServiceState:
-    """What is known of one service. `deadline` is when the present state ends at the latest, if it does."""
+    """The current state of one service. `deadline` is the latest end of this state, or None."""
 
     spec: ServiceSpec
     state: State = State.WAITING
@@ -90,8 +90,7 @@ class ServiceState:
 
 
 class Plan:
-    """Feed it what happened, then ask `decide`. `failed` names the service whose first start was
-    given up."""
+    """Report events to it, then call `decide`. `failed` names the service whose initial start was given up."""
 
     def __init__(self, specs: Iterable[ServiceSpec], policy: Policy | None = None) -> None:
         self.services = {spec.name: ServiceState(spec) for spec in specs}
@@ -102,23 +101,23 @@ class Plan:
 
     @property
     def ready(self) -> bool:
-        """Everything is up."""
+        """Whether every service is ready or done."""
         return not self.stopping and all(service.state in _UP for service in self.services.values())
 
     @property
     def finished(self) -> bool:
-        """A stop was asked for and nothing runs any more."""
+        """Whether a stop was requested and no service is running any more."""
         return self.stopping and not any(service.state in _RUNNING for service in self.services.values())
 
     def became_ready(self, name: str, now: float) -> None:
-        """A starting service is ready."""
+        """Record that a starting service is ready."""
         service = self.services[name]
         if service.state is State.STARTING:
             service.enter(State.READY, now)
             self.was_ready = self.was_ready or self.ready
 
     def exited(self, name: str, code: int, now: float) -> None:
-        """A service's process has ended, or could not be started."""
+        """Record that a service's process has exited, or could not be started."""
         service = self.services[name]
         if self.stopping:
             service.enter(State.STOPPED, now)
@@ -137,25 +136,26 @@ class Plan:
             self.stop(now)
 
     def stop(self, now: float) -> None:
-        """Stop everything, in order."""
+        """Stop all services, tier by tier."""
         self.stopping = True
         for service in self.services.values():
             if service.state not in _RUNNING:
                 service.enter(State.STOPPED, now)
 
     def force(self, now: float) -> None:
-        """Stop everything at once: what runs is killed by the next `decide`."""
+        """Stop all services immediately: the next `decide` kills those that are running."""
         self.stop(now)
         for service in self.services.values():
             if service.state in _RUNNING:
                 service.enter(State.STOPPING, now, deadline=now)
 
     def decide(self, now: float) -> list[Action]:
-        """What to do now; the plan assumes that it is done. Ask again after each event and at `wake_at`."""
+        """Return the actions to take now; the plan assumes that they are taken. Call it after each event and at
+        `wake_at`."""
         return self._stop_next(now) if self.stopping else self._start_next(now)
 
     def wake_at(self) -> float | None:
-        """When to ask again even though nothing happened."""
+        """Return when to call `decide` again without an event; None if no state has a deadline."""
         return min(
             (service.deadline for service in self.services.values() if service.deadline is not None), default=None
         )
@@ -164,7 +164,7 @@ class Plan:
         actions = []
         for name, service in self.services.items():
             if service.state is State.STARTING and service.deadline_passed(now):
-                service.deadline = None  # killed once; its end is reported as any other
+                service.deadline = None  # killed only once; its exit is reported like any other
                 actions.append(Action(Verb.KILL, name))
             elif service.state is State.RESTARTING and service.deadline_passed(now):
                 service.enter(State.WAITING, now)

@@ -1,4 +1,4 @@
-"""What a failed step means for the range of messages that it was about."""
+"""The consequence of a failed step for its range of messages."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from enum import StrEnum
 
 
 class Remedy(StrEnum):
-    """What a failed step means for its range. There is none that drops it."""
+    """The consequence of a failed step for its range. None of them drops the range."""
 
-    retry = "retry"  # the part is away or busy: again, later
-    wait = "wait"  # another insert is before it: again soon, and nothing is wrong
-    look = "look"  # whether it happened is not known: again, after a look at what is stored
-    retry_slower = "retry_slower"  # ClickHouse lacks capacity or replicas: again, later, and fewer inserts
-    halt = "halt"  # the same would happen again: stop the partition
+    retry = "retry"  # the service is unavailable or busy: retry later
+    wait = "wait"  # another insert is ahead of this one: retry soon; not an error
+    look = "look"  # the outcome is unknown: retry after checking which rows are stored
+    retry_slower = "retry_slower"  # ClickHouse lacks capacity or replicas: retry later, with fewer inserts
+    halt = "halt"  # a retry would fail in the same way: halt the partition
     open_circuit = "open_circuit"  # too many messages are rejected: halt before anything of the range is written
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A step that failed: the remedy, and the sentence for the log."""
+    """A failed step: its remedy, and a sentence for the log."""
 
     remedy: Remedy
     message: str

@@ -1,6 +1,6 @@
 """Every setting, each read from `AUDITLANE_<NAME>`; the docs' table is generated from these fields.
 
-The groups below only order the table. A setting left empty means: the embedded part, or the default that is named.
+The groups below only order the table. An empty setting selects the embedded service, or the default that it names.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ PREFIX = "AUDITLANE_"
 
 
 def _unless_empty(check: Callable[[str], str]) -> Callable[[str], str]:
-    """Empty stands for the embedded part."""
+    """Apply `check` unless the value is empty, which selects the embedded service."""
     return lambda value: value and check(value)
 
 
 def _outside_the_workers_topics(value: str, info: ValidationInfo) -> str:
-    shared = info.data.get("topic")  # absent when it is wrong itself
+    shared = info.data.get("topic")  # absent if it is invalid itself
     return validators.dead_letter_topic(value, shared) if shared else value
 
 
@@ -40,7 +40,7 @@ def _json_object(value: object) -> object:
 
 
 def _with_an_issuer(value: str, info: ValidationInfo) -> str:
-    """Without an audience every token of the issuer would do, also those that its users have for other services."""
+    """Require an audience: without one, tokens that the issuer made for other services would be accepted too."""
     if info.data.get("oidc_issuer") and not value.strip(" ,"):
         raise ValueError("must name the audience that tokens of AUDITLANE_OIDC_ISSUER have for this service")
     return value
@@ -58,16 +58,16 @@ Port = Annotated[int, Field(ge=0, le=65_535)]
 
 
 def reached(consequence: str) -> Any:
-    """Mark a setting as a budget that keeps one tenant or client from using up what others need.
+    """Mark a setting as a budget that keeps one tenant or client from exhausting a shared resource.
 
-    `consequence` is what happens when the budget is reached; the table in docs/operate/serve.md is generated from it.
-    Pass it as `json_schema_extra`. The default of a budget is never 0 or unlimited.
+    `consequence` states what happens when the budget is reached; the table in docs/operate/serve.md is generated from
+    it. Pass the result as `json_schema_extra`. The default of a budget is never 0 or unlimited.
     """
     return {"budget": consequence}
 
 
 def budget_of(field: FieldInfo) -> str:
-    """What happens when this budget is reached; empty when the setting is not a budget."""
+    """Return what happens when this budget is reached; empty if the setting is not a budget."""
     extra = field.json_schema_extra
     return str(extra.get("budget", "")) if isinstance(extra, dict) else ""
 
@@ -85,7 +85,7 @@ class KafkaSettings(BaseModel):
     topic: Topic = Field("audit.events", description="The shared topic; `<topic>.<tenant>` are dedicated topics.")
     dead_letter_topic: DeadLetterTopic = Field(
         "audit.dead-letters",
-        validate_default=True,  # a topic `audit` has it among its dedicated ones
+        validate_default=True,  # with the topic `audit` the default would be one of its dedicated topics
         description="Where refused messages are kept; neither the topic nor one that begins with `<topic>.`.",
     )
     topic_partitions: int = Field(6, ge=1, description="Partitions of a topic that `init` creates.")
@@ -531,20 +531,20 @@ class Settings(
     LogSettings,
     BaseSettings,
 ):
-    """All settings of one process, read once at its start and passed on."""
+    """All settings of one process, read once at start-up and passed on."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True)
 
 
 def variable(field: str) -> str:
-    """The environment variable of a settings field."""
+    """Return the name of a setting's environment variable."""
     return PREFIX + field.upper()
 
 
 def load(**given: Any) -> Settings:
-    """Read the settings from the environment; `given` (from command-line options) wins where it is not None.
+    """Read the settings from the environment; values of `given` (from command-line options) win unless they are None.
 
-    Raises ConfigError that names every wrong variable at once.
+    Raises ConfigError that names every invalid variable.
     """
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})

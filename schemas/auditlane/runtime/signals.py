@@ -1,19 +1,19 @@
-"""What a process inherits of how signals are handled, which its parent may have set for itself."""
+"""Reset signal dispositions that a process inherits from its parent."""
 
 from __future__ import annotations
 
 import signal
 from typing import Final
 
-# Ignored, these leave a process that cannot wait for its children, or be asked to end. Who ignores SIGINT or SIGHUP
-# (a shell for what runs in the background, nohup) means it.
+# A process that ignores these cannot wait for its children, or be asked to stop. An inherited disposition of SIGINT or
+# SIGHUP stays: a shell (for background jobs) and nohup ignore them on purpose.
 _OURS: Final = (signal.SIGCHLD, signal.SIGTERM)
 
 
 def ordinary() -> None:
-    """Undo what no command of ours can work with: SIGCHLD or SIGTERM ignored, signals blocked.
+    """Restore SIGCHLD and SIGTERM if they are ignored, and unblock all signals: our commands rely on both.
 
-    For the main thread of a process of ours, at its start; what it starts inherits it.
+    Call it in the main thread at start-up; child processes inherit the result.
     """
     for number in _OURS:
         if signal.getsignal(number) is signal.SIG_IGN:

@@ -1,6 +1,6 @@
-"""Records that could not be sent, kept in files until a process sends them.
+"""Spool records that could not be sent to files, until a process sends them.
 
-A record is appended durably and may be sent more than once, so what reads it must know it by an id of its own.
+A record is appended durably and may be sent more than once, so its consumer must deduplicate by the record's own id.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from typing import BinaryIO, Final, Protocol
 
 from auditlane.runtime.ids import uuid7
 
-BATCH: Final = 500  # records that are sent together
+BATCH: Final = 500  # records per call of `send`
 _SUFFIX: Final = ".spool"
 
 Send = Callable[[Sequence[bytes]], bool]
-"""Sends records; true when they are where they belong, every one, so that the file need not be kept for them."""
+"""Sends records; true if all of them have been delivered, so that the spool no longer needs to keep them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Drained:
-    """What a drain came to. `damaged` lines were no records: one at the end of a file is what a crash cut short."""
+    """The result of a drain. `damaged` counts invalid lines; one at the end of a file was cut off by a crash."""
 
     sent: int = 0
     damaged: int = 0
@@ -35,50 +35,50 @@ class Drained:
 
 
 class Spool(Protocol):
-    """Where records wait. Thread-safe."""
+    """A store for records that wait to be sent. Thread-safe."""
 
     def append(self, records: Sequence[bytes]) -> int:
-        """Keep the records, in their order; returns how many there was room for. Durable when it returns.
+        """Append the records in order, durably, and return how many of them there was room for.
 
-        Raises OSError: then none of them is kept.
+        Raises OSError; none of them is kept then.
         """
         ...
 
     def drain(self, send: Send) -> Drained:
-        """Send what waits, also what other processes left. A record is gone once `send` said that it took it."""
+        """Send the waiting records, those of exited processes too. Records are removed once `send` returns true."""
         ...
 
     def size(self) -> int:
-        """Bytes that wait."""
+        """Return the size of the waiting records in bytes."""
         ...
 
 
 class NoSpool:
-    """Keeps nothing."""
+    """A spool without room for any record."""
 
     def append(self, records: Sequence[bytes]) -> int:
-        """There is room for none."""
+        """Keep none of the records."""
         return 0
 
     def drain(self, send: Send) -> Drained:
-        """There is nothing."""
+        """Send nothing."""
         return Drained()
 
     def size(self) -> int:
-        """Nothing waits."""
+        """Return 0."""
         return 0
 
 
 class FileSpool:
-    """One file a process in `folder`, which processes and replicas share: each holds the lock of the file that it
-    writes, and a file without a locker is anybody's to drain.
+    """One file per process in `folder`, which processes and replicas share. Each process holds a lock on the file that
+    it writes; any process may drain an unlocked file.
 
-    A line is a CRC-32 of the record in hexadecimal, a space, and the record, which holds no line break. Files are
-    readable by their owner alone.
+    A line is the record's CRC-32 in hexadecimal, a space, and the record, which must not contain a line break. Files
+    are readable by their owner only.
     """
 
     def __init__(self, folder: Path, *, most_bytes: int) -> None:
-        """`most_bytes` bounds all files of the folder together. The folder is made when it is needed."""
+        """`most_bytes` bounds all files in the folder together. The folder is created when it is first needed."""
         self._folder = folder
         self._most_bytes = most_bytes
         self._lock = threading.Lock()
@@ -103,7 +103,7 @@ class FileSpool:
         return len(lines)
 
     def drain(self, send: Send) -> Drained:
-        """See Spool. Ends at the first file that `send` did not take whole; the next drain begins with it.
+        """See Spool. Ends at the first file that `send` did not deliver completely; the next drain begins with it.
 
         Raises OSError.
         """
@@ -144,12 +144,12 @@ class FileSpool:
                 view = view[os.write(self._descriptor, view) :]
             os.fsync(self._descriptor)
         except OSError:
-            with contextlib.suppress(OSError):  # a disk that is full: half a record is none
+            with contextlib.suppress(OSError):  # on a full disk: remove the incomplete record
                 os.ftruncate(self._descriptor, end)
             raise
 
     def _opened(self) -> int:
-        """A new file, which has its name only once it is locked: nobody drains it before."""
+        """Create a file. It gets its final name only once it is locked, so that no other process drains it before."""
         if not self._folder.exists():
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             _give(self._folder, like=self._folder.parent)
@@ -167,7 +167,7 @@ class FileSpool:
         return descriptor
 
     def _release(self) -> None:
-        """From now on the file of this process is as everybody's."""
+        """Unlock this process's file, so that any process may drain it."""
         with self._lock:
             if self._descriptor >= 0:
                 os.close(self._descriptor)
@@ -176,12 +176,12 @@ class FileSpool:
 
 def _line(record: bytes) -> bytes:
     if b"\n" in record:
-        raise ValueError("A record has no line break.")
+        raise ValueError("A record must not contain a line break.")
     return b"%08x %s\n" % (zlib.crc32(record), record)
 
 
 def _batches(file: BinaryIO) -> Iterator[tuple[list[bytes], int]]:
-    """The records of a file, some at a time, each with how many lines beside them are none."""
+    """Yield the file's records in batches, each with the number of damaged lines among them."""
     records: list[bytes] = []
     damaged = 0
     for line in file:
@@ -198,7 +198,7 @@ def _batches(file: BinaryIO) -> Iterator[tuple[list[bytes], int]]:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[BinaryIO | None]:
-    """The file; None when it is gone, or another process writes or drains it."""
+    """Open and lock the file; yield None if it is gone, or another process writes or drains it."""
     try:
         file = path.open("r+b")
     except OSError:
@@ -207,21 +207,21 @@ def _locked(path: Path) -> Iterator[BinaryIO | None]:
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            free = os.fstat(file.fileno()).st_nlink > 0  # else somebody drained it just now
+            free = os.fstat(file.fileno()).st_nlink > 0  # else another process has just drained it
         except OSError:
             free = False
         yield file if free else None
 
 
 def _give(what: Path | int, *, like: Path) -> None:
-    """To the owner of another path, where we may: what root wrote is for the service to send."""
+    """Give a file to the owner of another path, if permitted: the service must be able to send what root wrote."""
     owner = like.stat()
     with contextlib.suppress(PermissionError):
         os.chown(what, owner.st_uid, owner.st_gid)
 
 
 def _sync(folder: Path) -> None:
-    """Make a new name in the folder durable."""
+    """Sync the folder to disk, so that a new name in it is durable."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

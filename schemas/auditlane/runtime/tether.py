@@ -1,9 +1,10 @@
-"""Start a program that dies with the one who started it: ties the knot, then becomes the program (same process id).
+"""Start a program that is killed when its parent dies: set up the tether, then exec the program (same process id).
 
 Run by its path, not as a module, so that it starts in milliseconds: `python -I -S tether.py PARENT_PID FD PROGRAM …`.
-On Linux the kernel holds the knot. Elsewhere (or with FD not -1) a small watcher does: FD is the reading end of a
-pipe whose other end only the parent holds, so that its end of file says that the parent is gone.
-The signal is SIGKILL: nobody is left to wait for a part that hangs, and every part survives it without losing data.
+On Linux the kernel sends the signal. Elsewhere (or with FD not -1) a small watcher process does: FD is the reading end
+of a pipe whose other end only the parent holds, so that end of file means that the parent is gone.
+The signal is SIGKILL: no parent is left to wait for a program that hangs, and every program of the embedded stack
+survives it without losing data.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ def main(argv: list[str]) -> None:
         import ctypes
 
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:  # it died before the knot was tied
+    if os.getppid() != parent:  # it died before the tether was set up
         sys.exit(1)
     try:
         os.execvp(program[0], program)  # noqa: S606
@@ -36,7 +37,7 @@ def main(argv: list[str]) -> None:
 
 
 def _watch(pipe: int, program: int) -> None:
-    """Runs as the program's child: `getppid` tells whether the program is still there, safe against reused ids."""
+    """Watch as the program's child: `getppid` shows whether the program still runs, and is safe against reused ids."""
     os.setsid()
     for fd in (0, 1, 2):
         os.close(fd)

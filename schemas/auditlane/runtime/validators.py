@@ -1,5 +1,5 @@
-"""What a setting must look like, the same for the SDK and the rest. Each check returns the value, or raises ValueError
-with a message that follows the variable's name."""
+"""Validate values of settings, for the SDK and for everything else. Each check returns the value, or raises ValueError
+with the end of a sentence that begins with the variable's name."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from typing import Final
 from urllib.parse import urlsplit
 
 _TOPIC: Final = re.compile(r"[A-Za-z0-9._-]+")
-# Kafka's names have 249 characters at most; a dedicated topic adds a dot and a tenant id of up to 100.
+# A Kafka topic's name has at most 249 characters; a dedicated topic adds a dot and a tenant id of up to 100.
 TOPIC_LENGTH: Final = 148
 _LAST_PORT: Final = 65_535
 _ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-fA-F:]+\](:[0-9]{1,5})?")
 
 
 def topic(value: str) -> str:
-    """A topic's name that Kafka takes, with room for a tenant after it."""
+    """Check for a valid Kafka topic name with room for a tenant id after it."""
     if not _TOPIC.fullmatch(value) or value in (".", ".."):
         raise ValueError("must be letters, digits, '.', '_' or '-'")
     if len(value) > TOPIC_LENGTH:
-        raise ValueError(f"must have at most {TOPIC_LENGTH} characters, so that a tenant's id fits behind it")
+        raise ValueError(f"must have at most {TOPIC_LENGTH} characters, so that a tenant id can be appended")
     return value
 
 
 def dead_letter_topic(value: str, shared: str) -> str:
-    """A topic that no worker reads, or each dead letter would become a dead letter again, without end."""
+    """Check for a topic that workers do not read: otherwise every dead letter would become a dead letter again."""
     if value == shared or value.startswith(f"{shared}."):
         raise ValueError(
-            f"{value!r} is among the topics that workers read, {shared} and {shared}.<tenant>; "
-            f"set it to a name outside of these, such as {_beside(shared)}"
+            f"{value!r} is among the topics that workers read ({shared} and {shared}.<tenant>); "
+            f"set it to another name, such as {_beside(shared)}"
         )
     if value.replace(".", "_") == shared.replace(".", "_"):
         raise ValueError(
-            f"{value!r} differs from the topic {shared} only by '.' and '_', which Kafka does not tell apart; "
+            f"{value!r} differs from the topic {shared} only by '.' and '_', which Kafka does not distinguish; "
             f"set it to another name, such as {_beside(shared)}"
         )
     return value
@@ -45,46 +45,46 @@ def _beside(shared: str) -> str:
 
 
 def bootstrap(value: str) -> str:
-    """Kafka's brokers."""
+    """Check a list of Kafka brokers: `host:port,host:port`."""
     for broker in value.split(","):
         host, _, port = broker.strip().rpartition(":")
         if not host or not (port.isascii() and port.isdigit()) or not 0 < int(port) <= _LAST_PORT:
-            raise ValueError(f"{broker.strip()!r} is not host:port; Kafka's brokers as host:port,host:port")
+            raise ValueError(f"{broker.strip()!r} is not host:port; list Kafka's brokers as host:port,host:port")
     return value.strip()
 
 
 def http_url(value: str) -> str:
-    """A URL, without a slash at its end."""
+    """Check for an HTTP URL, and return it without a trailing slash."""
     if not value.startswith(("http://", "https://")):
         raise ValueError("must begin with http:// or https://")
     return value.rstrip("/")
 
 
 def service_url(value: str, account: str) -> str:
-    """The URL of a part, whose path is put before every path of its API; `account` names the settings of its account.
+    """Check the URL of a service, whose path prefixes every path of its API; `account` names the settings of its
+    account.
 
-    The message never repeats the URL, which may hold a password.
+    The message never repeats the URL, which may contain a password.
     """
     value = http_url(value.strip())
-    if "@" in value:  # wherever it is: a password may hold a slash and the like, which end the part of an account
-        raise ValueError(f"must not hold a user or password, which are not read there (an @ is %40); set {account}")
+    if "@" in value:  # anywhere: a password may contain a slash, which ends the user information of a URL
+        raise ValueError(f"must not contain a user or password, which would be ignored (write @ as %40); set {account}")
     try:
         url = urlsplit(value)
         host, port = url.hostname, url.port
     except ValueError:
-        raise ValueError("must be a URL with a host, and a port up to 65535 if any") from None
+        raise ValueError("must be a URL with a host and optionally a port up to 65535") from None
     if "?" in value or "#" in value:
         raise ValueError(
-            "must end with its path: what follows '?' or '#' is not read; an account is set in "
-            f"{account}, everything else in the settings of its own"
+            f"must not contain '?' or '#'; set the account in {account}, and everything else in its own setting"
         )
     if not host or port == 0 or any(letter.isspace() for letter in value):
-        raise ValueError("must name a host, and a port from 1 to 65535 if any, without blanks")
+        raise ValueError("must be a URL without spaces, with a host and optionally a port from 1 to 65535")
     return value
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a URL's host is this machine itself."""
+    """Return whether a URL's host is this machine itself."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -92,24 +92,24 @@ def is_loopback(host: str) -> bool:
 
 
 def registry_url(value: str) -> str:
-    """The schema registry's URL."""
+    """Check the schema registry's URL."""
     return service_url(value, "AUDITLANE_REGISTRY_USER and AUDITLANE_REGISTRY_PASSWORD, or AUDITLANE_REGISTRY_TOKEN")
 
 
 def clickhouse_url(value: str) -> str:
-    """ClickHouse's URL."""
+    """Check ClickHouse's URL."""
     account = "AUDITLANE_CLICKHOUSE_USER and AUDITLANE_CLICKHOUSE_PASSWORD"
     return service_url(value, f"{account} (the database: AUDITLANE_CLICKHOUSE_DATABASE)")
 
 
 def issuer(value: str) -> str:
-    """A token issuer's URL, left as it is: it must equal what tokens say, to the slash."""
+    """Check a token issuer's URL, and return it unchanged: it must equal the `iss` claim, trailing slash included."""
     http_url(value)
     return value
 
 
 def origins(value: str) -> str:
-    """Web origins, separated by commas."""
+    """Check a comma-separated list of web origins."""
     for entry in listed(value):
         if not _ORIGIN.fullmatch(entry):
             raise ValueError(f"{entry!r} is not an origin; write scheme://host or scheme://host:port, without a path")
@@ -117,7 +117,7 @@ def origins(value: str) -> str:
 
 
 def networks(value: str) -> str:
-    """IP addresses or networks, separated by commas."""
+    """Check a comma-separated list of IP addresses or networks."""
     for entry in listed(value):
         try:
             ipaddress.ip_network(entry)
@@ -127,12 +127,12 @@ def networks(value: str) -> str:
 
 
 def listed(value: str) -> list[str]:
-    """The parts of a list that is separated by commas."""
-    return [one.strip() for one in value.split(",") if one.strip()]
+    """Split a comma-separated list, dropping empty entries."""
+    return [entry.strip() for entry in value.split(",") if entry.strip()]
 
 
 def file(value: Path) -> Path:
-    """A file that exists."""
+    """Check for an existing file."""
     if not value.is_file():
         raise ValueError(f"{value} is not a file")
     return value

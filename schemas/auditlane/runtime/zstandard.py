@@ -1,4 +1,4 @@
-"""Zstandard, from the standard library where it has it."""
+"""Zstandard, from the standard library where available (Python 3.14), else from its backport."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ else:
 
 __all__ = ["HTTP_WINDOW", "ZstdCompressor", "ZstdDecompressor", "ZstdError", "http_decompressor", "pack", "unpack"]
 
-# Bytes; who sends zstd over HTTP must not ask for a larger window (RFC 9659), which is memory of who reads it.
+# Bytes; zstd over HTTP must not use a larger window (RFC 9659), since the window is memory of the receiver.
 HTTP_WINDOW: Final = 8 << 20
 
 
 def pack(data: bytes) -> bytes:
-    """One frame, at the fastest ordinary level."""
+    """Compress data into one frame, at the fastest regular level."""
     return bytes(compress(data, level=1))
 
 
 def unpack(data: bytes) -> bytes:
-    """Its content. Raises ZstdError."""
+    """Decompress one frame. Raises ZstdError."""
     return bytes(decompress(data))
 
 
 def http_decompressor() -> ZstdDecompressor:
-    """For one frame of a body that somebody sent; a frame with a window of more than HTTP_WINDOW is a ZstdError."""
+    """Return a decompressor for one frame of a request body; a window above HTTP_WINDOW raises ZstdError."""
     return ZstdDecompressor(options={DecompressionParameter.window_log_max: HTTP_WINDOW.bit_length() - 1})

@@ -1,1 +1,1 @@
-"""Who may do what: keys, tokens, permissions, and the `TenantScope` that every query is built from."""
+"""Authentication and authorization: keys, tokens, permissions, and the `TenantScope` that every query requires."""

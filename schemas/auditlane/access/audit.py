@@ -1,4 +1,4 @@
-"""Our own audit trail, as routes see it: the record of an action, its sink, and the auditor of one request."""
+"""auditlane's own audit trail, for routes: the record of an action, its sink, and the auditor of one request."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Outcome = Literal["success", "failure", "denied"]
 
 
 class Action(StrEnum):
-    """What our own events say happened. Parts may record other actions, named alike: `thing.record`."""
+    """The actions of auditlane's own events. Modules may record further actions, named alike: `thing.record`."""
 
     viewed = "audit_log.viewed"
     viewed_as_tenant = "audit_log.viewed_as_tenant"  # an operator opened it from the console
@@ -34,14 +34,14 @@ class Action(StrEnum):
     provenance_keys_rotated = "provenance_keys.rotated"
     loss_accepted = "loss.accepted"
     operated = "installation.viewed"  # lag, dead letters, health, tenants
-    events_dropped = "events.dropped"  # of this trail: no memory and no file had room for them
+    events_dropped = "events.dropped"  # of this trail: neither memory nor the spool had room for them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditRecord:
-    """One thing that somebody did, or tried to do, with auditlane itself.
+    """An action that a caller performed, or attempted, on auditlane itself.
 
-    `tenant` None records it in the log of auditlane's own tenant `_auditlane` alone, which has a copy of every record.
+    The log of auditlane's own tenant `_auditlane` has every record; with `tenant` None no other log has it.
     `actor_type` is user, api_key, service, system or anonymous.
     """
 
@@ -59,15 +59,15 @@ class AuditRecord:
 
 
 class AuditSink(Protocol):
-    """Receives the records of our own audit trail."""
+    """Receives the records of auditlane's own audit trail."""
 
     def record(self, record: AuditRecord) -> None:
-        """Take one record. Never blocks and never raises: who audits must not stop what is audited."""
+        """Take one record. Never blocks and never raises: auditing must not interrupt the audited request."""
         ...
 
 
 class NullAuditSink:
-    """Keeps nothing: for tests, and for a service without Kafka. `problem` says why."""
+    """Discards every record: for tests, and for a service without Kafka. `problem` is the reason."""
 
     waiting: Final = None
     spooled_bytes: Final = 0
@@ -76,7 +76,7 @@ class NullAuditSink:
         self.problem = problem
 
     def record(self, record: AuditRecord) -> None:
-        """Discard it."""
+        """Discard the record."""
 
     def running(self) -> AbstractContextManager[object]:
         """Return a context that does nothing."""
@@ -84,10 +84,10 @@ class NullAuditSink:
 
 
 class RequestAuditor:
-    """Records what one request does. The middleware makes it, authentication says who asks, routes call `record`.
+    """Records what one request does. The middleware creates it, authentication sets the actor, routes call `record`.
 
-    A request in which no route records anything is recorded by the middleware, by the permission that it needed; so
-    only what has more to tell (an export's rows, what was changed) calls this.
+    If no route records anything, the middleware records the request by the permission that it needed; so only routes
+    with details (an export's rows, a change) call `record`.
     """
 
     __slots__ = ("actor_id", "actor_type", "client_id", "ip", "recorded", "request_id", "sink", "tenant")
@@ -113,8 +113,8 @@ class RequestAuditor:
         description: str | None = None,
         **metadata: Any,
     ) -> None:
-        """Record what this request's caller did. `tenant` is the request's own unless given; None in `metadata` is left
-        out, the rest becomes text."""
+        """Record an action of this request's caller. `tenant` defaults to the request's own; None in `metadata` is left
+        out, other values become text."""
         self.recorded = True
         metadata = {"client": self.client_id or None} | metadata
         self.sink.record(
@@ -138,6 +138,6 @@ _SILENT: Final = NullAuditSink()
 
 
 def auditor_of(request: Any) -> RequestAuditor:
-    """Return the auditor of a request (anything with a `state`); one that keeps nothing without the middleware."""
+    """Return the auditor of a request (anything with a `state`); without the middleware, one that discards records."""
     found = getattr(request.state, "auditor", None)
     return found if isinstance(found, RequestAuditor) else RequestAuditor(_SILENT)

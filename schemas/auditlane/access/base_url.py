@@ -1,6 +1,6 @@
-"""Where links of ours lead: to the address that was configured, else to the one that this process listens on.
+"""The base URL of links into the pages: the configured one, else the address that this process listens on.
 
-A request's header Host is whatever its sender wrote, so nothing is built from it unless it names ourselves.
+The sender of a request controls its Host header, so a link is built from it only if it names this process itself.
 """
 
 from __future__ import annotations
@@ -16,16 +16,15 @@ _PORTS: Final = {"http": 80, "https": 443}
 
 
 def base_of(request: Any, url: str) -> str:
-    """The URL that links answered to this request begin with: `url` (AUDITLANE_SERVE_URL) when it is set.
+    """Return the base URL of links in the response to this request: `url` (AUDITLANE_SERVE_URL) if it is set.
 
-    `request` is anything with Starlette's `headers`, `scope` and `url`. Raises InvalidInput for a Host that is none of
-    ours.
+    `request` is anything with Starlette's `headers`, `scope` and `url`. Raises InvalidInput for a foreign Host header.
     """
     return base(url, scheme=request.url.scheme, host=request.headers.get("host", ""), at=request.scope.get("server"))
 
 
 def base(url: str, *, scheme: str, host: str, at: tuple[str, int | None] | None) -> str:
-    """`base_of` by its parts; `at` is the address and the port of this end of the connection, None when it has none."""
+    """Do the same from the parts of a request; `at` is the local address and port of the connection, if it has any."""
     if url:
         return url.rstrip("/")
     found = _HOST.fullmatch(host.lower())
@@ -34,7 +33,7 @@ def base(url: str, *, scheme: str, host: str, at: tuple[str, int | None] | None)
         if found[1] in (*_LOOPBACK, own.lower()) and int(found[2] or _PORTS.get(scheme, 0)) == at[1]:
             return f"{scheme}://{found[0]}"
     raise InvalidInput(
-        "Links cannot be made for the address that this request names.",
+        "Cannot create links: the Host header of this request does not name the service.",
         field="Host",
-        fix="Set AUDITLANE_SERVE_URL to where clients reach the service.",
+        fix="Set AUDITLANE_SERVE_URL to the URL at which clients reach the service.",
     )

@@ -1,4 +1,4 @@
-"""A small JSON file of credentials: read again when it changed, written whole, private to its owner."""
+"""A small JSON file of credentials: reloaded when it changes, replaced atomically, private to its owner."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ Stamp = tuple[int, int, int]
 
 
 class CredentialsFile(Generic[T]):
-    """The file at `path` as a `model`. Threads and processes may share it.
+    """The file at `path`, parsed as `model`. Threads and processes may share it.
 
-    Once it was read, a version that does not parse is reported in `problem` and in the log, and the last good one goes
-    on serving: an operator's typing error must not lock everybody out.
+    After the first successful read, a version that is not valid is reported in `problem` and in the log, and the last
+    valid one stays in use: an operator's typing error must not lock everyone out.
     """
 
     def __init__(self, path: Path, model: type[T]) -> None:
@@ -35,23 +35,23 @@ class CredentialsFile(Generic[T]):
         self._value: T | None = None
 
     def current(self) -> T:
-        """The file's content. Raises ConfigError when there never was a good one."""
+        """Return the file's content. Raises ConfigError if no version of it has been valid yet."""
         with self._lock:
             try:
                 stamp = _stamp(self.path)
                 if stamp != self._stamp:
-                    self._stamp = stamp  # taken before reading: a write in between is seen by the next call
+                    self._stamp = stamp  # taken before reading: the next call notices a write in between
                     self._value = self._read()
                     self.problem = ""
             except (OSError, ConfigError) as error:
-                self._complain(error)
+                self._report(error)
             assert self._value is not None
             return self._value
 
-    def _complain(self, error: OSError | ConfigError) -> None:
+    def _report(self, error: OSError | ConfigError) -> None:
         problem = _unreadable(self.path, error) if isinstance(error, OSError) else error
         if self._value is None or isinstance(error, OSError):
-            self._stamp = None  # try again at the next call; a version that does not parse is read only once
+            self._stamp = None  # retry on the next call; a version that is not valid is read only once
         if self._value is None:
             raise problem from error
         if str(problem) != self.problem:
@@ -64,8 +64,8 @@ class CredentialsFile(Generic[T]):
             return self._model.model_validate_json(text)
         except ValidationError as error:
             raise ConfigError(
-                f"{self.path} is not valid: " + "; ".join(_place(one) for one in error.errors(include_input=False)),
-                fix="Correct the file; what was last read correctly stays in use.",
+                f"{self.path} is not valid: " + "; ".join(map(_sentence, error.errors(include_input=False))),
+                fix="Correct the file; its last valid version stays in use.",
             ) from error
 
     def update(self, change: Callable[[T], T]) -> T:
@@ -84,7 +84,7 @@ class CredentialsFile(Generic[T]):
         return after
 
     def create(self, content: T) -> None:
-        """Make the file, unless somebody else was first. Raises ConfigError when it cannot be written."""
+        """Create the file unless it exists already. Raises ConfigError if it cannot be written."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with _exclusively(self.path):
@@ -98,12 +98,12 @@ class CredentialsFile(Generic[T]):
 
 
 def _stamp(path: Path) -> Stamp:
-    found = path.stat()  # follows links: a mounted secret is a link that is turned to a new directory
+    found = path.stat()  # follows links: a mounted secret is a symbolic link that is switched to a new directory
     return found.st_mtime_ns, found.st_size, found.st_ino
 
 
-def _place(problem: object) -> str:
-    """One problem as `clients[1].roles: what is wrong`, or with line and column when the text is not JSON."""
+def _sentence(problem: object) -> str:
+    """Describe a problem as `clients[1].roles: what is wrong`, or with line and column if the text is not JSON."""
     assert isinstance(problem, dict)
     where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in problem["loc"]).lstrip(".")
     message = str(problem["msg"]).removeprefix("Value error, ")
@@ -111,12 +111,12 @@ def _place(problem: object) -> str:
 
 
 def _unreadable(path: Path, error: OSError) -> ConfigError:
-    return ConfigError(f"{path} cannot be used: {error.strerror or error}.", fix="Check the path and its permissions.")
+    return ConfigError(f"Cannot use {path}: {error.strerror or error}.", fix="Check the path and its permissions.")
 
 
 @contextmanager
 def _exclusively(path: Path) -> Iterator[None]:
-    """One process at a time. The lock is a file beside it, since the file itself is replaced."""
+    """Hold an exclusive lock across processes. The lock is a separate file, since the file itself is replaced."""
     with path.with_name(f".{path.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -1,4 +1,4 @@
-"""The public keys of a token issuer: fetched when they are needed, kept while fresh, never asked for too often."""
+"""The public keys of a token issuer: fetched on demand, cached while fresh, and never requested too often."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from auditlane.runtime.errors import IssuerUnavailable, Unauthenticated
 ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 _ASYMMETRIC: Final = frozenset({"RSA", "EC", "OKP"})  # a shared secret in a key set must never verify anything
 _MIN_RSA_BITS: Final = 2_048
-FRESH_S: Final = 600.0  # then they are fetched again; the earlier ones stay in use while that fails
-KEPT_S: Final = 86_400.0  # how long they stay in use at most: a key that was withdrawn ends after that in any case
+FRESH_S: Final = 600.0  # then they are fetched again; the cached keys stay in use while that fails
+KEPT_S: Final = 86_400.0  # the longest use of cached keys: a withdrawn key stops working after this at the latest
 RETRY_S: Final = 10.0  # between two fetches, however many tokens name unknown keys
 _TIMEOUT: Final = urllib3.Timeout(connect=2.0, read=3.0)
 _MOST_BYTES: Final = 1 << 20
@@ -27,19 +27,19 @@ _MOST_BYTES: Final = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """One key of an issuer. `algorithm` is the only one that it may be used with; empty leaves it to the key's kind."""
+    """One key of an issuer. `algorithm` is the only one allowed for it; empty: any that fits the key's type."""
 
     key: Any
     algorithm: str
 
 
 class KeySet:
-    """The keys by their id. Thread-safe; a call takes some seconds at most when it has to ask the issuer."""
+    """An issuer's keys by id. Thread-safe; a call that fetches from the issuer blocks for a few seconds at most."""
 
     def __init__(
         self, issuer: str, *, url: str = "", ca: str | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """`url` is the key set's; without it the issuer's discovery document says where it is."""
+        """`url` is the key set's URL; without it, the issuer's discovery document is used."""
         self._issuer = issuer
         self._url = url
         self._http = urllib3.PoolManager(retries=False, timeout=_TIMEOUT, ca_certs=ca, maxsize=1)
@@ -52,32 +52,35 @@ class KeySet:
 
     @property
     def usable(self) -> bool:
-        """Whether there are keys that may still be used."""
+        """Whether there are cached keys that may still be used."""
         return self._within(self._fetched_at, KEPT_S) and bool(self._keys)
 
     def knows(self, kid: str | None) -> bool:
-        """Whether `key` answers without asking the issuer."""
-        return self._within(self._fetched_at, KEPT_S) and self._known(kid) is not None
+        """Return whether `key` will find this id without a request to the issuer."""
+        return self._within(self._fetched_at, KEPT_S) and self._cached(kid) is not None
 
     def key(self, kid: str | None) -> PublicKey:
-        """The key of this id; of a token that names none, the only key there is.
+        """Return the key with this id; for a token without a key id, the issuer's only key.
 
-        Raises Unauthenticated for an id that the issuer does not know, IssuerUnavailable when it cannot be asked.
+        Raises Unauthenticated if the issuer has no such key, IssuerUnavailable if the keys cannot be fetched.
         """
         if not self.knows(kid):
             self._refresh()
         elif not self._within(self._fetched_at, FRESH_S) and not self._within(self._tried_at, RETRY_S):
-            threading.Thread(target=self._refresh, name="auditlane-jwks", daemon=True).start()  # nobody waits for it
-        found = self._known(kid)
+            threading.Thread(target=self._refresh, name="auditlane-jwks", daemon=True).start()  # in the background
+        found = self._cached(kid)
         if found is not None and self._within(self._fetched_at, KEPT_S):
             return found
         if self.problem:
             raise IssuerUnavailable(
-                f"The keys of the issuer {self._issuer} cannot be had: {self.problem}", fix="Try again in a moment."
+                f"Cannot fetch the signing keys of the issuer {self._issuer}: {self.problem}.",
+                fix="Try again in a moment.",
             )
-        raise Unauthenticated("The token is signed with a key that its issuer does not publish.", fix="Get a new one.")
+        raise Unauthenticated(
+            "The token is signed with a key that its issuer does not publish.", fix="Get a new token from its issuer."
+        )
 
-    def _known(self, kid: str | None) -> PublicKey | None:
+    def _cached(self, kid: str | None) -> PublicKey | None:
         keys = self._keys
         if kid is None:
             return next(iter(keys.values())) if len(keys) == 1 else None
@@ -87,7 +90,7 @@ class KeySet:
         return since is not None and self._clock() - since < seconds
 
     def _refresh(self) -> None:
-        """Fetch, unless somebody just did; whoever waited here takes what the other one fetched."""
+        """Fetch the keys unless another thread has just done so while this one waited for the lock."""
         with self._lock:
             if self._within(self._tried_at, RETRY_S):
                 return
@@ -102,30 +105,33 @@ class KeySet:
     def _discovered(self) -> str:
         document = self._fetch(self._issuer.rstrip("/") + "/.well-known/openid-configuration")
         if document["issuer"] != self._issuer:
-            raise ValueError(f"the discovery document is of the issuer {str(document['issuer'])[:200]!r}")
+            raise ValueError(f"the discovery document belongs to the issuer {str(document['issuer'])[:200]!r}")
         url = str(document["jwks_uri"])
         if urlsplit(url).scheme not in ("https", urlsplit(self._issuer).scheme):
-            raise ValueError(f"the key set {url[:200]!r} is not at an https address")
+            raise ValueError(f"the key set's URL {url[:200]!r} is not https")
         return url
 
     def _fetch(self, url: str) -> dict[str, Any]:
-        answer = self._http.request("GET", url, redirect=False, preload_content=False)
+        response = self._http.request("GET", url, redirect=False, preload_content=False)
         try:
-            body = answer.read(_MOST_BYTES + 1)
+            body = response.read(_MOST_BYTES + 1)
         finally:
-            answer.release_conn() if answer.status == 200 else answer.close()
-        if answer.status != 200:
-            raise ValueError(f"{url} answered {answer.status}")
+            if response.status == 200:
+                response.release_conn()
+            else:
+                response.close()
+        if response.status != 200:
+            raise ValueError(f"{url} responded with status {response.status}")
         if len(body) > _MOST_BYTES:
-            raise ValueError(f"{url} answered more than {_MOST_BYTES} bytes")
+            raise ValueError(f"{url} responded with more than {_MOST_BYTES} bytes")
         document = json.loads(body)
         if not isinstance(document, dict):
-            raise ValueError(f"{url} answered no JSON object")
+            raise ValueError(f"{url} did not respond with a JSON object")
         return document
 
 
 def _usable(document: dict[str, Any]) -> dict[str | None, PublicKey]:
-    """The set's keys that may verify a signature; one that we do not understand is as good as not there."""
+    """Return the keys of a key set that may verify signatures; keys of unknown kinds are skipped."""
     keys: dict[str | None, PublicKey] = {}
     for jwk in document["keys"]:
         if jwk.get("kty") not in _ASYMMETRIC or jwk.get("use", "sig") != "sig" or "d" in jwk:

@@ -1,4 +1,4 @@
-"""The keys file: which clients there are, the hashes of their secrets, and what they may do."""
+"""The keys file: the clients, the hashes of their secrets, and their permissions."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from auditlane.contract.provenance import is_ours
 from auditlane.runtime.errors import Conflict, InvalidInput, NotFound, Unauthenticated
 
 _ALGORITHM: Final = "sha256"
-_SECRET: Final = re.compile(r"als_[A-Za-z0-9_-]{43}")  # as `_new_secret` makes them
-_NOBODYS: Final = f"{_ALGORITHM}:{'0' * 64}"  # the hash of no secret that anybody knows
+_SECRET: Final = re.compile(r"als_[A-Za-z0-9_-]{43}")  # the form that `_new_secret` generates
+_NO_HASH: Final = f"{_ALGORITHM}:{'0' * 64}"  # no known secret has this hash
 _CLIENT_ID: Final = re.compile(r"[!-9;-~]{1,128}")
 
 
 class Secret(BaseModel):
-    """One secret of a client, hashed. While secrets are being changed a client has two.
+    """The hash of one of a client's secrets. During a rotation a client has two.
 
     A slow hash protects secrets that can be guessed. Ours are 256 random bits and are never chosen by hand, so SHA-256
-    is as safe, and nobody can keep the service busy by presenting wrong ones.
+    is just as safe, and wrong secrets cannot be used to overload the service.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -42,14 +42,14 @@ class Secret(BaseModel):
 
 
 class Client(BaseModel):
-    """Somebody who calls us: a service of the vendor, or of one tenant. `tenant` None means every tenant."""
+    """An API client: a service of the vendor, or of one tenant. `tenant` None means every tenant."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     client_id: str
     name: str = ""
     roles: tuple[str, ...] = Field(min_length=1)
-    extra_permissions: tuple[Permission, ...] = ()  # beside those of the roles
+    extra_permissions: tuple[Permission, ...] = ()  # in addition to those of the roles
     tenant: str | None = None
     created: AwareDatetime
     expires: AwareDatetime | None = None
@@ -70,30 +70,30 @@ class Client(BaseModel):
     def _known_roles(cls, roles: tuple[str, ...]) -> tuple[str, ...]:
         unknown = [role for role in roles if role not in ROLES]
         if unknown:
-            raise ValueError(f"there is no role {unknown[0]!r}; the roles are {', '.join(ROLES)}")
+            raise ValueError(f"unknown role {unknown[0]!r}; use some of: {', '.join(ROLES)}")
         return roles
 
     @field_validator("tenant")
     @classmethod
     def _not_empty(cls, tenant: str | None) -> str | None:
-        if tenant == "":  # would read as "every tenant"
-            raise ValueError("must not be empty; leave it out for a client of every tenant")
+        if tenant == "":  # could be taken for "every tenant"
+            raise ValueError("must not be empty; omit it for a client of every tenant")
         return tenant
 
     @property
     def permissions(self) -> frozenset[Permission]:
-        """What its roles give, and what is named for this key."""
+        """The permissions of the client's roles, and those granted to this key itself."""
         return permissions_of(self.roles, bound=self.tenant is not None) | frozenset(self.extra_permissions)
 
     def state(self, now: datetime) -> Literal["active", "expired", "revoked"]:
-        """Whether the client may be used at `now`."""
+        """Return the client's state at `now`; only an active client is accepted."""
         if self.revoked:
             return "revoked"
         return "expired" if self.expires and self.expires <= now else "active"
 
 
 class KeysContent(BaseModel):
-    """What the file holds."""
+    """The content of the keys file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -102,10 +102,10 @@ class KeysContent(BaseModel):
 
     @model_validator(mode="after")
     def _distinct(self) -> KeysContent:
-        counted = Counter(client.client_id for client in self.clients)
-        twice = {one for one, times in counted.items() if times > 1}
-        if twice:
-            raise ValueError(f"two clients have the client_id {min(twice)!r}")
+        counts = Counter(client.client_id for client in self.clients)
+        duplicates = {client_id for client_id, count in counts.items() if count > 1}
+        if duplicates:
+            raise ValueError(f"two clients have the client_id {min(duplicates)!r}")
         return self
 
     @cached_property
@@ -116,22 +116,22 @@ class KeysContent(BaseModel):
         return self._by_id.get(client_id)
 
     def with_client(self, changed: Client) -> KeysContent:
-        """With this client in the place of its earlier version."""
+        """Return the content with this client in place of its earlier version."""
         return KeysContent(
-            clients=tuple(changed if one.client_id == changed.client_id else one for one in self.clients)
+            clients=tuple(changed if client.client_id == changed.client_id else client for client in self.clients)
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """A client with the secret that was just made for it; this is the only time the secret is known."""
+    """A client with its new secret, which is available only here: the file has its hash."""
 
     client: Client
     secret: str
 
 
 class KeysFile:
-    """The clients in a file; read again when it changes."""
+    """The clients in a keys file, which is reloaded when it changes."""
 
     def __init__(self, path: Path) -> None:
         """Raises ConfigError when the file is missing or not valid."""
@@ -140,39 +140,39 @@ class KeysFile:
 
     @classmethod
     def load_or_create(cls, path: Path) -> KeysFile:
-        """Open the file, or make it without clients. Several processes may call this at once."""
+        """Open the file, or create it without clients. Safe to call from several processes at once."""
         if not path.exists():
             CredentialsFile(path, KeysContent).create(KeysContent())
         return cls(path)
 
     @property
     def problem(self) -> str:
-        """Why the file's present version is not in use; empty when it is."""
+        """Why the file's current version is not in use; empty if it is."""
         return self._file.problem
 
     def clients(self) -> tuple[Client, ...]:
-        """Every client, also the revoked and the expired ones."""
+        """Return all clients, including revoked and expired ones."""
         return self._file.current().clients
 
     def find(self, client_id: str) -> Client | None:
-        """The client with this id, in whatever state."""
+        """Return the client with this id, in any state; None if there is none."""
         return self._file.current().find(client_id)
 
     def verify(self, client_id: str, secret: str, *, now: datetime) -> Client:
-        """The active client with this secret. Raises Unauthenticated.
+        """Return the active client with this id and secret. Raises Unauthenticated.
 
-        A secret of the wrong form is not hashed. One of the right form is hashed once and compared at least twice,
-        whether the id is unknown, has one secret or is being given another: the time it takes tells nothing.
+        A malformed secret is not hashed. A well-formed one is hashed once and compared at least twice, whether the id
+        is unknown, has one secret or two: the response time reveals nothing.
         """
         client = self.find(client_id)
-        hashes = [one.hash for one in client.secrets if not one.expires or now < one.expires] if client else []
+        hashes = [known.hash for known in client.secrets if not known.expires or now < known.expires] if client else []
         if not _matches(hashes, secret) or client is None:
             raise Unauthenticated(
-                "The client id or the secret is wrong.", fix="Check both, or make a new key: auditlane keys create."
+                "The client id or the secret is wrong.", fix="Check both, or create a new key: auditlane keys create."
             )
         state = client.state(now)
         if state != "active":
-            raise Unauthenticated(f"The key {client_id} is {state}.", fix="Make a new one: auditlane keys create.")
+            raise Unauthenticated(f"The key {client_id} is {state}.", fix="Create a new key: auditlane keys create.")
         return client
 
     def create(
@@ -187,9 +187,9 @@ class KeysFile:
         client_id: str = "",
         tell: Callable[[Issued], None] = lambda issued: None,
     ) -> Issued:
-        """Add a client. Raises InvalidInput that names what is wrong, Conflict when the client id is taken.
+        """Add a client. Raises InvalidInput that names the invalid field, Conflict if the client id is taken.
 
-        `tell` gets the secret before the client is in the file; what it raises leaves the file as it was.
+        `tell` receives the secret before the file is written; if it raises, the file is left unchanged.
         """
         secret = _new_secret()
         client_id = client_id or f"al_{secrets.token_hex(10)}"
@@ -209,7 +209,7 @@ class KeysFile:
 
         def added(content: KeysContent) -> KeysContent:
             if content.find(client_id):
-                raise Conflict(f"There is a key {client_id} already.", fix="Choose another client id.")
+                raise Conflict(f"The key {client_id} already exists.", fix="Choose another client id.")
             changed = KeysContent(clients=(*content.clients, client))
             tell(issued)
             return changed
@@ -226,9 +226,9 @@ class KeysFile:
         overlap: timedelta,
         tell: Callable[[Issued], None] = lambda issued: None,
     ) -> Issued:
-        """Give a client a new secret; earlier ones work for `overlap` more. Raises NotFound, Conflict if revoked.
+        """Give a client a new secret; its earlier ones stay valid for `overlap`. Raises NotFound, Conflict if revoked.
 
-        `tell` gets the secret before the file has it; what it raises leaves the file as it was.
+        `tell` receives the secret before the file is written; if it raises, the file is left unchanged.
         """
         secret = _new_secret()
         fresh = Secret(hash=_hash(secret), created=now)
@@ -236,12 +236,12 @@ class KeysFile:
         def rotated(content: KeysContent) -> KeysContent:
             client = _existing(content, client_id)
             if client.revoked:
-                raise Conflict(f"The key {client_id} is revoked.", fix="Make a new one: auditlane keys create.")
+                raise Conflict(f"The key {client_id} is revoked.", fix="Create a new key: auditlane keys create.")
             end = now + overlap
             kept = [
-                one if one.expires and one.expires < end else one.model_copy(update={"expires": end})
-                for one in client.secrets
-                if not one.expires or now < one.expires
+                known if known.expires and known.expires < end else known.model_copy(update={"expires": end})
+                for known in client.secrets
+                if not known.expires or now < known.expires
             ]
             changed = client.model_copy(update={"secrets": (*kept, fresh)})
             tell(Issued(changed, secret))
@@ -250,7 +250,7 @@ class KeysFile:
         return Issued(_existing(self._file.update(rotated), client_id), secret)
 
     def revoke(self, client_id: str, *, now: datetime) -> Client:
-        """End a client and every token and link that it was given or has minted. Again is harmless. Raises NotFound."""
+        """Revoke a client with all tokens and links that it was issued or has minted. Idempotent. Raises NotFound."""
 
         def revoked(content: KeysContent) -> KeysContent:
             client = _existing(content, client_id)
@@ -262,12 +262,12 @@ class KeysFile:
 def _existing(content: KeysContent, client_id: str) -> Client:
     client = content.find(client_id)
     if client is None:
-        raise NotFound(f"There is no key {client_id}.", fix="See which there are: auditlane keys list.")
+        raise NotFound(f"There is no key {client_id}.", fix="List the keys: auditlane keys list.")
     return client
 
 
 def _new_secret() -> str:
-    return "als_" + secrets.token_urlsafe(32)  # the prefix lets scanners for leaked secrets recognise it
+    return "als_" + secrets.token_urlsafe(32)  # scanners for leaked secrets recognise the prefix
 
 
 def _hash(secret: str) -> str:
@@ -278,8 +278,8 @@ def _matches(hashes: list[str], secret: str) -> bool:
     if not _SECRET.fullmatch(secret):
         return False
     presented = _hash(secret)
-    compared = hashes + [_NOBODYS] * (2 - len(hashes))
-    return any([hmac.compare_digest(presented, one) for one in compared])  # noqa: C419 - every one is compared
+    expected = hashes + [_NO_HASH] * (2 - len(hashes))
+    return any([hmac.compare_digest(presented, known) for known in expected])  # noqa: C419 - compares every one
 
 
 def _invalid(error: ValidationError) -> InvalidInput:

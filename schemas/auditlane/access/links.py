@@ -1,4 +1,4 @@
-"""Links into the pages: a short-lived code that works once and is exchanged for a session."""
+"""Links into the pages: a short-lived, one-time code that is exchanged for a session."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ LINK_TTL_MAX: Final = timedelta(minutes=5)
 
 
 class Page(StrEnum):
-    """Where a link leads."""
+    """The page that a link opens."""
 
     log = "/"
-    embed = "/embed"  # the log inside of a page of the vendor's
+    embed = "/embed"  # the log embedded in one of the vendor's pages
     console = "/console"  # for operators, not for viewers
 
 
@@ -48,15 +48,15 @@ def mint_link(
     page: Page = Page.log,
     view: Mapping[str, str] | None = None,
 ) -> str:
-    """A URL under `url` (where the pages are served) that opens one for this viewer for `session`, once, within `ttl`.
+    """Return a one-time URL that opens a page for this viewer: valid for `ttl`, then a session of `session`.
 
-    `view` is what the page looks at first, by the parameters of its address: `from`, `to`, `query`.
+    `url` is the base URL of the pages. `view` is the page's initial view, by its URL parameters: `from`, `to`, `query`.
 
-    Raises InvalidInput for a link that lives longer than five minutes (it may end up in a history or a chat), and for
-    a viewer who wants the console.
+    Raises InvalidInput for a `ttl` above five minutes (a link may end up in a history or a chat), and for the console,
+    which viewers cannot open.
     """
     if page is Page.console:
-        raise InvalidInput("A viewer has no console.", field="page", fix="Name another page.")
+        raise InvalidInput("A viewer cannot open the console.", field="page", fix="Choose another page.")
     check_viewer(viewer, session)
     who = viewer.claims() | ({"view": urlencode(view)} if view else {})
     return _link(signing, who, page, url=url, now=now, session=session, ttl=ttl)
@@ -71,7 +71,7 @@ def mint_console_link(
     session: timedelta,
     ttl: timedelta = LINK_TTL_MAX,
 ) -> str:
-    """A URL that opens the console for this operator, once. Raises InvalidInput as `mint_link` does."""
+    """Return a one-time URL that opens the console for this operator. Raises InvalidInput as `mint_link` does."""
     check_operator(operator, session)
     return _link(signing, operator.claims(), Page.console, url=url, now=now, session=session, ttl=ttl)
 
@@ -87,32 +87,32 @@ def _link(
     ttl: timedelta,
 ) -> str:
     if not timedelta(0) < ttl <= LINK_TTL_MAX:
-        raise InvalidInput("A link lives at most five minutes.", field="ttl")
+        raise InvalidInput("A link's ttl must be above zero and at most five minutes.", field="ttl")
     claims = who | {"session": int(session.total_seconds()), "page": page.value}
     return f"{url.rstrip('/')}/enter?code={signing.sign(LINK_CODE, claims, now=now, ttl=ttl)}"
 
 
 @contextmanager
 def of_link() -> Iterator[None]:
-    """What is wrong with a code, said of the link that whoever follows it has."""
+    """Rephrase errors about a link's code as errors about the link, which is what its user has."""
     try:
         yield
     except TokenExpired as error:
-        raise TokenExpired("The link has ended.", fix="Ask for a new link.") from error
+        raise TokenExpired("The link has expired.", fix="Ask for a new link.") from error
     except Unauthenticated as error:
         raise Unauthenticated("The link is not valid.", fix="Ask for a new link.") from error
 
 
 def used_before() -> Unauthenticated:
-    """A link that was opened once."""
-    return Unauthenticated("The link was used before.", fix="Ask for a new link; each works once.")
+    """Return the error for a link that has already been opened."""
+    return Unauthenticated("The link has already been used.", fix="Ask for a new link; each link works only once.")
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A session that a link opened: its token, where it leads, whose it is. An operator has no tenant.
+    """A session opened by a link: its token, page and user. An operator has no tenant.
 
-    `view` is the query string of the page's address, or empty.
+    `view` is the query string of the page's URL, or empty.
     """
 
     token: Token
@@ -124,13 +124,13 @@ class Opened:
 
     @property
     def address(self) -> str:
-        """The path and query string that the link leads to."""
+        """The path and query string of the link's page."""
         return f"{self.page.value}?{self.view}" if self.view else self.page.value
 
 
 @dataclass(frozen=True, slots=True)
 class LinkRead:
-    """Where a link leads, its id, and the tenant whose log it opens: an operator has none."""
+    """A link's page, its id, and the tenant whose log it opens; an operator's link has no tenant."""
 
     page: Page
     jti: str
@@ -138,18 +138,18 @@ class LinkRead:
 
 
 class Claims(Protocol):
-    """Where it is written down which links were opened, for all processes and replicas."""
+    """The record of opened links, shared by all processes and replicas."""
 
     def claim(self, jti: str, *, until: datetime, now: datetime) -> bool:
-        """Whether the caller is the one whom the link lets in; at most once True for a `jti`, wherever it is asked.
+        """Claim the link with this id, which ends at `until`. Returns True at most once for an id, in any process.
 
-        Raises StoreUnavailable or StoreRefused when nobody can say; the link was not used then.
+        Raises StoreUnavailable or StoreRefused if the claim cannot be decided; the link has not been used then.
         """
         ...
 
 
 class LinkExchange:
-    """Exchanges link codes for sessions, each once. Whoever vouched for a link must still be able to."""
+    """Exchanges link codes for sessions, each once, as long as the client behind the link is active and permitted."""
 
     def __init__(self, signing: SigningKeys, keys: KeysFile, claims: Claims) -> None:
         self._signing = signing
@@ -157,20 +157,20 @@ class LinkExchange:
         self._claims = claims
 
     def look(self, code: str, *, now: datetime) -> Page:
-        """Where the code leads; nothing is used up by it. Raises as `redeem` does, but for a code used before."""
+        """Return the page that the code opens, without using the link. Raises as `redeem`, except for a used code."""
         return self.read(code, now=now).page
 
     def read(self, code: str, *, now: datetime) -> LinkRead:
-        """What the code says; nothing is used up by it, and no claims are asked. Raises as `look` does."""
+        """Return the content of the code, without using the link or querying claims. Raises as `look` does."""
         claims, who, page, _ = self._read(code, now)
         self._require_standing(who, now)
         return LinkRead(page, str(claims["jti"]), None if isinstance(who, Operator) else who.tenant)
 
     def redeem(self, code: str, *, now: datetime) -> Opened:
-        """What the code stands for. Blocks until the claims say whether it was used.
+        """Use the link and open its session. Blocks until the claim is decided.
 
-        Raises TokenExpired; Unauthenticated for a code used before, or when the key behind it is not active any more;
-        Forbidden when that key has none of the permissions any more; StoreUnavailable, StoreRefused.
+        Raises TokenExpired; Unauthenticated for a used code, or if the key behind it is no longer active; Forbidden if
+        that key no longer has any of the permissions; StoreUnavailable, StoreRefused.
         """
         claims, who, page, ttl = self._read(code, now)
         self._require_standing(who, now)
@@ -193,4 +193,4 @@ class LinkExchange:
         if isinstance(who, Operator):
             require_operator(who, keys=self._keys, now=now, behind="link")
         elif not left_of(who, keys=self._keys, now=now, behind="link"):
-            raise Forbidden("The key behind this link has none of its permissions any more.", fix="Ask for a new link.")
+            raise Forbidden("The key behind this link no longer has its permissions.", fix="Ask for a new link.")

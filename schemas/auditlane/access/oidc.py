@@ -1,4 +1,4 @@
-"""Tokens of somebody else's issuer (OpenID Connect): which of their claims is the tenant, and what they allow here."""
+"""Tokens of an external issuer (OpenID Connect): map their claims to a tenant, a user and permissions."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from auditlane.access.scope import Principal
 from auditlane.access.signing import header_of
 from auditlane.runtime.errors import Forbidden, TokenExpired, Unauthenticated
 
-# What a token of somebody else can be given: never what concerns every tenant.
+# The permissions that an external token can be granted: never one that concerns every tenant.
 GRANTABLE: Final = VIEWER | {Permission.write}
 _WILD: Final = ".*"
+_NEW_TOKEN: Final = "Get a new token from its issuer."  # noqa: S105 - a sentence, not a secret
 Grants = Mapping[str, frozenset[Permission]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OidcPolicy:
-    """What is asked of a token. Claims are named by dotted paths: `realm_access.roles`."""
+    """What a token must contain and what it is granted. Claims are named by dotted paths: `realm_access.roles`."""
 
     issuer: str
     audiences: tuple[str, ...]
@@ -37,35 +38,37 @@ class OidcPolicy:
 
 
 class Oidc:
-    """Verifies tokens of one issuer. Blocks for some seconds at most, when its keys have to be fetched."""
+    """Verifies tokens of one issuer. Blocks for a few seconds at most, while its keys are fetched."""
 
     def __init__(self, policy: OidcPolicy, keys: KeySet, *, is_tenant: Callable[[str], bool]) -> None:
-        """`is_tenant` says whether a claim's text can be a tenant id of ours."""
+        """`is_tenant` decides whether the value of a claim is a valid tenant id."""
         self.policy = policy
         self.keys = keys
         self._is_tenant = is_tenant
 
     def authenticate(self, token: str, *, now: datetime) -> Principal:
-        """Who presents this token: a viewer of one tenant, with what its permissions and roles allow, maybe nothing.
+        """Return the viewer that presents this token, with the permissions of its claims; there may be none.
 
-        Raises TokenExpired, Unauthenticated for anything else that does not verify, Forbidden for a good token that
-        names no tenant, IssuerUnavailable when the issuer's keys cannot be had.
+        Raises TokenExpired, Unauthenticated for any other invalid token, Forbidden for a valid token without a tenant,
+        IssuerUnavailable if the issuer's keys cannot be fetched.
         """
         claims = self._verified(token, now)
         tenant, user = _at(claims, self.policy.tenant_claim), _at(claims, self.policy.user_claim)
         tenant = str(tenant) if isinstance(tenant, (str, int)) and not isinstance(tenant, bool) else ""
         if not isinstance(user, (str, int)) or not str(user):
-            raise Unauthenticated(f"The token says no {self.policy.user_claim}.", fix="Get one that does.")
+            raise Unauthenticated(
+                f"The token has no `{self.policy.user_claim}` claim.", fix="Use a token that includes it."
+            )
         if not self._is_tenant(tenant):
             raise Forbidden(
-                f"The token's claim {self.policy.tenant_claim} names no tenant.",
-                fix="AUDITLANE_OIDC_TENANT_CLAIM says which claim does.",
+                f"The token's claim `{self.policy.tenant_claim}` is not a tenant id.",
+                fix="Set AUDITLANE_OIDC_TENANT_CLAIM to the claim that holds the tenant id.",
             )
         until = datetime.fromtimestamp(claims["exp"], UTC)
         return Principal("viewer", str(user), "", tenant, permissions(claims, self.policy), until)
 
     def at_hand(self, token: str) -> bool:
-        """Whether `authenticate` would not have to ask the issuer, and so not block."""
+        """Return whether `authenticate` needs no request to the issuer, and so will not block."""
         try:
             return self.keys.knows(header_of(token).kid)
         except Unauthenticated:
@@ -74,10 +77,10 @@ class Oidc:
     def _verified(self, token: str, now: datetime) -> dict[str, Any]:
         header = header_of(token)
         if header.alg not in ALGORITHMS:
-            raise Unauthenticated("The token is not signed in a way that is accepted here.")
+            raise Unauthenticated("The token's signature algorithm is not accepted.", fix=_NEW_TOKEN)
         key = self.keys.key(header.kid)
         if key.algorithm not in ("", header.alg):
-            raise Unauthenticated("The token is signed by another algorithm than its key is for.")
+            raise Unauthenticated("The token's signature algorithm is not the one of its key.", fix=_NEW_TOKEN)
         try:
             claims: dict[str, Any] = jwt.decode(
                 token,
@@ -85,55 +88,57 @@ class Oidc:
                 algorithms=[header.alg],
                 audience=self.policy.audiences,
                 issuer=self.policy.issuer,
-                # Times are compared below, with the caller's clock.
+                # Times are checked below, by the caller's clock.
                 options={"require": ["exp"], "verify_exp": False, "verify_iat": False, "verify_nbf": False},
             )
             end, start = int(claims["exp"]), int(claims.get("nbf", 0))
         except (jwt.PyJWTError, ValueError, TypeError, UnicodeError, OverflowError) as error:
-            raise Unauthenticated("The token does not verify.", fix="Get a new token from its issuer.") from error
+            raise Unauthenticated("The token is not valid.", fix=_NEW_TOKEN) from error
         moment, leeway = now.timestamp(), self.policy.leeway.total_seconds()
         if moment >= end + leeway:
-            raise TokenExpired("The token has expired.", fix="Get a new token from its issuer.")
+            raise TokenExpired("The token has expired.", fix=_NEW_TOKEN)
         if moment < start - leeway:
-            raise Unauthenticated("The token is not valid yet.", fix="Compare the clocks here and at its issuer.")
+            raise Unauthenticated(
+                "The token is not valid yet.", fix="Compare the clocks of the service and of the issuer."
+            )
         return claims
 
 
 def permissions(claims: Mapping[str, Any], policy: OidcPolicy) -> frozenset[Permission]:
-    """What the claims allow: the union over the permissions and the roles that the policy knows.
+    """Return the permissions that the claims grant: the union over the policy's permissions and roles.
 
-    A wildcard in the token gives everything but what has to be named.
+    A wildcard in the token covers everything except permissions that must be named.
     """
     claimed = list(_texts(_at(claims, policy.permissions_claim)))
     granted = {
-        one
-        for name, gives in policy.permissions.items()
+        permission
+        for name, grants in policy.permissions.items()
         if any(_covers(text, name) for text in claimed)
-        for one in gives
-        if one not in NAMED_WHERE_BOUND or name in claimed
+        for permission in grants
+        if permission not in NAMED_WHERE_BOUND or name in claimed
     }
     roles = set(_texts(_at(claims, policy.roles_claim)))
-    granted |= {one for name, gives in policy.roles.items() if name in roles for one in gives}
+    granted |= {permission for name, grants in policy.roles.items() if name in roles for permission in grants}
     return frozenset(granted) & GRANTABLE
 
 
 def _covers(claimed: str, name: str) -> bool:
-    """`fe.secure.*` in a token stands for every permission that begins with `fe.secure.`; a bare `*` for none."""
+    """Return whether a claimed permission covers a name: `fe.secure.*` covers all below `fe.secure.`, `*` none."""
     return claimed == name or (claimed.endswith(_WILD) and len(claimed) > len(_WILD) and name.startswith(claimed[:-1]))
 
 
 def _at(claims: Mapping[str, Any], path: str) -> Any:
-    """The claim of this very name (some are URLs, with dots in them), else the one that the dotted path leads to."""
+    """Return the claim with exactly this name (it may be a URL with dots), else the one at this dotted path."""
     if path in claims:
         return claims[path]
-    found: Any = claims
-    for part in path.split("."):
-        found = found.get(part) if isinstance(found, Mapping) else None
-    return found
+    value: Any = claims
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
 
 
 def _texts(value: object) -> Iterable[str]:
-    """A list of texts, or words in one text, as `scope` has them."""
+    """Return the texts of a list, or the words of one text, such as the claim `scope`."""
     if isinstance(value, str):
         return value.split()
-    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
+    return [text for text in value if isinstance(text, str)] if isinstance(value, list) else []

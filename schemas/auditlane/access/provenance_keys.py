@@ -1,8 +1,8 @@
-"""The keys that sign and verify who vouches for a message: a file of their own, which `serve` and the workers share.
+"""The keys that sign and verify the provenance of messages: a separate file, which `serve` and the workers share.
 
-They are kept apart from the keys that sign tokens, so that whoever can read them can forge provenance and nothing else.
-A key that no longer signs goes on verifying until it is retired on purpose: what it signed may be stored late, or again
-by a replay.
+They are separate from the keys that sign tokens, so that a process that can read them can forge provenance only. A key
+that no longer signs keeps verifying until it is retired explicitly: messages that it signed may be stored late, or
+again by a replay.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ _PURPOSE: Final = "provenance"
 
 
 def path_of(settings: Settings) -> Path | None:
-    """Where the keys are: as the settings say, else beside the signing keys; None where neither is set."""
+    """Return the path of the keys: the configured one, else beside the signing keys; None if neither is set."""
     if settings.provenance_keys_file:
         return settings.provenance_keys_file
     return settings.signing_keys_file.with_name(NAME) if settings.signing_keys_file else None
 
 
 class ProvenanceKeys:
-    """Signs and verifies with the keys in a file; read again when it changes. Thread-safe."""
+    """Signs and verifies with the keys in a file, which is reloaded when it changes. Thread-safe."""
 
     def __init__(self, path: Path) -> None:
         """Raises ConfigError when the file is missing or not valid."""
@@ -41,34 +41,34 @@ class ProvenanceKeys:
 
     @classmethod
     def load_or_create(cls, path: Path) -> ProvenanceKeys:
-        """Open the file, or make it with one new key. Several processes may call this at once."""
+        """Open the file, or create it with one new key. Safe to call from several processes at once."""
         if not path.exists():
             CredentialsFile(path, SigningKeysContent).create(first_key(datetime.now(UTC)))
         return cls(path)
 
     @property
     def problem(self) -> str:
-        """Why the file's present version is not in use; empty when it is."""
+        """Why the file's current version is not in use; empty if it is."""
         return self._file.problem
 
     @property
     def key_ids(self) -> tuple[str, ...]:
-        """Of the keys that verify now, oldest first: what must be the same wherever the file is used."""
+        """The ids of the keys that verify now, oldest first; they must be the same wherever the file is used."""
         return tuple(self.secrets())
 
     def secrets(self) -> Mapping[str, bytes]:
-        """Key id -> secret, of every key that verifies now."""
+        """Return key id -> secret for every key that verifies now."""
         return {key.kid: _secret(key) for key in self._file.current().live(datetime.now(UTC))}
 
     def signer(self, client_id: str, filled: Iterable[str] = ()) -> Sign:
-        """Signs messages of one client with the key of this moment, for as long as a request takes.
+        """Return a signer of one client's messages with the current key, for use within one request.
 
-        `filled` are the fields that the gateway filled in. Raises ConfigError when every key has retired.
+        `filled` are the fields that the gateway filled in. Raises ConfigError if every key has retired.
         """
         return _signer(self._signing(), client_id, tuple(filled))
 
     def lasting_signer(self, client_id: str) -> Sign:
-        """Signs messages of one client for as long as a process lives. What it returns raises as `signer`."""
+        """Return a signer of one client's messages for the life of a process. The signer raises as `signer` does."""
 
         def sign(message_key: bytes, value: bytes) -> Header:
             return self.signer(client_id)(message_key, value)
@@ -76,7 +76,7 @@ class ProvenanceKeys:
         return sign
 
     def rotate(self, *, now: datetime, overlap: timedelta | None, spread: timedelta = SPREAD) -> SigningKey:
-        """Add a key that signs from `now + spread`. The others verify for `overlap` after that, for ever with None."""
+        """Add a key that signs from `now + spread`; earlier ones verify for `overlap` after that, forever if None."""
         return self._file.update(lambda content: content.rotated(now, overlap, spread)).keys[-1]
 
     def _signing(self) -> Key:
@@ -93,4 +93,4 @@ def _secret(key: SigningKey) -> bytes:
     return key.derived(_PURPOSE)
 
 
-_signer = lru_cache(maxsize=1_024)(provenance.signer)  # the same for all of a client's messages
+_signer = lru_cache(maxsize=1_024)(provenance.signer)  # one signer serves all of a client's messages

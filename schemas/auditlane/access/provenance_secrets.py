@@ -1,4 +1,4 @@
-"""The provenance keys' secrets, from a file that may come later than the worker."""
+"""The secrets of the provenance keys, from a file that may be created after the worker has started."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from auditlane.runtime.log import get
 from auditlane.runtime.settings import Settings, variable
 
 _MEANS: Final = (
-    "what the gateway takes is stored as coming from anybody who may write to the topic, and auditlane's own events "
-    "become dead letters"
+    "events of the gateway are stored with provenance kafka, as if written directly to the topic, and auditlane's own "
+    "events become dead letters"
 )
 
 
@@ -23,7 +23,8 @@ def _log(problem: str, means: str) -> None:
 
 
 class Secrets:
-    """Called once a range; thread-safe. `tell` gets once that there are none, and what that means."""
+    """Returns the secrets when called, once per range; thread-safe. If there are none, `tell` is called once, with the
+    problem and its consequences."""
 
     def __init__(self, settings: Settings, *, tell: Callable[[str, str], None] = _log) -> None:
         self._path = path_of(settings)
@@ -34,7 +35,7 @@ class Secrets:
 
     @property
     def keys(self) -> ProvenanceKeys | None:
-        """The file, None while it is not there or was never valid."""
+        """The keys file; None while it is missing or has never been valid."""
         with self._lock:
             if self._keys is None and self._path is not None:
                 self._keys = self._opened(self._path)
@@ -43,7 +44,7 @@ class Secrets:
             return self._keys
 
     def __call__(self) -> Mapping[str, bytes]:
-        """Key id -> secret; empty without the file."""
+        """Return key id -> secret; empty without the file."""
         keys = self.keys
         return keys.secrets() if keys else {}
 

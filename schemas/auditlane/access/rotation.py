@@ -1,6 +1,6 @@
-"""Secrets of one file that replace one another with overlap, as the keys of tokens and of provenance do. Pure.
+"""Rotate the secrets of one file with overlap, for the keys of tokens and of provenance. Pure.
 
-Without a library for tokens, which a worker does not need.
+Imports no token library, which a worker does not need.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, field_serializer, model_validator
 
-# A replica that has not seen a new key yet refuses what it signs: a mounted secret takes a minute or two to arrive.
+# A replica without the new key refuses what it signs, and a mounted secret takes a minute or two to arrive.
 SPREAD: Final = timedelta(minutes=5)
 
 
@@ -32,13 +32,13 @@ class SigningKey(BaseModel):
         return secret.get_secret_value()
 
     def derived(self, purpose: str) -> bytes:
-        """The key for one purpose: HKDF-Expand of RFC 5869 with one block, the purpose as its info."""
+        """Derive the key for one purpose: HKDF-Expand (RFC 5869) with one block and the purpose as its info."""
         secret = self.secret.get_secret_value().encode()
         return hmac.digest(secret, b"auditlane/" + purpose.encode() + b"\x01", hashlib.sha256)
 
 
 class SigningKeysContent(BaseModel):
-    """What the file holds."""
+    """The content of a file of signing keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -52,17 +52,17 @@ class SigningKeysContent(BaseModel):
         return self
 
     def live(self, now: datetime) -> list[SigningKey]:
-        """The keys that verify at `now`, oldest first."""
+        """Return the keys that verify at `now`, oldest first."""
         alive = [key for key in self.keys if key.retires is None or now < key.retires]
         return sorted(alive, key=lambda key: key.signs_from)
 
     def signing(self, now: datetime) -> SigningKey | None:
-        """The key that signs at `now`; None when every key has retired."""
+        """Return the key that signs at `now`; None if every key has retired."""
         live = self.live(now)
         return next((key for key in reversed(live) if key.signs_from <= now), live[0] if live else None)
 
     def rotated(self, now: datetime, overlap: timedelta | None, spread: timedelta) -> SigningKeysContent:
-        """With a new key that signs after `spread`; earlier ones retire `overlap` later, never with None."""
+        """Add a key that signs after `spread`; earlier keys retire `overlap` later, or never if it is None."""
         new = _new_key(now + spread)
         if overlap is None:
             return SigningKeysContent(keys=(*self.live(now), new))
@@ -75,7 +75,7 @@ class SigningKeysContent(BaseModel):
 
 
 def first_key(now: datetime) -> SigningKeysContent:
-    """What a new file holds."""
+    """Return the content of a new file, with one key."""
     return SigningKeysContent(keys=(_new_key(now),))
 
 

@@ -1,4 +1,4 @@
-"""Tokens: a client exchanges its secret for one, and mints shorter ones for the people who look at one tenant's log."""
+"""Tokens: a client exchanges its secret for one, and mints short-lived ones for viewers of one tenant's log."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from auditlane.runtime.errors import Forbidden, InvalidInput, Unauthenticated
 
 CLIENT_TOKEN: Final = "auditlane-client+jwt"  # noqa: S105 - a purpose, not a secret
 VIEWER_TOKEN: Final = "auditlane-viewer+jwt"  # noqa: S105
-SESSION_TOKEN: Final = "auditlane-session+jwt"  # noqa: S105 - a viewer's, taken as our cookie and nowhere else
-CONSOLE_TOKEN: Final = "auditlane-console+jwt"  # noqa: S105 - taken by the console only, as a cookie
+SESSION_TOKEN: Final = "auditlane-session+jwt"  # noqa: S105 - a viewer's, accepted only as the session cookie
+CONSOLE_TOKEN: Final = "auditlane-console+jwt"  # noqa: S105 - accepted only by the console, as its cookie
 VIEWER_TTL_MIN: Final = timedelta(minutes=1)
 VIEWER_TTL_MAX: Final = timedelta(hours=24)
 _OPERATOR: Final = frozenset({Permission.admin, Permission.read, Permission.configure, Permission.contract})
-_LONGEST: Final = 16_384  # characters; what is longer is not one of ours
+_LONGEST: Final = 16_384  # characters; auditlane issues no longer token
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A signed token and how long it lives."""
+    """A signed token and its lifetime."""
 
     text: str
     ttl: timedelta
@@ -32,9 +32,10 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Whom a viewer token is for: a user of one tenant. `client_id` is the client that vouches, "" the operator.
+    """The subject of a viewer token: a user of one tenant. `client_id` is the client that vouches, or "" (the
+    operator).
 
-    `console`: an operator who looks at the tenant's log from the console.
+    `console`: an operator who views the tenant's log from the console.
     """
 
     tenant: str
@@ -44,7 +45,7 @@ class Viewer:
     console: bool = False
 
     def claims(self) -> dict[str, Any]:
-        """As in a token; `of` reads them back."""
+        """Return the claims of a token for this viewer; `of` parses them."""
         payload = {
             "sub": self.user,
             "tenant": self.tenant,
@@ -55,7 +56,7 @@ class Viewer:
 
     @classmethod
     def of(cls, claims: dict[str, Any]) -> Viewer:
-        known = {one.value for one in VIEWER}  # a right that a later version grants is dropped, not misread
+        known = {one.value for one in VIEWER}  # a permission of a later version is dropped, not misread
         return cls(
             tenant=claims["tenant"],
             user=claims["sub"],
@@ -66,40 +67,42 @@ class Viewer:
 
 
 def mint_client_token(signing: SigningKeys, client: Client, *, now: datetime, ttl: timedelta) -> Token:
-    """A token for a client whose secret was verified; it ends no later than the client's key."""
+    """Mint a token for a client whose secret was verified; it expires no later than the client's key."""
     if client.expires:
         ttl = min(ttl, client.expires - now)
     return Token(signing.sign(CLIENT_TOKEN, {"sub": client.client_id}, now=now, ttl=ttl), ttl)
 
 
 def mint_viewer_token(signing: SigningKeys, viewer: Viewer, *, now: datetime, ttl: timedelta) -> Token:
-    """A token for one user of one tenant. Raises InvalidInput for a life outside a minute to a day."""
+    """Mint a token for one user of one tenant. Raises InvalidInput for a `ttl` outside a minute to a day."""
     check_viewer(viewer, ttl)
     return Token(signing.sign(VIEWER_TOKEN, viewer.claims(), now=now, ttl=ttl), ttl)
 
 
 def mint_session_token(signing: SigningKeys, viewer: Viewer, *, now: datetime, ttl: timedelta) -> Token:
-    """The same for the cookie of our pages. Raises as `mint_viewer_token` does."""
+    """Mint a token for the session cookie of our pages. Raises as `mint_viewer_token` does."""
     check_viewer(viewer, ttl)
     return Token(signing.sign(SESSION_TOKEN, viewer.claims(), now=now, ttl=ttl), ttl)
 
 
 def check_viewer(viewer: Viewer, ttl: timedelta) -> None:
-    """Raise InvalidInput unless a viewer may be given this for so long."""
+    """Raise InvalidInput unless a token may be minted for this viewer and lifetime."""
     if not viewer.permissions <= VIEWER or not viewer.permissions:
         raise InvalidInput(
-            "A viewer may be given " + ", ".join(sorted(VIEWER)) + ", and at least one of them.", field="permissions"
+            "A viewer needs at least one permission, all of them from: " + ", ".join(sorted(VIEWER)) + ".",
+            field="permissions",
         )
     if not VIEWER_TTL_MIN <= ttl <= VIEWER_TTL_MAX:
-        raise InvalidInput("A viewer token lives between a minute and a day.", field="ttl_s")
+        raise InvalidInput("A viewer token's ttl must be between one minute and one day.", field="ttl_s")
     if not viewer.tenant:
-        raise InvalidInput("A viewer belongs to a tenant.", field="tenant")
+        raise InvalidInput("A viewer must belong to a tenant.", field="tenant")
 
 
 def check_delegation(principal: Principal, viewer: Viewer) -> None:
-    """Raise Forbidden unless a principal may vouch for this viewer: only a client, only with rights that it has itself.
+    """Raise Forbidden unless a principal may vouch for this viewer: only a client may, and only with its own
+    permissions.
 
-    A client that belongs to one tenant vouches for that tenant only.
+    A client of one tenant may vouch for viewers of that tenant only.
     """
     if principal.kind != "client":
         raise Forbidden("A viewer token cannot mint another.", fix="Use the token of a client: POST /v1/token.")
@@ -110,11 +113,11 @@ def check_delegation(principal: Principal, viewer: Viewer) -> None:
 
 
 def authenticate(token: str, *, keys: KeysFile, signing: SigningKeys, now: datetime) -> Principal:
-    """Who presents this token. A client's rights are read from the keys file at each request, not from the token.
+    """Return the principal of this token. A client's permissions come from the keys file at each request.
 
-    To revoke its key ends its tokens, and those that it minted, at once; a right that it loses, they lose.
+    Revoking a key therefore ends its tokens, and those that it minted, at once; they also lose any permission it loses.
 
-    Raises TokenExpired, and Unauthenticated for anything else that is wrong.
+    Raises TokenExpired, and Unauthenticated for any other invalid token.
     """
     purpose = _purpose(token)
     claims = signing.verify(purpose, token, now=now)
@@ -125,7 +128,7 @@ def authenticate(token: str, *, keys: KeysFile, signing: SigningKeys, now: datet
 
 
 def authenticate_session(token: str, *, keys: KeysFile, signing: SigningKeys, now: datetime) -> Principal:
-    """Who has our pages open, by the cookie that a link's session is kept in. Raises as `authenticate` does."""
+    """Return the viewer of our pages, from the session cookie that a link set. Raises as `authenticate` does."""
     return _viewing(signing.verify(SESSION_TOKEN, token, now=now), keys, now)
 
 
@@ -140,17 +143,18 @@ def _until(claims: dict[str, Any]) -> datetime:
 
 
 def left_of(viewer: Viewer, *, keys: KeysFile, now: datetime, behind: str = "token") -> frozenset[Permission]:
-    """What a viewer may still do: of its own permissions, those that the client which vouches for it has at present.
+    """Return those of a viewer's permissions that the client which vouches for it still has.
 
-    Raises Unauthenticated when the client is not active, or belongs to another tenant. `behind` is what it vouched by.
+    Raises Unauthenticated if the client is not active, or belongs to another tenant. `behind` is the credential that
+    the client issued, for the error's text.
     """
     if not viewer.client_id:
         return viewer.permissions
     client = _active(keys, viewer.client_id, now, behind)
     if client.tenant not in (None, viewer.tenant):
-        raise Unauthenticated(f"The key behind this {behind} belongs to another tenant now.", fix=_fix(behind))
+        raise Unauthenticated(f"The key behind this {behind} now belongs to another tenant.", fix=_fix(behind))
     if viewer.console and not _operates(client):
-        raise Unauthenticated(f"The key behind this {behind} is no admin's any more.", fix=_fix(behind))
+        raise Unauthenticated(f"The key behind this {behind} no longer belongs to an admin.", fix=_fix(behind))
     return viewer.permissions & client.permissions
 
 
@@ -163,23 +167,23 @@ def require_standing(
     operators: bool = False,
     behind: str = "link",
 ) -> None:
-    """Raise Unauthenticated or Forbidden when the client behind a link, a download or a job may not go on with it.
+    """Raise Unauthenticated or Forbidden unless the client behind a link, a download or a job may still use it.
 
-    It must be active, of no tenant or of this one, and have the permission. `operators`: of what only operators may see
-    a client of no tenant must be an admin's.
+    It must be active, of the whole environment or this tenant, and have the permission. `operators`: for what only
+    operators may see, a client of the whole environment must also have the permission `admin`.
     """
     if not scope.client_id:
         return
     client = _active(keys, scope.client_id, now, behind)
     if client.tenant not in (None, scope.tenant):
-        raise Unauthenticated(f"The key behind this {behind} belongs to another tenant now.", fix=_fix(behind))
+        raise Unauthenticated(f"The key behind this {behind} now belongs to another tenant.", fix=_fix(behind))
     for needed in (permission, *([Permission.admin] if operators and client.tenant is None else [])):
         if needed not in client.permissions:
             raise Forbidden(f"The key behind this {behind} lacks the permission {needed}.", fix=_fix(behind))
 
 
 def is_ours(token: str) -> bool:
-    """Whether it says that it is one of ours, or is nothing that anybody's issuer signs."""
+    """Return whether a token claims to be issued by auditlane, or cannot be a token of any issuer."""
     try:
         return len(token) > _LONGEST or header_of(token).typ in (CLIENT_TOKEN, VIEWER_TOKEN)
     except Unauthenticated:
@@ -189,19 +193,19 @@ def is_ours(token: str) -> bool:
 def _purpose(token: str) -> str:
     typ = header_of(token).typ if len(token) <= _LONGEST else None
     if typ not in (CLIENT_TOKEN, VIEWER_TOKEN):
-        raise Unauthenticated("The credential is not one of our tokens.", fix="Get a token: POST /v1/token.")
+        raise Unauthenticated("The credential is not an auditlane token.", fix="Get a token: POST /v1/token.")
     return str(typ)
 
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """Who may open the console. `client_id` is the admin client that vouches, "" whoever has the signing keys."""
+    """A user of the console. `client_id` is the admin client that vouches; "" for a holder of the signing keys."""
 
     user: str
     client_id: str = ""
 
     def claims(self) -> dict[str, Any]:
-        """As in a token; `of` reads them back."""
+        """Return the claims of a token for this operator; `of` parses them."""
         return {"sub": self.user, "client": self.client_id}
 
     @classmethod
@@ -210,41 +214,41 @@ class Operator:
 
 
 def mint_console_token(signing: SigningKeys, operator: Operator, *, now: datetime, ttl: timedelta) -> Token:
-    """A token for the console's cookie. Raises InvalidInput for a life outside a minute to a day."""
+    """Mint a token for the console's cookie. Raises InvalidInput for a `ttl` outside a minute to a day."""
     check_operator(operator, ttl)
     return Token(signing.sign(CONSOLE_TOKEN, operator.claims(), now=now, ttl=ttl), ttl)
 
 
 def check_operator(operator: Operator, ttl: timedelta) -> None:
-    """Raise InvalidInput unless an operator may be given the console for so long."""
+    """Raise InvalidInput unless a console token may be minted for this operator and lifetime."""
     if not operator.user:
-        raise InvalidInput("The console is opened by somebody.", field="user")
+        raise InvalidInput("A console link must name a user.", field="user")
     if not VIEWER_TTL_MIN <= ttl <= VIEWER_TTL_MAX:
-        raise InvalidInput("The console is open between a minute and a day.", field="ttl_s")
+        raise InvalidInput("A console session's ttl must be between one minute and one day.", field="ttl_s")
 
 
 def authenticate_operator(token: str, *, keys: KeysFile, signing: SigningKeys, now: datetime) -> Principal:
-    """Who has the console open; the client that vouched must still be an active admin of the whole environment.
+    """Return the operator of a console token; its client must still be an active admin of the whole environment.
 
-    Raises TokenExpired, and Unauthenticated for anything else that is wrong.
+    Raises TokenExpired, and Unauthenticated for any other invalid token.
     """
     claims = signing.verify(CONSOLE_TOKEN, token, now=now)
     operator, until, granted = Operator.of(claims), _until(claims), _OPERATOR
     if client := require_operator(operator, keys=keys, now=now):
-        granted &= client.permissions  # a client gives only what it has itself
+        granted &= client.permissions  # a client can grant only its own permissions
     return Principal("operator", operator.user, operator.client_id, None, granted, until)
 
 
 def require_operator(operator: Operator, *, keys: KeysFile, now: datetime, behind: str = "session") -> Client | None:
-    """The client that vouches, None for whoever has the signing keys.
+    """Return the client that vouches for an operator; None for a holder of the signing keys.
 
-    Raises Unauthenticated unless the client is still an active admin's of the whole environment.
+    Raises Unauthenticated unless the client is still an active admin of the whole environment.
     """
     if not operator.client_id:
         return None
     client = _active(keys, operator.client_id, now, behind)
     if not _operates(client):
-        raise Unauthenticated(f"The key behind this {behind} is no admin's any more.", fix="Get a new link.")
+        raise Unauthenticated(f"The key behind this {behind} no longer belongs to an admin.", fix="Get a new link.")
     return client
 
 
@@ -261,4 +265,4 @@ def _active(keys: KeysFile, client_id: str, now: datetime, behind: str = "token"
 
 
 def _fix(behind: str) -> str:
-    return f"Get a new {behind} with a key that is active and has the rights."
+    return f"Get a new {behind} with a key that is active and has the permissions."

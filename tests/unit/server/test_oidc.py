@@ -247,7 +247,7 @@ def test_an_issuer_that_is_away_is_no_fault_of_the_token(issuer):
 
 def test_a_discovery_document_of_another_issuer(issuer):
     issuer.says_issuer = "https://elsewhere.example"
-    with pytest.raises(IssuerUnavailable, match="is of the issuer"):
+    with pytest.raises(IssuerUnavailable, match="belongs to the issuer"):
         oidc(issuer).authenticate(issuer.token(), now=NOW)
     assert oidc(issuer, oidc_jwks_url=f"{issuer.url}/keys").authenticate(issuer.token(), now=NOW)
 

@@ -1,11 +1,11 @@
-"""The tables' cluster form, derived from the same numbered SQL: replicated engines, one Distributed table before each.
+"""The tables' cluster form, derived from the same numbered SQL: replicated engines, with a Distributed table for each.
 
-`events` and `settings` stay the local, replicated tables under the names that the worker and the queries of one server
-use; `<name>_all` reads all shards. A table that is `SHARED` has every server of every shard as a replica; of those in
-`LOCAL` each shard has its own, which nobody reads through another shard.
+`events` and `settings` remain the local, replicated tables, with the names that the worker and queries on one server
+use; `<name>_all` reads all shards. A table in `SHARED` has every server of every shard as a replica; each shard has its
+own copy of a table in `LOCAL`, which is never read through another shard.
 
-It is the final state, one CREATE a table: a replica that joins later can run it. Pure text: nothing here talks to
-ClickHouse.
+It is the final state, one CREATE per table, so that a replica that joins later can run it. Pure: nothing here connects
+to ClickHouse.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from auditlane.runtime.errors import ConfigError
 from auditlane.store.fold import fold
 from auditlane.store.migrate import RECORD, Migration, known
 
-# How rows are spread: one tenant on one shard, so that FINAL and a page of one tenant need only that shard.
+# The sharding keys: a tenant is on one shard, so that FINAL and a page of one tenant need only that shard.
 SHARDING: Final = {"events": "cityHash64(tenant_id)", "settings": "cityHash64(scope)"}
-# One replicated table for all shards: whichever of them a process talks to, a link that was opened is known.
+# One replicated table for all shards: every server knows which links were opened.
 SHARED: Final = frozenset({"link_claims"})
-# Which migrations a shard's tables have had: an ALTER reaches the replicas of one shard.
+# The migrations applied to a shard's tables: an ALTER reaches the replicas of one shard.
 LOCAL: Final = frozenset({"migrations"})
-WINDOW_SECONDS: Final = 7 * 86_400  # tokens are also forgotten by age; a server's own default may be an hour
+WINDOW_SECONDS: Final = 7 * 86_400  # tokens also expire by age; a server's own default may be an hour
 _TABLE = re.compile(r"CREATE TABLE IF NOT EXISTS (`[^`]+`)\.(\w+)")
 _ENGINE = re.compile(r"\) ENGINE = (\w*MergeTree)(?:\(([^)]*)\))?")
 _VIEW = re.compile(r"CREATE VIEW IF NOT EXISTS (`[^`]+`)\.(\w+)")
@@ -33,29 +33,31 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 def statements(
     database: str, cluster: str, migrations: list[Migration] | None = None, *, one_server: bool = False
 ) -> list[str]:
-    """Every statement of the cluster form, in order, each of which may run again.
+    """Return all statements of the cluster form, in order. Each of them is idempotent.
 
-    With `one_server` they make the tables on the server that runs them, else on all of the cluster (ON CLUSTER).
-    Raises ConfigError on a name that is none.
+    With `one_server` they create the tables on the server that runs them, else on the whole cluster (ON CLUSTER).
+    Raises ConfigError for an invalid cluster name.
     """
     if not _NAME.fullmatch(cluster):
-        raise ConfigError(f"{cluster!r} is no cluster's name.", field="--cluster", fix="See system.clusters.")
+        raise ConfigError(
+            f"{cluster!r} is not a valid cluster name.", field="--cluster", fix="Use a name from system.clusters."
+        )
     on = "" if one_server else f" ON CLUSTER `{cluster}`"
     chain = [RECORD.replace("{database}", f"`{database}`")]
     for migration in known() if migrations is None else migrations:
         chain += migration.statements(database)
-    made = [f"CREATE DATABASE IF NOT EXISTS `{database}`{on}"]
+    result = [f"CREATE DATABASE IF NOT EXISTS `{database}`{on}"]
     for statement in fold(chain):
-        made += _clustered(statement, database, cluster, on)
-    return made
+        result += _clustered(statement, database, cluster, on)
+    return result
 
 
 def script(database: str, cluster: str, *, one_server: bool = False) -> str:
-    """The same as one file."""
+    """Return the statements as one SQL script."""
     option = " --this-server" if one_server else ""
     where = f"one server of the cluster {cluster}" if one_server else f"the cluster {cluster}"
     head = f"-- The tables of auditlane on {where}; generated: auditlane init --cluster {cluster} --print{option}\n"
-    return head + "".join(f"\n{one};\n" for one in statements(database, cluster, one_server=one_server))
+    return head + "".join(f"\n{statement};\n" for statement in statements(database, cluster, one_server=one_server))
 
 
 def _clustered(statement: str, database: str, cluster: str, on: str) -> list[str]:
@@ -65,18 +67,22 @@ def _clustered(statement: str, database: str, cluster: str, on: str) -> list[str
         if name in SHARED | LOCAL:
             return [local]
         if name not in SHARDING:
-            raise ConfigError(f"The table {name} has no sharding key for its cluster form.")
+            raise ConfigError(
+                f"The table {name} has no sharding key for its cluster form.", fix="Add it to `store.cluster.SHARDING`."
+            )
         engine = f"Distributed(`{cluster}`, `{database}`, {name}, {SHARDING[name]})"
-        everywhere = f"CREATE TABLE IF NOT EXISTS `{database}`.{name}_all{on} AS `{database}`.{name}\nENGINE = {engine}"
-        return [local, everywhere]
+        distributed = (
+            f"CREATE TABLE IF NOT EXISTS `{database}`.{name}_all{on} AS `{database}`.{name}\nENGINE = {engine}"
+        )
+        return [local, distributed]
     if view := _VIEW.match(statement):
         text = statement.replace(view[0], f"{view[0]}{on}", 1)
         return [text.replace(f"FROM `{database}`.events FINAL", f"FROM `{database}`.events_all FINAL")]
-    raise ConfigError(f"No cluster form is known of: {statement.splitlines()[0]}")
+    raise ConfigError(f"This statement has no cluster form: {statement.splitlines()[0]}")
 
 
 def _replicated(statement: str, name: str) -> str:
-    """The engine replicated, under a Keeper path of its own, and the window under its replicated name."""
+    """Replace the engine by its replicated form with its own Keeper path, and rename the window's setting."""
     engine = _ENGINE.search(statement)
     if engine is None:
         raise ConfigError(f"The table {name} has no MergeTree engine.")
@@ -84,7 +90,7 @@ def _replicated(statement: str, name: str) -> str:
     if name in SHARED:
         path = f"'/clickhouse/tables/shared/{{database}}/{name}', '{{shard}}-{{replica}}'"
     arguments = ", ".join(filter(None, (path, engine[2])))
-    made = statement.replace(engine[0], f") ENGINE = Replicated{engine[1]}({arguments})", 1)
-    return made.replace("non_replicated_deduplication_window =", "replicated_deduplication_window =") + (
+    replicated = statement.replace(engine[0], f") ENGINE = Replicated{engine[1]}({arguments})", 1)
+    return replicated.replace("non_replicated_deduplication_window =", "replicated_deduplication_window =") + (
         f", replicated_deduplication_window_seconds = {WINDOW_SECONDS}"
     )

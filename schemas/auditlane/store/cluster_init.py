@@ -1,8 +1,8 @@
-"""Bring one server of a cluster to this version's form: make what it lacks, change what it has, record what was done.
+"""Migrate one server of a cluster to this version: create missing tables, change existing ones, record the migrations.
 
-It uses no ON CLUSTER, which waits for servers that are away. Columns of a replicated table are changed through any of
-its replicas; what is not replicated (Distributed tables, views, settings) is brought to its final form on the server
-that is asked. So it may run against each server, in any order, any number of times.
+It does not use ON CLUSTER, which waits for unavailable servers. Columns of a replicated table are changed through any
+of its replicas; what is not replicated (Distributed tables, views, settings) is brought to its final form on the
+connected server. So it may run against each server, in any order, any number of times.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from auditlane.store.cluster import LOCAL, SHARDING, SHARED, statements
 from auditlane.store.migrate import Migration, applied, known, plan, record, run
 
 _DISTRIBUTED = re.compile(r"Distributed\('?`?([A-Za-z0-9_-]+)")
-_FIX_NAME = "Run `auditlane init --cluster NAME`, a cluster of system.clusters."
+_FIX_NAME = "Run `auditlane init --cluster NAME` with a name from system.clusters."
 _SETTING = " MODIFY SETTING "  # each replica has its own
 _REPLICATED = SHARDING.keys() | SHARED | LOCAL
 
 
 def cluster_of(client: Client, database: str) -> str:
-    """The cluster whose form the database's tables have on this server; empty where they are those of one server.
+    """Return the name of the cluster for which the database's tables were created; empty if for a single server.
 
-    Raises ConfigError when they are to be those of a cluster, and nothing says of which.
+    Raises ConfigError if they belong to a cluster whose name cannot be determined.
     """
     engines = _engines(client, database)
     if found := _DISTRIBUTED.match(engines.get("events_all", "")):
         return found[1]
     if engines.get("events", "").startswith("Replicated"):
         raise ConfigError(
-            f"{database}.events is replicated, and this server has no {database}.events_all that names its cluster.",
+            f"{database}.events is replicated, but this server has no {database}.events_all with the cluster's name.",
             fix=_FIX_NAME,
         )
     if "events" not in engines and _replicated_elsewhere(client, database):
@@ -44,7 +44,7 @@ def cluster_of(client: Client, database: str) -> str:
 
 
 def _replicated_elsewhere(client: Client, database: str) -> bool:
-    """Whether Keeper knows `events` as a table of this server's shard."""
+    """Return whether Keeper has the table `events` of this server's shard."""
     with store_errors():
         shard = client.query("SELECT substitution FROM system.macros WHERE macro = 'shard'").result_rows
         if not shard:
@@ -54,31 +54,33 @@ def _replicated_elsewhere(client: Client, database: str) -> bool:
                 "SELECT 1 FROM system.zookeeper WHERE path = {path:String} AND name = 'events'",
                 parameters={"path": f"/clickhouse/tables/{shard[0][0]}/{database}"},
             ).result_rows
-        except DatabaseError:  # there is no Keeper, or nothing at that path
+        except DatabaseError:  # no Keeper, or nothing at that path
             return False
     return bool(found)
 
 
 def migrate(client: Client, database: str, cluster: str) -> list[str]:
-    """Make the cluster form's tables on this server where they are missing, bring the shard's to this version, and
-    return the names of the migrations that were applied. Raises ConfigError, Drift, SchemaTooNew."""
+    """Create the cluster form's missing tables on this server, and migrate those of its shard to this version.
+
+    Returns the names of the applied migrations. Raises ConfigError, Drift, SchemaTooNew.
+    """
     form = statements(database, cluster, one_server=True)
     engines = _engines(client, database)
     if engines.get("events") and not engines["events"].startswith("Replicated"):
         raise ConfigError(
-            f"{database}.events on this server has the engine {engines['events'].partition('(')[0]}: it is the table "
-            "of one server.",
+            f"{database}.events on this server has the engine {engines['events'].partition('(')[0]}, which is that of "
+            "a single server.",
             field="--cluster",
-            fix="Choose another database for the cluster: AUDITLANE_CLICKHOUSE_DATABASE.",
+            fix="Set AUDITLANE_CLICKHOUSE_DATABASE to another database for the cluster.",
         )
-    for statement in form[:2]:  # the database, and the record of what was applied
+    for statement in form[:2]:  # the database, and the record of applied migrations
         run(client, statement)
     done = applied(client, database)
     todo = plan(known(), done)
     if done and todo and "events" not in engines:
         raise ConfigError(
-            f"This server lacks the tables, and those of its shard are at version {max(done)}.",
-            fix="Run `auditlane init` against a server that has them, then here again.",
+            f"This server lacks the tables, while those of its shard are at version {max(done)}.",
+            fix="Run `auditlane init` against a server that has them, then against this one again.",
         )
     for statement in form[2:]:
         run(client, statement)
@@ -88,31 +90,31 @@ def migrate(client: Client, database: str, cluster: str) -> list[str]:
                 run(client, statement)
         if migration in todo:
             record(client, database, migration)
-    for statement in _made_anew(client, database, form):
+    for statement in _recreate(client, database, form):
         run(client, statement)
     return [migration.name for migration in todo]
 
 
 def changes(migration: Migration, database: str) -> list[str]:
-    """What of a migration changes a replicated table that exists. Each statement may run again."""
+    """Return a migration's statements that change an existing replicated table. Each of them is idempotent."""
     targets = tuple(f"ALTER TABLE `{database}`.{name} " for name in sorted(_REPLICATED))
     return [
-        one.replace("non_replicated_deduplication_window", "replicated_deduplication_window")
-        for one in migration.statements(database)
-        if one.startswith(targets)
+        statement.replace("non_replicated_deduplication_window", "replicated_deduplication_window")
+        for statement in migration.statements(database)
+        if statement.startswith(targets)
     ]
 
 
-def _made_anew(client: Client, database: str, form: list[str]) -> list[str]:
-    """What brings that which is not replicated to its final form: it has no rows of its own."""
-    made: list[str] = []
+def _recreate(client: Client, database: str, form: list[str]) -> list[str]:
+    """Return statements that recreate Distributed tables and views, which have no rows, in their final form."""
+    result: list[str] = []
     for name in SHARDING:
         if _columns(client, database, f"{name}_all") != _columns(client, database, name):
-            [everywhere] = [one for one in form if f"`{database}`.{name}_all AS " in one]
-            made.append(f"SYSTEM FLUSH DISTRIBUTED `{database}`.{name}_all")  # what others inserted through it
-            made.append(everywhere.replace("TABLE IF NOT EXISTS", "OR REPLACE TABLE", 1))
-    made += [one.replace("VIEW IF NOT EXISTS", "OR REPLACE VIEW", 1) for one in form if one.startswith("CREATE VIEW")]
-    return made
+            [distributed] = [statement for statement in form if f"`{database}`.{name}_all AS " in statement]
+            result.append(f"SYSTEM FLUSH DISTRIBUTED `{database}`.{name}_all")  # rows that others inserted through it
+            result.append(distributed.replace("TABLE IF NOT EXISTS", "OR REPLACE TABLE", 1))
+    views = [statement for statement in form if statement.startswith("CREATE VIEW")]
+    return result + [view.replace("VIEW IF NOT EXISTS", "OR REPLACE VIEW", 1) for view in views]
 
 
 def _engines(client: Client, database: str) -> dict[str, str]:

@@ -1,5 +1,5 @@
-"""Small JSON documents of the environment, in the table `settings` beside the structure's revisions: each one's newest
-row counts, and earlier ones are its history."""
+"""Small JSON documents of the environment, in the table `settings` beside the data structure's revisions: a document's
+newest row is in force, earlier rows are its history."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _ATTEMPTS: Final = 5
 
 
 def load_document(client: Client, database: str, name: str) -> dict[str, Any]:
-    """The document, or an empty one when nothing was saved."""
+    """Return the document; empty if none has been saved."""
     return _newest(client, database, _scope(name))[1]
 
 
 def save_document(
     client: Client, database: str, name: str, document: dict[str, Any], *, changed_by: str, now: datetime
 ) -> None:
-    """Save it whole; of two savers the later wins. Raises Conflict when many save at once."""
+    """Replace the document; of two concurrent saves the later wins. Raises Conflict if many save at once."""
     scope, text = _scope(name), json.dumps([document])
     for _ in range(_ATTEMPTS):
         revision, save_id = _newest(client, database, scope)[0] + 1, uuid.uuid4()
@@ -34,7 +34,7 @@ def save_document(
                 [[scope, revision, save_id, None, text, changed_by, now]],
                 column_names=["scope", "revision", "save_id", "enabled", "fields", "changed_by", "changed_at"],
                 database=database,
-                # Of two inserts with one token only the first is stored; `save_id` tells whose it was.
+                # Of two inserts with one token only the first is stored; `save_id` shows whose it was.
                 settings={"insert_deduplication_token": f"{scope}:{revision}"},
             )
             rows = client.query(
@@ -44,7 +44,7 @@ def save_document(
             ).result_rows
         if [row[0] for row in rows] == [save_id]:
             return
-    raise Conflict(f"{name} is being changed by many at once.", fix="Try again in a moment.")
+    raise Conflict(f"The document {name} is being changed by many callers at once.", fix="Try again in a moment.")
 
 
 def _scope(name: str) -> str:

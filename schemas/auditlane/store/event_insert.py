@@ -10,8 +10,8 @@ statement adds nothing unless they are still the same: then nothing landed under
 Attempts that found the same offsets therefore exclude each other, even if they validated differently, and a token that
 an earlier attempt has used never hides rows that only a later one accepts.
 
-One record batch a statement: ClickHouse derives a deduplication token's identity from the blocks it reads, and two
-batchings of the same rows under one token were seen to be stored twice.
+One record batch per statement: ClickHouse derives a deduplication token's identity from the blocks it reads, and the
+same rows in two different batchings were stored twice under one token.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from auditlane.contract.message_columns import Columns
 from auditlane.contract.partition import Partition
 from auditlane.runtime._pyarrow import pa
 
-_ROOM: Final = 16 << 10  # bytes: a statement has some three thousand
-_HUGE: Final = 1_000_000_000  # rows or bytes: no range comes near, and servers clamp what is larger
-# What the promise rests on; `preflight.check` proves at start that the server takes them.
+_ROOM: Final = 16 << 10  # bytes for the statement, which has some three thousand
+_HUGE: Final = 1_000_000_000  # rows or bytes: far above any range, and servers clamp larger values
+# Exactly-once relies on these; `preflight.check` proves at start-up that the server accepts them.
 PINNED: Final[dict[str, int | str]] = {
     "async_insert": 0,
     "deduplicate_insert": "enable",
@@ -43,10 +43,10 @@ PINNED: Final[dict[str, int | str]] = {
     "min_insert_block_size_rows": _HUGE,
     "optimize_on_insert": 0,
 }
-# Servers before 26 have only `insert_deduplicate`; they know no difference between the forms of INSERT.
+# Servers before 26 have only `insert_deduplicate`; they do not distinguish the forms of INSERT.
 OPTIONAL: Final = frozenset({"deduplicate_insert", "deduplicate_insert_select", "insert_deduplicate"})
-# On replicas: an insert is answered once a majority has it, and the guard reads what a majority has, on any replica.
-# ClickHouse offers the second only where quorum inserts follow one another; one that has to wait is tried again.
+# On replicas: an insert is acknowledged once a majority has it, and the guard reads what a majority has, on any
+# replica. ClickHouse supports the latter only for sequential quorum inserts; an insert that has to wait is retried.
 REPLICATED: Final[dict[str, int | str]] = {
     "insert_quorum": "auto",
     "insert_quorum_parallel": 0,
@@ -75,7 +75,7 @@ class OffsetRange(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The worker's table: `columns` are (name, type) of what is inserted, `settings` what every insert carries."""
+    """The worker's table: `columns` are (name, type) of the inserted columns, `settings` those of every insert."""
 
     database: str
     columns: tuple[tuple[str, str], ...]
@@ -88,14 +88,14 @@ class Table:
 
 
 def offsets_digest(offsets: Iterable[int]) -> str:
-    """What stands for these offsets in a token."""
+    """Return a digest of the offsets, for use in a deduplication token."""
     return xxh64_hexdigest(",".join(map(str, offsets)).encode())
 
 
 def stored(table: Table, range_: OffsetRange, columns: str = "kafka_offset") -> str:
-    """A query of the range's offsets that the table holds.
+    """Return a query of the range's offsets that are stored.
 
-    The Kafka timestamps follow from the range, and let ClickHouse pass over all parts of other times.
+    The bounds on Kafka timestamps follow from the range, and let ClickHouse skip all parts of other times.
     """
     times = np.asarray(range_.columns.timestamps_ms)
     earliest, latest = (f"fromUnixTimestamp64Milli({at})" for at in (times.min(), times.max()))
@@ -109,7 +109,8 @@ def stored(table: Table, range_: OffsetRange, columns: str = "kafka_offset") -> 
 def statement(table: Table, range_: OffsetRange, month: int, *, expected_rows: int | None = None) -> str:
     """Build the INSERT of a range's rows of one month, which follow it as one ArrowStream of `columns_to_send`.
 
-    With `expected_rows` it adds nothing unless the table holds that many offsets of the range and month."""
+    With `expected_rows` it adds no rows unless exactly that many offsets of the range and month are stored.
+    """
     constant = _constant_columns(range_)
     names = ", ".join(f"`{name}`" for name, _ in table.columns)
     read = ", ".join(constant.get(name) or arrived(name, kind) for name, kind in table.columns)
@@ -117,7 +118,7 @@ def statement(table: Table, range_: OffsetRange, month: int, *, expected_rows: i
         ", ".join(f"`{name}` {travelling(kind)}" for name, kind in table.columns if name not in constant)
     )
     of_month = f" AND toYYYYMM(occurred_at) = {month}"
-    still = (
+    unchanged = (
         f" AND ({stored(table, range_, 'uniqExact(kafka_offset)')}{of_month}) = {expected_rows}"
         if expected_rows is not None
         else ""
@@ -125,23 +126,23 @@ def statement(table: Table, range_: OffsetRange, month: int, *, expected_rows: i
     return (
         f"INSERT INTO {table.quoted} ({names})"  # noqa: S608 - names and types are the table's own
         f" SELECT {read} FROM input('{structure}')"
-        f" WHERE kafka_offset NOT IN ({stored(table, range_)}{of_month}){still} FORMAT ArrowStream"
+        f" WHERE kafka_offset NOT IN ({stored(table, range_)}{of_month}){unchanged} FORMAT ArrowStream"
     )
 
 
 def travelling(kind: str) -> str:
-    """The type that a column of this type has on its way to ClickHouse, which takes text of 16 bytes in Arrow for the
-    bytes of an address, where a whole column is such text."""
+    """Return the type in which a column is sent: an IPv6 address as text, since ClickHouse takes a whole column of
+    Arrow texts of 16 bytes for binary addresses."""
     return kind.replace("IPv6", "String")
 
 
 def arrived(name: str, kind: str) -> str:
-    """The expression that makes a column of this type of what travelled."""
+    """Return the expression that converts a sent column back to its type."""
     return f"`{name}`" if travelling(kind) == kind else f"toIPv6(`{name}`)"
 
 
 def _constant_columns(range_: OffsetRange) -> dict[str, str]:
-    """What is the same in every row of a range: the statement says it once."""
+    """Return the expressions of columns with the same value in every row of a range, which are not sent."""
     return {
         "kafka_topic": f"toLowCardinality('{_escaped(range_.partition.topic)}')",
         "kafka_topic_id": f"toUUID('{range_.topic_id}')",
@@ -154,14 +155,14 @@ def _escaped(text: str) -> str:
 
 
 def columns_to_send(rows: pa.Table, range_: OffsetRange) -> pa.Table:
-    """The columns that follow the statement, to be packed."""
+    """Return the columns that are sent with the statement, for `EncodedBatch`."""
     return rows.drop_columns([name for name in _constant_columns(range_) if name in rows.column_names])
 
 
 class EncodedBatch:
-    """The rows of one insert as they are sent: an Arrow stream of one record batch, behind room for a statement.
+    """The rows of one insert as they are sent: an Arrow stream of one record batch, after room for a statement.
 
-    The columns that it was made of are needed no more, so a range that waits for its insert is held once, not twice.
+    The source columns can be released, so that a range waiting for its insert is in memory only once.
     """
 
     __slots__ = ("_buffer", "_offsets")
@@ -171,7 +172,7 @@ class EncodedBatch:
         batch = rows.combine_chunks()
         size = pa.MockOutputStream()
         _write(size, batch)
-        self._buffer = pa.allocate_buffer(size.size())  # of its size at once: a growing one copies itself repeatedly
+        self._buffer = pa.allocate_buffer(size.size())  # of the final size: a growing buffer copies itself repeatedly
         _write(pa.FixedSizeBufferWriter(self._buffer), batch)
 
     def __len__(self) -> int:
@@ -179,12 +180,12 @@ class EncodedBatch:
 
     @property
     def offsets(self) -> list[int]:
-        """Of each row."""
+        """The Kafka offset of each row."""
         offsets: list[int] = self._offsets.to_pylist()
         return offsets
 
     def with_statement(self, text: str) -> memoryview:
-        """What is POSTed: the statement, then the rows. Valid until the next call."""
+        """Return the body to POST: the statement, then the rows. Valid until the next call."""
         head, whole = text.encode() + b"\n", memoryview(self._buffer).cast("B")
         if len(head) > _ROOM:
             return memoryview(head + whole[_ROOM:])
@@ -199,8 +200,8 @@ def _write(sink: Any, batch: pa.Table) -> None:
 
 
 def send(client: Client, text: str, rows: EncodedBatch, settings: dict[str, Any]) -> None:
-    """Run an INSERT over its rows. `command` would decode and scan the whole body to see whether it only reads."""
-    data: Any = rows.with_statement(text)  # sent from where Arrow wrote it, without a copy
+    """Run an INSERT with its rows. The client's `command` would decode and scan the whole body to classify it."""
+    data: Any = rows.with_statement(text)  # sent from Arrow's buffer, without a copy
     client.raw_insert("", insert_block=data, settings=settings)
 
 

@@ -1,7 +1,7 @@
-"""Fold the statements of all migrations into one CREATE a table and view, which gives at once what they give in turn.
+"""Fold the statements of all migrations into one CREATE per table and view, with the same result.
 
-A replica that joins later needs that: Keeper compares its CREATE with the table as it has become. Pure text. A
-statement whose effect is not known here is refused, never left out.
+A replica that joins later needs this: Keeper compares its CREATE with the current table. Pure. A statement whose effect
+is not known here raises an error and is never skipped.
 """
 
 from __future__ import annotations
@@ -31,47 +31,47 @@ _CLAUSES: Final = re.compile(r"\b(DEFAULT|MATERIALIZED|ALIAS|EPHEMERAL|CODEC|TTL
 
 
 def fold(statements: Iterable[str]) -> list[str]:
-    """One CREATE of each table and view, in an order in which they can run. Raises ConfigError."""
-    made: dict[str, _Table | str] = {}
+    """Return one CREATE of each table and view, in an order in which they can run. Raises ConfigError."""
+    objects: dict[str, _Table | str] = {}  # by name; a view is its statement
     for statement in statements:
         if create := _CREATE.match(statement):
-            if create[2] not in made:
-                made[create[2]] = _Table(statement) if create[1] == "TABLE" else statement
+            if create[2] not in objects:
+                objects[create[2]] = _Table(statement) if create[1] == "TABLE" else statement
         elif replace := _REPLACE.match(statement):
-            made.pop(replace[1], None)  # it moves behind what it may need by now
-            made[replace[1]] = statement.replace("CREATE OR REPLACE VIEW", "CREATE VIEW IF NOT EXISTS", 1)
-        elif (alter := _ALTER.match(statement)) and alter[1] in made:
+            objects.pop(replace[1], None)  # it moves behind objects that it may now depend on
+            objects[replace[1]] = statement.replace("CREATE OR REPLACE VIEW", "CREATE VIEW IF NOT EXISTS", 1)
+        elif (alter := _ALTER.match(statement)) and alter[1] in objects:
             for command in _commands(alter[2]):
-                altered = made.pop(alter[1]) if _QUERY.match(command) else made[alter[1]]
-                made[alter[1]] = _altered(altered, command, statement)
+                target = objects.pop(alter[1]) if _QUERY.match(command) else objects[alter[1]]
+                objects[alter[1]] = _altered(target, command, statement)
         else:
             raise _unknown(statement)
-    return [one if isinstance(one, str) else one.text for one in made.values()]
+    return [made if isinstance(made, str) else made.text for made in objects.values()]
 
 
-def _altered(made: _Table | str, command: str, statement: str) -> _Table | str:
-    if isinstance(made, _Table):
-        if not made.take(command):
+def _altered(target: _Table | str, command: str, statement: str) -> _Table | str:
+    if isinstance(target, _Table):
+        if not target.take(command):
             raise _unknown(statement)
-        return made
+        return target
     if not (query := _QUERY.match(command)):
         raise _unknown(statement)
-    head = re.match(r".*?\sAS\s", made, re.DOTALL)
+    head = re.match(r".*?\sAS\s", target, re.DOTALL)
     assert head is not None
     return head[0] + query[1].strip()
 
 
 def _unknown(statement: str) -> ConfigError:
     return ConfigError(
-        f"No cluster form is known of: {statement.splitlines()[0]}",
-        fix="A migration has CREATE TABLE or VIEW IF NOT EXISTS, CREATE OR REPLACE VIEW, and ALTER TABLE with ADD, "
-        "DROP, MODIFY COLUMN with its whole definition, MODIFY or RESET SETTING, MODIFY TTL or MODIFY QUERY.",
+        f"This statement has no cluster form: {statement.splitlines()[0]}",
+        fix="Use CREATE TABLE or VIEW IF NOT EXISTS, CREATE OR REPLACE VIEW, or ALTER TABLE with ADD, DROP, "
+        "MODIFY COLUMN with its complete definition, MODIFY or RESET SETTING, MODIFY TTL or MODIFY QUERY.",
     )
 
 
 @dataclass
 class _Table:
-    """A CREATE TABLE taken apart. `text` is the statement as it was written for as long as nothing changes it."""
+    """A parsed CREATE TABLE. `text` is the original statement until a command changes it."""
 
     text: str
     _head: str = field(init=False)
@@ -85,10 +85,10 @@ class _Table:
         self._elements = _parts(body)
         tail, _, settings = _cut(tail, "SETTINGS")
         self._engine, _, self._ttl = _cut(tail, "TTL")
-        self._settings = dict(_pair(one) for one in _parts(settings))
+        self._settings = dict(map(_pair, _parts(settings)))
 
     def take(self, command: str) -> bool:
-        """Apply one command of an ALTER. Returns whether its effect is known."""
+        """Apply one command of an ALTER, and return whether its effect is known."""
         if add := _ADD.fullmatch(command):
             known = self._add(add[1], add[3].strip(), lenient=bool(add[2]))
         elif drop := _DROP.fullmatch(command):
@@ -96,11 +96,11 @@ class _Table:
         elif column := _COLUMN.fullmatch(command):
             known = self._modify(column[2].strip(), lenient=bool(column[1]))
         elif setting := _SETTING.fullmatch(command):
-            for one in _parts(setting[2]):
+            for part in _parts(setting[2]):
                 if setting[1] == "MODIFY":
-                    self._settings |= [_pair(one)]
+                    self._settings |= [_pair(part)]
                 else:
-                    self._settings.pop(one, None)
+                    self._settings.pop(part, None)
             known = True
         elif ttl := _TTL.fullmatch(command):
             self._ttl, known = ttl[1].strip(), True
@@ -115,7 +115,7 @@ class _Table:
         element = definition if kind == "COLUMN" else f"{kind} {definition}"
         if self._find(kind, _name(element)) is not None:
             return lenient
-        of_kind = [at for at, one in enumerate(self._elements) if _kind(one) == kind]
+        of_kind = [at for at, present in enumerate(self._elements) if _kind(present) == kind]
         if place and place[2]:
             after = self._find(kind, place[2].strip("`"))
             if after is None:
@@ -135,7 +135,7 @@ class _Table:
         return True
 
     def _modify(self, definition: str, *, lenient: bool) -> bool:
-        """Replace a column's definition. What a MODIFY does not mention stays, so it has to mention all there is."""
+        """Replace a column's definition. MODIFY keeps the clauses that it omits, so it has to repeat all of them."""
         at = self._find("COLUMN", _name(definition))
         if at is None:
             return lenient
@@ -146,7 +146,7 @@ class _Table:
 
     def _find(self, kind: str, name: str) -> int | None:
         return next(
-            (at for at, one in enumerate(self._elements) if _kind(one) == kind and _name(one) == name),
+            (at for at, element in enumerate(self._elements) if _kind(element) == kind and _name(element) == name),
             None,
         )
 
@@ -177,7 +177,7 @@ def _pair(setting: str) -> tuple[str, str]:
 
 
 def _blank(text: str) -> str:
-    """The text of the same length without what is quoted or within parentheses: only what stands at its top."""
+    """Blank out quoted text and the content of parentheses, keeping the length: only the top level remains."""
     blank, depth = [], 0
     for char in _QUOTED.sub(lambda quoted: "_" * len(quoted[0]), text):
         depth -= char == ")"
@@ -187,14 +187,14 @@ def _blank(text: str) -> str:
 
 
 def _bodied(statement: str) -> tuple[str, str, str]:
-    """(what precedes the parentheses of a CREATE TABLE, what is in them, what follows)."""
+    """Split a CREATE TABLE into (the text before its parentheses, their content, the text after them)."""
     blank = _blank(statement)
     first, last = blank.index("("), blank.index(")")
     return statement[:first], statement[first + 1 : last].strip(), statement[last + 1 :].strip()
 
 
 def _cut(text: str, keyword: str) -> tuple[str, str, str]:
-    """The text before a keyword at its top, the keyword, and what follows; as `str.partition`."""
+    """Split the text at a keyword of its top level, like `str.partition`."""
     found = re.search(rf"\b{keyword}\b", _blank(text))
     if found is None:
         return text, "", ""
@@ -202,15 +202,15 @@ def _cut(text: str, keyword: str) -> tuple[str, str, str]:
 
 
 def _parts(text: str) -> list[str]:
-    """What the commas at the top of a text part."""
+    """Split the text at the commas of its top level, without empty parts."""
     cuts = [-1, *(at for at, char in enumerate(_blank(text)) if char == ","), len(text)]
     parts = [text[first + 1 : last].strip() for first, last in pairwise(cuts)]
-    return [one for one in parts if one]
+    return list(filter(None, parts))
 
 
 def _commands(text: str) -> list[str]:
-    """The commands of an ALTER: a part that begins with no verb goes on with the settings before it."""
-    if _QUERY.match(text):  # the commas are the query's
+    """Split an ALTER into commands: a part that does not begin with a verb continues the list of settings before it."""
+    if _QUERY.match(text):  # the commas belong to the query
         return [text]
     commands: list[str] = []
     for part in _parts(text):

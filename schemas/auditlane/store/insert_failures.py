@@ -1,4 +1,4 @@
-"""What a failed insert means: try again, more slowly or after a look, or stop the partition. Never: drop the rows."""
+"""Classify failed inserts: retry, retry more slowly or after a check, or halt the partition. Never: drop the rows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from auditlane.runtime.remedy import Failure, Remedy
 from auditlane.store.client import first_line
 
-# ClickHouse's error codes (src/Common/ErrorCodes.cpp). A code that is in no list is tried again.
+# ClickHouse's error codes (src/Common/ErrorCodes.cpp). An insert that failed with any other code is retried.
 SLOWER = {
     159: "TIMEOUT_EXCEEDED",
     160: "TOO_SLOW",
@@ -19,14 +19,14 @@ SLOWER = {
     285: "TOO_FEW_LIVE_REPLICAS",
     745: "SERVER_OVERLOADED",
 }
-# Quorum inserts into one table follow one another: another worker's is on its way.
+# Quorum inserts into one table are sequential: another worker's insert is in progress.
 WAIT = {286: "UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE"}
-# Keeper or the quorum did not answer while the insert was being committed: its rows may be stored, or may get lost.
+# Keeper or the quorum did not respond while the insert was being committed: its rows may or may not be stored.
 LOOK = {
     244: "UNEXPECTED_ZOOKEEPER_ERROR",
     319: "UNKNOWN_STATUS_OF_INSERT",
 }
-# The block or the statement itself is refused: the same would happen again.
+# The block or the statement itself is refused: a retry would fail in the same way.
 HALT = {
     6: "CANNOT_PARSE_TEXT",
     8: "THERE_IS_NO_COLUMN",
@@ -55,15 +55,15 @@ HALT = {
 
 
 def classify(error: BaseException) -> Failure:
-    """A failure of talking to ClickHouse; without a code of its own it is the connection's, and tried again."""
+    """Classify an error of an insert; an error without a ClickHouse code is the connection's, and retried."""
     code = getattr(error, "code", None) if isinstance(error, ClickHouseError) else None
     message = first_line(error)
     if code in HALT:
         return Failure(Remedy.halt, f"ClickHouse refuses the rows ({HALT[code]}): {message}")
     if code in SLOWER:
-        return Failure(Remedy.retry_slower, f"ClickHouse takes no more for now ({SLOWER[code]}): {message}")
+        return Failure(Remedy.retry_slower, f"ClickHouse accepts no more inserts now ({SLOWER[code]}): {message}")
     if code in WAIT:
         return Failure(Remedy.wait, f"ClickHouse is busy with another insert ({WAIT[code]}): {message}")
     if code in LOOK:
-        return Failure(Remedy.look, f"ClickHouse does not say whether the rows are stored ({LOOK[code]}): {message}")
+        return Failure(Remedy.look, f"It is unknown whether ClickHouse stored the rows ({LOOK[code]}): {message}")
     return Failure(Remedy.retry, f"ClickHouse: {message}")

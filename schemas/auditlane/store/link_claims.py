@@ -1,4 +1,4 @@
-"""Which one-time links were opened: of everybody who claims one, in whatever process or replica, only one gets it."""
+"""Record which one-time links were opened: of all callers that claim a link, in any process, only one succeeds."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from clickhouse_connect.driver.client import Client
 from auditlane.runtime.errors import StoreUnavailable
 from auditlane.store.client import store_errors
 
-_SETTLES_S: Final = 3.0  # for a claim to be seen by the replica that is asked
+_SETTLES_S: Final = 3.0  # for a claim to become visible on the queried replica
 _LOOK_S: Final = 0.1
 
 
 class LinkClaims:
     """Claims in the table `link_claims`. Thread-safe.
 
-    Claimers of one link insert under one deduplication token, so that ClickHouse (in a cluster: its Keeper) stores one
-    row, and the row's `claim_id` tells who was first. A claim counts only when it is the link's single row, so not even
-    an insert that was not deduplicated opens a link twice.
+    Callers that claim a link insert under one deduplication token, so that ClickHouse (in a cluster: its Keeper) stores
+    one row, whose `claim_id` identifies the first caller. A claim is valid only if it is the link's single row, so that
+    even an insert that was not deduplicated cannot open a link twice.
     """
 
     def __init__(self, connect: Callable[[], Client], database: str) -> None:
         self._connect = connect
         self._database = database
-        # What this process claimed without hearing whether it was stored: nobody was let in, so another try may use it.
+        # Claims whose outcome is unknown: they opened no session, so that a later attempt may reuse their ids.
         self._unsettled: dict[str, tuple[uuid.UUID, datetime]] = {}
         self._lock = threading.Lock()
 
     def claim(self, jti: str, *, until: datetime, now: datetime) -> bool:
-        """Whether the caller is the one whom the link lets in; at most once True. `until` is when the link ends.
+        """Claim a link that ends at `until`. Returns True at most once, to the caller that the link lets in.
 
-        Raises StoreUnavailable or StoreRefused when ClickHouse cannot say: the link was not used then.
+        Raises StoreUnavailable or StoreRefused if the claim cannot be decided; the link has not been used then.
         """
         claim_id = self._begun(jti, now)
         try:
@@ -47,16 +47,16 @@ class LinkClaims:
             raise
 
     def _begun(self, jti: str, now: datetime) -> uuid.UUID:
-        """The id of a claim that was left unsettled, taken by one caller only; else a new one."""
+        """Return the id of an unsettled claim of this link, for one caller only; else a new id."""
         with self._lock:
-            self._unsettled = {one: left for one, left in self._unsettled.items() if left[1] > now}
-            left = self._unsettled.pop(jti, None)
-        return left[0] if left else uuid.uuid4()
+            self._unsettled = {link: claim for link, claim in self._unsettled.items() if claim[1] > now}
+            unsettled = self._unsettled.pop(jti, None)
+        return unsettled[0] if unsettled else uuid.uuid4()
 
     def _claimed(self, jti: str, claim_id: uuid.UUID, until: datetime) -> bool:
         with store_errors():
             client = self._connect()
-            # Asked first: a ClickHouse that is away is mostly noticed here, where nothing has been written yet.
+            # Query first: an unavailable ClickHouse is usually noticed here, before anything has been written.
             if found := self._stored(client, jti):
                 return found == [claim_id]
             client.insert(
@@ -70,7 +70,7 @@ class LinkClaims:
             while not (found := self._stored(client, jti)):
                 if time.monotonic() >= ends:
                     raise StoreUnavailable(
-                        "ClickHouse does not show yet who opened the link first.", fix="Try again in a moment."
+                        "ClickHouse does not show the link's claim yet.", fix="Open the link again in a moment."
                     )
                 time.sleep(_LOOK_S)
         return found == [claim_id]

@@ -1,7 +1,7 @@
-"""Bring the tables to this version's form: numbered SQL files, each recorded once it has run.
+"""Migrate the tables to this version: numbered SQL files, each recorded once it has run.
 
-ClickHouse has no locks to hold, so every statement may run twice: processes that migrate at the same time do the same
-idempotent work, and the record of a version is one row however many of them wrote it.
+ClickHouse has no locks, so every statement is idempotent: processes that migrate concurrently do the same work, and the
+record of a version is one row even if several of them wrote it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 from auditlane.runtime.errors import Drift, SchemaTooNew
 from auditlane.store.client import store_errors
 
-# What was applied, one row a version. It is made before any migration, and so is none.
+# The applied migrations, one row per version. It is created before any migration, so it is not a migration itself.
 RECORD: Final = """CREATE TABLE IF NOT EXISTS {database}.migrations (
     version UInt32,
     name String,
@@ -33,7 +33,7 @@ _RACED = ("TABLE_ALREADY_EXISTS", "DATABASE_ALREADY_EXISTS")
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One SQL file. `version` is its number; `checksum` is of the text as written, without a database's name."""
+    """One SQL file. `version` is its number; `checksum` covers the text as written, without a database's name."""
 
     version: int
     name: str
@@ -44,23 +44,23 @@ class Migration:
         return hashlib.sha256(self.text.encode()).hexdigest()
 
     def statements(self, database: str) -> list[str]:
-        """The file's statements for one database, comments dropped. They hold no semicolon inside a literal."""
+        """Return the file's statements for one database, without comments. Literals must not contain semicolons."""
         text = re.sub(r"^\s*--.*$", "", self.text, flags=re.MULTILINE).replace("{database}", f"`{database}`")
         return [statement.strip() for statement in text.split(";") if statement.strip()]
 
 
 def known() -> list[Migration]:
-    """The migrations of this installation, oldest first."""
+    """Return the migrations of this installation, oldest first."""
     folder = files(__package__).joinpath("sql")
-    found = [(match, one) for one in folder.iterdir() if (match := _NAME.fullmatch(one.name))]
+    found = [(match, file) for file in folder.iterdir() if (match := _NAME.fullmatch(file.name))]
     return sorted(
-        (Migration(int(match[1]), one.name, one.read_text("utf-8")) for match, one in found),
+        (Migration(int(match[1]), file.name, file.read_text("utf-8")) for match, file in found),
         key=lambda migration: migration.version,
     )
 
 
 def applied(client: Client, database: str) -> dict[int, str]:
-    """Version → checksum of what was applied to this database; empty when nothing was."""
+    """Return version → checksum of the migrations applied to this database; empty if there are none."""
     with store_errors():
         exists = client.query(
             "SELECT 1 FROM system.tables WHERE database = {database:String} AND name = 'migrations'",
@@ -76,24 +76,24 @@ def applied(client: Client, database: str) -> dict[int, str]:
 
 
 def plan(known: list[Migration], applied: dict[int, str]) -> list[Migration]:
-    """What is left to apply. Raises SchemaTooNew, or Drift when a version was applied with another text."""
+    """Return the migrations to apply. Raises SchemaTooNew, or Drift if a version was applied with another text."""
     newest = max((migration.version for migration in known), default=0)
     if applied and max(applied) > newest:
         raise SchemaTooNew(
-            f"The store is at version {max(applied)}; this auditlane knows versions up to {newest}.",
-            fix="Upgrade auditlane here to the version that migrated the store.",
+            f"The store is at version {max(applied)}, but this auditlane supports versions up to {newest}.",
+            fix="Upgrade this auditlane to the version that migrated the store.",
         )
     for migration in known:
         if applied.get(migration.version, migration.checksum) != migration.checksum:
             raise Drift(
                 f"Migration {migration.name} was applied to the store with another text.",
-                fix="Install the auditlane that applied it, or compare the tables with `SHOW CREATE TABLE`.",
+                fix="Install the auditlane that applied it, or compare the tables by `SHOW CREATE TABLE`.",
             )
     return [migration for migration in known if migration.version not in applied]
 
 
 def migrate(client: Client, database: str) -> list[str]:
-    """Apply what is missing and return the names of what was applied. Safe to run from many processes at once."""
+    """Apply the missing migrations and return their names. Safe to run from several processes at once."""
     todo = plan(known(), applied(client, database))
     if not todo:
         return []
@@ -107,7 +107,7 @@ def migrate(client: Client, database: str) -> list[str]:
 
 
 def record(client: Client, database: str, migration: Migration) -> None:
-    """Note that a migration was applied; however many note it, it is one row."""
+    """Record that a migration was applied: one row, even if several processes record it."""
     with store_errors():
         client.insert(
             "migrations",
@@ -119,10 +119,10 @@ def record(client: Client, database: str, migration: Migration) -> None:
 
 
 def run(client: Client, statement: str) -> None:
-    """Run a statement that may run twice, at once too."""
+    """Run an idempotent statement, possibly concurrently with other processes."""
     with store_errors():
         try:
             client.command(statement)
         except DatabaseError as error:
-            if not any(code in str(error) for code in _RACED):  # another process was a moment earlier
+            if not any(code in str(error) for code in _RACED):  # created concurrently by another process
                 raise

@@ -1,4 +1,4 @@
-"""What the store holds of a partition: its newest offset, and the first gap near it."""
+"""Query the store for a partition's newest offset, and the first gap near it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ GAP_WINDOW = 1_000_000  # offsets below the highest in which the last, half-stor
 
 
 def newest(client: Client, database: str, topic_id: str, partition: int, *, low: int) -> StoredOffsetsSummary:
-    """What the store holds of a partition from offset `low` on: its highest offset, and the first gap near it."""
+    """Return a partition's highest stored offset at or above `low`, and the first gap within GAP_WINDOW below it."""
     where = "kafka_topic_id = {topic:UUID} AND kafka_partition = {partition:UInt32} AND kafka_offset >= {low:UInt64}"
     parameters = {"topic": topic_id, "partition": partition, "low": low}
     source = f"FROM `{database}`.events WHERE {where}"

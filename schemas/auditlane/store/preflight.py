@@ -1,4 +1,4 @@
-"""What the worker checks of ClickHouse before it reads a message: whether the promise can be kept there at all."""
+"""The worker's preflight: check, before it consumes any message, that exactly-once works with this ClickHouse."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from auditlane.store.client import store_errors
 from auditlane.store.cluster import WINDOW_SECONDS as CLUSTER_WINDOW_S
 from auditlane.store.event_insert import OPTIONAL, PINNED, REPLICATED, Table
 
-WINDOW_SECONDS = 600  # the longest pause plus takeover that tokens must outlive
+WINDOW_SECONDS = 600  # tokens must outlive the longest pause plus takeover
 ENGINES: Final = ("ReplacingMergeTree", "ReplicatedReplacingMergeTree")
-VERSION: Final = "first_wins"  # of rows with one key, which Kafka had first
-PARTITIONING: Final = "toYYYYMM(occurred_at)"  # one insert a month is one part only then
-SORTING: Final = "tenant_id, occurred_at, event_id, content_hash"  # rows alike in these are one event; others are kept
+VERSION: Final = "first_wins"  # of rows with one key, the one that reached Kafka first stays
+PARTITIONING: Final = "toYYYYMM(occurred_at)"  # only then does an insert of one month create one part
+SORTING: Final = "tenant_id, occurred_at, event_id, content_hash"  # rows equal in these are copies of one event
 
 
 @dataclass(frozen=True, slots=True)
 class TableDefinition:
-    """How a table is made, as `system.tables` tells it, and how many inserts' tokens it remembers for how many seconds
-    (None: for as long as they are among so many)."""
+    """A table's definition from `system.tables`. It remembers the tokens of the newest `window` inserts, at most
+    `window_s` seconds each (None: no limit of time)."""
 
     name: str
     engine: str
@@ -38,18 +38,18 @@ class TableDefinition:
 
     @property
     def version(self) -> str:
-        """The engine's last argument: the column that decides between rows of one key; empty without one."""
+        """The engine's last argument: the column that decides between rows with one key; empty if there is none."""
         arguments = re.match(r"\w+\((.*?)\)(?= |$)", self.definition)
         last = arguments[1].rpartition(",")[2].strip() if arguments else ""
         return "" if last.startswith("'") else last.strip("`")
 
 
 def check(client: Client, database: str, written: Collection[str], *, parts_per_second: float) -> Table:
-    """Read what the table is and prove that inserts may carry the pinned settings.
+    """Check the table's definition, and prove that inserts may use the pinned settings.
 
-    `written` are the columns that inserts name, `parts_per_second` is of all workers.
+    `written` are the columns that inserts name, `parts_per_second` is the total of all workers.
 
-    Raises ConfigError that says what to change, StoreUnavailable when ClickHouse is away.
+    Raises ConfigError with the required change, StoreUnavailable if ClickHouse is unavailable.
     """
     with store_errors():
         found = client.query(
@@ -67,77 +67,79 @@ def check(client: Client, database: str, written: Collection[str], *, parts_per_
         ).result_rows
         window = _setting(client, definition, _window(engine))
         window_s = _setting(client, definition, f"{_window(engine)}_seconds") if _replicated(engine) else None
-    made = TableDefinition(f"{database}.events", engine, definition, partitioning, sorting, window, window_s)
-    check_table(made, parts_per_second)
+    table = TableDefinition(f"{database}.events", engine, definition, partitioning, sorting, window, window_s)
+    check_table(table, parts_per_second)
     settings = _accepted(client, settings_for(engine))
-    return Table(database, inserted(made.name, columns, written), settings)
+    return Table(database, inserted(table.name, columns, written), settings)
 
 
 def inserted(table: str, columns: Iterable[Sequence[str]], written: Collection[str]) -> tuple[tuple[str, str], ...]:
-    """The (name, type) of each column that an insert names: those of `written`, in the table's order.
+    """Return (name, type) of each column that an insert names: those in `written`, in the table's order.
 
-    `columns` are the table's as (name, type, kind of default). Other columns get their defaults: a newer version of
-    auditlane, whose workers run beside this one, added them. Raises ConfigError when the table would not store one of
-    the worker's columns.
+    `columns` are the table's as (name, type, kind of default). Other columns get their defaults: a newer version, whose
+    workers run beside this one, has added them. Raises ConfigError if the table would not store one of the worker's
+    columns.
     """
     found = {str(name): (str(kind), str(default_kind)) for name, kind, default_kind in columns}
     lacking = [name for name in written if name not in found]
     if lacking:
         raise ConfigError(
             f"{table} lacks columns that this worker writes: {', '.join(lacking)}.",
-            fix="Run `auditlane init` of the worker's version; add a column that was dropped by hand again.",
+            fix="Run `auditlane init` of the worker's version; if a column was dropped manually, add it again.",
         )
     computed = [f"{name} ({found[name][1]})" for name in written if found[name][1] not in ("", "DEFAULT")]
     if computed:
         raise ConfigError(
-            f"{table} does not store what this worker writes to the columns {', '.join(computed)}.",
-            fix=f"ALTER TABLE {table} MODIFY COLUMN each of them to a plain column.",
+            f"{table} does not store columns that this worker writes: {', '.join(computed)}.",
+            fix=f"Change each of them to a plain column: ALTER TABLE {table} MODIFY COLUMN.",
         )
     return tuple((name, kind) for name, (kind, _) in found.items() if name in written)
 
 
 def settings_for(engine: str) -> dict[str, int | str]:
-    """What every insert into a table of this engine carries."""
+    """Return the settings of every insert into a table with this engine."""
     return PINNED | (REPLICATED if _replicated(engine) else {})
 
 
-def check_table(made: TableDefinition, parts_per_second: float) -> None:
-    """Raises ConfigError when such a table could lose a row, or a repeated insert could add one."""
-    name = made.name
-    if made.engine not in ENGINES:
+def check_table(table: TableDefinition, parts_per_second: float) -> None:
+    """Raise ConfigError if such a table could lose a row, or if a repeated insert could add one."""
+    name = table.name
+    if table.engine not in ENGINES:
         raise ConfigError(
-            f"{name} has the engine {made.engine}, which does not promise that each event stays, and stays once.",
-            fix=f"The worker writes to {' or '.join(ENGINES)}, never through Distributed. {_ANEW}",
+            f"{name} has the engine {table.engine}, which does not guarantee that each event is kept exactly once.",
+            fix=f"Use {' or '.join(ENGINES)}, not Distributed. {_RECREATE}",
         )
-    if made.version != VERSION:
+    if table.version != VERSION:
         raise ConfigError(
-            f"Of rows with one key {name} keeps what {made.version or 'came last'} says, not {VERSION}.",
-            fix=f"The engine's last argument must be {VERSION}. {_ANEW}",
+            f"Among rows with one key, {name} keeps one by {table.version or 'insertion order'}, not by {VERSION}.",
+            fix=f"Use {VERSION} as the engine's last argument. {_RECREATE}",
         )
-    if made.sorting.replace("`", "") != SORTING:
+    if table.sorting.replace("`", "") != SORTING:
         raise ConfigError(
-            f"{name} is sorted by ({made.sorting}): rows that are alike in these are merged into one, and events lost.",
-            fix=f"It must be ORDER BY ({SORTING}). {_ANEW}",
+            f"{name} is sorted by ({table.sorting}): rows equal in these columns are merged, and events lost.",
+            fix=f"Use ORDER BY ({SORTING}). {_RECREATE}",
         )
-    if made.partitioning.replace("`", "") != PARTITIONING:
+    if table.partitioning.replace("`", "") != PARTITIONING:
         raise ConfigError(
-            f"{name} is partitioned by {made.partitioning!r}.", fix=f"It must be by {PARTITIONING}. {_ANEW}"
+            f"{name} is partitioned by {table.partitioning!r}.", fix=f"Use PARTITION BY {PARTITIONING}. {_RECREATE}"
         )
-    wanted, setting = ceil(parts_per_second * WINDOW_SECONDS), _window(made.engine)
-    if made.window < wanted:
+    wanted, setting = ceil(parts_per_second * WINDOW_SECONDS), _window(table.engine)
+    if table.window < wanted:
         raise ConfigError(
-            f"{name} remembers the tokens of {made.window} inserts; up to {wanted} are made in {WINDOW_SECONDS} s.",
-            fix=f"ALTER TABLE {name} MODIFY SETTING {setting} = {max(40_000, wanted)}; "
-            f"{variable('worker_processes_total')} says how many workers insert.",
+            f"{name} remembers the tokens of {table.window} inserts, but up to {wanted} happen in {WINDOW_SECONDS} s.",
+            fix=f"Run ALTER TABLE {name} MODIFY SETTING {setting} = {max(40_000, wanted)}, or correct the number of "
+            f"workers in {variable('worker_processes_total')}.",
         )
-    if made.window_s is not None and made.window_s < WINDOW_SECONDS:
+    if table.window_s is not None and table.window_s < WINDOW_SECONDS:
         raise ConfigError(
-            f"{name} forgets the tokens of inserts after {made.window_s} s.",
-            fix=f"ALTER TABLE {name} MODIFY SETTING {setting}_seconds = {CLUSTER_WINDOW_S}.",
+            f"{name} forgets the tokens of inserts after {table.window_s} s.",
+            fix=f"Run ALTER TABLE {name} MODIFY SETTING {setting}_seconds = {CLUSTER_WINDOW_S}.",
         )
 
 
-_ANEW: Final = "Make the table anew with `auditlane init`, in another database or after a rename, and replay into it."
+_RECREATE: Final = (
+    "Create the table again with `auditlane init`, in another database or after a rename, and replay into it."
+)
 
 
 def _replicated(engine: str) -> bool:
@@ -149,7 +151,7 @@ def _window(engine: str) -> str:
 
 
 def _setting(client: Client, definition: str, setting: str) -> int:
-    """What the table says, else the server's default."""
+    """Return the table's value of a setting, else the server's default."""
     given = re.search(rf"\b{setting} = (\d+)", definition)
     if given:
         return int(given[1])
@@ -160,7 +162,7 @@ def _setting(client: Client, definition: str, setting: str) -> int:
 
 
 def _accepted(client: Client, settings: dict[str, int | str]) -> dict[str, int | str]:
-    """The settings as this server knows them, after it echoed each with the value that we pin."""
+    """Return the settings that this server supports, once it has confirmed the pinned value of each."""
     with store_errors():
         known = {
             str(row[0])
@@ -182,13 +184,13 @@ def _accepted(client: Client, settings: dict[str, int | str]) -> dict[str, int |
             }
         except Exception as error:
             raise StoreRefused(
-                f"ClickHouse does not let this user set what inserts need: {str(error).splitlines()[0][:300]}.",
-                fix="Remove the constraint from the user's profile: " + ", ".join(sorted(sent)),
+                f"ClickHouse does not allow this user the settings of inserts: {str(error).splitlines()[0][:300]}.",
+                fix="Remove the constraints on these settings from the user's profile: " + ", ".join(sorted(sent)),
             ) from error
     wrong = sorted(missing | {name for name, value in sent.items() if effective.get(name) != str(value)})
     if wrong:
         raise ConfigError(
-            f"ClickHouse ignores settings that exactly-once inserts rest on: {', '.join(wrong)}.",
-            fix="Let the user's profile change them, or upgrade ClickHouse.",
+            f"ClickHouse ignores settings that exactly-once inserts require: {', '.join(wrong)}.",
+            fix="Allow the user's profile to change them, or upgrade ClickHouse.",
         )
     return sent

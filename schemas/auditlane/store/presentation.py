@@ -1,4 +1,4 @@
-"""What a reader sees of the data structure: rows of the table `settings`, one a revision, the tenant's over the
+"""The data structure that readers see: rows of the table `settings`, one per revision, with the tenant's over the
 environment's."""
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _NEVER: Final = 2**63  # above any revision
 
 
 def tenant_scope(tenant: str) -> str:
-    """The scope of a tenant's own rows."""
+    """Return the scope of a tenant's own rows."""
     return f"tenant:{tenant}"
 
 
 class DisplayType(StrEnum):
-    """How a value is shown and compared."""
+    """How a value is displayed and compared."""
 
     Timestamp = "Timestamp"
     Email = "Email"
@@ -41,9 +41,9 @@ class DisplayType(StrEnum):
 
 
 class FieldView(BaseModel):
-    """One field as readers see it. `name` is a base field's, or a custom field's of the tenant's contract.
+    """One field as displayed to readers. `name` is that of a base field, or of a custom field of the tenant's contract.
 
-    `hidden` is the mark of a removed field, whose data stays; None leaves it to the scope below.
+    `hidden` marks a removed field, whose data is kept; None inherits it from the scope below.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
@@ -61,7 +61,7 @@ class FieldView(BaseModel):
 
     @property
     def custom(self) -> bool:
-        """Whether its values are in the map `fields`, as opposed to a column of their own."""
+        """Whether its values are in the map `fields`, not in a column of their own."""
         return self.name not in _BASE
 
     @property
@@ -71,7 +71,7 @@ class FieldView(BaseModel):
 
 
 class Revision(BaseModel):
-    """One saved state of one scope; revision 0 is what nobody saved yet. `enabled=None` leaves it open."""
+    """One saved state of a scope; revision 0 means that none has been saved. `enabled` None inherits the value."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -111,7 +111,7 @@ DEFAULT_FIELDS: Final = tuple(
     )
 )
 _STORED: Final = frozenset(to_camel(name) for name in FieldView.model_fields)
-# Fields that no sender sets, so that they are no part of the event as it is sent.
+# Fields that senders cannot set, and which are not part of an event as it is sent.
 PROVENANCE: Final = ("provenance", "provenance_id")
 _BASE: Final = frozenset(
     {"event_id", "tenant_id", "ingested_at", "content_hash"} | {field.name for field in DEFAULT_FIELDS}
@@ -119,14 +119,14 @@ _BASE: Final = frozenset(
 
 
 def one_line(name: str) -> bool:
-    """Whether a display name is free of control characters, line separators among them."""
-    return not any(unicodedata.category(one) in ("Cc", "Zl", "Zp") for one in name)
+    """Return whether a display name has no control characters and line separators."""
+    return not any(unicodedata.category(letter) in ("Cc", "Zl", "Zp") for letter in name)
 
 
 def overlay(environment: Revision, tenant: Revision) -> tuple[bool, list[FieldView]]:
-    """(enabled, fields in their order) for this tenant's readers: defaults, environment, tenant, the last wins.
+    """Return (enabled, fields in display order) for the tenant's readers: defaults, environment, tenant; the last wins.
 
-    Hidden fields are among them, with their mark.
+    Hidden fields are included, with their mark.
     """
     fields = {field.name: field for field in DEFAULT_FIELDS}
     for revision in (environment, tenant):
@@ -135,17 +135,17 @@ def overlay(environment: Revision, tenant: Revision) -> tuple[bool, list[FieldVi
             if field.hidden is None and below is not None and below.hidden is not None:
                 field = field.model_copy(update={"hidden": below.hidden})
             fields[field.name] = field
-    stated = [one for one in (tenant.enabled, environment.enabled) if one is not None]
+    stated = [enabled for enabled in (tenant.enabled, environment.enabled) if enabled is not None]
     return (stated[0] if stated else True), sorted(fields.values(), key=lambda field: (field.order, field.name))
 
 
 def load(client: Client, database: str, scope: str) -> Revision:
-    """The newest revision of a scope; revision 0 when nothing was saved."""
+    """Return the newest revision of a scope; revision 0 if none has been saved."""
     return load_many(client, database, [scope])[scope]
 
 
 def load_many(client: Client, database: str, scopes: Collection[str]) -> dict[str, Revision]:
-    """The newest revision of each of the scopes, in one read; revision 0 where nothing was saved."""
+    """Return the newest revision of each scope, in one query; revision 0 if none has been saved."""
     with store_errors():
         rows = client.query(
             "SELECT scope, revision, enabled, fields, changed_by, changed_at FROM {database:Identifier}.settings "
@@ -156,7 +156,7 @@ def load_many(client: Client, database: str, scopes: Collection[str]) -> dict[st
 
 
 def history(client: Client, database: str, scope: str, *, limit: int, before: int | None = None) -> list[Revision]:
-    """The scope's revisions below `before`, newest first."""
+    """Return the scope's revisions below `before`, newest first."""
     with store_errors():
         rows = client.query(
             "SELECT scope, revision, enabled, fields, changed_by, changed_at FROM {database:Identifier}.settings "
@@ -172,7 +172,7 @@ def history(client: Client, database: str, scope: str, *, limit: int, before: in
 
 
 def as_of(client: Client, database: str, scope: str, times: Sequence[datetime]) -> list[Revision]:
-    """The scope's revision that was the newest at each of these times, in their order."""
+    """Return the scope's newest revision at each of these times, in the same order."""
     if not times:
         return []
     with store_errors():
@@ -184,8 +184,8 @@ def as_of(client: Client, database: str, scope: str, times: Sequence[datetime]) 
             "AND toUnixTimestamp64Milli(changed_at) <= {newest:Int64} ORDER BY revision DESC",
             parameters={"database": database, "scope": scope, "oldest": _ms(min(times)), "newest": _ms(max(times))},
         ).result_rows
-    known = [*map(_revision, rows), Revision(scope=scope)]
-    return [next(one for one in known if one.changed_at is None or one.changed_at <= time) for time in times]
+    revisions = [*map(_revision, rows), Revision(scope=scope)]
+    return [next(past for past in revisions if past.changed_at is None or past.changed_at <= time) for time in times]
 
 
 def _ms(time: datetime) -> int:
@@ -198,21 +198,21 @@ def _revision(row: Sequence[Any]) -> Revision:
         scope=scope,
         revision=revision,
         enabled=enabled,
-        fields=tuple(_view(one) for one in json.loads(fields)),
+        fields=tuple(map(_view, json.loads(fields))),
         changed_by=changed_by,
-        changed_at=changed_at.replace(tzinfo=UTC),  # the client gives UTC without saying so
+        changed_at=changed_at.replace(tzinfo=UTC),  # the client returns UTC without a time zone
     )
 
 
 def _view(stored: dict[str, Any]) -> FieldView:
-    """A stored field; what a newer version wrote and this one does not know is left out."""
+    """Parse a stored field; members of a newer version are ignored."""
     return FieldView.model_validate({name: value for name, value in stored.items() if name in _STORED})
 
 
 def save(client: Client, database: str, seen: Revision, new: Revision, *, now: datetime) -> Revision:
-    """Save `new` as the revision after `seen`. Raises Conflict when another saver of that revision was first.
+    """Save `new` as the revision after `seen`. Raises Conflict if another caller has already saved that revision.
 
-    Both savers insert under one deduplication token, so only one row is stored; its `save_id` tells whose.
+    All callers insert under one deduplication token, so only one row is stored; its `save_id` shows whose.
     """
     revision, save_id = seen.revision + 1, uuid.uuid4()
     fields = json.dumps([field.model_dump(by_alias=True, mode="json") for field in new.fields])
@@ -231,7 +231,7 @@ def save(client: Client, database: str, seen: Revision, new: Revision, *, now: d
         ).result_rows
     if [row[0] for row in rows] != [save_id]:
         raise Conflict(
-            f"The settings of {seen.scope} were changed by somebody else meanwhile.",
-            fix="Read them again, then repeat the change.",
+            f"The settings of {seen.scope} were changed by another user in the meantime.",
+            fix="Reload them, then repeat the change.",
         )
     return new.model_copy(update={"scope": seen.scope, "revision": revision, "changed_at": now})

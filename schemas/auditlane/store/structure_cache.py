@@ -1,4 +1,4 @@
-"""What readers of each tenant see, known for the request that asks: read rarely, for many tenants at once."""
+"""A cache of each tenant's data structure: refreshed rarely, for many tenants in one query."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from auditlane.runtime.errors import AuditlaneError
 from auditlane.store.presentation import ENVIRONMENT, FieldView, Revision, load_many, overlay, tenant_scope
 
 REFRESH_S: Final = 30.0
-RETRY_S: Final = 5.0  # a ClickHouse that just failed is not asked again before
+RETRY_S: Final = 5.0  # after a failed query
 MOST_TENANTS: Final = 20_000
 _AT_ONCE: Final = 500  # scopes of one query
 
 
 @dataclass(frozen=True, slots=True)
 class Structure:
-    """A tenant's effective data structure. `fields` in their order, without the removed ones."""
+    """A tenant's effective data structure. `fields` are in display order, without removed ones."""
 
     enabled: bool
     fields: tuple[FieldView, ...]
@@ -32,38 +32,38 @@ class Structure:
 
     @classmethod
     def of(cls, environment: Revision, tenant: Revision) -> Structure:
-        """The environment's, overlaid by the tenant's own."""
+        """Overlay the environment's revision by the tenant's."""
         enabled, fields = overlay(environment, tenant)
-        shown = tuple(one for one in fields if not one.hidden)
+        shown = tuple(field for field in fields if not field.hidden)
         return cls(enabled, shown, environment.revision, tenant.revision)
 
     def field(self, name: str) -> FieldView | None:
-        """The field of this name (`action`, `order_number`); None when there is none, or it was removed."""
-        return next((one for one in self.fields if one.name == name), None)
+        """Return the field with this name (`action`, `order_number`); None if there is none, or it was removed."""
+        return next((field for field in self.fields if field.name == name), None)
 
     def custom(self) -> tuple[FieldView, ...]:
-        """Fields beyond the base event's."""
-        return tuple(one for one in self.fields if one.custom)
+        """Return the custom fields."""
+        return tuple(field for field in self.fields if field.custom)
 
     def displayed(self) -> tuple[FieldView, ...]:
-        """The table's columns."""
-        return tuple(one for one in self.fields if one.show_in_table)
+        """Return the table's columns."""
+        return tuple(field for field in self.fields if field.show_in_table)
 
     def detailed(self) -> tuple[FieldView, ...]:
-        """What an event's details list."""
-        return tuple(one for one in self.fields if one.show_in_more_info)
+        """Return the fields in an event's details."""
+        return tuple(field for field in self.fields if field.show_in_more_info)
 
     def downloadable(self) -> tuple[FieldView, ...]:
-        """An export's columns."""
-        return tuple(one for one in self.fields if one.downloadable)
+        """Return an export's columns."""
+        return tuple(field for field in self.fields if field.downloadable)
 
     def filterable(self) -> tuple[FieldView, ...]:
-        """What a reader may filter by."""
-        return tuple(one for one in self.fields if one.filterable)
+        """Return the fields that readers may filter by."""
+        return tuple(field for field in self.fields if field.filterable)
 
     def sortable(self) -> tuple[FieldView, ...]:
-        """What a reader may sort by."""
-        return tuple(one for one in self.fields if one.sortable)
+        """Return the fields that readers may sort by."""
+        return tuple(field for field in self.fields if field.sortable)
 
 
 DEFAULT: Final = Structure.of(Revision(scope=ENVIRONMENT), Revision(scope=tenant_scope("")))
@@ -78,10 +78,11 @@ class _Entry:
 
 
 class StructureCache:
-    """`of(tenant)` is at most `refresh_s` old while ClickHouse answers, and what was known last while it does not.
+    """`of(tenant)` is at most `refresh_s` old while ClickHouse responds, else the last known structure.
 
-    One thread reads at a time, for all tenants that were asked about lately; the others wait for it, or go on with what
-    is known and not forgotten. Thread-safe. `connect` gives a client that others may use too; `clock` counts seconds.
+    One thread queries at a time, for all tenants that were requested recently; the others use a cached structure, or
+    wait if there is none or it was invalidated. Thread-safe. `connect` returns a client that may be shared; `clock`
+    counts seconds.
     """
 
     def __init__(
@@ -101,14 +102,14 @@ class StructureCache:
         self._changed = threading.Condition()
         self._environment = Revision(scope=ENVIRONMENT)
         self._inherited = DEFAULT
-        self._entries: OrderedDict[str, _Entry] = OrderedDict()  # by tenant, the one used last at the end
+        self._entries: OrderedDict[str, _Entry] = OrderedDict()  # by tenant, most recently used last
         self._wanted: set[str] = set()
         self._reading = False
-        self._forgotten = 0  # how often; what is being read meanwhile may be from before
-        self._failed: tuple[float, AuditlaneError] | None = None  # when to ask again, and why
+        self._invalidations = 0  # their number: the result of a concurrent query may be outdated
+        self._failed: tuple[float, AuditlaneError] | None = None  # when to retry, and the error
 
     def of(self, tenant: str) -> Structure:
-        """Raises StoreUnavailable or StoreRefused only for a tenant that was never read."""
+        """Return the tenant's structure. Raises StoreUnavailable or StoreRefused only if it has never been read."""
         while True:
             with self._changed:
                 now = self._clock()
@@ -132,13 +133,13 @@ class StructureCache:
     def forget(self, tenant: str | None) -> None:
         """Invalidate the cached structure of `tenant`, or of every tenant when None: the environment changed."""
         with self._changed:
-            self._forgotten += 1
+            self._invalidations += 1
             for cached_tenant in self._entries if tenant is None else [tenant]:
                 if cached_tenant in self._entries:
                     self._entries[cached_tenant].read_at = -math.inf
 
     def _entry(self, tenant: str, now: float) -> _Entry | None:
-        """With the lock held: the tenant's entry, noted as used."""
+        """Return the tenant's entry and mark it as used. The caller holds the lock."""
         entry = self._entries.get(tenant)
         if entry is not None:
             entry.used_at = now
@@ -146,18 +147,19 @@ class StructureCache:
         return entry
 
     def _due(self, now: float) -> list[str]:
-        """With the lock held: whom to read. Who was asked about lately is read along: one query serves them all."""
+        """Return the tenants to query: those requested, and others in recent use, since one query serves all. The
+        caller holds the lock."""
         due, self._wanted = self._wanted, set()
-        lately = now - self._refresh_s
+        recently = now - self._refresh_s
         for tenant, entry in reversed(self._entries.items()):
-            if entry.used_at < lately:
+            if entry.used_at < recently:
                 break
             if now - entry.read_at > self._refresh_s / 2:
                 due.add(tenant)
         return sorted(due)
 
     def _read(self, tenants: list[str]) -> None:
-        asked_at, forgotten = self._clock(), self._forgotten
+        queried_at, invalidations = self._clock(), self._invalidations
         found: dict[str, Revision] = {}
         failed: AuditlaneError | None = None
         try:
@@ -169,11 +171,11 @@ class StructureCache:
             with self._changed:
                 self._reading = False
                 self._failed = None if failed is None else (self._clock() + RETRY_S, failed)
-                self._keep(found, tenants, asked_at if forgotten == self._forgotten else -math.inf)
+                self._keep(found, tenants, queried_at if invalidations == self._invalidations else -math.inf)
                 self._changed.notify_all()
 
     def _keep(self, found: dict[str, Revision], tenants: list[str], read_at: float) -> None:
-        """With the lock held. A reading that was cut short keeps what it has."""
+        """Keep the results of a query, also of one that failed halfway. The caller holds the lock."""
         if ENVIRONMENT in found and found[ENVIRONMENT].revision != self._environment.revision:
             self._environment = found[ENVIRONMENT]
             self._inherited = Structure.of(self._environment, Revision(scope=""))
@@ -191,7 +193,7 @@ class StructureCache:
             self._entries.popitem(last=False)
 
     def _structure(self, own: Revision) -> Structure:
-        """Those who saved nothing share one."""
+        """Return the effective structure; tenants without a saved revision share one object."""
         return Structure.of(self._environment, own) if own.revision else self._inherited
 
 

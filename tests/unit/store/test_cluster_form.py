@@ -143,5 +143,5 @@ def test_a_name_that_is_none_is_refused(name: str) -> None:
 
 
 def test_a_statement_without_a_known_form_is_refused_rather_than_copied() -> None:
-    with pytest.raises(ConfigError, match="No cluster form"):
+    with pytest.raises(ConfigError, match="has no cluster form"):
         statements("audit", "main", [Migration(9, "0009_x.sql", "RENAME TABLE {database}.a TO {database}.b")])

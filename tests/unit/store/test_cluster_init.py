@@ -133,7 +133,7 @@ def test_an_upgrade_alters_what_is_replicated_once_and_brings_each_server_to_its
 def test_a_replica_that_joins_a_shard_of_an_older_version_is_refused() -> None:
     server = Server(recorded={one.version: one.checksum for one in known()})
     with pytest.raises(
-        ConfigError, match=f"lacks the tables, and those of its shard are at version {len(NAMES)}"
+        ConfigError, match=f"lacks the tables, while those of its shard are at version {len(NAMES)}"
     ) as no:
         server.init()
     assert "auditlane init" in no.value.fix
@@ -150,7 +150,7 @@ def test_a_shard_of_a_newer_version_is_left_alone() -> None:
 def test_the_tables_of_one_server_are_not_taken_for_a_clusters() -> None:
     server = Server(engines={"events": "ReplacingMergeTree(first_wins) PARTITION BY x"})
     assert server.cluster() == ""
-    with pytest.raises(ConfigError, match="it is the table of one server"):
+    with pytest.raises(ConfigError, match="which is that of a single server"):
         server.init()
     assert server.ran == []
 
@@ -171,7 +171,7 @@ def test_a_replica_that_joins_is_not_given_the_tables_of_one_server(keeper: set[
 
 def test_replicated_tables_without_a_clusters_name_are_refused() -> None:
     server = Server(engines={"events": "ReplicatedReplacingMergeTree('/a', '{replica}', first_wins)"})
-    with pytest.raises(ConfigError, match="names its cluster") as no:
+    with pytest.raises(ConfigError, match="with the cluster's name") as no:
         server.cluster()
     assert "init --cluster" in no.value.fix
 

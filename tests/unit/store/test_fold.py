@@ -98,7 +98,7 @@ def test_a_column_is_modified_by_its_whole_definition() -> None:
     ],
 )
 def test_what_has_no_known_effect_is_refused_rather_than_left_out(statement: str) -> None:
-    with pytest.raises(ConfigError, match="No cluster form is known") as raised:
+    with pytest.raises(ConfigError, match="This statement has no cluster form") as raised:
         fold([TABLE, VIEW, statement])
     assert statement in raised.value.message
     assert raised.value.fix

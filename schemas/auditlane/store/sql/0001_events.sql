@@ -1,8 +1,8 @@
--- The worker's table: one row a message that was accepted. Readers use the view `log`.
+-- The worker's table: one row per accepted message. Readers use the view `log`.
 -- LowCardinality where values repeat; Map rather than JSON because it inserts several times as fast.
--- ZSTD for texts: 40 % fewer bytes for 20 % more CPU at an insert. Parts of single inserts stay compact: a file a column
--- costs a third of an insert. The index lets the insert's guard pass over what Kafka got at other times.
--- The deduplication window remembers the tokens of the newest inserts of all workers together.
+-- ZSTD for texts: 40 % fewer bytes for 20 % more CPU per insert. Parts of single inserts stay compact: one file per
+-- column costs a third of an insert. The index on kafka_timestamp lets the insert's guard skip parts of other times.
+-- The deduplication window holds the tokens of the newest inserts of all workers together.
 CREATE TABLE IF NOT EXISTS {database}.events (
     tenant_id LowCardinality(String),
     occurred_at DateTime64(6, 'UTC') CODEC(Delta, ZSTD(1)),
@@ -32,18 +32,18 @@ CREATE TABLE IF NOT EXISTS {database}.events (
     kafka_partition UInt32,
     kafka_offset UInt64 CODEC(Delta, ZSTD(1)),
     kafka_timestamp DateTime64(3, 'UTC'),
-    -- Who vouches for the row: the gateway for a client of ours, or nobody but whoever may write to the topic.
+    -- Who vouches for the row: the gateway for a client, or only Kafka's access control on the topic.
     provenance Enum8('kafka' = 0, 'gateway' = 1),
-    provenance_id LowCardinality(String) DEFAULT kafka_topic COMMENT 'The client id, or the topic where provenance is kafka',
-    defaulted Array(LowCardinality(String)) COMMENT 'The fields that the producer did not set: they hold a default',
-    -- Of what the producer set, and of nothing else, so that it is the same by whichever way an event comes. RowBinary
-    -- gives each value with its length and tells NULL from empty: no two contents are written alike.
+    provenance_id LowCardinality(String) DEFAULT kafka_topic COMMENT 'Client id if provenance is gateway, else the topic',
+    defaulted Array(LowCardinality(String)) COMMENT 'Fields that the producer did not set: they hold a default',
+    -- Covers exactly the values that the producer set, so that it does not depend on how the event was sent. RowBinary
+    -- writes the length of each value and distinguishes NULL from empty, so that different contents encode differently.
     content_hash FixedString(16) MATERIALIZED CAST(substring(SHA256(formatRowNoNewline('RowBinary',
         action, actor_id, actor_type, actor_name, on_behalf_of, resource, resource_id, outcome, severity, description,
         ip, user_agent, if(has(defaulted, 'request_id'), NULL, request_id), before, after,
         if(has(defaulted, 'source'), '', source), mapSort(metadata),
         mapSort(mapFilter((name, value) -> NOT has(defaulted, name), fields)))), 1, 16), 'FixedString(16)'),
-    -- The larger wins a merge, so the earliest Kafka timestamp does, then the lowest offset.
+    -- The largest value wins a merge: that of the earliest Kafka timestamp, then of the lowest offset.
     first_wins UInt64 MATERIALIZED bitNot(bitOr(
         bitShiftLeft(toUInt64(toUnixTimestamp64Milli(kafka_timestamp)), 22), bitAnd(kafka_offset, 4194303))),
     INDEX kafka_time kafka_timestamp TYPE minmax GRANULARITY 1,
@@ -54,8 +54,8 @@ PRIMARY KEY (tenant_id, occurred_at, event_id)
 ORDER BY (tenant_id, occurred_at, event_id, content_hash)
 SETTINGS non_replicated_deduplication_window = 40000, min_bytes_for_wide_part = 134217728;
 
--- What readers see: each event once, the first of its copies to reach Kafka winning. Events with one
--- (tenant, occurred_at, event_id) and different contents are different events, and a conflict.
+-- What readers see: each event once; of identical copies, the first that reached Kafka wins. Events with the same
+-- (tenant_id, occurred_at, event_id) but different contents are different events, and in conflict.
 CREATE VIEW IF NOT EXISTS {database}.log AS
 SELECT
     tenant_id, occurred_at, event_id, action, actor_id, actor_type, actor_name, on_behalf_of, resource, resource_id,

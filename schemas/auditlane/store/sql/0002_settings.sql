@@ -1,6 +1,6 @@
--- What a reader sees of the data structure, one row a revision; append-only, so that it is its own history.
--- `scope` is `environment` or `tenant:<tenant id>`. Two savers of one revision use one deduplication token,
--- so that the second insert does nothing and its saver finds the other's `save_id`.
+-- The data structure that readers see, one row per revision; append-only, so that it is its own history.
+-- `scope` is `environment`, `tenant:<tenant id>` or `document:<name>`. Concurrent saves of one revision use one
+-- deduplication token, so that the second insert has no effect and its caller finds the other's `save_id`.
 CREATE TABLE IF NOT EXISTS {database}.settings (
     scope String,
     revision UInt64,

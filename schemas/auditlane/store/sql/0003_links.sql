@@ -1,5 +1,6 @@
--- One-time links that were opened, one row a link. Everybody who opens a link inserts under the same deduplication token,
--- so that only the first insert is stored; its `claim_id` tells whose. A row outlives its link by a day, for clocks.
+-- One-time links that were opened, one row per link. All claims of a link are inserted under the same deduplication
+-- token, so that only the first is stored; its `claim_id` identifies the caller. A row outlives its link by a day, to
+-- allow for differing clocks.
 CREATE TABLE IF NOT EXISTS {database}.link_claims (
     jti String,
     claim_id UUID,

@@ -90,7 +90,7 @@ def test_a_schema_is_asked_for_once(own_registry: RegistryProcess) -> None:
     assert client.schema(schema_id) == '"string"'
     own_registry.end()
     assert client.schema(schema_id) == '"string"'
-    with pytest.raises(RegistryUnavailable, match="does not answer") as away:
+    with pytest.raises(RegistryUnavailable, match="does not respond") as away:
         client.schema(schema_id + 1)
     assert "AUDITLANE_REGISTRY_URL" in away.value.fix
     own_registry.start()  # and the kept-alive connection of before is of no harm
@@ -140,14 +140,14 @@ def test_the_base_subject_is_registered_once_and_never_changed(own_registry: Reg
     client.register("audit.events-value", json.dumps(newer))
     ahead = ensure_base_subject(client, "audit.events")
     assert (ahead.version, ahead.created) == (1, False)
-    assert any("newest version 3 (id 3) without base fields (source)" in one for one in ahead.drift)
-    assert any("emitters write with version 2 (id 2)" in one for one in ahead.drift)
+    assert any("newest version 3 (id 3) of subject audit.events-value lacks base fields (source)" in one for one in ahead.drift)
+    assert any("emitters use version 2 (id 2)" in one for one in ahead.drift)
     client.set_compatibility("audit.events-value", "NONE")
     assert any("compatibility NONE" in one for one in ensure_base_subject(client, "audit.events").drift)
     client.close()
 
 
-@pytest.mark.parametrize(("foreign", "says"), [(False, "it could follow"), (True, "it could not follow")])
+@pytest.mark.parametrize(("foreign", "says"), [(False, "would be compatible"), (True, "would be incompatible")])
 def test_another_schema_under_the_base_subject_is_drift(
     own_registry: RegistryProcess, foreign: bool, says: str
 ) -> None:
@@ -261,8 +261,8 @@ def answering() -> Iterator[Callable[[int, bytes], str]]:
 @pytest.mark.parametrize(
     ("status", "body", "error", "says"),
     [
-        (200, b"<html>", RegistryRefused, "not a schema registry"),
-        (200, b'{"a": 1}', RegistryRefused, "not a schema registry"),
+        (200, b"<html>", RegistryRefused, "does not respond like a schema registry"),
+        (200, b'{"a": 1}', RegistryRefused, "does not respond like a schema registry"),
         (302, b"", RegistryRefused, "302"),
         (404, b"nothing here", RegistryRefused, "path"),
         (429, b"slower", RegistryUnavailable, "429"),

@@ -1,7 +1,8 @@
-"""Change a subject's contract without losing what somebody else changes at the same time.
+"""Amend a subject's contract without losing concurrent changes.
 
-A registry has no compare-and-set: of two who start from one version, the second to register would drop the first's
-field. So whoever registered looks at what came in between, and registers what is owed on top, until nothing is.
+A registry has no compare-and-set: if two processes start from one version, the second to register drops the first's
+field. So each process checks, after registering, which versions came in between, and registers lost fields again until
+none are missing.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from auditlane.runtime.errors import (
 )
 
 _ATTEMPTS: Final = 20
-# Counts amendments in the schema itself: a registry gives a text that it has already no new version.
+# Counts amendments in the schema itself: a registry assigns no new version to a text that it already has.
 _COUNT: Final = "amendment"
 
 Schema = dict[str, Any]
@@ -34,7 +35,7 @@ Schema = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Amended:
-    """The subject's newest version. `changed` is whether anything had to be registered."""
+    """The subject's newest version. `changed` is whether a version was registered."""
 
     subject: str
     version: int
@@ -51,10 +52,10 @@ def amend(
     seed: Callable[[], Schema] | None = None,
     most_versions: int | None = None,
 ) -> Amended:
-    """Register `change(newest version)`, or nothing when that is the newest version itself.
+    """Register `change(newest version)`, unless it equals the newest version.
 
-    A subject that is not there begins with `seed()`, as BACKWARD. Raises SchemaNotFound without a seed, InvalidInput
-    and FieldConflict for a contract that cannot be, TooManyVersions where `most_versions` are there already, and what
+    A missing subject begins with `seed()`, and gets the level BACKWARD. Raises SchemaNotFound without a seed,
+    InvalidInput and FieldConflict for an invalid contract, TooManyVersions at the limit `most_versions`, and whatever
     RegistryClient and `change` raise.
     """
     owed: list[dict[str, Any]] = []
@@ -69,20 +70,22 @@ def amend(
             return Amended(subject, latest.version, latest.schema_id, current, changed)
         since = latest.version if latest else 0
         check(client, subject, current if latest else None, wanted)
-        if most_versions is not None and since >= most_versions:  # a number is not given twice, so that may be fewer
+        if most_versions is not None and since >= most_versions:  # deleted versions leave gaps, so there may be fewer
             _check_versions(client, subject, most_versions)
         if latest is None and client.own_compatibility(subject) is None:
             client.set_compatibility(subject, COMPATIBILITY)
         try:
             client.register(subject, json.dumps(wanted | {_COUNT: since}))
-        except SchemaIncompatible as error:  # another version came first: look at that one
+        except SchemaIncompatible as error:  # another version was registered first: start again from that one
             refused = error
             continue
         changed = True
         owed = _owed(client, subject, current, since)
     if refused is not None and not changed:
         raise FieldConflict(f"The registry refuses the contract: {refused.message}") from refused
-    raise RegistryUnavailable(f"The subject {subject} is changed by many at once.", fix="Try again in a moment.")
+    raise RegistryUnavailable(
+        f"The subject {subject} is being changed by many processes at once.", fix="Try again in a moment."
+    )
 
 
 def _latest(client: RegistryClient, subject: str, *, needed: bool) -> Registered | None:
@@ -97,61 +100,61 @@ def _latest(client: RegistryClient, subject: str, *, needed: bool) -> Registered
 def _check_versions(client: RegistryClient, subject: str, most: int) -> None:
     if len(client.versions(subject)) >= most:
         raise TooManyVersions(
-            f"The contract was changed {most} times, and no more versions of it are kept.",
-            fix="Make several changes at once, or have an operator raise AUDITLANE_CONTRACT_VERSIONS.",
+            f"The contract has {most} versions, which is the limit.",
+            fix="Combine several changes into one, or ask an operator to raise AUDITLANE_CONTRACT_VERSIONS.",
         )
 
 
 def check(client: RegistryClient, subject: str, current: Schema | None, wanted: Schema) -> None:
-    """Raises InvalidInput and FieldConflict when the subject, now at `current`, cannot become `wanted`."""
+    """Raise InvalidInput or FieldConflict if the subject's contract cannot be changed from `current` to `wanted`."""
     for avro in own_fields(wanted):
         was = own_field(current, avro["name"]) if current else None
         reason = conflict(was, avro) if was else ""
         if reason:
             raise FieldConflict(
-                f"The field {avro['name']} {reason}: stored messages are read by it.",
+                f"The field {avro['name']} {reason}: stored messages are decoded with it.",
                 field="type",
-                fix="Give it the type that it had, or add a field of another name.",
+                fix="Keep its type, or add a field with another name.",
             )
         if was:
             _check_default(client, subject, was, avro)
     text = json.dumps(wanted)
-    # An older contract may lack base fields of this release: that is no fault of this change.
+    # An older contract may lack base fields of this release; that must not block this change.
     known = check_registrable(json.dumps(current)) if current else []
-    problems = [one for one in check_registrable(text) if one not in known]
+    problems = [problem for problem in check_registrable(text) if problem not in known]
     if problems:
-        raise InvalidInput("The contract cannot be: " + " ".join(problems), field=problems[0].split(":")[0])
+        raise InvalidInput("Invalid contract: " + " ".join(problems), field=problems[0].split(":")[0])
     reasons = client.check(subject, text) if current else []
     if reasons:
         raise FieldConflict(
-            "Events that were written until now could not be read with the changed contract: " + "; ".join(reasons),
-            fix="Add a field of another name.",
+            "Existing events could not be read with the changed contract: " + "; ".join(reasons),
+            fix="Add a field with another name.",
         )
 
 
 def _check_default(client: RegistryClient, subject: str, was: dict[str, Any], avro: dict[str, Any]) -> None:
-    """Raises FieldConflict for another default than the field had before: that one stands for what is not set."""
+    """Raise FieldConflict if the default differs from the field's earlier one, which events without a value rely on."""
     default = avro.get("default")
     if default is None or default == was.get("default"):
         return
-    before = (json.loads(client.version(subject, number).schema) for number in client.versions(subject))
-    held = (own_field(schema, avro["name"]) for schema in before)
-    first = next((one["default"] for one in held if one and one.get("default") is not None), None)
+    schemas = (json.loads(client.version(subject, number).schema) for number in client.versions(subject))
+    earlier = (own_field(schema, avro["name"]) for schema in schemas)
+    first = next((found["default"] for found in earlier if found and found.get("default") is not None), None)
     if first is not None and default != first:
         raise FieldConflict(
-            f"The field {avro['name']} had the default {json.dumps(first)}, which stands for events that do not set "
-            f"it, and cannot have {json.dumps(default)}.",
+            f"The default of the field {avro['name']} cannot change from {json.dumps(first)} to {json.dumps(default)}: "
+            "existing events without a value would change.",
             field="default",
-            fix="Give it the default that it had, or none, or add a field of another name.",
+            fix="Keep its default, remove the default, or add a field with another name.",
         )
 
 
 def _owed(client: RegistryClient, subject: str, current: Schema, since: int) -> list[dict[str, Any]]:
-    """Fields that a version after `since` has otherwise than `current`, and that the newest one lacks in that form."""
+    """Return the fields that a version after `since` changed from `current`, and that the newest version has lost."""
     later = [client.version(subject, number) for number in client.versions(subject) if number > since]
     changes: dict[str, dict[str, Any]] = {}
-    schemas = [json.loads(one.schema) for one in sorted(later, key=lambda one: one.version)]
+    schemas = [json.loads(version.schema) for version in sorted(later, key=lambda version: version.version)]
     for schema in schemas:
-        changes |= {one["name"]: one for one in own_fields(schema) if one != own_field(current, one["name"])}
+        changes |= {field["name"]: field for field in own_fields(schema) if field != own_field(current, field["name"])}
     newest = schemas[-1] if schemas else current
-    return [one for name, one in changes.items() if own_field(newest, name) != one]
+    return [field for name, field in changes.items() if own_field(newest, name) != field]

@@ -1,4 +1,4 @@
-"""The event's Avro schema: derived from the model, kept as `event.avsc` for everyone else."""
+"""The event's Avro schema: derived from the model, and kept as `event.avsc` for all other clients."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ NAMESPACE = "auditlane"
 
 
 def base_schema() -> dict[str, Any]:
-    """The base event's schema, as kept in `event.avsc`."""
+    """Return the base event's schema from `event.avsc`."""
     schema: dict[str, Any] = json.loads(files(__package__).joinpath("event.avsc").read_text("utf-8"))
     return schema
 
 
 def derive() -> dict[str, Any]:
-    """The schema that the model implies. `python -m auditlane.contract.avro` prints it."""
+    """Derive the schema from the model. `python -m auditlane.contract.avro` prints it."""
     return {
         "type": "record",
         "name": RECORD,
@@ -47,10 +47,10 @@ def _field(name: str) -> dict[str, Any]:
 
 def _type(annotation: Any) -> Any:
     arguments = get_args(annotation)
-    if hasattr(annotation, "__metadata__"):  # Annotated: the rule is the model's, the type is the first argument
+    if hasattr(annotation, "__metadata__"):  # Annotated: the rules are the model's, the type is the first argument
         return _type(arguments[0])
     if NoneType in arguments:
-        return ["null", *(_type(one) for one in arguments if one is not NoneType)]
+        return ["null", *(_type(argument) for argument in arguments if argument is not NoneType)]
     if get_origin(annotation) is dict:
         return {"type": "map", "values": _type(arguments[1])}
     if annotation is str:
@@ -58,8 +58,8 @@ def _type(annotation: Any) -> Any:
     if annotation in (datetime, AwareDatetime):
         return {"type": "long", "logicalType": "timestamp-micros"}
     if isinstance(annotation, type) and issubclass(annotation, StrEnum):
-        symbols = [one.value for one in annotation]
-        # An enum's own default lets an older reader meet a symbol that it does not know.
+        symbols = [member.value for member in annotation]
+        # With a default of its own, an enum can be read by an older reader that lacks the symbol.
         return {"type": "enum", "name": annotation.__name__, "symbols": symbols, "default": symbols[0]}
     raise TypeError(f"no Avro type for {annotation!r}")
 

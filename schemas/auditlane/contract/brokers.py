@@ -1,4 +1,4 @@
-"""What brokers know of partitions that are assigned or looked at: topic ids, bounds, committed offsets."""
+"""Query the brokers about partitions: topic ids, first and last offsets, committed offsets."""
 
 from __future__ import annotations
 
@@ -24,22 +24,23 @@ from auditlane.contract.topic_ids import uuid_text
 from auditlane.runtime.errors import KafkaUnavailable
 from auditlane.runtime.log import get
 
-# Brokers that give no good answer within `ASK_S` make the worker start over. Its last round of four questions still
-# ends within `max.poll.interval.ms`.
+# Retries end after `ASK_S`, and the worker restarts its consumer. The last round of four requests still ends within
+# `max.poll.interval.ms`.
 ASK_S: Final = 25.0
-TRY_S: Final = 7.0  # for one question
+TRY_S: Final = 7.0  # per request
 PAUSE_S: Final = 0.5  # between rounds
 
 
 def pattern(topic: str) -> str:
-    """The subscription: the shared topic and every dedicated one. Both librdkafka and brokers (RE2) read it."""
+    """Return the subscription's pattern: the shared topic and every dedicated one. Valid in librdkafka and in RE2."""
     return rf"^{re.escape(topic)}(\..+)?$"
 
 
 class Brokers:
-    """Questions to the brokers. Called on the consuming thread, inside the callback of an assignment.
+    """Requests to the brokers, made on the consuming thread, inside the callback of an assignment.
 
-    `stored` asks the store (topic id, partition, first offset that Kafka holds); None when it does not answer.
+    `stored` queries the store (topic id, partition, first offset that Kafka holds); it returns None if the store does
+    not respond.
     """
 
     def __init__(
@@ -51,19 +52,19 @@ class Brokers:
         self._stored = stored
 
     def topic_ids(self, topics: Iterable[str]) -> dict[str, str]:
-        """Topic name → its id as UUID text. Raises KafkaUnavailable."""
+        """Return topic name → topic id as UUID text. Raises KafkaUnavailable."""
         names = sorted(set(topics))
         try:
             answers = self._admin.describe_topics(TopicCollection(names), request_timeout=TRY_S)
             return {name: uuid_text(answers[name].result(TRY_S).topic_id) for name in names}
         except (KafkaException, TimeoutError) as error:
-            raise KafkaUnavailable(f"The brokers did not describe {', '.join(names)}: {error}.") from error
+            raise KafkaUnavailable(f"Cannot read the ids of the topics {', '.join(names)}: {error}.") from error
 
     def found(self, consumer: Consumer, partitions: Sequence[TopicPartition]) -> list[AssignmentFacts]:
-        """What there is to know about partitions that were just assigned. Raises KafkaUnavailable.
+        """Return the facts about newly assigned partitions. Raises KafkaUnavailable.
 
-        Retries for `ASK_S`, each time with a new client: brokers answer with transient errors while a leader or the
-        controller is being replaced, and librdkafka keeps waiting for the controller that it knew.
+        Retries for `ASK_S`, each time with a new client: brokers respond with transient errors while a leader or the
+        controller is being replaced, and librdkafka keeps waiting for the previous controller.
         """
         gives_up = time.monotonic() + ASK_S
         while True:
@@ -77,21 +78,21 @@ class Brokers:
                 self._admin = self._connect()
 
     def _found(self, consumer: Consumer, partitions: Sequence[TopicPartition]) -> list[AssignmentFacts]:
-        ids = self.topic_ids(one.topic for one in partitions)
+        ids = self.topic_ids(assigned.topic for assigned in partitions)
         try:
             committed = consumer.committed(
-                [TopicPartition(one.topic, one.partition) for one in partitions], timeout=TRY_S
+                [TopicPartition(assigned.topic, assigned.partition) for assigned in partitions], timeout=TRY_S
             )
         except KafkaException as error:
-            raise KafkaUnavailable(f"The brokers did not tell committed offsets: {error.args[0]}.") from error
-        for one in committed:
-            if one.error is not None:
-                raise KafkaUnavailable(f"No committed offset of {one.topic}[{one.partition}]: {one.error}.")
+            raise KafkaUnavailable(f"Cannot read committed offsets: {error.args[0]}.") from error
+        for at in committed:
+            if at.error is not None:
+                raise KafkaUnavailable(f"Cannot read the committed offset of {at.topic}[{at.partition}]: {at.error}.")
         low = self._bounds(partitions, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
         high = self._bounds(partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]
-        return [self._one(one, ids[one.topic], low, high) for one in committed]
+        return [self._facts(at, ids[at.topic], low, high) for at in committed]
 
-    def _one(
+    def _facts(
         self, at: TopicPartition, topic_id: str, low: dict[Partition, int], high: dict[Partition, int]
     ) -> AssignmentFacts:
         partition = Partition(at.topic, at.partition)
@@ -103,14 +104,14 @@ class Brokers:
         return AssignmentFacts(partition, topic_id, committed, metadata, begin, high[partition], stored)
 
     def _bounds(self, partitions: Sequence[TopicPartition], spec: OffsetSpec) -> dict[Partition, int]:
-        asked = {TopicPartition(one.topic, one.partition): spec for one in partitions}
+        specs = {TopicPartition(assigned.topic, assigned.partition): spec for assigned in partitions}
         try:
             answers = self._admin.list_offsets(
-                asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=TRY_S
+                specs, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=TRY_S
             )
-            return {Partition(one.topic, one.partition): answer.result(TRY_S).offset for one, answer in answers.items()}
+            return {Partition(at.topic, at.partition): answer.result(TRY_S).offset for at, answer in answers.items()}
         except (KafkaException, TimeoutError) as error:
-            raise KafkaUnavailable(f"The brokers did not tell the partitions' bounds: {error}.") from error
+            raise KafkaUnavailable(f"Cannot read the partitions' first and last offsets: {error}.") from error
 
 
 _UNREADABLE: Final = frozenset(
@@ -119,5 +120,5 @@ _UNREADABLE: Final = frozenset(
 
 
 def out_of_range(error: KafkaError) -> bool:
-    """Whether an error of one partition says that Kafka cannot deliver the position."""
+    """Return whether a partition's error means that Kafka no longer has, or does not have yet, the requested offset."""
     return error.code() in _UNREADABLE

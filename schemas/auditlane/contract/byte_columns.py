@@ -1,6 +1,6 @@
 """Many byte strings in few buffers: a range's keys and values, without an object for each.
 
-Fifty thousand objects would be touched one by one at every step; a buffer is read from end to end.
+Every step would visit fifty thousand objects one by one; a buffer is read from end to end.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Numbers = npt.NDArray[np.int64]
 
 
 class _Places(NamedTuple):
-    """Where each blob is: in which part, from where to where; and which are None."""
+    """The position of each blob: its part, its begin and end there, and whether it is None."""
 
     part: Numbers
     begin: Numbers
@@ -25,7 +25,7 @@ class _Places(NamedTuple):
 
 
 class ByteColumn(Sequence[bytes | None]):
-    """`data` and `lengths` are the parts: blobs joined, and the length of each, -1 for None."""
+    """A sequence of blobs in parts: `data` has each part's blobs joined, `lengths` their lengths, -1 for None."""
 
     __slots__ = ("_count", "_places", "data", "lengths", "size")
 
@@ -38,28 +38,28 @@ class ByteColumn(Sequence[bytes | None]):
 
     @classmethod
     def of(cls, blobs: Iterable[bytes | None]) -> ByteColumn:
-        """`blobs` itself where it is one."""
+        """Build a column of `blobs`; return `blobs` itself if it is a column."""
         if isinstance(blobs, cls):
             return blobs
-        made = cls()
+        column = cls()
         given: Sequence[Any] = blobs if isinstance(blobs, (list, tuple)) else list(blobs)
         if given:
             try:
-                made._append(b"".join(given), array("q", list(map(len, given))))
-            except TypeError:  # the rule is that there is no None
-                made._append(
-                    b"".join([one for one in given if one is not None]),
-                    array("q", [-1 if one is None else len(one) for one in given]),
+                column._append(b"".join(given), array("q", list(map(len, given))))
+            except TypeError:  # rare: some are None
+                column._append(
+                    b"".join([blob for blob in given if blob is not None]),
+                    array("q", [-1 if blob is None else len(blob) for blob in given]),
                 )
-        return made
+        return column
 
     @classmethod
     def none(cls, count: int) -> ByteColumn:
-        """So many that are None."""
-        made = cls()
+        """Build a column of `count` times None."""
+        column = cls()
         if count:
-            made._append(b"", array("q", [-1]) * count)
-        return made
+            column._append(b"", array("q", [-1]) * count)
+        return column
 
     def _append(self, data: bytes, lengths: array[int]) -> None:
         self.data.append(data)
@@ -69,7 +69,7 @@ class ByteColumn(Sequence[bytes | None]):
         self._places = None
 
     def extend(self, more: ByteColumn) -> None:
-        """Append what follows; the bytes are shared."""
+        """Append another column; its buffers are shared, not copied."""
         self.data += more.data
         self.lengths += more.lengths
         self._count += more._count
@@ -86,7 +86,7 @@ class ByteColumn(Sequence[bytes | None]):
         rest = ByteColumn()
         if whole < len(self.data) and head._count < count:
             data, lengths, cut = self.data[whole], self.lengths[whole], count - head._count
-            at = sum(one for one in lengths[:cut] if one > 0)
+            at = sum(length for length in lengths[:cut] if length > 0)
             head._append(data[:at], lengths[:cut])
             rest._append(data[at:], lengths[cut:])
             whole += 1
@@ -100,15 +100,15 @@ class ByteColumn(Sequence[bytes | None]):
         return head
 
     def sizes(self) -> Numbers:
-        """The length of each, 0 for None."""
+        """Return the length of each blob, 0 for None."""
         return np.maximum(self._signed(), 0)
 
     def missing(self) -> npt.NDArray[np.bool_]:
-        """Which are None."""
+        """Return a mask of the blobs that are None."""
         return np.asarray(self._signed() < 0)
 
     def slices_after(self, which: Numbers, skip: int) -> list[bytes]:
-        """Those blobs without their first `skip` bytes; None gives nothing."""
+        """Return the blobs at `which` without their first `skip` bytes; empty for None."""
         part, begin, end, _ = self._where()
         data, parts = self.data, part[which]
         starts, ends = (begin[which] + skip).tolist(), end[which].tolist()
@@ -118,7 +118,7 @@ class ByteColumn(Sequence[bytes | None]):
         return [data[at][a:b] for at, a, b in zip(parts.tolist(), starts, ends, strict=True)]
 
     def prefixes(self, width: int) -> npt.NDArray[np.uint8]:
-        """The first `width` bytes of each, a row each; what a shorter one gives is not defined."""
+        """Return the first `width` bytes of each blob, one row per blob; undefined for a shorter blob."""
         rows = []
         for data, lengths in zip(self.data, self.lengths, strict=True):
             sizes = np.maximum(np.asarray(lengths), 0)
@@ -128,15 +128,15 @@ class ByteColumn(Sequence[bytes | None]):
         return np.concatenate(rows) if rows else np.zeros((0, width), dtype=np.uint8)
 
     def _signed(self) -> Numbers:
-        return np.concatenate([np.asarray(one) for one in self.lengths]) if self.lengths else np.zeros(0, np.int64)
+        return np.concatenate([np.asarray(part) for part in self.lengths]) if self.lengths else np.zeros(0, np.int64)
 
     def _where(self) -> _Places:
         if self._places is None:
             sizes = self.sizes()
-            counts = [len(one) for one in self.lengths]
+            counts = [len(lengths) for lengths in self.lengths]
             part = np.repeat(np.arange(len(counts), dtype=np.int64), counts)
             ends = np.cumsum(sizes)
-            before = np.cumsum([0, *map(len, self.data)])[part]  # bytes of the parts before
+            before = np.cumsum([0, *map(len, self.data)])[part]  # bytes of earlier parts
             self._places = _Places(part, ends - sizes - before, ends - before, self.missing())
         return self._places
 

@@ -1,6 +1,6 @@
-"""The records of the dead-letter topic: letters, and resolutions that close the letter of the same identity.
+"""The records of the dead-letter topic: letters, and resolutions that close the letter with the same identity.
 
-Every record is one or the other by its headers alone; keys and values are the refused message's own.
+The headers alone distinguish them; keys and values are those of the rejected message.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ TIMESTAMP: Final = "auditlane.kafka.timestamp"
 REPLAYS: Final = "auditlane.replays"  # on a replayed event: the identity of its letter
 RESOLVED: Final = "auditlane.resolved"
 NOTE: Final = "auditlane.resolved.note"
-CUT_BYTES: Final = "auditlane.cut.bytes"  # on a letter that is cut off: the size of the message's whole value
+CUT_BYTES: Final = "auditlane.cut.bytes"  # on a truncated letter: the size of the message's complete value
 CUT_SHA256: Final = "auditlane.cut.sha256"  # and its digest
 
 RawHeaders = Sequence[tuple[str, str | bytes | None]]
 
 
 class Identity(NamedTuple):
-    """Where the refused message stood. A topic that was deleted and created again has another id."""
+    """The rejected message's position. A topic that was deleted and created again has another id."""
 
     topic_id: str
     partition: int
@@ -40,14 +40,14 @@ class Identity(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a record stands in the dead-letter topic."""
+    """A record's position in the dead-letter topic."""
 
     partition: int
     offset: int
 
 
 class State(StrEnum):
-    """What became of a letter."""
+    """The state of a letter."""
 
     open = "open"
     replayed = "replayed"
@@ -56,10 +56,11 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A letter, as read from its headers. `received_ms` is the refused message's Kafka timestamp, `published_ms`
-    the letter's.
+    """A letter, parsed from its headers. `received_ms` is the rejected message's Kafka timestamp, `published_ms` the
+    letter's.
 
-    `whole_bytes` and `sha256` are of the message's value where the letter has only its beginning, else None and empty.
+    `whole_bytes` and `sha256` are those of the message's complete value if the letter truncates it, else None and
+    empty.
     """
 
     identity: Identity
@@ -78,13 +79,13 @@ class Letter:
 
     @property
     def name(self) -> str:
-        """What people call it; unique unless the topic was deleted and created again."""
+        """The letter's name for operators; unique unless the topic was deleted and created again."""
         return f"{self.topic}:{self.identity.partition}:{self.identity.offset}"
 
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """Closes the letter of this identity, wherever in the topic that letter stands and however often it is there."""
+    """Closes the letter with this identity, wherever it is in the topic, and all its duplicates."""
 
     identity: Identity
     state: State
@@ -93,7 +94,7 @@ class Resolution:
 
 
 def read(headers: RawHeaders, place: Place, timestamp_ms: int) -> Letter | Resolution | None:
-    """The record of these headers; None for what others put into the topic."""
+    """Parse the headers of a record; None for records that auditlane did not write."""
     given = dict(headers)
     try:
         identity = Identity(_text(given[TOPIC_ID]), int(given[PARTITION] or ""), int(given[OFFSET] or ""))
@@ -118,7 +119,7 @@ def read(headers: RawHeaders, place: Place, timestamp_ms: int) -> Letter | Resol
 
 
 def resolution_headers(letter: Letter, state: State, note: str) -> list[tuple[str, str | bytes | None]]:
-    """The headers of the record that closes a letter."""
+    """Return the headers of a record that closes the letter."""
     values: Mapping[str, object] = {
         TOPIC: letter.topic,
         PARTITION: letter.identity.partition,

@@ -1,4 +1,4 @@
-"""The audit event. Its Avro form is `event.avsc`, which `avro.derive` makes from this model and a test holds equal."""
+"""The audit event. Its Avro schema is `event.avsc`, derived from this model by `avro.derive`; a test compares them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LONGEST_IP: Final = len("0000:0000:0000:0000:0000:ffff:255.255.255.255")
 
 
 class Outcome(StrEnum):
-    """How it ended. The order is the order in the Avro enum and in ClickHouse's."""
+    """The result of the action. The order is that of the Avro enum and of ClickHouse's enum."""
 
     unknown = "unknown"
     success = "success"
@@ -33,7 +33,7 @@ class Outcome(StrEnum):
 
 
 class Severity(StrEnum):
-    """How much it matters. The order is the order in the Avro enum and in ClickHouse's."""
+    """The importance of the action. The order is that of the Avro enum and of ClickHouse's enum."""
 
     Info = "Info"
     Low = "Low"
@@ -43,7 +43,7 @@ class Severity(StrEnum):
     Error = "Error"
 
 
-# The texts that stand for the members, for type checkers and editors.
+# The members' values, for type checkers and editors.
 OutcomeName = Literal["unknown", "success", "failure", "denied"]
 SeverityName = Literal["Info", "Low", "Medium", "High", "Critical", "Error"]
 
@@ -62,7 +62,7 @@ def _tenant_id(value: str) -> str:
 
 
 def _time(value: object) -> object:
-    """Text or a datetime: a number, also one in text or bytes, could be seconds or milliseconds."""
+    """Refuse numbers, also as text or bytes, since they could be seconds or milliseconds."""
     if isinstance(value, Number | bytes | bytearray) or (isinstance(value, str) and _is_number(value)):
         raise ValueError("must be text, such as 2024-05-01T12:00:00Z")
     return value
@@ -84,27 +84,27 @@ def _utc(value: datetime) -> datetime:
 
 
 def _encodable(value: str) -> str:
-    if value.isascii():  # most are, and it is a look at one bit
+    if value.isascii():  # true for most texts, and only a check of one bit
         return value
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise ValueError("has a character that UTF-8 cannot carry (a lone surrogate)") from None
+        raise ValueError("has a character that UTF-8 cannot encode (a lone surrogate)") from None
     return value
 
 
 def _not_blank(value: str) -> str:
     if value.isspace():
-        raise ValueError("must have at least 1 character that is no space")
+        raise ValueError("must have at least 1 character that is not a space")
     return value
 
 
 def parse_ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """The address in `text`, or None. Scoped addresses (`fe80::1%eth0`) are refused: ClickHouse cannot hold them."""
+    """Parse an IP address; None if it is invalid or scoped (`fe80::1%eth0`), which ClickHouse cannot store."""
     return None if "%" in text or len(text) > _LONGEST_IP else _parsed(text)
 
 
-@functools.lru_cache(maxsize=4_096)  # a tenant's people come from few addresses, and each takes 5 µs to read
+@functools.lru_cache(maxsize=4_096)  # a tenant's users come from few addresses, and parsing one takes 5 µs
 def _parsed(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         return ipaddress.ip_address(text)
@@ -122,7 +122,7 @@ def _ip(value: object) -> object:
 
 
 def _choice(value: object) -> object:
-    """Text, an enum's too; what else there is need not be comparable at all."""
+    """Accept only text and our enums; other values may not even be comparable."""
     if isinstance(value, str):
         return value if isinstance(value, Outcome | Severity) else str.__str__(value)
     raise ValueError("must be text")
@@ -133,7 +133,7 @@ def _not_empty(value: object) -> object:
 
 
 def _json_text(value: object) -> object:
-    """`before` and `after` may be given as objects; they travel as JSON text, which text is taken to be already."""
+    """Convert `before` or `after` to JSON text; a text is taken to be JSON already."""
     given = value is None or (isinstance(value, str) and not isinstance(value, Enum))
     return value if given else json_text(value)
 
@@ -143,7 +143,7 @@ def _place(problem: ErrorDetails) -> str:
 
 
 def _sentence(problem: ErrorDetails) -> str:
-    """One wrong field, in words that say which form is expected."""
+    """Describe one invalid field and the expected form."""
     field, words = _place(problem), plain(problem)
     return f"{field} {words}" if problem["type"] == "missing" else f"{field}: {words}"
 
@@ -153,9 +153,9 @@ JsonText = Annotated[Text | None, BeforeValidator(_json_text)]
 
 
 class AuditEvent(BaseModel):
-    """One thing that happened, in the tenant's terms. Field order is the order in Avro.
+    """One action, in the tenant's terms. Field order is the order in Avro.
 
-    `fields` holds the tenant's own fields by name; in Avro they stand beside the base fields.
+    `fields` holds the tenant's custom fields by name; in Avro they are on the same level as the base fields.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -186,7 +186,7 @@ class AuditEvent(BaseModel):
 
     @classmethod
     def checked(cls, values: dict[str, Any]) -> AuditEvent:
-        """Build an event, or raise InvalidEvent that names the first wrong field and lists all of them."""
+        """Build an event. Raises InvalidEvent that names the first invalid field and lists all of them."""
         try:
             return cls(**values)
         except ValidationError as error:
@@ -196,26 +196,26 @@ class AuditEvent(BaseModel):
             ) from error
         except MemoryError:
             raise
-        except Exception as error:  # a method of a value's own
+        except Exception as error:  # raised by a method of a value
             field = next((name for name, value in values.items() if cls._raises(name, value)), "")
             raise InvalidEvent(
-                f"The event is not valid: {field} cannot be read, as the value itself raised {type(error).__name__}.",
+                f"The event is not valid: cannot read {field}, since its value raised {type(error).__name__}.",
                 field=field,
             ) from error
 
     @classmethod
     def _raises(cls, name: str, value: object) -> bool:
-        """Whether it is this value that cannot be read."""
+        """Return whether reading this value raises an exception of its own."""
         try:
             cls(**{"tenant_id": "a", "action": "a", name: value})
         except ValidationError:
             pass
-        except Exception:  # the value's own code may raise anything; the caller reports it by the field's name
+        except Exception:  # the value's own code may raise anything; the caller reports the field's name
             return True
         return False
 
     def record(self) -> dict[str, Any]:
-        """The event as the Avro record's values: enums as symbols, the time as a datetime, own fields on top level."""
+        """Return the Avro record's values: enums as symbols, the time as a datetime, custom fields at the top level."""
         values = {name: getattr(self, name) for name in BASE_FIELDS}
         values["outcome"], values["severity"] = self.outcome.value, self.severity.value
         return values | self.fields

@@ -1,4 +1,4 @@
-"""An event as a JSON object, for imports and for HTTP: null is absent, a tenant's own fields stand anywhere."""
+"""Read an event from a JSON object, for imports and HTTP: null means absent, custom fields may be on either level."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ from auditlane.runtime.errors import InvalidEvent
 _NAMED: Final = frozenset((*BASE_FIELDS, "fields"))
 
 
-class NoNumber(ValueError):
-    """A number in JSON that no event can carry."""
+class UnusableNumber(ValueError):
+    """A number in JSON that an event cannot carry."""
 
 
 def finite(text: str) -> float:
-    """A number with a point or an exponent, for `parse_float`. Raises NoNumber for one beyond a double."""
+    """Parse a number with a point or an exponent, as `parse_float`. Raises UnusableNumber beyond a double's range."""
     number = float(text)
     if math.isfinite(number):
         return number
-    raise NoNumber(f"{text[:40]} is beyond the numbers of 64 bits.")
+    raise UnusableNumber(f"{text[:40]} exceeds the range of a 64-bit number.")
 
 
 def no_constant(text: str) -> Any:
-    """NaN and Infinity, for `parse_constant`. Raises NoNumber."""
-    raise NoNumber(f"{text} is no JSON number.")
+    """Refuse NaN and Infinity, as `parse_constant`. Raises UnusableNumber."""
+    raise UnusableNumber(f"{text} is not a JSON number.")
 
 
 def problem_of(error: ValueError) -> str:
-    """Describe an error of reading JSON other than JSONDecodeError, as a sentence."""
-    if isinstance(error, NoNumber):
+    """Describe an error of parsing JSON other than JSONDecodeError, as a sentence."""
+    if isinstance(error, UnusableNumber):
         return str(error)
-    return f"a whole number has more than {sys.get_int_max_str_digits()} digits."  # Python's own limit, in our words
+    return f"a whole number has more than {sys.get_int_max_str_digits()} digits."  # Python's own limit
 
 
 def values_of(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The values for `AuditEvent.checked`: what is null left out, own fields under `fields`, wherever they stood.
+    """Return the values for `AuditEvent.checked`: null values left out, all custom fields under `fields`.
 
-    Raises InvalidEvent when `fields` is no object, and when an own field has two values.
+    Raises InvalidEvent if `fields` is not an object, or if a custom field has two values.
     """
     values = {name: value for name, value in given.items() if value is not None}
     if values.keys() <= _NAMED and "fields" not in values:
@@ -52,6 +52,6 @@ def values_of(given: Mapping[str, Any]) -> dict[str, Any]:
     for name in fields.keys() & own.keys():
         if fields[name] != own[name]:
             raise InvalidEvent(
-                f"{name} stands in the event and under fields, with two values.", field=name, fix="Send it once."
+                f"{name} has one value in the event and another under `fields`.", field=name, fix="Send it only once."
             )
     return values | {"fields": fields | own}

@@ -1,7 +1,7 @@
-"""Fields that are added to a contract over the API: what a caller describes, as an Avro field, and back.
+"""Fields that are added to a contract over the API: convert a caller's definition to an Avro field, and back.
 
-A field is never taken out of a contract, since stored messages are read by it: a removed one loses its rules, so that
-producers may leave it out, and its mark is the presentation's.
+A field is never taken out of a contract, since stored messages are decoded with it: a removed one loses its rules, so
+that producers may omit it, and the data structure hides it.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from auditlane.contract.tenant_contract import MISREAD_NAMES, TenantContract, ba
 from auditlane.runtime.errors import InvalidInput
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
-# What readers get of an event beside its fields, and no sender sets.
+# Attributes that readers get with an event, but producers cannot set.
 OF_READERS: Final = frozenset({"ingested_at", "provenance", "provenance_id", "content_hash", "conflict"})
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _RESERVED: Final = OF_READERS | {"fields"}
 
 
 class FieldType(StrEnum):
-    """What a field holds. All but numbers, booleans and times are text in Avro; an Enum is text with `oneOf`."""
+    """The type of a field's values. In Avro, all but numbers, booleans and times are text; an Enum has `oneOf`."""
 
     AlphaNumeric = "AlphaNumeric"
     Number = "Number"
@@ -61,7 +61,7 @@ _WORDS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class FieldDefinition:
-    """A field of a contract's own. `rules` by the names of `contract.rules.NAMES`; `default` as in the event's JSON."""
+    """A custom field. `rules` are by the names of `contract.rules.NAMES`; `default` is as in the event's JSON."""
 
     name: str
     type: FieldType
@@ -69,14 +69,14 @@ class FieldDefinition:
     rules: Mapping[str, Any] = field(default_factory=dict)
 
     def avro(self) -> dict[str, Any]:
-        """The Avro field: nullable, with a default. Raises InvalidInput that names what is wrong."""
+        """Return the Avro field: nullable, with a default. Raises InvalidInput that names the invalid part."""
         check_name(self.name)
         kind, given = self._kind(), {name: value for name, value in self.rules.items() if value is not None}
         unknown = sorted(set(given) - set(rules_.NAMES))
         if unknown:
-            raise _invalid("rules", f"has no rule {unknown[0]!r}", fix="The rules are: " + ", ".join(rules_.NAMES))
+            raise _invalid("rules", f"unknown rule {unknown[0]!r}", fix="Use some of: " + ", ".join(rules_.NAMES))
         if self.type is FieldType.Enum and not given.get("oneOf"):
-            raise _invalid("rules", "lists no choices", fix="An Enum needs `oneOf`, a list of its values")
+            raise _invalid("rules", "an Enum needs `oneOf`", fix="List the values of the Enum in `oneOf`")
         for problem in rules_.problems(given, kind):
             raise _invalid("rules", problem.rstrip("."))
         kept = _rules_of(given)
@@ -100,7 +100,7 @@ class FieldDefinition:
             number = _float(given)
             if math.isfinite(number):
                 return number
-            raise _invalid("default", "must be a number that 64 bits can hold")
+            raise _invalid("default", "must be within the range of a 64-bit number")
         if kind == "long" and whole and -(2**63) <= given < 2**63:
             return given
         if kind == "boolean" and isinstance(given, bool):
@@ -110,37 +110,39 @@ class FieldDefinition:
         if kind == "string" and isinstance(given, str):
             if rules_.storable(given):
                 return given
-            raise _invalid("default", "has half of a surrogate pair, which UTF-8 cannot carry")
-        raise _invalid("default", f"must be {_WORDS[kind]}, as the field is")
+            raise _invalid("default", "has a lone surrogate, which UTF-8 cannot encode")
+        raise _invalid("default", f"must be {_WORDS[kind]}, like the field")
 
 
 def check_name(name: str) -> str:
-    """The name, or InvalidInput: a name is Avro's, and no base field's."""
+    """Return the name if it is valid in Avro and not a base field's. Raises InvalidInput."""
     if name in base_fields() or name in _RESERVED:
         raise _invalid(
-            "name", f"{name} is a field of every event", fix="Choose another name; how it is shown: PUT the structure"
+            "name",
+            f"{name} is a field of every event",
+            fix="Choose another name; to change how the field is shown, PUT the structure",
         )
     if name in MISREAD_NAMES:
         raise _invalid(
-            "name", f"{name} has a meaning in JavaScript, so pages could misread it", fix="Choose another name"
+            "name", f"{name} has a special meaning in JavaScript, so pages could misread it", fix="Choose another name"
         )
     if not _NAME.fullmatch(name):
         raise _invalid(
             "name",
-            f"{name[:100]!r} cannot be a field's name",
-            fix="Use letters, digits and _, not beginning with a digit",
+            f"{name[:100]!r} is not a valid field name",
+            fix="Use up to 100 letters, digits and _, not beginning with a digit",
         )
     return name
 
 
 def with_field(schema: dict[str, Any], avro: dict[str, Any], *, exclusive: bool | None = None) -> dict[str, Any]:
-    """The contract with this field, in the place of the one of its name or at the end.
+    """Return the contract with this field, in place of the field of the same name or at the end.
 
-    A rule that comes in this way does not make the contract exclusive: producers that have not seen the new version yet
-    would be refused. `exclusive` says it.
+    A rule that is added in this way does not make the contract exclusive, since producers that do not have the new
+    version yet would be rejected. Only `exclusive` does.
     """
-    fields = [one for one in schema["fields"] if one["name"] != avro["name"]]
-    place = next((at for at, one in enumerate(schema["fields"]) if one["name"] == avro["name"]), len(fields))
+    fields = [other for other in schema["fields"] if other["name"] != avro["name"]]
+    place = next((at for at, other in enumerate(schema["fields"]) if other["name"] == avro["name"]), len(fields))
     fields.insert(place, copy.deepcopy(avro))
     was = TenantContract.parse(json.dumps(schema)).exclusive
     amended = schema | {"fields": fields}
@@ -152,55 +154,55 @@ def with_field(schema: dict[str, Any], avro: dict[str, Any], *, exclusive: bool 
 
 
 def without_rules(schema: dict[str, Any], name: str) -> dict[str, Any]:
-    """The contract with nothing demanded of this field, its default null."""
+    """Return the contract with this field's rules removed and its default null."""
     avro = own_field(schema, name)
     if avro is None:
         return schema
     bare = {key: value for key, value in avro.items() if key not in rules_.NAMES}
     if isinstance(bare.get("type"), list) and bare.get("default") is not None:
-        bare |= {"type": sorted(bare["type"], key=lambda one: one != "null"), "default": None}
+        bare |= {"type": sorted(bare["type"], key=lambda branch: branch != "null"), "default": None}
     return with_field(schema, bare)
 
 
 def own_field(schema: Mapping[str, Any], name: str) -> dict[str, Any] | None:
-    """The field of this name beyond the base event's; None without one."""
-    found = (one for one in schema["fields"] if one["name"] == name and name not in base_fields())
+    """Return the custom field with this name; None if there is none."""
+    found = (field for field in schema["fields"] if field["name"] == name and name not in base_fields())
     return next(found, None)
 
 
 def own_fields(schema: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The fields beyond the base event's, as they are in the schema."""
-    return [one for one in schema["fields"] if one["name"] not in base_fields()]
+    """Return the custom fields, as they are in the schema."""
+    return [field for field in schema["fields"] if field["name"] not in base_fields()]
 
 
 def alike(schema: Mapping[str, Any], name: str) -> str:
-    """The field, one of every event's too, whose name differs from this one only in upper and lower case; or none."""
-    names = {one["name"] for one in schema["fields"]} | set(base_fields())
-    return next((one for one in sorted(names) if one != name and one.lower() == name.lower()), "")
+    """Return the base or custom field whose name differs from this one only in case; empty if there is none."""
+    names = {field["name"] for field in schema["fields"]} | set(base_fields())
+    return next((other for other in sorted(names) if other != name and other.lower() == name.lower()), "")
 
 
 def same(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> bool:
-    """Whether two fields demand the same of an event."""
-    return _demands(one) == _demands(other)
+    """Return whether two fields have the same type, default and rules."""
+    return _definition(one) == _definition(other)
 
 
 def conflict(one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
-    """Why a field cannot become the other one, as the end of a sentence; empty when it can."""
+    """Return why field `one` cannot change to the type of `other`, as the end of a sentence; empty if it can."""
     was, now = _type_of(one), _type_of(other)
     if was == now or (was, now) in (("int", "long"), ("float", "double")):
         return ""
-    return f"holds {_WORDS.get(was, was)} and cannot hold {_WORDS.get(now, now)} from now on"
+    return f"holds {_WORDS.get(was, was)} and cannot be changed to hold {_WORDS.get(now, now)}"
 
 
 def missing(schema: Mapping[str, Any], others: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Own fields that the other contracts have and this one lacks, each as the last of them has it."""
-    owed = {one["name"]: one for other in others for one in own_fields(other)}
-    present = {one["name"] for one in schema["fields"]}
-    return [one for name, one in owed.items() if name not in present]
+    """Return the custom fields that the other contracts have and this one lacks, each as in the last of them."""
+    expected = {field["name"]: field for other in others for field in own_fields(other)}
+    present = {field["name"] for field in schema["fields"]}
+    return [field for name, field in expected.items() if name not in present]
 
 
 def described(avro: Mapping[str, Any]) -> tuple[FieldType, Any, dict[str, Any]]:
-    """(the type as the API calls it, the default, the rules) of a field as it stands in a contract."""
+    """Return (the type in the API's terms, the default, the rules) of a contract's field."""
     kind = _type_of(avro)
     rules = _rules_of(avro)
     default = avro.get("default")
@@ -215,12 +217,12 @@ def described(avro: Mapping[str, Any]) -> tuple[FieldType, Any, dict[str, Any]]:
     return named.get(kind, FieldType.AlphaNumeric), default, rules
 
 
-def _demands(avro: Mapping[str, Any] | None) -> tuple[Any, ...] | None:
+def _definition(avro: Mapping[str, Any] | None) -> tuple[Any, ...] | None:
     return None if avro is None else (_type_of(avro), avro.get("default"), _rules_of(avro))
 
 
 def _rules_of(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """The rules that are stated, in their order; `required: false` is none."""
+    """Return the stated rules in their canonical order; `required: false` does not count as one."""
     found = ((name, attributes.get(name)) for name in rules_.NAMES)
     return {name: value for name, value in found if value is not None and value is not False}
 
@@ -228,7 +230,7 @@ def _rules_of(attributes: Mapping[str, Any]) -> dict[str, Any]:
 def _plain(avro: Mapping[str, Any]) -> dict[str, Any]:
     kind = avro["type"]
     branches = kind if isinstance(kind, list) else [kind]
-    plain = next((one for one in branches if one != "null"), "null")
+    plain = next((branch for branch in branches if branch != "null"), "null")
     return plain if isinstance(plain, dict) else {"type": plain}
 
 
@@ -255,7 +257,7 @@ def _micros(text: str) -> int:
 
 
 def _time(micros: int) -> str | int:
-    """As text; the number itself where the calendar does not have it, as contracts that others registered may say."""
+    """Return the time as text; the number itself if it is outside the calendar, as a foreign contract may have it."""
     try:
         return (_EPOCH + timedelta(microseconds=micros)).isoformat().replace("+00:00", "Z")
     except OverflowError:

@@ -1,8 +1,8 @@
-"""Frontegg's names for an audit's parts beside ours, and how a stored event reads in them: shared by writer and reader.
+"""Frontegg's names for the fields of an audit, and the conversion of stored events: shared by writer and reader.
 
-What they send has no fixed form, so a value that no field of an event gives back as it was is kept in the metadata,
-under its own key; one that is no text is kept as JSON, and the entry `MARK` lists those keys. Of what JSON can say and
-an answer cannot, `storable` makes what both can.
+Frontegg's audits have no fixed form, so a value that an event's field cannot reproduce is kept in the metadata, under
+its own key; a value that is not text is kept as JSON, and the entry `MARK` lists those keys. `storable` replaces values
+that JSON allows but stores and responses cannot represent.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from auditlane.contract.event import AuditEvent, parse_ip
 
-# Theirs -> ours. Where an event has more than they know, the name is our own.
+# Frontegg's name -> ours. Fields that Frontegg does not have keep our name.
 NAMES: Final[Mapping[str, str]] = {
     "frontegg_id": "event_id",
     "tenantId": "tenant_id",
@@ -37,17 +37,17 @@ NAMES: Final[Mapping[str, str]] = {
     },
 }
 TENANT_HEADER: Final = "frontegg-tenant-id"  # names a request's tenant
-# Who acted, as their callers say it; the first that is there names the actor.
+# Names under which Frontegg's callers send the actor, in order of precedence.
 ACTORS: Final = ("user", "email", "actorMail")
-# What we say of an event, whatever its sender wrote under the same name.
+# Names whose values auditlane sets, whatever the sender wrote under them.
 OURS: Final = frozenset({"frontegg_id", "tenantId", "vendorId", "createdAt", "updatedAt"})
 MARK: Final = "frontegg:json"
-DEEPEST: Final = 100  # levels of lists and objects: what makes an answer of them counts to 255
-_HALVES: Final = re.compile("[\ud800-\udfff]")  # of surrogate pairs, which no UTF-8 has
+DEEPEST: Final = 100  # levels of lists and objects: the serializer of responses allows 255
+_SURROGATES: Final = re.compile("[\ud800-\udfff]")  # lone ones, which UTF-8 cannot encode
 
 
 def row_of(event: Mapping[str, Any], *, vendor: str) -> dict[str, Any]:
-    """One audit as their clients read it, from an event as our readers see it (times RFC 3339, fields as text)."""
+    """Convert an event as our readers get it (times RFC 3339, fields as text) to an audit in Frontegg's form."""
     metadata = dict(event.get("metadata") or {})
     marked = _marked(metadata.pop(MARK, ""))
     row = {theirs: event[ours] for theirs, ours in NAMES.items() if event.get(ours) not in (None, "")}
@@ -68,7 +68,7 @@ def row_of(event: Mapping[str, Any], *, vendor: str) -> dict[str, Any]:
 
 
 def as_read(event: AuditEvent) -> dict[str, Any]:
-    """A new event as it will be read; what the worker adds is missing."""
+    """Return a new event as readers will get it, without what the worker adds."""
     address = parse_ip(event.ip) if event.ip else None
     if isinstance(address, ipaddress.IPv6Address):
         address = address.ipv4_mapped or address
@@ -82,10 +82,10 @@ def as_read(event: AuditEvent) -> dict[str, Any]:
 
 
 def storable(value: Any, levels: int = DEEPEST) -> Any:
-    """A JSON value as every store and every answer can hold it: U+FFFD for half a surrogate pair, in keys too, and text
-    for a number beyond a double's range. Raises ValueError below so many levels."""
+    """Return a JSON value that every store and response can represent: U+FFFD replaces lone surrogates, in keys too,
+    and text replaces numbers beyond a double's range. Raises ValueError if it is nested deeper than `levels`."""
     if isinstance(value, str):
-        return value if value.isascii() else _HALVES.sub("\ufffd", value)
+        return value if value.isascii() else _SURROGATES.sub("\ufffd", value)
     if isinstance(value, float) and not math.isfinite(value):
         return json.dumps(value)
     if not isinstance(value, (dict, list)):
@@ -93,8 +93,8 @@ def storable(value: Any, levels: int = DEEPEST) -> Any:
     if not levels:
         raise ValueError(f"it has more than {DEEPEST} levels")
     if isinstance(value, dict):
-        return {storable(key): storable(one, levels - 1) for key, one in value.items()}
-    return [storable(one, levels - 1) for one in value]
+        return {storable(key): storable(item, levels - 1) for key, item in value.items()}
+    return [storable(item, levels - 1) for item in value]
 
 
 def _marked(text: str) -> set[str]:
@@ -108,7 +108,7 @@ def _marked(text: str) -> set[str]:
 def _value(text: Any) -> Any:
     try:
         return storable(json.loads(text))
-    except (ValueError, TypeError, RecursionError):  # somebody else's mark, or deeper than we take
+    except (ValueError, TypeError, RecursionError):  # not our mark, or nested too deeply
         return text
 
 

@@ -1,6 +1,6 @@
-"""Versions of a subject that lack base fields: a serializer that registers what it has may make one the newest.
+"""Detect versions of a subject that lack base fields, as a serializer that auto-registers its schema may add.
 
-Writing with such a version would refuse every event that has more, so the newest one that holds all of them is used.
+With such a version, every event that has more fields would be rejected, so the newest complete version is used.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from auditlane.runtime.errors import InvalidInput, SchemaNotFound
 
 
 def lacking(schema_text: str) -> tuple[str, ...]:
-    """The base fields that a schema lacks; all of them where it is no contract of an event."""
+    """Return the base fields that a schema lacks; all of them if it is not an event's contract."""
     try:
-        named = {one.name for one in TenantContract.parse(schema_text).fields}
+        present = {field.name for field in TenantContract.parse(schema_text).fields}
     except InvalidInput:
         return BASE_FIELDS
-    return tuple(name for name in BASE_FIELDS if name not in named)
+    return tuple(name for name in BASE_FIELDS if name not in present)
 
 
 def newest_whole(registry: Versions[V], subject: str) -> V:
-    """The newest version that holds all base fields; the latest where none does. Raises SchemaNotFound."""
+    """Return the newest version that has all base fields; the latest if none has. Raises SchemaNotFound."""
     latest = registry.latest(subject)
     return latest if not lacking(latest.schema) else _older(registry, subject) or latest
 
@@ -29,9 +29,9 @@ def newest_whole(registry: Versions[V], subject: str) -> V:
 def _older(registry: Versions[V], subject: str) -> V | None:
     for number in reversed(registry.versions(subject)):
         try:
-            one = registry.version(subject, number)
-        except SchemaNotFound:  # deleted meanwhile
+            version = registry.version(subject, number)
+        except SchemaNotFound:  # deleted in the meantime
             continue
-        if not lacking(one.schema):
-            return one
+        if not lacking(version.schema):
+            return version
     return None

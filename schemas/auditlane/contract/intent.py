@@ -1,7 +1,7 @@
-"""The plan of what is about to be written, as it travels in Kafka's offset-commit metadata.
+"""The plan of the next write, kept in the metadata of Kafka's offset commit.
 
-A commit of offset `a` with a range `[a, b]` says: everything below `a` is stored, `[a, b]` may be stored in part.
-Without a range it says: everything below the offset is stored. The topic's id keeps a recreated topic apart.
+A commit of offset `a` with a range `[a, b]` means: everything below `a` is stored, `[a, b]` may be stored in part.
+Without a range it means: everything below the offset is stored. The topic's id distinguishes a recreated topic.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ from dataclasses import dataclass
 from typing import Final, TypeGuard
 
 VERSION = 1
-MAX_BYTES = 4_095  # what brokers take as metadata by default (`offset.metadata.max.bytes` is 4,096)
-LONGEST_ERROR = 300  # characters, of which each may take six bytes
+MAX_BYTES = 4_095  # the brokers' default limit for metadata (`offset.metadata.max.bytes` is 4,096)
+LONGEST_ERROR = 300  # characters, each of up to six bytes
 
 
 class UnknownIntent(ValueError):
-    """Metadata that a worker wrote and this one cannot read: of another version, cut off or damaged."""
+    """A worker's metadata that this one cannot read: of another version, truncated or damaged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """`first` and `last` are None when nothing is pending; `digest` is then empty. `at_ms` is the writer's clock.
+    """`first` and `last` are None if nothing is pending; `digest` is then empty. `at_ms` is the writer's clock.
 
-    `recheck_below`: the offset was set back by hand, or lost; ranges below this one may have been attempted before.
-    `failing_ms` and `error` are for people: since when the range's steps have failed, and why the last one did.
+    `recheck_below`: the offset was set back manually, or lost; ranges below this one may have been attempted before.
+    `failing_ms` and `error` are for operators: since when the range's steps have failed, and the last error.
     """
 
     topic_id: str
@@ -41,7 +41,7 @@ class Intent:
         return self.first is not None
 
     def encode(self) -> str:
-        """The commit metadata: JSON, some 150 bytes, sorted keys; with an error at most 2,000 more."""
+        """Return the commit metadata: JSON with sorted keys, some 150 bytes; with an error at most 2,000 more."""
         plan: dict[str, object] = {"v": VERSION, "topic": self.topic_id, "at": self.at_ms}
         if self.pending:
             plan |= {"range": [self.first, self.last], "digest": self.digest}
@@ -53,33 +53,33 @@ class Intent:
 
 
 def decode(metadata: str | None) -> Intent | None:
-    """The intent in a commit's metadata; None when it is not one of ours (a tool's commit erases it).
+    """Parse the intent in a commit's metadata; None if it is not an intent (another tool's commit erases it).
 
-    Raises UnknownIntent when it is ours but of another version, cut off or damaged: an object with one of our names, or
-    text that begins as an object and is no JSON.
+    Raises UnknownIntent if it is of another version, truncated or damaged: an object with one of our member names, or
+    text that begins like an object but is not JSON.
     """
     text = (metadata or "").strip()
     try:
         plan = json.loads(text)
     except (ValueError, RecursionError):
         if text.startswith("{"):
-            raise UnknownIntent("it is cut off or damaged") from None
+            raise UnknownIntent("it is truncated or damaged") from None
         return None
     if not isinstance(plan, dict) or _NAMES.isdisjoint(plan):
         return None
     version, topic = plan.get("v"), plan.get("topic")
     if not _is_count(version) or version != VERSION:
-        raise UnknownIntent("it names no version" if version is None else f"version {str(version)[:40]}")
+        raise UnknownIntent("it has no version" if version is None else f"version {str(version)[:40]}")
     at_ms, recheck_below, failing_ms = (plan.get(name, 0) for name in ("at", "doubt", "failing"))
-    # Times are whole numbers of either sign: clocks are wrong.
+    # Times may be negative, since clocks can be wrong.
     if not (isinstance(topic, str) and _is_whole(at_ms) and _is_whole(failing_ms) and _is_count(recheck_below)):
-        raise UnknownIntent("a topic or number that cannot be read")
+        raise UnknownIntent("its topic or one of its numbers is invalid")
     if "range" not in plan:
         return Intent(topic, at_ms=at_ms, recheck_below=recheck_below)
     match plan["range"], plan.get("digest"):
         case [first, last], str(digest) if digest and _is_count(first) and _is_count(last) and first <= last:
             return Intent(topic, first, last, digest, at_ms, recheck_below, failing_ms, str(plan.get("error") or ""))
-    raise UnknownIntent("a range or digest that cannot be read")
+    raise UnknownIntent("its range or digest is invalid")
 
 
 _NAMES: Final = frozenset({"v", "topic", "range", "digest", "doubt"})

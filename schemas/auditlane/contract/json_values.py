@@ -1,4 +1,4 @@
-"""`before`, `after` and the JSON of own fields: the one way in which Python's values become JSON text.
+"""Convert Python values to JSON text, for `before`, `after` and custom fields that hold JSON.
 
 | given | becomes |
 |---|---|
@@ -11,8 +11,7 @@
 | date, time, datetime; timedelta | text in ISO 8601 |
 | pydantic's SecretStr, SecretBytes, Secret | `"**********"` |
 
-Everything else is refused, and so are keys that are not text, NaN and infinite numbers: nothing is stored as a
-`repr`.
+Everything else is refused, as are keys that are not text, NaN and infinite numbers: nothing is stored as a `repr`.
 """
 
 from __future__ import annotations
@@ -37,38 +36,38 @@ _TEXTS: Final = (
     *(AnyUrl, MongoDsn, NatsDsn, PostgresDsn, Url, MultiHostUrl),
     *(timedelta, Secret),
 )
-_SECRET: Final = "**********"  # noqa: S105 - what stands in its place
+_SECRET: Final = "**********"  # noqa: S105 - stored in place of a secret
 
 
 def json_text(value: object) -> str:
-    """JSON text. Raises ValueError, the end of a sentence that begins with the value's place."""
+    """Convert a value to JSON text. Raises ValueError with the end of a sentence that begins with the field's name."""
     try:
         _check_keys(value)
         return json.dumps(value, ensure_ascii=False, default=_plain, allow_nan=False)
     except RecursionError:
-        raise ValueError("is nested too deep, or holds itself") from None
+        raise ValueError("is nested too deeply, or contains itself") from None
     except _Refused as error:
         raise ValueError(str(error)) from None
-    except ValueError:  # also an object that holds itself
-        raise ValueError("must be what JSON can say, without NaN and infinite numbers") from None
+    except ValueError:  # also for an object that contains itself
+        raise ValueError("must be valid JSON, without NaN or infinite numbers") from None
     except MemoryError:
         raise
-    except Exception as error:  # a method of the value's own
-        raise ValueError(f"cannot be read: {type(error).__name__} was raised by the value itself") from error
+    except Exception as error:  # raised by a method of the value
+        raise ValueError(f"cannot be read: the value itself raised {type(error).__name__}") from error
 
 
 class _Refused(Exception):
-    """The end of a sentence."""
+    """Its text is the end of a sentence."""
 
 
 def _check_keys(value: object) -> None:
-    """Of everything that `json.dumps` walks by itself. It would make text of numbers, and two keys the same one."""
+    """Check the keys of everything that `json.dumps` walks itself: it would turn numbers into text, and merge keys."""
     if isinstance(value, dict):
-        for key, one in value.items():
+        for key, item in value.items():
             if not isinstance(key, str):
                 raise _Refused(f"must have text as keys, not {type(key).__name__}")
-            if isinstance(one, dict | list | tuple):
-                _check_keys(one)
+            if isinstance(item, dict | list | tuple):
+                _check_keys(item)
     elif isinstance(value, list | tuple):
         for item in value:
             if isinstance(item, dict | list | tuple):
@@ -76,10 +75,10 @@ def _check_keys(value: object) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """What `json.dumps` does not know, one step nearer to what it does."""
-    made = _converted(value)
-    _check_keys(made)
-    return made
+    """Convert a value that `json.dumps` does not support one step towards types that it does."""
+    converted = _converted(value)
+    _check_keys(converted)
+    return converted
 
 
 def _converted(value: Any) -> Any:  # noqa: C901 - a table of types
@@ -100,7 +99,7 @@ def _converted(value: Any) -> Any:  # noqa: C901 - a table of types
     if isinstance(value, BaseModel):
         return value.model_dump()
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {one.name: getattr(value, one.name) for one in dataclasses.fields(value)}
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):
         return dict(value)
     if isinstance(value, Set):
@@ -110,4 +109,4 @@ def _converted(value: Any) -> Any:  # noqa: C901 - a table of types
     if isinstance(value, _TEXTS):
         return to_jsonable_python(value)
     kind = type(value).__name__
-    raise _Refused(f"holds a {kind}, which has no form in JSON: give a dict of what is to be stored")
+    raise _Refused(f"contains a {kind}, which cannot be converted to JSON: pass a dict of the values to store")

@@ -1,4 +1,4 @@
-"""librdkafka's options from the settings, one way for every client that is not the SDK."""
+"""librdkafka's options from the settings, for every client except the SDK."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from auditlane.runtime.settings import Settings
 
 
 def client_config(settings: Settings, **given: Any) -> dict[str, Any]:
-    """Options for `librdkafka.client`: bootstrap, what is `given`, and `AUDITLANE_KAFKA_EXTRA`, which wins.
+    """Return options for `librdkafka.client`: the brokers, `given`, and `AUDITLANE_KAFKA_EXTRA`, which wins.
 
-    Raises ConfigError when no Kafka is configured or an extra option would weaken a guarantee.
+    Raises ConfigError if Kafka is not configured, or an extra option would weaken a guarantee.
     """
     if not settings.kafka_bootstrap:
         raise ConfigError(
-            "No Kafka is configured.",
-            fix='Set AUDITLANE_KAFKA_BOOTSTRAP; beside a running `auditlane up`: eval "$(auditlane env)"',
+            "Kafka is not configured.",
+            fix='Set AUDITLANE_KAFKA_BOOTSTRAP; with a running `auditlane up`: eval "$(auditlane env)"',
         )
     check_extra(settings.kafka_extra)
     return {"bootstrap.servers": settings.kafka_bootstrap, **given, **settings.kafka_extra}
 
 
 def producer_config(client: dict[str, Any]) -> dict[str, Any]:
-    """`client` with what an acknowledged dead letter needs: it may be as large as whatever was consumed."""
+    """Add a producer's options to `client`: acknowledged by all replicas, for letters as large as any message."""
     return client | {
         **PRODUCER,
         "linger.ms": 5,

@@ -1,4 +1,4 @@
-"""Kafka's messages into columns, first of all: an object a message costs more than its bytes."""
+"""Convert Kafka's messages into columns before anything else: an object per message costs more than its bytes."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from auditlane.contract.schema_guids import joined
 
 
 def columns(messages: Sequence[Message]) -> Columns:
-    """Messages of one partition, in order, none of them an error."""
-    times = chain.from_iterable(map(Message.timestamp, messages))  # a kind and a time each
-    offsets: Any = map(Message.offset, messages)  # None only with an error
+    """Convert messages of one partition, in order and without errors."""
+    times = chain.from_iterable(map(Message.timestamp, messages))  # (type, time) of each message
+    offsets: Any = map(Message.offset, messages)  # None only for errors
     headers: list[Any] = list(map(Message.headers, messages))
     return Columns(
         array("q", list(offsets)),
         array("q", list(times)[1::2]),
         list(map(Message.key, messages)),
         list(map(Message.value, messages)) if not any(headers) else _values(messages, headers),
-        [one and signature_of(one) for one in headers] if any(headers) else None,
+        [found and signature_of(found) for found in headers] if any(headers) else None,
     )
 
 
 def _values(messages: Sequence[Message], headers: Sequence[Any]) -> list[Any]:
-    return [joined(message.value(), one or ()) for message, one in zip(messages, headers, strict=True)]
+    return [joined(message.value(), found or ()) for message, found in zip(messages, headers, strict=True)]
 
 
 def columns_of(messages: Sequence[Message]) -> tuple[dict[Partition, Columns], list[Message]]:
-    """(columns by partition in the order of delivery, the messages that are errors)."""
+    """Return (columns by partition in the order of delivery, the messages that are errors)."""
     errors = [message for message in messages if message.error() is not None]
     if errors:
         messages = [message for message in messages if message.error() is None]
@@ -43,7 +43,7 @@ def columns_of(messages: Sequence[Message]) -> tuple[dict[Partition, Columns], l
         return {}, errors
     topics: list[Any] = list(map(Message.topic, messages))
     numbers: list[Any] = list(map(Message.partition, messages))
-    if topics.count(topics[0]) == numbers.count(numbers[0]) == len(messages):  # brokers send one after the other
+    if topics.count(topics[0]) == numbers.count(numbers[0]) == len(messages):  # the usual case
         return {Partition(topics[0], numbers[0]): columns(messages)}, errors
     groups: defaultdict[tuple[str, int], list[Message]] = defaultdict(list)
     for topic, number, message in zip(topics, numbers, messages, strict=True):

@@ -1,4 +1,4 @@
-"""Times as callers write them into an audit: RFC 3339, JavaScript's `Date()`, RFC 2822, seconds or milliseconds."""
+"""Parse times in the forms that callers of Frontegg's API use: RFC 3339, JavaScript's `Date()`, RFC 2822, Unix time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Final
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DIGITS: Final = re.compile(r"\d{9,17}(\.\d{1,9})?")
-_MILLIS: Final = 1e11  # seconds would be past the year 5000
+_MILLIS: Final = 1e11  # a number of at least this is milliseconds: as seconds it would be after the year 5000
 # Wed Nov 25 2026 10:00:00 GMT+0100 (Central European Standard Time)
 _JAVASCRIPT: Final = re.compile(
     r"[A-Z][a-z]{2} ([A-Z][a-z]{2}) (\d\d) (\d{4}) (\d\d:\d\d:\d\d) GMT([+-]\d{4})\b.*", re.DOTALL
@@ -17,7 +17,7 @@ _JAVASCRIPT: Final = re.compile(
 
 
 def parse_time(value: Any) -> datetime | None:
-    """The time in UTC, to the microsecond; UTC where no offset is written. None for what is no time that we know."""
+    """Parse a time to UTC, to the microsecond; one without an offset is in UTC. None if the form is unknown."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return _since_epoch(value)
     if not isinstance(value, str):
@@ -30,7 +30,7 @@ def parse_time(value: Any) -> datetime | None:
             time = read(text)
             if time is not None:
                 return time.replace(tzinfo=time.tzinfo or UTC).astimezone(UTC)
-        except (ValueError, OverflowError, IndexError, TypeError):  # the mail parser raises several
+        except (ValueError, OverflowError, IndexError, TypeError):  # the RFC 2822 parser raises any of these
             continue
     return None
 
@@ -49,7 +49,7 @@ def _iso(text: str) -> datetime | None:
 
 def _javascript(text: str) -> datetime | None:
     found = _JAVASCRIPT.fullmatch(text)
-    # As a mail writes it: only the order of its parts and the name of the offset differ.
+    # Reordered to RFC 2822: only the order of the parts and the name of the offset differ.
     return parsedate_to_datetime("{1} {0} {2} {3} {4}".format(*found.groups())) if found else None
 
 

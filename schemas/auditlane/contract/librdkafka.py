@@ -1,5 +1,5 @@
-"""What holds for every librdkafka client, the SDK's too: the options that exactly-once rests on, and what to say when
-librdkafka refuses one."""
+"""Rules for every librdkafka client, including the SDK's: the options that exactly-once relies on, and the errors for
+options that change them or that librdkafka refuses."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from confluent_kafka import KafkaException
 from auditlane.runtime.errors import ConfigError
 
 EXTRA: Final = "AUDITLANE_KAFKA_EXTRA"
-# AUDITLANE_KAFKA_EXTRA reaches producers and consumers alike. It may repeat these, not change them.
+# AUDITLANE_KAFKA_EXTRA applies to producers and consumers alike. It may repeat these options but not change them.
 PRODUCER: Final[Mapping[str, str | bool]] = {
     "acks": "all",
     "enable.idempotence": "true",
     "partitioner": "murmur2_random",
-    "delivery.report.only.error": False,  # the Python client takes no text here
+    "delivery.report.only.error": False,  # the Python client does not accept text here
 }
 CONSUMER: Final[Mapping[str, str | bool]] = {
     "enable.auto.commit": "false",
@@ -25,7 +25,7 @@ CONSUMER: Final[Mapping[str, str | bool]] = {
     "isolation.level": "read_committed",
 }
 _MEANT: Final = {name: str(value).lower() for name, value in {**PRODUCER, **CONSUMER}.items()}
-# Each client has its own of these; where an operator may choose, by the setting that is named.
+# Each client sets these itself; the named setting, if any, lets an operator choose.
 _OWN: Final[Mapping[str, str]] = {
     "group.id": "AUDITLANE_CONSUMER_GROUP",
     "group.protocol": "AUDITLANE_GROUP_PROTOCOL",
@@ -34,7 +34,7 @@ _OWN: Final[Mapping[str, str]] = {
     "enable.partition.eof": "",
 }
 _ALIASES: Final = {"request.required.acks": "acks", "auto.commit.enable": "enable.auto.commit"}
-_WRITTEN: Final[Mapping[str, frozenset[str]]] = {  # as librdkafka reads them
+_WRITTEN: Final[Mapping[str, frozenset[str]]] = {  # the spellings that librdkafka accepts
     "all": frozenset({"all", "-1"}),
     "true": frozenset({"true", "t", "1"}),
     "false": frozenset({"false", "f", "0"}),
@@ -43,37 +43,37 @@ T = TypeVar("T")
 
 
 def overridden(extra: Mapping[str, Any]) -> list[str]:
-    """A sentence for each option of `extra` that would change what the guarantees rest on."""
+    """Return a sentence for each option in `extra` that would weaken a guarantee, or that each client sets itself."""
     found = []
     for given, option, value in _flat(extra):
         meant = _MEANT.get(option)
         if meant is not None and str(value).lower() not in _WRITTEN.get(meant, {meant}):
-            found.append(f"{given} must stay {meant}: losing or doubling no event depends on it")
+            found.append(f"{given} must stay {meant}: exactly-once depends on it")
         elif option in _OWN:
-            other = f": set {_OWN[option]}" if _OWN[option] else ""
-            found.append(f"{given} cannot be set here{other}")
+            instead = f": set {_OWN[option]}" if _OWN[option] else ""
+            found.append(f"{given} cannot be set here{instead}")
     return found
 
 
 def check_extra(extra: Mapping[str, Any]) -> None:
-    """Raises ConfigError that names AUDITLANE_KAFKA_EXTRA and every option that it may not change."""
+    """Raise ConfigError that names AUDITLANE_KAFKA_EXTRA and every option that it may not change."""
     if found := overridden(extra):
-        raise ConfigError(f"{EXTRA}: {'; '.join(found)}.", field=EXTRA, fix=f"Take it out of {EXTRA}.")
+        raise ConfigError(f"{EXTRA}: {'; '.join(found)}.", field=EXTRA, fix=f"Remove it from {EXTRA}.")
 
 
 def client(kind: Callable[..., T], options: Mapping[str, Any], **also: Any) -> T:
-    """A Producer, Consumer or AdminClient. Raises ConfigError when librdkafka refuses an option."""
+    """Create a Producer, Consumer or AdminClient. Raises ConfigError if librdkafka refuses an option."""
     try:
         return kind(dict(options), **also)
     except KafkaException as error:
         refused = error.args[0].str()
     except (TypeError, ValueError) as error:  # the Python client's own checks
         refused = str(error)
-    raise ConfigError(f"librdkafka refuses an option: {refused}.", field=EXTRA, fix=f"Correct {EXTRA}.")
+    raise ConfigError(f"librdkafka refused an option: {refused}.", field=EXTRA, fix=f"Correct {EXTRA}.")
 
 
 def _flat(extra: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
-    """(name as given, the option it means, value): librdkafka has several ways to name a topic's option."""
+    """Yield (given name, canonical name, value): librdkafka has several ways to name a topic's option."""
     for given, value in extra.items():
         if given == "default.topic.config" and isinstance(value, Mapping):
             yield from _flat(value)

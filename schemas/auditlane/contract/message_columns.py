@@ -12,9 +12,9 @@ from auditlane.contract.byte_columns import ByteColumn
 
 
 class Columns:
-    """Messages of one partition: columns of equal length, ordered by offset. `size` is what their bytes add up to.
+    """Messages of one partition: columns of equal length, ordered by offset. `size` is their total size in bytes.
 
-    `signatures` are of the header that says who vouches for a message; left out, none has one.
+    `signatures` are the provenance headers' values; if omitted, no message has one.
     """
 
     __slots__ = ("keys", "offsets", "signatures", "timestamps_ms", "values")
@@ -48,7 +48,7 @@ class Columns:
     __hash__ = None  # type: ignore[assignment]
 
     def extend(self, more: Columns) -> None:
-        """Append what follows."""
+        """Append later messages of the same partition."""
         self.offsets += more.offsets
         self.timestamps_ms += more.timestamps_ms
         self.keys.extend(more.keys)
@@ -56,11 +56,11 @@ class Columns:
         self.signatures.extend(more.signatures)
 
     def before(self, offset: int) -> int:
-        """How many messages lie below this offset."""
+        """Return the number of messages below this offset."""
         return bisect_left(self.offsets, offset)
 
     def through(self, offset: int) -> int:
-        """How many messages lie at or below this offset."""
+        """Return the number of messages at or below this offset."""
         return bisect_right(self.offsets, offset)
 
     def take(self, count: int) -> Columns:
@@ -77,7 +77,7 @@ class Columns:
         return head
 
     def fitting(self, rows: int, size: int) -> int:
-        """How many of the first messages stay within both limits; at least one when there is one."""
+        """Return how many of the first messages stay within both limits: at least one, unless there are none."""
         count = min(rows, len(self.offsets))
         if self.size <= size or count <= 1:
             return count

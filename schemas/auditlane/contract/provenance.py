@@ -1,4 +1,4 @@
-"""Who vouches for a message: the signature that the gateway puts into a Kafka header, and the worker verifies. Pure.
+"""The provenance of a message: a signature that the gateway puts into a Kafka header, and the worker verifies. Pure.
 
 The header `auditlane.provenance` is text, five parts between semicolons:
 
@@ -6,8 +6,8 @@ The header `auditlane.provenance` is text, five parts between semicolons:
 
 Key and client id are percent-encoded, the filled fields are sorted and separated by commas, the signature is base64. It
 is an HMAC-SHA256 over the version, the client id, the filled fields, the message's key and its value, each preceded by
-its length: of the whole event, so that it proves nothing about another one; and of nothing that a replay, a mirror or
-another topic changes. A header that reads as anything but what `sign` writes does not verify.
+its length. It covers the whole event, so that it is not valid for another one, and nothing that a replay, a mirror or
+another topic changes. Only headers in exactly the form that `sign` writes are valid.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import quote, unquote
 
 HEADER: Final = "auditlane.provenance"
-RESERVED: Final = "auditlane."  # begins the names of our headers; nobody else may set one
+RESERVED: Final = "auditlane."  # the prefix of our headers' names, which callers may not set
 TRAIL: Final = "auditlane"  # the client id that signs our own audit trail, and the `source` of its events
-FILLABLE: Final = frozenset({"request_id", "source"})  # what the gateway fills in; the table's content_hash knows them
+FILLABLE: Final = frozenset({"request_id", "source"})  # fields that the gateway fills in; content_hash excludes them
 _VERSION: Final = "1"
 _PARTS: Final = 5
 _SIZE: Final = struct.Struct(">Q").pack
@@ -35,35 +35,35 @@ Sign = Callable[[bytes, bytes], Header]  # (message key, message value) -> the h
 
 
 class Key(NamedTuple):
-    """A secret under its id."""
+    """A secret and its id."""
 
     kid: str
     secret: bytes
 
 
 class Claim(NamedTuple):
-    """What a valid signature says: the client whose event it is, and the fields that the gateway filled in for it."""
+    """The content of a valid signature: the client that sent the event, and the fields that the gateway filled in."""
 
     client_id: str
     filled: tuple[str, ...] = ()
 
 
 def signer(key: Key, client_id: str, filled: Iterable[str] = ()) -> Sign:
-    """Signs one client's messages. Raises ValueError for a field that the gateway does not fill in."""
+    """Return a signer of one client's messages. Raises ValueError for a field that the gateway does not fill in."""
     claim = Claim(client_id, tuple(sorted(set(filled))))
     if not FILLABLE.issuperset(claim.filled):
-        raise ValueError(f"not all of {', '.join(claim.filled)} are fields that the gateway fills in")
+        raise ValueError(f"the gateway does not fill in all of {', '.join(claim.filled)}")
     head, signed = _head(key.kid, claim), _signed(claim)
     return lambda message_key, value: (HEADER, head + b";" + _mac(key.secret, signed, message_key, value))
 
 
 def sign(key: Key, claim: Claim, message_key: bytes, value: bytes) -> Header:
-    """The header of one message. Raises as `signer`."""
+    """Sign one message and return its header. Raises as `signer` does."""
     return signer(key, claim.client_id, claim.filled)(message_key, value)
 
 
 def verify(secrets: Mapping[str, bytes], header: bytes, message_key: bytes, value: bytes) -> Claim | None:
-    """What the header says of this message; None unless it was signed, for just this one, with one of `secrets`."""
+    """Verify a message's header and return its claim; None unless one of `secrets` signed exactly this message."""
     head, _, mac = header.rpartition(b";")
     read = _read(head)
     secret = secrets.get(read.kid) if read else None
@@ -78,7 +78,7 @@ class _Head(NamedTuple):
     signed: bytes
 
 
-@lru_cache(maxsize=4_096)  # one client's messages have the same
+@lru_cache(maxsize=4_096)  # one client's messages share a head
 def _read(head: bytes) -> _Head | None:
     try:
         parts = head.decode("ascii").split(";")
@@ -98,18 +98,18 @@ def _head(kid: str, claim: Claim) -> bytes:
 
 
 def _signed(claim: Claim) -> bytes:
-    """The part of the signed bytes that one client's messages have in common."""
+    """Return the prefix of the signed bytes, which all messages of a client have in common."""
     return b"".join(map(_sized, (_VERSION.encode(), claim.client_id.encode(), ",".join(claim.filled).encode())))
 
 
 def _mac(secret: bytes, signed: bytes, message_key: bytes, value: bytes) -> bytes:
-    made = _begun(secret, signed).copy()
-    made.update(b"".join((_SIZE(len(message_key)), message_key, _SIZE(len(value)), value)))
-    return b2a_base64(made.digest(), newline=False)
+    mac = _prefixed(secret, signed).copy()
+    mac.update(b"".join((_SIZE(len(message_key)), message_key, _SIZE(len(value)), value)))
+    return b2a_base64(mac.digest(), newline=False)
 
 
-@lru_cache(maxsize=4_096)  # half of the time is OpenSSL's to begin with a key
-def _begun(secret: bytes, signed: bytes) -> hmac.HMAC:
+@lru_cache(maxsize=4_096)  # setting up a key in OpenSSL takes half of the time
+def _prefixed(secret: bytes, signed: bytes) -> hmac.HMAC:
     return hmac.new(secret, signed, hashlib.sha256)
 
 
@@ -117,8 +117,8 @@ def _sized(part: bytes) -> bytes:
     return _SIZE(len(part)) + part
 
 
-# What looks like a letter of our name (from Unicode's confusables.txt: Latin, Greek, Cyrillic, Armenian), and what
-# cannot be seen though its category is that of a letter or a symbol (Default_Ignorable_Code_Point; the Braille blank).
+# Look-alikes of the letters of our name (from Unicode's confusables.txt: Latin, Greek, Cyrillic, Armenian), and
+# invisible characters in the categories of letters and symbols (Default_Ignorable_Code_Point; the Braille blank).
 _LOOK_ALIKE: Final = str.maketrans(
     {
         letter: seen_as
@@ -141,15 +141,15 @@ _OUR_LOOK: Final = TRAIL.translate(_LOOK_ALIKE)
 
 @lru_cache(maxsize=65_536)
 def is_ours(name: str) -> bool:
-    """Whether a `source` or a client id reads as our own: whatever its case, its width, letters of other alphabets that
-    look the same, marks, and what in it or around it is not seen."""
+    """Return whether a `source` or a client id looks like our own name, ignoring case, width, look-alike letters of
+    other alphabets, marks, and invisible characters."""
     if name.isascii() and len(name) < len(TRAIL):
         return False
     letters = unicodedata.normalize("NFKD", name).casefold().translate(_LOOK_ALIKE)
-    return "".join(one for one in letters if unicodedata.category(one)[0] not in "MCZ") == _OUR_LOOK
+    return "".join(letter for letter in letters if unicodedata.category(letter)[0] not in "MCZ") == _OUR_LOOK
 
 
 def signature_of(headers: Iterable[tuple[str, Any]]) -> bytes | None:
-    """The signature among a message's headers. Of several none counts: somebody added to what was signed."""
+    """Return the signature among a message's headers; None if there are several, since one was added afterwards."""
     found = [value for name, value in headers if name == HEADER]
     return found[0] if len(found) == 1 and isinstance(found[0], bytes) else None

@@ -1,4 +1,4 @@
-"""Where an assigned partition begins: decided from the committed offset, its metadata, Kafka's bounds and the store."""
+"""Decide where an assigned partition begins: from the committed offset, its metadata, Kafka's bounds and the store."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ TRUNCATED: Final = "follow docs/operate/workers.md, A truncated log"
 
 @dataclass(frozen=True, slots=True)
 class StoredOffsetsSummary:
-    """What the store holds of one topic id and partition. `first_gap` is the lowest offset missing among the newest
-    `highest - window`, or None; a rejected message leaves a gap as well as a lost one does."""
+    """The offsets that the store has of one topic id and partition. `first_gap` is the lowest missing offset within a
+    window below `highest`, or None; a rejected message leaves a gap, just as a lost one does."""
 
     highest: int | None
     first_gap: int | None = None
@@ -22,8 +22,8 @@ class StoredOffsetsSummary:
 
 @dataclass(frozen=True, slots=True)
 class AssignmentFacts:
-    """What was read about a partition on its assignment. `low` is the first offset that Kafka still holds and `high`
-    one past the last; `stored` is None when the store was not asked or did not answer."""
+    """The facts about a partition on its assignment. `low` is the first offset that Kafka still holds and `high` one
+    past the last; `stored` is None if the store was not queried or did not respond."""
 
     partition: Partition
     topic_id: str
@@ -36,9 +36,9 @@ class AssignmentFacts:
 
 @dataclass(frozen=True, slots=True)
 class StartDecision:
-    """Begin reading at `offset`; with `rebuild`, first restore that range exactly. `halt` says why not to begin at all,
-    `note` is worth a line in the log. Ranges that begin below `recheck_below` may have been attempted before, with
-    any result: they are compared with the store as a rebuilt one is."""
+    """Begin reading at `offset`; with `rebuild`, first restore exactly that range. `halt` is the reason not to begin at
+    all, `note` a line for the log. Ranges that begin below `recheck_below` may have been attempted before, with any
+    result: they are compared with the store, like a rebuilt one."""
 
     offset: int
     rebuild: Intent | None = None
@@ -48,7 +48,7 @@ class StartDecision:
 
 
 def wants_store(committed: int | None, metadata: str, topic_id: str) -> bool:
-    """Whether `decide_start` needs to know what the store holds."""
+    """Return whether `decide_start` needs the store's offsets."""
     if committed is None:
         return True
     try:
@@ -59,7 +59,7 @@ def wants_store(committed: int | None, metadata: str, topic_id: str) -> bool:
 
 
 def decide_start(found: AssignmentFacts) -> StartDecision:
-    """Decide where to begin. Never skips: whatever could have been lost halts the partition and says what to do."""
+    """Decide where to begin. Never skips offsets: a possible loss halts the partition, with what to do about it."""
     if found.committed is None:
         return _uncommitted(found)
     try:
@@ -92,10 +92,9 @@ def _pending(found: AssignmentFacts, intent: Intent) -> StartDecision:
     assert intent.first is not None
     assert intent.last is not None
     if intent.first != found.committed:
-        odd = f"its intent begins at {intent.first}, the offset committed with it is {found.committed}"
-        return _halt(
-            found, f"{odd}; to read from the lower one {_command(found, min(intent.first, found.committed or 0))}"
-        )
+        mismatch = f"its intent begins at {intent.first}, but the offset committed with it is {found.committed}"
+        lower = min(intent.first, found.committed or 0)
+        return _halt(found, f"{mismatch}; to read from the lower one {_command(found, lower)}")
     if intent.first < found.low:
         return _halt(found, _lost(found, intent.first))
     if intent.last >= found.high:
@@ -105,8 +104,8 @@ def _pending(found: AssignmentFacts, intent: Intent) -> StartDecision:
 
 def _uncommitted(found: AssignmentFacts, note: str = "") -> StartDecision:
     note = note or "no offset was committed"
-    if found.stored is None:  # reading again is exact, since every insert leaves out what is stored; it only costs time
-        note = f"{note}, and the store did not answer: reading from the beginning"
+    if found.stored is None:  # reading again is safe, since every insert skips stored offsets; it only costs time
+        note = f"{note}, and the store did not respond: reading from the beginning"
         return StartDecision(found.low, note=note, recheck_below=found.high)
     if found.stored.highest is None:
         return StartDecision(found.low, note=f"{note} and nothing is stored: reading from the beginning")
@@ -117,7 +116,7 @@ def _uncommitted(found: AssignmentFacts, note: str = "") -> StartDecision:
     if after > found.high:
         return _halt(found, _truncated(found, f"offset {after - 1} is stored"))
     return StartDecision(
-        at, note=f"{note}; the store holds offsets up to {after - 1}: reading from {at}", recheck_below=after
+        at, note=f"{note}; the store has offsets up to {after - 1}: reading from {at}", recheck_below=after
     )
 
 

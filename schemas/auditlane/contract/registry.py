@@ -1,4 +1,4 @@
-"""A small client for a registry that speaks Confluent's REST API (Confluent, Karapace, Apicurio ccompat, Redpanda)."""
+"""A small client for a schema registry with Confluent's REST API (Confluent, Karapace, Apicurio ccompat, Redpanda)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _KEPT_CHARACTERS = 16 << 20
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """A schema as it stands under a subject."""
+    """A schema as one version of a subject."""
 
     subject: str
     version: int
@@ -38,11 +38,11 @@ class Registered:
 
 
 class RegistryClient:
-    """One registry. Thread-safe; of texts by id, which never change, the ones used last are kept.
+    """A client of one registry. Thread-safe; schemas by id, which never change, are cached.
 
     Every method raises RegistryUnavailable (no connection, time-out, 5xx, 429: a retry may succeed) or RegistryRefused
-    (any other refusal); SchemaNotFound and SchemaIncompatible are kinds of the latter. It retries nothing itself beyond
-    one reconnect of a kept-alive connection that the registry had closed.
+    (any other refusal); SchemaNotFound and SchemaIncompatible are kinds of the latter. It does not retry, except once
+    over a new connection if the registry has closed a kept-alive one.
     """
 
     def __init__(
@@ -55,9 +55,9 @@ class RegistryClient:
         ca: str | os.PathLike[str] | None = None,
         timeout_s: float = 5.0,
     ) -> None:
-        """`user` and `password` for basic authentication or `token` for bearer; `ca` is a PEM file of certificates."""
+        """Pass `user` and `password` for basic authentication or `token` for bearer; `ca` is a PEM file."""
         if token and user:
-            raise ConfigError("Both a user and a token are given for the registry.", fix="Give one of them.")
+            raise ConfigError("Both a user and a token are set for the registry.", fix="Set only one of them.")
         self._url = url.rstrip("/")
         self._headers = {"Accept": f"{_CONTENT_TYPE}, application/json", "Content-Type": _CONTENT_TYPE}
         if token:
@@ -74,7 +74,7 @@ class RegistryClient:
         self._pool.clear()
 
     def schema(self, schema_id: int) -> str:
-        """The text of a schema, without those that it refers to. Raises SchemaNotFound."""
+        """Return the text of a schema, without its references. Raises SchemaNotFound."""
         text = self._texts.get(schema_id)
         if text is None:
             text = self._text(self._call("GET", f"schemas/ids/{schema_id}"), "schema")
@@ -82,58 +82,59 @@ class RegistryClient:
         return text
 
     def id_of(self, guid: UUID) -> int:
-        """The id of the schema with this GUID, the smallest where it has several. Raises SchemaNotFound."""
-        answer = self._list(self._call("GET", f"schemas/guids/{guid}/ids"))
-        ids = [one["id"] for one in answer if one.get("context", ".") == "."]
+        """Return the id of the schema with this GUID, the smallest if it has several. Raises SchemaNotFound."""
+        entries = self._list(self._call("GET", f"schemas/guids/{guid}/ids"))
+        ids = [entry["id"] for entry in entries if entry.get("context", ".") == "."]
         if not ids:
-            raise SchemaNotFound(f"The schema {guid} is in no context that is used here.")
+            raise SchemaNotFound(f"The schema {guid} is not in the registry's default context.")
         return int(min(ids))
 
     def subjects(self) -> frozenset[str]:
-        """Every subject that has a version."""
+        """Return all subjects that have a version."""
         return frozenset(map(str, self._list(self._call("GET", "subjects"))))
 
     def subjects_of(self, schema_id: int) -> frozenset[str]:
-        """The subjects under which the schema is registered. Raises SchemaNotFound."""
-        return frozenset(one["subject"] for one in self._list(self._call("GET", f"schemas/ids/{schema_id}/versions")))
+        """Return the subjects under which the schema is registered. Raises SchemaNotFound."""
+        versions = self._list(self._call("GET", f"schemas/ids/{schema_id}/versions"))
+        return frozenset(version["subject"] for version in versions)
 
     def latest(self, subject: str) -> Registered:
-        """The subject's newest version. Raises SchemaNotFound."""
+        """Return the subject's newest version. Raises SchemaNotFound."""
         return self._registered(self._call("GET", f"subjects/{_path(subject)}/versions/latest"))
 
     def versions(self, subject: str) -> list[int]:
-        """The numbers of the subject's versions, ascending. Raises SchemaNotFound."""
+        """Return the numbers of the subject's versions, ascending. Raises SchemaNotFound."""
         return sorted(map(int, self._list(self._call("GET", f"subjects/{_path(subject)}/versions"))))
 
     def version(self, subject: str, number: int) -> Registered:
-        """One version. Raises SchemaNotFound."""
+        """Return one version of a subject. Raises SchemaNotFound."""
         return self._registered(self._call("GET", f"subjects/{_path(subject)}/versions/{number}"))
 
     def lookup(self, subject: str, schema: str) -> Registered | None:
-        """The version under which this very schema is registered; None when it is not."""
+        """Return the version under which exactly this schema is registered; None if there is none."""
         try:
             return self._registered(self._call("POST", f"subjects/{_path(subject)}", {"schema": schema}))
         except SchemaNotFound:
             return None
 
     def register(self, subject: str, schema: str) -> int:
-        """The schema's id, after registering it unless it is already. Raises SchemaIncompatible."""
+        """Register the schema unless it is registered already, and return its id. Raises SchemaIncompatible."""
         answer = self._call("POST", f"subjects/{_path(subject)}/versions", {"schema": schema})
         schema_id = self._object(answer).get("id")
         if not isinstance(schema_id, int):
-            raise self._strange(answer)
+            raise self._unexpected(answer)
         return schema_id
 
     def compatibility(self, subject: str) -> str:
-        """The level in force for the subject: its own, else the global one."""
+        """Return the subject's effective compatibility level: its own, else the global one."""
         try:
             answer = self._call("GET", f"config/{_path(subject)}?defaultToGlobal=true")
-        except SchemaNotFound:  # a registry that does not know defaultToGlobal
+        except SchemaNotFound:  # a registry without defaultToGlobal
             answer = self._call("GET", "config")
         return self._text(answer, "compatibilityLevel")
 
     def own_compatibility(self, subject: str) -> str | None:
-        """The level that is set for the subject itself; None when it follows the global one."""
+        """Return the level set for the subject itself; None if it follows the global one."""
         try:
             return self._text(self._call("GET", f"config/{_path(subject)}"), "compatibilityLevel")
         except SchemaNotFound:
@@ -144,15 +145,15 @@ class RegistryClient:
         self._call("PUT", f"config/{_path(subject)}", {"compatibility": level})
 
     def check(self, subject: str, schema: str) -> list[str]:
-        """Why the schema could not follow the subject's versions at its level; empty when it could."""
+        """Return why the schema is not compatible with the subject's versions at its level; empty if it is."""
         path = f"compatibility/subjects/{_path(subject)}/versions/latest?verbose=true"
         try:
             answer = self._object(self._call("POST", path, {"schema": schema}))
-        except SchemaNotFound:  # some registries answer so for a subject without versions
+        except SchemaNotFound:  # from some registries, for a subject without versions
             return []
         if answer.get("is_compatible") is True:
             return []
-        return [str(one) for one in answer.get("messages") or ()] or ["The registry gives no reason."]
+        return [str(message) for message in answer.get("messages") or ()] or ["The registry gives no reason."]
 
     def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         content = None if body is None else json.dumps(body).encode()
@@ -168,37 +169,37 @@ class RegistryClient:
         url = f"{self._url}/{path}"
         try:
             return self._pool.request(method, url, body=content, headers=self._headers, retries=False)
-        except urllib3.exceptions.ProtocolError:  # a kept-alive connection that was closed at its other end
+        except urllib3.exceptions.ProtocolError:  # the registry has closed a kept-alive connection
             return self._pool.request(method, url, body=content, headers=self._headers, retries=False)
 
     def _unreachable(self, reason: urllib3.exceptions.HTTPError) -> RegistryUnavailable:
         if isinstance(reason, urllib3.exceptions.SSLError):
             return RegistryUnavailable(
-                f"The registry's certificate at {self._url} is not trusted: {reason}",
-                fix="Name the CA that signed it in AUDITLANE_REGISTRY_CA (a PEM file), and the host as the certificate "
-                "names it in AUDITLANE_REGISTRY_URL.",
+                f"The certificate of the registry at {self._url} is not trusted: {reason}",
+                fix="Set AUDITLANE_REGISTRY_CA to a PEM file with the CA that signed it, and use the certificate's "
+                "host name in AUDITLANE_REGISTRY_URL.",
             )
         return RegistryUnavailable(
-            f"The registry at {self._url} does not answer: {reason}",
-            fix="Check AUDITLANE_REGISTRY_URL, and that the registry runs.",
+            f"The registry at {self._url} does not respond: {reason}",
+            fix="Check AUDITLANE_REGISTRY_URL, and that the registry is running.",
         )
 
     def _refusal(self, status: int, data: bytes) -> RegistryRefused | RegistryUnavailable:
         code, message = _error(data)
-        problem = f"The registry at {self._url} answered {code or status}: {message}"
+        problem = f"The registry at {self._url} responded with {code or status}: {message}"
         if status >= 500 or status == 429:
             return RegistryUnavailable(problem)
         if status == 401:
             fix = "Check AUDITLANE_REGISTRY_USER and AUDITLANE_REGISTRY_PASSWORD, or AUDITLANE_REGISTRY_TOKEN."
             return RegistryRefused(problem, fix=fix, status=status)
         if status == 403:
-            return RegistryRefused(problem, fix="Give the registry's user the right to do this.", status=status)
+            return RegistryRefused(problem, fix="Grant the registry's user this permission.", status=status)
         if 300 <= status < 400:
-            return RegistryRefused(problem, fix="Set AUDITLANE_REGISTRY_URL to where it redirects.", status=status)
+            return RegistryRefused(problem, fix="Set AUDITLANE_REGISTRY_URL to the redirect's target.", status=status)
         if status == 404 and str(code).startswith("404") and len(str(code)) == 5:
             return SchemaNotFound(message or problem)
         if status == 404:
-            fix = "Check the path in AUDITLANE_REGISTRY_URL: it must end where Confluent's API begins."
+            fix = "Check the path in AUDITLANE_REGISTRY_URL: it must be the base path of Confluent's API."
             return RegistryRefused(problem, fix=fix, status=status)
         if status == 409:
             return SchemaIncompatible(message or problem)
@@ -208,33 +209,33 @@ class RegistryClient:
         try:
             return json.loads(data)
         except ValueError as error:
-            raise self._strange(data[:200]) from error
+            raise self._unexpected(data[:200]) from error
 
     def _object(self, answer: Any) -> dict[str, Any]:
         if not isinstance(answer, dict):
-            raise self._strange(answer)
+            raise self._unexpected(answer)
         return answer
 
     def _list(self, answer: Any) -> list[Any]:
         if not isinstance(answer, list):
-            raise self._strange(answer)
+            raise self._unexpected(answer)
         return answer
 
     def _text(self, answer: Any, key: str) -> str:
         value = self._object(answer).get(key)
         if not isinstance(value, str):
-            raise self._strange(answer)
+            raise self._unexpected(answer)
         return value
 
     def _registered(self, answer: Any) -> Registered:
         match answer:
             case {"subject": str(subject), "version": int(version), "id": int(schema_id), "schema": str(schema)}:
                 return Registered(subject, version, schema_id, schema)
-        raise self._strange(answer)
+        raise self._unexpected(answer)
 
-    def _strange(self, answer: Any) -> RegistryRefused:
+    def _unexpected(self, answer: Any) -> RegistryRefused:
         return RegistryRefused(
-            f"What answers at {self._url} is not a schema registry: {str(answer)[:200]}",
+            f"{self._url} does not respond like a schema registry: {str(answer)[:200]}",
             fix="Check AUDITLANE_REGISTRY_URL.",
             status=200,
         )
@@ -249,14 +250,14 @@ def _trust(ca: str | os.PathLike[str] | None) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=ca)
     except (OSError, ssl.SSLError) as error:
         raise ConfigError(
-            f"The CA file of the registry cannot be read: {ca}: {error}",
+            f"Cannot read the registry's CA file {ca}: {error}",
             field="registry_ca",
-            fix="AUDITLANE_REGISTRY_CA must name a PEM file with the CA's certificate.",
+            fix="Set AUDITLANE_REGISTRY_CA to a PEM file with the CA's certificate.",
         ) from error
 
 
 def _error(data: bytes) -> tuple[int | None, str]:
-    """The code and message of Confluent's error body; of any other body, its beginning."""
+    """Return the code and message of Confluent's error body; for any other body, None and its beginning."""
     try:
         match json.loads(data):
             case {"error_code": int(code), "message": str(message)}:

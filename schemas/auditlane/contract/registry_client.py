@@ -1,4 +1,4 @@
-"""The registry's client from the settings, one way for everything that is not the SDK."""
+"""The registry's client from the settings, for everything except the SDK."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from auditlane.runtime.settings import Settings
 
 
 def registry_client(settings: Settings) -> RegistryClient:
-    """The registry's client from the settings."""
+    """Create the registry's client from the settings. Raises ConfigError if the registry is not configured."""
     if not settings.registry_url:
         raise ConfigError(
-            "No registry is configured.",
-            fix='Set AUDITLANE_REGISTRY_URL; beside a running `auditlane up`: eval "$(auditlane env)"',
+            "The schema registry is not configured.",
+            fix='Set AUDITLANE_REGISTRY_URL; with a running `auditlane up`: eval "$(auditlane env)"',
         )
     return RegistryClient(
         settings.registry_url,

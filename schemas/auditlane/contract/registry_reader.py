@@ -1,4 +1,4 @@
-"""What readers of contracts need of a registry: the part of `registry.RegistryClient` that changes nothing."""
+"""The registry for readers of contracts: the read-only part of `registry.RegistryClient`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Versions(Protocol[V]):
 
 
 class Registry(Versions[Version], Protocol):
-    """A registry, as who reads it sees it."""
+    """A read-only registry."""
 
     def schema(self, schema_id: int) -> str: ...
     def subjects(self) -> frozenset[str]: ...

@@ -1,4 +1,4 @@
-"""The rules a field's attributes can carry, and the check of one value: what the SDK and the gateway ask of an event.
+"""The rules that a field's attributes can state, and the check of one value, as the SDK and the gateway apply it.
 
 `required`: not null, not empty. `maxLength`: code points. `pattern`: RE2 syntax, the whole value; only beside a
 `maxLength`. `minimum`, `maximum`: numbers, both ends included. `oneOf`: the values allowed. A null value breaks
@@ -28,7 +28,7 @@ _APPLIES: Final[dict[str, frozenset[str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The rules of one field; None and False mean that there is none. Checked in the order of `NAMES`."""
+    """The rules of one field, checked in the order of `NAMES`; None and False mean that there is no such rule."""
 
     required: bool = False
     max_length: int | None = None
@@ -44,12 +44,12 @@ class Rules:
 
     @property
     def work(self) -> int:
-        """What matching the longest value may cost: states of the pattern's program times bytes."""
+        """The cost of matching the longest value: states of the pattern's program times bytes."""
         return 0 if self.pattern is None else self.pattern.states * (self.max_length or LONGEST_VALUE) * BYTES
 
 
 def sentence(rules: Rules, rule: str) -> str:
-    """What a value had to be, to end a sentence that begins with the field's name."""
+    """Describe what the rule requires, as the end of a sentence that begins with the field's name."""
     match rule:
         case "required":
             return "is required and must not be empty"
@@ -62,11 +62,11 @@ def sentence(rules: Rules, rule: str) -> str:
         case "maximum":
             return f"must be at most {rules.maximum}"
         case _:
-            return "must be one of " + ", ".join(str(one) for one in rules.one_of or ())
+            return "must be one of " + ", ".join(map(str, rules.one_of or ()))
 
 
 def check_value(rules: Rules, value: Any) -> str | None:
-    """The first rule that a field's value breaks, by its attribute's name; None when it keeps all of them.
+    """Return the name of the first rule that the value breaks; None if it breaks none.
 
     A process without RE2 leaves the pattern to the gateway and the worker.
     """
@@ -89,7 +89,7 @@ def check_value(rules: Rules, value: Any) -> str | None:
 
 
 def parse(attributes: Mapping[str, Any], kind: str, symbols: tuple[str, ...] = ()) -> Rules:
-    """The rules among a field's attributes. Raises ValueError, one sentence, at the first that cannot be kept."""
+    """Parse the rules among a field's attributes. Raises ValueError with a sentence about the first invalid one."""
     for problem in problems(attributes, kind, symbols):
         raise ValueError(problem)
     pattern = attributes.get("pattern")
@@ -97,7 +97,7 @@ def parse(attributes: Mapping[str, Any], kind: str, symbols: tuple[str, ...] = (
     floats = kind in ("float", "double")
 
     def number(given: Any) -> Any:
-        # Arrow takes no whole number that a float cannot hold for a bound of floats, and raises.
+        # Arrow raises if the bound of a float column is a whole number that a float cannot represent.
         return float(given) if floats and float(given) != given else given
 
     low, high = attributes.get("minimum"), attributes.get("maximum")
@@ -112,7 +112,7 @@ def parse(attributes: Mapping[str, Any], kind: str, symbols: tuple[str, ...] = (
 
 
 def problems(attributes: Mapping[str, Any], kind: str, symbols: tuple[str, ...] = ()) -> Iterator[str]:
-    """Every reason why a field's rules cannot be kept, each a sentence that says what to write instead."""
+    """Yield a sentence for each problem of a field's rules, with what to write instead."""
     for name in NAMES:
         if attributes.get(name) is None:
             continue
@@ -127,10 +127,10 @@ def problems(attributes: Mapping[str, Any], kind: str, symbols: tuple[str, ...] 
     longest = attributes.get("maxLength")
     bounded = isinstance(longest, int) and longest <= LONGEST_VALUE
     if attributes.get("pattern") is not None and kind in _APPLIES["pattern"] and not bounded:
-        yield f"`pattern` needs `maxLength` beside it, of at most {LONGEST_VALUE}; add it."
+        yield f"`pattern` requires a `maxLength` of at most {LONGEST_VALUE}; add it."
     low, high = attributes.get("minimum"), attributes.get("maximum")
     if low is not None and high is not None and _is_number(low) and _is_number(high) and low > high:
-        yield f"`minimum` {low} is above `maximum` {high}, so no value could pass; swap them."
+        yield f"`minimum` {low} is above `maximum` {high}, which excludes every value; swap them."
 
 
 def _problem(name: str, value: Any, kind: str, symbols: tuple[str, ...]) -> str | None:
@@ -139,18 +139,18 @@ def _problem(name: str, value: Any, kind: str, symbols: tuple[str, ...]) -> str 
             return None if isinstance(value, bool) else "`required` must be true or false."
         case "maxLength":
             whole = _is_number(value, whole=True)
-            return None if whole and value > 0 else "`maxLength` must be a whole number above 0, of 64 bits at most."
+            return None if whole and value > 0 else "`maxLength` must be a positive whole number of at most 64 bits."
         case "pattern":
             try:
                 Pattern.parse(value)
             except ValueError as error:
-                return f"`pattern` {value!r} cannot be used: {error}"
+                return f"`pattern` {value!r} is not valid: {error}"
             return None
         case "minimum" | "maximum":
             whole = kind in ("int", "long")
             if _is_number(value, whole=whole):
                 return None
-            return f"`{name}` must be a {'whole ' if whole else ''}number, as the field is."
+            return f"`{name}` must be a {'whole ' if whole else ''}number, like the field."
         case _:
             return _one_of_problem(value, kind, symbols)
 
@@ -159,19 +159,19 @@ def _one_of_problem(value: Any, kind: str, symbols: tuple[str, ...]) -> str | No
     if not isinstance(value, list) or not value:
         return "`oneOf` must be a list with at least one value."
     if kind in NUMBERS:
-        fits = all(_is_number(one, whole=kind in ("int", "long")) for one in value)
-        return None if fits else f"`oneOf` must list numbers, as the field is of type {kind}."
-    if not all(isinstance(one, str) for one in value):
-        return f"`oneOf` must list texts, as the field is of type {kind}."
+        fits = all(_is_number(number, whole=kind in ("int", "long")) for number in value)
+        return None if fits else f"`oneOf` must list numbers, since the field is of type {kind}."
+    if not all(isinstance(text, str) for text in value):
+        return f"`oneOf` must list texts, since the field is of type {kind}."
     if not all(map(storable, value)):
-        return "`oneOf` lists a text with half of a surrogate pair, which UTF-8 cannot carry; correct it."
-    strange = [one for one in value if symbols and one not in symbols]
-    return f"`oneOf` lists {strange[0]!r}, which is no symbol of the enum." if strange else None
+        return "`oneOf` lists a text with a lone surrogate, which UTF-8 cannot encode; remove it."
+    unknown = [text for text in value if symbols and text not in symbols]
+    return f"`oneOf` lists {unknown[0]!r}, which is not a symbol of the enum." if unknown else None
 
 
 def storable(text: str) -> bool:
-    """Whether UTF-8 can carry it."""
-    return not any("\ud800" <= one <= "\udfff" for one in text)
+    """Return whether UTF-8 can encode the text."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _is_number(value: Any, *, whole: bool = False) -> bool:

@@ -1,7 +1,7 @@
-"""Messages that name their schema by its GUID in a header, as Confluent's newer serializers do.
+"""Messages that name their schema by a GUID in a header, as Confluent's newer serializers write them.
 
-While such a message is in memory the GUID stands before its value, so that it is counted, digested and validated with
-it; where it leaves again, as a dead letter or a replayed one, the GUID is a header again.
+In memory the GUID is prepended to the message's value, so that it is counted, digested and validated with it; when the
+message is written again, as a dead letter or in a replay, the GUID becomes a header again.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from typing import Any, Final
 from uuid import UUID
 
 HEADER: Final = "__value_schema_id"
-_VERSION: Final = b"\x01"  # of the header's form: this byte, then the GUID's sixteen
-MARK: Final = b"\xffguid"  # no frame begins so
+_VERSION: Final = b"\x01"  # of the header's format: this byte, then the GUID's sixteen
+MARK: Final = b"\xffguid"  # differs from the first byte of Confluent's frame
 PREFIX_BYTES: Final = len(MARK) + 16  # the mark and the GUID
 
 
 def joined(value: bytes | None, headers: Iterable[tuple[str, Any]]) -> bytes | None:
-    """The value as it is held in memory: with the GUID of its schema before it, where the last such header has one."""
+    """Return the value with the GUID of its schema prepended, if the last such header has one."""
     found = [content for name, content in headers if name == HEADER]
     if value is None or not found or not isinstance(found[-1], bytes):
         return value
@@ -26,14 +26,14 @@ def joined(value: bytes | None, headers: Iterable[tuple[str, Any]]) -> bytes | N
 
 
 def parted(value: bytes | None) -> tuple[bytes | None, list[tuple[str, bytes]]]:
-    """The value as it is in Kafka, and the header that belongs to it; the reverse of `joined`."""
+    """Split a value into Kafka's value and its header: the inverse of `joined`."""
     if value is None or guid_of(value) is None:
         return value, []
     return value[PREFIX_BYTES:], [(HEADER, _VERSION + value[len(MARK) : PREFIX_BYTES])]
 
 
 def guid_of(value: bytes | None) -> UUID | None:
-    """The GUID that stands before the value."""
+    """Return the GUID that is prepended to the value; None without one."""
     if value is None or len(value) < PREFIX_BYTES or not value.startswith(MARK):
         return None
     return UUID(bytes=value[len(MARK) : PREFIX_BYTES])

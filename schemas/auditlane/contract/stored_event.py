@@ -1,4 +1,4 @@
-"""An event as readers get it: from the JSON API, and from the SDK's reader."""
+"""An event as returned to readers, by the JSON API and the SDK's reader."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Provenance = Literal["kafka", "gateway"]
 
 
 class Event(BaseModel):
-    """One audit event as a reader sees it. Times are RFC 3339 in UTC, with microseconds."""
+    """One audit event as returned to a reader. Times are RFC 3339 in UTC, with microseconds."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -32,28 +32,30 @@ class Event(BaseModel):
     ip: str | None = Field(description="IPv4 or IPv6.")
     user_agent: str | None
     request_id: str | None
-    before: str | None = Field(description="JSON text, as it was sent.")
-    after: str | None = Field(description="JSON text, as it was sent.")
+    before: str | None = Field(description="JSON text, as sent.")
+    after: str | None = Field(description="JSON text, as sent.")
     source: str
     metadata: dict[str, str]
-    fields: dict[str, str] = Field(description="The tenant's own fields as text; one without a value is absent.")
-    ingested_at: str = Field(description="When the worker took it over, to the millisecond.")
+    fields: dict[str, str] = Field(description="The tenant's custom fields as text; a field without a value is absent.")
+    ingested_at: str = Field(description="When the worker processed the event, to the millisecond.")
     provenance: Provenance = Field(
-        description="How it was received, as no sender can set it: `gateway`, signed by the gateway that took it, or"
-        " `kafka`, written to a topic by whoever Kafka lets."
+        description="How the event was received; a sender cannot set this. `gateway`: signed by the gateway that"
+        " accepted it. `kafka`: written to a topic by a producer that Kafka's access control permits."
     )
-    provenance_id: str = Field(description="Of `gateway` the client's id, of `kafka` the topic's name.")
-    content_hash: str = Field(description="32 hexadecimal digits, of everything that its sender set.")
+    provenance_id: str = Field(
+        description="The client id if provenance is `gateway`, the topic's name if it is `kafka`."
+    )
+    content_hash: str = Field(description="32 hexadecimal digits: a hash of everything that the sender set.")
     conflict: bool = Field(
-        False, description="Another event claims the same id and time with different content; both are kept."
+        False, description="Another event has the same id and time but different content; both are kept."
     )
 
 
 class SingleEvent(Event):
-    """One event, and those beside it with the same id."""
+    """One event, and other events with the same id."""
 
     others: list[Event] = Field(
         default_factory=list,
-        description="The tenant's other events with this id, in the order in which Kafka had them, at most 100. Those"
-        " of the same time are in conflict with it; an emitter may also have used an id for several times.",
+        description="The tenant's other events with this id, in Kafka's order, at most 100. Those with the same time"
+        " conflict with it; those with another time are separate events whose producer reused the id.",
     )

@@ -13,13 +13,13 @@ from auditlane.contract.tenants import base_subject
 from auditlane.runtime.errors import SchemaNotFound
 
 COMPATIBILITY = "BACKWARD"
-# At least as strict for readers: each of these implies that a newer reader follows older data.
+# Levels at least as strict for readers: with each of them, a newer reader can read older data.
 _SUFFICIENT = frozenset({"BACKWARD", "BACKWARD_TRANSITIVE", "FULL", "FULL_TRANSITIVE"})
 
 
 @dataclass(frozen=True, slots=True)
 class SubjectReport:
-    """What `ensure_base_subject` found and did. `drift` holds one sentence for each difference that it left alone."""
+    """The result of `ensure_base_subject`. `drift` has one sentence for each difference, which was left as it is."""
 
     subject: str
     version: int
@@ -30,9 +30,9 @@ class SubjectReport:
 
 
 def ensure_base_subject(client: RegistryClient, topic: str) -> SubjectReport:
-    """Register the base event under the topic's subject unless the subject exists; any number may do so at once.
+    """Register the base event under the topic's subject unless the subject exists. Safe to call concurrently.
 
-    An existing subject is only looked at: another latest schema or a weaker level is reported as drift. Raises what
+    An existing subject is not changed: another latest schema or a weaker level is reported as drift. Raises what
     RegistryClient raises.
     """
     subject = base_subject(topic)
@@ -41,7 +41,7 @@ def ensure_base_subject(client: RegistryClient, topic: str) -> SubjectReport:
         client.latest(subject)
         created = False
     except SchemaNotFound:
-        # The level first: a subject is never there without it.
+        # Set the level first, so that the subject never exists without it.
         client.set_compatibility(subject, COMPATIBILITY)
         client.register(subject, schema)
         created = True
@@ -49,13 +49,13 @@ def ensure_base_subject(client: RegistryClient, topic: str) -> SubjectReport:
 
 
 def stray(subject: str, latest: Registered, whole: Registered) -> str:
-    """A sentence about a newest version that lacks base fields, so that another one is written with."""
+    """Describe a newest version that lacks base fields, because of which emitters use an older one."""
     missing = lacking(latest.schema)
     return (
-        f"Subject {subject} has a newest version {latest.version} (id {latest.schema_id}) without base fields "
-        f"({', '.join(missing[:3])}{', …' * (len(missing) > 3)}), as serializers register with auto.register.schemas; "
-        f"emitters write with version {whole.version} (id {whole.schema_id}). Switch that off, and delete version "
-        f"{latest.version} once nothing is written with it."
+        f"The newest version {latest.version} (id {latest.schema_id}) of subject {subject} lacks base fields "
+        f"({', '.join(missing[:3])}{', …' * (len(missing) > 3)}), as registered by a serializer with "
+        f"auto.register.schemas; emitters use version {whole.version} (id {whole.schema_id}). Switch that option off, "
+        f"and delete version {latest.version} once no producer uses it."
     )
 
 
@@ -68,17 +68,18 @@ def _report(client: RegistryClient, subject: str, schema: str, created: bool) ->
     if whole.schema_id != latest.schema_id:
         drift.append(stray(subject, latest, whole))
     elif not check_registrable(latest.schema):
-        pass  # this release's event, maybe with the environment's own fields
+        pass  # this release's event, possibly with the environment's own fields
     elif ours is None:
         reasons = client.check(subject, schema)
-        may = "it could follow; register it to upgrade" if not reasons else "it could not follow: " + "; ".join(reasons)
+        advice = "; ".join(reasons) if reasons else "register it to upgrade"
+        compatible = "incompatible" if reasons else "compatible"
         drift.append(
-            f"Subject {subject} holds version {latest.version} (id {latest.schema_id}), not the event of this release: "
-            f"{may}."
+            f"Subject {subject} has version {latest.version} (id {latest.schema_id}), which is not this release's "
+            f"event; that event would be {compatible}: {advice}."
         )
     elif ours.version != latest.version:
         drift.append(
-            f"Subject {subject} is at version {latest.version}; this release's event is its version {ours.version}."
+            f"Subject {subject} is at version {latest.version}, but this release's event is its version {ours.version}."
         )
     if level not in _SUFFICIENT:
         drift.append(f"Subject {subject} has compatibility {level}, not {COMPATIBILITY}.")

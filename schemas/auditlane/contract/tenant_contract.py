@@ -1,7 +1,7 @@
-"""A tenant's contract, read from the text of its Avro schema: base fields, the tenant's own fields, their rules.
+"""A tenant's contract, parsed from its Avro schema: base fields, custom fields, and their rules.
 
-`exclusive`, an attribute of the record, says that the tenant's events must be written with the tenant's own contract;
-it defaults to true as soon as any field has a rule.
+`exclusive`, an attribute of the record, requires the tenant's events to be written with the tenant's own contract; it
+defaults to true as soon as any field has a rule.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from auditlane.runtime.errors import InvalidInput
 
 _PRIMITIVES: Final = frozenset({"string", "boolean"}) | NUMBERS
 _OWN_TYPES: Final = (
-    "string, boolean, long, double, an enum or timestamp-micros (keep anything else as a string of JSON)"
+    "string, boolean, long, double, an enum or timestamp-micros (store anything else as a string of JSON)"
 )
-LONGEST_NAME: Final = 200  # characters: a symbol is a byte of an event and all of its text in the row, a name likewise
+LONGEST_NAME: Final = 200  # characters: a symbol takes one byte in an event but its whole text in a row, as names do
 _PROTO: Final = "__proto__"
-# What every object of JavaScript has: a page that looks a field up by such a name could find that instead.
+# Properties of every JavaScript object: a page that looks up a field by such a name could get the property instead.
 MISREAD_NAMES: Final = frozenset(
     {_PROTO, "constructor", "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "prototype"}
     | {"toLocaleString", "toString", "valueOf"}
-    | {f"__{deed}{what}__" for deed in ("define", "lookup") for what in ("Getter", "Setter")}
+    | {f"__{verb}{what}__" for verb in ("define", "lookup") for what in ("Getter", "Setter")}
 )
-# No event is stored without these; other base fields take their defaults where an older contract lacks them.
+# Required for every event; the other base fields get their defaults if an older contract lacks them.
 CORE_FIELDS: Final = ("event_id", "tenant_id", "occurred_at", "action")
 
 
@@ -37,8 +37,8 @@ CORE_FIELDS: Final = ("event_id", "tenant_id", "occurred_at", "action")
 class Field:
     """One field. `kind`: string, boolean, int, long, float, double, enum, timestamp (micros) or map (of string).
 
-    `null_at` is the place of null in the union, None for a field without one; `union` is false for a plain type.
-    `default` is as the schema's JSON has it, unchecked; None for null, and for none.
+    `null_at` is the position of null in the union, None if there is none; `union` is false for a plain type. `default`
+    is as in the schema's JSON, unchecked; None both for null and without a default.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class TenantContract:
-    """`fields` in the order of the datum; `own` are those that the base event does not have."""
+    """`fields` are in the order of the datum; `own` are the custom fields, `ruled` those with rules."""
 
     fields: tuple[Field, ...]
     exclusive: bool
@@ -64,60 +64,62 @@ class TenantContract:
     @property
     def own(self) -> tuple[Field, ...]:
         base = base_fields()
-        return tuple(one for one in self.fields if one.name not in base)
+        return tuple(field for field in self.fields if field.name not in base)
 
     @property
     def ruled(self) -> tuple[Field, ...]:
-        return tuple(one for one in self.fields if one.rules)
+        return tuple(field for field in self.fields if field.rules)
 
     @classmethod
     def parse(cls, schema_text: str) -> TenantContract:
-        """Raises InvalidInput when the schema is no contract of an event: it lists every problem."""
+        """Parse a schema. Raises InvalidInput that lists every problem if it is not a valid event contract."""
         schema, found = _load(schema_text)
         if found:
             raise _refusal(found)
         fields, problems = _fields(schema)
         if problems:
             raise _refusal(problems)
-        return cls(tuple(_storable(one) for one in fields), _exclusive(schema, fields))
+        return cls(tuple(map(_storable, fields)), _exclusive(schema, fields))
 
     def reader_schema(self) -> str:
-        """The same datum described by types alone: no logical types, defaults or attributes that a decoder may trip on.
-
-        Times are plain longs, so a decoder never has to represent one that is out of a calendar's range.
-        """
-        described = [{"name": one.name, "type": _plain(one)} for one in self.fields]
+        """Return a schema of the same datum with types only: without logical types, defaults or attributes, on which a
+        decoder could fail. Times are plain longs, so that a decoder never has to represent one outside its calendar."""
+        described = [{"name": field.name, "type": _plain(field)} for field in self.fields]
         return json.dumps({"type": "record", "name": "AuditEvent", "fields": described})
 
 
 @cache
 def base_fields() -> dict[str, Field]:
-    """The base event's fields by name."""
+    """Return the base event's fields by name."""
     fields, problems = _fields(base_schema(), with_base=False)
     assert not problems, problems
-    return {one.name: one for one in fields}
+    return {field.name: field for field in fields}
 
 
 def check_registrable(schema_text: str) -> list[str]:
-    """Everything that forbids a text as a tenant's contract, each with its field and what to do; empty when it may be.
+    """Return every problem that prevents registering a schema as a contract, with its field and fix; empty if valid.
 
-    Stricter than `TenantContract.parse`, which must read what others registered: every base field is there, and a
-    field of the tenant's own is nullable and has a default, so that events written before it can be read.
+    This is stricter than `TenantContract.parse`, which must read contracts registered by other tools: all base fields
+    are present, and a custom field is nullable and has a default, so that earlier events can be read.
     """
     schema, problems = _load(schema_text)
     if problems:
         return problems
     fields, problems = _fields(schema)
-    present = {one.get("name") for one in schema["fields"] if isinstance(one, dict)}
+    present = {described.get("name") for described in schema["fields"] if isinstance(described, dict)}
     problems += [
-        f"{name}: the base field is missing; add it back as it was."
+        f"{name}: the base field is missing; add it back unchanged."
         for name in base_fields()
         if name not in present and name not in CORE_FIELDS  # a missing core field is reported already
     ]
-    defaults = {one["name"] for one in schema["fields"] if isinstance(one, dict) and "name" in one and "default" in one}
-    if any(one.rules.pattern for one in fields) and not patterns.available():
+    defaults = {
+        described["name"]
+        for described in schema["fields"]
+        if isinstance(described, dict) and "name" in described and "default" in described
+    }
+    if any(field.rules.pattern for field in fields) and not patterns.available():
         problems.append("schema: has patterns, which this process cannot check; install auditlane[serve].")
-    problems += [_misread(one.name) for one in fields if one.name in MISREAD_NAMES]
+    problems += [_misread(field.name) for field in fields if field.name in MISREAD_NAMES]
     for own in fields:
         if base := base_fields().get(own.name):
             problems += [
@@ -136,21 +138,23 @@ def check_registrable(schema_text: str) -> list[str]:
 
 
 def _misread(name: str) -> str:
-    return f"{name}: has a meaning in JavaScript, so pages could misread it; rename the field."
+    return f"{name}: has a special meaning in JavaScript, so pages could misread it; rename the field."
 
 
 def default_problem(field: Field) -> str:
-    """Why an own field's default could not be stored, as the end of a sentence; empty when it can be, or is null."""
+    """Return why a custom field's default cannot be stored, as the end of a sentence; empty if it can, or is null."""
     if field.default is None:
         return ""
     if not values.fits(field.kind, field.symbols, field.default):
-        return f"{str(field.default)[:100]!r} is no value of type {field.kind}"
+        return f"{str(field.default)[:100]!r} is not a value of type {field.kind}"
     broken = rules.check_value(field.rules, values.as_stored(field.kind, field.default))
     return rules.sentence(field.rules, broken) if broken else ""
 
 
 def _refusal(problems: list[str]) -> InvalidInput:
-    return InvalidInput("The schema is no contract of an event: " + " ".join(problems), field=problems[0].split(":")[0])
+    return InvalidInput(
+        "The schema is not a valid event contract: " + " ".join(problems), field=problems[0].split(":")[0]
+    )
 
 
 def _load(schema_text: str) -> tuple[dict[str, Any], list[str]]:
@@ -165,20 +169,20 @@ def _load(schema_text: str) -> tuple[dict[str, Any], list[str]]:
 
 def _exclusive(schema: dict[str, Any], fields: list[Field]) -> bool:
     given = schema.get("exclusive")
-    return given if isinstance(given, bool) else any(one.rules for one in fields)
+    return given if isinstance(given, bool) else any(field.rules for field in fields)
 
 
-def _storable(one: Field) -> Field:
-    """A base enum that a newer base event gave more symbols: those that the table lacks break the rule `oneOf`."""
-    base = base_fields().get(one.name)
-    if base is None or set(one.symbols) <= set(base.symbols):
-        return one
-    allowed = tuple(symbol for symbol in one.rules.one_of or base.symbols if symbol in base.symbols)
-    return replace(one, rules=replace(one.rules, one_of=allowed))
+def _storable(field: Field) -> Field:
+    """Restrict a base enum with symbols of a newer release to those that the table has, by the rule `oneOf`."""
+    base = base_fields().get(field.name)
+    if base is None or set(field.symbols) <= set(base.symbols):
+        return field
+    allowed = tuple(symbol for symbol in field.rules.one_of or base.symbols if symbol in base.symbols)
+    return replace(field, rules=replace(field.rules, one_of=allowed))
 
 
 def _fields(schema: dict[str, Any], *, with_base: bool = True) -> tuple[list[Field], list[str]]:
-    """(the fields that could be read, the problems of all)."""
+    """Return (the valid fields, the problems of all others)."""
     fields: list[Field] = []
     problems: list[str] = []
     base = base_fields() if with_base else {}
@@ -190,37 +194,37 @@ def _fields(schema: dict[str, Any], *, with_base: bool = True) -> tuple[list[Fie
             problems.append(f"fields[{position}]: must have a type, and a name of at most {LONGEST_NAME} characters.")
             continue
         if name in seen:
-            problems.append(f"{name}: is there twice; remove one.")
+            problems.append(f"{name}: is defined twice; remove one definition.")
             continue
-        if name == _PROTO:  # no object of JavaScript can have it; the others, which one may have, are no reason to halt
+        if name == _PROTO:  # a JavaScript object cannot have it; it can have the others, so they must not halt a worker
             problems.append(_misread(name))
             continue
         seen.add(name)
         try:
-            one = _field(described, enums)
+            field = _field(described, enums)
         except ValueError as error:
             problems.append(f"{name}: {error}")
             continue
-        found = list(rules.problems(described, one.kind, one.symbols))
-        if name in base and (one.kind, one.nullable) != (base[name].kind, base[name].nullable):
+        found = list(rules.problems(described, field.kind, field.symbols))
+        if name in base and (field.kind, field.nullable) != (base[name].kind, base[name].nullable):
             required = f"nullable {base[name].kind}" if base[name].nullable else base[name].kind
             found.append(f"is a base field and must stay {required}.")
-        elif name not in base and one.kind == "map" and with_base:
+        elif name not in base and field.kind == "map" and with_base:
             found.append(f"must be {_OWN_TYPES}.")
         if found:
             problems += [f"{name}: {problem}" for problem in found]
             continue
-        kept = rules.parse(described, one.kind, one.symbols)
-        fields.append(replace(one, rules=kept, default=described.get("default")))
+        parsed = rules.parse(described, field.kind, field.symbols)
+        fields.append(replace(field, rules=parsed, default=described.get("default")))
     if with_base:
         problems += [
-            f"{name}: the base field is missing; add it back as it was." for name in CORE_FIELDS if name not in seen
+            f"{name}: the base field is missing; add it back unchanged." for name in CORE_FIELDS if name not in seen
         ]
-        if (work := sum(one.rules.work for one in fields)) > MOST_WORK:
+        if (work := sum(field.rules.work for field in fields)) > MOST_WORK:
             problems.append(
-                f"schema: its patterns may take {work} steps for one event (limit {MOST_WORK}, which counts the states "
-                "of each pattern times four bytes for each character of its `maxLength`); lower `maxLength`, or "
-                "repeat less in the patterns."
+                f"schema: its patterns may take {work} steps per event (limit {MOST_WORK}; each pattern counts its "
+                "states times four bytes for each character of its `maxLength`); lower `maxLength`, or use fewer "
+                "repetitions in the patterns."
             )
         given = schema.get("exclusive")
         if given is not None and not isinstance(given, bool):
@@ -234,7 +238,7 @@ def _field(described: dict[str, Any], enums: dict[str, tuple[str, ...]]) -> Fiel
         plain, symbols = _kind(kind, enums)
         return Field(name, plain, symbols=symbols)
     null_at = kind.index("null") if "null" in kind else None
-    others = [one for one in kind if one != "null"]
+    others = [branch for branch in kind if branch != "null"]
     if len(others) != 1 or len(kind) > 2:
         raise ValueError(f"must be one type, or a union of null and one type: {_OWN_TYPES}.")
     plain, symbols = _kind(others[0], enums)
@@ -242,7 +246,7 @@ def _field(described: dict[str, Any], enums: dict[str, tuple[str, ...]]) -> Fiel
 
 
 def _kind(described: Any, enums: dict[str, tuple[str, ...]]) -> tuple[str, tuple[str, ...]]:
-    """(kind, an enum's symbols). Raises ValueError on a type that an event cannot carry."""
+    """Return (kind, an enum's symbols). Raises ValueError for a type that an event cannot carry."""
     if isinstance(described, str):
         if described in enums:
             return "enum", enums[described]
@@ -279,12 +283,12 @@ def _is_name(given: Any) -> TypeGuard[str]:
     return isinstance(given, str) and len(given) <= LONGEST_NAME
 
 
-def _plain(one: Field) -> Any:
-    # An int is read as a long (the encoding is the same), so that one out of its range is seen, not wrapped.
+def _plain(field: Field) -> Any:
+    # An int is read as a long (the encoding is the same), so that a value out of its range is noticed, not wrapped.
     wider = {"timestamp": "long", "int": "long", "map": {"type": "map", "values": "string"}}
-    plain: Any = wider.get(one.kind, one.kind)
-    if one.kind == "enum":
-        plain = {"type": "enum", "name": f"{one.name}_symbols", "symbols": list(one.symbols)}
-    if not one.union:
+    plain: Any = wider.get(field.kind, field.kind)
+    if field.kind == "enum":
+        plain = {"type": "enum", "name": f"{field.name}_symbols", "symbols": list(field.symbols)}
+    if not field.union:
         return plain
-    return [plain] if one.null_at is None else ["null", plain] if one.null_at == 0 else [plain, "null"]
+    return [plain] if field.null_at is None else ["null", plain] if field.null_at == 0 else [plain, "null"]

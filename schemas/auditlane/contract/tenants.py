@@ -1,6 +1,6 @@
-"""Tenant ids, and the names that derive from them: message keys, topics, subjects.
+"""Tenant ids, and the names derived from them: message keys, topics, subjects.
 
-A tenant id is legal in a topic name and in a subject, and has no `#`, which separates a shard in a message key.
+A tenant id is valid in the names of topics and subjects, and has no `#`, which separates a shard in a message key.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from typing import Final
 from auditlane.runtime.errors import InvalidEvent
 
 TENANT_PATTERN: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
-OURS: Final = "_auditlane"  # our own events; the SDK and the importer refuse it from anyone else
+OURS: Final = "_auditlane"  # the tenant of auditlane's own events; the SDK and the importer refuse it for other events
 _TENANT = re.compile(TENANT_PATTERN)
 
 
 def is_tenant(tenant: str) -> bool:
-    """Whether this is a legal tenant id, ours included."""
+    """Return whether this is a valid tenant id, including our own."""
     return tenant == OURS or _TENANT.fullmatch(tenant) is not None
 
 
 def check_tenant(tenant: str, *, ours: bool = False) -> str:
-    """Return the tenant id, or raise InvalidEvent that names the rule. `ours` admits the reserved tenant."""
+    """Return the tenant id, or raise InvalidEvent that states the rule. `ours` admits the reserved tenant."""
     if tenant == OURS and not ours:
         raise InvalidEvent(f"tenant_id {OURS!r} is reserved for auditlane's own events.", field="tenant_id")
     if not is_tenant(tenant):
@@ -34,32 +34,32 @@ def check_tenant(tenant: str, *, ours: bool = False) -> str:
 
 
 def key_of(tenant: str, shard: int | None = None) -> bytes:
-    """The message key: the tenant id as UTF-8, with `#shard` when a large tenant is spread over partitions."""
+    """Return the message key: the tenant id in UTF-8, with `#shard` if a large tenant is spread over partitions."""
     return (tenant if shard is None else f"{tenant}#{shard}").encode()
 
 
 def tenant_of_key(key: bytes) -> str:
-    """The tenant of a message key, its shard dropped. Raises UnicodeDecodeError on a key that is not UTF-8."""
+    """Return the tenant of a message key, without its shard. Raises UnicodeDecodeError for a key that is not UTF-8."""
     return key.split(b"#", 1)[0].decode()
 
 
 def dedicated_topic(topic: str, tenant: str) -> str:
-    """The topic that only this tenant's events go to."""
+    """Return the name of the tenant's dedicated topic."""
     return f"{topic}.{tenant}"
 
 
 def base_subject(topic: str) -> str:
-    """The subject of the base event: Confluent's TopicNameStrategy for the shared topic."""
+    """Return the subject of the base event: Confluent's TopicNameStrategy for the shared topic."""
     return f"{topic}-value"
 
 
 def tenant_subject(topic: str, tenant: str) -> str:
-    """The subject of a tenant's own contract: TopicNameStrategy for its dedicated topic."""
+    """Return the subject of a tenant's own contract: TopicNameStrategy for its dedicated topic."""
     return f"{topic}.{tenant}-value"
 
 
 def tenant_of_subject(topic: str, subject: str) -> str | None:
-    """The tenant whose contract this subject holds; None for the base subject and everything else."""
+    """Return the tenant whose contract this subject holds; None for the base subject and all others."""
     prefix, suffix = f"{topic}.", "-value"
     if not (subject.startswith(prefix) and subject.endswith(suffix)):
         return None

@@ -1,4 +1,4 @@
-"""A topic's id, which tells it from another that had the same name at the same address before."""
+"""Topic ids, which distinguish a topic from an earlier one with the same name."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from auditlane.runtime.settings import Settings
 
 
 def topic_ids(settings: Settings, names: Iterable[str]) -> dict[str, str]:
-    """Topic name → its id as UUID text, of those that exist. Raises KafkaUnavailable."""
-    there = sorted(existing(settings).intersection(names))
-    if not there:
+    """Return topic name → topic id as UUID text, for topics that exist. Raises KafkaUnavailable."""
+    found = sorted(existing(settings).intersection(names))
+    if not found:
         return {}
-    client = admin(settings)  # held until the answers are there: they end with it
+    client = admin(settings)  # keeps a reference: the futures fail when the client is collected
     try:
-        answers = client.describe_topics(TopicCollection(there), request_timeout=TIMEOUT_S)
-        return {name: uuid_text(answers[name].result(TIMEOUT_S).topic_id) for name in there}
+        answers = client.describe_topics(TopicCollection(found), request_timeout=TIMEOUT_S)
+        return {name: uuid_text(answers[name].result(TIMEOUT_S).topic_id) for name in found}
     except (KafkaException, TimeoutError) as error:
-        raise KafkaUnavailable(f"The brokers did not describe {', '.join(there)}: {error}.") from error
+        raise KafkaUnavailable(f"Cannot read the ids of the topics {', '.join(found)}: {error}.") from error
 
 
 def uuid_text(topic_id: Any) -> str:
-    """Kafka's pair of signed halves as UUID text."""
+    """Convert Kafka's pair of signed 64-bit halves to UUID text."""
     high, low = topic_id.get_most_significant_bits(), topic_id.get_least_significant_bits()
     return str(uuid.UUID(int=(high & (1 << 64) - 1) << 64 | low & (1 << 64) - 1))

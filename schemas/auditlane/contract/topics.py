@@ -1,4 +1,4 @@
-"""The topics: created as the settings say, never changed silently; what differs is reported."""
+"""Create the topics as configured. Existing topics are never changed; differences from the settings are reported."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from auditlane.runtime.errors import ConfigError, KafkaUnavailable
 from auditlane.runtime.settings import Settings
 
 TIMEOUT_S = 20.0
-_AROUND = 65_536  # bytes of whatever is not the event itself, or not the refused message
-_AWAY = "Check AUDITLANE_KAFKA_BOOTSTRAP and AUDITLANE_KAFKA_EXTRA, and that the brokers are running."
+_OVERHEAD = 65_536  # bytes around an event in a message, and around a rejected message in a dead letter
+_FIX = "Check AUDITLANE_KAFKA_BOOTSTRAP and AUDITLANE_KAFKA_EXTRA, and that the brokers are running."
 
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A topic as it should be, or as it is. `config` holds only the options that we set."""
+    """A topic, as configured or as it exists. `config` has only the options that auditlane sets."""
 
     name: str
     partitions: int
@@ -35,7 +35,7 @@ class Topic:
 
 @dataclass(frozen=True, slots=True)
 class TopicReport:
-    """What `ensure` did with one topic: `created`, and sentences about what differs from the settings."""
+    """The result of `ensure` for one topic: whether it was `created`, and a sentence for each difference."""
 
     name: str
     created: bool
@@ -43,10 +43,13 @@ class TopicReport:
 
 
 def wanted(settings: Settings) -> list[Topic]:
-    """The shared topic and the dead letters, which are kept for ever. Kafka's append time decides who was first."""
+    """Return the configured topics: the shared one, and the dead letters, which are kept forever.
+
+    Kafka's append time decides which of several identical events was first.
+    """
     common = {"message.timestamp.type": "LogAppendTime", "cleanup.policy": "delete"}
-    # A message is its event plus key, headers and framing; a letter is the whole message plus headers of its own.
-    size = max(settings.max_event_bytes + _AROUND, 1_048_588)
+    # A message is an event plus key, headers and framing; a letter is a whole message plus headers of its own.
+    size = max(settings.max_event_bytes + _OVERHEAD, 1_048_588)
     retention = str(settings.topic_retention_hours * 3_600_000)
     return [
         Topic(
@@ -59,26 +62,27 @@ def wanted(settings: Settings) -> list[Topic]:
             settings.dead_letter_topic,
             settings.topic_partitions,
             settings.topic_replication_factor,
-            common | {"retention.ms": "-1", "retention.bytes": "-1", "max.message.bytes": str(size + _AROUND)},
+            common | {"retention.ms": "-1", "retention.bytes": "-1", "max.message.bytes": str(size + _OVERHEAD)},
         ),
     ]
 
 
 def differences(want: Topic, have: Topic) -> list[str]:
-    """What an existing topic has other than wanted, each as a sentence with the fix. Pure."""
+    """Return a sentence with a fix for each difference of an existing topic from the configured one. Pure."""
     found = []
     if have.partitions != want.partitions:
         found.append(
-            f"{want.name} has {have.partitions} partitions, the settings say {want.partitions}. Adding some moves "
-            "tenants to other partitions: decide, then use kafka-topics --alter, or set AUDITLANE_TOPIC_PARTITIONS."
+            f"{want.name} has {have.partitions} partitions, but {want.partitions} are configured. Set "
+            "AUDITLANE_TOPIC_PARTITIONS to the topic's number, or add partitions with kafka-topics --alter, which "
+            "moves tenants to other partitions."
         )
     if have.replication != want.replication:
         found.append(
-            f"{want.name} has {have.replication} replicas, the settings say {want.replication}. "
+            f"{want.name} has {have.replication} replicas, but {want.replication} are configured. "
             "Use kafka-reassign-partitions, or set AUDITLANE_TOPIC_REPLICATION_FACTOR."
         )
     found += [
-        f"{want.name} has {name}={have.config.get(name, 'unset')}, the settings say {value}. "
+        f"{want.name} has {name}={have.config.get(name, 'unset')}, but {value} is configured. "
         f"Use kafka-configs --alter --add-config {name}={value}, or change the setting."
         for name, value in want.config.items()
         if have.config.get(name) != value
@@ -87,31 +91,31 @@ def differences(want: Topic, have: Topic) -> list[str]:
 
 
 def clash(wanted_name: str, existing: set[str]) -> str | None:
-    """An existing topic whose name differs from ours only by `.` and `_`, which Kafka refuses to hold side by side."""
+    """Return an existing topic whose name differs only by `.` and `_`, which Kafka does not allow; None without one."""
     folded = wanted_name.replace(".", "_")
     return next((name for name in sorted(existing) if name != wanted_name and name.replace(".", "_") == folded), None)
 
 
 def admin(settings: Settings) -> AdminClient:
-    """Kafka's admin client from the settings."""
+    """Create Kafka's admin client from the settings."""
     return client(AdminClient, client_config(settings, **{"socket.timeout.ms": 10_000, "log_level": 0}))
 
 
 def ensure(settings: Settings) -> list[TopicReport]:
-    """Create the topics that are missing and report drift of those that exist. Idempotent, safe to run at once.
+    """Create missing topics and report the drift of existing ones. Idempotent, and safe to run concurrently.
 
-    Raises KafkaUnavailable when no broker answers, ConfigError when the brokers refuse a topic.
+    Raises KafkaUnavailable if no broker responds, ConfigError if the brokers refuse a topic.
     """
     admin_client = admin(settings)
     names = _names(admin_client)
     try:
         return [_ensure(admin_client, topic, names) for topic in wanted(settings)]
     except KafkaException as error:
-        raise KafkaUnavailable(f"Kafka does not answer: {error.args[0].str()}.", fix=_AWAY) from error
+        raise KafkaUnavailable(f"Kafka does not respond: {error.args[0].str()}.", fix=_FIX) from error
 
 
 def existing(settings: Settings) -> set[str]:
-    """The topics there are. Raises KafkaUnavailable."""
+    """Return the names of all existing topics. Raises KafkaUnavailable."""
     return _names(admin(settings))
 
 
@@ -119,7 +123,7 @@ def _names(admin_client: AdminClient) -> set[str]:
     try:
         return set(admin_client.list_topics(timeout=TIMEOUT_S).topics)
     except KafkaException as error:
-        raise KafkaUnavailable(f"Kafka does not answer: {error.args[0].str()}.", fix=_AWAY) from error
+        raise KafkaUnavailable(f"Kafka does not respond: {error.args[0].str()}.", fix=_FIX) from error
 
 
 def _ensure(admin_client: AdminClient, topic: Topic, existing: set[str]) -> TopicReport:
@@ -127,8 +131,8 @@ def _ensure(admin_client: AdminClient, topic: Topic, existing: set[str]) -> Topi
         return TopicReport(topic.name, created=False, drift=differences(topic, describe(admin_client, topic)))
     if other := clash(topic.name, existing):
         raise ConfigError(
-            f"Topic {topic.name} cannot be created: {other} exists, and Kafka keeps names that differ only by "
-            "'.' and '_' apart.",
+            f"Cannot create the topic {topic.name}: {other} exists, and Kafka does not allow names that differ only by "
+            "'.' and '_'.",
             fix="Set AUDITLANE_TOPIC or AUDITLANE_DEAD_LETTER_TOPIC to another name.",
         )
     new = NewTopic(
@@ -138,7 +142,7 @@ def _ensure(admin_client: AdminClient, topic: Topic, existing: set[str]) -> Topi
         admin_client.create_topics([new], operation_timeout=TIMEOUT_S)[topic.name].result(TIMEOUT_S)
     except KafkaException as error:
         code = error.args[0].code()
-        if code == KafkaError.TOPIC_ALREADY_EXISTS:  # another `init` was a moment earlier
+        if code == KafkaError.TOPIC_ALREADY_EXISTS:  # by a concurrent `init`
             return TopicReport(topic.name, created=False)
         if code in (
             KafkaError.INVALID_REPLICATION_FACTOR,
@@ -146,13 +150,13 @@ def _ensure(admin_client: AdminClient, topic: Topic, existing: set[str]) -> Topi
             KafkaError.POLICY_VIOLATION,
             KafkaError.TOPIC_EXCEPTION,  # INVALID_TOPIC_EXCEPTION in the protocol
         ):
-            raise ConfigError(f"The brokers refuse topic {topic.name}: {error.args[0].str()}") from error
+            raise ConfigError(f"The brokers refused the topic {topic.name}: {error.args[0].str()}") from error
         raise
     return TopicReport(topic.name, created=True)
 
 
 def describe(admin_client: AdminClient, topic: Topic) -> Topic:
-    """The topic as it is in Kafka, with the options that `topic` names."""
+    """Return the topic as it exists in Kafka, with the options that `topic` names."""
     resource = ConfigResource(ResourceType.TOPIC, topic.name)
     entries: dict[str, Any] = admin_client.describe_configs([resource])[resource].result(TIMEOUT_S)
     partitions = admin_client.list_topics(topic.name, timeout=TIMEOUT_S).topics[topic.name].partitions

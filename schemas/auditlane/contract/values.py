@@ -1,4 +1,4 @@
-"""What a contract's own field can hold, by its kind, the value as it is stored, and back from a reader's text."""
+"""Values of custom fields, by kind: which are valid, how they are stored, and how a reader's text is parsed."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import Any, Final
 
 from auditlane.contract.rules import storable
 
-# RFC 3339 has the years 0000 to 9999.
+# The range of RFC 3339: the years 0000 to 9999.
 TIME_FIRST_US: Final = -62_167_219_200_000_000
 TIME_LAST_US: Final = 253_402_300_799_999_999
-_YEAR_1_US: Final = -62_135_596_800_000_000  # a default is a time of Python's calendar, as one given over the API is
+_YEAR_1_US: Final = -62_135_596_800_000_000  # a default must be in Python's calendar, like one set over the API
 _RANGES: Final = {
     "int": (-(2**31), 2**31 - 1),
     "long": (-(2**63), 2**63 - 1),
@@ -24,7 +24,7 @@ _RANGES: Final = {
 
 
 def fits(kind: str, symbols: tuple[str, ...], default: Any) -> bool:
-    """Whether a default, as a schema's JSON has it, is a value of this kind. Times are microseconds since 1970."""
+    """Return whether a default in a schema's JSON is a value of this kind. Times are microseconds since 1970."""
     if kind in _RANGES:
         low, high = _RANGES[kind]
         return isinstance(default, int) and not isinstance(default, bool) and low <= default <= high
@@ -38,14 +38,14 @@ def fits(kind: str, symbols: tuple[str, ...], default: Any) -> bool:
 
 
 def as_stored(kind: str, value: Any) -> Any:
-    """The value that a reader gets back: a `float` has 32 bits, and OverflowError is raised where they do not do."""
+    """Return the value as stored: a `float` is rounded to 32 bits. Raises OverflowError beyond their range."""
     if kind == "float":
         return struct.unpack("<f", struct.pack("<f", value))[0]
     return float(value) if kind == "double" else value
 
 
 class StoredFields(dict[str, Any]):
-    """A tenant's own fields of which each may be the text that readers get. `whole`: those that are absent are null."""
+    """A tenant's custom fields, each possibly as the text that readers get. `whole`: absent fields are null."""
 
     def __init__(self, values: Mapping[str, Any], *, whole: bool) -> None:
         super().__init__(values)
@@ -60,7 +60,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def from_text(kind: str, text: str) -> Any:
-    """The value of this kind that readers get as this text; the text itself where it is none."""
+    """Parse the text of a value of this kind, as readers get it; return the text itself if it is not valid."""
     if kind == "boolean":
         return {"true": True, "false": False}.get(text, text)
     with suppress(ValueError):
@@ -69,7 +69,7 @@ def from_text(kind: str, text: str) -> Any:
         if kind in ("float", "double") and (_NUMBER.fullmatch(text) or text in _NO_NUMBERS):
             number = float(text)
             return number if math.isfinite(number) or text in _NO_NUMBERS else text
-        if kind == "timestamp" and text.startswith("0000-"):  # a year that Python's calendar lacks: its microseconds
+        if kind == "timestamp" and text.startswith("0000-"):  # Python's calendar lacks this year: microseconds
             since_1970 = datetime.fromisoformat(f"0400-{text[5:]}") - _EPOCH - _400_YEARS
             return since_1970 // timedelta(microseconds=1)
     return text

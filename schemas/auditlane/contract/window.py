@@ -1,7 +1,7 @@
-"""When an event may have happened, seen from when its message reaches Kafka: what producers check and the worker holds.
+"""The range of valid event times, relative to the arrival of the message in Kafka: for producers and the worker.
 
-The worker compares with the message's Kafka timestamp, which is made a moment after a producer has looked at the event,
-by another clock maybe. So producers leave some room at both ends.
+The worker compares with the message's Kafka timestamp, which is set shortly after the producer's check, possibly by
+another clock. So producers leave a margin at both ends.
 """
 
 from __future__ import annotations
@@ -13,15 +13,16 @@ from auditlane.runtime.errors import InvalidEvent
 
 DAY_US: Final = 86_400_000_000
 LATEST_US: Final = DAY_US  # after the message's Kafka timestamp
-EARLIEST_US: Final = 3_653 * DAY_US  # before it: ten years with as many leap days as ten years can have
-OLDEST: Final = timedelta(microseconds=EARLIEST_US) - timedelta(hours=1)  # the way to Kafka
-NEWEST: Final = timedelta(microseconds=LATEST_US) - timedelta(minutes=1)  # a broker's clock that is behind
+EARLIEST_US: Final = 3_653 * DAY_US  # before it: ten years with the most leap days possible
+OLDEST: Final = timedelta(microseconds=EARLIEST_US) - timedelta(hours=1)  # margin for the delay until Kafka has it
+NEWEST: Final = timedelta(microseconds=LATEST_US) - timedelta(minutes=1)  # margin for a broker's slow clock
 
 
 def check_time(occurred_at: datetime, now: datetime) -> None:
-    """Raises InvalidEvent for a time that a worker would refuse."""
+    """Raise InvalidEvent for a time that a worker would reject."""
     if not now - OLDEST <= occurred_at <= now + NEWEST:
         raise InvalidEvent(
-            f"occurred_at {occurred_at.isoformat()} is out of range: it may be ten years ago at most, and a day ahead.",
+            f"occurred_at {occurred_at.isoformat()} is out of range.",
             field="occurred_at",
+            fix="Use a time at most ten years ago and at most one day ahead.",
         )

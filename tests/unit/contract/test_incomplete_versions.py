@@ -72,5 +72,5 @@ def test_init_reports_the_stray_version() -> None:
     report = ensure_base_subject(registered(), "audit.events")
     assert not report.created
     stray = next(one for one in report.drift if "newest version 4" in one)
-    assert "with version 2" in stray
+    assert "use version 2" in stray
     assert "auto.register.schemas" in stray

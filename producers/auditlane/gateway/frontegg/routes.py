@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 
 from auditlane.access.scope import Principal
-from auditlane.contract.event_json import NoNumber, finite, no_constant
+from auditlane.contract.event_json import UnusableNumber, finite, no_constant
 from auditlane.contract.frontegg import TENANT_HEADER, as_read, row_of
 from auditlane.contract.tenants import check_tenant
 from auditlane.gateway.body import BOM, parse
@@ -90,7 +90,7 @@ def _number(text: str) -> float | str:
     """The number, or its text where a double cannot hold it."""
     try:
         return finite(text)
-    except NoNumber:
+    except UnusableNumber:
         return text
 
 

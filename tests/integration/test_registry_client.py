@@ -140,7 +140,8 @@ def test_the_base_subject_is_registered_once_and_never_changed(own_registry: Reg
     client.register("audit.events-value", json.dumps(newer))
     ahead = ensure_base_subject(client, "audit.events")
     assert (ahead.version, ahead.created) == (1, False)
-    assert any("newest version 3 (id 3) of subject audit.events-value lacks base fields (source)" in one for one in ahead.drift)
+    incomplete = "The newest version 3 (id 3) of subject audit.events-value lacks base fields (source)"
+    assert any(one.startswith(incomplete) for one in ahead.drift)
     assert any("emitters use version 2 (id 2)" in one for one in ahead.drift)
     client.set_compatibility("audit.events-value", "NONE")
     assert any("compatibility NONE" in one for one in ensure_base_subject(client, "audit.events").drift)

@@ -146,7 +146,7 @@ class Runner:
         self._metrics.rebalances.labels("assigned").inc()
         if not partitions:
             return
-        begins = [(one.partition, self._core.assigned(one)) for one in self._brokers.found(consumer, partitions)]
+        begins = [(one.partition, self._core.assigned(one)) for one in self._brokers.facts(consumer, partitions)]
         consumer.incremental_assign([TopicPartition(at.topic, at.number, begin.offset) for at, begin in begins])
         for at, begin in begins:
             self._metrics.recovered_intents.inc(begin.rebuild is not None)

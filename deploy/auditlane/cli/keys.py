@@ -62,7 +62,7 @@ def create(
         expires=parse_end(expires, now) if expires else None,
         client_id=client_id,
         now=now,
-        tell=partial(_print_issued, now=now, as_json=as_json),
+        on_issued=partial(_print_issued, now=now, as_json=as_json),
     )
     given = {"roles": " ".join(issued.client.roles), "permissions": " ".join(sorted(issued.client.permissions))}
     _record(Action.key_created, issued.client, **given, expires=expires)
@@ -100,7 +100,7 @@ def rotate(
     now = datetime.now(UTC)
     require_stdout()
     tell = partial(_print_issued, now=now, as_json=as_json)
-    issued = KeysFile(_path(file)).rotate(client_id, now=now, overlap=parse_span(overlap), tell=tell)
+    issued = KeysFile(_path(file)).rotate(client_id, now=now, overlap=parse_span(overlap), on_issued=tell)
     _record(Action.key_rotated, issued.client, overlap=overlap)
 
 

@@ -10,4 +10,4 @@ from auditlane.runtime.settings import Settings
 
 def secrets(settings: Settings) -> Secrets:
     """The keys; that there are none is said on stderr, which leaves the command's own output alone."""
-    return Secrets(settings, tell=lambda problem, means: print(f"{problem} Therefore {means}.", file=sys.stderr))
+    return Secrets(settings, on_missing=lambda problem, means: print(f"{problem} Therefore {means}.", file=sys.stderr))

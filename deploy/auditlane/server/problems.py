@@ -31,7 +31,7 @@ from auditlane.runtime.errors import (
     http_status,
 )
 from auditlane.runtime.log import get
-from auditlane.runtime.messages import plain, sayable
+from auditlane.runtime.messages import escape_surrogates, plain
 from auditlane.server.middleware.frontegg_paths import with_frontegg_members
 from auditlane.server.pages.i18n import N_, catalogue_for
 from auditlane.server.pages.message_page import page
@@ -173,7 +173,7 @@ async def _validation(request: Request, error: Exception) -> Response:
     problems = [
         FieldProblem(field="body", message=f"is not JSON: {item['ctx']['error']}")
         if item["type"] == "json_invalid"  # its location ends with a position in the body
-        else FieldProblem(field=_field_of(item["loc"]), message=sayable(plain(item)))
+        else FieldProblem(field=_field_of(item["loc"]), message=escape_surrogates(plain(item)))
         for item in error.errors()
     ]
     detail = "; ".join(f"{problem.field}: {problem.message}" for problem in problems)
@@ -183,7 +183,7 @@ async def _validation(request: Request, error: Exception) -> Response:
 
 def _field_of(location: tuple[int | str, ...]) -> str:
     """Return `("query", "limit")` as `limit`, `("body", "permissions", 0)` as `permissions.0`, a body as `body`."""
-    return sayable(".".join(map(str, location[1:])) or str(location[0]))
+    return escape_surrogates(".".join(map(str, location[1:])) or str(location[0]))
 
 
 async def _http(request: Request, error: Exception) -> Response:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from auditlane.contract.event import AuditEvent
 from auditlane.contract.event_json import finite, values_of
-from auditlane.contract.field_definition import OF_READERS
+from auditlane.contract.field_definition import READ_ONLY
 from auditlane.contract.tenants import check_tenant
 from auditlane.contract.values import StoredFields
 from auditlane.importer.json_text import parse_object
@@ -40,7 +40,7 @@ class AuditlaneLines:
 
     def event(self, item: Item) -> AuditEvent:
         line = parse_object(item, parse_float=finite)
-        values = values_of({name: value for name, value in line.items() if name not in OF_READERS})
+        values = values_of({name: value for name, value in line.items() if name not in READ_ONLY})
         tenant = values.setdefault("tenant_id", self._tenant)
         if tenant is None:
             raise InvalidEvent("names no tenant_id", field="tenant_id", fix="Add it, or give --tenant.")

@@ -55,7 +55,7 @@ class KeySet:
         """Whether there are cached keys that may still be used."""
         return self._within(self._fetched_at, KEPT_S) and bool(self._keys)
 
-    def knows(self, kid: str | None) -> bool:
+    def has_cached(self, kid: str | None) -> bool:
         """Return whether `key` will find this id without a request to the issuer."""
         return self._within(self._fetched_at, KEPT_S) and self._cached(kid) is not None
 
@@ -64,7 +64,7 @@ class KeySet:
 
         Raises Unauthenticated if the issuer has no such key, IssuerUnavailable if the keys cannot be fetched.
         """
-        if not self.knows(kid):
+        if not self.has_cached(kid):
             self._refresh()
         elif not self._within(self._fetched_at, FRESH_S) and not self._within(self._tried_at, RETRY_S):
             threading.Thread(target=self._refresh, name="auditlane-jwks", daemon=True).start()  # in the background

@@ -185,11 +185,11 @@ class KeysFile:
         name: str = "",
         expires: datetime | None = None,
         client_id: str = "",
-        tell: Callable[[Issued], None] = lambda issued: None,
+        on_issued: Callable[[Issued], None] = lambda issued: None,
     ) -> Issued:
         """Add a client. Raises InvalidInput that names the invalid field, Conflict if the client id is taken.
 
-        `tell` receives the secret before the file is written; if it raises, the file is left unchanged.
+        `on_issued` receives the secret before the file is written; if it raises, the file is left unchanged.
         """
         secret = _new_secret()
         client_id = client_id or f"al_{secrets.token_hex(10)}"
@@ -211,7 +211,7 @@ class KeysFile:
             if content.find(client_id):
                 raise Conflict(f"The key {client_id} already exists.", fix="Choose another client id.")
             changed = KeysContent(clients=(*content.clients, client))
-            tell(issued)
+            on_issued(issued)
             return changed
 
         issued = Issued(client, secret)
@@ -224,11 +224,11 @@ class KeysFile:
         *,
         now: datetime,
         overlap: timedelta,
-        tell: Callable[[Issued], None] = lambda issued: None,
+        on_issued: Callable[[Issued], None] = lambda issued: None,
     ) -> Issued:
         """Give a client a new secret; its earlier ones stay valid for `overlap`. Raises NotFound, Conflict if revoked.
 
-        `tell` receives the secret before the file is written; if it raises, the file is left unchanged.
+        `on_issued` receives the secret before the file is written; if it raises, the file is left unchanged.
         """
         secret = _new_secret()
         fresh = Secret(hash=_hash(secret), created=now)
@@ -244,7 +244,7 @@ class KeysFile:
                 if not known.expires or now < known.expires
             ]
             changed = client.model_copy(update={"secrets": (*kept, fresh)})
-            tell(Issued(changed, secret))
+            on_issued(Issued(changed, secret))
             return content.with_client(changed)
 
         return Issued(_existing(self._file.update(rotated), client_id), secret)

@@ -18,9 +18,9 @@ from auditlane.access.tokens import (
     Viewer,
     check_operator,
     check_viewer,
-    left_of,
     mint_console_token,
     mint_session_token,
+    remaining_permissions,
     require_operator,
 )
 from auditlane.runtime.errors import Forbidden, InvalidInput, TokenExpired, Unauthenticated
@@ -93,7 +93,7 @@ def _link(
 
 
 @contextmanager
-def of_link() -> Iterator[None]:
+def link_errors() -> Iterator[None]:
     """Rephrase errors about a link's code as errors about the link, which is what its user has."""
     try:
         yield
@@ -156,12 +156,12 @@ class LinkExchange:
         self._keys = keys
         self._claims = claims
 
-    def look(self, code: str, *, now: datetime) -> Page:
+    def page_of(self, code: str, *, now: datetime) -> Page:
         """Return the page that the code opens, without using the link. Raises as `redeem`, except for a used code."""
         return self.read(code, now=now).page
 
     def read(self, code: str, *, now: datetime) -> LinkRead:
-        """Return the content of the code, without using the link or querying claims. Raises as `look` does."""
+        """Return the content of the code, without using the link or querying claims. Raises as `page_of` does."""
         claims, who, page, _ = self._read(code, now)
         self._require_standing(who, now)
         return LinkRead(page, str(claims["jti"]), None if isinstance(who, Operator) else who.tenant)
@@ -184,7 +184,7 @@ class LinkExchange:
         return Opened(token, page, who.user, who.client_id, who.tenant, str(claims.get("view", "")))
 
     def _read(self, code: str, now: datetime) -> tuple[dict[str, Any], Viewer | Operator, Page, timedelta]:
-        with of_link():
+        with link_errors():
             claims = self._signing.verify(LINK_CODE, code, now=now)
         page, ttl = Page(claims["page"]), timedelta(seconds=int(claims["session"]))
         return claims, Operator.of(claims) if page is Page.console else Viewer.of(claims), page, ttl
@@ -192,5 +192,5 @@ class LinkExchange:
     def _require_standing(self, who: Viewer | Operator, now: datetime) -> None:
         if isinstance(who, Operator):
             require_operator(who, keys=self._keys, now=now, behind="link")
-        elif not left_of(who, keys=self._keys, now=now, behind="link"):
+        elif not remaining_permissions(who, keys=self._keys, now=now, behind="link"):
             raise Forbidden("The key behind this link no longer has its permissions.", fix="Ask for a new link.")

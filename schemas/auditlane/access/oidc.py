@@ -67,10 +67,10 @@ class Oidc:
         until = datetime.fromtimestamp(claims["exp"], UTC)
         return Principal("viewer", str(user), "", tenant, permissions(claims, self.policy), until)
 
-    def at_hand(self, token: str) -> bool:
+    def has_cached_key(self, token: str) -> bool:
         """Return whether `authenticate` needs no request to the issuer, and so will not block."""
         try:
-            return self.keys.knows(header_of(token).kid)
+            return self.keys.has_cached(header_of(token).kid)
         except Unauthenticated:
             return True
 

@@ -43,7 +43,8 @@ def permissions_of(roles: Iterable[str], *, bound: bool = False) -> frozenset[Pe
 
 def parse_permissions(names: Iterable[str], *, allowed: frozenset[Permission] = VIEWER) -> frozenset[Permission]:
     """Parse names of permissions; `read` is short for `audits:read`. Raises InvalidInput that lists the valid names."""
-    by_name = {one.value: one for one in allowed} | {one.name: one for one in allowed}
+    by_name = {permission.value: permission for permission in allowed}
+    by_name |= {permission.name: permission for permission in allowed}
     wanted = [name.strip() for name in names if name.strip()]
     unknown = [name for name in wanted if name not in by_name]
     if unknown or not wanted:

@@ -23,12 +23,12 @@ def _log(problem: str, means: str) -> None:
 
 
 class Secrets:
-    """Returns the secrets when called, once per range; thread-safe. If there are none, `tell` is called once, with the
-    problem and its consequences."""
+    """Returns the secrets when called, once per range; thread-safe. If there are none, it calls `on_missing` once, with
+    the problem and its consequences."""
 
-    def __init__(self, settings: Settings, *, tell: Callable[[str, str], None] = _log) -> None:
+    def __init__(self, settings: Settings, *, on_missing: Callable[[str, str], None] = _log) -> None:
         self._path = path_of(settings)
-        self._report = tell
+        self._on_missing = on_missing
         self._lock = threading.Lock()
         self._keys: ProvenanceKeys | None = None
         self._reported = False
@@ -40,7 +40,7 @@ class Secrets:
             if self._keys is None and self._path is not None:
                 self._keys = self._opened(self._path)
             elif self._path is None:
-                self._tell(f"{variable('provenance_keys_file')} is not set.")
+                self._report(f"{variable('provenance_keys_file')} is not set.")
             return self._keys
 
     def __call__(self) -> Mapping[str, bytes]:
@@ -52,10 +52,10 @@ class Secrets:
         try:
             return ProvenanceKeys(path)
         except ConfigError as error:
-            self._tell(error.message)
+            self._report(error.message)
             return None
 
-    def _tell(self, problem: str) -> None:
+    def _report(self, problem: str) -> None:
         if not self._reported:
             self._reported = True
-            self._report(problem, _MEANS)
+            self._on_missing(problem, _MEANS)

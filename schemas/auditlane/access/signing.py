@@ -56,7 +56,7 @@ def _parsed(segment: str) -> Header:
             base64.b64decode(segment.encode("ascii") + b"=" * (-len(segment) % 4), b"-_", validate=True)
         )
         found = Header(header.get("typ"), header.get("alg"), header.get("kid"))
-        if not all(isinstance(one, str | None) for one in (found.typ, found.alg, found.kid)):
+        if not all(isinstance(name, str | None) for name in (found.typ, found.alg, found.kid)):
             raise TypeError("not a text")
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise Unauthenticated("The credential is not a token.", fix="Get a token: POST /v1/token.") from error

@@ -56,11 +56,11 @@ class Viewer:
 
     @classmethod
     def of(cls, claims: dict[str, Any]) -> Viewer:
-        known = {one.value for one in VIEWER}  # a permission of a later version is dropped, not misread
         return cls(
             tenant=claims["tenant"],
             user=claims["sub"],
-            permissions=frozenset(Permission(one) for one in claims["permissions"] if one in known),
+            # A permission of a later version is dropped, not misread.
+            permissions=frozenset(Permission(name) for name in claims["permissions"] if name in VIEWER),
             client_id=claims["client"],
             console=claims.get("console") is True,
         )
@@ -134,15 +134,17 @@ def authenticate_session(token: str, *, keys: KeysFile, signing: SigningKeys, no
 
 def _viewing(claims: dict[str, Any], keys: KeysFile, now: datetime) -> Principal:
     viewer = Viewer.of(claims)
-    left, until = left_of(viewer, keys=keys, now=now), _until(claims)
-    return Principal("viewer", viewer.user, viewer.client_id, viewer.tenant, left, until, console=viewer.console)
+    remaining, until = remaining_permissions(viewer, keys=keys, now=now), _until(claims)
+    return Principal("viewer", viewer.user, viewer.client_id, viewer.tenant, remaining, until, console=viewer.console)
 
 
 def _until(claims: dict[str, Any]) -> datetime:
     return datetime.fromtimestamp(claims["exp"], UTC)
 
 
-def left_of(viewer: Viewer, *, keys: KeysFile, now: datetime, behind: str = "token") -> frozenset[Permission]:
+def remaining_permissions(
+    viewer: Viewer, *, keys: KeysFile, now: datetime, behind: str = "token"
+) -> frozenset[Permission]:
     """Return those of a viewer's permissions that the client which vouches for it still has.
 
     Raises Unauthenticated if the client is not active, or belongs to another tenant. `behind` is the credential that

@@ -58,13 +58,13 @@ def amend(
     InvalidInput and FieldConflict for an invalid contract, TooManyVersions at the limit `most_versions`, and whatever
     RegistryClient and `change` raise.
     """
-    owed: list[dict[str, Any]] = []
+    lost: list[dict[str, Any]] = []
     changed, refused = False, None
     for _ in range(_ATTEMPTS):
         latest = _latest(client, subject, needed=seed is None)
         current: Schema = json.loads(latest.schema) if latest else seed() if seed else {}
         wanted = current if changed else change(current)
-        for avro in owed:
+        for avro in lost:
             wanted = with_field(wanted, avro)
         if latest is not None and wanted == current:
             return Amended(subject, latest.version, latest.schema_id, current, changed)
@@ -80,7 +80,7 @@ def amend(
             refused = error
             continue
         changed = True
-        owed = _owed(client, subject, current, since)
+        lost = _lost_fields(client, subject, current, since)
     if refused is not None and not changed:
         raise FieldConflict(f"The registry refuses the contract: {refused.message}") from refused
     raise RegistryUnavailable(
@@ -108,16 +108,16 @@ def _check_versions(client: RegistryClient, subject: str, most: int) -> None:
 def check(client: RegistryClient, subject: str, current: Schema | None, wanted: Schema) -> None:
     """Raise InvalidInput or FieldConflict if the subject's contract cannot be changed from `current` to `wanted`."""
     for avro in own_fields(wanted):
-        was = own_field(current, avro["name"]) if current else None
-        reason = conflict(was, avro) if was else ""
+        previous = own_field(current, avro["name"]) if current else None
+        reason = conflict(previous, avro) if previous else ""
         if reason:
             raise FieldConflict(
                 f"The field {avro['name']} {reason}: stored messages are decoded with it.",
                 field="type",
                 fix="Keep its type, or add a field with another name.",
             )
-        if was:
-            _check_default(client, subject, was, avro)
+        if previous:
+            _check_default(client, subject, previous, avro)
     text = json.dumps(wanted)
     # An older contract may lack base fields of this release; that must not block this change.
     known = check_registrable(json.dumps(current)) if current else []
@@ -132,10 +132,10 @@ def check(client: RegistryClient, subject: str, current: Schema | None, wanted: 
         )
 
 
-def _check_default(client: RegistryClient, subject: str, was: dict[str, Any], avro: dict[str, Any]) -> None:
+def _check_default(client: RegistryClient, subject: str, previous: dict[str, Any], avro: dict[str, Any]) -> None:
     """Raise FieldConflict if the default differs from the field's earlier one, which events without a value rely on."""
     default = avro.get("default")
-    if default is None or default == was.get("default"):
+    if default is None or default == previous.get("default"):
         return
     schemas = (json.loads(client.version(subject, number).schema) for number in client.versions(subject))
     earlier = (own_field(schema, avro["name"]) for schema in schemas)
@@ -149,7 +149,7 @@ def _check_default(client: RegistryClient, subject: str, was: dict[str, Any], av
         )
 
 
-def _owed(client: RegistryClient, subject: str, current: Schema, since: int) -> list[dict[str, Any]]:
+def _lost_fields(client: RegistryClient, subject: str, current: Schema, since: int) -> list[dict[str, Any]]:
     """Return the fields that a version after `since` changed from `current`, and that the newest version has lost."""
     later = [client.version(subject, number) for number in client.versions(subject) if number > since]
     changes: dict[str, dict[str, Any]] = {}

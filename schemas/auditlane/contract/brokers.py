@@ -60,7 +60,7 @@ class Brokers:
         except (KafkaException, TimeoutError) as error:
             raise KafkaUnavailable(f"Cannot read the ids of the topics {', '.join(names)}: {error}.") from error
 
-    def found(self, consumer: Consumer, partitions: Sequence[TopicPartition]) -> list[AssignmentFacts]:
+    def facts(self, consumer: Consumer, partitions: Sequence[TopicPartition]) -> list[AssignmentFacts]:
         """Return the facts about newly assigned partitions. Raises KafkaUnavailable.
 
         Retries for `ASK_S`, each time with a new client: brokers respond with transient errors while a leader or the
@@ -69,7 +69,7 @@ class Brokers:
         gives_up = time.monotonic() + ASK_S
         while True:
             try:
-                return self._found(consumer, partitions)
+                return self._read_facts(consumer, partitions)
             except KafkaUnavailable as error:
                 if time.monotonic() > gives_up:
                     raise
@@ -77,7 +77,7 @@ class Brokers:
                 time.sleep(PAUSE_S)
                 self._admin = self._connect()
 
-    def _found(self, consumer: Consumer, partitions: Sequence[TopicPartition]) -> list[AssignmentFacts]:
+    def _read_facts(self, consumer: Consumer, partitions: Sequence[TopicPartition]) -> list[AssignmentFacts]:
         ids = self.topic_ids(assigned.topic for assigned in partitions)
         try:
             committed = consumer.committed(
@@ -90,9 +90,9 @@ class Brokers:
                 raise KafkaUnavailable(f"Cannot read the committed offset of {at.topic}[{at.partition}]: {at.error}.")
         low = self._bounds(partitions, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
         high = self._bounds(partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]
-        return [self._facts(at, ids[at.topic], low, high) for at in committed]
+        return [self._facts_of(at, ids[at.topic], low, high) for at in committed]
 
-    def _facts(
+    def _facts_of(
         self, at: TopicPartition, topic_id: str, low: dict[Partition, int], high: dict[Partition, int]
     ) -> AssignmentFacts:
         partition = Partition(at.topic, at.partition)

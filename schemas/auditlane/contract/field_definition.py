@@ -22,9 +22,9 @@ from auditlane.runtime.errors import InvalidInput
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 # Attributes that readers get with an event, but producers cannot set.
-OF_READERS: Final = frozenset({"ingested_at", "provenance", "provenance_id", "content_hash", "conflict"})
+READ_ONLY: Final = frozenset({"ingested_at", "provenance", "provenance_id", "content_hash", "conflict"})
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_RESERVED: Final = OF_READERS | {"fields"}
+_RESERVED: Final = READ_ONLY | {"fields"}
 
 
 class FieldType(StrEnum):
@@ -181,17 +181,17 @@ def alike(schema: Mapping[str, Any], name: str) -> str:
     return next((other for other in sorted(names) if other != name and other.lower() == name.lower()), "")
 
 
-def same(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> bool:
+def same(first: Mapping[str, Any] | None, second: Mapping[str, Any] | None) -> bool:
     """Return whether two fields have the same type, default and rules."""
-    return _definition(one) == _definition(other)
+    return _definition(first) == _definition(second)
 
 
-def conflict(one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
-    """Return why field `one` cannot change to the type of `other`, as the end of a sentence; empty if it can."""
-    was, now = _type_of(one), _type_of(other)
-    if was == now or (was, now) in (("int", "long"), ("float", "double")):
+def conflict(current: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+    """Return why a field cannot get the type of `wanted`, as the end of a sentence; empty if it can."""
+    before, after = _type_of(current), _type_of(wanted)
+    if before == after or (before, after) in (("int", "long"), ("float", "double")):
         return ""
-    return f"holds {_WORDS.get(was, was)} and cannot be changed to hold {_WORDS.get(now, now)}"
+    return f"holds {_WORDS.get(before, before)} and cannot be changed to hold {_WORDS.get(after, after)}"
 
 
 def missing(schema: Mapping[str, Any], others: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

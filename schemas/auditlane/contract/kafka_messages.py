@@ -13,7 +13,7 @@ from confluent_kafka import Message
 from auditlane.contract.message_columns import Columns
 from auditlane.contract.partition import Partition
 from auditlane.contract.provenance import signature_of
-from auditlane.contract.schema_guids import joined
+from auditlane.contract.schema_guids import prepend_guid
 
 
 def columns(messages: Sequence[Message]) -> Columns:
@@ -31,7 +31,7 @@ def columns(messages: Sequence[Message]) -> Columns:
 
 
 def _values(messages: Sequence[Message], headers: Sequence[Any]) -> list[Any]:
-    return [joined(message.value(), found or ()) for message, found in zip(messages, headers, strict=True)]
+    return [prepend_guid(message.value(), found or ()) for message, found in zip(messages, headers, strict=True)]
 
 
 def columns_of(messages: Sequence[Message]) -> tuple[dict[Partition, Columns], list[Message]]:

@@ -58,81 +58,81 @@ def wants_store(committed: int | None, metadata: str, topic_id: str) -> bool:
     return intent is not None and not intent.pending and intent.topic_id != topic_id
 
 
-def decide_start(found: AssignmentFacts) -> StartDecision:
+def decide_start(facts: AssignmentFacts) -> StartDecision:
     """Decide where to begin. Never skips offsets: a possible loss halts the partition, with what to do about it."""
-    if found.committed is None:
-        return _uncommitted(found)
+    if facts.committed is None:
+        return _uncommitted(facts)
     try:
-        intent = decode(found.metadata)
+        intent = decode(facts.metadata)
     except UnknownIntent as error:
         newer = f"its intent cannot be read ({error}); run the auditlane version that wrote it"
-        return _halt(found, f"{newer}, or {_command(found, found.committed)}")
-    if intent is not None and intent.topic_id != found.topic_id:
+        return _halt(facts, f"{newer}, or {_command(facts, facts.committed)}")
+    if intent is not None and intent.topic_id != facts.topic_id:
         if intent.pending:
-            gone = f"offsets {intent.first}-{intent.last} were pending when the topic was deleted and created again"
-            return _halt(found, f"{gone}; to accept their loss {_command(found, found.low)}")
-        return _uncommitted(found, note="the topic was created again; its old offset does not apply")
+            lost = f"offsets {intent.first}-{intent.last} were pending when the topic was deleted and created again"
+            return _halt(facts, f"{lost}; to accept their loss {_command(facts, facts.low)}")
+        return _uncommitted(facts, note="the topic was created again; its old offset does not apply")
     if intent is not None and intent.pending:
-        return _pending(found, intent)
+        return _pending(facts, intent)
     if intent is not None:
-        return _committed(found, note="", recheck_below=intent.recheck_below)
-    return _committed(found, note="the offset was committed by another tool", recheck_below=found.high)
+        return _committed(facts, note="", recheck_below=intent.recheck_below)
+    return _committed(facts, note="the offset was committed by another tool", recheck_below=facts.high)
 
 
-def _committed(found: AssignmentFacts, note: str, recheck_below: int) -> StartDecision:
-    at = found.committed or 0
-    if at < found.low:
-        return _halt(found, _lost(found, at))
-    if at > found.high:
-        return _halt(found, _truncated(found, f"offset {at} was committed"))
+def _committed(facts: AssignmentFacts, note: str, recheck_below: int) -> StartDecision:
+    at = facts.committed or 0
+    if at < facts.low:
+        return _halt(facts, _lost(facts, at))
+    if at > facts.high:
+        return _halt(facts, _truncated(facts, f"offset {at} was committed"))
     return StartDecision(at, note=note, recheck_below=recheck_below)
 
 
-def _pending(found: AssignmentFacts, intent: Intent) -> StartDecision:
+def _pending(facts: AssignmentFacts, intent: Intent) -> StartDecision:
     assert intent.first is not None
     assert intent.last is not None
-    if intent.first != found.committed:
-        mismatch = f"its intent begins at {intent.first}, but the offset committed with it is {found.committed}"
-        lower = min(intent.first, found.committed or 0)
-        return _halt(found, f"{mismatch}; to read from the lower one {_command(found, lower)}")
-    if intent.first < found.low:
-        return _halt(found, _lost(found, intent.first))
-    if intent.last >= found.high:
-        return _halt(found, _truncated(found, f"offsets {intent.first}-{intent.last} are pending"))
+    if intent.first != facts.committed:
+        mismatch = f"its intent begins at {intent.first}, but the offset committed with it is {facts.committed}"
+        lower = min(intent.first, facts.committed or 0)
+        return _halt(facts, f"{mismatch}; to read from the lower one {_command(facts, lower)}")
+    if intent.first < facts.low:
+        return _halt(facts, _lost(facts, intent.first))
+    if intent.last >= facts.high:
+        return _halt(facts, _truncated(facts, f"offsets {intent.first}-{intent.last} are pending"))
     return StartDecision(intent.first, rebuild=intent, recheck_below=intent.recheck_below)
 
 
-def _uncommitted(found: AssignmentFacts, note: str = "") -> StartDecision:
+def _uncommitted(facts: AssignmentFacts, note: str = "") -> StartDecision:
     note = note or "no offset was committed"
-    if found.stored is None:  # reading again is safe, since every insert skips stored offsets; it only costs time
+    if facts.stored is None:  # reading again is safe, since every insert skips stored offsets; it only costs time
         note = f"{note}, and the store did not respond: reading from the beginning"
-        return StartDecision(found.low, note=note, recheck_below=found.high)
-    if found.stored.highest is None:
-        return StartDecision(found.low, note=f"{note} and nothing is stored: reading from the beginning")
-    gap, after = found.stored.first_gap, found.stored.highest + 1
+        return StartDecision(facts.low, note=note, recheck_below=facts.high)
+    if facts.stored.highest is None:
+        return StartDecision(facts.low, note=f"{note} and nothing is stored: reading from the beginning")
+    gap, after = facts.stored.first_gap, facts.stored.highest + 1
     at = after if gap is None else gap
-    if at < found.low:
-        return _halt(found, _lost(found, at))
-    if after > found.high:
-        return _halt(found, _truncated(found, f"offset {after - 1} is stored"))
+    if at < facts.low:
+        return _halt(facts, _lost(facts, at))
+    if after > facts.high:
+        return _halt(facts, _truncated(facts, f"offset {after - 1} is stored"))
     return StartDecision(
         at, note=f"{note}; the store has offsets up to {after - 1}: reading from {at}", recheck_below=after
     )
 
 
-def _lost(found: AssignmentFacts, first: int) -> str:
-    gone = f"offsets {first}-{found.low - 1} were not stored and Kafka no longer holds them"
-    return f"{gone}; to accept their loss {_command(found, found.low)}"
+def _lost(facts: AssignmentFacts, first: int) -> str:
+    lost = f"offsets {first}-{facts.low - 1} were not stored and Kafka no longer holds them"
+    return f"{lost}; to accept their loss {_command(facts, facts.low)}"
 
 
-def _truncated(found: AssignmentFacts, what: str) -> str:
-    return f"{what} but the log ends at {found.high}: it was truncated; {TRUNCATED}"
+def _truncated(facts: AssignmentFacts, what: str) -> str:
+    return f"{what} but the log ends at {facts.high}: it was truncated; {TRUNCATED}"
 
 
-def _command(found: AssignmentFacts, to: int | None) -> str:
-    partition = found.partition
+def _command(facts: AssignmentFacts, to: int | None) -> str:
+    partition = facts.partition
     return f"stop the workers and run `auditlane accept-loss {partition.topic} {partition.number} --to {to}`"
 
 
-def _halt(found: AssignmentFacts, reason: str) -> StartDecision:
-    return StartDecision(found.low, halt=reason)
+def _halt(facts: AssignmentFacts, reason: str) -> StartDecision:
+    return StartDecision(facts.low, halt=reason)

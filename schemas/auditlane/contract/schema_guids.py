@@ -16,7 +16,7 @@ MARK: Final = b"\xffguid"  # differs from the first byte of Confluent's frame
 PREFIX_BYTES: Final = len(MARK) + 16  # the mark and the GUID
 
 
-def joined(value: bytes | None, headers: Iterable[tuple[str, Any]]) -> bytes | None:
+def prepend_guid(value: bytes | None, headers: Iterable[tuple[str, Any]]) -> bytes | None:
     """Return the value with the GUID of its schema prepended, if the last such header has one."""
     found = [content for name, content in headers if name == HEADER]
     if value is None or not found or not isinstance(found[-1], bytes):
@@ -25,8 +25,8 @@ def joined(value: bytes | None, headers: Iterable[tuple[str, Any]]) -> bytes | N
     return MARK + guid + value if form == _VERSION and len(guid) == 16 else value
 
 
-def parted(value: bytes | None) -> tuple[bytes | None, list[tuple[str, bytes]]]:
-    """Split a value into Kafka's value and its header: the inverse of `joined`."""
+def split_guid(value: bytes | None) -> tuple[bytes | None, list[tuple[str, bytes]]]:
+    """Split a value into Kafka's value and its header: the inverse of `prepend_guid`."""
     if value is None or guid_of(value) is None:
         return value, []
     return value[PREFIX_BYTES:], [(HEADER, _VERSION + value[len(MARK) : PREFIX_BYTES])]

@@ -48,7 +48,7 @@ def ensure_base_subject(client: RegistryClient, topic: str) -> SubjectReport:
     return _report(client, subject, schema, created)
 
 
-def stray(subject: str, latest: Registered, whole: Registered) -> str:
+def describe_incomplete(subject: str, latest: Registered, whole: Registered) -> str:
     """Describe a newest version that lacks base fields, because of which emitters use an older one."""
     missing = lacking(latest.schema)
     return (
@@ -66,7 +66,7 @@ def _report(client: RegistryClient, subject: str, schema: str, created: bool) ->
     ours = client.lookup(subject, schema)
     whole = newest_whole(client, subject)
     if whole.schema_id != latest.schema_id:
-        drift.append(stray(subject, latest, whole))
+        drift.append(describe_incomplete(subject, latest, whole))
     elif not check_registrable(latest.schema):
         pass  # this release's event, possibly with the environment's own fields
     elif ours is None:

@@ -15,7 +15,7 @@ _FIRST: Final = 10  # entries of a list or object that a summary shows
 _LEAST: Final = 160  # bytes; about the size of a summary without entries
 
 
-def sayable(text: str) -> str:
+def replace_surrogates(text: str) -> str:
     """Return `text` with lone surrogates, which UTF-8 cannot encode, replaced by question marks."""
     return text if text.isascii() else text.encode(errors="replace").decode()
 
@@ -32,7 +32,7 @@ def shortened(text: str, most_bytes: int) -> str:
     """
     data = text.encode(errors="replace")
     if len(data) <= most_bytes:
-        return sayable(text)
+        return replace_surrogates(text)
     end = f" … [{len(data)} bytes, sha256 {hashlib.sha256(data).hexdigest()}]"
     room = most_bytes - len(end.encode())
     if room < 0:
@@ -65,21 +65,21 @@ def digested_list(values: Sequence[Mapping[str, Any]], most_bytes: int, *, name:
         return list(values)
     summary = _identity(values) | {
         "count": len(values),
-        "names": _within((str(one.get(name)) for one in values), most_bytes // 4),
+        "names": _within((str(value.get(name)) for value in values), most_bytes // 4),
     }
-    kept = _within((digested(one, most_bytes // 4) for one in values[:_FIRST]), most_bytes // 2)
+    kept = _within((digested(value, most_bytes // 4) for value in values[:_FIRST]), most_bytes // 2)
     return [*kept, {"digest": summary}]
 
 
 def _shared(value: Mapping[str, Any], room: int) -> dict[str, Any]:
     """Fit every entry into its share of the room; large entries get what small ones leave unused."""
-    sizes = {name: size_of(json_text(one)) for name, one in value.items()}
-    found = dict(value)
-    for left, name in zip(range(len(sizes), 0, -1), sorted(sizes, key=sizes.__getitem__), strict=True):
-        share = max(_LEAST, room // left)
-        found[name] = digested(value[name], share)
+    sizes = {name: size_of(json_text(entry)) for name, entry in value.items()}
+    smaller = dict(value)
+    for remaining, name in zip(range(len(sizes), 0, -1), sorted(sizes, key=sizes.__getitem__), strict=True):
+        share = max(_LEAST, room // remaining)
+        smaller[name] = digested(value[name], share)
         room -= min(sizes[name], share)
-    return found
+    return smaller
 
 
 def _summary(value: Any, most_bytes: int) -> dict[str, Any]:
@@ -90,7 +90,7 @@ def _summary(value: Any, most_bytes: int) -> dict[str, Any]:
         described["names"] = _within((str(name) for name in value), room)
     elif isinstance(value, (list, tuple)):
         described["count"] = len(value)
-        described["first"] = _within((digested(one, max(_LEAST, room // 4)) for one in value[:_FIRST]), room)
+        described["first"] = _within((digested(entry, max(_LEAST, room // 4)) for entry in value[:_FIRST]), room)
     else:
         described["first"] = shortened(str(value), max(0, room // 2))
     return described

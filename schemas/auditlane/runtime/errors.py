@@ -57,7 +57,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from auditlane.runtime.messages import sayable
+from auditlane.runtime.messages import escape_surrogates
 
 
 class AuditlaneError(Exception):
@@ -66,11 +66,11 @@ class AuditlaneError(Exception):
     code: ClassVar[str] = "INTERNAL"
 
     def __init__(self, message: str, *, fix: str = "", field: str = "") -> None:
-        message = sayable(message)
+        message = escape_surrogates(message)
         super().__init__(message)
         self.message = message
-        self.fix = sayable(fix)
-        self.field = sayable(field)
+        self.fix = escape_surrogates(fix)
+        self.field = escape_surrogates(field)
 
     def __str__(self) -> str:
         stop = "" if not self.fix or self.message.endswith((".", "!", "?", ":", ")")) else "."

@@ -92,7 +92,7 @@ class Shares:
         used = self._tenants.get(tenant)
         if used is None or used.paid_at <= now + WINDOW_S:
             return 0.0
-        alone = all(one is used or now - one.at >= ALONE_S for one in self._tenants.values())
+        alone = all(other is used or now - other.at >= ALONE_S for other in self._tenants.values())
         return 0.0 if alone else used.paid_at - now - WINDOW_S
 
 

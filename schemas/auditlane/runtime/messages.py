@@ -40,7 +40,7 @@ _WORDS: Final = {
 }
 
 
-def sayable(text: str) -> str:
+def escape_surrogates(text: str) -> str:
     """Return `text` with lone surrogates, which UTF-8 cannot encode, replaced by their escapes."""
     return text if text.isascii() else text.encode(errors="backslashreplace").decode()
 

@@ -195,7 +195,7 @@ def test_a_link_works_once_within_its_minutes(signing, keys, desk):
     link = mint_link(signing, JANE, url="https://audit.example/", now=NOW, session=HOUR)
     assert link.startswith("https://audit.example/enter?code=")
     for _ in range(3):  # to look at it uses nothing up
-        assert desk.look(code_of(link), now=NOW + timedelta(minutes=4)) is Page.log
+        assert desk.page_of(code_of(link), now=NOW + timedelta(minutes=4)) is Page.log
     token = desk.redeem(code_of(link), now=NOW + timedelta(minutes=4)).token
     assert token.ttl == HOUR
     found = authenticate_session(token.text, keys=keys, signing=signing, now=NOW + timedelta(minutes=5))
@@ -204,7 +204,7 @@ def test_a_link_works_once_within_its_minutes(signing, keys, desk):
         authenticate(token.text, keys=keys, signing=signing, now=NOW)
     with pytest.raises(Unauthenticated, match="used before"):
         desk.redeem(code_of(link), now=NOW + timedelta(minutes=4))
-    for ask in (desk.look, desk.redeem):
+    for ask in (desk.page_of, desk.redeem):
         with pytest.raises(TokenExpired):
             ask(code_of(link), now=NOW + timedelta(minutes=5))
 
@@ -231,12 +231,12 @@ def test_a_link_that_was_not_opened_ends_with_its_key(signing, keys, desk):
             keys.revoke(client.client_id, now=NOW)
         viewer = Viewer("acme", "jane", JANE.permissions, client.client_id)
         code = code_of(mint_link(signing, viewer, url="http://h", now=NOW, session=HOUR))
-        for ask in (desk.look, desk.redeem):
+        for ask in (desk.page_of, desk.redeem):
             with pytest.raises(error):
                 ask(code, now=NOW)
     client = keys.create(roles=("vendor",), now=NOW).client
     link = mint_console_link(signing, Operator("ops", client.client_id), url="http://h", now=NOW, session=HOUR)
-    for ask in (desk.look, desk.redeem):
+    for ask in (desk.page_of, desk.redeem):
         with pytest.raises(Unauthenticated, match="no admin's"):
             ask(code_of(link), now=NOW)
 

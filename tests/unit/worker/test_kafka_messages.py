@@ -10,7 +10,7 @@ from confluent_kafka import KafkaError, Message
 from auditlane.contract.kafka_messages import columns_of
 from auditlane.contract.message_columns import Columns
 from auditlane.contract.partition import Partition
-from auditlane.contract.schema_guids import HEADER, joined, parted
+from auditlane.contract.schema_guids import HEADER, prepend_guid, split_guid
 from auditlane.runtime.settings import load
 from auditlane.worker.service import policy
 
@@ -53,12 +53,15 @@ def test_a_guid_in_a_header_stays_with_its_value_until_it_leaves() -> None:
     ]
     found, _ = columns_of([one, *others])
     values = list(found[Partition("t", 0)].values)
-    assert parted(values[0]) == (b"datum", [(HEADER, b"\x01" + guid.bytes)])
+    assert split_guid(values[0]) == (b"datum", [(HEADER, b"\x01" + guid.bytes)])
     assert values[1:] == [b"datum"] * len(others)
-    assert joined(None, named) is None
+    assert prepend_guid(None, named) is None
     for value in (None, b"", b"\xffguid", b"\xff", b"\x00\x00\x00\x00\x01datum"):
-        assert parted(value) == (value, [])
-        assert parted(joined(value, named)) == (value, [] if value is None else [(HEADER, b"\x01" + guid.bytes)])
+        assert split_guid(value) == (value, [])
+        assert split_guid(prepend_guid(value, named)) == (
+            value,
+            [] if value is None else [(HEADER, b"\x01" + guid.bytes)],
+        )
 
 
 def test_what_is_held_has_room_for_every_flight_and_one_range_more() -> None:

@@ -12,7 +12,7 @@ import pytest
 from validating import BASE_ID, NOW_MS, TOPIC, DictRegistry, base_registry, contract, message, own, raw_range
 
 from auditlane.contract.reject_codes import RejectCode as R
-from auditlane.contract.schema_guids import HEADER, joined
+from auditlane.contract.schema_guids import HEADER, prepend_guid
 from auditlane.contract.wire import HEADER_BYTES
 from auditlane.runtime.errors import RegistryUnavailable
 from auditlane.worker.validation.batch import UNKNOWN_GUIDS, ValidationResult
@@ -65,8 +65,8 @@ CASES: list[tuple[str, R, str, bytes | None, bytes | None]] = [
     ("an unknown schema", R.SCHEMA_UNKNOWN, "no schema with the id 77", b"acme", message(77)),
     ("another tenant's schema", R.SCHEMA_NOT_TENANTS, "Schema 3", b"acme", message(3)),
     ("the base schema where the contract has rules", R.SCHEMA_NOT_TENANTS, "Schema 1", b"ruled", message()),
-    ("a schema of something else", R.SCHEMA_NOT_TENANTS, "no contract of an event", b"acme", message(5)),
-    ("a tenant's schema that is no contract", R.SCHEMA_NOT_TENANTS, "no contract of an event", b"broken", message(4)),
+    ("a schema of something else", R.SCHEMA_NOT_TENANTS, "not a valid event contract", b"acme", message(5)),
+    ("a tenant's schema that is no contract", R.SCHEMA_NOT_TENANTS, "not a valid event contract", b"broken", message(4)),
     ("an empty datum", R.AVRO_MALFORMED, "event_id: the datum ends", b"acme", b"\0\0\0\0\1"),
     ("cut", R.AVRO_MALFORMED, "metadata: the datum ends", b"acme", message()[:-1]),
     ("bytes left", R.AVRO_MALFORMED, "2 bytes remain", b"acme", message() + b"\0\0"),
@@ -281,7 +281,7 @@ def test_an_outage_refuses_nothing_and_is_over_when_it_is_over(registry: DictReg
 
 def by_guid(guid: UUID, framed: bytes) -> bytes:
     """A message as it is in memory: framed by a GUID instead of an id."""
-    value = joined(framed[HEADER_BYTES:], [(HEADER, b"\x01" + guid.bytes)])
+    value = prepend_guid(framed[HEADER_BYTES:], [(HEADER, b"\x01" + guid.bytes)])
     assert value is not None
     return value
 

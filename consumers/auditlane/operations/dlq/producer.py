@@ -15,7 +15,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from auditlane.contract import provenance
 from auditlane.contract.dead_letter import REPLAYS, State, resolution_headers
 from auditlane.contract.librdkafka import client
-from auditlane.contract.schema_guids import parted
+from auditlane.contract.schema_guids import split_guid
 from auditlane.operations.dlq.dry_run import DryRunResult, Found, NotReplayable
 from auditlane.runtime.errors import KafkaUnavailable
 from auditlane.runtime.failpoints import Failpoints
@@ -49,7 +49,7 @@ class ReplayProducer:
             self._produce(
                 result.found.letter.topic,
                 key=result.found.key,
-                value=parted(result.value)[0],
+                value=split_guid(result.value)[0],
                 headers=_headers(result),
                 on_delivery=lambda error, _message, index=index: answered(index, error),
             )
@@ -100,7 +100,7 @@ class ReplayProducer:
 
 
 def _headers(result: DryRunResult) -> list[tuple[str, bytes]]:
-    made = [(REPLAYS, str(result.found.letter.identity).encode()), *parted(result.value)[1]]
+    made = [(REPLAYS, str(result.found.letter.identity).encode()), *split_guid(result.value)[1]]
     return made if result.signature is None else [*made, (provenance.HEADER, result.signature)]
 
 

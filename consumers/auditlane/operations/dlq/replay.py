@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from auditlane.contract.dead_letter import Letter
 from auditlane.contract.provenance import signature_of
-from auditlane.contract.schema_guids import joined
+from auditlane.contract.schema_guids import prepend_guid
 from auditlane.operations.dlq.dry_run import DryRunner, DryRunResult, Found
 from auditlane.operations.dlq.producer import ReplayProducer
 from auditlane.operations.dlq.topic import LetterTopic
@@ -46,7 +46,7 @@ def found(topic: LetterTopic, letters: Iterable[Letter]) -> Iterator[Found]:
     """Yield the letters with their records, in the topic's order, without those that Kafka no longer holds."""
     for letter, message in topic.bodies(letters):
         headers: Any = message.headers() or []
-        yield Found(letter, message.key(), joined(message.value(), headers), signature_of(headers))
+        yield Found(letter, message.key(), prepend_guid(message.value(), headers), signature_of(headers))
 
 
 def replay(

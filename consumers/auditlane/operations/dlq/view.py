@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from auditlane.contract.dead_letter import Letter
 from auditlane.contract.reject_codes import RejectCode
-from auditlane.contract.schema_guids import parted
+from auditlane.contract.schema_guids import split_guid
 from auditlane.contract.tenant_contract import TenantContract
 from auditlane.contract.wire import unframe
 from auditlane.operations.dlq.dry_run import DryRunResult, Found
@@ -30,7 +30,7 @@ def view(
 ) -> dict[str, Any]:
     """Return `to_json` with the body: `event` has the fields before the broken one, `replay` what a replay would do."""
     event, problem = decoded(found.value, known)
-    field, (value, _) = _broken(found.letter, event, problem), parted(found.value)
+    field, (value, _) = _broken(found.letter, event, problem), split_guid(found.value)
     shown = to_json(found.letter) | {
         "key": None if found.key is None else found.key.decode(errors="backslashreplace"),
         "event": event,

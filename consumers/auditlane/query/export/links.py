@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from auditlane.access.audit import RequestAuditor
 from auditlane.access.base_url import base_of
-from auditlane.access.links import of_link
+from auditlane.access.links import link_errors
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import TenantScope
 from auditlane.runtime.errors import Unauthenticated
@@ -77,7 +77,7 @@ class DownloadLinks:
 
     def open(self, code: str) -> LinkTarget:
         """Verify a code. Raises TokenExpired; Unauthenticated for one that is not ours or whose maker is revoked."""
-        with of_link():
+        with link_errors():
             claims = self._signer.verify(PURPOSE, code, now=datetime.now(UTC))
         try:
             pairs = tuple((str(name), str(value)) for name, value in claims.get("pairs", ()))

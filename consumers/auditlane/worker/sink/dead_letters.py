@@ -20,7 +20,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from auditlane.contract import provenance
 from auditlane.contract.dead_letter import CUT_BYTES, CUT_SHA256, RawHeaders
 from auditlane.contract.reject_codes import RejectCode
-from auditlane.contract.schema_guids import parted
+from auditlane.contract.schema_guids import split_guid
 from auditlane.runtime import log
 from auditlane.runtime.remedy import Failure, Remedy
 from auditlane.worker.protocol.partition_state import Range
@@ -80,7 +80,7 @@ def headers(range_: Range, rejection: Rejection, *, task: str) -> list[tuple[str
     made: list[tuple[str, str | bytes | None]] = [
         (name, str(value).encode(errors="replace")) for name, value in values.items() if value is not None
     ]
-    made += parted(range_.columns.values[index])[1]
+    made += split_guid(range_.columns.values[index])[1]
     signature = range_.columns.signatures[index]
     signed = signature is not None and len(signature) <= _LONGEST_SIGNATURE
     return [*made, (provenance.HEADER, signature)] if signed else made
@@ -152,7 +152,7 @@ class DeadLetters:
         answered: Callable[[KafkaError | None], None],
         deadline: float,
     ) -> None:
-        key, value = range_.columns.keys[rejection.index], parted(range_.columns.values[rejection.index])[0]
+        key, value = range_.columns.keys[rejection.index], split_guid(range_.columns.values[rejection.index])[0]
         headers_ = headers(range_, rejection, task=self._task)
         if kept is not None:
             key, value, more = truncated(key, value, kept)

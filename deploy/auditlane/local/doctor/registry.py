@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from auditlane.contract.avro import base_schema
 from auditlane.contract.incomplete_versions import newest_whole
 from auditlane.contract.registry_client import registry_client
-from auditlane.contract.subjects import stray
+from auditlane.contract.subjects import describe_incomplete
 from auditlane.contract.tenants import base_subject
 from auditlane.local.doctor.finding import Finding, fail, ok, warn
 from auditlane.runtime.errors import SchemaNotFound
@@ -31,7 +31,7 @@ def check(settings: Settings) -> Iterator[Finding]:
             return
         whole = newest_whole(client, subject)
         if whole.schema_id != latest.schema_id:
-            yield warn(PART, stray(subject, latest, whole))
+            yield warn(PART, describe_incomplete(subject, latest, whole))
         elif client.lookup(subject, json.dumps(base_schema())) is None:
             yield warn(
                 PART,

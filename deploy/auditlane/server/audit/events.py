@@ -19,7 +19,7 @@ from auditlane.contract.avro import base_schema
 from auditlane.contract.event import AuditEvent, Outcome, Severity, parse_ip
 from auditlane.contract.provenance import TRAIL
 from auditlane.contract.tenants import OURS, is_tenant
-from auditlane.runtime.digest import json_text, sayable, shortened, size_of
+from auditlane.runtime.digest import json_text, replace_surrogates, shortened, size_of
 from auditlane.sdk.encoding import Encoder
 
 SOURCE: Final = TRAIL
@@ -35,7 +35,7 @@ _OMITTED: Final = "omitted"
 def bounded(record: AuditRecord, max_event_bytes: int) -> AuditRecord:
     """Return the record shortened so that its events fit `max_event_bytes`, which must be at least 1,024."""
     room = min(max_event_bytes, MAX_BYTES) - _FRAME
-    record = _sayable(record)
+    record = _encodable(record)
     if weight(record) <= room:
         return record
     for step in _STEPS:
@@ -89,18 +89,18 @@ def plain_base() -> Encoder:
     return Encoder.parse("", 0, json.dumps(base_schema()))
 
 
-def _sayable(record: AuditRecord) -> AuditRecord:
+def _encodable(record: AuditRecord) -> AuditRecord:
     """Return the record with all texts encodable in UTF-8, and metadata names limited in number and size."""
     return replace(
         record,
-        action=sayable(record.action),
-        actor_id=sayable(record.actor_id),
+        action=replace_surrogates(record.action),
+        actor_id=replace_surrogates(record.actor_id),
         actor_type=shortened(record.actor_type, _STEPS[-1]),
-        resource=sayable(record.resource),
-        resource_id=None if record.resource_id is None else sayable(record.resource_id),
-        description=None if record.description is None else sayable(record.description),
-        request_id=None if record.request_id is None else sayable(record.request_id),
-        metadata={shortened(name, _NAME_BYTES): sayable(value) for name, value in _named(record)},
+        resource=replace_surrogates(record.resource),
+        resource_id=None if record.resource_id is None else replace_surrogates(record.resource_id),
+        description=None if record.description is None else replace_surrogates(record.description),
+        request_id=None if record.request_id is None else replace_surrogates(record.request_id),
+        metadata={shortened(name, _NAME_BYTES): replace_surrogates(value) for name, value in _named(record)},
     )
 
 

@@ -173,7 +173,7 @@ class Authenticator:
             found = self._session(request, now)
         elif self.oidc is None or is_ours(token):
             found = authenticate(token, keys=self.keys, signing=self.signing, now=now)
-        elif self.oidc.at_hand(token):
+        elif self.oidc.has_cached_key(token):
             found = self.oidc.authenticate(token, now=now)
         else:
             if self._issuer_threads.statistics().tasks_waiting >= MAX_WAITING:

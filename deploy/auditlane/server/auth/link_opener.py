@@ -32,7 +32,7 @@ class LinkOpener:
 
     def page_of(self, code: str, *, now: datetime) -> Page:
         """Return the page that a link opens, without using it. Raises as `LinkExchange.look`."""
-        return self._exchange.look(code, now=now)
+        return self._exchange.page_of(code, now=now)
 
     async def open(self, code: str, *, now: datetime) -> Opened:
         """Use a link. Raises as `LinkExchange.redeem`, and Busy if too many requests wait for a thread."""

@@ -129,9 +129,9 @@ describe("the service's error messages", () => {
     new Problem(400, "INPUT_INVALID", detail, fix, field, null, null, "", errors);
 
   it.each<[Problem, object]>([
-    [problem("name", "name: 'a b' cannot be a field's name.", "Use letters."), { name: "'a b' cannot be a field's name. Use letters." }],
-    [problem("rules", "rules: `pattern` '(?i)x' cannot be used: no flags."), { pattern: "`pattern` '(?i)x' cannot be used: no flags." }],
-    [problem("rules", "rules: lists no choices.", "An Enum needs them."), { oneOf: "Lists no choices. An Enum needs them." }],
+    [problem("name", "name: 'a b' is not a valid field name.", "Use letters."), { name: "'a b' is not a valid field name. Use letters." }],
+    [problem("rules", "rules: `pattern` '(?i)x' is not valid: remove flags."), { pattern: "`pattern` '(?i)x' is not valid: remove flags." }],
+    [problem("rules", "rules: an Enum needs `oneOf`.", "List its values."), { oneOf: "An Enum needs `oneOf`. List its values." }],
     [problem("default", "default: must be text"), { default: "Must be text." }],
     [problem("", "There is a field."), { "": "There is a field." }],
     [

@@ -71,7 +71,7 @@ class CredentialsFile(Generic[T]):
     def update(self, change: Callable[[T], T]) -> T:
         """Replace the content by `change(content)`, one writer at a time.
 
-        Raises ConfigError when the file is missing, broken or not writable.
+        Raises ConfigError if the file is missing, not valid or not writable.
         """
         try:
             with _exclusively(self.path):

@@ -134,7 +134,7 @@ class KeysFile:
     """The clients in a keys file, which is reloaded when it changes."""
 
     def __init__(self, path: Path) -> None:
-        """Raises ConfigError when the file is missing or not valid."""
+        """Open the file. Raises ConfigError if it is missing or not valid."""
         self._file = CredentialsFile(path, KeysContent)
         self._file.current()
 

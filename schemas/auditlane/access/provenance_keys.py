@@ -35,7 +35,7 @@ class ProvenanceKeys:
     """Signs and verifies with the keys in a file, which is reloaded when it changes. Thread-safe."""
 
     def __init__(self, path: Path) -> None:
-        """Raises ConfigError when the file is missing or not valid."""
+        """Open the file. Raises ConfigError if it is missing or not valid."""
         self._file = CredentialsFile(path, SigningKeysContent)
         self._file.current()
 

@@ -71,7 +71,7 @@ class SigningKeys:
     """Signs and verifies with the keys in a file, which all replicas must share; it is reloaded when it changes."""
 
     def __init__(self, path: Path) -> None:
-        """Raises ConfigError when the file is missing or not valid."""
+        """Open the file. Raises ConfigError if it is missing or not valid."""
         self._file = CredentialsFile(path, SigningKeysContent)
         self._file.current()
 

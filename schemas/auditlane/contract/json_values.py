@@ -49,7 +49,7 @@ def json_text(value: object) -> str:
     except _Refused as error:
         raise ValueError(str(error)) from None
     except ValueError:  # also for an object that contains itself
-        raise ValueError("must be valid JSON, without NaN or infinite numbers") from None
+        raise ValueError("must be convertible to JSON, without NaN or infinite numbers") from None
     except MemoryError:
         raise
     except Exception as error:  # raised by a method of the value

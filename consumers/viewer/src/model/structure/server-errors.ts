@@ -29,7 +29,7 @@ export function errorMessages(problem: Problem): ErrorMessages {
 function inputOf(field: string, message: string): Key | "" {
   const [first, second] = field.split(".");
   if (first === "rules") {
-    const named = second ?? /`(\w+)`/.exec(message)?.[1] ?? (message.includes("choices") ? "oneOf" : "");
+    const named = second ?? /`(\w+)`/.exec(message)?.[1] ?? "";
     return RULES.find((one) => one === named) ?? "";
   }
   return KEYS.find((one) => one === first) ?? "";

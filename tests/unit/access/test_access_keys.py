@@ -125,7 +125,7 @@ def test_a_new_secret_overlaps_with_the_old_one(keys):
 
 
 def test_what_cannot_be_a_key(keys):
-    with pytest.raises(InvalidInput, match="no role 'god'"):
+    with pytest.raises(InvalidInput, match="unknown role 'god'"):
         keys.create(roles=("god",), now=NOW)
     with pytest.raises(InvalidInput, match="roles"):
         keys.create(roles=(), now=NOW)

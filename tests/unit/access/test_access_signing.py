@@ -113,7 +113,7 @@ def test_the_previous_key_verifies_until_its_overlap_ends(signing, path):
     assert kid(token) == new.kid != kid(old)
     signing.verify("a", token, now=switched)
     signing.verify("a", old, now=switched + timedelta(days=1, seconds=-1))
-    with pytest.raises(Unauthenticated, match="not in use"):
+    with pytest.raises(Unauthenticated, match="no longer in use"):
         signing.verify("a", old, now=switched + timedelta(days=1))
 
 

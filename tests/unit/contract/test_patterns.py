@@ -202,10 +202,10 @@ def test_a_pattern_needs_a_bounded_length_beside_it(longest: dict[str, Any]) -> 
     import json
 
     problems = list(rules.problems({"pattern": "a"} | longest, "string"))
-    assert any(one.startswith("`pattern` needs `maxLength` beside it") for one in problems)
+    assert any(one.startswith("`pattern` requires a `maxLength`") for one in problems)
     text = json.dumps(contract(own("x", "string", pattern="a", **longest)))
-    assert any(one.startswith("x: `pattern` needs `maxLength`") for one in check_registrable(text))
-    with pytest.raises(InvalidInput, match="x: `pattern` needs `maxLength`"):  # whoever registered it
+    assert any(one.startswith("x: `pattern` requires a `maxLength`") for one in check_registrable(text))
+    with pytest.raises(InvalidInput, match="x: `pattern` requires a `maxLength`"):  # whoever registered it
         TenantContract.parse(text)
 
 

@@ -44,7 +44,7 @@ class Body(BaseModel):
         ({"kind": "z"}, "must be one of 'x' or 'y'"),
         ({"many": "x"}, "must be a list"),
         ({"more": []}, "must be an object"),
-        ({"other": 1}, "is not known here"),
+        ({"other": 1}, "is not a known field"),
     ],
 )
 def test_a_validation_error_reads_as_plain_words(given: dict[str, Any], words: str) -> None:

@@ -138,7 +138,7 @@ def test_the_worker_never_writes_through_distributed() -> None:
 
 @pytest.mark.parametrize("name", ["", "a b", "x`y", "{cluster}"])
 def test_a_name_that_is_none_is_refused(name: str) -> None:
-    with pytest.raises(ConfigError, match="no cluster's name"):
+    with pytest.raises(ConfigError, match="not a valid cluster name"):
         statements("audit", name)
 
 

@@ -211,7 +211,7 @@ def test_a_wrong_password_a_missing_right_and_an_unknown_ca_say_what_to_fix(
         assert "wrong" not in str(error)
     forbidden = refusal(ca=made.ca, user="reader", password="r")
     assert "403" in str(forbidden)
-    assert "right" in forbidden.fix
+    assert "permission" in forbidden.fix
     other = authority(tmp_path / "other", "127.0.0.1")
     for unknown in (None, other.ca):
         distrusted = refusal(ca=unknown, token="t0ken")

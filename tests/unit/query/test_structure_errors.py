@@ -15,7 +15,7 @@ from auditlane.runtime.errors import (
     SchemaNotFound,
 )
 
-SAID = "The registry at http://registry.internal:8081 answered 42201: no"
+SAID = "The registry at http://registry.internal:8081 responded with 42201: no"
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ class LinkOpener:
         self._used: LruCache[str, bool] = LruCache(KNOWN)
 
     def page_of(self, code: str, *, now: datetime) -> Page:
-        """Return the page that a link opens, without using it. Raises as `LinkExchange.look`."""
+        """Return the page that a link opens, without using it. Raises as `LinkExchange.page_of`."""
         return self._exchange.page_of(code, now=now)
 
     async def open(self, code: str, *, now: datetime) -> Opened:

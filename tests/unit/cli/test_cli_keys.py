@@ -89,7 +89,7 @@ def test_a_secret_is_printed_once_for_people(folder):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--role", "god"], "no role 'god'"),
+        (["--role", "god"], "unknown role 'god'"),
         (["--role", "writer", "--tenant", "a b"], "tenant_id"),
         (["--role", "writer", "--tenant", ""], "tenant_id"),
         (["--role", "writer", "--expires", "soon"], "not a span"),

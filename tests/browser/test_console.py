@@ -30,16 +30,16 @@ def test_from_a_link_to_a_tenants_log(world: World, page: Page) -> None:
         follow(page, mint_console_link(served.signing, Operator("ops"), url=served.url, now=now, session=hour))
         assert page.url == f"{served.url}/console"
         expect(page.locator("#parts")).to_contain_text("clickhouse")
-        expect(page.locator("#parts")).not_to_contain_text("away")
+        expect(page.locator("#parts")).not_to_contain_text("down")
         expect(page.locator("#letters")).to_contain_text("NOT_FRAMED")
         expect(page.locator("#tenants tbody tr")).not_to_have_count(0)
-        page.get_by_label("Begins with").fill("tenant3")
+        page.get_by_label("Starts with").fill("tenant3")
         page.get_by_role("button", name="Find").click()
         expect(page.locator("#tenants tbody tr")).to_have_count(1)
         page.get_by_role("button", name="View as tenant3").click()
         expect(page.get_by_role("heading", level=1)).to_contain_text("tenant3")
         assert page.url == f"{served.url}/"
-        expect(page.get_by_text("You are viewing as tenant3")).to_be_visible()
+        expect(page.get_by_text("You are viewing the log of tenant3")).to_be_visible()
         page.get_by_role("link", name="Back to the console").click()
         assert page.url == f"{served.url}/console"
         page.goto(f"{served.url}/plain")
@@ -47,10 +47,10 @@ def test_from_a_link_to_a_tenants_log(world: World, page: Page) -> None:
         wait_until(lambda: page.reload() and page.get_by_text("audit_log.viewed_as_tenant").count())
         page.goto(f"{served.url}/console")
         expect(page.locator("#lag")).to_contain_text("behind")
-        page.get_by_role("button", name="Leave").click()
-        expect(page.get_by_role("heading", level=1)).to_contain_text("You have left")
+        page.get_by_role("button", name="Sign out").click()
+        expect(page.get_by_role("heading", level=1)).to_contain_text("You are signed out")
         page.goto(f"{served.url}/console")
-        expect(page.get_by_role("heading", level=1)).to_contain_text("A link is needed")
+        expect(page.get_by_role("heading", level=1)).to_contain_text("You need a link")
         # The answer 401 is one that a browser tells its console.
         assert [text for text in errors if "401" not in text] == []
 
@@ -63,8 +63,8 @@ def test_it_renews_itself_and_keeps_what_one_was_doing(site: Site, unique: str, 
     page.goto(f"{site.url}/console?prefix={unique}")
     row = page.locator("#tenants tbody tr")
     expect(row).to_contain_text("10")
-    expect(page.locator("#rate")).to_contain_text("events a second")
-    find = page.get_by_label("Begins with")
+    expect(page.locator("#rate")).to_contain_text("events per second")
+    find = page.get_by_label("Starts with")
     find.fill("half typed")
     wait_for(page, "window.row = document.querySelector('#tenants tbody tr')")
     site.emit(*[{"tenant_id": unique, "action": "more", "actor_id": "a"}] * 5)
@@ -79,7 +79,7 @@ def test_it_renews_itself_and_keeps_what_one_was_doing(site: Site, unique: str, 
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     site.emit({"tenant_id": unique, "action": "more", "actor_id": "a"})
-    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name="Resume").click()
     expect(row).to_contain_text("16", timeout=20_000)
     assert asked
     assert set(asked) == {f"{site.url}/console?prefix={unique}"}
@@ -89,7 +89,7 @@ def test_it_renews_itself_and_keeps_what_one_was_doing(site: Site, unique: str, 
 def test_a_session_that_ended_is_told_and_nothing_is_asked_again(site: Site, page: Page) -> None:
     follow(page, site.console_link())
     page.context.clear_cookies()
-    expect(page.locator(".fresh")).to_contain_text("Your session has ended", timeout=20_000)
+    expect(page.locator(".fresh")).to_contain_text("Your session has expired", timeout=20_000)
     expect(page.locator("#parts")).to_contain_text("clickhouse")
     expect(page.get_by_role("button", name="Pause")).to_have_count(0)
 
@@ -159,7 +159,7 @@ def test_the_console_in_german(site: Site, unique: str, browser: Browser, node_m
     assert violations(page, whole_page=True) == []
     # A language that the address names stays with its reader.
     page.goto(f"{site.url}/console?lang=en")
-    page.get_by_role("link", name="Settings of the environment").click()
+    page.get_by_role("link", name="Environment settings").click()
     page.get_by_role("link", name="Back to the console").click()
     expect(page.locator("html")).to_have_attribute("lang", "en")
     assert page.url == f"{site.url}/console?lang=en"

@@ -91,9 +91,9 @@ def test_events_paging_and_details(page: Page, context: BrowserContext, url: str
     page.keyboard.press("Enter")
     expect(first.get_by_text('"old"')).to_be_visible()
     expect(first.get_by_text('"new"')).to_be_visible()
-    first.get_by_role("link", name="Events with the same metadata.region: eu").click()
+    first.get_by_role("link", name="Filter by metadata.region: eu").click()
     shows(page, people(*range(119, 19, -2)))
-    page.get_by_role("link", name="Remove the filter metadata.region: eu").click()
+    page.get_by_role("link", name="Remove filter: metadata.region: eu").click()
     expect(page).to_have_url(url + "/plain")
 
 
@@ -109,14 +109,14 @@ def test_filters(page: Page, context: BrowserContext, url: str) -> None:
 
     page.get_by_role("link", name="Clear").click()
     page.get_by_label("From (UTC)", exact=True).fill("2026-03-01T12:05")
-    page.get_by_label("To (UTC), not included", exact=True).fill("2026-03-01T12:08")
+    page.get_by_label("To (UTC, exclusive)", exact=True).fill("2026-03-01T12:08")
     page.get_by_label("Search", exact=True).fill("PERSON")
     page.keyboard.press("Enter")
     shows(page, people(7, 6, 5))
 
     page.get_by_label("Search", exact=True).fill("nobody such")
     page.get_by_role("button", name="Filter").click()
-    expect(page.get_by_role("heading", name="No event matches")).to_be_visible()
+    expect(page.get_by_role("heading", name="No matching events")).to_be_visible()
 
 
 def test_download_what_is_shown(page: Page, context: BrowserContext, url: str, tmp_path: Path) -> None:

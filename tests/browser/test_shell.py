@@ -52,8 +52,8 @@ def test_a_link_opens_it_and_leave_closes_it(site: Site, unique: str, page: Page
     page.get_by_role("button", name="Open the audit log").click()
     assert page.url == f"{site.url}/"
     wait_for(page, READY)
-    page.get_by_role("button", name="Leave").click()
-    expect(page.get_by_role("heading", level=1)).to_contain_text("You have left")
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("You are signed out")
     page.goto(site.url)
     expect(page.locator("main")).to_contain_text("auditlane token --link --tenant")
 
@@ -66,7 +66,7 @@ def test_without_script_the_plain_page_is_a_click_away(site: Site, unique: str, 
     try:
         page = bare.new_page()
         site.sign_in(page, unique)
-        page.get_by_role("link", name="Show the log as a plain page").click()
+        page.get_by_role("link", name="Open the plain page").click()
         expect(page.locator("tr.event")).to_have_count(20)
         expect(page.get_by_role("link", name="Viewer")).to_be_visible()
     finally:
@@ -91,10 +91,10 @@ def test_in_a_frame_with_a_token_by_message(site: Site, unique: str, page: Page,
     frame = framed(site, page, f"{site.url}/embed?lang=en", getattr(site.vendor, where))
     wait_for(page, "said.length > 0")
     assert page.evaluate("said") == [[site.url, "auditlane:ready"]]
-    expect(frame.locator("[data-said=waiting]")).to_be_visible()
+    expect(frame.locator("[data-note=waiting]")).to_be_visible()
     page.evaluate("token => send(token)", site.token(unique))
     wait_for(frame, READY)
-    expect(frame.locator("[data-said=waiting]")).to_be_hidden()
+    expect(frame.locator("[data-note=waiting]")).to_be_hidden()
     assert frame.evaluate("document.querySelector('auditlane-viewer').viewer.tenant") == unique
 
 
@@ -125,7 +125,7 @@ def test_other_windows_and_origins_cannot_say_who_looks(site: Site, unique: str,
         " origin: 'https://elsewhere.example', source: window.parent }))",
         site.token(unique),
     )
-    expect(frame.locator("[data-said=waiting]")).to_be_visible()
+    expect(frame.locator("[data-note=waiting]")).to_be_visible()
     assert frame.locator("auditlane-viewer").count() == 0
 
 
@@ -138,7 +138,7 @@ def test_only_the_page_for_frames_is_shown_in_one(site: Site, unique: str, page:
 
 def test_the_page_for_frames_by_itself_says_what_it_is_for(site: Site, page: Page) -> None:
     page.goto(f"{site.url}/embed")
-    expect(page.locator("[data-said=alone]")).to_be_visible()
+    expect(page.locator("[data-note=alone]")).to_be_visible()
 
 
 def test_script_tags_in_a_page_of_another_origin(site: Site, unique: str, page: Page, complaints: list[str]) -> None:
@@ -162,7 +162,7 @@ def test_axe_finds_nothing_around_the_viewer(site: Site, unique: str, page: Page
         page.emulate_media(color_scheme=scheme)
         page.context.clear_cookies()
         page.goto(f"{site.url}/embed")
-        expect(page.locator("[data-said=alone]")).to_be_visible()
+        expect(page.locator("[data-note=alone]")).to_be_visible()
         assert violations(page, whole_page=True) == []
         site.sign_in(page, unique)
         page.goto(site.url + "/plain")

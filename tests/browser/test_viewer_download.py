@@ -19,7 +19,7 @@ def dialog_of(site: Site, page: Page, tenant: str, address: str = "") -> Locator
         + address
     )
     page.locator("auditlane-viewer").get_by_role("button", name="Download", exact=True).click()
-    dialog = page.get_by_role("dialog", name="Download the log")
+    dialog = page.get_by_role("dialog", name="Download log")
     expect(dialog.get_by_role("radio", name="CSV")).to_be_focused()
     return dialog
 
@@ -33,9 +33,9 @@ def test_what_is_looked_at_with_the_columns_that_the_table_shows(site: Site, uni
         )
     )
     dialog = dialog_of(site, page, unique, "?query=action:login&range=24h&sort=occurred_at")
-    for told in ("1 event", "action:login", "the last 24 hours", "files do not follow the order of the table"):
+    for told in ("1 event", "action:login", "the last 24 hours", "whatever the order of the table"):
         expect(dialog).to_contain_text(told)
-    dialog.get_by_role("radio", name="Those that the table shows").check()
+    dialog.get_by_role("radio", name="Columns of the table").check()
     expect(dialog).not_to_contain_text("Metadata")
     with page.expect_download() as begun:
         dialog.get_by_role("button", name="Download CSV").click()
@@ -52,7 +52,7 @@ def test_what_is_looked_at_with_the_columns_that_the_table_shows(site: Site, uni
 
 def test_nothing_to_download(site: Site, unique: str, page: Page) -> None:
     dialog = dialog_of(site, page, unique)
-    expect(dialog).to_contain_text("No event matches, so there is nothing to download.")
+    expect(dialog).to_contain_text("No events match, so there is nothing to download.")
     expect(dialog.get_by_role("button", name="Download CSV")).to_be_disabled()
 
 
@@ -73,30 +73,30 @@ def test_large_ones_are_made_in_the_background(site: Site, unique: str, page: Pa
     site.generate(unique, 50_001)
     dialog = dialog_of(site, page, unique)
     expect(dialog).to_contain_text("50,001 events")
-    expect(dialog).to_contain_text("That is a large file")
+    expect(dialog).to_contain_text("This file is large")
     assert violations(page) == []
 
     dialog.get_by_role("radio", name="PDF").check()  # a bound that is known before
-    expect(dialog).to_contain_text("A PDF has at most 5,000 events")
+    expect(dialog).to_contain_text("A PDF can contain at most 5,000 events")
     expect(dialog.get_by_role("button", name="Download PDF")).to_be_disabled()
 
     dialog.get_by_role("radio", name="Parquet").check()
     dialog.get_by_role("button", name="Prepare Parquet").click()
     job = dialog.get_by_role("listitem").filter(has_text="Parquet")
     expect(job).to_contain_text("Ready", timeout=60_000)
-    expect(job).to_contain_text("kept until")
+    expect(job).to_contain_text("available until")
     expect(dialog).not_to_contain_text("is being prepared")
     assert violations(page) == []
     with page.expect_download() as begun:
-        job.get_by_role("button", name="Get the file: Parquet, 50,001 events").click()
+        job.get_by_role("button", name="Download file: Parquet, 50,001 events").click()
     assert begun.value.path().read_bytes()[:4] == b"PAR1"
     job.get_by_role("button", name="Remove: Parquet, 50,001 events").click()
     expect(job).to_have_count(0)
-    expect(dialog).to_contain_text("There are none yet.")
+    expect(dialog).to_contain_text("No background exports yet.")
 
     dialog.get_by_role("radio", name="CSV").check()
     with page.expect_download() as begun:
-        dialog.get_by_role("button", name="Download at once").click()
+        dialog.get_by_role("button", name="Download now").click()
     assert begun.value.path().read_bytes().count(b'"Person ') == 50_001
 
 
@@ -106,5 +106,5 @@ def test_more_exports_than_can_be_kept(site: Site, unique: str, page: Page) -> N
     while site.request("/v1/exports", token, method="POST", body={"format": "csv"}).status == 202:
         pass
     dialog = dialog_of(site, page, unique)
-    dialog.get_by_role("button", name="Prepare in the background").click()
-    expect(dialog.get_by_role("alert")).to_contain_text("There are too many exports")
+    dialog.get_by_role("button", name="Prepare in background").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("Too many exports")

@@ -91,6 +91,6 @@ def test_what_is_copied_on_our_own_page_names_the_service_alone(site: Site, uniq
     page.goto(f"{site.url}/?query=login")
     page.get_by_role("row").filter(has_text="login").click()
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    page.get_by_role("button", name="Copy curl").click()
+    page.get_by_role("button", name="Copy as curl").click()
     expect(page.get_by_role("status").filter(has_text="copied")).to_have_count(1)
     assert f"'{site.url}/v1/events/" in page.evaluate("navigator.clipboard.readText()")

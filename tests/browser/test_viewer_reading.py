@@ -139,16 +139,16 @@ def test_rows_keys_and_details(site: Site, unique: str, page: Page) -> None:
     ]
     assert changes.locator("del").first.inner_text() == "old"
     assert changes.locator("ins").first.inner_text() == "new"
-    details.get_by_role("button", name="3 fields are unchanged").click()
+    details.get_by_role("button", name="Show 3 unchanged fields").click()
     expect(changes.get_by_role("row")).to_have_count(8)
     details.get_by_text("Raw JSON").click()
     assert json.loads(details.locator("pre").inner_text())["after"] == AFTER
     expect(details.locator(".line", has_text="IP address")).to_contain_text("private network")
     actor = details.locator(".line", has=page.get_by_text("Actor", exact=True))
     expect(actor.locator(".value")).to_have_text("u-17")  # as in the row
-    expect(actor.get_by_role("button", name="Filter for Actor u-17")).to_be_attached()
+    expect(actor.get_by_role("button", name="Filter for Actor: u-17")).to_be_attached()
     assert_accessible(page)
-    details.get_by_role("button", name="Event below").click()
+    details.get_by_role("button", name="Next event").click()
     expect(details.get_by_role("heading", name="action-29")).to_be_visible()
     page.go_back()
     expect(details.get_by_role("heading", name="action-30")).to_be_visible()
@@ -164,10 +164,10 @@ def test_a_link_opens_an_event_that_is_not_in_the_list(site: Site, unique: str, 
     address = host_page(site, unique, [{"token": token, "address": ""}])
     page.goto(f"{address}?event={far['event_id']}")
     details = page.locator("auditlane-details")
-    expect(details.locator(".line", has_text="Resource id")).to_contain_text("999")
-    expect(details.get_by_role("button", name="Event below")).to_be_disabled()
+    expect(details.locator(".line", has_text="Resource ID")).to_contain_text("999")
+    expect(details.get_by_role("button", name="Next event")).to_be_disabled()
     page.goto(f"{address}?event=019391a4-7f3c-7cc2-9d2e-0242ac120002")
-    expect(details.get_by_text("This is not there")).to_be_visible()
+    expect(details.get_by_text("Not found")).to_be_visible()
     assert_accessible(page)
 
 
@@ -176,7 +176,7 @@ def test_scrolling_beyond_what_is_kept_and_back(site: Site, unique: str, page: P
     site.generate(unique, 9_000)
     table = open_viewer(site, page, unique)
     page.locator("auditlane-columns").get_by_role("button").first.click()
-    page.get_by_role("checkbox", name="Resource id").check()
+    page.get_by_role("checkbox", name="Resource ID").check()
     page.keyboard.press("Escape")
     grid = table.locator(".grid")
 
@@ -216,7 +216,7 @@ def test_order(site: Site, unique: str, page: Page) -> None:
     assert page.url.endswith("?sort=occurred_at")
     page.go_back()
     wait_until(lambda: cells(table)[0] == "action-4")
-    time.get_by_role("button", name="Column Time").click()
+    time.get_by_role("button", name="Column options: Time").click()
     page.get_by_role("button", name="Oldest first").click()
     wait_until(lambda: cells(table)[0] == "action-0")
     expect(table.get_by_role("columnheader", name="Action")).not_to_have_attribute("aria-sort", "none")
@@ -231,10 +231,10 @@ def test_filters_and_copies(site: Site, unique: str, page: Page) -> None:
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     table.get_by_role("row", name="logout").click()
     details = table.locator("auditlane-details")
-    details.get_by_role("button", name="Filter out Action logout").click()
+    details.get_by_role("button", name="Filter out Action: logout").click()
     wait_until(lambda: cells(table) == ["login", "login"])
     table.get_by_role("row", name="login").first.click()
-    details.get_by_role("button", name="Filter for a:b x y").click()
+    details.get_by_role("button", name="Filter for a:b: x y").click()
     wait_until(lambda: cells(table) == ["login"])
 
     def copied(button: str, said: str) -> str:
@@ -248,12 +248,12 @@ def test_filters_and_copies(site: Site, unique: str, page: Page) -> None:
     expect(details.get_by_role("button", name="Copied", exact=True)).to_be_visible()
     # As in a frame without the right: the older way.
     page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error()); }")
-    curl = copied("Copy curl", "curl command copied")
+    curl = copied("Copy as curl", "curl command copied")
     assert curl == f"curl -H \"Authorization: Bearer $TOKEN\" \\\n  '{site.url}/v1/events/{shown['event_id']}'"
     link = copied("Copy link", "Link copied")
     page.evaluate("() => { document.execCommand = () => false; }")
     details.get_by_role("button", name="Copy JSON").click()
-    refused = details.get_by_text("The browser did not let us copy.")
+    refused = details.get_by_text("The browser blocked copying.")
     expect(refused).to_be_visible()
     assert refused.evaluate("(said) => said.offsetHeight") > 10
     assert_accessible(page)
@@ -261,7 +261,7 @@ def test_filters_and_copies(site: Site, unique: str, page: Page) -> None:
     expect(details.get_by_role("heading", name="login")).to_be_visible()
     assert len(cells(table)) == 3  # the link is to the event, not to the search
 
-    table.get_by_role("button", name="Column Action").click()
+    table.get_by_role("button", name="Column options: Action").click()
     facet = page.locator("auditlane-facet")
     expect(facet.get_by_role("checkbox", name="login")).to_be_visible()
     assert_accessible(page)
@@ -305,16 +305,16 @@ def test_columns_of_ones_own(site: Site, unique: str, page: Page) -> None:
     page.mouse.move(grip["x"] + 64, grip["y"] + 4, steps=4)
     page.mouse.up()
     assert abs(head.evaluate("(head) => head.offsetWidth") - before - 60) <= 2
-    head.get_by_role("button", name="Column Resource").click()
-    page.get_by_role("button", name="Narrower").click()
+    head.get_by_role("button", name="Column options: Resource").click()
+    page.get_by_role("button", name="Narrow").click()
     assert abs(head.evaluate("(head) => head.offsetWidth") - before - 28) <= 2
-    page.get_by_role("button", name="Hide this column").click()
+    page.get_by_role("button", name="Hide column").click()
     wait_until(lambda: "Resource" not in heads())
 
     page.reload()
     wait_until(lambda: heads() == ["Actor", "Time", "Action", "Outcome", "IP address", "User agent"])
     columns.get_by_role("button", name="Columns").click()
-    page.get_by_role("button", name="As your organisation has it").click()
+    page.get_by_role("button", name="Reset to default").click()
     wait_until(lambda: heads() == usual)
 
 
@@ -328,7 +328,7 @@ def test_what_arrives(site: Site, unique: str, page: Page) -> None:
     expect(table.get_by_role("row").nth(1)).to_be_visible()
     switch.click()
     expect(switch).to_have_attribute("aria-checked", "true")
-    expect(page.locator("auditlane-live").get_by_role("status")).to_have_text("Live: following")
+    expect(page.locator("auditlane-live").get_by_role("status")).to_have_text("Live: connected")
     assert_accessible(page)
 
     def happens(*actions: str) -> None:
@@ -399,11 +399,11 @@ def test_pages_that_fail_and_pages_that_take_long(site: Site, unique: str, page:
     page.route("**/v1/events?*", answer)
     page.goto(host_page(site, unique, [{"token": site.token(unique), "address": ""}]))
     table = page.locator("auditlane-table")
-    expect(table.get_by_text("This takes longer than usual.").first).to_be_visible()
+    expect(table.get_by_text("This is taking longer than usual.").first).to_be_visible()
     expect(table.get_by_role("grid")).to_have_attribute("aria-busy", "true")
     assert_accessible(page)
     table.get_by_role("button", name="Cancel").click()
-    expect(table.get_by_text("The search was cancelled.").first).to_be_visible()
+    expect(table.get_by_text("Search cancelled.").first).to_be_visible()
     expect(table.locator(".grid")).not_to_have_class(re.compile("coming"))
     assert_accessible(page)
     table.get_by_role("button", name="Search again").click()
@@ -427,5 +427,5 @@ def test_pages_that_fail_and_pages_that_take_long(site: Site, unique: str, page:
     expect(table.locator(".row").first).to_have_attribute("aria-disabled", "true")  # of the search before
     expect(table.locator(".grid")).to_have_class(re.compile("coming"))
     table.get_by_role("button", name="Cancel").click()
-    expect(table.locator(".whole")).to_contain_text("The search was cancelled.")
+    expect(table.locator(".whole")).to_contain_text("Search cancelled.")
     expect(table.locator(".grid")).not_to_have_class(re.compile("coming"))

@@ -151,20 +151,20 @@ def test_words_and_what_they_may_mean(opened: Opened) -> None:
     counts(page, 2)
     assert asked(page) == {"query": "delet"}
     box(page).fill("docu")
-    page.get_by_role("option", name="begins with docu Action").click()
+    page.get_by_role("option", name="starts with docu Action").click()
     expect(box(page)).to_have_value("action:docu* ")
     box(page).fill("severity:")
     options(page, "Critical 2 events", "at least … >=", "has any value *")
     box(page).fill("occurred_at:")
-    options(page, re.compile(r"^\d{4}-\d\d-\d\d today"), "from … on >=")
+    options(page, re.compile(r"^\d{4}-\d\d-\d\d today"), "from … >=")
     box(page).fill("-action:log")
-    options(page, "begins with log log*")
-    page.get_by_role("option", name="begins with log").click()
+    options(page, "starts with log log*")
+    page.get_by_role("option", name="starts with log").click()
     expect(box(page)).to_have_value("-action:log* ")
     page.get_by_role("button", name="Search", exact=True).click()
-    expect(page.get_by_text("Action does not begin with log")).to_be_visible()
+    expect(page.get_by_text("Action does not start with log")).to_be_visible()
     counts(page, 6)
-    page.get_by_role("button", name="How to search").click()
+    page.get_by_role("button", name="Search help").click()
     assert violations(page, whole_page=True) == []
     page.get_by_role("button", name="Search for severity:>=High").click()
     counts(page, 5)
@@ -211,7 +211,7 @@ def test_a_mistake_is_shown_where_it_is(opened: Opened) -> None:
     page.goto(urlsplit(page.url)._replace(query="query=actr:x&lang=de").geturl())
     expect(said).to_have_text(re.compile(r"Bei Zeichen 1:\s+Ein Feld „actr“ gibt es nicht. Meinten Sie actor\?\s*$"))
     table = page.locator("auditlane-table")
-    expect(table).to_contain_text("Die Suche wurde nicht verstanden")
+    expect(table).to_contain_text("Die Suche ist ungültig")
     expect(table).not_to_contain_text("column")  # where and what is told at the box
 
 
@@ -235,18 +235,18 @@ def test_a_service_that_takes_its_time_can_be_given_up(opened: Opened) -> None:
 def test_chips(opened: Opened) -> None:
     page = opened("?query=action:login%20-outcome:success%20severity:%3E%3DLow%20-ip:*")
     counts(page, 3)
-    chips = page.get_by_role("list", name="Filters in use")
+    chips = page.get_by_role("list", name="Active filters")
     expect(chips.locator(".words")).to_have_text(
-        ["Action is login", "Outcome is not Success", "Severity at least Low", "IP address has no value"]
+        ["Action is login", "Outcome is not Success", "Severity is at least Low", "IP address has no value"]
     )
-    chips.get_by_role("button", name="Remove: Outcome is not Success").focus()
+    chips.get_by_role("button", name="Remove filter: Outcome is not Success").focus()
     page.keyboard.press("Enter")
     assert asked(page)["query"] == "action:login severity:>=Low -ip:*"
-    expect(chips.get_by_role("button", name="Remove: Severity at least Low")).to_be_focused()
+    expect(chips.get_by_role("button", name="Remove filter: Severity is at least Low")).to_be_focused()
     page.keyboard.press("Enter")
     page.keyboard.press("Enter")
     expect(chips.locator(".words")).to_have_text(["Action is login"])
-    expect(chips.get_by_role("button", name="Remove: Action is login")).to_be_focused()
+    expect(chips.get_by_role("button", name="Remove filter: Action is login")).to_be_focused()
     counts(page, 8)
     chips.get_by_role("button", name="Clear all").click()
     expect(chips).to_have_count(0)
@@ -254,55 +254,55 @@ def test_chips(opened: Opened) -> None:
     page.go_back()
     expect(chips.locator(".words")).to_have_text(["Action is login"])
     page.goto(urlsplit(page.url)._replace(query="query=outcome:failure%20OR%20outcome:denied").geturl())
-    expect(page.get_by_role("list", name="Filters in use")).to_contain_text(re.compile(r"Failure\s+or\s+Outcome"))
+    expect(page.get_by_role("list", name="Active filters")).to_contain_text(re.compile(r"Failure\s+or\s+Outcome"))
 
 
 def test_a_time_is_chosen_in_the_zone_that_is_shown(opened: Opened) -> None:
     page = opened()
-    choice = page.get_by_role("button", name=re.compile("^Time: "))
+    choice = page.get_by_role("button", name=re.compile("^Time range: "))
     choice.click()
     page.get_by_role("button", name="Last 7 days", exact=True).click()
     counts(page, 10)
     assert asked(page) == {"range": "7d"}
-    expect(choice).to_have_accessible_name(f"Time: Last 7 days {BERLIN}")
+    expect(choice).to_have_accessible_name(f"Time range: Last 7 days {BERLIN}")
 
     choice.click()
     panel = page.locator("auditlane-range")
-    form = page.get_by_role("form", name="Days and times")
+    form = page.get_by_role("form", name="Custom range")
     expect(form.locator("calendar-month").get_by_role("table")).to_be_visible()
     assert violations(page, whole_page=True) == []
     for end in ("From", "To"):
-        form.get_by_role("group", name=end).get_by_label("Day").fill("2026-03-29")
-    form.get_by_role("button", name="Show this time").click()
+        form.get_by_role("group", name=end).get_by_label("Date").fill("2026-03-29")
+    form.get_by_role("button", name="Apply").click()
     expect(form).to_have_count(0)
     counts(page, 2)
     assert asked(page) == {"from": "2026-03-28T23:00:00Z", "to": "2026-03-29T22:00:00Z"}
-    expect(choice).to_have_accessible_name(f"Time: 29 Mar 2026 {BERLIN}")
+    expect(choice).to_have_accessible_name(f"Time range: 29 Mar 2026 {BERLIN}")
     options(page, "29 Mar 2026, 01:45–03:00: 0 events")  # a quarter of an hour: the clocks skip one
 
     choice.click()
     panel.get_by_role("radio", name="UTC").check()
     expect(form.get_by_role("group", name="From").get_by_label("Time")).to_have_value("23:00")
     expect(choice).to_have_accessible_name(re.compile("28 Mar 2026, 23:00.*UTC$"))
-    form.get_by_role("group", name="To").get_by_label("Day").fill("2026-03-27")
-    form.get_by_role("button", name="Show this time").click()
-    expect(form.get_by_role("alert")).to_have_text("The end is before the beginning.")
-    form.get_by_role("group", name="To").get_by_label("Day").fill("2026-03-28")
+    form.get_by_role("group", name="To").get_by_label("Date").fill("2026-03-27")
+    form.get_by_role("button", name="Apply").click()
+    expect(form.get_by_role("alert")).to_have_text("The end is before the start.")
+    form.get_by_role("group", name="To").get_by_label("Date").fill("2026-03-28")
     form.get_by_role("group", name="To").get_by_label("Time").fill("23:00:00")
-    form.get_by_role("button", name="Show this time").click()
-    expect(form.get_by_role("alert")).to_have_text("The end is the beginning: nothing lies between them.")
+    form.get_by_role("button", name="Apply").click()
+    expect(form.get_by_role("alert")).to_have_text("Start and end are the same.")
     form.locator("calendar-month").get_by_role("button", name=re.compile("30")).click()
     form.locator("calendar-month").get_by_role("button", name=re.compile("31")).click()
     for end, day in (("From", "2026-03-30"), ("To", "2026-03-31")):
-        expect(form.get_by_role("group", name=end).get_by_label("Day")).to_have_value(day)
+        expect(form.get_by_role("group", name=end).get_by_label("Date")).to_have_value(day)
     page.keyboard.press("Escape")
     expect(choice).to_be_focused()
     page.go_back()
-    expect(choice).to_have_accessible_name("Time: Last 7 days UTC")
+    expect(choice).to_have_accessible_name("Time range: Last 7 days UTC")
 
     # All time is chosen from where the newest event is; a link's time that is none is told, until one is chosen.
     page.goto(urlsplit(page.url)._replace(query="query=action:imported&from=garbage").geturl())
-    unread = page.get_by_text("The time in this link was not understood (from=garbage).")
+    unread = page.get_by_text("The time range in this link is invalid (from=garbage).")
     expect(unread).to_be_visible()
     counts(page, 4)
     choice.click()
@@ -330,7 +330,7 @@ def test_all_time_is_chosen_from_where_its_events_are(opened: Opened, site: Site
     assert sent.status == 202
     wait_until(lambda: site.stored(unique) == 3)  # that it was sent is recorded
     page = opened(of=unique)
-    page.get_by_role("button", name=re.compile("^Time: ")).click()
+    page.get_by_role("button", name=re.compile("^Time range: ")).click()
     expect(page.locator("calendar-range").get_by_role("group", name="July 2023")).to_be_visible()
 
 
@@ -339,7 +339,7 @@ def test_the_chart_chooses_a_time(opened: Opened) -> None:
     page = opened(f"?from={day['from']}&to={day['to']}", timezone_id="UTC")
     counts(page, 2)
     keys = page.get_by_role("listbox", name="Events over time")
-    expect(keys).to_have_accessible_name(re.compile(r"2 events, a bar is 15 minutes, at most 1, 29 Mar 2026, 21:30"))
+    expect(keys).to_have_accessible_name(re.compile(r"2 events, 15 minutes per bar, peak of 1: 29 Mar 2026, 21:30"))
     area = page.locator("auditlane-histogram .u-over")
     expect(area).to_be_visible()
     area.hover()
@@ -385,9 +385,9 @@ def test_the_chart_chooses_a_time(opened: Opened) -> None:
     assert part.evaluate(colour) == [31, 95, 208]
     page.emulate_media(color_scheme="dark")
     wait_until(lambda: part.evaluate(colour) == [127, 176, 255])
-    page.get_by_role("button", name="Hide the chart").click()
+    page.get_by_role("button", name="Hide chart").click()
     expect(area).to_have_count(0)
-    page.get_by_role("button", name="Show the chart").click()
+    page.get_by_role("button", name="Show chart").click()
     expect(area).to_be_visible()
 
 
@@ -411,20 +411,20 @@ def test_numbers_lead_to_their_events(opened: Opened) -> None:
     page.get_by_role("button", name=re.compile(r"^Severe, last 7 days\s+5")).click()
     counts(page, 5)
     assert asked(page) == {"query": "severity:>=High", "range": "7d"}
-    page.get_by_role("list", name="Most frequent actions").get_by_role("button", name="document.deleted").click()
+    page.get_by_role("list", name="Top actions").get_by_role("button", name="document.deleted").click()
     counts(page, 2)
     assert asked(page)["query"] == "severity:>=High action:document.deleted"
-    expect(page.get_by_role("list", name="Most active").get_by_role("button")).to_have_text([re.compile("Bob")])
+    expect(page.get_by_role("list", name="Top actors").get_by_role("button")).to_have_text([re.compile("Bob")])
     page.get_by_role("button", name="Clear all").click()
     expect(page.get_by_role("button", name=re.compile(r"^Last 7 days\s+10"))).to_be_visible()
     page.route("**/v1/stats*", lambda route: route.fulfill(status=503, json={"code": "X", "detail": "Away."}))
     page.get_by_role("button", name="Refresh").click()
     notices = page.locator("auditlane-notices")
-    expect(notices).to_contain_text("The log cannot be read right now. What you see may be out of date.")
+    expect(notices).to_contain_text("The log is temporarily unavailable. What you see may be out of date.")
     expect(today).to_be_visible()  # as it was
     box(page).fill("action:imported")
     box(page).press("Enter")
-    expect(page.locator("auditlane-tiles")).to_contain_text("These numbers could not be counted.")
+    expect(page.locator("auditlane-tiles")).to_contain_text("The summary could not be loaded.")
     counts(page, 0)
     page.unroute("**/v1/stats*")
     notices.get_by_role("button", name="Try again").click()
@@ -435,7 +435,7 @@ def test_numbers_lead_to_their_events(opened: Opened) -> None:
 def test_values_are_picked_without_typing(opened: Opened) -> None:
     page = opened()
     page.get_by_role("button", name="Filter", exact=True).click()
-    expect(page.get_by_role("dialog", name="Filter by a field")).to_be_visible()
+    expect(page.get_by_role("dialog", name="Filter by field")).to_be_visible()
     panel = page.locator("auditlane-filter")
     expect(panel.get_by_label("Find a field")).to_be_focused()
     expect(panel.get_by_role("list", name="Metadata").get_by_role("button")).to_have_text(["region"])
@@ -452,12 +452,12 @@ def test_values_are_picked_without_typing(opened: Opened) -> None:
     counts(page, 5)
     assert asked(page) == {"query": "(outcome:failure OR outcome:denied)"}
     expect(values.locator(".value")).to_have_count(4)  # the others can still be picked
-    values.get_by_role("button", name="Leave out Success").click()
+    values.get_by_role("button", name="Exclude Success").click()
     values.get_by_role("checkbox", name=re.compile("Failure")).uncheck()
     assert asked(page)["query"] == "outcome:denied -outcome:success"
     panel.get_by_role("button", name="Done").click()
     expect(page.get_by_role("dialog")).to_have_count(0)
-    expect(page.get_by_role("list", name="Filters in use").locator(".words")).to_have_text(
+    expect(page.get_by_role("list", name="Active filters").locator(".words")).to_have_text(
         ["Outcome is Denied", "Outcome is not Success"]
     )
 
@@ -480,7 +480,7 @@ def test_what_nobody_waits_for_is_given_up(opened: Opened) -> None:
 def test_every_part_is_well_in_both_schemes_and_in_german(opened: Opened, scheme: str) -> None:
     page = opened("?query=action:login%20-outcome:denied&range=7d", color_scheme=scheme)
     counts(page, 8)
-    page.get_by_role("button", name=re.compile("^Time: ")).click()
+    page.get_by_role("button", name=re.compile("^Time range: ")).click()
     expect(page.locator("calendar-month").get_by_role("table")).to_be_visible()
     assert violations(page, whole_page=True) == []
     page.keyboard.press("Escape")
@@ -494,5 +494,5 @@ def test_every_part_is_well_in_both_schemes_and_in_german(opened: Opened, scheme
     options(page, "Actor actor_name")
     assert violations(page, whole_page=True) == []
     page.evaluate("document.querySelector('auditlane-viewer').lang = 'de'")
-    expect(page.get_by_role("list", name="Benutzte Filter")).to_contain_text("Ergebnis ist nicht Verweigert")
-    expect(page.locator("auditlane-histogram .said")).to_have_text("8 Ereignisse, ein Balken ist 3 Stunden")
+    expect(page.get_by_role("list", name="Aktive Filter")).to_contain_text("Ergebnis ist nicht Verweigert")
+    expect(page.locator("auditlane-histogram .said")).to_have_text("8 Ereignisse, 3 Stunden pro Balken")

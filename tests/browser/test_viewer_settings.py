@@ -52,7 +52,7 @@ def open_settings(site: Site, page: Page, token: str, **attributes: str) -> Loca
 def admin(site: Site, page: Page, tenant: str, user: str = "jane", **attributes: str) -> Locator:
     """The same for somebody who may change everything, once it is there."""
     found = open_settings(site, page, site.token(tenant, *ADMIN, user=user), **attributes)
-    expect(found.get_by_role("list", name="Fields in their order")).to_be_visible()
+    expect(found.get_by_role("list", name="Fields in display order")).to_be_visible()
     return found
 
 
@@ -101,7 +101,7 @@ def test_what_is_set_by_keyboard_is_what_the_service_has(site: Site, unique: str
     site.fill(unique, 5)
     settings = admin(site, page, unique)
     expect(settings.get_by_role("heading", level=2)).to_contain_text(unique)
-    preview = settings.get_by_role("region", name="How the table will look").get_by_role("columnheader")
+    preview = settings.get_by_role("region", name="Table preview").get_by_role("columnheader")
     expect(preview).to_have_text(["Time", "Actor", "Action", "Resource", "Outcome", "Severity", "IP address"])
     before = names(site, unique)
     status = settings.locator("> *").locator("[role=status]").last
@@ -109,11 +109,11 @@ def test_what_is_set_by_keyboard_is_what_the_service_has(site: Site, unique: str
     settings.get_by_role("button", name="Move IP address up").focus()
     page.keyboard.press("Enter")
     expect(settings.get_by_role("button", name="Move IP address up")).to_be_focused()
-    expect(status).to_have_text("IP address is now at place 6 of 20")
+    expect(status).to_have_text("IP address moved to position 6 of 20")
     for _ in range(4):
         page.keyboard.press("Alt+ArrowUp")
     expect(settings.get_by_role("button", name="Move IP address up")).to_be_focused()
-    expect(status).to_have_text("IP address is now at place 2 of 20")
+    expect(status).to_have_text("IP address moved to position 2 of 20")
     settings.get_by_role("checkbox", name="Table: Outcome").focus()
     page.keyboard.press("Space")
     name = settings.get_by_role("textbox", name="Name of Resource", exact=True)
@@ -122,11 +122,11 @@ def test_what_is_set_by_keyboard_is_what_the_service_has(site: Site, unique: str
     page.keyboard.type("Thing")
     expect(preview).to_have_text(["Time", "IP address", "Actor", "Action", "Thing", "Severity"])
     bar = settings.get_by_role("region", name="Unsaved changes")
-    expect(bar).to_contain_text("3 changes are not saved")
-    expect(row(settings, "ip")).to_contain_text("not saved")
-    bar.get_by_text("3 changes").click()
+    expect(bar).to_contain_text("3 unsaved changes")
+    expect(row(settings, "ip")).to_contain_text("unsaved")
+    bar.get_by_text("3 unsaved changes").click()
     expect(bar.get_by_role("listitem")).to_have_text(
-        ["Resource: renamed from “Resource” to “Thing”", "Outcome: no column of the table", "Order changed: IP address"]
+        ["Resource: renamed from “Resource” to “Thing”", "Outcome: hidden from the table", "Order changed: IP address"]
     )
     assert_accessible(page, settings)
     assert names(site, unique) == before
@@ -135,7 +135,7 @@ def test_what_is_set_by_keyboard_is_what_the_service_has(site: Site, unique: str
     page.keyboard.press("Enter")
     saved(settings)
     expect(settings.locator(".bar.done")).to_be_focused()
-    expect(row(settings, "ip")).not_to_contain_text("not saved")
+    expect(row(settings, "ip")).not_to_contain_text("unsaved")
     expect(row(settings, "outcome")).to_contain_text("changed for this tenant")
     assert names(site, unique) == [before[0], "ip", *[one for one in before[1:] if one != "ip"]]
     assert field(site, unique, "resource")["displayName"] == "Thing"
@@ -147,7 +147,7 @@ def test_what_is_set_by_keyboard_is_what_the_service_has(site: Site, unique: str
     settings.get_by_role("button", name="Reset Thing to the default").click()
     settings.get_by_role("button", name="Save").click()
     saved(settings)
-    expect(row(settings, "resource")).to_contain_text("standard")
+    expect(row(settings, "resource")).to_contain_text("built-in")
     assert field(site, unique, "resource")["origin"] == "default"
     assert said == []
 
@@ -201,7 +201,7 @@ def test_the_preview_is_the_table_in_the_readers_words_and_the_notice_goes(site:
     settings.get_by_role("checkbox", name="Filter: Ressource", exact=True).uncheck()  # while it is being saved
     sent[0].continue_()
     page.unroute("**/structure")
-    expect(settings.locator("auditlane-settings-bar li")).to_have_text(["Ressource: nicht als Filter angeboten"])
+    expect(settings.locator("auditlane-settings-bar li")).to_have_text(["Ressource: nicht als Filter verfügbar"])
     save.click()
     expect(settings.locator(".bar.done")).to_be_focused()
     assert field(site, unique, "occurred_at")["displayName"] == "Timestamp"
@@ -218,7 +218,7 @@ def test_the_preview_is_the_table_in_the_readers_words_and_the_notice_goes(site:
 
 def test_discarded_and_dragged(site: Site, unique: str, page: Page) -> None:
     settings = admin(site, page, unique)
-    rows = settings.get_by_role("list", name="Fields in their order").get_by_role("listitem")
+    rows = settings.get_by_role("list", name="Fields in display order").get_by_role("listitem")
 
     def order() -> list[str]:
         found: list[str] = rows.evaluate_all("(rows) => rows.slice(0, 4).map((one) => one.dataset.name)")
@@ -241,8 +241,8 @@ def test_discarded_and_dragged(site: Site, unique: str, page: Page) -> None:
     page.mouse.up()
     drag("occurred_at", "action")
     page.mouse.up()
-    expect(settings.locator("[role=status]").last).to_have_text("Time is now at place 3 of 20")
-    expect(settings.get_by_text("1 change is not saved")).to_be_visible()
+    expect(settings.locator("[role=status]").last).to_have_text("Time moved to position 3 of 20")
+    expect(settings.get_by_text("1 unsaved change")).to_be_visible()
     settings.get_by_role("button", name="Discard").click()
     expect(settings.get_by_role("heading", level=2)).to_be_focused()
     assert order() == ["occurred_at", "actor_name", "action", "resource"]
@@ -251,49 +251,49 @@ def test_discarded_and_dragged(site: Site, unique: str, page: Page) -> None:
 
 def test_a_field_is_added_with_rules_changed_removed_and_restored(site: Site, unique: str, page: Page) -> None:
     settings = admin(site, page, unique)
-    settings.get_by_role("button", name="Add a field").click()
-    form = settings.get_by_role("dialog", name="Add a field")
-    expect(form.get_by_label("What people call it")).to_be_focused()
+    settings.get_by_role("button", name="Add field").click()
+    form = settings.get_by_role("dialog", name="Add field")
+    expect(form.get_by_label("Display name")).to_be_focused()
     page.keyboard.type("Order no.")
     name = form.get_by_label("Name in code")
     expect(name).to_have_value("order_no")
     expect(form.get_by_role("region", name="How your service sends it")).to_contain_text('fields={"order_no": "A-17"}')
     expect(form.get_by_role("columnheader").last).to_contain_text("Order no.")
     name.fill("action")
-    expect(form.get_by_text("Every event has a field of this name already.")).to_be_visible()
-    form.get_by_role("button", name="Add the field").click()
+    expect(form.get_by_text("Every event already has a field with this name.")).to_be_visible()
+    form.get_by_role("button", name="Add field").click()
     expect(name).to_be_focused()
     assert_accessible(page, settings)
     name.fill("order_no")
-    form.get_by_label("At most so many characters").fill("20")
-    pattern = form.get_by_label("It must match this pattern")
+    form.get_by_label("Maximum length").fill("20")
+    pattern = form.get_by_label("Pattern")
     pattern.fill("(?i)x")
-    expect(form.get_by_text("Write it without flags")).to_be_visible()
+    expect(form.get_by_text("Remove flags")).to_be_visible()
     pattern.fill("[A-Z")  # only the service knows
-    form.get_by_role("button", name="Add the field").click()
+    form.get_by_role("button", name="Add field").click()
     expect(pattern).to_have_attribute("aria-invalid", "true")
     expect(form.locator("#fault-pattern")).to_contain_text("cannot be used")
     pattern.fill("[A-Z]{2}-[0-9]+")
-    form.get_by_role("button", name="Add the field").click()
+    form.get_by_role("button", name="Add field").click()
     expect(form).to_have_count(0)
     expect(settings.locator("li.added")).to_contain_text("was added.")
     expect(settings.locator("li.added .edit")).to_be_focused()
     expect(settings.locator("li.added")).to_be_in_viewport(ratio=1)
-    expect(row(settings, "order_no")).to_contain_text("Text · this tenant’s field".replace(" · ", ""))
+    expect(row(settings, "order_no")).to_contain_text("Text · added for this tenant".replace(" · ", ""))
     expect(settings.get_by_role("columnheader").last).to_contain_text("Order no.")
     contract = call(site, unique, rest="/fields")
     assert contract["exclusive"] is False
     assert contract["fields"][0]["rules"] == {"maxLength": 20, "pattern": "[A-Z]{2}-[0-9]+"}
 
-    settings.get_by_role("button", name="Change Order no.").click()
-    form = settings.get_by_role("dialog", name="Change “Order no.”")
+    settings.get_by_role("button", name="Edit Order no.").click()
+    form = settings.get_by_role("dialog", name="Edit “Order no.”")
     expect(form.get_by_label("Name in code")).to_be_disabled()
-    form.get_by_label("What it holds").select_option("Choice")
-    form.get_by_label("Values to choose from").fill("eu\nus")
-    form.get_by_label("When an event lacks it").select_option("eu")
+    form.get_by_label("Type").select_option("Choice")
+    form.get_by_label("Allowed values").fill("eu\nus")
+    form.get_by_label("Default value").select_option("eu")
     form.get_by_text("Services that do not know").click()
-    form.get_by_label("Refuse events").check()
-    form.get_by_role("button", name="Save the field").click()
+    form.get_by_label("Reject events").check()
+    form.get_by_role("button", name="Save field").click()
     expect(form).to_have_count(0)
     expect(row(settings, "order_no")).to_contain_text("Choice")
     contract = call(site, unique, rest="/fields")
@@ -302,7 +302,7 @@ def test_a_field_is_added_with_rules_changed_removed_and_restored(site: Site, un
 
     settings.get_by_role("button", name="Remove Order no.").click()
     sure = settings.get_by_role("dialog", name="Remove “Order no.”?")
-    expect(sure).to_contain_text("is kept")
+    expect(sure).to_contain_text("are kept")
     assert_accessible(page, settings)
     sure.get_by_role("button", name="Cancel").click()
     assert "order_no" in names(site, unique)
@@ -312,7 +312,7 @@ def test_a_field_is_added_with_rules_changed_removed_and_restored(site: Site, un
     sure.get_by_role("button", name="Remove").click()
     expect(row(settings, "order_no")).to_have_count(0)
     assert "order_no" not in names(site, unique)
-    expect(settings.get_by_text("1 change is not saved")).to_be_visible()  # of the other field
+    expect(settings.get_by_text("1 unsaved change")).to_be_visible()  # of the other field
     settings.get_by_role("button", name="Restore Order no.").click()
     expect(row(settings, "order_no")).to_be_visible()
     assert field(site, unique, "order_no")["displayName"] == "Order no."
@@ -336,20 +336,20 @@ def test_a_conflict_is_explained_and_resolved(site: Site, unique: str, page: Pag
     mine.get_by_role("checkbox", name="Table: IP address").uncheck()
     mine.get_by_role("checkbox", name="Table: Gone").uncheck()
     mine.get_by_role("button", name="Save").click()
-    note = mine.get_by_role("region", name="Somebody else changed this meanwhile")
+    note = mine.get_by_role("region", name="Someone else has changed these settings")
     expect(note.get_by_role("heading")).to_be_focused()
     expect(note.locator("dl")).to_contain_text("bob@example.com")
     expect(note.locator("dl")).to_contain_text("Deed: renamed from “Action” to “Deed”")
-    expect(note.locator("dl")).to_contain_text("Severity: can be sorted by")
+    expect(note.locator("dl")).to_contain_text("Severity: sortable")
     expect(note.locator("dl")).to_contain_text("Gone: removed")
     expect(note.get_by_role("listitem")).to_have_text(["Deed, name: yours is “What”, theirs is “Deed”"])
     expect(note).to_contain_text("cannot be kept: Gone")
     assert field(site, unique, "ip")["showInTable"] is True  # nothing was saved
     assert_accessible(page, mine)
 
-    note.get_by_role("button", name="Put my changes on top").click()
+    note.get_by_role("button", name="Reapply my changes").click()
     expect(note).to_have_count(0)
-    expect(mine.get_by_text("2 changes are not saved")).to_be_visible()
+    expect(mine.get_by_text("2 unsaved changes")).to_be_visible()
     expect(mine.get_by_role("checkbox", name="Sort: Severity")).to_be_checked()
     mine.get_by_role("button", name="Save").click()
     saved(mine)
@@ -360,7 +360,7 @@ def test_a_conflict_is_explained_and_resolved(site: Site, unique: str, page: Pag
     mine.get_by_role("checkbox", name="Table: IP address").check()
     call(site, unique, "PUT", body={"fields": [{"name": "action", "displayName": "Act"}]}, user="bob@example.com")
     mine.get_by_role("button", name="Save").click()
-    note.get_by_role("button", name="Take theirs, discard mine").click()
+    note.get_by_role("button", name="Keep theirs, discard mine").click()
     expect(mine.get_by_role("textbox", name="Name of Act", exact=True)).to_be_visible()
     expect(mine.get_by_role("button", name="Save")).to_have_count(0)
 
@@ -382,7 +382,7 @@ def test_history(site: Site, unique: str, page: Page) -> None:
     expect(entries.last).to_contain_text("Deed 0 (now “Deed 11”): renamed from “Action” to “Deed 0”")
     settings.get_by_role("checkbox", name="Export: Source").uncheck()
     settings.get_by_role("button", name="Save").click()
-    expect(entries.first).to_contain_text("Source: left out of exports")
+    expect(entries.first).to_contain_text("Source: excluded from exports")
     expect(entries.first).to_contain_text("jane")
     assert_accessible(page, settings)
 
@@ -393,7 +393,7 @@ def test_switched_off_and_on(site: Site, unique: str, page: Page) -> None:
     token = site.token(unique)
     expect(settings.get_by_text("This is the default.")).to_be_visible()
     settings.get_by_role("button", name="Switch off").click()
-    sure = settings.get_by_role("dialog", name="Switch the log off?")
+    sure = settings.get_by_role("dialog", name="Switch off the log?")
     expect(sure).to_contain_text("Events are still recorded")
     expect(sure.get_by_role("button", name="Cancel")).to_be_focused()
     page.keyboard.press("Escape")
@@ -407,11 +407,11 @@ def test_switched_off_and_on(site: Site, unique: str, page: Page) -> None:
     expect(settings.get_by_text("The log is off").first).to_be_visible()
     assert site.request("/v1/events", token).json()["code"] == "AUDIT_LOGS_DISABLED"
     expect(settings.get_by_role("textbox", name="Name of Deed", exact=True)).to_be_visible()
-    expect(settings.get_by_text("1 change is not saved")).to_be_visible()
+    expect(settings.get_by_text("1 unsaved change")).to_be_visible()
     assert_accessible(page, settings)
     settings.get_by_role("button", name="Switch on").click()
     expect(settings.get_by_text("The log is on").first).to_be_visible()
-    expect(settings.get_by_text("Set here, instead of the default.")).to_be_visible()
+    expect(settings.get_by_text("Set for this tenant, instead of the default.")).to_be_visible()
     assert call(site, unique)["enabled"] is True
     settings.get_by_role("button", name="Use the default (on)").click()
     expect(settings.get_by_text("This is the default.")).to_be_visible()
@@ -423,13 +423,13 @@ def test_who_may_only_look_and_who_may_not(site: Site, unique: str, page: Page) 
     call(site, unique, "POST", "/fields", {"name": "own", "displayName": "Own"})
     settings = open_settings(site, page, site.token(unique, Permission.read), lang="de")
     expect(settings.get_by_text("Sie können diese Einstellungen ansehen")).to_be_visible()
-    expect(row(settings, "own")).to_contain_text("Feld dieses Mandanten")
+    expect(row(settings, "own")).to_contain_text("für diesen Mandanten hinzugefügt")
     expect(settings.get_by_role("img", name="Sortieren: Nein").first).to_be_visible()
     for role in ("checkbox", "textbox", "button"):
         expect(settings.get_by_role(role)).to_have_count(0)  # type: ignore[arg-type]
     assert_accessible(page, settings)
     settings = open_settings(site, page, site.token(unique, Permission.export))
-    expect(settings.get_by_role("alert")).to_contain_text("You may not see this")
+    expect(settings.get_by_role("alert")).to_contain_text("You don’t have access")
     assert page.evaluate("told") == ["auditlane-problem"]
     assert_accessible(page, settings)
 
@@ -440,10 +440,10 @@ def test_who_shapes_the_log_is_offered_no_field_and_no_rule(site: Site, unique: 
         call(site, unique, "POST", "/fields", {"name": name, "displayName": name.title(), "rules": {"maxLength": 9}})
     call(site, unique, "DELETE", "/fields/gone")
     settings = open_settings(site, page, site.token(unique, *SHAPER))
-    expect(settings.get_by_role("list", name="Fields in their order")).to_be_visible()
-    expect(settings.get_by_text("whoever has the permission audits:contract")).to_be_visible()
+    expect(settings.get_by_role("list", name="Fields in display order")).to_be_visible()
+    expect(settings.get_by_text("requires the permission audits:contract")).to_be_visible()
     expect(settings.get_by_role("region", name="Removed fields")).to_contain_text("Gone")
-    for label in ("Add a field", "Change Tier", "Remove Tier", "Restore Gone"):
+    for label in ("Add field", "Edit Tier", "Remove Tier", "Restore Gone"):
         expect(settings.get_by_role("button", name=label)).to_have_count(0)
     expect(settings.locator("#add, .edit, .remove, auditlane-settings-form")).to_have_count(0)
     tier = row(settings, "tier")
@@ -457,28 +457,28 @@ def test_who_shapes_the_log_is_offered_no_field_and_no_rule(site: Site, unique: 
     assert (now["displayName"], now["showInTable"]) == ("Level", False)
     assert_accessible(page, settings)
     settings.evaluate("(element) => (element.lang = 'de')")
-    expect(settings.get_by_text("wer die Berechtigung audits:contract hat")).to_be_visible()
+    expect(settings.get_by_text("ist die Berechtigung audits:contract erforderlich")).to_be_visible()
     expect(settings.get_by_role("button", name="Feld hinzufügen")).to_have_count(0)
     site.sign_in(page, unique, *SHAPER)
     page.goto(f"{site.url}/?settings=1")
-    expect(page.get_by_role("list", name="Fields in their order")).to_be_visible()
-    expect(page.get_by_role("button", name="Add a field")).to_have_count(0)
+    expect(page.get_by_role("list", name="Fields in display order")).to_be_visible()
+    expect(page.get_by_role("button", name="Add field")).to_have_count(0)
     assert said == []
 
 
 def test_who_decides_the_contract_alone_adds_fields_and_arranges_none(site: Site, unique: str, page: Page) -> None:
     settings = open_settings(site, page, site.token(unique, Permission.read, Permission.contract))
-    settings.get_by_role("button", name="Add a field").click()
+    settings.get_by_role("button", name="Add field").click()
     form = settings.get_by_role("dialog")
-    form.get_by_label("What people call it").fill("Tier")
-    form.get_by_role("button", name="Add the field").click()
+    form.get_by_label("Display name").fill("Tier")
+    form.get_by_role("button", name="Add field").click()
     expect(row(settings, "tier")).to_contain_text("Tier")
     expect(settings.get_by_role("button", name="Move Tier up")).to_have_count(0)
     expect(settings.get_by_role("checkbox")).to_have_count(0)
-    settings.get_by_role("button", name="Change Tier").click()
-    expect(form.get_by_label("What people call it")).to_be_disabled()
-    form.get_by_label("At most so many characters").fill("9")
-    form.get_by_role("button", name="Save the field").click()
+    settings.get_by_role("button", name="Edit Tier").click()
+    expect(form.get_by_label("Display name")).to_be_disabled()
+    form.get_by_label("Maximum length").fill("9")
+    form.get_by_role("button", name="Save field").click()
     expect(form).to_have_count(0)
     [found] = call(site, unique, rest="/fields")["fields"]
     assert found["rules"] == {"maxLength": 9}
@@ -491,7 +491,7 @@ def test_the_environments_with_its_own_credential(site: Site, page: Page) -> Non
     settings.get_by_role("checkbox", name="Table: Source").check()
     expect(settings.get_by_role("columnheader").last).to_have_text("Source")
     settings.get_by_role("button", name="Switch off").click()
-    expect(settings.get_by_role("dialog")).to_contain_text("Tenants that are set to “on” themselves stay on")
+    expect(settings.get_by_role("dialog")).to_contain_text("Tenants whose own setting is “on” keep access")
     settings.get_by_role("dialog").get_by_role("button", name="Cancel").click()
     settings.get_by_role("button", name="Discard").click()
 
@@ -499,7 +499,7 @@ def test_the_environments_with_its_own_credential(site: Site, page: Page) -> Non
 def test_the_console_hosts_a_tenants(site: Site, unique: str, page: Page) -> None:
     follow(page, site.console_link("olga"))
     page.goto(f"{site.url}/console/settings?tenant={unique}")
-    expect(page.get_by_role("button", name="Add a field")).to_be_visible()
+    expect(page.get_by_role("button", name="Add field")).to_be_visible()
     page.get_by_role("checkbox", name="Table: Outcome").uncheck()
     page.get_by_role("button", name="Save").click()
     saved(page.locator("auditlane-settings"))
@@ -520,8 +520,8 @@ def test_it_cannot_be_read_and_then_can(site: Site, unique: str, page: Page, tro
     page.route("**/structure", fails)
     settings = open_settings(site, page, site.token(unique, *ADMIN))
     alert = settings.get_by_role("alert")
-    cannot = "be reached from this page" if trouble == "unreached" else "be read right now"
-    expect(alert).to_contain_text(f"cannot {cannot}")
+    problem = "cannot be reached from this page" if trouble == "unreached" else "temporarily unavailable"
+    expect(alert).to_contain_text(problem)
     assert_accessible(page, settings)
     page.unroute("**/structure")
     settings.get_by_role("button", name="Try again").click()
@@ -529,7 +529,7 @@ def test_it_cannot_be_read_and_then_can(site: Site, unique: str, page: Page, tro
     box.uncheck()
     page.route("**/structure", fails)
     settings.get_by_role("button", name="Save").click()
-    expect(alert).to_contain_text("Something was not saved")
+    expect(alert).to_contain_text("Your changes could not be saved")
     expect(box).not_to_be_checked()  # it is not lost
     page.unroute("**/structure")
     settings.get_by_role("button", name="Save").click()
@@ -548,15 +548,15 @@ def test_without_the_registry_the_rest_can_be_set(site: Site, unique: str, page:
         ) if route.request.method != "OPTIONS" else route.continue_(),
     )  # fmt: skip
     settings = admin(site, page, unique)
-    settings.get_by_role("button", name="Add a field").click()
+    settings.get_by_role("button", name="Add field").click()
     form = settings.get_by_role("dialog")
-    form.get_by_label("What people call it").fill("Order")
-    form.get_by_role("button", name="Add the field").click()
-    expect(form.get_by_role("alert").first).to_contain_text("Something was not saved")
+    form.get_by_label("Display name").fill("Order")
+    form.get_by_role("button", name="Add field").click()
+    expect(form.get_by_role("alert").first).to_contain_text("Your changes could not be saved")
     expect(form.get_by_label("Name in code")).to_have_value("order")
     form.get_by_role("button", name="Cancel").click()
-    settings.get_by_role("button", name="Change Own").click()
-    expect(form).to_contain_text("cannot be read right now")
+    settings.get_by_role("button", name="Edit Own").click()
+    expect(form).to_contain_text("temporarily unavailable")
     form.get_by_role("button", name="Cancel").click()
     settings.get_by_role("checkbox", name="Table: Own").uncheck()
     settings.get_by_role("button", name="Save").click()
@@ -605,7 +605,7 @@ def test_the_settings_are_a_step_of_the_history_and_leaving_asks_when_something_
     wait_for(page, "document.readyState === 'complete'")
     assert asked == ["beforeunload"]
     page.go_back()
-    sure.get_by_role("button", name="Leave and discard").click()
+    sure.get_by_role("button", name="Discard and leave").click()
     expect(ways).to_be_focused()
     assert page.url == log
     assert field(site, unique, "outcome")["showInTable"] is True
@@ -639,9 +639,9 @@ def test_narrow(site: Site, unique: str, page: Page) -> None:
     assert bar
     assert 0 <= bar["y"] <= 740 - bar["height"]
     assert_accessible(page, settings)
-    settings.get_by_role("button", name="Add a field").click()
+    settings.get_by_role("button", name="Add field").click()
     form = settings.get_by_role("dialog")
-    form.get_by_label("What people call it").fill("Order number")
+    form.get_by_label("Display name").fill("Order number")
     box = form.bounding_box()
     assert box
     assert (box["x"] >= 0, box["x"] + box["width"] <= 360, box["height"] <= 740) == (True, True, True)

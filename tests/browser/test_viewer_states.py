@@ -38,7 +38,7 @@ def assert_accessible(page: Page, viewer: Locator) -> None:
 def all_stays(viewer: Locator) -> None:
     """What was shown is shown, nothing is on its way, and one button asks again."""
     expect(viewer.get_by_role("button", name="Try again")).to_have_count(1)
-    expect(viewer).not_to_contain_text(re.compile("could not be counted|fetch|Bearer|The detail of"))
+    expect(viewer).not_to_contain_text(re.compile("could not be loaded|fetch|Bearer|The detail of"))
     expect(viewer.locator("auditlane-histogram canvas").first).to_be_visible()
     assert viewer.locator("auditlane-problem").count() == 0
     assert viewer.locator(".grid").get_attribute("class").split() == ["grid"]  # type: ignore[union-attr]
@@ -77,7 +77,7 @@ def test_the_shape_of_what_comes_until_it_comes(site: Site, unique: str, page: P
 def test_first_use(site: Site, unique: str, page: Page) -> None:
     said = complaints(page)
     viewer = open_viewer(site, page, unique)
-    first = viewer.get_by_role("region", name="Send the first event")
+    first = viewer.get_by_role("region", name="Send your first event")
     expect(first).to_contain_text(f"“{unique}”")
     expect(first.get_by_role("tabpanel", name="Python")).to_contain_text(f'tenant_id="{unique}"')
     first.get_by_role("tab", name="curl").click()
@@ -86,9 +86,9 @@ def test_first_use(site: Site, unique: str, page: Page) -> None:
     expect(curl).to_contain_text(f"Auditlane-Tenant: {unique}")
     assert_accessible(page, viewer)
 
-    first.get_by_role("button", name="Send a test event").click()
+    first.get_by_role("button", name="Send test event").click()
     expect(first.get_by_role("status")).to_have_text("The test event has arrived.", timeout=30_000)
-    expect(first.get_by_role("button", name="Send a test event")).to_be_focused()
+    expect(first.get_by_role("button", name="Send test event")).to_be_focused()
     expect(viewer.get_by_role("row").filter(has_text="auditlane.test")).to_have_count(1)
     site.emit(event(unique))  # from the tenant's own service: there is nothing left to explain
     expect(first).to_be_hidden(timeout=15_000)
@@ -98,9 +98,9 @@ def test_first_use(site: Site, unique: str, page: Page) -> None:
 
 def test_who_may_not_send_a_test_event_is_not_offered_one(site: Site, unique: str, page: Page) -> None:
     viewer = open_viewer(site, page, unique, Permission.read)
-    first = viewer.get_by_role("region", name="Send the first event")
+    first = viewer.get_by_role("region", name="Send your first event")
     expect(first).to_be_visible()
-    expect(first.get_by_role("button", name="Send a test event")).to_have_count(0)
+    expect(first.get_by_role("button", name="Send test event")).to_have_count(0)
     expect(viewer.get_by_role("button", name="Settings")).to_have_count(0)
     expect(viewer.get_by_role("button", name="Download")).to_have_count(0)
 
@@ -111,13 +111,13 @@ def test_nothing_matches(site: Site, unique: str, page: Page) -> None:
     expect(viewer.get_by_role("row").filter(has_text="login")).to_have_count(1)
     page.goto(page.url + "?query=action:nothing.such&range=1h")
     empty = viewer.locator("auditlane-empty")
-    expect(empty).to_contain_text("No event matches")
+    expect(empty).to_contain_text("No matching events")
     expect(empty).to_contain_text("action:nothing.such")
     expect(empty).to_contain_text("the last hour")
     assert_accessible(page, viewer)
     empty.get_by_role("button", name="Search all time").click()
     expect(empty.get_by_role("button", name="Search all time")).to_have_count(0)
-    empty.get_by_role("button", name="Clear the search").click()
+    empty.get_by_role("button", name="Clear search").click()
     expect(viewer.get_by_role("row").filter(has_text="login")).to_have_count(1)
 
 
@@ -137,18 +137,18 @@ def test_too_many_requests_count_down_and_go_on(site: Site, unique: str, page: P
     page.clock.install()
     page.route("**/v1/session", problem(429, "RATE_LIMITED", **{"Retry-After": "20"}), times=1)
     viewer = open_viewer(site, page, unique)
-    expect(viewer.get_by_role("alert")).to_contain_text("Too many requests at once")
-    expect(viewer).to_contain_text(re.compile(r"Trying again in (20|19) seconds"))
+    expect(viewer.get_by_role("alert")).to_contain_text("Too many requests")
+    expect(viewer).to_contain_text(re.compile(r"Retrying in (20|19) seconds"))
     assert_accessible(page, viewer)
     page.clock.fast_forward(10_000)
-    expect(viewer).to_contain_text(re.compile(r"Trying again in (\d|1\d) seconds"))
+    expect(viewer).to_contain_text(re.compile(r"Retrying in (\d|1\d) seconds"))
     page.clock.run_for(20_000)
     expect(viewer.get_by_role("heading", level=2)).to_contain_text(unique)
 
 
 def test_not_permitted(site: Site, unique: str, page: Page) -> None:
     viewer = open_viewer(site, page, unique, Permission.export)
-    expect(viewer.get_by_role("alert")).to_contain_text("You may not see this")
+    expect(viewer.get_by_role("alert")).to_contain_text("You don’t have access")
     expect(viewer.get_by_role("button", name="Try again")).to_have_count(0)
     assert_accessible(page, viewer)
 
@@ -164,13 +164,13 @@ def test_switched_off_and_on_again(site: Site, unique: str, page: Page) -> None:
     switch(False)
     viewer = open_viewer(site, page, unique, Permission.read)
     expect(viewer.get_by_role("alert")).to_contain_text("Audit logs are switched off")
-    expect(viewer.get_by_role("button", name="Open the settings")).to_have_count(0)
+    expect(viewer.get_by_role("button", name="Open settings")).to_have_count(0)
 
     viewer = open_viewer(site, page, unique)
     expect(viewer.get_by_role("alert")).to_contain_text("Audit logs are switched off")
     assert_accessible(page, viewer)
     came = page.evaluate("[history.length, location.href]")
-    viewer.get_by_role("button", name="Open the settings").click()
+    viewer.get_by_role("button", name="Open settings").click()
     expect(viewer.locator("auditlane-settings")).to_be_visible()
     expect(viewer.get_by_role("button", name="Back to the log")).to_be_focused()
     switch(True)
@@ -206,8 +206,8 @@ def test_without_a_network_what_is_shown_stays_and_it_goes_on_by_itself(site: Si
     for path in paths:
         page.route(path, problem(503, "STORE_UNAVAILABLE", **{"Retry-After": "2"}))
     viewer.get_by_role("button", name="Refresh").click()
-    expect(notices).to_contain_text("The log cannot be read right now. What you see may be out of date.")
-    expect(notices).to_contain_text(re.compile("Trying again in [12] second"))
+    expect(notices).to_contain_text("The log is temporarily unavailable. What you see may be out of date.")
+    expect(notices).to_contain_text(re.compile("Retrying in [12] second"))
     all_stays(viewer)
     site.emit(event(unique, action="signup"))
     for path in paths:
@@ -230,11 +230,11 @@ def test_a_page_that_was_open_during_an_upgrade_offers_to_reload(site: Site, uni
     expect(notice.get_by_role("alert")).to_contain_text("could not be loaded")
     assert_accessible(page, viewer)
     page.unroute("**/static/viewer/chunks/**")
-    notice.get_by_role("button", name="Reload the page").click()
+    notice.get_by_role("button", name="Reload page").click()
     expect(viewer.get_by_role("row").filter(has_text="login")).to_have_count(1)
     expect(notice).to_be_hidden()
     viewer.get_by_role("button", name="Download", exact=True).click()
-    expect(page.get_by_role("dialog", name="Download the log")).to_be_visible()
+    expect(page.get_by_role("dialog", name="Download log")).to_be_visible()
 
 
 def test_a_token_that_ends_is_renewed_once_and_nothing_flickers(site: Site, unique: str, page: Page) -> None:
@@ -276,7 +276,7 @@ def test_a_token_that_nobody_renews(site: Site, unique: str, page: Page) -> None
     wait_until(lambda: page.evaluate("window.expired") == 1)
     page.clock.run_for(16_000)
     notices = viewer.locator("auditlane-notices")
-    expect(notices).to_contain_text("Your session has ended")
+    expect(notices).to_contain_text("Your session has expired")
     all_stays(viewer)
     assert_accessible(page, viewer)
     search = viewer.get_by_role("combobox", name="Search the log")
@@ -284,7 +284,7 @@ def test_a_token_that_nobody_renews(site: Site, unique: str, page: Page) -> None
     search.press("Enter")
     ended = viewer.locator("auditlane-table auditlane-problem")
     wait_until(lambda: page.clock.run_for(1_000) or ended.count() == 1)
-    expect(ended).to_contain_text("Your session has ended")
+    expect(ended).to_contain_text("Your session has expired")
     expect(viewer.get_by_role("button", name="Try again")).to_have_count(1)
     expect(viewer).not_to_contain_text(re.compile("Bearer|Send `"))
     expect(viewer.get_by_role("status").filter(has_text="Loading events")).to_have_count(0)
@@ -300,7 +300,7 @@ def test_a_token_that_had_ended_before_anything_was_shown(site: Site, unique: st
     viewer = page.locator("auditlane-viewer")
     wait_until(lambda: page.evaluate("window.expired") == 1)
     page.clock.run_for(16_000)
-    expect(viewer.get_by_role("alert")).to_contain_text("Your session has ended")
+    expect(viewer.get_by_role("alert")).to_contain_text("Your session has expired")
     assert_accessible(page, viewer)
     viewer.evaluate("(element, token) => (element.token = token)", site.token(unique))
     expect(viewer.get_by_role("heading", level=2)).to_contain_text(unique)
@@ -342,7 +342,7 @@ def test_a_hostile_event_does_nothing(site: Site, unique: str, page: Page) -> No
     assert viewer.locator("img, script, iframe, object, embed, a[href^='javascript']").count() == 0
     assert_accessible(page, viewer)
     viewer.get_by_role("button", name="Download").click()
-    expect(viewer.get_by_role("dialog", name="Download the log")).to_be_visible()
+    expect(viewer.get_by_role("dialog", name="Download log")).to_be_visible()
     assert (dialogs, said) == ([], [])
 
 
@@ -355,7 +355,7 @@ def test_german(site: Site, unique: str, page: Page) -> None:
     shown = viewer.aria_snapshot()
     assert "Spalten" in shown
     viewer.get_by_role("button", name="Herunterladen").click()
-    expect(viewer.get_by_role("dialog", name="Das Log herunterladen")).to_contain_text("Ereignis")
+    expect(viewer.get_by_role("dialog", name="Log herunterladen")).to_contain_text("Ereignis")
     english = (
         r"\b(the|and|of|Search|Download|Settings|Refresh|Filter by|Columns|Time zone|Today|week|events?|All time)\b"
     )
@@ -366,7 +366,7 @@ def test_german(site: Site, unique: str, page: Page) -> None:
         assert note.evaluate("(one) => one.scrollWidth <= one.clientWidth")
     viewer.evaluate("(element) => (element.lang = 'en')")  # in place, without another look at the log
     expect(viewer.get_by_role("heading", level=2)).to_contain_text("Audit log")
-    expect(viewer.get_by_role("dialog", name="Download the log")).to_be_visible()
+    expect(viewer.get_by_role("dialog", name="Download log")).to_be_visible()
 
 
 def test_english_reads_from_the_left_in_a_page_that_reads_from_the_right(site: Site, unique: str, page: Page) -> None:

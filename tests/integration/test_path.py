@@ -38,7 +38,7 @@ def test_an_emitted_event_is_listed_and_exported(stack: Stack, unique: str) -> N
     (listed,) = [json.loads(line) for line in stack.run("events", "--tenant", unique, "--json").stdout.splitlines()]
     assert (listed["event_id"], listed["action"], listed["metadata"]) == (event_id[0], "Login", {"a": "b"})
     rows = list(csv.DictReader(io.StringIO(stack.run("export", "--tenant", unique, "--format", "csv").stdout)))
-    assert [row["Event id"] for row in rows] == [event_id[0]]
+    assert [row["Event ID"] for row in rows] == [event_id[0]]
 
 
 def test_a_posted_event_is_listed_by_its_tenants_key(stack: Stack, unique: str) -> None:

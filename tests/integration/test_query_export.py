@@ -161,8 +161,8 @@ def test_csv_equals_the_list(reader, exporter, formulas):
     assert text.endswith("\r\n")
     header, *found = csv.reader(io.StringIO(text, newline=""), strict=True)
     mark = "'" if formulas == "neutralised" else ""
-    titles = [mark + "=What", "Total (total)", 'A "note", of theirs', "Total (request_id)", "Actor id"]
-    assert header == [*titles, "Description", "IP address", "Before", "Metadata", "Event id"]
+    titles = [mark + "=What", "Total (total)", 'A "note", of theirs', "Total (request_id)", "Actor ID"]
+    assert header == [*titles, "Description", "IP address", "Before", "Metadata", "Event ID"]
     expected = listed(reader, Filter())
     assert len(found) == len(expected) == int(answer.headers["Auditlane-Rows"])
     for cells, one in zip(found, expected, strict=True):

@@ -144,7 +144,7 @@ def test_an_export_goes_on_where_it_broke_off(serve: ServeProcess, tmp_path: Pat
         # Done with, it was removed from the service; another request does not go on with what lies there.
         part.write_bytes(b"of something else")
         assert reader.export(path, format="csv", columns=["event_id"], action="login") == 10_000
-        assert path.read_bytes().startswith(b'"Event id"\r\n')
+        assert path.read_bytes().startswith(b'"Event ID"\r\n')
         for _ in range(2):
             with pytest.raises(KeyboardInterrupt):
                 reader.export(tmp_path / "more", resume=False, progress=gives_up)

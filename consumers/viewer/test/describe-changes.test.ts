@@ -22,24 +22,24 @@ function revision(changes: RevisionChange[], sequence: Revision["sequence"] = nu
 
 describe("a described revision", () => {
   it.each<[RevisionChange[], string[]]>([
-    [[], ["The rules or the default of a field"]],
-    [[{ kind: "switched", field: null, values: { enabled: [null, false] } }], ["Switched the log off"]],
-    [[{ kind: "switched", field: null, values: { enabled: [false, true] } }], ["Switched the log on"]],
-    [[{ kind: "switched", field: null, values: { enabled: [false, null] } }], ["The switch follows the default again"]],
+    [[], ["Rules or default value of a field changed"]],
+    [[{ kind: "switched", field: null, values: { enabled: [null, false] } }], ["Log switched off"]],
+    [[{ kind: "switched", field: null, values: { enabled: [false, true] } }], ["Log switched on"]],
+    [[{ kind: "switched", field: null, values: { enabled: [false, null] } }], ["Log reset to the default for all tenants"]],
     [[{ kind: "added", field: "actor", values: { displayName: [null, "Who"], order: [null, 18] } }], ["Who: added"]],
     [[{ kind: "removed", field: "old", values: { hidden: [null, true], order: [1, 2] } }], ["Old: removed"]],
     [[{ kind: "restored", field: "actor", values: {} }], ["Who: restored"]],
-    [[{ kind: "reset", field: "ip", values: { order: [3, null] } }], ["IP address: as inherited again"]],
+    [[{ kind: "reset", field: "ip", values: { order: [3, null] } }], ["IP address: reset to the default"]],
     [
       [{ kind: "changed", field: "ip", values: { displayName: ["Address", "IP address"], showInTable: [true, false] } }],
-      ["IP address: renamed from “Address” to “IP address” and no column of the table"],
+      ["IP address: renamed from “Address” to “IP address” and hidden from the table"],
     ],
     [
       [
         { kind: "changed", field: "ip", values: { order: [6, 7] } },
         { kind: "changed", field: "gone", values: { displayType: ["AlphaNumeric", "Email"] } },
       ],
-      ["gone: shown as E-mail address", "Order changed: IP address"],
+      ["gone: displayed as Email address", "Order changed: IP address"],
     ],
   ])("%o", (changes, lines) => expect(describeRevision(revision(changes), structure, en)).toEqual(lines));
 
@@ -58,7 +58,7 @@ describe("a described revision", () => {
       expect(lines).toEqual([`Order changed: ${field}`]);
     }
     const reset: RevisionChange = { kind: "reset", field: "ip", values: { order: [9, 6] } };
-    expect(describeRevision(revision([reset], [["ip", "a"], ["a", "ip"]]), structure, en)).toEqual(["IP address: as inherited again"]);
+    expect(describeRevision(revision([reset], [["ip", "a"], ["a", "ip"]]), structure, en)).toEqual(["IP address: reset to the default"]);
   });
 });
 
@@ -75,8 +75,8 @@ describe("described changes", () => {
       en,
     );
     expect(lines).toEqual([
-      "IP address: not offered as a filter",
-      "Who: takes its usual place again",
+      "IP address: not available as a filter",
+      "Who: back in its default position",
       "Order changed: IP address and Who",
     ]);
   });
@@ -86,7 +86,7 @@ describe("described changes", () => {
       "IP address, name: yours is “A”, theirs is “B”",
     );
     expect(describeConflict({ name: "ip", attribute: "showInTable", mine: true, theirs: false }, structure, en)).toContain("yours is Yes, theirs is No");
-    expect(describeConflict({ name: "ip", attribute: "place", mine: 0, theirs: 4 }, structure, en)).toContain("place 1, theirs is place 5");
+    expect(describeConflict({ name: "ip", attribute: "place", mine: 0, theirs: 4 }, structure, en)).toContain("position 1, theirs is position 5");
     expect(labelByName(structure, "nowhere", en)).toBe("nowhere");
   });
 });
@@ -99,7 +99,7 @@ describe("names", () => {
       describeRevision(revision(changes, sequence, labels), structure, en);
     const shown: RevisionChange = { kind: "changed", field: "ip", values: { sortable: [false, true] } };
     expect(told([renamed("actor", "Doer", "Who")], {})).toEqual(["Who: renamed from “Doer” to “Who”"]);
-    expect(told([shown], { ip: "From" })).toEqual(["From (now “IP address”): can be sorted by"]);
+    expect(told([shown], { ip: "From" })).toEqual(["From (now “IP address”): sortable"]);
     expect(told([renamed("actor", "Person", "Doer")], { actor: "Doer" })).toEqual([
       "Doer (now “Who”): renamed from “Person” to “Doer”",
     ]);

@@ -55,10 +55,10 @@ _WITHOUT_DETAILS: Final = {
 }
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _TITLES: Final = {
-    403: N_("You may not see this"),
-    404: N_("This is not there"),
-    429: N_("Too many requests at once"),
-    503: N_("The service cannot answer right now"),
+    403: N_("Access denied"),
+    404: N_("Not found"),
+    429: N_("Too many requests"),
+    503: N_("The service is temporarily unavailable"),
 }
 
 
@@ -269,18 +269,18 @@ def _page(request: Request, problem: Problem, headers: Mapping[str, str] | None)
     words, kept = catalogue_for(request), dict(headers or {})
     small = f"{problem.code} · {problem.request_id}"
     if problem.status != HTTPStatus.UNAUTHORIZED:
-        usual = N_("Something went wrong") if problem.status >= 500 else N_("This request was not understood")
+        usual = N_("Something went wrong") if problem.status >= 500 else N_("Invalid request")
         title = words.gettext(_TITLES.get(problem.status, usual))
         told = f"{problem.detail} {problem.fix or ''}"
-        return page(request, title, "", small, told=told, status=problem.status, headers=kept)
+        return page(request, title, "", small, detail=told, status=problem.status, headers=kept)
     kept.pop("WWW-Authenticate", None)  # some browsers would prompt for a password
-    text = words.gettext("Get a new link where you got the last one. Each works once, within a few minutes.")
+    text = words.gettext("Get a new link from where you got the last one. Each link works once, within a few minutes.")
     if request.url.path == DOWNLOAD_PATH:
-        text = words.gettext("Ask for the file again where you got this link.")
+        text = words.gettext("Request the file again where you got this link.")
     if request.url.path in ("/enter", DOWNLOAD_PATH):
         title = words.gettext("This link no longer works")
     elif problem.code == TokenExpired.code:
-        title = words.gettext("Your session has ended")
+        title = words.gettext("Your session has expired")
     else:
-        title = words.gettext("You need a link to see this page")
+        title = words.gettext("You need a link to open this page")
     return page(request, title, text, small, status=problem.status, headers=kept)

@@ -95,18 +95,18 @@ DEFAULT_FIELDS: Final = tuple(
             ("severity", "Severity", DisplayType.Severity, True, False),
             ("ip", "IP address", DisplayType.IpAddress, True, False),
             ("description", "Description", DisplayType.AlphaNumeric, False, False),
-            ("actor_id", "Actor id", DisplayType.AlphaNumeric, False, False),
+            ("actor_id", "Actor ID", DisplayType.AlphaNumeric, False, False),
             ("actor_type", "Actor type", DisplayType.AlphaNumeric, False, False),
             ("on_behalf_of", "On behalf of", DisplayType.AlphaNumeric, False, False),
-            ("resource_id", "Resource id", DisplayType.AlphaNumeric, False, False),
+            ("resource_id", "Resource ID", DisplayType.AlphaNumeric, False, False),
             ("user_agent", "User agent", DisplayType.AlphaNumeric, False, False),
-            ("request_id", "Request id", DisplayType.AlphaNumeric, False, False),
+            ("request_id", "Request ID", DisplayType.AlphaNumeric, False, False),
             ("source", "Source", DisplayType.AlphaNumeric, False, False),
             ("before", "Before", DisplayType.Json, False, False),
             ("after", "After", DisplayType.Json, False, False),
             ("metadata", "Metadata", DisplayType.Json, False, False),
-            ("provenance", "Received through", DisplayType.AlphaNumeric, False, False),
-            ("provenance_id", "Client or topic", DisplayType.AlphaNumeric, False, False),
+            ("provenance", "Received via", DisplayType.AlphaNumeric, False, False),
+            ("provenance_id", "Received from", DisplayType.AlphaNumeric, False, False),
         )
     )
 )

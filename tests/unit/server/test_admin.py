@@ -155,7 +155,7 @@ def test_workers_are_up_while_every_partition_is_assigned():
     assert parts.workers(lag("a", "b")).state == "up"
     behind = parts.workers(lag("a", "a", behind=2))
     assert (behind.state, behind.detail) == ("up", "1 member, 4 messages behind, the oldest 2.5 s old")
-    assert "Nobody works on 1 partition." in str(parts.workers(lag("a", "", behind=2)).problem)
+    assert "No worker is assigned to 1 partition." in str(parts.workers(lag("a", "", behind=2)).problem)
     assert "no member" in str(parts.workers(lag("", "")).problem)
 
 
@@ -164,7 +164,7 @@ def test_a_range_that_fails_makes_the_workers_stale():
     found.partitions[1].failing_s, found.partitions[1].error = 75.0, "t[1]:0-9: ClickHouse: too many parts"
     part = parts.workers(found)
     assert part.state == "stale"
-    assert part.problem == "audit.events[1] has not got on for 75.0 s: t[1]:0-9: ClickHouse: too many parts"
+    assert part.problem == "audit.events[1] has made no progress for 75.0 s: t[1]:0-9: ClickHouse: too many parts"
 
 
 # Bounded waiting

@@ -145,23 +145,23 @@ def test_the_board_shows_rates_lag_and_lost_offsets(served):
     assert answer.status == 200, answer.data
     html = answer.data.decode()
     for shown in (
-        "72.0</strong> events a second",
+        "72.0</strong> events per second",
         "4,321",
         "5,000",
         "2 min",
         "7 deleted before they were read",
-        "nobody",
+        ">none</td>",
         "1,234",
     ):
         assert shown in html
-    assert "10 of 20 records are read" in html
+    assert "10 of 20 records read" in html
     sections = re.findall(r'<section id="(\w+)"', html)
     assert sections == ["overview", "tenants", "rate", "lag", "letters", "parts"]
     short = html[html.index('id="overview"') : html.index('id="tenants"')]
     for shown in (
-        ">kafka</strong> not up",
+        ">kafka</strong> unhealthy",
         ">72.0</strong> events",
-        ">5,000</strong> behind",
+        ">5,000</strong> messages behind",
         ">1,234</strong> dead letters",
     ):
         assert shown in short
@@ -182,12 +182,12 @@ def test_the_board_in_german(served, told):
         for shown in (
             "72,0</strong> Ereignisse pro Sekunde",
             "4.321",
-            "5.000</strong> Nachrichten im Rückstand, die älteste seit 2 min",
+            "5.000</strong> Nachrichten im Rückstand, die älteste 2 min alt",
             "7 gelöscht, bevor sie gelesen wurden",
-            "niemand",
-            ">1.234</strong> abgewiesene Nachrichten",
+            ">keines</td>",
+            ">1.234</strong> abgelehnte Nachrichten",
             "31.01.2026 13:45:00",
-            ">gestört</td>",
+            ">ausgefallen</td>",
             "3 Subjects",
             "15 Minuten",
             'data-pause="Anhalten"',
@@ -200,7 +200,8 @@ def test_the_board_in_german(served, told):
     assert '<input type="hidden" name="lang" value="de">' in html
     told.away = True
     away = served.request("/console?lang=de", cookie=cookie).data.decode()
-    assert 'Das kann gerade nicht gezeigt werden. <span lang="en">The brokers did not answer.</span>' in away
+    assert "Dieser Abschnitt ist vorübergehend nicht verfügbar." in away
+    assert '<span lang="en">The brokers did not answer.</span>' in away
     settings = served.request("/console/settings?tenant=acme&lang=de", cookie=cookie).data.decode()
     assert 'Einstellungen des Mandanten <span class="tenant">acme</span>' in settings
     assert 'href="/console?lang=de"' in settings
@@ -209,12 +210,12 @@ def test_the_board_in_german(served, told):
 def test_message_pages_in_german(served):
     german = {"accept": "text/html", "accept_language": "de"}
     stranger = served.request("/console", **german).data.decode()
-    assert "Für die Konsole braucht es einen Link" in stranger
+    assert "Zum Öffnen der Konsole benötigen Sie einen Link" in stranger
     assert "auditlane token --console" in stranger
     for path, said in (
         ("/enter?code=x", "Dieser Link gilt nicht mehr"),
-        ("/nothing", "Das gibt es nicht"),
-        ("/enter", "Diese Anfrage wurde nicht verstanden"),
+        ("/nothing", "Nicht gefunden"),
+        ("/enter", "Ungültige Anfrage"),
     ):
         answer = served.request(path, **german)
         html = answer.data.decode()
@@ -222,7 +223,7 @@ def test_message_pages_in_german(served):
         assert said in html
         assert "Accept-Language" in answer.headers["vary"]
     left = served.request("/leave", method="POST", **german).data.decode()
-    assert "Sie haben die Seite verlassen" in left
+    assert "Sie sind abgemeldet" in left
     assert '<p lang="en">There is no route /nothing.' in served.request("/nothing", **german).data.decode()
     assert served.request("/nothing", accept_language="de").json()["detail"] == "There is no route /nothing."
 
@@ -244,7 +245,7 @@ def test_a_part_that_is_away_hides_nothing_of_the_others(served, told):
     told.away = True
     html = served.request("/console", cookie=entered(served)).data.decode()
     assert "The brokers did not answer." in html
-    assert "</strong> behind" not in html  # nor in the summary
+    assert "</strong> messages behind" not in html  # nor in the summary
     assert "1,000,000" in html
 
 

@@ -38,7 +38,7 @@ def test_every_view_is_closed(served, path):
 
 def test_the_page_reports_disabled_logs(served):
     page = served.request("/plain", served.viewer_token("globex"), accept="text/html").data.decode()
-    assert "Audit logs are off" in page
+    assert "Audit logs are switched off" in page
     assert "still recorded" in page
 
 

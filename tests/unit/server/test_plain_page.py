@@ -117,7 +117,7 @@ def test_hostile_filters_stay_text():
     status, html, _ = get(Told([]), path)
     assert status == 200
     assert "<script" not in html
-    assert "No event matches" in html
+    assert "No matching events" in html
 
 
 def test_no_events_yet_says_how_to_emit_one():
@@ -156,7 +156,7 @@ def test_the_page_in_german():
 def test_a_problem_in_german_with_the_text_of_the_api():
     status, html, _ = get(Told([]), "/plain?from=yesterday", **{"Accept-Language": "de"})
     assert status == 400
-    assert "Die Suche wurde nicht verstanden" in html
+    assert "Die Suche ist ungültig" in html
     assert re.search(r'<p lang="en">[^<]*is not a time', html.replace("&#39;", "'"))
 
 

@@ -392,7 +392,7 @@ def test_a_browser_gets_pages_and_a_program_gets_json(served):
     problem(served.request("/v1/events", **HTML), 401, "UNAUTHENTICATED")
     # A person follows the link to a download after the session has ended.
     download = served.request("/v1/export?format=csv", cookie=expired, sec_fetch_mode="navigate", **HTML)
-    assert "Your session has ended" in download.data.decode()
+    assert "Your session has expired" in download.data.decode()
 
 
 def test_what_an_error_page_repeats_is_escaped(served):

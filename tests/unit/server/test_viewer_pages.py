@@ -217,7 +217,7 @@ def test_with_a_build_the_plain_page_leads_to_the_viewer(served):
     assert "make viewer" not in html
 
 
-@pytest.mark.parametrize(("path", "said"), [("/", "Verlassen"), ("/embed", "in einer anderen gezeigt")])
+@pytest.mark.parametrize(("path", "said"), [("/", "Abmelden"), ("/embed", "in eine andere eingebettet")])
 def test_words_around_it_are_in_the_browsers_language_or_the_one_named(served, path, said):
     by_browser = served.request(path, accept_language="de", **cookie(served))
     named = served.request(f"{path}?lang=de", accept_language="en", **cookie(served))
@@ -236,6 +236,6 @@ def test_the_signed_out_page_is_in_the_readers_language(served, path):
     german = served.request(path, accept="text/html", accept_language="de-AT,de;q=0.9,en;q=0.5")
     assert german.status == 401
     assert '<html lang="de">' in german.data.decode()
-    assert "Für diese Seite braucht es einen Link" in german.data.decode()
+    assert "Zum Öffnen dieser Seite benötigen Sie einen Link" in german.data.decode()
     assert "Accept-Language" in german.headers["vary"]
-    assert "A link is needed to see this page" in served.request(path, accept="text/html").data.decode()
+    assert "You need a link to open this page" in served.request(path, accept="text/html").data.decode()

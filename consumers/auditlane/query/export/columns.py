@@ -13,7 +13,7 @@ from auditlane.store.structure_cache import Structure
 
 # Of every event, whatever the structure lists: what it is, whose, and when it came. Given only when they are named.
 _IDENTITY: Final = {
-    "event_id": "Event id",
+    "event_id": "Event ID",
     "tenant_id": "Tenant",
     "ingested_at": "Ingested",
     "content_hash": "Content hash",

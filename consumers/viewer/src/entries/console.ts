@@ -46,7 +46,7 @@ async function refresh(): Promise<void> {
     const fresh = board.getElementById(section.id);
     if (fresh) update(section, fresh);
   }
-  say(texts["seen"]?.replace("{time}", new Date().toLocaleTimeString(document.documentElement.lang)));
+  say(texts["updated"]?.replace("{time}", new Date().toLocaleTimeString(document.documentElement.lang)));
 }
 
 /** Runs one refresh at a time; the next is scheduled when it ends. */
@@ -69,7 +69,7 @@ function stop(): void {
 
 function toggle(): void {
   paused = !paused;
-  button.textContent = (paused ? texts["goOn"] : texts["pause"]) ?? "";
+  button.textContent = (paused ? texts["resume"] : texts["pause"]) ?? "";
   if (paused) stop();
   else void run();
 }
@@ -77,7 +77,7 @@ function toggle(): void {
 const fresh = document.createElement("div");
 fresh.className = "fresh";
 status.className = "quiet";
-say(texts["renewed"]);
+say(texts["refreshes"]);
 button.textContent = texts["pause"] ?? "";
 button.className = "button";
 button.addEventListener("click", toggle);

@@ -49,7 +49,7 @@ function post(type: string): void {
 }
 
 function notes(which = ""): HTMLElement[] {
-  return [...main.querySelectorAll<HTMLElement>("[data-said]")].filter((element) => !which || element.dataset["said"] === which);
+  return [...main.querySelectorAll<HTMLElement>("[data-note]")].filter((element) => !which || element.dataset["note"] === which);
 }
 
 window.addEventListener("message", (event: MessageEvent<unknown>) => {

@@ -131,7 +131,7 @@ export class AuditlaneSettings extends LitElement {
         .imports=${settings.lazyImports}
       ></auditlane-stale-bundle-notice>
       ${settings.conflict ? html`<auditlane-settings-conflict></auditlane-settings-conflict>` : nothing}
-      ${settings.saveProblem ? problemNote(settings.saveProblem, text, null, text.settings.lost) : nothing}
+      ${settings.saveProblem ? problemNote(settings.saveProblem, text, null, text.settings.saveFailed) : nothing}
       <auditlane-settings-switch></auditlane-settings-switch>
       <auditlane-settings-fields></auditlane-settings-fields>
       <auditlane-settings-preview></auditlane-settings-preview>
@@ -148,9 +148,9 @@ export class AuditlaneSettings extends LitElement {
     const { changedBy, changedAt } = loaded!.structure;
     const [before, after] = words.lastChanged(visible(changedBy), "\0").split("\0");
     return html`<header part="header">
-      <h2 tabindex="-1">${words.title}<span class="tenant">${tenant ?? words.everybody}</span></h2>
+      <h2 tabindex="-1">${words.title}<span class="tenant">${tenant ?? words.allTenants}</span></h2>
       <p class="quietly">
-        ${tenant === null ? html`${words.everybodyLead}<br />` : nothing}
+        ${tenant === null ? html`${words.allTenantsLead}<br />` : nothing}
         ${changedAt ? html`${before}${relativeTime(changedAt, language)}${after}` : words.neverChanged}
       </p>
     </header>`;

@@ -88,7 +88,7 @@ export class ConflictNotice extends SettingsElement {
     const label = (names: string[]): string => this.text.list(names.map(labelOf));
     const lines = describeChanges(remote.changes, latest.structure, text);
     if (remote.added.length) lines.push(words.added(label(remote.added)));
-    if (remote.removed.length) lines.push(words.taken(label(remote.removed)));
+    if (remote.removed.length) lines.push(words.removed(label(remote.removed)));
     if (remote.enabled !== null) lines.push(remote.enabled ? words.on : words.off);
     return [this.renderEntry(words.environment, lines)];
   }

@@ -122,7 +122,7 @@ export class FieldForm extends SettingsElement {
           </div>
           ${formPreview({ form: this.form, fields: draft?.fields ?? [], events: sample, tenant, cellContext })}
         </div>
-        ${this.problem ? problemNote(this.problem, this.settings.text, null, this.settings.text.settings.lost) : nothing}
+        ${this.problem ? problemNote(this.problem, this.settings.text, null, this.settings.text.settings.saveFailed) : nothing}
         <p class="bad" role="alert">${this.messages[""] ?? nothing}</p>
         <div class="feet">
           <button type="button" @click=${() => this.dialog.close()}>${this.canSubmit ? this.text.cancel : this.text.close}</button>
@@ -141,7 +141,7 @@ export class FieldForm extends SettingsElement {
     return html`
       ${textInput({ ...this.inputFor("displayName", words.displayName, words.displayNameHint), disabled: !this.canRename }, { maxlength: 200 })}
       ${textInput({ ...this.inputFor("name", words.name, words.nameHint), disabled: !this.isNew }, { maxlength: 100, code: true })}
-      ${this.inheritsRules ? html`<p class="quietly">${words.theirs}</p>` : nothing}
+      ${this.inheritsRules ? html`<p class="quietly">${words.inherited}</p>` : nothing}
       ${this.rulesKnown ? this.renderType() : html`<p class="quietly">${words.noRules}</p>`}
     `;
   }

@@ -68,7 +68,7 @@ export class FieldList extends SettingsElement {
           <div>
             <h3 id="title">${words.title}</h3>
             <p class="quietly">${words.lead}</p>
-            ${canConfigure && !canEditContract ? html`<p class="quietly small">${words.decided}</p>` : nothing}
+            ${canConfigure && !canEditContract ? html`<p class="quietly small">${words.contractNote}</p>` : nothing}
           </div>
           ${canEditContract
             ? html`<button id="add" class="primary" @click=${() => this.openForm("")}>${icon("plus")}${words.add}</button>`
@@ -229,9 +229,9 @@ export class FieldList extends SettingsElement {
 
   private async removeField(field: Field, label: string): Promise<void> {
     const words = this.text.removed;
-    const lines = [words.sureLead, words.sureKept];
-    if (this.settings.tenant === null) lines.push(words.sureAll);
-    if (!(await this.confirm.ask({ title: words.sure(label), lines, confirm: words.doIt }))) return;
+    const lines = [words.confirmLead, words.confirmKept];
+    if (this.settings.tenant === null) lines.push(words.confirmAll);
+    if (!(await this.confirm.ask({ title: words.confirmTitle(label), lines, confirm: words.confirm }))) return;
     if (await this.settings.remove(field.name)) this.renderRoot.querySelector<HTMLElement>("#add")?.focus();
   }
 

@@ -42,7 +42,7 @@ export class SwitchCard extends SettingsElement {
 
   private describeOrigin({ tenant, enabled }: Structure): string {
     const words = this.text.switch;
-    if (enabled === null) return tenant === null ? words.usual : words.inherits;
+    if (enabled === null) return tenant === null ? words.builtIn : words.inherits;
     return tenant === null ? words.ownAll : words.own;
   }
 
@@ -62,9 +62,9 @@ export class SwitchCard extends SettingsElement {
 
   private async switchTo(enabled: boolean | null, effective: boolean): Promise<void> {
     const words = this.text.switch;
-    const lead = this.settings.tenant === null ? words.sureLeadAll : words.sureLead;
+    const lead = this.settings.tenant === null ? words.confirmLeadAll : words.confirmLead;
     const goesOff = !effective && this.settings.loaded?.structure.effectiveEnabled;
-    const sure = !goesOff || (await this.confirm.ask({ title: words.sure, lines: [lead, words.sureStill], confirm: words.doIt }));
+    const sure = !goesOff || (await this.confirm.ask({ title: words.confirmTitle, lines: [lead, words.confirmNote], confirm: words.confirm }));
     if (!sure || !(await this.settings.switchTo(enabled))) return;
     await this.updateComplete;
     if (!this.shadowRoot?.activeElement) this.renderRoot.querySelector<HTMLElement>("#turn")?.focus();

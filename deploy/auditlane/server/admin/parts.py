@@ -36,13 +36,13 @@ def kafka(settings: Settings) -> PartHealth:
     try:
         found = admin(settings).list_topics(timeout=ASK_S)
     except KafkaException as error:
-        problem = localized("Kafka does not answer: %(reason)s.", reason=error.args[0].str())
+        problem = localized("Kafka is not responding: %(reason)s.", reason=error.args[0].str())
         return PartHealth(name="kafka", state="away", problem=problem)
     except AuditlaneError as error:
         return PartHealth(name="kafka", state="away", problem=str(error))
     missing = [name for name in (settings.topic, settings.dead_letter_topic) if name not in found.topics]
     if missing:
-        problem = localized("There is no topic %(names)s. Run `auditlane init`.", names=", ".join(missing))
+        problem = localized("Topic not found: %(names)s. Run `auditlane init`.", names=", ".join(missing))
         return PartHealth(name="kafka", state="away", problem=problem)
     brokers = counted("%(count)s broker", "%(count)s brokers", len(found.brokers))
     return PartHealth(name="kafka", state="up", detail=LocalizedText(brokers))
@@ -58,7 +58,7 @@ def registry(settings: Settings) -> PartHealth:
     except AuditlaneError as error:
         return PartHealth(name="registry", state="away", problem=str(error))
     if base_subject(settings.topic) not in subjects:
-        problem = localized("There is no subject %(name)s. Run `auditlane init`.", name=base_subject(settings.topic))
+        problem = localized("Subject not found: %(name)s. Run `auditlane init`.", name=base_subject(settings.topic))
         return PartHealth(name="registry", state="away", problem=problem)
     known = counted("%(count)s subject", "%(count)s subjects", len(subjects))
     return PartHealth(name="registry", state="up", detail=LocalizedText(known))
@@ -75,15 +75,17 @@ def workers(lag: Lag) -> PartHealth:
         detail.append(Phrase(N_("the oldest %(age)s s old"), values={"age": lag.age_s}))
     if lag.abandoned or not members:
         unassigned = counted(
-            "Nobody works on %(count)s partition.", "Nobody works on %(count)s partitions.", lag.abandoned
+            "No worker is assigned to %(count)s partition.",
+            "No worker is assigned to %(count)s partitions.",
+            lag.abandoned,
         )
-        problem = LocalizedText(unassigned) if lag.abandoned else localized("The group has no member.")
+        problem = LocalizedText(unassigned) if lag.abandoned else localized("The consumer group has no members.")
         return PartHealth(name="workers", state="away", detail=LocalizedText(*detail), problem=problem)
     failing = [partition for partition in lag.partitions if partition.failing_s is not None]
     if failing:
         slowest = max(failing, key=lambda partition: partition.failing_s or 0.0)
         problem = localized(
-            "%(partition)s has not got on for %(seconds)s s: %(reason)s",
+            "%(partition)s has made no progress for %(seconds)s s: %(reason)s",
             partition=f"{slowest.topic}[{slowest.partition}]",
             seconds=float(slowest.failing_s or 0.0),
             reason=slowest.error,
@@ -122,9 +124,11 @@ def trail(sink: ServiceAuditSink) -> PartHealth:
     if sink.waiting is None:
         return PartHealth(name="trail", state="off", problem=sink.problem or None)
     state: Literal["up", "stale"] = "stale" if sink.problem else "up"
-    waiting = LocalizedText(counted("%(count)s event to emit", "%(count)s events to emit", sink.waiting))
+    waiting = LocalizedText(
+        counted("%(count)s event waiting to be emitted", "%(count)s events waiting to be emitted", sink.waiting)
+    )
     return PartHealth(name="trail", state=state, detail=waiting, problem=sink.problem or None)
 
 
 def _not_set(variable: str) -> LocalizedText:
-    return localized("%(variable)s is not set where `serve` runs.", variable=variable)
+    return localized("%(variable)s is not set for `auditlane serve`.", variable=variable)

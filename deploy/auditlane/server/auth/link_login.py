@@ -59,7 +59,7 @@ async def show_button(request: Request, code: Code, services: AppServices) -> Re
     )
     if leads_to is Page.embed:
         form += f'<script src="{SCRIPT_PATH}" defer></script>'
-    return page(request, title, words.gettext("This link works once."), form=form)
+    return page(request, title, words.gettext("This link works only once."), form=form)
 
 
 async def enter(
@@ -93,8 +93,8 @@ async def leave(request: Request, services: AppServices) -> Response:
     """Delete the session cookie. The token in it expires after its short lifetime."""
     require_not_cross_site(request)  # another site could sign the visitor out
     words = catalogue_for(request)
-    text = words.gettext("To come back, get a new link where you got the last one.")
-    answer = page(request, words.gettext("You have left"), text)
+    text = words.gettext("To sign in again, get a new link from where you got the last one.")
+    answer = page(request, words.gettext("You are signed out"), text)
     services.authenticator.cookies.drop(request, answer)
     return answer
 

@@ -1,4 +1,4 @@
-"""All HTML: the plain log, the viewer's shell, the console and single messages.
+"""All HTML: the plain log, the viewer's shell, the console and message pages.
 
-Templates, static files (the viewer's build among them) and the catalogue of texts are beside the modules.
+Templates, static files (including the viewer's build) and the catalogue of texts are in subfolders.
 """

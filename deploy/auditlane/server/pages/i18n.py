@@ -1,6 +1,6 @@
-"""The languages of our own pages: which one a request asks for, its texts, its numbers and its times.
+"""Languages of the server's pages: negotiation, texts, number and time formats.
 
-English is in the code, each text its own key; the other languages are `locale/<language>.po` beside this module.
+English texts are in the code and serve as keys; other languages are in `locale/<language>.po` beside this module.
 """
 
 from __future__ import annotations
@@ -20,41 +20,41 @@ from fastapi import Request
 
 from auditlane.runtime.accept_header import by_preference
 
-# The first is what texts are written in. Times stand below one another, so that all of a language have one width.
+# The first language is the one of the code. Times are listed below one another, so their width is constant.
 _DAYS: Final = {"en": "%Y-%m-%d", "de": "%d.%m.%Y"}
 LANGUAGES: Final = tuple(_DAYS)
 
 
 class Catalogue:
-    """One language. Values are named in a text: `%(name)s`."""
+    """The texts and formats of one language. Texts refer to values by name: `%(name)s`."""
 
     def __init__(self, language: str, texts: NullTranslations) -> None:
         self.language = language
         self.texts = texts
 
     def gettext(self, text: str, **values: Any) -> str:
-        """The text with these values."""
+        """Return the translated text with these values."""
         return self.texts.gettext(text) % values
 
     def ngettext(self, one: str, other: str, count: int, **values: Any) -> str:
-        """The text for that many; `%(count)s` in it is the count as the language writes it."""
+        """Return the singular or plural text; `%(count)s` defaults to the formatted count."""
         return self.texts.ngettext(one, other, count) % ({"count": self.number(count)} | values)
 
     def number(self, value: float, digits: int = 0) -> str:
-        """Rounded to so many digits behind the point: 1,234.5 or 1.234,5."""
+        """Format a number with `digits` decimals: 1,234.5 or 1.234,5."""
         pattern = "#,##0" + ("." + "0" * digits if digits else "")
         return format_decimal(value, format=pattern, locale=self.language)
 
     def day(self, text: str) -> str:
-        """The UTC day of a time in RFC 3339."""
+        """Format the UTC date of an RFC 3339 time."""
         return self._time(text, _DAYS[self.language])
 
     def clock(self, text: str) -> str:
-        """Its time of day, to the second."""
+        """Format the UTC time of day of an RFC 3339 time, to the second."""
         return self._time(text, "%H:%M:%S")
 
     def moment(self, text: str) -> str:
-        """Both."""
+        """Format the UTC date and time of day of an RFC 3339 time."""
         return f"{self.day(text)} {self.clock(text)}"
 
     def _time(self, text: str, form: str) -> str:
@@ -62,33 +62,33 @@ class Catalogue:
 
 
 def N_(text: str) -> str:  # noqa: N802 - gettext's own name for it
-    """Mark a text that is translated where it is told."""
+    """Mark a text for extraction; it is translated where it is rendered."""
     return text
 
 
 @cache
 def catalogues() -> Mapping[str, Catalogue]:
-    """The catalogues by language."""
+    """Return the catalogues by language."""
     return {one: Catalogue(one, _texts(one)) for one in LANGUAGES}
 
 
 def catalogue_for(request: Request) -> Catalogue:
-    """The catalogue of the language that the request asks for."""
+    """Return the catalogue of the request's language."""
     return catalogues()[language_of(request)]
 
 
 def language_of(request: Request) -> str:
-    """The language that the address names, else the browser's first that there is, else English."""
+    """Return the language named by `lang`, else the first available one of Accept-Language, else English."""
     return from_query(request) or from_header(request.headers.get("accept-language", ""))
 
 
 def from_query(request: Request) -> str:
-    """The language that the address names with `lang`; empty where it names none that there is."""
+    """Return the language of the query parameter `lang`; "" if it is missing or unavailable."""
     return _known(request.query_params.get("lang", ""))
 
 
 def from_header(header: str) -> str:
-    """The first language of the header Accept-Language that there are texts in, by its weights; else English."""
+    """Return the available language with the highest weight in an Accept-Language header, else English."""
     return next(filter(None, map(_known, by_preference(header))), LANGUAGES[0])
 
 

@@ -1,4 +1,4 @@
-"""A page with one message."""
+"""Renders pages with a single message."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ def page(
     text: str,
     small: str = "",
     *,
-    told: str = "",
+    detail: str = "",
     form: str = "",
     status: int = 200,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """A page with one message and no script, in the request's language. `told` is what the API says, in English.
+    """Return a page with one message and no script, in the request's language.
 
-    `form` is HTML that stands below the text.
+    `detail` is the API's English message; `form` is HTML below the text.
     """
     paragraphs = [f"<p>{escape(text)}</p>"] if text else []
-    paragraphs += [f'<p lang="en">{escape(told)}</p>'] if told else []
+    paragraphs += [f'<p lang="en">{escape(detail)}</p>'] if detail else []
     html = f"""<!doctype html>
 <html lang="{language_of(request)}">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">

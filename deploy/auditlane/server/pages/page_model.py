@@ -1,4 +1,4 @@
-"""What the page shows, worked out before any HTML: the form as it was filled in, chips, rows, links."""
+"""The data of the plain page, prepared before rendering: the submitted form, filter chips, rows and links."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from auditlane.contract.event import Severity
 from auditlane.query.models import Event
 
 Pair = tuple[str, str]
-Address = Callable[[Iterable[Pair]], str]  # of the page with these parameters
+Address = Callable[[Iterable[Pair]], str]  # returns the address of the page with these parameters
 
 FORM_FIELDS: Final = ("from", "to", "actor", "action", "outcome", "severity", "q")
 _LEVELS: Final = {severity.value: level for level, severity in enumerate(Severity)}
-# In the details of an event, each of these leads to the events that share it.
+# Fields whose value in an event's details is a link to all events with the same value.
 _SHARED: Final = (
     *("actor_id", "action", "resource", "resource_id", "ip", "request_id", "source"),
     *("provenance", "provenance_id"),
@@ -28,7 +28,7 @@ _IN_ROW: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """A filter that the form has no input for; `without` is the address of the page without it."""
+    """A filter without an input in the form; `without` is the address of the page without this filter."""
 
     text: str
     without: str
@@ -36,7 +36,7 @@ class Chip:
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """One line of an event's details; `link` leads to the events that share it, or is empty."""
+    """One line of an event's details; `link` leads to all events with the same value, or is empty."""
 
     name: str
     value: str
@@ -45,7 +45,7 @@ class Detail:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One event as the table shows it; the rest of it are `details` and the two sides of a change."""
+    """One event: its table row, its further `details`, and both sides of its change."""
 
     event: Event
     level: int
@@ -56,7 +56,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """The filter form: its inputs' values, and what else is filtered by."""
+    """The filter form: the values of its inputs, and the filters without an input."""
 
     values: dict[str, str]
     chips: list[Chip]
@@ -64,18 +64,18 @@ class Form:
 
 
 def given(pairs: Iterable[Pair]) -> list[Pair]:
-    """What a form really said: a browser also sends the inputs that were left empty."""
+    """Return the parameters that have a value: browsers also submit empty inputs."""
     return [(name, value) for name, value in pairs if value.strip()]
 
 
 def address(pairs: Iterable[Pair], path: str = "/plain") -> str:
-    """The path with these parameters."""
+    """Return the path with these parameters."""
     query = urlencode(list(pairs))
     return f"{path}?{query}" if query else path
 
 
 def form_of(pairs: Sequence[Pair], to: Address = address) -> Form:
-    """Put a filter's pairs back into the form; what does not fit there (or is given twice) becomes a chip."""
+    """Return the form for a filter; parameters without an input, or given twice, become chips."""
     names = [name for name, _ in pairs]
     fits = [name in FORM_FIELDS and names.count(name) == 1 for name in names]
     return Form(
@@ -90,7 +90,7 @@ def form_of(pairs: Sequence[Pair], to: Address = address) -> Form:
 
 
 def row_of(event: Event, to: Address = address) -> Row:
-    """An event as a row."""
+    """Return the row of an event."""
     details = [
         Detail(name, str(value), to([(name, str(value))]) if name in _SHARED else "")
         for name, value in event
@@ -107,7 +107,7 @@ def row_of(event: Event, to: Address = address) -> Row:
 
 
 def _pretty(text: str | None) -> str:
-    """JSON with a line for each member; anything else as it is."""
+    """Return JSON with one line per member; other text unchanged."""
     if not text:
         return ""
     try:

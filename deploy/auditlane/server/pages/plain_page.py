@@ -1,4 +1,4 @@
-"""The log as a page, rendered here: works without script, under a content policy that allows nothing inline."""
+"""The log as a server-rendered page: works without script, and under a content policy that forbids inline code."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from auditlane.server.pages.templates import Pages, address
 from auditlane.server.services import Services, services_of
 
 _STYLE: Final = files(__package__ or "").joinpath("static", "log.css").read_bytes()
-# The address changes with the text, so that browsers may keep it for ever.
+# The address changes with the content, so browsers may cache it forever.
 STYLE_PATH: Final = f"/static/log-{hashlib.sha256(_STYLE).hexdigest()[:12]}.css"
 PATH: Final = "/plain"
 _EMPTY: Final = Page([], None, None)
@@ -43,7 +43,7 @@ AppServices = Annotated[Services, Depends(services_of)]
 
 
 async def log(request: Request, services: AppServices) -> Response:
-    """Return the tenant's events as a page, or the page of the signed-out."""
+    """Return the tenant's events as a page, or the page for a request without a session."""
     try:
         scope = await services.authenticator.authorize(Permission.read)(request)
     except (Unauthenticated, Forbidden) as error:
@@ -68,7 +68,7 @@ def build(*, alone: bool) -> APIRouter:
 
 
 def signed_out(request: Request, error: Unauthenticated | Forbidden) -> Response:
-    """The page for somebody without a session, or with one that does not allow this."""
+    """Return the page for a request without a session, or with one that lacks the permission."""
     values = {"problem": error, "signed_in": isinstance(error, Forbidden), "style": STYLE_PATH}
     return PAGES.render(request, "signed_out.html", http_status(error), **values)
 
@@ -78,7 +78,7 @@ async def _not_built(request: Request) -> Response:
 
 
 def _log(request: Request, services: Services, scope: TenantScope) -> Response:
-    """The page for a signed-in reader. What is wrong with the request is said on the page, with the form kept."""
+    """Return the page for a signed-in reader. Errors in the request are shown above the filled-in form."""
     cursors, fields = Cursors(services.authenticator.signing.mac), from_structure(services.structures.of)(scope.tenant)
     to = partial(address, request, PATH)
     pairs = [pair for pair in page_model.given(request.query_params.multi_items()) if pair[0] != "lang"]
@@ -90,11 +90,11 @@ def _log(request: Request, services: Services, scope: TenantScope) -> Response:
         position = cursors.read(scope, filter_, own["cursor"]) if "cursor" in own else None
         page = services.reader.page(scope, filter_, limit=DEFAULT_LIMIT, position=position)
         if position is not None and position.newer and page.newer is None:
-            return RedirectResponse(to(filters), 303)  # the newest page, full, rather than what was left of it
+            return RedirectResponse(to(filters), 303)  # the newest page in full, instead of its remainder
         newer = cursors.sign(scope, filter_, page.newer) if page.newer else ""
         older = cursors.sign(scope, filter_, page.older) if page.older else ""
     except InvalidCursor:
-        return RedirectResponse(to(filters), 303)  # an old bookmark, or keys that were rotated
+        return RedirectResponse(to(filters), 303)  # an old bookmark, or rotated signing keys
     except AuditlaneError as error:
         problem = error
     export = Permission.export in scope.permissions and problem is None
@@ -105,14 +105,14 @@ def _log(request: Request, services: Services, scope: TenantScope) -> Response:
         status,
         tenant=scope.tenant,
         form=page_model.form_of(filters, to),
-        outcomes=[one.value for one in Outcome],
-        severities=[one.value for one in Severity],
+        outcomes=[outcome.value for outcome in Outcome],
+        severities=[severity.value for severity in Severity],
         rows=[page_model.row_of(event, to) for event in page.events],
         filtered=bool(filters),
         first=to(filters) if "cursor" in dict(pairs) else "",
         newer=to([*filters, ("cursor", newer)]) if newer else "",
         older=to([*filters, ("cursor", older)]) if older else "",
-        exports=[(one.label, page_model.address([("format", one), *filters], "/v1/export")) for one in Format]
+        exports=[(form.label, page_model.address([("format", form), *filters], "/v1/export")) for form in Format]
         if export
         else [],
         problem=problem,

@@ -1,4 +1,4 @@
-"""Our own pages from their templates, each in the language that its request asks for."""
+"""Renders the pages' templates in the language of the request."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ Helpers = Callable[[Catalogue], dict[str, Any]]
 
 
 class Pages:
-    """The templates of the folder beside this module. Safe in threads.
+    """The templates in the folder beside this module. Thread-safe.
 
-    In a template are `_`, `ngettext`, `pgettext` and `{% trans %}`, `number(value, digits)`, `day`, `clock` and
-    `moment` of a time, `lang`, `lang_in_query` (the address's `lang`, or empty), `at(path, name=value)` for an address
-    of ours, and what `helpers` makes.
+    Templates can use `_`, `ngettext`, `pgettext` and `{% trans %}`, `number(value, digits)`, the time formats `day`,
+    `clock` and `moment`, `lang`, `lang_in_query` (the query parameter `lang`, or ""), `at(path, name=value)` for an
+    address of this service, and the functions that `helpers` returns.
     """
 
     def __init__(self, helpers: Helpers = lambda _: {}) -> None:
         self._environments = {language: _environment(words, helpers(words)) for language, words in catalogues().items()}
 
     def render(self, request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
-        """The page as an answer."""
+        """Return the rendered page as a response."""
         environment = self._environments[language_of(request)]
         html = environment.get_template(template).render(
             at=partial(address, request), lang_in_query=from_query(request), **values
@@ -38,7 +38,7 @@ class Pages:
 
 
 def address(request: Request, path: str, pairs: Iterable[tuple[str, str]] = (), **more: str) -> str:
-    """The path with these parameters, but for empty ones, in the language that the request's own address names."""
+    """Return the path with the non-empty parameters and the request's own `lang`."""
     every = [("lang", from_query(request)), *pairs, *more.items()]
     query = urlencode([(name, value) for name, value in every if value])
     return f"{path}?{query}" if query else path

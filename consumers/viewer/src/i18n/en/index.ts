@@ -1,4 +1,4 @@
-/** Every text that people see, by the part that shows it. Other languages have the same names, which the compiler holds. */
+/** All interface texts, by the part that shows them. Other languages have the same keys, which the compiler enforces. */
 import { download } from "./download.js";
 import { mistakes } from "./mistakes.js";
 import { reading } from "./reading.js";

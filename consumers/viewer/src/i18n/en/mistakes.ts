@@ -1,33 +1,34 @@
-/** What the service finds wrong with a query, by its stable reason; it gives what the sentence is about. */
-type About = Readonly<Record<string, string>>;
+/** Errors in a query, by the service's stable `reason`. Each continues "At character 7:" and takes the service's arguments. */
+type Arguments = Readonly<Record<string, string>>;
 
 export const mistakes = {
-  too_long: ({ most }: About) => `it has more than ${most} characters. Search for a part of it.`,
-  too_many_terms: ({ most }: About) => `there are more than ${most} terms. Ask for less at once.`,
-  too_deep: ({ most }: About) => `there are more than ${most} brackets within each other. Write it flatter.`,
-  keyword_alone: ({ word }: About) => `${word} has nothing beside it. Quote it if it is a word: "${word}".`,
-  quote_open: () => "the quote is not closed.",
-  colon_alone: () => 'there is no value after “:”, or no name before it. Quote it if it is text: ":".',
-  bracket_misplaced: () => 'a bracket does not fit here. Quote it if it is text: "(".',
-  bracket_open: () => "a bracket is not closed.",
-  backslash_last: () => "the backslash has nothing after it. Write it twice if it is text.",
-  minus_alone: () => 'there is nothing after “-”. Quote it if it is text: "-".',
-  comparison_misplaced: () => 'a comparison does not fit here. Quote it if it is text: ">".',
-  misplaced: ({ text }: About) => `“${text}” does not fit here. Quote what is text: "…".`,
+  too_long: ({ most }: Arguments) => `it is longer than ${most} characters. Search for a part of it.`,
+  too_many_terms: ({ most }: Arguments) => `it has more than ${most} terms. Use fewer.`,
+  too_deep: ({ most }: Arguments) => `brackets are nested more than ${most} levels deep. Use fewer levels.`,
+  keyword_alone: ({ word }: Arguments) => `a term is missing next to ${word}. To search for the word itself, quote it: "${word}".`,
+  quote_open: () => "the closing quote is missing.",
+  colon_alone: () => 'the value after “:” or the field before it is missing. To search for a colon, quote it: ":".',
+  bracket_misplaced: () => 'a bracket is not allowed here. To search for a bracket, quote it: "(".',
+  bracket_open: () => "a closing bracket is missing.",
+  backslash_last: () => "a character is missing after the backslash. To search for a backslash, type it twice.",
+  minus_alone: () => 'a term is missing after “-”. To search for a hyphen, quote it: "-".',
+  comparison_misplaced: () => 'a comparison is not allowed here. To search for the sign itself, quote it: ">".',
+  misplaced: ({ text }: Arguments) => `“${text}” is not allowed here. To search for it, quote it: "…".`,
   end_missing: () => "something is missing at the end.",
-  wildcard_in_word: () => '“*” within a word needs a field: field:a*b. Quote the word if “*” is text: "a*b".',
-  nothing_to_find: () => "there is nothing to look for. Leave it out.",
-  unknown_field: ({ field, meant, known }: About) =>
-    `there is no field “${field}”. ${meant ? `Did you mean ${meant}?` : `There are: ${known}.`}`,
-  no_wildcards: ({ field }: About) => `${field} takes no “*”. Write the whole value, or ${field}:* for any.`,
-  not_comparable: ({ field, operator }: About) =>
-    `${field} holds text, which ${operator} cannot compare. If the value begins with it: ${field}:"${operator}…".`,
-  not_boolean: ({ field, value }: About) => `${field} is true or false, not “${value}”.`,
-  not_a_network: ({ field, value }: About) => `${field}: “${value}” is no network. Write it as 10.0.0.0/8 or 2001:db8::/32.`,
-  not_a_number: ({ field, value }: About) => `${field} compares numbers, and “${value}” is none. Write it as -1.5 or 1e6.`,
-  not_a_time: ({ field, value }: About) => `${field}: “${value}” is no time. Write it as 2026-01-31 or 2026-01-31T13:45:00Z.`,
-  not_a_choice: ({ field, value, known }: About) => `${field} is never “${value}”. There are: ${known}.`,
-  not_an_address: ({ field, value }: About) => `${field}: “${value}” is no IP address.`,
-  not_an_id: ({ value }: About) => `“${value}” is no event id. Write all of its 36 characters.`,
-  range_backwards: () => "the range ends before it begins. Swap its ends.",
+  wildcard_in_word: () => '“*” inside a word requires a field: field:a*b. To search for an asterisk, quote the word: "a*b".',
+  nothing_to_find: () => "there is nothing to search for. Remove it.",
+  unknown_field: ({ field, meant, known }: Arguments) =>
+    `there is no field “${field}”. ${meant ? `Did you mean ${meant}?` : `Use one of: ${known}.`}`,
+  no_wildcards: ({ field }: Arguments) => `${field} does not support “*”. Enter the whole value, or ${field}:* for any value.`,
+  not_comparable: ({ field, operator }: Arguments) =>
+    `${field} is text, which ${operator} cannot compare. If the value starts with that sign, quote it: ${field}:"${operator}…".`,
+  not_boolean: ({ field, value }: Arguments) => `${field} is either true or false, not “${value}”.`,
+  not_a_network: ({ field, value }: Arguments) => `${field}: “${value}” is not a network. Use a form like 10.0.0.0/8 or 2001:db8::/32.`,
+  not_a_number: ({ field, value }: Arguments) => `${field}: “${value}” is not a number. Use a form like -1.5 or 1e6.`,
+  not_a_time: ({ field, value }: Arguments) =>
+    `${field}: “${value}” is not a time. Use a form like 2026-01-31 or 2026-01-31T13:45:00Z.`,
+  not_a_choice: ({ field, value, known }: Arguments) => `${field} has no value “${value}”. Use one of: ${known}.`,
+  not_an_address: ({ field, value }: Arguments) => `${field}: “${value}” is not an IP address.`,
+  not_an_id: ({ value }: Arguments) => `“${value}” is not an event ID. Enter all 36 characters.`,
+  range_backwards: () => "the range ends before it starts. Swap its ends.",
 };

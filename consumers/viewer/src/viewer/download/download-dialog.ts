@@ -144,11 +144,11 @@ export class DownloadDialog extends ViewerElement {
     const words = this.text.download;
     const { language } = this.viewer;
     const isRunning = this.jobs?.running.some((job) => job.id === this.startedJob?.id); // then the list shows its result
-    const finished = isRunning ? words.begun : this.finished;
+    const finished = isRunning ? words.preparing : this.finished;
     const size = this.progress ? formatBytes(this.progress.bytes, language) : "";
     return html`
       <div role="status" class="outcome">
-        ${this.busy ? html`<progress aria-label=${words.goesOn}></progress> ${words.goesOn} ${size}` : nothing}
+        ${this.busy ? html`<progress aria-label=${words.downloading}></progress> ${words.downloading} ${size}` : nothing}
         ${finished && !this.busy ? html`${icon("check")} ${finished}` : nothing}
       </div>
       ${this.problem ? html`<auditlane-problem .problem=${this.problem} @retry=${this.start}></auditlane-problem>` : nothing}
@@ -169,7 +169,7 @@ export class DownloadDialog extends ViewerElement {
           ${icon(this.busy ? "close" : method === "job" ? "clock" : "download")}
           ${this.busy ? words.cancel : method === "job" ? words.prepare(name) : words.save(name)}
         </button>
-        ${method === "job" && !this.busy ? html`<button @click=${this.downloadLink}>${icon("download")}${words.straight}</button>` : nothing}
+        ${method === "job" && !this.busy ? html`<button @click=${this.downloadLink}>${icon("download")}${words.downloadNow}</button>` : nothing}
         ${method === "at once" && !this.busy && this.rows !== null
           ? html`<button class="quiet" ?disabled=${none} @click=${this.startJob}>${words.inBackground}</button>`
           : nothing}

@@ -61,14 +61,14 @@ export class ExportList extends ViewerElement {
     return html`<li class=${job.state} data-id=${job.id}>
       <div class="what">
         ${icon(ICONS[job.state])}<strong>${name}</strong><span>${words.states[job.state]}${size}</span>
-        <span class="small">${words.asked(job.created_by, this.formatTime(job.created_at))}</span>
+        <span class="small">${words.requested(job.created_by, this.formatTime(job.created_at))}</span>
         ${job.expires_at && job.state === "done"
           ? html`<span class="small">${words.keptUntil(this.formatTime(job.expires_at))}</span>`
           : nothing}
       </div>
       <div class="acts">
         ${job.state === "done"
-          ? html`<button aria-label="${words.get}: ${name}" @click=${() => this.download(job)}>${icon("download")}${words.get}</button>`
+          ? html`<button aria-label="${words.downloadFile}: ${name}" @click=${() => this.download(job)}>${icon("download")}${words.downloadFile}</button>`
           : nothing}
         <button class="quiet" aria-label="${on ? words.cancel : words.remove}: ${name}" @click=${() => this.removeJob(job)}>
           ${icon(on ? "close" : "trash")}${on ? words.cancel : words.remove}

@@ -64,7 +64,7 @@ export class Empty extends ViewerElement {
       ${icon("search")}
       <div role="status">
         <p class="head">${states.nothingMatches}</p>
-        ${query.trim() ? html`<p>${states.youLookFor}: <code>${query.trim()}</code></p>` : nothing}
+        ${query.trim() ? html`<p>${states.searchedFor}: <code>${query.trim()}</code></p>` : nothing}
         ${rangeText ? html`<p>${states.inTime}: ${rangeText}</p>` : nothing}
       </div>
       ${this.renderSuggestions()}

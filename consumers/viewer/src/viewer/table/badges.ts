@@ -33,8 +33,8 @@ const CONFLICT = svg`<path d="M5.5 3.5v6M5.5 12v.1M10.5 3.5v6M10.5 12v.1"></path
 
 /** Marks a row in conflict with an icon, whose text is a tooltip and read by screen readers. */
 export function conflictIcon(text: Texts): TemplateResult {
-  const { sign, told } = text.reading.conflict;
-  return html`<span class="mark conflict" title=${told}><svg aria-hidden="true" viewBox="0 0 16 16">${CONFLICT}</svg><span class="unseen">${sign}</span></span> `;
+  const { sign, explanation } = text.reading.conflict;
+  return html`<span class="mark conflict" title=${explanation}><svg aria-hidden="true" viewBox="0 0 16 16">${CONFLICT}</svg><span class="unseen">${sign}</span></span> `;
 }
 
 /** The same with its word visible. */

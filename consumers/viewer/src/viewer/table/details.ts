@@ -114,9 +114,9 @@ export class Details extends ViewerElement {
   }
 
   private renderConflict(event: AuditEvent): TemplateResult {
-    const { told, show } = this.text.reading.conflict;
+    const { explanation, show } = this.text.reading.conflict;
     const all = (): void => this.viewer.setView({ query: formatTerm("event_id", event.event_id, false) });
-    return html`<p class="conflicting" role="note">${conflictBadge(this.text)} ${told} <button class="quiet" @click=${all}>${show}</button></p>`;
+    return html`<p class="conflicting" role="note">${conflictBadge(this.text)} ${explanation} <button class="quiet" @click=${all}>${show}</button></p>`;
   }
 
   private renderChanges(event: AuditEvent): TemplateResult {

@@ -1,1 +1,1 @@
-"""The operators' page: tenants, lag, dead letters and health, rendered on the server, without script."""
+"""The operators' console: tenants, lag, dead letters and health, rendered on the server and usable without script."""

@@ -1,4 +1,4 @@
-"""Who has the console open, and the API as it is under `/console`: for the operator's cookie, and nothing else."""
+"""Authentication of the console's pages, and of the API below `/console`, by the operator's cookie only."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ from auditlane.server.pages.i18n import N_
 
 API: Final = "/console/v1"  # below the path that the cookie is sent to
 HOW: Final = N_(
-    "Make a link that works once: auditlane token --console. An admin's client asks /v1/admin/console-links."
+    "Create a one-time link: run auditlane token --console, or POST /v1/admin/console-links as an admin client."
 )
 
 
 class Operators:
-    """Authenticates by the console's cookie. What an operator changes is recorded, and kept, by the operator's name."""
+    """Authenticates by the console's cookie. Changes are recorded and stored under the operator's name."""
 
     def __init__(self, authenticator: Authenticator) -> None:
         self._authenticator = authenticator
 
     def entered(self, request: Request) -> Principal:
-        """Who has the console open. Raises Unauthenticated, and Forbidden for a change that another site asks for."""
+        """Return the operator of the session. Raises Unauthenticated, and Forbidden for a cross-site change."""
         token = self._authenticator.cookies.of(request, Page.console)
         if not token:
-            raise Unauthenticated("The request carries no session of the console.", fix=HOW)
+            raise Unauthenticated("The request has no console session.", fix=HOW)
         require_same_origin(request)
         found = authenticate_operator(
             token, keys=self._authenticator.keys, signing=self._authenticator.signing, now=datetime.now(UTC)
@@ -49,18 +49,18 @@ class Operators:
         return found
 
     def authorize(self, *any_of: Permission) -> Callable[..., Awaitable[TenantScope]]:
-        """A FastAPI dependency that gives the scope of the tenant in the path, for one of the permissions."""
+        """Return a FastAPI dependency: the scope of the tenant in the path, given any of the permissions."""
 
         @requires_credential
         async def scope(request: Request) -> TenantScope:
             operator, tenant = self.entered(request), tenant_in_path(request)
-            auditor_of(request).tenant = tenant  # it is that tenant's people who must be able to see it
+            auditor_of(request).tenant = tenant  # the tenant's own users must be able to see it
             return operator.scope(operator.require(*any_of), tenant)
 
         return scope
 
     def environment(self, *any_of: Permission) -> Callable[..., Awaitable[Principal]]:
-        """A FastAPI dependency for what belongs to the whole environment; it takes one of the permissions."""
+        """Return a FastAPI dependency: the operator, given any of the permissions in the whole environment."""
 
         @requires_credential
         async def principal(request: Request) -> Principal:
@@ -71,7 +71,7 @@ class Operators:
         return principal
 
     def any_principal(self) -> Callable[..., Awaitable[Principal]]:
-        """A FastAPI dependency that gives the operator."""
+        """Return a FastAPI dependency: the operator, without a check of permissions."""
 
         @requires_credential
         async def principal(request: Request) -> Principal:

@@ -1,4 +1,4 @@
-"""`/console`: the board, settings, and the way into a tenant's log."""
+"""`/console`: the dashboard, the settings, and access to a tenant's log."""
 
 from __future__ import annotations
 
@@ -39,18 +39,16 @@ PAGES: Final = Pages(page_model.helpers)
 
 
 class ConsoleLinkRequest(BaseModel):
-    """Who is to see the console, and for how long."""
+    """The user of a console link, and the lifetime of the session."""
 
     model_config = ConfigDict(extra="forbid")
 
-    user: str = Field(
-        min_length=1, max_length=256, description="Your id of the person.", examples=["ops@vendor.example"]
-    )
+    user: str = Field(min_length=1, max_length=256, description="Your id of the user.", examples=["ops@vendor.example"])
     ttl_s: int = Field(3_600, ge=60, le=86_400, description="How long the console stays open, in seconds.")
 
 
 class ConsoleLink(BaseModel):
-    """Opens the console once, within five minutes."""
+    """A link that opens the console once, within five minutes."""
 
     link: str
 
@@ -64,7 +62,7 @@ async def session(request: Request, services: AppServices, _tenant: TenantName =
 
 
 async def link(request: Request, body: ConsoleLinkRequest, services: AppServices) -> ConsoleLink:
-    """For an admin's client of the whole environment, which vouches for the person."""
+    """Mint a link to the console. The client, an admin of the whole environment, vouches for the user."""
     admin = await services.authenticator.principal(request)
     session, now = timedelta(seconds=body.ttl_s), datetime.now(UTC)
     url = base_of(request, services.settings.serve_url)
@@ -75,11 +73,11 @@ async def link(request: Request, body: ConsoleLinkRequest, services: AppServices
 
 
 async def board(request: Request, services: AppServices) -> Response:
-    """The board. What is wrong with a part is said in its section."""
+    """Serve the dashboard. Errors of a component are shown in its section."""
     try:
         operator = Operators(services.authenticator).entered(request)
     except Unauthenticated as error:
-        return _stranger(request, error)
+        return _signed_out(request, error)
     prefix, after = (request.query_params.get(name, "")[:100] for name in ("prefix", "after"))
     found = await page_model.look(services.operations, prefix=prefix, after=after)
     entry, minutes = _entry(services, "console"), round(services.viewer_ttl.total_seconds() / 60)
@@ -87,23 +85,23 @@ async def board(request: Request, services: AppServices) -> Response:
 
 
 async def settings(request: Request, services: AppServices) -> Response:
-    """The switch and the data structure: the environment's, or those of `tenant`."""
+    """Serve the settings of the environment, or of `tenant`: the switch and the data structure."""
     try:
         operator = Operators(services.authenticator).entered(request)
     except Unauthenticated as error:
-        return _stranger(request, error)
+        return _signed_out(request, error)
     tenant = request.query_params.get("tenant", "")
     if tenant and not is_tenant(tenant):
-        raise InvalidInput("That cannot be a tenant's id.", field="tenant")
+        raise InvalidInput("tenant: not a valid tenant id.", field="tenant")
     return _page(request, "console_settings.html", operator, _entry(services, "auditlane-settings"), tenant=tenant)
 
 
 async def view_as(request: Request, services: AppServices) -> Response:
-    """Open a tenant's log as its people see it, read only; an event in that log."""
+    """Open a tenant's log read-only, as its users see it, and record this as an event in that log."""
     operator = Operators(services.authenticator).entered(request)
     tenant = parse_qs((await request.body()).decode(errors="replace")).get("tenant", [""])[0]
     if not is_tenant(tenant):
-        raise InvalidInput("The form names no tenant.", field="tenant")
+        raise InvalidInput("tenant: missing or not a valid tenant id.", field="tenant")
     viewer = Viewer(tenant, operator.subject, frozenset({Permission.read}), operator.client_id, console=True)
     authenticator, ttl = services.authenticator, services.viewer_ttl
     token = mint_session_token(authenticator.signing, viewer, now=datetime.now(UTC), ttl=ttl)
@@ -116,14 +114,14 @@ async def view_as(request: Request, services: AppServices) -> Response:
 
 
 async def style() -> Response:
-    """The style sheet; its name changes with its content."""
+    """Serve the style sheet; its name contains a hash of its content."""
     return Response(_STYLE, media_type="text/css", headers={"Cache-Control": "public, max-age=31536000, immutable"})
 
 
 def build(services: Services) -> APIRouter:
-    """The pages, their style sheet, and `POST /v1/admin/console-links`.
+    """Return the routes of the pages, their style sheet, and `POST /v1/admin/console-links`.
 
-    Without the viewer's build the board does not renew itself, and there are no settings.
+    Without the viewer's build, the dashboard does not refresh and the settings are unavailable.
     """
     router = APIRouter()
     admin = Depends(services.authenticator.environment(Permission.admin))
@@ -153,8 +151,8 @@ def _page(request: Request, template: str, operator: Principal, entry: Entry | N
     )
 
 
-def _stranger(request: Request, error: Unauthenticated) -> Response:
+def _signed_out(request: Request, error: Unauthenticated) -> Response:
     request.state.code = error.code
     words = catalogue_for(request)
-    title = words.gettext("A link is needed to see the console")
+    title = words.gettext("You need a link to open the console")
     return message_page.page(request, title, words.gettext(HOW), error.code, status=401)

@@ -1,4 +1,4 @@
-"""What the console shows, worked out before any HTML."""
+"""The data of the console, prepared before rendering."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _STATES: Final = {"up": "success", "stale": "denied", "away": "failure", "off": 
 
 @dataclass(frozen=True, slots=True)
 class Section(Generic[T]):
-    """A section: what it shows, or why it cannot."""
+    """The content of a section, or why it is unavailable."""
 
     value: T | None
     problem: str = ""
@@ -33,7 +33,7 @@ class Section(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """The whole page. Each part stands alone: that one is away hides nothing of the others."""
+    """The whole dashboard. A section that is unavailable does not affect the others."""
 
     health: Section[Health]
     rate: Section[Rate]
@@ -43,7 +43,7 @@ class Board:
 
 
 async def look(operations: Operations, *, prefix: str, after: str) -> Board:
-    """Ask every part at once."""
+    """Load all sections concurrently."""
     found: dict[str, Section[object]] = {}
 
     async def ask(name: str, question: Callable[[], Awaitable[object]]) -> None:
@@ -62,16 +62,16 @@ async def look(operations: Operations, *, prefix: str, after: str) -> Board:
     async with anyio.create_task_group() as group:
         for name, question in questions.items():
             group.start_soon(ask, name, question)
-    return Board(**found)  # type: ignore[arg-type]  # by the names of the questions
+    return Board(**found)  # type: ignore[arg-type]  # the keys are the field names
 
 
 def mark(part: PartHealth) -> str:
-    """The colour of a state, by the name that the log's style sheet has for it."""
+    """Return the name of the outcome whose colour in the log's style sheet marks the state."""
     return _STATES[part.state]
 
 
 def helpers(words: Catalogue) -> dict[str, Any]:
-    """What the templates call, in a catalogue's language."""
+    """Return the functions that templates call, bound to a language."""
     return {
         "mark": mark,
         "age": partial(age, words),
@@ -81,7 +81,7 @@ def helpers(words: Catalogue) -> dict[str, Any]:
 
 
 def age(words: Catalogue, seconds: float | None) -> str:
-    """An age with one unit: 0.4 s, 12 s, 5 min, 3.2 h, 2.1 d."""
+    """Format an age in one unit: 0.4 s, 12 s, 5 min, 3.2 h, 2.1 d."""
     if seconds is None:
         return ""
     units = ((86_400, N_("%(number)s d"), 1), (3_600, N_("%(number)s h"), 1), (60, N_("%(number)s min"), 0))
@@ -90,13 +90,13 @@ def age(words: Catalogue, seconds: float | None) -> str:
 
 
 def pace(words: Catalogue, rate: Rate) -> str:
-    """Events a second with three digits, fewer where they would claim more than was counted."""
+    """Format events per second with at most two decimals, and none from 100 on."""
     value = rate.events_per_second
     return words.number(value, 0 if value >= 100 or value == 0 else 1 if value >= 1 else 2)
 
 
 def localized(words: Catalogue, text: str) -> str:
-    """A part's state in the page's language; what else the API says of it is English, and marked so."""
+    """Return a component's message in the page's language; untranslated messages are marked as English."""
     if isinstance(text, LocalizedText):
         return text.render(words)
     return Markup('<span lang="en">{}</span>').format(text) if text else ""

@@ -1,3 +1,3 @@
-// A link into a frame: the vendor's page made it for this frame, so nobody is asked. Whatever fetches the address without
-// running this (a scanner, a preview) uses nothing up.
+// Inside a frame, the vendor's page created the link for this frame, so no confirmation is needed. Scanners and previews
+// that fetch the address without running this script do not use the link up.
 document.querySelector("form").requestSubmit();

@@ -1,1 +1,1 @@
-"""The viewer's pages: its build as it is served, and the HTML that loads it."""
+"""The viewer's build, and the pages that load it."""

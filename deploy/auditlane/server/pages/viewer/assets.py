@@ -1,4 +1,4 @@
-"""The files of the viewer's build, for our own pages and for script tags in a vendor's."""
+"""Serves the files of the viewer's build, to the server's own pages and to script tags in vendors' pages."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from auditlane.server.services import Services, services_of
 
 _SMALL: Final = 1_024  # bytes below which compression gains nothing
 _YEAR: Final = "public, max-age=31536000, immutable"
-_ASK: Final = "public, no-cache"  # kept, and asked about each time: it names the others, which a new build replaces
-_FOR_ANYBODY: Final = {
-    "Access-Control-Allow-Origin": "*",  # modules come by CORS; nothing here is anybody's secret
+_REVALIDATE: Final = "public, no-cache"  # stable names refer to hashed files, which a new build replaces
+_PUBLIC: Final = {
+    "Access-Control-Allow-Origin": "*",  # module scripts are fetched with CORS; the files are public
     "Cross-Origin-Resource-Policy": "cross-origin",
     "Vary": "Accept-Encoding",
 }
@@ -25,8 +25,8 @@ def asset(name: str, request: Request, services: Annotated[Services, Depends(ser
     bundle = services.bundle
     found = bundle.assets.get(name) if bundle else None
     if found is None:
-        raise NotFound(f"The viewer's build has no file {name[:100]}.", fix=_why(bundle))
-    headers = _FOR_ANYBODY | {"Cache-Control": _YEAR if found.lasting else _ASK, "ETag": found.etag}
+        raise NotFound(f"The viewer's build has no file {name[:100]}.", fix=_fix(bundle))
+    headers = _PUBLIC | {"Cache-Control": _YEAR if found.lasting else _REVALIDATE, "ETag": found.etag}
     if found.etag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
     content = found.content
@@ -42,5 +42,5 @@ def build() -> APIRouter:
     return router
 
 
-def _why(bundle: Bundle | None) -> str:
+def _fix(bundle: Bundle | None) -> str:
     return "Reload the page: there may be a newer build." if bundle else "Build the viewer: `make viewer`."

@@ -1,4 +1,4 @@
-"""The viewer's build as it is served: read once, so that a new build under a running service changes nothing of it."""
+"""The viewer's build in memory: read once, so a new build does not affect a running service."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 from typing import Any, Final
 
 PATH: Final = "/static/viewer"
-# Vendors name these in their own pages; every other name changes with the content.
+# Vendors' pages load these by name; every other name changes with the content.
 STABLE: Final = frozenset({"auditlane-viewer.js", "auditlane-settings.js"})
 LICENSES: Final = "LICENSES.md"  # of the libraries in the build; served beside them
 _TYPES: Final = {
@@ -29,7 +29,7 @@ _TYPES: Final = {
 
 @dataclass(frozen=True)
 class Asset:
-    """One file. `lasting`: its name changes with its content."""
+    """One file. `lasting`: its name contains a hash of its content."""
 
     content: bytes
     media_type: str
@@ -46,7 +46,7 @@ class Asset:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """The addresses that a page loads: a module, the modules that it needs at once, its style sheets."""
+    """The addresses that a page loads: a module, its static imports, and its style sheets."""
 
     script: str
     preloads: tuple[str, ...]
@@ -54,7 +54,7 @@ class Entry:
 
 
 class Bundle:
-    """Every file of a build by its path below `PATH`, and what each entry loads."""
+    """All files of a build by their path below `PATH`, and the entries that pages load."""
 
     def __init__(self, manifest: Mapping[str, Any], folder: Traversable) -> None:
         self._manifest = manifest
@@ -63,7 +63,7 @@ class Bundle:
         self.assets = {name: _asset(name, folder) for name in sorted(names)}
 
     def entry(self, name: str) -> Entry:
-        """What a page loads for `page`, `embed`, `console` or `auditlane-settings`. Raises KeyError."""
+        """Return the addresses for `page`, `embed`, `console` or `auditlane-settings`. Raises KeyError."""
         key = self._entries[name]
         needed = list(dict.fromkeys(self._needed(key)))
         styles = [style for one in needed for style in self._manifest[one].get("css", [])]
@@ -78,7 +78,7 @@ class Bundle:
 
 
 def load(folder: Traversable | None = None) -> Bundle | None:
-    """The build in the package, None where there is none."""
+    """Return the build in the package, or None if the viewer is not built."""
     folder = folder or files("auditlane.server.pages").joinpath("static", "viewer")
     manifest = folder.joinpath(".vite", "manifest.json")
     return Bundle(json.loads(manifest.read_text()), folder) if manifest.is_file() else None

@@ -1,6 +1,6 @@
-"""The pages that load the viewer: the log (`/`), and the log inside of a vendor's page (`/embed`).
+"""The pages that load the viewer: the log (`/`), and the log embedded in a vendor's page (`/embed`).
 
-Nothing of a tenant's log is in them: the viewer asks the API for that, as whoever opened the page.
+They contain no log data: the viewer requests it from the API with the user's own session.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ AppServices = Annotated[Services, Depends(services_of)]
 
 
 async def log(request: Request, services: AppServices) -> Response:
-    """The viewer itself says what its user may not see; only strangers are told here."""
+    """Return the log page. The viewer reports missing permissions itself; only a missing session is handled here."""
     try:
-        visitor = await _visitor(services, request)
+        principal = await _principal(services, request)
     except (Unauthenticated, Forbidden) as error:
         return signed_out(request, error)
-    return _page(request, "shell_log.html", _entry(services, "page"), tenant=visitor.tenant)
+    return _page(request, "shell_log.html", _entry(services, "page"), tenant=principal.tenant)
 
 
 async def embed(request: Request, services: AppServices) -> Response:
-    """Without a session too: the page around it may send a token."""
+    """Return the embedded page, also without a session: the surrounding page may send a token."""
     framed_by = validators.listed(services.settings.frame_ancestors)
     if not framed_by:
         return _page(request, "shell_no_embed.html", None, status=403)
     try:
-        session = bool(await _visitor(services, request))
+        session = bool(await _principal(services, request))
     except (Unauthenticated, Forbidden):
         session = False
     return _page(request, "shell_embed.html", _entry(services, "embed"), origins=framed_by, session=session)
@@ -61,12 +61,12 @@ def build() -> APIRouter:
     return router
 
 
-async def _visitor(services: Services, request: Request) -> Principal:
-    """Whose page this is. Raises Unauthenticated, also for a credential of the whole environment."""
+async def _principal(services: Services, request: Request) -> Principal:
+    """Return the principal of the session. Raises Unauthenticated, also for a credential of the whole environment."""
     found = await services.authenticator.principal(request)
     if found.tenant is None:
-        raise Unauthenticated("This page is one tenant's.", fix="Open it with a link for a viewer of that tenant.")
-    auditor_of(request).recorded = True  # nothing of the log is in the page; what the viewer asks for is recorded
+        raise Unauthenticated("This page requires a tenant.", fix="Open it with a link for a viewer of a tenant.")
+    auditor_of(request).recorded = True  # the page has no log data; the viewer's own requests are recorded
     return found
 
 

@@ -31,7 +31,7 @@ def test_from_a_link_to_a_tenants_log(world: World, page: Page) -> None:
         assert page.url == f"{served.url}/console"
         expect(page.locator("#parts")).to_contain_text("clickhouse")
         expect(page.locator("#parts")).not_to_contain_text("down")
-        expect(page.locator("#letters")).to_contain_text("NOT_FRAMED")
+        expect(page.locator("#dead-letters")).to_contain_text("NOT_FRAMED")
         expect(page.locator("#tenants tbody tr")).not_to_have_count(0)
         page.get_by_label("Starts with").fill("tenant3")
         page.get_by_role("button", name="Find").click()

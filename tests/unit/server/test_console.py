@@ -155,8 +155,8 @@ def test_the_board_shows_rates_lag_and_lost_offsets(served):
     ):
         assert shown in html
     assert "10 of 20 records read" in html
-    sections = re.findall(r'<section id="(\w+)"', html)
-    assert sections == ["overview", "tenants", "rate", "lag", "letters", "parts"]
+    sections = re.findall(r'<section id="([\w-]+)"', html)
+    assert sections == ["overview", "tenants", "rate", "lag", "dead-letters", "parts"]
     short = html[html.index('id="overview"') : html.index('id="tenants"')]
     for shown in (
         ">kafka</strong> unhealthy",
@@ -376,8 +376,8 @@ def test_the_api_under_the_console_takes_its_cookie_and_nothing_else(served):
 
 def test_the_rate_has_three_digits():
     rates = [Rate(seconds=60, events=round(60 * one), events_per_second=one) for one in (0, 0.05, 1.25, 99.94, 1_234.5)]
-    assert [page_model.pace(EN, one) for one in rates] == ["0", "0.05", "1.2", "99.9", "1,234"]
-    assert [page_model.pace(DE, one) for one in rates] == ["0", "0,05", "1,2", "99,9", "1.234"]
+    assert [page_model.event_rate(EN, one) for one in rates] == ["0", "0.05", "1.2", "99.9", "1,234"]
+    assert [page_model.event_rate(DE, one) for one in rates] == ["0", "0,05", "1,2", "99,9", "1.234"]
 
 
 def test_an_age_has_one_unit_in_the_readers_language():

@@ -73,7 +73,7 @@ def test_a_filter_becomes_the_form_and_its_chips():
     assert [chip.text for chip in form.chips] == ["metadata.k: v w", "outcome: denied", "outcome: failure"]
     assert form.chips[0].without == "/plain?action=a%26b&outcome=denied&outcome=failure"
     assert form.hidden == pairs[1:]
-    assert page_model.given([("a", ""), ("b", " "), ("c", "0")]) == [("c", "0")]
+    assert page_model.non_empty([("a", ""), ("b", " "), ("c", "0")]) == [("c", "0")]
 
 
 def test_a_row_shows_json_pretty_printed_and_links_its_custom_fields():

@@ -84,15 +84,15 @@ def language_of(request: Request) -> str:
 
 def from_query(request: Request) -> str:
     """Return the language of the query parameter `lang`; "" if it is missing or unavailable."""
-    return _known(request.query_params.get("lang", ""))
+    return _available(request.query_params.get("lang", ""))
 
 
 def from_header(header: str) -> str:
     """Return the available language with the highest weight in an Accept-Language header, else English."""
-    return next(filter(None, map(_known, by_preference(header))), LANGUAGES[0])
+    return next(filter(None, map(_available, by_preference(header))), LANGUAGES[0])
 
 
-def _known(tag: str) -> str:
+def _available(tag: str) -> str:
     name = tag.strip().partition("-")[0].lower()
     return name if name in LANGUAGES else ""
 

@@ -63,7 +63,7 @@ class Form:
     hidden: list[Pair]
 
 
-def given(pairs: Iterable[Pair]) -> list[Pair]:
+def non_empty(pairs: Iterable[Pair]) -> list[Pair]:
     """Return the parameters that have a value: browsers also submit empty inputs."""
     return [(name, value) for name, value in pairs if value.strip()]
 

@@ -81,7 +81,7 @@ def _log(request: Request, services: Services, scope: TenantScope) -> Response:
     """Return the page for a signed-in reader. Errors in the request are shown above the filled-in form."""
     cursors, fields = Cursors(services.authenticator.signing.mac), from_structure(services.structures.of)(scope.tenant)
     to = partial(address, request, PATH)
-    pairs = [pair for pair in page_model.given(request.query_params.multi_items()) if pair[0] != "lang"]
+    pairs = [pair for pair in page_model.non_empty(request.query_params.multi_items()) if pair[0] != "lang"]
     filters = [pair for pair in pairs if pair[0] != "cursor"]
     problem: AuditlaneError | None = None
     page, newer, older = _EMPTY, "", ""

@@ -38,34 +38,34 @@ class Board:
     health: Section[Health]
     rate: Section[Rate]
     lag: Section[Lag]
-    letters: Section[DeadLetters]
+    dead_letters: Section[DeadLetters]
     tenants: Section[Tenants]
 
 
-async def look(operations: Operations, *, prefix: str, after: str) -> Board:
+async def load(operations: Operations, *, prefix: str, after: str) -> Board:
     """Load all sections concurrently."""
-    found: dict[str, Section[object]] = {}
+    sections: dict[str, Section[object]] = {}
 
-    async def ask(name: str, question: Callable[[], Awaitable[object]]) -> None:
+    async def load_section(name: str, query: Callable[[], Awaitable[object]]) -> None:
         try:
-            found[name] = Section(await question())
+            sections[name] = Section(await query())
         except AuditlaneError as error:
-            found[name] = Section(None, str(error))
+            sections[name] = Section(None, str(error))
 
-    questions: dict[str, Callable[[], Awaitable[object]]] = {
+    queries: dict[str, Callable[[], Awaitable[object]]] = {
         "health": operations.health,
         "rate": operations.rate,
         "lag": operations.lag,
-        "letters": lambda: operations.dead_letters(Selection(), NEWEST),
+        "dead_letters": lambda: operations.dead_letters(Selection(), NEWEST),
         "tenants": lambda: operations.tenants(after=after, prefix=prefix, limit=TENANTS),
     }
     async with anyio.create_task_group() as group:
-        for name, question in questions.items():
-            group.start_soon(ask, name, question)
-    return Board(**found)  # type: ignore[arg-type]  # the keys are the field names
+        for name, query in queries.items():
+            group.start_soon(load_section, name, query)
+    return Board(**sections)  # type: ignore[arg-type]  # the keys are the field names
 
 
-def mark(part: PartHealth) -> str:
+def state_mark(part: PartHealth) -> str:
     """Return the name of the outcome whose colour in the log's style sheet marks the state."""
     return _STATES[part.state]
 
@@ -73,10 +73,10 @@ def mark(part: PartHealth) -> str:
 def helpers(words: Catalogue) -> dict[str, Any]:
     """Return the functions that templates call, bound to a language."""
     return {
-        "mark": mark,
+        "state_mark": state_mark,
         "age": partial(age, words),
-        "pace": partial(pace, words),
-        "localized": partial(localized, words),
+        "event_rate": partial(event_rate, words),
+        "message": partial(message, words),
     }
 
 
@@ -89,13 +89,13 @@ def age(words: Catalogue, seconds: float | None) -> str:
     return words.gettext(unit, number=words.number(seconds / size, digits))
 
 
-def pace(words: Catalogue, rate: Rate) -> str:
+def event_rate(words: Catalogue, rate: Rate) -> str:
     """Format events per second with at most two decimals, and none from 100 on."""
     value = rate.events_per_second
     return words.number(value, 0 if value >= 100 or value == 0 else 1 if value >= 1 else 2)
 
 
-def localized(words: Catalogue, text: str) -> str:
+def message(words: Catalogue, text: str) -> str:
     """Return a component's message in the page's language; untranslated messages are marked as English."""
     if isinstance(text, LocalizedText):
         return text.render(words)

@@ -13,7 +13,7 @@ export function snippets(tenant: string, url: string): Snippet[] {
     {
       id: "python",
       name: "Python",
-      code: `# pip install auditlane; AUDITLANE_KAFKA_BOOTSTRAP and AUDITLANE_REGISTRY_URL say where to
+      code: `# pip install auditlane; set AUDITLANE_KAFKA_BOOTSTRAP and AUDITLANE_REGISTRY_URL
 from auditlane.sdk import AuditClient
 
 with AuditClient() as audit:

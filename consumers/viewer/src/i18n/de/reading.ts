@@ -16,7 +16,7 @@ export const reading: Texts["reading"] = {
   conflict: {
     sign: "Konflikt",
     explanation: "Ein weiteres Ereignis hat dieselbe ID und Zeit, aber einen anderen Inhalt. Beide bleiben erhalten.",
-    show: "Beide Ereignisse anzeigen",
+    show: "Ereignisse mit Konflikt anzeigen",
   },
   network: { private: "privates Netz", loopback: "Loopback", local: "Link-Local", public: "" },
   yes: "Ja",

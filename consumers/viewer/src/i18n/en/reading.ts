@@ -17,7 +17,7 @@ export const reading = {
   conflict: {
     sign: "Conflict",
     explanation: "Another event has the same ID and time but different content. Both are kept.",
-    show: "Show both events",
+    show: "Show conflicting events",
   },
   network: { private: "private network", loopback: "loopback", local: "link-local", public: "" } satisfies Record<Network, string>,
   yes: "Yes",

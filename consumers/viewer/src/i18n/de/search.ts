@@ -118,7 +118,7 @@ export const search: Texts["search"] = {
     apply: "Anwenden",
     backwards: "Das Ende liegt vor dem Anfang.",
     same: "Anfang und Ende sind gleich.",
-    unread: (reason) => `Der Zeitraum in diesem Link ist ungültig (${reason}). Alle Ereignisse werden angezeigt.`,
+    unread: (parameters) => `Der Zeitraum in diesem Link ist ungültig (${parameters}). Alle Ereignisse werden angezeigt.`,
     needed: "Wählen Sie ein Datum.",
     utc: "UTC",
     local: (zone) => `${zone} (dieser Computer)`,

@@ -52,7 +52,7 @@ export const settings: Texts["settings"] = {
 
   fields: {
     title: "Felder",
-    lead: "Legen Sie fest, was von jedem Ereignis angezeigt wird und in welcher Reihenfolge.",
+    lead: "Die Felder jedes Ereignisses: wo sie angezeigt werden und in welcher Reihenfolge.",
     add: "Feld hinzufügen",
     contractNote: "Zum Hinzufügen von Feldern und zum Ändern ihrer Regeln ist die Berechtigung audits:contract erforderlich.",
     label: "Felder in der Reihenfolge der Anzeige",

@@ -121,7 +121,7 @@ export const search = {
     apply: "Apply",
     backwards: "The end is before the start.",
     same: "Start and end are the same.",
-    unread: (reason: string): string => `The time range in this link is invalid (${reason}). All events are shown.`,
+    unread: (parameters: string): string => `The time range in this link is invalid (${parameters}). All events are shown.`,
     needed: "Choose a date.",
     utc: "UTC",
     local: (zone: string): string => `${zone} (this computer)`,

@@ -51,7 +51,7 @@ export const settings = {
 
   fields: {
     title: "Fields",
-    lead: "Choose what is shown of each event, and in which order.",
+    lead: "The fields of each event: where they are shown, and in which order.",
     add: "Add field",
     contractNote: "Adding fields and changing their rules requires the permission audits:contract.",
     label: "Fields in display order",

@@ -111,6 +111,6 @@ export const states = {
     arrived: "The test event has arrived.",
     late: "The test event was accepted but has not appeared within a minute. It is not lost: check again later.",
     show: "Show event",
-    credential: "You get a token or key from the operators of auditlane. Keep it in your service, never in a web page.",
+    credential: "Ask the operators of auditlane for a token or key. Keep it in your service, never in a web page.",
   },
 };

@@ -343,7 +343,7 @@ def test_the_stand_in_has_what_the_console_asks():
 def test_settings_are_a_page_of_the_environments_or_of_a_tenants(served):
     cookie = entered(served)
     whole = served.request("/console/settings", cookie=cookie).data.decode()
-    assert "the environment" in whole
+    assert "Environment settings" in whole
     own = served.request("/console/settings?tenant=acme", cookie=cookie).data.decode()
     assert "acme" in own
     for html in (whole, own):

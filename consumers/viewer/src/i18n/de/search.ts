@@ -120,6 +120,7 @@ export const search: Texts["search"] = {
     same: "Anfang und Ende sind gleich.",
     unread: (parameters) => `Der Zeitraum in diesem Link ist ungültig (${parameters}). Alle Ereignisse werden angezeigt.`,
     needed: "Wählen Sie ein Datum.",
+    zone: "Zeitzone",
     utc: "UTC",
     local: (zone) => `${zone} (dieser Computer)`,
     previous: "Vorheriger Monat",

@@ -123,6 +123,7 @@ export const search = {
     same: "Start and end are the same.",
     unread: (parameters: string): string => `The time range in this link is invalid (${parameters}). All events are shown.`,
     needed: "Choose a date.",
+    zone: "Time zone",
     utc: "UTC",
     local: (zone: string): string => `${zone} (this computer)`,
     previous: "Previous month",

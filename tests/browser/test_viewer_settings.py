@@ -291,7 +291,7 @@ def test_a_field_is_added_with_rules_changed_removed_and_restored(site: Site, un
     form.get_by_label("Type").select_option("Choice")
     form.get_by_label("Allowed values").fill("eu\nus")
     form.get_by_label("Default value").select_option("eu")
-    form.get_by_text("Services that do not know").click()
+    form.get_by_text("Services that do not know the field yet").click()
     form.get_by_label("Reject events").check()
     form.get_by_role("button", name="Save field").click()
     expect(form).to_have_count(0)

@@ -277,7 +277,7 @@ def test_to_follow_a_link_uses_nothing_up(served):
         assert "set-cookie" not in looked.headers
         assert "<script" not in looked.data.decode()
     html = looked.data.decode()
-    assert "Protokoll" in html
+    assert "Audit-Log öffnen" in html
     form = re.search(r'<form method="post" action="([^"]+)"><input type="hidden" name="code" value="([^"]+)">', html)
     assert form
     sent = {"content-type": "application/x-www-form-urlencoded"}

@@ -74,33 +74,43 @@ def budget_of(field: FieldInfo) -> str:
 
 class KafkaSettings(BaseModel):
     kafka_bootstrap: Bootstrap = Field(
-        "", description="Kafka brokers, `host:port,host:port`. Empty: the embedded broker."
+        "", description="Kafka brokers as `host:port,host:port`. Empty: the embedded broker."
     )
     kafka_extra: JsonObject = Field(
         default_factory=dict,
-        description='librdkafka options as JSON, for SASL and TLS: `{"security.protocol": "SASL_SSL", …}`; '
-        "none that a guarantee rests on.",
+        description='librdkafka options as JSON, for SASL and TLS: `{"security.protocol": "SASL_SSL", …}`. '
+        "Options that a guarantee depends on are rejected.",
     )
-    kafka_home: Path | None = Field(None, description="An unpacked Kafka to run instead of the downloaded one.")
-    topic: Topic = Field("audit.events", description="The shared topic; `<topic>.<tenant>` are dedicated topics.")
+    kafka_home: Path | None = Field(
+        None, description="Folder of an unpacked Kafka to run instead of the downloaded one."
+    )
+    topic: Topic = Field(
+        "audit.events", description="Shared topic. Topics named `<topic>.<tenant>` are dedicated topics."
+    )
     dead_letter_topic: DeadLetterTopic = Field(
         "audit.dead-letters",
         validate_default=True,  # with the topic `audit` the default would be one of its dedicated topics
-        description="Where refused messages are kept; neither the topic nor one that begins with `<topic>.`.",
+        description="Dead-letter topic, for rejected messages. Must not be `AUDITLANE_TOPIC` or start with `<topic>.`.",
     )
-    topic_partitions: int = Field(6, ge=1, description="Partitions of a topic that `init` creates.")
-    topic_replication_factor: int = Field(1, ge=1, description="Replicas of a topic that `init` creates.")
-    topic_retention_hours: int = Field(24 * 7, ge=24 * 7, description="How long events stay in Kafka; at least a week.")
-    max_event_bytes: int = Field(524_288, ge=1_024, description="The largest encoded event.")
+    topic_partitions: int = Field(6, ge=1, description="Partitions of each topic that `init` creates.")
+    topic_replication_factor: int = Field(1, ge=1, description="Replication factor of each topic that `init` creates.")
+    topic_retention_hours: int = Field(
+        24 * 7, ge=24 * 7, description="Retention of topics in Kafka, in hours; at least a week."
+    )
+    max_event_bytes: int = Field(524_288, ge=1_024, description="Maximum size of an encoded event, in bytes.")
 
 
 class RegistrySettings(BaseModel):
     registry_url: RegistryUrl = Field(
-        "", description="The schema registry; its path is a prefix. Empty: the embedded one."
+        "", description="URL of the schema registry, with an optional path prefix. Empty: the embedded registry."
     )
     registry_user: str = Field("", description="User for basic authentication at the registry.")
-    registry_password: SecretStr = Field(SecretStr(""), description="Password for basic authentication.")
-    registry_token: SecretStr = Field(SecretStr(""), description="Bearer token, instead of user and password.")
+    registry_password: SecretStr = Field(
+        SecretStr(""), description="Password for basic authentication at the registry."
+    )
+    registry_token: SecretStr = Field(
+        SecretStr(""), description="Bearer token for the registry, instead of user and password."
+    )
     registry_ca: File | None = Field(None, description="CA bundle (PEM) for the registry's certificate.")
 
 
@@ -108,70 +118,83 @@ class ContractSettings(BaseModel):
     contract_fields: int = Field(
         200,
         ge=1,
-        description="Own fields of one contract. A tenant's are counted without the environment's.",
-        json_schema_extra=reached("One more field is refused with 400."),
+        description="Custom fields of one contract. A tenant's count excludes those of the environment.",
+        json_schema_extra=reached("Further fields are rejected with 400."),
     )
     contract_choices: int = Field(
         1_000,
         ge=1,
-        description="Values that `oneOf` of one field may list.",
-        json_schema_extra=reached("The field is refused with 400."),
+        description="Values in `oneOf` of one field.",
+        json_schema_extra=reached("The field is rejected with 400."),
     )
     contract_rules_bytes: int = Field(
         32 << 10,
         ge=1_024,
-        description="Bytes of one field with its rules and default, as JSON.",
-        json_schema_extra=reached("The field is refused with 400."),
+        description="Size of one field with its rules and default as JSON, in bytes.",
+        json_schema_extra=reached("The field is rejected with 400."),
     )
     contract_bytes: int = Field(
         256 << 10,
         ge=4_096,
-        description="Bytes of all own fields of one contract, as JSON; a tenant's without the environment's.",
-        json_schema_extra=reached("The change is refused with 400; rules can still be removed."),
+        description="Size of all custom fields of one contract as JSON, in bytes. A tenant's excludes the "
+        "environment's.",
+        json_schema_extra=reached("The change is rejected with 400; rules can still be removed."),
     )
     contract_versions: int = Field(
         500,
         ge=1,
-        description="Versions of one tenant's contract, or of the environment's, that the registry keeps.",
-        json_schema_extra=reached("The change is refused with 409; rules can still be removed."),
+        description="Versions of one tenant's contract, or of the environment's, in the registry.",
+        json_schema_extra=reached("The change is rejected with 409; rules can still be removed."),
     )
 
 
 class ClickHouseSettings(BaseModel):
     clickhouse_url: ClickHouseUrl = Field(
-        "", description="ClickHouse over HTTP; its path is a prefix. Empty: the embedded engine."
+        "", description="HTTP URL of ClickHouse, with an optional path prefix. Empty: the embedded ClickHouse."
     )
-    clickhouse_user: str = Field("default", description="ClickHouse user.")
-    clickhouse_password: SecretStr = Field(SecretStr(""), description="Its password.")
+    clickhouse_user: str = Field("default", description="User of ClickHouse.")
+    clickhouse_password: SecretStr = Field(SecretStr(""), description="Password of the ClickHouse user.")
     clickhouse_ca: File | None = Field(None, description="CA bundle (PEM) for ClickHouse's certificate.")
-    clickhouse_database: str = Field("audit", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="The database.")
+    clickhouse_database: str = Field(
+        "audit", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="Database of ClickHouse."
+    )
 
 
 class WorkerSettings(BaseModel):
-    consumer_group: str = Field("auditlane-worker", min_length=1, description="The workers' consumer group.")
+    consumer_group: str = Field("auditlane-worker", min_length=1, description="Consumer group of the workers.")
     group_protocol: Literal["auto", "consumer", "classic"] = Field(
-        "auto", description="`consumer` is KIP-848, `classic` is cooperative-sticky, `auto` takes what the broker has."
+        "auto",
+        description="Rebalance protocol: `consumer` (KIP-848), `classic` (cooperative-sticky), or `auto`: `consumer` "
+        "if the broker supports it.",
     )
-    range_rows: int = Field(50_000, ge=1, description="Seal a range at this many messages.")
-    range_bytes: int = Field(32 << 20, ge=1_024, description="… or at this many bytes.")
-    range_age_ms: int = Field(1_000, ge=1, description="… or when its first message has waited this long.")
-    insert_parts_per_second: float = Field(4.0, gt=0, description="Budget of ClickHouse parts for one worker.")
+    range_rows: int = Field(50_000, ge=1, description="Seal a range at this number of messages.")
+    range_bytes: int = Field(32 << 20, ge=1_024, description="Seal a range at this number of bytes.")
+    range_age_ms: int = Field(
+        1_000, ge=1, description="Seal a range when its first message is this old, in milliseconds."
+    )
+    insert_parts_per_second: float = Field(
+        4.0, gt=0, description="ClickHouse parts that one worker may create per second."
+    )
     late_parts_per_second: float = Field(
         4.0,
         gt=0,
-        description="ClickHouse parts of one tenant for events of months before the last one, in one worker; "
-        "a minute's worth may come at once, and all tenants together have twice that.",
-        json_schema_extra=reached("The range that they are in waits; ranges of other partitions do not."),
+        description="ClickHouse parts per second, in one worker, for one tenant's events of past months; the current "
+        "and the previous month are free. Bursts of one minute's worth are allowed; all tenants together have twice "
+        "this rate.",
+        json_schema_extra=reached("The range with these events waits; ranges of other partitions do not."),
     )
     worker_processes_total: int = Field(
         1,
         ge=1,
-        description="Worker processes in all, on every machine: the table's deduplication window must fit them.",
+        description="Total number of worker processes on all machines. The table's deduplication window must suffice "
+        "for them.",
     )
-    insert_threads: int = Field(1, ge=1, le=16, description="Inserts in flight at once.")
-    insert_timeout_s: float = Field(60.0, gt=0, description="How long one insert may take.")
+    insert_threads: int = Field(1, ge=1, le=16, description="Concurrent inserts of one worker.")
+    insert_timeout_s: float = Field(60.0, gt=0, description="Time limit of one insert, in seconds.")
     worker_buffer_bytes: int = Field(
-        96 << 20, ge=1 << 20, description="Bytes held in ranges before partitions are paused."
+        96 << 20,
+        ge=1 << 20,
+        description="Backpressure limit: bytes of messages held in ranges before partitions are paused.",
     )
     dlq_max_ratio: float = Field(
         0.5,
@@ -180,326 +203,365 @@ class WorkerSettings(BaseModel):
         description="Halt a partition when more than this fraction of its recent messages is rejected; 1 disables.",
     )
     dlq_ratio_window: int = Field(
-        1_000, ge=1, description="How many recent messages the fraction is taken of, at least."
+        1_000, ge=1, description="Minimum number of recent messages over which `AUDITLANE_DLQ_MAX_RATIO` is computed."
     )
     dlq_ratio_tenants: int = Field(
-        3, ge=1, description="The rejections must come from this many tenants, or from every tenant of the partition."
+        3,
+        ge=1,
+        description="Halt only if the rejected messages come from this number of tenants, or from every tenant of the "
+        "partition.",
     )
-    registry_refresh_s: float = Field(30.0, gt=0, description="How old what is known of the registry may be.")
+    registry_refresh_s: float = Field(30.0, gt=0, description="Maximum age of cached registry entries, in seconds.")
     worker_host: str = Field("127.0.0.1", description="Address of the worker's `/metrics` and `/health`.")
-    worker_port: Port = Field(8481, description="Port of the worker's `/metrics` and `/health`; 0 takes a free one.")
+    worker_port: Port = Field(8481, description="Port of the worker's `/metrics` and `/health`; 0 chooses a free port.")
     shutdown_timeout_s: float = Field(
-        20.0, gt=0, description="How long a stopping worker may take to finish its ranges."
+        20.0,
+        gt=0,
+        description="Time that a stopping worker has to finish its ranges, and `serve` its requests, in seconds.",
     )
 
 
 class ServeSettings(BaseModel):
     serve_host: str = Field("127.0.0.1", description="Address that `serve` listens on.")
-    serve_port: Port = Field(8480, description="Port that `serve` listens on; 0 takes a free one.")
+    serve_port: Port = Field(8480, description="Port that `serve` listens on; 0 chooses a free port.")
     serve_url: HttpUrl = Field(
-        "", description="Where clients reach `serve`; without it links are made only for the address it listens on."
+        "",
+        description="Public URL of `serve`. Empty: links can only be created for the address that it listens on.",
     )
     serve_max_concurrency: int = Field(
         256,
         ge=1,
-        description="Requests worked on at once in a process: from the end of the body to the begin of the answer.",
-        json_schema_extra=reached("One more is answered `503 BUSY`; tokens, health and metrics go on."),
+        description="Concurrent requests in one process, from the end of the request body to the response's start.",
+        json_schema_extra=reached("Further requests get `503 BUSY`; tokens, health and metrics remain available."),
     )
     serve_requests_per_tenant: int = Field(
         64,
         ge=1,
-        description="… of these about one tenant.",
-        json_schema_extra=reached("One more is refused with 429 and `Retry-After`."),
+        description="Concurrent requests about one tenant in one process.",
+        json_schema_extra=reached("Further requests get 429 with `Retry-After`."),
     )
     serve_share_per_tenant: float = Field(
         0.2,
         gt=0,
         le=1,
-        description="CPU seconds a second, of a process, that requests about one tenant may take while others ask.",
+        description="CPU time per second that requests about one tenant may use in one process while other tenants' "
+        "requests compete.",
         json_schema_extra=reached(
-            "Each of its requests waits for its turn; one that would wait more than ten seconds is refused with 429 "
-            "and `Retry-After`."
+            "The tenant's requests are queued; a request that would wait more than ten seconds gets 429 with "
+            "`Retry-After`."
         ),
     )
     serve_reads_per_tenant: float = Field(
         0.5,
         gt=0,
-        description="Seconds of ClickHouse's work a second that one tenant's reading requests may cause, in a process, "
-        "while others ask: 20 ms for each statement, and a second for each 500 MB that it reads.",
-        json_schema_extra=reached("Each of its reading requests waits, up to ten seconds; none is refused."),
+        description="ClickHouse time per second that one tenant's read requests may use in one process while other "
+        "tenants' requests compete. A statement counts 20 ms plus one second per 500 MB read.",
+        json_schema_extra=reached("The tenant's read requests are delayed by up to ten seconds; none is rejected."),
     )
     structure_changes_per_minute: int = Field(
         60,
         ge=1,
-        description="Changes of one tenant's structure and contract, or of the environment's, in each process.",
-        json_schema_extra=reached("The change is refused with 429 and `Retry-After`."),
+        description="Changes per minute to one tenant's data structure and contract, or to the environment's, in each "
+        "process.",
+        json_schema_extra=reached("Further changes get 429 with `Retry-After`."),
     )
     serve_body_bytes: int = Field(
         64 << 20,
         ge=1 << 20,
-        description="Bytes of unfinished bodies in a process, beside `POST /v1/events`; one tenant has a quarter.",
-        json_schema_extra=reached("A tenant above its share gets 429, others `503 BUSY`."),
+        description="Bytes of incomplete request bodies in one process, except `POST /v1/events`. One tenant may use a "
+        "quarter.",
+        json_schema_extra=reached("A tenant above its share gets 429, others get `503 BUSY`."),
     )
     serve_connections: int = Field(
         4_096,
         ge=1,
-        description="Open connections of a process; the limit of open files is raised for them as far as it may be.",
-        json_schema_extra=reached("One more is closed at once."),
+        description="Open connections of one process. Raises the process's limit of open files as far as permitted.",
+        json_schema_extra=reached("Further connections are closed immediately."),
     )
     serve_connections_per_address: int = Field(
         2_048,
         ge=1,
-        description="… from one address (IPv6: one /64) that is no trusted proxy.",
-        json_schema_extra=reached("One more is closed at once."),
+        description="Open connections of one process from one address (IPv6: one /64) that is not a trusted proxy.",
+        json_schema_extra=reached("Further connections are closed immediately."),
     )
     serve_head_timeout_s: float = Field(
         20.0,
         gt=0,
-        description="How long a request's line and headers may take to come.",
+        description="Time limit for receiving a request's line and headers, in seconds.",
         json_schema_extra=reached("The connection is closed."),
     )
     serve_bodies_per_address: int = Field(
         1_000,
         ge=1,
-        description="Unfinished bodies from one address (IPv6: one /64) in a process.",
-        json_schema_extra=reached("One more request with a body is refused with 429."),
+        description="Incomplete request bodies from one address (IPv6: one /64) in one process.",
+        json_schema_extra=reached("Further requests with a body get 429."),
     )
-    serve_body_timeout_s: float = Field(20.0, gt=0, description="How long each 64 KiB of a body may take to come.")
+    serve_body_timeout_s: float = Field(
+        20.0, gt=0, description="Time limit for receiving each 64 KiB of a request body, in seconds."
+    )
     cors_origins: Annotated[str, AfterValidator(validators.origins)] = Field(
-        "", description="Origins whose pages may call the API, `https://app.example,…`. Empty: only our own pages."
+        "",
+        description="Origins whose pages may call the API, as `https://app.example,…`. Empty: only auditlane's pages.",
     )
     frame_ancestors: Annotated[str, AfterValidator(validators.origins)] = Field(
-        "", description="Origins whose pages may show `/embed` in a frame, `https://app.example,…`. Empty: none."
+        "", description="Origins whose pages may embed `/embed` in a frame, as `https://app.example,…`. Empty: none."
     )
     trusted_proxies: Annotated[str, AfterValidator(validators.networks)] = Field(
-        "", description="Addresses or networks whose `X-Forwarded-For` and `-Proto` are believed. Empty: none."
+        "",
+        description="Addresses or networks of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are trusted. "
+        "Empty: none.",
     )
-    keys_file: Path | None = Field(None, description="Clients and their hashed secrets; `auditlane keys` writes it.")
-    signing_keys_file: Path | None = Field(None, description="Keys that sign tokens, cursors and links.")
+    keys_file: Path | None = Field(
+        None, description="File of clients and their hashed secrets, managed by `auditlane keys`."
+    )
+    signing_keys_file: Path | None = Field(None, description="File of keys that sign tokens, cursors and links.")
     provenance_keys_file: Path | None = Field(
         None,
-        description="Keys with which `serve` signs what it takes, and workers verify it. "
-        "Empty: `provenance-keys.json` beside the signing keys.",
+        description="File of keys with which `serve` signs events and workers verify them. "
+        "Empty: `provenance-keys.json` in the folder of the signing keys.",
     )
-    token_ttl_s: int = Field(86_400, ge=60, le=2_592_000, description="Life of a client's token.")
-    viewer_token_ttl_s: int = Field(900, ge=60, le=86_400, description="Life of a viewer token unless asked otherwise.")
+    token_ttl_s: int = Field(86_400, ge=60, le=2_592_000, description="Lifetime of a client's token, in seconds.")
+    viewer_token_ttl_s: int = Field(
+        900, ge=60, le=86_400, description="Default lifetime of a viewer token, in seconds."
+    )
     sign_in_failures_per_address: int = Field(
         120,
         ge=1,
-        description="Wrong keys and codes from one address (IPv6: one /64) a minute, in each process.",
-        json_schema_extra=reached("A further wrong one is answered 429 with `Retry-After`; a right one is let in."),
+        description="Failed authentications (wrong keys or codes) per minute from one address (IPv6: one /64), in each "
+        "process.",
+        json_schema_extra=reached("Further failures get 429 with `Retry-After`; correct credentials still work."),
     )
     sign_in_failures_per_client: int = Field(
         30,
         ge=1,
-        description="… with one client id, from that address.",
-        json_schema_extra=reached("A further wrong one is answered 429 with `Retry-After`; a right one is let in."),
+        description="Failed authentications per minute with one client id from one address, in each process.",
+        json_schema_extra=reached("Further failures get 429 with `Retry-After`; correct credentials still work."),
     )
     tokens_per_client: int = Field(
         1_200,
         ge=1,
-        description="Tokens of one client a minute, and viewer tokens that it mints for one tenant, in each process.",
-        json_schema_extra=reached("One more is refused with 429 and `Retry-After`."),
+        description="Tokens per minute for one client, and viewer tokens per minute that it mints for one tenant, in "
+        "each process.",
+        json_schema_extra=reached("Further tokens are refused with 429 and `Retry-After`."),
     )
     audit_aggregation_s: float = Field(
         60.0,
         ge=0,
-        description="Seconds within which reads or refusals of one actor become one audit event; 0 records each.",
+        description="Window, in seconds, in which repeated reads or denials of one actor are recorded as one audit "
+        "event; 0 records each.",
     )
     trail_spool_dir: Path | None = Field(
         None,
-        description="Where events of our own wait that Kafka has not taken when `serve` ends; replicas may share it. "
-        "Empty: `trail` beside the signing keys.",
+        description="Folder in which `serve` spools its own audit events that Kafka has not acknowledged. Replicas may "
+        "share it. Empty: `trail` in the folder of the signing keys.",
     )
     trail_spool_bytes: int = Field(
         64 << 20,
         ge=1 << 16,
-        description="Bytes of events of our own that may wait there, in all files; half of them of one tenant's.",
-        json_schema_extra=reached("What comes on top is dropped, counted, and told in one event `events.dropped`."),
+        description="Bytes of spooled audit events in `AUDITLANE_TRAIL_SPOOL_DIR`. One tenant may use half.",
+        json_schema_extra=reached("Further events are dropped, counted and reported in one event `events.dropped`."),
     )
-    query_timeout_s: float = Field(30.0, gt=0, description="How long one query may take.")
-    query_memory_bytes: int = Field(2 << 30, ge=1 << 20, description="Memory of ClickHouse that one query may take.")
-    query_max_rows_read: int = Field(
-        0, ge=0, description="Rows that one query of a tenant may read; 0: as many as there are."
+    query_timeout_s: float = Field(30.0, gt=0, description="Time limit of one query, in seconds.")
+    query_memory_bytes: int = Field(
+        2 << 30, ge=1 << 20, description="ClickHouse memory that one query may use, in bytes."
     )
+    query_max_rows_read: int = Field(0, ge=0, description="Rows that one tenant's query may read; 0: unlimited.")
     geoip_file: File | None = Field(
-        None, description="Places of addresses for Frontegg's page, a city or country file in MaxMind's format."
+        None,
+        description="City or country database in MaxMind's format, which adds locations to IP addresses in Frontegg's "
+        "API.",
     )
-    stream_poll_s: float = Field(1.0, gt=0, description="How often live streams look for what arrived.")
+    stream_poll_s: float = Field(1.0, gt=0, description="Poll interval of live streams, in seconds.")
     streams_per_tenant: int = Field(
         50,
         ge=1,
-        description="Live streams of one tenant, in one process.",
-        json_schema_extra=reached("One more stream is refused with 429 and `Retry-After`."),
+        description="Live streams of one tenant in one process.",
+        json_schema_extra=reached("Further streams get 429 with `Retry-After`."),
     )
     streams_per_user: int = Field(
         20,
         ge=1,
-        description="… of these of one user or client.",
-        json_schema_extra=reached("One more stream is refused with 429 and `Retry-After`."),
+        description="Live streams of one user or client in one process.",
+        json_schema_extra=reached("Further streams get 429 with `Retry-After`."),
     )
     query_concurrency: int = Field(
         16,
         ge=1,
-        description="Queries of one tenant that may run at once, in one process; counting for an export is one.",
-        json_schema_extra=reached("One more query is refused with 429 and `Retry-After`."),
+        description="Concurrent queries of one tenant in one process, including the counting of rows for an export.",
+        json_schema_extra=reached("Further queries get 429 with `Retry-After`."),
     )
 
 
 class OidcSettings(BaseModel):
     oidc_issuer: Annotated[str, AfterValidator(_unless_empty(validators.issuer))] = Field(
-        "", description="An OpenID Connect issuer whose tokens are taken, as their `iss` says it. Empty: none."
+        "", description="OpenID Connect issuer whose tokens are accepted, exactly as in their `iss`. Empty: none."
     )
     oidc_audience: Annotated[str, AfterValidator(_with_an_issuer)] = Field(
-        "", validate_default=True, description="What their `aud` must hold: one of these, separated by commas."
+        "", validate_default=True, description="Accepted audiences (`aud`) of the issuer's tokens, separated by commas."
     )
-    oidc_jwks_url: HttpUrl = Field("", description="Where its keys are. Empty: its discovery document says.")
+    oidc_jwks_url: HttpUrl = Field("", description="URL of the issuer's keys. Empty: as in its discovery document.")
     oidc_ca: File | None = Field(None, description="CA bundle (PEM) for the issuer's certificate.")
-    oidc_tenant_claim: str = Field("tenantId", min_length=1, description="The claim with the tenant; a dotted path.")
-    oidc_user_claim: str = Field("sub", min_length=1, description="The claim with the user.")
-    oidc_permissions_claim: str = Field("permissions", min_length=1, description="The claim with permissions.")
-    oidc_roles_claim: str = Field("roles", min_length=1, description="The claim with roles.")
+    oidc_tenant_claim: str = Field("tenantId", min_length=1, description="Claim with the tenant, as a dotted path.")
+    oidc_user_claim: str = Field("sub", min_length=1, description="Claim with the user, as a dotted path.")
+    oidc_permissions_claim: str = Field(
+        "permissions", min_length=1, description="Claim with permissions, as a dotted path."
+    )
+    oidc_roles_claim: str = Field("roles", min_length=1, description="Claim with roles, as a dotted path.")
     oidc_permissions: JsonObject = Field(
         default_factory=lambda: {"fe.secure.read.audits": ["audits:read"]},
-        description="What their permissions allow here, as JSON: name to a list of ours.",
+        description="Mapping of the issuer's permissions to auditlane's, as JSON: each name to a list.",
     )
-    oidc_roles: JsonObject = Field(default_factory=dict, description="What their roles allow here, likewise.")
-    oidc_leeway_s: float = Field(30.0, ge=0, le=300, description="How far the issuer's clock may differ.")
+    oidc_roles: JsonObject = Field(
+        default_factory=dict, description="Mapping of the issuer's roles to auditlane's permissions, as JSON."
+    )
+    oidc_leeway_s: float = Field(30.0, ge=0, le=300, description="Tolerated clock skew of the issuer, in seconds.")
 
 
 class GatewaySettings(BaseModel):
     ingest_body_bytes: int = Field(
         32 << 20,
         ge=1_024,
-        description="The largest body that `POST /v1/events` takes, before and after it is decompressed.",
+        description="Maximum body size of `POST /v1/events` in bytes, before and after decompression.",
     )
     ingest_document_bytes: int = Field(
-        8 << 20, ge=1_024, description="… when it is one JSON document, which is held whole; NDJSON is not."
+        8 << 20,
+        ge=1_024,
+        description="Maximum body size of `POST /v1/events` in bytes for a JSON document, which is buffered "
+        "completely; NDJSON is not.",
     )
-    ingest_request_events: int = Field(100_000, ge=1, description="The most events that one request may hold.")
+    ingest_request_events: int = Field(100_000, ge=1, description="Maximum number of events in one request.")
     ingest_rate: float = Field(
         2_000.0,
         ge=0,
-        description="Events of one tenant a second from one key, in each process; 0: any number.",
-        json_schema_extra=reached("Further events are refused with 429 and `Retry-After`, other tenants' are taken."),
+        description="Events per second of one tenant from one key, in each process; 0: unlimited.",
+        json_schema_extra=reached(
+            "Further events get 429 with `Retry-After`; other tenants' events are still accepted."
+        ),
     )
     ingest_past_months: float = Field(
         1.0,
         gt=0,
-        description="Months before the last one that one tenant's events may be of, a second, in each process; ten "
-        "seconds' worth at once.",
-        json_schema_extra=reached("Events of further past months are refused with 429 and `Retry-After`."),
+        description="Distinct past months per second in one tenant's events, in each process; the current and the "
+        "previous month are free. Bursts of ten seconds' worth are allowed.",
+        json_schema_extra=reached("Events of further past months get 429 with `Retry-After`."),
     )
     ingest_burst: int = Field(
         10_000,
         ge=1,
-        description="How many of them a key may send at once before that counts.",
-        json_schema_extra=reached("`AUDITLANE_INGEST_RATE` counts."),
+        description="Burst size of `AUDITLANE_INGEST_RATE`, in events.",
+        json_schema_extra=reached("`AUDITLANE_INGEST_RATE` applies."),
     )
     ingest_pattern_steps: int = Field(
         20_000_000,
         ge=100_000,
-        description="Steps of one tenant's patterns a second, in each process, and five times as many at once: states "
-        "of a pattern times bytes of a value, up to 12 ns each. An event with less than 5,000 does not count.",
-        json_schema_extra=reached("Further events of the tenant are refused with 429 and `Retry-After`."),
+        description="Pattern-matching steps per second for one tenant, in each process, with bursts of five times this "
+        "number. A step is one state of a pattern times one byte of a value, up to 12 ns. Events with fewer than "
+        "5,000 steps are free.",
+        json_schema_extra=reached("Further events of the tenant get 429 with `Retry-After`."),
     )
     test_events_per_minute: int = Field(
         10,
         ge=1,
-        description="Test events of one tenant in a minute, in one process.",
-        json_schema_extra=reached("One more test event is refused with 429 and `Retry-After`."),
+        description="Test events per minute of one tenant in one process.",
+        json_schema_extra=reached("Further test events get 429 with `Retry-After`."),
     )
     ingest_ack_timeout_ms: int = Field(
-        2_500, ge=100, le=60_000, description="How long Kafka may take to acknowledge before the answer is 503."
+        2_500,
+        ge=100,
+        le=60_000,
+        description="Time to wait for Kafka's acknowledgement before responding with 503, in milliseconds.",
     )
     ingest_buffer_bytes: int = Field(
         64 << 20,
         ge=1 << 20,
-        description="Bytes of bodies held at once, and of events on their way to Kafka; one sender has half of it.",
-        json_schema_extra=reached("A sender above its half gets 429, others `503 BUFFER_FULL`."),
+        description="Bytes of buffered request bodies and of events in flight to Kafka, in one process. One sender may "
+        "use half.",
+        json_schema_extra=reached("A sender above its half gets 429, others get `503 BUFFER_FULL`."),
     )
 
 
 class ExportSettings(BaseModel):
     export_dir: Path | None = Field(
         None,
-        description="Where export jobs keep their state and files; replicas share it. "
-        "Empty: `exports` beside the signing keys.",
+        description="Folder of the state and files of export jobs; replicas share it. "
+        "Empty: `exports` in the folder of the signing keys.",
     )
-    export_expire_s: int = Field(86_400, ge=60, description="How long a job's file is kept after its end.")
+    export_expire_s: int = Field(86_400, ge=60, description="Time that a finished job's file is kept, in seconds.")
     export_jobs_per_tenant: int = Field(
         10,
         ge=1,
-        description="Export jobs of one tenant, until they expire.",
-        json_schema_extra=reached("One more job is refused with 409 `TOO_MANY_EXPORTS`."),
+        description="Export jobs of one tenant that have not expired.",
+        json_schema_extra=reached("Further jobs get 409 `TOO_MANY_EXPORTS`."),
     )
-    export_concurrency: int = Field(2, ge=0, description="Jobs that one `serve` works on at once; 0 only takes them.")
+    export_concurrency: int = Field(2, ge=0, description="Concurrent jobs of one `serve` process; 0 only accepts jobs.")
     export_jobs_running_per_tenant: int = Field(
         1,
         ge=1,
-        description="… of these of one tenant.",
+        description="Concurrent jobs of one tenant in one `serve` process.",
         json_schema_extra=reached("The tenant's other jobs wait."),
     )
     export_bytes_per_tenant: int = Field(
         10 << 30,
         ge=1 << 20,
         description="Bytes of one tenant's files in `AUDITLANE_EXPORT_DIR`.",
-        json_schema_extra=reached(
-            "One more job is refused with 409 `TOO_MANY_EXPORTS`; one that goes on fails with it."
-        ),
+        json_schema_extra=reached("Further jobs get 409 `TOO_MANY_EXPORTS`; a running job fails with that code."),
     )
     export_disk_free_bytes: int = Field(
         1 << 30,
         ge=1 << 20,
-        description="Bytes that export jobs leave free on the disk of `AUDITLANE_EXPORT_DIR`.",
-        json_schema_extra=reached("One more job is refused with 503; one that goes on waits a little, then fails."),
+        description="Disk space that export jobs keep free at `AUDITLANE_EXPORT_DIR`, in bytes.",
+        json_schema_extra=reached("Further jobs get 503; a running job waits briefly, then fails."),
     )
     export_downloads_per_tenant: int = Field(
         2,
         ge=1,
-        description="Exports of one tenant that are sent at once, in one process.",
-        json_schema_extra=reached("One more is refused with 429 and `Retry-After`."),
+        description="Concurrent export downloads of one tenant in one process.",
+        json_schema_extra=reached("Further downloads get 429 with `Retry-After`."),
     )
     export_pdfs: int = Field(
         2,
         ge=1,
-        description="PDFs that one process sends at once, each drawn in a process of its own.",
-        json_schema_extra=reached("One more waits; after `AUDITLANE_QUERY_TIMEOUT_S` it is refused with `503 BUSY`."),
+        description="Concurrent PDF exports of one process; each is rendered in a separate process.",
+        json_schema_extra=reached("Further PDFs wait; after `AUDITLANE_QUERY_TIMEOUT_S` they get `503 BUSY`."),
     )
     export_pdfs_per_tenant: int = Field(
         1,
         ge=1,
-        description="… of these of one tenant.",
-        json_schema_extra=reached("One more is refused with 429 and `Retry-After`."),
+        description="Concurrent PDF exports of one tenant in one process.",
+        json_schema_extra=reached("Further PDFs get 429 with `Retry-After`."),
     )
     export_pdf_memory_bytes: int = Field(
         1 << 30,
         ge=256 << 20,
-        description="Memory of a process that draws a PDF.",
-        json_schema_extra=reached("The PDF breaks off, a job fails with `QUERY_TOO_LARGE`."),
+        description="Memory limit of a process that renders a PDF, in bytes.",
+        json_schema_extra=reached("A download is truncated; a job fails with `QUERY_TOO_LARGE`."),
     )
     export_pdf_timeout_s: int = Field(
         300,
         ge=1,
-        description="How long a PDF may be drawn.",
-        json_schema_extra=reached("The PDF breaks off, a job fails with `QUERY_TOO_LARGE`."),
+        description="Time limit for rendering a PDF, in seconds.",
+        json_schema_extra=reached("A download is truncated; a job fails with `QUERY_TOO_LARGE`."),
     )
     export_lease_s: float = Field(
-        15.0, ge=1, description="How long a job's `serve` may be silent before another goes on with it."
+        15.0,
+        ge=1,
+        description="Lease of a job, in seconds: another `serve` resumes the job if its process has not renewed it.",
     )
     export_font: File | None = Field(
-        None, description="A TrueType or OpenType font for what DejaVu Sans lacks in a PDF, such as Chinese."
+        None, description="TrueType or OpenType font for characters that DejaVu Sans lacks in PDFs, such as Chinese."
     )
 
 
 class LocalSettings(BaseModel):
-    data_dir: Path = Field(Path(".data/auditlane"), description="Where the embedded stack keeps everything.")
-    cache_dir: Path | None = Field(None, description="Where downloads are kept; else the user's cache folder.")
+    data_dir: Path = Field(Path(".data/auditlane"), description="Data directory of the embedded stack.")
+    cache_dir: Path | None = Field(None, description="Folder for downloads. Empty: the user's cache folder.")
 
 
 class LogSettings(BaseModel):
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")
-    log_json: bool | None = Field(None, description="JSON lines. Empty: when stderr is not a terminal.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Minimum level of logged messages."
+    )
+    log_json: bool | None = Field(None, description="Log as JSON lines. Empty: only if stderr is not a terminal.")
 
 
 GROUPS: tuple[type[BaseModel], ...] = (

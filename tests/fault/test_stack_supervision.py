@@ -194,7 +194,7 @@ def test_what_a_parent_ignores_stops_nothing(small, ignored):
 def test_a_part_that_always_ends_is_given_up_with_the_end_of_its_log(small):
     stack = small([{"name": "kafka"}, {"name": "worker", "mode": "broken", "depends_on": ["kafka"], "tier": 2}])
     assert stack.end() == 1
-    assert "PART_FAILED worker ended 4 times" in stack.out()
+    assert "PART_FAILED worker exited 4 times" in stack.out()
     assert "no such luck" in stack.out()
     assert stack.journal()[-1] == "stop kafka"
 
@@ -203,7 +203,7 @@ def test_a_second_one_in_the_same_directory_is_refused(small):
     stack = small().wait_ready()
     second = small()
     assert second.end() == 1
-    assert f"ALREADY_RUNNING A stack already runs in {stack.folder} (process {stack.process.pid})" in second.out()
+    assert f"ALREADY_RUNNING A stack is already running in {stack.folder} (process {stack.process.pid})" in second.out()
     assert "auditlane status" in second.out()
     assert stack.process.poll() is None
 

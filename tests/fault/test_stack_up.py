@@ -144,7 +144,7 @@ def test_its_parts_let_nobody_in_without_a_password(stack):
     done = cli("doctor", "--data", stack.data / "none", "--json", env=bare)
     found = [one for one in json.loads(done.stdout)["findings"] if one["level"] == "fail"]
     assert {one["part"] for one in found} >= {"kafka", "registry"}
-    assert "expect TLS or SASL" in next(one["fix"] for one in found if one["part"] == "kafka")
+    assert "require TLS or SASL" in next(one["fix"] for one in found if one["part"] == "kafka")
 
 
 def test_the_doctor_finds_nothing_to_fix(stack):

@@ -57,7 +57,7 @@ def test_a_broken_part_is_told_by_up_and_by_the_doctor(tmp_path: Path, breaks) -
     assert client.query("SELECT count() FROM audit.events").result_rows == [(1,)]
     [finding] = detached(client)
     assert finding.level is Level.FAIL
-    assert "ClickHouse set 1 broken part of audit.events aside" in finding.message
+    assert "ClickHouse detached 1 broken part of audit.events" in finding.message
     assert "auditlane verify" in finding.fix
     assert told(settings) == [f"{finding.message} {finding.fix}"]
     client.close()
@@ -67,4 +67,4 @@ def test_a_broken_part_is_told_by_up_and_by_the_doctor(tmp_path: Path, breaks) -
 def test_what_cannot_be_asked_is_told_too(tmp_path: Path) -> None:
     variables = {variable("clickhouse_url"): "http://127.0.0.1:1"}
     [sentence] = services.detached_part_warnings(variables, load())
-    assert sentence.startswith("Whether ClickHouse set parts aside could not be asked: ")
+    assert sentence.startswith("Detached parts of ClickHouse could not be listed: ")

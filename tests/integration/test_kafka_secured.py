@@ -98,9 +98,9 @@ def test_a_wrong_password_is_told_from_a_wrong_certificate(secured, tmp_path):
     bootstrap, extra = secured
     other = make_certificate(tmp_path)[2]
     for change, word, fix in [
-        ({"sasl.password": "wrong"}, "refuses the credentials", "sasl.password"),
+        ({"sasl.password": "wrong"}, "rejects the credentials", "sasl.password"),
         ({"ssl.ca.location": str(other)}, "over TLS", "ssl.ca.location"),
-        ({"security.protocol": "PLAINTEXT"}, "does not answer", "expect TLS or SASL"),
+        ({"security.protocol": "PLAINTEXT"}, "is unreachable", "require TLS or SASL"),
     ]:
         (found,) = doctor.check(load(kafka_bootstrap=bootstrap, kafka_extra={**extra, **change}))
         assert found.level is Level.FAIL
@@ -119,5 +119,5 @@ def test_no_broker_there():
     (port,) = ports.free(1)
     (found,) = doctor.check(load(kafka_bootstrap=f"127.0.0.1:{port}"))
     assert found.level is Level.FAIL
-    assert "does not answer" in found.message
+    assert "is unreachable" in found.message
     assert not KafkaProbe({"bootstrap.servers": f"127.0.0.1:{port}"}).is_ready()

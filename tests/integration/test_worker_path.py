@@ -117,7 +117,7 @@ def test_offsets_that_kafka_lost_halt_one_partition(world: World) -> None:
     assert "offsets 40-59" in str(json.loads(second.get("/health/ready"))["halted"]), "the others go on: still ready"
     said = [(one.level, one.message) for one in service("worker", second.ready(), world.settings)]
     assert [level for level, _ in said] == ["ok", "fail"]
-    assert "stands still: offsets 40-59" in said[1][1]
+    assert "is halted: offsets 40-59" in said[1][1]
     assert second.stop() == 0
 
 

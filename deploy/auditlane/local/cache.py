@@ -1,4 +1,4 @@
-"""Where downloads are kept: once a user, shared by every stack of theirs."""
+"""The cache folder for downloads: one per user, shared by all of the user's stacks."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from auditlane.runtime.errors import ConfigError
 def candidates(
     given: Path | None, environ: Mapping[str, str] = os.environ, platform: str = sys.platform
 ) -> Iterator[Path]:
-    """The folders that may be meant, the best first, absolute: AUDITLANE_CACHE_DIR (`given`) alone, or the user's own.
+    """Yield the possible cache folders, absolute, best first: AUDITLANE_CACHE_DIR (`given`) alone, or the user's own.
 
-    None need be there, or be ours to write: they are for what may have been put there already.
+    They may be missing or read-only: callers look in them for files that are cached already.
     """
     if given:
         yield given.expanduser().absolute()
@@ -32,10 +32,10 @@ def candidates(
 
 
 def folder(given: Path | None, environ: Mapping[str, str] = os.environ, platform: str = sys.platform) -> Path:
-    """The folder for what is to be kept, absolute; it is there and can be written.
+    """Return the cache folder, absolute, after making it and checking that it is writable.
 
-    Where nothing is given and none of the user's own can be written (a home that is read-only, or none), it is one in
-    the folder for temporary files. Raises ConfigError when that cannot be used either, or not the given one.
+    Falls back to the folder for temporary files if none is given and none of the user's own is writable (a read-only
+    home, or none). Raises ConfigError if the given folder, or the fallback, cannot be used.
     """
     for candidate in candidates(given, environ, platform):
         try:
@@ -47,18 +47,22 @@ def folder(given: Path | None, environ: Mapping[str, str] = os.environ, platform
 
 
 def _home_of_user() -> str:
-    """As the system knows it, whatever HOME says; empty for a user that it does not know."""
+    """Return the home folder from the user database, ignoring HOME; empty for an unknown user."""
     with suppress(KeyError):
         return pwd.getpwuid(os.getuid()).pw_dir
     return ""
 
 
 def _temporary() -> Path:
-    """One that nobody else can have put something into."""
+    """Return a folder that no other user can have written to. Raises ConfigError."""
     path = _writable(Path(tempfile.gettempdir()).absolute() / f"auditlane-{os.getuid()}")
     found = path.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
-        raise ConfigError(f"{path} is not this user's own folder.", field="cache_dir", fix="Set AUDITLANE_CACHE_DIR.")
+        raise ConfigError(
+            f"{path} belongs to another user, or other users can write to it.",
+            field="cache_dir",
+            fix="Set AUDITLANE_CACHE_DIR to a writable folder.",
+        )
     return path
 
 
@@ -70,6 +74,6 @@ def _writable(path: Path) -> Path:
         raise ConfigError(
             f"The cache folder {path} cannot be written: {error.strerror or error}.",
             field="cache_dir",
-            fix="Set AUDITLANE_CACHE_DIR to a folder that can be written.",
+            fix="Set AUDITLANE_CACHE_DIR to a writable folder.",
         ) from error
     return path

@@ -1,4 +1,4 @@
-"""What `up` shows while it starts, runs and stops: plain lines, and on a terminal a bar and a spinner as well."""
+"""The output of `up` while it starts, runs and stops: plain lines, and on a terminal a progress bar and a spinner."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from auditlane.runtime.process_plan import State
 _WORDS = {
     State.READY: "ready",
     State.DONE: "done",
-    State.RESTARTING: "[yellow]ended; starting it again[/]",
+    State.RESTARTING: "[yellow]exited; restarting[/]",
     State.STOPPING: "stopping",
     State.STOPPED: "stopped",
 }
@@ -26,7 +26,7 @@ _WORDS = {
 class Terminal:
     """Implements `supervisor.Observer`. `on_ready` prints the ready block; everything else goes to `out`.
 
-    What `out` cannot take, on a full disk, is lost: it must not end the stack.
+    Failed writes to `out` are ignored: a full disk must not end the stack.
     """
 
     def __init__(self, out: Console, on_ready: Callable[[Mapping[str, Any]], None]) -> None:
@@ -39,18 +39,18 @@ class Terminal:
 
     @contextmanager
     def shown(self) -> Iterator[None]:
-        """Leaves the terminal clean, whatever ends the context."""
+        """Clear the terminal when the context ends for any reason."""
         try:
             yield
         finally:
             self._clear()
 
     def download(self, done: int, total: int) -> None:
-        """Kafka is being downloaded; bytes."""
+        """Show the progress of Kafka's download, in bytes."""
         if not self._out.is_terminal:
             if done * 10 // total > self._tenth:
                 self._tenth = done * 10 // total
-                self._say(f"downloading Kafka: {done >> 20} of {total >> 20} MB")
+                self._print(f"downloading Kafka: {done >> 20} of {total >> 20} MB")
             return
         if self._progress is None:
             columns = TextColumn("downloading Kafka (once)"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
@@ -62,35 +62,35 @@ class Terminal:
             self._clear()
 
     def note(self, sentence: str) -> None:
-        """Something takes a while, once."""
-        self._say(sentence)
+        """Print a sentence about a step that takes a while."""
+        self._print(sentence)
 
     def changed(self, service: Service, state: State, seconds: float) -> None:
-        """One line for each service that comes up or goes down."""
+        """Print a line for each service that starts or stops."""
         if state in (State.STARTING, State.STOPPING):
             self._waiting[service.name] = None
         else:
             self._waiting.pop(service.name, None)
         if state in _WORDS and state is not State.STOPPING:
             took = f" ({seconds:.1f} s)" if state in (State.READY, State.DONE) else ""
-            self._say(f"{service.name:<11}{_WORDS[state]}{took}")
+            self._print(f"{service.name:<11}{_WORDS[state]}{took}")
         self._spin("stopping" if state in (State.STOPPING, State.STOPPED) else "starting")
 
     def trouble(self, service: Service, failures: int, log: str) -> None:
-        """A service keeps dying; the stack goes on trying."""
-        self._say(f"[red]{service.name} ended {failures} times in a row.[/] What it said last:")
-        self._say(log, markup=False)
+        """Report a service that keeps exiting, with the end of its log; the stack keeps restarting it."""
+        self._print(f"[red]{service.name} exited {failures} times in a row.[/] The end of its log:")
+        self._print(log, markup=False)
 
     def remark(self, service: Service, sentence: str) -> None:
-        """A service is up, and yet something is wrong with it."""
-        self._say(f"[yellow]{service.name}:[/] {escape(sentence)}")
+        """Report a problem of a service that is ready nevertheless."""
+        self._print(f"[yellow]{service.name}:[/] {escape(sentence)}")
 
     def ready(self, state: Mapping[str, Any]) -> None:
         """Print the ready block, once."""
         self._clear()
         self._on_ready(state)
 
-    def _say(self, text: str, *, markup: bool = True) -> None:
+    def _print(self, text: str, *, markup: bool = True) -> None:
         with suppress(OSError):
             self._out.print(text, markup=markup, highlight=False)
 

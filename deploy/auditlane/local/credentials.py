@@ -1,4 +1,4 @@
-"""The passwords of a stack's own services: made once a data directory, one file a service, and who is given which."""
+"""Passwords of the embedded services: generated once per data directory, one file per service, passed on by role."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _SASL: Final = ("security.protocol", "sasl.")
 class Role(StrEnum):
     """The users of the embedded ClickHouse."""
 
-    INIT = "init"  # the stack's owner, who may do what every other may
+    INIT = "init"  # the stack's owner, with the permissions of all other users
     WORKER = "worker"
     QUERY = "query"
-    ANALYST = "analyst"  # reads
+    ANALYST = "analyst"  # read-only
 
 
 _USERS: Final = {"kafka": (USER,), "registry": (USER,), "clickhouse": ROLES}
@@ -35,14 +35,14 @@ _USERS: Final = {"kafka": (USER,), "registry": (USER,), "clickhouse": ROLES}
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """`passwords` by service and user; each service's are in a file of its own, which is all that it is given."""
+    """`passwords` by service and user. Each service has a file of its own and receives no other."""
 
     folder: Path
     passwords: Mapping[str, Mapping[str, str]] = field(repr=False)
 
     @classmethod
     def load_or_create(cls, folder: Path) -> Credentials:
-        """Read the files; make those, and users in them, that are not there. Raises ConfigError, OSError."""
+        """Read the files, creating missing files and users. Raises ConfigError, OSError."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return cls(
             folder,
@@ -50,7 +50,7 @@ class Credentials:
         )
 
     def file(self, service: str) -> Path:
-        """The users of a service as a JSON object: passwords by name."""
+        """Return the path of a service's users, a JSON object of passwords by name."""
         return self.folder / f"{service}.json"
 
     def of(self, service: str, user: str = USER) -> str:
@@ -58,10 +58,10 @@ class Credentials:
 
 
 def account_variables(settings: Settings, credentials: Credentials | None, role: Role = Role.INIT) -> dict[str, str]:
-    """The variables with which a process enters the embedded services, as this ClickHouse user; without
-    credentials, the ones that clear what an earlier start has set.
+    """Return the variables that authenticate a process at the embedded services, as this ClickHouse user; without
+    credentials, variables that clear those of an earlier start.
 
-    A service that the settings name is not ours: its account is what the environment says.
+    A service that the settings name is external: its account comes from the environment.
     """
     found: dict[str, Any] = {}
     if not settings.kafka_bootstrap:
@@ -78,7 +78,7 @@ def account_variables(settings: Settings, credentials: Credentials | None, role:
 
 
 def sasl_config(password: str) -> dict[str, str]:
-    """librdkafka's options for the embedded broker."""
+    """Return librdkafka's options for the embedded broker."""
     return {
         "security.protocol": "SASL_PLAINTEXT",
         "sasl.mechanism": "PLAIN",
@@ -90,7 +90,7 @@ def sasl_config(password: str) -> dict[str, str]:
 def _load_or_create_users(path: Path, names: tuple[str, ...]) -> dict[str, str]:
     try:
         if path.exists() and (path.stat().st_uid != os.getuid() or path.stat().st_mode & 0o077):
-            raise _unusable(path, "other users can read it, or have made it")
+            raise _unusable(path, "other users can read it, or own it")
         found = json.loads(path.read_text("utf-8")) if path.exists() else {}
     except (OSError, ValueError) as error:
         raise _unusable(path, str(error)) from error
@@ -103,4 +103,6 @@ def _load_or_create_users(path: Path, names: tuple[str, ...]) -> dict[str, str]:
 
 
 def _unusable(path: Path, why: str) -> ConfigError:
-    return ConfigError(f"{path} cannot be used: {why}.", fix="Delete it: the next `auditlane up` makes new passwords.")
+    return ConfigError(
+        f"{path} cannot be used: {why}.", fix="Delete it: the next auditlane up generates new passwords."
+    )

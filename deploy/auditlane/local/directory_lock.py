@@ -10,19 +10,19 @@ from auditlane.runtime.errors import AlreadyRunning, PartFailed
 
 
 def lock_directory(data: Path, service: str) -> IO[str]:
-    """Make the directory and take its lock, until the file returned is closed or the process ends in any way.
+    """Create the directory and lock it until the returned file is closed or the process ends.
 
-    `service` is what a person calls who uses it. Raises PartFailed, AlreadyRunning.
+    `service` is the name for error messages. Raises PartFailed, AlreadyRunning.
     """
     try:
         data.mkdir(parents=True, exist_ok=True)
         data.chmod(0o700)  # every tenant's events may be in it
         lock = (data / "lock").open("a+", encoding="utf-8")
     except OSError as error:
-        raise PartFailed(f"{service} cannot use {data}: {error}", fix="Give a folder that it may write.") from error
+        raise PartFailed(f"{service} cannot use {data}: {error}", fix="Pass a writable folder.") from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         lock.close()
-        raise AlreadyRunning(f"Another {service} uses {data}.", fix="Stop it, or give another --data.") from error
+        raise AlreadyRunning(f"Another {service} uses {data}.", fix="Stop it, or pass another --data.") from error
     return lock

@@ -1,4 +1,4 @@
-"""Whether a service answers: one short question each, safe to ask again and again."""
+"""Readiness probes of services: one short request each, safe to repeat."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _TIMEOUT_S = 2.0
 
 
 class KafkaProbe:
-    """Asks a broker for its topics. One client is kept: a new one for each question costs threads."""
+    """Lists a broker's topics. Keeps one client, since every new client starts threads."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        """`config` is librdkafka's; the bootstrap servers are in it."""
+        """`config` is librdkafka's and contains the bootstrap servers."""
         self._config: dict[str, Any] = {
             **config,
-            "log_level": 0,  # a broker that is not there yet is no news
+            "log_level": 0,  # connections fail until the broker has started
             "reconnect.backoff.ms": 50,
             "reconnect.backoff.max.ms": 250,
             "socket.connection.setup.timeout.ms": 2_000,
@@ -30,7 +30,7 @@ class KafkaProbe:
         self._client: AdminClient | None = None
 
     def is_ready(self) -> bool:
-        """Whether a broker of the cluster answered within two seconds. Raises ConfigError for a bad option."""
+        """Return whether a broker of the cluster answered within two seconds. Raises ConfigError for a bad option."""
         if self._client is None:
             if not self._listens():
                 return False
@@ -41,7 +41,7 @@ class KafkaProbe:
             return False
 
     def _listens(self) -> bool:
-        """A plain connection first: librdkafka would wait a while after its first refusal."""
+        """Return whether a broker accepts TCP connections: librdkafka would wait a while after a refused one."""
         for server in str(self._config["bootstrap.servers"]).split(","):
             host, _, port = server.rpartition(":")
             try:
@@ -53,7 +53,7 @@ class KafkaProbe:
 
 
 def http_is_ready(url: str, pool: urllib3.PoolManager, headers: Mapping[str, str] | None = None) -> bool:
-    """Whether a GET is answered with 200 within two seconds."""
+    """Return whether a GET is answered with 200 within two seconds."""
     try:
         return pool.request("GET", url, headers=headers, timeout=_TIMEOUT_S, retries=False).status == 200
     except urllib3.exceptions.HTTPError:

@@ -1,4 +1,4 @@
-"""Find a Java that runs Kafka: JAVA_HOME, the PATH, else the runtime that the `local` extra brings as a wheel."""
+"""Finds a Java that runs Kafka: JAVA_HOME, the PATH, else the runtime that the `local` extra installs as a wheel."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ASK_TIMEOUT_S = 30
 
 @dataclass(frozen=True, slots=True)
 class Java:
-    """An executable, its major version, and all that it says of itself."""
+    """An executable, its major version, and its full version text."""
 
     path: Path
     major: int
@@ -26,19 +26,19 @@ class Java:
 
     @property
     def flags(self) -> list[str]:
-        """What this version needs to stay quiet about the native code in Kafka's compression libraries."""
+        """Options that silence warnings about native code in Kafka's compression libraries."""
         return ["--enable-native-access=ALL-UNNAMED"] if self.major >= 22 else []
 
 
 def find(environ: Mapping[str, str] = os.environ) -> Java:
-    """The first Java of at least version 17. Raises PartFailed when there is none."""
+    """Return the first Java of at least version 17. Raises PartFailed if there is none."""
     for path in _candidates(environ):
         build = _ask(path)
         major = parse_major(build)
         if major is not None and major >= OLDEST:
             return Java(path, major, build)
     raise PartFailed(
-        f"No Java {OLDEST} or newer was found, and the one that comes as a wheel does not run here.",
+        f"No Java {OLDEST} or newer was found, and the runtime installed as a wheel does not run here.",
         fix="Install a Java runtime and put it on the PATH, or run your own Kafka and set AUDITLANE_KAFKA_BOOTSTRAP.",
     )
 
@@ -64,6 +64,6 @@ def _ask(path: Path) -> str:
 
 
 def parse_major(text: str) -> int | None:
-    """The major version out of `java -version`: 17 for `"17.0.15"`, 8 for `"1.8.0_412"`."""
+    """Return the major version in the output of `java -version`: 17 for `"17.0.15"`, 8 for `"1.8.0_412"`."""
     found = re.search(r'version "(?:1\.)?(\d+)', text)
     return int(found[1]) if found else None

@@ -1,4 +1,4 @@
-"""An Apache Kafka node on this machine: its settings, its storage, the command that runs it."""
+"""An Apache Kafka node on this machine: its settings, storage and command line."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from auditlane.runtime.files import write_text
 _FORMATTED = "formatted"
 _FORMAT_TIMEOUT_S = 120
 
-# A consumer that was killed holds its partitions for a session timeout: short here, and tests may go lower still.
+# A killed consumer holds its partitions for a session timeout: short here, and tests may set it even lower.
 _SETTINGS: dict[str, object] = {
     "process.roles": "broker,controller",
     "controller.listener.names": "CONTROLLER",
@@ -45,7 +45,7 @@ _SETTINGS: dict[str, object] = {
     "controlled.shutdown.enable": "true",
 }
 
-# Warnings only, to a file that rolls over: at most 3 times 5 MB.
+# Only warnings, to rolling files: at most 3 of 5 MB.
 _LOG4J = """\
 status = error
 rootLogger.level = warn
@@ -77,9 +77,9 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Broker:
-    """`folder` is this node's own; `cluster` lists every node, this one too; `settings` win over ours.
+    """`folder` belongs to this node; `cluster` lists every node including this one; `settings` override the defaults.
 
-    `classes` is an archive as `kafka_classes` makes it. With a `password`, every connection to either port must
+    `classes` is an archive that `kafka_classes` made. With a `password`, every connection to either port must
     authenticate as `USER` by SASL/PLAIN.
     """
 
@@ -98,14 +98,14 @@ class Broker:
 
     @property
     def bootstrap(self) -> str:
-        """Where clients connect."""
+        """The address for clients, as host:port."""
         return f"{HOST}:{self.node.port}"
 
     def properties(self) -> dict[str, object]:
-        """What goes into `server.properties`. Relative paths are relative to the folder, where the broker runs."""
+        """Return the content of `server.properties`. Paths are relative to the folder, where the broker runs."""
         nodes = self.cluster or (self.node,)
         replicas = min(3, len(nodes))
-        protocol = "SASL_PLAINTEXT" if self.password else "PLAINTEXT"  # the name of the clients' listener as well
+        protocol = "SASL_PLAINTEXT" if self.password else "PLAINTEXT"  # also the name of the clients' listener
         return {
             **_SETTINGS,
             **self._listener_security(protocol),
@@ -124,7 +124,7 @@ class Broker:
         }
 
     def _listener_security(self, protocol: str) -> dict[str, object]:
-        """Who may connect to the two listeners. Brokers are each other's clients, and the controller's."""
+        """Return the security settings of both listeners. Brokers are clients of each other and of the controller."""
         settings: dict[str, object] = {
             "inter.broker.listener.name": protocol,
             "listener.security.protocol.map": f"{protocol}:{protocol},CONTROLLER:{protocol}",
@@ -140,9 +140,9 @@ class Broker:
         return settings
 
     def prepare(self) -> None:
-        """Write the configuration and, the first time, format the storage. Raises PartFailed when that fails.
+        """Write the configuration and, the first time, format the storage. Raises PartFailed if that fails.
 
-        A marker says that formatting was finished: storage without it never held data and is made anew.
+        A marker file is written after formatting: storage without it never held data and is formatted again.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         lines = [f"{name}={value}" for name, value in sorted(self.properties().items())]
@@ -164,21 +164,21 @@ class Broker:
         if done.returncode:
             raise PartFailed(
                 f"Kafka could not format its storage in {self.folder}:\n{done.stdout}{done.stderr}".rstrip(),
-                fix=f"Nothing is stored there yet: delete {self.folder} and start again.",
+                fix=f"Delete {self.folder}, which holds no data yet, and start again.",
             )
         write_text(marker, cluster_id + "\n")
 
     def command(self) -> list[str]:
-        """What to run, in `folder`."""
+        """Return the command line, to be run in `folder`."""
         return [*self._java(self.heap_mb, *self.jvm_flags), "kafka.Kafka", "server.properties"]
 
     def environment(self) -> dict[str, str]:
-        """Only what a JVM needs: options meant for other Java programs must not reach this one."""
+        """Return only the variables that a JVM needs: options for other Java programs must not affect this one."""
         keep = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
         return {name: os.environ[name] for name in keep if name in os.environ}
 
     def start(self, output: Path) -> subprocess.Popen[bytes]:
-        """Prepare and run. Answering takes it some seconds more."""
+        """Prepare the node and start its process, which is ready some seconds later."""
         self.prepare()
         return process.start(self.command(), cwd=self.folder, env=self.environment(), output=output)
 
@@ -205,19 +205,19 @@ class Broker:
 
 
 def class_path_of(home: Path) -> list[Path]:
-    """The class path of an unpacked Kafka. Raises ConfigError when it is none."""
+    """Return the class path of an unpacked Kafka. Raises ConfigError if `home` does not contain one."""
     jars = sorted((home / "libs").glob("*.jar"))
     if not any(jar.name.startswith("kafka_2.13-") for jar in jars):
         raise ConfigError(
-            f"AUDITLANE_KAFKA_HOME is {home}, but there is no libs/kafka_2.13-….jar in it.",
+            f"AUDITLANE_KAFKA_HOME is {home}, which contains no libs/kafka_2.13-….jar.",
             field="kafka_home",
-            fix="Point it at the folder that an Apache Kafka archive unpacks to.",
+            fix="Set it to the folder of an unpacked Apache Kafka archive.",
         )
     return [jar.absolute() for jar in jars]
 
 
 def new_cluster_id() -> str:
-    """A random id in Kafka's own form: 22 characters of URL-safe base64, not beginning with a dash."""
+    """Return a random id in Kafka's format: 22 characters of URL-safe base64, not starting with a dash."""
     while (text := base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")).startswith("-"):
         pass
     return text

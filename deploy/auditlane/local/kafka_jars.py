@@ -1,4 +1,4 @@
-"""Kafka as Maven artifacts: a pinned list of jars, each fetched by jgo once a user and verified by its SHA-256.
+"""Kafka as Maven artifacts: a pinned list of jars, each fetched by jgo once per user and verified by its SHA-256.
 
 The list is made by `python -m auditlane.local.kafka_jars VERSION LOG4J_VERSION`, which resolves the dependencies.
 """
@@ -26,7 +26,7 @@ _LIST = f"kafka-{VERSION}.jars"
 _TIMEOUT_S = 60
 _AT_ONCE = 4
 
-# Called with (bytes so far, bytes in all); at most once a chunk, from any thread.
+# Called with (bytes so far, total bytes), at most once per chunk, from any thread.
 Progress = Callable[[int, int], None]
 
 
@@ -42,28 +42,28 @@ class Jar:
 
     @property
     def path(self) -> Path:
-        """Where it lies below a Maven repository."""
+        """The path within a Maven repository."""
         return Path(*self.group.split("."), self.artifact, self.version, f"{self.artifact}-{self.version}.jar")
 
 
 def pinned() -> list[Jar]:
-    """The jars that the broker needs."""
+    """Return the jars that the broker needs."""
     lines = files(__package__).joinpath(_LIST).read_text("utf-8").splitlines()
     return [parse(line) for line in lines if line and not line.startswith("#")]
 
 
 def parse(line: str) -> Jar:
-    """A jar from `group:artifact:version size sha256`."""
+    """Parse `group:artifact:version size sha256` into a Jar."""
     name, size, sha256 = line.split()
     group, artifact, version = name.split(":")
     return Jar(group, artifact, version, int(size), sha256)
 
 
 def fetch(cache: Path, progress: Progress = lambda done, total: None) -> list[Path]:
-    """The class path. Downloads what `cache` does not hold yet; without anything missing it needs no network.
+    """Return the class path, after downloading the jars missing in `cache`. Needs no network if none is missing.
 
-    Safe for several processes at once: one downloads, the others wait for it. What was fetched before an
-    interruption is kept. Raises PartFailed with what to do when a download fails or a file is not what it should be.
+    Safe for several processes at once: one downloads, the others wait. Jars fetched before an interruption are kept.
+    Raises PartFailed if a download fails or a file has the wrong hash.
     """
     jars = pinned()
     root = cache / "maven"
@@ -77,12 +77,12 @@ def fetch(cache: Path, progress: Progress = lambda done, total: None) -> list[Pa
 
 
 def is_complete(cache: Path) -> bool:
-    """Whether nothing is missing in this cache, which then need not be written."""
+    """Return whether this cache holds all jars, so that it does not need to be writable."""
     return all(_present(cache / "maven", jar) for jar in pinned())
 
 
 def _present(root: Path, jar: Jar) -> bool:
-    """A jar arrives by rename after its hash was checked, so its size is enough to ask for afterwards."""
+    """Check the jar's size, which is enough: a jar is renamed into place after its hash was verified."""
     try:
         return (root / jar.path).stat().st_size == jar.size
     except OSError:
@@ -92,7 +92,7 @@ def _present(root: Path, jar: Jar) -> bool:
 def _download(root: Path, missing: list[Jar], jars: list[Jar], progress: Progress) -> None:
     total = sum(jar.size for jar in jars)
     done = total - sum(jar.size for jar in missing)
-    stopped = threading.Event()  # one that failed, or Ctrl-C, ends the others at their next chunk
+    stopped = threading.Event()  # a failure, or Ctrl-C, ends the other downloads at their next chunk
 
     def advance(count: int) -> None:
         nonlocal done
@@ -123,8 +123,8 @@ def _fetch_jar(root: Path, jar: Jar, advance: Callable[[int], None]) -> None:
             found = hashlib.sha256(arrived.read_bytes()).hexdigest()
             if found != jar.sha256:
                 raise PartFailed(
-                    f"{target.name} is not the file that was expected (SHA-256 {found}, not {jar.sha256}).",
-                    fix="Something between here and the repository changes files; ask who runs the proxy or mirror.",
+                    f"{target.name} has SHA-256 {found}, but {jar.sha256} was expected.",
+                    fix="A proxy or mirror between here and the repository changes files: contact its operator.",
                 )
             os.replace(arrived, target)  # noqa: PTH105  # atomic, over a file of the wrong size as well
     except PartFailed:
@@ -135,12 +135,12 @@ def _fetch_jar(root: Path, jar: Jar, advance: Callable[[int], None]) -> None:
 
 def _failed(jar: Jar, root: Path, error: Exception) -> PartFailed:
     if isinstance(error, OSError) and error.errno is not None and error.filename:
-        return PartFailed(f"{error.filename}: {error.strerror}.", fix="Free some space or set AUDITLANE_CACHE_DIR.")
+        return PartFailed(f"{error.filename}: {error.strerror}.", fix="Free disk space or set AUDITLANE_CACHE_DIR.")
     return PartFailed(
         f"Kafka could not be downloaded: {jar.path.name}: {_short(error)}",
-        fix="Check the network and start again (what has arrived is kept), or unpack Kafka yourself and set"
-        " AUDITLANE_KAFKA_HOME, or use a broker of your own with AUDITLANE_KAFKA_BOOTSTRAP."
-        f" Downloads are kept in {root}; a mirror is set in jgo's own configuration file.",
+        fix="Check the network and start again (finished downloads are kept), or unpack Kafka and set"
+        " AUDITLANE_KAFKA_HOME, or use your own broker with AUDITLANE_KAFKA_BOOTSTRAP."
+        f" Downloads are stored in {root}; to use a mirror, edit jgo's configuration file.",
     )
 
 
@@ -150,7 +150,7 @@ def _short(error: Exception) -> str:
 
 
 def _context(repository: Path, advance: Callable[[int], None]) -> Any:
-    """jgo with the user's own repositories (a company's mirror) if they configured any, else its default."""
+    """Return a jgo context with the repositories that the user configured, such as a mirror, else jgo's default."""
     from jgo.config import GlobalSettings
     from jgo.maven import MavenContext, PythonResolver
 
@@ -167,7 +167,7 @@ def _context(repository: Path, advance: Callable[[int], None]) -> Any:
 
 
 def resolve(version: str, log4j: str) -> list[str]:
-    """The lines of a new list: the broker, a logger, and all they need at run time."""
+    """Return the lines of a new list: the broker, a logger, and their run-time dependencies."""
     with tempfile.TemporaryDirectory() as scratch:
         context = _context(Path(scratch), lambda count: None)
         wanted = [

@@ -1,6 +1,6 @@
-"""Keep this process to its own files by Landlock, whatever it is asked to open: Linux does it from 5.19 on.
+"""Restricts this process to its own files by Landlock, which Linux supports from 5.19.
 
-Everything that the process opens afterwards, and every process that it starts, is bound by it. There is no way back.
+The restriction applies to everything that the process and its children open afterwards. It cannot be lifted.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _CREATE, _ADD, _RESTRICT = 444, 445, 446  # the same on every architecture
 _PR_SET_NO_NEW_PRIVS = 38
 _VERSION = 1
 _BENEATH = 1
-_REFER_SINCE, _TRUNCATE_SINCE = 2, 3  # versions; before the first no file could be moved to another folder
+_REFER_SINCE, _TRUNCATE_SINCE = 2, 3  # versions; before version 2 no file could be moved to another folder
 _EXECUTE, _READ_FILE, _READ_DIR = 1 << 0, 1 << 2, 1 << 3
 _UP_TO_REFER, _TRUNCATE = (1 << 14) - 1, 1 << 14
 _READ = _EXECUTE | _READ_FILE | _READ_DIR
@@ -35,7 +35,7 @@ class _Rule(ctypes.Structure):
     _fields_ = (("allowed", ctypes.c_uint64), ("parent", ctypes.c_int32))
 
 
-# Not all of /proc: the environment of a process may hold secrets.
+# Not all of /proc: a process's environment may contain secrets.
 _SYSTEM = [
     "/usr",
     "/lib",
@@ -51,7 +51,7 @@ _SYSTEM += [f"/proc/self/{name}" for name in ["cgroup", "fd", "maps", "mountinfo
 
 
 def readable_paths(package: str) -> list[Path]:
-    """What a Python process reads of itself and the system when it uses this package. Raises MissingExtra."""
+    """Return the paths that a Python process reads when it uses this package. Raises MissingExtra."""
     found = find_spec(package)
     if found is None or not found.origin:
         raise MissingExtra(f"{package} is not installed.", fix="pip install 'auditlane[local]'")
@@ -60,10 +60,10 @@ def readable_paths(package: str) -> list[Path]:
 
 
 def confine(own: Iterable[Path], readable: Iterable[Path]) -> bool:
-    """Let this process use only what is beneath `own`, and read what is beneath `readable`; paths may be missing.
+    """Restrict this process to using files below `own` and reading files below `readable`; paths may be missing.
 
-    Call it before any thread is started: it binds the calling one and those that come of it. False where the kernel
-    offers nothing of the kind, and then nothing is bound.
+    Call it before starting threads: it applies to the calling thread and the threads that it starts. Returns False,
+    with no restriction, if the kernel does not support it.
     """
     if sys.platform != "linux":
         return False

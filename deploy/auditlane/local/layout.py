@@ -1,4 +1,4 @@
-"""A stack's data directory: what lies where, who owns it, what the last start left for the next."""
+"""A stack's data directory: its paths, its owner, and the state that a start leaves for the next."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class Layout:
         return cls(data_dir.expanduser().absolute())
 
     def folder(self, name: str) -> Path:
-        """A service's own folder."""
+        """Return the folder of a service."""
         return self.root / name
 
     def log(self, name: str) -> Path:
-        """What a service printed."""
+        """Return the path of a service's log."""
         return self.root / "logs" / f"{name}.log"
 
     @property
@@ -53,10 +53,10 @@ class Layout:
         return self.root / "credentials"
 
     def prepare(self) -> None:
-        """Make the folders. Raises ConfigError with what to do when they cannot be made or there is no room."""
+        """Create the folders. Raises ConfigError if they cannot be created or the disk is full."""
         try:
             self.root.mkdir(parents=True, exist_ok=True)
-            with suppress(PermissionError):  # somebody else's, who lets us write there
+            with suppress(PermissionError):  # a writable directory of another user
                 self.root.chmod(0o700)  # every tenant's events are in it
             (self.root / "logs").mkdir(exist_ok=True)
             write_text(self.root / ".written", "")
@@ -65,36 +65,36 @@ class Layout:
             raise ConfigError(
                 f"The data directory {self.root} cannot be written: {error.strerror}.",
                 field="data_dir",
-                fix="Correct its permissions or free some space, or give another: --data DIR (AUDITLANE_DATA_DIR).",
+                fix="Correct its permissions, free disk space, or pass another: --data DIR (AUDITLANE_DATA_DIR).",
             ) from error
         if available < NEEDED_BYTES:
             raise ConfigError(
-                f"Only {available >> 20} MB are free where {self.root} is; the stack needs {NEEDED_BYTES >> 20} MB.",
+                f"Only {available >> 20} MB are free at {self.root}; the stack needs {NEEDED_BYTES >> 20} MB.",
                 field="data_dir",
-                fix="Free some space, or give another place: --data DIR (AUDITLANE_DATA_DIR).",
+                fix="Free disk space, or pass another directory: --data DIR (AUDITLANE_DATA_DIR).",
             )
 
     def claim(self, pid: int) -> IO[str]:
-        """Take the directory for this process until the file returned is closed. Raises AlreadyRunning."""
-        held = (self.root / "lock").open("a+")
+        """Lock the directory for this process until the returned file is closed. Raises AlreadyRunning."""
+        lock = (self.root / "lock").open("a+")
         try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            held.seek(0)
-            owner = held.read().strip()
-            held.close()
+            lock.seek(0)
+            owner = lock.read().strip()
+            lock.close()
             raise AlreadyRunning(
-                f"A stack already runs in {self.root}" + (f" (process {owner})." if owner else "."),
-                fix=f"`auditlane status --data {self.root}` shows it; stop it with Ctrl-C in its terminal"
-                + (f" or `kill {owner}`." if owner else "."),
+                f"A stack is already running in {self.root}" + (f" (process {owner})." if owner else "."),
+                fix=f"Check it with auditlane status --data {self.root}; stop it with Ctrl-C in its terminal"
+                + (f" or kill {owner}." if owner else "."),
             ) from None
-        held.truncate(0)
-        held.write(str(pid))
-        held.flush()
-        return held
+        lock.truncate(0)
+        lock.write(str(pid))
+        lock.flush()
+        return lock
 
     def owner(self) -> int | None:
-        """The process that runs a stack here, if one does."""
+        """Return the id of the process that runs a stack here, or None."""
         try:
             with (self.root / "lock").open("r") as lock:
                 try:
@@ -106,30 +106,30 @@ class Layout:
         return None
 
     def write_state(self, state: dict[str, Any]) -> None:
-        """Replace what `status` and `env` read."""
+        """Replace the state that `status` and `env` read."""
         write_text(self.root / "state.json", json.dumps(state, indent=1) + "\n")
 
     def read_state(self) -> dict[str, Any]:
-        """What was last written; empty when nothing ever ran here. Raises ConfigError when it cannot be read."""
+        """Return the last written state; empty if no stack ever ran here. Raises ConfigError if it cannot be read."""
         try:
             state = json.loads((self.root / "state.json").read_text("utf-8"))
         except FileNotFoundError:
             return {}
         except (OSError, ValueError) as error:
-            raise ConfigError(f"{self.root / 'state.json'} cannot be read: {error}", fix="Delete it.") from error
+            raise ConfigError(f"{self.root / 'state.json'} cannot be read: {error}.", fix="Delete it.") from error
         return state if isinstance(state, dict) else {}
 
 
 def rotate(log: Path) -> None:
-    """Keep one older log beside a new one."""
+    """Rename an existing log, replacing the previous one, so that a new log can start."""
     if log.exists():
         log.replace(log.with_name(log.name + ".1"))
 
 
-def bound(log: Path, most: int = LOG_BYTES) -> None:
-    """Move a log that grew past `most` bytes aside while its writer goes on appending to the same open file."""
+def bound(log: Path, max_bytes: int = LOG_BYTES) -> None:
+    """Copy and truncate a log above `max_bytes`, while its writer keeps appending to the same open file."""
     try:
-        if log.stat().st_size > most:
+        if log.stat().st_size > max_bytes:
             shutil.copyfile(log, log.with_name(log.name + ".1"))
             with log.open("r+") as file:
                 file.truncate(0)
@@ -138,7 +138,7 @@ def bound(log: Path, most: int = LOG_BYTES) -> None:
 
 
 def tail(log: Path, lines: int = 15) -> str:
-    """The last lines of a log, for an error message."""
+    """Return the last lines of a log, for an error message."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - 32_768))

@@ -1,4 +1,4 @@
-"""Free ports on the loopback interface; the last start's ports first, so that printed URLs stay valid."""
+"""Free ports on the loopback interface. Reuses the ports of the last start, so that printed URLs stay valid."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ HOST = "127.0.0.1"
 
 
 def is_free(port: int, host: str = HOST) -> bool:
-    """Whether a server could listen there now."""
+    """Return whether a server could listen on this port now."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: TIME_WAIT does not count
         try:
@@ -24,7 +24,7 @@ def is_free(port: int, host: str = HOST) -> bool:
 
 
 def free(count: int) -> list[int]:
-    """That many different ports, free a moment ago. They are held open together, so that none is given twice."""
+    """Return `count` different free ports. They are opened together so that none is returned twice."""
     with contextlib.ExitStack() as held:
         probes = [held.enter_context(socket.socket()) for _ in range(count)]
         for probe in probes:
@@ -33,19 +33,19 @@ def free(count: int) -> list[int]:
 
 
 def shut_down_connections(ports: Collection[int]) -> None:
-    """Tell this process's connections at its ports that nothing further comes; answers can still be sent."""
+    """Shut down the receiving side of this process's connections on these ports; responses can still be sent."""
     for descriptor in Path("/dev/fd").iterdir():
-        with contextlib.suppress(OSError):  # no socket, or closed meanwhile
+        with contextlib.suppress(OSError):  # not a socket, or closed meanwhile
             connection = socket.socket(fileno=int(descriptor.name))
             if connection.getsockname()[1] in ports:
                 connection.shutdown(socket.SHUT_RD)
-            connection.detach()  # its owner goes on using the descriptor
+            connection.detach()  # its owner keeps using the descriptor
 
 
 def assign(names: Iterable[str], given: Mapping[str, int], last: Mapping[str, int]) -> dict[str, int]:
-    """A port for each name: the one given, else the last start's if it is still free, else any free one.
+    """Assign a port to each name: the given port, else that of the last start if still free, else any free port.
 
-    Raises PortInUse when a given one is taken.
+    Raises PortInUse if a given port is taken.
     """
     chosen: dict[str, int] = {}
     for name in names:
@@ -54,7 +54,7 @@ def assign(names: Iterable[str], given: Mapping[str, int], last: Mapping[str, in
                 raise PortInUse(
                     f"Port {port} is in use, so {name} cannot listen on it.",
                     field=name,
-                    fix="Stop what listens there, or give another port (0 takes a free one).",
+                    fix="Stop the process that listens on it, or pass another port (0 chooses a free one).",
                 )
             chosen[name] = port
     for name in names:

@@ -1,4 +1,4 @@
-"""Whether the machine went down while a stack ran: processes that are killed lose nothing, a loss of power may."""
+"""Detects whether the machine went down while a stack ran: killed processes lose no data, a power loss may."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 def boot_id() -> str:
-    """What tells this start of the machine from every other; empty where the system does not say."""
+    """Return the id of this boot of the machine; empty if the system provides none."""
     try:
         return _BOOT_ID.read_text("ascii").strip()
     except OSError:
@@ -18,9 +18,9 @@ def boot_id() -> str:
 
 
 def was_lost(state: Mapping[str, Any], boot_id: str) -> bool:
-    """Whether the stack that wrote this state was ended by its machine, at some time since its last orderly stop.
+    """Return whether the machine of the stack that wrote this state went down since the stack's last orderly stop.
 
-    `boot_id` is this start of the machine.
+    `boot_id` identifies the current boot of the machine.
     """
     if state.get("phase") not in ("running", "stopping"):
         return False

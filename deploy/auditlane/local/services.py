@@ -1,4 +1,4 @@
-"""The services of a stack: for each a URL, what it needs, how it is run, how to tell that it answers."""
+"""The services of a stack: URL, dependencies, command line and readiness probe of each."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ _MODULES = {"registry": "auditlane.local.registry", "clickhouse": "auditlane.loc
 _STORES = ("kafka", "registry", "clickhouse")
 _ROLES = {"init": Role.INIT, "worker": Role.WORKER, "serve": Role.QUERY, "demo": Role.QUERY}
 PORTS = ("kafka", "kafka-controller", "registry", "clickhouse", "clickhouse-native", "worker", "serve")
-# Not one of auditlane's own settings: what `env` prints for other clients of the embedded ClickHouse.
+# Not a setting of auditlane: `env` prints it for other clients of the embedded ClickHouse.
 NATIVE = variable("clickhouse_native")
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One service. No command: it is external, only asked whether it answers. `listed`: one of the five of `status`.
+    """One service. Without a command it is external and only probed. `listed` services are the five of `status`.
 
-    `native` is the address, host:port, of a second protocol of its own. `remarks` are sentences about what is wrong
-    although it answers; asked at each of its starts.
+    `native` is the address, host:port, of a second protocol. `remarks` returns sentences about problems of a ready
+    service and is called after each start.
     """
 
     spec: ServiceSpec
@@ -65,7 +65,7 @@ class Service:
 
 
 def choose_ports(settings: Settings, serve_port: int | None, last: Mapping[str, int]) -> dict[str, int]:
-    """A port for everything that listens. Raises PortInUse for one that was asked for and is taken."""
+    """Choose a port for every listener. Raises PortInUse if a requested port is taken."""
     given = {
         "serve": settings.serve_port
         if serve_port is None and "serve_port" in settings.model_fields_set
@@ -77,7 +77,7 @@ def choose_ports(settings: Settings, serve_port: int | None, last: Mapping[str, 
 
 
 def environment(settings: Settings, layout: Layout, port: Mapping[str, int]) -> dict[str, str]:
-    """The variables that point any command at this stack: a replaced service's are the settings' own."""
+    """Return the variables that connect commands to this stack; those of a replaced service come from the settings."""
     serve = f"http://{ports.HOST}:{port['serve']}"
     native = {} if settings.clickhouse_url else {NATIVE: f"{ports.HOST}:{port['clickhouse-native']}"}
     return native | {
@@ -93,7 +93,7 @@ def environment(settings: Settings, layout: Layout, port: Mapping[str, int]) -> 
 
 
 def readiness_checks(settings: Settings, urls: Mapping[str, str]) -> dict[str, Callable[[], bool]]:
-    """How to ask each of the five services whether it answers; `urls` by its name."""
+    """Return the readiness probe of each of the five services by name; `urls` are by name, too."""
     pool = urllib3.PoolManager(num_pools=8)
     registry_ca, store_ca = settings.registry_ca, settings.clickhouse_ca
     registry = urllib3.PoolManager(ca_certs=str(registry_ca)) if registry_ca else pool
@@ -116,12 +116,12 @@ def build(
     demo: bool,
     credentials: Credentials | None = None,
 ) -> list[Service]:
-    """Every service of a stack, in the order in which they are shown. `broker` makes Kafka, unless it is external.
+    """Return every service of a stack in display order. `broker` makes Kafka, unless it is external.
 
-    A service is given what its role needs of the credentials; without them the embedded services ask for no password.
+    A service receives only the credentials of its role; without credentials the embedded services need no password.
     """
     variables = environment(settings, layout, port)
-    # The registry and ClickHouse read no settings: what a shell has for commands is not theirs to know.
+    # The registry and ClickHouse read no settings, so they do not receive those of the shell.
     without_settings = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     urls = {name: variables[variable(field)] for name, field in REPLACEABLE.items()}
     urls |= {name: f"http://{ports.HOST}:{port[name]}" for name in ("worker", "serve")}
@@ -163,7 +163,7 @@ def build(
 
 
 def detached_part_warnings(variables: Mapping[str, str], settings: Settings) -> list[str]:
-    """A sentence for each table of which ClickHouse set parts aside as it started."""
+    """Return a sentence for each table of which ClickHouse detached broken parts when it started."""
     fields = ("clickhouse_url", "clickhouse_user", "clickhouse_password")
     given = {field: variables[variable(field)] for field in fields if variable(field) in variables}
     try:
@@ -173,7 +173,7 @@ def detached_part_warnings(variables: Mapping[str, str], settings: Settings) -> 
         finally:
             client.close()
     except AuditlaneError as error:
-        return [f"Whether ClickHouse set parts aside could not be asked: {error}"]
+        return [f"Detached parts of ClickHouse could not be listed: {error}"]
 
 
 def _python(module: str, *arguments: object) -> list[str]:
@@ -202,7 +202,7 @@ def _demo(env: Mapping[str, str], layout: Layout) -> Service:
 
 
 def log_says_ready(log: Path) -> bool:
-    """Whether a JSON line with `"ready": true` is in the log."""
+    """Return whether the log contains a JSON line with `"ready": true`."""
     try:
         lines = log.read_text("utf-8", "replace").splitlines()
     except OSError:

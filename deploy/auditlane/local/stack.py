@@ -1,4 +1,4 @@
-"""Put a stack together: settings and a data directory in, a supervisor out."""
+"""Assembles a stack: settings and a data directory in, a supervisor out."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ def stack(
     download: kafka_jars.Progress = lambda done, total: None,
     note: Callable[[str], None] = lambda sentence: None,
 ) -> Iterator[Supervisor]:
-    """A stack that owns its data directory for the life of the context; call its `run`.
+    """Yield the supervisor of a stack; call its `run`. The context holds the lock of the data directory.
 
-    Without `auth` its services ask nobody for a password.
+    Without `auth` its services require no password.
 
-    Raises AlreadyRunning, PortInUse, ConfigError, and PartFailed when Kafka can neither be found nor downloaded.
+    Raises AlreadyRunning, PortInUse, ConfigError, and PartFailed if Kafka is neither installed nor downloadable.
     """
     layout = Layout.of(settings.data_dir)
     layout.prepare()
     with layout.claim(os.getpid()):
         before = layout.read_state()
-        settings = without_own(settings, before)
+        settings = without_own_urls(settings, before)
         port = services.choose_ports(settings, serve_port, before.get("ports", {}))
         credentials = Credentials.load_or_create(layout.credentials) if auth else None
         env = {**services.environment(settings, layout, port), **account_variables(settings, credentials)}
@@ -57,9 +57,9 @@ def stack(
         yield Supervisor(made, layout, env, port, observer, facts=facts)
 
 
-def without_own(settings: Settings, before: Mapping[str, Any]) -> Settings:
-    """The settings without the URLs of this stack's own last start: a shell that evaluated `auditlane env` must not
-    make `up` wait for the very services that it is to start."""
+def without_own_urls(settings: Settings, before: Mapping[str, Any]) -> Settings:
+    """Return the settings without the URLs of this stack's last start: in a shell that evaluated `auditlane env`, `up`
+    would otherwise wait for the services that it should start."""
     last = before.get("env", {})
     external = {row["name"] for row in before.get("parts", []) if row.get("external")}
     own = [field for name, field in services.REPLACEABLE.items() if name not in external] + ["serve_url"]
@@ -81,7 +81,7 @@ def _broker(
     class_path = kafka.class_path_of(home) if home else kafka_jars.fetch(folder, download)
     runtime = java.find()
     classes = kafka_classes.archive(
-        folder, runtime, class_path, lambda: note("preparing Kafka (once, some ten seconds)")
+        folder, runtime, class_path, lambda: note("preparing Kafka (once, about ten seconds)")
     )
     node = Node(port["kafka"], port["kafka-controller"])
     log = layout.root / "logs" / "kafka-server.log"

@@ -1,4 +1,4 @@
-"""What a command takes from the stack that runs in the data directory: addresses, files and accounts. Pure."""
+"""The variables that a command takes from a running stack: addresses, files and accounts. Pure."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ _ACCOUNTS: Final = {
     "registry_url": ("registry_user", "registry_password", "registry_token"),
     "clickhouse_url": ("clickhouse_user", "clickhouse_password"),
 }
-# A part's account, by the variable of its address.
+# The variables of a part's account, by the variable of its address.
 ACCOUNTS: Final = {variable(address): tuple(map(variable, account)) for address, account in _ACCOUNTS.items()}
 _FIELDS: Final = {variable(name): name for account in _ACCOUNTS.values() for name in account}
 
 
 def missing_variables(environ: Mapping[str, str], env: Mapping[str, str]) -> dict[str, str]:
-    """What a command with this environment lacks of the variables `env` of a stack.
+    """Return the variables among `env`, those of a stack, that the environment of a command lacks.
 
-    An environment that names no part lacks all that it does not set; another lacks accounts alone.
+    If the environment names no part, these are all that it does not set; otherwise only accounts.
     """
     if any(environ.get(address) for address in ACCOUNTS):
         return missing_accounts(environ, env)
@@ -29,7 +29,7 @@ def missing_variables(environ: Mapping[str, str], env: Mapping[str, str]) -> dic
 
 
 def missing_accounts(given: Mapping[str, str], env: Mapping[str, str]) -> dict[str, str]:
-    """The stack's accounts for the parts that are given as the stack names them, and without anything of an account."""
+    """Return the stack's accounts for parts given with the stack's address and without any account variable."""
     found: dict[str, str] = {}
     for address, account in ACCOUNTS.items():
         if given.get(address) and given[address] == env.get(address) and not any(map(given.get, account)):
@@ -38,6 +38,6 @@ def missing_accounts(given: Mapping[str, str], env: Mapping[str, str]) -> dict[s
 
 
 def with_accounts(settings: Settings, env: Mapping[str, str]) -> Settings:
-    """The settings with the accounts that are among these variables."""
+    """Return the settings with the accounts in these variables."""
     own = {field: env[name] for name, field in _FIELDS.items() if name in env}
     return Settings.model_validate({**settings.model_dump(), **own})

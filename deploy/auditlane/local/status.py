@@ -1,4 +1,4 @@
-"""How a stack is doing now: what its supervisor wrote down, checked against the processes and asked of the services."""
+"""The current state of a stack: the supervisor's state file, checked against processes and probes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from auditlane.local import services
 from auditlane.local.credentials import Credentials, Role
 from auditlane.local.layout import Layout
-from auditlane.local.stack import without_own
+from auditlane.local.stack import without_own_urls
 from auditlane.local.stack_variables import with_accounts
 from auditlane.runtime.errors import NotFound
 from auditlane.runtime.process_plan import State
@@ -19,10 +19,10 @@ UNREACHABLE = "unreachable"
 
 
 def report(settings: Settings) -> dict[str, Any]:
-    """`ready`, and for each of the five services `name`, `pid`, `url`, `state`, `starts`, `log`; others under `extras`.
-    The embedded ClickHouse has `native` besides, the address of its native protocol.
+    """Return `ready`, and for each of the five services `name`, `pid`, `url`, `state`, `starts`, `log`; others are in
+    `extras`. The embedded ClickHouse also has `native`, the address of its native protocol.
 
-    A service is `unreachable` when it should be up and does not answer within two seconds.
+    A service is `unreachable` if it should be ready and does not answer within two seconds.
     """
     layout = Layout.of(settings.data_dir)
     state, owner = layout.read_state(), layout.owner()
@@ -32,7 +32,7 @@ def report(settings: Settings) -> dict[str, Any]:
         rows = [row | {"pid": None, "state": State.STOPPED.value} for row in rows]
         extras = [row | {"pid": None, "state": State.STOPPED.value} for row in extras]
     else:
-        entered = with_accounts(without_own(settings, state), state.get("env", {}))
+        entered = with_accounts(without_own_urls(settings, state), state.get("env", {}))
         checks = services.readiness_checks(entered, {row["name"]: row["url"] for row in rows})
         with ThreadPoolExecutor(len(rows)) as pool:
             rows = list(pool.map(lambda row: _checked(row, checks[row["name"]]), rows))
@@ -69,8 +69,8 @@ def _exists(pid: int) -> bool:
 
 
 def environment(settings: Settings, role: Role = Role.INIT) -> dict[str, str]:
-    """The AUDITLANE_* variables that point a command at the stack, as this user of ClickHouse; of the analyst those of
-    ClickHouse alone. Raises NotFound when none ever ran there.
+    """Return the AUDITLANE_* variables that connect a command to the stack as this user of ClickHouse; for the analyst,
+    only those of ClickHouse. Raises NotFound if no stack was ever started there.
     """
     layout = Layout.of(settings.data_dir)
     env: dict[str, str] = layout.read_state().get("env", {})

@@ -1,4 +1,4 @@
-"""Runs a stack: its services in order, the state file kept true, an observer told what happens."""
+"""Runs a stack: starts its services in order, maintains the state file and notifies an observer."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ _HOUSEKEEPING_S = 30.0
 
 
 class Observer(Protocol):
-    """Is told what happens; in `up`, the terminal."""
+    """Receives the events of a stack; in `up`, the terminal."""
 
     def changed(self, service: Service, state: State, seconds: float) -> None:
-        """A service is in a new state; it was in the old one for so many seconds."""
+        """Handle a new state of a service, which was in its previous state for `seconds`."""
 
     def trouble(self, service: Service, failures: int, log: str) -> None:
-        """A service that was up before fails again and again."""
+        """Handle repeated failures of a service that was ready before."""
 
     def remark(self, service: Service, sentence: str) -> None:
-        """Something is wrong with a service that is up."""
+        """Handle a problem of a service that is ready."""
 
     def ready(self, state: Mapping[str, Any]) -> None:
-        """Everything is up, for the first time."""
+        """Handle that every service is ready, for the first time."""
 
 
 class Supervisor(ProcessLoop):
@@ -50,7 +50,7 @@ class Supervisor(ProcessLoop):
         policy: Policy | None = None,
         facts: Mapping[str, Any] | None = None,
     ) -> None:
-        """`facts` are further ones for the state file."""
+        """`facts` are further entries of the state file."""
         super().__init__(Plan([service.spec for service in services], policy))
         self._services = {service.name: service for service in services}
         self._layout = layout
@@ -64,8 +64,8 @@ class Supervisor(ProcessLoop):
         self._failure: AuditlaneError | OSError | None = None
 
     def run(self) -> None:
-        """Run until a signal asks to stop. Raises PartFailed when a service could not be brought up the first time, and
-        what `Observer.ready` raised of AuditlaneError and OSError, when all services have stopped in order."""
+        """Run until a stop signal. After all services have stopped in order, raises PartFailed if one could not be
+        started the first time, or the AuditlaneError or OSError that `Observer.ready` raised."""
         for service in self._services.values():
             for log in service.logs:
                 rotate(log)
@@ -90,7 +90,7 @@ class Supervisor(ProcessLoop):
             if service.command:
                 log = service.logs[-1]
                 if starts > 1 and name == "demo":
-                    rotate(log)  # its log says whether this run is ready
+                    rotate(log)  # the ready line must be of this run
                 self._started(name, process.start(service.command, cwd=service.cwd, env=service.env, output=log))
         except (AuditlaneError, OSError) as error:
             self._start_failed(service, _as_auditlane_error(service, error))
@@ -99,7 +99,8 @@ class Supervisor(ProcessLoop):
             self._check_readiness(name, starts, service.is_ready, service.remarks or list)
 
     def _start_failed(self, service: Service, error: AuditlaneError) -> None:
-        """At first what is wrong is told at once; later it may pass, as a full disk does, and the others go on."""
+        """Stop the stack on a failure during the first start. Later the cause, such as a full disk, may pass, and the
+        other services keep running."""
         now = time.monotonic()
         self._plan.exited(service.name, 1, now)
         if not self._plan.was_ready:
@@ -123,7 +124,7 @@ class Supervisor(ProcessLoop):
         threading.Thread(target=check, name=f"check-{name}", daemon=True).start()
 
     def _became_ready(self, name: str, starts: int, remarks: Sequence[str]) -> None:
-        """`starts` tells this run of the service from a later one."""
+        """Record that a service is ready. `starts` distinguishes this run of the service from a later one."""
         if starts != self._plan.services[name].starts:
             return
         self._remarks[name] = remarks
@@ -142,7 +143,7 @@ class Supervisor(ProcessLoop):
             self._observer.trouble(service, known.failures, log_tail(service))
 
     def _publish(self) -> None:
-        """Tell the observer and the state file what is new."""
+        """Pass state changes to the observer and the state file."""
         fresh = False
         for name, known in self._plan.services.items():
             before, since = self._published.get(name, (None, known.since))
@@ -154,18 +155,19 @@ class Supervisor(ProcessLoop):
         if not fresh:
             return
         state = self.state()
-        with suppress(OSError):  # a full disk: the services may still be able to go on
+        with suppress(OSError):  # a full disk: the services may still work
             self._layout.write_state(state)
         if self._plan.ready and not self._announced:
             self._announced = True
             try:
                 self._observer.ready(state)
-            except (AuditlaneError, OSError) as error:  # what is ready cannot be told
+            except (AuditlaneError, OSError) as error:  # the ready block cannot be printed
                 self._failure = error
                 self._post(lambda: self._plan.stop(time.monotonic()))
 
     def state(self) -> dict[str, Any]:
-        """As in the state file: the five services, the others under `extras`, and what the next start wants to know."""
+        """Return the content of the state file: the five services, others under `extras`, and facts for the next
+        start."""
         rows = {name: self._row(name) for name in self._services}
         return {
             "ready": self._plan.ready,
@@ -200,25 +202,25 @@ class Supervisor(ProcessLoop):
 def _as_auditlane_error(service: Service, error: AuditlaneError | OSError) -> AuditlaneError:
     if isinstance(error, AuditlaneError):
         return error
-    return PartFailed(f"{service.name} could not be started: {error}.", fix="Free some space, or correct permissions.")
+    return PartFailed(f"{service.name} could not be started: {error}.", fix="Free disk space, or correct permissions.")
 
 
 def start_failure(service: Service) -> PartFailed:
-    """What to say when a service could not be brought up."""
+    """Return the error for a service that could not be started."""
     if service.external:
         return PartFailed(
-            f"{service.name} does not answer at {service.url}.",
+            f"{service.name} is unreachable at {service.url}.",
             fix=f"Start it, or correct its AUDITLANE_* variables, or unset them to run the embedded {service.name}."
-            " `auditlane doctor` says more.",
+            " Run auditlane doctor for details.",
         )
     return PartFailed(
-        f"{service.name} ended {service.spec.max_failures} times before it was ready. The end of its log:\n"
+        f"{service.name} exited {service.spec.max_failures} times before it was ready. The end of its log:\n"
         f"{log_tail(service)}",
-        fix=f"All of it: {' and '.join(map(str, service.logs))}",
+        fix=f"Read the whole log: {' and '.join(map(str, service.logs))}",
     )
 
 
 def log_tail(service: Service) -> str:
-    """The end of a service's logs, each line indented."""
-    text = "\n".join(filter(None, (tail(log) for log in service.logs))) or "(nothing)"
+    """Return the end of a service's logs, each line indented."""
+    text = "\n".join(filter(None, (tail(log) for log in service.logs))) or "(empty)"
     return "\n".join(f"    {line}" for line in text.splitlines())

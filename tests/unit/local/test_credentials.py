@@ -256,7 +256,7 @@ def test_a_shell_that_has_the_stacks_variables_starts_it_again(made):
     """Its parts are started, not waited for, with the passwords of the data directory."""
     env = ADDRESSES | account_variables(load(), made)
     given = load(**{name.removeprefix("AUDITLANE_").lower(): value for name, value in env.items()})
-    settings = stack.without_own(given, {"env": env, "parts": []})
+    settings = stack.without_own_urls(given, {"env": env, "parts": []})
     assert settings.registry_url == ""
     assert account_variables(settings, made) == account_variables(load(), made)
     assert account_variables(settings, None) == account_variables(load(), None)

@@ -18,11 +18,11 @@ from auditlane.runtime.settings import load
 @pytest.mark.parametrize(
     ("codes", "word"),
     [
-        ({KafkaError._AUTHENTICATION, KafkaError._ALL_BROKERS_DOWN}, "refuses the credentials"),
+        ({KafkaError._AUTHENTICATION, KafkaError._ALL_BROKERS_DOWN}, "rejects the credentials"),
         ({KafkaError._SSL, KafkaError._TRANSPORT}, "over TLS"),
         ({KafkaError._RESOLVE}, "host name"),
-        ({KafkaError._TRANSPORT}, "does not answer"),
-        (set(), "does not answer"),
+        ({KafkaError._TRANSPORT}, "is unreachable"),
+        (set(), "is unreachable"),
     ],
 )
 def test_the_most_telling_reason_comes_first(codes, word):
@@ -34,14 +34,14 @@ def test_the_most_telling_reason_comes_first(codes, word):
 @pytest.mark.parametrize(
     ("lag", "members", "level", "word"),
     [
-        (0, 1, Level.OK, "0 messages behind"),
+        (0, 1, Level.OK, "lag 0 messages"),
         (100_000, 2, Level.OK, "100,000"),
         (100_001, 2, Level.WARN, "more workers"),
         (5, 0, Level.WARN, "No worker is connected"),
     ],
 )
 def test_doctor_warns_of_lag_and_of_missing_workers(lag, members, level, word):
-    found = kafka.judge_lag("workers", lag, members)
+    found = kafka.lag_finding("workers", lag, members)
     assert found.level is level
     assert word in found.message + found.fix
 
@@ -67,7 +67,7 @@ def test_doctor_reports_partitions_without_leader_or_behind():
     ],
 )
 def test_doctor_judges_the_difference_of_clocks(there, level):
-    assert clickhouse.judge_clock(there, before=100, after=101).level is level
+    assert clickhouse.clock_finding(there, before=100, after=101).level is level
 
 
 @pytest.mark.parametrize(
@@ -82,12 +82,12 @@ def test_doctor_judges_the_difference_of_clocks(there, level):
     ],
 )
 def test_doctor_rejects_a_short_deduplication_window(engine, level):
-    assert clickhouse.judge_window(engine).level is level
+    assert clickhouse.window_finding(engine).level is level
 
 
 @pytest.mark.parametrize(("free", "level"), [(3 << 30, Level.OK), (1 << 30, Level.WARN), (1 << 20, Level.FAIL)])
 def test_doctor_judges_the_free_space(tmp_path, free, level):
-    assert host.judge_room(tmp_path, free).level is level
+    assert host.disk_space_finding(tmp_path, free).level is level
 
 
 def test_an_error_of_one_part_is_a_finding():
@@ -131,7 +131,7 @@ def test_parts_that_are_away_are_each_named_with_a_fix(tmp_path):
 def test_a_stack_that_does_not_run_is_one_finding(tmp_path):
     Layout(tmp_path).write_state({"env": {"AUDITLANE_KAFKA_BOOTSTRAP": "127.0.0.1:1"}, "parts": []})
     failed = [finding for finding in run.examine(load(data_dir=tmp_path)) if finding.level is Level.FAIL]
-    assert [finding.message for finding in failed] == [f"No stack runs in {tmp_path}."]
+    assert [finding.message for finding in failed] == [f"No stack is running in {tmp_path}."]
     assert f"auditlane up --data {tmp_path}" in failed[0].fix
 
 
@@ -194,7 +194,7 @@ class Answers:
 def test_every_configured_worker_process_is_asked(monkeypatch, halted, busy, levels):
     answers = Answers(halted, busy)
     monkeypatch.setattr(host, "_ready", answers)
-    monkeypatch.setattr(host, "_figures", lambda url: {})
+    monkeypatch.setattr(host, "_failure_gauges", lambda url: {})
     found = list(host.workers(load(worker_port=8481)))
     assert [one.level for one in found] == levels
     assert {url.rpartition(":")[0] for url in answers.asked} == {"http://127.0.0.1"}
@@ -213,10 +213,10 @@ def test_workers_that_listen_everywhere_are_asked_here(monkeypatch):
 def test_a_worker_that_tells_others_its_status_only_is_judged_by_its_metrics(monkeypatch):
     figures = {"auditlane_worker_halted_partitions": 2.0, "auditlane_worker_failing_partitions": 0.0}
     monkeypatch.setattr(host, "_ready", Answers({}, busy=(8481,)))
-    monkeypatch.setattr(host, "_figures", lambda url: figures if url.endswith(":8481") else {})
+    monkeypatch.setattr(host, "_failure_gauges", lambda url: figures if url.endswith(":8481") else {})
     healthy, halted = host.workers(load(worker_host="0.0.0.0", worker_port=8481))
     assert (healthy.level, halted.level) == (Level.OK, Level.FAIL)
-    assert "2 of its partitions stand still" in halted.message
+    assert "2 partitions halted" in halted.message
 
 
 def test_a_worker_that_cannot_verify_what_serve_signs(tmp_path):
@@ -224,7 +224,7 @@ def test_a_worker_that_cannot_verify_what_serve_signs(tmp_path):
     kid = host.ProvenanceKeys.load_or_create(path).key_ids[0]
 
     def told(*verifies: str, where=path) -> list[str]:
-        found = list(host.judge_provenance("worker", verifies, where))
+        found = list(host.provenance_findings("worker", verifies, where))
         assert all(one.level is Level.FAIL and "AUDITLANE_PROVENANCE_KEYS_FILE" in one.fix for one in found)
         return [one.message for one in found]
 

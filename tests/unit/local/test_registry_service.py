@@ -55,7 +55,7 @@ def test_over_any_history_a_text_has_one_id_and_an_id_one_text(actions: list[Any
             elif action == "delete":
                 registry.delete_subject(subject, permanent=argument)
             else:
-                registry.delete_version(subject, extra, permanent=argument, asked=str(extra))
+                registry.delete_version(subject, extra, permanent=argument, version_text=str(extra))
         except ApiError as refusal:
             if refusal.status != 404 or action == "register":
                 raise

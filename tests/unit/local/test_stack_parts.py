@@ -16,7 +16,7 @@ from auditlane.cli.env import Format, render
 from auditlane.local import cache, java, kafka, kafka_jars, layout, ports, services, status
 from auditlane.local.kafka import Broker, Node
 from auditlane.local.layout import Layout
-from auditlane.local.stack import without_own
+from auditlane.local.stack import without_own_urls
 from auditlane.runtime.errors import AlreadyRunning, ConfigError, NotFound, PartFailed, PortInUse
 from auditlane.runtime.settings import load
 
@@ -109,12 +109,12 @@ def test_up_does_not_take_its_own_last_urls_for_someone_elses():
         "parts": [{"name": "kafka", "external": False}, {"name": "registry", "external": True}],
     }
     given = load(kafka_bootstrap=own, registry_url=other, clickhouse_url=other, serve_url=other)
-    kept = without_own(given, before)
+    kept = without_own_urls(given, before)
     assert kept.kafka_bootstrap == ""  # ours
     assert kept.registry_url == other  # was external before
     assert kept.clickhouse_url == other  # not what ours was
     assert kept.serve_url == ""
-    assert without_own(given, {}) == given
+    assert without_own_urls(given, {}) == given
 
 
 def test_one_process_owns_a_directory(tmp_path):
@@ -145,7 +145,7 @@ def test_a_growing_log_is_cut_while_its_writer_holds_it(tmp_path):
     log = tmp_path / "part.log"
     with log.open("ab", buffering=0) as writer:
         writer.write(b"x" * 100)
-        layout.bound(log, most=50)
+        layout.bound(log, max_bytes=50)
         writer.write(b"after\n")
     assert log.read_bytes() == b"after\n"
     assert (tmp_path / "part.log.1").stat().st_size == 100
@@ -216,7 +216,7 @@ def test_a_home_that_cannot_be_written_is_done_without(tmp_path, monkeypatch, en
         cache.folder(Path("/proc/cache"), environ)
     found.rmdir()
     found.symlink_to(tmp_path)  # somebody else's folder
-    with pytest.raises(ConfigError, match="own folder"):
+    with pytest.raises(ConfigError, match="another user"):
         cache.folder(None, environ)
     monkeypatch.setattr(cache, "_home_of_user", lambda: str(tmp_path))
     assert cache.folder(None, environ) == tmp_path / ".cache" / "auditlane"
@@ -260,7 +260,7 @@ class Repository:
 @pytest.mark.parametrize(
     ("arrives", "message", "fix"),
     [
-        (b"abx", "is not the file that was expected", "proxy or mirror"),
+        (b"abx", "was expected", "proxy or mirror"),
         (ConnectionError("no route"), "could not be downloaded: a-1.jar: no route", "AUDITLANE_KAFKA_HOME"),
         (OSError(28, "No space left on device", "/x/a-1.jar"), "No space left", "AUDITLANE_CACHE_DIR"),
     ],

@@ -1,1 +1,1 @@
-"""Reaches every part, embedded or not, and says what to fix."""
+"""Checks every part of an installation, embedded or not, and suggests fixes."""

@@ -1,4 +1,4 @@
-"""What the doctor found: one sentence about one thing, and what to do about it."""
+"""A finding of the doctor: one sentence about one check, and its fix."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`part` is one of the stack's, or `host`."""
+    """`part` is a part of the stack, or `host`."""
 
     part: str
     level: Level
@@ -38,8 +38,8 @@ def fail(part: str, message: str, fix: str = "") -> Finding:
 
 
 def guarded(part: str, check: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
-    """A check's findings; an error of ours that ends it becomes the last one, so that the other parts are still
-    looked at."""
+    """Yield the findings of a check. An AuditlaneError that ends it becomes the last finding, so that the other parts
+    are still checked."""
     try:
         yield from check()
     except AuditlaneError as error:

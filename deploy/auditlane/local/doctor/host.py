@@ -1,4 +1,4 @@
-"""This machine: room on the disk, the credential files, the HTTP services."""
+"""Checks of this machine: disk space, credential files, HTTP services."""
 
 from __future__ import annotations
 
@@ -17,37 +17,38 @@ from auditlane.runtime.settings import Settings, variable
 PART = "host"
 ROOM_WARN = 2 << 30
 ROOM_FAIL = 256 << 20
-_ANSWER_S = 5.0
-_FURTHER = 2  # ports past the last that answers, since a process in the middle may be starting again
-_ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where to ask one that listens everywhere
-_TROUBLES = {
-    "auditlane_worker_halted_partitions": "stand still",
-    "auditlane_worker_failing_partitions": "have not got on for a minute",
+_TIMEOUT_S = 5.0
+_PORTS_AFTER_LAST = 2  # ports probed after the last that answers: a process in between may be restarting
+_PROBE_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - the address to probe of a server that listens on all
+_FAILURE_GAUGES = {
+    "auditlane_worker_halted_partitions": "halted",
+    "auditlane_worker_failing_partitions": "without progress for a minute",
 }
-_MADE_BY = {"keys_file": "Create a key: auditlane keys create, or run auditlane up."}
+_FIXES = {"keys_file": "Run: auditlane keys create (or auditlane up)"}
 _ELSEWHERE = (
-    f"If they run elsewhere, run the doctor there, or set {variable('worker_host')} and {variable('worker_port')}."
+    f"If the workers run elsewhere, run the doctor there, or set {variable('worker_host')} and"
+    f" {variable('worker_port')}."
 )
 
 
 def room(folder: Path) -> Iterator[Finding]:
-    """Space where the embedded stack keeps its data."""
+    """Yield the finding about free disk space at the data directory."""
     while not folder.exists():
         folder = folder.parent
-    yield judge_room(folder, shutil.disk_usage(folder).free)
+    yield disk_space_finding(folder, shutil.disk_usage(folder).free)
 
 
-def judge_room(folder: Path, free: int) -> Finding:
-    """`free` in bytes."""
-    message = f"{free >> 20:,} MB are free where {folder} is"
+def disk_space_finding(folder: Path, free: int) -> Finding:
+    """Return the finding about free disk space; `free` in bytes."""
+    message = f"{free >> 20:,} MB of disk space free at {folder}"
     if free < ROOM_WARN:
         level = fail if free < ROOM_FAIL else warn
-        return level(PART, message + ".", "Free some space, or move the data directory and pass --data.")
+        return level(PART, f"Only {message}.", "Free disk space, or move the data directory and pass --data.")
     return ok(PART, message)
 
 
 def credentials(settings: Settings) -> Iterator[Finding]:
-    """The keys file, the signing keys, the provenance keys. Raises ConfigError for one that cannot be read."""
+    """Yield findings about the three files of keys. Raises ConfigError if one is invalid."""
     files: tuple[tuple[str, Callable[[Path], object], Path | None], ...] = (
         ("keys_file", KeysFile, settings.keys_file),
         ("signing_keys_file", SigningKeys, settings.signing_keys_file),
@@ -55,70 +56,74 @@ def credentials(settings: Settings) -> Iterator[Finding]:
     )
     for field, opened, path in files:
         if path is None:
-            yield warn(PART, f"{variable(field)} is not set.", "`auditlane env` prints it for a stack of `up`.")
+            yield warn(
+                PART, f"{variable(field)} is not set.", "Set it; for a stack of auditlane up, auditlane env prints it."
+            )
         elif not path.exists():
-            yield fail(PART, f"{path} does not exist.", _MADE_BY.get(field, "Run auditlane serve, which makes it."))
+            yield fail(PART, f"{path} does not exist.", _FIXES.get(field, "Run auditlane serve, which creates it."))
         else:
             opened(path)
             if path.stat().st_mode & 0o077:
-                yield warn(PART, f"{path} can be read by other users.", f"chmod 600 {path}")
+                yield warn(PART, f"{path} can be read by other users.", f"Run: chmod 600 {path}")
             else:
                 yield ok(PART, f"{path} is valid")
 
 
 def service(part: str, url: str, settings: Settings) -> Iterator[Finding]:
-    """The worker or `serve` at its URL, the partitions that a worker has halted, the keys that it lacks."""
+    """Yield findings about the worker or `serve` at its URL: readiness, halted and failing partitions, missing keys."""
     answer = _ready(url)
     if answer is None or answer.status != 200:
-        yield fail(
-            part, f"{url}/health/ready does not answer 200.", f"Start it (auditlane {part}), or look at its log."
-        )
+        yield fail(part, f"{url}/health/ready does not respond with 200.", f"Run: auditlane {part} (or check its log)")
         return
     yield ok(part, f"{url} is ready")
     if part == "worker" and "halted" not in answer.json():
-        yield from judge_figures(_figures(url))
+        yield from metric_findings(_failure_gauges(url))
     for partition, reason in answer.json().get("halted", {}).items():
-        yield fail(part, f"{partition} stands still: {reason}.", "Do what it says, or mend it and restart the worker.")
+        yield fail(
+            part, f"{partition} is halted: {reason}.", "Follow the message, or fix the cause and restart the worker."
+        )
     for partition, failure in answer.json().get("failing", {}).items():
         yield fail(
             part,
-            f"{partition} has not got on since {failure['since']}: {failure['error']}.",
-            "The worker goes on trying. Mend what the error names, or look at the worker's log.",
+            f"{partition} has made no progress since {failure['since']}: {failure['error']}.",
+            "Fix the cause in the error, or check the worker's log; the worker keeps retrying.",
         )
     if "provenance_keys" in answer.json():
-        yield from judge_provenance(part, answer.json()["provenance_keys"], path_of(settings))
+        yield from provenance_findings(part, answer.json()["provenance_keys"], path_of(settings))
 
 
-def judge_figures(figures: Mapping[str, float]) -> Iterator[Finding]:
-    """What the metrics say of a worker that listens to others, and so does not name its partitions."""
-    for name, what in _TROUBLES.items():
-        if count := int(figures.get(name, 0)):
-            yield fail("worker", f"{count} of its partitions {what}.", "The worker's log says which, and why.")
+def metric_findings(gauges: Mapping[str, float]) -> Iterator[Finding]:
+    """Yield findings from the metrics of a worker whose health does not name partitions, as it listens on a network."""
+    for name, what in _FAILURE_GAUGES.items():
+        if count := int(gauges.get(name, 0)):
+            plural = "" if count == 1 else "s"
+            yield fail("worker", f"{count} partition{plural} {what}.", "Check the worker's log for names and causes.")
 
 
-def judge_provenance(part: str, verifies: Collection[str], path: Path | None) -> Iterator[Finding]:
-    """Whether a worker that verifies with these keys verifies what `serve` signs, by the file here, if there is one."""
-    fix = f"Give it the file that `serve` has: {variable('provenance_keys_file')}."
+def provenance_findings(part: str, verifies: Collection[str], path: Path | None) -> Iterator[Finding]:
+    """Yield a finding unless a worker with the keys `verifies` can verify the signatures of `serve`, whose keys are in
+    the file at `path` if it exists here."""
+    fix = f"Set {variable('provenance_keys_file')} to the file that serve uses."
     signing = ProvenanceKeys(path).key_ids if path and path.exists() else ()
     if not verifies:
-        yield fail(part, f"The {part} has no provenance keys: it believes nobody's signature.", fix)
+        yield fail(part, f"The {part} has no provenance keys and can verify no signature.", fix)
     elif missing := [kid for kid in signing if kid not in verifies]:
         yield fail(part, f"The {part} lacks the provenance key {missing[0]} of {path}.", fix)
 
 
 def workers(settings: Settings) -> Iterator[Finding]:
-    """The worker processes where the settings say, their ports counted up as `--processes` counts them."""
-    first, host = settings.worker_port, _ANY.get(settings.worker_host, settings.worker_host)
+    """Yield findings about the worker processes at the configured address; `--processes` counts their ports up."""
+    first, host = settings.worker_port, _PROBE_ADDRESS.get(settings.worker_host, settings.worker_host)
     base = f"http://[{host}]" if ":" in host else f"http://{host}"
     if not first:
-        yield warn("worker", f"{variable('worker_port')} is 0: no worker can be asked.", _ELSEWHERE)
+        yield warn("worker", f"{variable('worker_port')} is 0, so no worker can be checked.", _ELSEWHERE)
         return
     last, port = -1, first
-    while port <= min(max(last, first) + _FURTHER, 65_535):
+    while port <= min(max(last, first) + _PORTS_AFTER_LAST, 65_535):
         last = port if _is_worker(f"{base}:{port}") else last
         port += 1
     if last < 0:
-        yield warn("worker", f"No worker answers at {base}:{first}.", _ELSEWHERE)
+        yield warn("worker", f"No worker responds at {base}:{first}.", _ELSEWHERE)
     for port in range(first, last + 1):
         yield from service("worker", f"{base}:{port}", settings)
 
@@ -126,17 +131,17 @@ def workers(settings: Settings) -> Iterator[Finding]:
 def _is_worker(url: str) -> bool:
     answer = _ready(url)
     try:
-        return answer is not None and ("halted" in answer.json() or bool(_figures(url)))
+        return answer is not None and ("halted" in answer.json() or bool(_failure_gauges(url)))
     except ValueError:
         return False
 
 
-def _figures(url: str) -> dict[str, float]:
-    """The gauges of a worker that tell of trouble; empty for what is no worker."""
+def _failure_gauges(url: str) -> dict[str, float]:
+    """Return the worker's gauges of halted and failing partitions; empty if the server is not a worker."""
     answer = _get(url + "/metrics")
     lines = answer.data.decode("utf-8", "replace").splitlines() if answer and answer.status == 200 else []
     samples = (line.rpartition(" ") for line in lines)
-    return {name: float(value) for name, _, value in samples if name in _TROUBLES}
+    return {name: float(value) for name, _, value in samples if name in _FAILURE_GAUGES}
 
 
 def _ready(url: str) -> urllib3.BaseHTTPResponse | None:
@@ -145,6 +150,6 @@ def _ready(url: str) -> urllib3.BaseHTTPResponse | None:
 
 def _get(url: str) -> urllib3.BaseHTTPResponse | None:
     try:
-        return urllib3.PoolManager().request("GET", url, timeout=_ANSWER_S, retries=False)
+        return urllib3.PoolManager().request("GET", url, timeout=_TIMEOUT_S, retries=False)
     except urllib3.exceptions.HTTPError:
         return None

@@ -1,4 +1,4 @@
-"""Kafka: does it let us in, are the topics as the settings say, is the worker keeping up."""
+"""Checks of Kafka: access, topics, partition health, consumer lag."""
 
 from __future__ import annotations
 
@@ -20,37 +20,37 @@ PART = "kafka"
 _TIMEOUT_S = 8.0
 LAG_TO_MENTION = 100_000
 
-# The most telling error first: a refused login is followed by "all brokers down".
+# The most specific error first: a rejected login is followed by "all brokers down".
 _REASONS: tuple[tuple[int, str, str], ...] = (
     (
         KafkaError._AUTHENTICATION,  # noqa: SLF001 - librdkafka's own errors are named with an underscore
-        "refuses the credentials",
+        "rejects the credentials",
         "Check sasl.mechanism, sasl.username and sasl.password in AUDITLANE_KAFKA_EXTRA.",
     ),
     (
         KafkaError._SSL,  # noqa: SLF001
         "cannot be reached over TLS",
-        "Check security.protocol and ssl.ca.location in AUDITLANE_KAFKA_EXTRA; the certificate must name the host.",
+        "Check security.protocol and ssl.ca.location in AUDITLANE_KAFKA_EXTRA, and the host in the certificate.",
     ),
     (
         KafkaError._RESOLVE,  # noqa: SLF001
-        "has a host name that is not known here",
-        "Check AUDITLANE_KAFKA_BOOTSTRAP; the names that the brokers advertise must be known here too.",
+        "has a host name that cannot be resolved",
+        "Check AUDITLANE_KAFKA_BOOTSTRAP, and that the brokers' advertised host names can be resolved here.",
     ),
 )
-_AWAY = (
-    "does not answer",
-    "Check AUDITLANE_KAFKA_BOOTSTRAP, that the brokers run, and if they expect TLS or SASL, AUDITLANE_KAFKA_EXTRA.",
+_UNREACHABLE = (
+    "is unreachable",
+    "Check AUDITLANE_KAFKA_BOOTSTRAP, that the brokers run, and, if they require TLS or SASL, AUDITLANE_KAFKA_EXTRA.",
 )
 
 
 def explain(codes: set[int]) -> tuple[str, str]:
-    """What is wrong and what to do, from the codes that librdkafka reported while it could not connect."""
-    return next(((what, fix) for code, what, fix in _REASONS if code in codes), _AWAY)
+    """Return the problem and its fix for the codes that librdkafka reported while it could not connect."""
+    return next(((what, fix) for code, what, fix in _REASONS if code in codes), _UNREACHABLE)
 
 
 def check(settings: Settings) -> Iterator[Finding]:
-    """Every finding about Kafka. Raises KafkaUnavailable when none is configured, ConfigError for a bad option."""
+    """Yield every finding about Kafka. Raises KafkaUnavailable if none is configured, ConfigError for a bad option."""
     codes: set[int] = set()
     last: list[str] = []
 
@@ -74,11 +74,13 @@ def check(settings: Settings) -> Iterator[Finding]:
         if settings.topic in metadata.topics:
             yield from _lag(settings)
     except KafkaException as error:
-        yield fail(PART, f"Kafka refuses: {error.args[0].str()}.", "Check what this user may describe.")
+        yield fail(
+            PART, f"Kafka rejected a request: {error.args[0].str()}.", "Check this user's permissions to describe."
+        )
 
 
 def _metadata(client: AdminClient, codes: set[int]) -> Any:
-    """Give a slow network its time, but no longer than it takes to hear why the brokers refuse."""
+    """List the topics, retrying for eight seconds; ends early once librdkafka has reported a specific cause."""
     for second in range(int(_TIMEOUT_S)):
         try:
             return client.list_topics(timeout=1.0)
@@ -98,18 +100,18 @@ def _topics(client: AdminClient, settings: Settings, metadata: Any) -> Iterator[
         for sentence in drift:
             yield warn(PART, sentence)
         if not drift:
-            yield ok(PART, f"topic {topic.name} is as the settings say, {topic.partitions} partitions")
+            yield ok(PART, f"topic {topic.name} matches the settings, {topic.partitions} partitions")
         yield from partition_health(topic.name, metadata.topics[topic.name].partitions)
 
 
 def partition_health(name: str, partitions: Mapping[int, Any]) -> Iterator[Finding]:
-    """Partitions without a leader or with replicas that are behind."""
+    """Yield findings about partitions without a leader or with replicas out of sync."""
     leaderless = [number for number, partition in partitions.items() if partition.leader < 0]
     behind = [number for number, partition in partitions.items() if len(partition.isrs) < len(partition.replicas)]
     if leaderless:
-        yield fail(PART, f"{name} has no leader for partitions {leaderless}.", "A broker is down: start it again.")
+        yield fail(PART, f"{name} has no leader for partitions {leaderless}.", "Restart the broker that is down.")
     elif behind:
-        yield warn(PART, f"{name} has replicas behind in partitions {behind}.", "Look at the brokers' logs.")
+        yield warn(PART, f"{name} has replicas out of sync in partitions {behind}.", "Check the brokers' logs.")
 
 
 def _lag(settings: Settings) -> Iterator[Finding]:
@@ -118,18 +120,19 @@ def _lag(settings: Settings) -> Iterator[Finding]:
             rows = group_lag.rows()
         except NotFound:
             rows = []
-    yield judge_lag(settings.consumer_group, total(rows).lag, len({row.member for row in rows if row.member}))
+    yield lag_finding(settings.consumer_group, total(rows).lag, len({row.member for row in rows if row.member}))
 
 
-def judge_lag(group: str, lag: int, members: int) -> Finding:
-    """Whether the workers keep up; `lag` in messages over all partitions."""
+def lag_finding(group: str, lag: int, members: int) -> Finding:
+    """Return the finding about the workers' lag; `lag` in messages over all partitions."""
     if not members:
-        message = f"No worker is connected in group {group}; {lag:,} messages wait."
-        return warn(PART, message, "Start one: auditlane worker (or auditlane up).")
+        message = f"No worker is connected in group {group}; {lag:,} messages are waiting."
+        return warn(PART, message, "Run: auditlane worker (or auditlane up)")
+    workers = f"{members} worker{'s' if members > 1 else ''}"
     if lag > LAG_TO_MENTION:
         return warn(
             PART,
-            f"The {members} worker(s) of group {group} are {lag:,} messages behind.",
-            "If this number does not fall, start more workers, up to one a partition.",
+            f"Group {group} ({workers}) has a lag of {lag:,} messages.",
+            "If the lag does not decrease, start more workers, up to one per partition.",
         )
-    return ok(PART, f"group {group}: {members} worker(s), {lag:,} messages behind")
+    return ok(PART, f"group {group}: {workers}, lag {lag:,} messages")

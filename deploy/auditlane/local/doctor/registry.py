@@ -1,4 +1,4 @@
-"""The registry: does it let us in, does it hold the base event."""
+"""Checks of the registry: access, and the base event of this release."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PART = "registry"
 
 
 def check(settings: Settings) -> Iterator[Finding]:
-    """Every finding about the registry. Raises RegistryUnavailable and RegistryRefused."""
+    """Yield every finding about the registry. Raises RegistryUnavailable and RegistryRefused."""
     with contextlib.closing(registry_client(settings)) as client:
         count = len(client.subjects())
         yield ok(PART, f"{settings.registry_url} answers, {count} subject{'s' if count != 1 else ''}")
@@ -35,9 +35,9 @@ def check(settings: Settings) -> Iterator[Finding]:
         elif client.lookup(subject, json.dumps(base_schema())) is None:
             yield warn(
                 PART,
-                f"Subject {subject} (version {latest.version}) does not hold the event of this release.",
-                "Run: auditlane init, which says whether it can be registered.",
+                f"Subject {subject} (version {latest.version}) does not contain this release's event.",
+                "Run auditlane init, which reports whether the schema can be registered.",
             )
         else:
-            yield ok(PART, f"subject {subject} holds this release's event, compatibility "
+            yield ok(PART, f"subject {subject} contains this release's event, compatibility "
                      f"{client.compatibility(subject)}")  # fmt: skip

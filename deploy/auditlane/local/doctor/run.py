@@ -1,4 +1,4 @@
-"""All the checks, in the order in which a problem in one explains the next."""
+"""Runs all checks, ordered so that the cause of a failure comes before its consequences."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _CHECKS = {
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
-    """Findings, as they are made. What the settings leave open is taken from the stack in the data directory.
+    """Yield findings as checks end. Settings that are not set are taken from the stack in the data directory.
 
-    The parts of a stack that does not run are not asked: that it does not run says it all.
+    The parts of a stack that is not running are not checked, unless the settings name them.
     """
     layout = Layout.of(settings.data_dir)
     state, running = layout.read_state(), layout.owner() is not None
@@ -31,8 +31,9 @@ def examine(settings: Settings) -> Iterator[Finding]:
         if power.was_lost(state, power.boot_id()):
             yield warn(
                 "host",
-                "This machine went down while the stack ran; what Kafka or ClickHouse had only in memory then is lost.",
-                f"Run auditlane verify. For what it finds missing: auditlane replay {settings.topic}.",
+                "This machine went down while the stack was running; data that Kafka or ClickHouse had only in memory"
+                " is lost.",
+                f"Run auditlane verify, then store missing messages with auditlane replay {settings.topic}.",
             )
         settings = _completed(settings, state.get("env", {}), [*_FILES, *(_CHECKS if running else ())])
     yield from host.room(layout.root)
@@ -67,10 +68,10 @@ def _field(name: str) -> str:
 def _stack(settings: Settings, layout: Layout) -> Iterator[Finding]:
     found = status.report(settings)
     if found["pid"] is None:
-        yield fail("host", f"No stack runs in {layout.root}.", f"Start it: auditlane up --data {layout.root}")
+        yield fail("host", f"No stack is running in {layout.root}.", f"Run: auditlane up --data {layout.root}")
         return
-    yield ok("host", f"the stack in {layout.root} runs (process {found['pid']})")
+    yield ok("host", f"the stack in {layout.root} is running (process {found['pid']})")
     for row in [*found["parts"], *found["extras"]]:
         if row["state"] not in ("ready", "external", "done"):
-            log = f"Look at {row['log']}" if row["log"] else ""
-            yield fail(row["name"], f"{row['name']} is {row['state']}, started {row['starts']} times.", log)
+            log = f"Check its log: {row['log']}" if row["log"] else ""
+            yield fail(row["name"], f"{row['name']} is {row['state']} (starts: {row['starts']}).", log)

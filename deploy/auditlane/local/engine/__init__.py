@@ -1,1 +1,1 @@
-"""ClickHouse's own HTTP and native TCP servers, out of chdb-core, as a process."""
+"""Runs ClickHouse's HTTP and native TCP servers, from chdb-core, as a process."""

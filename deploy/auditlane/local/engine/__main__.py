@@ -25,23 +25,25 @@ _POLL_S = 0.2
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the process; its exit code."""
+    """Run the process and return its exit code."""
     private()
     parser = argparse.ArgumentParser(prog="python -m auditlane.local.engine", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="data directory, made if missing")
+    parser.add_argument("--data", type=Path, required=True, help="data directory, created if missing")
     parser.add_argument("--host", default="127.0.0.1", help="an IPv4 loopback address")
-    parser.add_argument("--port", type=int, default=0, help="of HTTP; 0 takes a free one, the ready line names it")
-    parser.add_argument("--native-port", type=int, default=0, help="of the native protocol, likewise")
-    parser.add_argument("--memory", type=int, default=config.default_memory(), help="bytes that it may take")
-    parser.add_argument("--keep-free", type=int, default=config.KEEP_FREE, help="bytes of the disk left alone")
-    parser.add_argument("--users", type=Path, help="JSON file: role to password; without it there are no accounts")
-    parser.add_argument("--database", default="audit", help="the database that the roles are for")
+    parser.add_argument(
+        "--port", type=int, default=0, help="HTTP port; 0 chooses a free port, printed in the ready line"
+    )
+    parser.add_argument("--native-port", type=int, default=0, help="port of the native protocol; 0 chooses a free port")
+    parser.add_argument("--memory", type=int, default=config.default_memory(), help="memory limit, in bytes")
+    parser.add_argument("--keep-free", type=int, default=config.KEEP_FREE, help="disk space to keep free, in bytes")
+    parser.add_argument("--users", type=Path, help="JSON file of passwords by role; without it there are no accounts")
+    parser.add_argument("--database", default="audit", help="database of the roles")
     given = vars(parser.parse_args(arguments))
     try:
         file = given.pop("users")
         passwords = users.read(file) if file else None
         options = config.Options(**given | {"data": given["data"].resolve(), "host": _loopback(given["host"])})
-        assign(("HTTP", "TCP"), {"HTTP": options.port, "TCP": options.native_port}, {})  # raises for one that is taken
+        assign(("HTTP", "TCP"), {"HTTP": options.port, "TCP": options.native_port}, {})  # raises if a port is taken
         with lock_directory(options.data, "ClickHouse"):
             config.prepare(options)
             serve(options, passwords)
@@ -53,13 +55,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 def serve(options: config.Options, passwords: dict[str, str] | None) -> None:
     """Serve until SIGTERM or SIGINT. Raises PartFailed."""
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # ClickHouse would take what it can read there for a table
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # ClickHouse would read standard input as a table
     os.chdir(options.folder)
-    # ClickHouse ends at once for a zone that it has no file of, such as CST-8.
+    # ClickHouse exits at once for a time zone without a file, such as CST-8.
     os.environ.update(TZ="UTC", TMPDIR=str(options.store), JE_MALLOC_CONF=config.MALLOC)
     confined = confine([options.data], readable_paths("chdb"))
     configuration = Path("config.xml")
-    configuration.unlink(missing_ok=True)  # chdb opens and closes a store in memory, which cannot be configured so
+    configuration.unlink(missing_ok=True)  # importing chdb opens an in-memory store, which this file does not suit
     from chdb import _chdb
 
     password = secrets.token_urlsafe(32)
@@ -76,21 +78,21 @@ def serve(options: config.Options, passwords: dict[str, str] | None) -> None:
     while not stopping.wait(_POLL_S) and not servers.ended.is_set():
         pass
     if not stopping.is_set():
-        raise PartFailed("ClickHouse's servers ended.")
+        raise PartFailed("ClickHouse's servers ended unexpectedly.")
     servers.stop()
 
 
 def _loopback(host: str) -> str:
-    """An address that only this machine reaches."""
+    """Return `host` if it is an IPv4 loopback address. Raises ConfigError."""
     with suppress(ValueError):
         if ipaddress.IPv4Address(host).is_loopback:
             return host
-    raise ConfigError(f"{host} is no IPv4 loopback address, such as 127.0.0.1.", field="--host")
+    raise ConfigError(f"{host} is not an IPv4 loopback address.", field="--host", fix="Use 127.0.0.1.")
 
 
 if __name__ == "__main__":
     status = main()
-    # The library's threads do not survive the interpreter's teardown reliably; everything is closed by now.
+    # The library's threads may crash during the interpreter's teardown; everything is closed by now.
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)

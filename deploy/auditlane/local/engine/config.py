@@ -1,4 +1,4 @@
-"""The data directory of the embedded ClickHouse and the configuration in it: where it listens, what it may use."""
+"""The data directory of the embedded ClickHouse and its configuration: listeners and limits."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from pathlib import Path
 from uuid import uuid4
 from xml.sax.saxutils import escape
 
-# Disk space that inserts and merges leave alone: a disk that is full refuses them before they begin, not half-way.
+# Disk space kept free, so that inserts and merges are rejected before they begin, not half-way on a full disk.
 KEEP_FREE = 128 << 20
 MALLOC = "thp:always,narenas:2,percpu_arena:disabled,oversize_threshold:0,dirty_decay_ms:10000,prof:false"  # jemalloc
-# What Host and Origin may name: a page of another site in a browser must not reach it, nor under a name for 127.0.0.1.
+# Allowed in Host and Origin: pages of other sites must not reach it, not even by a DNS name for 127.0.0.1.
 _HERE = r"(localhost|127(\.[0-9]+){3}|\[::1\])(:[0-9]+)?"
-_REFUSED = "Name a user of this ClickHouse, and come from this machine."
+_REFUSED = "Requests must name a user of this ClickHouse and come from this machine."
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`data` is the directory, absolute; port 0 is any free one; `memory` and `keep_free` are bytes."""
+    """`data` is an absolute path; port 0 is any free port; `memory` and `keep_free` are bytes."""
 
     data: Path
     host: str
@@ -31,7 +31,7 @@ class Options:
 
     @property
     def folder(self) -> Path:
-        """Where the process works, as ClickHouse reads `./config.xml`. It merges `config.d` and `users.d` as well."""
+        """The working directory, since ClickHouse reads `./config.xml`. It also merges `config.d` and `users.d`."""
         return self.data / "config"
 
     @property
@@ -40,13 +40,13 @@ class Options:
 
 
 def default_memory() -> int:
-    """The memory that it may take unless told otherwise, in bytes: half of the machine, at most 4 GiB."""
+    """Return the default memory limit in bytes: half of the machine's memory, at most 4 GiB."""
     return min(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2, 4 << 30)
 
 
 def prepare(options: Options) -> None:
-    """Write what ClickHouse finds in its store before it starts, unless it is there. Raises OSError."""
-    default = options.store / "metadata" / "default.sql"  # the database `default`, as ClickHouse writes it down
+    """Create the files that ClickHouse needs in its store before it starts, if missing. Raises OSError."""
+    default = options.store / "metadata" / "default.sql"  # the database `default`, in ClickHouse's format
     refused = options.store / "user_defined" / "function_file.sql"  # shadows ClickHouse's own
     for folder in (options.folder, default.parent, refused.parent):
         folder.mkdir(parents=True, exist_ok=True)
@@ -56,7 +56,7 @@ def prepare(options: Options) -> None:
 
 
 def _rules(users: Collection[str]) -> str:
-    """Which requests get to ClickHouse: those from here; where there are users, those that name one in a header."""
+    """Return the rules for requests that reach ClickHouse: from this machine and, if there are users, naming one."""
     here = f"<Host>regex:(?i){_HERE}</Host><Origin>regex:(?i)(https?://{_HERE})?</Origin>"
     query = "<handler><type>dynamic_query_handler</type><query_param_name>query</query_param_name></handler>"
     named = f"<X-ClickHouse-User>regex:({'|'.join(users)})</X-ClickHouse-User>"
@@ -65,10 +65,10 @@ def _rules(users: Collection[str]) -> str:
 
 
 def text(options: Options, users: Collection[str]) -> str:
-    """The text of `config.xml`, for these users. Every path is below the data directory."""
+    """Return the text of `config.xml` for these users. Every path is below the data directory."""
     data, cache = escape(str(options.data)), min(options.memory // 16, 256 << 20)
     return f"""<clickhouse>
-  <!-- Written at every start. What is in config.d is merged into it. -->
+  <!-- Written at every start. Files in config.d are merged into it. -->
   <listen_host>{options.host}</listen_host>
   <http_port>{options.port}</http_port>
   <tcp_port>{options.native_port}</tcp_port>
@@ -80,7 +80,7 @@ def text(options: Options, users: Collection[str]) -> str:
     </handler></rule>
   </http_handlers>
   <users_config>users.xml</users_config>
-  <default_database></default_database>  <!-- else it would be one that shows the files of this machine as tables -->
+  <default_database></default_database>  <!-- the default database exposes this machine's files as tables -->
   <database>default</database>
   <display_name>auditlane</display_name>
   <custom_local_disks_base_directory>{data}/store/disks/</custom_local_disks_base_directory>

@@ -1,4 +1,4 @@
-"""ClickHouse's own servers: started by a statement that runs until it is killed, ended with all that they had open."""
+"""ClickHouse's own servers: started by a statement that runs until it is killed, stopped with their connections."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from auditlane.local.engine.users import LAUNCHER
 from auditlane.local.ports import shut_down_connections
 from auditlane.runtime.errors import PartFailed
 
-# The release whose servers were tried. The package documents no interface to them, so another may not offer them.
+# The release whose servers were tested. The package documents no interface to them, so other releases may lack them.
 SUPPORTED = "26.9"
 _SERVING = "SELECT sleepEachRow(1) FROM numbers(1000000000)"
 _STATEMENTS = f"""
@@ -35,7 +35,7 @@ class Servers:
     """The servers of this process over one data directory: `start`, wait, `stop`."""
 
     def __init__(self, library: Any, options: Options, password: str) -> None:
-        """`library` is the extension module of chdb-core, `password` the launcher's own."""
+        """`library` is the extension module of chdb-core, `password` that of the launcher's user."""
         self._library = library
         self._options = options
         self._password = password
@@ -44,11 +44,11 @@ class Servers:
         self.ended = threading.Event()
 
     def start(self) -> None:
-        """Start both; `ports` then says where they listen, HTTP's first. Raises PartFailed."""
+        """Start both servers and set `ports`, HTTP's first. Raises PartFailed."""
         reading, writing = os.pipe()
         threading.Thread(target=self._serve, args=(writing,), name="clickhouse", daemon=True).start()
         with os.fdopen(reading) as pipe:
-            line = pipe.readline()  # empty when it ended before; some of what it says then is on stderr
+            line = pipe.readline()  # empty if it ended before; its messages may be on stderr
         if not line:
             self.ended.wait()
             message = f"ClickHouse's servers could not be started. {self._error}".strip()
@@ -56,17 +56,17 @@ class Servers:
         http_port, native_port = line.split()
         self.ports = int(http_port), int(native_port)
         wrong = base64.b64encode(b"default:wrong").decode()
-        self._ask("SELECT 1", {"Authorization": f"Basic {wrong}"})  # locks the user that the process itself is
+        self._ask("SELECT 1", {"Authorization": f"Basic {wrong}"})  # locks the process's own user for the network
 
     def stop(self) -> None:
-        """End them when the queries that run now have ended, or after ten seconds."""
+        """Stop both servers when the current queries have ended, or after ten seconds."""
         until = time.monotonic() + _DRAIN_S
         running = set(self._ask(_RUNNING))
         while running & set(self._ask(_RUNNING)) and time.monotonic() < until:
             self.ended.wait(_POLL_S)
         until = time.monotonic() + (_END_S if self._ask(_KILL) else 0)
         while not self.ended.wait(_POLL_S) and time.monotonic() < until:
-            shut_down_connections(self.ports)  # else it waits for an idle connection's next request, then ends in haste
+            shut_down_connections(self.ports)  # else it waits for idle connections, then ends without cleaning up
 
     def _serve(self, ports_fd: int) -> None:
         try:
@@ -78,7 +78,7 @@ class Servers:
         self.ended.set()
 
     def _ask(self, statement: str, account: dict[str, str] | None = None) -> list[str]:
-        """The words of an answer; none once the servers are gone."""
+        """Run a statement and return the words of its result; empty once the servers have ended."""
         headers = account or {"X-ClickHouse-User": LAUNCHER, "X-ClickHouse-Key": self._password}
         with (
             suppress(OSError, http.client.HTTPException),
@@ -90,6 +90,6 @@ class Servers:
 
 
 def advice(installed: str) -> str:
-    """What to do when the servers of this release of chdb-core could not be started."""
-    supported = f"chdb-core {installed} is installed; supported is {SUPPORTED}: pip install 'chdb-core=={SUPPORTED}.*'"
-    return "" if installed.startswith(f"{SUPPORTED}.") else supported
+    """Return the fix if the installed release of chdb-core is not the supported one, else an empty text."""
+    fix = f"Replace chdb-core {installed} with a supported release: pip install 'chdb-core=={SUPPORTED}.*'"
+    return "" if installed.startswith(f"{SUPPORTED}.") else fix

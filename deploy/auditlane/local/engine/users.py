@@ -1,4 +1,4 @@
-"""The users of the embedded ClickHouse: one a role, each with a password, or `default` without one."""
+"""The users of the embedded ClickHouse: one per role, each with a password, or `default` without one."""
 
 from __future__ import annotations
 
@@ -16,20 +16,23 @@ from auditlane.store.roles import ROLES, grants
 
 LAUNCHER = "launcher"
 _PASSWORDS: TypeAdapter[dict[str, str]] = TypeAdapter(dict[Literal[ROLES], Annotated[str, MinLen(1)]])  # type: ignore[valid-type]
-# What `default` may do where there are no accounts: whatever is in the tables, nothing outside of them.
-_ANYONE = (
+# Permissions of `default` when there are no accounts: anything with tables, nothing outside of them.
+_GRANTS_WITHOUT_ACCOUNTS = (
     "SHOW, SELECT, INSERT, ALTER, CREATE DATABASE, CREATE TABLE, CREATE VIEW, CREATE TEMPORARY TABLE, CREATE FUNCTION,"
     " DROP, UNDROP TABLE, TRUNCATE, OPTIMIZE, CHECK, BACKUP, SYSTEM LISTEN, SYSTEM FLUSH, SYSTEM MERGES,"
     " SYSTEM TTL MERGES, SYSTEM MOVES, SYSTEM DROP CACHE, SYSTEM RELOAD, dictGet ON *.*"
 )
-# Engines whose data are in the data directory, nowhere, or on the servers of `remote_servers`.
+# Engines that store data in the data directory, nowhere, or on the servers of `remote_servers`.
 _ENGINES = (
     "MergeTree ReplacingMergeTree SummingMergeTree AggregatingMergeTree CollapsingMergeTree GraphiteMergeTree Memory"
     " VersionedCollapsingMergeTree CoalescingMergeTree View MaterializedView Merge Buffer Set Join Log TinyLog"
     " StripeLog GenerateRandom Alias Distributed Null Atomic"
 )
-_MAKING = [*(f"TABLE ENGINE ON {name}" for name in _ENGINES.split()), "READ, WRITE ON DISK"]  # the last is of backups
-# Settings that nobody changes: most name a file, which an error message might show.
+_TABLE_GRANTS = [
+    *(f"TABLE ENGINE ON {name}" for name in _ENGINES.split()),
+    "READ, WRITE ON DISK",
+]  # the last is of backups
+# Settings that no user may change: most name a file, which an error message might reveal.
 _FIXED = (
     "format_schema format_template_row format_template_resultset output_format_schema merge_tree_disk"
     " allow_python_table_function"
@@ -38,34 +41,34 @@ _ANALYST_S = 60
 
 
 def read(file: Path) -> dict[str, str]:
-    """Role → password, from a file with a JSON object. Raises ConfigError."""
+    """Read passwords by role from a JSON file. Raises ConfigError."""
     try:
         return _PASSWORDS.validate_json(file.read_bytes())
     except (OSError, ValueError) as error:
-        fix = f"It holds a JSON object with a password for each of {', '.join(ROLES)}."
-        raise ConfigError(f"{file} cannot be read as passwords.", field="--users", fix=fix) from error
+        fix = f"Write a JSON object with a password for each of: {', '.join(ROLES)}."
+        raise ConfigError(f"{file} is not a valid file of passwords.", field="--users", fix=fix) from error
 
 
 def text(passwords: Mapping[str, str] | None, launcher: str, options: Options) -> str:
-    """The text of `users.xml`: the roles with these passwords, or everybody as `default` when there are none.
+    """Return the text of `users.xml`: the roles with these passwords, or `default` for every client without them.
 
     `launcher` is the password of the user that stops the servers.
     """
     users = [_user(LAUNCHER, launcher, ["KILL QUERY ON *.*", "SELECT ON system.processes"])]
     if passwords is None:
-        users.append(_user("default", "", [_ANYONE, *_MAKING]))
+        users.append(_user("default", "", [_GRANTS_WITHOUT_ACCOUNTS, *_TABLE_GRANTS]))
     else:
         # The process itself opens the store as `default`, with an empty password and as if from 127.0.0.1. That user
-        # is good for nothing else, and a failed log-in, which the launcher makes at once, locks it for the network.
+        # has no other permission, and the launcher locks it for the network at once by a failed login.
         users.append(_user("default", "", ["SYSTEM LISTEN ON *.*"], quota="locked"))
         for role, password in passwords.items():
-            users.append(_user(role, password, grants(role, options.database) + _MAKING * (role == "init")))
-    most = options.memory * 3 // 4
+            users.append(_user(role, password, grants(role, options.database) + _TABLE_GRANTS * (role == "init")))
+    query_memory = options.memory * 3 // 4
     fixed = "".join(f"<{name}><const/></{name}>" for name in _FIXED.split())
     return f"""<clickhouse>
   <profiles>
     <default>
-      <max_memory_usage>{most}</max_memory_usage>
+      <max_memory_usage>{query_memory}</max_memory_usage>
       <implicit_select>0</implicit_select>
       <log_queries>1</log_queries>
       <network_compression_method>LZ4</network_compression_method>
@@ -77,7 +80,7 @@ def text(passwords: Mapping[str, str] | None, launcher: str, options: Options) -
       <readonly>2</readonly>
       <max_execution_time>{_ANALYST_S}</max_execution_time>
       <constraints>
-        <max_memory_usage><min>1</min><max>{most}</max></max_memory_usage>
+        <max_memory_usage><min>1</min><max>{query_memory}</max></max_memory_usage>
         <max_execution_time><min>1</min><max>{_ANALYST_S}</max></max_execution_time>
       </constraints>
     </analyst>

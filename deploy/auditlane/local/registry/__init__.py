@@ -1,1 +1,1 @@
-"""The embedded schema registry: Confluent's REST API for Avro over one SQLite file."""
+"""The embedded schema registry: Confluent's REST API for Avro on one SQLite file."""

@@ -1,4 +1,4 @@
-"""The registry as a process: owns its data folder, binds its port, says when it is ready, stops on SIGTERM."""
+"""Runs the registry as a process: locks its data folder, binds its port, prints a ready line, stops on SIGTERM."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from auditlane.runtime.validators import is_loopback
 
 
 class _Server(uvicorn.Server):
-    """Prints the ready line once it answers."""
+    """Prints the ready line when it accepts requests."""
 
     def __init__(self, app: App, url: str) -> None:
         config = uvicorn.Config(
@@ -43,7 +43,7 @@ class _Server(uvicorn.Server):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run until SIGTERM or SIGINT; returns the exit code."""
+    """Run until SIGTERM or SIGINT and return the exit code."""
     private()
     options = _options(arguments)
     try:
@@ -61,10 +61,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m auditlane.local.registry", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder of its database")
+    parser.add_argument("--data", type=Path, required=True, help="folder of the database")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
-    parser.add_argument("--port", type=_port, default=0, help="port to listen on; 0 takes a free one")
-    parser.add_argument("--users", type=Path, help="JSON file of passwords by user name; without it anybody may enter")
+    parser.add_argument("--port", type=_port, default=0, help="port to listen on; 0 chooses a free port")
+    parser.add_argument(
+        "--users", type=Path, help="JSON file of passwords by user name; without it no password is required"
+    )
     return parser.parse_args(arguments)
 
 
@@ -86,7 +88,7 @@ def _run(data: Path, host: str, port: int, guard: RequestGuard) -> None:
             def stop(*_: object) -> None:
                 server.should_exit = True
 
-            # uvicorn raises a signal again after it has stopped: to us that is a clean end.
+            # uvicorn raises a signal again after stopping, which would make a clean stop look like a crash.
             signal.signal(signal.SIGTERM, stop)
             signal.signal(signal.SIGINT, stop)
             server.run(sockets=[listening])
@@ -97,7 +99,7 @@ def _run(data: Path, host: str, port: int, guard: RequestGuard) -> None:
 
 def _bind(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # Named as TCP: only then does asyncio switch off Nagle's delay on its connections.
+    # With an explicit protocol: only then does asyncio disable Nagle's algorithm on its connections.
     listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -106,8 +108,9 @@ def _bind(host: str, port: int) -> socket.socket:
         listening.close()
         message = f"The registry cannot listen on {host}:{port}: {error.strerror}."
         if error.errno != errno.EADDRINUSE:
-            raise PartFailed(message, fix="Give another --host or --port.") from error
-        raise PortInUse(message, fix="Stop what listens there, or give another --port (0 takes a free one).") from error
+            raise PartFailed(message, fix="Pass another --host or --port.") from error
+        fix = "Stop the process that listens on it, or pass another --port (0 chooses a free one)."
+        raise PortInUse(message, fix=fix) from error
     listening.set_inheritable(True)
     return listening
 
@@ -116,7 +119,7 @@ def _open(path: Path) -> Store:
     try:
         return Store(path)
     except sqlite3.Error as error:
-        raise PartFailed(f"The registry cannot open {path}: {error}", fix="Check the disk and the file.") from error
+        raise PartFailed(f"The registry cannot open {path}: {error}.", fix="Check the disk and the file.") from error
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The REST resources: from a request's path, query and body to the registry's rules and back to JSON."""
+"""The REST resources: map a request's path, query and body to the registry's rules, and results to JSON."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from auditlane.local.registry.store import StoredSchema, Version
 
 
 def routes(registry: Registry) -> Routes:
-    """Every resource with its methods."""
+    """Return every resource with its methods."""
     resources = _Resources(registry)
     return {
         ("",): {"GET": lambda _: {}, "POST": lambda _: {}},
@@ -75,7 +75,7 @@ class _Resources:
     def register(self, call: Call) -> dict[str, Any]:
         new_subject_of(call)
         answer: dict[str, Any] = {"id": self._registry.register(schema_request(call))}
-        if call.lenient:  # a client of the releases that know GUIDs; earlier ones expect the id alone
+        if call.lenient:  # sent by clients of releases with GUIDs; earlier ones expect the id alone
             answer["guid"] = str(self._registry.schema(answer["id"]).guid)
         return answer
 
@@ -89,9 +89,9 @@ class _Resources:
         return call.page(self._registry.referenced_by(subject_of(call), version_number(call.values[1])))
 
     def delete_version(self, call: Call) -> int:
-        asked = call.values[1]
-        permanent = call.flag("permanent")
-        return self._registry.delete_version(subject_of(call), version_number(asked), permanent=permanent, asked=asked)
+        text, permanent = call.values[1], call.flag("permanent")
+        number = version_number(text)
+        return self._registry.delete_version(subject_of(call), number, permanent=permanent, version_text=text)
 
     def _version(self, call: Call) -> Version:
         return self._registry.version(subject_of(call), version_number(call.values[1]), deleted=call.flag("deleted"))
@@ -101,7 +101,7 @@ class _Resources:
     def schemas(self, call: Call) -> list[dict[str, Any]]:
         deleted, latest = call.flag("deleted"), call.flag("latestOnly")
         found = self._registry.schemas(prefix_of(call), deleted=deleted, latest_only=latest)
-        return [_version_json(one) for one in call.page(found)]
+        return [_version_json(version) for version in call.page(found)]
 
     def schema(self, call: Call) -> dict[str, Any]:
         answer = _schema_json(self._schema(call))
@@ -113,18 +113,18 @@ class _Resources:
         return _schema_json(self._registry.schemas_of(call.values[0])[0])
 
     def guid_ids(self, call: Call) -> list[dict[str, Any]]:
-        return [{"context": ".", "id": one.schema_id} for one in self._registry.schemas_of(call.values[0])]
+        return [{"context": ".", "id": schema.schema_id} for schema in self._registry.schemas_of(call.values[0])]
 
     def schema_text(self, call: Call) -> Any:
         return Text(self._schema(call).text)
 
     def schema_subjects(self, call: Call) -> list[str]:
         found = self._registry.versions_of(schema_id(call), deleted=call.flag("deleted"))
-        return call.page(list(dict.fromkeys(one.subject for one in found)))
+        return call.page(list(dict.fromkeys(version.subject for version in found)))
 
     def schema_versions(self, call: Call) -> list[dict[str, Any]]:
         found = self._registry.versions_of(schema_id(call), deleted=call.flag("deleted"))
-        return call.page([{"subject": one.subject, "version": one.version} for one in found])
+        return call.page([{"subject": version.subject, "version": version.version} for version in found])
 
     def _schema(self, call: Call) -> StoredSchema:
         return self._registry.schema(schema_id(call))
@@ -155,7 +155,7 @@ class _Resources:
     def configure(self, call: Call) -> dict[str, Any]:
         known = {"compatibility", "normalize"}
         reject_unsupported(call, UNSUPPORTED_CONFIG)
-        body = {key: one for key, one in body_of(call, known).items() if key in known and one is not None}
+        body = {key: value for key, value in body_of(call, known).items() if key in known and value is not None}
         level, normalize = body.get("compatibility"), body.get("normalize")
         if not isinstance(normalize, bool | None):
             raise ApiError(422, "normalize must be true or false")

@@ -1,4 +1,4 @@
-"""Who may ask the registry: nobody for a foreign page or name, and where there are users, who knows a password."""
+"""Access to the registry: rejects requests for other hosts or from other sites, and checks passwords if configured."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from auditlane.runtime.foreign_requests import is_foreign
 
 
 class RequestGuard:
-    """Called with a request's headers; raises Refusal for one that may not enter.
+    """Raises ApiError for a request that is not allowed; call it with the request's headers.
 
-    `users` are passwords by name; empty lets anybody in. `on_loopback`: the registry listens on the loopback interface.
+    `users` are passwords by name; if empty, no password is required. `on_loopback`: the registry listens on the
+    loopback interface.
     """
 
     def __init__(self, users: Mapping[str, str], *, on_loopback: bool) -> None:
@@ -31,7 +32,7 @@ class RequestGuard:
             raise ApiError(401, "User and password are missing or wrong")
 
     def _has_password(self, given: list[str]) -> bool:
-        """Compares with every user, each in a time that does not depend on what was given."""
+        """Compare with every user, in constant time."""
         scheme, _, encoded = given[0].partition(" ") if len(given) == 1 else ("", "", "")
         if scheme.lower() != "basic":
             return False
@@ -39,24 +40,24 @@ class RequestGuard:
             found = _digest(base64.b64decode(encoded.strip(), validate=True))
         except ValueError:
             return False
-        return any([hmac.compare_digest(found, one) for one in self._users])  # noqa: C419 - all of them, always
+        return any([hmac.compare_digest(found, user) for user in self._users])  # noqa: C419 - compares with all, always
 
 
 def read_users(path: Path | None) -> dict[str, str]:
-    """Passwords by user name from a JSON file; none without a file. Raises ConfigError."""
+    """Read passwords by user name from a JSON file; empty without a file. Raises ConfigError."""
     if path is None:
         return {}
     try:
         users = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise ConfigError(f"The users cannot be read from {path}: {error}", fix="Correct --users.") from error
-    if not isinstance(users, dict) or not users or not all(isinstance(one, str) and one for one in users.values()):
-        raise ConfigError(f"{path} holds no users.", fix='Write them as JSON: {"name": "password"}')
+        raise ConfigError(f"The users cannot be read from {path}: {error}.", fix="Correct --users.") from error
+    if not isinstance(users, dict) or not users or not all(isinstance(word, str) and word for word in users.values()):
+        raise ConfigError(f"{path} is not a file of users.", fix='Write users as JSON: {"name": "password"}')
     return users
 
 
 def _all(headers: Sequence[tuple[str, str]], name: str) -> list[str]:
-    return [value for one, value in headers if one == name]
+    return [value for header, value in headers if header == name]
 
 
 def _digest(text: bytes) -> bytes:

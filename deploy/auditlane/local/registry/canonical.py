@@ -1,6 +1,6 @@
-"""The text under which a schema is kept: what Avro's Java `Schema.toString()` writes, and its normalized form.
+"""The canonical text of a schema, as Avro's Java `Schema.toString()` writes it, and its normalized form.
 
-Two texts that write alike are one schema with one id. Order of attributes: Avro's own, then the others as they came.
+Schemas with equal canonical texts are one schema with one id. Attributes: Avro's in Avro's order, then others as given.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _LOGICAL = {
 
 
 def render(schema: Node, known: frozenset[str] = frozenset()) -> str:
-    """The schema's text; types whose full name is in `known` (they come from references) are written by name."""
+    """Return the schema's text. Types whose full name is in `known` come from references and are written by name."""
     return _json(_tree(schema, "", set(known)))
 
 
 def normalized(schema: Node) -> Node:
-    """The same schema with what has no meaning put in one order: attributes, aliases and keys sorted."""
+    """Return the schema with attributes, aliases and keys sorted, whose order has no meaning."""
     return _normalized(schema, {})
 
 
@@ -110,7 +110,7 @@ def _normalized(node: Node, done: dict[int, Node]) -> Node:
 
 
 def _sorted_props(node: Node) -> dict[str, Any]:
-    """A logical type that Avro knows comes first, with its parameters; everything else by name."""
+    """Sort attributes by name, after a logical type that Avro defines and its parameters."""
     props: dict[str, Any] = _sorted_keys(node.props)
     logical = props.get("logicalType")
     if not isinstance(logical, str) or node.kind not in _LOGICAL.get(logical, ()):
@@ -125,29 +125,29 @@ def _sorted_keys(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _sorted_keys(value[key]) for key in sorted(value)}
     if isinstance(value, list):
-        return [_sorted_keys(one) for one in value]
+        return [_sorted_keys(item) for item in value]
     return value
 
 
 def _typed(node: Node, value: Any) -> Any:
-    """A default as its type writes it: 0 of a double is 0.0."""
+    """Return a default in the representation of its type: 0 of a double is 0.0."""
     if node.kind == "union":
         return _typed(node.branches[0], value) if node.branches else value
     if node.kind in ("float", "double") and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if node.element is not None and isinstance(value, list):
-        return [_typed(node.element, one) for one in value]
+        return [_typed(node.element, item) for item in value]
     if node.element is not None and isinstance(value, dict):
-        return {key: _typed(node.element, one) for key, one in value.items()}
+        return {key: _typed(node.element, item) for key, item in value.items()}
     if node.fields and isinstance(value, dict):
         types = {field.name: field.type for field in node.fields}
-        return {key: _typed(types[key], one) if key in types else one for key, one in value.items()}
+        return {key: _typed(types[key], item) if key in types else item for key, item in value.items()}
     return value
 
 
 def _json(value: Any) -> str:
     if isinstance(value, dict):
-        return "{" + ",".join(f"{_json(key)}:{_json(one)}" for key, one in value.items()) + "}"
+        return "{" + ",".join(f"{_json(key)}:{_json(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ",".join(map(_json, value)) + "]"
     if isinstance(value, float):
@@ -156,13 +156,13 @@ def _json(value: Any) -> str:
 
 
 def _java_double(value: float) -> str:
-    """As Java's Double.toString: plain between 1e-3 and 1e7, else with an exponent."""
+    """Format a number like Java's Double.toString: plain from 1e-3 up to 1e7, else with an exponent."""
     if math.isnan(value) or math.isinf(value):
         return '"NaN"' if math.isnan(value) else '"Infinity"' if value > 0 else '"-Infinity"'
     if value == 0 or 1e-3 <= abs(value) < 1e7:
         return repr(value)
     mantissa, _, exponent = f"{value:.17e}".partition("e")
-    for digits in range(1, 18):  # the fewest digits that give the same number
+    for digits in range(1, 18):  # the fewest digits that parse to the same number
         mantissa, _, exponent = f"{value:.{digits}e}".partition("e")
         if float(f"{mantissa}e{exponent}") == value:
             break

@@ -1,4 +1,4 @@
-"""Whether a reader can read what a writer wrote: the rules and the messages of Avro's Java SchemaCompatibility."""
+"""Compatibility of a reader's schema with a writer's: the rules and messages of Avro's Java SchemaCompatibility."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _Path = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Incompatibility:
-    """One thing that a reader cannot follow, and where (a JSON pointer into the reader)."""
+    """One reason why a reader cannot read a writer's data, and its place (a JSON pointer into the reader's schema)."""
 
     kind: Kind
     message: str
@@ -42,7 +42,7 @@ class Incompatibility:
         return "/" + "/".join(part.replace("~", "~0").replace("/", "~1") for part in self.path)
 
     def describe(self, reader: str, writer: str) -> str:
-        """The sentence that Confluent's registry answers with; `reader` and `writer` are "new" and "old"."""
+        """Return the sentence of Confluent's registry; `reader` and `writer` are "new" and "old", or the reverse."""
         at = self.location
         description = {
             "FIXED_SIZE_MISMATCH": f"The size of FIXED type field at path '{at}' in the {reader} schema does not match "
@@ -62,7 +62,7 @@ class Incompatibility:
 
 @dataclass(frozen=True, slots=True)
 class Previous:
-    """A version that a new schema is held against."""
+    """A version with which a new schema is compared."""
 
     version: int
     text: str
@@ -70,26 +70,27 @@ class Previous:
 
 
 def check(level: str, new: Node, previous: Sequence[Previous]) -> list[str]:
-    """Why `new` is incompatible at `level` (one of LEVELS) with `previous`, in ascending order; empty when it is not.
+    """Return why `new` is incompatible with `previous`, in ascending order, at `level` (one of LEVELS); empty if it is
+    compatible.
 
-    Levels that are not transitive look at the last one only. The first version that disagrees is reported.
+    Levels that are not transitive compare with the last version only. The first incompatible version is reported.
     """
     if level == "NONE":
         return []
-    held = list(reversed(previous)) if level.endswith("_TRANSITIVE") else list(previous[-1:])
-    for old in held:
+    compared = list(reversed(previous)) if level.endswith("_TRANSITIVE") else list(previous[-1:])
+    for old in compared:
         reasons: list[str] = []
         if level.startswith(("FORWARD", "FULL")):
-            reasons += [one.describe("old", "new") for one in incompatibilities(old.schema, new)]
+            reasons += [problem.describe("old", "new") for problem in incompatibilities(old.schema, new)]
         if level.startswith(("BACKWARD", "FULL")):
-            reasons += [one.describe("new", "old") for one in incompatibilities(new, old.schema)]
+            reasons += [problem.describe("new", "old") for problem in incompatibilities(new, old.schema)]
         if reasons:
             return [*reasons, f"{{oldSchemaVersion: {old.version}}}", f"{{oldSchema: '{old.text}'}}"]
     return []
 
 
 def incompatibilities(reader: Node, writer: Node) -> list[Incompatibility]:
-    """What keeps `reader` from reading everything that `writer` can write."""
+    """Return why `reader` cannot read everything that `writer` can write."""
     return _Checker().compare(reader, writer, ())
 
 
@@ -100,7 +101,7 @@ class _Checker:
     def compare(self, reader: Node, writer: Node, path: _Path) -> list[Incompatibility]:
         pair = (id(reader), id(writer))
         if pair not in self._seen:
-            self._seen[pair] = []  # a pair met again inside itself is compatible as far as it itself is
+            self._seen[pair] = []  # a recursive type: the pair is compatible unless a problem is found elsewhere
             self._seen[pair] = self._calculate(reader, writer, path)
         return self._seen[pair]
 
@@ -147,7 +148,7 @@ class _Checker:
             if source is not None:
                 problems += self.compare(field.type, source.type, (*at, "type"))
             elif not field.has_default and field.type.enum_default is not None:
-                # Java's rule: an enum with a default of its own is held against the whole record, and disagrees.
+                # Java's rule: an enum with its own default is compared with the whole record, and is incompatible.
                 problems += self.compare(field.type, writer, (*at, "type"))
             elif not field.has_default:
                 problems.append(Incompatibility("READER_FIELD_MISSING_DEFAULT_VALUE", field.name, at))

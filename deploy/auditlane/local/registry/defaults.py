@@ -1,4 +1,4 @@
-"""Whether the defaults of a schema's fields are values of their types, by the rules of Avro's Java parser."""
+"""Checks that the defaults of a schema's fields are values of their types, by the rules of Avro's Java parser."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _RANGES = {"int": 2**31, "long": 2**63}
 
 
 def invalid_default(schema: Node) -> str | None:
-    """A sentence on the first field whose default is not of its type; None when all are."""
+    """Return a sentence about the first field whose default is not of its type, or None."""
     for field in _fields(schema, set()):
         if field.has_default and not _is_valid(field.type, field.default):
             return f"Invalid default for field {field.name}: {json.dumps(field.default)} not a {_kind(field.type)}"
@@ -46,9 +46,9 @@ def _is_valid(node: Node, value: Any) -> bool:
         case "string" | "bytes" | "enum" | "fixed":
             return isinstance(value, str)
         case "array":
-            return isinstance(value, list) and all(_is_valid(_element(node), one) for one in value)
+            return isinstance(value, list) and all(_is_valid(_element(node), item) for item in value)
         case "map":
-            return isinstance(value, dict) and all(_is_valid(_element(node), one) for one in value.values())
+            return isinstance(value, dict) and all(_is_valid(_element(node), item) for item in value.values())
         case _:
             return isinstance(value, dict) and all(_has_value(field, value) for field in node.fields)
 

@@ -1,10 +1,10 @@
-"""The registry's answers that are not a success, with Confluent's error codes and wording."""
+"""The registry's error responses, with Confluent's error codes and wording."""
 
 from __future__ import annotations
 
 
 class ApiError(Exception):
-    """An error answer. `code` is Confluent's; its first three digits are the HTTP status."""
+    """An error response. `code` is Confluent's; its first three digits are the HTTP status."""
 
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)

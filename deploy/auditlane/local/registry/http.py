@@ -1,4 +1,4 @@
-"""The registry's HTTP, as a plain ASGI app: routes by decoded path segments, content types, bounded bodies."""
+"""The registry's HTTP as a plain ASGI app: routes by decoded path segments, content types, bounded bodies."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from auditlane.runtime.accept_header import by_preference
 CONTENT_TYPES = ("application/vnd.schemaregistry.v1+json", "application/vnd.schemaregistry+json", "application/json")
 _REQUEST_TYPES = frozenset({*CONTENT_TYPES, "application/octet-stream", ""})
 MAX_BODY_BYTES = 4 << 20
-_DRAIN_BYTES = 64 << 20  # read and thrown away, so that the refusal arrives instead of a reset connection
+_DRAIN_BYTES = 64 << 20  # read and discarded, so that the client receives the error instead of a connection reset
 _Item = TypeVar("_Item")
 
 _log = logging.getLogger(__name__)
@@ -28,12 +28,12 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request as a handler sees it: the path's variables, the query, the JSON body."""
+    """One request to a handler: the path's variables, the query, the JSON body."""
 
     values: tuple[str, ...] = ()
     query: dict[str, str] = field(default_factory=dict)
     body: Any = None
-    lenient: bool = False  # the client asks that what is not known here be ignored
+    lenient: bool = False  # the client requests that unknown fields are ignored
 
     def flag(self, name: str) -> bool:
         return self.query.get(name, "").lower() == "true"
@@ -42,10 +42,10 @@ class Call:
         try:
             return int(self.query.get(name, default))
         except ValueError:
-            raise ApiError(404, "HTTP 404 Not Found") from None  # what Jersey answers
+            raise ApiError(404, "HTTP 404 Not Found") from None  # as Jersey does
 
     def page(self, items: list[_Item]) -> list[_Item]:
-        """The slice that `offset` and `limit` ask for."""
+        """Return the slice selected by `offset` and `limit`."""
         offset, limit = max(self.number("offset", 0), 0), self.number("limit", -1)
         return items[offset:] if limit <= 0 else items[offset : offset + limit]
 
@@ -58,16 +58,16 @@ Routes = dict[tuple[str, ...], dict[str, Handler]]
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A body that is JSON already."""
+    """A body that is already JSON."""
 
     text: str
 
 
 class App:
-    """ASGI over the routes. Handlers run one at a time on the event loop's thread: SQLite is the only wait."""
+    """Serves the routes by ASGI. Handlers run one at a time on the event loop's thread, as only SQLite blocks them."""
 
     def __init__(self, routes: Routes, check_access: CheckAccess = lambda headers: None) -> None:
-        """`check_access` raises Refusal for a request with these headers (names in lower case) that may not enter."""
+        """`check_access` raises ApiError if a request with these headers (names in lower case) is not allowed."""
         self._routes = routes
         self._check_access = check_access
 
@@ -83,7 +83,7 @@ class App:
         except ApiError as api_error:
             answer, status = {"error_code": api_error.code, "message": api_error.message}, api_error.status
         except UnicodeEncodeError:
-            answer, status = {"error_code": 400, "message": "The request holds half of a surrogate pair"}, 400
+            answer, status = {"error_code": 400, "message": "The request contains half of a surrogate pair"}, 400
         except sqlite3.Error as error:
             failed = store_failed(str(error))
             answer, status = {"error_code": failed.code, "message": failed.message}, failed.status
@@ -125,7 +125,7 @@ class App:
 
 
 def _accepted(accept: str) -> str | None:
-    """The first of our types that the client takes; None when it takes none."""
+    """Return the first supported content type that the client accepts, or None."""
     for name in by_preference(accept):
         if name in ("", "*/*", "application/*"):
             return CONTENT_TYPES[0]
@@ -139,7 +139,7 @@ async def _read(receive: Receive) -> bytes:
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise ApiError(400, "The request broke off")
+            raise ApiError(400, "The request was interrupted")
         part = message.get("body", b"")
         size += len(part)
         if size <= MAX_BODY_BYTES:
@@ -147,7 +147,7 @@ async def _read(receive: Receive) -> bytes:
         if size > _DRAIN_BYTES or not message.get("more_body", False):
             break
     if size > MAX_BODY_BYTES:
-        raise ApiError(413, f"HTTP 413 Request Entity Too Large: a body may have {MAX_BODY_BYTES} bytes")
+        raise ApiError(413, f"HTTP 413 Request Entity Too Large: the limit is {MAX_BODY_BYTES} bytes")
     return bytes(body)
 
 

@@ -1,4 +1,4 @@
-"""An Avro schema as a graph: a node for each type, one for a name however often it is used."""
+"""An Avro schema as a graph: one node per type; every use of a name shares its node."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ NAMED = frozenset({"record", "error", "enum", "fixed"})
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A name and its namespace, empty when it has none."""
+    """A name and its namespace, which may be empty."""
 
     simple: str
     space: str
@@ -21,7 +21,7 @@ class Name:
         return f"{self.space}.{self.simple}" if self.space else self.simple
 
     def seen_from(self, space: str) -> str:
-        """How the name is written inside `space`: a simple name there would be taken for a primitive when it is one."""
+        """Return the name as written inside `space`: in full if its namespace differs or it names a built-in type."""
         inside = self.space == space and self.simple not in PRIMITIVES | NAMED | {"array", "map", "union"}
         return self.simple if inside else self.full
 
@@ -41,7 +41,7 @@ class Field:
 
 @dataclass(slots=True, eq=False)
 class Node:
-    """One type. `kind` says which of the attributes below it has; a name used twice is the same node."""
+    """One type. `kind` determines which attributes are set; every use of a name shares its node."""
 
     kind: str
     name: Name | None = None
@@ -57,5 +57,5 @@ class Node:
 
     @property
     def type(self) -> str:
-        """The kind as Avro's messages name it."""
+        """The kind as in Avro's messages."""
         return "RECORD" if self.kind == "error" else self.kind.upper()

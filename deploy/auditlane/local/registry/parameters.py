@@ -1,4 +1,4 @@
-"""What a request says: subject, version, id and schema from its path, query and body, or a refusal of what is none."""
+"""The parameters of a request: subject, version, id and schema from its path, query and body. Raises ApiError."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MAX_INT = 2**31 - 1
 
 
 def subject_of(call: Call) -> str:
-    """The path's subject; `:.:` before it names the default context, the only one here."""
+    """Return the path's subject; the prefix `:.:` names the default context, the only supported one."""
     subject = call.values[0].removeprefix(":.:") if call.values else GLOBAL
     if subject.startswith(":."):
         raise ApiError(42208, f"The specified subject '{subject}' is not a valid subject: contexts are not supported.")
@@ -30,7 +30,7 @@ def subject_of(call: Call) -> str:
 
 
 def new_subject_of(call: Call) -> str:
-    """The same, where it may come into being: some names are nobody's."""
+    """Return the path's subject for a registration. Raises ApiError for reserved names and control characters."""
     subject = subject_of(call)
     if subject in _RESERVED_SUBJECTS or any(ord(letter) < 32 or ord(letter) == 127 for letter in subject):
         raise errors.invalid_subject(subject)
@@ -42,7 +42,7 @@ def prefix_of(call: Call) -> str:
 
 
 def version_number(version: str) -> int:
-    """A version as the path names it: a number from 1, or "latest" or -1 for LATEST."""
+    """Parse the path's version: a number from 1, or "latest" or -1 for LATEST."""
     text = version.strip().lower()
     if text == "latest":
         return LATEST
@@ -72,10 +72,10 @@ def body_of(call: Call, known: set[str] | frozenset[str]) -> dict[str, Any]:
 
 
 def reject_unsupported(call: Call, fields: frozenset[str]) -> None:
-    """To ignore these would promise what is not kept."""
+    """Raise ApiError for fields that this registry does not store, since ignoring them would hide that."""
     given = next((key for key in sorted(fields) if isinstance(call.body, dict) and call.body.get(key)), None)
     if given is not None:
-        raise ApiError(422, f"This registry does not keep {given}")
+        raise ApiError(422, f"This registry does not support {given}")
 
 
 def schema_request(call: Call) -> Request:
@@ -90,7 +90,7 @@ def schema_request(call: Call) -> Request:
     return Request(
         subject_of(call),
         text or "",
-        tuple(_reference(one) for one in body.get("references") or ()),
+        tuple(_reference(reference) for reference in body.get("references") or ()),
         schema_id=_integer(body, "id", -1),
         version=_integer(body, "version", 0),
         normalize=call.flag("normalize"),

@@ -1,4 +1,4 @@
-"""What holds for a subject: its compatibility level, whether it normalizes, and its mode; else what holds globally."""
+"""The settings of a subject (compatibility level, normalization, mode), which default to the global ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MODES = ("READWRITE", "READONLY", "READONLY_OVERRIDE", "IMPORT")
 
 
 class Policy:
-    """The settings, read and changed. GLOBAL stands for the ones that hold where a subject has none."""
+    """Reads and changes settings. GLOBAL is the subject of the defaults."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -38,7 +38,7 @@ class Policy:
             self._store.put_settings(subject, replace(old, level=level or old.level, normalize=kept))
 
     def unconfigure(self, subject: str) -> str:
-        """Forget the level; returns what it was."""
+        """Delete the level and return it."""
         with self._store.transaction():
             old = self._store.settings(subject)
             if subject != GLOBAL and old.level is None:
@@ -65,7 +65,7 @@ class Policy:
             self._store.put_settings(subject, replace(self._store.settings(subject), mode=mode))
 
     def unset_mode(self, subject: str) -> str:
-        """Forget the mode; returns what it was."""
+        """Delete the mode and return it."""
         with self._store.transaction():
             old = self._store.settings(subject)
             if subject != GLOBAL and old.mode is None:
@@ -74,7 +74,7 @@ class Policy:
             return old.mode or "READWRITE"
 
     def _clear_for_import(self, subject: str) -> None:
-        """Import begins on an empty subject; what is left of deleted versions goes."""
+        """Drop deleted versions. Raises ApiError unless the subject is otherwise empty, as imports require."""
         versions = self._store.all_versions() if subject == GLOBAL else self._store.versions(subject)
         if any(not version.deleted for version in versions):
             raise errors.not_permitted("Cannot import since found existing subjects")

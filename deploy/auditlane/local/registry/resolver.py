@@ -1,4 +1,4 @@
-"""A client's schema in the form that is kept: references resolved, parsed, normalized where asked."""
+"""Turns a client's schema into its stored form: resolves references, parses, and normalizes on request."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from auditlane.local.registry.store import Reference, Store, StoredSchema
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A schema as a client sends it. `version` 0 and `schema_id` -1 mean: whatever the registry gives."""
+    """A schema as sent by a client. With `version` 0 and `schema_id` -1, the registry assigns them."""
 
     subject: str
     text: str
@@ -29,7 +29,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class ParsedSchema:
-    """What is kept of it, and its meaning."""
+    """The stored form of a schema, and its graph."""
 
     text: str
     references: tuple[Reference, ...]
@@ -37,15 +37,15 @@ class ParsedSchema:
 
 
 class Resolver:
-    """Reads schemas, with what they refer to."""
+    """Parses schemas with their references."""
 
     def __init__(self, store: Store, policy: Policy) -> None:
         self._store = store
         self._policy = policy
 
     def canonical(self, request: Request, *, new: bool) -> ParsedSchema:
-        """The schema as it is kept. A `new` one may only refer to what is not deleted, and, where it is normalized, has
-        defaults of their types. Raises Refusal 42201.
+        """Return the stored form of a schema. A `new` schema may not refer to deleted ones and, if it is normalized,
+        must have valid defaults. Raises ApiError 42201.
         """
         references = request.references
         normalize = request.normalize or self._policy.normalizes_in_scope(request.subject)
@@ -56,7 +56,7 @@ class Resolver:
         problem = invalid_default(schema) if normalize and new else None
         if normalize:
             schema = normalized(schema)
-            references = tuple(sorted(set(references), key=lambda one: (one.name, one.subject, one.version)))
+            references = tuple(sorted(set(references), key=lambda ref: (ref.name, ref.subject, ref.version)))
         text = render(schema, known)
         try:
             text.encode()
@@ -67,11 +67,11 @@ class Resolver:
         return ParsedSchema(text, references, schema)
 
     def parse(self, stored: StoredSchema) -> Node:
-        """The meaning of a kept schema. Raises SchemaParseError where what it refers to is gone for good."""
+        """Parse a stored schema. Raises SchemaParseError if a referenced schema was permanently deleted."""
         return _parsed(stored.text, tuple(self._resolve(stored.references)))
 
     def _resolve(self, references: Sequence[Reference], *, live: bool = False) -> list[str]:
-        """The texts that the references name, each once and after those that it needs itself."""
+        """Return the referenced texts, each once and after those that it refers to. Raises SchemaParseError."""
         texts: dict[str, None] = {}
         for reference in references:
             target = self._store.version(reference.subject, reference.version)
@@ -91,7 +91,7 @@ def _parsed(text: str, referenced: tuple[str, ...]) -> Node:
 
 def _describe(request: Request, problem: str) -> str:
     references = ", ".join(
-        f"{{name='{one.name}', subject='{one.subject}', version={one.version}}}" for one in request.references
+        f"{{name='{ref.name}', subject='{ref.subject}', version={ref.version}}}" for ref in request.references
     )
     schema = (
         f"{{subject={request.subject},version={request.version},id={request.schema_id},schemaType=AVRO,"

@@ -1,7 +1,7 @@
-"""From a schema's text to its graph, by the rules of Avro's Java parser.
+"""Parses a schema's text into its graph, by the rules of Avro's Java parser.
 
-The registry's answers depend on details that libraries differ in (what is kept of unknown attributes, how names
-without a namespace resolve, how aliases qualify), so it parses by itself; tests hold it against other parsers.
+The registry's responses depend on details in which libraries differ (unknown attributes, names without a namespace,
+qualified aliases), so it has its own parser; tests compare it with other parsers.
 """
 
 from __future__ import annotations
@@ -20,13 +20,12 @@ _ORDERS = frozenset({"ascending", "descending", "ignore"})
 
 
 class SchemaParseError(ValueError):
-    """The text is not an Avro schema; the message says where."""
+    """The text is not an Avro schema; the message names the place."""
 
 
 def parse(text: str, referenced: Iterable[str] = ()) -> tuple[Node, frozenset[str]]:
-    """The schema of `text`, and the full names that came from `referenced` (texts, each after those that it needs).
-
-    Raises SchemaParseError.
+    """Parse `text`. Returns the schema and the full names defined by `referenced` (texts, each after those that it
+    refers to). Raises SchemaParseError.
     """
     parser = _Parser()
     try:
@@ -125,7 +124,7 @@ class _Parser:
         declared = schema.get("fields")
         if not isinstance(declared, list):
             raise SchemaParseError(f"Record has no fields: {_excerpt(schema)}")
-        fields = [self._field(one, position, record) for position, one in enumerate(declared)]
+        fields = [self._field(field, position, record) for position, field in enumerate(declared)]
         seen: set[str] = set()
         for field in fields:
             if field.name in seen:
@@ -162,7 +161,7 @@ class _Parser:
 
 
 def _default(node: Node, value: Any) -> Any:
-    """Text such as "NaN" is how JSON writes what it has no number for."""
+    """Return the default, with a text such as "NaN" as a float, since JSON has no number for it."""
     if node.kind in ("float", "double") and isinstance(value, str):
         try:
             return float(value)

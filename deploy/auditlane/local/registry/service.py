@@ -1,4 +1,4 @@
-"""What the registry decides: which id and version a schema gets, what is found, deleted, compatible."""
+"""The registry's rules: ids and versions of schemas, lookup, deletion, compatibility."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LATEST = -1
 
 
 class Registry:
-    """The rules over a Store. Every method is one transaction; errors are `errors.ApiError`."""
+    """Applies the rules to a Store. Every method is one transaction and raises `errors.ApiError`."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -28,10 +28,10 @@ class Registry:
     # Schemas and versions
 
     def register(self, request: Request) -> int:
-        """The id of the schema, registered under the subject unless it is already."""
+        """Register the schema under the subject unless it is registered already, and return its id."""
         with self._store.transaction():
             live = self._live(request.subject)
-            if not request.text.strip():  # as Confluent: the subject's latest again
+            if not request.text.strip():  # like Confluent's registry: returns the subject's latest
                 _check_registration_mode(request, self.policy.mode_in_scope(request.subject))
                 if not live:
                     raise errors.invalid_schema("Empty schema")
@@ -57,7 +57,7 @@ class Registry:
             raise errors.invalid_schema("Version is not one more than previous version")
         schema_id = self._schema_id(request, parsed)
         self._store.put_version(request.subject, version, schema_id)
-        for earlier in every:  # the deleted version of this schema gives way to the new one
+        for earlier in every:  # the new version replaces a deleted one of the same schema
             if earlier.deleted and earlier.schema.schema_id == schema_id and earlier.version < version:
                 self._store.drop_version(request.subject, earlier.version)
         return schema_id
@@ -74,7 +74,7 @@ class Registry:
         return taken.schema_id
 
     def lookup(self, request: Request, *, deleted: bool) -> Version:
-        """The version under which the schema is registered."""
+        """Return the version under which the schema is registered."""
         if request.text.strip():
             parsed = self._resolver.canonical(request, new=False)
             candidates = [one for one in self._store.versions(request.subject) if deleted or not one.deleted]
@@ -92,7 +92,7 @@ class Registry:
                 return version
         if parsed.references:
             return None
-        for version in newest_first:  # the same schema, sent with its references written out
+        for version in newest_first:  # the same schema, sent with its references inlined
             if version.schema.references and self._written_out(version.schema) == parsed.text:
                 return version
         return None
@@ -100,7 +100,7 @@ class Registry:
     def _written_out(self, stored: StoredSchema) -> str | None:
         try:
             return render(self._resolver.parse(stored))
-        except SchemaParseError:  # a deleted schema may refer to what is gone
+        except SchemaParseError:  # a deleted schema may refer to a dropped one
             return None
 
     def schema(self, schema_id: int) -> StoredSchema:
@@ -110,7 +110,7 @@ class Registry:
         return stored
 
     def schemas_of(self, guid: str) -> list[StoredSchema]:
-        """The schemas with this GUID, by id; at least one."""
+        """Return the schemas with this GUID by id, at least one."""
         try:
             found = self._store.with_guid(UUID(guid))
         except ValueError:
@@ -123,7 +123,7 @@ class Registry:
         return self._store.max_id()
 
     def versions_of(self, schema_id: int, *, deleted: bool) -> list[Version]:
-        """Where the schema is registered."""
+        """Return the versions that contain the schema."""
         self.schema(schema_id)
         return [one for one in self._store.versions_of(schema_id) if deleted or not one.deleted]
 
@@ -144,7 +144,7 @@ class Registry:
         ]
 
     def version(self, subject: str, version: int, *, deleted: bool) -> Version:
-        """One version; LATEST is the highest that is not deleted."""
+        """Return one version; LATEST is the highest that is not deleted."""
         found = self._version(subject, version, deleted=deleted)
         if found is None:
             if not self._store.has_subject(subject, deleted=deleted):
@@ -163,12 +163,12 @@ class Registry:
 
     # Deleting
 
-    def delete_version(self, subject: str, version: int, *, permanent: bool, asked: str) -> int:
-        """Delete one version, softly or for good; returns its number. `asked` is how the caller named it."""
+    def delete_version(self, subject: str, version: int, *, permanent: bool, version_text: str) -> int:
+        """Delete one version, softly or permanently, and return its number. `version_text` is for errors."""
         with self._store.transaction():
             found = self.version(subject, version, deleted=True)
             if found.deleted and not permanent:
-                raise errors.version_soft_deleted(subject, asked)
+                raise errors.version_soft_deleted(subject, version_text)
             self.policy.require_writable(subject)
             self.policy.require_unreferenced(found)
             if not permanent:
@@ -182,7 +182,7 @@ class Registry:
             return found.version
 
     def delete_subject(self, subject: str, *, permanent: bool) -> list[int]:
-        """Delete every version, softly or for good; returns their numbers."""
+        """Delete every version, softly or permanently, and return their numbers."""
         with self._store.transaction():
             every = self._store.versions(subject)
             if not every:
@@ -207,7 +207,8 @@ class Registry:
     # Compatibility
 
     def compatible(self, request: Request, version: int | None) -> list[str]:
-        """Why the schema may not follow: one version, or (None) what the subject's level looks at. Empty: it may."""
+        """Return why the schema is incompatible with a version, or if None with those that the subject's level
+        requires; empty if it is compatible."""
         if version is None:
             against = self._live(request.subject)
         else:

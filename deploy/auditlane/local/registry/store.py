@@ -1,4 +1,4 @@
-"""The registry's tables in SQLite: schemas by id, versions by subject, settings; a commit is on disk on return."""
+"""The registry's tables in SQLite: schemas by id, versions by subject, settings. Commits are durable on return."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-# AUTOINCREMENT: an id is never given again, also after its schema was deleted for good.
+# AUTOINCREMENT: an id is never reused, not even after its schema was permanently deleted.
 _TABLES = """
 CREATE TABLE IF NOT EXISTS schemas (
   id INTEGER PRIMARY KEY AUTOINCREMENT, fingerprint BLOB NOT NULL, text TEXT NOT NULL, refs TEXT NOT NULL
@@ -31,13 +31,13 @@ CREATE TABLE IF NOT EXISTS settings (
   subject TEXT PRIMARY KEY, level TEXT, normalize INTEGER, mode TEXT
 );
 """
-GLOBAL = ""  # the subject of the settings that hold for all
+GLOBAL = ""  # the subject of the default settings
 LAYOUT = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A schema that another one names: the name that it goes by, and where it is registered."""
+    """A reference to another schema: its name, and the subject and version where it is registered."""
 
     name: str
     subject: str
@@ -49,7 +49,7 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class StoredSchema:
-    """A schema's canonical text, with what it refers to."""
+    """A schema's canonical text with its references."""
 
     schema_id: int
     text: str
@@ -57,13 +57,13 @@ class StoredSchema:
 
     @property
     def guid(self) -> UUID:
-        """The same in every registry of this kind, whatever the id: it follows from the text and the references."""
+        """An id derived from the text and the references, so that it is equal in every registry of this kind."""
         return UUID(bytes=_fingerprint(self.text, self.references)[:16])
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A schema as it stands under a subject."""
+    """A schema registered under a subject."""
 
     subject: str
     version: int
@@ -73,7 +73,7 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What is set for a subject, or globally; None is not set."""
+    """The settings of a subject, or global ones; None is not set."""
 
     level: str | None = None
     normalize: bool | None = None
@@ -81,7 +81,7 @@ class Settings:
 
 
 class Store:
-    """All of the registry's state. One thread uses it at a time."""
+    """The registry's whole state. Not thread-safe."""
 
     def __init__(self, path: Path) -> None:
         self._db = sqlite3.connect(path, isolation_level=None)
@@ -100,7 +100,7 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing, durable when left."""
+        """Run the block in one transaction, which is durable on exit and rolled back on an exception."""
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -115,14 +115,14 @@ class Store:
         return _stored(*row) if row else None
 
     def find(self, text: str, references: tuple[Reference, ...]) -> list[StoredSchema]:
-        """The schemas of this very text; more than one only where an import forced their ids."""
+        """Return the schemas with exactly this text; more than one only if an import set their ids."""
         rows = self._db.execute(
             "SELECT id, text, refs FROM schemas WHERE fingerprint = ? ORDER BY id", (_fingerprint(text, references),)
         )
         return [_stored(*row) for row in rows]
 
     def with_guid(self, guid: UUID) -> list[StoredSchema]:
-        """The schemas whose GUID it is, by id; several as with `find`."""
+        """Return the schemas with this GUID by id; more than one only if an import set their ids."""
         rows = self._db.execute(
             "SELECT id, text, refs FROM schemas WHERE fingerprint BETWEEN ? AND ? ORDER BY id",
             (guid.bytes + bytes(16), guid.bytes + b"\xff" * 16),
@@ -130,7 +130,7 @@ class Store:
         return [_stored(*row) for row in rows]
 
     def add(self, text: str, references: tuple[Reference, ...], schema_id: int | None = None) -> StoredSchema:
-        """A new schema, under the next id unless one is given."""
+        """Add a schema, with the next id unless one is given."""
         refs = json.dumps([reference.as_json() for reference in references])
         cursor = self._db.execute(
             "INSERT INTO schemas (id, fingerprint, text, refs) VALUES (?, ?, ?, ?)",
@@ -147,7 +147,7 @@ class Store:
         return int(row[0] or 0)
 
     def subjects(self, prefix: str, *, live: bool = True, deleted: bool = False) -> list[str]:
-        """Subjects by name; `live` ones have a version that is not deleted, `deleted` ones have only such."""
+        """Return subjects by name: `live` ones have a version that is not deleted, `deleted` ones have none."""
         rows = self._db.execute(
             "SELECT subject, min(deleted) FROM versions WHERE substr(subject, 1, length(:prefix)) = :prefix "
             "GROUP BY subject ORDER BY subject",
@@ -160,20 +160,20 @@ class Store:
         return self._db.execute(query, (subject, deleted)).fetchone() is not None
 
     def versions(self, subject: str) -> list[Version]:
-        """The subject's versions, ascending, deleted ones too."""
+        """Return the subject's versions, ascending, including deleted ones."""
         return self._versions("WHERE v.subject = ?", subject)
 
     def version(self, subject: str, version: int) -> Version | None:
-        """One version, also a deleted one."""
+        """Return one version, which may be deleted, or None."""
         found = self._versions("WHERE v.subject = ?1 AND v.version = ?2", subject, version)
         return found[0] if found else None
 
     def versions_of(self, schema_id: int) -> list[Version]:
-        """Where the schema stands, by subject, deleted ones too."""
+        """Return the versions that contain the schema by subject, including deleted ones."""
         return self._versions("WHERE v.schema_id = ?", schema_id)
 
     def all_versions(self, prefix: str = "") -> list[Version]:
-        """Every version of every subject that begins so, deleted ones too."""
+        """Return every version of every subject with this prefix, including deleted ones."""
         return self._versions("WHERE substr(v.subject, 1, length(?1)) = ?1", prefix)
 
     def _versions(self, where: str, *values: str | int) -> list[Version]:
@@ -191,7 +191,7 @@ class Store:
         self._db.execute("UPDATE versions SET deleted = 1 WHERE subject = ? AND version = ?", (subject, version))
 
     def drop_version(self, subject: str, version: int) -> None:
-        """Delete for good; a schema that no version has left goes with its last one."""
+        """Delete a version permanently, and its schema if no other version contains it."""
         gone = self._db.execute(
             "DELETE FROM versions WHERE subject = ? AND version = ? RETURNING schema_id", (subject, version)
         ).fetchall()
@@ -202,7 +202,7 @@ class Store:
                 self._db.execute("DELETE FROM schemas WHERE id = ?", (schema_id,))
 
     def referencing(self, subject: str, version: int) -> list[int]:
-        """Ids of the schemas with a live version that refer to this one."""
+        """Return the ids of schemas that refer to this version and have a version that is not deleted."""
         rows = self._db.execute(
             "SELECT DISTINCT r.schema_id FROM refs r JOIN versions v ON v.schema_id = r.schema_id "
             "WHERE r.subject = ? AND r.version = ? AND v.deleted = 0 ORDER BY 1",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
+import textwrap
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from pydantic_core import PydanticUndefined
 
 from auditlane.access.permissions import Permission
 from auditlane.cli import app as cli
+from auditlane.cli.help_text import examples_of
 from auditlane.cli.subcommands import SUBCOMMANDS
 from auditlane.contract.reject_codes import RejectCode
 from auditlane.runtime import errors, metrics, settings
@@ -94,7 +96,7 @@ def metrics_table() -> str:
 
 
 def cli_help() -> str:
-    """Every subcommand's help: what it does, its arguments and options, as the command itself prints them."""
+    """Return the help of every subcommand: its summary, examples, arguments and options."""
     parts = []
     for one in SUBCOMMANDS:
         parts.extend(_command(f"auditlane {one.name}", cli.load(one), one.help))
@@ -102,7 +104,11 @@ def cli_help() -> str:
 
 
 def _command(title: str, command: typer.core.TyperCommand, fallback: str) -> Iterator[str]:
-    yield f"### `{title}`\n\n{(command.help or fallback).strip()}\n"
+    paragraphs = (command.help or fallback).split("\n\n")
+    text = "\n\n".join(textwrap.fill(paragraph, 100, break_on_hyphens=False) for paragraph in paragraphs)
+    yield f"### `{title}`\n\n{text}\n"
+    if lines := examples_of(command.epilog):
+        yield f"Example{'s' * (len(lines) > 1)}: {', '.join(f'`{line}`' for line in lines)}\n"
     if children := getattr(command, "commands", None):
         for name, child in children.items():
             yield from _command(f"{title} {name}", child, "")
@@ -115,9 +121,18 @@ def _command(title: str, command: typer.core.TyperCommand, fallback: str) -> Ite
         name = (
             (parameter.name or "").upper() if is_argument else ", ".join([*parameter.opts, *parameter.secondary_opts])
         )
-        rows.append((f"`{name}`", " ".join((getattr(parameter, "help", "") or "").split())))
+        rows.append((f"`{name}`", _shown_default(parameter), " ".join((parameter.help or "").split())))
     if rows:
-        yield table(("Option", "Meaning"), rows)
+        yield table(("Option", "Default", "Meaning"), rows)
+
+
+def _shown_default(parameter: typer.core.TyperArgument | typer.core.TyperOption) -> str:
+    if isinstance(parameter.show_default, str):
+        return parameter.show_default
+    default = parameter.default
+    if default in (None, False, "", ()) or default == []:
+        return "required" if parameter.required else ""
+    return f"`{','.join(map(str, default)) if isinstance(default, list | tuple) else default}`"
 
 
 def layers() -> str:

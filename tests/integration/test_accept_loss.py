@@ -48,11 +48,11 @@ def test_lost_offsets_are_given_up_by_the_command_that_the_message_names(world: 
     assert looked["members"] == 1
     assert second.stop() == 0
 
-    assert "--yes" in commands.text(*command, code=2), "nobody is there to be asked"
+    assert "--yes" in commands.text(*command, code=2), "standard input is not a terminal"
     assert "Kafka still holds offsets 60-60" in commands.text(*command[:-1], "61", "--yes", code=2)
     assert "begins at offset 60" in commands.text(*command[:-1], "59", "--yes", code=2)
     told = commands.text(*command, "--yes")
-    assert f"{world.settings.topic}[0]: 20 offsets (40-59) given up, of which the store holds 0 rows." in told
+    assert f"{world.settings.topic}[0]: 20 offsets (40-59) abandoned; ClickHouse holds 0 rows of them." in told
     third = world.worker()
     world.stored(61)
     world.completed()
@@ -127,7 +127,7 @@ def test_a_truncated_log_goes_on_once_its_rows_are_moved_aside(world: World, com
         settings={"mutations_sync": 2},
     )
     world.client.command(f"SYSTEM STOP MERGES {world.events}")
-    assert "nothing is given up" in commands.text(*command)
+    assert "no offsets abandoned" in commands.text(*command)
     world.produce(20, partition=0)
     third = world.worker()
     world.stored(50 + 20 + 1)

@@ -81,9 +81,9 @@ def test_refused_events_are_replayed_once_their_contract_is_fixed(world: World, 
     dry = commands.run("dlq", "replay", "--dry-run", code=3)
     assert (dry["replayed"], dry["stays"]) == (2, {"FIELD_RULE": 1, "NOT_FRAMED": 2})
     told = commands.text("dlq", "replay", "--dry-run", code=3)
-    assert "2 letters would be replayed." in told
-    assert "1 letter would stay: FIELD_RULE" in told
-    assert "Would not be sent: 3 letters." in told
+    assert "2 dead letters would be replayed." in told
+    assert "1 dead letter would stay open: FIELD_RULE" in told
+    assert "Would not be sent: 3 dead letters." in told
     assert len(listed(commands)) == 5
 
     done = commands.run("dlq", "replay", "--yes", "--tenant", "acme", code=3)
@@ -122,7 +122,7 @@ def test_a_replay_killed_between_event_and_resolution_is_seen_once(world: World,
     killed.communicate(timeout=60)
     assert killed.returncode == -signal.SIGKILL
     assert len(listed(commands)) == 3
-    assert "3 letters replayed" in commands.text("dlq", "replay", "--yes")
+    assert "3 dead letters replayed" in commands.text("dlq", "replay", "--yes")
     assert listed(commands) == []
     world.stored(11)
     assert world.counts() == (11, 8)

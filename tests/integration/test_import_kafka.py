@@ -127,7 +127,7 @@ def test_a_broken_line_is_reported_and_the_rest_goes_on(stack, tmp_path):
     assert [one["line"] for one in summary["problems"]] == [2, 3, 5, 6, 7]
     for word in ("JSON", "occurred_at", "ip", "ten years", "nonsense"):
         assert word in done.stderr
-    assert "5 of 7 lines were refused" in done.stderr
+    assert "5 of 7 lines were rejected" in done.stderr
     first, second = stack.records()
     assert first["event_id"] != second["event_id"]
 
@@ -169,17 +169,17 @@ def interrupted(stack: Stack, folder: Path) -> Path:
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
-    assert "again to go on" in err
+    assert "again to resume" in err
     return file
 
 
 def test_what_is_said_when_nothing_was_imported(stack):
     done = stack.run("import", "-", given="{broken\n[]\n")
     assert (done.returncode, done.stdout) == (3, "")
-    assert "All 2 lines were refused; nothing is imported." in done.stderr
+    assert "All 2 lines were rejected; nothing was imported." in done.stderr
     assert "the rest" not in done.stderr
     done = stack.run("import", "-", given="\n")
-    assert (done.returncode, done.stdout) == (0, "There is no line in it: nothing is imported.\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, "No lines found; nothing was imported.\n"), done.stderr
 
 
 def test_an_interrupted_pipe_is_not_said_to_go_on(stack):
@@ -191,7 +191,7 @@ def test_an_interrupted_pipe_is_not_said_to_go_on(stack):
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert "cannot be resumed" in err
-    assert "go on" not in err
+    assert "same command again" not in err
 
 
 def test_a_document_of_records_from_standard_input(stack):

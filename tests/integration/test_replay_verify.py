@@ -189,7 +189,7 @@ def test_a_lost_dead_letter_is_missing(world: World, commands: Commands) -> None
     assert found["ranges"][0]["wrong"][0]["reason"] == "NOT_FRAMED, without a dead letter"
     assert found["refused"] == 1
     told = commands.text("verify", code=1)
-    assert "1 of the missing no worker would store now" in told
+    assert "Of the missing messages, 1 cannot be stored now" in told
     assert "auditlane replay" not in told
     for options in ([], ["--dry-run"], ["--into-table", "rebuilt"]):
         told = commands.text("replay", world.settings.topic, *options, code=3)
@@ -213,7 +213,7 @@ def test_what_a_contract_refuses_since_it_was_stored_comes_back(world: World, co
     assert (found["counts"]["missing"], found["refused"]) == (lost, 0)
     assert {run["reason"] for run in found["ranges"][0]["wrong"]} == {"its event is not stored"}
     told = commands.text("verify", code=1)
-    assert f"`auditlane replay {topic}` stores what is missing." in told
+    assert f"To store the missing messages, run: auditlane replay {topic}." in told
     assert commands.run("replay", topic, "--dry-run")["stored"] == lost
     assert commands.run("replay", topic)["stored"] == lost
     assert offsets(world) == before
@@ -227,7 +227,7 @@ def test_what_a_contract_refuses_since_it_was_stored_comes_back(world: World, co
     )
     world.client.command(f"TRUNCATE TABLE `{database}`.rebuilt")
     told = commands.text("verify", topic, "--table", "rebuilt", code=1)
-    assert f"`auditlane replay {topic} --into-table rebuilt` stores what is missing." in told
+    assert f"To store the missing messages, run: auditlane replay {topic} --into-table rebuilt." in told
 
 
 def test_what_kafka_dropped_and_what_the_workers_have_not_done_is_not_wrong(world: World, commands: Commands) -> None:
@@ -317,7 +317,7 @@ def test_an_interrupted_replay_goes_on(world: World, commands: Commands) -> None
     slow = commands.start("replay", topic, insert_parts_per_second=4)
     said = interrupted(slow, commands, signal.SIGINT)
     assert slow.returncode == 130, said
-    assert "Run the same command again to go on" in said
+    assert "Run the same command again to resume" in said
     first, _ = world.counts()
     assert 0 < first < 300
     killed = commands.start("replay", topic, insert_parts_per_second=4)
@@ -403,14 +403,14 @@ def test_what_cannot_be_replayed_or_verified(world: World, commands: Commands) -
         (["--into-table", "unlike"], "does not have the structure of"),
         (["--into-table", "a", "--into-topic", "b"], "one target"),
         (["--into-topic", settings.topic], "cannot be the target"),
-        (["--into-topic", f"{settings.topic}.copy"], "The workers read"),
+        (["--into-topic", f"{settings.topic}.copy"], "Workers consume"),
         (["--partition", "9"], "there is no partition 9"),
     ):
         assert said in commands.text("replay", settings.topic, *options, code=2)
     assert "auditlane dlq replay" in commands.text("replay", settings.dead_letter_topic, code=2)
     assert "Kafka has no topic nowhere" in commands.text("replay", "nowhere", code=3)
     assert "Kafka has no topic nowhere" in commands.text("verify", "nowhere", code=3)
-    assert "is no table's name" in commands.text("verify", "--table", "a b", code=2)
+    assert "is not a table name" in commands.text("verify", "--table", "a b", code=2)
 
 
 def test_contents_are_compared_where_that_is_asked(world: World, commands: Commands) -> None:
@@ -442,5 +442,5 @@ def test_contents_are_compared_where_that_is_asked(world: World, commands: Comma
     assert (found["counts"]["stored"], found["counts"]["differs"]) == (15, 5)
     runs = [(run["first"], run["status"], run["reason"]) for one in found["ranges"] for run in one["wrong"]]
     assert runs == [(offset, "differs", fields) for offset, (fields, _) in changes.items()]
-    assert "5 not as they were sent" in commands.text("verify", topic, "--content", code=1)
+    assert "5 different from their message" in commands.text("verify", topic, "--content", code=1)
     assert commands.run("verify", topic)["ok"], "presence alone was asked for"

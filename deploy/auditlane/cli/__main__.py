@@ -1,4 +1,4 @@
-"""`python -m auditlane.cli`: the same command where no console script is on the path."""
+"""`python -m auditlane.cli`: the same command, for when the console script is not on the PATH."""
 
 from auditlane.cli.main import run
 

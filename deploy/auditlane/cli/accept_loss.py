@@ -1,4 +1,4 @@
-"""`auditlane accept-loss`: let a halted partition go on past offsets that Kafka has lost."""
+"""`auditlane accept-loss`: resume a halted partition past offsets that Kafka has lost."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from auditlane.access.audit import Action
+from auditlane.cli.help_text import examples
 from auditlane.cli.operator_audit import record
 from auditlane.cli.plural import number_of
 from auditlane.contract.brokers import ASK_S
@@ -33,25 +34,29 @@ app = typer.Typer(add_completion=False)
 
 @dataclass(frozen=True, slots=True)
 class ResolvedLoss:
-    """The loss, and how many rows the store holds of what is given up."""
+    """The loss, and the number of rows that ClickHouse holds of the abandoned offsets."""
 
     loss: Loss
     rows: int
 
 
-@app.command()
+@app.command(
+    epilog=examples("accept-loss audit.events 3 --to 18250 --dry-run", "accept-loss audit.events 3 --to 18250 --yes")
+)
 def command(
-    topic: Annotated[str, typer.Argument(help="The topic of the halted partition.")],
-    partition: Annotated[int, typer.Argument(min=0, help="Its number.")],
-    to: Annotated[int, typer.Option("--to", min=0, help="The offset to go on at, as the worker's message says.")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be given up, and change nothing.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    topic: Annotated[str, typer.Argument(help="Topic of the halted partition.")],
+    partition: Annotated[int, typer.Argument(min=0, help="Number of the halted partition.")],
+    to: Annotated[int, typer.Option("--to", min=0, help="Offset to resume from; the worker's halt message names it.")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show which offsets would be abandoned, and change nothing.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Let a halted partition go on past offsets that Kafka has lost.
+    """Resume a halted partition past offsets that Kafka has lost.
 
-    Never skips what Kafka still holds. Stop every worker of the group first: while it has members, this ends with exit
-    code 5. It is recorded in auditlane's own log.
+    Never skips messages that Kafka still holds. Stop every worker of the group first: while the group has members, the
+    command ends with exit code 5. The change is recorded in auditlane's own audit log.
     """
     settings = load()
     at = Partition(topic, partition)
@@ -96,16 +101,20 @@ def _confirm(resolved: ResolvedLoss, *, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise ConfigError("Nobody is there to be asked.", field="--yes", fix="Look with --dry-run, then give --yes.")
-    typer.confirm(f"{_sentence(resolved)} Go on?", abort=True, err=True)
+        raise ConfigError(
+            "Confirmation is required, but standard input is not a terminal.",
+            field="--yes",
+            fix="Check the result of --dry-run, then pass --yes.",
+        )
+    typer.confirm(f"{_sentence(resolved)} Continue?", abort=True, err=True)
 
 
 def _sentence(resolved: ResolvedLoss) -> str:
     loss = resolved.loss
     if not loss.offsets:
-        return f"{loss.partition}: nothing is given up; the workers read from offset {loss.to} on."
-    gone = f"{number_of(loss.offsets, 'offset')} ({loss.first}-{loss.to - 1}) given up"
-    return f"{loss.partition}: {gone}, of which the store holds {number_of(resolved.rows, 'row')}."
+        return f"{loss.partition}: no offsets abandoned; the workers resume at offset {loss.to}."
+    abandoned = f"{number_of(loss.offsets, 'offset')} ({loss.first}-{loss.to - 1}) abandoned"
+    return f"{loss.partition}: {abandoned}; ClickHouse holds {number_of(resolved.rows, 'row')} of them."
 
 
 def _print_result(settings: Settings, resolved: ResolvedLoss, *, dry_run: bool, members: int, as_json: bool) -> None:
@@ -127,8 +136,8 @@ def _print_result(settings: Settings, resolved: ResolvedLoss, *, dry_run: bool, 
             )
         )
         return
-    print(("Would be done. " if dry_run else "") + _sentence(resolved))
+    print(("Dry run. " if dry_run else "") + _sentence(resolved))
     if not dry_run:
         print("Start the workers.")
     elif members:
-        print(f"The group {settings.consumer_group} has {number_of(members, 'member')}: stop every worker first.")
+        print(f"Group {settings.consumer_group} has {number_of(members, 'member')}: stop every worker first.")

@@ -1,5 +1,5 @@
-"""The command's table of contents. A subcommand's module is imported when it is asked for, so `--help` stays quick
-and an installation needs only the extras of the commands that it runs."""
+"""The root command. Imports the module of a subcommand only when it runs: `--help` stays quick, and an installation
+needs only the extras of the commands in use."""
 
 from __future__ import annotations
 
@@ -11,17 +11,24 @@ import typer
 import typer.core
 import typer.main
 
+from auditlane.cli import help_text
 from auditlane.cli.subcommands import SUBCOMMANDS, Subcommand, find
+
+SUMMARY = "Audit logs for every tenant of a SaaS product: emit, store exactly once, view, export."
 
 
 class LazyGroup(typer.core.TyperGroup):
-    """A group that knows its subcommands' names and help before it imports any of them."""
+    """A group that lists the names and summaries of its subcommands without importing them."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the options, those for shell completion included."""
+        return help_text.without_flag_types(super().get_params(ctx))
 
     def list_commands(self, ctx: Any) -> list[str]:
-        return [one.name for one in SUBCOMMANDS]
+        return [subcommand.name for subcommand in SUBCOMMANDS]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """The name and help of a subcommand; what it does is loaded by `resolve_command`."""
+        """Return a stub with the subcommand's name and summary; `resolve_command` loads the subcommand itself."""
         found = find(cmd_name)
         return found and typer.core.TyperCommand(found.name, help=found.help)
 
@@ -32,23 +39,24 @@ class LazyGroup(typer.core.TyperGroup):
 
 
 def load(found: Subcommand) -> Any:
-    """The subcommand itself. Raises ModuleNotFoundError when what it needs is not installed."""
+    """Import a subcommand. Raises ModuleNotFoundError when a module that it needs is not installed."""
     command = typer.main.get_command(importlib.import_module(found.module).app)
     command.name, command.help = found.name, command.help or found.help
-    return command
+    return help_text.tidy(command)
 
 
 app = typer.Typer(
     cls=LazyGroup,
     name="auditlane",
-    help="Audit logs for every tenant of a SaaS product: emit, store exactly once, view, export.",
+    help=SUMMARY,
+    epilog=help_text.examples("up --demo", "lag --help"),
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": help_text.OPTION_NAMES},
 )
 
 
-# These ask the data directory themselves, or need nothing of it.
+# These read the data directory themselves, or do not need it.
 _WITHOUT_RUNNING_STACK = ("up", "status", "env", "doctor", "version")
 
 
@@ -63,7 +71,6 @@ def root(
     ctx: typer.Context,
     _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
 ) -> None:
-    """Audit logs for every tenant of a SaaS product: emit, store exactly once, view, export."""
     if ctx.invoked_subcommand not in _WITHOUT_RUNNING_STACK:
         from auditlane.cli.running_stack import use_running_stack
 

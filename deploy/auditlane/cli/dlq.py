@@ -1,4 +1,4 @@
-"""`auditlane dlq`: the messages that workers refused; look at them, send them again, or close them."""
+"""`auditlane dlq`: inspect, replay or resolve dead letters."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from auditlane.cli import dlq_output as output
+from auditlane.cli.help_text import examples
 from auditlane.cli.pipes import ignore_broken_pipe
 from auditlane.cli.plural import number_of
 from auditlane.cli.provenance import secrets
@@ -40,63 +41,75 @@ if TYPE_CHECKING:
     from auditlane.contract.registry import RegistryClient
 
 app = typer.Typer(
-    add_completion=False, no_args_is_help=True, help="Look at the messages that workers refused, replay or close them."
+    add_completion=False,
+    no_args_is_help=True,
+    help="Inspect, replay or resolve dead letters.",
+    epilog=examples("dlq list --code FIELD_RULE", "dlq replay --tenant acme --dry-run"),
 )
 _INTERRUPTED = 130
 
-Tenant = Annotated[list[str] | None, typer.Option("--tenant", "-t", help="Of this tenant; may be repeated.")]
-Code = Annotated[list[str] | None, typer.Option("--code", "-c", help="Refused with this code; may be repeated.")]
+Tenant = Annotated[list[str] | None, typer.Option("--tenant", "-t", help="Only this tenant. Can be repeated.")]
+Code = Annotated[list[str] | None, typer.Option("--code", "-c", help="Only this reject code. Can be repeated.")]
 Since = Annotated[
-    str, typer.Option("--since", help="Received by Kafka at this time or later: RFC 3339, or a date (UTC).")
+    str, typer.Option("--since", help="Received by Kafka at or after this time: RFC 3339, or a date (UTC).")
 ]
-Until = Annotated[str, typer.Option("--until", help="Received by Kafka before this time.")]
+Until = Annotated[str, typer.Option("--until", help="Received by Kafka before this time: RFC 3339, or a date (UTC).")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Names = Annotated[
-    list[str] | None, typer.Argument(help="Letters as `list` names them; else those that the options say.")
+    list[str] | None,
+    typer.Argument(help="Dead letters, as `list` names them.", show_default="those that the options select"),
 ]
-Everything = Annotated[bool, typer.Option("--all", help="Resolved letters too, not only open ones.")]
-Limit = Annotated[int | None, typer.Option("--limit", "-n", min=1, help="At most so many letters.")]
+Everything = Annotated[bool, typer.Option("--all", help="Include resolved dead letters, not only open ones.")]
+Limit = Annotated[
+    int | None, typer.Option("--limit", "-n", min=1, help="Maximum number of dead letters.", show_default="no limit")
+]
+ListLimit = Annotated[
+    int | None,
+    typer.Option(
+        "--limit", "-n", min=1, help="Maximum number of rows.", show_default="200 in a table, all with --json"
+    ),
+]
 
 
-@app.command(name="list")
+@app.command(name="list", epilog=examples("dlq list --since 2030-01-31", "dlq list --all --json"))
 def list_(
     tenant: Tenant = None,
     code: Code = None,
     since: Since = "",
     until: Until = "",
     everything: Everything = False,
-    limit: Limit = None,
+    limit: ListLimit = None,
     as_json: AsJson = False,
 ) -> None:
-    """List open letters, those received last first. A table has 200 of them unless --limit says otherwise."""
+    """List open dead letters, most recently received first."""
     selection = _selection(tenant, code, since, until, resolved=everything)
     with _index(load()) as (index, _topic), ignore_broken_pipe():
         if as_json:
             for letter in index.newest(selection, limit):
                 print(json.dumps(to_json(letter)))
         else:
-            most = limit or output.TABLE_ROWS
-            output.table(index.newest(selection, most), index.count(selection), states=everything)
+            rows = limit or output.TABLE_ROWS
+            output.table(index.newest(selection, rows), index.count(selection), states=everything)
 
 
-@app.command()
+@app.command(epilog=examples("dlq show audit.events:0:1042"))
 def show(
-    name: Annotated[str, typer.Argument(help="The letter as `list` names it: topic:partition:offset.")],
+    name: Annotated[str, typer.Argument(help="Dead letter, as `list` names it: topic:partition:offset.")],
     as_json: AsJson = False,
 ) -> None:
-    """Show one letter: the event as far as it can be decoded, what broke, and what a replay would do now."""
+    """Show one dead letter: its event as far as it can be decoded, the error, and what a replay would do now."""
     settings = load()
     with _index(settings) as (index, topic), closing(registry_client(settings)) as registry:
         [letter] = _named(index, Selection(names=(name,), resolved=True))
         record = next(found(topic, [letter]), None)
         if record is None:
-            raise NotFound(f"Kafka no longer holds the letter {name}.")
+            raise NotFound(f"Kafka no longer holds dead letter {name}.")
         try:
             assessor, upgrader = _assessor(settings, registry)
-            verdict = assessor.dry_run([record], now_ms=time.time_ns() // 1_000_000)[0]
-            shown = view(record, upgrader.writer, verdict)
-        except AuditlaneError as error:  # the registry is away: the bytes are still worth showing
-            print(f"The event is not decoded: {error}", file=sys.stderr)
+            result = assessor.dry_run([record], now_ms=time.time_ns() // 1_000_000)[0]
+            shown = view(record, upgrader.writer, result)
+        except AuditlaneError as error:  # the registry is unreachable: show the bytes
+            print(f"The event cannot be decoded: {error}", file=sys.stderr)
             shown = view(record, lambda _value: None, None)
         with ignore_broken_pipe():
             if as_json:
@@ -105,7 +118,7 @@ def show(
                 output.detail(shown, record.value)
 
 
-@app.command()
+@app.command(epilog=examples("dlq stats", "dlq stats --all --since 2030-01-01"))
 def stats(
     tenant: Tenant = None,
     code: Code = None,
@@ -114,7 +127,7 @@ def stats(
     everything: Everything = False,
     as_json: AsJson = False,
 ) -> None:
-    """Count open letters by code and tenant."""
+    """Count open dead letters by reject code and tenant."""
     selection = _selection(tenant, code, since, until, resolved=everything)
     with _index(load()) as (index, topic), ignore_broken_pipe():
         if as_json:
@@ -123,7 +136,10 @@ def stats(
             output.counts(index.counts(selection), index.foreign, topic.name, states=everything)
 
 
-@app.command(name="replay")
+@app.command(
+    name="replay",
+    epilog=examples("dlq replay --tenant acme --dry-run", "dlq replay audit.events:0:1042 --yes"),
+)
 def replay_(
     names: Names = None,
     tenant: Tenant = None,
@@ -131,14 +147,17 @@ def replay_(
     since: Since = "",
     until: Until = "",
     limit: Limit = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what would be sent and what stays.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Count the dead letters that would be sent, and change nothing.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Send open letters again that are valid now; those that are not stay, and the reason is told.
+    """Send open dead letters again if they are valid now. Those still invalid stay open; the reason is printed.
 
-    Each is resolved into its tenant's latest contract and keeps its event id and time. Run it again after an
-    interruption: it goes on, and readers see nothing twice. Exit code 3 when letters stay, or would with --dry-run.
+    Each event is upgraded to its tenant's latest contract and keeps its id and time. After an interruption, run the
+    same command again: it resumes, and readers see no event twice. Exit code 3 when dead letters stay open, or would
+    with --dry-run.
     """
     settings = load()
     selection = _selection(tenant, code, since, until, names)
@@ -146,7 +165,7 @@ def replay_(
         _named(index, selection)
         total = min(index.count(selection), limit or sys.maxsize)
         if total and not dry_run:
-            _confirm(f"Replay {number_of(total, 'letter')}?", yes=yes)
+            _confirm(f"Replay {number_of(total, 'dead letter')}?", yes=yes)
         assessor, _ = _assessor(settings, registry)
         sender = None if dry_run else _sender(settings)
         letters = found(topic, index.in_topic_order(selection, limit))
@@ -154,43 +173,45 @@ def replay_(
             with _bar("replaying", total) as advance:
                 report = replay(letters, assessor, sender, on_progress=advance)
         except KeyboardInterrupt:
-            print("Interrupted. Run the same command again to go on.", file=sys.stderr)
+            print("Interrupted. Run the same command again to resume.", file=sys.stderr)
             raise typer.Exit(_INTERRUPTED) from None
     gone = total - report.replayed - report.stays.total()
     output.report(report, gone, dry_run=dry_run, as_json=as_json)
-    _complain(report, gone, dry_run=dry_run)
+    _raise_if_incomplete(report, gone, dry_run=dry_run)
 
 
-@app.command()
+@app.command(epilog=examples("dlq resolve --tenant acme --code FIELD_RULE --reason 'test data'"))
 def resolve(
-    reason: Annotated[str, typer.Option("--reason", help="Why they need no replay; kept with the letters.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why no replay is needed; stored with the dead letters.")],
     names: Names = None,
     tenant: Tenant = None,
     code: Code = None,
     since: Since = "",
     until: Until = "",
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Close open letters without sending them. The letters themselves stay in Kafka."""
+    """Resolve open dead letters without sending them. The messages stay in Kafka."""
     if not reason.strip():
-        raise ConfigError("--reason is empty.", fix="Say why these letters need no replay.")
+        raise ConfigError("--reason is empty.", fix="State why these dead letters need no replay.")
     settings = load()
     selection = _selection(tenant, code, since, until, names)
     if not selection.narrows:
-        raise InvalidFilter("Nothing says which letters.", fix="Name letters, or give --tenant, --code or --since.")
+        raise InvalidFilter(
+            "No dead letters are selected.", fix="Name dead letters, or pass --tenant, --code or --since."
+        )
     with _index(settings) as (index, topic):
         _named(index, selection)
         total = index.count(selection)
         if total:
-            _confirm(f"Close {number_of(total, 'letter')} without sending?", yes=yes)
+            _confirm(f"Resolve {number_of(total, 'dead letter')} without sending?", yes=yes)
         sender = _sender(settings)
-        with _bar("closing", total) as advance:
+        with _bar("resolving", total) as advance:
             closed = 0
             for chunk in chunks(found(topic, index.in_topic_order(selection))):
                 closed += sender.resolve(chunk, State.discarded, reason)
                 advance(len(chunk))
-    print(json.dumps({"closed": closed}) if as_json else f"{number_of(closed, 'letter')} closed.")
+    print(json.dumps({"closed": closed}) if as_json else f"{number_of(closed, 'dead letter')} resolved.")
 
 
 def _selection(
@@ -206,7 +227,7 @@ def _selection(
     for name in codes:
         if name not in RejectCode.__members__:
             raise InvalidFilter(
-                f"There is no code {name[:60]!r}.", field="code", fix=f"Codes: {', '.join(RejectCode)}."
+                f"{name[:60]!r} is not a reject code.", field="code", fix=f"Use one of: {', '.join(RejectCode)}."
             )
     return Selection(
         tuple(tenant or ()),
@@ -223,15 +244,17 @@ def _milliseconds(name: str, text: str) -> int | None:
 
 
 def _named(index: Index, selection: Selection) -> list[Letter]:
-    """The letters that are named. Raises NotFound for a name that no letter has, InvalidFilter for one of several."""
+    """Return the named dead letters. Raises NotFound for an unknown name, InvalidFilter for an ambiguous one."""
     letters: list[Letter] = []
     for name in selection.names:
         named = list(index.newest(Selection(names=(name,), resolved=True)))
         if not named:
-            raise NotFound(f"There is no letter {name[:300]!r}.", fix="See `auditlane dlq list --all`.")
+            raise NotFound(f"Dead letter {name[:300]!r} does not exist.", fix="Run: auditlane dlq list --all")
         if len(named) > 1:
             same = ", ".join(str(letter.identity) for letter in named)
-            raise InvalidFilter(f"Several letters are called {name}: the topic was created anew.", fix=f"Say {same}.")
+            raise InvalidFilter(
+                f"Several dead letters are named {name}, because the topic was recreated.", fix=f"Use one of: {same}."
+            )
         letters += named
     return letters
 
@@ -257,8 +280,8 @@ def _assessor(settings: Settings, registry: RegistryClient) -> tuple[DryRunner, 
     schemas = schema_cache(settings, registry)
     upgrader = SchemaUpgrader(registry, schemas.known, topic=settings.topic)
     keys = secrets(settings)
-    judge = validator(settings, schemas, keys)
-    return DryRunner(upgrader, judge, existing(settings), keys.keys), upgrader
+    batch_validator = validator(settings, schemas, keys)
+    return DryRunner(upgrader, batch_validator, existing(settings), keys.keys), upgrader
 
 
 def _sender(settings: Settings) -> ReplayProducer:
@@ -273,7 +296,7 @@ def _confirm(question: str, *, yes: bool) -> None:
 
 @contextmanager
 def _bar(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """A progress bar on a terminal; silence elsewhere."""
+    """Show a progress bar on a terminal and nothing elsewhere; call what it yields with each advance."""
     console = Console(stderr=True)
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
@@ -281,11 +304,11 @@ def _bar(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
         yield lambda count: bar.advance(task, count)
 
 
-def _complain(report: Report, gone: int, *, dry_run: bool) -> None:
+def _raise_if_incomplete(report: Report, gone: int, *, dry_run: bool) -> None:
     stays: Any = report.stays
     if stays or gone:
-        left = number_of(stays.total() + gone, "letter")
+        left = number_of(stays.total() + gone, "dead letter")
         raise ReplayIncomplete(
             f"Not sent: {left}." if not dry_run else f"Would not be sent: {left}.",
-            fix="Correct the tenant's contract and replay again, or close them: auditlane dlq resolve --reason …",
+            fix="Correct the tenant's contract and replay again, or resolve them: auditlane dlq resolve --reason …",
         )

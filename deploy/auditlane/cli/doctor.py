@@ -1,16 +1,16 @@
-"""`auditlane doctor`: reach every part and say what to fix. Exit code 1 when something must be fixed."""
+"""`auditlane doctor`: check every part and print fixes. Exit code 1 when a check fails."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
+from auditlane.cli.help_text import DataDirectory, examples
 from auditlane.local.doctor.finding import Level
 from auditlane.local.doctor.run import examine
 from auditlane.runtime import settings as settings_
@@ -19,22 +19,25 @@ app = typer.Typer(add_completion=False)
 _LABELS = {Level.OK: "[green]ok  [/]", Level.WARN: "[yellow]warn[/]", Level.FAIL: "[red]fail[/]"}
 
 
-@app.command()
+@app.command(epilog=examples("doctor", "doctor --json"))
 def command(
-    data: Annotated[Path | None, typer.Option("--data", help="The stack's data directory.", show_default=False)] = None,
+    data: DataDirectory = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Reach every part, embedded or not, and say what to fix."""
+    """Check every part of an installation, embedded or not, and print fixes.
+
+    Exit code 0 when no check fails (warnings are allowed), 1 otherwise.
+    """
     out = Console(soft_wrap=True, highlight=False)
-    found = []
+    findings = []
     for finding in examine(settings_.load(data_dir=data)):
-        found.append(finding)
+        findings.append(finding)
         if not as_json:
             out.print(f"{_LABELS[finding.level]}  {finding.part:<11}{escape(finding.message)}")
             if finding.fix:
                 out.print(f"                 → {escape(finding.fix)}")
-    healthy = not any(one.level is Level.FAIL for one in found)
+    healthy = not any(finding.level is Level.FAIL for finding in findings)
     if as_json:
-        print(json.dumps({"healthy": healthy, "findings": [asdict(one) for one in found]}))
+        print(json.dumps({"healthy": healthy, "findings": [asdict(finding) for finding in findings]}))
     if not healthy:
         raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""`auditlane emit`: one event, from options or as JSON on standard input; returns when Kafka has it."""
+"""`auditlane emit`: emit one event, from options or JSON on standard input, and wait for Kafka's acknowledgement."""
 
 from __future__ import annotations
 
@@ -8,38 +8,59 @@ from typing import Annotated, Any
 
 import typer
 
+from auditlane.cli.help_text import examples
 from auditlane.runtime.errors import InvalidEvent, InvalidInput
 
 app = typer.Typer(add_completion=False)
-_OPTION = {"tenant_id": "tenant", "actor_id": "actor", "occurred_at": "time"}  # where it is not the field's name
+_OPTION = {"tenant_id": "tenant", "actor_id": "actor", "occurred_at": "time"}  # options named unlike their field
 
 
-@app.command()
-def command(  # one option a field of the event
-    event: Annotated[str | None, typer.Argument(metavar="[-]", help="`-`: a JSON event on standard input.")] = None,
-    tenant: Annotated[str | None, typer.Option(help="Whose event it is.")] = None,
-    action: Annotated[str | None, typer.Option(help="What happened: Login, document.deleted.")] = None,
-    actor: Annotated[str | None, typer.Option(help="The id of who did it.")] = None,
-    actor_type: Annotated[str | None, typer.Option(help="user, service, api_key, system or anonymous.")] = None,
-    actor_name: Annotated[str | None, typer.Option(help="Their name.")] = None,
-    resource: Annotated[str | None, typer.Option(help="The kind of what it was done to.")] = None,
-    resource_id: Annotated[str | None, typer.Option(help="Its id.")] = None,
-    outcome: Annotated[str | None, typer.Option(help="success, failure, denied or unknown.")] = None,
-    severity: Annotated[str | None, typer.Option(help="Info, Low, Medium, High, Critical or Error.")] = None,
-    description: Annotated[str | None, typer.Option(help="A sentence.")] = None,
-    ip: Annotated[str | None, typer.Option(help="The address it came from.")] = None,
-    request_id: Annotated[str | None, typer.Option(help="A correlation id.")] = None,
-    source: Annotated[str | None, typer.Option(help="The service that sends it.")] = None,
-    time: Annotated[str | None, typer.Option(help="When: 2024-05-01T12:00:00Z. Default: now.")] = None,
-    event_id: Annotated[str | None, typer.Option(help="A UUID; the same one again adds nothing for a reader.")] = None,
-    metadata: Annotated[list[str] | None, typer.Option(help="name=text; may be repeated.")] = None,
-    field: Annotated[
-        list[str] | None, typer.Option(help="The tenant's own field: name=text or name:=JSON; may be repeated.")
+@app.command(
+    epilog=examples(
+        "emit --tenant acme --action Login --actor user-17 --outcome denied",
+        "emit --tenant acme --action invoice.paid --field amount:=12.5 --metadata region=eu",
+        "emit - < event.json",
+    )
+)
+def command(  # one option per field of the event
+    event: Annotated[
+        str | None, typer.Argument(metavar="[-]", help="Use `-` to read a JSON event from standard input.")
     ] = None,
-    timeout: Annotated[float, typer.Option(help="Seconds to wait for Kafka.")] = 30.0,
+    tenant: Annotated[str | None, typer.Option(help="Tenant of the event; required unless read from stdin.")] = None,
+    action: Annotated[
+        str | None, typer.Option(help="Action, such as Login or document.deleted; required unless read from stdin.")
+    ] = None,
+    actor: Annotated[str | None, typer.Option(help="Id of the actor.")] = None,
+    actor_type: Annotated[
+        str | None, typer.Option(help="Type of the actor: user, service, api_key, system or anonymous.")
+    ] = None,
+    actor_name: Annotated[str | None, typer.Option(help="Name of the actor.")] = None,
+    resource: Annotated[str | None, typer.Option(help="Kind of resource.")] = None,
+    resource_id: Annotated[str | None, typer.Option(help="Id of the resource.")] = None,
+    outcome: Annotated[str | None, typer.Option(help="Outcome: success, failure, denied or unknown.")] = None,
+    severity: Annotated[str | None, typer.Option(help="Severity: Info, Low, Medium, High, Critical or Error.")] = None,
+    description: Annotated[str | None, typer.Option(help="Description for readers.")] = None,
+    ip: Annotated[str | None, typer.Option(help="IP address of the actor.")] = None,
+    request_id: Annotated[str | None, typer.Option(help="Correlation id of the request.")] = None,
+    source: Annotated[str | None, typer.Option(help="Service that emits the event.")] = None,
+    time: Annotated[
+        str | None, typer.Option(help="Time of the action, such as 2024-05-01T12:00:00Z.", show_default="now")
+    ] = None,
+    event_id: Annotated[
+        str | None,
+        typer.Option(help="UUID of the event. Readers see events with the same id once.", show_default="a new UUID"),
+    ] = None,
+    metadata: Annotated[list[str] | None, typer.Option(help="Metadata as name=text. Can be repeated.")] = None,
+    field: Annotated[
+        list[str] | None, typer.Option(help="Custom field as name=text or name:=JSON. Can be repeated.")
+    ] = None,
+    timeout: Annotated[float, typer.Option(help="Time to wait for Kafka's acknowledgement, in seconds.")] = 30.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Emit one event and print its id."""
+    """Emit one event and print its id.
+
+    Returns when Kafka has acknowledged the event. Options override fields read from standard input.
+    """
     from auditlane.sdk import AuditClient
 
     options = {
@@ -68,9 +89,9 @@ def command(  # one option a field of the event
         raise InvalidEvent(
             f"The event is not valid: {' and '.join(missing)} {'are' if len(missing) > 1 else 'is'} missing.",
             field=missing[0],
-            fix=f"Give {' and '.join(map(_option, missing))}.",
+            fix=f"Pass {' and '.join(map(_option, missing))}.",
         )
-    with AuditClient(on_error=lambda error, event_id: None) as client:  # the flush below says it
+    with AuditClient(on_error=lambda error, event_id: None) as client:  # `flush` below raises the error
         try:
             emitted_id = client.emit(**values)
         except InvalidEvent as error:
@@ -92,7 +113,7 @@ def _event_from_stdin(event: str | None) -> dict[str, Any]:
     if event is None:
         return {}
     if event != "-":
-        raise InvalidInput(f"{event!r} is neither `-` nor an option.", fix="Use `-` to read the event from stdin.")
+        raise InvalidInput(f"{event!r} is neither `-` nor an option.", fix="Use `-` to read an event from stdin.")
     try:
         values = json.load(sys.stdin)
     except ValueError as error:
@@ -107,7 +128,7 @@ def _event_from_stdin(event: str | None) -> dict[str, Any]:
 def _pair(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not name or not equals:
-        raise InvalidInput(f"{text!r} is not name=text.")
+        raise InvalidInput(f"{text!r} is not of the form name=text.")
     return name, value
 
 

@@ -1,4 +1,4 @@
-"""`auditlane env`: the variables that point other commands at a stack."""
+"""`auditlane env`: the variables that connect other commands to a stack."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import json
 import shlex
 from collections.abc import Mapping
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from auditlane.cli.help_text import DataDirectory, examples
 from auditlane.local.credentials import Role
 from auditlane.local.status import environment
 from auditlane.runtime import settings as settings_
@@ -24,26 +24,31 @@ class Format(StrEnum):
     JSON = "json"
 
 
-@app.command()
+@app.command(epilog=examples("env --format plain", "env --role analyst"))
 def command(
-    data: Annotated[Path | None, typer.Option("--data", help="The stack's data directory.", show_default=False)] = None,
+    data: DataDirectory = None,
     form: Annotated[
-        Format, typer.Option("--format", help="`shell` to evaluate, `plain` for an env file, or `json`.")
+        Format,
+        typer.Option("--format", help="Use `shell` to evaluate the output, `plain` for an env file, `json` for JSON."),
     ] = Format.SHELL,
     role: Annotated[
-        Role, typer.Option("--role", help="The user of ClickHouse; `analyst`, who only reads, gets nothing else.")
+        Role,
+        typer.Option(
+            "--role",
+            help="ClickHouse user to print; `analyst` is read-only, and only ClickHouse variables are printed.",
+        ),
     ] = Role.INIT,
-    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, as --format json does.")] = False,
 ) -> None:
-    """Print the variables that point other commands at a stack: eval "$(auditlane env --data DIR)".
+    """Print the variables that connect other commands to a stack. Evaluate them: eval "$(auditlane env)".
 
-    They hold the passwords of its parts.
+    The output contains the passwords of the stack's parts.
     """
     print(render(environment(settings_.load(data_dir=data), role), Format.JSON if as_json else form))
 
 
 def render(variables: Mapping[str, str], form: Format) -> str:
-    """The variables in one of the formats, sorted by name."""
+    """Return the variables in one of the formats, sorted by name."""
     if form is Format.JSON:
         return json.dumps(variables, sort_keys=True)
     if form is Format.PLAIN:

@@ -1,4 +1,4 @@
-"""`auditlane events`: a tenant's log on a terminal, or as JSON lines."""
+"""`auditlane events`: list a tenant's events as a table or as JSON lines."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from rich.text import Text as Words
 
 from auditlane.access.scope import TenantScope
 from auditlane.cli import filter_options as options
+from auditlane.cli.help_text import examples
 from auditlane.cli.pipes import ignore_broken_pipe
 from auditlane.query.filters import Filter
 from auditlane.query.models import Event
@@ -27,19 +28,28 @@ _WIDTH_WHEN_PIPED = 200
 _OUTCOMES = {"success": "green", "failure": "red", "denied": "yellow"}
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "events --tenant acme --limit 50",
+        "events --tenant acme --from 2030-01-01 --outcome denied --query 'action:login* -ip:10.0.0.0/8'",
+        "events --tenant acme --all --json",
+    )
+)
 @options.filtered
 def command(
     tenant: options.Tenant,
     filter_: Filter,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many events.")] = 20,
-    everything: Annotated[bool, typer.Option("--all", help="Every event that matches, whatever the limit.")] = False,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Maximum number of events.")] = 20,
+    everything: Annotated[bool, typer.Option("--all", help="List every matching event; ignores --limit.")] = False,
     sort: Annotated[
-        str, typer.Option(help="A sortable field of the tenant's structure; - before it: the greatest first.")
+        str, typer.Option(help="Sortable field of the tenant's data structure; prefix it with - for descending order.")
     ] = str(NEWEST),
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line, with every field.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line, with every field.")] = False,
 ) -> None:
-    """List and search a tenant's events, newest first. Reads ClickHouse directly (AUDITLANE_CLICKHOUSE_URL)."""
+    """List and search a tenant's events, newest first.
+
+    Reads ClickHouse directly, at AUDITLANE_CLICKHOUSE_URL.
+    """
     scope = TenantScope.for_operator(options.checked_tenant(tenant))
     reader = Reader(load())
     try:
@@ -56,9 +66,11 @@ def command(
         reader.close()
 
 
-def walk(reader: Reader, scope: TenantScope, filter_: Filter, most: int | None, sort: Sort = NEWEST) -> Iterator[Event]:
-    """The first events of the order, page by page; all of them when `most` is None."""
-    left, position = most, None
+def walk(
+    reader: Reader, scope: TenantScope, filter_: Filter, limit: int | None, sort: Sort = NEWEST
+) -> Iterator[Event]:
+    """Yield at most `limit` events in the given order, reading page by page; every event if it is None."""
+    left, position = limit, None
     while left is None or left > 0:
         page = reader.page(scope, filter_, limit=min(PAGE, left or PAGE), position=position, sort=sort)
         yield from page.events
@@ -78,7 +90,7 @@ def _table(events: Iterator[Event], *, everything: bool) -> None:
     if table.row_count:
         console.print(table)
     else:
-        Console(stderr=True).print("No event matches." if everything else "No events.")
+        Console(stderr=True).print("No matching events.")
 
 
 def _cells(event: Event) -> list[tuple[str, str]]:
@@ -94,5 +106,5 @@ def _cells(event: Event) -> list[tuple[str, str]]:
 
 
 def _printable(text: str) -> str:
-    """Without control characters: an event's text must not be able to move the cursor or rewrite the screen."""
+    """Replace control characters: an event's text must not be able to move the cursor or rewrite the screen."""
     return "".join(character if character.isprintable() else "�" for character in text)

@@ -1,4 +1,4 @@
-"""`auditlane export`: every matching event of a tenant as a file, or to standard output."""
+"""`auditlane export`: write a tenant's matching events to a file or to standard output."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from auditlane.access.scope import TenantScope
 from auditlane.cli import filter_options as options
+from auditlane.cli.help_text import examples
 from auditlane.cli.pipes import ignore_broken_pipe
 from auditlane.query.clickhouse.lazy_client import LazyClient
 from auditlane.query.export.columns import choose, of_table
@@ -29,32 +30,38 @@ from auditlane.store.structure_cache import StructureCache
 app = typer.Typer(add_completion=False)
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "export --tenant acme --format csv --output audit.csv",
+        "export --tenant acme --from 2030-01-01 --severity Critical --columns occurred_at,actor_id,action",
+    )
+)
 @options.filtered
 def command(
     tenant: options.Tenant,
-    format_: Annotated[Format, typer.Option("--format", "-f", help="The file's format.")] = Format.jsonl,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="A file; standard output otherwise.")] = None,
+    format_: Annotated[Format, typer.Option("--format", "-f", help="Format of the file.")] = Format.jsonl,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File to write.", show_default="standard output")
+    ] = None,
     columns: Annotated[
-        str | None,
-        typer.Option(help="Fields, separated by commas, in the order of the file; everything stored otherwise."),
+        str | None, typer.Option(help="Comma-separated fields, in order.", show_default="every stored field")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
     raw_formulas: Annotated[
-        bool, typer.Option("--raw-formulas", help="CSV: leave cells as they are that a spreadsheet would run.")
+        bool, typer.Option("--raw-formulas", help="Do not escape CSV cells that a spreadsheet would run as formulas.")
     ] = False,
     *,
     filter_: Filter,
 ) -> None:
-    """Write a tenant's events to a file or to standard output, newest first.
+    """Export a tenant's events to a file or to standard output, newest first.
 
-    A file appears under its name only when it is whole. Reads ClickHouse directly (AUDITLANE_CLICKHOUSE_URL).
+    The file appears under its name only when it is complete. Reads ClickHouse directly, at AUDITLANE_CLICKHOUSE_URL.
     """
     scope = TenantScope.for_operator(options.checked_tenant(tenant))
     if output is not None:
         _check_target(output, force=force)
     elif not format_.lines and sys.stdout.isatty():
-        raise ConfigError(f"A terminal cannot show {format_.label}.", fix="Give --output, or redirect standard output.")
+        raise ConfigError(f"A terminal cannot show {format_.label}.", fix="Pass --output, or redirect standard output.")
     settings = load()
     exporter, store = Exporter(settings), LazyClient(lambda: connect(settings))
     try:
@@ -76,13 +83,13 @@ def command(
 
 
 def _check_target(path: Path, *, force: bool) -> None:
-    """Raise ConfigError for what is not a file (a rename would destroy a device), Conflict for a file that is there."""
+    """Raise ConfigError if `path` is not a file (a rename would destroy a device), Conflict if the file exists."""
     if path.exists() and not path.is_file():
         raise ConfigError(
-            f"{path} is not a file.", fix="Choose a file's name, or leave --output out and redirect standard output."
+            f"{path} is not a file.", fix="Choose a file name, or omit --output and redirect standard output."
         )
     if path.exists() and not force:
-        raise Conflict(f"{path} exists already.", fix="Choose another name, or give --force to replace it.")
+        raise Conflict(f"{path} already exists.", fix="Choose another name, or pass --force to replace it.")
 
 
 def _copy(export: Export, file: BinaryIO) -> None:
@@ -102,8 +109,8 @@ def _copy(export: Export, file: BinaryIO) -> None:
 
 @contextmanager
 def _atomic_writer(path: Path) -> Iterator[BinaryIO]:
-    """A file that gets its name when everything is in it; otherwise nothing is left behind."""
-    path = path.resolve()  # a link keeps leading to the file
+    """Open a temporary file that is renamed to `path` on success and deleted otherwise. Raises ConfigError."""
+    path = path.resolve()  # a symbolic link must still point to the file
     part = path.with_name(path.name + ".part")
     try:
         file = part.open("wb")

@@ -1,4 +1,4 @@
-"""The filter options that `events` and `export` share, and what they mean."""
+"""The filter options that `events` and `export` share, and how they become a filter."""
 
 from __future__ import annotations
 
@@ -18,21 +18,27 @@ from auditlane.store.client import connect
 from auditlane.store.structure_cache import Structure, StructureCache
 
 PARAMETER = "filter_"
-Tenant = Annotated[str, typer.Option("--tenant", "-t", help="Whose events.", show_default=False)]
-From = Annotated[str, typer.Option("--from", help="Occurred at this time or later: RFC 3339, or a date (UTC).")]
-To = Annotated[str, typer.Option("--to", help="Occurred before this time.")]
-Actor = Annotated[list[str] | None, typer.Option(help="The actor's id or name. Repeat an option for any of several.")]
-Action = Annotated[list[str] | None, typer.Option(help="The action.")]
-Resource = Annotated[list[str] | None, typer.Option(help="The kind of resource.")]
-Outcome = Annotated[list[str] | None, typer.Option(help="success, failure, denied, unknown.")]
-Severity = Annotated[list[str] | None, typer.Option(help="Info, Low, Medium, High, Critical, Error.")]
+Tenant = Annotated[str, typer.Option("--tenant", "-t", help="Tenant whose events to read.", show_default=False)]
+From = Annotated[str, typer.Option("--from", help="Events at or after this time: RFC 3339, or a date (UTC).")]
+To = Annotated[str, typer.Option("--to", help="Events before this time: RFC 3339, or a date (UTC).")]
+Actor = Annotated[
+    list[str] | None, typer.Option(help="Id or name of the actor. Can be repeated; any of the values matches.")
+]
+Action = Annotated[list[str] | None, typer.Option(help="Action. Can be repeated.")]
+Resource = Annotated[list[str] | None, typer.Option(help="Kind of resource. Can be repeated.")]
+Outcome = Annotated[list[str] | None, typer.Option(help="Outcome: success, failure, denied, unknown. Can be repeated.")]
+Severity = Annotated[
+    list[str] | None, typer.Option(help="Severity: Info, Low, Medium, High, Critical, Error. Can be repeated.")
+]
 Query = Annotated[
     str,
-    typer.Option("--query", "-q", help="The query language: `action:login* -ip:10.0.0.0/8 outcome:failure words`."),
+    typer.Option("--query", "-q", help="Query, such as `action:login* -ip:10.0.0.0/8 outcome:failure words`."),
 ]
 Where = Annotated[
     list[str] | None,
-    typer.Option("--where", "-w", help="Any other filter, as `name=value`: `ip=10.0.0.1`, `metadata.region=eu`."),
+    typer.Option(
+        "--where", "-w", help="Any other filter as name=value: ip=10.0.0.1, metadata.region=eu. Can be repeated."
+    ),
 ]
 
 
@@ -49,9 +55,9 @@ def filter_of(
     where: Where = None,
     own: Own = no_fields,
 ) -> Filter:
-    """The filter of these options, which are those of `--help`, in its order. Raises InvalidFilter.
+    """Return the filter of these options; `--help` lists them in this order. Raises InvalidFilter.
 
-    `own` gives the tenant's own fields.
+    `own` supplies the tenant's custom fields.
     """
     columns = {"actor": actor, "action": action, "resource": resource, "outcome": outcome, "severity": severity}
     pairs = [(column, value) for column, values in columns.items() for value in values or ()]
@@ -69,7 +75,7 @@ def filter_of(
 
 
 def filtered(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the filter options in place of its parameter `filter_`, which becomes the Filter of them."""
+    """Replace a command's parameter `filter_` by the filter options, and pass it the Filter that they make."""
     own, options = inspect.signature(command), _options()
     types = get_type_hints(command, include_extras=True) | get_type_hints(filter_of, include_extras=True)
     parameters: list[inspect.Parameter] = []
@@ -81,7 +87,7 @@ def filtered(command: Callable[..., None]) -> Callable[..., None]:
         chosen = {option.name: given.pop(option.name) for option in options}
         command(**given, **{PARAMETER: filter_of(**chosen, own=from_structure(structure_of)(given["tenant"]))})
 
-    # typer reads what a command takes from its signature and its annotations
+    # Typer reads a command's options from its signature and its annotations.
     named = [
         parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=types[parameter.name])
         for parameter in parameters
@@ -92,12 +98,12 @@ def filtered(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _options() -> list[inspect.Parameter]:
-    """What `filter_of` takes from the command line."""
+    """Return the parameters of `filter_of` that are command-line options."""
     return [parameter for name, parameter in inspect.signature(filter_of).parameters.items() if name != "own"]
 
 
 def structure_of(tenant: str) -> Structure:
-    """The tenant's data structure, read from ClickHouse."""
+    """Read the tenant's data structure from ClickHouse. Raises InvalidEvent for a tenant id."""
     settings = load()
     client = connect(settings)
     try:
@@ -107,5 +113,5 @@ def structure_of(tenant: str) -> Structure:
 
 
 def checked_tenant(tenant: str) -> str:
-    """The tenant id, ours included, or InvalidEvent that says what one looks like."""
+    """Return the tenant id, which may be auditlane's own. Raises InvalidEvent if it is malformed."""
     return check_tenant(tenant, ours=True)

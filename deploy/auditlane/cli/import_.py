@@ -1,4 +1,4 @@
-"""`auditlane import`: the events of files, with a progress bar, resumable; a broken line never stops the rest."""
+"""`auditlane import`: emit the events of files, with progress. Resumable; an invalid line never stops the rest."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
+from auditlane.cli.help_text import examples
 from auditlane.contract.tenants import dedicated_topic
 from auditlane.importer.checkpoint import Checkpoint
 from auditlane.importer.checkpoint import Progress as Done
@@ -24,38 +25,51 @@ from auditlane.importer.sources import Source, opened
 from auditlane.runtime.errors import ImportIncomplete, InvalidInput
 
 app = typer.Typer(add_completion=False)
-MAX_BLOCK_MS = 60_000  # a slow Kafka slows the import down, and does not fail it
-_SHOWN = 20  # items that are told of; --json has as many as LISTED
+MAX_BLOCK_MS = 60_000  # a slow Kafka must slow the import down, not fail it
+_SHOWN = 20  # problems printed; --json lists up to _LISTED
 _LISTED = 1_000
 _INTERRUPTED = 130
-_GO_ON = "Run the same command again to go on."
-_AGAIN = "This input cannot be resumed: import it from its beginning; what is stored already is not doubled."
+_RESUME = "Run the same command again to resume."
+_START_AGAIN = "This input cannot be resumed: import it again from its beginning. Readers see no event twice."
 
 
 class Kind(StrEnum):
-    """The formats, as typer wants its choices; a test holds them equal to FORMATS."""
+    """The formats as an enum, which Typer needs for choices; a test keeps it equal to FORMATS."""
 
     auditlane = "auditlane"
     cloudtrail = "cloudtrail"
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "import events.jsonl --tenant acme",
+        "import exports/ --restart",
+        "import --format cloudtrail --tenant acme 'trail/*.json.gz'",
+    )
+)
 def command(
     paths: Annotated[
         list[str],
         typer.Argument(
             metavar="FILE...",
-            help="Files, also .gz, folders and patterns; `-` is standard input, which cannot be resumed.",
+            help="Files (plain or .gz), folders and patterns, or `-` for standard input, which cannot be resumed.",
         ),
     ],
-    kind: Annotated[Kind, typer.Option("--format", help="What the files hold.")] = Kind.auditlane,
+    kind: Annotated[Kind, typer.Option("--format", help="Format of the files.")] = Kind.auditlane,
     tenant: Annotated[
-        str | None, typer.Option(help="auditlane: for lines that name none. cloudtrail: for all records.")
+        str | None,
+        typer.Option(
+            help="With --format auditlane, tenant of lines that have none; with cloudtrail, tenant of all records."
+        ),
     ] = None,
-    restart: Annotated[bool, typer.Option("--restart", help="From the beginning, whatever was imported.")] = False,
+    restart: Annotated[bool, typer.Option("--restart", help="Import from the beginning instead of resuming.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON summary.")] = False,
 ) -> None:
-    """Emit the events in files. After an interruption, run it again: it resumes, and readers see no event twice."""
+    """Import events from files.
+
+    After an interruption, run the same command again: it resumes, and readers see no event twice. Invalid lines are
+    reported and skipped. Exit code 3 when something was not imported.
+    """
     from auditlane.sdk import AuditClient, ClientConfig
 
     config = ClientConfig.load(max_block_ms=MAX_BLOCK_MS)
@@ -63,7 +77,7 @@ def command(
     topics = [config.topic, *(dedicated_topic(config.topic, name) for name in sorted(config.dedicated_tenants))]
     summary = _Summary(unit=FORMATS[kind.value](tenant).unit, files=len(given.files), others=given.others)
     summary.unread += given.unread
-    client = AuditClient(config, on_error=lambda error, event_id: None)  # a flush raises it
+    client = AuditClient(config, on_error=lambda error, event_id: None)  # `flush` raises the error
     try:
         for file in given.files:
             reading = FORMATS[kind.value](tenant)
@@ -82,14 +96,14 @@ def command(
                         reading,
                         client,
                         checkpoint=checkpoint,
-                        on_refused=summary.refuse,
-                        on_passed=summary.pass_over,
+                        on_refused=summary.reject,
+                        on_passed=summary.skip,
                         on_batch=on_done,
                     )
             except KeyboardInterrupt:
-                print(f"Interrupted. {_GO_ON if checkpoint else _AGAIN}", file=sys.stderr)
+                print(f"Interrupted. {_RESUME if checkpoint else _START_AGAIN}", file=sys.stderr)
                 raise typer.Exit(_INTERRUPTED) from None
-            except InvalidInput as error:  # the file is not there, or damaged: others may be read
+            except InvalidInput as error:  # this file is missing or damaged: continue with the others
                 summary.unread.append((file, error))
     finally:
         client.close(timeout=0)
@@ -103,7 +117,7 @@ def command(
 
 
 class _Summary:
-    """What became of all files. `now` is how far the present one is, `before` where it began."""
+    """The results of all files. `now` is the progress of the current file, `before` where the files were resumed."""
 
     def __init__(self, *, unit: str, files: int, others: int) -> None:
         self.unit = unit
@@ -122,21 +136,21 @@ class _Summary:
         self.now = self._began = before
 
     def end(self) -> None:
-        """The present file is done with."""
+        """Add the current file to the totals."""
         self.done += self.now
         self.before += self._began
         self.now = self._began = Done()
 
-    def refuse(self, number: int, why: str) -> None:
+    def reject(self, number: int, why: str) -> None:
         if len(self.refused) < _LISTED:
             self.refused.append((self._file, number, why))
         self._print_problem(number, why)
 
-    def pass_over(self, number: int, why: str) -> None:
-        self._print_problem(number, f"{why}: passed over")
+    def skip(self, number: int, why: str) -> None:
+        self._print_problem(number, f"{why}: skipped")
 
-    def left_out(self) -> int:
-        """How many of what was told of were not printed."""
+    def unprinted(self) -> int:
+        """Return the number of problems that were not printed."""
         return max(0, self._problems_seen - _SHOWN)
 
     def document(self) -> dict[str, Any]:
@@ -166,40 +180,40 @@ class _Summary:
 
 
 def _incomplete(summary: _Summary) -> InvalidInput | None:
-    """What the command ends with when not everything is imported: it claims no more than what was done."""
+    """Return the error to end with if not everything was imported, else None."""
     done, unit = summary.done, summary.unit
     if summary.unread:
         file, error = summary.unread[0]
         if summary.files <= 1 and not done.number:
             return error
         others = f" (and {len(summary.unread) - 1} other files)" if len(summary.unread) > 1 else ""
-        refused = f", {done.refused} {unit}{'s were' if done.refused > 1 else ' was'} refused" if done.refused else ""
+        refused = f", {done.refused} {unit}{'s were' if done.refused > 1 else ' was'} rejected" if done.refused else ""
         return ImportIncomplete(
-            f"{file} was not read to its end{others}: {error.message} {_events(done.sent)} of what could be read "
-            f"{'is' if done.sent == 1 else 'are'} imported{refused}.",
-            fix=f"{error.fix} Then import it again; what is stored already is not doubled.".strip(),
+            f"{file} could not be read completely{others}: {error.message} "
+            f"{_events(done.sent)} of the readable part {_were(done.sent)} imported{refused}.",
+            fix=f"{error.fix} Then import it again; readers see no event twice.".strip(),
         )
     if not done.refused:
         return None
     total = done.sent + done.known + done.refused
-    cut = f" Behind {done.cut} of them more may be lost." if done.cut else ""
+    cut = f" Events after {done.cut} of them may be lost." if done.cut else ""
     if done.refused == total:
-        all_refused = f"The only {unit} was refused" if total == 1 else f"All {total} {unit}s were refused"
-        cut = " Behind it more may be lost." if cut and total == 1 else cut
+        all_refused = f"The only {unit} was rejected" if total == 1 else f"All {total} {unit}s were rejected"
+        cut = " Events after it may be lost." if cut and total == 1 else cut
         return ImportIncomplete(
-            f"{all_refused}; nothing is imported.{cut}", fix="Correct them, or check --format and --tenant."
+            f"{all_refused}; nothing was imported.{cut}", fix="Correct them, or check --format and --tenant."
         )
     return ImportIncomplete(
-        f"{done.refused} of {total} {unit}s {'was' if done.refused == 1 else 'were'} refused; "
-        f"{_events(done.sent)} {'is' if done.sent == 1 else 'are'} imported.{cut}",
-        fix="Correct them and import everything again; what is stored already is not doubled.",
+        f"{done.refused} of {total} {unit}s {_were(done.refused)} rejected; "
+        f"{_events(done.sent)} {_were(done.sent)} imported.{cut}",
+        fix="Correct them and import everything again; readers see no event twice.",
     )
 
 
 def _checkpoint(file: str, what: tuple[str, ...], topics: list[str], *, restart: bool) -> Checkpoint | None:
-    """The progress of this file into these very topics; None for what cannot be read from its beginning again.
+    """Return the checkpoint of this file for these topics; None for input that cannot be read again.
 
-    A topic is told by its id, not by name and address: one that was made anew holds nothing of what the old one got.
+    A topic is identified by its id, not by name and address: a recreated topic has none of the events sent before.
     """
     from auditlane.contract.topic_ids import topic_ids
     from auditlane.local import cache
@@ -218,7 +232,7 @@ def _checkpoint(file: str, what: tuple[str, ...], topics: list[str], *, restart:
 
 @contextmanager
 def _bar(file: str, source: Source) -> Iterator[Callable[[Done], None]]:
-    """A progress bar on a terminal, by the bytes of the file; silence elsewhere."""
+    """Show a progress bar by the file's bytes on a terminal, nothing elsewhere; call what it yields per batch."""
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
@@ -232,19 +246,23 @@ def _bar(file: str, source: Source) -> Iterator[Callable[[Done], None]]:
 
 def _report(summary: _Summary) -> None:
     done, before, unit = summary.done, summary.before, summary.unit
-    if left_out := summary.left_out():
-        print(f"… and {left_out} more", file=sys.stderr)
+    if unprinted := summary.unprinted():
+        print(f"… and {unprinted} more", file=sys.stderr)
     if summary.others:
-        print(f"{summary.others} other files in folders were not read.", file=sys.stderr)
-    passed = f" {done.passed} {unit}{'s' * (done.passed != 1)} passed over." if done.passed else ""
+        print(f"{summary.others} other files in folders were ignored.", file=sys.stderr)
+    passed = f" {done.passed} {unit}{'s' * (done.passed != 1)} skipped." if done.passed else ""
     if before.number:
         counts = f"{before.sent} earlier, {done.sent - before.sent} now (resumed after {unit} {before.number})"
         print(f"{_events(done.sent)} imported: {counts}.{passed}")
     elif done.sent:
         print(f"{_events(done.sent)} imported.{passed}")
-    elif not (done.refused or summary.unread):  # else the error says it
-        print(f"There is no {'other ' * bool(done.passed)}{unit} in it: nothing is imported.{passed}")
+    elif not (done.refused or summary.unread):  # else the error reports it
+        print(f"No {'other ' * bool(done.passed)}{unit}s found; nothing was imported.{passed}")
 
 
 def _events(count: int) -> str:
     return "1 event" if count == 1 else f"{count} events"
+
+
+def _were(count: int) -> str:
+    return "was" if count == 1 else "were"

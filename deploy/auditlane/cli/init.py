@@ -1,4 +1,4 @@
-"""`auditlane init`: topics, the base subject, the tables. May run any number of times, at once too."""
+"""`auditlane init`: create topics, the base subject and the tables. Safe to run repeatedly and concurrently."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import typer
 from clickhouse_connect.driver.client import Client
 from rich.console import Console
 
+from auditlane.cli.help_text import examples
+from auditlane.cli.plural import number_of
 from auditlane.contract import subjects, topics
 from auditlane.contract.registry_client import registry_client
 from auditlane.runtime import settings as settings_
@@ -21,37 +23,47 @@ from auditlane.store.cluster import script
 app = typer.Typer(add_completion=False)
 
 
-@app.command()
+@app.command(
+    epilog=examples("init", "init --strict", "init --cluster audit_cluster", "init --print --cluster audit_cluster")
+)
 def command(
-    strict: Annotated[bool, typer.Option("--strict", help="Fail (exit code 5) when something differs.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with code 5 when something existing differs from the settings.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     cluster: Annotated[
         str,
         typer.Option(
             "--cluster",
-            help="Make the replicated tables of this cluster (of system.clusters) on the server behind "
-            "AUDITLANE_CLICKHOUSE_URL, where it lacks them, and bring them to this version. Run it against each "
-            "server, in any order, as often as you like; a server that has the tables needs no --cluster.",
+            help="Create replicated tables of this cluster (a name in system.clusters) on the server at "
+            "AUDITLANE_CLICKHOUSE_URL if they are missing, and migrate them. Run it for each server, in any order, "
+            "as often as needed. Servers that already have the tables do not need --cluster.",
         ),
     ] = "",
     print_: Annotated[
-        bool, typer.Option("--print", help="Only print the SQL of --cluster, for all of its servers (ON CLUSTER).")
+        bool,
+        typer.Option("--print", help="Print the SQL for every server of --cluster (ON CLUSTER) and change nothing."),
     ] = False,
     this_server: Annotated[
         bool,
-        typer.Option("--this-server", help="With --print: without ON CLUSTER, for a server that joins or was away."),
+        typer.Option(
+            "--this-server", help="With --print, omit ON CLUSTER: for one server that joins or was unavailable."
+        ),
     ] = False,
 ) -> None:
     """Create topics, register the base schema, migrate ClickHouse.
 
-    What exists is left as it is; where it differs from the settings, that is reported with the command to change it.
+    Existing topics and subjects are not changed. Differences from the settings are reported with the command that
+    resolves them.
     """
     settings = settings_.load()
     if print_ and not cluster:
-        raise ConfigError("--print needs --cluster.", field="--print", fix="Name a cluster of system.clusters.")
+        raise ConfigError("--print needs --cluster.", field="--print", fix="Give --cluster a name in system.clusters.")
     if this_server and not print_:
         raise ConfigError(
-            "--this-server needs --print.", field="--this-server", fix="Without --print, --cluster means one server."
+            "--this-server needs --print.",
+            field="--this-server",
+            fix="Add --print, or remove --this-server: without --print, --cluster changes one server only.",
         )
     if print_:
         print(script(settings.clickhouse_database, cluster, one_server=this_server), end="")
@@ -74,11 +86,13 @@ def command(
         for sentence in drift:
             out.print(f"[yellow]differs[/]  {sentence}")
     if drift and strict:
-        raise Drift(f"{len(drift)} things differ from the settings.", fix="They are listed above.")
+        raise Drift(
+            f"{number_of(len(drift), 'difference')} from the settings.", fix="Resolve the differences listed above."
+        )
 
 
 def _migrated(client: Client, database: str, cluster: str) -> list[str]:
-    """The names of the migrations that were applied, to the tables of one server or of one server of a cluster."""
+    """Migrate the tables of one server, clustered or not. Returns the names of the migrations that were applied."""
     if cluster := cluster or cluster_init.cluster_of(client, database):
         return cluster_init.migrate(client, database, cluster)
     return migrate.migrate(client, database)

@@ -1,4 +1,4 @@
-"""`auditlane keys`: who may call the HTTP API. A running `serve` sees a change at its next request."""
+"""`auditlane keys`: the keys of clients of the HTTP API. A running `serve` applies changes at its next request."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from auditlane.access.audit import Action
+from auditlane.cli.help_text import examples
 from auditlane.cli.operator_audit import record
 from auditlane.cli.pipes import require_stdout
 from auditlane.contract.tenants import check_tenant
@@ -25,29 +26,42 @@ if TYPE_CHECKING:
     from auditlane.access.keys import Client, Issued
 
 app = typer.Typer(
-    add_completion=False, no_args_is_help=True, help="Create, list and revoke the keys that clients authenticate with."
+    add_completion=False,
+    no_args_is_help=True,
+    help="Create, list, rotate and revoke keys.",
+    epilog=examples("keys create --role writer --name billing", "keys list"),
 )
 
-File = Annotated[Path | None, typer.Option("--file", help="The keys file. [AUDITLANE_KEYS_FILE]")]
+File = Annotated[Path | None, typer.Option("--file", help="Keys file.", show_default="AUDITLANE_KEYS_FILE")]
+ClientId = Annotated[str, typer.Argument(help="Client id of the key, as `list` shows it.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _UNITS = {"m": 60, "h": 3_600, "d": 86_400}
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "keys create --role writer --name billing --expires 90d",
+        "keys create --role auditor --tenant acme --permission audits:contract",
+    )
+)
 def create(
-    role: Annotated[list[str], typer.Option(help="writer, auditor, vendor or admin; may be repeated.")],
+    role: Annotated[list[str], typer.Option(help="Role: writer, auditor, vendor or admin. Can be repeated.")],
     permission: Annotated[
         list[str] | None,
-        typer.Option(help="Give this one too, beside those of the roles, such as audits:contract; may be repeated."),
+        typer.Option(help="Permission beyond those of the roles, such as audits:contract. Can be repeated."),
     ] = None,
-    tenant: Annotated[str | None, typer.Option(help="Bind the key to one tenant; else it is for all of them.")] = None,
-    name: Annotated[str, typer.Option(help="What it is for.")] = "",
-    expires: Annotated[str | None, typer.Option(help="When it ends: 90d, 12h, or 2027-01-31.")] = None,
-    client_id: Annotated[str, typer.Option("--client-id", help="Choose the client id yourself.")] = "",
+    tenant: Annotated[
+        str | None, typer.Option(help="Restrict the key to one tenant.", show_default="every tenant")
+    ] = None,
+    name: Annotated[str, typer.Option(help="Purpose of the key.")] = "",
+    expires: Annotated[
+        str | None, typer.Option(help="When the key expires: 90d, 12h, or 2027-01-31.", show_default="never")
+    ] = None,
+    client_id: Annotated[str, typer.Option("--client-id", help="Client id.", show_default="a random id")] = "",
     file: File = None,
     as_json: AsJson = False,
 ) -> None:
-    """Create a key and print its secret, this once. The file is made when it is missing."""
+    """Create a key and print its secret, this once. Creates the keys file if it does not exist."""
     from auditlane.access.keys import KeysFile
     from auditlane.access.permissions import Permission, parse_permissions
 
@@ -68,7 +82,7 @@ def create(
     _record(Action.key_created, issued.client, **given, expires=expires)
 
 
-@app.command(name="list")
+@app.command(name="list", epilog=examples("keys list --json"))
 def list_(file: File = None, as_json: AsJson = False) -> None:
     """List the keys, without secrets."""
     from auditlane.access.keys import KeysFile
@@ -78,7 +92,7 @@ def list_(file: File = None, as_json: AsJson = False) -> None:
     if as_json:
         print(json.dumps([_facts(client, now) for client in clients]))
         return
-    headings = "name", "roles", "also", "tenant", "state", "expires"
+    headings = "name", "roles", "extra permissions", "tenant", "state", "expires"
     table = Table(Column("client id", no_wrap=True), *headings, box=SIMPLE)
     for client in clients:
         ends = f"{client.expires:%Y-%m-%d %H:%M}" if client.expires else "never"
@@ -87,14 +101,14 @@ def list_(file: File = None, as_json: AsJson = False) -> None:
     Console().print(table)
 
 
-@app.command()
+@app.command(epilog=examples("keys rotate CLIENT_ID --overlap 7d"))
 def rotate(
-    client_id: str,
-    overlap: Annotated[str, typer.Option(help="How long the earlier secret goes on working.")] = "24h",
+    client_id: ClientId,
+    overlap: Annotated[str, typer.Option(help="How long the previous secret remains valid.")] = "24h",
     file: File = None,
     as_json: AsJson = False,
 ) -> None:
-    """Give a key a new secret and print it, this once. The earlier one works for a while longer."""
+    """Give a key a new secret and print it, this once. The previous secret remains valid for a time."""
     from auditlane.access.keys import KeysFile
 
     now = datetime.now(UTC)
@@ -104,27 +118,29 @@ def rotate(
     _record(Action.key_rotated, issued.client, overlap=overlap)
 
 
-@app.command()
-def revoke(client_id: str, file: File = None, as_json: AsJson = False) -> None:
-    """End a key at once, with every token and link that it was given or that it minted."""
+@app.command(epilog=examples("keys revoke CLIENT_ID"))
+def revoke(client_id: ClientId, file: File = None, as_json: AsJson = False) -> None:
+    """Revoke a key immediately, with every token and link issued to it or minted by it."""
     from auditlane.access.keys import KeysFile
 
     now = datetime.now(UTC)
     client = KeysFile(_path(file)).revoke(client_id, now=now)
-    print(json.dumps(_facts(client, now)) if as_json else f"{client_id} is revoked.")
+    print(json.dumps(_facts(client, now)) if as_json else f"{client_id} was revoked.")
     _record(Action.key_revoked, client)
 
 
-@app.command(name="rotate-signing")
+@app.command(name="rotate-signing", epilog=examples("keys rotate-signing", "keys rotate-signing --at-once"))
 def rotate_signing(
-    overlap: Annotated[str, typer.Option(help="How long tokens of the earlier keys go on working.")] = "31d",
+    overlap: Annotated[str, typer.Option(help="How long tokens signed with previous keys remain valid.")] = "31d",
     at_once: Annotated[
-        bool, typer.Option("--at-once", help="After a leak: earlier keys and their tokens end now.")
+        bool, typer.Option("--at-once", help="After a leak: invalidate previous keys and their tokens immediately.")
     ] = False,
-    file: Annotated[Path | None, typer.Option(help="The signing keys. [AUDITLANE_SIGNING_KEYS_FILE]")] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="Signing keys file.", show_default="AUDITLANE_SIGNING_KEYS_FILE")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Add a key that signs tokens, links and cursors from five minutes on, when every replica has it."""
+    """Add a key that signs tokens, links and cursors. It is used after five minutes, when every replica has read it."""
     from auditlane.access.rotation import SPREAD
     from auditlane.access.signing import SigningKeys
 
@@ -138,19 +154,22 @@ def rotate_signing(
     )
 
 
-@app.command(name="rotate-provenance")
+@app.command(name="rotate-provenance", epilog=examples("keys rotate-provenance", "keys rotate-provenance --at-once"))
 def rotate_provenance(
     overlap: Annotated[
-        str | None, typer.Option(help="End the earlier keys so long after; else they verify for ever.")
+        str | None, typer.Option(help="How long previous keys keep verifying messages.", show_default="forever")
     ] = None,
-    at_once: Annotated[bool, typer.Option("--at-once", help="After a leak: earlier keys verify no more.")] = False,
-    file: Annotated[Path | None, typer.Option(help="The provenance keys. [AUDITLANE_PROVENANCE_KEYS_FILE]")] = None,
+    at_once: Annotated[
+        bool, typer.Option("--at-once", help="After a leak: stop verifying with previous keys immediately.")
+    ] = False,
+    file: Annotated[
+        Path | None, typer.Option(help="Provenance keys file.", show_default="AUDITLANE_PROVENANCE_KEYS_FILE")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Add a key that signs provenance from five minutes on, when every `serve` and worker has it.
+    """Add a key that signs provenance. It is used after five minutes, when every `serve` and worker has read it.
 
-    Messages that an ended key signed, and that are stored only then, are stored as coming from anybody who may write
-    to the topic.
+    A message that is stored after its key has expired counts as unsigned: Kafka's access control alone vouches for it.
     """
     from auditlane.access.provenance_keys import ProvenanceKeys, path_of
     from auditlane.access.rotation import SPREAD
@@ -162,32 +181,32 @@ def rotate_provenance(
     key = ProvenanceKeys(path).rotate(now=datetime.now(UTC), overlap=keep, spread=wait)
     facts = {"kid": key.kid, "signs_from": key.signs_from.isoformat()}
     print(json.dumps(facts) if as_json else f"{key.kid} signs from {key.signs_from:%Y-%m-%d %H:%M:%S} UTC.")
-    kept = "0" if at_once else overlap or "for ever"
+    kept = "0" if at_once else overlap or "forever"
     record(Action.provenance_keys_rotated, resource="provenance_key", resource_id=key.kid, overlap=kept)
 
 
 def _record(action: Action, client: Client, **facts: str | None) -> None:
-    """An event of the client's tenant, or of our own for a client of every tenant."""
+    """Record an audit event of the client's tenant, or of auditlane's own for a client of every tenant."""
     record(action, tenant=client.tenant, resource="key", resource_id=client.client_id, name=client.name, **facts)
 
 
 def parse_span(text: str) -> timedelta:
-    """`90d`, `12h` or `15m`. Raises InvalidInput."""
+    """Parse a duration such as 90d, 12h or 15m. Raises InvalidInput."""
     found = re.fullmatch(r"(\d{1,6})([mhd])", text.strip())
     if not found:
-        raise InvalidInput(f"{text!r} is not a span of time.", fix="Write 15m, 12h or 90d.")
+        raise InvalidInput(f"{text!r} is not a duration.", fix="Write a duration such as 15m, 12h or 90d.")
     return timedelta(seconds=int(found[1]) * _UNITS[found[2]])
 
 
 def parse_end(text: str, now: datetime) -> datetime:
-    """A span from now, or a date (its beginning) or time in UTC. Raises InvalidInput, also for what is past."""
+    """Parse a duration from `now`, or a date or time in UTC. Raises InvalidInput, also for a time in the past."""
     try:
         end = datetime.fromisoformat(text)
     except ValueError:
         end = now + parse_span(text)
     end = end if end.tzinfo else end.replace(tzinfo=UTC)
     if end <= now:
-        raise InvalidInput(f"{text} is past.", field="expires", fix="Name a time to come: 90d, or a date.")
+        raise InvalidInput(f"{text} is in the past.", field="expires", fix="Choose a time in the future.")
     return end
 
 
@@ -197,7 +216,7 @@ def _path(file: Path | None) -> Path:
 
 def _missing(setting: str) -> Path:
     raise ConfigError(
-        f"{variable(setting)} is not set.", field=variable(setting), fix="Set it to the file's path, or give --file."
+        f"{variable(setting)} is not set.", field=variable(setting), fix="Set it to the file's path, or pass --file."
     )
 
 
@@ -216,9 +235,9 @@ def _facts(client: Client, now: datetime) -> dict[str, Any]:
 
 
 def _print_issued(issued: Issued, now: datetime, *, as_json: bool) -> None:
-    """At once, since the secret is kept nowhere. Raises ConfigError or BrokenPipeError when it cannot be read."""
+    """Print a key and its secret, which is stored nowhere. Raises ConfigError or BrokenPipeError if that fails."""
     if as_json:
         print(json.dumps(_facts(issued.client, now) | {"secret": issued.secret}), flush=True)
         return
     print(f"client id  {issued.client.client_id}\nsecret     {issued.secret}")
-    print("The secret is not kept and cannot be shown again.", flush=True)
+    print("The secret is not stored and cannot be shown again.", flush=True)

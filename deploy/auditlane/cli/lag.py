@@ -1,4 +1,4 @@
-"""`auditlane lag`: how far the workers are behind, by partition, once or as a live table."""
+"""`auditlane lag`: consumer lag per partition, once or as a live table."""
 
 from __future__ import annotations
 
@@ -14,34 +14,38 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
+from auditlane.cli.help_text import examples
 from auditlane.operations.lag import GroupLag, PartitionLag, document, total
 from auditlane.runtime.settings import load
 
 app = typer.Typer(add_completion=False)
-_BEHIND = 1
+_OVER_LIMIT = 1
 _WIDTH_WHEN_PIPED = 200
 
 
-@app.command()
+@app.command(epilog=examples("lag --watch", "lag --group auditlane-worker --max-lag 100000 --max-age 300"))
 def command(
     group: Annotated[
-        str | None,
-        typer.Option("--group", help="The consumer group; else AUDITLANE_CONSUMER_GROUP.", show_default=False),
+        str | None, typer.Option("--group", help="Consumer group.", show_default="AUDITLANE_CONSUMER_GROUP")
     ] = None,
-    watch: Annotated[bool, typer.Option("--watch", help="Keep the table up to date until Ctrl-C.")] = False,
-    every: Annotated[float, typer.Option("--every", min=0.2, help="Seconds between two looks with --watch.")] = 2.0,
+    watch: Annotated[bool, typer.Option("--watch", help="Refresh the table until Ctrl-C.")] = False,
+    every: Annotated[float, typer.Option("--every", min=0.2, help="Refresh interval of --watch, in seconds.")] = 2.0,
     max_lag: Annotated[
-        int | None, typer.Option("--max-lag", min=0, help="End with exit code 1 when more records are behind in all.")
+        int | None,
+        typer.Option("--max-lag", min=0, help="Exit with code 1 when the total lag exceeds this many messages."),
     ] = None,
     max_age: Annotated[
-        float | None, typer.Option("--max-age", min=0, help="… or when the oldest is older than so many seconds.")
+        float | None,
+        typer.Option(
+            "--max-age", min=0, help="Exit with code 1 when the oldest message is older than this, in seconds."
+        ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON; with --watch, one line a look.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON; with --watch, one line per refresh.")] = False,
 ) -> None:
-    """Say how far the workers are behind, by partition.
+    """Show consumer lag per partition.
 
-    Exit code 0 when the brokers answered and no limit is passed, 1 past --max-lag or --max-age, 3 when there is no such
-    group, 6 when Kafka does not answer. Ctrl-C ends --watch with 0.
+    Exit code 0 when the brokers answered and no limit is exceeded, 1 above --max-lag or --max-age, 3 when the group
+    does not exist, 6 when Kafka is unreachable. Ctrl-C ends --watch with exit code 0.
     """
     settings = load(consumer_group=group)
     with closing(GroupLag(settings)) as group_lag:
@@ -56,7 +60,7 @@ def command(
         _console().print(table(settings.consumer_group, rows))
     found = total(rows)
     if (max_lag is not None and found.lag > max_lag) or (max_age is not None and found.age_s > max_age):
-        raise typer.Exit(_BEHIND)
+        raise typer.Exit(_OVER_LIMIT)
 
 
 def _watch(group_lag: GroupLag, rows: list[PartitionLag], group: str, every: float, as_json: bool) -> None:
@@ -73,12 +77,12 @@ def _watch(group_lag: GroupLag, rows: list[PartitionLag], group: str, every: flo
 
 
 def _console() -> Console:
-    """As wide as the terminal; wide enough for every line where nobody's terminal is."""
+    """Return a console of the terminal's width, or of 200 columns when output is piped."""
     return Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH_WHEN_PIPED)
 
 
 def table(group: str, rows: list[PartitionLag]) -> Table:
-    """A line a partition, and their sum."""
+    """Return a table with one row per partition and a footer with the totals."""
     found = total(rows)
     lines = Table(title=f"group {group}", title_justify="left", box=None, pad_edge=False, show_footer=True)
     lines.add_column("partition", footer="all")
@@ -91,20 +95,20 @@ def table(group: str, rows: list[PartitionLag]) -> Table:
         failing = ""
         if row.failing_s is not None:
             failing = f"  [red]failing for {age(row.failing_s)}: {escape(row.error)}[/]"
-        lost = f"  [red]{row.lost:,} deleted before they were read[/]" if row.lost else ""
+        lost = f"  [red]{row.lost:,} deleted before being read[/]" if row.lost else ""
         lines.add_row(
             str(row.partition).replace("[", r"\["),
             "—" if row.committed is None else f"{row.committed:,}",
             f"{row.end:,}",
             f"{row.lag:,}" if not row.lag else f"[yellow]{row.lag:,}[/]",
             "" if row.age_s is None else age(row.age_s),
-            (row.member.rpartition("/")[2] or ("[red]nobody[/]" if row.lag else "nobody")) + lost + failing,
+            (row.member.rpartition("/")[2] or ("[red]none[/]" if row.lag else "none")) + lost + failing,
         )
     return lines
 
 
 def age(seconds: float) -> str:
-    """Short, with one unit: 0.4 s, 12 s, 5 min, 3.2 h, 2.1 d."""
+    """Format a duration in one unit: 0.4 s, 12 s, 5 min, 3.2 h, 2.1 d."""
     for size, unit, digits in ((86_400, "d", 1), (3_600, "h", 1), (60, "min", 0)):
         if seconds >= size:
             return f"{seconds / size:.{digits}f} {unit}"

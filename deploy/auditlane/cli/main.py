@@ -1,4 +1,4 @@
-"""The console script: says which extra is missing, turns our errors into a message and an exit code."""
+"""The console script: names a missing extra and turns auditlane's errors into a message and an exit code."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from auditlane.runtime import signals
 from auditlane.runtime.errors import AuditlaneError, MissingExtra, exit_code
 from auditlane.runtime.files import private
 
-# What these say while they try is no output of a command, whose error says it at the end; a configured log has it.
+# Their warnings about retries are not part of a command's output: the final error reports the cause.
 _CLIENTS = ("auditlane.sdk", "librdkafka")
 
 
 def run() -> None:
-    """Entry point of the `auditlane` command. Exit codes: `runtime.errors`; 2 on wrong usage, 130 on Ctrl-C."""
+    """Run the `auditlane` command. Exit codes: `runtime.errors`; 2 on wrong usage, 130 on Ctrl-C."""
     private()
     signals.ordinary()
     pipes.raise_on_output_errors()
@@ -40,7 +40,8 @@ def run() -> None:
 
 
 def missing_extra(error: ModuleNotFoundError, arguments: list[str]) -> AuditlaneError:
-    """What to say when a module that an extra brings is not installed; our own missing module stays a bug."""
+    """Return the error for a module of an extra that is not installed. Raises `error` again for a module of auditlane,
+    whose absence is a bug."""
     if (error.name or "").startswith("auditlane"):
         raise error
     subcommand = next((found for word in arguments if (found := find(word))), None)
@@ -50,7 +51,7 @@ def missing_extra(error: ModuleNotFoundError, arguments: list[str]) -> Auditlane
 
 
 def _print_error(error: AuditlaneError) -> None:
-    with suppress(OSError):  # where standard error cannot be written the exit code still says it
+    with suppress(OSError):  # the exit code reports the failure even when stderr cannot be written
         print(f"error {error.code}: {error.message}", file=sys.stderr)
         if error.fix:
             print(f"  {error.fix}", file=sys.stderr)

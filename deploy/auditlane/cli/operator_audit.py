@@ -1,4 +1,4 @@
-"""What an operator does from the command line, as events of our own, where Kafka is in the settings."""
+"""Records operators' commands as auditlane's own audit events, if the settings name a Kafka."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _WAIT_S: Final = 5.0
 
 
 def record(action: str, **facts: str | None) -> None:
-    """Emit the record's events and wait for Kafka a little. `tenant`, `resource`, `resource_id` and `outcome` are the
-    record's, the rest its metadata.
+    """Emit an audit event and wait up to five seconds for Kafka. `tenant`, `resource`, `resource_id` and `outcome` are
+    fields of the event; the other facts become its metadata.
 
-    What Kafka does not take is left to the service, in the file that it sends. That, and what goes wrong, is said on
-    stderr: the command has done its work already.
+    An event that Kafka did not acknowledge is spooled for the service to send. Failures are only printed to stderr,
+    because the command itself has succeeded by then.
     """
     try:
         settings = load()
@@ -47,26 +47,26 @@ def record(action: str, **facts: str | None) -> None:
             _spool(settings, left, problem)
     except AuditlaneError as error:
         _warn(error)
-    except ModuleNotFoundError as error:  # an installation that only has the keys' commands
-        _warn(ConfigError(f"{error.name} is not installed.", fix="pip install 'auditlane[serve]'"))
+    except ModuleNotFoundError as error:  # an installation without the `serve` extra
+        _warn(ConfigError(f"{error.name} is not installed.", fix="Install it: pip install 'auditlane[serve]'"))
 
 
 def _spool(settings: Settings, events: list[AuditEvent], problem: str) -> None:
-    """In the file for the service."""
+    """Append the events to the spool of `auditlane serve`. Raises ConfigError if not all could be written."""
     from auditlane.server.audit.sink import record_of, spool_folder, spool_of
 
     try:
-        kept = spool_of(settings).append([record_of(one) for one in events])
+        kept = spool_of(settings).append([record_of(event) for event in events])
     except OSError as error:
         kept, problem = 0, f"{problem} {spool_folder(settings)} cannot be written: {error.strerror or error}."
     if kept < len(events):
         raise ConfigError(problem or "Kafka did not acknowledge it in time.")
-    where = f"It waits in {spool_folder(settings)} for `auditlane serve`, which sends it."
+    where = f"It is spooled in {spool_folder(settings)}; `auditlane serve` will send it."
     _warn(ConfigError(problem or "Kafka did not acknowledge it in time.", fix=where), " yet")
 
 
 def operator_name() -> str:
-    """Who runs the command, by the name that the system has for them."""
+    """Return the system's name of the user who runs the command, or "operator"."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):  # a container's user without a name
@@ -74,4 +74,4 @@ def operator_name() -> str:
 
 
 def _warn(error: AuditlaneError, yet: str = "") -> None:
-    print(f"This is not in the audit trail{yet}: {error}", file=sys.stderr)
+    print(f"This change is not in the audit log{yet}: {error}", file=sys.stderr)

@@ -1,5 +1,4 @@
-"""Handles output that cannot be written: its reader has closed the pipe (`auditlane events … | head`), or the disk is
-full."""
+"""Handles failed writes to standard output: a closed pipe (`auditlane events … | head`) or a full disk."""
 
 from __future__ import annotations
 
@@ -16,7 +15,7 @@ SIGPIPE_EXIT_CODE = 128 + 13  # as the shell reports a process that SIGPIPE ende
 
 @contextmanager
 def ignore_broken_pipe() -> Iterator[None]:
-    """End the process without a traceback when standard output is closed; its rest goes nowhere."""
+    """End the process without a traceback when standard output is closed, discarding the rest of the output."""
     try:
         yield
         sys.stdout.flush()
@@ -26,9 +25,9 @@ def ignore_broken_pipe() -> Iterator[None]:
 
 
 def raise_on_output_errors() -> None:
-    """From now on a write to standard output that fails is a ConfigError, or a BrokenPipeError when nobody reads.
+    """Make failed writes to standard output raise ConfigError, or BrokenPipeError when the pipe is closed.
 
-    Where standard output is not the process's own, as in tests, it stays as it is.
+    Does nothing if standard output was replaced, as in tests.
     """
     own = sys.__stdout__
     if own is not None and sys.stdout is own:
@@ -36,7 +35,7 @@ def raise_on_output_errors() -> None:
 
 
 def flush() -> None:
-    """Write what is still held of standard output. Raises as `raise_on_output_errors` says; leaves nothing behind."""
+    """Flush standard output. On failure, discards its buffer and raises as described in `raise_on_output_errors`."""
     if sys.stdout is None:
         return
     try:
@@ -47,19 +46,19 @@ def flush() -> None:
 
 
 def require_stdout() -> None:
-    """Raises ConfigError when there is no standard output: what must be read is not done then."""
+    """Raise ConfigError if standard output is closed. Call it before work whose output must not be lost."""
     if sys.stdout is None:
         raise ConfigError("Standard output is closed.", fix="Send it to a terminal, a file or another program.")
 
 
 def discard() -> None:
-    """Let what standard output holds go nowhere: the interpreter flushes once more at its end."""
+    """Redirect standard output to /dev/null, since the interpreter flushes once more at exit."""
     if sys.stdout is not None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class _Output(io.FileIO):
-    """Writes to a descriptor that stays open."""
+    """Raises ConfigError when a write to the descriptor fails."""
 
     def write(self, data: object) -> int | None:  # type: ignore[override]
         try:
@@ -69,7 +68,7 @@ class _Output(io.FileIO):
         except OSError as error:
             raise ConfigError(
                 f"Standard output cannot be written: {error.strerror or error}.",
-                fix="Free some space, or send it elsewhere.",
+                fix="Free disk space, or send the output elsewhere.",
             ) from error
 
 

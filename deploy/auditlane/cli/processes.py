@@ -1,4 +1,4 @@
-"""Several processes of one command: started together, restarted with back-off, stopped together, none left behind."""
+"""Runs several processes of one command: starts and stops them together, restarts them with backoff."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from auditlane.runtime.process_loop import ProcessLoop
 from auditlane.runtime.process_plan import Plan, Policy, ServiceSpec
 
 POLICY: Final = Policy(backoff_initial_s=0.5, backoff_max_s=30.0, stable_after_s=60.0)
-GRACE_S: Final = 5.0  # past the processes' own bound before they are killed
-# Exit codes that another start would repeat: what is configured is wrong.
+GRACE_S: Final = 5.0  # beyond the processes' own shutdown timeout, before they are killed
+# Exit codes that another start would repeat, because the configuration is wrong.
 PERMANENT_FAILURES: Final = frozenset({exit_code(ConfigError), exit_code(PortInUse)})
 
 
 def is_permanent_failure(code: int, *, was_ready: bool) -> bool:
-    """Whether a process that ended so would end so again. One that was ever ready can work as it is configured."""
+    """Return whether a restart would fail the same way. A process that was ever ready has a working configuration."""
     return code in PERMANENT_FAILURES and not was_ready
 
 
 def cpu_count() -> int:
-    """The cores that this process may use."""
+    """Return the number of CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class ProcessGroup(ProcessLoop):
     """Runs `command` `count` times, the i-th with `env(i)`. Use from the main thread.
 
-    A child prints one JSON line with its `url` and `pid` when it is ready; `on_ready` gets all of them, once.
+    A child prints one JSON line with its `url` and `pid` when it is ready; `on_ready` receives all lines, once.
     """
 
     def __init__(
@@ -59,13 +59,13 @@ class ProcessGroup(ProcessLoop):
         self._env = env
         self._on_ready = on_ready
         self._pass_fds = tuple(pass_fds)
-        self._ready: dict[str, dict[str, Any]] = {}  # the last ready line of each; none: it never was ready
+        self._ready: dict[str, dict[str, Any]] = {}  # the last ready line of each process that was ever ready
         self._announced = False
         self._log = get("worker")
         self._code = 0
 
     def run(self) -> int:
-        """Run until a signal asks to stop, or a process says that it can never work; return the exit code."""
+        """Run until a stop signal or a permanent failure of a process. Returns the exit code."""
         self._loop()
         return self._code
 
@@ -80,13 +80,13 @@ class ProcessGroup(ProcessLoop):
         self._started(name, child)
 
     def _read_output(self, name: str, child: subprocess.Popen[bytes]) -> None:
-        """The first line says that it is ready; the end of its output, that it is about to end."""
+        """Read the ready line, then drain the output until the process closes it."""
         assert child.stdout is not None
         with child.stdout:
             line = child.stdout.readline()
             if line:
                 self._post(partial(self._became_ready, name, json.loads(line) | {"pid": child.pid}))
-            for _ in child.stdout:  # nothing else is printed; if something were, it must not block
+            for _ in child.stdout:  # drained so that unexpected output cannot block the process
                 pass
 
     def _became_ready(self, name: str, ready_line: dict[str, Any]) -> None:
@@ -100,7 +100,7 @@ class ProcessGroup(ProcessLoop):
         stopping, now = self._plan.stopping, time.monotonic()
         self._plan.exited(name, code, now)
         if stopping:
-            if code != -signal.SIGTERM:  # one that had only just begun holds nothing, and dies of it
+            if code != -signal.SIGTERM:  # a process that has not installed its handler yet has nothing to store
                 self._code = self._code or (1 if code < 0 else code)
         elif is_permanent_failure(code, was_ready=name in self._ready):
             self._code = code
@@ -111,5 +111,5 @@ class ProcessGroup(ProcessLoop):
 
 
 def command_line(*arguments: str) -> list[str]:
-    """This same `auditlane`, with these arguments."""
+    """Return the command line that runs this `auditlane` with these arguments."""
     return [sys.executable, "-m", "auditlane.cli", *arguments]

@@ -1,4 +1,4 @@
-"""The provenance keys for a command that judges messages as the worker does."""
+"""Provenance keys for commands that validate messages as the worker does."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from auditlane.runtime.settings import Settings
 
 
 def secrets(settings: Settings) -> Secrets:
-    """The keys; that there are none is said on stderr, which leaves the command's own output alone."""
+    """Load the provenance keys. Missing keys are reported on stderr, so that the command's output stays clean."""
     return Secrets(settings, on_missing=lambda problem, means: print(f"{problem} Therefore {means}.", file=sys.stderr))

@@ -1,4 +1,4 @@
-"""`auditlane replay`: read a topic again, into the live table, another table or another topic."""
+"""`auditlane replay`: replay a topic into the live table, another table or another topic."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from auditlane.cli import range_options as options
+from auditlane.cli.help_text import examples
 from auditlane.cli.plural import number_of
 from auditlane.cli.progress import progress_on_stderr
 from auditlane.cli.provenance import secrets
@@ -38,32 +39,42 @@ app = typer.Typer(add_completion=False)
 INTERRUPTED = 130
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "replay audit.events --dry-run",
+        "replay audit.events --partition 0 --from-offset 1000 --to-offset 1999",
+        "replay audit.events --since 2030-01-31 --into-table events_copy",
+    )
+)
 def command(
-    topic: Annotated[str, typer.Argument(help="The topic to read again.")],
+    topic: Annotated[str, typer.Argument(help="Topic to replay.")],
     partition: Annotated[list[int] | None, typer.Option(min=0, help="Only this partition. Can be repeated.")] = None,
-    from_offset: Annotated[int | None, typer.Option(min=0, help="From this offset on.")] = None,
-    to_offset: Annotated[int | None, typer.Option(min=0, help="Up to this offset, included.")] = None,
+    from_offset: Annotated[int | None, typer.Option(min=0, help="First offset.")] = None,
+    to_offset: Annotated[int | None, typer.Option(min=0, help="Last offset, inclusive.")] = None,
     since: options.Since = "",
     until: options.Until = "",
     tenant: Annotated[
         list[str] | None, typer.Option("--tenant", "-t", help="Only this tenant. Can be repeated.")
     ] = None,
     into_table: Annotated[
-        str, typer.Option(help="Into this table beside the live one; created like it if it is missing.")
+        str, typer.Option(help="Store into this table of the same database; created like the live table if missing.")
     ] = "",
     into_topic: Annotated[
-        str, typer.Option(help="Into this topic, messages as they are; created like TOPIC if it is missing.")
+        str, typer.Option(help="Copy the messages unchanged to this topic; created like TOPIC if missing.")
     ] = "",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count what would be done, and change nothing.")] = False,
-    restart: Annotated[bool, typer.Option("--restart", help="From the beginning, whatever was interrupted.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Count the messages that would be stored, and change nothing.")
+    ] = False,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Start from the beginning instead of resuming an interrupted replay.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON summary.")] = False,
 ) -> None:
-    """Read a topic again and store what is missing in the live table.
+    """Replay a topic: store the messages that are missing in the live table.
 
-    Stops below what the workers have committed, and never moves their offsets: it may run while they do. Ctrl-C is
-    safe; the same command goes on from there. Exit code 3 when a message is neither stored nor dead-lettered, and no
-    worker would store it now.
+    Stops at the workers' committed offsets and never changes them, so it can run while workers do. Ctrl-C is safe: the
+    same command resumes. Exit code 3 when a message is neither stored nor dead-lettered, and no worker would store it
+    now.
     """
     settings = load()
     selection = options.selection(
@@ -93,7 +104,7 @@ def command(
             target, left_out = TopicTarget(settings, into_topic, dry=dry_run), {}
         else:
             target = _table(settings, stack, into_table, dry=dry_run)
-            left_out = _letters(settings, positions, plan)
+            left_out = _dead_lettered(settings, positions, plan)
         replay = Replay(settings, positions, target, tenants=selection.tenants, left_out=left_out, guarded=guarded)
         before = checkpoint.load() if checkpoint else None
         reached: dict[Span, int] = {}
@@ -112,34 +123,34 @@ def command(
     if refused := sum(done.counts.refused.values()):
         raise ReplayIncomplete(
             f"Neither stored nor dead-lettered, and no worker would store them now: {number_of(refused, 'message')}.",
-            fix="Their schemas or their dead letters were deleted: see docs/operate/replay-and-verify.md.",
+            fix="Their schemas or dead letters were deleted. See docs/operate/replay-and-verify.md.",
         )
 
 
 def _check(settings: Settings, topic: str, into_table: str, into_topic: str) -> None:
     if into_table and into_topic:
-        raise ConfigError("A replay has one target.", field="--into-topic", fix="Drop --into-table or --into-topic.")
+        raise ConfigError("A replay has one target.", field="--into-topic", fix="Omit --into-table or --into-topic.")
     if into_topic in (topic, settings.dead_letter_topic):
         raise ConfigError(f"{into_topic} cannot be the target of this replay.", field="--into-topic")
     if into_topic and re.match(pattern(settings.topic), into_topic):
         raise ConfigError(
-            f"The workers read {into_topic}: they would store every message again, under its new offset.",
+            f"Workers consume {into_topic}: they would store every message again, under its new offset.",
             field="--into-topic",
-            fix=f"Choose a name that does not begin with {settings.topic}. (with the dot).",
+            fix=f"Choose a name that does not start with {settings.topic}. (including the dot).",
         )
     if topic == settings.dead_letter_topic and not into_topic:
-        raise ConfigError(f"{topic} holds what was refused.", field="topic", fix="Use `auditlane dlq replay`.")
+        raise ConfigError(f"{topic} is the dead-letter topic.", field="topic", fix="Use `auditlane dlq replay`.")
 
 
 def _request(settings: Settings, selection: Selection, plan: Plan, topic: str, target: str) -> dict[str, Any]:
-    """What tells this replay from another; a topic that was created again is another."""
+    """Return what identifies this replay; a recreated topic makes a different one."""
     return {
         "kafka": settings.kafka_bootstrap,
         "clickhouse": settings.clickhouse_url,
         "topic": topic,
         "topic_id": [span.topic_id for span in plan.spans[:1]],
         "target": target,
-        "slices": [[one.partition, one.first, one.last] for one in selection.slices],
+        "slices": [[part.partition, part.first, part.last] for part in selection.slices],
         "times": [selection.since_ms, selection.until_ms],
         "tenants": sorted(selection.tenants),
     }
@@ -154,11 +165,11 @@ def _table(settings: Settings, stack: ExitStack, name: str, *, dry: bool) -> Tab
     table = events_table(settings, client, parts_per_second=rate)
     if name:
         table = other(client, table, name, create=not dry)
-    judge = validator(settings, schema_cache(settings, registry), secrets(settings))
-    return TableTarget(client, table, judge, parts_per_second=rate, dry=dry)
+    batch_validator = validator(settings, schema_cache(settings, registry), secrets(settings))
+    return TableTarget(client, table, batch_validator, parts_per_second=rate, dry=dry)
 
 
-def _letters(settings: Settings, positions: KafkaOffsets, plan: Plan) -> Any:
+def _dead_lettered(settings: Settings, positions: KafkaOffsets, plan: Plan) -> Any:
     reader = SpanReader(settings)
     try:
         return dead_lettered(settings, positions, reader, plan.spans)
@@ -168,7 +179,7 @@ def _letters(settings: Settings, positions: KafkaOffsets, plan: Plan) -> Any:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """SIGTERM ends as Ctrl-C does."""
+    """Treat SIGTERM like Ctrl-C."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
@@ -183,30 +194,30 @@ def interruptible() -> Iterator[None]:
 def _interrupted(checkpoint: Checkpoint | None) -> None:
     saved = checkpoint.load() if checkpoint else None
     if saved is None:
-        print("Interrupted; nothing was changed.", file=sys.stderr)
+        print("Interrupted; no changes were made.", file=sys.stderr)
         return
     reached = ", ".join(f"partition {number} at {offset}" for number, offset in sorted(saved.done.items()))
     print(f"Interrupted; stored {saved.counts.stored} so far{': ' * bool(reached)}{reached}.", file=sys.stderr)
-    print("Run the same command again to go on, or with --restart to begin anew.", file=sys.stderr)
+    print("Run the same command again to resume, or with --restart to start over.", file=sys.stderr)
 
 
 def _report(plan: Plan, counts: Counts, target: str, *, dry: bool, resumed: bool, as_json: bool) -> None:
     if as_json:
         ranges = [
-            {"topic": one.partition.topic, "partition": one.partition.number, "first": one.first, "end": one.end}
-            for one in plan.spans
+            {"topic": span.partition.topic, "partition": span.partition.number, "first": span.first, "end": span.end}
+            for span in plan.spans
         ]
         summary = {"target": target, "dry_run": dry, "resumed": resumed, **asdict(counts), "ranges": ranges}
         print(json.dumps(summary | {"notes": list(plan.notes)}))
         return
-    print(f"{counts.read:,} messages read{' in all, after an interruption' * resumed}; into {target}:")
+    print(f"{counts.read:,} messages read{' in total, including before the interruption' * resumed}; into {target}:")
     rows = [
         ("would be stored" if dry else "stored", counts.stored),
-        ("already there", counts.already),
-        ("left out: dead-lettered", counts.dead_lettered),
-        ("left out: other tenants", counts.other_tenants),
+        ("already stored", counts.already),
+        ("skipped: dead-lettered", counts.dead_lettered),
+        ("skipped: other tenants", counts.other_tenants),
         ("left for the workers to dead-letter", counts.left_to_workers),
-        *((f"refused, no dead letter: {code}", count) for code, count in sorted(counts.refused.items())),
+        *((f"rejected, no dead letter: {code}", count) for code, count in sorted(counts.refused.items())),
     ]
     for label, count in rows:
         if count or label in ("stored", "would be stored"):

@@ -1,4 +1,4 @@
-"""`auditlane serve`: the HTTP service."""
+"""`auditlane serve`: run the HTTP service, in one process or several."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from auditlane.cli.help_text import examples
 from auditlane.cli.processes import cpu_count
 from auditlane.runtime import log, validators
 from auditlane.runtime.settings import Settings, load
@@ -17,31 +18,39 @@ app = typer.Typer(add_completion=False)
 BACKLOG: Final = 2_048  # connections that wait for a process to take them
 
 
-@app.command()
+@app.command(epilog=examples("serve", "serve --host 0.0.0.0 --port 8480 --processes 4", "serve --roles ingest"))
 def command(
-    host: Annotated[str | None, typer.Option(help="Address to listen on. [AUDITLANE_SERVE_HOST]")] = None,
-    port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one. [AUDITLANE_SERVE_PORT]")] = None,
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on.", show_default="AUDITLANE_SERVE_HOST, else 127.0.0.1")
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(help="Port to listen on; 0 chooses a free port.", show_default="AUDITLANE_SERVE_PORT, else 8480"),
+    ] = None,
     roles: Annotated[
-        str, typer.Option(help="What to serve, separated by commas: ingest takes events, query shows them.")
+        str,
+        typer.Option(help="Comma-separated roles: `ingest` accepts events, `query` serves the viewer and the API."),
     ] = "ingest,query",
     processes: Annotated[
-        int, typer.Option("--processes", "-n", min=0, help="How many processes share the port; 0 means one a core.")
+        int,
+        typer.Option("--processes", "-n", min=0, help="Number of processes on the port; 0 starts one per CPU core."),
     ] = 1,
     listener: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
-    """Answer over HTTP: take events, show the log's pages and JSON API.
+    """Serve the gateway, the query API and the viewer over HTTP.
 
-    Prints one line of JSON when it is ready. SIGTERM lets current requests finish within AUDITLANE_SHUTDOWN_TIMEOUT_S.
+    Prints one line of JSON to standard output when ready. On SIGTERM, current requests may finish within
+    AUDITLANE_SHUTDOWN_TIMEOUT_S.
 
-    With several processes, one that ends is started again, and the line is printed once all are ready. Limits and
-    `/metrics` are of each process by itself; a link works once in all of them.
+    With several processes, a process that exits is restarted, and the line is printed when all are ready. Limits and
+    `/metrics` apply to each process; one-time links work once across all processes.
     """
     from auditlane.server.app import create_app
     from auditlane.server.run import inherited, listen, run, url_of
 
     settings = load(serve_host=host, serve_port=port)
     log.configure(settings.log_level, json=settings.log_json)
-    service = create_app(settings, validators.listed(roles))  # with several processes too: errors show at once
+    service = create_app(settings, validators.listed(roles))  # with several processes too: reports errors here, once
     bound = listen(settings.serve_host, settings.serve_port) if listener is None else inherited(listener)
     count = processes or cpu_count()
     if count > 1:

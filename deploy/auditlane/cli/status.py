@@ -1,9 +1,8 @@
-"""`auditlane status`: how the stack in a data directory is doing. Exit code 6 when it is not ready."""
+"""`auditlane status`: the state of the stack in a data directory. Exit code 6 when it is not ready."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from auditlane.cli.help_text import DataDirectory, examples
 from auditlane.local.status import report
 from auditlane.runtime import settings as settings_
 from auditlane.runtime.errors import Unavailable, exit_code
@@ -18,12 +18,15 @@ from auditlane.runtime.errors import Unavailable, exit_code
 app = typer.Typer(add_completion=False)
 
 
-@app.command()
+@app.command(epilog=examples("status", "status --data /srv/auditlane --json"))
 def command(
-    data: Annotated[Path | None, typer.Option("--data", help="The stack's data directory.", show_default=False)] = None,
+    data: DataDirectory = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say how the stack in a data directory is doing, asking every part."""
+    """Show the state of the stack in a data directory, after probing every part.
+
+    Exit code 0 when every part is ready, 6 otherwise.
+    """
     found = report(settings_.load(data_dir=data))
     if as_json:
         print(json.dumps(found))
@@ -41,6 +44,6 @@ def command(
             for sentence in row.get("remarks", []):
                 out.print(f"\n[yellow]{row['name']}:[/] {escape(sentence)}")
         if found["pid"] is None:
-            out.print(f"\nNo stack runs in {found['data']}. Start it: auditlane up --data {found['data']}")
+            out.print(f"\nNo stack is running in {found['data']}. Start it: auditlane up --data {found['data']}")
     if not found["ready"]:
         raise typer.Exit(exit_code(Unavailable))

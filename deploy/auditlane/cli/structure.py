@@ -1,4 +1,4 @@
-"""`auditlane structure`: the data structure from the operator's machine, by the store and the registry directly."""
+"""`auditlane structure`: manage data structures directly in ClickHouse and the registry, without the service."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
+from auditlane.cli.help_text import examples
 from auditlane.cli.operator_audit import operator_name, record
 from auditlane.contract.tenants import check_tenant
 from auditlane.runtime.errors import InvalidInput
@@ -22,37 +23,48 @@ if TYPE_CHECKING:
     from auditlane.query.structure.views import ScopeState
 
 app = typer.Typer(
-    add_completion=False, no_args_is_help=True, help="Show and change the fields that events carry and readers see."
+    add_completion=False,
+    no_args_is_help=True,
+    help="Show and change the fields of events and how readers see them.",
+    epilog=examples("structure show --tenant acme", "structure add-field region --tenant acme"),
 )
 
-Tenant = Annotated[str | None, typer.Option(help="One tenant's; else the environment's, every tenant's.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, as the API answers.")]
+Tenant = Annotated[
+    str | None, typer.Option(help="Tenant to show or change.", show_default="the environment: every tenant")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON in the API's format.")]
 _TICKS = ("show_in_table", "show_in_more_info", "downloadable", "filterable", "sortable")
-_TYPES = "AlphaNumeric, Number, Integer, Boolean, Timestamp, Email, IpAddress, Json or Enum."
+_TYPES = "Type: AlphaNumeric, Number, Integer, Boolean, Timestamp, Email, IpAddress, Json or Enum."
 _SWITCH = {"on": True, "off": False, "inherit": None}
 
 
-@app.command()
+@app.command(epilog=examples("structure show --tenant acme"))
 def show(tenant: Tenant = None, as_json: AsJson = False) -> None:
-    """Show the fields in their order, and whether audit logs are on."""
+    """Show the fields in order, and whether audit logs are enabled."""
     _print(_service().state(_tenant(tenant)), as_json=as_json)
 
 
-@app.command(name="set")
+@app.command(
+    name="set",
+    epilog=examples(
+        "structure set ip --display-name 'IP address' --no-in-table --tenant acme",
+        "structure set --logs off --tenant acme",
+    ),
+)
 def set_(
-    field: Annotated[str | None, typer.Argument(help="The field to show otherwise.")] = None,
+    field: Annotated[str | None, typer.Argument(help="Field to change; omit it to change only --logs.")] = None,
     tenant: Tenant = None,
-    display_name: Annotated[str | None, typer.Option(help="Its heading.")] = None,
-    in_table: Annotated[bool | None, typer.Option(help="A column of the table.")] = None,
-    in_details: Annotated[bool | None, typer.Option(help="Listed in an event's details.")] = None,
-    downloadable: Annotated[bool | None, typer.Option(help="A column of exports.")] = None,
-    filterable: Annotated[bool | None, typer.Option(help="May be filtered by.")] = None,
-    sortable: Annotated[bool | None, typer.Option(help="May be sorted by.")] = None,
-    order: Annotated[int | None, typer.Option(help="Columns are in ascending order.")] = None,
-    logs: Annotated[str | None, typer.Option(help="Switch audit logs: on, off or inherit.")] = None,
+    display_name: Annotated[str | None, typer.Option(help="Heading of the field.")] = None,
+    in_table: Annotated[bool | None, typer.Option(help="Show the field as a column of the table.")] = None,
+    in_details: Annotated[bool | None, typer.Option(help="Show the field in an event's details.")] = None,
+    downloadable: Annotated[bool | None, typer.Option(help="Include the field in exports.")] = None,
+    filterable: Annotated[bool | None, typer.Option(help="Allow filtering by the field.")] = None,
+    sortable: Annotated[bool | None, typer.Option(help="Allow sorting by the field.")] = None,
+    order: Annotated[int | None, typer.Option(help="Position of the field; columns are in ascending order.")] = None,
+    logs: Annotated[str | None, typer.Option(help="Enable or disable audit logs: on, off or inherit.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change how a field is shown, or switch audit logs on and off."""
+    """Change how a field is displayed, or enable or disable audit logs."""
     options = {
         "display_name": display_name,
         "show_in_table": in_table,
@@ -64,16 +76,20 @@ def set_(
     }
     stated = {name: value for name, value in options.items() if value is not None}
     if logs is not None and logs not in _SWITCH:
-        raise InvalidInput("--logs is on, off or inherit.", field="logs")
+        raise InvalidInput(f"--logs {logs!r} is not valid.", field="logs", fix="Use one of: on, off, inherit.")
     if bool(field) != bool(stated) or not (field or logs):
-        raise InvalidInput("Say a field and what to change of it, or --logs.", field="field")
+        raise InvalidInput(
+            "A field needs at least one change, and a change needs a field.",
+            field="field",
+            fix="Name a field and pass the options to change, or pass --logs.",
+        )
     service, tenant_id = _service(), _tenant(tenant)
     seen = service.state(tenant_id)
     fields = None
     if field:
-        # Those that are left out would be inherited again.
+        # `replace` resets the fields that are omitted to their inherited state.
         others: list[tuple[str, dict[str, Any]]] = [
-            (one.name, {}) for one in seen.fields.values() if not one.hidden and one.name != field
+            (other.name, {}) for other in seen.fields.values() if not other.hidden and other.name != field
         ]
         fields = [*others, (field, stated)]
     switch = (_SWITCH[logs],) if logs is not None else None
@@ -83,26 +99,38 @@ def set_(
     )
 
 
-@app.command(name="add-field")
+@app.command(
+    name="add-field",
+    epilog=examples(
+        "structure add-field region --tenant acme --one-of eu --one-of us --required",
+        "structure add-field amount --type Number --minimum 0 --default 0",
+    ),
+)
 def add_field(
-    name: Annotated[str, typer.Argument(help="Letters, digits, _.")],
+    name: Annotated[str, typer.Argument(help="Name of the field: letters, digits and underscores.")],
     tenant: Tenant = None,
     type_: Annotated[
         str,
         typer.Option("--type", help=_TYPES),
     ] = "AlphaNumeric",
-    display_name: Annotated[str | None, typer.Option(help="Its heading; else made of the name.")] = None,
-    default: Annotated[str | None, typer.Option(help="As JSON, for events that do not carry it.")] = None,
-    required: Annotated[bool, typer.Option("--required", help="Neither null nor empty.")] = False,
-    max_length: Annotated[int | None, typer.Option(help="Characters of a text.")] = None,
-    pattern: Annotated[str | None, typer.Option(help="RE2 syntax, the whole text; needs --max-length.")] = None,
-    minimum: Annotated[float | None, typer.Option(help="Of a number.")] = None,
-    maximum: Annotated[float | None, typer.Option(help="Of a number.")] = None,
-    one_of: Annotated[list[str] | None, typer.Option(help="A value that is allowed; may be repeated.")] = None,
-    exclusive: Annotated[bool | None, typer.Option(help="Refuse events that are written with the base event.")] = None,
+    display_name: Annotated[
+        str | None, typer.Option(help="Heading of the field.", show_default="derived from the name")
+    ] = None,
+    default: Annotated[str | None, typer.Option(help="Default value as JSON, for events without the field.")] = None,
+    required: Annotated[bool, typer.Option("--required", help="Reject events whose value is null or empty.")] = False,
+    max_length: Annotated[int | None, typer.Option(help="Maximum length of a text, in characters.")] = None,
+    pattern: Annotated[
+        str | None, typer.Option(help="RE2 pattern that the whole text must match; needs --max-length.")
+    ] = None,
+    minimum: Annotated[float | None, typer.Option(help="Minimum of a number.")] = None,
+    maximum: Annotated[float | None, typer.Option(help="Maximum of a number.")] = None,
+    one_of: Annotated[list[str] | None, typer.Option(help="Allowed value. Can be repeated.")] = None,
+    exclusive: Annotated[
+        bool | None, typer.Option(help="Reject the tenant's events that use the base event's schema.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Add a field to events, or restore a removed one."""
+    """Add a custom field, or restore a removed field."""
     from auditlane.query.structure.models import NewField
     from auditlane.query.structure.service import FieldChange
 
@@ -113,11 +141,11 @@ def add_field(
         given = NewField.model_validate(body | {"rules": rules | bounds, "default": default and json.loads(default)})
     except ValueError as error:  # pydantic's too
         raise InvalidInput(
-            f"The field is not valid: {_first_problem(error)}.", fix="`--help` lists what a field can be."
+            f"The field is not valid: {_first_problem(error)}.", fix="Run: auditlane structure add-field --help"
         ) from error
     tenant_id = _tenant(tenant)
     if tenant_id is None and exclusive is not None:
-        raise InvalidInput("The base event is every tenant's.", field="exclusive", fix="Say it with --tenant.")
+        raise InvalidInput("The base event is shared by all tenants.", field="exclusive", fix="Pass --tenant.")
     rules = given.rules.stated() if given.rules else {}
     stated = FieldChange(name, given.type, given.default, rules, exclusive, given.view())
     note = _unfinished_recorder(tenant_id, stated, name)
@@ -125,21 +153,23 @@ def add_field(
     _finish(done, stated, as_json=as_json)
 
 
-@app.command(name="remove-field")
-def remove_field(name: str, tenant: Tenant = None, as_json: AsJson = False) -> None:
-    """Hide a field and demand nothing of it any more. Its data is kept; `add-field` restores it."""
+@app.command(name="remove-field", epilog=examples("structure remove-field region --tenant acme"))
+def remove_field(
+    name: Annotated[str, typer.Argument(help="Name of the field.")], tenant: Tenant = None, as_json: AsJson = False
+) -> None:
+    """Remove a field: hide it and drop its rules. Stored values are kept; `add-field` restores the field."""
     tenant_id = _tenant(tenant)
     note = _unfinished_recorder(tenant_id, None, name)
     _finish(_service().remove(tenant_id, name, etags=None, who=operator_name(), unfinished=note), as_json=as_json)
 
 
-@app.command()
+@app.command(epilog=examples("structure history --tenant acme --limit 10"))
 def history(
     tenant: Tenant = None,
-    limit: Annotated[int, typer.Option(min=1, max=1_000, help="How many revisions.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=1_000, help="Maximum number of revisions.")] = 50,
     as_json: AsJson = False,
 ) -> None:
-    """Say who changed what, newest first."""
+    """Show who changed what, newest first."""
     from auditlane.query.structure import responses
 
     found = responses.history(_service().history(_tenant(tenant), limit=limit), limit)
@@ -170,7 +200,7 @@ def _tenant(named: str | None) -> str | None:
 
 
 def _unfinished_recorder(tenant: str | None, stated: FieldChange | None, name: str) -> Callable[[BaseException], None]:
-    """Records a change that failed though the contract may have been changed."""
+    """Return a function that records a failed change after which the contract may be different nevertheless."""
     from auditlane.query.structure.audit import unfinished
 
     def note(error: BaseException) -> None:
@@ -211,7 +241,7 @@ def _print(shown: ScopeState, *, as_json: bool) -> None:
 
 
 def _number(value: float | None) -> int | float | None:
-    """Whole numbers as such, since a field of whole numbers takes no others."""
+    """Return a whole number as an int, since integer fields accept no floats."""
     return int(value) if value is not None and value.is_integer() else value
 
 

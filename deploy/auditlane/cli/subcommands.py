@@ -1,5 +1,5 @@
-"""The command's table of contents: every subcommand, what it does, which extra it needs. Imports nothing, so that the
-console script can tell the extra before anything is installed."""
+"""Every subcommand, with its summary and the extra that it needs. Imports nothing, so that the console script can name
+the extra before it is installed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Subcommand:
-    """`module` in this package has `app`, a Typer with one command or with a group of them."""
+    """`module` in this package has `app`, a Typer with one command or a group of commands."""
 
     name: str
     extra: str
@@ -21,28 +21,28 @@ class Subcommand:
 
 SUBCOMMANDS: tuple[Subcommand, ...] = (
     Subcommand("up", "local", "Run the whole stack on this machine: Kafka, registry, ClickHouse, worker, serve."),
-    Subcommand("status", "local", "Say how the stack in a data directory is doing."),
-    Subcommand("env", "local", "Print the variables that point other commands at a stack."),
-    Subcommand("doctor", "worker,serve", "Reach every part and say what to fix."),
+    Subcommand("status", "local", "Show the state of the stack in a data directory."),
+    Subcommand("env", "local", "Print the variables that connect other commands to a stack."),
+    Subcommand("doctor", "worker,serve", "Check every part of an installation and print fixes."),
     Subcommand("init", "worker", "Create topics, register the base schema, migrate ClickHouse."),
-    Subcommand("worker", "worker", "Move events from Kafka to ClickHouse, exactly once."),
-    Subcommand("lag", "worker", "Say how far the workers are behind, by partition."),
-    Subcommand("dlq", "worker", "Look at the messages that workers refused, replay or close them."),
-    Subcommand("replay", "worker", "Read a topic again, into the table, another table or another topic."),
-    Subcommand("verify", "worker", "Check that each message became a row or a dead letter, each row has a message."),
-    Subcommand("accept-loss", "worker", "Let a halted partition go on past offsets that Kafka has lost."),
-    Subcommand("serve", "serve", "Answer over HTTP: the log's pages and JSON API."),
+    Subcommand("worker", "worker", "Store events from Kafka in ClickHouse, exactly once."),
+    Subcommand("lag", "worker", "Show consumer lag per partition."),
+    Subcommand("dlq", "worker", "Inspect, replay or resolve dead letters."),
+    Subcommand("replay", "worker", "Replay a topic into the live table, another table or another topic."),
+    Subcommand("verify", "worker", "Compare Kafka with ClickHouse, offset by offset."),
+    Subcommand("accept-loss", "worker", "Resume a halted partition past offsets that Kafka has lost."),
+    Subcommand("serve", "serve", "Serve the gateway, the query API and the viewer over HTTP."),
     Subcommand("emit", "cli", "Emit one event."),
-    Subcommand("import", "cli", "Emit the events of a file."),
+    Subcommand("import", "cli", "Import events from files."),
     Subcommand("events", "serve", "List and search a tenant's events."),
-    Subcommand("export", "serve", "Write a tenant's events to a file or to standard output."),
-    Subcommand("structure", "serve", "Show and change the fields that events carry and readers see."),
-    Subcommand("keys", "serve", "Create, list and revoke the keys that clients authenticate with."),
-    Subcommand("token", "serve", "Mint a viewer token, or a link to the viewer."),
-    Subcommand("version", "cli", "Print the version."),
+    Subcommand("export", "serve", "Export a tenant's events to a file or to standard output."),
+    Subcommand("structure", "serve", "Show and change the fields of events and how readers see them."),
+    Subcommand("keys", "serve", "Create, list, rotate and revoke keys."),
+    Subcommand("token", "serve", "Mint a viewer token, or a link to the viewer or the console."),
+    Subcommand("version", "cli", "Print the versions of auditlane and Python."),
 )
 
 
 def find(name: str) -> Subcommand | None:
-    """The subcommand of this name."""
-    return next((one for one in SUBCOMMANDS if one.name == name), None)
+    """Return the subcommand with this name, or None."""
+    return next((subcommand for subcommand in SUBCOMMANDS if subcommand.name == name), None)

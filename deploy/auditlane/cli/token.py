@@ -1,4 +1,4 @@
-"""`auditlane token`: a viewer token, or a link to the pages, made by the operator with the signing keys themselves."""
+"""`auditlane token`: mint a viewer token or a link with the signing keys, without the service."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated, Final
 import typer
 
 from auditlane.access.audit import Action
+from auditlane.cli.help_text import examples
 from auditlane.cli.keys import parse_span
 from auditlane.cli.operator_audit import record
 from auditlane.contract.tenants import check_tenant
@@ -16,29 +17,45 @@ from auditlane.runtime.errors import ConfigError
 from auditlane.runtime.settings import load, variable
 
 app = typer.Typer(add_completion=False)
-_DEFAULT_PERMISSIONS: Final = ["read", "export"]  # what decides over the log is given by name only
+_DEFAULT_PERMISSIONS: Final = ["read", "export"]  # permissions to change the log must be requested explicitly
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "token --tenant acme --user user-17 --ttl 8h",
+        "token --tenant acme --link --permissions read,export",
+        "token --console",
+    )
+)
 def command(
-    tenant: Annotated[str | None, typer.Option(help="The tenant whose log may be seen.")] = None,
-    user: Annotated[str, typer.Option(help="Who sees it.")] = "operator",
+    tenant: Annotated[
+        str | None, typer.Option(help="Tenant whose log the viewer may read; required unless --console.")
+    ] = None,
+    user: Annotated[str, typer.Option(help="Id of the viewer or operator, as recorded in the audit log.")] = "operator",
     permissions: Annotated[
         list[str],
         typer.Option(
-            "--permission", "--permissions", help="read, export, configure, contract; separated by commas, or repeated."
+            "--permission",
+            "--permissions",
+            help="Permissions: read, export, configure, contract. Separate them by commas, or repeat the option.",
         ),
     ] = _DEFAULT_PERMISSIONS,
-    ttl: Annotated[str | None, typer.Option(help="Its life: 15m, 8h. [AUDITLANE_VIEWER_TOKEN_TTL_S]")] = None,
+    ttl: Annotated[
+        str | None,
+        typer.Option(
+            help="Lifetime of the token or session, such as 15m or 8h.", show_default="AUDITLANE_VIEWER_TOKEN_TTL_S"
+        ),
+    ] = None,
     link: Annotated[
-        bool, typer.Option("--link", help="Print a link that opens the pages once, within 5 minutes.")
+        bool, typer.Option("--link", help="Print a link to the viewer that works once, within five minutes.")
     ] = False,
     console: Annotated[
-        bool, typer.Option("--console", help="Print a link to the operators' console instead: every tenant.")
+        bool,
+        typer.Option("--console", help="Print a link to the operators' console, which shows every tenant."),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Mint a viewer token for one tenant, or with --link a link to the pages; with --console one to the console."""
+    """Mint a viewer token for one tenant, or a link to the viewer (--link) or the operators' console (--console)."""
     from datetime import timedelta
 
     from auditlane.access.links import mint_console_link, mint_link
@@ -50,7 +67,7 @@ def command(
     if settings.signing_keys_file is None:
         raise ConfigError(
             f"{variable('signing_keys_file')} is not set.",
-            fix="Set it to the file that `serve` uses; `auditlane env` prints it for a stack of `auditlane up`.",
+            fix="Set it to the signing keys file of `serve`; for a stack of `auditlane up`, `auditlane env` prints it.",
         )
     signing, now = SigningKeys(settings.signing_keys_file), datetime.now(UTC)
     life = parse_span(ttl) if ttl else timedelta(seconds=settings.viewer_token_ttl_s)
@@ -61,7 +78,7 @@ def command(
         record(Action.link_issued, resource="console", user=user, ttl_s=str(int(life.total_seconds())))
         return
     if tenant is None:
-        raise ConfigError("No tenant is named.", field="--tenant", fix="Give --tenant, or --console.")
+        raise ConfigError("--tenant is missing.", field="--tenant", fix="Pass --tenant, or --console.")
     viewer = Viewer(check_tenant(tenant, ours=True), user, parse_permissions(",".join(permissions).split(",")))
     facts = {"user": user, "permissions": " ".join(sorted(viewer.permissions)), "ttl_s": str(int(life.total_seconds()))}
     if link:

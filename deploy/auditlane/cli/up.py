@@ -1,4 +1,4 @@
-"""`auditlane up`: the whole stack on this machine, until Ctrl-C."""
+"""`auditlane up`: run the whole stack on this machine until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from auditlane.access.links import mint_console_link, mint_link
 from auditlane.access.permissions import VIEWER
 from auditlane.access.signing import SigningKeys
 from auditlane.access.tokens import Operator, Viewer
+from auditlane.cli.help_text import DataDirectory, examples
 from auditlane.local.console import Terminal
 from auditlane.local.stack import stack
 from auditlane.runtime import settings as settings_
@@ -28,22 +29,29 @@ _SESSION = timedelta(hours=8)
 _DEMO_VIEW = {"range": "30d"}
 
 
-@app.command()
+@app.command(epilog=examples("up --demo", "up --data /srv/auditlane --port 8480"))
 def command(
-    data: Annotated[Path | None, typer.Option("--data", help="Where everything is kept.", show_default=False)] = None,
+    data: DataDirectory = None,
     port: Annotated[
-        int | None, typer.Option(min=0, max=65_535, help="Port of the pages and the API; 0 takes a free one.")
+        int | None,
+        typer.Option(
+            min=0,
+            max=65_535,
+            help="HTTP port of the pages and the API; 0 chooses a free port.",
+            show_default="AUDITLANE_SERVE_PORT, else 8480",
+        ),
     ] = None,
     demo: Annotated[bool, typer.Option("--demo", help="Add sample tenants and emit live events.")] = False,
     no_auth: Annotated[
-        bool, typer.Option("--no-auth", help="Let every user of this machine into the parts, without a password.")
+        bool,
+        typer.Option("--no-auth", help="Disable passwords: every user of this machine can read and write everything."),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line when everything is ready.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON when everything is ready.")] = False,
 ) -> None:
-    """Run the whole stack on this machine: Kafka, registry, ClickHouse, worker, serve. Ctrl-C stops it.
+    """Run the whole stack on this machine: Kafka, registry, ClickHouse, worker, serve. Press Ctrl-C to stop it.
 
-    A part whose URL is set (AUDITLANE_KAFKA_BOOTSTRAP, AUDITLANE_REGISTRY_URL, AUDITLANE_CLICKHOUSE_URL) is used as it
-    is and not started.
+    To use an existing Kafka, registry or ClickHouse in place of the embedded one, set AUDITLANE_KAFKA_BOOTSTRAP,
+    AUDITLANE_REGISTRY_URL or AUDITLANE_CLICKHOUSE_URL. The data directory is created if it does not exist.
     """
     settings = settings_.load(data_dir=data)
 
@@ -72,7 +80,7 @@ def command(
 
 
 def _tenant_links(env: Mapping[str, str]) -> dict[str, str]:
-    """A link for each demo tenant; it works once, within five minutes."""
+    """Mint a link for each demo tenant. Each works once, within five minutes."""
     from auditlane.local.demo.tenants import TENANTS
 
     signing = SigningKeys.load_or_create(Path(env[variable("signing_keys_file")]))
@@ -86,7 +94,7 @@ def _tenant_links(env: Mapping[str, str]) -> dict[str, str]:
 
 
 def _console_link(env: Mapping[str, str]) -> str:
-    """A link to the operators' console; it works once, within five minutes."""
+    """Mint a link to the operators' console. It works once, within five minutes."""
     signing = SigningKeys.load_or_create(Path(env[variable("signing_keys_file")]))
     url = env[variable("serve_url")]
     return mint_console_link(signing, Operator("demo"), url=url, now=datetime.now(UTC), session=_SESSION)
@@ -94,26 +102,26 @@ def _console_link(env: Mapping[str, str]) -> str:
 
 def _print_block(state: Mapping[str, Any], links: Mapping[str, str], console: str) -> None:
     env = state["env"]
-    # Where no virtual environment is activated the command is not on the path: name it as it was started.
+    # Without an activated virtual environment the command is not on the PATH: print it the way this process was run.
     command = "auditlane" if shutil.which("auditlane") else shlex.quote(sys.argv[0])
     data = shlex.quote(env[variable("data_dir")])
     lines = ["", "auditlane is ready.", ""]
     if not state.get("auth", True):
         lines += ["  WARNING: --no-auth: every user of this machine can read and write every tenant's events.", ""]
     if console:
-        lines += ["  begin here, the console (each link works once, within five minutes):", f"    {console}", ""]
+        lines += ["  Start here, in the console (each link works once, within five minutes):", f"    {console}", ""]
     for tenant, link in links.items():
-        lines += [f"  the log of tenant {tenant}, as its people see it:", f"    {link}", ""]
-    lines += [f"  {'page and API':<14}{env[variable('serve_url')]}"]
+        lines += [f"  The viewer of tenant {tenant}:", f"    {link}", ""]
+    lines += [f"  {'pages and API':<14}{env[variable('serve_url')]}"]
     for row in state["parts"]:
         if row["name"] not in ("serve", "worker"):
             native = f", native protocol on {row['native']}" if row.get("native") else ""
             lines += [f"  {row['name']:<14}{row['url']}{native}"]
     lines += [f"  {'data':<14}{data}", ""]
     use = f'eval "$({command} env --data {data})"'
-    lines += ["  other commands find this stack after:", f"    {use}"]
+    lines += ["  To connect other commands to this stack:", f"    {use}"]
     if links:
-        rights = ",".join(sorted(one.value.removeprefix("audits:") for one in VIEWER))
-        lines += ["  and then new links:", f"    {command} token --console"]
+        rights = ",".join(sorted(permission.value.removeprefix("audits:") for permission in VIEWER))
+        lines += ["  To get new links:", f"    {command} token --console"]
         lines += [f"    {command} token --link --permissions {rights} --ttl 8h --tenant {next(iter(links))}"]
-    print("\n".join([*lines, "", "  Ctrl-C stops it."]), flush=True)
+    print("\n".join([*lines, "", "  Press Ctrl-C to stop."]), flush=True)

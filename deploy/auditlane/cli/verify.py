@@ -1,4 +1,4 @@
-"""`auditlane verify`: each message became a row or a dead letter, and each row has a message and holds what it does."""
+"""`auditlane verify`: compare Kafka with ClickHouse, offset by offset."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import typer
 from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 
 from auditlane.cli import range_options as options
+from auditlane.cli.help_text import examples
 from auditlane.cli.progress import progress_on_stderr
 from auditlane.cli.provenance import secrets
 from auditlane.contract.registry_client import registry_client
@@ -32,45 +33,54 @@ from auditlane.store.client import connect
 
 app = typer.Typer(add_completion=False)
 _SHOWN = 20
-_WHY = "their schemas or their dead letters were deleted"
+_WHY = "their schemas or dead letters were deleted"
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "verify",
+        "verify audit.events --range 0:1000-1999 --content",
+        "verify --metrics /var/lib/node_exporter/auditlane.prom --json",
+    )
+)
 def command(
     topic: Annotated[
-        str | None, typer.Argument(help="The topic; without it, every topic that the workers read.")
+        str | None, typer.Argument(help="Topic to verify.", show_default="every topic that workers consume")
     ] = None,
     range_: Annotated[
         list[str] | None,
         typer.Option(
-            "--range", help="PARTITION:FIRST-LAST, both included; each part may be left out. Can be repeated."
+            "--range", help="Offsets as PARTITION:FIRST-LAST, inclusive; each part is optional. Can be repeated."
         ),
     ] = None,
     since: options.Since = "",
     until: options.Until = "",
-    table: Annotated[str, typer.Option(help="Another table than the live one, as a replay filled it.")] = "events",
+    table: Annotated[str, typer.Option(help="Table to compare, such as one that a replay filled.")] = "events",
     content: Annotated[
-        bool, typer.Option("--content", help="Also compare each row, value by value, with what was sent.")
+        bool, typer.Option("--content", help="Also compare every value of each row with its message.")
     ] = False,
     metrics: Annotated[
-        Path | None, typer.Option(help="Also write the result as Prometheus text, for the node exporter to read.")
+        Path | None, typer.Option(help="Also write the result to this file as Prometheus text, for the node exporter.")
     ] = None,
     known_conflicts: Annotated[
-        int, typer.Option(min=0, help="So many conflicts have been looked into: exit code 5 only when there are more.")
+        int, typer.Option(min=0, help="Conflicts already investigated; exit code 5 only when there are more.")
     ] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Check that each message became a row or a dead letter, and that each row has a message.
 
-    Covers what the workers have committed and Kafka still holds. Exit code 1 when something is missing, extra or
-    stored twice, or with --content differs from what was sent. Otherwise 5 when events are in conflict: of one tenant,
-    id and time, and with different contents. All of these are kept, so this says that somebody should look, not that
-    something is lost.
+    Covers the offsets that the workers have committed and Kafka still holds.
+
+    Exit code 1 when rows are missing, extra or stored twice, or with --content differ from their messages. Otherwise 5
+    when events conflict: the same tenant, id and time, but different content. All of them are kept, so a conflict needs
+    investigation but loses nothing.
     """
     settings = load()
     selection = options.selection(slices=options.by_ranges(range_), since=since, until=until)
     if not (table.isidentifier() and table.isascii()):
-        raise ConfigError(f"{table!r} is no table's name.", field="--table")
+        raise ConfigError(
+            f"{table!r} is not a table name.", field="--table", fix="Use ASCII letters, digits and underscores."
+        )
     every = not (selection.slices or since or until)
     with ExitStack() as stack:
         positions = stack.enter_context(closing(KafkaOffsets(settings)))
@@ -105,29 +115,30 @@ def command(
         _print(report, notes)
     if not report.ok:
         counts = report.counts
-        differs = f", {counts['differs']} not as they were sent" if content else ""
+        differs = f", {counts['differs']} different from their message" if content else ""
         raise Unreconciled(
             f"{counts['missing']} missing, {counts['extra']} extra, {counts['doubled']} stored twice{differs}.",
             fix=fix(report, table),
         )
     if report.conflicts.count > known_conflicts:
         raise EventsConflict(
-            f"{report.conflicts.count} events are in conflict with another one of their tenant, id and time.",
-            fix="Look at who sent them (docs/operate/replay-and-verify.md), then pass their number: --known-conflicts.",
+            f"{report.conflicts.count} events conflict with another event of the same tenant, id and time.",
+            fix="Identify the senders (docs/operate/replay-and-verify.md), then pass the count: --known-conflicts.",
         )
 
 
 def fix(report: Report, table: str) -> str:
-    """What mends it, as far as a command does."""
+    """Return the commands that store missing messages, and where the docs cover the rest."""
     steps: list[str] = []
     into = f" --into-table {table}" * (table != "events")
     if topics := report.storable:
-        commands = ", ".join(f"`auditlane replay {one}{into}`" for one in topics[:3])
-        steps.append(f"{commands}{' and so on' * (len(topics) > 3)} stores what is missing.")
+        commands = ", ".join(f"auditlane replay {topic}{into}" for topic in topics[:3])
+        more = " (and likewise for the other topics)" * (len(topics) > 3)
+        steps.append(f"To store the missing messages, run: {commands}{more}.")
     if report.refused:
-        steps.append(f"{report.refused} of the missing no worker would store now: {_WHY}.")
+        steps.append(f"Of the missing messages, {report.refused} cannot be stored now: {_WHY}.")
     if any(report.counts[name] for name in ("extra", "doubled", "differs")):
-        steps.append("What to do about extra, doubled and differing rows: docs/operate/replay-and-verify.md.")
+        steps.append("For extra, doubled and differing rows, see docs/operate/replay-and-verify.md.")
     return " ".join(steps)
 
 
@@ -136,9 +147,9 @@ def _verifier(settings: Settings, stack: ExitStack, positions: KafkaOffsets, tab
     stack.callback(client.close)
     registry = registry_client(settings)
     stack.callback(registry.close)
-    judge = validator(settings, schema_cache(settings, registry), secrets(settings))
+    batch_validator = validator(settings, schema_cache(settings, registry), secrets(settings))
     quoted = f"`{settings.clickhouse_database}`.`{table}`"
-    return Verifier(settings, client, quoted, judge, positions, content=content)
+    return Verifier(settings, client, quoted, batch_validator, positions, content=content)
 
 
 def _document(report: Report, topics: list[str], notes: list[str]) -> dict[str, Any]:
@@ -147,17 +158,18 @@ def _document(report: Report, topics: list[str], notes: list[str]) -> dict[str, 
         "topics": topics,
         "counts": report.counts,
         "refused": report.refused,
-        "ranges": [_range(one) for one in report.results],
-        "two_times": [asdict(one) for one in report.two_times],
-        "conflicts": [asdict(one) for one in report.conflicts.listed],
-        "extra_origins": [asdict(one) for one in report.extra_origins],
-        "beyond_retention_origins": [asdict(one) for one in report.beyond_origins],
+        "ranges": [_range(result) for result in report.results],
+        "two_times": [asdict(event) for event in report.two_times],
+        "conflicts": [asdict(conflict) for conflict in report.conflicts.listed],
+        "extra_origins": [asdict(origin) for origin in report.extra_origins],
+        "beyond_retention_origins": [asdict(origin) for origin in report.beyond_origins],
         "notes": notes,
     }
 
 
 def _range(result: Result) -> dict[str, Any]:
-    """Lists hold the first entries of each kind; the counts are of all. Offsets in no run hold no message."""
+    """Return a range's result. Lists hold the first entries of each kind; counts cover all. Offsets outside the runs
+    hold no message."""
     span, summary = result.span, result.summary
     return {
         "topic": span.partition.topic,
@@ -185,13 +197,13 @@ def _print(report: Report, notes: list[str]) -> None:
         if count or name in ("messages", "stored", "missing", "extra"):
             print(f"{name.replace('_', ' '):<20}{count:>16,}")
     lines = [line for result in report.results for line in _lines(result)]
-    lines += [_origin(one) for one in report.extra_origins]
-    lines += [f"two times: {one.tenant} {one.event_id} {', '.join(one.times)}" for one in report.two_times]
-    lines += [_conflict(one) for one in report.conflicts.listed]
+    lines += [_origin(origin) for origin in report.extra_origins]
+    lines += [f"two times: {event.tenant} {event.event_id} {', '.join(event.times)}" for event in report.two_times]
+    lines += [_conflict(conflict) for conflict in report.conflicts.listed]
     for line in lines[:_SHOWN]:
         print(f"  {line}")
     if len(lines) > _SHOWN:
-        print(f"  … and {len(lines) - _SHOWN} more lines: --json lists them")
+        print(f"  … and {len(lines) - _SHOWN} more lines; use --json for all")
 
 
 def _lines(result: Result) -> list[str]:
@@ -200,18 +212,19 @@ def _lines(result: Result) -> list[str]:
         f"{run.status.name}: {at} {run.first}-{run.last} ({run.count}){': ' * bool(run.reason)}{run.reason}"
         for run in result.summary.wrong
     ]
-    found += [f"extra: {at} {offset}, above the end of the partition" for offset in result.stray]
+    found += [f"extra: {at} {offset}, beyond the end of the partition" for offset in result.stray]
     return found + [f"stored twice: {at} {offset}" for offset in result.summary.doubled]
 
 
-def _origin(one: Origin) -> str:
-    return f"extra: {one.rows} rows say {one.topic or 'no topic'}[{one.partition}], id {one.topic_id}"
+def _origin(origin: Origin) -> str:
+    place = f"{origin.topic or 'no topic'}[{origin.partition}]"
+    return f"extra: {origin.rows} rows that name {place}, id {origin.topic_id}"
 
 
-def _conflict(one: Conflict) -> str:
+def _conflict(conflict: Conflict) -> str:
     return (
-        f"conflict: {one.tenant} {one.event_id} {one.occurred_at}, {one.contents} contents, from "
-        f"{', '.join(one.origins)}"
+        f"conflict: {conflict.tenant} {conflict.event_id} {conflict.occurred_at}, {conflict.contents} contents, from "
+        f"{', '.join(conflict.origins)}"
     )
 
 

@@ -1,4 +1,4 @@
-"""`auditlane version`: what is installed."""
+"""`auditlane version`: the installed versions."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from typing import Annotated
 
 import typer
 
+from auditlane.cli.help_text import examples
+
 app = typer.Typer(add_completion=False)
 
 
-@app.command()
+@app.command(epilog=examples("version --json"))
 def command(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """Print the version."""
+    """Print the versions of auditlane and Python."""
     facts = {"auditlane": version("auditlane"), "python": platform.python_version()}
     print(json.dumps(facts) if as_json else f"auditlane {facts['auditlane']} (Python {facts['python']})")

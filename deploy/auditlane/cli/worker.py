@@ -1,4 +1,4 @@
-"""`auditlane worker`: move events from Kafka to ClickHouse, exactly once, in one process or several."""
+"""`auditlane worker`: store events from Kafka in ClickHouse, exactly once, in one process or several."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from auditlane.cli.help_text import examples
 from auditlane.cli.processes import ProcessGroup, command_line, cpu_count
 from auditlane.contract import topics
 from auditlane.runtime import log, settings
@@ -19,30 +20,30 @@ app = typer.Typer(add_completion=False)
 _LAST_PORT = 65_535
 
 
-@app.command()
+@app.command(epilog=examples("worker", "worker --processes 4"))
 def command(
     processes: Annotated[
-        int, typer.Option("--processes", "-n", min=0, help="How many processes; 0 means one a core.")
+        int, typer.Option("--processes", "-n", min=0, help="Number of worker processes; 0 starts one per CPU core.")
     ] = 1,
 ) -> None:
-    """Move events from Kafka to ClickHouse, exactly once.
+    """Store events from Kafka in ClickHouse, exactly once.
 
-    Prints one JSON line on standard output once it has joined its consumer group. SIGTERM stores what is held and ends
-    within AUDITLANE_SHUTDOWN_TIMEOUT_S; SIGKILL at any moment is safe too.
+    Prints one line of JSON to standard output after joining the consumer group. On SIGTERM, the worker stores its
+    buffered events and exits within AUDITLANE_SHUTDOWN_TIMEOUT_S. SIGKILL is safe at any time.
 
-    With several processes, each is a member of the group on a port of its own, counted up from AUDITLANE_WORKER_PORT,
-    and one that ends is started again. The line is printed once all have joined.
+    With several processes, each is a member of the group and listens on its own port, counted up from
+    AUDITLANE_WORKER_PORT. A process that exits is restarted. The line is printed after all processes have joined.
     """
     read = settings.load()
     log.configure(read.log_level, json=read.log_json)
-    topics.admin(read)  # wrong options of Kafka are told at once, not by every process once ClickHouse is there
+    topics.admin(read)  # rejects wrong Kafka options here, once, rather than later in every process
     count = processes or cpu_count()
     if count == 1:
         service = Service(read, on_ready=lambda url: _print_ready(url=url, pid=os.getpid()))
         with stopped_by_signals(service):
             service.run()
         return
-    worker_ports(read, count)  # says so now, rather than in every process
+    worker_ports(read, count)  # fails here rather than in every process
     group = ProcessGroup(
         command_line("worker"),
         count,
@@ -55,19 +56,19 @@ def command(
 
 
 def worker_ports(read: Settings, count: int) -> list[int]:
-    """The port of each process: counted up from the first, or 0 for all. Raises ConfigError past the last port."""
+    """Return each process's port: counted up from the first, or 0 for all. Raises ConfigError past the last port."""
     first = read.worker_port
     if first and first + count - 1 > _LAST_PORT:
         raise ConfigError(
-            f"{count} processes from port {first} on reach past port {_LAST_PORT}.",
+            f"{count} processes starting at port {first} exceed the last port, {_LAST_PORT}.",
             field=variable("worker_port"),
-            fix="Choose a lower first port, or 0 for free ones.",
+            fix="Choose a lower first port, or 0 for free ports.",
         )
     return [first + number if first else 0 for number in range(count)]
 
 
 def child_env(read: Settings, number: int, count: int) -> dict[str, str]:
-    """Our environment, with the port of this process, and that there are `count` of them at least."""
+    """Return this process's environment with the child's port and a total of at least `count` worker processes."""
     return os.environ | {
         variable("worker_port"): str(worker_ports(read, number + 1)[number]),
         variable("worker_processes_total"): str(max(read.worker_processes_total, count)),

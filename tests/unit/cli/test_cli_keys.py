@@ -92,7 +92,7 @@ def test_a_secret_is_printed_once_for_people(folder):
         (["--role", "god"], "unknown role 'god'"),
         (["--role", "writer", "--tenant", "a b"], "tenant_id"),
         (["--role", "writer", "--tenant", ""], "tenant_id"),
-        (["--role", "writer", "--expires", "soon"], "not a span"),
+        (["--role", "writer", "--expires", "soon"], "not a duration"),
         (["--role", "writer", "--permission", "audits:everything"], "audits:everything"),
         (["--role", "writer", "--permission", "contract,read"], "contract,read"),
         (["--role", "writer", "--expires", "2020-01-01"], "past"),
@@ -216,7 +216,7 @@ def test_without_kafka_a_command_does_its_work_and_says_what_is_missing(folder, 
     done = CliRunner().invoke(keys.app, ["create", "--role", "vendor", "--json"])
     assert done.exit_code == 0
     assert KeysFile(folder / "keys.json").find(json.loads(done.stdout)["client_id"])
-    assert "not in the audit trail" in done.stderr
+    assert "not in the audit log" in done.stderr
 
 
 @pytest.mark.parametrize("keys_are_there", [True, False])
@@ -246,7 +246,7 @@ def test_without_a_folder_a_deed_that_cannot_be_signed_is_said_to_be_lost(folder
     monkeypatch.delenv("AUDITLANE_SIGNING_KEYS_FILE")
     done = CliRunner().invoke(keys.app, ["create", "--role", "vendor", "--json"])
     assert done.exit_code == 0
-    assert "This is not in the audit trail: auditlane's own events cannot be signed" in done.stderr
+    assert "This change is not in the audit log: auditlane's own events cannot be signed" in done.stderr
     assert "AUDITLANE_PROVENANCE_KEYS_FILE" in done.stderr
 
 
@@ -258,5 +258,5 @@ def test_a_link_to_the_console(folder):
     )
     opened = desk.redeem(link.partition("code=")[2], now=datetime.now(UTC))
     assert (opened.page, opened.user, opened.tenant) == ("/console", "ops", None)
-    with pytest.raises(ConfigError, match="No tenant is named"):
+    with pytest.raises(ConfigError, match="--tenant is missing"):
         run(token.app, "--link")

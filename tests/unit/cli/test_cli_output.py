@@ -50,7 +50,7 @@ def test_a_full_disk_is_one_sentence(keys: Path, arguments: list[str]) -> None:
     assert done.returncode not in (0, 1)  # 1 is a traceback's
     first, _, rest = done.stderr.partition("\n")
     assert first == "error CONFIG_INVALID: Standard output cannot be written: No space left on device."
-    assert rest.strip() == "Free some space, or send it elsewhere."
+    assert rest.strip() == "Free disk space, or send the output elsewhere."
 
 
 @pytest.mark.parametrize(

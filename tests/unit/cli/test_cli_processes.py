@@ -28,5 +28,5 @@ def test_ports_count_up_and_zero_stays() -> None:
     assert (env["AUDITLANE_WORKER_PORT"], env["AUDITLANE_WORKER_PROCESSES_TOTAL"]) == ("9002", "3")
     more = load(worker_processes_total=9)  # on other machines
     assert child_env(more, 0, 3)["AUDITLANE_WORKER_PROCESSES_TOTAL"] == "9"
-    with pytest.raises(ConfigError, match="past port 65535"):
+    with pytest.raises(ConfigError, match="the last port, 65535"):
         worker_ports(load(worker_port=65_534), 3)

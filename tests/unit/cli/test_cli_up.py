@@ -40,7 +40,7 @@ def test_without_the_demo_there_are_no_links(capsys):
     up._print_block(STATE, {}, "")
     printed = capsys.readouterr().out
     assert "enter?code" not in printed
-    assert "page and API  http://127.0.0.1:8480" in printed
+    assert "pages and API http://127.0.0.1:8480" in printed
 
 
 def test_the_demos_links_lead_to_thirty_days_of_the_largest_tenant_first(tmp_path):

@@ -101,11 +101,11 @@ def test_what_may_be_lost_is_said_also_where_nothing_is_imported():
         summary.done, summary.unread = done, [("a.gz", one) for one in unread]
         return str(_incomplete(summary))
 
-    assert "Behind it more may be lost." in said(Progress(number=1, refused=1, cut=1))
-    assert "Behind 1 of them more may be lost." in said(Progress(number=2, refused=2, cut=1))
-    assert "Behind 1 of them more may be lost." in said(Progress(number=2, sent=1, refused=1, cut=1))
+    assert "Events after it may be lost." in said(Progress(number=1, refused=1, cut=1))
+    assert "Events after 1 of them may be lost." in said(Progress(number=2, refused=2, cut=1))
+    assert "Events after 1 of them may be lost." in said(Progress(number=2, sent=1, refused=1, cut=1))
     assert "lost" not in said(Progress(number=1, refused=1))
-    assert "1 record was refused" in said(Progress(number=2, sent=1, refused=1), InvalidInput("It is cut off."))
+    assert "1 record was rejected" in said(Progress(number=2, sent=1, refused=1), InvalidInput("It is cut off."))
 
 
 class Trickle(io.RawIOBase):

@@ -1,0 +1,46 @@
+"""Help texts: examples below the options, paragraphs that fill the terminal, no type beside a flag."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+OPTION_NAMES: Final = ["-h", "--help"]
+
+DataDirectory = Annotated[
+    Path | None,
+    typer.Option(
+        "--data", help="Data directory of the stack.", show_default="AUDITLANE_DATA_DIR, else .data/auditlane"
+    ),
+]
+
+
+def examples(*lines: str) -> str:
+    """Return an epilog that lists command lines, one per line, without their leading `auditlane`."""
+    title = "Examples:" if len(lines) > 1 else "Example:"
+    return "\n".join([title, *(f"auditlane {line}" for line in lines)])
+
+
+def examples_of(epilog: str | None) -> list[str]:
+    """Return the command lines of an epilog that `examples` made."""
+    return (epilog or "").splitlines()[1:]
+
+
+def tidy(command: Any) -> Any:
+    """Join the lines of each paragraph and remove `<bool>` from flags, in a command and its subcommands."""
+    command.help = re.sub(r"(?<!\n)\n(?!\n)", " ", (command.help or "").strip())
+    without_flag_types(command.get_params(typer.Context(command, help_option_names=OPTION_NAMES)))
+    for child in getattr(command, "commands", {}).values():
+        tidy(child)
+    return command
+
+
+def without_flag_types(parameters: list[Any]) -> list[Any]:
+    """Remove `<bool>` from the flags among the parameters, in place."""
+    for parameter in parameters:
+        if getattr(parameter, "is_flag", False):
+            parameter.metavar = ""
+    return parameters

@@ -22,8 +22,9 @@ from measured import machine, usage
 from serving import ServeProcess
 
 from auditlane.access.scope import TenantScope
-from auditlane.query.cursor import Cursors, Position
+from auditlane.query.cursor import Cursors
 from auditlane.query.filters import Filter
+from auditlane.query.sort import Position
 from auditlane.runtime.settings import load
 from auditlane.store.client import connect
 from auditlane.store.migrate import migrate

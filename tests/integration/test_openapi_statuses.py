@@ -14,7 +14,7 @@ from querying import Store, event, store
 from serving import Served
 from surface import operations
 
-from auditlane.query.clickhouse.concurrency import TenantConcurrency
+from auditlane.query.clickhouse.executor import TenantConcurrency
 from auditlane.server import services
 
 NOWHERE = {"kafka_bootstrap": "127.0.0.1:1", "registry_url": "http://127.0.0.1:1", "ingest_ack_timeout_ms": 300}

@@ -15,10 +15,10 @@ import urllib3
 from querying import START, TENANT_HEADER, Store, event, served, store
 
 from auditlane.access.scope import TenantScope
+from auditlane.contract.stored_event import Event
 from auditlane.query.clickhouse.executor import Limits
 from auditlane.query.export.exporter import Exporter
 from auditlane.query.filters import Filter, parse
-from auditlane.query.models import Event
 from auditlane.query.reader import Reader
 from auditlane.runtime.errors import NotFound, QueryTooLarge, StoreRefused, StoreUnavailable
 from auditlane.runtime.settings import load

@@ -18,7 +18,6 @@ import urllib3
 from querying import START, TENANT_HEADER, Store, event, served, store, summaries_of
 
 from auditlane.access.scope import TenantScope
-from auditlane.query.cursor import Position
 from auditlane.query.export.columns import choose
 from auditlane.query.export.exporter import Exporter
 from auditlane.query.export.formats import Form, Format
@@ -27,7 +26,7 @@ from auditlane.query.frontegg.query_params import AuditQuery
 from auditlane.query.frontegg.query_params import parse as asked_of
 from auditlane.query.frontegg.reader import FronteggReader
 from auditlane.query.reader import Reader
-from auditlane.query.sort import Sort, parse_sort
+from auditlane.query.sort import Position, Sort, parse_sort
 from auditlane.runtime.errors import InvalidFilter, NotFound
 from auditlane.server.admin import conflicts
 from auditlane.store.presentation import DEFAULT_FIELDS, FieldView
@@ -262,7 +261,7 @@ def test_summaries_count_events_not_ids(reader: Reader) -> None:
 
 
 def summary(reader: Reader, name: str) -> list[Any]:
-    from auditlane.query.language.fields import BASE
+    from auditlane.query.fields import BASE
     from auditlane.query.language.tree import Field
 
     return summaries_of(reader).facet(ACME, Filter(), Field(name, BASE[name]), limit=10).data

@@ -14,10 +14,9 @@ import urllib3
 from querying import START, TENANT_HEADER, Store, event, served, store
 
 from auditlane.access.scope import TenantScope
-from auditlane.query.cursor import Position
 from auditlane.query.filters import Filter, parse
 from auditlane.query.reader import Reader
-from auditlane.query.sort import Sort, parse_sort
+from auditlane.query.sort import Position, Sort, parse_sort
 from auditlane.runtime.errors import InvalidCursor
 from auditlane.store.presentation import DEFAULT_FIELDS, DisplayType, FieldView
 from auditlane.store.structure_cache import Structure

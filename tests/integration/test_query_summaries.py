@@ -15,8 +15,7 @@ import urllib3
 from querying import START, TENANT_HEADER, Store, event, served, store, summaries_of
 
 from auditlane.access.scope import TenantScope
-from auditlane.query.clickhouse.concurrency import TenantConcurrency
-from auditlane.query.clickhouse.executor import Limits
+from auditlane.query.clickhouse.executor import Limits, TenantConcurrency
 from auditlane.query.filters import Filter, parse
 from auditlane.query.reader import Reader
 from auditlane.runtime.errors import QueryTooLarge, RateLimited

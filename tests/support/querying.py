@@ -16,21 +16,24 @@ from typing import Any
 
 import jwt
 import uvicorn
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Request
 
 from auditlane.access.audit import AuditSink
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import TenantScope
 from auditlane.query import router
+from auditlane.query.cursor import Cursors
 from auditlane.query.export import router as export_router
 from auditlane.query.export.exporter import Exporter
 from auditlane.query.export.links import DownloadLinks
 from auditlane.query.live import router as live_router
 from auditlane.query.live.hub import StreamHub
+from auditlane.query.live.resume_token import ResumeTokens
+from auditlane.query.live.router import StreamThreads
 from auditlane.query.reader import Reader
 from auditlane.query.summary import router as summary_router
 from auditlane.query.summary.summaries import Summaries
-from auditlane.runtime.errors import Forbidden, NotFound, TokenExpired, Unauthenticated
+from auditlane.runtime.errors import Forbidden, TokenExpired, Unauthenticated
 from auditlane.runtime.settings import Settings, load
 from auditlane.server import problems
 from auditlane.server.metrics import HttpMetrics
@@ -167,10 +170,6 @@ class Signer:
             raise Unauthenticated("The token does not verify.") from error
 
 
-def no_file(request: Request, scope: TenantScope, job: str) -> Response:
-    raise NotFound("There are no jobs here.")
-
-
 def hub_of(reader: Reader, settings: Settings | None = None) -> StreamHub:
     """The live streams of a process that reads with this reader, within these limits."""
     return StreamHub.of(settings or load(clickhouse_database=reader.database), reader.executor)
@@ -196,29 +195,30 @@ def served(
     `settings` limit the live streams.
     """
     app = FastAPI(redirect_slashes=False)
-    hub = hub_of(reader, settings) if isinstance(reader, Reader) else None
-    if hub is not None:
-        app.include_router(live_router.build(hub, authorize, mac, patience_s=10.0))
-    app.include_router(router.build(reader, authorize, mac, structure_of))
-    if isinstance(reader, Reader):  # a test of the pages gives a reader that only pages
-        app.include_router(summary_router.build(summaries_of(reader), authorize))
-    if exporter is not None:
-        app.include_router(
-            export_router.build(
-                exporter,
-                authorize,
-                DownloadLinks(signer or Signer(), lambda scope: None),
-                structure_of,
-                count_rows=count_rows,
-                job_file=no_file,
-            )
-        )
-    app.state.services = SimpleNamespace(  # of `Services`, what the page uses
-        reader=reader,
-        authenticator=SimpleNamespace(authorize=authorize, signing=SimpleNamespace(mac=mac)),
+    app.state.services = services = SimpleNamespace(
+        settings=load(query_timeout_s=10),
+        authenticator=SimpleNamespace(authorize=authorize),
         structures=SimpleNamespace(of=structure_of),
-        bundle=object(),
+        reader=reader,
+        cursors=Cursors(mac),
+        resume_tokens=ResumeTokens(mac),
+        stream_threads=StreamThreads(),
+        bundle=object(),  # the page is not alone
     )
+    if isinstance(reader, Reader):  # a test of the pages gives a reader that only pages
+        services.streams, services.summaries = hub_of(reader, settings), summaries_of(reader)
+        app.include_router(live_router.build(services))
+    app.include_router(router.build(services))
+    if isinstance(reader, Reader):
+        app.include_router(summary_router.build(services))
+    if exporter is not None:
+        services.exports = SimpleNamespace(
+            exporter=exporter,
+            links=DownloadLinks(signer or Signer(), lambda scope: None),
+            structure_of=structure_of,
+            count_rows=count_rows,
+        )
+        app.include_router(export_router.build(services.authenticator))
     app.include_router(plain_page.build(alone=False))
     problems.install(app)
     app.add_middleware(RequestMiddleware, metrics=HttpMetrics(), sink=sink)
@@ -229,8 +229,8 @@ def served(
     try:
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
     finally:
-        if hub is not None:
-            hub.close()
+        if isinstance(reader, Reader):
+            services.streams.close()
         server.should_exit = True
         thread.join(20)
         assert not thread.is_alive()

@@ -1,7 +1,7 @@
-"""Which events are in conflict: another one of the tenant claims the same id and time with different content.
+"""Finds events in conflict: another event of the tenant has the same id and time but different content.
 
-Looked up for the events that are shown, by the keys that the store is sorted by; the whole log is never searched for
-them.
+They are looked up only for the events of a page, by the keys that the table is sorted by; the whole log is never
+searched.
 """
 
 from __future__ import annotations
@@ -12,35 +12,36 @@ from itertools import pairwise
 from typing import Any, Final
 
 from auditlane.access.scope import TenantScope
-from auditlane.query.clickhouse.columns import KEY
 from auditlane.query.clickhouse.executor import QueryExecutor
-from auditlane.query.clickhouse.statements import Parameters, Statement, select
-from auditlane.query.cursor import Position
+from auditlane.query.clickhouse.statements import KEY, Parameters, Statement, select
 from auditlane.query.filters import Filter
+from auditlane.query.sort import Position
 from auditlane.query.sql import where
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-Key = tuple[int, str]  # what an event without conflict has alone: when it occurred (microseconds), its id
+Key = tuple[int, str]  # microseconds when it occurred, and its id: unique unless in conflict
 
 
 def adjacent(rows: Iterable[Mapping[str, Any]], before: Position | None = None) -> set[Key]:
-    """The keys of several among rows of a list by time that leaves none out, in either direction; no look-up is needed,
-    since such rows lie side by side. `before` is the row that the first of them comes after."""
+    """Return the keys that occur more than once among the rows of a complete list by time, in either direction.
+
+    No query is needed, since such rows are adjacent. `before` is the row before the first.
+    """
     keys = [*([(before.occurred_us, before.event_id)] if before else []), *map(key_of, rows)]
-    return {one for one, following in pairwise(keys) if one == following}
+    return {key for key, following in pairwise(keys) if key == following}
 
 
 class Conflicts:
-    """Looks conflicts up for one tenant at a time; thread-safe. Raises what reading raises."""
+    """Looks conflicts up for one tenant at a time. Thread-safe. Raises what `QueryExecutor.rows` raises."""
 
     def __init__(self, executor: QueryExecutor, database: str) -> None:
         self._executor = executor
         self._database = database
 
     def among(self, scope: TenantScope, rows: Sequence[Mapping[str, Any]], *, seconds: float | None = None) -> set[Key]:
-        """Of these rows' keys those that more than one stored event has; rows have the columns `columns.KEY`.
+        """Return those keys of the rows that several stored events have; rows have the columns `statements.KEY`.
 
-        It takes no turn of the tenant's: it belongs to what the rows were read for.
+        Takes none of the tenant's query slots: it is part of the query that read the rows.
         """
         if not rows:
             return set()
@@ -49,30 +50,33 @@ class Conflicts:
 
 
 def key_of(row: Mapping[str, Any]) -> Key:
-    """A row's key."""
+    """Return a row's key."""
     id_ = row["id"]
     return int(row["occurred_us"]), id_.decode() if isinstance(id_, bytes) else str(id_)
 
 
 def in_conflict(parameters: Parameters, scope: TenantScope, filter_: Filter) -> str:
-    """Whether an event is in conflict, for a statement over all that a filter matches: one further pass over the keys
-    of its stretch of time, which gives the few that several events have."""
+    """Compile whether an event is in conflict, for a statement over all events that a filter matches.
+
+    It takes one more pass over the keys in the filter's time range, which yields the few that several events have.
+    """
     conditions = "\n  AND ".join(where(parameters, scope, Filter(filter_.since, filter_.until)))
     return (
         "(e.occurred_at, e.event_id) GLOBAL IN (SELECT e.occurred_at, e.event_id"
         f"\nFROM {{database:Identifier}}.log AS e\nWHERE {conditions}"
         "\nGROUP BY e.tenant_id, e.occurred_at, e.event_id HAVING count() > 1"
-        "\nSETTINGS optimize_aggregation_in_order = 1)"  # the keys come in this order, so that none need be remembered
+        "\nSETTINGS optimize_aggregation_in_order = 1)"  # keys are read in this order, so that none is kept in memory
     )
 
 
 def compile_conflicts(database: str, scope: TenantScope, keys: Iterable[Key]) -> Statement:
-    """Rows `columns.KEY`: every key of several events, among these keys and any other pair of their times and ids."""
+    """Compile which of these keys, or of any other pairs of their times and ids, several events have. Rows:
+    `statements.KEY`."""
     times, ids = zip(*keys, strict=True)
     parameters = Parameters(database)
     conditions = where(parameters, scope, Filter())
-    # Each column by itself, since the primary key is searched with such conditions.
-    written = [f"{_EPOCH + timedelta(microseconds=one):%Y-%m-%d %H:%M:%S.%f}" for one in sorted(set(times))]
+    # A condition for each column lets ClickHouse use the primary key.
+    written = [f"{_EPOCH + timedelta(microseconds=micros):%Y-%m-%d %H:%M:%S.%f}" for micros in sorted(set(times))]
     conditions.append("e.occurred_at IN " + parameters.add("Array(DateTime64(6, 'UTC'))", written))
     conditions.append(f"e.event_id IN {parameters.add('Array(UUID)', sorted(set(ids)))}")
     return select(KEY, conditions, "GROUP BY e.occurred_at, e.event_id HAVING count() > 1", parameters)

@@ -1,7 +1,7 @@
-"""Page positions, and the opaque signed form in which clients carry them.
+"""Cursors: positions in the opaque, signed form in which clients carry them.
 
-A cursor is bound to the tenant, the filter and the order that it was made for: changed, or used with another query, it
-does not verify. It holds no secret; signing keeps a caller from making positions of their own.
+A cursor is bound to the tenant, the filter and the order that it was made for; altered, or used with another query, it
+does not verify. It holds no secret: the signature keeps callers from forging positions.
 """
 
 from __future__ import annotations
@@ -10,58 +10,40 @@ import base64
 import hmac
 import struct
 import uuid
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
 from auditlane.access.scope import TenantScope
 from auditlane.query.filters import Filter
-from auditlane.query.sort import NEWEST, Sort
+from auditlane.query.sort import NEWEST, Position, Sort
 from auditlane.runtime.errors import InvalidCursor
 
-Mac = Callable[[str, bytes], bytes]
+Mac = Callable[[str, bytes], bytes]  # of (purpose, data): at least 16 bytes, the same on every replica
 
 PURPOSE: Final = "cursor"
 _VERSION: Final = 2
-# Version and direction, microseconds, id, content hash: 41 bytes; with 16 of signature 57, which base64 writes without
-# a spare bit.
+# Version and direction, microseconds, id, content hash: 41 bytes; with a signature of 16 bytes 57, which base64 writes
+# without a spare bit.
 _FORM: Final = struct.Struct(">Bq16s16s")
 _MAC_BYTES: Final = 16
 _CURSOR_CHARS: Final = 76
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
-    """Just before or after one event of the list: `newer` says that the page lies before it, where newer events are
-    in a list of the newest first. `occurred_us` is microseconds (UTC), `content_hash` 32 hexadecimal digits, which tell
-    events apart that claim the same id and time."""
-
-    occurred_us: int
-    event_id: str
-    content_hash: str
-    newer: bool = False
-
-    @classmethod
-    def of(cls, row: Mapping[str, Any], *, newer: bool = False) -> Position:
-        """Of a row with the columns `columns.PLACE`, whose texts may be bytes."""
-        id_, content = (text.decode() if isinstance(text, bytes) else str(text) for text in (row["id"], row["content"]))
-        return cls(int(row["occurred_us"]), id_, content, newer)
-
-
 class Cursors:
-    """Signs and reads cursors. `mac(purpose, data)` gives at least 16 bytes, and is the same on every replica."""
+    """Signs and verifies cursors with `mac`."""
 
     def __init__(self, mac: Mac) -> None:
         self._mac = mac
 
     def sign(self, scope: TenantScope, filter_: Filter, position: Position, sort: Sort = NEWEST) -> str:
-        """The cursor of a position in this tenant's events under this filter, in this order."""
+        """Return the cursor of a position in this tenant's events under this filter, in this order."""
         id_, content = uuid.UUID(position.event_id).bytes, bytes.fromhex(position.content_hash)
         payload = _FORM.pack(_VERSION << 1 | position.newer, position.occurred_us, id_, content)
         return base64.urlsafe_b64encode(payload + self._signature(scope, filter_, sort, payload)).decode()
 
     def read(self, scope: TenantScope, filter_: Filter, cursor: str, sort: Sort = NEWEST) -> Position:
-        """The position of a cursor that `sign` made for the same tenant, filter and order; else InvalidCursor."""
+        """Return the position of a cursor. Raises InvalidCursor unless it was signed for the same tenant, filter and
+        order."""
         try:
             raw = base64.b64decode(cursor.encode("ascii"), b"-_", validate=True)
         except ValueError:
@@ -85,8 +67,8 @@ class Cursors:
 
 def _invalid() -> InvalidCursor:
     return InvalidCursor(
-        "The cursor is not one that was given for this query.",
+        "The cursor does not belong to this query.",
         field="cursor",
-        fix="Repeat the query without a cursor, with the same filters and `sort` on every page, and pass `next` on"
+        fix="Repeat the query without a cursor. Keep the same filters and `sort` on every page, and pass `next`"
         " unchanged.",
     )

@@ -1,6 +1,6 @@
-"""What a reader asks for: query parameters (or command-line options) as one typed filter.
+"""Query parameters, or command-line options, as one typed filter, and their description in OpenAPI.
 
-Nothing here knows SQL: `sql.compile_*` turns a filter into parametrised statements.
+`sql.compile_*` turns a filter into parametrised statements.
 """
 
 from __future__ import annotations
@@ -10,12 +10,20 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
-from auditlane.query.language import parser, printer
-from auditlane.query.language.fields import Own, no_fields
-from auditlane.query.language.tree import Node
-from auditlane.query.values import CHOICES, check_event_id, parse_address, parse_choice, parse_time, stored_address
+from auditlane.query.fields import (
+    CHOICES,
+    CustomFields,
+    check_event_id,
+    no_fields,
+    parse_address,
+    parse_choice,
+    parse_time,
+    stored_address,
+)
+from auditlane.query.language import parser
+from auditlane.query.language.tree import Node, text_of
 from auditlane.runtime.errors import InvalidFilter
 
 # Base columns that a filter may name; `actor` finds an actor by id or by name.
@@ -42,18 +50,20 @@ COLUMNS: Final = (
 MAPS: Final = ("metadata", "fields")
 KNOWN: Final = ("from", "to", *COLUMNS, "metadata.<key>", "fields.<key>", "q", "query")
 
-MAX_VALUES = 100
-MAX_VALUE_CHARS = 4_096
-MAX_WORDS = 16
+MAX_VALUES: Final = 100
+MAX_VALUE_CHARS: Final = 4_096
+MAX_WORDS: Final = 16
+DEFAULT_LIMIT: Final = 50  # events on a page
+MAX_LIMIT: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Events that occurred in [since, until) and match all the rest; an empty filter is every event of the tenant.
+    """Selects events that occurred in [since, until) and match every other condition; empty, it selects all events.
 
-    `equals` maps a column, and `metadata` and `fields` a key, to the values of which any one matches. An empty value
-    matches events that have none. Each of `words` occurs in some text of the event, upper and lower case alike. `query`
-    is what was said in the query language.
+    `equals` maps a column, and `metadata` and `fields` map a key, to alternative values; an empty value matches events
+    without one. Each of `words` occurs in some text of the event, in upper or lower case. `query` is the tree of the
+    query-language parameter.
     """
 
     since: datetime | None = None
@@ -69,32 +79,53 @@ class Filter:
 
     @property
     def narrows(self) -> bool:
-        """Whether it asks for more than a stretch of time."""
+        """Whether it has conditions other than a time range."""
         return self != Filter(self.since, self.until)
 
     def digest(self) -> bytes:
-        """16 bytes that are equal for equal filters, in whatever order they were written."""
+        """Return 16 bytes, equal for equal filters however they were ordered."""
         canonical = [
             self.since and self.since.isoformat(),
             self.until and self.until.isoformat(),
             *(
-                {key: sorted(values) for key, values in one.items()}
-                for one in (self.equals, self.metadata, self.fields)
+                {key: sorted(values) for key, values in group.items()}
+                for group in (self.equals, self.metadata, self.fields)
             ),
             sorted(self.words),
-            self.query and printer.text_of(self.query),
+            self.query and text_of(self.query),
         ]
         text = json.dumps(canonical, sort_keys=True)
         return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
 
-def parse(pairs: Iterable[tuple[str, str]], own: Own = no_fields, *, route_parameters: Sequence[str] = ()) -> Filter:
-    """A filter from (name, value) pairs; a name given several times matches any of its values.
+def split(
+    pairs: Iterable[tuple[str, str]], route_parameters: Sequence[str], custom: CustomFields = no_fields
+) -> tuple[dict[str, str], Filter]:
+    """Separate a request's parameters: return the route's own by name, and the filter made of the others.
 
-    `own` gives the tenant's own fields, and is called only when there is a query in the query language.
+    `custom` looks up the tenant's custom fields. Raises InvalidFilter.
+    """
+    values: dict[str, str] = {}
+    rest: list[tuple[str, str]] = []
+    for name, value in pairs:
+        if name not in route_parameters:
+            rest.append((name, value))
+        elif name in values:
+            raise InvalidFilter(f"{name!r} is given more than once.", field=name, fix="Give it once.")
+        else:
+            values[name] = value
+    return values, parse(rest, custom, route_parameters=route_parameters)
 
-    Raises InvalidFilter that names the parameter. For an unknown one its fix lists the filters, after the
-    `route_parameters` that the route takes beside them.
+
+def parse(
+    pairs: Iterable[tuple[str, str]], custom: CustomFields = no_fields, *, route_parameters: Sequence[str] = ()
+) -> Filter:
+    """Parse (name, value) pairs into a filter; a name given several times matches any of its values.
+
+    `custom` looks up the tenant's custom fields; it is called only if there is a query in the query language.
+
+    Raises InvalidFilter that names the parameter. For an unknown one, its fix lists the filters, after the
+    `route_parameters` that the route takes besides.
     """
     bounds: dict[str, datetime] = {}
     found: dict[str, dict[str, list[str]]] = {"equals": {}, "metadata": {}, "fields": {}}
@@ -103,7 +134,7 @@ def parse(pairs: Iterable[tuple[str, str]], own: Own = no_fields, *, route_param
     for count, (name, value) in enumerate(pairs, start=1):
         _check_text(name, value)
         if count > MAX_VALUES:
-            raise InvalidFilter(f"The filter has more than {MAX_VALUES} values.", fix="Ask for fewer at once.")
+            raise InvalidFilter(f"The filter has more than {MAX_VALUES} values.", fix="Use fewer values.")
         group, dot, key = name.partition(".")
         if name in ("from", "to"):
             if name in bounds:
@@ -123,7 +154,7 @@ def parse(pairs: Iterable[tuple[str, str]], own: Own = no_fields, *, route_param
             raise InvalidFilter(f"There is no filter {name[:100]!r}.", field=name[:100], fix=fix)
     if len(query) > 1:
         raise InvalidFilter("'query' is given more than once.", field="query", fix="Join the queries with a space.")
-    tree = parser.parse(query[0], own()) if query and query[0].strip() else None
+    tree = parser.parse(query[0], custom()) if query and query[0].strip() else None
     return _filter(bounds, found, words, tree)
 
 
@@ -133,7 +164,7 @@ def _filter(
     since, until = bounds.get("from"), bounds.get("to")
     if since and until and since >= until:
         raise InvalidFilter(
-            "'from' is not before 'to'.", field="from", fix="Swap them: 'from' is included, 'to' is not."
+            "'from' must be before 'to'.", field="from", fix="Swap them: 'from' is included, 'to' is not."
         )
     if len(words) > MAX_WORDS:
         raise InvalidFilter(f"'q' has more than {MAX_WORDS} words.", field="q", fix="Search for fewer words.")
@@ -145,7 +176,7 @@ def _filter(
 
 
 def _value(column: str, value: str) -> str:
-    """The value in the form that the column holds it in. An empty text stays: it means 'has none'."""
+    """Return the value in the form that its column holds. An empty value stays empty and matches events without one."""
     if column == "event_id":
         return check_event_id(value)
     if column in CHOICES:
@@ -160,7 +191,7 @@ def _check_text(name: str, value: str) -> None:
         raise InvalidFilter(
             f"{name[:100]!r} is longer than {MAX_VALUE_CHARS} characters.",
             field=name[:100],
-            fix="Search for a part of it.",
+            fix="Shorten it.",
             reason="too_long",
             arguments={"field": name[:100], "most": str(MAX_VALUE_CHARS)},
         )
@@ -168,3 +199,67 @@ def _check_text(name: str, value: str) -> None:
         (name + value).encode()
     except UnicodeEncodeError:
         raise InvalidFilter(f"{name[:100]!r} is not valid UTF-8.", field=name[:100], fix="Send it as UTF-8.") from None
+
+
+def limit_of(text: str | None) -> int:
+    """Return the number of events on a page: 1 to 200, or the default. Raises InvalidFilter."""
+    fix = "Follow `next` for more events."
+    return whole_number("limit", text, default=DEFAULT_LIMIT, maximum=MAX_LIMIT, fix=fix)
+
+
+def whole_number(name: str, text: str | None, *, default: int, maximum: int, fix: str = "") -> int:
+    """Return a number from 1 to `maximum`, or the default without a text. Raises InvalidFilter."""
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= maximum):
+        raise InvalidFilter(
+            f"{name!r} is not a number from 1 to {maximum}.",
+            field=name,
+            fix=fix or "Write it in digits, or leave it out.",
+        )
+    return int(text)
+
+
+def one_of(name: str, text: str | None, choices: Sequence[str], default: str | None = None) -> str:
+    """Return the choice, or the default without a text. Raises InvalidFilter for any other value."""
+    value = default if text is None else text
+    if value is None or value not in choices:
+        problem = f"{name!r} is missing." if value is None else f"{name!r} cannot be {value[:60]!r}."
+        raise InvalidFilter(problem, field=name, fix="Use one of: " + ", ".join(choices) + ".")
+    return value
+
+
+def openapi_parameters(**route_parameters: dict[str, Any]) -> dict[str, Any]:
+    """Describe a route's parameters in OpenAPI: its own (name to schema, with a description), then every filter."""
+    parameters = [_parameter(name, schema.pop("description", ""), schema) for name, schema in route_parameters.items()]
+    text: dict[str, Any] = {"type": "string"}
+    time = {"type": "string", "examples": ["2026-01-31T13:45:00Z", "2026-01-31"]}
+    parameters += [
+        _parameter("from", "Events that occurred at or after this time: RFC 3339, or a date (UTC).", time),
+        _parameter("to", "Events that occurred before this time.", time),
+        _parameter(
+            "query",
+            "The query language: `action:login* -ip:10.0.0.0/8 (outcome:failure OR severity:>=High)`. See the docs.",
+            text,
+        ),
+        _parameter("q", "Words that all occur in some text of the event, in upper or lower case.", text),
+    ]
+    for column in COLUMNS:
+        meaning = "Matches the actor's id or name." if column == "actor" else f"Equals the event's `{column}`."
+        parameters.append(_parameter(column, meaning + " Repeat it to match any of several values.", _many()))
+    for group in MAPS:
+        parameters.append(
+            _parameter(group, f"`{group}.<key>=<value>`: equals the value of a key.", {"type": "object"}, free=True)
+        )
+    return {"parameters": parameters}
+
+
+def _many() -> dict[str, Any]:
+    return {"type": "array", "items": {"type": "string"}}
+
+
+def _parameter(name: str, description: str, schema: dict[str, Any], *, free: bool = False) -> dict[str, Any]:
+    required = bool(schema.pop("required", False))
+    parameter = {"name": name, "in": "query", "required": required, "description": description, "schema": schema}
+    # The key is part of the name (`metadata.region=eu`), which OpenAPI can only describe as a free-form object.
+    return parameter | ({"style": "form", "explode": True} if free else {})

@@ -1,4 +1,4 @@
-"""Read the store for one tenant at a time: a page, one event; for the API, the pages and the CLI."""
+"""Reads one tenant's events: a page of them, or one; for the API, the pages and the CLI."""
 
 from __future__ import annotations
 
@@ -9,26 +9,24 @@ from time import monotonic
 from typing import Any, Final
 
 from auditlane.access.scope import TenantScope
+from auditlane.contract.stored_event import Event, SingleEvent
 from auditlane.query import sql
-from auditlane.query.clickhouse.concurrency import TenantConcurrency
-from auditlane.query.clickhouse.executor import Limits, QueryExecutor
+from auditlane.query.clickhouse.executor import Limits, QueryExecutor, TenantConcurrency
 from auditlane.query.clickhouse.statements import Statement
 from auditlane.query.conflicts import Conflicts, adjacent, key_of
-from auditlane.query.cursor import Position
 from auditlane.query.filters import Filter
-from auditlane.query.models import Event, SingleEvent
-from auditlane.query.sort import NEWEST, Sort
+from auditlane.query.sort import NEWEST, Position, Sort
 from auditlane.runtime.errors import InvalidCursor, NotFound
 from auditlane.runtime.settings import Settings
 
-_PROBE_ROWS: Final = (10_000, 250_000)  # events that a filter is tried on before it is tried on all
+_PROBE_ROWS: Final = (10_000, 250_000)  # the nearest events, on which a filter is tried before all
 _RESTART = "Restart the list without a cursor."
-_MAX_OTHERS: Final = 100  # events that may share an id with the one that is asked for, before the rest is left out
+_MAX_OTHERS: Final = 100  # events with the same id that are returned with an event; the rest is left out
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Events in the list's order, and the positions that lead on (`older`) and back (`newer`); None where it ends."""
+    """Events in the list's order, and the positions of the next page (`older`) and the previous one (`newer`)."""
 
     events: list[Event]
     older: Position | None
@@ -38,8 +36,8 @@ class Page:
 class Reader:
     """Reads pages and single events. Thread-safe; connects with the first statement.
 
-    A page is answered, or StoreUnavailable raised, within `page_s` and a second, also when ClickHouse hangs. Summaries
-    and live streams share its `executor`, which `close` closes.
+    It returns a page or raises StoreUnavailable within `page_s` and a second, even if ClickHouse hangs. Summaries and
+    live streams share its `executor`, which `close` closes.
     """
 
     def __init__(
@@ -60,7 +58,7 @@ class Reader:
         position: Position | None = None,
         sort: Sort = NEWEST,
     ) -> Page:
-        """The page beside a position, or the list's first. `limit` is the most events on it."""
+        """Return the page of at most `limit` events beside a position, or the first page."""
         ends = monotonic() + self._page_s
         rows = self._page_rows(scope, filter_, limit=limit + 1, position=position, sort=sort, ends=ends)
         conflicting = adjacent(rows, position)
@@ -69,11 +67,11 @@ class Reader:
         if towards_newer:
             rows.reverse()
         if not rows and position is not None and not sort.by_time:
-            # A cursor is given only where there is more; its place is found by the event that it was made of.
-            raise InvalidCursor("What the cursor points at is not there any more.", field="cursor", fix=_RESTART)
+            # A cursor exists only if there was more; its place is found by the event that it was made of.
+            raise InvalidCursor("The event that the cursor points at no longer exists.", field="cursor", fix=_RESTART)
         if not rows:
             return Page([], None, None)
-        # Where we came from there is something, so only the side that we went to can have an end.
+        # The list can only end on the side that the page was read towards.
         older = more or towards_newer
         newer = more if towards_newer else position is not None
         if filter_.narrows or not sort.by_time:
@@ -87,9 +85,9 @@ class Reader:
     def _page_rows(
         self, scope: TenantScope, filter_: Filter, *, limit: int, position: Position | None, sort: Sort, ends: float
     ) -> list[dict[str, Any]]:
-        """Rows of a page. Where a filter has to be tried on event after event, first on the nearest, then on all.
+        """Return a page's rows. A filter that reads every event is tried on the nearest events first, then on all.
 
-        All statements together have the time of one, until `ends`.
+        All statements share the time limit of one, until `ends`.
         """
 
         def rows_of(statement: Statement) -> list[dict[str, Any]]:
@@ -106,21 +104,24 @@ class Reader:
         return rows_of(page())
 
     def event(self, scope: TenantScope, event_id: str, content_hash: str = "") -> SingleEvent:
-        """The event with this id, or NotFound: also when it is another tenant's.
+        """Return the event with this id. Raises NotFound, also for another tenant's event.
 
-        Of several it is the one with this content, else the one that Kafka had first; the others are told with it.
+        If there are several, it is the one with this content hash, else the first that reached Kafka; `others` has the
+        rest.
         """
         statement = sql.compile_one(self.database, scope, event_id, content_hash=content_hash, limit=1 + _MAX_OTHERS)
         rows = self.executor.rows(statement, scope.tenant)
         if not rows or (content_hash and Position.of(rows[0]).content_hash != content_hash):
-            said = f"There is no event {event_id}" + (f" with the content {content_hash}." if content_hash else ".")
-            raise NotFound(said, fix="Check the id; an event takes a moment to be stored.")
+            content = f" with the content hash {content_hash}" if content_hash else ""
+            raise NotFound(
+                f"There is no event {event_id}{content}.", fix="Check the id. A new event takes a moment to be stored."
+            )
         times = Counter(row["occurred_us"] for row in rows)
-        one, *others = (_event(row, conflict=times[row["occurred_us"]] > 1) for row in rows)
-        return SingleEvent(**one.model_dump(), others=others)
+        event, *others = (_event(row, conflict=times[row["occurred_us"]] > 1) for row in rows)
+        return SingleEvent(**event.model_dump(), others=others)
 
     def count(self, scope: TenantScope, filter_: Filter) -> int:
-        """How many events the filter matches now."""
+        """Count the events that the filter matches now."""
         statement = sql.compile_count(self.database, scope, filter_)
         return int(self.executor.rows(statement, scope.tenant)[0]["rows"])
 

@@ -1,26 +1,106 @@
-"""The JSON API over a tenant's log: list, one event, whether a filter is understood."""
+"""The JSON API over a tenant's log: list events, get one, check a filter.
+
+Handlers find what they work with in `app.state.services`, and the caller in `request.state`, where `granted` keeps it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Annotated, Any, Protocol
 
 from fastapi import APIRouter, Depends, Query, Request
+from pydantic import BaseModel, Field
 
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import TenantScope
-from auditlane.query.cursor import Cursors, Mac
-from auditlane.query.language.fields import from_structure
-from auditlane.query.models import EventPage, FilterCheck, FilterError, SingleEvent
-from auditlane.query.parameters import DEFAULT_LIMIT, MAX_LIMIT, limit_of, openapi_parameters, split
+from auditlane.contract.stored_event import Event, SingleEvent
+from auditlane.query.cursor import Cursors
+from auditlane.query.fields import check_content_hash, check_event_id, from_structure
+from auditlane.query.filters import DEFAULT_LIMIT, MAX_LIMIT, limit_of, openapi_parameters, split
 from auditlane.query.reader import Reader
-from auditlane.query.sort import NEWEST, StructureOf, parse_sort
-from auditlane.query.values import check_content_hash, check_event_id
+from auditlane.query.sort import NEWEST, parse_sort
 from auditlane.runtime.errors import InvalidFilter
-from auditlane.store.structure_cache import DEFAULT
+from auditlane.store.structure_cache import Structure
 
-Authorize = Callable[[Permission], Callable[..., Any]]
+Authorize = Callable[..., Callable[..., Any]]  # takes the permissions of which a caller needs one
+
+
+class Authenticator(Protocol):
+    """Makes dependencies that authenticate a request and return its TenantScope."""
+
+    def authorize(self, permission: Permission) -> Callable[..., Any]: ...
+
+
+class Structures(Protocol):
+    """Looks up the tenants' data structures."""
+
+    def of(self, tenant: str) -> Structure: ...
+
+
+class ListServices(Protocol):
+    """The services that these routes use."""
+
+    @property
+    def authenticator(self) -> Authenticator: ...
+    @property
+    def reader(self) -> Reader: ...
+    @property
+    def cursors(self) -> Cursors: ...
+    @property
+    def structures(self) -> Structures: ...
+
+
+async def services_of(request: Request) -> Any:
+    """Return the services of the app that answers this request; each router names the part that it uses."""
+    return request.app.state.services
+
+
+async def caller_of(request: Request) -> Any:
+    """Return what the route's `granted` has kept: a TenantScope, or a Principal."""
+    return request.state.granted
+
+
+Scope = Annotated[TenantScope, Depends(caller_of)]
+
+
+def granted(check: Callable[..., Any]) -> Any:
+    """Make a route's dependency that authenticates by `check` and keeps its result for the handler."""
+
+    checked = Depends(check)
+
+    async def grant(request: Request, caller: Any = checked) -> None:
+        request.state.granted = caller
+
+    return Depends(grant)
+
+
+class EventPage(BaseModel):
+    """Events in the list's order. `next` and `prev` are cursors of the adjacent pages, null at the ends of the list."""
+
+    data: list[Event]
+    next: str | None
+    prev: str | None
+
+
+class FilterError(BaseModel):
+    """Why a filter is invalid, as in the problem FILTER_INVALID."""
+
+    detail: str = Field(description="What is wrong, for people.")
+    fix: str | None = Field(None, description="How to correct it.")
+    field: str | None = Field(None, description="The parameter that is wrong.")
+    column: int | None = Field(None, description="The column in `query`, counted from 1.")
+    reason: str | None = Field(None, description="The kind of error in the query language, for programs.")
+    arguments: dict[str, str] | None = Field(None, description="Values that the error refers to, by name.")
+
+
+class FilterCheck(BaseModel):
+    """The error of a filter; null if the filter is valid."""
+
+    error: FilterError | None
+
+
+Services = Annotated[ListServices, Depends(services_of)]
 
 _LIST = openapi_parameters(
     limit={
@@ -30,71 +110,76 @@ _LIST = openapi_parameters(
         "default": DEFAULT_LIMIT,
         "description": "Events on a page.",
     },
-    cursor={"type": "string", "description": "`next` or `prev` of an answer; filters and `sort` must be the same."},
+    cursor={
+        "type": "string",
+        "description": "`next` or `prev` of a previous page; use the same filters and `sort`.",
+    },
     sort={
         "type": "string",
         "default": str(NEWEST),
         "examples": ["-occurred_at", "occurred_at", "severity", "-fields.invoice_total"],
-        "description": "A sortable field of the tenant's structure, the least first; `-` before it: the greatest first."
+        "description": "A sortable field of the tenant's structure, ascending; prefix it with `-` for descending."
         " Events without a value come last, equal ones newest first.",
     },
 )
 
-_CHECK = openapi_parameters()
-_CONTENT = Query("", description="Of several events with this id the one with this `content_hash`.")
+
+def list_events(request: Request, scope: Scope, services: Services) -> EventPage:
+    """Return a page of the tenant's events that match every filter: newest first, or in the order of `sort`."""
+    structure_of = services.structures.of
+    custom = from_structure(structure_of)(scope.tenant)
+    own, filter_ = split(request.query_params.multi_items(), ("limit", "cursor", "sort"), custom)
+    limit = limit_of(own.get("limit"))
+    sort = parse_sort(own.get("sort"), partial(structure_of, scope.tenant))
+    cursors = services.cursors
+    position = cursors.read(scope, filter_, own["cursor"], sort) if "cursor" in own else None
+    page = services.reader.page(scope, filter_, limit=limit, position=position, sort=sort)
+    return EventPage(
+        data=page.events,
+        next=cursors.sign(scope, filter_, page.older, sort) if page.older else None,
+        prev=cursors.sign(scope, filter_, page.newer, sort) if page.newer else None,
+    )
 
 
-def build(
-    reader: Reader, authorize: Authorize, mac: Mac, structure_of: StructureOf = lambda tenant: DEFAULT
-) -> APIRouter:
-    """The routes under `/v1`; `structure_of` knows a tenant's fields.
+def get_event(
+    event_id: str,
+    scope: Scope,
+    services: Services,
+    content_hash: Annotated[
+        str, Query(description="Selects the event with this `content_hash` if several have this id.")
+    ] = "",
+) -> SingleEvent:
+    """Return the event with this id, and in `others` every other event with it. 404 also if it is another tenant's.
 
-    Errors are raised as AuditlaneError; the app that mounts this turns them into answers.
+    If there are several, it is the first that reached Kafka, or the one with the given `content_hash`.
     """
-    router = APIRouter(prefix="/v1", tags=["events"])
-    cursors = Cursors(mac)
-    own_of = from_structure(structure_of)
-    # As defaults: annotations are text here, and FastAPI could not resolve local names in them.
-    reads = Depends(authorize(Permission.read))
+    return services.reader.event(scope, check_event_id(event_id), content_hash and check_content_hash(content_hash))
 
-    @router.get("/events", summary="List events", openapi_extra=_LIST)
-    def list_events(request: Request, scope: TenantScope = reads) -> EventPage:
-        """One page of the tenant's events that match every given filter: the newest first, or as `sort` says."""
-        own, filter_ = split(request.query_params.multi_items(), ("limit", "cursor", "sort"), own_of(scope.tenant))
-        limit = limit_of(own.get("limit"))
-        sort = parse_sort(own.get("sort"), partial(structure_of, scope.tenant))
-        position = cursors.read(scope, filter_, own["cursor"], sort) if "cursor" in own else None
-        page = reader.page(scope, filter_, limit=limit, position=position, sort=sort)
-        return EventPage(
-            data=page.events,
-            next=cursors.sign(scope, filter_, page.older, sort) if page.older else None,
-            prev=cursors.sign(scope, filter_, page.newer, sort) if page.newer else None,
+
+def check_filter(request: Request, scope: Scope, services: Services) -> FilterCheck:
+    """Report what is wrong with the filter, as a list would. Reads no events, and is not recorded as viewing the
+    log."""
+    request.state.permission = None  # the audit log has no record of it
+    try:
+        split(request.query_params.multi_items(), (), from_structure(services.structures.of)(scope.tenant))
+    except InvalidFilter as error:
+        problem = FilterError(
+            detail=error.message,
+            fix=error.fix or None,
+            field=error.field or None,
+            column=error.column,
+            reason=error.reason or None,
+            arguments=error.arguments or None,
         )
+        return FilterCheck(error=problem)
+    return FilterCheck(error=None)
 
-    @router.get("/events/{event_id}", summary="Get one event")
-    def get_event(event_id: str, scope: TenantScope = reads, content_hash: str = _CONTENT) -> SingleEvent:
-        """The event with this id, and as `others` every other event with it. 404 also for an event of another tenant.
 
-        Of several it is the one that Kafka had first, or the one with the `content_hash` that is given.
-        """
-        return reader.event(scope, check_event_id(event_id), content_hash and check_content_hash(content_hash))
-
-    @router.get("/check", summary="Check a filter", openapi_extra=_CHECK)
-    def check_filter(request: Request, scope: TenantScope = reads) -> FilterCheck:
-        """What is wrong with the filter, as a list would say it. No event is read, and nobody has viewed the log."""
-        request.state.permission = None  # for the audit trail
-        try:
-            split(request.query_params.multi_items(), (), own_of(scope.tenant))
-        except InvalidFilter as error:
-            problem = FilterError(
-                detail=error.message,
-                fix=error.fix or None,
-                field=error.field or None,
-                column=error.column,
-                reason=error.reason or None,
-                arguments=error.arguments or None,
-            )
-            return FilterCheck(error=problem)
-        return FilterCheck(error=None)
-
+def build(services: ListServices) -> APIRouter:
+    """Build the routes under `/v1`. Handlers raise AuditlaneError; the app that mounts them turns it into an answer."""
+    reads = granted(services.authenticator.authorize(Permission.read))
+    router = APIRouter(prefix="/v1", tags=["events"], dependencies=[reads])
+    router.get("/events", summary="List events", openapi_extra=_LIST)(list_events)
+    router.get("/events/{event_id}", summary="Get one event")(get_event)
+    router.get("/check", summary="Check a filter", openapi_extra=openapi_parameters())(check_filter)
     return router

@@ -1,12 +1,18 @@
-"""What a list is sorted by: a field that the tenant's data structure says is sortable, and which way."""
+"""The order of a list: the field it is sorted by, positions in it, and both as SQL.
+
+Every value is distinguished from an absent one, so that a comparison is never NULL: otherwise an event without a value
+would be on no page.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from auditlane.query.language.fields import BASE, kind_of
+from auditlane.access.scope import TenantScope
+from auditlane.query.clickhouse.statements import NULLABLE, Parameters
+from auditlane.query.fields import BASE, kind_of
 from auditlane.query.language.tree import Field, Kind
 from auditlane.runtime.errors import InvalidFilter
 from auditlane.store.presentation import FieldView
@@ -14,10 +20,13 @@ from auditlane.store.structure_cache import Structure
 
 StructureOf = Callable[[str], Structure]
 
+NEWEST_FIRST: Final = "ORDER BY e.occurred_at DESC, e.event_id DESC, e.content_hash DESC"
+_NO_ADDRESS: Final = "toIPv6('::')"
+
 
 @dataclass(frozen=True, slots=True)
 class Sort:
-    """By this field; events that have no value in it come last either way, and equal ones newest first."""
+    """A list's order by one field. Events without a value come last either way, and equal ones newest first."""
 
     field: Field
     descending: bool = True
@@ -34,20 +43,40 @@ class Sort:
 NEWEST: Final = Sort(Field("occurred_at", Kind.time))
 
 
-def parse_sort(text: str | None, structure: Callable[[], Structure]) -> Sort:
-    """`field`, or `-field` for the greatest first; an own field's name stands with or without `fields.`.
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place just after one event of a list, or just before it if `newer`, where a list by time has newer events.
 
-    `structure` is asked only when there is something to look up. Raises InvalidFilter that names the sortable fields.
+    `occurred_us` is microseconds (UTC); `content_hash` is 32 hexadecimal digits and distinguishes events with the same
+    id and time.
+    """
+
+    occurred_us: int
+    event_id: str
+    content_hash: str
+    newer: bool = False
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any], *, newer: bool = False) -> Position:
+        """Return the position of a row with the columns `statements.PLACE`, whose texts may be bytes."""
+        id_, content = (text.decode() if isinstance(text, bytes) else str(text) for text in (row["id"], row["content"]))
+        return cls(int(row["occurred_us"]), id_, content, newer)
+
+
+def parse_sort(text: str | None, structure: Callable[[], Structure]) -> Sort:
+    """Parse `field`, or `-field` for descending; the prefix `fields.` of a custom field is optional.
+
+    `structure` is called only when there is a field to look up. Raises InvalidFilter that lists the sortable fields.
     """
     if text is None or text == str(NEWEST):
         return NEWEST
     name = text.removeprefix("-")
     sortable = structure().sortable()
-    found = next((one for one in sortable if name in (one.name, one.parameter)), None)
+    found = next((view for view in sortable if name in (view.name, view.parameter)), None)
     if found is None:
-        known = ", ".join(one.parameter for one in sortable)
-        said = f"Sortable fields: {known}. -{known.split(', ')[0]} is the other way round." if known else "None is."
-        raise InvalidFilter(f"The list cannot be sorted by {name[:100]!r}.", field="sort", fix=said)
+        known = ", ".join(view.parameter for view in sortable)
+        fix = f"Sortable fields: {known}. Prefix one with '-' to reverse it." if known else "No field is sortable."
+        raise InvalidFilter(f"The list cannot be sorted by {name[:100]!r}.", field="sort", fix=fix)
     return Sort(_field(found), descending=text.startswith("-"))
 
 
@@ -55,3 +84,106 @@ def _field(view: FieldView) -> Field:
     if view.custom:
         return Field(view.name, kind_of(view.display_type), "fields")
     return Field(view.name, BASE.get(view.name, Kind.text))
+
+
+@dataclass(frozen=True, slots=True)
+class Ordering:
+    """The SQL of an order from a position: the clause before SELECT, conditions, and ORDER BY."""
+
+    before: str
+    conditions: list[str]
+    order: str
+
+
+def ordering(parameters: Parameters, scope: TenantScope, sort: Sort, position: Position | None) -> Ordering:
+    """Compile the list's order. On the newer side of a position it is reversed, so that the nearest events come
+    first."""
+    if sort.by_time:
+        way = _way(not ascending(sort, position))
+        beyond = [beside(parameters, position, descending=sort.descending)] if position else []
+        return Ordering("", beyond, f"ORDER BY e.occurred_at {way}, e.event_id {way}, e.content_hash {way}")
+    back = position is not None and position.newer
+    absent, value = _key(parameters, sort.field)
+    ways = (_way(back), _way(sort.descending != back), _way(not back))
+    identity = ", ".join(f"{column} {ways[2]}" for column in ("e.occurred_at", "e.event_id", "e.content_hash"))
+    order = f"ORDER BY {absent} {ways[0]}, {value} {ways[1]}, {identity}"
+    if position is None:
+        return Ordering("", [], order)
+    # The position identifies an event, and ClickHouse looks its value up: a value can be large, and is typed there.
+    at, id_, content = _identity(parameters, position)
+    place = (
+        f"WITH (SELECT (any({absent}), any({value}), count())"
+        f"\nFROM {{database:Identifier}}.log AS e\nWHERE e.tenant_id = {parameters.text(scope.tenant)}"
+        f"\n  AND e.occurred_at = {at} AND e.event_id = {id_} AND e.content_hash = {content}) AS place\n"
+    )
+    comparisons = (
+        (absent, "place.1", ways[0]),
+        (value, "place.2", ways[1]),
+        ("e.occurred_at", at, ways[2]),
+        ("e.event_id", id_, ways[2]),
+        ("e.content_hash", content, ways[2]),
+    )
+    condition = "0"
+    for left, right, way in reversed(comparisons):
+        sign = "<" if way == "DESC" else ">"
+        condition = f"({left} {sign} {right} OR ({left} = {right} AND {condition}))"
+    return Ordering(place, ["place.3 = 1", condition], order)
+
+
+def ascending(sort: Sort, position: Position | None) -> bool:
+    """Return whether the page beside the position is read in ascending order."""
+    return sort.descending == (position is not None and position.newer)
+
+
+def beside(parameters: Parameters, position: Position, *, descending: bool = True) -> str:
+    """Compile the condition "strictly beyond the position by time". Only ClickHouse compares ids: its order of UUIDs
+    is its own."""
+    at, id_, content = _identity(parameters, position)
+    sign = "<" if descending != position.newer else ">"
+    same = f"e.event_id = {id_} AND e.content_hash {sign} {content}"
+    # The first comparison lets ClickHouse use the primary key.
+    return f"e.occurred_at {sign}= {at} AND (e.occurred_at {sign} {at} OR e.event_id {sign} {id_} OR ({same}))"
+
+
+def _identity(parameters: Parameters, position: Position) -> tuple[str, str, str]:
+    """Return the position's (time, id, content hash), each in its column's type."""
+    return (
+        parameters.time(position.occurred_us),
+        parameters.add("UUID", position.event_id),
+        parameters.hash(position.content_hash),
+    )
+
+
+def _way(descending: bool) -> str:
+    return "DESC" if descending else "ASC"
+
+
+def _key(parameters: Parameters, field: Field) -> tuple[str, str]:
+    """Return (1 where the event has no value, the value in its type, never NULL)."""
+    if field.group:
+        return _custom_key(f"e.fields[{parameters.text(field.name)}]", field.kind)
+    column = f"e.{field.name}"
+    if field.kind is Kind.ip:
+        return f"isNull({column})", f"ifNull({column}, {_NO_ADDRESS})"
+    if field.kind in (Kind.choice, Kind.ordinal):
+        return "toUInt8(0)", f"toInt8({column})"
+    if field.name == "metadata":
+        return f"empty({column})", f"toJSONString({column})"
+    text = f"ifNull({column}, '')" if field.name in NULLABLE else f"toString({column})"
+    return f"({text} = '')", text
+
+
+def _custom_key(text: str, kind: Kind) -> tuple[str, str]:
+    """Return the `_key` of a custom field. A text that its type cannot hold counts as no value."""
+    if kind is Kind.number:
+        number = f"toFloat64OrNull({text})"
+        # Whole numbers that share one float are compared as integers.
+        absent = f"ifNull(isNaN({number}), 1)"
+        return absent, f"(if({absent}, 0., assumeNotNull({number})), toInt64OrZero({text}))"
+    if kind is Kind.time:
+        time = f"parseDateTime64BestEffortOrNull({text}, 6, 'UTC')"
+        return f"isNull({time})", f"ifNull({time}, toDateTime64(0, 6, 'UTC'))"
+    if kind is Kind.ip:
+        address = f"toIPv6OrNull({text})"
+        return f"isNull({address})", f"ifNull({address}, {_NO_ADDRESS})"
+    return f"({text} = '')", text

@@ -1,22 +1,53 @@
-"""Compile (TenantScope, Filter, Position) to SQL over the view `log`; which filters there are decides the text."""
+"""Compiles filters, queries and positions to SQL over the view `log`.
+
+The text depends only on which filters and columns there are; every value is a parameter.
+"""
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from dataclasses import replace
 from typing import Final
 
 from auditlane.access.scope import TenantScope
-from auditlane.query.clickhouse.columns import JSON_LINE, NULLABLE, PLACE
-from auditlane.query.clickhouse.statements import Parameters, Statement, select
-from auditlane.query.cursor import Position
+from auditlane.query.clickhouse.statements import (
+    AS_TEXT,
+    FREE_TEXT,
+    JSON_LINE,
+    NULLABLE,
+    PLACE,
+    Parameters,
+    Statement,
+    select,
+)
+from auditlane.query.fields import CHOICES, severity_rank, stored_address
 from auditlane.query.filters import Filter
-from auditlane.query.language.conditions import condition, occurs
-from auditlane.query.ordering import ascending, ordering
-from auditlane.query.sort import NEWEST, Sort
-from auditlane.query.values import CHOICES
+from auditlane.query.language.tree import (
+    And,
+    Between,
+    Compare,
+    Field,
+    Has,
+    Kind,
+    Like,
+    Match,
+    Node,
+    Not,
+    Number,
+    Operator,
+    Or,
+    Span,
+    Within,
+    Word,
+)
+from auditlane.query.sort import NEWEST, Position, Sort, ascending, ordering
 
-# Read in the order of the list, an event that does not match costs four times what it costs otherwise.
+# When ClickHouse reads in the list's order, an event that does not match costs four times as much.
 _ANY_ORDER: Final = {"optimize_read_in_order": 0}
+_IN_IDS: Final = frozenset("0123456789abcdef-")
+_IN_ADDRESSES: Final = frozenset("0123456789abcdef:.")
+_EXACT: Final = 1 << 53  # a float holds every whole number up to here
 
 
 def compile_page(
@@ -29,10 +60,11 @@ def compile_page(
     sort: Sort = NEWEST,
     edge: int | None = None,
 ) -> Statement:
-    """At most `limit` events next to the position, in the list's order; nearest first when the page is before it.
+    """Compile the page of at most `limit` events beside the position, in the list's order; nearest first when the page
+    is before it.
 
-    In a list by time, none that occurred beyond the `edge` (microseconds). Rows: `line` (the event as JSON), and
-    `columns.PLACE`, of which a position is made.
+    In a list by time, the page ends at the `edge` (microseconds). Rows: `line` (the event as JSON) and the columns
+    `statements.PLACE`, of which a position is made.
     """
     parameters = Parameters(database)
     conditions = where(parameters, scope, filter_)
@@ -40,21 +72,23 @@ def compile_page(
     conditions += by.conditions
     if edge is not None:
         conditions.append(f"e.occurred_at {'<' if ascending(sort, position) else '>'}= {parameters.time(edge)}")
-    made = select(
+    compiled = select(
         f"{JSON_LINE} AS line, {PLACE}",
         conditions,
         f"{by.order} LIMIT {parameters.add('UInt32', limit)}",
         parameters,
         before=by.before,
     )
-    return replace(made, settings=made.settings | _ANY_ORDER) if filter_.narrows else made
+    return replace(compiled, settings=compiled.settings | _ANY_ORDER) if filter_.narrows else compiled
 
 
 def compile_edge(
     database: str, scope: TenantScope, filter_: Filter, *, position: Position | None, sort: Sort, rows: int
 ) -> Statement:
-    """How far `rows` events reach in a list by time, matching or not: one row `edge` (microseconds), or none when there
-    are no more than that. Events that are stored twice count twice, which only brings the edge nearer.
+    """Compile how far the next `rows` events reach in a list by time, whether they match or not.
+
+    One row `edge` (microseconds), or none if there are no further events. Events that are stored twice count twice,
+    which only brings the edge nearer.
     """
     parameters = Parameters(database)
     up = ascending(sort, position)
@@ -67,11 +101,12 @@ def compile_edge(
 
 
 def compile_one(database: str, scope: TenantScope, event_id: str, *, content_hash: str = "", limit: int) -> Statement:
-    """The events with this id: the one of this content first, then as Kafka had them. Rows: as of `compile_page`."""
+    """Compile the events with this id: first the one with this content, then in Kafka's order. Rows as in
+    `compile_page`."""
     parameters = Parameters(database)
     tenant = parameters.text(scope.tenant)
     id_ = parameters.add("UUID", event_id)
-    # The inner look-up reads one narrow column of the tenant's rows; the view then reads a single key.
+    # The inner query reads one narrow column of the tenant's rows; the view then reads a single key.
     source = "{database:Identifier}.events"
     times = f"e.occurred_at IN (SELECT occurred_at FROM {source} WHERE tenant_id = {tenant} AND event_id = {id_})"  # noqa: S608 - placeholders
     conditions = [f"e.tenant_id = {tenant}", f"e.event_id = {id_}", times]
@@ -83,14 +118,14 @@ def compile_one(database: str, scope: TenantScope, event_id: str, *, content_has
 
 
 def compile_count(database: str, scope: TenantScope, filter_: Filter) -> Statement:
-    """One row: `rows`, and `bound`, the newest ingested_at among them in milliseconds."""
+    """Compile the number of matching events. One row: `rows`, and `bound`, their newest ingested_at in milliseconds."""
     parameters = Parameters(database)
     columns = "count() AS rows, toUnixTimestamp64Milli(max(e.ingested_at)) AS bound"
     return select(columns, where(parameters, scope, filter_), "", parameters)
 
 
 def where(parameters: Parameters, scope: TenantScope, filter_: Filter) -> list[str]:
-    """What a filter means: conditions of which all must hold, the tenant's first; values go to `parameters`."""
+    """Compile a filter to conditions that must all hold, the tenant's first; values go to `parameters`."""
     conditions = [f"e.tenant_id = {parameters.text(scope.tenant)}"]
     if filter_.since is not None:
         conditions.append(f"e.occurred_at >= {parameters.time(filter_.since)}")
@@ -113,14 +148,127 @@ def _equals(parameters: Parameters, column: str, values: tuple[str, ...]) -> str
         return f"(e.actor_id IN {array} OR ifNull(e.actor_name, '') IN {array})"
     given = [value for value in values if value or column not in NULLABLE]
     if column == "ip":
-        condition = f"e.ip IN {parameters.add('Array(IPv6)', given)}"
+        found = f"e.ip IN {parameters.add('Array(IPv6)', given)}"
     elif column == "event_id":
-        condition = f"e.event_id IN {parameters.add('Array(UUID)', given)}"
+        found = f"e.event_id IN {parameters.add('Array(UUID)', given)}"
     else:
         left = f"toString(e.{column})" if column in CHOICES else f"e.{column}"
-        condition = f"{left} IN {parameters.add('Array(String)', given)}"
+        found = f"{left} IN {parameters.add('Array(String)', given)}"
     if len(given) == len(values):
-        return condition
-    # An empty value: stored as NULL, or as the empty text that a writer sent.
+        return found
+    # An empty value is stored as NULL, or as the empty text that the sender gave.
     absent = f"e.{column} IS NULL" if column == "ip" else f"ifNull(e.{column}, '') = ''"
-    return f"({condition} OR {absent})" if given else absent
+    return f"({found} OR {absent})" if given else absent
+
+
+def condition(parameters: Parameters, node: Node) -> str:
+    """Compile a tree; values go to `parameters`.
+
+    Every term is 0 or 1, never NULL, so that a negation matches events without a value.
+    """
+    match node:
+        case And(items):
+            return f"({' AND '.join(condition(parameters, item) for item in items)})"
+        case Or(items):
+            return f"({' OR '.join(condition(parameters, item) for item in items)})"
+        case Not(item):
+            return f"(NOT {condition(parameters, item)})"
+        case Word(text):
+            return occurs(parameters, text)
+        case Span():
+            return _span(parameters, node)
+        case Compare(field, operator, value):
+            return _compared(parameters, field, operator, value)
+        case Between(field, low, high):
+            return f"({_compared(parameters, field, '>=', low)} AND {_compared(parameters, field, '<=', high)})"
+        case Within(field, network):
+            whole = ipaddress.ip_network(network)
+            return _addresses(parameters, field, whole[0], whole[-1])
+        case Has(field):
+            return _texts(parameters, field, "{} != ''")
+        case Like(field, pieces):
+            return _texts(parameters, field, f"{{}} LIKE {parameters.text(_pattern(pieces))}")
+        case Match(field, value):
+            return _match(parameters, field, value)
+
+
+def occurs(parameters: Parameters, text: str) -> str:
+    """Compile whether a text occurs in the event's texts, addresses, metadata or custom fields, in any case.
+
+    Column by column: joining them into one text takes as long as searching it.
+    """
+    word = parameters.text(text)
+
+    def found(where: str) -> str:
+        return f"positionCaseInsensitiveUTF8({where}, {word}) > 0"
+
+    tests = [f"ifNull({found(f'e.{name}')}, 0)" if name in NULLABLE else found(f"e.{name}") for name in FREE_TEXT]
+    tests += [f"arrayExists(one -> {found('one')}, mapValues(e.{name}))" for name in ("metadata", "fields")]
+    for name in ("outcome", "severity"):
+        places = [place for place, choice in enumerate(CHOICES[name]) if text.lower() in choice.lower()]
+        tests.append(f"toInt8(e.{name}) IN {parameters.add('Array(Int8)', places)}")
+    # Where the text cannot be part of an id or an address, `0 AND` keeps ClickHouse from formatting them.
+    for column, characters in (("event_id", _IN_IDS), ("ip", _IN_ADDRESSES)):
+        possible = parameters.add("UInt8", int(characters.issuperset(text.lower())))
+        tests.append(f"{possible} AND " + found(f"ifNull(toString(e.{column}), '')"))
+    return f"({' OR '.join(f'({test})' for test in tests)})"
+
+
+def _match(parameters: Parameters, field: Field, value: str) -> str:
+    if field.kind is Kind.ip:
+        address = ipaddress.ip_address(value)
+        return _addresses(parameters, field, address, address)
+    if field.kind is Kind.id:
+        return f"(e.event_id = {parameters.add('UUID', value)})"
+    return _texts(parameters, field, f"{{}} = {parameters.text(value)}")
+
+
+def _texts(parameters: Parameters, field: Field, test: str) -> str:
+    """Compile a test on the field's text, which is empty without a value; for `actor`, on the id or the name."""
+    names = ("actor_id", "actor_name") if field.path == "actor" else (field.name,)
+    texts = [_key(parameters, field)] if field.group else [_text(name) for name in names]
+    return f"({' OR '.join(test.replace('{}', text, 1) for text in texts)})"
+
+
+def _text(column: str) -> str:
+    text = AS_TEXT.get(column, f"e.{column}")
+    return f"ifNull({text}, '')" if column in NULLABLE else text
+
+
+def _key(parameters: Parameters, field: Field) -> str:
+    return f"e.{field.group}[{parameters.text(field.name)}]"
+
+
+def _addresses(
+    parameters: Parameters,
+    field: Field,
+    first: ipaddress.IPv4Address | ipaddress.IPv6Address,
+    last: ipaddress.IPv4Address | ipaddress.IPv6Address,
+) -> str:
+    left = f"toIPv6OrNull({_key(parameters, field)})" if field.group else "e.ip"
+    low, high = (parameters.add("IPv6", stored_address(address)) for address in (first, last))
+    return f"ifNull({left} >= {low} AND {left} <= {high}, 0)"
+
+
+def _span(parameters: Parameters, span: Span) -> str:
+    field = span.field
+    custom = f"parseDateTime64BestEffortOrNull({_key(parameters, field)}, 6, 'UTC')" if field.group else ""
+    left = custom or f"e.{field.name}"
+    bounds = [f"{left} >= {parameters.time(span.since)}"] if span.since else []
+    bounds += [f"{left} < {parameters.time(span.until)}"] if span.until else []
+    both = " AND ".join(bounds)
+    return f"ifNull({both}, 0)" if custom else f"({both})"
+
+
+def _compared(parameters: Parameters, field: Field, operator: Operator, value: Number | str) -> str:
+    if isinstance(value, str):
+        return f"(toInt8(e.severity) {operator} {parameters.add('Int8', severity_rank(value))})"
+    text = _key(parameters, field)
+    if isinstance(value, int) and abs(value) > _EXACT:
+        return f"ifNull(toInt64OrNull({text}) {operator} {parameters.add('Int64', value)}, 0)"
+    return f"ifNull(toFloat64OrNull({text}) {operator} {parameters.add('Float64', float(value))}, 0)"
+
+
+def _pattern(pieces: tuple[str, ...]) -> str:
+    """Return the LIKE pattern of the pieces, whose special characters are escaped."""
+    return "%".join(re.sub(r"([\\%_])", r"\\\1", piece) for piece in pieces)

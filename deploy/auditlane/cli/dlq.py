@@ -32,7 +32,7 @@ from auditlane.operations.dlq.topic import LetterTopic
 from auditlane.operations.dlq.upgrade import SchemaUpgrader
 from auditlane.operations.dlq.view import view
 from auditlane.operations.validation import schema_cache, validator
-from auditlane.query.values import parse_time
+from auditlane.query.fields import parse_time
 from auditlane.runtime.errors import AuditlaneError, ConfigError, InvalidFilter, NotFound, ReplayIncomplete
 from auditlane.runtime.failpoints import Failpoints
 from auditlane.runtime.settings import Settings, load

@@ -16,8 +16,8 @@ from auditlane.access.scope import TenantScope
 from auditlane.cli import filter_options as options
 from auditlane.cli.help_text import examples
 from auditlane.cli.pipes import ignore_broken_pipe
+from auditlane.contract.stored_event import Event
 from auditlane.query.filters import Filter
-from auditlane.query.models import Event
 from auditlane.query.reader import Reader
 from auditlane.query.sort import NEWEST, Sort, parse_sort
 from auditlane.runtime.settings import load

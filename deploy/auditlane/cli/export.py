@@ -17,14 +17,13 @@ from auditlane.access.scope import TenantScope
 from auditlane.cli import filter_options as options
 from auditlane.cli.help_text import examples
 from auditlane.cli.pipes import ignore_broken_pipe
-from auditlane.query.clickhouse.lazy_client import LazyClient
 from auditlane.query.export.columns import choose, of_table
 from auditlane.query.export.exporter import Export, Exporter
 from auditlane.query.export.formats import Form, Format
 from auditlane.query.filters import Filter
 from auditlane.runtime.errors import ConfigError, Conflict
 from auditlane.runtime.settings import load
-from auditlane.store.client import connect
+from auditlane.store.client import LazyClient, connect
 from auditlane.store.structure_cache import StructureCache
 
 app = typer.Typer(add_completion=False)

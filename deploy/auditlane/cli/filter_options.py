@@ -10,8 +10,8 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from auditlane.contract.tenants import check_tenant
+from auditlane.query.fields import CustomFields, from_structure, no_fields
 from auditlane.query.filters import KNOWN, Filter, parse
-from auditlane.query.language.fields import Own, from_structure, no_fields
 from auditlane.runtime.errors import InvalidFilter
 from auditlane.runtime.settings import load
 from auditlane.store.client import connect
@@ -53,7 +53,7 @@ def filter_of(
     severity: Severity = None,
     query: Query = "",
     where: Where = None,
-    own: Own = no_fields,
+    own: CustomFields = no_fields,
 ) -> Filter:
     """Return the filter of these options; `--help` lists them in this order. Raises InvalidFilter.
 

@@ -184,10 +184,9 @@ def history(
 
 
 def _service() -> StructureService:
-    from auditlane.query.clickhouse.lazy_client import LazyClient
     from auditlane.query.structure.contract_repository import contract_repository_of
     from auditlane.query.structure.service import StructureService
-    from auditlane.store.client import connect
+    from auditlane.store.client import LazyClient, connect
 
     settings = load()
     return StructureService(

@@ -12,15 +12,14 @@ from auditlane.contract.frontegg import TENANT_HEADER
 from auditlane.gateway import router as ingest
 from auditlane.gateway.frontegg import routes as frontegg_ingest
 from auditlane.query import router as query
+from auditlane.query.export import router as export
+from auditlane.query.export.jobs import router as export_jobs
 from auditlane.query.frontegg import export_routes as frontegg_exports
-from auditlane.query.frontegg import geoip as frontegg_geoip
 from auditlane.query.frontegg import metadata_routes as frontegg_metadata
 from auditlane.query.frontegg import routes as frontegg_query
-from auditlane.query.language.fields import from_structure
 from auditlane.query.live import router as live
 from auditlane.query.structure import router as structure
 from auditlane.query.summary import router as summary
-from auditlane.query.summary.summaries import Summaries
 from auditlane.server import frontegg, health, problems
 from auditlane.server.admin import router as admin
 from auditlane.server.auth import link_login, session, tokens
@@ -63,42 +62,26 @@ def _sign_in(services: Services) -> Iterator[APIRouter]:
 
 def _log(services: Services) -> Iterator[APIRouter]:
     """Yield the API of a tenant's log, which the viewer uses too."""
-    authorize, mac = services.authenticator.authorize, services.authenticator.signing.mac
-    fields_of = from_structure(services.structures.of)
-    yield live.build(services.streams, authorize, mac, fields_of, patience_s=services.settings.query_timeout_s)
-    yield query.build(services.reader, authorize, mac, services.structures.of)
-    yield from services.exports.routers
+    authenticator = services.authenticator
+    yield live.build(services)
+    yield query.build(services)
+    yield export.build(authenticator)
+    yield export_jobs.build(authenticator)
     # Also while logs are disabled: these routes enable them.
-    in_path = partial(authorize, named_in=tenant_in_path, even_off=True)
+    in_path = partial(authenticator.authorize, named_in=tenant_in_path, even_off=True)
     changes = APIRouter(dependencies=[Depends(limit(services.settings))])
-    changes.include_router(
-        structure.build(services.structure, in_path, services.authenticator.environment, only=reject_unknown_parameters)
-    )
+    changes.include_router(structure.build(in_path, authenticator.environment, only=reject_unknown_parameters))
     yield changes
-    yield summary.build(Summaries(services.reader.executor, services.reader.database), authorize, fields_of)
+    yield summary.build(services)
 
 
 def _frontegg_log(services: Services) -> Iterator[APIRouter]:
     """Yield the same log on the paths of Frontegg's clients, which name the tenant in a different header."""
-    settings, authenticator, named = services.settings, services.authenticator, frontegg.frontegg_tenant
+    authenticator, named = services.authenticator, frontegg.frontegg_tenant
     authorize = partial(authenticator.authorize, named_in=named, header=TENANT_HEADER)
-    yield frontegg_query.build(services.frontegg_reader, authorize)
-    yield frontegg_metadata.build(
-        services.structure,
-        services.store.client,
-        settings.clickhouse_database,
-        authenticator.client(),
-        authenticator.environment(Permission.configure),
-        named=named,
-    )
-    yield frontegg_geoip.build(frontegg_geoip.GeoIp(settings.geoip_file), authenticator.client(), named=named)
-    yield frontegg_exports.build(
-        services.exports.exporter,
-        settings.clickhouse_database,
-        authorize,
-        services.structures.of,
-        count_rows=services.metrics.exported,
-    )
+    yield frontegg_query.build(authorize)
+    yield frontegg_metadata.build(authenticator.client(), authenticator.environment(Permission.configure), named=named)
+    yield frontegg_exports.build(authorize)
 
 
 def _pages(services: Services) -> Iterator[APIRouter]:
@@ -113,7 +96,6 @@ def _console(services: Services) -> Iterator[APIRouter]:
     operators = console_access.Operators(services.authenticator)
     yield console.build(services)
     yield structure.build(
-        services.structure,
         operators.authorize,
         operators.environment,
         only=reject_unknown_parameters,

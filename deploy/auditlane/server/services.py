@@ -21,14 +21,18 @@ from auditlane.access.provenance_keys import NAME, ProvenanceKeys, path_of
 from auditlane.access.signing import SigningKeys
 from auditlane.gateway.ingest_service import IngestService
 from auditlane.gateway.metrics import Meters
-from auditlane.query.clickhouse.concurrency import TenantConcurrency
-from auditlane.query.clickhouse.lazy_client import LazyClient
+from auditlane.query.clickhouse.executor import TenantConcurrency
+from auditlane.query.cursor import Cursors
 from auditlane.query.export.service import ExportService
+from auditlane.query.frontegg.geoip import GeoIp
 from auditlane.query.frontegg.reader import FronteggReader
 from auditlane.query.live.hub import StreamHub
+from auditlane.query.live.resume_token import ResumeTokens
+from auditlane.query.live.router import StreamThreads
 from auditlane.query.reader import Reader
 from auditlane.query.structure.contract_repository import contract_repository_of
 from auditlane.query.structure.service import StructureService
+from auditlane.query.summary.summaries import Summaries
 from auditlane.runtime.errors import ConfigError
 from auditlane.runtime.log import get
 from auditlane.runtime.settings import Settings, variable
@@ -44,7 +48,7 @@ from auditlane.server.metrics import HttpMetrics
 from auditlane.server.pages.viewer import bundle as bundles
 from auditlane.server.pages.viewer.bundle import Bundle
 from auditlane.server.probes import PROBE_TIMEOUT_S, KafkaProbe, Probe, Readiness, StoreProbe
-from auditlane.store.client import CONNECT_TIMEOUT_S, connect
+from auditlane.store.client import CONNECT_TIMEOUT_S, LazyClient, connect
 from auditlane.store.link_claims import LinkClaims
 from auditlane.store.structure_cache import StructureCache
 
@@ -81,9 +85,14 @@ class Services:
     structures: StructureCache
     structure: StructureService
     reader: Reader
+    cursors: Cursors
+    summaries: Summaries
     streams: StreamHub
+    stream_threads: StreamThreads
+    resume_tokens: ResumeTokens
     exports: ExportService
     frontegg_reader: FronteggReader
+    geoip: GeoIp
     readiness: Readiness
     operations: Operations
     bundle: Bundle | None
@@ -118,7 +127,6 @@ class Services:
         reader = Reader(settings, concurrency=concurrency)
         exports = ExportService(
             settings,
-            authenticator.authorize,
             signing,
             authenticator.require_export,
             structures.of,
@@ -155,9 +163,14 @@ class Services:
                 registered=ingest_service.contract_changed if ingest_service else lambda tenant: None,
             ),
             reader=reader,
+            cursors=Cursors(signing.mac),
+            summaries=Summaries(reader.executor, reader.database),
             streams=StreamHub.of(settings, reader.executor),
+            stream_threads=StreamThreads(),
+            resume_tokens=ResumeTokens(signing.mac),
             exports=exports,
             frontegg_reader=FronteggReader(settings, concurrency),
+            geoip=GeoIp(settings.geoip_file if "query" in roles else None),
             readiness=Readiness([probes[role] for role in roles], keys, signing),
             bundle=bundles.load(),
             operations=Operations(

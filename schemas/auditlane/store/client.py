@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import ssl
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -77,6 +78,38 @@ def _pool(ca: Path | None, pid: int) -> PoolManager:
     """Connections that no proxy is asked for, one set for a process: a child must not use those of its parent."""
     made: PoolManager = get_pool_manager(ca_cert=str(ca)) if ca else default_pool_manager()
     return made
+
+
+class LazyClient:
+    """Makes its client when it is first needed. Thread-safe."""
+
+    def __init__(self, connect: Callable[[], Client]) -> None:
+        self._connect = connect
+        self._client: Client | None = None
+        self._lock = threading.Lock()
+
+    def client(self) -> Client:
+        """Return the client. Raises what connecting raises, in each thread.
+
+        No thread waits for another's attempt: while ClickHouse hangs, the waits would add up.
+        """
+        if self._client is not None:
+            return self._client
+        made = self._connect()
+        with self._lock:
+            if self._client is None:
+                self._client = made
+                return made
+            kept = self._client
+        made.close()
+        return kept
+
+    def close(self) -> None:
+        """Close the connections; the next use makes new ones."""
+        with self._lock:
+            client, self._client = self._client, None
+        if client is not None:
+            client.close()
 
 
 @contextmanager

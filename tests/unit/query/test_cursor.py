@@ -12,10 +12,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from auditlane.access.scope import TenantScope
-from auditlane.query.cursor import Cursors, Position
+from auditlane.query.cursor import Cursors
 from auditlane.query.filters import Filter, parse
 from auditlane.query.language.tree import Field, Kind
-from auditlane.query.sort import NEWEST, Sort
+from auditlane.query.sort import NEWEST, Position, Sort
 from auditlane.runtime.errors import InvalidCursor
 
 ACME = TenantScope.for_operator("acme")

@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auditlane.query.filters import COLUMNS, KNOWN, MAX_VALUES, MAX_WORDS, Filter, parse
-from auditlane.query.parameters import limit_of, one_of, split
-from auditlane.query.values import EARLIEST, LATEST
+from auditlane.query.fields import EARLIEST, LATEST
+from auditlane.query.filters import COLUMNS, KNOWN, MAX_VALUES, MAX_WORDS, Filter, limit_of, one_of, parse, split
 from auditlane.runtime.errors import InvalidFilter
 
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from auditlane.query.fields import EARLIEST, LATEST
 from auditlane.query.summary.buckets import WIDTHS, edges, fitting
-from auditlane.query.values import EARLIEST, LATEST
 
 BERLIN = ZoneInfo("Europe/Berlin")
 START = datetime(2026, 3, 27, 10, 20, 30, tzinfo=UTC)

@@ -48,7 +48,7 @@ def test_a_document_without_rows():
 
 
 @pytest.mark.parametrize(
-    ("bounds", "said"), [(PdfBounds(seconds=1), "longer"), (PdfBounds(memory_bytes=16 << 20), "memory")]
+    ("bounds", "said"), [(PdfBounds(seconds=1), "time limit"), (PdfBounds(memory_bytes=16 << 20), "memory limit")]
 )
 def test_a_pdf_past_its_time_or_memory_is_ended(bounds, said):
     made = PdfProcess(COLUMNS, HEADING, None, bounds)
@@ -64,7 +64,7 @@ def test_a_file_that_is_no_font(tmp_path: Path):
     font = tmp_path / "font.ttf"
     font.write_text("hello")
     made = PdfProcess(COLUMNS, HEADING, font)
-    with pytest.raises(ConfigError, match="not a font"):
+    with pytest.raises(ConfigError, match="not an embeddable font"):
         made.end()
 
 
@@ -73,7 +73,7 @@ def test_a_child_that_dies_is_told():
     made.add(rows(1))
     assert made._child
     made._child.terminate()
-    with pytest.raises(AuditlaneError, match="ended with"):
+    with pytest.raises(AuditlaneError, match="exited with"):
         made.end()
 
 

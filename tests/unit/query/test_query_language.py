@@ -17,13 +17,11 @@ from hypothesis import strategies as st
 from auditlane.access.scope import TenantScope
 from auditlane.query import sql
 from auditlane.query.clickhouse.statements import Parameters
+from auditlane.query.fields import BASE, CHOICES, LATEST
 from auditlane.query.filters import MAX_VALUE_CHARS, Filter
 from auditlane.query.filters import parse as parse_pairs
-from auditlane.query.language.conditions import condition
-from auditlane.query.language.fields import BASE
 from auditlane.query.language.grammar import MAX_DEPTH, MAX_TERMS
 from auditlane.query.language.parser import parse
-from auditlane.query.language.printer import text_of
 from auditlane.query.language.tree import (
     And,
     Between,
@@ -39,8 +37,9 @@ from auditlane.query.language.tree import (
     Span,
     Within,
     Word,
+    text_of,
 )
-from auditlane.query.values import LATEST, choices
+from auditlane.query.sql import condition
 from auditlane.runtime.errors import InvalidFilter
 
 ROOT = Path(__file__).parents[3]
@@ -253,7 +252,7 @@ def betweens(draw: st.DrawFn) -> Node:
         low, high = sorted(draw(st.tuples(NUMBERS, NUMBERS)))
         return Between(draw(of_kind(Kind.number, Kind.untyped)), low, high)
     low, high = sorted(draw(st.tuples(st.integers(0, 5), st.integers(0, 5))))
-    return Between(SEVERITY, choices("severity")[low], choices("severity")[high])
+    return Between(SEVERITY, CHOICES["severity"][low], CHOICES["severity"][high])
 
 
 @st.composite
@@ -268,8 +267,8 @@ def spans(draw: st.DrawFn) -> Node:
 
 EXACT = st.one_of(
     st.builds(Match, of_kind(Kind.text, Kind.untyped), TEXT),
-    of_kind(Kind.choice).flatmap(lambda field: st.builds(Match, st.just(field), st.sampled_from(choices(field.name)))),
-    st.builds(Match, of_kind(Kind.ordinal), st.sampled_from(choices("severity"))),
+    of_kind(Kind.choice).flatmap(lambda field: st.builds(Match, st.just(field), st.sampled_from(CHOICES[field.name]))),
+    st.builds(Match, of_kind(Kind.ordinal), st.sampled_from(CHOICES["severity"])),
     st.builds(Match, of_kind(Kind.ip), ADDRESSES.map(str)),
     st.builds(Match, of_kind(Kind.id), st.uuids().map(str)),
     st.builds(Match, of_kind(Kind.boolean), st.sampled_from(["true", "false"])),
@@ -285,7 +284,7 @@ TERMS = st.one_of(
     st.builds(Within, of_kind(Kind.ip), NETWORKS),
     st.builds(Compare, of_kind(Kind.number), st.just("=") | ORDERS, NUMBERS),
     st.builds(Compare, of_kind(Kind.untyped), ORDERS, NUMBERS),
-    st.builds(Compare, of_kind(Kind.ordinal), ORDERS, st.sampled_from(choices("severity"))),
+    st.builds(Compare, of_kind(Kind.ordinal), ORDERS, st.sampled_from(CHOICES["severity"])),
     betweens(),
     spans(),
 )

@@ -10,19 +10,18 @@ from hypothesis import strategies as st
 
 from auditlane.access.scope import TenantScope
 from auditlane.contract.event import BASE_FIELDS
+from auditlane.contract.stored_event import Event
 from auditlane.query import sql
-from auditlane.query.clickhouse.columns import COLUMNS as SHOWN
+from auditlane.query.clickhouse.statements import COLUMNS as SHOWN
 from auditlane.query.clickhouse.statements import Statement
 from auditlane.query.conflicts import compile_conflicts
-from auditlane.query.cursor import Position
 from auditlane.query.export.columns import Column, of_operator
 from auditlane.query.export.formats import Form, Format
 from auditlane.query.export.sql import compile_export
+from auditlane.query.fields import BASE
 from auditlane.query.filters import COLUMNS, Filter
-from auditlane.query.language.fields import BASE
 from auditlane.query.language.tree import Field, Kind
-from auditlane.query.models import Event
-from auditlane.query.sort import NEWEST, Sort
+from auditlane.query.sort import NEWEST, Position, Sort
 from auditlane.store.structure_cache import DEFAULT
 
 TEXT = st.text(min_size=1)

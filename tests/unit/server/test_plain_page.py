@@ -10,8 +10,8 @@ import urllib3
 from querying import TENANT_HEADER, served
 
 from auditlane.access.scope import TenantScope
+from auditlane.contract.stored_event import Event
 from auditlane.query.filters import Filter
-from auditlane.query.models import Event
 from auditlane.query.reader import Page
 from auditlane.runtime.errors import QueryTooLarge, StoreUnavailable
 from auditlane.server.pages import page_model, plain_page

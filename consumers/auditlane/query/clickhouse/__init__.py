@@ -1,1 +1,1 @@
-"""How statements reach ClickHouse: clients, limits per tenant, cancellation, and results read to their end."""
+"""Runs statements on ClickHouse: limits per query and tenant, cancellation, and results verified to be complete."""

@@ -1,7 +1,7 @@
-"""Cancels queries whose caller is gone, by cutting their connections to ClickHouse.
+"""Cancels queries whose client has disconnected, by closing their connections to ClickHouse.
 
-ClickHouse ends a read-only query whose HTTP connection is closed (`cancel_http_readonly_queries_on_client_close`). A
-thread that waits for the answer is woken by the cut as well, so that it is free for others.
+ClickHouse ends a read-only query whose HTTP connection is closed (`cancel_http_readonly_queries_on_client_close`). The
+close also wakes the thread that waits for the result.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from auditlane.runtime.settings import Settings
 from auditlane.store.client import proxy_of
 
-_CONNECTIONS: Final = 64  # kept open when nothing is asked; more are made as they are needed
+_CONNECTIONS: Final = 64  # kept open while idle; more are opened as needed
 
 
 class CancelScope:
-    """What can be cancelled as one: a request, a job, or a thread that works for many. Thread-safe."""
+    """A unit of cancellation: a request, a job, or a thread that serves several clients. Thread-safe."""
 
     def __init__(self) -> None:
         self.cancelled = False
@@ -34,7 +34,7 @@ class CancelScope:
         self._lock = threading.Lock()
 
     def cancel(self) -> None:
-        """End whatever is attached, and whatever is attached from now on."""
+        """End everything that is attached now or later."""
         with self._lock:
             if self._over or self.cancelled:
                 return
@@ -44,13 +44,13 @@ class CancelScope:
             end()
 
     def finish(self) -> None:
-        """Everything is answered: `cancel` does nothing from now on."""
+        """Make `cancel` a no-op: the work is complete."""
         with self._lock:
             self._over = True
             self._ends = {}
 
     def attach(self, what: object, end: Callable[[], None]) -> None:
-        """Call `end`, from any thread, when the scope is cancelled; at once when it already is."""
+        """Call `end`, from any thread, when the scope is cancelled; at once if it already is."""
         with self._lock:
             if not self.cancelled:
                 self._ends[what] = end
@@ -58,13 +58,13 @@ class CancelScope:
         end()
 
     def detach(self, what: object) -> None:
-        """`what` has ended."""
+        """Remove `what`, which has ended."""
         with self._lock:
             self._ends.pop(what, None)
 
     @contextmanager
     def active(self) -> Iterator[None]:
-        """Within it, queries of this thread (or task, and the threads that it waits for) belong to this scope."""
+        """Put queries of this thread (or task, and threads that it waits for) under this scope within the block."""
         token = _CURRENT.set(self)
         try:
             yield
@@ -76,20 +76,20 @@ _CURRENT: ContextVar[CancelScope | None] = ContextVar("cancel_scope", default=No
 
 
 def current_scope() -> CancelScope | None:
-    """The scope in which this code runs; None where nothing can cancel it."""
+    """Return the scope in which this code runs, or None."""
     return _CURRENT.get()
 
 
 def is_cancelled() -> bool:
-    """Whether the scope in which this code runs is cancelled."""
+    """Return whether the scope in which this code runs is cancelled."""
     found = _CURRENT.get()
     return found is not None and found.cancelled
 
 
 class _Cuttable:
-    """A connection that is cut while a request of a cancelled scope is under way on it, and not once another has it.
+    """A connection that is closed when the scope of its present request is cancelled.
 
-    Pools give a connection to the next request as soon as an answer was read, so it remembers whose it is.
+    Pools pass a connection to the next request once a response is read, so it records the scope of the latest request.
     """
 
     sock: Any
@@ -100,7 +100,7 @@ class _Cuttable:
         found = _CURRENT.get()
         self._cancel_scope = found
         if found is not None and found.cancelled:
-            raise ConnectionAbortedError("nobody waits for the answer any more")
+            raise ConnectionAbortedError("the request was cancelled")
         super().request(*arguments, **named)  # type: ignore[misc]  # the connection's
         if found is not None:
             self._socket = self.sock
@@ -108,16 +108,16 @@ class _Cuttable:
 
     def _cut(self, by: CancelScope) -> None:
         if self._cancel_scope is by and self._socket is not None:
-            with suppress(OSError):  # not by the TLS object's own method, which would take the keys from who reads
+            with suppress(OSError):  # not the TLS object's method, which would break a concurrent read
                 socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
 
 class _Connection(_Cuttable, HTTPConnection):
-    """Plain."""
+    """A cancellable HTTP connection."""
 
 
 class _SecureConnection(_Cuttable, HTTPSConnection):
-    """Over TLS."""
+    """A cancellable HTTPS connection."""
 
 
 class _Pool(HTTPConnectionPool):
@@ -129,7 +129,7 @@ class _SecurePool(HTTPSConnectionPool):
 
 
 def pool_for(settings: Settings) -> PoolManager:
-    """A pool for `clickhouse_connect`'s `pool_mgr`, whose connections are cut when their scope is cancelled."""
+    """Make a pool for `clickhouse_connect`'s `pool_mgr`, with connections that close when their scope is cancelled."""
     secure, proxy = settings.clickhouse_url.startswith("https:"), proxy_of(settings.clickhouse_url)
     made: PoolManager = get_pool_manager(
         ca_cert=str(settings.clickhouse_ca) if settings.clickhouse_ca else None,

@@ -1,28 +1,32 @@
-"""Sends statements to ClickHouse, reads each result to its end marker, and maps every failure to an auditlane error."""
+"""Sends statements to ClickHouse, verifies that each result is complete, and maps failures to auditlane errors.
+
+ClickHouse answers 200 before a query is done; if it then fails, it ends the body early or writes its error into it. So
+every result is read to the end marker of its Arrow stream.
+"""
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import re
+import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, Final, Protocol, cast
 
 import pyarrow as pa
 import urllib3.exceptions
 from clickhouse_connect.driver.exceptions import DatabaseError
 
-from auditlane.query.clickhouse.arrow_stream import Source, TruncatedResult, batches
 from auditlane.query.clickhouse.cancellation import pool_for
-from auditlane.query.clickhouse.concurrency import TenantConcurrency
-from auditlane.query.clickhouse.lazy_client import LazyClient
 from auditlane.query.clickhouse.statements import Statement
-from auditlane.runtime.errors import AuditlaneError, QueryTooLarge, StoreRefused, StoreUnavailable
+from auditlane.runtime.errors import AuditlaneError, QueryTooLarge, RateLimited, StoreRefused, StoreUnavailable
 from auditlane.runtime.fair_share import current, reads
-from auditlane.runtime.settings import Settings
-from auditlane.store.client import CONNECT_TIMEOUT_S, causes, connect, store_errors
+from auditlane.runtime.settings import Settings, variable
+from auditlane.store.client import CONNECT_TIMEOUT_S, LazyClient, causes, connect, store_errors
 
 _CODE = re.compile(rb"Code: (\d+)\. DB::Exception|\bCode: (\d+)\b")
 _TOO_LONG, _TOO_MUCH_MEMORY, _TOO_MANY_ROWS, _TOO_MANY_AT_ONCE = {159, 160}, {241}, {158, 307}, {202}
@@ -31,18 +35,18 @@ _NOT_MIGRATED = {60, 81}
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one query may take. An export may take longer, because its reader may be slow."""
+    """The limits of one query. An export may run longer, because its reader may be slow."""
 
     page_s: float = 30.0
     export_s: float = 3_600.0
     memory_bytes: int = 2 << 30
     threads: int = 4
-    priority: int = 1  # ClickHouse's: a query pauses, `PAUSE_MS` at a block, while one with a smaller number runs
-    rows_read: int = 0  # 0: as many as there are; of a tenant's query
+    priority: int = 1  # ClickHouse's: a query pauses for `PAUSE_MS` per block while one with a smaller number runs
+    rows_read: int = 0  # by a tenant's query; 0: unlimited
 
     @classmethod
     def of(cls, settings: Settings) -> Limits:
-        """Those of the settings."""
+        """Read the limits from the settings."""
         return cls(
             page_s=settings.query_timeout_s,
             memory_bytes=settings.query_memory_bytes,
@@ -50,14 +54,54 @@ class Limits:
         )
 
 
-QUERY_S: Final = 0.02  # of ClickHouse's work for any statement …
+QUERY_S: Final = 0.02  # ClickHouse's work for any statement …
 BYTES_PER_S: Final = 500_000_000  # … and for what it reads, uncompressed
 
-_GRACE_S: Final = 1.0  # for ClickHouse's own answer that a query took too long, before we stop listening
-PAUSE_MS: Final = 20  # of a query with others before it, at each block
+_GRACE_S: Final = 1.0  # lets ClickHouse report its own time-out before the connection's
+PAUSE_MS: Final = 20  # per block, while a query of higher priority runs
 
-# ClickHouse ends a query whose client has gone, or gave it up. It only looks at the connections of queries that read.
+# ClickHouse ends a query whose client has closed the connection. It only checks the connections of read-only queries.
 _CANCELLED: Final = {"readonly": 2, "cancel_http_readonly_queries_on_client_close": 1}
+
+
+class TenantConcurrency:
+    """Limits the queries of one tenant that run at once, so that its dashboards do not starve other tenants.
+
+    Thread-safe. Never waits: a query over the limit is rejected at once.
+    """
+
+    def __init__(self, limit: int, *, what: str = "queries", setting: str = "query_concurrency") -> None:
+        """Allow `limit` for each tenant. The error names `what` is limited, and by which `setting`."""
+        self._limit = limit
+        self._what = what
+        self._setting = setting
+        self._running: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def slot(self, tenant: str) -> Iterator[None]:
+        """Hold one of the tenant's slots. Raises RateLimited when all are taken."""
+        with self._lock:
+            if self._running[tenant] >= self._limit:
+                raise RateLimited(
+                    f"{self._limit} {self._what} of this tenant are already running.",
+                    fix=f"Repeat the request after Retry-After seconds; {variable(self._setting)} is the limit.",
+                )
+            self._running[tenant] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._running[tenant] -= 1
+                if not self._running[tenant]:
+                    del self._running[tenant]
+
+
+class Source(Protocol):
+    """The body of a response, as the HTTP client provides it."""
+
+    def read(self, amt: int) -> bytes: ...
+    def close(self) -> None: ...
 
 
 class QueryExecutor:
@@ -94,15 +138,16 @@ class QueryExecutor:
     def for_pages(
         cls, settings: Settings, limits: Limits | None = None, concurrency: TenantConcurrency | None = None
     ) -> QueryExecutor:
-        """For statements that people wait for: each takes `page_s` at most, and a silent ClickHouse a second longer."""
+        """Make an executor for statements that people wait for: each takes at most `page_s`, and a second more when
+        ClickHouse is silent."""
         limits = limits or Limits.of(settings)
         silence_s = limits.page_s + _GRACE_S
         return cls(settings, limits, silence_s=silence_s, seconds=limits.page_s, concurrency=concurrency)
 
     def open(self, statement: Statement, seconds: float | None = None) -> Source:
-        """Start a statement; its body is for `verified_batches`, and the caller closes it.
+        """Start a statement; read its body with `verified_batches`, and close it.
 
-        `seconds` replaces the time limit of every statement.
+        `seconds` replaces the time limit of the executor.
         """
         limits = {
             "max_execution_time": math.ceil(self._seconds if seconds is None else seconds),
@@ -148,7 +193,7 @@ class QueryExecutor:
 
 
 def _work_s(source: Source) -> float:
-    """What a statement cost ClickHouse, by what it has read: the same however busy ClickHouse is with others."""
+    """Estimate a statement's cost in seconds from the bytes it has read, which do not depend on ClickHouse's load."""
     try:
         summary = json.loads(getattr(source, "headers", {}).get("X-ClickHouse-Summary", "{}"))
         return QUERY_S + int(summary.get("read_bytes", 0)) / BYTES_PER_S
@@ -156,10 +201,54 @@ def _work_s(source: Source) -> float:
         return QUERY_S
 
 
-def verified_batches(source: Source) -> Iterator[pa.RecordBatch]:
-    """Yield the record batches, of which the last one is the result's last.
+END_MARKER: Final = b"\xff\xff\xff\xff\x00\x00\x00\x00"
+_TAIL_BYTES: Final = 4_096
 
-    Raises TruncatedResult, or QueryTooLarge and StoreUnavailable when ClickHouse says why it stopped.
+
+class TruncatedResult(StoreUnavailable):
+    """The result ended before its end marker. `tail` is its last bytes, in which ClickHouse may have left its error."""
+
+    def __init__(self, reason: str, tail: bytes = b"") -> None:
+        super().__init__(f"The result is incomplete: {reason}.", fix="Try again, and discard what was read so far.")
+        self.tail = tail
+
+
+class _TailRecorder(io.RawIOBase):
+    """Passes a body to pyarrow and keeps its last bytes."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self.tail = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        piece = self._source.read(len(buffer))
+        buffer[: len(piece)] = piece
+        self.tail = (self.tail + piece)[-_TAIL_BYTES:]
+        return len(piece)
+
+
+def batches(source: Source) -> Iterator[pa.RecordBatch]:
+    """Yield the record batches of the body. Raises TruncatedResult unless it ends exactly with the end marker."""
+    recorder = _TailRecorder(source)
+    with io.BufferedReader(recorder, 1 << 16) as body:
+        try:
+            with pa.ipc.open_stream(body) as reader:
+                yield from reader
+            ended = recorder.tail.endswith(END_MARKER) and not body.read(1)
+        except (pa.ArrowException, OSError, ValueError) as error:
+            body.read(_TAIL_BYTES)
+            raise TruncatedResult(f"{type(error).__name__}: {error}".splitlines()[0][:300], recorder.tail) from error
+    if not ended:
+        raise TruncatedResult("it has no end marker", recorder.tail)
+
+
+def verified_batches(source: Source) -> Iterator[pa.RecordBatch]:
+    """Yield the record batches of a complete result.
+
+    Raises TruncatedResult, or QueryTooLarge and StoreUnavailable when ClickHouse reports why it stopped.
     """
     try:
         yield from batches(source)
@@ -167,9 +256,7 @@ def verified_batches(source: Source) -> Iterator[pa.RecordBatch]:
         found = _CODE.search(error.tail)
         raise _limit_error(int(found[1] or found[2]) if found else None) or error from error
     except urllib3.exceptions.HTTPError as error:
-        raise TruncatedResult(
-            "ClickHouse sent nothing for too long" if _timed_out(error) else "the connection was cut"
-        ) from error
+        raise TruncatedResult("ClickHouse timed out" if _timed_out(error) else "the connection was cut") from error
 
 
 def _timed_out(cause: BaseException) -> bool:
@@ -180,7 +267,7 @@ def _timed_out(cause: BaseException) -> bool:
 
 @contextmanager
 def errors() -> Iterator[None]:
-    """What asking ClickHouse raises, as StoreUnavailable, StoreRefused or QueryTooLarge."""
+    """Turn what a ClickHouse call raises into StoreUnavailable, StoreRefused or QueryTooLarge."""
     try:
         with store_errors():
             yield
@@ -192,17 +279,17 @@ def errors() -> Iterator[None]:
         cause = error.__cause__
         code = cause.code if isinstance(cause, DatabaseError) else None
         if code in _NOT_MIGRATED:
-            raise StoreRefused("The tables are not there yet.", fix="Run `auditlane init`.") from error
+            raise StoreRefused("The tables do not exist yet.", fix="Run `auditlane init`.") from error
         raise _limit_error(code) or error from cause
 
 
 def _limit_error(code: int | None) -> AuditlaneError | None:
     if code in _TOO_LONG:
-        return QueryTooLarge("The query took longer than it may.", fix="Narrow it: a shorter time range, more filters.")
+        return QueryTooLarge("The query exceeded its time limit.", fix="Use a shorter time range or more filters.")
     if code in _TOO_MUCH_MEMORY:
-        return QueryTooLarge("The query needed more memory than it may.", fix="Narrow it: a shorter time range.")
+        return QueryTooLarge("The query exceeded its memory limit.", fix="Use a shorter time range.")
     if code in _TOO_MANY_ROWS:
-        return QueryTooLarge("The query had to read more rows than it may.", fix="Narrow it: a shorter time range.")
+        return QueryTooLarge("The query exceeded its limit of rows read.", fix="Use a shorter time range.")
     if code in _TOO_MANY_AT_ONCE:
-        return StoreUnavailable("ClickHouse is answering too many queries.", fix="Try again in a moment.")
+        return StoreUnavailable("ClickHouse is running too many queries.", fix="Try again in a moment.")
     return None

@@ -1,4 +1,8 @@
-"""What is sent to ClickHouse: SQL, its parameters, its settings. Values travel as parameters, never in the text."""
+"""Statements for ClickHouse: SQL, its parameters and settings, and the columns of the view `log`.
+
+Values travel as parameters, never in the text. Columns are always written `e.column`, because ClickHouse would take a
+bare name for the alias of the same name in the select list.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,42 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
+from auditlane.contract.event import BASE_FIELDS
+
+# Every column that a reader sees, always in this order. Columns that no sender sets come last.
+COLUMNS: Final = (*BASE_FIELDS, "fields", "ingested_at", "provenance", "provenance_id", "content_hash")
+
+NULLABLE: Final = frozenset(
+    {"actor_name", "on_behalf_of", "resource_id", "description", "ip", "user_agent", "request_id", "before", "after"}
+)
+FREE_TEXT: Final = (
+    *("action", "actor_id", "actor_type", "actor_name", "on_behalf_of", "resource", "resource_id", "description"),
+    *("user_agent", "request_id", "source", "before", "after"),
+)
+AS_TEXT: Final = {
+    "event_id": "toString(e.event_id)",
+    "occurred_at": "formatDateTime(e.occurred_at, '%Y-%m-%dT%H:%i:%S.%fZ', 'UTC')",
+    "ingested_at": "formatDateTime(e.ingested_at, '%Y-%m-%dT%H:%i:%S.%fZ', 'UTC')",
+    "outcome": "toString(e.outcome)",
+    "severity": "toString(e.severity)",
+    # ClickHouse holds IPv4 as an IPv6-mapped address.
+    "ip": r"replaceRegexpOne(toString(e.ip), '^::ffff:([0-9]+[.])', '\\1')",
+    "provenance": "toString(e.provenance)",
+    "content_hash": "lower(hex(e.content_hash))",
+}
+JSON_LINE: Final = "formatRow('JSONEachRow', {})".format(
+    ", ".join(f"{AS_TEXT.get(name, f'e.{name}')} AS {name}" for name in COLUMNS)
+)
+# What two events in conflict share; with the content hash, a row's `Position` in a list by time.
+KEY: Final = "toUnixTimestamp64Micro(e.occurred_at) AS occurred_us, toString(e.event_id) AS id"
+PLACE: Final = f"{AS_TEXT['content_hash']} AS content, {KEY}"
+
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """SQL with `{name:Type}` placeholders, the values for them, and ClickHouse settings that its output depends on.
+    """SQL with `{name:Type}` placeholders, their values, and the ClickHouse settings that its output depends on.
 
-    `shared`: it reads for all tenants at once, so the rows that a tenant's query may read are no bound for it.
+    `shared`: it reads for all tenants at once, so the limit on rows read by a tenant's query does not apply.
     """
 
     sql: str
@@ -25,32 +59,34 @@ _OUTPUT: Final = {
     "output_format_json_quote_64bit_integers": 0,
     "format_csv_null_representation": "",
     "output_format_csv_crlf_end_of_line": 1,
-    # The lines are bytes to us: one row of broken text must not stop the others.
+    # Read lines as bytes: a row with invalid text must not fail the others.
     "output_format_arrow_string_as_string": 0,
     "output_format_arrow_compression_method": "none",
 }
 
 
 class Parameters:
-    """Hands out placeholder names; every string goes as an array, whose quoting carries any character."""
+    """Collects values and gives each a placeholder. Strings go as arrays, whose quoting carries any character."""
 
     def __init__(self, database: str) -> None:
         self.values: dict[str, Any] = {"database": database}
 
     def add(self, kind: str, value: Any) -> str:
+        """Add a value of the ClickHouse type `kind`; return its placeholder."""
         name = f"p{len(self.values)}"
         self.values[name] = value
         return f"{{{name}:{kind}}}"
 
     def text(self, value: str) -> str:
+        """Add a string; return an expression for it."""
         return self.add("Array(String)", [value]) + "[1]"
 
     def hash(self, digits: str) -> str:
-        """A content hash, as 32 hexadecimal digits."""
+        """Add a content hash of 32 hexadecimal digits; return an expression for it."""
         return f"toFixedString(unhex({self.text(digits)}), 16)"
 
     def time(self, value: datetime | int) -> str:
-        """A moment; a number is microseconds."""
+        """Add a time, as a datetime or in microseconds; return an expression for it."""
         micros = value if isinstance(value, int) else _micros(value)
         return f"fromUnixTimestamp64Micro({self.add('Int64', micros)}, 'UTC')"
 
@@ -64,15 +100,17 @@ def select(
     before: str = "",
     source: Literal["log", "events"] = "log",
 ) -> Statement:
-    """One statement over the view, or the table, which has some events twice; `conditions` are what `sql.where` gave,
-    and more; `before` stands in front of it."""
-    all_of_them = "\n  AND ".join(conditions)
-    sql = f"{before}SELECT {columns}\nFROM {{database:Identifier}}.{source} AS e\nWHERE {all_of_them}\n{tail}"
+    """Build a SELECT over the view, or over the table, in which some events stand twice.
+
+    `conditions` begin with those of `sql.where`; `before` precedes the SELECT, and `tail` follows the WHERE.
+    """
+    conjunction = "\n  AND ".join(conditions)
+    sql = f"{before}SELECT {columns}\nFROM {{database:Identifier}}.{source} AS e\nWHERE {conjunction}\n{tail}"
     return statement(sql, parameters)
 
 
 def statement(sql: str, parameters: Parameters, *, shared: bool = False) -> Statement:
-    """The text with its values, answered in the form that results are read in."""
+    """Build a statement with the output settings that results are read with."""
     return Statement(sql, parameters.values, dict(_OUTPUT), shared)
 
 

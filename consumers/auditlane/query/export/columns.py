@@ -1,4 +1,4 @@
-"""An export's columns: what a tenant's structure lets its people take away, or everything for an operator."""
+"""An export's columns: those that the tenant's structure permits to download, or all of them for an operator."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from auditlane.query.clickhouse.columns import COLUMNS
+from auditlane.query.clickhouse.statements import COLUMNS
 from auditlane.runtime.errors import InvalidFilter
 from auditlane.store.presentation import DEFAULT_FIELDS, DisplayType, FieldView
 from auditlane.store.structure_cache import Structure
 
-# Of every event, whatever the structure lists: what it is, whose, and when it came. Given only when they are named.
+# Columns of every event, whatever the structure lists; exported only when they are named.
 _IDENTITY: Final = {
     "event_id": "Event ID",
     "tenant_id": "Tenant",
@@ -19,13 +19,13 @@ _IDENTITY: Final = {
     "content_hash": "Content hash",
 }
 _CONFLICT: Final = "conflict"
-_TITLES: Final = _IDENTITY | {"fields": "Fields"} | {one.name: one.display_name for one in DEFAULT_FIELDS}
+_TITLES: Final = _IDENTITY | {"fields": "Fields"} | {field.name: field.display_name for field in DEFAULT_FIELDS}
 _MAPS: Final = ("metadata", "fields")
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of a file. `name` is a base field's, `fields` for all custom ones together, or a custom field's."""
+    """One column of a file. `name` is a base field, a custom field, or `fields` for all custom fields together."""
 
     name: str
     title: str
@@ -40,35 +40,37 @@ class Column:
 
     @property
     def is_conflict(self) -> bool:
-        """Whether a cell says that the event is in conflict with another one."""
+        """Whether a cell tells if the event is in conflict with another."""
         return not self.custom and self.name == _CONFLICT
 
 
-CONFLICT: Final = Column(_CONFLICT, "Conflict", in_table=True)  # no field of a structure: nobody can leave it out
+CONFLICT: Final = Column(_CONFLICT, "Conflict", in_table=True)  # not in the structure: always downloadable
 
 
 def downloadable(structure: Structure) -> list[Column]:
-    """What the tenant's people get, in the structure's order."""
+    """Return the columns that the tenant's viewers may download, in the structure's order."""
     given = [_column(field) for field in structure.downloadable() if field.custom or field.name in COLUMNS]
     return [*given, CONFLICT] if given else []
 
 
 def of_operator(structure: Structure) -> list[Column]:
-    """Everything that is stored, under the tenant's own names where there are any."""
+    """Return every stored column, with the tenant's own titles where it has them."""
     titles = _TITLES | {field.name: field.display_name for field in structure.fields}
     table = {field.name for field in structure.displayed()}
     return [*(Column(name, titles[name], in_table=name in table) for name in COLUMNS), CONFLICT]
 
 
 def choose(structure: Structure, named: str | None, *, everything: bool = False) -> tuple[Column, ...]:
-    """The columns of an export: those named, separated by commas, in that order; else all that there are.
+    """Return an export's columns: those in `named`, separated by commas, in that order, or all if it is None.
 
-    A name is a field's, as filters have it (`fields.total`) or bare (`total`). Raises InvalidFilter for any other.
+    A name is a field's, as in filters (`fields.total`) or bare (`total`). Raises InvalidFilter for any other.
     """
     given = of_operator(structure) if everything else downloadable(structure)
     if named is None:
         if not given:
-            raise InvalidFilter("No field of this log may be downloaded.", fix="Its structure has to allow one.")
+            raise InvalidFilter(
+                "No field of this log may be downloaded.", fix="Allow one in the tenant's data structure."
+            )
         return _distinct(given)
     known = {column.name: column for column in _nameable(structure, given, everything=everything)}
     chosen = []
@@ -88,13 +90,15 @@ def choose(structure: Structure, named: str | None, *, everything: bool = False)
 
 
 def withdrawn_of(columns: Sequence[Column], structure: Structure) -> list[Column]:
-    """Of the columns that were chosen once, those that could not be chosen now."""
-    allowed = {(one.name, one.custom) for one in _nameable(structure, downloadable(structure), everything=False)}
-    return [one for one in columns if (one.name, one.custom) not in allowed]
+    """Return the columns that were chosen earlier and may no longer be chosen."""
+    allowed = {
+        (column.name, column.custom) for column in _nameable(structure, downloadable(structure), everything=False)
+    }
+    return [column for column in columns if (column.name, column.custom) not in allowed]
 
 
 def of_table(columns: Sequence[Column]) -> tuple[Column, ...]:
-    """Of these, what the page's table shows; all of them when it shows none."""
+    """Return those of the columns that the viewer's table shows, or all if it shows none."""
     return tuple(column for column in columns if column.in_table) or tuple(columns)
 
 
@@ -111,7 +115,7 @@ def _column(field: FieldView) -> Column:
 
 
 def _distinct(columns: Sequence[Column]) -> tuple[Column, ...]:
-    """Two columns never have one title: readers of a file go by it."""
+    """Return the columns with distinct titles, since readers of a file identify columns by title."""
     titles = [column.title for column in columns]
     return tuple(
         column

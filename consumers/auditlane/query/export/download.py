@@ -1,4 +1,4 @@
-"""Send an export as a file: its headers, and a body that is cut off, never ended, when the result breaks off."""
+"""Sends an export as a file: its headers, and a body that is cut off if the result is incomplete."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ CountRows = Callable[[str, int], None]
 
 
 class Download(StreamingResponse):
-    """Streams an export; an error in it leaves the chunked body without its end, which every client notices.
+    """Streams an export. On an error the chunked body has no end, which every client notices.
 
-    The query is closed and the place given back with the response, however that ends: also when the client has gone.
+    The query is closed and the slot is released when the response ends for any reason, including a disconnect.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class Download(StreamingResponse):
         downloads: DownloadPool,
         place: ExitStack,
     ) -> None:
-        """`place` is what `downloads.begin` gave."""
+        """Stream `export`; `place` is the slot from `downloads.begin`."""
         self._export = export
         self._place = place
         self._format = format_
@@ -53,7 +53,7 @@ class Download(StreamingResponse):
         try:
             await super().__call__(scope, receive, send)
         except AuditlaneError as error:
-            # Returning now leaves the body without its end; the server then closes the connection.
+            # Returning here leaves the body without its end, and the server closes the connection.
             get("query").error("export.broken", code=error.code, problem=str(error), rows=self._export.written)
         finally:
             self._export.close()
@@ -69,7 +69,7 @@ async def _pieces(export: Export, downloads: DownloadPool) -> AsyncIterator[byte
 
 
 def headers_of(name: str, rows: int) -> dict[str, str]:
-    """What every file is sent with."""
+    """Return the headers of every file."""
     return {
         "Content-Disposition": f'attachment; filename="{name}"',
         ROWS_HEADER: str(rows),
@@ -79,5 +79,5 @@ def headers_of(name: str, rows: int) -> dict[str, str]:
 
 
 def file_name(tenant: str, format_: Format, now: datetime) -> str:
-    """`audit-acme-20260131T134500Z.csv`; a tenant id has no character that a header or a file name would mind."""
+    """Return `audit-acme-20260131T134500Z.csv`; a tenant id is safe in a header and in a file name."""
     return f"audit-{tenant}-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}.{format_}"

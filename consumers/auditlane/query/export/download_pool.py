@@ -1,4 +1,4 @@
-"""How many exports are sent at once, of one tenant and of all: in threads of their own, so that lists keep theirs."""
+"""Limits the exports sent at once, for each tenant and in all, and runs them in threads apart from those of lists."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from typing import Any, Final, TypeVar
 import anyio
 import anyio.to_thread
 
-from auditlane.query.clickhouse.concurrency import TenantConcurrency
+from auditlane.query.clickhouse.executor import TenantConcurrency
 from auditlane.query.export.formats import Format
 from auditlane.runtime.errors import Busy
 from auditlane.runtime.fair_share import current
 from auditlane.runtime.settings import Settings
 
-THREADS: Final = 16  # of exports at work; one whose client reads slowly holds none
+THREADS: Final = 16  # of running exports; one whose client reads slowly holds none
 T = TypeVar("T")
 
 
 class DownloadPool:
-    """The exports that a process sends at present."""
+    """The exports that a process is sending."""
 
     def __init__(self, *, per_tenant: int, pdfs: int, pdfs_per_tenant: int, patience_s: float) -> None:
-        """`patience_s` is how long a PDF waits for one of the `pdfs` processes."""
+        """Set the limits. A PDF waits at most `patience_s` for one of the `pdfs` processes."""
         self._concurrency = TenantConcurrency(per_tenant, what="downloads", setting="export_downloads_per_tenant")
         self._pdf_concurrency = TenantConcurrency(pdfs_per_tenant, what="PDFs", setting="export_pdfs_per_tenant")
         self._pdfs = anyio.CapacityLimiter(pdfs)
@@ -32,7 +32,7 @@ class DownloadPool:
 
     @classmethod
     def of(cls, settings: Settings) -> DownloadPool:
-        """As the settings bound them."""
+        """Make a pool with the limits of the settings."""
         return cls(
             per_tenant=settings.export_downloads_per_tenant,
             pdfs=settings.export_pdfs,
@@ -41,29 +41,29 @@ class DownloadPool:
         )
 
     async def run(self, work: Callable[[], T]) -> T:
-        """What `work`, which may block, returns; in one of the threads of exports."""
+        """Run `work`, which may block, in one of the export threads; return its result."""
         return await anyio.to_thread.run_sync(current().charged(work), limiter=self._threads)
 
     async def begin(self, tenant: str, format_: Format) -> ExitStack:
-        """A place for one export, which closing the stack gives back.
+        """Take a slot for one export; closing the stack releases it.
 
-        Raises RateLimited when the tenant has no place left, Busy when a PDF waited for its process in vain.
+        Raises RateLimited if the tenant has no slot left, and Busy if no PDF process became free in time.
         """
         with ExitStack() as held:
             held.enter_context(self._concurrency.slot(tenant))
             if format_ is Format.pdf:
                 held.enter_context(self._pdf_concurrency.slot(tenant))
-                await self._seat(held)
+                await self._acquire_pdf(held)
             return held.pop_all()
 
-    async def _seat(self, held: ExitStack) -> None:
+    async def _acquire_pdf(self, held: ExitStack) -> None:
         borrower: Any = object()
         try:
             with anyio.fail_after(self._patience_s):
                 await self._pdfs.acquire_on_behalf_of(borrower)
         except TimeoutError as error:
             raise Busy(
-                "As many PDFs are being made as this process makes at once.",
-                fix="Try again in a moment, or take a CSV.",
+                "The limit of concurrent PDFs is reached.",
+                fix="Try again in a moment, or export a CSV.",
             ) from error
         held.callback(self._pdfs.release_on_behalf_of, borrower)

@@ -1,4 +1,4 @@
-"""How rows become the bytes of an export: the encoder of each format."""
+"""The encoder of each format, which turns rows into the bytes of a file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Lines:
-    """CSV and JSON Lines, which come from ClickHouse as lines: column 0 is a line with its end."""
+    """An `Encoder` of CSV and JSON Lines, which ClickHouse formats: column 0 is a line with its end."""
 
     def __init__(self, header: bytes = b"") -> None:
         self._header = header
@@ -37,7 +37,7 @@ class Lines:
 def encoder(
     form: Form, heading: Heading, more_font: Path | None = None, pdf_bounds: PdfBounds | None = None
 ) -> Encoder:
-    """The encoder of a form; the libraries of the rarer formats are imported when they are asked for."""
+    """Make the encoder of a form; the libraries of the rarer formats are imported only when needed."""
     if form.format is Format.parquet:
         from auditlane.query.export.parquet import Parquet
 
@@ -55,5 +55,5 @@ def _csv_header(columns: Sequence[Column], *, raw: bool) -> bytes:
 
 
 def neutral(text: str) -> str:
-    """The text with an apostrophe before it when a spreadsheet would run it as a formula."""
+    """Return the text, prefixed with an apostrophe if a spreadsheet would run it as a formula."""
     return f"'{text}" if text.startswith(FORMULA_STARTS) else text

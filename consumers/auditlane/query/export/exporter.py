@@ -1,4 +1,4 @@
-"""Count what a filter matches, then stream exactly that as a file."""
+"""Counts the events that a filter matches, then streams exactly those as a file."""
 
 from __future__ import annotations
 
@@ -12,39 +12,44 @@ from typing import Final
 import pyarrow as pa
 
 from auditlane.access.scope import TenantScope
-from auditlane.query.clickhouse.arrow_stream import Source, TruncatedResult
-from auditlane.query.clickhouse.concurrency import TenantConcurrency
-from auditlane.query.clickhouse.executor import Limits, QueryExecutor, verified_batches
+from auditlane.query.clickhouse.executor import (
+    Limits,
+    QueryExecutor,
+    Source,
+    TenantConcurrency,
+    TruncatedResult,
+    verified_batches,
+)
 from auditlane.query.clickhouse.statements import Statement
-from auditlane.query.cursor import Position
 from auditlane.query.export.download_pool import DownloadPool
 from auditlane.query.export.encoders import encoder
 from auditlane.query.export.formats import PDF_ROWS, Encoder, Form, Format, Heading
 from auditlane.query.export.pdf_process import PdfBounds
 from auditlane.query.export.sql import compile_export
 from auditlane.query.filters import Filter
+from auditlane.query.sort import Position
 from auditlane.query.sql import compile_count
 from auditlane.runtime.errors import QueryTooLarge
 from auditlane.runtime.settings import Settings
 from auditlane.store.client import CONNECT_TIMEOUT_S
 
-_SILENCE_S: Final = 120.0  # between two pieces of an answer a sort or a busy server may be silent for long
+_SILENCE_S: Final = 120.0  # a sort or a busy server may send nothing for long
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """How many events a file is to hold, and the newest `ingested_at` among them in milliseconds."""
+    """The number of events of an export, and their newest `ingested_at` in milliseconds."""
 
     rows: int
     bound_ms: int
 
 
 class Export:
-    """A file in the making. `rows` is what it will hold; iterating gives its bytes, whole rows at a time.
+    """A file being made, of `rows` events. Iterating yields its bytes, whole rows at a time.
 
-    Iterating raises StoreUnavailable or QueryTooLarge when the result breaks off, and what `check` raises, which is
-    asked before every batch of rows: what was given until then is not whole. `close` may be called at any time and
-    ends the query. `written` and `position` are of the newest piece.
+    Iterating raises StoreUnavailable or QueryTooLarge if the result is incomplete, and what `check` raises, which is
+    called before every batch of rows; the file is then incomplete. `close` may be called at any time and ends the
+    query. `written` and `position` are those after the newest piece.
     """
 
     def __init__(
@@ -77,23 +82,24 @@ class Export:
                 self.position = Position.of(batch.slice(batch.num_rows - 1).to_pylist()[0])
                 if piece:
                     yield piece
-        # More is possible: rows of up to the bound that another worker was still inserting.
+        # There may be more rows: another worker may still insert events up to the bound.
         if self.written < self.rows:
-            raise TruncatedResult(f"{self.written} rows came, {self.rows} were counted")
+            raise TruncatedResult(f"it has {self.written} of {self.rows} rows")
         if last := self._encoder.end():
             yield last
 
     def close(self) -> None:
-        """End the query. The rest of the body is not read; ClickHouse notices that nobody takes it."""
+        """End the query. ClickHouse notices the closed connection; the rest of the body is not read."""
         self._encoder.close()
         if self._source is not None:
             self._source.close()
 
 
 class Exporter:
-    """Exports from any number of threads; connects when it is first asked something.
+    """Makes exports. Thread-safe; connects with the first query.
 
-    `require_standing` raises when the requester may no longer read the rest of an export, as when its key was revoked.
+    `require_standing` raises if the requester may not read the rest of an export, for instance after its key was
+    revoked.
     """
 
     def __init__(
@@ -104,10 +110,10 @@ class Exporter:
         require_standing: Callable[[TenantScope], None] = lambda scope: None,
         concurrency: TenantConcurrency | None = None,
     ) -> None:
-        """`concurrency` bound what is counted at once for a tenant, together with its other queries."""
+        """Use `concurrency`, shared with a tenant's other queries, to limit its concurrent counts."""
         # An export reads as many rows as it exports. It runs on one thread and yields to lists, which people wait for.
         limits = limits or replace(Limits.of(settings), rows_read=0)
-        self._database = settings.clickhouse_database
+        self.database = settings.clickhouse_database
         self._font: Path | None = settings.export_font
         self._counts = QueryExecutor(
             settings, limits, silence_s=limits.page_s + 1.0, seconds=limits.page_s, concurrency=concurrency
@@ -120,18 +126,18 @@ class Exporter:
         self.downloads = DownloadPool.of(settings)
 
     def count(self, scope: TenantScope, filter_: Filter, format_: Format) -> Counted:
-        """What an export that begins now is to hold. Raises QueryTooLarge for more than the format can hold."""
-        return self.counted(compile_count(self._database, scope, filter_), scope, format_)
+        """Count the events of an export that begins now. Raises QueryTooLarge if the format cannot hold them."""
+        return self.counted(compile_count(self.database, scope, filter_), scope, format_)
 
     def counted(self, statement: Statement, scope: TenantScope, format_: Format) -> Counted:
-        """`count` by a statement that is there already; its one row has `rows` and `bound`."""
+        """Count by a given statement, as `count` does; its one row has `rows` and `bound`."""
         found = self._counts.rows(statement, scope.tenant)[0]
         counted = Counted(int(found["rows"]), int(found["bound"]))
         if format_ is Format.pdf and counted.rows > PDF_ROWS:
             raise QueryTooLarge(
                 f"A PDF holds at most {PDF_ROWS} events, and {counted.rows} match.",
                 field="format",
-                fix="Narrow the filter, or take csv, jsonl or parquet, which have no bound.",
+                fix="Narrow the filter, or use csv, jsonl or parquet, which have no limit.",
             )
         return counted
 
@@ -145,20 +151,21 @@ class Exporter:
         after: Position | None = None,
         written: int = 0,
     ) -> Export:
-        """Start an export of what was counted, now if it was not. Raises before the first byte whatever fails by then.
+        """Start an export of the counted events; counts them first if necessary. Most errors are raised here, before
+        the first byte.
 
-        `after` and `written` go on behind the rows that were written already; only lines can be gone on with.
+        `after` and `written` resume behind rows that were already written; only formats of lines can be resumed.
         """
         counted = counted or self.count(scope, filter_, form.format)
         statement = compile_export(
-            self._database, scope, filter_, form, bound_ms=counted.bound_ms, after=after if written else None
+            self.database, scope, filter_, form, bound_ms=counted.bound_ms, after=after if written else None
         )
         return self.started(statement, scope, form, counted, written=written)
 
     def started(
         self, statement: Statement, scope: TenantScope, form: Form, counted: Counted, *, written: int = 0
     ) -> Export:
-        """`export` by a statement that is there already; its columns are those of `compile_export`."""
+        """Start an export by a given statement, as `export` does; its columns are those of `compile_export`."""
         check = partial(self._require_standing, scope)
         check()
         made_at = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
@@ -180,12 +187,12 @@ class Exporter:
 
 
 def _primed(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """The same batches with the first one read already, so that most failures come before an answer has begun."""
+    """Read the first batch and return all of them, so that most failures come before a response has begun."""
     first = next(batches, None)
 
-    def all_of_them() -> Iterator[pa.RecordBatch]:
+    def chained() -> Iterator[pa.RecordBatch]:
         if first is not None:
             yield first
             yield from batches
 
-    return all_of_them()
+    return chained()

@@ -1,4 +1,4 @@
-"""The formats of an export: what each is called, and how rows become its bytes."""
+"""The formats of an export, and the interface of their encoders."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PDF_ROWS: Final = 5_000
 
 
 class Format(StrEnum):
-    """What a file can be."""
+    """The format of a file."""
 
     csv = "csv"
     jsonl = "jsonl"
@@ -23,17 +23,17 @@ class Format(StrEnum):
 
     @property
     def media_type(self) -> str:
-        """The Content-Type of such a file."""
+        """The Content-Type of the file."""
         return _MEDIA_TYPES[self]
 
     @property
     def label(self) -> str:
-        """Its name for people."""
+        """The name that people read."""
         return {"csv": "CSV", "jsonl": "JSON Lines", "parquet": "Parquet", "pdf": "PDF"}[self]
 
     @property
     def lines(self) -> bool:
-        """Whether ClickHouse makes the lines itself, so that any prefix of whole lines can be gone on with."""
+        """Whether ClickHouse formats the lines, so that an export can resume after any whole line."""
         return self in (Format.csv, Format.jsonl)
 
 
@@ -47,7 +47,7 @@ _MEDIA_TYPES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What a file is to look like. `raw_formulas` leaves cells of a CSV as they are that a spreadsheet would run."""
+    """The format and columns of a file. `raw_formulas` leaves CSV cells unchanged that a spreadsheet would run."""
 
     format: Format
     columns: tuple[Column, ...]
@@ -56,7 +56,7 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """What a file may say about itself: whose log it is, how many events it has, and the time (UTC, as text)."""
+    """The heading of a file: the tenant, the number of events, and the time (UTC, as text)."""
 
     tenant: str
     rows: int
@@ -64,24 +64,24 @@ class Heading:
 
 
 class Encoder(Protocol):
-    """Makes a file's bytes: `begin`, then `add` for every batch of rows, then `end`; a file without `end` is broken."""
+    """Makes a file's bytes: `begin`, `add` for every batch of rows, then `end`, which completes the file."""
 
     def begin(self) -> bytes:
-        """The first bytes."""
+        """Return the first bytes."""
         ...
 
     def add(self, batch: pa.RecordBatch) -> bytes:
-        """The bytes of some more rows, or nothing yet. Columns are those that `sql.compile_export` selects."""
+        """Return the bytes of more rows, perhaps none yet. Columns are those that `sql.compile_export` selects."""
         ...
 
     def end(self) -> bytes:
-        """The last bytes."""
+        """Return the last bytes."""
         ...
 
     def close(self) -> None:
-        """Give up what is held, also before the end; any number of times."""
+        """Release all resources, even before the end; may be called repeatedly."""
         ...
 
 
-# A spreadsheet runs a cell that begins so as a formula; the full-width forms count in some locales.
+# A spreadsheet runs a cell with one of these prefixes as a formula; full-width forms count in some locales.
 FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")

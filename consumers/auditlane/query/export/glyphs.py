@@ -1,4 +1,4 @@
-"""Which font draws which character of a page, how wide it is, and what stands for one that no font has."""
+"""The fonts of a PDF: which one draws a character, how wide it is, and the substitute for a missing one."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from fpdf.fonts import TTFFont
 
 from auditlane.runtime.errors import ConfigError
 
-OWN: Final = "own"  # DejaVu Sans, which lies beside this module
+OWN: Final = "own"  # DejaVu Sans, beside this module
 MORE: Final = "more"
-_FONTS: Final = (b"\x00\x01\x00\x00", b"OTTO", b"true", b"ttcf")  # how a font's file begins
+_FONTS: Final = (b"\x00\x01\x00\x00", b"OTTO", b"true", b"ttcf")  # the first bytes of a font file
 _BREAKS: Final = {"\n": "↵", "\r": "", "\t": " "}
 logging.getLogger("fontTools").setLevel(logging.ERROR)
 
 
 class Glyphs:
-    """The fonts of one document. `more` is a font file for characters that ours lacks."""
+    """The fonts of one document. `more` is a font file for characters that DejaVu Sans lacks."""
 
     def __init__(self, document: FPDF, more: Path | None = None) -> None:
-        """Raises ConfigError when `more` is no font."""
+        """Add the fonts to the document. Raises ConfigError if `more` is not a font."""
         if more is not None:
             _check(more)
         with as_file(files(__package__).joinpath("fonts", "DejaVuSans.ttf")) as path:
@@ -37,42 +37,43 @@ class Glyphs:
             name: font for name in (OWN, MORE) if isinstance(font := document.fonts.get(name), TTFFont)
         }
         self._widths: dict[str, float] = {}
-        # The fonts' files stay open until the document is written, or given up.
+        # The font files stay open until the document is written or discarded.
         weakref.finalize(self, _close, [font.ttfont for font in self._fonts.values()])
 
     def drawable(self, text: str) -> str:
-        """The text with a visible sign for every character that no font has: `⟨U+4E2D⟩`; a line break is `↵`."""
+        """Return the text with a visible substitute for each character that no font has, `⟨U+4E2D⟩`, and `↵` for a line
+        break."""
         if text.isascii() and text.isprintable():
             return text
-        return "".join(_BREAKS[one] if one in _BREAKS else one if self._font(one) else _sign(one) for one in text)
+        return "".join(_BREAKS[char] if char in _BREAKS else char if self._font(char) else _sign(char) for char in text)
 
     def width(self, text: str) -> float:
-        """In thousandths of the font's size."""
-        return sum(self._width(one) for one in text)
+        """Return the text's width in thousandths of the font size."""
+        return sum(self._width(character) for character in text)
 
     def wrap(self, text: str, max_width: float) -> list[str]:
-        """Break the text, at spaces where it has any, into lines of at most `max_width` thousandths of the font's size.
+        """Break the text, at spaces if possible, into lines of at most `max_width` thousandths of the font size.
 
         A single character may be wider.
         """
         lines, start, space, used = [], 0, -1, 0.0
-        for place, one in enumerate(text):
-            width = self._width(one)
+        for place, character in enumerate(text):
+            width = self._width(character)
             while used + width > max_width and place > start:
-                cut = space + 1 if space > start and one != " " else place
+                cut = space + 1 if space > start and character != " " else place
                 lines.append(text[start:cut].rstrip(" "))
                 start, space, used = cut, -1, self.width(text[cut:place])
-            space = place if one == " " else space
+            space = place if character == " " else space
             used += width
         lines.append(text[start:])
         return lines
 
     def runs(self, text: str) -> Iterator[tuple[str, str]]:
-        """(font, text drawn with it), in order; the text is `drawable`."""
+        """Yield the pieces of a `drawable` text as (font, piece), in order."""
         if text.isascii() or len(self._fonts) == 1:
             yield OWN, text
             return
-        for font, characters in itertools.groupby(text, lambda one: self._font(one) or OWN):
+        for font, characters in itertools.groupby(text, lambda character: self._font(character) or OWN):
             yield font, "".join(characters)
 
     def _font(self, character: str) -> str:
@@ -92,7 +93,7 @@ def _check(path: Path) -> None:
     with path.open("rb") as file:
         if file.read(4) not in _FONTS:
             raise ConfigError(
-                f"{path} is not a font that can be embedded.",
+                f"{path} is not an embeddable font.",
                 field="export_font",
                 fix="Point AUDITLANE_EXPORT_FONT at a TrueType or OpenType file.",
             )

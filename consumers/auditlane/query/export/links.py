@@ -1,4 +1,4 @@
-"""Download links for browsers, which send no header when they follow one: a signed code that names what it opens."""
+"""Download links for browsers, which send no credential when they follow one: a signed code names the download."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from auditlane.runtime.errors import Unauthenticated
 PURPOSE: Final = "auditlane-export+jwt"
 DOWNLOAD_PATH: Final = "/v1/download"
 QUERY_TTL: Final = timedelta(minutes=1)
-JOB_TTL: Final = timedelta(minutes=15)  # a download that began goes on; one that broke off may be taken up again
+JOB_TTL: Final = timedelta(minutes=15)  # a download that has begun continues; an interrupted one can be resumed
 
 
 class RequireStanding(Protocol):
-    """Raises Unauthenticated or Forbidden when whoever asked for an export, or a link to one, may not have it now."""
+    """Raises Unauthenticated or Forbidden if the requester of an export, or of a link to it, may no longer have it."""
 
     def __call__(self, scope: TenantScope, behind: str = "link") -> None:
-        """`behind` is what they have: a link, an export."""
+        """`behind` is what the error is about: a link, or an export."""
         ...
 
 
 class Signer(Protocol):
-    """What the signing keys do."""
+    """Signs and verifies claims, as the signing keys do."""
 
     def sign(self, purpose: str, claims: Mapping[str, Any], *, now: datetime, ttl: timedelta) -> str: ...
     def verify(self, purpose: str, token: str, *, now: datetime) -> dict[str, Any]: ...
@@ -38,7 +38,7 @@ class Signer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LinkTarget:
-    """What a code stands for: an export's pairs, or a job's id; for whom, and who asked for the link."""
+    """What a code opens: an export's pairs or a job's id, and on whose behalf."""
 
     scope: TenantScope
     actor_type: str
@@ -46,16 +46,16 @@ class LinkTarget:
     job: str = ""
 
     def identify(self, auditor: RequestAuditor) -> None:
-        """Tell the audit trail who downloads."""
+        """Name the downloader in the audit log."""
         auditor.tenant = self.scope.tenant
         auditor.actor_id, auditor.actor_type = self.scope.actor, self.actor_type
         auditor.client_id = self.scope.client_id if self.scope.client_id != self.scope.actor else ""
 
 
 class DownloadLinks:
-    """Signs and opens codes. `url` is where clients reach the service; empty: the address that it listens on.
+    """Signs and opens codes. `url` is where clients reach the service; if empty, the address that it listens on.
 
-    `require_standing` raises when the requester of a link may no longer read what it leads to.
+    `require_standing` raises if the requester of a link may no longer read what it opens.
     """
 
     def __init__(self, signer: Signer, require_standing: Callable[[TenantScope], None], url: str = "") -> None:
@@ -64,19 +64,19 @@ class DownloadLinks:
         self._url = url
 
     def base(self, request: Any) -> str:
-        """What links answered to this request begin with. Raises InvalidInput for a Host that is none of ours."""
+        """Return the base URL of links for this request. Raises InvalidInput if its Host is not this service."""
         return base_of(request, self._url)
 
     def of_export(self, scope: TenantScope, auditor: RequestAuditor, pairs: list[tuple[str, str]], *, base: str) -> str:
-        """A link that downloads what these pairs (format, columns, filter) ask for, for a minute."""
+        """Return a link, valid for one minute, to the export of these pairs (format, columns, filter)."""
         return self._link(scope, auditor, {"pairs": pairs}, QUERY_TTL, base)
 
     def of_job(self, scope: TenantScope, auditor: RequestAuditor, job: str, *, base: str) -> str:
-        """A link to a job's file, for a quarter of an hour."""
+        """Return a link, valid for 15 minutes, to a job's file."""
         return self._link(scope, auditor, {"job": job}, JOB_TTL, base)
 
     def open(self, code: str) -> LinkTarget:
-        """Verify a code. Raises TokenExpired; Unauthenticated for one that is not ours or whose maker is revoked."""
+        """Verify a code. Raises TokenExpired, or Unauthenticated if it is forged or its requester was revoked."""
         with link_errors():
             claims = self._signer.verify(PURPOSE, code, now=datetime.now(UTC))
         try:
@@ -85,7 +85,7 @@ class DownloadLinks:
             scope = TenantScope.authorized_before(tenant, actor, Permission.export, client)
             opened = LinkTarget(scope, str(claims["actor_type"]), pairs, str(claims.get("job", "")))
         except (KeyError, TypeError, ValueError) as error:
-            raise Unauthenticated("The link is not valid.", fix="Ask for a new link.") from error
+            raise Unauthenticated("The link is not valid.", fix="Request a new link.") from error
         self._require_standing(scope)
         return opened
 

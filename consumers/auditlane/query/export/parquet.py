@@ -1,4 +1,4 @@
-"""Parquet, written in row groups as the rows come."""
+"""Parquet files, written in row groups as the rows arrive."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from auditlane.query.export.columns import Column
 
-# A row group is closed at the first of these. Larger ones compress a little better and are held in memory.
+# A row group is closed at either limit. Larger groups compress a little better, but are held in memory.
 GROUP_ROWS: Final = 50_000
 GROUP_BYTES: Final = 16 << 20
 _TEXT_MAP: Final = pa.map_(pa.string(), pa.string())
@@ -23,7 +23,7 @@ _TYPES: Final[dict[str, pa.DataType]] = {
 
 
 def schema_of(columns: Sequence[Column]) -> pa.Schema:
-    """Columns by their names; a display name is the column's metadata `title`."""
+    """Return the schema; a column's display name is its metadata `title`."""
     return pa.schema([pa.field(column.name, _type(column), metadata={"title": column.title}) for column in columns])
 
 
@@ -34,7 +34,7 @@ def _type(column: Column) -> pa.DataType:
 
 
 class Parquet:
-    """An `Encoder` of typed cells; the file's index comes last, so that a file that broke off cannot be opened."""
+    """An `Encoder` of typed cells. The file's index comes last, so that an incomplete file cannot be opened."""
 
     def __init__(self, columns: Sequence[Column]) -> None:
         self._schema = schema_of(columns)
@@ -73,7 +73,7 @@ class Parquet:
 
 
 class _Sink(io.RawIOBase):
-    """Collects what pyarrow writes; `taken` gives it away."""
+    """Collects the bytes that pyarrow writes until `taken` returns them."""
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []

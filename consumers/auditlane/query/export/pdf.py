@@ -1,4 +1,4 @@
-"""PDF: a table on landscape pages, for people; a bounded number of rows, since a document is made in memory."""
+"""PDF files: a table on landscape pages. The number of rows is limited, since a document is made in memory."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fpdf import FPDF
 
 from auditlane.query.export.glyphs import Glyphs
 
-if TYPE_CHECKING:  # what draws imports as little as it can
+if TYPE_CHECKING:  # the drawing process imports as little as possible
     from auditlane.query.export.columns import Column
     from auditlane.query.export.formats import Heading
 
@@ -23,7 +23,7 @@ _NARROWEST, _WIDEST = 10.0, 90.0  # mm
 
 
 class Pdf:
-    """An `Encoder` of text cells. The widths of the columns are those that the first rows need."""
+    """An `Encoder` of text cells. The first rows determine the widths of the columns."""
 
     def __init__(self, columns: Sequence[Column], heading: Heading, more_font: Path | None = None) -> None:
         self._document = FPDF(orientation="landscape", format="A4", unit="mm")
@@ -55,7 +55,7 @@ class Pdf:
         return bytes(self._document.output())
 
     def _fitting(self, rows: list[list[str]]) -> list[float]:
-        """A width in mm for each column: what it needs where that is little, the rest shared by need."""
+        """Return each column's width in mm: narrow columns get what they need, and the others share the rest."""
         needs = [
             min(max(self._mm(title), *(self._mm(row[place]) for row in rows), _NARROWEST) + 2 * _PADDING, _WIDEST)
             for place, title in enumerate(self._titles)
@@ -69,7 +69,7 @@ class Pdf:
         return self._glyphs.wrap(text, (width - 2 * _PADDING) / _MM_PER_POINT / _SIZE * 1000)
 
     def _row(self, cells: list[str]) -> None:
-        """Draw one event, line by line, so that one that is higher than a page goes on on the next."""
+        """Draw one event line by line, so that an event taller than a page continues on the next."""
         columns = [self._lines(cell, width) for cell, width in zip(cells, self._widths, strict=True)]
         height = max(map(len, columns)) * _LINE
         if self._y + min(height, 4 * _LINE) > _HEIGHT - _MARGIN:
@@ -118,14 +118,14 @@ class Pdf:
 
 
 def shortened(text: str) -> str:
-    """The beginning of a text that is too long for a cell, and how much is missing."""
+    """Return the text, truncated with a note of how much is missing if it is too long for a cell."""
     if len(text) <= CELL_CHARS:
         return text
     return f"{text[:CELL_CHARS]}… ({len(text) - CELL_CHARS} more characters)"
 
 
 def shared(needs: Sequence[float], room: float) -> list[float]:
-    """Widths that fill the room: narrow columns get what they need, wide ones an equal part of what is left."""
+    """Return widths that fill `room`: narrow columns get what they need, wide ones equal parts of the rest."""
     total = sum(needs)
     if total <= room:
         return [need + (room - total) * need / total for need in needs]

@@ -1,6 +1,6 @@
-"""The process that draws one PDF: what to draw is on standard input, the document goes to standard output.
+"""The process that draws one PDF: it reads the rows from standard input and writes the document to standard output.
 
-It imports as little as it can, since it starts anew for every document.
+It imports as little as possible, since it is started for every document.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from types import SimpleNamespace
 from typing import Any, Final, cast
 
 NO_MEMORY, WRONG_FONT = 3, 4  # exit codes
-_NICE: Final = 5  # requests come first
+_NICE: Final = 5  # requests have priority
 
 
 def main() -> int:
-    """Draw it. The exit code says what went wrong."""
+    """Draw the document. Returns the exit code."""
     request: dict[str, Any] = json.loads(sys.stdin.buffer.readline())
     import pyarrow as pa
 
@@ -28,7 +28,10 @@ def main() -> int:
     from auditlane.runtime.errors import ConfigError
 
     _bound(request["memory_bytes"], request["seconds"])
-    columns, heading = [SimpleNamespace(title=one) for one in request["titles"]], SimpleNamespace(**request["heading"])
+    columns, heading = (
+        [SimpleNamespace(title=title) for title in request["titles"]],
+        SimpleNamespace(**request["heading"]),
+    )
     try:
         pdf = Pdf(cast(Any, columns), cast(Any, heading), Path(request["more_font"]) if request["more_font"] else None)
         if request["rows"]:
@@ -38,7 +41,7 @@ def main() -> int:
         sys.stdout.buffer.write(pdf.end())
         sys.stdout.buffer.flush()
     except (MemoryError, pa.ArrowMemoryError):
-        os._exit(NO_MEMORY)  # there is none left for an orderly end either
+        os._exit(NO_MEMORY)  # there is no memory for an orderly exit
     except ConfigError as error:
         print(error.message, file=sys.stderr)
         return WRONG_FONT
@@ -46,7 +49,7 @@ def main() -> int:
 
 
 def _bound(memory_bytes: int, seconds: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is the parent's to answer
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(seconds)
     with contextlib.suppress(OSError):
@@ -54,7 +57,7 @@ def _bound(memory_bytes: int, seconds: int) -> None:
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource
 
-        # What a process writes to, rather than addresses, of which libraries reserve more than they use.
+        # Limits written memory, not address space, of which libraries reserve more than they use.
         resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
 
 

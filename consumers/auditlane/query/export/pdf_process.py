@@ -1,7 +1,7 @@
-"""Draws PDFs in processes of their own: a document costs seconds of Python, and no other request waits for those.
+"""Draws PDFs in child processes: a document takes seconds of Python, which must not delay other requests.
 
-The parent sends what to draw as one line of JSON and the rows as an Arrow stream, and gets the document when it is
-whole. A process has its bounds of memory and time from the start, and is killed when nobody waits for it any more.
+The parent sends the request as one line of JSON and the rows as an Arrow stream, and reads the finished document. A
+child has limits of memory and time from the start, and is killed when its request is cancelled.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from auditlane.query.export.columns import Column
 from auditlane.query.export.formats import Heading
 from auditlane.runtime.errors import AuditlaneError, ConfigError, QueryTooLarge
 
-_FIX: Final = "Narrow the filter, choose fewer columns, or take csv, jsonl or parquet."
+_FIX: Final = "Narrow the filter, choose fewer columns, or use csv, jsonl or parquet."
 
 
 @dataclass(frozen=True, slots=True)
 class PdfBounds:
-    """What drawing one document may take."""
+    """The limits of drawing one document."""
 
     memory_bytes: int = 1 << 30
     seconds: int = 300
 
 
 class PdfProcess:
-    """An `Encoder` whose document is drawn by a child, which is started with the first rows. `close` ends it."""
+    """An `Encoder` whose document is drawn by a child process, started with the first rows. `close` ends it."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class PdfProcess:
         bounds: PdfBounds | None = None,
     ) -> None:
         self._request = {
-            "titles": [one.title for one in columns],
+            "titles": [column.title for column in columns],
             "heading": asdict(heading),
             "more_font": str(more_font) if more_font else None,
             **asdict(bounds or PdfBounds()),
@@ -84,7 +84,7 @@ class PdfProcess:
         return document
 
     def close(self) -> None:
-        """End the child, whatever it is at. From any thread, any number of times."""
+        """Kill the child. May be called from any thread, and repeatedly."""
         child = self._child
         if child is None:
             return
@@ -97,7 +97,7 @@ class PdfProcess:
                 _pipe(pipe).close()
 
     def _started(self, *, rows: bool) -> subprocess.Popen[bytes]:
-        """The child; `rows` says whether any will come, when it is not there yet."""
+        """Return the child, started if necessary; `rows` tells it whether to expect any."""
         if self._child is None:
             command = [sys.executable, "-m", pdf_child.__name__]
             pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
@@ -111,22 +111,22 @@ class PdfProcess:
         return self._child
 
     def _failed(self) -> AuditlaneError:
-        """Why the child ended without a document."""
+        """Return why the child ended without a document."""
         assert self._child is not None
         child = self._child
         with contextlib.suppress(OSError, ValueError):
             _pipe(child.stdin).close()
-        said = _pipe(child.stderr).read().decode(errors="replace").strip() if child.stderr else ""
+        output = _pipe(child.stderr).read().decode(errors="replace").strip() if child.stderr else ""
         code = child.wait()
         self.close()
         if code == -signal.SIGALRM:
-            return QueryTooLarge("The PDF took longer to draw than it may.", field="format", fix=_FIX)
-        # The kernel kills for want of memory as well, and C++ aborts.
-        if code in (pdf_child.NO_MEMORY, -signal.SIGKILL, -signal.SIGABRT) or "MemoryError" in said:
-            return QueryTooLarge("The PDF needed more memory than it may.", field="format", fix=_FIX)
+            return QueryTooLarge("Drawing the PDF exceeded its time limit.", field="format", fix=_FIX)
+        # When memory runs out, the kernel may also kill the process, and C++ aborts.
+        if code in (pdf_child.NO_MEMORY, -signal.SIGKILL, -signal.SIGABRT) or "MemoryError" in output:
+            return QueryTooLarge("Drawing the PDF exceeded its memory limit.", field="format", fix=_FIX)
         if code == pdf_child.WRONG_FONT:
-            return ConfigError(said, field="export_font")
-        return AuditlaneError(f"The process that draws PDFs ended with {code}: {said[-500:]}")
+            return ConfigError(output, field="export_font")
+        return AuditlaneError(f"The process that draws PDFs exited with code {code}: {output[-500:]}")
 
 
 def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:

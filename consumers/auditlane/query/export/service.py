@@ -1,39 +1,51 @@
-"""Everything about exports that one `serve` has: made from the settings, started, closed."""
+"""The exports of one `serve` process: made from the settings, started, and closed."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import Depends, Request
 
-from auditlane.query.clickhouse.concurrency import TenantConcurrency
-from auditlane.query.export import router
+from auditlane.access.scope import TenantScope
+from auditlane.query.clickhouse.executor import TenantConcurrency
 from auditlane.query.export.download import CountRows
 from auditlane.query.export.exporter import Exporter
-from auditlane.query.export.jobs import router as jobs_router
 from auditlane.query.export.jobs.disk_quota import DiskQuota
 from auditlane.query.export.jobs.folder import JobStore
 from auditlane.query.export.jobs.record import JobRecord
-from auditlane.query.export.jobs.router import JobDependencies, job_file
 from auditlane.query.export.jobs.runner import Runner
 from auditlane.query.export.jobs.worker import Worker
 from auditlane.query.export.links import DownloadLinks, RequireStanding, Signer
 from auditlane.query.export.request import StructureOf, filter_of
 from auditlane.query.filters import Filter
-from auditlane.query.router import Authorize
 from auditlane.runtime.settings import Settings
 
 
 class ExportService:
-    """`exporter` makes files, `links` opens codes, `routers` are mounted. `start` comes before the first request,
-    `close` after the last."""
+    """The state behind the routes of exports. Call `start` before the first request and `close` after the last.
+
+    A tenant has at most `max_jobs` jobs, each kept for `keep` after it ended. `wake` starts a new job without delay,
+    `count_rows(format, rows)` records an export that ended, and `require_standing` raises when a scope may no longer
+    have its export.
+    """
+
+    exporter: Exporter
+    links: DownloadLinks
+    jobs: JobStore
+    quota: DiskQuota
+    structure_of: StructureOf
+    count_rows: CountRows
+    require_standing: Callable[[TenantScope], None]
+    max_jobs: int
+    keep: timedelta
 
     def __init__(
         self,
         settings: Settings,
-        authorize: Authorize,
         signer: Signer,
         require_standing: RequireStanding,
         structure_of: StructureOf,
@@ -41,51 +53,45 @@ class ExportService:
         count_rows: CountRows = lambda format_, rows: None,
         concurrency: TenantConcurrency | None = None,
     ) -> None:
-        standing = partial(require_standing, behind="export")
-        self.exporter = Exporter(settings, require_standing=standing, concurrency=concurrency)
+        self.structure_of = structure_of
+        self.count_rows = count_rows
+        self.require_standing = partial(require_standing, behind="export")
+        self.exporter = Exporter(settings, require_standing=self.require_standing, concurrency=concurrency)
         self.links = DownloadLinks(signer, require_standing, settings.serve_url)
-        jobs = JobStore(_folder(settings))
-        keep = timedelta(seconds=settings.export_expire_s)
-        quota = DiskQuota.of(settings, jobs)
+        self.jobs = JobStore(_folder(settings))
+        self.quota = DiskQuota.of(settings, self.jobs)
+        self.max_jobs = settings.export_jobs_per_tenant
+        self.keep = timedelta(seconds=settings.export_expire_s)
         self._runner = Runner(
-            jobs,
-            Worker(self.exporter, partial(_filter_of, structure_of), count_rows, quota.require_space),
+            self.jobs,
+            Worker(self.exporter, partial(_filter_of, structure_of), count_rows, self.quota.require_space),
             concurrency=settings.export_concurrency,
             per_tenant=settings.export_jobs_running_per_tenant,
             lease_s=settings.export_lease_s,
-            keep=keep,
+            keep=self.keep,
         )
-        dependencies = JobDependencies(
-            jobs=jobs,
-            exporter=self.exporter,
-            links=self.links,
-            structure_of=structure_of,
-            quota=quota,
-            max_jobs=settings.export_jobs_per_tenant,
-            keep=keep,
-            wake=self._runner.wake,
-            require_standing=standing,
-        )
-        self.routers: list[APIRouter] = [
-            router.build(
-                self.exporter,
-                authorize,
-                self.links,
-                structure_of,
-                count_rows=count_rows,
-                job_file=partial(job_file, dependencies),
-            ),
-            jobs_router.build(dependencies, authorize),
-        ]
 
     def start(self) -> None:
-        """Begin to work on jobs."""
+        """Start to work on jobs."""
         self._runner.start()
 
+    def wake(self) -> None:
+        """Look for new jobs now."""
+        self._runner.wake()
+
     def close(self) -> None:
-        """End what is going on, and the connections."""
+        """End the running jobs, and close the connections."""
         self._runner.close()
         self.exporter.close()
+
+
+async def exports_of(request: Request) -> ExportService:
+    """Return the exports of the app that answers this request."""
+    exports: ExportService = request.app.state.services.exports
+    return exports
+
+
+Exports = Annotated[ExportService, Depends(exports_of)]
 
 
 def _folder(settings: Settings) -> Path:

@@ -1,6 +1,6 @@
-"""The statement of an export, on the conditions that `query.sql.where` makes of a filter.
+"""The statement of an export, with the conditions that `query.sql.where` compiles from a filter.
 
-Lines (CSV, JSON Lines) are made by ClickHouse, as `line`; other formats get a column `c0`, `c1`, … for each of theirs.
+ClickHouse formats lines (CSV, JSON Lines) as `line`; other formats get columns `c0`, `c1`, …
 """
 
 from __future__ import annotations
@@ -11,24 +11,22 @@ from functools import partial
 from typing import Final
 
 from auditlane.access.scope import TenantScope
-from auditlane.query.clickhouse.columns import AS_TEXT, FREE_TEXT, PLACE
-from auditlane.query.clickhouse.statements import Parameters, Statement, select
+from auditlane.query.clickhouse.statements import AS_TEXT, FREE_TEXT, PLACE, Parameters, Statement, select
 from auditlane.query.conflicts import in_conflict
-from auditlane.query.cursor import Position
 from auditlane.query.export.columns import Column
 from auditlane.query.export.formats import FORMULA_STARTS, Form, Format
 from auditlane.query.filters import Filter
-from auditlane.query.ordering import NEWEST_FIRST, beside
+from auditlane.query.sort import NEWEST_FIRST, Position, beside
 from auditlane.query.sql import where
 
 _ESCAPES: Final = {"\t": "\\t", "\r": "\\r", "\n": "\\n", "-": "\\-"}
-# Inside of a quoted SQL text, where a backslash is written twice.
-FORMULA: Final = "^[{}]".format("".join(_ESCAPES.get(one, one) for one in FORMULA_STARTS)).replace("\\", "\\\\")
+# In a quoted SQL string, where a backslash is written twice.
+FORMULA: Final = "^[{}]".format("".join(_ESCAPES.get(start, start) for start in FORMULA_STARTS)).replace("\\", "\\\\")
 _NUMBER: Final = "^[+-]?[0-9.]+([eE][+-]?[0-9]+)?$"
-# Cells are valid UTF-8; lines are bytes to us.
+# Cells are valid UTF-8; lines are read as bytes.
 CELLS: Final = {"output_format_arrow_string_as_string": 1}
 _TIMES: Final = ("occurred_at", "ingested_at")
-Conflict = Callable[[], str]  # makes the expression: whether an event is in conflict
+Conflict = Callable[[], str]  # compiles whether an event is in conflict
 
 
 def compile_export(
@@ -40,9 +38,9 @@ def compile_export(
     bound_ms: int,
     after: Position | None = None,
 ) -> Statement:
-    """Every event that was ingested up to the bound, newest first; with `after`, those that are older than it.
+    """Compile the events ingested up to the bound, newest first; with `after`, only those older than it.
 
-    The last columns, `columns.PLACE`, are the row's position.
+    The last columns, `statements.PLACE`, are the row's position.
     """
     parameters = Parameters(database)
     conflict = partial(in_conflict, parameters, scope, filter_)
@@ -55,18 +53,18 @@ def compile_export(
     elif form.format is Format.csv:
         shown = f"{_csv_line(parameters, form, conflict)} AS line"
     else:
-        cell = _typed if form.format is Format.parquet else _text
-        cells = [cell(parameters, column, conflict) for column in form.columns]
-        shown = ", ".join(f"{one} AS c{place}" for place, one in enumerate(cells))
+        compiled = _typed if form.format is Format.parquet else _text
+        cells = [compiled(parameters, column, conflict) for column in form.columns]
+        shown = ", ".join(f"{cell} AS c{place}" for place, cell in enumerate(cells))
     statement = select(f"{shown}, {PLACE}", conditions, NEWEST_FIRST, parameters)
     return statement if form.format.lines else replace(statement, settings=statement.settings | CELLS)
 
 
 def _json_line(parameters: Parameters, columns: tuple[Column, ...], conflict: Conflict) -> str:
-    """An object as the list has it: custom fields in `fields`, those that have a value."""
-    members = [f"{_value(parameters, one, conflict)} AS {one.name}" for one in columns if not one.custom]
-    custom = [one.name for one in columns if one.custom]
-    if custom and not any(one.name == "fields" for one in columns):
+    """Compile an object as in the list, with custom fields that have a value in `fields`."""
+    members = [f"{_value(parameters, column, conflict)} AS {column.name}" for column in columns if not column.custom]
+    custom = [column.name for column in columns if column.custom]
+    if custom and not any(column.name == "fields" for column in columns):
         names = parameters.add("Array(String)", custom)
         members.append(f"mapFilter((name, value) -> has({names}, name), e.fields) AS fields")
     return f"formatRow('JSONEachRow', {', '.join(members)})"
@@ -88,8 +86,7 @@ def _csv_line(parameters: Parameters, form: Form, conflict: Conflict) -> str:
 
 
 def _typed(parameters: Parameters, column: Column, conflict: Conflict) -> str:
-    """A cell as Parquet has it: times as such, maps as maps, whether it is in conflict, all else as text that is UTF-8,
-    or NULL."""
+    """Compile a cell of Parquet: a time, a map, the conflict as a boolean, or else UTF-8 text or NULL."""
     if column.is_map:
         pair = "toValidUTF8(toString(name)), toValidUTF8(value)"
         return f"CAST(mapApply((name, value) -> ({pair}), e.{column.name}), 'Map(String, String)')"
@@ -101,7 +98,7 @@ def _typed(parameters: Parameters, column: Column, conflict: Conflict) -> str:
 
 
 def _text(parameters: Parameters, column: Column, conflict: Conflict) -> str:
-    """A cell as a page has it: text, or NULL. Only what is in conflict says so."""
+    """Compile a cell of a PDF: text, or NULL. The conflict is `true` or empty."""
     text = f"if({conflict()}, 'true', '')" if column.is_conflict else _value(parameters, column, conflict)
     text = f"toJSONString({text})" if column.is_map else text
     return f"CAST(toValidUTF8({text}), 'Nullable(String)')"

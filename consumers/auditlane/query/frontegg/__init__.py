@@ -1,1 +1,1 @@
-"""Reads a tenant's log as Frontegg's clients ask for it."""
+"""Reads a tenant's log through the API of Frontegg's clients."""

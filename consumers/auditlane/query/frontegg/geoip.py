@@ -1,38 +1,32 @@
-"""`GET /metadata/ip/{ip}`: where an address is, by a file in MaxMind's format; without one, nobody knows."""
+"""Locations of addresses, from a file in MaxMind's format. Without a file every location is unknown."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 import maxminddb
-from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel
 
-from auditlane.access.permissions import Permission
-from auditlane.access.scope import Principal
-from auditlane.contract.frontegg import TENANT_HEADER
-from auditlane.query.values import parse_address
 from auditlane.runtime.errors import ConfigError
 from auditlane.runtime.log import get
 from auditlane.runtime.settings import variable
 
-_FLAG_A: Final = ord("🇦")  # an emoji flag is a country's two letters in an alphabet of their own
+_FLAG_A: Final = ord("🇦")  # an emoji flag is the country's two letters in regional indicator symbols
 _BROKEN: Final = (OSError, ValueError, maxminddb.InvalidDatabaseError)
 Stamp = tuple[int, int, int]
 
 
 class Flag(BaseModel):
-    """What their page shows beside a country; we have no picture of it."""
+    """The flag beside a country; only the emoji is known."""
 
     country_flag: None = None
     country_flag_emoji: str | None = None
 
 
 class IpLocation(BaseModel):
-    """In their words; null is what is not known."""
+    """A location with Frontegg's member names; null is unknown."""
 
     ip: str
     latitude: float | None = None
@@ -45,9 +39,9 @@ class IpLocation(BaseModel):
 
 
 class GeoIp:
-    """Looks addresses up in the file, read again when it was replaced. Thread-safe.
+    """Looks addresses up in the file, and reads it again when it is replaced. Thread-safe.
 
-    Raises ConfigError when the file cannot be read at first; later the one that was read last stays in use.
+    Raises ConfigError if the file cannot be read at first; later, the last readable one stays in use.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -60,11 +54,13 @@ class GeoIp:
                 self._refresh(path)
             except _BROKEN as error:
                 raise ConfigError(
-                    f"{path} is no file of places: {error}", field=variable("geoip_file"), fix="Name a .mmdb file."
+                    f"Cannot read {path}: {error}.",
+                    field=variable("geoip_file"),
+                    fix="Name a MaxMind file (.mmdb).",
                 ) from error
 
     def of(self, ip: str) -> IpLocation:
-        """Where this address is, as far as the file knows."""
+        """Return the location of an address, as far as the file has it."""
         if self._path is None:
             return IpLocation(ip=ip)
         with self._lock:
@@ -74,7 +70,7 @@ class GeoIp:
                 get("query").error("places.unreadable", path=str(self._path), problem=str(error))
             try:
                 found = self._reader.get(ip) if self._reader else None
-            except _BROKEN:  # one entry that is broken, or an IPv6 address and a file of IPv4
+            except _BROKEN:  # a corrupt entry, or an IPv6 address and an IPv4 file
                 found = None
         return _location(ip, found)
 
@@ -82,28 +78,12 @@ class GeoIp:
         now = path.stat()
         stamp = now.st_mtime_ns, now.st_size, now.st_ino
         if stamp != self._stamp:
-            self._stamp = stamp  # before reading: one that is broken is complained of once
+            self._stamp = stamp  # before reading, so that a corrupt file is logged once
             self._reader = maxminddb.open_database(path, maxminddb.MODE_MEMORY)
 
 
-def build(geoip: GeoIp, client: Callable[..., Any], *, named: Callable[[Request], str | None]) -> APIRouter:
-    """The route. `client` is a dependency that gives a Principal; `named` reads the header that names a tenant."""
-    router = APIRouter(include_in_schema=False)
-    asks = Depends(client)
-
-    @router.get("/metadata/ip/{ip}")
-    def place(request: Request, ip: str, who: Principal = asks) -> IpLocation:
-        tenant = named(request)
-        if who.tenant or tenant:
-            who.scope(Permission.read, tenant, header=TENANT_HEADER)
-        who.require(Permission.read)
-        return geoip.of(str(parse_address("ip", ip)))
-
-    return router
-
-
 def _location(ip: str, found: Any) -> IpLocation:
-    """An entry of a city or a country file; what has another form is as good as not there."""
+    """Convert an entry of a city or a country file; members of an unexpected form are left out."""
     country = _at(found, "country", "iso_code")
     code = country if isinstance(country, str) and len(country) == 2 and country.isascii() and country.isupper() else ""
     return IpLocation(
@@ -114,7 +94,7 @@ def _location(ip: str, found: Any) -> IpLocation:
         country_name=_text(_at(found, "country", "names", "en")),
         country_code=code or None,
         zip=_text(_at(found, "postal", "code")),
-        location=Flag(country_flag_emoji="".join(chr(_FLAG_A + ord(one) - ord("A")) for one in code) or None),
+        location=Flag(country_flag_emoji="".join(chr(_FLAG_A + ord(letter) - ord("A")) for letter in code) or None),
     )
 
 

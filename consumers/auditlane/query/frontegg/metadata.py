@@ -1,7 +1,7 @@
-"""Their description of the columns, and ours: one is made of the other, and what only theirs has is kept beside it.
+"""Converts between Frontegg's description of the columns and the data structure, and keeps what only the former has.
 
-Pure. A property stands for the field that its name means; a property that means none (a key of the metadata) is theirs
-alone, as are the theme and every member that we do not know.
+Pure. A property stands for the field that its name maps to. Properties without a field (keys of the metadata), the
+theme and every unknown member exist only in Frontegg's document.
 """
 
 from __future__ import annotations
@@ -16,33 +16,34 @@ from auditlane.runtime.errors import InvalidInput
 from auditlane.store.presentation import PROVENANCE, DisplayType, FieldView, one_line
 
 ENTITY: Final = "audits"
-MAX_PROPERTIES: Final = 500  # properties
+MAX_PROPERTIES: Final = 500
 _ID: Final = str(uuid.uuid5(uuid.NAMESPACE_URL, "auditlane:metadata:audits"))
 _OURS: Final = {**NAMES, **dict.fromkeys(ACTORS, "actor_name")}
 _THEIRS: Final = {ours: theirs for theirs, ours in NAMES.items()}
 _NEVER: Final = (False, None, "", "Never", "never")
 _BOOLS: Final = {"sortable": "sortable", "filterable": "filterable", "showInTable": "show_in_table"}
-_NO_COLUMNS: Final = frozenset({"metadata", *PROVENANCE})  # its keys are columns themselves; they know no provenance
+# The keys of the metadata are columns, not the metadata itself; Frontegg has no provenance.
+_NO_COLUMNS: Final = frozenset({"metadata", *PROVENANCE})
 _START: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def shown(
     stored: Mapping[str, Any], fields: Iterable[FieldView], *, vendor: str, changed_at: datetime | None
 ) -> dict[str, Any]:
-    """The document that clients get. `stored` was saved last, `fields` says how the columns are shown now."""
+    """Return the document for clients, made of the one `stored` last and of how `fields` are shown now."""
     properties = _properties(stored)
     by_field = _by_field(properties)
-    fields = [one for one in fields if one.name not in _NO_COLUMNS]
+    fields = [field for field in fields if field.name not in _NO_COLUMNS]
     placed: list[tuple[int, dict[str, Any]]] = []
     for field in fields:
         saved = by_field.get(field.name)
-        # Once a document was saved, it says which columns there are; one that is shown since then is there as well.
+        # A saved document lists the columns; fields that were shown since then are added.
         if not field.hidden and (saved is not None or not properties or field.show_in_table):
             placed.append((field.order, _property(field, saved)))
-    told = {id(by_field.get(field.name)) for field in fields}
-    placed += [(place, one) for place, one in enumerate(properties) if id(one) not in told]
+    placed_already = {id(by_field.get(field.name)) for field in fields}
+    placed += [(place, property_) for place, property_ in enumerate(properties) if id(property_) not in placed_already]
     times = {"createdAt": _time(None), "updatedAt": _time(changed_at)}
-    ordered = [one for _, one in sorted(placed, key=lambda pair: pair[0])]
+    ordered = [property_ for _, property_ in sorted(placed, key=lambda pair: pair[0])]
     return {
         "id": _ID,
         **stored,
@@ -55,35 +56,36 @@ def shown(
 
 
 def kept(document: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
-    """What to store of a document: one without `properties` leaves those that are stored."""
+    """Return the document to store; without `properties`, the stored ones are kept."""
     return {"properties": stored["properties"]} | dict(document) if "properties" in stored else dict(document)
 
 
 def stated(document: Mapping[str, Any], fields: Iterable[FieldView]) -> list[tuple[str, dict[str, Any]]] | None:
-    """(field, what the document says of it) for every field; those that it does not list are no columns.
+    """Return (field, its stated attributes) for every field; fields that the document does not list are hidden.
 
-    None for a document without `properties`: it says nothing of any field. Raises InvalidInput for one that is none.
+    Returns None for a document without `properties`, which changes no field. Raises InvalidInput for an invalid one.
     """
     if "properties" not in document:
         return None
     by_field = _by_field(_checked(document))
-    places = {id(one): place for place, one in enumerate(_properties(document))}
-    said: list[tuple[str, dict[str, Any]]] = []
+    places = {id(property_): place for place, property_ in enumerate(_properties(document))}
+    attributes: list[tuple[str, dict[str, Any]]] = []
     for field in fields:
         if field.hidden or field.name in _NO_COLUMNS:
             continue
-        one = by_field.get(field.name)
-        said.append((field.name, {"show_in_table": False} if one is None else _view(one) | {"order": places[id(one)]}))
-    return said
+        property_ = by_field.get(field.name)
+        view = {"show_in_table": False} if property_ is None else _view(property_) | {"order": places[id(property_)]}
+        attributes.append((field.name, view))
+    return attributes
 
 
 def _checked(document: Mapping[str, Any]) -> list[dict[str, Any]]:
     given = document["properties"]
     if not isinstance(given, list) or len(given) > MAX_PROPERTIES:
-        raise InvalidInput(f"properties must be a list of at most {MAX_PROPERTIES}.", field="properties")
-    for place, one in enumerate(given):
-        if not isinstance(one, dict) or not isinstance(one.get("name"), str) or not one["name"]:
-            raise InvalidInput("A property is an object with a name.", field=f"properties.{place}.name")
+        raise InvalidInput(f"'properties' must be a list of at most {MAX_PROPERTIES} items.", field="properties")
+    for place, item in enumerate(given):
+        if not isinstance(item, dict) or not isinstance(item.get("name"), str) or not item["name"]:
+            raise InvalidInput("A property must be an object with a name.", field=f"properties.{place}.name")
     return given
 
 
@@ -91,34 +93,29 @@ def _properties(document: Mapping[str, Any]) -> list[dict[str, Any]]:
     return list(document.get("properties", []))
 
 
-def _meant(one: Mapping[str, Any]) -> str | None:
-    """The field of every event that a property stands for."""
-    return _OURS.get(one["name"])
-
-
 def _by_field(properties: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The first property of each field; any other name may be a field that was added."""
+    """Return the first property of each field; a name that maps to no base field may be a custom field."""
     found: dict[str, dict[str, Any]] = {}
-    for one in properties:
-        found.setdefault(_meant(one) or one["name"], one)
+    for property_ in properties:
+        found.setdefault(_OURS.get(property_["name"], property_["name"]), property_)
     return found
 
 
-def _view(one: Mapping[str, Any]) -> dict[str, Any]:
-    """What a property says of how a field is shown."""
-    said: dict[str, Any] = {ours: bool(one[theirs]) for theirs, ours in _BOOLS.items() if theirs in one}
-    label, kind = one.get("displayName"), one.get("type")
-    if isinstance(label, str) and (name := "".join(one if one_line(one) else " " for one in label[:200])).strip():
-        said["display_name"] = name
+def _view(property_: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the attributes of a field that a property states."""
+    view: dict[str, Any] = {ours: bool(property_[theirs]) for theirs, ours in _BOOLS.items() if theirs in property_}
+    label, kind = property_.get("displayName"), property_.get("type")
+    if isinstance(label, str) and (name := "".join(char if one_line(char) else " " for char in label[:200])).strip():
+        view["display_name"] = name
     if isinstance(kind, str) and kind in DisplayType.__members__:
-        said["display_type"] = DisplayType(kind)
-    if "showInMoreInfo" in one:
-        said["show_in_more_info"] = one["showInMoreInfo"] not in _NEVER
-    return said
+        view["display_type"] = DisplayType(kind)
+    if "showInMoreInfo" in property_:
+        view["show_in_more_info"] = property_["showInMoreInfo"] not in _NEVER
+    return view
 
 
 def _property(field: FieldView, saved: Mapping[str, Any] | None) -> dict[str, Any]:
-    """A field as a property: as it was saved, but for what was changed since."""
+    """Return a field as a property: the saved one, with the attributes that have changed since."""
     now = {
         "displayName": field.display_name,
         "type": field.display_type.value,
@@ -128,14 +125,16 @@ def _property(field: FieldView, saved: Mapping[str, Any] | None) -> dict[str, An
         "showInMoreInfo": "Always" if field.show_in_more_info else "Never",
     }
     if saved is not None:
-        said = _view(saved)
-        same = {theirs for theirs, ours in _WORDS.items() if ours not in said or said[ours] == getattr(field, ours)}
+        view = _view(saved)
+        same = {
+            theirs for theirs, ours in _ATTRIBUTES.items() if ours not in view or view[ours] == getattr(field, ours)
+        }
         return dict(saved) | {name: value for name, value in now.items() if name not in same}
     shown = {"chosen": field.show_in_table, "selected": field.show_in_table, "isPredefined": not field.custom}
     return {"name": _THEIRS.get(field.name, field.name), **now, **shown}
 
 
-_WORDS: Final = _BOOLS | {
+_ATTRIBUTES: Final = _BOOLS | {
     "displayName": "display_name",
     "type": "display_type",
     "showInMoreInfo": "show_in_more_info",

@@ -1,83 +1,131 @@
-"""`GET` and `POST /metadata`: the columns in their words, kept as the environment's data structure."""
+"""Frontegg's metadata routes: `GET` and `POST /metadata`, the columns as its clients describe them, kept as the
+environment's data structure; and `GET /metadata/ip/{ip}`, the location of an address."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Protocol
 
-from clickhouse_connect.driver.client import Client
 from fastapi import APIRouter, Body, Depends, Request
 
 from auditlane.access.audit import Action, auditor_of
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import Principal
 from auditlane.contract.frontegg import TENANT_HEADER, storable
+from auditlane.query.fields import parse_address
 from auditlane.query.frontegg import metadata
+from auditlane.query.frontegg.geoip import GeoIp, IpLocation
+from auditlane.query.router import caller_of, granted, services_of
 from auditlane.query.structure.audit import changes_text
 from auditlane.query.structure.service import ANY, StructureService
 from auditlane.runtime.errors import InvalidInput
+from auditlane.runtime.settings import Settings
+from auditlane.store.client import LazyClient
 from auditlane.store.documents import load_document, save_document
 
 DOCUMENT: Final = "frontegg-metadata"
 Document = dict[str, Any]
 
 
+class MetadataServices(Protocol):
+    """The services that these routes use."""
+
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def structure(self) -> StructureService: ...
+    @property
+    def store(self) -> LazyClient: ...
+    @property
+    def geoip(self) -> GeoIp: ...
+
+
+@dataclass(frozen=True, slots=True)
+class MetadataReader:
+    """A client that may read metadata: of one tenant, or of the environment if `tenant` is None."""
+
+    client_id: str
+    tenant: str | None
+
+
+Services = Annotated[MetadataServices, Depends(services_of)]
+Reader = Annotated[MetadataReader, Depends(caller_of)]
+Editor = Annotated[Principal, Depends(caller_of)]
+
+
+def read(reader: Reader, services: Services, entityName: str = metadata.ENTITY) -> Document:  # noqa: N803 - Frontegg's name
+    """Return the document of the tenant's columns, or of the environment's."""
+    if entityName != metadata.ENTITY:
+        return {"rows": []}
+    stored = load_document(services.store.client(), services.settings.clickhouse_database, DOCUMENT)
+    return {"rows": [_document(services.structure, stored, reader.tenant, reader.client_id)]}
+
+
+def save(request: Request, given: Annotated[Document, Body()], editor: Editor, services: Services) -> Document:
+    """Save the document, and show the environment's fields as it states."""
+    if given.get("entityName", metadata.ENTITY) != metadata.ENTITY:
+        raise InvalidInput("'audits' is the only entity.", field="entityName", fix="Leave it out.")
+    _check(given)
+    structure, client, database = services.structure, services.store.client, services.settings.clickhouse_database
+    fields = metadata.stated(given, structure.state(None).fields.values())
+    change = structure.replace(None, fields=fields, switch=None, etags=[ANY], who=editor.subject)
+    kept = metadata.kept(given, load_document(client(), database, DOCUMENT))
+    save_document(client(), database, DOCUMENT, kept, changed_by=editor.subject, now=datetime.now(UTC))
+    auditor_of(request).record(
+        Action.structure_changed,
+        resource="structure",
+        resource_id=change.after.own.scope,
+        revision=change.after.own.revision,
+        changes=changes_text(change.changes),
+    )
+    return _document(structure, kept, None, editor.client_id)
+
+
+def place(ip: str, services: Services) -> IpLocation:
+    """Return the location of an address."""
+    return services.geoip.of(str(parse_address("ip", ip)))
+
+
 def build(
-    service: StructureService,
-    connect: Callable[[], Client],
-    database: str,
-    client: Callable[..., Any],
-    configures: Callable[..., Any],
-    *,
-    named: Callable[[Request], str | None],
+    client: Callable[..., Any], configures: Callable[..., Any], *, named: Callable[[Request], str | None]
 ) -> APIRouter:
-    """The routes. `client` is a dependency that gives a Principal, `configures` one that gives who may change the
-    environment; `named` reads the header that names a tenant."""
+    """Build the routes. `client` and `configures` are dependencies that return a Principal, `configures` one that may
+    change the environment; `named` reads the header that names a tenant."""
     router = APIRouter(include_in_schema=False)
-    asks, changes = Depends(client), Depends(configures)
-
-    def document_of(stored: Document, tenant: str | None, vendor: str) -> Document:
-        shown = service.state(tenant)
-        saved = [one.changed_at for one in (shown.environment, shown.own) if one.changed_at]
-        return metadata.shown(stored, shown.fields.values(), vendor=vendor, changed_at=max(saved, default=None))
-
-    @router.get("/metadata")
-    def read(request: Request, entityName: str = metadata.ENTITY, who: Principal = asks) -> Document:  # noqa: N803 - their name for it
-        tenant = named(request)
-        if who.tenant or tenant:
-            tenant = who.scope(Permission.read, tenant, header=TENANT_HEADER).tenant
-        who.require(Permission.read)
-        if entityName != metadata.ENTITY:
-            return {"rows": []}
-        return {"rows": [document_of(load_document(connect(), database, DOCUMENT), tenant, who.client_id)]}
-
-    @router.post("/metadata")
-    def save(request: Request, given: Annotated[Document, Body()], who: Principal = changes) -> Document:
-        if given.get("entityName", metadata.ENTITY) != metadata.ENTITY:
-            raise InvalidInput("There is only the entity 'audits'.", field="entityName", fix="Leave it out.")
-        _check(given)
-        fields = metadata.stated(given, service.state(None).fields.values())
-        done = service.replace(None, fields=fields, switch=None, etags=[ANY], who=who.subject)
-        kept = metadata.kept(given, load_document(connect(), database, DOCUMENT))
-        save_document(connect(), database, DOCUMENT, kept, changed_by=who.subject, now=datetime.now(UTC))
-        auditor_of(request).record(
-            Action.structure_changed,
-            resource="structure",
-            resource_id=done.after.own.scope,
-            revision=done.after.own.revision,
-            changes=changes_text(done.changes),
-        )
-        return document_of(kept, None, who.client_id)
-
+    reads = [granted(_may_read(client, named))]
+    router.get("/metadata", dependencies=reads)(read)
+    router.post("/metadata", dependencies=[granted(configures)])(save)
+    router.get("/metadata/ip/{ip}", dependencies=reads)(place)
     return router
+
+
+def _may_read(client: Callable[..., Any], named: Callable[[Request], str | None]) -> Callable[..., Any]:
+    """Make a dependency that requires `audits:read`, for the named tenant if there is one."""
+    authenticated = Depends(client)
+
+    async def check(request: Request, principal: Principal = authenticated) -> MetadataReader:
+        tenant = named(request)
+        if principal.tenant or tenant:
+            tenant = principal.scope(Permission.read, tenant, header=TENANT_HEADER).tenant
+        principal.require(Permission.read)
+        return MetadataReader(principal.client_id, tenant)
+
+    return check
+
+
+def _document(structure: StructureService, stored: Document, tenant: str | None, vendor: str) -> Document:
+    state = structure.state(tenant)
+    saved = [revision.changed_at for revision in (state.environment, state.own) if revision.changed_at]
+    return metadata.shown(stored, state.fields.values(), vendor=vendor, changed_at=max(saved, default=None))
 
 
 def _check(document: Document) -> None:
     try:
         if storable(document) == document:
             return
-        problem = "half a surrogate pair, or a number beyond 64 bits, is in it"
+        problem = "it has an unpaired surrogate, or a number beyond 64 bits"
     except ValueError as error:
         problem = str(error)
-    raise InvalidInput(f"The document cannot be kept: {problem}.", field="body")
+    raise InvalidInput(f"The document cannot be stored: {problem}.", field="body")

@@ -1,7 +1,7 @@
-"""Their query parameters as one typed question; they write a filter in five ways.
+"""Parses the query parameters of Frontegg's clients, which write a filter in five ways.
 
 `severity=High`, the same name several times or with `[]`, a JSON object or list as the value, and an object in
-brackets (`createdAt[$gt]=…`). PHP puts a number before: `0[severity]=High`.
+brackets (`createdAt[$gt]=…`). PHP prepends a number: `0[severity]=High`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MAX_COUNT: Final = 200
 MAX_OFFSET: Final = 10_000_000
 MAX_CONDITIONS: Final = 100
 MAX_CHARS: Final = 4_096
-# What follows the name of a column, as in MongoDB; `in` is what a plain value or a list means.
+# Operators after the name of a column, as in MongoDB; a plain value or a list means `in`.
 OPERATORS: Final = {
     "$eq": "in",
     "$in": "in",
@@ -42,7 +42,7 @@ _SORT_BY: Final = re.compile(r"[A-Za-z0-9_]+")
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A column in their words, one of the values of OPERATORS, and the values as text; of several any one counts."""
+    """A column by Frontegg's name, one of the values of OPERATORS, and alternative values as text."""
 
     name: str
     operator: str
@@ -51,7 +51,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class AuditQuery:
-    """What a request asks for. `tenants` only repeats whose events are meant; it never widens anything."""
+    """A parsed request. `tenants` may only repeat the tenant of the request; it never selects another."""
 
     conditions: tuple[Condition, ...] = ()
     text: str = ""
@@ -72,7 +72,7 @@ class _Given:
 
 
 def parse(pairs: Iterable[tuple[str, str]]) -> AuditQuery:
-    """The question in (name, value) pairs; an empty value asks nothing. Raises InvalidFilter."""
+    """Parse (name, value) pairs; an empty value is ignored. Raises InvalidFilter."""
     given = _Given()
     for count, (name, value) in enumerate(pairs, start=1):
         _check(name, value, count)
@@ -82,9 +82,9 @@ def parse(pairs: Iterable[tuple[str, str]]) -> AuditQuery:
     sort_by = single.get("sortBy", "")
     direction = single.get("sortDirection", "asc" if sort_by else "desc").lower()
     if sort_by and not _SORT_BY.fullmatch(sort_by):
-        raise InvalidFilter("'sortBy' is not the name of a column.", field="sortBy", fix="Use letters, digits and '_'.")
+        raise InvalidFilter("'sortBy' is not a column name.", field="sortBy", fix="Use letters, digits and '_'.")
     if direction not in ("asc", "desc"):
-        raise InvalidFilter("'sortDirection' is neither asc nor desc.", field="sortDirection", fix="Use one of them.")
+        raise InvalidFilter("'sortDirection' must be asc or desc.", field="sortDirection", fix="Use asc or desc.")
     counted = single.get("count") or single.get("limit")
     return AuditQuery(
         conditions=tuple(Condition(*key, tuple(dict.fromkeys(values))) for key, values in given.many.items()),
@@ -98,7 +98,7 @@ def parse(pairs: Iterable[tuple[str, str]]) -> AuditQuery:
 
 
 def newer_parameters(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """The parameters of their second version in the words of the first."""
+    """Translate the parameters of the second version to those of the first."""
     names = {"created_from": "createdAt[$gte]", "created_to": "createdAt[$lte]", "users": "user", "users[]": "user"}
     given = [(names.get(name, name), value) for name, value in pairs]
     tenants = [value for name, value in given if name in ("tenant_ids", "tenant_ids[]")]
@@ -109,7 +109,7 @@ def newer_parameters(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
 def _check(name: str, value: str, count: int) -> None:
     shown = name[:100]
     if count > MAX_CONDITIONS:
-        raise InvalidFilter(f"There are more than {MAX_CONDITIONS} parameters.", fix="Ask for fewer at once.")
+        raise InvalidFilter(f"There are more than {MAX_CONDITIONS} parameters.", fix="Use fewer parameters.")
     if len(name) > MAX_CHARS or len(value) > MAX_CHARS:
         raise InvalidFilter(f"{shown!r} is longer than {MAX_CHARS} characters.", field=shown, fix="Shorten it.")
     try:
@@ -127,17 +127,19 @@ def _take(given: _Given, name: str, value: str) -> None:
     found = _NAME.fullmatch(name)
     column, keys = (found[1], re.findall(r"\[([^\[\]]*)\]", found[2])) if found else ("", [])
     if column.isdecimal() and keys and not keys[0].startswith("$") and keys[0]:
-        column, *keys = keys  # PHP's number of an argument
-    keys = [key for key in keys if key and not key.isdecimal()]  # [] and [0] are places in a list
+        column, *keys = keys  # the number that PHP prepends
+    keys = [key for key in keys if key and not key.isdecimal()]  # [] and [0] are positions in a list
     if not column or len(keys) > 1:
-        raise InvalidFilter(f"{name[:100]!r} names no column.", field=name[:100], fix="Write column or column[$gt].")
+        raise InvalidFilter(
+            f"{name[:100]!r} does not name a column.", field=name[:100], fix="Write column or column[$gt]."
+        )
     if keys:
         given.add(column, _operator(keys[0], name), [value])
         return
     read = _json(value)
     if isinstance(read, dict):
-        for operator, one in read.items():
-            given.add(column, _operator(operator, name), _values(one, name))
+        for operator, operand in read.items():
+            given.add(column, _operator(operator, name), _values(operand, name))
     else:
         given.add(column, "in", _values(read, name) if isinstance(read, list) else [value])
 
@@ -147,13 +149,13 @@ def _operator(text: str, name: str) -> str:
         raise InvalidFilter(
             f"{name[:100]!r} has the unknown operator {text[:60]!r}.",
             field=name[:100],
-            fix="Known: " + ", ".join(OPERATORS) + ".",
+            fix="Use one of: " + ", ".join(OPERATORS) + ".",
         )
     return OPERATORS[text]
 
 
 def _json(value: str) -> Any:
-    """An object or a list that the value is the JSON of; else None."""
+    """Parse the value as a JSON object or list; None for any other value."""
     if value[:1] not in "{[":
         return None
     try:
@@ -164,23 +166,25 @@ def _json(value: str) -> Any:
 
 def _values(value: Any, name: str) -> list[str]:
     values = value if isinstance(value, list) else [value]
-    if any(isinstance(one, (dict, list)) or one is None for one in values):
+    if any(isinstance(item, (dict, list)) or item is None for item in values):
         raise InvalidFilter(
-            f"{name[:100]!r} compares with no plain value.", field=name[:100], fix="Use text or numbers."
+            f"{name[:100]!r} is not compared with a plain value.", field=name[:100], fix="Use text or numbers."
         )
-    return [one if isinstance(one, str) else json.dumps(one) for one in values]
+    return [item if isinstance(item, str) else json.dumps(item) for item in values]
 
 
 def _number(name: str, text: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) < len(str(MAX_OFFSET))):
         raise InvalidFilter(
-            f"{name!r} is no number below {MAX_OFFSET}: {text[:60]!r}.", field=name, fix="Use 0, 1, 2, …"
+            f"{name!r} is not a number below {MAX_OFFSET}: {text[:60]!r}.", field=name, fix="Use 0, 1, 2, …"
         )
     return int(text)
 
 
 def _tenants(single: dict[str, str]) -> tuple[str, ...]:
-    named = tuple(one.strip() for one in single.get("tenantId", "").split(",") if one.strip())
+    named = tuple(tenant.strip() for tenant in single.get("tenantId", "").split(",") if tenant.strip())
     if not all(map(is_tenant, named)):
-        raise InvalidFilter("'tenantId' is not a tenant id.", field="tenantId", fix="Leave it out; the header counts.")
+        raise InvalidFilter(
+            "'tenantId' is not a tenant id.", field="tenantId", fix="Leave it out; the header names the tenant."
+        )
     return named

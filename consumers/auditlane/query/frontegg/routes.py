@@ -1,11 +1,11 @@
-"""What their clients read: `GET /audits`, its second version, and the numbers of a log."""
+"""The routes that Frontegg's clients read: `GET /audits`, its second version, and the numbers of a log."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query, Request
 
@@ -13,10 +13,10 @@ from auditlane.access.audit import auditor_of
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import TenantScope
 from auditlane.contract.frontegg import TENANT_HEADER
+from auditlane.query.filters import one_of
 from auditlane.query.frontegg.query_params import MAX_COUNT, AuditQuery, newer_parameters, parse
 from auditlane.query.frontegg.reader import FronteggReader
-from auditlane.query.parameters import one_of
-from auditlane.query.router import Authorize
+from auditlane.query.router import Authorize, Scope, granted
 from auditlane.runtime.errors import InvalidInput
 
 NEWER: Final = "/audits/resources/audits/v2"
@@ -30,69 +30,85 @@ EVERY: Final = {
 }
 
 
-def build(reader: FronteggReader, authorize: Authorize) -> APIRouter:
-    """The routes. `authorize(permission)` is a dependency that finds the tenant in their header."""
-    router = APIRouter(include_in_schema=False)
-    reads = Depends(authorize(Permission.read))
+async def reader_of(request: Request) -> FronteggReader:
+    """Return the reader of the app that answers this request."""
+    reader: FronteggReader = request.app.state.services.frontegg_reader
+    return reader
 
-    def page(request: Request, scope: TenantScope, query: AuditQuery) -> dict[str, Any]:
-        rows, total = reader.page(scope, query, vendor=vendor_of(request))
-        return {"data": rows, "total": total}
 
-    @router.get("/audits")
-    def audits(request: Request, scope: TenantScope = reads) -> dict[str, Any]:
-        return page(request, scope, audit_query(request, scope))
+Reader = Annotated[FronteggReader, Depends(reader_of)]
 
-    @router.get(NEWER)
-    def newer(request: Request, scope: TenantScope = reads) -> dict[str, Any]:
-        return page(request, scope, audit_query(request, scope, newer_parameters))
 
-    @router.get("/audits/stats")
-    def stats(request: Request, scope: TenantScope = reads) -> dict[str, int]:
-        check_tenants(scope, parse((n, v) for n, v in request.query_params.multi_items() if n == "tenantId").tenants)
-        found = reader.stats(scope, datetime.now(UTC))
-        return {"totalToday": found.today, "severeThisWeek": found.severe}
+def audits(request: Request, scope: Scope, reader: Reader) -> dict[str, Any]:
+    """Return a page of audits."""
+    return _page(request, scope, reader, audit_query(request, scope))
 
-    @router.get(METRICS)
-    def metrics(
-        request: Request,
-        scope: TenantScope = reads,
-        limit: int = Query(10, ge=1, le=MAX_COUNT),
-        frequency: str = "day",
-    ) -> dict[str, dict[str, int]]:
-        every = EVERY[one_of("frequency", frequency.lower(), tuple(EVERY))]
-        bounds = {"from": "createdAt[$gte]", "to": "createdAt[$lt]"}
-        query = parse((bounds[name], value) for name, value in request.query_params.multi_items() if name in bounds)
-        found = reader.metrics(scope, replace(query, count=limit), every=every)
-        tenants = {scope.tenant: sum(found.times.values())} if found.times else {}
-        return {"topResources": found.resources, "topTenants": tenants, "auditsCounterByTime": found.times}
 
+def newer(request: Request, scope: Scope, reader: Reader) -> dict[str, Any]:
+    """Return a page of audits, by the parameters of the second version."""
+    return _page(request, scope, reader, audit_query(request, scope, newer_parameters))
+
+
+def stats(request: Request, scope: Scope, reader: Reader) -> dict[str, int]:
+    """Count today's events and the severe ones of the last seven days."""
+    pairs = request.query_params.multi_items()
+    check_tenants(scope, parse((name, value) for name, value in pairs if name == "tenantId").tenants)
+    found = reader.stats(scope, datetime.now(UTC))
+    return {"totalToday": found.today, "severeThisWeek": found.severe}
+
+
+def metrics(
+    request: Request,
+    scope: Scope,
+    reader: Reader,
+    limit: Annotated[int, Query(ge=1, le=MAX_COUNT)] = 10,
+    frequency: str = "day",
+) -> dict[str, dict[str, int]]:
+    """Count events by resource and over time."""
+    every = EVERY[one_of("frequency", frequency.lower(), tuple(EVERY))]
+    bounds = {"from": "createdAt[$gte]", "to": "createdAt[$lt]"}
+    query = parse((bounds[name], value) for name, value in request.query_params.multi_items() if name in bounds)
+    found = reader.metrics(scope, replace(query, count=limit), every=every)
+    tenants = {scope.tenant: sum(found.times.values())} if found.times else {}
+    return {"topResources": found.resources, "topTenants": tenants, "auditsCounterByTime": found.times}
+
+
+def build(authorize: Authorize) -> APIRouter:
+    """Build the routes. `authorize(permission)` is a dependency that finds the tenant in Frontegg's header."""
+    router = APIRouter(include_in_schema=False, dependencies=[granted(authorize(Permission.read))])
+    for path, handler in (("/audits", audits), (NEWER, newer), ("/audits/stats", stats), (METRICS, metrics)):
+        router.add_api_route(path, handler, methods=["GET"])
     return router
+
+
+def _page(request: Request, scope: TenantScope, reader: FronteggReader, query: AuditQuery) -> dict[str, Any]:
+    rows, total = reader.page(scope, query, vendor=vendor_of(request))
+    return {"data": rows, "total": total}
 
 
 Pairs = list[tuple[str, str]]
 
 
 def audit_query(
-    request: Request, scope: TenantScope, words: Callable[[Pairs], Pairs] = lambda pairs: pairs
+    request: Request, scope: TenantScope, translated: Callable[[Pairs], Pairs] = lambda pairs: pairs
 ) -> AuditQuery:
-    """What a request asks for. Raises InvalidFilter, and InvalidInput when it means another tenant."""
-    query = parse(words(request.query_params.multi_items()))
+    """Parse a request's parameters. Raises InvalidFilter, and InvalidInput if they name another tenant."""
+    query = parse(translated(request.query_params.multi_items()))
     check_tenants(scope, query.tenants)
     return query
 
 
 def check_tenants(scope: TenantScope, named: tuple[str, ...]) -> None:
-    """A tenant in the address only repeats the header's; another one is refused rather than ignored."""
+    """Raise InvalidInput if the parameters name tenants other than the one in the header."""
     if named and scope.tenant not in named:
         raise InvalidInput(
-            "tenantId is not the tenant of this request.",
+            "'tenantId' differs from the tenant of this request.",
             field="tenantId",
-            fix=f"Name the tenant in the header {TENANT_HEADER}; in the address it may be left out.",
+            fix=f"Name the tenant in the header {TENANT_HEADER}; 'tenantId' may be left out.",
         )
 
 
 def vendor_of(request: Request) -> str:
-    """The client that asks, or that vouched for the viewer who does: their vendor's id is the client's."""
+    """Return the client that sent the request, or vouched for its viewer; it stands for Frontegg's vendor id."""
     auditor = auditor_of(request)
     return auditor.client_id or auditor.actor_id

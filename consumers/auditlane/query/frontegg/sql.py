@@ -1,4 +1,4 @@
-"""Their question as SQL. A column in their words is what a row of theirs shows under that name."""
+"""Compiles an `AuditQuery` to SQL. A column by Frontegg's name is what a row shows under that name."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from auditlane.access.scope import TenantScope
 from auditlane.contract.event import Outcome, Severity, parse_ip
 from auditlane.contract.frontegg import ACTORS, MARK, NAMES, OURS
 from auditlane.contract.lenient_time import parse_time
-from auditlane.query.clickhouse.columns import AS_TEXT, JSON_LINE, PLACE
-from auditlane.query.clickhouse.statements import Parameters, Statement, select
+from auditlane.query.clickhouse.statements import AS_TEXT, JSON_LINE, PLACE, Parameters, Statement, select
 from auditlane.query.export.formats import Form, Format
 from auditlane.query.export.sql import CELLS, FORMULA
 from auditlane.query.filters import MAX_WORDS, Filter
@@ -27,8 +26,8 @@ SEVERE: Final = (Severity.High, Severity.Critical, Severity.Error)
 WEEK: Final = timedelta(days=7)
 _TIMES: Final = frozenset({"occurred_at", "ingested_at"})
 _ENUMS: Final = {
-    "severity": {one.value.lower(): one.value for one in Severity},
-    "outcome": {one.value.lower(): one.value for one in Outcome},
+    "severity": {severity.value.lower(): severity.value for severity in Severity},
+    "outcome": {outcome.value.lower(): outcome.value for outcome in Outcome},
 }
 _BEGINS: Final = {
     "hour": "toStartOfHour",
@@ -41,7 +40,7 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 
 
 def compile_page(database: str, scope: TenantScope, query: AuditQuery) -> Statement:
-    """One page of events as `line`, the event as JSON."""
+    """Compile a page of events. Rows: `line`, the event as JSON."""
     parameters = Parameters(database)
     conditions = _where(parameters, scope, query)
     tail = f"LIMIT {parameters.add('UInt32', query.count)} OFFSET {parameters.add('UInt64', query.offset)}"
@@ -49,14 +48,14 @@ def compile_page(database: str, scope: TenantScope, query: AuditQuery) -> Statem
 
 
 def compile_count(database: str, scope: TenantScope, query: AuditQuery) -> Statement:
-    """One row: `rows`, how many events match on all pages, and `bound`, the newest ingested_at in milliseconds."""
+    """Compile the number of matching events. One row: `rows`, and `bound`, the newest ingested_at in milliseconds."""
     parameters = Parameters(database)
     columns = "count() AS rows, toUnixTimestamp64Milli(max(e.ingested_at)) AS bound"
     return select(columns, _where(parameters, scope, query), "", parameters)
 
 
 def compile_export(database: str, scope: TenantScope, query: AuditQuery, form: Form, *, bound_ms: int) -> Statement:
-    """Every event up to the bound in their order, with the columns that `Exporter.started` reads."""
+    """Compile the events up to the bound in the query's order, with the columns that `Exporter.started` reads."""
     parameters = Parameters(database)
     conditions = _where(parameters, scope, query)
     conditions.append(f"e.ingested_at <= fromUnixTimestamp64Milli({parameters.add('Int64', bound_ms)}, 'UTC')")
@@ -71,18 +70,18 @@ def compile_export(database: str, scope: TenantScope, query: AuditQuery, form: F
 
 
 def compile_stats(database: str, scope: TenantScope, now: datetime) -> Statement:
-    """One row: `today`, since midnight (UTC), and `severe`, those of SEVERE in the last seven days."""
+    """Compile two counts. One row: `today`, since midnight (UTC), and `severe`, SEVERE ones of the last seven days."""
     parameters = Parameters(database)
     midnight = parameters.time(now.replace(hour=0, minute=0, second=0, microsecond=0))
     week = parameters.time(now - WEEK)
-    severe = parameters.add("Array(String)", [one.value for one in SEVERE])
+    severe = parameters.add("Array(String)", [severity.value for severity in SEVERE])
     conditions = [*where(parameters, scope, Filter()), f"e.occurred_at >= {week}"]
     today = f"countIf(e.occurred_at >= {midnight}) AS today"
     return select(f"{today}, countIf(toString(e.severity) IN {severe}) AS severe", conditions, "", parameters)
 
 
 def compile_top(database: str, scope: TenantScope, query: AuditQuery, *, limit: int) -> Statement:
-    """The commonest resources: `name` and `rows`."""
+    """Compile the most frequent resources. Rows: `name` and `rows`."""
     parameters = Parameters(database)
     tail = f"GROUP BY name ORDER BY rows DESC, name LIMIT {parameters.add('UInt32', limit)}"
     conditions = [*_where(parameters, scope, query), "e.resource != ''"]
@@ -90,7 +89,7 @@ def compile_top(database: str, scope: TenantScope, query: AuditQuery, *, limit: 
 
 
 def compile_over_time(database: str, scope: TenantScope, query: AuditQuery, *, every: str) -> Statement:
-    """How many events in each hour, day, week or month (UTC) that has any: `name`, its beginning, and `rows`."""
+    """Compile counts by hour, day, week or month (UTC). Rows: `name`, the interval's start, and `rows`."""
     parameters = Parameters(database)
     begin = f"toDateTime({_BEGINS[every]}(e.occurred_at, 'UTC'), 'UTC')"
     begins = f"formatDateTime({begin}, '%Y-%m-%dT%H:%i:%S.000Z', 'UTC') AS name"
@@ -101,9 +100,9 @@ def compile_over_time(database: str, scope: TenantScope, query: AuditQuery, *, e
 def _where(parameters: Parameters, scope: TenantScope, query: AuditQuery) -> list[str]:
     words = tuple(dict.fromkeys(query.text.split()))
     if len(words) > MAX_WORDS:
-        raise InvalidFilter(f"'filter' has more than {MAX_WORDS} words.", field="filter", fix="Search for fewer words.")
+        raise InvalidFilter(f"'filter' has more than {MAX_WORDS} words.", field="filter", fix="Use fewer words.")
     conditions = where(parameters, scope, Filter(words=words))
-    return [*conditions, *(_condition(parameters, one) for one in query.conditions)]
+    return [*conditions, *(_condition(parameters, condition) for condition in query.conditions)]
 
 
 def _order(parameters: Parameters, query: AuditQuery) -> str:
@@ -115,71 +114,73 @@ def _order(parameters: Parameters, query: AuditQuery) -> str:
     return f"ORDER BY {first}e.occurred_at {last}, e.event_id {last}, e.content_hash {last}"
 
 
-def _condition(parameters: Parameters, one: Condition) -> str:
-    if one.operator == "not in":
-        return f"NOT ({_condition(parameters, Condition(one.name, 'in', one.values))})"
-    if one.operator == "contains":
-        text = _text(parameters, one.name)
-        found = [f"positionCaseInsensitiveUTF8({text}, {parameters.text(value)}) > 0" for value in one.values]
+def _condition(parameters: Parameters, condition: Condition) -> str:
+    if condition.operator == "not in":
+        return f"NOT ({_condition(parameters, Condition(condition.name, 'in', condition.values))})"
+    if condition.operator == "contains":
+        text = _text(parameters, condition.name)
+        found = [f"positionCaseInsensitiveUTF8({text}, {parameters.text(value)}) > 0" for value in condition.values]
         return f"({' OR '.join(found)})"
-    column = NAMES.get(one.name, "")
-    if column in _TIMES or (one.name == "time" and one.operator != "in"):
-        return _timed(parameters, column or "occurred_at", one)
-    if one.operator == "in":
-        return _any_of(parameters, column, one)
-    return f"({' OR '.join(_compared(parameters, column, one, value) for value in one.values)})"
+    column = NAMES.get(condition.name, "")
+    if column in _TIMES or (condition.name == "time" and condition.operator != "in"):
+        return _timed(parameters, column or "occurred_at", condition)
+    if condition.operator == "in":
+        return _any_of(parameters, column, condition)
+    return f"({' OR '.join(_compared(parameters, column, condition, value) for value in condition.values)})"
 
 
-def _any_of(parameters: Parameters, column: str, one: Condition) -> str:
-    """Equal to one of the values. What the column cannot hold (an address that is none) is looked for in the metadata,
-    where it was kept."""
+def _any_of(parameters: Parameters, column: str, condition: Condition) -> str:
+    """Compile "equals one of the values". A value that the column cannot hold, such as an invalid address, is looked up
+    in the metadata, where it was kept."""
     typed = _TYPED.get(column)
     if typed is None:
-        text, values = _text(parameters, one.name), parameters.add("Array(String)", list(one.values))
+        text, values = _text(parameters, condition.name), parameters.add("Array(String)", list(condition.values))
         is_one = f"{text} IN {values}"
-        return is_one if one.name in NAMES else f"({is_one} OR {_in_list(parameters, one.name, text, values)})"
+        return (
+            is_one if condition.name in NAMES else f"({is_one} OR {_in_list(parameters, condition.name, text, values)})"
+        )
     left, kind, read = typed
-    held = {value: read(value) for value in one.values}
+    held = {value: read(value) for value in condition.values}
     fitting = [value for value in held.values() if value is not None]
     rest = [value for value, fits in held.items() if fits is None]
     found = [f"{left} IN {parameters.add(f'Array({kind})', fitting)}"] if fitting else []
     if rest:
-        key = parameters.text(one.name)
+        key = parameters.text(condition.name)
         found.append(f"e.metadata[{key}] IN {parameters.add('Array(String)', rest)}")
     return f"ifNull({' OR '.join(found)}, 0)"
 
 
 def _in_list(parameters: Parameters, name: str, text: str, values: str) -> str:
-    """Whether the row shows a list, which is kept as marked JSON, and one of its members is one of the values."""
+    """Compile whether the row shows a list, kept as marked JSON, that contains one of the values."""
     marked = f"JSONExtract(e.metadata[{parameters.text(MARK)}], 'Array(String)')"
     members = f"JSONExtract({text}, 'Array(String)')"
     is_list = f"startsWith({text}, '[') AND has({marked}, {parameters.text(name)})"
     return f"({is_list} AND hasAny({members}, {values}))"
 
 
-def _compared(parameters: Parameters, column: str, one: Condition, value: str) -> str:
+def _compared(parameters: Parameters, column: str, condition: Condition, value: str) -> str:
     if column == "severity":
         ranks = [name.lower() for name in Severity]
         if value.lower() not in ranks:
-            raise _unfit(one.name, value, "Use one of: " + ", ".join(Severity) + ".")
-        return f"toInt8(e.severity) {one.operator} {parameters.add('Int8', ranks.index(value.lower()))}"
-    text = _text(parameters, one.name)
+            raise _unfit(condition.name, value, "Use one of: " + ", ".join(Severity) + ".")
+        return f"toInt8(e.severity) {condition.operator} {parameters.add('Int8', ranks.index(value.lower()))}"
+    text = _text(parameters, condition.name)
     try:
         number = float(value)
     except ValueError:
         number = math.nan
-    if not math.isfinite(number):  # a word such as "infinity" is compared as the text that it is
-        return f"{text} {one.operator} {parameters.text(value)}"
-    return f"ifNull(toFloat64OrNull({text}) {one.operator} {parameters.add('Float64', number)}, 0)"
+    if not math.isfinite(number):  # a word such as "infinity" is compared as text
+        return f"{text} {condition.operator} {parameters.text(value)}"
+    return f"ifNull(toFloat64OrNull({text}) {condition.operator} {parameters.add('Float64', number)}, 0)"
 
 
-def _timed(parameters: Parameters, column: str, one: Condition) -> str:
-    """A value to the millisecond stands for all of it, since that is how times are shown."""
+def _timed(parameters: Parameters, column: str, condition: Condition) -> str:
+    """Compile a comparison of times. A value in whole milliseconds covers the millisecond, as times are shown so."""
     found = []
-    for value in one.values:
+    for value in condition.values:
         time = parse_time(value)
         if time is None:
-            raise _unfit(one.name, value, "Write it as RFC 3339, such as 2026-01-31T13:45:00Z.")
+            raise _unfit(condition.name, value, "Write it as RFC 3339, such as 2026-01-31T13:45:00Z.")
         width = _MILLISECOND if time.microsecond % 1000 == 0 else _MICROSECOND
         since, until = f"e.{column} >= {parameters.time(time)}", f"e.{column} < {parameters.time(time + width)}"
         found.append(
@@ -189,13 +190,13 @@ def _timed(parameters: Parameters, column: str, one: Condition) -> str:
                 ">=": since,
                 "<": f"NOT {since}",
                 "<=": until,
-            }[one.operator]
+            }[condition.operator]
         )
     return f"({' OR '.join(found)})"
 
 
 def _text(parameters: Parameters, name: str) -> str:
-    """What a row shows under this name, as text; empty where it shows nothing."""
+    """Compile the text that a row shows under this name, or the empty text."""
     if column := NAMES.get(name):
         return f"ifNull({AS_TEXT.get(column, f'e.{column}')}, '')"
     key = parameters.text(name)
@@ -204,7 +205,7 @@ def _text(parameters: Parameters, name: str) -> str:
 
 
 def _cell(parameters: Parameters, name: str) -> str:
-    """As `_text`, and what the column could not hold as well: not for filters, which would read all metadata for it."""
+    """Compile `_text` with values that the column could not hold. Not for filters: it reads all metadata."""
     text = _text(parameters, name)
     if name in OURS or name not in NAMES:
         return text
@@ -226,7 +227,7 @@ def _address(value: str) -> str | None:
     return str(address) if address else None
 
 
-# Columns that are no text: what to compare, with which type, and how a value is read (None: the column cannot hold it).
+# Typed columns: expression, type, and how a value is parsed (None: the column cannot hold it).
 _TYPED: Final[dict[str, tuple[str, str, Callable[[str], str | None]]]] = {
     "event_id": ("e.event_id", "UUID", _uuid),
     "ip": ("e.ip", "IPv6", _address),

@@ -1,1 +1,1 @@
-"""The search language: from text to a typed tree, from the tree to text and to SQL conditions."""
+"""The query language of `query=`: `grammar` reads the text, `parser` types it, `tree` is what it means."""

@@ -1,9 +1,9 @@
-"""The grammar: a query's text to its shape, in which nothing is known of fields and types yet.
+"""Reads a query's text into its shape, before fields and types are looked up.
 
     query    action:login* -ip:10.0.0.0/8 (outcome:failure OR severity:>=High) "free text"
     term     name:value, name:>value, name:from..to, name:*, a word, a "quoted phrase"
 
-A backslash takes the meaning of the character after it.
+A backslash makes the character after it literal.
 """
 
 from __future__ import annotations
@@ -18,9 +18,7 @@ from auditlane.runtime.errors import InvalidFilter
 
 MAX_TERMS: Final = 64
 MAX_DEPTH: Final = 16
-FIX: Final = (
-    'Write field:value, a word or "a phrase", joined by AND, OR, NOT and brackets; quote what is meant literally: "…".'
-)
+FIX: Final = 'Write field:value, a word or "a phrase", joined by AND, OR, NOT and brackets. Quote literal text: "…".'
 
 _GRAMMAR: Final = r"""
 start: any_of?
@@ -48,7 +46,7 @@ _PIECE: Final = re.compile(r"\\(.)|(\*)", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A value as it was written. `pieces` are divided by its wildcards; `column` counts from 1."""
+    """A value as written in the query. Wildcards separate `pieces`; `column` counts from 1."""
 
     pieces: tuple[str, ...]
     quoted: bool
@@ -57,12 +55,12 @@ class Value:
 
     @property
     def text(self) -> str:
-        """The value without escapes; a wildcard is a `*` in it."""
+        """The value without escapes; a wildcard is a `*`."""
         return "*".join(self.pieces)
 
     @property
     def ends(self) -> tuple[str, str] | None:
-        """`a..b` as its two ends, of which one may be empty."""
+        """The two ends of a range `a..b`, of which one may be empty; None for any other value."""
         low, dots, high = self.raw.partition("..")
         found = bool(dots) and not self.quoted and len(self.pieces) == 1 and "\\" not in self.raw
         return (low, high) if found and (low or high) else None
@@ -80,12 +78,14 @@ class FieldTerm:
 
 @dataclass(frozen=True, slots=True)
 class Negated:
+    """A term after `-` or NOT."""
+
     item: Shape
 
 
 @dataclass(frozen=True, slots=True)
 class BoolGroup:
-    """Terms that are joined by `op`."""
+    """Terms joined by `op`."""
 
     op: BoolOp
     items: tuple[Shape, ...]
@@ -95,7 +95,7 @@ Shape: TypeAlias = FieldTerm | Value | Negated | BoolGroup
 
 
 def shape_of(text: str) -> Shape | None:
-    """The shape of a query, None of an empty one. Raises InvalidFilter that points at the column."""
+    """Return the shape of a query, None for an empty one. Raises InvalidFilter with the column."""
     try:
         counted: _Counted | None = _parser.parse(text)
     except UnexpectedInput as error:
@@ -104,9 +104,9 @@ def shape_of(text: str) -> Shape | None:
 
 
 def refuse(reason: str, message: str, column: int, *, fix: str = FIX, **arguments: str) -> NoReturn:
-    """Raise InvalidFilter that points at a column of the query."""
-    said = f"query, column {column}: {message}."
-    raise InvalidFilter(said, field="query", fix=fix, column=column, reason=reason, arguments=arguments)
+    """Raise InvalidFilter with a column of the query."""
+    detail = f"query, column {column}: {message}."
+    raise InvalidFilter(detail, field="query", fix=fix, column=column, reason=reason, arguments=arguments)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,16 +119,16 @@ class _Counted:
 
 @v_args(inline=True)
 class _Shapes(Transformer[Token, _Counted]):
-    """Builds bottom-up while the text is read, so that a deep query is refused before anything recurses into it."""
+    """Builds the shape bottom-up during parsing, so that a deep query is rejected before any code recurses into it."""
 
     def start(self, whole: _Counted | None = None) -> _Counted | None:
         return whole
 
-    def any_of(self, *parts: _Counted) -> _Counted:
-        return self._group("OR", parts)
+    def any_of(self, *items: _Counted) -> _Counted:
+        return self._group("OR", items)
 
-    def all_of(self, *parts: _Counted) -> _Counted:
-        return self._group("AND", parts)
+    def all_of(self, *items: _Counted) -> _Counted:
+        return self._group("AND", items)
 
     def negated(self, item: _Counted) -> _Counted:
         return self._deeper(Negated(item.shape), item)
@@ -144,18 +144,18 @@ class _Shapes(Transformer[Token, _Counted]):
     def word(self, token: Token) -> _Counted:
         return _Counted(_value(token), 1, 0, _column(token))
 
-    def _group(self, op: BoolOp, parts: tuple[_Counted, ...]) -> _Counted:
-        terms = sum(one.terms for one in parts)
+    def _group(self, op: BoolOp, items: tuple[_Counted, ...]) -> _Counted:
+        terms = sum(item.terms for item in items)
         if terms > MAX_TERMS:
-            said = f"there are more than {MAX_TERMS} terms"
-            refuse("too_many_terms", said, parts[-1].column, fix="Ask for less at once.", most=str(MAX_TERMS))
-        shape = BoolGroup(op, tuple(one.shape for one in parts))
-        return _Counted(shape, terms, max(one.depth for one in parts), parts[0].column)
+            message = f"there are more than {MAX_TERMS} terms"
+            refuse("too_many_terms", message, items[-1].column, fix="Use fewer terms.", most=str(MAX_TERMS))
+        shape = BoolGroup(op, tuple(item.shape for item in items))
+        return _Counted(shape, terms, max(item.depth for item in items), items[0].column)
 
     def _deeper(self, shape: Shape, item: _Counted) -> _Counted:
         if item.depth >= MAX_DEPTH:
-            said = f"it is nested more than {MAX_DEPTH} deep"
-            refuse("too_deep", said, item.column, fix="Write it flatter.", most=str(MAX_DEPTH))
+            message = f"it is nested more than {MAX_DEPTH} levels deep"
+            refuse("too_deep", message, item.column, fix="Use fewer brackets.", most=str(MAX_DEPTH))
         return _Counted(shape, item.terms, item.depth + 1, item.column)
 
 

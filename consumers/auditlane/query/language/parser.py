@@ -1,4 +1,4 @@
-"""A query's text to its typed tree: names to fields, values to what the fields hold."""
+"""Parses a query into its typed tree: names become fields, and values the types of those fields."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final, NoReturn
 
-from auditlane.query.language import fields, grammar
+from auditlane.query import fields
+from auditlane.query.fields import LATEST, check_event_id, parse_address, parse_choice, parse_time
+from auditlane.query.language import grammar
 from auditlane.query.language.grammar import BoolGroup, FieldTerm, Negated, Shape, Value, refuse
 from auditlane.query.language.tree import (
     Between,
@@ -29,7 +31,6 @@ from auditlane.query.language.tree import (
     any_of,
     none_of,
 )
-from auditlane.query.values import LATEST, check_event_id, parse_address, parse_choice, parse_time
 from auditlane.runtime.errors import InvalidFilter
 
 _NUMBER: Final = re.compile(r"[+-]?(\d+)(\.\d+)?([eE][+-]?\d{1,4})?")
@@ -38,44 +39,44 @@ _TICK: Final = timedelta(microseconds=1)
 _INT64: Final = 1 << 63
 
 
-def parse(text: str, own: Mapping[str, Kind]) -> Node | None:
-    """The tree of a query; None of an empty one. `own` are the tenant's own fields.
+def parse(text: str, custom: Mapping[str, Kind]) -> Node | None:
+    """Return the tree of a query, None for an empty one. `custom` are the tenant's custom fields.
 
-    Raises InvalidFilter that points at the column.
+    Raises InvalidFilter with the column.
     """
     shape = grammar.shape_of(text)
-    return None if shape is None else _node(shape, own)
+    return None if shape is None else _node(shape, custom)
 
 
-def _node(shape: Shape, own: Mapping[str, Kind]) -> Node:
+def _node(shape: Shape, custom: Mapping[str, Kind]) -> Node:
     match shape:
         case BoolGroup("OR", items):
-            return any_of(_node(item, own) for item in items)
+            return any_of(_node(item, custom) for item in items)
         case BoolGroup(_, items):
-            return all_of(_node(item, own) for item in items)
+            return all_of(_node(item, custom) for item in items)
         case Negated(item):
-            return none_of(_node(item, own))
+            return none_of(_node(item, custom))
         case Value():
             return _word(shape)
         case FieldTerm():
-            return _field_term(shape, own)
+            return _field_term(shape, custom)
 
 
 def _word(value: Value) -> Node:
     pieces = value.pieces
-    if len(pieces) > 1:  # a word is looked for inside of texts, so a wildcard at its ends says nothing
+    if len(pieces) > 1:  # a word matches anywhere in a text, so a wildcard at its ends is redundant
         pieces = pieces[not pieces[0] : len(pieces) - (not pieces[-1])]
     if len(pieces) > 1:
         fix = 'Write field:a*b, or quote the word: "a*b".'
         refuse("wildcard_in_word", "a '*' within a word needs a field", value.column, fix=fix)
     if not pieces or not pieces[0]:
-        refuse("nothing_to_find", "there is nothing to look for", value.column, fix="Leave it out.")
+        refuse("nothing_to_find", "the search text is empty", value.column, fix="Remove it.")
     return Word(pieces[0])
 
 
-def _field_term(term: FieldTerm, own: Mapping[str, Kind]) -> Node:
+def _field_term(term: FieldTerm, custom: Mapping[str, Kind]) -> Node:
     try:
-        field = fields.find(term.name, own)
+        field = fields.find(term.name, custom)
     except InvalidFilter as error:
         _refuse(error, term.column)
     try:
@@ -100,8 +101,8 @@ def _term(field: Field, operator: str, value: Value) -> Node:
         return _ordered(field, operator, value)
     if operator:
         raise InvalidFilter(
-            f"{field.path} holds text, which {operator} cannot compare",
-            fix=f'If the value begins with it: {field.path}:"{operator}…".',
+            f"{field.path} holds text, and {operator} compares numbers and times",
+            fix=f'If {operator} is part of the value, quote it: {field.path}:"{operator}…".',
             reason="not_comparable",
             arguments={"field": field.path, "operator": operator},
         )
@@ -123,7 +124,7 @@ def _match(field: Field, value: Value) -> Node:
     if field.kind is Kind.boolean:
         if text.lower() not in ("true", "false"):
             raise InvalidFilter(
-                f"{field.path} is true or false, not {text[:60]!r}",
+                f"{field.path} must be true or false, not {text[:60]!r}",
                 fix="Write true or false.",
                 reason="not_boolean",
                 arguments={"field": field.path, "value": text[:60]},
@@ -134,7 +135,7 @@ def _match(field: Field, value: Value) -> Node:
 
 def _like(field: Field, value: Value) -> Node:
     if field.kind not in (Kind.text, Kind.untyped, Kind.ip, Kind.id):
-        _no_wildcards(field, f"Write the value, or {field.path}:* for any.")
+        _no_wildcards(field, f"Write the whole value, or {field.path}:* for any.")
     first, *inner, last = value.pieces
     return Like(field, (first, *filter(None, inner), last))
 
@@ -152,7 +153,7 @@ def _network(field: Field, text: str) -> str:
 
 
 def _numeric(operator: str, value: Value) -> bool:
-    """Whether a field of which nothing is known is asked about as a number."""
+    """Return whether a term on a field of unknown type compares numbers."""
     return bool(operator) or (value.ends is not None and all(_NUMBER.fullmatch(end) for end in value.ends if end))
 
 
@@ -173,7 +174,7 @@ def _ordered(field: Field, operator: str, value: Value) -> Node:
 
 
 def _given(value: Number | str | None) -> Number | str:
-    assert value is not None  # a range has one end at least
+    assert value is not None  # a range has at least one end
     return value
 
 
@@ -202,7 +203,7 @@ def _bound(field: Field, text: str) -> Number | str:
 
 def _no_number(field: Field, text: str) -> NoReturn:
     raise InvalidFilter(
-        f"{field.path} compares numbers, and {text[:60]!r} is none",
+        f"{field.path} compares numbers, and {text[:60]!r} is not a number",
         fix="Write it as -1.5 or 1e6.",
         reason="not_a_number",
         arguments={"field": field.path, "value": text[:60]},
@@ -210,12 +211,12 @@ def _no_number(field: Field, text: str) -> NoReturn:
 
 
 def _no_wildcards(field: Field, fix: str) -> NoReturn:
-    said = f"{field.path} takes no wildcards"
-    raise InvalidFilter(said, fix=fix, reason="no_wildcards", arguments={"field": field.path})
+    message = f"{field.path} does not support wildcards"
+    raise InvalidFilter(message, fix=fix, reason="no_wildcards", arguments={"field": field.path})
 
 
 def _backwards() -> NoReturn:
-    raise InvalidFilter("the range ends before it begins", fix="Swap its ends.", reason="range_backwards")
+    raise InvalidFilter("the range ends before it begins", fix="Swap the two ends.", reason="range_backwards")
 
 
 def _time(field: Field, operator: str, value: Value) -> Span:
@@ -238,13 +239,13 @@ def _time(field: Field, operator: str, value: Value) -> Span:
 
 
 def _covered(field: Field, text: str) -> tuple[datetime, datetime]:
-    """What a time stands for: a date for its whole day (UTC), anything else for one microsecond."""
+    """Return the interval that a time covers: the whole day (UTC) for a date, one microsecond otherwise."""
     begin = parse_time(field.path, text)
     return begin, begin + (timedelta(days=1) if _DATE.fullmatch(text.strip()) else _TICK)
 
 
 def _span(field: Field, since: datetime | None, until: datetime | None) -> Span:
-    since, until = (one and min(one, LATEST) for one in (since, until))
+    since, until = (bound and min(bound, LATEST) for bound in (since, until))
     if since and until and since >= until:
         _backwards()
     return Span(field, since, until)

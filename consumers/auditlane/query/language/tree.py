@@ -1,15 +1,17 @@
-"""What a query means, as a tree of frozen values. `parser.parse` makes it, `printer.text_of` writes it again.
+"""A query as a tree of frozen values, and a tree's canonical text. `parser.parse` makes the trees.
 
-A tree is in normal form: no And directly in an And, no Or in an Or, no Not of a Not, two items at least.
+A tree is in normal form: no And directly in an And, no Or in an Or, no Not of a Not, and at least two items in each
+And and Or.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, time, timedelta
 from enum import Enum, auto
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 Operator = Literal["=", ">", ">=", "<", "<="]
 Number = int | float
@@ -19,7 +21,7 @@ class Kind(Enum):
     """How a field's values compare."""
 
     text = auto()
-    untyped = auto()  # text of which nothing is known, so that a number in it may be compared as one
+    untyped = auto()  # text of an unknown type, so that a number in it may be compared as a number
     choice = auto()
     ordinal = auto()  # choices in an order: severity
     ip = auto()
@@ -39,13 +41,13 @@ class Field:
 
     @property
     def path(self) -> str:
-        """Its full name in a query: `action`, `metadata.region`."""
+        """The full name in a query: `action`, `metadata.region`."""
         return f"{self.group}.{self.name}" if self.group else self.name
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """Occurs in some text of the event, upper and lower case alike."""
+    """Some text of the event contains this, in upper or lower case."""
 
     text: str
 
@@ -83,7 +85,7 @@ class Within:
 
 @dataclass(frozen=True, slots=True)
 class Compare:
-    """The field's number, or level, beside a value."""
+    """The field's number, or severity, compares so with the value."""
 
     field: Field
     operator: Operator
@@ -92,7 +94,7 @@ class Compare:
 
 @dataclass(frozen=True, slots=True)
 class Between:
-    """The field's number, or level, from `low` to `high`, both included."""
+    """The field's number, or severity, is from `low` to `high`, both included."""
 
     field: Field
     low: Number | str
@@ -101,7 +103,7 @@ class Between:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The field's time is in [since, until), either of which may be open (None), but not both."""
+    """The field's time is in [since, until), of which one may be open (None)."""
 
     field: Field
     since: datetime | None
@@ -110,7 +112,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Not:
-    """What it holds does not match."""
+    """The item does not match."""
 
     item: Node
 
@@ -134,17 +136,84 @@ Node: TypeAlias = Term | Not | And | Or
 
 
 def all_of(items: Iterable[Node]) -> Node:
-    """And in normal form; at least one item."""
-    flat = tuple(one for item in items for one in (item.items if isinstance(item, And) else (item,)))
+    """Join at least one item by And, in normal form."""
+    flat = tuple(inner for item in items for inner in (item.items if isinstance(item, And) else (item,)))
     return flat[0] if len(flat) == 1 else And(flat)
 
 
 def any_of(items: Iterable[Node]) -> Node:
-    """Or in normal form; at least one item."""
-    flat = tuple(one for item in items for one in (item.items if isinstance(item, Or) else (item,)))
+    """Join at least one item by Or, in normal form."""
+    flat = tuple(inner for item in items for inner in (item.items if isinstance(item, Or) else (item,)))
     return flat[0] if len(flat) == 1 else Or(flat)
 
 
 def none_of(item: Node) -> Node:
-    """Not in normal form."""
+    """Negate an item, in normal form."""
     return item.item if isinstance(item, Not) else Not(item)
+
+
+_BARE: Final = re.compile(r"[\w@/+.][\w@/+.:-]*")
+_SPECIAL: Final = re.compile(r"[^\w@/+.]")
+_KEYWORDS: Final = frozenset({"AND", "OR", "NOT"})
+_TICK: Final = timedelta(microseconds=1)
+_DAY: Final = timedelta(days=1)
+
+
+def text_of(node: Node) -> str:
+    """Write a tree as the shortest query that parses to the same tree."""
+    match node:
+        case Or(items):
+            return " OR ".join(map(text_of, items))
+        case And(items):
+            return " ".join(_inside(item, Or) for item in items)
+        case Not(item):
+            return "-" + _inside(item, Or | And)
+        case Word(text):
+            return text if _BARE.fullmatch(text) and ":" not in text and text not in _KEYWORDS else _quoted(text)
+        case _:
+            return f"{_escaped(node.field.path)}:{_value(node)}"
+
+
+def _inside(node: Node, bracketed: object) -> str:
+    text = text_of(node)
+    return f"({text})" if isinstance(node, bracketed) else text  # type: ignore[arg-type]
+
+
+def _value(node: Has | Match | Like | Within | Compare | Between | Span) -> str:
+    match node:
+        case Has():
+            return "*"
+        case Match(_, value):
+            return value if _BARE.fullmatch(value) and ".." not in value else _quoted(value)
+        case Like(_, pieces):
+            return "*".join(map(_escaped, pieces))
+        case Within(_, network):
+            return network
+        case Compare(_, operator, value):
+            return f"{'' if operator == '=' else operator}{value}"
+        case Between(_, low, high):
+            return f"{low}..{high}"
+        case Span(_, since, until):
+            return _span(since, until)
+
+
+def _span(since: datetime | None, until: datetime | None) -> str:
+    if since is None or until is None:
+        return f"<{_moment(until)}" if until else f">={_moment(since)}" if since else ""
+    if since.time() == until.time() == time():
+        first, last = since.date(), (until - _DAY).date()
+        return f"{first}" if first == last else f"{first}..{last}"
+    last_tick = until - _TICK
+    return _moment(since) if since == last_tick else f"{_moment(since)}..{_moment(last_tick)}"
+
+
+def _moment(value: datetime | None) -> str:
+    return value.isoformat().replace("+00:00", "Z") if value else ""
+
+
+def _escaped(text: str) -> str:
+    return _SPECIAL.sub(lambda found: "\\" + found[0], text)
+
+
+def _quoted(text: str) -> str:
+    return '"' + re.sub(r'(["\\])', r"\\\1", text) + '"'

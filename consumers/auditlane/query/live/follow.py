@@ -1,4 +1,4 @@
-"""Read what became visible between two states of a tenant's partitions, page by page, each event with its state."""
+"""Reads the events that became visible between two positions of a stream, page by page."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from auditlane.query.live.resume_token import StreamPosition
 from auditlane.query.live.seen_offsets import PartitionKey, SeenOffsets, seen_through, union, unseen
 
 PAGE: Final = 500
-HOUR_MS: Final = 3_600_000  # an insert that is late by more than this is not looked for
+HOUR_MS: Final = 3_600_000  # events inserted later than this after ingestion are not streamed
 
 
 @dataclass(slots=True)
 class StreamedEvent:
-    """An event as JSON, whether it is in conflict, where it is in Kafka, and where the stream is once it is given.
+    """An event as JSON, whether it is in conflict, its place in Kafka, and the stream's position after it.
 
-    `text` is what the first stream to give it made of it: those of one channel give the same.
+    `text` caches the text that is sent: all streams of a channel send the same.
     """
 
     line: str
@@ -35,7 +35,7 @@ class StreamedEvent:
 
 @dataclass(frozen=True, slots=True)
 class EventSlice:
-    """Part of a way: its events in order, where it ends, and whether that is the end of the way."""
+    """Some events in order, the position after them, and whether that is the goal."""
 
     events: list[StreamedEvent]
     position: StreamPosition
@@ -43,7 +43,7 @@ class EventSlice:
 
 
 class Follower:
-    """Reads for one tenant and filter at a time; thread-safe. Raises what reading raises."""
+    """Reads events for one tenant and filter at a time. Thread-safe. Raises what `QueryExecutor.rows` raises."""
 
     def __init__(self, executor: QueryExecutor, database: str) -> None:
         self._executor = executor
@@ -51,7 +51,7 @@ class Follower:
         self._conflicts = Conflicts(executor, database)
 
     def partitions_of(self, scope: TenantScope, *, at_ms: int) -> list[PartitionKey]:
-        """The partitions that hold events of the tenant that were ingested in the hour before."""
+        """Return the partitions with events of the tenant that were ingested in the preceding hour."""
         rows = self._executor.rows(sql.compile_partitions(self._database, scope, since_ms=at_ms - HOUR_MS))
         return [(_text(row["topic"]), int(row["partition"])) for row in rows]
 
@@ -65,19 +65,19 @@ class Follower:
         occurred: tuple[int, int] | None = None,
         everywhere: bool = False,
     ) -> EventSlice:
-        """The next stretch of the way to `goal`. `occurred` bounds when the events on it can have occurred.
+        """Return the next events before `goal`. `occurred` is the range of times at which they occurred, if known.
 
-        `everywhere`: also in partitions that the goal does not know, where the tenant was quiet for long.
+        `everywhere` includes partitions that the goal does not have, in which the tenant had no events for long.
         """
-        # Another process may have shown more already than this one has seen.
-        seen = {partition: union(start.seen.get(partition), one) for partition, one in goal.seen.items()}
+        # Another process may have sent more than this one has seen.
+        seen = {partition: union(start.seen.get(partition), offsets) for partition, offsets in goal.seen.items()}
         goal = StreamPosition(max(start.at_ms, goal.at_ms), {**start.seen, **seen} if everywhere else seen)
         quiet = start.seen.keys() - seen.keys() if everywhere else set()
         ranges = {
             partition: unseen(start.seen.get(partition), None if partition in quiet else goal.seen[partition])
             for partition in sorted(goal.seen)
         }
-        open_ = {partition: some for partition, some in ranges.items() if some or everywhere}
+        open_ = {partition: unread for partition, unread in ranges.items() if unread or everywhere}
         if not open_ and not everywhere:
             return EventSlice([], goal, ended=True)
         statement = sql.compile_events_at(
@@ -109,19 +109,21 @@ def _slice_of(
         if before is not None and partition != before and before in goal.seen and before not in quiet:
             seen[before] = goal.seen[before]
         before = partition
-        seen[partition] = _given(seen.get(partition), None if partition in quiet else goal.seen.get(partition), offset)
+        seen[partition] = _seen_after(
+            seen.get(partition), None if partition in quiet else goal.seen.get(partition), offset
+        )
         position = StreamPosition(start.at_ms, dict(seen))
         events.append(StreamedEvent(_text(row["line"]), key_of(row) in conflicting, partition, offset, position))
     if len(rows) < PAGE:
-        beyond = {partition: one for partition, one in seen.items() if partition in quiet or partition not in goal.seen}
+        beyond = {key: offsets for key, offsets in seen.items() if key in quiet or key not in goal.seen}
         return EventSlice(events, StreamPosition(goal.at_ms, {**goal.seen, **beyond}), ended=True)
     return EventSlice(events, StreamPosition(start.at_ms, seen), ended=False)
 
 
-def _given(seen: SeenOffsets | None, goal: SeenOffsets | None, offset: int) -> SeenOffsets:
-    """Where a partition is once what is at `offset` was given.
+def _seen_after(seen: SeenOffsets | None, goal: SeenOffsets | None, offset: int) -> SeenOffsets:
+    """Return the offsets of a partition that are seen once the event at `offset` is sent.
 
-    Without a goal it was quiet for long, so that nothing is under way to a gap.
+    Without a goal the tenant had no events for long, so that no insert can still fill a gap.
     """
     if goal:
         return seen_through(seen, goal, offset)

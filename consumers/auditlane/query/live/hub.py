@@ -1,7 +1,7 @@
 """One poll of the store serves all live streams of a process.
 
-A channel is what streams of one tenant with one filter share. The poll reads narrow columns of all tenants; a channel
-asks for its events only when something arrived for its tenant.
+Streams with the same tenant and filter share a channel. The poll reads narrow columns of all tenants; a channel reads
+its events only when the poll found some for its tenant.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from auditlane.runtime.settings import Settings
 
 
 class StreamHub:
-    """Thread-safe; its thread lives while there are streams."""
+    """Connects streams to one polling thread, which runs while there are streams. Thread-safe."""
 
     def __init__(
         self, executor: QueryExecutor, database: str, *, poll_s: float, per_tenant: int, per_user: int | None = None
@@ -46,7 +46,7 @@ class StreamHub:
 
     @classmethod
     def of(cls, settings: Settings, executor: QueryExecutor) -> StreamHub:
-        """The hub of one process, within the limits of the settings."""
+        """Make the hub of a process, with the limits of the settings."""
         return cls(
             executor,
             settings.clickhouse_database,
@@ -56,19 +56,20 @@ class StreamHub:
         )
 
     def join(self, scope: TenantScope, filter_: Filter) -> Channel:
-        """The channel of this filter; `leave` must follow. Raises RateLimited when the tenant has streams enough."""
+        """Join the channel of this filter; `leave` must follow. Raises RateLimited at the tenant's or user's limit."""
         with self._changed:
-            held = sum(one.followers for one in self._channels.values() if one.scope.tenant == scope.tenant)
+            channels = [channel for channel in self._channels.values() if channel.scope.tenant == scope.tenant]
+            held = sum(channel.followers for channel in channels)
             if held >= self._per_tenant or self._closed:
                 raise RateLimited(
-                    f"{held} streams of this tenant are open already.",
-                    fix="Close one; AUDITLANE_STREAMS_PER_TENANT is the bound.",
+                    f"{held} streams of this tenant are already open.",
+                    fix="Close one; AUDITLANE_STREAMS_PER_TENANT is the limit.",
                     retry_after_s=5.0,
                 )
             if self._held[scope.tenant, scope.actor] >= self._per_user:
                 raise RateLimited(
-                    f"{self._per_user} streams of this user are open already.",
-                    fix="Close one; AUDITLANE_STREAMS_PER_USER is the bound.",
+                    f"{self._per_user} streams of this user are already open.",
+                    fix="Close one; AUDITLANE_STREAMS_PER_USER is the limit.",
                     retry_after_s=5.0,
                 )
             channel = self._channels.setdefault((scope.tenant, filter_.digest()), Channel(scope, filter_))
@@ -81,7 +82,7 @@ class StreamHub:
         return channel
 
     def leave(self, channel: Channel, subscription: Subscription, scope: TenantScope | None = None) -> None:
-        """The stream is over, however it ended. `scope` is what it joined with, unless that is the channel's."""
+        """Leave the channel when the stream ends. `scope` is the one that joined, by default the channel's."""
         user = (scope or channel.scope).tenant, (scope or channel.scope).actor
         with self._changed:
             self._held[user] -= 1
@@ -91,13 +92,13 @@ class StreamHub:
             if subscription in channel.subscriptions:
                 channel.subscriptions.remove(subscription)
             if not channel.followers:
-                self._channels = {key: one for key, one in self._channels.items() if one is not channel}
+                self._channels = {key: other for key, other in self._channels.items() if other is not channel}
             self._changed.notify_all()
 
     def begin(self, channel: Channel, subscription: Subscription, timeout_s: float) -> StreamPosition:
-        """Follow from now on; where that is.
+        """Follow the channel from now on, and return the present position.
 
-        Raises what keeps polls from succeeding: at once where waiting is no help, else after `timeout_s`.
+        If polls fail, raises their error: after `timeout_s` if it may be temporary, else at once.
         """
         with self._changed:
             position = self._begun(channel, timeout_s)
@@ -111,7 +112,7 @@ class StreamHub:
     def catch_up(
         self, channel: Channel, subscription: Subscription, start: StreamPosition, timeout_s: float
     ) -> tuple[EventSlice, bool]:
-        """What comes after `start`, and whether the subscription is up to date with it and follows from now on."""
+        """Return the next events after `start`, and whether the subscription has caught up and follows from now on."""
         goal = subscription.goal
         if goal is None:
             with self._changed:
@@ -124,7 +125,7 @@ class StreamHub:
         with self._changed:
             caught_up = subscription.goal is not None or channel.position is goal
             if subscription.goal is None:
-                # The others went on meanwhile: what arrives from here on waits, and one short way is left.
+                # The channel has advanced meanwhile: new events are queued from here, and a short distance remains.
                 subscription.goal = channel.position
                 self._attach(channel, subscription)
         if caught_up:
@@ -132,16 +133,16 @@ class StreamHub:
         return event_slice, caught_up
 
     def stop(self) -> None:
-        """End every stream; new ones are refused."""
+        """End every stream and reject new ones."""
         with self._changed:
             self._closed = True
-            ending = [one for channel in self._channels.values() for one in channel.subscriptions]
+            ending = [subscription for channel in self._channels.values() for subscription in channel.subscriptions]
             self._changed.notify_all()
-        for one in ending:
-            one.end("stopping")
+        for subscription in ending:
+            subscription.end("stopping")
 
     def close(self) -> None:
-        """Stop, and end the poll that is under way."""
+        """Stop, and cancel a running poll."""
         self.stop()
         self._cancel_scope.cancel()
         thread = self._thread
@@ -149,13 +150,13 @@ class StreamHub:
             thread.join()
 
     def _begun(self, channel: Channel, timeout_s: float) -> StreamPosition | None:
-        """The channel's position once it has one, within the time. Raises what it waits for in vain."""
+        """Wait for the channel's position; None after the time-out. Raises the permanent error of a poll."""
 
-        def hopeless() -> AuditlaneError | None:
+        def permanent() -> AuditlaneError | None:
             return channel.failure or (None if isinstance(self._failure, Unavailable) else self._failure)
 
-        self._changed.wait_for(lambda: channel.position or hopeless() or self._closed, timeout_s)
-        if channel.position is None and (failure := hopeless()):
+        self._changed.wait_for(lambda: channel.position or permanent() or self._closed, timeout_s)
+        if channel.position is None and (failure := permanent()):
             raise failure
         return channel.position
 
@@ -180,18 +181,20 @@ class StreamHub:
                     self._poller.forget()
                     self._failure = None
                     return
-            more, failing = self._tried(channels, quiet=failing)
+            more, failing = self._try_poll(channels, quiet=failing)
             if not more:
                 with self._changed:
                     self._changed.wait_for(partial(self._is_due, channels), self._poll_s)
 
     def _is_due(self, polled: list[Channel]) -> bool:
-        """Whether to poll before it is time: for a new channel, or to end."""
+        """Return whether to end the wait before the interval: for a new channel, or to stop."""
         known = set(map(id, polled))
-        return self._closed or not self._channels or any(id(one) not in known for one in self._channels.values())
+        return (
+            self._closed or not self._channels or any(id(channel) not in known for channel in self._channels.values())
+        )
 
-    def _tried(self, channels: list[Channel], *, quiet: bool) -> tuple[bool, bool]:
-        """(whether there is more already, whether it failed)."""
+    def _try_poll(self, channels: list[Channel], *, quiet: bool) -> tuple[bool, bool]:
+        """Poll once. Returns (whether more is available already, whether the poll failed)."""
         failure: AuditlaneError | None = None
         try:
             return self._poll(channels), False
@@ -201,7 +204,7 @@ class StreamHub:
                 get("query").error("stream.poll_failed", code=error.code, problem=str(error))
         except Exception:
             get("query").exception("stream.poll_broken")
-            failure = Unavailable("New events cannot be looked for right now.", fix="Try again in a moment.")
+            failure = Unavailable("New events cannot be read at present.", fix="Try again in a moment.")
         finally:
             with self._changed:
                 self._failure = failure
@@ -209,7 +212,7 @@ class StreamHub:
         return False, True
 
     def _poll(self, channels: list[Channel]) -> bool:
-        """Poll once, and advance every channel. Returns whether there is more to read already."""
+        """Poll once, and advance every channel. Returns whether more is available already."""
         result = self._poller.poll(sorted({channel.scope.tenant for channel in channels}))
         for channel in channels:
             channel.note(result)
@@ -217,16 +220,16 @@ class StreamHub:
         failure: Unavailable | None = None
         for channel in channels:
             try:
-                more |= self._tried_to_advance(channel, result.at_ms, result.states)
-            except Unavailable as error:  # of this channel's statement: the others may succeed
+                more |= self._try_advance(channel, result.at_ms, result.states)
+            except Unavailable as error:  # of this channel's query; others may succeed
                 failure = error
         if failure:
             raise failure
         return more
 
-    def _tried_to_advance(self, channel: Channel, at_ms: int, states: dict[PartitionKey, SeenOffsets]) -> bool:
-        """Whether there is more already. What a tenant's own question fails with ends its streams, and nobody else's.
-        Raises Unavailable."""
+    def _try_advance(self, channel: Channel, at_ms: int, states: dict[PartitionKey, SeenOffsets]) -> bool:
+        """Advance a channel. Returns whether more is available already. A permanent error of its query ends its streams
+        only. Raises Unavailable."""
         try:
             more = self._advance(channel, at_ms, states)
             channel.failure = None
@@ -239,13 +242,13 @@ class StreamHub:
             with self._changed:
                 channel.failure, subscriptions = error, list(channel.subscriptions)
                 self._changed.notify_all()
-            for one in subscriptions:
-                one.end("failed", error)
+            for subscription in subscriptions:
+                subscription.end("failed", error)
             return False
 
     def _advance(self, channel: Channel, at_ms: int, states: dict[PartitionKey, SeenOffsets]) -> bool:
-        """Give the channel's streams what arrived, a stretch of it: then the others have their turn. Returns whether
-        there is more. What fails here is left for the next poll."""
+        """Push some of the new events to the channel's streams, so that other channels have their turn. Returns whether
+        there are more. After a failure, the next poll retries."""
         if channel.position is None:
             home = set(self._follower.partitions_of(channel.scope, at_ms=at_ms))
             channel.pending, channel.occurred = set(), None
@@ -269,32 +272,30 @@ class StreamHub:
             channel.position = event_slice.position
             subscriptions = list(channel.subscriptions)
             self._changed.notify_all()
-        for one in subscriptions:
-            one.push(event_slice)
+        for subscription in subscriptions:
+            subscription.push(event_slice)
 
 
 def _part(at_ms: int, states: dict[PartitionKey, SeenOffsets], partitions: set[PartitionKey]) -> StreamPosition:
-    """The states of these partitions."""
+    """Return the position in these partitions only."""
     return StreamPosition(at_ms, {partition: states[partition] for partition in partitions if partition in states})
 
 
 @dataclass(slots=True, eq=False)
 class Channel:
-    """Streams with the same tenant and filter, and how far they are."""
+    """The streams of one tenant and filter, and their position."""
 
     scope: TenantScope
     filter: Filter
     position: StreamPosition | None = None  # None until its first poll
-    failure: AuditlaneError | None = None  # what the tenant's own question last failed with
+    failure: AuditlaneError | None = None  # the latest permanent error of its query
     subscriptions: list[Subscription] = field(default_factory=list)
-    followers: int = 0  # the subscriptions, and those that are still catching up
-    pending: set[PartitionKey] = field(
-        default_factory=set
-    )  # where events of the tenant are that were not asked for yet
+    followers: int = 0  # subscriptions, including those that are catching up
+    pending: set[PartitionKey] = field(default_factory=set)  # partitions with unread events of the tenant
     occurred: tuple[int, int] | None = None
 
     def note(self, result: PollResult) -> None:
-        """Remember where something of the tenant became visible, and when it had occurred."""
+        """Record the partitions and times of the tenant's new events."""
         if self.scope.tenant in result.by_tenant:
             partitions, (first, last) = result.by_tenant[self.scope.tenant]
             earlier = self.occurred or (first, last)

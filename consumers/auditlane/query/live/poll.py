@@ -14,18 +14,18 @@ from auditlane.query.live.follow import HOUR_MS
 from auditlane.query.live.seen_offsets import PartitionKey, PartitionTracker, SeenOffsets
 from auditlane.runtime.errors import QueryTooLarge, StoreUnavailable
 
-SKEW_MS: Final = 120_000  # by how much a worker's clock, or its insert, may be behind for a poll to see the event
-SWEEP_S: Final = 30.0  # every so often a poll looks an hour back, for inserts that were held up
+SKEW_MS: Final = 120_000  # a poll sees events whose worker's clock, or insert, is late by up to this
+SWEEP_S: Final = 30.0  # interval of polls that look back one hour, for delayed inserts
 MARGIN_MS: Final = 300_000
 ROWS: Final = 50_000
 
 
 @dataclass(frozen=True, slots=True)
 class PollResult:
-    """What one poll found at `at_ms`: the state of every partition after it, and what became visible of each tenant.
+    """The result of a poll at `at_ms`: the state of every partition after it, and each tenant's new events.
 
-    `more`: further rows are visible already. `by_tenant` has the partitions in which something arrived, and the
-    earliest and latest time at which it had occurred, in microseconds.
+    `more`: further rows are already visible. `by_tenant` has the partitions with new events, and the earliest and
+    latest time at which they occurred, in microseconds.
     """
 
     at_ms: int
@@ -42,18 +42,18 @@ class Poller:
         self._database = database
         self._table = ""
         self._trackers: dict[PartitionKey, PartitionTracker] = {}
-        self._polled_ms = 0  # when the last poll that succeeded began
+        self._polled_ms = 0  # when the latest successful poll began
         self._swept = 0.0
 
     def forget(self) -> None:
-        """Start over: the next poll is the first."""
+        """Discard all state, as before the first poll."""
         self._trackers = {}
         self._polled_ms = 0
 
     def poll(self, tenants: Sequence[str]) -> PollResult:
-        """Read what became visible, and tell these tenants' part of it.
+        """Read the rows that became visible, and return those of these tenants.
 
-        Raises what reading raises, but never QueryTooLarge: a tenant can do nothing about it.
+        Raises what `QueryExecutor.rows` raises, except QueryTooLarge, which no tenant could correct.
         """
         now, now_ms = time.monotonic(), time.time_ns() // 1_000_000
         since_ms = self._since(now, now_ms)
@@ -61,10 +61,10 @@ class Poller:
             rows = self._rows(tenants, since_ms)
         except QueryTooLarge as error:
             raise StoreUnavailable(
-                f"What all live streams have in common failed: {error.message}", fix="Try again in a moment."
+                f"Polling for new events failed: {error.message}", fix="Try again in a moment."
             ) from error
         self._take(rows, now)
-        if len(rows) < ROWS:  # else the rest of this window is still to be read
+        if len(rows) < ROWS:  # else the rest of this window remains to be read
             self._polled_ms = now_ms
             self._swept = now if since_ms <= now_ms - HOUR_MS else self._swept
         states = {place: tracker.seen for place, tracker in self._trackers.items()}
@@ -92,7 +92,7 @@ class Poller:
     def _by_tenant(
         self, tenants: Sequence[str], rows: Sequence[dict[str, Any]]
     ) -> dict[str, tuple[set[PartitionKey], tuple[int, int]]]:
-        """Where something of each tenant became visible, and when it had occurred."""
+        """Return the partitions and times of each tenant's new events."""
         found: dict[str, tuple[set[PartitionKey], tuple[int, int]]] = {}
         for row in rows:
             place, number, at = _place(row), int(row["tenant"]), int(row["occurred_us"])
@@ -102,9 +102,9 @@ class Poller:
         return found
 
     def _source(self) -> str:
-        """The table of all shards where there is one."""
+        """Return the table of all shards, or on a single server the local table."""
         rows = self._executor.rows(sql.compile_tables(self._database))
-        return "events_all" if any(one["name"] in ("events_all", b"events_all") for one in rows) else "events"
+        return "events_all" if any(row["name"] in ("events_all", b"events_all") for row in rows) else "events"
 
 
 def _place(row: dict[str, Any]) -> PartitionKey:

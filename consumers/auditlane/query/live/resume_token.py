@@ -1,7 +1,7 @@
-"""Where a stream was, sealed: the event ids that a client sends back to go on without loss and without doubles.
+"""Resume tokens: encrypted stream positions, sent as event ids, with which a client resumes without loss or duplicates.
 
-Offsets count all tenants' events, so the text is not only signed but unreadable: a keystream made with the signing key
-and the signature (as in SIV: the signature of what is inside is also its nonce).
+Offsets count all tenants' events, so a token is encrypted as well as signed: the keystream is made from the signing key
+and the signature (as in SIV, the signature of the content is also the nonce).
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _VERSION: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class StreamPosition:
-    """What a client was given of each partition that holds its tenant's events.
+    """The offsets that a client has seen of each partition with its tenant's events.
 
-    `at_ms` is when that was so: of a partition that is not named, nothing ingested in the hour before was there.
+    `at_ms` is the time of the position: in other partitions, the tenant had no events ingested in the preceding hour.
     """
 
     at_ms: int
@@ -36,32 +36,32 @@ class StreamPosition:
 
 
 class ResumeTokens:
-    """Seals and opens. `mac(purpose, data)` gives at least 16 bytes, and is the same on every replica."""
+    """Seals and opens positions with `mac`."""
 
     def __init__(self, mac: Mac) -> None:
         self._mac = mac
 
     def seal(self, scope: TenantScope, filter_: Filter, position: StreamPosition) -> str:
-        """One line of text, for this tenant and this filter."""
+        """Return the token of a position, one line of text, for this tenant and filter."""
         payload = _packed(position)
         signature = self._signature(scope, filter_, payload)
         return base64.urlsafe_b64encode(signature + self._masked(signature, payload)).rstrip(b"=").decode()
 
     def open(self, scope: TenantScope, filter_: Filter, text: str) -> StreamPosition:
-        """What `seal` was given for the same tenant and filter; else InvalidCursor."""
+        """Return the position of a token. Raises InvalidCursor unless it was sealed for the same tenant and filter."""
         try:
             if len(text) > _LONGEST:
-                raise ValueError("longer than any of ours")
+                raise ValueError("too long")
             raw = base64.b64decode(text.encode("ascii") + b"=" * (-len(text) % 4), b"-_", validate=True)
             payload = self._masked(raw[:_MAC_BYTES], raw[_MAC_BYTES:])
             if not hmac.compare_digest(raw[:_MAC_BYTES], self._signature(scope, filter_, payload)):
-                raise ValueError("not our signature")
+                raise ValueError("wrong signature")
             return _unpacked(payload)
         except (ValueError, StopIteration):
             raise InvalidCursor(
-                "The id is not one that this stream gave.",
+                "The id does not belong to this stream.",
                 field="Last-Event-ID",
-                fix="Open the stream without an id, and with the same filters whenever it is resumed.",
+                fix="Open the stream without an id. Use the same filters when resuming.",
             ) from None
 
     def _signature(self, scope: TenantScope, filter_: Filter, payload: bytes) -> bytes:
@@ -73,7 +73,7 @@ class ResumeTokens:
         stream = b""
         while len(stream) < len(data):
             stream += self._mac("stream-mask", nonce + len(stream).to_bytes(4, "big"))
-        return bytes(one ^ other for one, other in zip(data, stream, strict=False))
+        return bytes(left ^ right for left, right in zip(data, stream, strict=False))
 
 
 def _packed(position: StreamPosition) -> bytes:
@@ -94,7 +94,7 @@ def _packed(position: StreamPosition) -> bytes:
 def _unpacked(data: bytes) -> StreamPosition:
     numbers = iter(data)
     if next(numbers) != _VERSION:
-        raise ValueError("another version")
+        raise ValueError("unknown version")
     at_ms, seen = _read(numbers), {}
     while topic := bytes(islice(numbers, 16)):
         partition, top, count = _read(numbers), _read(numbers), _read(numbers)
@@ -120,7 +120,7 @@ def _write(out: bytearray, number: int) -> None:
 
 def _read(numbers: Iterator[int]) -> int:
     value = shift = 0
-    while (one := next(numbers)) & 0x80:
-        value |= (one & 0x7F) << shift
+    while (byte := next(numbers)) & 0x80:
+        value |= (byte & 0x7F) << shift
         shift += 7
-    return value | one << shift
+    return value | byte << shift

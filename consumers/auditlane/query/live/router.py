@@ -1,15 +1,14 @@
-"""The live stream over HTTP: server-sent events, whose ids a client sends back to go on where it was."""
+"""The live stream over HTTP: server-sent events, whose ids a client sends back to resume."""
 
 from __future__ import annotations
 
 import asyncio
-import inspect
 import json
 import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Annotated, Any, Final, Protocol, TypeVar
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Depends, Request
@@ -17,90 +16,122 @@ from fastapi.responses import StreamingResponse
 
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import TenantScope
-from auditlane.query.cursor import Mac
-from auditlane.query.language.fields import OwnOf, none_known
+from auditlane.contract.stored_event import Event
+from auditlane.query.fields import from_structure
+from auditlane.query.filters import openapi_parameters, split
 from auditlane.query.live.follow import StreamedEvent
 from auditlane.query.live.hub import Channel, StreamHub
 from auditlane.query.live.resume_token import ResumeTokens, StreamPosition
 from auditlane.query.live.subscription import Ending, Subscription
-from auditlane.query.models import Event
-from auditlane.query.parameters import openapi_parameters, split
-from auditlane.query.router import Authorize
+from auditlane.query.router import Authenticator, Scope, Structures, granted, services_of
 from auditlane.runtime.errors import AuditlaneError, WrongTenant
 from auditlane.runtime.fair_queue import FairQueue
 from auditlane.runtime.fair_share import current
+from auditlane.runtime.settings import Settings
 
 T = TypeVar("T")
 
 HEARTBEAT_S: Final = 15.0
-CHECK_S: Final = 3.0  # how often the credential and the connection are looked at
+CHECK_S: Final = 3.0  # interval at which the credential and the connection are checked
 RETRY_MS: Final = 2_000
 PIECE: Final = 50  # events whose text is made in one step of the event loop
-_THREADS: Final = 8  # of streams that begin or catch up; pages keep their own
-_OF_TENANT: Final = 2  # of these for one tenant
+_THREADS: Final = 8  # for streams that begin or catch up; pages have their own
+_PER_TENANT: Final = 2  # of these threads
 
 _STREAM: Final = openapi_parameters(
-    cursor={"type": "string", "description": "The id of the last event that was received; as `Last-Event-ID`."}
+    cursor={"type": "string", "description": "The id of the last event received; like `Last-Event-ID`."}
 )
 _ANSWER: Final[dict[int | str, dict[str, Any]]] = {
     200: {
-        "description": "Events as they are stored: `event: event`, with the event as JSON. Ends with `event: end`.",
+        "description": "Events as they are stored: `event: event` with the event as JSON. Ends with `event: end`.",
         "content": {"text/event-stream": {"schema": {"type": "string"}}},
     }
 }
 
 
-def build(
-    hub: StreamHub, authorize: Authorize, mac: Mac, own_of: OwnOf = none_known, *, patience_s: float
-) -> APIRouter:
-    """`GET /v1/events/stream`; to be mounted before the route of one event. `patience_s`: how long a poll may take."""
-    router = APIRouter(prefix="/v1", tags=["events"])
-    who = authorize(Permission.read)
-    reads = Depends(who)
-    resume_tokens = ResumeTokens(mac)
-    limiter, lines = CapacityLimiter(_THREADS), FairQueue(_OF_TENANT)
+class StreamThreads:
+    """The threads in which streams begin and catch up; one tenant can use only some of them at once."""
 
-    async def check(request: Request, scope: TenantScope) -> None:
-        """Raise what the request would be answered with now, and WrongTenant when it would be another tenant's."""
-        request.state.principal = None  # who asked at first may be nobody by now
-        found = who(request)
-        now: TenantScope = await found if inspect.isawaitable(found) else found
-        if now.tenant != scope.tenant:
-            raise WrongTenant("This credential belongs to another tenant now.", fix="Open a new stream.")
+    def __init__(self) -> None:
+        self._limiter = CapacityLimiter(_THREADS)
+        self._queue = FairQueue(_PER_TENANT)
 
-    @router.get(
+    async def run(self, tenant: str, work: Callable[[], T]) -> T:
+        """Run `work` in one of the threads, when it is this tenant's turn."""
+        async with self._queue.of(tenant):
+            return await to_thread.run_sync(work, limiter=self._limiter)
+
+
+class StreamServices(Protocol):
+    """The services that the stream uses."""
+
+    @property
+    def authenticator(self) -> Authenticator: ...
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def streams(self) -> StreamHub: ...
+    @property
+    def stream_threads(self) -> StreamThreads: ...
+    @property
+    def resume_tokens(self) -> ResumeTokens: ...
+    @property
+    def structures(self) -> Structures: ...
+
+
+Services = Annotated[StreamServices, Depends(services_of)]
+
+
+async def stream(request: Request, scope: Scope, services: Services) -> StreamingResponse:
+    """Send new events that match every filter as server-sent events, in the order in which they are stored."""
+    hub, resume_tokens, patience_s = services.streams, services.resume_tokens, services.settings.query_timeout_s
+    custom = from_structure(services.structures.of)(scope.tenant)
+    pairs, threads = request.query_params.multi_items(), services.stream_threads
+    own, filter_ = await threads.run(scope.tenant, lambda: split(pairs, ("cursor",), custom))
+    token = request.headers.get("last-event-id") or own.get("cursor")
+    start = resume_tokens.open(scope, filter_, token) if token else None
+    channel = hub.join(scope, filter_)
+    loop, waiting = asyncio.get_running_loop(), asyncio.Event()
+    subscription = Subscription(lambda: _from_any_thread(loop, waiting))
+    seal = partial(resume_tokens.seal, scope, filter_)
+    followed = _Stream(hub, channel, subscription, waiting, seal)
+    try:
+        if start is None:
+            await threads.run(scope.tenant, lambda: hub.begin(channel, subscription, patience_s))
+    except BaseException:
+        hub.leave(channel, subscription, scope)
+        raise
+    check = partial(_require_same_tenant, services.authenticator, request, scope)
+    body = followed.body(start, patience_s, threads, check, request.is_disconnected)
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return _StreamResponse(body, lambda: hub.leave(channel, subscription, scope), headers)
+
+
+def build(services: StreamServices) -> APIRouter:
+    """Build `GET /v1/events/stream`, which must be mounted before the route of one event."""
+    reads = granted(services.authenticator.authorize(Permission.read))
+    router = APIRouter(prefix="/v1", tags=["events"], dependencies=[reads])
+    router.get(
         "/events/stream",
         summary="Follow events as they are stored",
         response_class=StreamingResponse,
         responses=_ANSWER,
         openapi_extra=_STREAM,
-    )
-    async def stream(request: Request, scope: TenantScope = reads) -> StreamingResponse:
-        """New events that match every given filter, as server-sent events, in the order in which they are stored."""
-        fields = own_of(scope.tenant)
-        threads = _Threads(scope.tenant, lines, limiter)
-        own, filter_ = await threads.run(lambda: split(request.query_params.multi_items(), ("cursor",), fields))
-        given = request.headers.get("last-event-id") or own.get("cursor")
-        start = resume_tokens.open(scope, filter_, given) if given else None
-        channel = hub.join(scope, filter_)
-        loop, waiting = asyncio.get_running_loop(), asyncio.Event()
-        subscription = Subscription(lambda: _from_any_thread(loop, waiting))
-        followed = _Stream(hub, channel, subscription, waiting, lambda one: resume_tokens.seal(scope, filter_, one))
-        try:
-            if start is None:
-                await followed.begin(patience_s, threads)
-        except BaseException:
-            hub.leave(channel, subscription, scope)
-            raise
-        body = followed.body(start, patience_s, threads, lambda: check(request, scope), request.is_disconnected)
-        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return _StreamResponse(body, lambda: hub.leave(channel, subscription, scope), headers)
-
+    )(stream)
     return router
 
 
+async def _require_same_tenant(authenticator: Authenticator, request: Request, scope: TenantScope) -> None:
+    """Authenticate the request again. Raises what it would be answered with now, and WrongTenant if its credential has
+    moved to another tenant."""
+    request.state.principal = None  # it may have been revoked since
+    now: TenantScope = await authenticator.authorize(Permission.read)(request)
+    if now.tenant != scope.tenant:
+        raise WrongTenant("This credential now belongs to another tenant.", fix="Open a new stream.")
+
+
 class _StreamResponse(StreamingResponse):
-    """Leaves the channel when the response is over, also when its body never began."""
+    """Leaves the channel when the response ends, even if its body never began."""
 
     def __init__(self, body: AsyncIterator[str], leave: Callable[[], None], headers: dict[str, str]) -> None:
         super().__init__(body, media_type="text/event-stream", headers=headers)
@@ -111,19 +142,6 @@ class _StreamResponse(StreamingResponse):
             await super().__call__(scope, receive, send)
         finally:
             self._leave()
-
-
-class _Threads:
-    """The threads that streams begin and catch up in; a tenant has its part of them."""
-
-    def __init__(self, tenant: str, lines: FairQueue, limiter: CapacityLimiter) -> None:
-        self._tenant = tenant
-        self._lines = lines
-        self._limiter = limiter
-
-    async def run(self, work: Callable[[], T]) -> T:
-        async with self._lines.of(self._tenant):
-            return await to_thread.run_sync(work, limiter=self._limiter)
 
 
 class _Stream:
@@ -142,27 +160,23 @@ class _Stream:
         self._subscription = subscription
         self._waiting = waiting
         self._seal = seal
-        self._caught_up = False  # whether the client has what it had missed
-
-    async def begin(self, timeout_s: float, threads: _Threads) -> None:
-        """Follow from now on. Raises what `StreamHub.begin` raises."""
-        await threads.run(lambda: self._hub.begin(self._channel, self._subscription, timeout_s))
+        self._caught_up = False  # whether the client has received the events that it had missed
 
     async def body(
         self,
         start: StreamPosition | None,
         timeout_s: float,
-        threads: _Threads,
+        threads: StreamThreads,
         check: Callable[[], Awaitable[None]],
         disconnected: Callable[[], Awaitable[bool]],
     ) -> AsyncIterator[str]:
-        """The stream's text. It ends when the credential does, the client is gone or too slow, or the service stops."""
+        """Yield the stream's text until the credential ends, the client is gone or too slow, or the service stops."""
         yield f"retry: {RETRY_MS}\n\n"
         try:
             if start is not None:
                 async for text in self._catch_up(start, timeout_s, threads, check, disconnected):
                     yield text
-                if self._subscription.ended and not self._caught_up:  # what waits comes after what was not given yet
+                if self._subscription.ended and not self._caught_up:  # queued events would leave a gap
                     yield _ended(self._subscription)
                     return
             async for text in self._following(check, disconnected):
@@ -174,14 +188,14 @@ class _Stream:
         self,
         start: StreamPosition,
         timeout_s: float,
-        threads: _Threads,
+        threads: StreamThreads,
         check: Callable[[], Awaitable[None]],
         disconnected: Callable[[], Awaitable[bool]],
     ) -> AsyncIterator[str]:
         while not self._caught_up and not self._subscription.ended and not await disconnected():
             await check()
             catch_up = partial(self._hub.catch_up, self._channel, self._subscription, start, timeout_s)
-            event_slice, self._caught_up = await threads.run(catch_up)
+            event_slice, self._caught_up = await threads.run(self._channel.scope.tenant, catch_up)
             start = event_slice.position
             if not event_slice.events and not self._caught_up:
                 yield ": behind\n\n"
@@ -193,7 +207,7 @@ class _Stream:
     async def _following(
         self, check: Callable[[], Awaitable[None]], disconnected: Callable[[], Awaitable[bool]]
     ) -> AsyncIterator[str]:
-        subscription, said = self._subscription, -math.inf
+        subscription, sent_at = self._subscription, -math.inf
         while not await disconnected():
             self._waiting.clear()
             ended, position = subscription.ended, subscription.position
@@ -205,20 +219,20 @@ class _Stream:
             if ended:
                 yield _ended(subscription)
                 return
-            if not events and time.monotonic() - said >= HEARTBEAT_S:
-                # An id without data: the client goes on from here, though nothing matched since.
+            if not events and time.monotonic() - sent_at >= HEARTBEAT_S:
+                # An id without data moves the client's position on although nothing matched.
                 yield ": alive\n" + (f"id: {self._seal(position)}\n\n" if position else "\n")
-                said = time.monotonic()
+                sent_at = time.monotonic()
             elif events:
-                said = time.monotonic()
+                sent_at = time.monotonic()
             try:
                 await asyncio.wait_for(self._waiting.wait(), CHECK_S)
             except TimeoutError:
                 continue
 
     async def _texts(self, events: Sequence[StreamedEvent], check: Callable[[], Awaitable[None]]) -> AsyncIterator[str]:
-        """The events, a piece at a time. Others have their turn between pieces, which may take long: the credential is
-        looked at before each."""
+        """Yield the events in pieces. Other work runs between pieces, which may take long, so the credential is checked
+        before each."""
         share = current()
         for first in range(0, len(events), PIECE):
             await check()
@@ -228,20 +242,20 @@ class _Stream:
             yield text
             await share.pause()
 
-    def _text(self, one: StreamedEvent) -> str:
-        if not one.text:
-            one.text = f"id: {self._seal(one.position)}\nevent: event\ndata: {_json(one)}\n\n"
-        return one.text
+    def _text(self, event: StreamedEvent) -> str:
+        if not event.text:
+            event.text = f"id: {self._seal(event.position)}\nevent: event\ndata: {_json(event)}\n\n"
+        return event.text
 
 
-def _json(arrived: StreamedEvent) -> str:
-    """The event in the form of the list, on one line."""
-    return Event.model_validate_json(arrived.line).model_copy(update={"conflict": arrived.conflict}).model_dump_json()
+def _json(event: StreamedEvent) -> str:
+    """Write the event as the list does, on one line."""
+    return Event.model_validate_json(event.line).model_copy(update={"conflict": event.conflict}).model_dump_json()
 
 
 _ENDINGS: Final[dict[Ending, str]] = {
-    "slow": "Events arrived faster than they were read. Go on with the last id.",
-    "stopping": "The service is stopping. Go on with the last id.",
+    "slow": "Events arrived faster than they were read. Resume with the last id.",
+    "stopping": "The service is stopping. Resume with the last id.",
 }
 
 

@@ -1,8 +1,8 @@
 """Which offsets of a partition have been seen, so that nothing is stepped over and nothing is given twice.
 
-A worker stores a range of a partition before the next one, but month by month, and a replica may show a later insert
-before an earlier one. So what is seen is not one offset but the highest one and the gaps below it. Most gaps never
-close: dead letters. The newest are kept and looked at again.
+A worker stores a partition range by range, but each range month by month, and a replica may show a later insert before
+an earlier one. So the state is not one offset, but the highest one and the gaps below it. Most gaps never close, since
+they are dead letters. The newest gaps are kept and read again.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ PartitionKey: TypeAlias = tuple[str, int]  # topic id, partition
 OffsetRange: TypeAlias = tuple[int, int]  # offsets from the first to the last, both included
 
 MAX_GAPS: Final = 64  # of one partition
-SETTLED_S: Final = 10.0  # a gap that is this old may be given up for a newer one
+SETTLED_S: Final = 10.0  # a gap this old may be dropped for a newer one
 _NO_END: Final = (1 << 64) - 1
 
 
 @dataclass(frozen=True, slots=True)
 class SeenOffsets:
-    """Every offset up to `top` that is in none of the gaps, which are in order and apart."""
+    """Every offset up to `top` outside of the gaps, which are in order and disjoint."""
 
     top: int = -1
     gaps: tuple[OffsetRange, ...] = ()
@@ -31,25 +31,25 @@ class SeenOffsets:
         return offset <= self.top and not any(first <= offset <= last for first, last in self.gaps)
 
     def with_offsets(self, offsets: Iterable[int]) -> SeenOffsets:
-        """These offsets seen as well."""
+        """Return these offsets added to the seen ones."""
         found = sorted(set(offsets))
-        inside = [one for one in found if one <= self.top]
+        inside = [offset for offset in found if offset <= self.top]
         gaps = [piece for gap in self.gaps for piece in _without(gap, inside)]
         top = self.top
-        for one in found:
-            if one > top:
-                if one > top + 1:
-                    gaps.append((top + 1, one - 1))
-                top = one
+        for offset in found:
+            if offset > top:
+                if offset > top + 1:
+                    gaps.append((top + 1, offset - 1))
+                top = offset
         return SeenOffsets(top, tuple(gaps))
 
     def clipped(self, top: int) -> SeenOffsets:
-        """What of it is at `top` or below."""
+        """Return the seen offsets up to `top`."""
         return SeenOffsets(min(self.top, top), _clip(self.gaps, 0, top))
 
 
 def unseen(seen: SeenOffsets | None, new: SeenOffsets | None) -> list[OffsetRange]:
-    """Offsets that may hold what is seen in `new` and not in `seen`; without `new`, what may come at all."""
+    """Return the offsets seen in `new` but not in `seen`; without `new`, all that may still appear."""
     old = seen or SeenOffsets()
     top = new.top if new else _NO_END
     ranges = [*old.gaps, (old.top + 1, top)] if top > old.top else list(old.gaps)
@@ -59,7 +59,7 @@ def unseen(seen: SeenOffsets | None, new: SeenOffsets | None) -> list[OffsetRang
 
 
 def union(one: SeenOffsets | None, other: SeenOffsets | None) -> SeenOffsets:
-    """What either has seen."""
+    """Return the offsets that are seen in either."""
     if one is None or other is None:
         return one or other or SeenOffsets()
     top = max(one.top, other.top)
@@ -69,7 +69,7 @@ def union(one: SeenOffsets | None, other: SeenOffsets | None) -> SeenOffsets:
 
 
 def seen_through(seen: SeenOffsets | None, new: SeenOffsets, offset: int) -> SeenOffsets:
-    """Seen as `new` is at `offset` and below, and as before above it."""
+    """Return the offsets of `new` up to `offset`, and those of `seen` above it."""
     old = seen or SeenOffsets()
     if offset >= old.top:
         return new.clipped(offset)
@@ -78,40 +78,42 @@ def seen_through(seen: SeenOffsets | None, new: SeenOffsets, offset: int) -> See
 
 @dataclass(slots=True)
 class PartitionTracker:
-    """One partition as a process sees it grow."""
+    """Tracks the visible offsets of one partition."""
 
     seen: SeenOffsets = field(default_factory=SeenOffsets)
-    _first_seen: list[tuple[OffsetRange, float]] = field(default_factory=list)  # every gap, also those not let pass yet
+    # Of every gap, including those above `seen.top`.
+    _first_seen: list[tuple[OffsetRange, float]] = field(default_factory=list)
 
     def observe(self, offsets: list[int], now: float) -> None:
-        """These offsets became visible. Those beyond more young gaps than are kept wait, and are to be shown again.
+        """Record that these offsets became visible.
 
-        They wait for the gaps to close, or to be `SETTLED_S` old: an insert of the months that lack is under way.
+        Those beyond `MAX_GAPS` young gaps are not seen yet: polls return them again until the gaps close or are
+        `SETTLED_S` old, since an insert of the missing months may be under way.
         """
         whole = self.seen.with_offsets(offsets)
         self._first_seen = [(gap, self._first_seen_at(gap, now)) for gap in whole.gaps]
         kept = list(self._first_seen)
         while len(kept) > MAX_GAPS and now - kept[0][1] >= SETTLED_S:
             del kept[0]
-        # What was let pass stays so, also when the gaps in it became more because a part of one was filled.
+        # Seen offsets stay seen, even if a partly filled gap became several gaps.
         inside = sum(first <= self.seen.top for (first, _), _ in kept)
         most = max(MAX_GAPS, inside)
         top = kept[most][0][0] - 1 if len(kept) > most else whole.top
         self.seen = SeenOffsets(top, tuple(gap for gap, _ in kept[:most]))
 
     def _first_seen_at(self, gap: OffsetRange, now: float) -> float:
-        """When the gap, or the one that it is left of, was first seen."""
-        at = bisect_right(self._first_seen, gap[0], key=lambda one: one[0][0]) - 1
+        """Return when the gap, or the one that it is a remainder of, was first seen."""
+        at = bisect_right(self._first_seen, gap[0], key=lambda entry: entry[0][0]) - 1
         return self._first_seen[at][1] if at >= 0 and gap[1] <= self._first_seen[at][0][1] else now
 
 
 def _without(gap: OffsetRange, offsets: list[int]) -> list[OffsetRange]:
     pieces, first = [], gap[0]
-    for one in offsets:
-        if gap[0] <= one <= gap[1]:
-            if first < one:
-                pieces.append((first, one - 1))
-            first = one + 1
+    for offset in offsets:
+        if gap[0] <= offset <= gap[1]:
+            if first < offset:
+                pieces.append((first, offset - 1))
+            first = offset + 1
     return [*pieces, (first, gap[1])] if first <= gap[1] else pieces
 
 

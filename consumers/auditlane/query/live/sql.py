@@ -1,4 +1,4 @@
-"""The statements of live streams: what became visible for anybody, and a tenant's events at given offsets."""
+"""The statements of live streams: rows that became visible for any tenant, and a tenant's events at given offsets."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from auditlane.access.scope import TenantScope
-from auditlane.query.clickhouse.columns import JSON_LINE, KEY
-from auditlane.query.clickhouse.statements import Parameters, Statement, select, statement
+from auditlane.query.clickhouse.statements import JSON_LINE, KEY, Parameters, Statement, select, statement
 from auditlane.query.filters import Filter
 from auditlane.query.live.seen_offsets import OffsetRange, PartitionKey, SeenOffsets
 from auditlane.query.sql import where
@@ -24,17 +23,17 @@ def compile_poll(
     since_ms: int,
     limit: int,
 ) -> Statement:
-    """Offsets that were ingested since then and are not seen, the lowest first, of all tenants.
+    """Compile the unseen offsets of all tenants that were ingested since `since_ms`, lowest first.
 
-    Rows: `topic`, `partition`, `place_offset`, `tenant` (its place in `tenants` from 1, else 0) and `occurred_us`.
+    Rows: `topic`, `partition`, `place_offset`, `tenant` (its index in `tenants` from 1, else 0) and `occurred_us`.
     """
     parameters = Parameters(database)
     topics = parameters.add("Array(UUID)", [topic for topic, _ in seen])
     partitions = parameters.add("Array(UInt32)", [partition for _, partition in seen])
-    nexts = parameters.add("Array(UInt64)", [one.top + 1 for one in seen.values()])
-    firsts = parameters.add("Array(Array(UInt64))", [[first for first, _ in one.gaps] for one in seen.values()])
-    lasts = parameters.add("Array(Array(UInt64))", [[last for _, last in one.gaps] for one in seen.values()])
-    # An array's element 0 is its type's default: of a partition not seen yet, everything is new.
+    nexts = parameters.add("Array(UInt64)", [offsets.top + 1 for offsets in seen.values()])
+    firsts = parameters.add("Array(Array(UInt64))", [[first for first, _ in offsets.gaps] for offsets in seen.values()])
+    lasts = parameters.add("Array(Array(UInt64))", [[last for _, last in offsets.gaps] for offsets in seen.values()])
+    # Element 0 of an array is its type's default: in a partition not seen yet, every offset is new.
     known = f"arrayFirstIndex((t, p) -> t = kafka_topic_id AND p = kafka_partition, {topics}, {partitions})"
     sql = f"""SELECT {_PLACE.format(e="")},
     indexOf({parameters.add("Array(String)", list(tenants))}, toString(tenant_id)) AS tenant,
@@ -48,7 +47,7 @@ ORDER BY kafka_offset LIMIT {parameters.add("UInt32", limit)}"""  # noqa: S608 -
 
 
 def compile_partitions(database: str, scope: TenantScope, *, since_ms: int) -> Statement:
-    """Rows: `topic` and `partition` of events of the tenant that were ingested since then."""
+    """Compile the partitions with events of the tenant ingested since `since_ms`. Rows: `topic`, `partition`."""
     parameters = Parameters(database)
     conditions = [*where(parameters, scope, Filter()), _ingested(parameters, since_ms)]
     columns = "toString(e.kafka_topic_id) AS topic, e.kafka_partition AS partition"
@@ -66,17 +65,18 @@ def compile_events_at(
     elsewhere_until_ms: int | None,
     limit: int,
 ) -> Statement:
-    """The tenant's events that match, at these offsets, ingested since then; and in every other partition until then.
+    """Compile the tenant's matching events at these offsets ingested since `since_ms`, and with `elsewhere_until_ms`
+    those in every other partition until then.
 
-    `occurred` are the earliest and latest time they can have, in microseconds. Rows: `line`,
-    `columns.KEY`, `topic`, `partition`, `place_offset`, in the order of the last three.
+    `occurred` is the earliest and latest time at which they can have occurred, in microseconds. Rows: `line`,
+    `statements.KEY`, `topic`, `partition`, `place_offset`, in the order of the last three.
     """
     parameters = Parameters(database)
     conditions = [*where(parameters, scope, filter_), _ingested(parameters, since_ms)]
     if occurred is not None:
-        first, last = (parameters.time(one) for one in occurred)
+        first, last = (parameters.time(micros) for micros in occurred)
         conditions.append(f"e.occurred_at >= {first} AND e.occurred_at <= {last}")
-    wanted = [_within(parameters, place, some) for place, some in ranges.items()]
+    wanted = [_within(parameters, place, offsets) for place, offsets in ranges.items()]
     if elsewhere_until_ms is not None:
         earlier = f"e.ingested_at < fromUnixTimestamp64Milli({parameters.add('Int64', elsewhere_until_ms)}, 'UTC')"
         wanted.append(f"({' AND '.join([earlier, *(f'NOT ({_at(parameters, partition)})' for partition in ranges)])})")
@@ -102,6 +102,6 @@ def _within(parameters: Parameters, place: PartitionKey, ranges: Sequence[Offset
 
 
 def compile_tables(database: str) -> Statement:
-    """Rows: `name`, which of the tables of events there are."""
+    """Compile which of the tables of events exist. Rows: `name`."""
     tables = "SELECT name FROM system.tables WHERE database = {database:String} AND name IN ('events', 'events_all')"
     return statement(tables, Parameters(database), shared=True)

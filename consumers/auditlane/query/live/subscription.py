@@ -1,4 +1,4 @@
-"""What waits for one client of a live stream: bounded, so that a slow one costs a reconnection and not our memory."""
+"""The bounded queue of one client's live stream: a slow client has to reconnect instead of filling memory."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from auditlane.runtime.errors import AuditlaneError
 
 Ending: TypeAlias = Literal["", "slow", "stopping", "failed"]
 BUFFER: Final = 2_000  # events
-LAG_MS: Final = 60_000  # by how much one process, or replica, may be behind another
+LAG_MS: Final = 60_000  # one process, or replica, may be behind another by up to this
 
 
 class Subscription:
-    """One stream. `wake` is called, from any thread, when there is something to `drain` or the stream has ended."""
+    """One stream. `wake` is called, from any thread, when there are events to `drain` or the stream has ended."""
 
     def __init__(self, wake: Callable[[], None], buffer: int = BUFFER) -> None:
         self._wake = wake
@@ -27,28 +27,28 @@ class Subscription:
         self._lock = threading.Lock()
         self._before: StreamPosition | None = None
         self._position: StreamPosition | None = None
-        self.goal: StreamPosition | None = None  # what is to be caught up with before anything is drained
-        self.ended: Ending = ""  # why nothing more will come
+        self.goal: StreamPosition | None = None  # the position to catch up with before draining
+        self.ended: Ending = ""  # why the stream has ended
         self.failure: AuditlaneError | None = None  # of a stream that has `failed`
 
     @property
     def position(self) -> StreamPosition | None:
-        """Where the stream is when nothing waits."""
+        """The position of the stream when its queue is empty."""
         with self._lock:
             return self._position and _with(self._position, self._before)
 
     def follow(self, position: StreamPosition) -> None:
-        """From here on, what arrives is pushed."""
+        """Set the position from which events are pushed."""
         with self._lock:
             self._position = position
 
     def has(self, before: StreamPosition) -> None:
-        """What the client has, perhaps from a process that had seen more than this one."""
+        """Set what the client already has, perhaps from a process that had seen more than this one."""
         with self._lock:
             self._before = before
 
     def drain(self) -> list[StreamedEvent]:
-        """What arrived since the last time, in order, without what the client has."""
+        """Return the events since the previous call, in order, without those that the client already has."""
         with self._lock:
             taken, self._waiting = self._waiting, []
             before = self._before
@@ -57,13 +57,13 @@ class Subscription:
         if before is None:
             return taken
         return [
-            replace(one, position=_with(one.position, before), text="")
-            for one in taken
-            if one.partition not in before.seen or not before.seen[one.partition].contains(one.offset)
+            replace(event, position=_with(event.position, before), text="")
+            for event in taken
+            if event.partition not in before.seen or not before.seen[event.partition].contains(event.offset)
         ]
 
     def push(self, event_slice: EventSlice) -> None:
-        """Add what arrived. Where that is too much the stream ends: what waits is still given, and its ids resume."""
+        """Queue new events. If the queue is full, the stream ends after the queued events, whose ids can resume it."""
         with self._lock:
             if self.ended:
                 return
@@ -76,7 +76,7 @@ class Subscription:
             self._wake()
 
     def end(self, why: Ending, failure: AuditlaneError | None = None) -> None:
-        """No more."""
+        """End the stream."""
         with self._lock:
             if not self.ended:
                 self.ended = why
@@ -89,5 +89,5 @@ def _with(position: StreamPosition, before: StreamPosition | None) -> StreamPosi
         return position
     partitions = position.seen.keys() | before.seen.keys()
     return StreamPosition(
-        position.at_ms, {one: union(position.seen.get(one), before.seen.get(one)) for one in partitions}
+        position.at_ms, {key: union(position.seen.get(key), before.seen.get(key)) for key in partitions}
     )

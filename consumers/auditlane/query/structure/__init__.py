@@ -1,1 +1,1 @@
-"""The data structure over HTTP: which fields events have, and what a tenant's readers see of them."""
+"""The data structure over HTTP: the fields that events have, and which of them a tenant's viewers see."""

@@ -1,4 +1,4 @@
-"""What a change of the structure is in our own audit trail, whatever it holds in events of a bounded size."""
+"""Records changes of the structure in the service's own audit log, in events of limited size."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from auditlane.runtime.digest import digested, digested_list, json_text
 from auditlane.runtime.errors import AuditlaneError
 
 RESOURCE: Final = "structure"
-_MAX_BYTES: Final = 12_288  # of the text of the changes, and of the contract; what is larger is summed up
+_MAX_BYTES: Final = 12_288  # of the changes, and of the contract; larger ones are summarized
 
 
 def audit_events(
     change: StructureChange, field_change: FieldChange | None = None
 ) -> Iterator[tuple[Action, dict[str, Any]]]:
-    """Yield (action, facts) of a change: one of the switch, and one of everything else.
+    """Yield (action, facts) of a change: one for the switch, and one for everything else.
 
-    `field_change` is what was requested of a field's contract.
+    `field_change` is the requested change of a field's contract.
     """
     own = change.after.own
-    fields = [one for one in change.changes if one["field"] is not None]
+    fields = [entry for entry in change.changes if entry["field"] is not None]
     facts: dict[str, Any] = {"resource": RESOURCE, "resource_id": own.scope, "revision": str(own.revision)}
     switched = change.before.own.enabled != own.enabled
     if switched:
@@ -32,21 +32,21 @@ def audit_events(
     if fields or (not switched and own.revision != change.before.own.revision):
         facts["changes"] = changes_text(fields)
         if change.sequence is not None:
-            facts["sequence"] = json_text([digested(one, _MAX_BYTES // 2) for one in change.sequence])
+            facts["sequence"] = json_text([digested(names, _MAX_BYTES // 2) for names in change.sequence])
         if field_change is not None:
             facts["contract"] = json_text(digested(_contract(field_change), _MAX_BYTES))
         yield Action.structure_changed, facts
 
 
 def changes_text(changes: Sequence[Mapping[str, Any]]) -> str:
-    """The changes of a revision, each of them in full where they have room."""
+    """Return the changes of a revision as text, in full if they fit."""
     return json_text(digested_list(changes, _MAX_BYTES, name="field"))
 
 
 def unfinished(name: str, field_change: FieldChange | None, error: BaseException) -> tuple[Action, dict[str, Any]]:
-    """(action, facts) of a change that failed, although it may have changed the contract.
+    """Return (action, facts) of a failed change that may nevertheless have changed the contract.
 
-    `field_change` is None where the field was removed.
+    `field_change` is None for the removal of a field.
     """
     code = error.code if isinstance(error, AuditlaneError) else AuditlaneError.code
     contract = {"name": name} if field_change is None else _contract(field_change)
@@ -55,10 +55,10 @@ def unfinished(name: str, field_change: FieldChange | None, error: BaseException
 
 
 def _contract(field_change: FieldChange) -> dict[str, Any]:
-    said = {
+    stated = {
         "type": field_change.type,
         "default": field_change.default,
         "rules": field_change.rules,
         "exclusive": field_change.exclusive,
     }
-    return {"name": field_change.name} | {key: value for key, value in said.items() if value is not None}
+    return {"name": field_change.name} | {key: value for key, value in stated.items() if value is not None}

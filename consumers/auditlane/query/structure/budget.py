@@ -1,4 +1,4 @@
-"""How large a contract may become over the API: each budget is a setting, checked before it is registered. Pure."""
+"""Limits the size of contracts that are changed over the API. Each budget is a setting, checked before registration."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ Schema = dict[str, Any]
 
 
 def check_field(avro: Mapping[str, Any], budget: ContractSettings) -> None:
-    """Raises InvalidInput for a field whose rules and default are too large."""
+    """Raise InvalidInput for a field whose rules and default are too large."""
     choices = len(avro.get("oneOf") or ())
     if choices > budget.contract_choices:
         raise InvalidInput(
             f"rules: `oneOf` lists {choices} values (limit {budget.contract_choices}).",
             field="rules",
-            fix="Demand a `pattern` instead, or nothing. An operator can raise AUDITLANE_CONTRACT_CHOICES.",
+            fix="Use a `pattern`, or no rule. An operator can raise AUDITLANE_CONTRACT_CHOICES.",
         )
     size = _size(avro)
     if size > budget.contract_rules_bytes:
@@ -32,21 +32,21 @@ def check_field(avro: Mapping[str, Any], budget: ContractSettings) -> None:
 
 
 def check_contract(schema: Schema, environments: Collection[str], budget: ContractSettings) -> None:
-    """Raises InvalidInput for a contract with too many own fields, or too large ones.
+    """Raise InvalidInput for a contract with too many custom fields, or too large ones.
 
-    `environments` are the names of the environment's fields, which a tenant's contract has too: they do not count.
+    `environments` are the names of the environment's fields, which every tenant's contract has; they do not count.
     """
-    own = [one for one in own_fields(schema) if one["name"] not in environments]
+    own = [avro for avro in own_fields(schema) if avro["name"] not in environments]
     if len(own) > budget.contract_fields:
         raise InvalidInput(
-            f"name: the contract would have {len(own)} own fields (limit {budget.contract_fields}).",
+            f"name: the contract would have {len(own)} custom fields (limit {budget.contract_fields}).",
             field="name",
-            fix="Put the value into metadata. An operator can raise AUDITLANE_CONTRACT_FIELDS.",
+            fix="Use metadata for the value. An operator can raise AUDITLANE_CONTRACT_FIELDS.",
         )
     size = _size(own)
     if size > budget.contract_bytes:
         raise InvalidInput(
-            f"name: the contract's own fields would have {size} bytes of JSON (limit {budget.contract_bytes}).",
+            f"name: the contract's custom fields would have {size} bytes of JSON (limit {budget.contract_bytes}).",
             field="name",
             fix="Remove rules that list many values. An operator can raise AUDITLANE_CONTRACT_BYTES.",
         )

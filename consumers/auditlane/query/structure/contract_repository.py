@@ -1,7 +1,7 @@
-"""Fields in the registry: the environment's in the base subject and in every tenant's own, a tenant's in its own.
+"""Fields in the registry: the environment's are in the base subject and every tenant's, a tenant's in its own subject.
 
-Every operation may be repeated, and then does what is left of it: a field that is there already is not added again. No
-tenant's contract stands in the way of the environment's: what a tenant has under the name already stays that tenant's.
+Every operation may be repeated and then completes what is left: a field that exists is not added again. A tenant's
+contract never blocks the environment's: a field that the tenant already has under the name stays as it is.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from auditlane.runtime.errors import FieldConflict, InvalidInput, RegistryUnavai
 from auditlane.runtime.log import get
 from auditlane.runtime.settings import ContractSettings, Settings
 
-_AT_ONCE: Final = 4  # subjects, as many as the client keeps connections
-_NAMED: Final = 5  # tenants in a sentence
+_AT_ONCE: Final = 4  # subjects; the client keeps as many connections
+_NAMED: Final = 5  # tenants in a log entry
 
 
 class ContractRepository:
@@ -38,14 +38,14 @@ class ContractRepository:
         self._limits = limits or ContractSettings()
 
     def environment(self) -> Registered:
-        """The newest version of the base event that holds all of its fields."""
+        """Return the newest version of the base event that has all of its fields."""
         try:
             return newest_whole(self._client, self._base)
         except SchemaNotFound as error:
             raise SchemaNotFound(error.message, fix="Run `auditlane init`, or check AUDITLANE_REGISTRY_URL.") from error
 
     def of(self, tenant: str | None) -> Registered:
-        """What the tenant's events are written with: its own contract, else the base event."""
+        """Return the contract of the tenant's events: its own, else the base event."""
         if tenant is not None:
             try:
                 return self._client.latest(tenant_subject(self._topic, tenant))
@@ -54,10 +54,10 @@ class ContractRepository:
         return self.environment()
 
     def add(self, tenant: str | None, avro: Schema, *, replace: bool, exclusive: bool | None = None) -> bool:
-        """Add a field, or give it this form where `replace`; whether anything had to be registered.
+        """Add a field, or with `replace` change it to this definition. Returns whether a schema was registered.
 
-        Raises FieldConflict for a field that is there in another form, InvalidInput and TooManyVersions for a contract
-        that would exceed a budget.
+        Raises FieldConflict for a field that exists with another definition, and InvalidInput and TooManyVersions for a
+        contract that would exceed a budget.
         """
         budget.check_field(avro, self._limits)
         if tenant is None:
@@ -68,16 +68,16 @@ class ContractRepository:
         if theirs is not None:
             return self._add_environments(tenant, theirs, avro)
         change = self._within(_adding(avro, replace=replace, exclusive=exclusive), base)
-        most = self._limits.contract_versions + environment.version  # those made for its own sake count
+        most = self._limits.contract_versions + environment.version  # only versions of the tenant's own changes count
         return self._amend(tenant, change, seed=lambda: base | {"exclusive": False}, most_versions=most).changed
 
     def release(self, tenant: str | None, name: str) -> bool:
-        """Demand nothing of this field any more; whether anything had to be registered."""
+        """Remove the rules of a field. Returns whether a schema was registered."""
         was = own_field(schema_of(self.environment()), name)
         if tenant is not None:
             own = self._own(tenant)
             if own is None or (was is not None and same(own_field(schema_of(own), name), was)):
-                return False  # the environment's rules are the environment's
+                return False  # a tenant cannot remove the environment's rules
             return self._amend(tenant, lambda schema: without_rules(schema, name)).changed
         if was is None:
             return False
@@ -85,17 +85,17 @@ class ContractRepository:
         def stripped(schema: Schema) -> Schema:
             return without_rules(schema, name) if same(own_field(schema, name), was) else schema
 
-        changed = self._in_every_tenants(stripped)  # the base last: by it a repetition knows what is left to do
+        changed = self._in_every_tenants(stripped)  # the base last: a repeated call finds by it what is left to do
         return amend(self._client, self._base, stripped).changed or changed
 
     def _add_environments(self, tenant: str, theirs: Schema, avro: Schema) -> bool:
-        """A field that the environment has, asked for by a tenant: it is given in the environment's form."""
-        asked = {key for key in avro if key not in ("name", "type", "default")}
-        if conflict(theirs, avro) or ((asked or avro["default"] is not None) and not same(theirs, avro)):
+        """Add a field of the environment to a tenant's contract, with the environment's definition."""
+        rules = {key for key in avro if key not in ("name", "type", "default")}
+        if conflict(theirs, avro) or ((rules or avro["default"] is not None) and not same(theirs, avro)):
             raise FieldConflict(
-                f"The field {avro['name']} is the environment's; no tenant can give it another type, default or rule.",
+                f"The field {avro['name']} belongs to the environment; no tenant can change its definition.",
                 field="name",
-                fix="Leave them out, or choose another name.",
+                fix="Leave type, default and rules out, or choose another name.",
             )
         if self._own(tenant) is None:
             return False
@@ -114,19 +114,19 @@ class ContractRepository:
         to_base = self._within(_adding(avro, replace=replace, exclusive=exclusive))
         check(self._client, self._base, base, to_base(base))
         self._check_tenants(avro, change)
-        # New: the base first, so that a tenant's contract that is made meanwhile has it. Changed: the base last, since
-        # by its form a repetition knows which tenants' are left to do.
+        # A new field goes to the base first, so that a tenant's contract created meanwhile has it. A changed one goes
+        # to the base last, since a repeated call finds by it which tenants are left.
         first = self._in_every_tenants(change) if was is not None else False
         changed = amend(self._client, self._base, to_base, most_versions=self._limits.contract_versions).changed
         return self._in_every_tenants(change) or changed or first
 
     def _check_tenants(self, avro: Schema, change: Callable[[Schema], Schema]) -> None:
-        """Raise FieldConflict, naming the tenant, where the registry would refuse a tenant's changed contract.
+        """Raise FieldConflict that names the tenant if the registry would refuse its changed contract.
 
-        What a tenant has under this name with another type stays as it is, and is reported in the log.
+        A tenant's field of this name with another type stays as it is, and is logged.
         """
 
-        def looked_at(tenant: str) -> bool:
+        def differs_in(tenant: str) -> bool:
             own = self._own(tenant)
             if own is None or not _is_contract(own):
                 return False
@@ -136,7 +136,7 @@ class ContractRepository:
                     check(self._client, own.subject, schema, wanted)
             except (FieldConflict, InvalidInput) as error:
                 raise FieldConflict(
-                    f"The contract of the tenant {tenant} cannot take the field {avro['name']}: {error.message}",
+                    f"The contract of the tenant {tenant} cannot have the field {avro['name']}: {error.message}",
                     field="name",
                     fix="Choose another name, or correct that tenant's contract.",
                 ) from error
@@ -145,12 +145,12 @@ class ContractRepository:
 
         tenants = self._tenants()
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            keep = [tenant for tenant, differs in zip(tenants, pool.map(looked_at, tenants), strict=True) if differs]
+            keep = [tenant for tenant, differs in zip(tenants, pool.map(differs_in, tenants), strict=True) if differs]
         if keep:
             get("structure").warning("structure.field_kept", field=avro["name"], tenants=keep[:_NAMED], count=len(keep))
 
     def _in_every_tenants(self, change: Callable[[Schema], Schema]) -> bool:
-        """Change every tenant's contract; what somebody registered that is no contract of an event is left alone."""
+        """Change every tenant's contract; schemas in their subjects that are not contracts are left alone."""
 
         def changed(tenant: str) -> bool:
             own = self._own(tenant)
@@ -160,7 +160,7 @@ class ContractRepository:
             return any(list(pool.map(changed, self._tenants())))
 
     def _tenants(self) -> list[str]:
-        """Those with a contract of their own."""
+        """Return the tenants with a contract of their own."""
         found = (tenant_of_subject(self._topic, subject) for subject in self._client.subjects())
         return sorted(tenant for tenant in found if tenant is not None)
 
@@ -181,8 +181,8 @@ class ContractRepository:
         return amend(self._client, subject, change, seed=seed, most_versions=most_versions)
 
     def _within(self, change: Callable[[Schema], Schema], base: Schema | None = None) -> Callable[[Schema], Schema]:
-        """The change, with what it comes to held to the budgets. `base`: the environment's fields do not count."""
-        environments = {one["name"] for one in own_fields(base)} if base else frozenset[str]()
+        """Return the change with a check of the budgets. The fields of `base`, the environment's, do not count."""
+        environments = {avro["name"] for avro in own_fields(base)} if base else frozenset[str]()
 
         def checked(schema: Schema) -> Schema:
             wanted = change(schema)
@@ -194,13 +194,13 @@ class ContractRepository:
 
 
 def contract_repository_of(settings: Settings) -> Callable[[], ContractRepository]:
-    """Gives the one Contracts of a process. Raises RegistryUnavailable where no registry is configured."""
+    """Return a function that returns the process's repository, or raises RegistryUnavailable without a registry."""
 
     @cache
     def contracts() -> ContractRepository:
         if not settings.registry_url:
             raise RegistryUnavailable(
-                "No schema registry is configured for this service.", fix="Set AUDITLANE_REGISTRY_URL where it runs."
+                "No schema registry is configured for this service.", fix="Set AUDITLANE_REGISTRY_URL."
             )
         return ContractRepository(registry_client(settings), settings.topic, settings)
 
@@ -210,7 +210,7 @@ def contract_repository_of(settings: Settings) -> Callable[[], ContractRepositor
 def _adding(
     avro: Schema, *, replace: bool, exclusive: bool | None = None, keep: bool = False
 ) -> Callable[[Schema], Schema]:
-    """`keep`: a field of this name stays as it is."""
+    """Return the change that adds a field; with `keep`, an existing field of this name stays as it is."""
 
     def change(schema: Schema) -> Schema:
         here = own_field(schema, avro["name"])
@@ -219,13 +219,13 @@ def _adding(
             return schema if as_wanted else schema | {"exclusive": exclusive}
         if here is not None and not replace:
             raise FieldConflict(
-                f"The contract has a field {avro['name']} already, of another type, default or rules.",
+                f"The contract already has a field {avro['name']} with another type, default or rules.",
                 field="name",
                 fix="Change it with PUT …/fields/{name}, or choose another name.",
             )
         if here is None and (other := alike(schema, avro["name"])):
             raise FieldConflict(
-                f"There is a field {other}, whose name differs in upper and lower case only.",
+                f"There is a field {other}, whose name differs only in case.",
                 field="name",
                 fix=f"Choose another name; if {other} was removed, POST …/fields restores it.",
             )
@@ -235,7 +235,7 @@ def _adding(
 
 
 def schema_of(registered: Registered) -> Schema:
-    """The text as a tree."""
+    """Parse a registered schema."""
     schema: Schema = json.loads(registered.schema)
     return schema
 

@@ -1,4 +1,4 @@
-"""The data structure in JSON: what the API answers with, and what it takes."""
+"""The data structure in JSON: the requests and responses of the API."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from auditlane.contract.field_definition import FieldType
 from auditlane.query.structure.views import Origin
 from auditlane.store.presentation import DisplayType, one_line
 
-MAX_FIELDS: Final = 500  # fields of one request
+MAX_FIELDS: Final = 500  # in one request
 _VIEW: Final = (
     "display_name",
     "display_type",
@@ -41,9 +41,9 @@ class ShownView(_Answer):
     display_type: DisplayType
     sortable: bool
     filterable: bool
-    show_in_table: bool = Field(description="A column of the table.")
-    show_in_more_info: bool = Field(description="Listed in an event's details.")
-    downloadable: bool = Field(description="A column of exports.")
+    show_in_table: bool = Field(description="Whether the table has the column.")
+    show_in_more_info: bool = Field(description="Whether an event's details list it.")
+    downloadable: bool = Field(description="Whether exports have the column.")
     order: int
 
 
@@ -51,22 +51,20 @@ class ShownField(ShownView):
     """One field as readers see it."""
 
     name: str = Field(examples=["order_number"])
-    custom: bool = Field(description="Added to the event, as opposed to a field that every event has.")
-    parameter: str = Field(description="Its name in a filter.", examples=["fields.order_number"])
-    origin: Origin = Field(description="Who said last how it is shown.")
+    custom: bool = Field(description="True for a custom field, false for a base field.")
+    parameter: str = Field(description="The name in a filter.", examples=["fields.order_number"])
+    origin: Origin = Field(description="The scope that determines how the field is shown.")
     inherited: ShownView | None = Field(
-        description="How it is shown when this scope says nothing of it; null for a field of its own."
+        description="How the field is shown without settings of this scope; null for the scope's own field."
     )
 
 
 class ShownStructure(_Answer):
-    """A data structure. `enabled` is this scope's own switch, null when it inherits; `effectiveEnabled` what counts.
-
-    `inheritedEnabled` is what counts when the scope's own is null.
-    """
+    """A data structure. `enabled` is this scope's own switch, null if it is inherited; `effectiveEnabled` is the switch
+    in effect, and `inheritedEnabled` the one that a null inherits."""
 
     tenant: str | None = Field(description="Null for the environment.")
-    revision: int = Field(description="Of this scope; 0 when nobody changed anything.")
+    revision: int = Field(description="The revision of this scope; 0 if it was never changed.")
     enabled: bool | None
     effective_enabled: bool
     inherited_enabled: bool
@@ -77,23 +75,25 @@ class ShownStructure(_Answer):
 
 
 class Rules(_Request):
-    """What a value of a field must be; checked when an event is emitted and when it is stored."""
+    """The rules for a field's values, checked when an event is emitted and when it is stored."""
 
     model_config = ConfigDict(strict=True)
 
-    required: bool | None = Field(None, description="Neither null nor empty.")
-    max_length: int | None = Field(None, description="Characters of a text.")
+    required: bool | None = Field(None, description="The value must not be null or empty.")
+    max_length: int | None = Field(None, description="The maximum number of characters of a text.")
     pattern: str | None = Field(
         None,
-        description="RE2 syntax, the whole text; needs `maxLength`, of at most 4096.",
+        description="RE2 syntax, matched against the whole text; requires `maxLength` of at most 4096.",
         examples=["[A-Z]{2}-[0-9]+"],
     )
     minimum: int | float | None = None
     maximum: int | float | None = None
-    one_of: list[str | int | float] | None = Field(None, description="The values of an Enum, or of any text or number.")
+    one_of: list[str | int | float] | None = Field(
+        None, description="The permitted values of an Enum, a text or a number."
+    )
 
     def stated(self) -> dict[str, Any]:
-        """By the names of the contract's attributes."""
+        """Return the given rules by the names of the contract's attributes."""
         return self.model_dump(by_alias=True, exclude_none=True)
 
 
@@ -109,34 +109,34 @@ class _Toggles(_Request):
     @field_validator("display_name")
     @classmethod
     def _one_line(cls, value: str | None) -> str | None:
-        """It becomes a heading of tables and files."""
+        """Reject control characters, since the name becomes a heading of tables and files."""
         if value is not None and not one_line(value):
             raise ValueError("must have no line break or other control character")
         return value
 
     def view(self) -> dict[str, Any]:
-        """What is said of how the field is shown."""
+        """Return the given attributes of how the field is shown."""
         return {name: value for name in _VIEW if (value := getattr(self, name, None)) is not None}
 
 
 class StatedField(_Toggles):
-    """How one field is to be shown; what is left out stays as it is."""
+    """How a field is to be shown; omitted attributes stay unchanged."""
 
     name: str
     display_type: DisplayType | None = None
-    custom: Any = Field(None, description="Ignored, so that an answer can be sent back.")
+    custom: Any = Field(None, description="Ignored, so that a response can be sent back.")
     parameter: Any = Field(None, description="Ignored.")
     origin: Any = Field(None, description="Ignored.")
     inherited: Any = Field(None, description="Ignored.")
 
 
 class StatedStructure(_Request):
-    """What is left out (`enabled`, `fields`, an attribute of a field) stays as it is; `enabled: null` inherits."""
+    """Omitted members (`enabled`, `fields`, an attribute of a field) stay unchanged; `enabled: null` inherits."""
 
     enabled: bool | None = None
     fields: list[StatedField] | None = Field(None, max_length=MAX_FIELDS)
-    tenant: Any = Field(None, description="Ignored, so that an answer can be sent back.")
-    revision: Any = Field(None, description="Ignored; the header If-Match counts.")
+    tenant: Any = Field(None, description="Ignored, so that a response can be sent back.")
+    revision: Any = Field(None, description="Ignored; the header If-Match names the revision.")
     effective_enabled: Any = Field(None, description="Ignored.")
     inherited_enabled: Any = Field(None, description="Ignored.")
     removed: Any = Field(None, description="Ignored.")
@@ -145,35 +145,37 @@ class StatedStructure(_Request):
 
 
 class ChangedField(_Toggles):
-    """What is to be different about a field; what is left out stays as it is, an empty `rules` ends all of them."""
+    """Changes to a field; omitted attributes stay unchanged, and an empty `rules` removes all rules."""
 
-    type: FieldType | None = Field(None, description="A field's Avro type stays: text, number, time, boolean.")
-    default: Any = Field(None, description="For events that do not carry the field; null ends the default.")
+    type: FieldType | None = Field(
+        None, description="The Avro type of an existing field (text, number, time, boolean) cannot change."
+    )
+    default: Any = Field(None, description="The value for events without the field; null removes the default.")
     rules: Rules | None = None
     exclusive: bool | None = Field(
         None,
-        description="For a tenant: refuse, from now on, its events that are written with the base event. Unless said, "
-        "that stays as it is, and a new contract does not.",
+        description="For a tenant: whether to reject its events that are written with the base event. If omitted, it "
+        "stays unchanged, and is false for a new contract.",
     )
 
     @field_validator("type", mode="before")
     @classmethod
     def _type(cls, value: Any) -> Any:
-        """Upper and lower case alike; `string` is AlphaNumeric."""
-        known: Mapping[str, FieldType] = {one.value.lower(): one for one in FieldType}
+        """Accept the type in any case, and `string` and `text` for AlphaNumeric."""
+        known: Mapping[str, FieldType] = {type_.value.lower(): type_ for type_ in FieldType}
         known = {**known, "string": FieldType.AlphaNumeric, "text": FieldType.AlphaNumeric}
         return known.get(value.lower(), value) if isinstance(value, str) else value
 
 
 class NewField(ChangedField):
-    """A field to be added."""
+    """A field to add."""
 
-    name: str = Field(description="In Avro and in filters: letters, digits, _.", examples=["order_number"])
+    name: str = Field(description="The name in Avro and in filters: letters, digits, _.", examples=["order_number"])
     type: FieldType | None = FieldType.AlphaNumeric
 
 
 class ContractField(_Answer):
-    """A field as the contract has it. `shown` is false for one that was removed, or was never given a presentation."""
+    """A field of the contract. `shown` is false for one that was removed, or that never had a presentation."""
 
     name: str
     type: FieldType
@@ -184,34 +186,34 @@ class ContractField(_Answer):
 
 
 class Contract(_Answer):
-    """What the events are written with from now on."""
+    """The contract that events are written with from now on."""
 
     subject: str = Field(examples=["audit.events.acme-value"])
     version: int
     schema_id: int
-    exclusive: bool = Field(description="Whether events written with the base event are refused.")
+    exclusive: bool = Field(description="Whether events written with the base event are rejected.")
     fields: list[ContractField]
 
 
 class Change(_Answer):
-    """One field, or the switch, of one revision."""
+    """A change of one field, or of the switch, in a revision."""
 
     kind: str = Field(description="added, changed, removed, restored, reset (inherited again) or switched")
     field: str | None
-    values: dict[str, tuple[Any, Any]] = Field(description="What was and what is, by attribute, inherited or not.")
+    values: dict[str, tuple[Any, Any]] = Field(description="(old, new) by attribute, including inherited values.")
 
 
 class RevisionChanges(_Answer):
-    """One saved revision. No changes: only the contract changed (a rule, a default)."""
+    """A saved revision. Without changes, only the contract has changed (a rule, a default)."""
 
     revision: int
     changed_by: str
     changed_at: datetime | None
     changes: list[Change]
     sequence: tuple[list[str], list[str]] | None = Field(
-        description="When fields moved: the names of all that are shown, as they stood and as they stand."
+        description="If fields moved: the names of all shown fields in the old and in the new order."
     )
-    labels: dict[str, str] = Field(description="What the fields that are named here were called from then on.")
+    labels: dict[str, str] = Field(description="The display names, from this revision on, of the fields named here.")
 
 
 class History(_Answer):

@@ -1,4 +1,4 @@
-"""From states, contracts and revisions to the API's answers."""
+"""Converts states, contracts and revisions to the API's responses."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from auditlane.store.presentation import ENVIRONMENT, FieldView
 
 
 def structure(state: ScopeState) -> ShownStructure:
-    """The answer that describes a scope's state."""
+    """Describe a scope's state."""
     own, fields, below = state.own, list(state.fields.values()), state.below
     return ShownStructure(
         tenant=None if own.scope == ENVIRONMENT else own.scope.partition(":")[2],
@@ -32,43 +32,43 @@ def structure(state: ScopeState) -> ShownStructure:
         enabled=own.enabled,
         effective_enabled=state.enabled,
         inherited_enabled=state.inherited_enabled,
-        fields=[_field(state, one, below.get(one.name)) for one in fields if not one.hidden],
-        removed=[_field(state, one, below.get(one.name)) for one in fields if one.hidden],
+        fields=[_field(state, view, below.get(view.name)) for view in fields if not view.hidden],
+        removed=[_field(state, view, below.get(view.name)) for view in fields if view.hidden],
         changed_by=own.changed_by,
         changed_at=own.changed_at,
     )
 
 
 def contract(registered: Registered, state: ScopeState) -> Contract:
-    """The answer that describes what events are written with."""
+    """Describe the contract that events are written with."""
     views = state.fields
     return Contract(
         subject=registered.subject,
         version=registered.version,
         schema_id=registered.schema_id,
         exclusive=TenantContract.parse(registered.schema).exclusive,
-        fields=[_contract_field(one, views.get(one["name"])) for one in own_fields(json.loads(registered.schema))],
+        fields=[_contract_field(avro, views.get(avro["name"])) for avro in own_fields(json.loads(registered.schema))],
     )
 
 
 def history(revisions: list[StructureChange], limit: int) -> History:
-    """A page of revisions; the last revision of all is 1."""
-    data = [_revision(one) for one in revisions]
+    """Return a page of revisions; the first revision of all is 1."""
+    data = [_revision(change) for change in revisions]
     more = len(data) == limit and data[-1].revision > 1
     return History(data=data, next=data[-1].revision if more else None)
 
 
 def _revision(change: StructureChange) -> RevisionChanges:
     own, changes, sequence = change.after.own, change.changes, change.sequence
-    named = {one["field"] for one in changes} | {name for names in sequence or () for name in names}
+    named = {entry["field"] for entry in changes} | {name for names in sequence or () for name in names}
     fields = change.before.fields | change.after.fields
     return RevisionChanges(
         revision=own.revision,
         changed_by=own.changed_by,
         changed_at=own.changed_at,
-        changes=[Change(**change) for change in changes],
+        changes=[Change(**entry) for entry in changes],
         sequence=sequence,
-        labels={name: one.display_name for name, one in fields.items() if name in named},
+        labels={name: view.display_name for name, view in fields.items() if name in named},
     )
 
 

@@ -1,4 +1,4 @@
-"""Which permissions a change of a field takes: how it is shown is configured, what an event must be is the contract."""
+"""The permissions that a change of a field requires: `configure` for how it is shown, `contract` for its rules."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from auditlane.query.structure.models import ChangedField
 from auditlane.runtime.errors import Forbidden
 
 _OF_CONTRACT: Final = frozenset({"type", "default", "rules", "exclusive"})
-_SAID_AS_NULL: Final = frozenset({"default"})  # everywhere else null is: not said
+_NULLABLE: Final = frozenset({"default"})  # null leaves every other attribute unchanged
 
 
 def require(permissions: Collection[Permission], body: ChangedField) -> None:
-    """Raise Forbidden that names each permission which is missing, with the attributes of the body that need it."""
+    """Raise Forbidden that names each missing permission, and the attributes of the body that require it."""
     missing: dict[Permission, list[str]] = {}
     for name, permission in _needed(body):
         if permission not in permissions:
             missing.setdefault(permission, []).append(name)
     if missing:
-        needs = " and ".join(f"{one} (needed for {', '.join(names)})" for one, names in missing.items())
+        needs = " and ".join(f"{permission} (needed for {', '.join(names)})" for permission, names in missing.items())
         raise Forbidden(
             f"This credential lacks the permission {needs}. Nothing was changed.",
             field=next(iter(missing.values()))[0],
-            fix="Leave these attributes out, or ask whoever issued the credential for one that may change them.",
+            fix="Leave these attributes out, or use a credential that may change them.",
         )
 
 
 def _needed(body: ChangedField) -> Iterator[tuple[str, Permission]]:
-    """Each attribute that is said, by its name in JSON, and what it takes."""
+    """Yield each given attribute by its name in JSON, and the permission that it requires."""
     for name, field in type(body).model_fields.items():
-        if name in body.model_fields_set and (getattr(body, name) is not None or name in _SAID_AS_NULL):
+        if name in body.model_fields_set and (getattr(body, name) is not None or name in _NULLABLE):
             yield field.alias or name, Permission.contract if name in _OF_CONTRACT else Permission.configure

@@ -1,7 +1,7 @@
-"""What can be done with a data structure, over HTTP and at the command line.
+"""The operations on data structures, for the HTTP API and the command line.
 
-A change of the contract comes before that of its presentation, and may be repeated: whatever was cut short in between
-is finished by the same call again.
+The contract is changed before its presentation, and a call may be repeated: it completes a change that was interrupted
+in between.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ _DISPLAYED_AS: Final = {FieldType.Integer: DisplayType.Number, FieldType.Enum: D
 
 @dataclass(frozen=True, slots=True)
 class FieldChange:
-    """A field as a caller states it; None is: not said. `view` has what is said of how it is shown, and
-    `without_default` that there is to be no default."""
+    """A field as a caller states it; None leaves an attribute unchanged. `view` has the attributes of how it is shown,
+    and `without_default` removes the default."""
 
     name: str
     type: FieldType | None = None
@@ -50,49 +50,52 @@ class FieldChange:
 
     @property
     def of_contract(self) -> bool:
-        """Whether anything is said of what the field must be."""
-        said = (self.type, self.default, self.rules, self.exclusive)
-        return self.without_default or any(one is not None for one in said)
+        """Whether it changes the contract, as opposed to how the field is shown."""
+        stated = (self.type, self.default, self.rules, self.exclusive)
+        return self.without_default or any(attribute is not None for attribute in stated)
 
 
 @dataclass(frozen=True, slots=True)
 class StructureChange:
-    """A change: the state before and after it. Equal revisions: there was nothing to change."""
+    """A change: the states before and after it, with equal revisions if there was nothing to change."""
 
     before: ScopeState
     after: ScopeState
 
     @property
     def changes(self) -> list[dict[str, Any]]:
-        """As in the history."""
+        """The changes as in the history."""
         return views.changes(self.before, self.after)
 
     @property
     def sequence(self) -> tuple[list[str], list[str]] | None:
-        """As in the history."""
+        """The order of fields as in the history."""
         return views.sequence(self.before, self.after)
 
 
 Unfinished = Callable[[BaseException], None]
-"""Told that a change failed though it may have changed the contract already: it is in force, and is to be recorded."""
+"""Called with the error of a change that failed after it may have changed the contract, which must be recorded."""
 
 
 def _ignore(_: BaseException) -> None:
-    """For who records nothing."""
+    """Record nothing."""
 
 
 @dataclass(slots=True)
 class _Contract:
-    """Whether a call has changed the contract; None while that is not known."""
+    """Whether a call has changed the contract; None while unknown."""
 
     changed: bool | None = None
 
 
 class StructureService:
-    """For the environment (`tenant=None`) or a tenant. `etags` are those that the caller saw; None does not care.
-    `unfinished` is told of a call that fails when it may have changed the contract already.
+    """Changes the structure of the environment (`tenant=None`) or of a tenant.
 
-    Raises PreconditionFailed when the structure is not what the caller saw, and what the store and the registry raise.
+    `etags` are those that the caller saw, or None to overwrite any. `unfinished` is called when a call fails that may
+    already have changed the contract.
+
+    Raises PreconditionFailed if the structure has changed since the caller read it, and what the store and the registry
+    raise.
     """
 
     def __init__(
@@ -105,7 +108,7 @@ class StructureService:
         registered: Callable[[str | None], None] = lambda tenant: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """`registered(tenant)` is called when something may have been registered for the tenant, or for everybody."""
+        """Call `registered(tenant)` when a contract may have been registered for the tenant, or with None for all."""
         self._client = client
         self._database = database
         self.contracts = contracts
@@ -114,7 +117,7 @@ class StructureService:
         self._now = now
 
     def state(self, tenant: str | None) -> ScopeState:
-        """The newest state."""
+        """Return the newest state."""
         scope = _scope(tenant)
         found = presentation.load_many(self._client(), self._database, {ENVIRONMENT, scope})
         return ScopeState(found[ENVIRONMENT], found[scope])
@@ -128,7 +131,7 @@ class StructureService:
         etags: Sequence[str],
         who: str,
     ) -> StructureChange:
-        """State how fields are shown, and the switch; None leaves them as they are."""
+        """Set how fields are shown, and the switch; None leaves them unchanged."""
 
         def new(state: ScopeState) -> Revision:
             own = state.own.fields if fields is None else views.replaced(state, fields)
@@ -147,7 +150,7 @@ class StructureService:
         who: str,
         unfinished: Unfinished = _ignore,
     ) -> StructureChange:
-        """Add a field, or a removed one again. Raises FieldConflict when it is there in another form."""
+        """Add a field, or restore a removed one. Raises FieldConflict if it exists with other attributes."""
         state = self._state_as_seen(tenant, etags)
         avro = FieldDefinition(
             field_change.name,
@@ -156,10 +159,10 @@ class StructureService:
             field_change.rules or {},
         ).avro()
         here = state.fields.get(field_change.name)
-        there = here is not None and not here.hidden
-        if there and _view(state, field_change) != here:
+        shown = here is not None and not here.hidden
+        if shown and _view(state, field_change) != here:
             raise FieldConflict(
-                f"There is a field {field_change.name} already.",
+                f"The field {field_change.name} already exists.",
                 field="name",
                 fix="Change it with PUT …/fields/{name}, or choose another name.",
             )
@@ -169,7 +172,7 @@ class StructureService:
             return state.own.model_copy(update={"fields": fields, "changed_by": who})
 
         with self._registering(tenant, unfinished) as contract:
-            contract.changed = self.contracts().add(tenant, avro, replace=not there, exclusive=field_change.exclusive)
+            contract.changed = self.contracts().add(tenant, avro, replace=not shown, exclusive=field_change.exclusive)
             return self._save(tenant, new, etags, even_so=contract.changed)
 
     def change(
@@ -181,11 +184,11 @@ class StructureService:
         who: str,
         unfinished: Unfinished = _ignore,
     ) -> StructureChange:
-        """Change what a field must be and how it is shown; what is not said stays. Raises NotFound."""
+        """Change a field's contract and how it is shown; omitted attributes stay unchanged. Raises NotFound."""
         state = self._state_as_seen(tenant, etags)
         here = state.fields.get(field_change.name)
         if here is None or here.hidden or not here.custom:
-            raise NotFound(f"There is no field {field_change.name} that was added.", fix="POST …/fields adds one.")
+            raise NotFound(f"There is no custom field {field_change.name}.", fix="Add it with POST …/fields.")
 
         def new(state: ScopeState) -> Revision:
             fields = views.with_view(state, _view(state, field_change))
@@ -217,7 +220,7 @@ class StructureService:
         who: str,
         unfinished: Unfinished = _ignore,
     ) -> StructureChange:
-        """Hide a field and demand nothing of it any more; its data stays. Raises NotFound."""
+        """Hide a field and remove its rules; its data is kept. Raises NotFound."""
         views.without_view(self._state_as_seen(tenant, etags), name)
 
         def new(state: ScopeState) -> Revision:
@@ -228,18 +231,18 @@ class StructureService:
             return self._save(tenant, new, etags, even_so=contract.changed)
 
     def history(self, tenant: str | None, *, limit: int, before: int | None = None) -> list[StructureChange]:
-        """The newest revisions below `before`, newest first, each with the state before and after it."""
+        """Return the newest revisions below `before`, newest first, each with the states before and after it."""
         scope = _scope(tenant)
         rows = presentation.history(self._client(), self._database, scope, limit=limit + 1, before=before)
         older = [*rows[1:], Revision(scope=scope)]
-        pairs = list(zip(rows, older, strict=False))[:limit]  # what precedes the first is nothing
+        pairs = list(zip(rows, older, strict=False))[:limit]  # the first revision has an empty predecessor
         if tenant is None:
             return [StructureChange(ScopeState(previous, previous), ScopeState(row, row)) for row, previous in pairs]
         times = [row.changed_at for row, _ in pairs if row.changed_at]
         below = presentation.as_of(self._client(), self._database, ENVIRONMENT, times)
         return [
-            StructureChange(ScopeState(one, previous), ScopeState(one, row))
-            for (row, previous), one in zip(pairs, below, strict=True)
+            StructureChange(ScopeState(environment, previous), ScopeState(environment, row))
+            for (row, previous), environment in zip(pairs, below, strict=True)
         ]
 
     @contextmanager
@@ -248,18 +251,18 @@ class StructureService:
         try:
             yield contract
         except BaseException as error:
-            refused = isinstance(error, (InvalidInput, Conflict, RegistryRefused))  # then nothing was registered
+            refused = isinstance(error, (InvalidInput, Conflict, RegistryRefused))  # so nothing was registered
             if contract.changed or (contract.changed is None and not refused):
                 unfinished(error)
             raise
-        finally:  # what fails half-way may have registered something too
+        finally:  # a failed call may also have registered a contract
             self._registered(tenant)
 
     def _state_as_seen(self, tenant: str | None, etags: Sequence[str] | None) -> ScopeState:
         state = self.state(tenant)
         if etags is not None and state.etag not in etags and ANY not in etags:
             raise PreconditionFailed(
-                "The structure is not what it was when it was read.", fix="Read it again, then repeat the change."
+                "The structure has changed since it was read.", fix="Read it again, then repeat the change."
             )
         return state
 
@@ -271,7 +274,7 @@ class StructureService:
         *,
         even_so: bool = False,
     ) -> StructureChange:
-        """Save `new(what is there)`, if that differs or `even_so`. Who did not say what they saw try until they win."""
+        """Save `new(state)` if it differs or `even_so`. Without `etags`, retry after concurrent changes."""
         lost: Conflict | None = None
         for _ in range(_ATTEMPTS):
             state = self._state_as_seen(tenant, etags)
@@ -289,7 +292,7 @@ class StructureService:
             if self._book is not None:
                 self._book.forget(tenant)
             return StructureChange(state, ScopeState(saved if tenant is None else state.environment, saved))
-        raise lost or Conflict("The structure is changed by many at once.")
+        raise lost or Conflict("Too many concurrent changes of the structure.")
 
 
 def _scope(tenant: str | None) -> str:
@@ -297,12 +300,12 @@ def _scope(tenant: str | None) -> str:
 
 
 def _view(state: ScopeState, field_change: FieldChange) -> FieldView:
-    """How the field is to be shown: what is said, else what is known of it, else the defaults."""
-    here, said = state.fields.get(field_change.name), dict(field_change.view or {})
-    if field_change.type is not None and "display_type" not in said:
-        said["display_type"] = _DISPLAYED_AS.get(field_change.type) or DisplayType(field_change.type.value)
+    """Return how the field is to be shown: the stated attributes, else the present ones, else the defaults."""
+    here, stated = state.fields.get(field_change.name), dict(field_change.view or {})
+    if field_change.type is not None and "display_type" not in stated:
+        stated["display_type"] = _DISPLAYED_AS.get(field_change.type) or DisplayType(field_change.type.value)
     if here is not None and not here.hidden:
-        return here.model_copy(update=said)
+        return here.model_copy(update=stated)
     label = here.display_name if here else field_change.name.replace("_", " ").strip().capitalize() or field_change.name
     order = here.order if here else views.next_order(state)
-    return FieldView.model_validate({"name": field_change.name, "display_name": label, "order": order} | said)
+    return FieldView.model_validate({"name": field_change.name, "display_name": label, "order": order} | stated)

@@ -1,4 +1,4 @@
-"""The buckets of a histogram: a width that fits, and edges that fall where a clock on the wall would put them."""
+"""The buckets of a histogram: a suitable width, and edges at round times of the time zone."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from zoneinfo import ZoneInfo
 
 Unit = Literal["second", "hour", "day", "month"]
 _SECONDS: Final = {"second": 1, "hour": 3_600, "day": 86_400, "month": 2_629_746}
-_MONDAY: Final = datetime(1900, 1, 1)  # noqa: DTZ001 - wall time
+_MONDAY: Final = datetime(1900, 1, 1)  # noqa: DTZ001 - local time
 
 
 @dataclass(frozen=True, slots=True)
 class Width:
-    """A bucket's width; `name` is an ISO 8601 duration. Up to an hour it is a stretch of time, beyond it wall time."""
+    """A bucket's width; `name` is an ISO 8601 duration. Up to an hour it is elapsed time, beyond that local time."""
 
     name: str
     count: int
@@ -22,7 +22,7 @@ class Width:
 
     @property
     def seconds(self) -> int:
-        """About how long it is."""
+        """The approximate length."""
         return self.count * _SECONDS[self.unit]
 
 
@@ -39,13 +39,13 @@ WIDTHS: Final = (
 
 
 def fitting(since: datetime, until: datetime, max_buckets: int) -> Width:
-    """The narrowest width of which about `max_buckets` buckets hold the time from `since` to `until`."""
+    """Return the narrowest width with which about `max_buckets` buckets cover the time from `since` to `until`."""
     span = (until - since).total_seconds()
-    return next((one for one in WIDTHS if span <= one.seconds * max_buckets), WIDTHS[-1])
+    return next((width for width in WIDTHS if span <= width.seconds * max_buckets), WIDTHS[-1])
 
 
 def edges(since: datetime, until: datetime, width: Width, zone: ZoneInfo) -> list[datetime]:
-    """The beginnings of the buckets from the one that holds `since`, and the end of the last, which holds `until`."""
+    """Return the starts of the buckets that cover `since` to `until`, and the end of the last bucket."""
     if width.unit == "second":
         found, step = [_floored(since, width.count, zone)], timedelta(seconds=width.count)
         while found[-1] < until or len(found) < 2:
@@ -55,7 +55,7 @@ def edges(since: datetime, until: datetime, width: Width, zone: ZoneInfo) -> lis
     found = []
     while not found or found[-1] < until or len(found) < 2:
         edge = wall.replace(tzinfo=zone).astimezone(UTC)
-        if not found or edge > found[-1]:  # an hour that a change of clocks skips is no bucket
+        if not found or edge > found[-1]:  # an hour that a clock change skips has no bucket
             found.append(edge)
         wall = _next(wall, width)
     return found

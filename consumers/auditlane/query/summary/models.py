@@ -1,4 +1,4 @@
-"""What the summaries answer with."""
+"""The responses of the summaries."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field
 
 
 class Count(BaseModel):
-    """How many events have this value; null counts those that have none."""
+    """The number of events with this value; null stands for events without one."""
 
     value: str | None
     events: int
@@ -20,7 +20,7 @@ class Facet(BaseModel):
 
 
 class Bucket(BaseModel):
-    """Events that occurred from `start` on and before `end`; RFC 3339 in UTC."""
+    """The number of events that occurred at or after `start` and before `end` (RFC 3339, UTC)."""
 
     start: str
     end: str
@@ -28,11 +28,11 @@ class Bucket(BaseModel):
 
 
 class Histogram(BaseModel):
-    """Every bucket of the time asked about, also those without events."""
+    """Every bucket of the requested time, including empty ones."""
 
-    interval: str = Field(description="ISO 8601 duration of a bucket.", examples=["PT1H"])
-    tz: str = Field(description="Whose midnights and months the buckets begin with.")
-    events: int = Field(description="In all buckets.")
+    interval: str = Field(description="The width of a bucket as an ISO 8601 duration.", examples=["PT1H"])
+    tz: str = Field(description="The time zone in which buckets begin.")
+    events: int = Field(description="Events in all buckets.")
     data: list[Bucket]
 
 

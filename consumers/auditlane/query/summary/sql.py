@@ -1,4 +1,4 @@
-"""The statements of summaries, on the conditions that `query.sql.where` makes of a filter."""
+"""The statements of summaries, with the conditions that `query.sql.where` compiles from a filter."""
 
 from __future__ import annotations
 
@@ -7,19 +7,18 @@ from typing import Final
 
 from auditlane.access.scope import TenantScope
 from auditlane.contract.event import Severity
-from auditlane.query.clickhouse.columns import AS_TEXT, NULLABLE
-from auditlane.query.clickhouse.statements import Parameters, Statement, select
+from auditlane.query.clickhouse.statements import AS_TEXT, NULLABLE, Parameters, Statement, select
 from auditlane.query.filters import Filter
 from auditlane.query.language.tree import Field
 from auditlane.query.sql import where
 
 SEVERE: Final = (Severity.High, Severity.Critical, Severity.Error)
-# What a filter on `actor` finds: the name that is shown, else the id.
+# A value that a filter on `actor` matches: the name, else the id.
 _ACTOR: Final = "if(ifNull(e.actor_name, '') = '', e.actor_id, assumeNotNull(e.actor_name))"
 
 
 def compile_facet(database: str, scope: TenantScope, filter_: Filter, field: Field, limit: int) -> Statement:
-    """Rows: `value`, the empty text for events that have none, and `events`; the most frequent first."""
+    """Compile a field's most frequent values. Rows: `value`, empty for events without one, and `events`."""
     parameters = Parameters(database)
     conditions = where(parameters, scope, filter_)
     tail = f"GROUP BY value ORDER BY events DESC, value LIMIT {parameters.add('UInt32', limit)}"
@@ -27,7 +26,7 @@ def compile_facet(database: str, scope: TenantScope, filter_: Filter, field: Fie
 
 
 def compile_extent(database: str, scope: TenantScope, filter_: Filter) -> Statement:
-    """One row: `events`, and `first` and `last`, when they occurred, in microseconds."""
+    """Compile the time range of matching events. One row: `events`, and `first` and `last` in microseconds."""
     parameters = Parameters(database)
     micros = "toUnixTimestamp64Micro({}(e.occurred_at))"
     columns = f"count() AS events, {micros.format('min')} AS first, {micros.format('max')} AS last"
@@ -35,7 +34,7 @@ def compile_extent(database: str, scope: TenantScope, filter_: Filter) -> Statem
 
 
 def compile_histogram(database: str, scope: TenantScope, filter_: Filter, edges: list[int]) -> Statement:
-    """Rows: `edge`, the beginning of a bucket in microseconds, and `events`; buckets without any are left out."""
+    """Compile a histogram. Rows: `edge`, the start of a bucket in microseconds, and `events`; no row if empty."""
     parameters = Parameters(database)
     conditions = where(parameters, scope, filter_)
     bucket = f"roundDown(toUnixTimestamp64Micro(e.occurred_at), {parameters.add('Array(Int64)', edges)})"
@@ -45,10 +44,10 @@ def compile_histogram(database: str, scope: TenantScope, filter_: Filter, edges:
 
 
 def compile_numbers(database: str, scope: TenantScope, filter_: Filter, today: datetime) -> Statement:
-    """One row: of the events that match, `today` those since then, `week` all, `severe` those of SEVERE."""
+    """Compile counts of matching events. One row: `today` (since that time), `week` (all) and `severe` (SEVERE)."""
     parameters = Parameters(database)
     conditions = where(parameters, scope, filter_)
-    severe = parameters.add("Array(String)", [one.value for one in SEVERE])
+    severe = parameters.add("Array(String)", [severity.value for severity in SEVERE])
     columns = (
         f"countIf(e.occurred_at >= {parameters.time(today)}) AS today, count() AS week, "
         f"countIf(toString(e.severity) IN {severe}) AS severe"

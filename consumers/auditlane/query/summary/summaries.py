@@ -1,4 +1,4 @@
-"""Ask the store for summaries, for one tenant at a time."""
+"""Computes summaries of one tenant's events."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 from auditlane.access.scope import TenantScope
 from auditlane.query.clickhouse.executor import QueryExecutor
 from auditlane.query.clickhouse.statements import Statement
+from auditlane.query.fields import BASE
 from auditlane.query.filters import Filter
-from auditlane.query.language.fields import BASE
 from auditlane.query.language.tree import Field
 from auditlane.query.summary import sql
 from auditlane.query.summary.buckets import edges, fitting
@@ -24,19 +24,19 @@ TOP: Final = 10  # actions and actors of the stats
 
 
 class Summaries:
-    """Summaries over `executor`, which bounds what one may take. Raises what reading raises."""
+    """Computes summaries through `executor`. Raises what `QueryExecutor.rows` raises."""
 
     def __init__(self, executor: QueryExecutor, database: str) -> None:
         self._executor = executor
         self._database = database
 
     def facet(self, scope: TenantScope, filter_: Filter, field: Field, *, limit: int) -> Facet:
-        """The field's most frequent values among the events that match."""
+        """Return the field's most frequent values among the matching events."""
         rows = self._rows(scope, sql.compile_facet(self._database, scope, filter_, field, limit))
         return Facet(field=field.path, data=[_count(row) for row in rows])
 
     def histogram(self, scope: TenantScope, filter_: Filter, *, zone: ZoneInfo, max_buckets: int) -> Histogram:
-        """Count events over time, in about `max_buckets` at most. An end that the filter leaves open is the events'."""
+        """Count events in about `max_buckets` buckets. An open end of the filter's time is that of the events."""
         since, until = filter_.since, filter_.until
         if since is None or until is None:
             row = self._rows(scope, sql.compile_extent(self._database, scope, filter_))[0]
@@ -46,26 +46,26 @@ class Summaries:
             until = until or _EPOCH + timedelta(microseconds=row["last"]) + _TICK
         width = fitting(since, until, max_buckets)
         starts = edges(since, until, width, zone)
-        places = [(one - _EPOCH) // _TICK for one in starts]
+        places = [(start - _EPOCH) // _TICK for start in starts]
         rows = self._rows(scope, sql.compile_histogram(self._database, scope, filter_, places))
         found = {row["edge"]: row["events"] for row in rows}
         data = [
             Bucket(start=_text(start), end=_text(end), events=found.get(place, 0))
             for start, end, place in zip(starts, starts[1:], places, strict=False)
         ]
-        return Histogram(interval=width.name, tz=zone.key, events=sum(one.events for one in data), data=data)
+        return Histogram(interval=width.name, tz=zone.key, events=sum(bucket.events for bucket in data), data=data)
 
     def stats(self, scope: TenantScope, filter_: Filter, *, zone: ZoneInfo, now: datetime) -> Stats:
-        """The numbers as of `now`; the day begins at the zone's midnight."""
+        """Return the dashboard's numbers as of `now`; the day begins at midnight in the zone."""
         week = now - WEEK
         today = now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
         lately = replace(filter_, since=max(week, filter_.since or week))
         numbers = self._rows(scope, sql.compile_numbers(self._database, scope, lately, today))[0]
-        max_buckets = [
+        facets = [
             self._rows(scope, sql.compile_facet(self._database, scope, lately, Field(name, BASE[name]), TOP))
             for name in ("action", "actor")
         ]
-        actions, actors = ([_count(row) for row in rows] for rows in max_buckets)
+        actions, actors = ([_count(row) for row in rows] for rows in facets)
         return Stats(tz=zone.key, **numbers, actions=actions, actors=actors)
 
     def _rows(self, scope: TenantScope, statement: Statement) -> list[dict[str, Any]]:

@@ -21,13 +21,12 @@ from auditlane.contract.kafka_client import client_config
 from auditlane.contract.tenants import key_of
 from auditlane.contract.wire import unframe
 from auditlane.local.demo.fields import FIELDS
-from auditlane.query.clickhouse.lazy_client import LazyClient
 from auditlane.query.structure.contract_repository import contract_repository_of
 from auditlane.query.structure.service import FieldChange, StructureService
 from auditlane.runtime.errors import BufferFull, DeliveryFailed, KafkaUnavailable, Unavailable
 from auditlane.runtime.settings import Settings
 from auditlane.sdk import AuditClient
-from auditlane.store.client import connect, store_errors
+from auditlane.store.client import LazyClient, connect, store_errors
 
 _AUTHOR: Final = "demo"
 _RETRY_S: Final = 1.0

@@ -9,7 +9,7 @@ from typing import Final
 from urllib.parse import urlencode
 
 from auditlane.contract.event import Severity
-from auditlane.query.models import Event
+from auditlane.contract.stored_event import Event
 
 Pair = tuple[str, str]
 Address = Callable[[Iterable[Pair]], str]  # returns the address of the page with these parameters

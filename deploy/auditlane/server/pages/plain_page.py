@@ -14,10 +14,9 @@ from starlette.concurrency import run_in_threadpool
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import TenantScope
 from auditlane.contract.event import Outcome, Severity
-from auditlane.query.cursor import Cursors
 from auditlane.query.export.formats import Format
-from auditlane.query.language.fields import from_structure
-from auditlane.query.parameters import DEFAULT_LIMIT, split
+from auditlane.query.fields import from_structure
+from auditlane.query.filters import DEFAULT_LIMIT, split
 from auditlane.query.reader import Page
 from auditlane.runtime.errors import (
     AuditlaneError,
@@ -79,7 +78,7 @@ async def _not_built(request: Request) -> Response:
 
 def _log(request: Request, services: Services, scope: TenantScope) -> Response:
     """Return the page for a signed-in reader. Errors in the request are shown above the filled-in form."""
-    cursors, fields = Cursors(services.authenticator.signing.mac), from_structure(services.structures.of)(scope.tenant)
+    cursors, fields = services.cursors, from_structure(services.structures.of)(scope.tenant)
     to = partial(address, request, PATH)
     pairs = [pair for pair in page_model.non_empty(request.query_params.multi_items()) if pair[0] != "lang"]
     filters = [pair for pair in pairs if pair[0] != "cursor"]

@@ -1,4 +1,4 @@
-"""Limits the disk space of export jobs: for each tenant, and what stays free for everything else on the disk."""
+"""Limits the disk space of export jobs: per tenant, and by what must stay free on the disk."""
 
 from __future__ import annotations
 
@@ -9,38 +9,38 @@ from auditlane.runtime.settings import Settings, variable
 
 
 class DiskQuota:
-    """The limits of the jobs' folder. The disk may hold the keys and ClickHouse's data as well."""
+    """The limits of the jobs' folder, whose disk may also hold the keys and ClickHouse's data."""
 
     def __init__(self, jobs: JobStore, *, per_tenant: int, free: int) -> None:
-        """`per_tenant` is what a tenant's files may hold, `free` what the disk keeps free; both in bytes."""
+        """Limit a tenant's files to `per_tenant` bytes, and keep `free` bytes of the disk free."""
         self._jobs = jobs
         self._per_tenant = per_tenant
         self._free = free
 
     @classmethod
     def of(cls, settings: Settings, jobs: JobStore) -> DiskQuota:
-        """The quota of the settings."""
+        """Make a quota with the limits of the settings."""
         return cls(jobs, per_tenant=settings.export_bytes_per_tenant, free=settings.export_disk_free_bytes)
 
     def require_space(self, scope: TenantScope) -> None:
         """Check that another file may be written for this tenant.
 
-        Raises TooManyExports when its files hold too much, Unavailable when the disk is too full.
+        Raises TooManyExports if its files are too large, and Unavailable if the disk is too full.
         """
         held = self._jobs.bytes_of(scope.tenant)
         if held >= self._per_tenant:
             raise TooManyExports(
-                f"The exports of this tenant hold {held} bytes, and {self._per_tenant} can be kept.",
-                fix=f"Remove one that is not needed; {variable('export_bytes_per_tenant')} is the limit.",
+                f"The exports of this tenant have {held} bytes; the limit is {self._per_tenant}.",
+                fix=f"Remove one that is no longer needed; {variable('export_bytes_per_tenant')} is the limit.",
             )
         try:
             free = self._jobs.free()
         except OSError as error:
             raise ConfigError(
-                f"Export jobs cannot be written: {error}.", fix="Set AUDITLANE_EXPORT_DIR to a folder that can be."
+                f"Export jobs cannot be written: {error}.", fix="Set AUDITLANE_EXPORT_DIR to a writable folder."
             ) from error
         if free < self._free:
             raise Unavailable(
                 "The disk of the exports is too full.",
-                fix=f"Try again later, or take the file at once; {variable('export_disk_free_bytes')} stay free.",
+                fix=f"Try again later, or download without a job; {variable('export_disk_free_bytes')} must stay free.",
             )

@@ -1,8 +1,8 @@
-"""Jobs in a folder that every replica shares: `<tenant>/<job>/`, with a lease that a take-over cannot race.
+"""Jobs in a folder that all replicas share: `<tenant>/<job>/`, with a lease that two processes cannot take at once.
 
-A job's runs are numbered by epoch. To take a job is to create `run.<epoch>.json`, which the file system lets only one
-process do (a hard link to a new name). An owner writes to the files of its own epoch only, so one that was thought
-dead and comes back changes nothing that its successor reads.
+A job's attempts are numbered by epoch. A process takes a job by creating `run.<epoch>.json` as a hard link, which
+succeeds for one process only. An owner writes only to the files of its own epoch, so that an owner presumed dead that
+resumes changes nothing that its successor reads.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from auditlane.runtime.files import write_text
 
 _ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ATTEMPT: Final = re.compile(r"run\.([0-9]{1,9})\.json")
-_UNFINISHED: Final = timedelta(hours=1)  # a folder without a record: its maker died, or is at it
+_UNFINISHED: Final = timedelta(hours=1)  # a folder without a record is being created, or its creator died
 
 
 class JobFolder:
-    """One job's files. Reading a job that is being removed raises NotFound."""
+    """The files of one job. Reading a job that is being removed raises NotFound."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -45,11 +45,11 @@ class JobFolder:
         return self.path.parent.name
 
     def output(self, epoch: int) -> Path:
-        """The file that this epoch's owner writes to."""
+        """Return the file that this epoch's owner writes to."""
         return self.path / f"output.{epoch}"
 
     def status(self) -> JobStatus:
-        """The job as it is now."""
+        """Return the job's present state."""
         try:
             record = JobRecord.model_validate_json((self.path / "job.json").read_bytes())
             epoch = self._epoch()
@@ -64,7 +64,7 @@ class JobFolder:
         write_text(self.path / "job.json", record.model_dump_json())
 
     def begin(self, attempt: JobAttempt) -> bool:
-        """Take the job for a new epoch; False when somebody else did."""
+        """Take the job for a new epoch. Returns False if another process did."""
         new = self.path / f".{uuid.uuid4().hex}"
         try:
             write_text(new, attempt.model_dump_json())
@@ -76,26 +76,26 @@ class JobFolder:
         return True
 
     def holds(self, epoch: int) -> bool:
-        """Whether this epoch is still the newest and the job still wanted."""
+        """Return whether this epoch is still the newest and the job is not cancelled."""
         return not (self._attempt(epoch + 1).exists() or self._marker.exists()) and self._attempt(epoch).exists()
 
     def save(self, attempt: JobAttempt) -> None:
-        """Replace what this epoch has written down."""
+        """Replace the record of this epoch's attempt."""
         write_text(self._attempt(attempt.epoch), attempt.model_dump_json())
 
     def cancel(self) -> None:
-        """Mark it as not wanted; whoever works on it notices at the next sign of life."""
+        """Mark the job as cancelled; its worker notices at the next heartbeat."""
         self._marker.touch()
         self.drop_outputs()
 
     def drop_outputs(self, keep: int = 0) -> None:
-        """Remove every output but one."""
+        """Remove every output except that of the epoch `keep`."""
         for path in self.path.glob("output.*"):
             if path != self.output(keep):
                 path.unlink(missing_ok=True)
 
     def remove(self) -> None:
-        """Remove everything; the record first, so that nothing half removed is a job."""
+        """Remove the job, first its record, so that a partly removed folder is not a job."""
         (self.path / "job.json").unlink(missing_ok=True)
         shutil.rmtree(self.path, ignore_errors=True)
 
@@ -113,33 +113,35 @@ class JobFolder:
         return self.path / f"run.{epoch}.json"
 
     def _epoch(self) -> int:
-        return max((int(found[1]) for one in self.path.iterdir() if (found := _ATTEMPT.fullmatch(one.name))), default=0)
+        return max(
+            (int(found[1]) for path in self.path.iterdir() if (found := _ATTEMPT.fullmatch(path.name))), default=0
+        )
 
 
 class JobStore:
-    """Every job of an installation."""
+    """All jobs of an installation."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
 
     def create(self, record: JobRecord) -> JobFolder:
-        """A new job, queued. Raises OSError where nothing can be written."""
+        """Create a queued job. Raises OSError if the folder is not writable."""
         folder = JobFolder(self._of(record.tenant) / record.id)
         folder.make(record)
         return folder
 
     def find(self, scope: TenantScope, id_: str) -> tuple[JobFolder, JobStatus]:
-        """A job of this tenant, or NotFound: also when it is another tenant's."""
+        """Return a job of this tenant. Raises NotFound, also for another tenant's job."""
         if not _ID.fullmatch(id_):
             raise _not_found(id_)
         folder = JobFolder(self._of(scope.tenant) / id_)
         status = folder.status()
-        if status.record.tenant != scope.tenant:  # a file system may take `Acme` for `acme`
+        if status.record.tenant != scope.tenant:  # some file systems equate `Acme` and `acme`
             raise _not_found(id_)
         return folder, status
 
     def of_tenant(self, scope: TenantScope) -> list[JobStatus]:
-        """The tenant's jobs, newest first."""
+        """Return the tenant's jobs, newest first."""
         found = []
         for folder in _folders(self._of(scope.tenant)):
             with contextlib.suppress(NotFound):
@@ -149,7 +151,7 @@ class JobStore:
         return sorted(found, key=lambda status: status.record.id, reverse=True)
 
     def bytes_of(self, tenant: str) -> int:
-        """How many bytes the tenant's files have at present."""
+        """Return the size of the tenant's files in bytes."""
         total = 0
         for folder in _folders(self._of(tenant)):
             for path in folder.path.glob("output.*"):
@@ -158,22 +160,22 @@ class JobStore:
         return total
 
     def free(self) -> int:
-        """Bytes that are free on the disk. Raises OSError."""
+        """Return the free bytes on the disk. Raises OSError."""
         self._root.mkdir(parents=True, exist_ok=True)
         return shutil.disk_usage(self._root).free
 
     def _of(self, tenant: str) -> Path:
-        """A tenant's folder. Its id is a file name: whatever issued the credential, nothing else gets here."""
+        """Return a tenant's folder. The check ensures that its id is a safe file name."""
         return self._root / check_tenant(tenant, ours=True)
 
     def all(self) -> Iterator[JobFolder]:
-        """Every tenant's, the oldest of each tenant first."""
+        """Yield the jobs of every tenant, the oldest of each tenant first."""
         with contextlib.suppress(FileNotFoundError):
             for tenant in sorted(self._root.iterdir()):
                 yield from _folders(tenant)
 
     def sweep(self, now: datetime, keep: timedelta) -> None:
-        """Remove what has expired, and what was never finished being made."""
+        """Remove expired jobs, and folders whose creation was never completed."""
         for folder in self.all():
             try:
                 expired = folder.status().expired(now, keep)
@@ -187,10 +189,10 @@ class JobStore:
 
 def _folders(tenant: Path) -> Iterator[JobFolder]:
     try:
-        yield from (JobFolder(one) for one in sorted(tenant.iterdir()) if _ID.fullmatch(one.name))
+        yield from (JobFolder(path) for path in sorted(tenant.iterdir()) if _ID.fullmatch(path.name))
     except (FileNotFoundError, NotADirectoryError):
         return
 
 
 def _not_found(id_: str) -> NotFound:
-    return NotFound(f"There is no export {id_[:60]!r}.", fix="It may have expired: ask for it again.")
+    return NotFound(f"There is no export {id_[:60]!r}.", fix="If it has expired, create it again.")

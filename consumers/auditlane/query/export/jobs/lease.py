@@ -1,4 +1,4 @@
-"""The right to work on a job: kept by signs of life, lost when somebody else has taken it or nobody wants it."""
+"""Leases on jobs: kept by heartbeats, lost when another process takes the job or it is cancelled."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from auditlane.query.export.jobs.record import JobAttempt, JobStatus
 
 
 class LeaseLost(Exception):
-    """The job is another's now, or was cancelled."""
+    """The job was taken by another process, or cancelled."""
 
 
 class Lease:
-    """One epoch of one job. Thread-safe: a worker saves progress while another thread shows that it lives."""
+    """One epoch of one job. Thread-safe: a worker saves progress while another thread sends heartbeats."""
 
     def __init__(self, folder: JobFolder, attempt: JobAttempt) -> None:
         self.folder = folder
@@ -25,7 +25,7 @@ class Lease:
 
     @classmethod
     def take(cls, folder: JobFolder, status: JobStatus, owner: str) -> Lease | None:
-        """The epoch after the present one, or None when somebody else was first."""
+        """Take the next epoch of the job. Returns None if another process was first."""
         now = datetime.now(UTC)
         attempt = (
             status.attempt.next(owner, now) if status.attempt else JobAttempt(epoch=1, owner=owner, changed_at=now)
@@ -33,17 +33,17 @@ class Lease:
         return cls(folder, attempt) if folder.begin(attempt) else None
 
     def save(self, **changes: Any) -> None:
-        """Write down what has changed. Raises Lost, and OSError where nothing can be written."""
+        """Save the changes, which is also a heartbeat. Raises LeaseLost, and OSError if the folder is not writable."""
         with self._lock:
             if not self.folder.holds(self.attempt.epoch):
                 raise LeaseLost
-            news = {"beat": self.attempt.beat + 1, "changed_at": datetime.now(UTC)}
-            self.attempt = self.attempt.model_copy(update=news | changes)
+            heartbeat = {"beat": self.attempt.beat + 1, "changed_at": datetime.now(UTC)}
+            self.attempt = self.attempt.model_copy(update=heartbeat | changes)
             self.folder.save(self.attempt)
 
 
 class LeaseMonitor:
-    """Tells which leases have lapsed: those that showed no sign of life for so long, by this process' own clock.
+    """Detects lapsed leases: those without a heartbeat for `lease_s` by this process's clock.
 
     Clocks of different machines are never compared.
     """
@@ -54,7 +54,7 @@ class LeaseMonitor:
         self._seen: dict[str, tuple[tuple[int, int], float]] = {}
 
     def lapsed(self, id_: str, attempt: JobAttempt) -> bool:
-        """Whether nobody works on it any more; ask at every turn."""
+        """Return whether the attempt has no live owner. Call it at every scan."""
         if not attempt.owner:
             return True
         sign, now = (attempt.epoch, attempt.beat), self._clock()
@@ -65,5 +65,5 @@ class LeaseMonitor:
         return now - last[1] >= self._lease_s
 
     def forget(self, id_: str) -> None:
-        """It is over."""
+        """Discard the state of a job that has ended."""
         self._seen.pop(id_, None)

@@ -1,4 +1,4 @@
-"""A finished job's file, whole or in ranges as RFC 9110 has them: what is not understood is ignored."""
+"""Sends a finished job's file, whole or in ranges according to RFC 9110: an invalid `Range` is ignored."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from starlette.types import Message, Receive, Scope, Send
 from auditlane.runtime.errors import AuditlaneError, RangeNotSatisfiable
 from auditlane.runtime.log import get
 
-CHECK_BYTES: Final = 1 << 20  # of a file between two checks
-_ONE: Final = re.compile(r"([0-9]{1,18})-([0-9]{0,18})|-([0-9]{1,18})")
+CHECK_BYTES: Final = 1 << 20  # between two checks
+_RANGE: Final = re.compile(r"([0-9]{1,18})-([0-9]{0,18})|-([0-9]{1,18})")
 
 
 class RangedFile(FileResponse):
-    """The file that is at `path` now; to HEAD, its headers alone. `request_headers` has its names in lower case.
+    """The present file at `path`, or only its headers for HEAD. `request_headers` has names in lower case.
 
-    `check` is asked every MiB: what it raises ends the body before its end, which every client notices.
-    Raises FileNotFoundError, and RangeNotSatisfiable when nothing of what is asked for is there.
+    `check` is called for every MiB; if it raises, the body is cut off, which every client notices.
+    Raises FileNotFoundError, and RangeNotSatisfiable if the requested ranges are outside of the file.
     """
 
     def __init__(
@@ -56,16 +56,15 @@ class RangedFile(FileResponse):
         try:
             await super().__call__({**scope, "headers": headers}, receive, checked)
         except AuditlaneError as error:
-            # Returning now leaves the body without its end; the server then closes the connection.
+            # Returning here leaves the body without its end, and the server closes the connection.
             get("query").error("export.broken", code=error.code, problem=str(error), sent=sent)
 
 
 def satisfiable(header: str, size: int) -> str | None:
-    """What of a `Range` there is in so many bytes, as such a header; None for one that is ignored: of another unit, or
-    none that RFC 9110 knows. Raises RangeNotSatisfiable when it is one, and nothing of it is there."""
+    """Return the part of a `Range` header that lies within `size` bytes, or None for a header to be ignored: one of
+    another unit, or one that is invalid. Raises RangeNotSatisfiable if no part of it does."""
     unit, _, listed = header.partition("=")
-    parts = [one.strip(" \t") for one in listed.split(",") if one.strip(" \t")]
-    specs = [_ONE.fullmatch(one) for one in parts]
+    specs = [_RANGE.fullmatch(spec.strip(" \t")) for spec in listed.split(",") if spec.strip(" \t")]
     if unit.strip().lower() != "bytes" or not specs:
         return None
     found = []
@@ -78,9 +77,9 @@ def satisfiable(header: str, size: int) -> str | None:
             found.append(f"{first}-{last}")
     if not found:
         raise RangeNotSatisfiable(
-            f"The file has {size} bytes, and none of those that are asked for.",
+            f"The requested range is outside of the file, which has {size} bytes.",
             field="Range",
-            fix="Ask for bytes that are there, or leave the header out.",
+            fix="Request bytes within the file, or leave the header out.",
             size=size,
         )
     return f"bytes={','.join(found)}"

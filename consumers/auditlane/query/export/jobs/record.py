@@ -1,4 +1,4 @@
-"""What is written down of a job: what was asked for, once, and each epoch's run, by whoever has its lease."""
+"""The stored records of a job: the request, written once, and each epoch's attempt, written by the lease's owner."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import TenantScope
-from auditlane.query.cursor import Position
 from auditlane.query.export.columns import Column
 from auditlane.query.export.exporter import Counted
 from auditlane.query.export.formats import Form, Format
+from auditlane.query.sort import Position
 from auditlane.runtime.errors import AuditlaneError
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 
 
 class JobRecord(BaseModel):
-    """What was asked for. The file holds the `rows` events that were ingested up to `bound_ms`."""
+    """The request. The file holds the `rows` events that were ingested up to `bound_ms`."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -27,7 +27,7 @@ class JobRecord(BaseModel):
     tenant: str
     actor: str
     actor_type: str
-    client_id: str = ""  # whose key vouches for it, "" an operator's
+    client_id: str = ""  # the client whose key vouches for it; "" for an operator
     pairs: tuple[tuple[str, str], ...]
     format: Format
     columns: tuple[Column, ...]
@@ -38,22 +38,22 @@ class JobRecord(BaseModel):
 
     @property
     def form(self) -> Form:
-        """What the file looks like, whatever the tenant's structure has become."""
+        """The form of the file, independent of later changes of the tenant's structure."""
         return Form(self.format, self.columns, self.raw_formulas)
 
     @property
     def scope(self) -> TenantScope:
-        """On whose behalf the file is made."""
+        """The tenant and the requester on whose behalf the file is made."""
         return TenantScope.authorized_before(self.tenant, self.actor, Permission.export, self.client_id)
 
     @property
     def counted(self) -> Counted:
-        """What the file is to hold."""
+        """The events that the file holds."""
         return Counted(self.rows, self.bound_ms)
 
 
 class Failure(BaseModel):
-    """Why a job failed, as an error of ours says it."""
+    """Why a job failed: the texts of an auditlane error."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -67,9 +67,9 @@ class Failure(BaseModel):
 
 
 class JobAttempt(BaseModel):
-    """What one epoch's owner has done: the first `size` bytes of the output of epoch `file` hold `rows` events.
+    """The progress of one epoch's owner: the first `size` bytes of the output of epoch `file` hold `rows` events.
 
-    `beat` counts its signs of life; an empty `owner` has given the job back.
+    `beat` counts its heartbeats; an empty `owner` has released the job.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -87,16 +87,16 @@ class JobAttempt(BaseModel):
 
     @property
     def after(self) -> Position | None:
-        """Where the next run goes on."""
+        """The position from which the next attempt resumes."""
         return Position(*self.position) if self.position else None
 
     def next(self, owner: str, now: datetime) -> JobAttempt:
-        """The first state of the epoch after this."""
+        """Return the first state of the next epoch."""
         return self.model_copy(update={"epoch": self.epoch + 1, "owner": owner, "beat": 0, "changed_at": now})
 
 
 class JobStatus(BaseModel):
-    """A job as it is now. `ended_at` is None until it is done, failed or cancelled."""
+    """A job's present state. `ended_at` is None until it is done, failed or cancelled."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -122,5 +122,5 @@ class JobStatus(BaseModel):
         return None
 
     def expired(self, now: datetime, keep: timedelta) -> bool:
-        """Whether nothing of it is to be kept any longer."""
+        """Return whether the job ended longer than `keep` ago."""
         return self.ended_at is not None and self.ended_at + keep <= now

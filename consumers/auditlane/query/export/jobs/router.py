@@ -1,15 +1,13 @@
-"""The routes of export jobs: ask for one, follow it, download its file by ranges, cancel it."""
+"""The routes of export jobs: create one, follow its progress, download its file by ranges, cancel it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from typing import Final
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from auditlane.access.audit import Action, auditor_of
@@ -17,33 +15,27 @@ from auditlane.access.permissions import Permission
 from auditlane.access.scope import TenantScope
 from auditlane.query.export.columns import withdrawn_of
 from auditlane.query.export.download import file_name, headers_of
-from auditlane.query.export.exporter import Exporter
 from auditlane.query.export.formats import Format
-from auditlane.query.export.jobs.disk_quota import DiskQuota
-from auditlane.query.export.jobs.folder import JobStore
 from auditlane.query.export.jobs.ranges import RangedFile
 from auditlane.query.export.jobs.record import Failure, JobRecord, JobStatus, State
-from auditlane.query.export.links import DownloadLinks
-from auditlane.query.export.request import ExportRequest, StructureOf, export_spec
-from auditlane.query.router import Authorize
-from auditlane.runtime.errors import (
-    ConfigError,
-    Conflict,
-    InvalidInput,
-    NotFound,
-    TooManyExports,
-)
+from auditlane.query.export.request import ExportRequest, export_spec
+from auditlane.query.export.service import Exports, ExportService
+from auditlane.query.router import Authenticator, Scope, granted
+from auditlane.runtime.errors import ConfigError, Conflict, InvalidInput, NotFound, TooManyExports
 from auditlane.runtime.ids import uuid7
 
 _PATH: Final = "/v1/exports"
 FILE: Final = {
-    "description": "The file, or the part of it that `Range` names (206).",
+    "description": "The file, or the part of it that `Range` selects (206).",
     "headers": {
-        "Auditlane-Rows": {"description": "How many events the file holds.", "schema": {"type": "integer"}},
-        "ETag": {"description": "For `If-Range`: the file never changes under it.", "schema": {"type": "string"}},
+        "Auditlane-Rows": {"description": "The number of events in the file.", "schema": {"type": "integer"}},
+        "ETag": {
+            "description": "For `If-Range`; the file never changes.",
+            "schema": {"type": "string"},
+        },
         "Accept-Ranges": {"description": "bytes", "schema": {"type": "string"}},
     },
-    "content": {one.media_type.partition(";")[0]: {"schema": {"type": "string"}} for one in Format},
+    "content": {format_.media_type.partition(";")[0]: {"schema": {"type": "string"}} for format_ in Format},
 }
 
 
@@ -55,7 +47,7 @@ class Job(BaseModel):
     format: Format
     columns: list[str]
     rows: int = Field(description="Events in the file so far.")
-    total: int = Field(description="Events that matched when it was asked for.")
+    total: int = Field(description="Events that matched when the job was created.")
     bytes: int = Field(description="Size of the file so far.")
     created_at: datetime
     created_by: str
@@ -63,8 +55,8 @@ class Job(BaseModel):
     expires_at: datetime | None = Field(description="When the file is removed; null until the job has ended.")
     error: Failure | None = Field(description="Why it failed.")
     url: str | None = Field(
-        description="A link to the file that needs no header, for a quarter of an hour; when done. Null where the "
-        "service does not know its own address (AUDITLANE_SERVE_URL)."
+        description="A link to the file that needs no header and is valid for 15 minutes; null until the job is done, "
+        "or if the service does not know its own address (AUDITLANE_SERVE_URL)."
     )
 
 
@@ -74,93 +66,78 @@ class JobList(BaseModel):
     data: list[Job]
 
 
-@dataclass(frozen=True, slots=True)
-class JobDependencies:
-    """What the routes of export jobs work with.
+def create(request: Request, response: Response, body: ExportRequest, scope: Scope, exports: Exports) -> Job:
+    """Create a job that exports, in the background, the events that match now. `Location` is the job's address."""
+    job = create_job(exports, request, scope, body)
+    response.headers["Location"] = f"{_PATH}/{job.id}"
+    return job
 
-    A tenant has at most `max_jobs`, and each is kept for `keep` after it ended. `wake` is called when there is a new
-    job. `require_standing` raises when a scope may not have its export any more.
+
+def list_jobs(request: Request, scope: Scope, exports: Exports) -> JobList:
+    """List the tenant's jobs that have not expired, newest first."""
+    auditor_of(request).recorded = True  # reading a job's progress exports nothing
+    return JobList(data=[job_of(exports, request, scope, status) for status in _present(exports, scope)])
+
+
+def get_job(request: Request, export_id: str, scope: Scope, exports: Exports) -> Job:
+    """Return the progress of a job, and a link to its file once it is done."""
+    auditor_of(request).recorded = True
+    _, status = exports.jobs.find(scope, export_id)
+    return job_of(exports, request, scope, status)
+
+
+def get_file(request: Request, export_id: str, scope: Scope, exports: Exports) -> Response:
+    """Download the whole file or a part of it: `Range` and `If-Range` resume an interrupted download.
+
+    HEAD returns only the headers.
     """
-
-    jobs: JobStore
-    exporter: Exporter
-    links: DownloadLinks
-    structure_of: StructureOf
-    quota: DiskQuota
-    max_jobs: int
-    keep: timedelta
-    wake: Callable[[], None]
-    require_standing: Callable[[TenantScope], None]
+    return job_file(exports, request, scope, export_id)
 
 
-def build(dependencies: JobDependencies, authorize: Authorize) -> APIRouter:
-    """The routes under `/v1/exports`."""
-    router = APIRouter(prefix=_PATH, tags=["export"])
-    exports = Depends(authorize(Permission.export))
+def cancel(request: Request, export_id: str, scope: Scope, exports: Exports) -> None:
+    """Cancel a job that has not ended; remove one that has, with its file."""
+    folder, status = exports.jobs.find(scope, export_id)
+    if status.ended_at is None:
+        folder.cancel()
+    else:
+        folder.remove()
+    auditor_of(request).record("export.removed", resource="export", resource_id=export_id, state=status.state)
 
-    @router.post("", summary="Ask for a large export", status_code=202)
-    def create(request: Request, response: Response, body: ExportRequest, scope: TenantScope = exports) -> Job:
-        """Takes down what matches now, and makes the file in the background. `Location` tells how far it is."""
-        job = create_job(dependencies, request, scope, body)
-        response.headers["Location"] = f"{_PATH}/{job.id}"
-        return job
 
-    @router.get("", summary="List export jobs")
-    def list_jobs(request: Request, scope: TenantScope = exports) -> JobList:
-        """The tenant's jobs that have not expired, newest first."""
-        auditor_of(request).recorded = True  # to look how far a job is takes nothing away
-        return JobList(data=[job_of(dependencies, request, scope, one) for one in _present(dependencies, scope)])
-
-    @router.get("/{export_id}", summary="Get an export job")
-    def get_job(request: Request, export_id: str, scope: TenantScope = exports) -> Job:
-        """How far it is; when it is done, with a link to the file."""
-        auditor_of(request).recorded = True
-        _, status = dependencies.jobs.find(scope, export_id)
-        return job_of(dependencies, request, scope, status)
-
-    @router.head("/{export_id}/file", include_in_schema=False)
-    @router.get(
+def build(authenticator: Authenticator) -> APIRouter:
+    """Build the routes under `/v1/exports`."""
+    exports = granted(authenticator.authorize(Permission.export))
+    router = APIRouter(prefix=_PATH, tags=["export"], dependencies=[exports])
+    router.post("", summary="Request a large export", status_code=202)(create)
+    router.get("", summary="List export jobs")(list_jobs)
+    router.get("/{export_id}", summary="Get an export job")(get_job)
+    router.get(
         "/{export_id}/file",
         summary="Download an export job's file",
         response_class=Response,
         responses={200: FILE, 206: FILE},
-    )
-    def get_file(request: Request, export_id: str, scope: TenantScope = exports) -> Response:
-        """The whole file, or a part: a download that broke off goes on with `Range` and `If-Range`.
-
-        HEAD gives the headers alone.
-        """
-        return job_file(dependencies, request, scope, export_id)
-
-    @router.delete("/{export_id}", summary="Cancel or remove an export job", status_code=204)
-    def cancel(request: Request, export_id: str, scope: TenantScope = exports) -> None:
-        """One that goes on is cancelled; one that has ended is removed with its file."""
-        folder, status = dependencies.jobs.find(scope, export_id)
-        if status.ended_at is None:
-            folder.cancel()
-        else:
-            folder.remove()
-        auditor_of(request).record("export.removed", resource="export", resource_id=export_id, state=status.state)
-
+    )(get_file)
+    router.head("/{export_id}/file", include_in_schema=False)(get_file)
+    router.delete("/{export_id}", summary="Cancel or remove an export job", status_code=204)(cancel)
     return router
 
 
-def create_job(dependencies: JobDependencies, request: Request, scope: TenantScope, body: ExportRequest) -> Job:
+def create_job(exports: ExportService, request: Request, scope: TenantScope, body: ExportRequest) -> Job:
     """Count what matches now and queue a job for it.
 
-    Raises InvalidFilter, TooManyExports when the tenant has as many jobs or bytes as it may have, ConfigError where
-    nothing can be written.
+    Raises InvalidFilter, TooManyExports when the tenant has reached its limit of jobs or bytes, and ConfigError if the
+    folder is not writable.
     """
     pairs = body.pairs()
-    spec = export_spec(pairs, scope, dependencies.structure_of)
-    present = _present(dependencies, scope)
-    if len(present) >= dependencies.max_jobs:
+    spec = export_spec(pairs, scope, exports.structure_of)
+    present = _present(exports, scope)
+    if len(present) >= exports.max_jobs:
         raise TooManyExports(
-            f"There are {len(present)} exports, and no more than {dependencies.max_jobs} can be kept.",
-            fix=f"Remove one that is not needed: DELETE {_PATH}/{present[-1].record.id}.",
+            f"There are {len(present)} exports already; the limit is {exports.max_jobs}.",
+            fix=f"Remove one that is no longer needed: DELETE {_PATH}/{present[-1].record.id}.",
         )
-    dependencies.quota.require_space(scope)
-    counted = dependencies.exporter.count(scope, spec.filter, spec.form.format)
+    exports.quota.require_space(scope)
+    counted = exports.exporter.count(scope, spec.filter, spec.form.format)
     auditor = auditor_of(request)
     record = JobRecord(
         id=uuid7(),
@@ -177,25 +154,25 @@ def create_job(dependencies: JobDependencies, request: Request, scope: TenantSco
         created_at=datetime.now(UTC),
     )
     try:
-        folder = dependencies.jobs.create(record)
+        folder = exports.jobs.create(record)
     except OSError as error:
         raise ConfigError(
-            f"Export jobs cannot be written: {error}.", fix="Set AUDITLANE_EXPORT_DIR to a folder that can be."
+            f"Export jobs cannot be written: {error}.", fix="Set AUDITLANE_EXPORT_DIR to a writable folder."
         ) from error
-    dependencies.wake()
+    exports.wake()
     auditor.record(
         "export.requested", resource="export", resource_id=record.id, rows=counted.rows, format=record.format
     )
-    return job_of(dependencies, request, scope, folder.status())
+    return job_of(exports, request, scope, folder.status())
 
 
-def job_of(dependencies: JobDependencies, request: Request, scope: TenantScope, status: JobStatus) -> Job:
-    """A job as the API describes it; with a link to the file when it is done and the service knows its address."""
+def job_of(exports: ExportService, request: Request, scope: TenantScope, status: JobStatus) -> Job:
+    """Describe a job, with a link to its file if it is done and the service knows its own address."""
     record, attempt = status.record, status.attempt
     url = None
     if status.state == "done":
-        links = dependencies.links
-        with suppress(InvalidInput):  # the request came by an address that is not known to be ours
+        links = exports.links
+        with suppress(InvalidInput):  # the request's Host is not known to be this service
             url = links.of_job(scope, auditor_of(request), record.id, base=links.base(request))
     return Job(
         id=record.id,
@@ -208,25 +185,25 @@ def job_of(dependencies: JobDependencies, request: Request, scope: TenantScope, 
         created_at=record.created_at,
         created_by=record.actor,
         ended_at=status.ended_at,
-        expires_at=status.ended_at + dependencies.keep if status.ended_at else None,
+        expires_at=status.ended_at + exports.keep if status.ended_at else None,
         error=attempt.failure if attempt else None,
         url=url,
     )
 
 
-def job_file(dependencies: JobDependencies, request: Request, scope: TenantScope, id_: str) -> Response:
-    """A finished job's file, cut off once whoever downloads it may not have it any more.
+def job_file(exports: ExportService, request: Request, scope: TenantScope, id_: str) -> Response:
+    """Return a finished job's file; the download is cut off when the caller loses access to it.
 
-    Raises NotFound; Conflict while it is not done, and once a column of it may not be downloaded any more.
+    Raises NotFound, and Conflict if the job is not done or the file has a column that may no longer be downloaded.
     """
-    folder, status = dependencies.jobs.find(scope, id_)
+    folder, status = exports.jobs.find(scope, id_)
     record, attempt = status.record, status.attempt
     if status.state != "done" or attempt is None:
-        raise Conflict(f"The export is {status.state}, not done.", fix=f"Ask {_PATH}/{id_} until it is.")
-    if withdrawn := withdrawn_of(record.columns, dependencies.structure_of(scope.tenant)):
+        raise Conflict(f"The export is {status.state}, not done.", fix=f"Poll {_PATH}/{id_} until it is.")
+    if withdrawn := withdrawn_of(record.columns, exports.structure_of(scope.tenant)):
         raise Conflict(
-            f"The file holds {withdrawn[0].name!r}, which may not be downloaded any more.",
-            fix="Ask for a new export, without it.",
+            f"The file has the column {withdrawn[0].name!r}, which may no longer be downloaded.",
+            fix="Request a new export without it.",
         )
     name = file_name(record.tenant, record.format, record.created_at)
     try:
@@ -236,12 +213,12 @@ def job_file(dependencies: JobDependencies, request: Request, scope: TenantScope
             request_headers=request.headers,
             media_type=record.format.media_type,
             headers=headers_of(name, attempt.rows) | {"ETag": f'"{record.id}-{attempt.epoch}"'},
-            check=partial(dependencies.require_standing, scope),
+            check=partial(exports.require_standing, scope),
         )
     except FileNotFoundError as error:
-        raise NotFound("The export's file is gone.", fix="Ask for the export again.") from error
+        raise NotFound("The export's file no longer exists.", fix="Request the export again.") from error
     auditor = auditor_of(request)
-    if request.method == "HEAD":  # takes nothing away
+    if request.method == "HEAD":  # exports nothing
         auditor.recorded = True
         return file
     auditor.record(
@@ -256,7 +233,7 @@ def job_file(dependencies: JobDependencies, request: Request, scope: TenantScope
     return file
 
 
-def _present(dependencies: JobDependencies, scope: TenantScope) -> list[JobStatus]:
-    """The tenant's jobs that have not expired, newest first."""
+def _present(exports: ExportService, scope: TenantScope) -> list[JobStatus]:
+    """Return the tenant's jobs that have not expired, newest first."""
     now = datetime.now(UTC)
-    return [one for one in dependencies.jobs.of_tenant(scope) if not one.expired(now, dependencies.keep)]
+    return [status for status in exports.jobs.of_tenant(scope) if not status.expired(now, exports.keep)]

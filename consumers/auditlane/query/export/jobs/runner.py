@@ -1,4 +1,4 @@
-"""Finds jobs that nobody works on, and works on some of them: one thread that looks, one for each job."""
+"""Finds jobs without an owner and runs some of them: one thread scans, and each job has a thread."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _STOP_S: Final = 10.0
 
 
 class Runner:
-    """`start` and `close` once each; `wake` when there is a new job here. Several processes may share the jobs."""
+    """Runs jobs. Call `start` and `close` once each, and `wake` after creating a job. Processes may share the jobs."""
 
     def __init__(
         self, jobs: JobStore, worker: Worker, *, concurrency: int, lease_s: float, keep: timedelta, per_tenant: int = 1
@@ -30,29 +30,29 @@ class Runner:
         self._worker = worker
         self._concurrency = concurrency
         self._per_tenant = per_tenant
-        self._served: dict[str, int] = {}  # tenant to the turn in which it last had a job taken
+        self._served: dict[str, int] = {}  # by tenant: the number of the latest job taken
         self._turn = 0
         self._lease_s = lease_s
         self._keep = keep
         self._owner = f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
         self._monitor = LeaseMonitor(lease_s, time.monotonic)
         self._working: dict[str, tuple[Lease, threading.Thread, str]] = {}  # with the tenant
-        self._ended: set[str] = set()  # jobs that have ended, which nobody need look at again
+        self._ended: set[str] = set()  # jobs that have ended and need no further scan
         self._wake = threading.Event()
         self._stopping = False
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin to look for jobs."""
+        """Start to scan for jobs."""
         self._thread = threading.Thread(target=self._run, name="export-jobs", daemon=True)
         self._thread.start()
 
     def wake(self) -> None:
-        """Look now."""
+        """Scan now."""
         self._wake.set()
 
     def close(self) -> None:
-        """Give every job back and end; at most some seconds."""
+        """Release every job and end, within some seconds."""
         self._stopping = True
         self._worker.stop()
         self._wake.set()
@@ -68,7 +68,7 @@ class Runner:
             self._wake.clear()
             now = time.monotonic()
             try:
-                self._working = {id_: one for id_, one in self._working.items() if one[1].is_alive()}
+                self._working = {id_: work for id_, work in self._working.items() if work[1].is_alive()}
                 if now - beat_at >= self._lease_s / 4:
                     beat_at = now
                     self._beat()
@@ -90,17 +90,18 @@ class Runner:
                     self._worker.abandon(lease.folder.id)
 
     def _scan(self) -> None:
-        """Take what is free, while there is room for it: first of the tenants that have waited longest."""
+        """Take free jobs up to the limits, first those of the tenants that have waited longest."""
         folders = list(self._jobs.all())
-        for folder in sorted(folders, key=lambda one: self._served.get(one.tenant, 0)):
+        for folder in sorted(folders, key=lambda folder: self._served.get(folder.tenant, 0)):
             if self._stopping or folder.id in self._working or folder.id in self._ended:
                 continue
             try:
                 self._take_if_free(folder)
             except NotFound:
-                continue  # being made, or being removed
-        self._ended &= {one.id for one in folders}
-        self._served = {tenant: turn for tenant, turn in self._served.items() if tenant in {o.tenant for o in folders}}
+                continue  # being created or removed
+        self._ended &= {folder.id for folder in folders}
+        tenants = {folder.tenant for folder in folders}
+        self._served = {tenant: turn for tenant, turn in self._served.items() if tenant in tenants}
 
     def _take_if_free(self, folder: JobFolder) -> None:
         status = folder.status()
@@ -110,7 +111,7 @@ class Runner:
             return
         free = status.attempt is None or self._monitor.lapsed(folder.id, status.attempt)
         tenant = status.record.tenant
-        of_tenant = sum(one == tenant for _, _, one in self._working.values())
+        of_tenant = sum(owner == tenant for _, _, owner in self._working.values())
         if not free or len(self._working) >= self._concurrency or of_tenant >= self._per_tenant:
             return
         lease = Lease.take(folder, status, self._owner)

@@ -1,4 +1,4 @@
-"""One job's work: make its file, write down now and then how far it is, go on there after an interruption."""
+"""Makes the file of a job, saves checkpoints, and resumes from the last one after an interruption."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from auditlane.runtime.log import get
 
 _CHECKPOINT_BYTES: Final = 16 << 20
 _CHECKPOINT_S: Final = 2.0
-_ATTEMPTS: Final = 6  # in a row without getting further
+_ATTEMPTS: Final = 6  # in a row without progress
 _MAX_BACKOFF_S: Final = 15.0
 _COPY: Final = 1 << 20
 
@@ -29,11 +29,11 @@ FilterOf = Callable[[JobRecord], Filter]
 
 
 class WorkerStopping(Exception):
-    """This process ends; the job is given back."""
+    """This process is stopping; the job is released."""
 
 
 class Worker:
-    """Works on leases, each in a thread of its own. `stop` ends them all between two pieces."""
+    """Works on leases, each in its own thread. `stop` ends them all between two pieces."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class Worker:
         count_rows: CountRows,
         require_space: Callable[[TenantScope], None] = lambda scope: None,
     ) -> None:
-        """`require_space` raises while there is no space for more bytes of a tenant."""
+        """Make files with `exporter`; `require_space` raises while a tenant has no space left."""
         self._exporter = exporter
         self._require_space = require_space
         self._filter_of = filter_of
@@ -51,18 +51,18 @@ class Worker:
         self._cancel_scopes: dict[str, CancelScope] = {}
 
     def stop(self) -> None:
-        """Give every job back."""
+        """Release every job."""
         self._stopping.set()
-        for one in list(self._cancel_scopes.values()):
-            one.cancel()
+        for scope in list(self._cancel_scopes.values()):
+            scope.cancel()
 
     def abandon(self, id_: str) -> None:
-        """Nobody wants this job any more: end what it waits for."""
+        """Cancel the queries of a job whose lease is lost."""
         if (found := self._cancel_scopes.get(id_)) is not None:
             found.cancel()
 
     def work(self, lease: Lease, record: JobRecord) -> None:
-        """Until it is done, has failed, is lost, or `stop`. Raises nothing."""
+        """Work on the lease until the job ends, the lease is lost, or `stop` is called. Raises nothing."""
         cancel_scope = self._cancel_scopes[record.id] = CancelScope()
         try:
             with cancel_scope.active():
@@ -87,13 +87,11 @@ class Worker:
                 lease.folder.drop_outputs()
             log.error("export.failed", code=error.code, problem=str(error))
         except Exception:
-            self._end(
-                lease, state="failed", failure=Failure(code="INTERNAL", message="Something failed in the service.")
-            )
+            self._end(lease, state="failed", failure=Failure(code="INTERNAL", message="An internal error occurred."))
             log.exception("export.unforeseen")
 
     def _end(self, lease: Lease, **changes: object) -> bool:
-        """Whether it could be written down: the job is still this worker's."""
+        """Save the end of the attempt. Returns whether that was possible: the job still belongs to this worker."""
         try:
             lease.save(**changes)
         except (LeaseLost, OSError):
@@ -102,17 +100,17 @@ class Worker:
         return True
 
     def _persist(self, lease: Lease, record: JobRecord) -> None:
-        """Try again what may succeed, from where it broke off, as long as tries lead further."""
+        """Make the file; resume after temporary failures, until several attempts in a row make no progress."""
         failures = 0
         while True:
             before = lease.attempt.rows
             try:
                 return self._attempt(lease, record)
             except AuditlaneError as error:
-                self._check()  # whatever was cut off because of a stop
+                self._check()  # the failure may be due to a stop
                 if not isinstance(error, Unavailable):
                     raise
-                if not lease.folder.holds(lease.attempt.epoch):  # it was cut off because nobody wants it
+                if not lease.folder.holds(lease.attempt.epoch):  # it was cut off because the job was cancelled or taken
                     raise LeaseLost from error
                 failures = 1 if lease.attempt.rows > before else failures + 1
                 get("export").warning("export.retry", job=record.id, problem=str(error), rows=lease.attempt.rows)
@@ -123,11 +121,11 @@ class Worker:
             except OSError as error:
                 raise ConfigError(
                     f"The export's file cannot be written: {error.strerror or error}.",
-                    fix="Ask the operator for room in AUDITLANE_EXPORT_DIR.",
+                    fix="Ask the operator to free space in AUDITLANE_EXPORT_DIR.",
                 ) from error
 
     def _attempt(self, lease: Lease, record: JobRecord) -> None:
-        if not (record.format.lines and lease.attempt.position):  # other formats start over, with the same limit
+        if not (record.format.lines and lease.attempt.position):  # other formats start over, with the same bound
             lease.save(file=lease.attempt.epoch, size=0, rows=0, position=None)
         path = lease.folder.output(lease.attempt.epoch)
         with path.open("r+b" if path.exists() else "w+b") as file:
@@ -136,11 +134,11 @@ class Worker:
             file.truncate(lease.attempt.size)
             file.seek(lease.attempt.size)
             self._write(lease, record, file)
-        with contextlib.suppress(OSError):  # it is done, and they go when it expires
+        with contextlib.suppress(OSError):  # the job is done, and they are removed when it expires
             lease.folder.drop_outputs(keep=lease.attempt.epoch)
 
     def _take_over(self, lease: Lease, file: BinaryIO) -> None:
-        """Copy what an earlier epoch has written, once."""
+        """Copy the output of an earlier epoch, once."""
         if lease.attempt.file == lease.attempt.epoch:
             return
         left = lease.attempt.size
@@ -150,7 +148,7 @@ class Worker:
                 file.write(piece)
                 left -= len(piece)
                 self._check()
-        if left:  # it never reached the disk, whatever was written down
+        if left:  # the recorded bytes never reached the disk
             lease.save(file=lease.attempt.epoch, size=0, rows=0, position=None)
             return
         _fsync(file)

@@ -1,0 +1,195 @@
+"""The fields that a filter, a query or a sort can name, how each compares, and their values as they are written.
+
+Values are parsed into the form that the store holds: times, ids, choices, addresses.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import re
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Final, get_args
+
+from auditlane.contract.event import Outcome, Severity, parse_ip
+from auditlane.contract.stored_event import Provenance
+from auditlane.query.language.tree import Field, Kind
+from auditlane.runtime.errors import InvalidFilter
+from auditlane.store.presentation import DisplayType
+from auditlane.store.structure_cache import Structure
+
+CustomFields = Callable[[], Mapping[str, Kind]]  # looks a tenant's custom fields up when a query needs them
+CustomFieldsOf = Callable[[str], CustomFields]  # by tenant
+
+BASE: Final[Mapping[str, Kind]] = {
+    "occurred_at": Kind.time,
+    "action": Kind.text,
+    "actor": Kind.text,  # by id or by name
+    "actor_id": Kind.text,
+    "actor_type": Kind.text,
+    "actor_name": Kind.text,
+    "on_behalf_of": Kind.text,
+    "resource": Kind.text,
+    "resource_id": Kind.text,
+    "outcome": Kind.choice,
+    "severity": Kind.ordinal,
+    "description": Kind.text,
+    "ip": Kind.ip,
+    "user_agent": Kind.text,
+    "request_id": Kind.text,
+    "before": Kind.text,
+    "after": Kind.text,
+    "source": Kind.text,
+    "event_id": Kind.id,
+    "ingested_at": Kind.time,
+    "provenance": Kind.choice,
+    "provenance_id": Kind.text,
+    "content_hash": Kind.text,
+}
+_CUSTOM: Final = {
+    DisplayType.Timestamp: Kind.time,
+    DisplayType.Number: Kind.number,
+    DisplayType.Boolean: Kind.boolean,
+    DisplayType.IpAddress: Kind.ip,
+}
+# The values of the columns that hold choices, in order.
+CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
+    "outcome": tuple(choice.value for choice in Outcome),
+    "severity": tuple(choice.value for choice in Severity),
+    "provenance": get_args(Provenance),
+}
+# DateTime64 holds no time outside of these, so a bound beyond them is moved to them.
+EARLIEST: Final = datetime(1900, 1, 1, tzinfo=UTC)
+LATEST: Final = datetime(2299, 12, 31, tzinfo=UTC)
+_HASH: Final = re.compile(r"[0-9A-Fa-f]{32}")
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d)?)?")
+
+
+def kind_of(display: DisplayType) -> Kind:
+    """Return how the values of a custom field compare."""
+    return _CUSTOM.get(display, Kind.text)
+
+
+def no_fields() -> Mapping[str, Kind]:
+    """Return no custom fields: a query can then name them only as `fields.<name>`, without a type."""
+    return {}
+
+
+def none_known(tenant: str) -> CustomFields:
+    """Return `no_fields`, for every tenant."""
+    return no_fields
+
+
+def from_structure(structure_of: Callable[[str], Structure]) -> CustomFieldsOf:
+    """Look custom fields up in the tenants' data structures."""
+    return lambda tenant: lambda: {view.name: kind_of(view.display_type) for view in structure_of(tenant).custom()}
+
+
+def find(name: str, custom: Mapping[str, Kind]) -> Field:
+    """Return the field of this name. Raises InvalidFilter that lists the known ones."""
+    if name in BASE:
+        return Field(name, BASE[name])
+    group, dot, key = name.partition(".")
+    if group == "metadata" and dot and key:
+        return Field(key, Kind.untyped, "metadata")
+    if group == "fields" and dot and key:
+        return Field(key, custom.get(key, Kind.untyped), "fields")
+    if name in custom:
+        return Field(name, custom[name], "fields")
+    known = [*BASE, "metadata.<key>", "fields.<name>", *custom]
+    close = difflib.get_close_matches(name.lower(), known, 1)
+    meant = f"Did you mean {close[0]}? " if close else ""
+    raise InvalidFilter(
+        f"there is no field {name[:100]!r}",
+        fix=f"{meant}Known fields: {', '.join(known)}.",
+        reason="unknown_field",
+        arguments={"field": name[:100], "meant": close[0] if close else "", "known": ", ".join(known)},
+    )
+
+
+def parse_time(name: str, text: str) -> datetime:
+    """Parse RFC 3339, to the microsecond. A date is its midnight, and a time without an offset is UTC."""
+    text = text.strip()
+    try:
+        if not _TIME.fullmatch(text):
+            raise ValueError("not in the form of a time")
+        value = datetime.fromisoformat(text.upper())
+    except ValueError:
+        raise InvalidFilter(
+            f"{name!r} is not a time: {text[:60]!r}.",
+            field=name,
+            fix="Write it as RFC 3339, such as 2026-01-31T13:45:00Z or 2026-01-31; in a URL, write + as %2B.",
+            reason="not_a_time",
+            arguments={"field": name, "value": text[:60]},
+        ) from None
+    if value.tzinfo is None:
+        return min(max(value.replace(tzinfo=UTC), EARLIEST), LATEST)
+    try:
+        return min(max(value.astimezone(UTC), EARLIEST), LATEST)
+    except OverflowError:  # the offset leads out of the calendar
+        return EARLIEST if value.year < EARLIEST.year else LATEST
+
+
+def parse_choice(column: str, value: str) -> str:
+    """Return the choice as it is stored. Raises InvalidFilter that lists the choices."""
+    known = {choice.lower(): choice for choice in CHOICES[column]}
+    if value.lower() not in known:
+        raise InvalidFilter(
+            f"There is no {column} {value[:60]!r}.",
+            field=column,
+            fix="Use one of: " + ", ".join(known.values()) + ".",
+            reason="not_a_choice",
+            arguments={"field": column, "value": value[:60], "known": ", ".join(known.values())},
+        )
+    return known[value.lower()]
+
+
+def severity_rank(value: str) -> int:
+    """Return the index of a severity, from the least to the most severe."""
+    return CHOICES["severity"].index(value)
+
+
+def parse_address(name: str, value: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """Parse an address; an IPv4-mapped IPv6 address becomes IPv4. Raises InvalidFilter."""
+    address = parse_ip(value)
+    if address is None:
+        raise InvalidFilter(
+            f"{name!r} is not an address: {value[:60]!r}.",
+            field=name,
+            fix="Write IPv4 or IPv6.",
+            reason="not_an_address",
+            arguments={"field": name, "value": value[:60]},
+        )
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def stored_address(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
+    """Write an address as ClickHouse holds it: IPv4 is mapped into IPv6."""
+    return f"::ffff:{address}" if isinstance(address, ipaddress.IPv4Address) else str(address)
+
+
+def check_event_id(value: str) -> str:
+    """Return the id in lower case with its dashes. Raises InvalidFilter."""
+    try:
+        return str(uuid.UUID(value))
+    except ValueError:
+        raise InvalidFilter(
+            f"'event_id' is not a UUID: {value[:60]!r}.",
+            field="event_id",
+            fix="Write it as the event shows it: 36 characters with dashes.",
+            reason="not_an_id",
+            arguments={"field": "event_id", "value": value[:60]},
+        ) from None
+
+
+def check_content_hash(value: str) -> str:
+    """Return the hash in lower case. Raises InvalidFilter."""
+    if not _HASH.fullmatch(value):
+        raise InvalidFilter(
+            f"'content_hash' is not a content hash: {value[:60]!r}.",
+            field="content_hash",
+            fix="Write it as the event shows it: 32 hexadecimal digits.",
+        )
+    return value.lower()

@@ -232,7 +232,7 @@ def test_emit_takes_json_from_standard_input(stack):
     ("arguments", "variables", "code", "says"),
     [
         (("--tenant", "acme"), {}, 3, "action"),
-        (("--tenant", "acme", "--action", "a", "--field", "x=1"), {}, 3, "own fields: none"),
+        (("--tenant", "acme", "--action", "a", "--field", "x=1"), {}, 3, "custom fields: none"),
         (("--tenant", "_auditlane", "--action", "a"), {}, 3, "reserved"),
         (
             ("--tenant", "a", "--action", "a"),

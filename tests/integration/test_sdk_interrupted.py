@@ -49,11 +49,11 @@ import os, signal, sys
 from auditlane.sdk import AuditClient
 audit = AuditClient()
 audit.emit(tenant_id="acme", action="first")
-produce = audit._delivery._hand_over
+produce = audit._publisher._delivery._hand_over
 def interrupted(*arguments):
     os.kill(os.getpid(), signal.SIGTERM)
     produce(*arguments)
-audit._delivery._hand_over = interrupted
+audit._publisher._delivery._hand_over = interrupted
 def handler(*_):
     result = audit.close(60)
     assert result.delivered == 1, result
@@ -84,7 +84,8 @@ def busy():
         audit.emit(tenant_id="acme", action="busy")
         end.wait(0.0001)
 def hold():
-    with audit._lock, audit._tracker._changed, audit._schemas._changed:
+    publisher = audit._publisher
+    with publisher._lock, publisher._tracker._changed, publisher._schemas._changed:
         held.set(); end.wait()
 def fork():
     for _ in range(4):
@@ -139,11 +140,11 @@ logging.basicConfig(level=logging.INFO)
 from auditlane.sdk import AuditClient
 audit = AuditClient(close_timeout_s=0)
 audit.emit(tenant_id="acme", action="a")
-while not audit._delivery._outage.away: time.sleep(0.05)
+while not audit._publisher._delivery._outage.away: time.sleep(0.05)
 assert not audit.flush(3)
 """
     done = run(text, registry, topic, f"127.0.0.1:{ports.free(1)[0]}")
     said = done.stderr.splitlines()
     assert [one.split(":")[0] for one in said] == ["ERROR"] * 2, said
     assert "is not reachable" in said[0]
-    assert "1 audit events were not delivered before the exit" in said[1]
+    assert "1 audit events were not delivered before the process exited" in said[1]

@@ -1,6 +1,6 @@
-"""Emit audit events from a service: `from auditlane.sdk import AuditClient`; read them: `AuditReader`.
+"""Emit audit events with `AuditClient`, read them with `AuditReader`.
 
-The names here are the public surface. Those of the reader are imported when they are first used: who emits needs none.
+The public API is what this package exports. The reader's names are imported on first use, to keep emitting light.
 """
 
 import importlib
@@ -50,10 +50,10 @@ __all__ = [
     "SingleEvent",
 ]
 
-_OF_THE_READER = frozenset({"AuditReader", "Event", "EventFilters", "ExportProgress", "SingleEvent"})
+_READER_NAMES = frozenset({"AuditReader", "Event", "EventFilters", "ExportProgress", "SingleEvent"})
 
 
 def __getattr__(name: str) -> typing.Any:
-    if name in _OF_THE_READER:
+    if name in _READER_NAMES:
         return getattr(importlib.import_module("auditlane.sdk.reader"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""The SDK's own few settings, read from `AUDITLANE_*` without a settings framework; every error is reported at once."""
+"""The SDK's settings, read from `AUDITLANE_*` without a settings framework; all errors are reported together."""
 
 from __future__ import annotations
 
@@ -20,27 +20,28 @@ PREFIX: Final = "AUDITLANE_"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientConfig:
-    """The options of an AuditClient, checked. `AuditClient` takes the same names, and says what each means.
+    """The validated options of an AuditClient, which takes and documents the same names.
 
-    Times are in the unit that the name ends with, sizes in bytes. `load` reads each from `AUDITLANE_<NAME>`:
+    The suffix of a name is its unit: `_s` seconds, `_ms` milliseconds, `_bytes`. `load` reads each option from the
+    environment variable `AUDITLANE_<NAME>`:
 
         config = ClientConfig.load(max_block_ms=500)  # the rest from the environment
         audit = AuditClient(config)
     """
 
-    kafka_bootstrap: str  # host:port, several separated by commas
+    kafka_bootstrap: str  # host:port, separated by commas
     registry_url: str
-    kafka_extra: Mapping[str, Any] = field(default_factory=dict)  # options of librdkafka
+    kafka_extra: Mapping[str, Any] = field(default_factory=dict)  # librdkafka options
     registry_user: str = ""
     registry_password: str = field(default="", repr=False)
     registry_token: str = field(default="", repr=False)
-    registry_ca: str = ""  # the path of a file (PEM)
+    registry_ca: str = ""  # path of a PEM file
     registry_refresh_s: float = 30.0
-    registry_wait_ms: int = 5_000  # how long the first event of a contract may wait for the registry
+    registry_wait_ms: int = 5_000  # how long the first event of a tenant may wait for the registry
     topic: str = "audit.events"
     max_event_bytes: int = 524_288
-    source: str = ""  # what events say in `source` when they do not say it themselves
-    shards: Mapping[str, int] = field(default_factory=dict)  # tenant -> over how many keys its events are spread
+    source: str = ""  # `source` of events that do not set their own
+    shards: Mapping[str, int] = field(default_factory=dict)  # tenant -> number of keys that its events are spread over
     dedicated_tenants: Set[str] = frozenset()  # tenants with a topic of their own, <topic>.<tenant>
     compression: Literal["lz4", "zstd"] = "lz4"
     max_block_ms: int = 0
@@ -50,20 +51,23 @@ class ClientConfig:
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None, **given: Any) -> ClientConfig:
-        """Read the environment (`os.environ` unless it is given); options in `given` win where they are not None.
+        """Read the options from `environ`, by default `os.environ`; those in `given` take precedence unless None.
 
-        Raises ConfigError that names every wrong variable and option.
+        Raises ConfigError that lists every missing, invalid or unknown option.
         """
         environ = os.environ if environ is None else environ
         values = {name: environ.get(variable(name), "") for name in OPTIONS} | _given(given)
         return cls(**_checked({name: raw for name, raw in values.items() if raw != "" or name in _REQUIRED}))
 
     def changed(self, **given: Any) -> ClientConfig:
-        """This with other options where they are not None. Raises ConfigError that names every wrong one."""
+        """Return a copy with the given options, except those that are None.
+
+        Raises ConfigError that lists every invalid or unknown option.
+        """
         return replace(self, **_checked(_given(given)))
 
 
-OPTIONS: Final = frozenset(one.name for one in fields(ClientConfig))
+OPTIONS: Final = frozenset(option.name for option in fields(ClientConfig))
 
 
 def _given(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -71,12 +75,12 @@ def _given(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _checked(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """The options as ClientConfig holds them."""
+    """Return the options converted to ClientConfig's types. Raises ConfigError."""
     problems: list[str] = []
     values: dict[str, Any] = {}
     for name, value in sorted(raw.items()):
         if name not in OPTIONS:
-            problems.append(f"{name}: there is no such option. {did_you_mean(name, sorted(OPTIONS))}".rstrip())
+            problems.append(f"{name}: unknown option. {did_you_mean(name, sorted(OPTIONS))}".rstrip())
             continue
         try:
             values[name] = _READERS[name](value)
@@ -84,28 +88,28 @@ def _checked(raw: Mapping[str, Any]) -> dict[str, Any]:
             problems.append(f"{variable(name)}: {error}")
     if problems:
         raise ConfigError(
-            "The audit client's settings are not valid:\n" + "\n".join(f"  {one}" for one in problems),
+            "The audit client's settings are invalid:\n" + "\n".join(f"  {problem}" for problem in problems),
             fix="Set them, or pass the options to AuditClient; `auditlane env` prints those of a local stack.",
         )
     return values
 
 
 def variable(name: str) -> str:
-    """The environment variable of an option."""
+    """Return the name of an option's environment variable."""
     return PREFIX + name.upper()
 
 
 def _bootstrap(value: object) -> str:
     text = str(value).strip()
     if not text:
-        raise ValueError("is not set; Kafka's brokers as host:port,host:port")
+        raise ValueError("is not set: Kafka's brokers, as host:port,host:port")
     return validators.bootstrap(text)
 
 
 def _url(value: object) -> str:
     text = str(value).strip()
     if not text:
-        raise ValueError("is not set; the schema registry's URL")
+        raise ValueError("is not set: the URL of the schema registry")
     return validators.registry_url(text)
 
 
@@ -154,10 +158,10 @@ def _shards(value: object) -> dict[str, int]:
 
 
 def _tenants(value: object) -> frozenset[str]:
-    given = value.split(",") if isinstance(value, str) else value
-    if not isinstance(given, (list, tuple, set, frozenset)):
+    tenants = value.split(",") if isinstance(value, str) else value
+    if not isinstance(tenants, (list, tuple, set, frozenset)):
         raise ValueError("must be tenant ids, separated by commas")
-    return frozenset(_tenant(one) for one in given if one)
+    return frozenset(_tenant(tenant) for tenant in tenants if tenant)
 
 
 def _tenant(value: object) -> str:

@@ -1,15 +1,17 @@
-"""Delivery to Kafka: one librdkafka producer, and the thread that serves it and reports to the tracker.
+"""Deliver events to Kafka: one librdkafka producer, and the thread that polls it and reports to the tracker.
 
-Where gevent or eventlet have replaced threads, that thread is a green one: a wait inside librdkafka would stop every
-other, so it only looks, and sleeps in Python.
+Where gevent or eventlet have replaced threads, it is a green thread. Blocking inside librdkafka would then stop all
+others, so it polls without waiting and sleeps in Python.
 """
 
 # ruff: noqa: SLF001  librdkafka's names for its own errors begin with an underscore
 from __future__ import annotations
 
+import _thread
 import logging
 import threading
 import time
+import types
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -17,27 +19,39 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from auditlane.contract import librdkafka
 from auditlane.runtime.errors import AuditlaneError, BufferFull, ClientClosed, DeliveryFailed, KafkaUnavailable
-from auditlane.sdk import green
 from auditlane.sdk.config import ClientConfig
 from auditlane.sdk.delivery_tracker import DeliveryTracker, Epoch
-from auditlane.sdk.logs import say
+from auditlane.sdk.logs import log_later
 from auditlane.sdk.outage import REPEAT_S, Away, Back, Outage
 from auditlane.sdk.results import Failure
 
-_POLL_S: Final = 0.2  # a delivery report wakes the poll; this bounds only how soon a stop is seen
-_LOOK_S: Final = 0.01  # how often a green thread looks while events are on their way …
-_IDLE_LOOK_S: Final = 0.05  # … and while none is
-_ASK_S: Final = 1.0  # how long Kafka may take to say that it is back
-_ASK_GREEN_S: Final = 0.1  # … as no green thread runs meanwhile
-_MESSAGE_ROOM: Final = 65_536  # key, headers and batch beside the largest event
-# `None` in place of the event's id: what concerns the connection, not one event.
+_POLL_S: Final = 0.2  # a delivery report ends a poll early; this bounds only how soon `stop` is noticed
+_GREEN_POLL_S: Final = 0.01  # poll interval of a green thread while events are in flight …
+_GREEN_IDLE_S: Final = 0.05  # … and while none are
+_PROBE_S: Final = 1.0  # time limit of a request that checks whether Kafka is back …
+_GREEN_PROBE_S: Final = 0.1  # … shorter where it blocks all green threads
+_MESSAGE_OVERHEAD: Final = 65_536  # bytes for key, headers and batch in addition to the largest event
+# (error, event id); the id is None for an error of the connection.
 OnError = Callable[[AuditlaneError, str | None], None]
-# What became of one event: None when Kafka acknowledged it.
+# The outcome of one event: None when Kafka has acknowledged it.
 OnSettled = Callable[[AuditlaneError | None], None]
 
 
+def thread_starter() -> object:
+    """Return the function that starts threads; gevent and eventlet replace it."""
+    return _thread.start_new_thread
+
+
+def _threads_are_green() -> bool:
+    """Return whether gevent or eventlet have replaced threads, so that one that blocks outside Python stops all.
+
+    Also true under some debuggers, which does no harm.
+    """
+    return not isinstance(thread_starter(), types.BuiltinFunctionType)
+
+
 def producer_options(config: ClientConfig) -> dict[str, Any]:
-    """librdkafka's options. The extra ones win, but `ClientConfig` lets none of them weaken the guarantees. Pure."""
+    """Return librdkafka's options. `kafka_extra` takes precedence; ClientConfig rejects any that weaken guarantees."""
     return {
         "bootstrap.servers": config.kafka_bootstrap,
         "client.id": "auditlane-sdk",
@@ -46,24 +60,24 @@ def producer_options(config: ClientConfig) -> dict[str, Any]:
         "delivery.timeout.ms": config.delivery_timeout_ms,
         "linger.ms": 5,
         "queue.buffering.max.kbytes": max(1, config.buffer_bytes // 1024),
-        "queue.buffering.max.messages": 0,  # bytes alone bound the buffer
-        "message.max.bytes": max(1_000_000, config.max_event_bytes + _MESSAGE_ROOM),
+        "queue.buffering.max.messages": 0,  # the buffer is limited in bytes only
+        "message.max.bytes": max(1_000_000, config.max_event_bytes + _MESSAGE_OVERHEAD),
         **config.kafka_extra,
     }
 
 
 class Delivery:
-    """A producer and its poll thread. Made again by the client after a fatal error and in a forked child."""
+    """A producer and its poll thread. The publisher replaces it after a fatal error and in a forked child."""
 
     def __init__(self, config: ClientConfig, tracker: DeliveryTracker, on_error: OnError | None) -> None:
-        """Without `on_error` errors are logged. Raises ConfigError when librdkafka refuses an option."""
+        """Start the producer. Without `on_error`, log errors. Raises ConfigError if librdkafka rejects an option."""
         self._config = config
         self._tracker = tracker
         self._on_error = on_error
         self.fatal: AuditlaneError | None = None
         self._stopping = False
         self._outage = Outage()
-        self._warned: dict[int, float] = {}  # errors that mend themselves, by code, and when they were logged last
+        self._warned: dict[int, float] = {}  # transient errors by code: when each was last logged
         options = producer_options(config) | {"error_cb": self._on_kafka_error}
         logger = _LibrdkafkaLog(everything="debug" in config.kafka_extra)
         self.producer: Producer = librdkafka.client(Producer, options, logger=logger)
@@ -82,7 +96,7 @@ class Delivery:
     ) -> None:
         """Hand one event to librdkafka.
 
-        Raises BufferFull when there is no room for `max_block_ms`: the event was not taken.
+        Raises BufferFull if the buffer stays full for `max_block_ms`; the event was then not taken.
         """
         epoch = self._tracker.open()
 
@@ -105,7 +119,7 @@ class Delivery:
         deadline = 0.0
         while True:
             if self._stopping:
-                raise ClientClosed("The audit client was closed meanwhile; the event was not sent.")
+                raise ClientClosed("The audit client was closed while the event waited for room; it was not sent.")
             try:
                 self.producer.produce(topic, value, key, on_delivery=report, headers=headers)
                 return
@@ -117,38 +131,38 @@ class Delivery:
                 self._tracker.wait_for_room(min(deadline - now, 0.1))
 
     def is_this_thread(self) -> bool:
-        """Whether the caller is the thread that makes room and reports, which nobody may let wait for itself."""
+        """Return whether this runs on the poll thread, which frees the buffer and so must never wait for it."""
         return threading.current_thread() is self._thread
 
     def abandon(self) -> None:
-        """Give up what Kafka has not taken: each such event is reported as failed."""
+        """Drop the events that Kafka has not acknowledged; each is reported as failed."""
         self.producer.purge()
 
     def stop(self, timeout_s: float = 5.0) -> None:
-        """End the thread once every event has its report."""
+        """Stop the thread once every event has its delivery report."""
         self._stopping = True
         if not self.is_this_thread():
             self._thread.join(timeout_s)
 
     def _serve(self) -> None:
-        serve = self._look if green.threads() else self._poll
+        poll = self._poll_green if _threads_are_green() else self._poll
         while not self._stopping or len(self.producer):
-            serve()
-            self._mind_the_outage(time.monotonic())
+            poll()
+            self._check_outage(time.monotonic())
 
     def _poll(self) -> None:
         self.producer.poll(_POLL_S)
 
-    def _look(self) -> None:
+    def _poll_green(self) -> None:
         self.producer.poll(0)
-        time.sleep(_LOOK_S if len(self.producer) else _IDLE_LOOK_S)
+        time.sleep(_GREEN_POLL_S if len(self.producer) else _GREEN_IDLE_S)
 
     def _report(
         self, epoch: Epoch, event_id: str, tenant: str, error: KafkaError | None, on_settled: OnSettled | None
     ) -> None:
         if error is None:
             self._tracker.settle(epoch, None)
-            self._say(self._outage.works(time.monotonic()))
+            self._report_outage(self._outage.recovered(time.monotonic()))
             if on_settled:
                 self._call(on_settled, None)
             return
@@ -157,74 +171,75 @@ class Delivery:
         if on_settled:
             self._call(on_settled, failure.error)
         if self._on_error is None and isinstance(failure.error, KafkaUnavailable):
-            self._outage.lose()  # what is said of the outage counts them
+            self._outage.count_lost()  # the outage's log messages carry the count
         else:
-            self._tell(failure.error, event_id)
+            self._report_error(failure.error, event_id)
 
     def _on_kafka_error(self, error: KafkaError) -> None:
-        """librdkafka reports what concerns the connection; all of it but the two cases here mends itself."""
+        """Handle an error of the connection. Errors other than fatal ones and outages are transient."""
         if error.fatal():
             self.fatal = DeliveryFailed(
-                f"The Kafka producer stopped for good: {error.str()}.", fix="The next emit makes a new one."
+                f"The Kafka producer stopped after a fatal error: {error.str()}.",
+                fix="Emit again; the next event starts a new producer.",
             )
-            self._tell(self.fatal, None)
+            self._report_error(self.fatal, None)
         elif error.code() in _AWAY:
             now = time.monotonic()
             if error.code() != KafkaError._ALL_BROKERS_DOWN or not self._outage.reason:
                 self._outage.suspect(error.str(), now)
             self._tracker.problem = self._away(self._outage.reason)
             if error.code() == KafkaError._ALL_BROKERS_DOWN:
-                self._say(self._outage.gone(now))
+                self._report_outage(self._outage.unreachable(now))
         elif (now := time.monotonic()) - self._warned.get(error.code(), -REPEAT_S) >= REPEAT_S:
             self._warned[error.code()] = now
-            say(logging.WARNING, "Kafka: %s", error.str())
+            log_later(logging.WARNING, "Kafka: %s", error.str())
 
-    def _mind_the_outage(self, now: float) -> None:
-        """Where nothing is on its way that would tell whether Kafka is there, it is asked."""
-        if self._outage.due(now) and not self._stopping:
+    def _check_outage(self, now: float) -> None:
+        """During an outage, probe Kafka from time to time: without events in flight, nothing else shows a recovery."""
+        if self._outage.is_probe_due(now) and not self._stopping:
             try:
-                self.producer.list_topics(self._config.topic, timeout=_ASK_GREEN_S if green.threads() else _ASK_S)
+                timeout_s = _GREEN_PROBE_S if _threads_are_green() else _PROBE_S
+                self.producer.list_topics(self._config.topic, timeout=timeout_s)
             except KafkaException as error:
                 if error.args[0].code() in _AWAY:
                     self._tracker.problem = self._away(self._outage.reason)
-                    self._say(self._outage.gone(time.monotonic()))
+                    self._report_outage(self._outage.unreachable(time.monotonic()))
                     return
             self._tracker.problem = None
-            self._say(self._outage.works(time.monotonic()))
+            self._report_outage(self._outage.recovered(time.monotonic()))
         else:
-            self._say(self._outage.repeated(now))
+            self._report_outage(self._outage.reminder(now))
 
-    def _say(self, what: Away | Back | None) -> None:
-        """To `on_error` that Kafka is away; without it to the log, also that it is back."""
-        if isinstance(what, Away) and self._on_error is not None:
-            self._tell(self._away(what.reason), None)
-        elif isinstance(what, Away):
-            since = f" It has been away for {what.for_s:.0f} s." if what.for_s else ""
-            say(
-                logging.ERROR, "%s Events wait in the buffer.%s%s", self._away(what.reason), since, _given_up(what.lost)
-            )
-        elif what is not None and self._on_error is None:
-            at, after, lost = self._config.kafka_bootstrap, what.after_s, _given_up(what.lost)
-            say(logging.WARNING, "Kafka at %s is back after %.0f s.%s", at, after, lost)
+    def _report_outage(self, change: Away | Back | None) -> None:
+        """Report an outage to `on_error`; without it, log the outage and the recovery."""
+        if isinstance(change, Away) and self._on_error is not None:
+            self._report_error(self._away(change.reason), None)
+        elif isinstance(change, Away):
+            since = f" It has been unreachable for {change.for_s:.0f} s." if change.for_s else ""
+            error, lost = self._away(change.reason), _lost_text(change.lost)
+            log_later(logging.ERROR, "%s Events wait in the buffer.%s%s", error, since, lost)
+        elif change is not None and self._on_error is None:
+            at, after, lost = self._config.kafka_bootstrap, change.after_s, _lost_text(change.lost)
+            log_later(logging.WARNING, "Kafka at %s is back after %.0f s.%s", at, after, lost)
 
-    def _tell(self, error: AuditlaneError, event_id: str | None) -> None:
+    def _report_error(self, error: AuditlaneError, event_id: str | None) -> None:
         if self._on_error is None:
-            say(logging.ERROR, "%s", error)
+            log_later(logging.ERROR, "%s", error)
         else:
             self._call(self._on_error, error, event_id)
 
-    def _call(self, what: Callable[..., None], *arguments: object) -> None:
-        """A function of the caller's: what it raises must not end the thread."""
+    def _call(self, callback: Callable[..., None], *arguments: object) -> None:
+        """Call a function of the application; an exception in it must not end the thread."""
         try:
-            what(*arguments)
+            callback(*arguments)
         except Exception as error:
-            say(logging.ERROR, "a callback raised", error=error)
+            log_later(logging.ERROR, "a callback raised an exception", error=error)
 
     def _full(self) -> BufferFull:
         problem = self._tracker.problem
         why = f" {problem.message}" if problem else ""
         return BufferFull(
-            f"The buffer of {self._config.buffer_bytes} bytes has no room; the event was not taken.{why}",
+            f"The buffer of {self._config.buffer_bytes} bytes is full; the event was not taken.{why}",
             fix=(problem.fix + " " if problem else "")
             + "Emit again later, or raise AUDITLANE_MAX_BLOCK_MS or AUDITLANE_BUFFER_BYTES.",
         )
@@ -232,7 +247,7 @@ class Delivery:
     def _away(self, reason: str) -> KafkaUnavailable:
         return KafkaUnavailable(
             f"Kafka at {self._config.kafka_bootstrap} is not reachable: {reason}.",
-            fix="Start it, or correct AUDITLANE_KAFKA_BOOTSTRAP and AUDITLANE_KAFKA_EXTRA.",
+            fix="Start Kafka, or correct AUDITLANE_KAFKA_BOOTSTRAP and AUDITLANE_KAFKA_EXTRA.",
         )
 
     def _explain(self, error: KafkaError, event_id: str) -> AuditlaneError:
@@ -244,19 +259,19 @@ class Delivery:
         )
 
 
-def _given_up(lost: int) -> str:
-    return f" {lost} events were given up meanwhile." if lost else ""
+def _lost_text(lost: int) -> str:
+    return f" {lost} events expired in the meantime." if lost else ""
 
 
 class _LibrdkafkaLog:
-    """Takes librdkafka's log lines, on the thread that serves it; those on connections are said by the outage."""
+    """Receives librdkafka's log lines on the poll thread; drops those on connections, which the outage reports."""
 
     def __init__(self, *, everything: bool) -> None:
         self._everything = everything
 
     def log(self, level: int, form: str, *values: object) -> None:
         if self._everything or not {"FAIL", "ERROR"}.intersection(values[:1]):
-            say(level, form, *values)
+            log_later(level, form, *values)
 
 
 _AWAY: Final = frozenset(
@@ -270,14 +285,14 @@ _AWAY: Final = frozenset(
     }
 )
 _LATE: Final = frozenset({KafkaError._MSG_TIMED_OUT, KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT})
-_NO_TOPIC: Final = "Create the topic: `auditlane init`, or AUDITLANE_TOPIC names another one."
+_NO_TOPIC: Final = "Create the topic with `auditlane init`, or correct AUDITLANE_TOPIC."
 _FIXES: Final[dict[int, str]] = {
     KafkaError._UNKNOWN_TOPIC: _NO_TOPIC,
     KafkaError.UNKNOWN_TOPIC_OR_PART: _NO_TOPIC,
     KafkaError.TOPIC_AUTHORIZATION_FAILED: "Grant this client WRITE and DESCRIBE on the topic.",
     KafkaError.CLUSTER_AUTHORIZATION_FAILED: "Grant this client IDEMPOTENT_WRITE on the cluster.",
     KafkaError.MSG_SIZE_TOO_LARGE: "Raise the topic's max.message.bytes, or lower AUDITLANE_MAX_EVENT_BYTES.",
-    KafkaError._MSG_TIMED_OUT: "Kafka is slow or away; emit it again, or raise AUDITLANE_DELIVERY_TIMEOUT_MS.",
-    KafkaError._PURGE_QUEUE: "The client was closed before Kafka took it; emit it again, or close with more time.",
-    KafkaError._PURGE_INFLIGHT: "The client was closed before Kafka answered; emit it again under the same event_id.",
+    KafkaError._MSG_TIMED_OUT: "Emit it again once Kafka responds, or raise AUDITLANE_DELIVERY_TIMEOUT_MS.",
+    KafkaError._PURGE_QUEUE: "Emit it again, and close the client with a longer timeout.",
+    KafkaError._PURGE_INFLIGHT: "Emit it again with the same event_id: Kafka may have stored it before the close.",
 }

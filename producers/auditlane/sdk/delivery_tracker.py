@@ -1,10 +1,10 @@
-"""What became of every event that was handed to Kafka; it outlives the producers that report to it.
+"""Track the delivery of every event that was handed to Kafka. A tracker outlives the producers that report to it.
 
-Events are counted by epoch, which a flush ends: so a flush waits for what was emitted before it, and for nothing that
-other threads emit meanwhile.
+Events are counted by epoch, and a flush begins a new one: it therefore waits for the events emitted before it, and not
+for those that other threads emit in the meantime.
 
-The lock keeps threads apart. A signal handler that emits runs between two instructions of a thread that may hold the
-lock already, so each change is one statement that calls nothing: Python runs handlers at calls and loops only.
+The lock protects against other threads only. A signal handler that emits may interrupt a thread that already holds the
+lock, so each update is one statement without a call: Python runs handlers only at calls and loops.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ KEPT_FAILURES: Final = 100
 
 
 class Epoch:
-    """Events between two flushes: how many have no report yet, and how many of them their emitter still has in hand."""
+    """Counts the events between two flushes: those without a report, and of these, those not yet handed to Kafka."""
 
     __slots__ = ("in_hand", "open")
 
     def __init__(self) -> None:
         self.open = 0
-        self.in_hand = 0  # of the main thread alone, which is where signal handlers run
+        self.in_hand = 0  # of the main thread only, where signal handlers run
 
 
 class DeliveryTracker:
     """Thread-safe, and safe in signal handlers.
 
-    `problem` is why nothing moves: set by whoever knows, cleared as soon as something arrives.
+    `problem` is the reason why deliveries stall; it is cleared by the next acknowledgement.
     """
 
     def __init__(self) -> None:
         self._changed = threading.Condition(threading.RLock())
         self._epoch = Epoch()
-        self._earlier: list[Epoch] = []  # those that a flush has ended and that have events without a report
-        self._delivered = 0  # these three: since the last flush
+        self._earlier: list[Epoch] = []  # ended by a flush, with events that still have no report
+        self._delivered = 0  # this and the next two: since the last flush
         self._failed_count = 0
         self._failed: list[Failure] = []
         self._sealed = False
@@ -50,16 +50,16 @@ class DeliveryTracker:
 
     @property
     def pending(self) -> int:
-        """How many events have no report yet."""
+        """Number of events without a report."""
         with self._changed:
-            return sum(one.open for one in [*self._earlier, self._epoch])
+            return sum(epoch.open for epoch in [*self._earlier, self._epoch])
 
     def open(self) -> Epoch:
-        """Count one event that is about to be handed over; returns its epoch. Raises ClientClosed after `seal`."""
+        """Count one event before it is handed to Kafka; return its epoch. Raises ClientClosed after `seal`."""
         mine = threading.current_thread() is threading.main_thread()
         with self._changed:
             if self._sealed:
-                raise ClientClosed("The audit client is closed.", fix="Make a new AuditClient.")
+                raise ClientClosed("The audit client is closed.", fix="Create a new AuditClient.")
             epoch = self._epoch
             epoch.open += 1
             epoch.in_hand += mine
@@ -67,19 +67,19 @@ class DeliveryTracker:
             return epoch
 
     def handed_over(self, epoch: Epoch) -> None:
-        """The emitter has done its part."""
+        """Record that `produce` has returned or raised, for an event counted by `open`."""
         if threading.current_thread() is threading.main_thread():
             epoch.in_hand -= 1
 
     def withdraw(self, epoch: Epoch) -> None:
-        """The event was not taken after all; `handed_over` is told as well."""
+        """Uncount an event that librdkafka did not take. Call `handed_over` as well."""
         with self._changed:
             self.emitted -= 1
             epoch.open -= 1
             self._changed.notify_all()
 
     def settle(self, epoch: Epoch, failure: Failure | None) -> None:
-        """Kafka acknowledged the event, or it failed."""
+        """Record that Kafka acknowledged the event, or its failure."""
         with self._changed:
             if failure is None:
                 self._delivered += 1
@@ -94,14 +94,14 @@ class DeliveryTracker:
             self._changed.notify_all()
 
     def wait_for_room(self, timeout_s: float) -> None:
-        """Wait until any event is settled, at most `timeout_s`."""
+        """Wait until any event is settled, for at most `timeout_s`."""
         with self._changed:
             self._changed.wait(timeout_s)
 
     def flush(self, timeout_s: float, *, seal: bool = False) -> FlushResult:
-        """Wait until every event counted so far is settled, at most `timeout_s`. `seal` lets no event follow.
+        """Wait until every event counted so far is settled, for at most `timeout_s`. `seal` rejects later events.
 
-        In a signal handler it does not wait for the event whose emitter the signal interrupted.
+        In a signal handler, it does not wait for the event whose `emit` the signal interrupted.
         """
         deadline = time.monotonic() + timeout_s
         mine = threading.current_thread() is threading.main_thread()
@@ -109,15 +109,15 @@ class DeliveryTracker:
             self._sealed = self._sealed or seal
             ended, self._epoch = self._epoch, Epoch()
             self._earlier.append(ended)
-            until = list(self._earlier)
+            awaited = list(self._earlier)
 
-            def open_() -> int:
-                return sum(one.open - (one.in_hand if mine else 0) for one in until)
+            def unsettled() -> int:
+                return sum(epoch.open - (epoch.in_hand if mine else 0) for epoch in awaited)
 
-            while open_() > 0 and (left := deadline - time.monotonic()) > 0:
+            while unsettled() > 0 and (left := deadline - time.monotonic()) > 0:
                 self._changed.wait(left)
-            pending = sum(one.open for one in until)
-            self._earlier = [one for one in self._earlier if one.open]
+            pending = sum(epoch.open for epoch in awaited)
+            self._earlier = [epoch for epoch in self._earlier if epoch.open]
             delivered, self._delivered = self._delivered, 0
             failed_count, self._failed_count = self._failed_count, 0
             failed, self._failed = self._failed, []

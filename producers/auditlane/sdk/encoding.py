@@ -1,4 +1,4 @@
-"""One schema version as the SDK uses it: checks an event against it, naming the field, and encodes the datum."""
+"""Check an event against one schema version of its tenant's contract, and encode it for Kafka."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _DEFAULTS: Final[dict[str, Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class Encoder:
-    """A registered schema, parsed once. Immutable, so threads share it."""
+    """A registered schema, parsed once. Immutable, so threads can share it."""
 
     subject: str
     schema_id: int
@@ -36,70 +36,70 @@ class Encoder:
     contract: TenantContract
     own: dict[str, Field]
     ruled: tuple[Field, ...]
-    absent: tuple[str, ...]  # base fields that this version does not have
-    defaults: dict[str, Any]  # of own fields, where they are not null
-    unfit: dict[str, str]  # own fields whose default no worker would store, and why
+    absent: tuple[str, ...]  # base fields that this version lacks
+    defaults: dict[str, Any]  # of custom fields with a default other than null
+    unfit: dict[str, str]  # custom field -> why workers would reject its default
     size: int  # characters of the schema's text
-    patterned: tuple[tuple[str, int], ...]  # fields with a pattern, and its states
+    patterned: tuple[tuple[str, int], ...]  # (field, states of its pattern)
 
     @classmethod
     def parse(cls, subject: str, schema_id: int, text: str) -> Encoder:
-        """Raises RegistryRefused when the registered schema does not describe an event."""
+        """Parse the text of a registered schema. Raises RegistryRefused if it does not describe an event."""
         try:
             contract = TenantContract.parse(text)
             schema = fastavro.parse_schema(json.loads(text))
         except (InvalidInput, ValueError, KeyError, fastavro.schema.SchemaParseException) as error:
             raise RegistryRefused(
-                f"The schema {schema_id} of {subject} is no contract of an event: {error}",
+                f"Schema {schema_id} of {subject} does not describe an audit event: {error}",
                 fix="Register a corrected version of it.",
             ) from error
-        named = {one.name for one in contract.fields}
+        present = {field.name for field in contract.fields}
         return cls(
             subject,
             schema_id,
             schema,
             contract,
-            {one.name: one for one in contract.own},
+            {field.name: field for field in contract.own},
             contract.ruled,
-            tuple(name for name in BASE_FIELDS if name not in named),
-            {one.name: one.default for one in contract.own if one.default is not None},
-            {one.name: problem for one in contract.own if (problem := default_problem(one))},
+            tuple(name for name in BASE_FIELDS if name not in present),
+            {field.name: field.default for field in contract.own if field.default is not None},
+            {field.name: problem for field in contract.own if (problem := default_problem(field))},
             len(text),
-            tuple((one.name, one.rules.pattern.states) for one in contract.ruled if one.rules.pattern),
+            tuple((field.name, field.rules.pattern.states) for field in contract.ruled if field.rules.pattern),
         )
 
     def encode(self, event: AuditEvent, max_event_bytes: int) -> bytes:
-        """The framed Kafka value. Raises InvalidEvent that names the field."""
+        """Return the framed Kafka value. Raises InvalidEvent that names the field, or EventTooLarge."""
         record = event.record()
         for name in event.fields:
             record[name] = self._own_value(name, event)
         if self.defaults:
             self._fill(record, event)
         self._check_absent(record)
-        for one in self.ruled:
-            broken = rules.check_value(one.rules, record.get(one.name))
+        for field in self.ruled:
+            broken = rules.check_value(field.rules, record.get(field.name))
             if broken:
                 raise InvalidEvent(
-                    f"{one.name} {rules.sentence(one.rules, broken)} (rule of {event.tenant_id}'s contract).",
-                    field=one.name,
+                    f"{field.name} {rules.sentence(field.rules, broken)} (rule of {event.tenant_id}'s contract).",
+                    field=field.name,
                 )
         out = io.BytesIO()
         try:
             fastavro.schemaless_writer(out, self.schema, record)
         except (ValueError, TypeError, OverflowError, KeyError) as error:
-            raise InvalidEvent(f"The event does not fit schema {self.schema_id}: {error}") from error
+            raise InvalidEvent(f"The event does not match schema {self.schema_id}: {error}") from error
         datum = out.getvalue()
         if len(datum) > max_event_bytes:
             largest = max(record, key=lambda name: _size(record[name]))
             raise EventTooLarge(
                 f"The encoded event has {len(datum)} bytes (limit {max_event_bytes}); its largest field is {largest}.",
                 field=largest,
-                fix="Keep large objects elsewhere and put their address into the event.",
+                fix="Store large objects elsewhere, and put their address into the event.",
             )
         return frame(self.schema_id, datum)
 
     def _fill(self, record: dict[str, Any], event: AuditEvent) -> None:
-        """The defaults of fields that the event does not carry: they are stored, so they are held to the rules too."""
+        """Add the defaults of omitted fields: they will be stored, so the rules apply to them too."""
         whole = isinstance(event.fields, StoredFields) and event.fields.whole
         for name, default in self.defaults.items():
             if name in record:
@@ -111,37 +111,37 @@ class Encoder:
                 raise InvalidEvent(
                     f"{name} is missing, and its default in {event.tenant_id}'s contract {self.unfit[name]}.",
                     field=name,
-                    fix="Give the field a value, or correct its default in the contract.",
+                    fix="Set the field, or correct its default in the contract.",
                 )
             record[name] = default
 
     def _own_value(self, name: str, event: AuditEvent) -> Any:
-        described = self.own.get(name)
-        if described is None:
+        field = self.own.get(name)
+        if field is None:
             known = ", ".join(self.own) or "none"
             raise InvalidEvent(
-                f"{name} is no field of an event, nor of {event.tenant_id}'s contract (its own fields: {known}).",
+                f"{name} is neither a base field nor a field of {event.tenant_id}'s contract (custom fields: {known}).",
                 field=name,
                 fix="Correct the name, add the field to the contract, or put the value into metadata.",
             )
         value = event.fields[name]
         if isinstance(value, str) and isinstance(event.fields, StoredFields):
-            value = from_text(described.kind, value)
-            if described.kind == "timestamp" and isinstance(value, int):
+            value = from_text(field.kind, value)
+            if field.kind == "timestamp" and isinstance(value, int):
                 return value
         try:
-            return _converted(described, value)
+            return _converted(field, value)
         except ValueError as error:
             raise InvalidEvent(f"{name} {error}.", field=name) from None
 
     def _check_absent(self, record: dict[str, Any]) -> None:
-        """A base field that the tenant's older contract lacks would be dropped in silence."""
+        """Reject values of base fields that the tenant's older contract lacks; they would be dropped silently."""
         for name in self.absent:
             if record.pop(name) != _DEFAULTS.get(name):
                 raise InvalidEvent(
-                    f"{name} is not in version {self.schema_id} of {self.subject}, so it cannot be sent.",
+                    f"{name} cannot be sent: schema {self.schema_id} of {self.subject} lacks the field.",
                     field=name,
-                    fix="Register a version of the contract that has the field, or leave it out.",
+                    fix="Register a version of the contract that has the field, or omit it.",
                 )
 
 
@@ -149,13 +149,13 @@ def _size(value: Any) -> int:
     return len(str(value)) if value is not None else 0
 
 
-def _converted(one: Field, value: Any) -> Any:
-    """The value as Avro takes it. Raises ValueError, the end of a sentence that begins with the field's name."""
+def _converted(field: Field, value: Any) -> Any:
+    """Return the value in the form that Avro takes. The message of its ValueError continues after the field's name."""
     if value is None:
-        if one.nullable:
+        if field.nullable:
             return None
         raise ValueError("must not be null")
-    kind = one.kind
+    kind = field.kind
     if kind == "boolean":
         if isinstance(value, bool):
             return value
@@ -167,26 +167,26 @@ def _converted(one: Field, value: Any) -> Any:
             and -1 << _INT_RANGES[kind] <= value < 1 << _INT_RANGES[kind]
         ):
             return value
-        raise ValueError(f"must be a whole number of {_INT_RANGES[kind] + 1} bits")
+        raise ValueError(f"must be a {_INT_RANGES[kind] + 1}-bit integer")
     if kind in ("float", "double"):
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             return _number(kind, value)
         raise ValueError("must be a number")
     if kind == "enum":
-        if isinstance(value, str) and value in one.symbols:
+        if isinstance(value, str) and value in field.symbols:
             return str(value)
-        raise ValueError("must be one of " + ", ".join(one.symbols))
+        raise ValueError("must be one of " + ", ".join(field.symbols))
     if kind == "timestamp":
         return _time(value)
     return _text(value)
 
 
 def _number(kind: str, value: int | float) -> float:
-    """As it is stored: a rule is about what readers see."""
+    """Return the number with the precision that is stored: rules apply to what readers see."""
     try:
         return float(as_stored(kind, value))
     except OverflowError:
-        raise ValueError(f"must be a number of {32 if kind == 'float' else 64} bits") from None
+        raise ValueError(f"must fit into a {32 if kind == 'float' else 64}-bit float") from None
 
 
 def _time(value: Any) -> datetime:
@@ -196,11 +196,11 @@ def _time(value: Any) -> datetime:
             return time.astimezone(UTC)
     except (ValueError, OverflowError):
         pass
-    raise ValueError("must be a time with a zone, such as 2024-05-01T12:00:00Z")
+    raise ValueError("must be a time with a time zone, such as 2024-05-01T12:00:00Z")
 
 
 def _text(value: Any) -> str:
-    """Text as it is; lists and objects as JSON text, the way a contract carries them."""
+    """Return text unchanged, and lists and objects as JSON text, which is how a contract carries them."""
     if isinstance(value, (dict, list)):
         value = json_text(value)
     if not isinstance(value, str):
@@ -208,5 +208,5 @@ def _text(value: Any) -> str:
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise ValueError("has a character that UTF-8 cannot carry (a lone surrogate)") from None
+        raise ValueError("contains a lone surrogate, which UTF-8 cannot encode") from None
     return value

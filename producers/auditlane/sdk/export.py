@@ -1,4 +1,4 @@
-"""Take a log away as a file: through an export job, whose download goes on where it broke off."""
+"""Export a log to a file: run an export job and download its file, resuming after an interruption."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from auditlane.runtime.errors import AuditlaneError, Conflict, NotFound, Unavailable
-from auditlane.sdk.http import Http, broken_connections
+from auditlane.sdk.http import Http, unavailable_if_broken
 
-_PIECE: Final = 1 << 18
-_TRIES: Final = 6  # in a row in which nothing came
+_CHUNK_BYTES: Final = 1 << 18
+_MAX_FAILURES: Final = 6  # consecutive requests without a byte received
 
 
 @dataclass(frozen=True, slots=True)
 class ExportProgress:
-    """`done` of `total`: events while the service makes the file, bytes while it comes."""
+    """`done` of `total`: events while the service makes the file, bytes while it is downloaded."""
 
     what: Literal["making", "downloading"]
     done: int
@@ -32,90 +32,96 @@ Progress = Callable[[ExportProgress], None]
 
 
 class Download:
-    """One export into one file; what it needs to go on later lies beside it: `<name>.part`, `<name>.part.json`."""
+    """One export to one file. `<name>.part` and `<name>.part.json` hold its state until it is complete."""
 
     def __init__(self, http: Http, path: Path, request: Mapping[str, Any], progress: Progress, poll_s: float) -> None:
         self._http = http
         self._path = path
         self._part = path.with_name(path.name + ".part")
-        self._note = path.with_name(path.name + ".part.json")
+        self._state = path.with_name(path.name + ".part.json")
         self._request = request
         self._progress = progress
         self._poll_s = poll_s
 
     def run(self, *, resume: bool) -> int:
-        """How many events are in the file, which appears when it is whole. Raises what the service says; OSError."""
-        id_ = self._begun() if resume else None
-        if id_ is None:
+        """Export, and return the number of events. The file appears when it is complete.
+
+        Raises the service's errors, and OSError if the file cannot be written.
+        """
+        job_id = self._resumable_job() if resume else None
+        if job_id is None:
             self._part.unlink(missing_ok=True)
-            id_ = str(self._http.json("POST", "/v1/exports", body=self._request)["id"])
-            self._note.write_text(json.dumps({"job": id_, "request": self._digest()}))
+            job_id = str(self._http.json("POST", "/v1/exports", body=self._request)["id"])
+            self._state.write_text(json.dumps({"job": job_id, "request": self._digest()}))
         try:
-            job = self._made(id_)
-            self._fetch(id_, int(job["bytes"]))
+            job = self._finished_job(job_id)
+            self._fetch(job_id, int(job["bytes"]))
         except (NotFound, Conflict):
-            self._note.unlink(missing_ok=True)  # cannot be gone on with
+            self._state.unlink(missing_ok=True)  # this job cannot be resumed
             raise
         self._part.replace(self._path)
-        self._note.unlink(missing_ok=True)
-        with contextlib.suppress(AuditlaneError):  # it expires by itself
-            self._http.json("DELETE", f"/v1/exports/{id_}")
+        self._state.unlink(missing_ok=True)
+        with contextlib.suppress(AuditlaneError):  # the job expires anyway
+            self._http.json("DELETE", f"/v1/exports/{job_id}")
         return int(job["rows"])
 
-    def _begun(self) -> str | None:
-        """The job of an earlier attempt at the same export, if the service still has it."""
+    def _resumable_job(self) -> str | None:
+        """Return the job of an earlier attempt at the same export, if the service still has it."""
         try:
-            note = json.loads(self._note.read_text())
-            if note["request"] != self._digest():
+            state = json.loads(self._state.read_text())
+            if state["request"] != self._digest():
                 return None
-            id_ = str(note["job"])
-            state = self._http.json("GET", f"/v1/exports/{id_}")["state"]
+            job_id = str(state["job"])
+            status = self._http.json("GET", f"/v1/exports/{job_id}")["state"]
         except (OSError, ValueError, KeyError, TypeError, NotFound):
             return None
-        return None if state in ("failed", "cancelled") else id_
+        return None if status in ("failed", "cancelled") else job_id
 
     def _digest(self) -> str:
         return hashlib.sha256(json.dumps(self._request, sort_keys=True).encode()).hexdigest()
 
-    def _made(self, id_: str) -> dict[str, Any]:
+    def _finished_job(self, job_id: str) -> dict[str, Any]:
         while True:
-            job: dict[str, Any] = self._http.json("GET", f"/v1/exports/{id_}")
+            job: dict[str, Any] = self._http.json("GET", f"/v1/exports/{job_id}")
             self._progress(ExportProgress("making", int(job["rows"]), int(job["total"])))
             if job["state"] == "done":
                 return job
             if job["state"] in ("failed", "cancelled"):
                 error = job["error"] or {"message": f"The export was {job['state']}."}
-                raise Conflict(str(error["message"]), fix=str(error.get("fix") or "Ask for the export again."))
+                raise Conflict(str(error["message"]), fix=str(error.get("fix") or "Request the export again."))
             time.sleep(self._poll_s)
 
-    def _fetch(self, id_: str, size: int) -> None:
+    def _fetch(self, job_id: str, size: int) -> None:
         failures = 0
-        while (had := self._part.stat().st_size if self._part.exists() else 0) < size or not self._part.exists():
+        while (start := self._part.stat().st_size if self._part.exists() else 0) < size or not self._part.exists():
             try:
-                self._fetch_from(id_, had, size)
+                self._fetch_from(job_id, start, size)
             except Unavailable:
-                got = self._part.stat().st_size if self._part.exists() else 0
-                failures = 0 if got > had else failures + 1
-                if failures >= _TRIES:
+                end = self._part.stat().st_size if self._part.exists() else 0
+                failures = 0 if end > start else failures + 1
+                if failures >= _MAX_FAILURES:
                     raise
                 time.sleep(min(self._poll_s * 2.0**failures, 10.0))
         if self._part.stat().st_size > size:
             self._part.unlink()
-            raise Conflict("What lay there is not of this export.", fix="Try again: it begins anew.")
+            raise Conflict(
+                f"{self._part.name} is larger than the export, so it belongs to another one; it was removed.",
+                fix="Export again.",
+            )
 
-    def _fetch_from(self, id_: str, start: int, size: int) -> None:
+    def _fetch_from(self, job_id: str, start: int, size: int) -> None:
         headers = {"Range": f"bytes={start}-"} if start else {}
-        answer = self._http.send("GET", f"/v1/exports/{id_}/file", headers=headers, stream=True)
+        response = self._http.send("GET", f"/v1/exports/{job_id}/file", headers=headers, stream=True)
         try:
-            with self._part.open("ab" if answer.status == 206 else "wb") as file:
+            with self._part.open("ab" if response.status == 206 else "wb") as file:
                 while True:
-                    with broken_connections():
-                        piece = answer.read(_PIECE)
-                    if not piece:
+                    with unavailable_if_broken():
+                        chunk = response.read(_CHUNK_BYTES)
+                    if not chunk:
                         break
-                    file.write(piece)
+                    file.write(chunk)
                     self._progress(ExportProgress("downloading", file.tell(), size))
                 file.flush()
                 os.fsync(file.fileno())
         finally:
-            answer.close()
+            response.close()

@@ -1,4 +1,4 @@
-"""Requests to `auditlane serve`: the credential, its renewal, and problems as the errors that the service raised."""
+"""Send requests to `auditlane serve`: authenticate, renew tokens, and raise the service's problems as its errors."""
 
 from __future__ import annotations
 
@@ -17,42 +17,42 @@ from auditlane.runtime import validators
 from auditlane.runtime.errors import AuditlaneError, ConfigError, InvalidInput, NotFound, Unauthenticated, Unavailable
 
 TENANT_HEADER: Final = "Auditlane-Tenant"
-_TRIES: Final = urllib3.Retry(
+_RETRIES: Final = urllib3.Retry(
     total=4, backoff_factor=0.3, status_forcelist=(502, 503, 504), allowed_methods=("GET",), raise_on_status=False
 )
 Pairs = Sequence[tuple[str, str]]
 
 
 class Http:
-    """One service, one credential, and with a client's a tenant. Thread-safe."""
+    """Sends requests to one service with one credential, optionally for one tenant. Thread-safe."""
 
     def __init__(
         self, url: str, *, token: str, client_id: str, secret: str, tenant: str, timeout_s: float, ca: str
     ) -> None:
-        """Raises ConfigError for a URL that is none, and without a credential."""
+        """Send nothing yet. Raises ConfigError if the URL is invalid or there is no credential."""
         try:
             self._url = validators.http_url(url.strip()).rstrip("/")
         except ValueError as error:
             raise ConfigError(f"The service's URL is not valid: {error}.", field="url") from error
         if not token and not (client_id and secret):
-            raise ConfigError("There is no credential.", fix="Give a token, or a client_id and its secret.")
+            raise ConfigError("The credential is missing.", fix="Pass token, or client_id and secret.")
         self._token = token
         self._key = {"client_id": client_id, "secret": secret} if client_id and secret else None
         self._tenant = tenant
         self._timeout_s = timeout_s
         self._ca = ca
         self.after_fork()
-        _all.add(self)
+        _instances.add(self)
 
     def after_fork(self) -> None:
-        """In a forked child, as at first: a lock and connections that no other process uses."""
+        """Create the lock and the connections; a forked child must not share its parent's."""
         self._lock = threading.Lock()
         self._pool = urllib3.PoolManager(timeout=self._timeout_s, ca_certs=self._ca or None, maxsize=4)
 
     def json(self, method: str, path: str, *, fields: Pairs = (), body: Any = None) -> Any:
-        """The answer's JSON, None where it has none. Raises what the service said, and Unavailable."""
-        answer = self.send(method, path, fields=fields, body=body)
-        return json.loads(answer.data) if answer.data else None
+        """Return the response's JSON, or None if it has no body. Raises the service's errors, and Unavailable."""
+        response = self.send(method, path, fields=fields, body=body)
+        return json.loads(response.data) if response.data else None
 
     def send(
         self,
@@ -64,22 +64,26 @@ class Http:
         headers: Mapping[str, str] | None = None,
         stream: bool = False,
     ) -> urllib3.BaseHTTPResponse:
-        """An answer that is no problem; with `stream` its body is not read yet. A token that has ended is renewed."""
-        token = self._token or self._renewed("")
-        answer = self._once(method, path, token, fields, body, headers, stream=stream)
-        if answer.status == 401 and self._key:
-            answer.drain_conn()
-            answer = self._once(method, path, self._renewed(token), fields, body, headers, stream=stream)
-        if answer.status >= 400:
-            with broken_connections():
-                raise error_of(answer.status, answer.data)
-        return answer
+        """Return a successful response; with `stream`, its body is not read yet. An expired token is renewed.
+
+        Raises the service's errors, and Unavailable.
+        """
+        token = self._token or self._renewed_token("")
+        response = self._send_once(method, path, token, fields, body, headers, stream=stream)
+        if response.status == 401 and self._key:
+            response.drain_conn()
+            token = self._renewed_token(token)
+            response = self._send_once(method, path, token, fields, body, headers, stream=stream)
+        if response.status >= 400:
+            with unavailable_if_broken():
+                raise error_of(response.status, response.data)
+        return response
 
     def close(self) -> None:
         """Close the connections."""
         self._pool.clear()
 
-    def _once(
+    def _send_once(
         self,
         method: str,
         path: str,
@@ -94,56 +98,58 @@ class Http:
         if self._tenant:
             sent[TENANT_HEADER] = self._tenant
         url = f"{self._url}{path}" + (f"?{urlencode(list(fields))}" if fields else "")
-        with broken_connections():
+        with unavailable_if_broken():
             return self._pool.request(
-                method, url, json=body, headers=sent, retries=_TRIES, preload_content=not stream, redirect=False
+                method, url, json=body, headers=sent, retries=_RETRIES, preload_content=not stream, redirect=False
             )
 
-    def _renewed(self, old: str) -> str:
-        """A new token for the client's key, unless another thread has got one meanwhile."""
+    def _renewed_token(self, old: str) -> str:
+        """Fetch a new token for the client's key, unless another thread has already replaced `old`."""
         if self._key is None:
-            raise Unauthenticated("The token is refused.", fix="Get a new one.")
+            raise Unauthenticated("The service rejected the token.", fix="Get a new token.")
         with self._lock:
             if self._token == old:
-                with broken_connections():
-                    answer = self._pool.request("POST", f"{self._url}/v1/token", json=self._key, redirect=False)
-                if answer.status >= 400:
-                    raise error_of(answer.status, answer.data)
-                self._token = str(answer.json()["access_token"])
+                with unavailable_if_broken():
+                    response = self._pool.request("POST", f"{self._url}/v1/token", json=self._key, redirect=False)
+                if response.status >= 400:
+                    raise error_of(response.status, response.data)
+                self._token = str(response.json()["access_token"])
             return self._token
 
 
-_all: weakref.WeakSet[Http] = weakref.WeakSet()
+_instances: weakref.WeakSet[Http] = weakref.WeakSet()
 
 
 def _after_fork() -> None:
-    for one in list(_all):
-        one.after_fork()
+    for http in list(_instances):
+        http.after_fork()
 
 
 os.register_at_fork(after_in_child=_after_fork)
 
 
-class broken_connections:  # noqa: N801 - a context manager
-    """What a connection raises, as Unavailable."""
+class unavailable_if_broken:  # noqa: N801 - a context manager
+    """Raises errors of the connection as Unavailable."""
 
     def __enter__(self) -> None:
         return None
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         if isinstance(error, (urllib3.exceptions.HTTPError, OSError)):
-            raise Unavailable(f"The audit service does not answer: {error}.", fix="Try again in a moment.") from error
+            raise Unavailable(
+                f"The audit service does not answer: {error}.", fix="Try again, or check the URL and the network."
+            ) from error
 
 
 def error_of(status: int, body: bytes) -> AuditlaneError:
-    """A problem (RFC 9457) as the error of its code; one without a code that we know, by its status."""
+    """Return the error for a response's problem (RFC 9457): by its code, or by `status` if the code is unknown."""
     try:
         problem = json.loads(body)
         problem = problem if isinstance(problem, dict) else {}
     except ValueError:
         problem = {}
     kind = _BY_CODE.get(str(problem.get("code"))) or _by_status(status)
-    message = str(problem.get("detail") or f"The audit service answered {status}.")
+    message = str(problem.get("detail") or f"The audit service responded with status {status}.")
     return kind(message, fix=str(problem.get("fix") or ""), field=str(problem.get("field") or ""))
 
 
@@ -159,4 +165,4 @@ def _tree(error: type[AuditlaneError]) -> Iterator[type[AuditlaneError]]:
         yield from _tree(child)
 
 
-_BY_CODE: Final = {one.code: one for one in reversed([*_tree(AuditlaneError)])}
+_BY_CODE: Final = {error.code: error for error in reversed([*_tree(AuditlaneError)])}

@@ -1,7 +1,7 @@
-"""The client's own log, written by a thread that nobody waits for.
+"""The SDK's own log, written by a separate thread so that logging cannot deadlock.
 
-A handler may hold its lock while it emits and waits for the client: were it the client's working threads that write,
-they would wait for the handler in turn. For the same reason nothing that a working thread calls writes a log.
+A logging handler that emits audit events holds its lock while it waits for the client. If the client's threads logged
+directly, they would wait for that lock in turn. For the same reason, they must not call anything that logs.
 """
 
 from __future__ import annotations
@@ -15,26 +15,26 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 log = logging.getLogger("auditlane.sdk")
-_KEPT: Final = 1_000  # records that wait for a handler that hangs
+_MAX_QUEUED: Final = 1_000  # records kept while a handler hangs; the oldest are dropped
 _LIBRARIES: Final = ("urllib3.connection", "urllib3.connectionpool", "urllib3.util.retry")
 
 
 class _Writer:
     def __init__(self) -> None:
-        self.waiting: deque[tuple[int, str, tuple[object, ...], Any]] = deque(maxlen=_KEPT)
+        self.queue: deque[tuple[int, str, tuple[object, ...], Any]] = deque(maxlen=_MAX_QUEUED)
         self._lock = threading.RLock()
         self._runs = False
 
-    def begin(self) -> None:
+    def start(self) -> None:
         if not self._runs:
-            with contextlib.suppress(RuntimeError):  # the interpreter ends; `write_all` writes what waits
+            with contextlib.suppress(RuntimeError):  # the interpreter is exiting; `write_all` writes the queue
                 threading.Thread(target=self._run, name="auditlane-log", daemon=True).start()
 
     def write(self) -> None:
-        while self.waiting:
+        while self.queue:
             try:
-                level, message, arguments, error = self.waiting.popleft()
-            except IndexError:  # another thread wrote it
+                level, message, arguments, error = self.queue.popleft()
+            except IndexError:  # another thread took it
                 return
             log.log(level, message, *arguments, exc_info=error)
 
@@ -44,32 +44,32 @@ class _Writer:
                 return
             self._runs = True
         try:
-            while self.waiting:
+            while self.queue:
                 self.write()
         finally:
             self._runs = False
-        if self.waiting:  # said between the last look and the end
-            self.begin()
+        if self.queue:  # queued after the last check, while `_runs` was still set
+            self.start()
 
 
 _writer = _Writer()
-_quiet: set[int] = set()  # threads
+_quiet: set[int] = set()  # thread ids
 
 
-def say(level: int, message: str, *arguments: object, error: BaseException | None = None) -> None:
-    """Write a record soon. Never waits."""
-    _writer.waiting.append((level, message, arguments, error))
-    _writer.begin()
+def log_later(level: int, message: str, *arguments: object, error: BaseException | None = None) -> None:
+    """Queue a log record for the writer thread. Never blocks."""
+    _writer.queue.append((level, message, arguments, error))
+    _writer.start()
 
 
 def write_all() -> None:
-    """Write what waits, at the end of the process."""
+    """Write the queued records; called when the process exits."""
     _writer.write()
 
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """What the libraries that we call would log on this thread is not logged."""
+    """Suppress the log messages of the HTTP libraries on this thread."""
     me = threading.get_ident()
     _quiet.add(me)
     try:

@@ -1,4 +1,4 @@
-"""What is said of a service that is away: once when it goes, every REPEAT_S while it is away, once when it is back."""
+"""Decide when to report an outage: once when it begins, every REPEAT_S while it lasts, and once when it ends."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Final
 
 REPEAT_S: Final = 30.0
-ASK_S: Final = 5.0  # how often the service is asked whether it is back, where nothing else would tell
+PROBE_S: Final = 5.0  # interval of the probes that detect a recovery when there is no other traffic
 
 
 @dataclass(frozen=True, slots=True)
 class Away:
-    """It does not answer; `for_s` is 0 when this is the first time it is said."""
+    """The service is unreachable; `for_s` is 0 in the first report. `lost` counts the events given up so far."""
 
     reason: str
     for_s: float
@@ -20,63 +20,63 @@ class Away:
 
 @dataclass(frozen=True, slots=True)
 class Back:
-    """It answers again."""
+    """The service is reachable again after `after_s`; `lost` events were given up."""
 
     after_s: float
     lost: int
 
 
 class Outage:
-    """Pure: `now` is a monotonic clock's. One thread uses it."""
+    """Pure: `now` is the time of a monotonic clock. Not thread-safe."""
 
     def __init__(self) -> None:
         self.reason = ""
-        self._since: float | None = None  # when it went
-        self._said_at = 0.0
+        self._since: float | None = None  # when the outage began
+        self._reported_at = 0.0
         self._suspected = False
-        self._asked_at = 0.0
+        self._probed_at = 0.0
         self._lost = 0
 
     @property
     def away(self) -> bool:
-        """Whether it is known to be away."""
+        """Whether the service is known to be unreachable."""
         return self._since is not None
 
     def suspect(self, reason: str, now: float) -> None:
-        """A part of it failed: it has to be asked."""
+        """Record a partial failure, such as one broker's: the next probe shows whether it is an outage."""
         self.reason = reason
         if not self._suspected and self._since is None:
             self._suspected = True
-            self._asked_at = now
+            self._probed_at = now
 
-    def gone(self, now: float) -> Away | None:
-        """All of it failed."""
+    def unreachable(self, now: float) -> Away | None:
+        """Record that the whole service is unreachable; return the report, if one is due."""
         self._suspected = False
         if self._since is None:
-            self._since = self._said_at = self._asked_at = now
+            self._since = self._reported_at = self._probed_at = now
             return Away(self.reason, 0, self._lost)
-        return self.repeated(now)
+        return self.reminder(now)
 
-    def lose(self) -> None:
-        """An event was given up."""
+    def count_lost(self) -> None:
+        """Count an event that was given up."""
         self._lost += 1
 
-    def repeated(self, now: float) -> Away | None:
-        """What to say meanwhile, if it is time."""
-        if self._since is None or now - self._said_at < REPEAT_S:
+    def reminder(self, now: float) -> Away | None:
+        """Return the repeated report of an outage, if one is due."""
+        if self._since is None or now - self._reported_at < REPEAT_S:
             return None
-        self._said_at = now
+        self._reported_at = now
         return Away(self.reason, now - self._since, self._lost)
 
-    def due(self, now: float) -> bool:
-        """Whether to ask it now."""
-        if not (self._suspected or self.away) or now - self._asked_at < ASK_S:
+    def is_probe_due(self, now: float) -> bool:
+        """Return whether to probe the service now, and count it as probed."""
+        if not (self._suspected or self.away) or now - self._probed_at < PROBE_S:
             return False
-        self._asked_at = now
+        self._probed_at = now
         return True
 
-    def works(self, now: float) -> Back | None:
-        """It answered."""
+    def recovered(self, now: float) -> Back | None:
+        """Record that the service responded; return the report, if this ends an outage."""
         self._suspected = False
         if self._since is None:
             return None

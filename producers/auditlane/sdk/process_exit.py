@@ -1,7 +1,7 @@
-"""Closes clients at the end of a process, in each of the ways in which one ends, and prepares them for forks.
+"""Close clients when the process exits, whichever way it does, and prepare them for forks.
 
-Python's exit handlers do not run in children of multiprocessing and billiard (Celery), which have hooks of their own.
-`Pool.terminate`, which is how `with Pool()` ends, sends SIGTERM to children that may have emitted a moment before.
+Python's exit handlers do not run in children of multiprocessing and billiard (Celery), which have their own hooks.
+`Pool.terminate`, which `with Pool()` calls at its end, sends SIGTERM to children that may have just emitted.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ from typing import Any, ClassVar, Final, Protocol
 
 from auditlane.runtime.errors import ConfigError
 
-_FORK_WAIT_S: Final = 1.0  # how long a fork may wait for what clients' threads do
-_LAST: Final = -1_000  # of the priorities of multiprocessing's finalizers: others may still emit
+_FORK_WAIT_S: Final = 1.0  # how long a fork may wait for requests of the clients' threads
+_LAST: Final = -1_000  # priority among multiprocessing's finalizers: other finalizers may still emit
 _UTILS: Final = ("multiprocessing.util", "billiard.util")
 
 
 class Closing(Protocol):
-    """A client."""
+    """What this module calls on a client."""
 
     def end(self) -> None:
-        """Close; called once the process ends."""
+        """Close; called when the process exits."""
         ...
 
     def end_soon(self) -> None:
-        """Flush; called where the process is about to end."""
+        """Flush; called when the process is about to exit but other threads may still emit."""
         ...
 
     def before_fork(self, deadline: float) -> None:
-        """In the parent, until `deadline` of the monotonic clock at most."""
+        """Prepare for a fork, in the parent; return before `deadline` of the monotonic clock."""
         ...
 
     def after_fork(self) -> None:
-        """In the child."""
+        """Reset state that must not be shared, in the child."""
         ...
 
 
@@ -47,7 +47,7 @@ _clients: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
 def watch(client: Closing) -> None:
-    """End the client at the process's end at the latest."""
+    """Close the client when the process exits, unless `forget` is called first."""
     _clients.add(client)
     atexit.register(client.end)
     for name in _UTILS:
@@ -57,45 +57,46 @@ def watch(client: Closing) -> None:
 
 
 def check_uwsgi() -> None:
-    """Raises ConfigError where uWSGI forks or keeps threads in a way that Python does not know of."""
+    """Raise ConfigError if uWSGI disables threads, or will fork without Python's fork hooks."""
     uwsgi = sys.modules.get("uwsgi")
     if uwsgi is None:
         return
     if "enable-threads" not in uwsgi.opt and "threads" not in uwsgi.opt:
         raise ConfigError(
-            "Threads of Python's do not run between the requests of this uWSGI.", fix="Start it with --enable-threads."
+            "uWSGI runs without Python threads, which the audit client needs to deliver events.",
+            fix="Start uWSGI with --enable-threads.",
         )
     if uwsgi.worker_id() == 0 and (uwsgi.masterpid() or uwsgi.numproc > 1):
         raise ConfigError(
-            "The audit client was made before uWSGI forks its workers, which does not tell Python of it.",
-            fix="Start it with --lazy-apps, or make the AuditClient in a function under uwsgidecorators.postfork.",
+            "The audit client was created before uWSGI forks its workers, and uWSGI does not run Python's fork hooks.",
+            fix="Start uWSGI with --lazy-apps, or create the AuditClient in a uwsgidecorators.postfork function.",
         )
 
 
 def forget(client: Closing) -> None:
-    """It was closed."""
+    """Stop watching a client that was closed."""
     _clients.discard(client)
     atexit.unregister(client.end)
 
 
 def _end_all(*_: object, **__: object) -> None:
-    alone = not _others(threading.current_thread())
+    alone = not _other_threads(threading.current_thread())
     for client in list(_clients):
         if alone:
             client.end()
-        else:  # other threads are waited for after this, and may emit
+        else:  # Python joins the other threads after this hook, and they may still emit
             client.end_soon()
-    if not alone and not _Behind.running():
-        _Behind(threading.current_thread()).start()
+    if not alone and not _LastThread.running():
+        _LastThread(threading.current_thread()).start()
 
 
-def _others(*known: threading.Thread) -> list[threading.Thread]:
-    """The threads that a process waits for before it ends, but for these."""
-    return [one for one in threading.enumerate() if not one.daemon and one not in known]
+def _other_threads(*excluded: threading.Thread) -> list[threading.Thread]:
+    """Return the non-daemon threads, which Python joins before it exits, except those given."""
+    return [thread for thread in threading.enumerate() if not thread.daemon and thread not in excluded]
 
 
-class _Behind(threading.Thread):
-    """Ends the clients when all threads but this one and the `ending` one are done; the process waits for it, too."""
+class _LastThread(threading.Thread):
+    """Closes the clients once all threads but this and the `ending` one have finished; Python joins it as well."""
 
     def __init__(self, ending: threading.Thread) -> None:
         super().__init__(name="auditlane-end", daemon=False)
@@ -103,17 +104,17 @@ class _Behind(threading.Thread):
 
     @classmethod
     def running(cls) -> bool:
-        return any(isinstance(one, cls) for one in threading.enumerate())
+        return any(isinstance(thread, cls) for thread in threading.enumerate())
 
     def run(self) -> None:
-        while others := _others(self, self._ending):
+        while others := _other_threads(self, self._ending):
             others[0].join()
         for client in list(_clients):
             client.end()
 
 
 def _is_child(util: str) -> bool:
-    """Whether this process is a child of this library's."""
+    """Return whether this library started the process."""
     process = sys.modules.get(util.replace(".util", ".process"))
     return util in sys.modules and process is not None and process.current_process().name != "MainProcess"
 
@@ -121,35 +122,35 @@ def _is_child(util: str) -> bool:
 def _finalize(util: str) -> None:
     sys.modules[util].Finalize(None, _end_all, exitpriority=_LAST)
     if util == "multiprocessing.util":
-        _end_at_sigterm()
+        _flush_on_sigterm()
 
 
-def _end_at_sigterm() -> None:
-    """Where SIGTERM would end the child at once."""
+def _flush_on_sigterm() -> None:
+    """Install a handler where SIGTERM would kill the child without a flush."""
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _terminated)
 
 
 def _terminated(number: int, _: FrameType | None) -> None:
     for client in list(_clients):
-        client.end_soon()  # also where the signal interrupts the end of a client
+        client.end_soon()  # also when the signal interrupts a client's `end`
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
 
 
 def _hook() -> None:
-    """Be told where a child of one of these libraries begins or ends, as far as they are imported by now."""
+    """Register for the start and end of child processes with those of the libraries that are already imported."""
     for name in _UTILS:
         if name in sys.modules and name not in _Child.kept:
-            # Called when the child has forgotten the finalizers that were registered before.
+            # Runs after the child has discarded the finalizers inherited from its parent.
             sys.modules[name].register_after_fork(_Child(name), _Child.begin)
     if (signals := sys.modules.get("celery.signals")) is not None:
-        # The children of its pool end by `os._exit` after this.
+        # The pool's children call `os._exit` after this signal.
         signals.worker_process_shutdown.connect(_end_all, weak=False, dispatch_uid="auditlane.sdk")
 
 
 class _Child:
-    """A process that one of the libraries makes by a fork; their registries keep none of these alive."""
+    """A process forked by one of the libraries. Kept alive here, since their registries hold weak references."""
 
     kept: ClassVar[dict[str, _Child]] = {}
 
@@ -158,7 +159,7 @@ class _Child:
         self.kept[util] = self
 
     def begin(self) -> None:
-        """Called in the child."""
+        """Register the finalizer; called in the child."""
         if _clients:
             _finalize(self._util)
 

@@ -1,4 +1,4 @@
-"""Read a tenant's log from a program: `AuditReader`, over the HTTP API."""
+"""Read and export a tenant's log over the HTTP API: `AuditReader`."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ _PAGE: Final = 200
 
 
 class EventFilters(TypedDict, total=False):
-    """The filters of `GET /v1/events` as keywords. Of several values any one may match, and all filters must.
+    """The filters of `GET /v1/events` as keywords. An event must match all filters; of several values, any one.
 
-    An event is in the time from `from_` (included) to `to` (excluded): a datetime with a zone, or RFC 3339 text. `q`
-    is words that all occur in some text of the event, `query` is the query language, and `actor` an id or a name. The
-    rest equal a field of the event; the empty text matches events that have none.
+    `from_` (inclusive) and `to` (exclusive) take a datetime with a time zone, or RFC 3339 text. `q` takes words that
+    must all occur in the event's text, `query` the query language, and `actor` an id or a name. The other filters
+    compare a field for equality; an empty text matches events without a value.
     """
 
     from_: datetime | str
@@ -63,14 +63,14 @@ class EventFilters(TypedDict, total=False):
 
 
 class AuditReader:
-    """Reads events and exports of one tenant over HTTP. Thread-safe; `close` it, or use it as a context manager.
+    """Reads and exports the events of one tenant over HTTP. Thread-safe; call `close`, or use it as a context manager.
 
         with AuditReader("https://audit.example.com", token=token) as audit:
             for event in audit.events(action="login", from_=datetime(2026, 1, 1, tzinfo=UTC), limit=100):
                 print(event.occurred_at, event.actor_id)
 
-    Every method raises the errors that the service names (`FILTER_INVALID` is InvalidFilter, and so on), and
-    Unavailable when it does not answer.
+    Every method raises the service's errors as exceptions (`FILTER_INVALID` as InvalidFilter, and so on), and
+    Unavailable if the service does not answer.
     """
 
     def __init__(
@@ -84,19 +84,19 @@ class AuditReader:
         timeout_s: float = 60.0,
         ca: str = "",
     ) -> None:
-        """Prepare requests; none is sent yet.
+        """Store the options; the first request is sent by a later call.
 
         Args:
-            url: Where `auditlane serve` answers, such as `https://audit.example.com`.
-            token: A viewer's or a client's token.
-            client_id: In place of a token, with `secret`: a client for which tokens are fetched and renewed.
-            secret: The secret of that client.
-            tenant: The tenant to read, for a client of the whole environment.
-            timeout_s: Seconds that one request may wait for the service.
-            ca: Path of a PEM file with the authorities that the service's certificate is checked against.
+            url: URL of `auditlane serve`, such as `https://audit.example.com`.
+            token: Token of a viewer or a client.
+            client_id: Id of a client, used with `secret` instead of `token`: tokens are fetched and renewed.
+            secret: Secret of that client.
+            tenant: Tenant to read; required for a client that may read every tenant.
+            timeout_s: Timeout of one request in seconds.
+            ca: Path of a PEM file with the certificate authorities to trust for the service.
 
         Raises:
-            ConfigError: The URL is not valid, or there is no credential.
+            ConfigError: The URL is invalid, or the credential is missing.
         """
         self._http = Http(
             url, token=token, client_id=client_id, secret=secret, tenant=tenant, timeout_s=timeout_s, ca=ca
@@ -111,22 +111,22 @@ class AuditReader:
         sort: str | None = None,
         **more: Unpack[EventFilters],
     ) -> Iterator[Event]:
-        """Yield the events that match, fetching a page of 200 when it is needed.
+        """Yield the matching events, fetching pages of up to 200 as needed.
 
             audit.events(action=["login", "logout"], outcome="failure", limit=100)
             audit.events({"metadata.region": ["eu", "us"], "fields.project": "moon"}, sort="-severity")
 
         Args:
-            filters: Filters by name, for those that are no keyword: `metadata.<key>` and `fields.<key>`, the latter
-                for the tenant's own fields. Each has a value or several.
-            limit: The largest number of events; None for all.
-            sort: A sortable field of the tenant's structure, ascending, or with `-` before it descending. By default
-                the newest event comes first.
+            filters: Filters whose names are not valid keywords: `metadata.<key>`, and `fields.<key>` for custom
+                fields. Each takes one value or several.
+            limit: Maximum number of events; None for all.
+            sort: Name of a sortable field, for ascending order, or prefixed with `-` for descending order. Default:
+                newest first.
             more: The filters of EventFilters.
 
         Raises:
-            InvalidFilter: A filter is unknown, None, or has a value that it cannot have; `error.field` names it.
-            ConfigError: A datetime has no zone.
+            InvalidFilter: A filter is unknown, None, or has an invalid value; `error.field` names it.
+            ConfigError: A datetime has no time zone.
         """
         pairs = _pairs(filters, more)
         left, cursor = limit, None
@@ -135,7 +135,7 @@ class AuditReader:
             parameters = {"limit": str(size), "sort": sort, "cursor": cursor}
             own = [(name, value) for name, value in parameters.items() if value]
             page = self._http.json("GET", "/v1/events", fields=[*pairs, *own])
-            found = [Event.model_validate(one) for one in page["data"]]
+            found = [Event.model_validate(event) for event in page["data"]]
             yield from found
             cursor = page["next"]
             left = None if left is None else left - len(found)
@@ -143,10 +143,10 @@ class AuditReader:
                 return
 
     def event(self, event_id: str, *, content_hash: str = "") -> SingleEvent:
-        """Return one event, and as its `others` those with the same id.
+        """Return one event; its `others` are the tenant's other events with the same id.
 
-        Of several it is the one that Kafka had first, or the one with this `content_hash` (32 hexadecimal digits).
-        Raises NotFound.
+        Among several, the first that reached Kafka is returned, or the one with this `content_hash` (32 hexadecimal
+        digits). Raises NotFound.
         """
         pairs = [("content_hash", content_hash)] if content_hash else []
         return SingleEvent.model_validate(
@@ -167,26 +167,26 @@ class AuditReader:
         poll_s: float = 0.5,
         **more: Unpack[EventFilters],
     ) -> int:
-        """Write every event that matches to a file, and return their number.
+        """Write every matching event to a file; return the number of events.
 
-            rows = audit.export("logins.csv", format="csv", action="login", from_="2026-01-01")
+            rows = audit.export("logins.csv", format="csv", action="login", from_="2026-01-01T00:00:00Z")
 
-        The service makes the file as a job, and the file appears under its name when it is whole. After an
-        interruption of any kind the same call continues: with the same job, at the byte where the download ended.
+        The service creates the file in an export job, which is then downloaded. The file appears at `path` when it is
+        complete. After an interruption, the same call resumes: the same job, at the byte where the download stopped.
 
         Args:
-            path: The file. `<path>.part` and `<path>.part.json` lie beside it until it is whole.
-            filters: Filters by name, as `events` takes them.
-            format: Form of the file.
-            columns: Names of the fields in it, in this order; by default all that may be downloaded.
-            raw_formulas: In a CSV, leave cells that a spreadsheet would run as a formula as they are.
-            resume: False to start again, even if an earlier call can be continued.
-            progress: Called with an ExportProgress: events while the service makes the file, then bytes.
-            poll_s: Seconds between two looks at the job.
+            path: Path of the file. `<path>.part` and `<path>.part.json` exist next to it until it is complete.
+            filters: Filters by name, as in `events`.
+            format: File format.
+            columns: Names of the fields to export, in this order; default: all that may be downloaded.
+            raw_formulas: In a CSV, do not escape cells that a spreadsheet would evaluate as formulas.
+            resume: False to start over, even if an earlier call can be resumed.
+            progress: Called with an ExportProgress: in events while the job runs, then in bytes.
+            poll_s: Seconds between polls of the job's state.
             more: The filters of EventFilters.
 
         Raises:
-            InvalidFilter, ConfigError: As `events`.
+            InvalidFilter, ConfigError: As in `events`.
             Conflict: The job failed or was cancelled.
             OSError: The file cannot be written.
         """
@@ -213,40 +213,46 @@ def _pairs(filters: Filters | None, more: Mapping[str, Any]) -> list[tuple[str, 
     pairs: list[tuple[str, str]] = []
     for name, given in [*(filters or {}).items(), *more.items()]:
         if not isinstance(name, str):
-            raise InvalidFilter(f"A filter has a name of type {type(name).__name__}.", fix="Give its name as text.")
+            raise InvalidFilter(
+                f"The name of a filter must be text, not {type(name).__name__}.", fix="Pass a dict with text keys."
+            )
         pairs += [(name.removesuffix("_"), _text(name, value)) for value in _several(given)]
     return pairs
 
 
 def _several(given: Any) -> Iterable[Any]:
-    """Only what is plainly several values: a network or bytes could be iterated over, too."""
+    """Return the values of a filter. Only plain collections count as several: networks and bytes are iterable too."""
     return given if isinstance(given, list | tuple | set | frozenset | Iterator) else [given]
 
 
 def _text(name: str, value: Any) -> str:
-    """The value as the API reads it."""
+    """Return the value as text for the API. Raises InvalidFilter or ConfigError that names the filter."""
     if isinstance(value, Enum):
         value = value.value
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, datetime):
         if value.tzinfo is None:
-            raise ConfigError(f"The time {name!r} has no zone.", field=name, fix="Use datetime.now(UTC) and the like.")
+            raise ConfigError(
+                f"The datetime of the filter {name!r} has no time zone.",
+                field=name,
+                fix="Pass an aware datetime, such as datetime.now(UTC).",
+            )
         return value.isoformat()
     if isinstance(value, date):
         raise InvalidFilter(
-            f"The filter {name!r} is a day, which begins at another time in each zone.",
+            f"The filter {name!r} is a date, which begins at a different time in each time zone.",
             field=name,
-            fix="Give a datetime with a zone.",
+            fix="Pass a datetime with a time zone.",
         )
     if isinstance(value, Value):
         return str(value)
     if value is None:
-        raise InvalidFilter(f"The filter {name!r} is None.", field=name, fix="Leave it out, or give it a value.")
+        raise InvalidFilter(f"The filter {name!r} is None.", field=name, fix="Omit it, or set a value.")
     raise InvalidFilter(
-        f"The filter {name!r} has a value of type {type(value).__name__}.",
+        f"The filter {name!r} does not support values of type {type(value).__name__}.",
         field=name,
-        fix="Give text, a number, a UUID, an address, an enum's member or a datetime, or several of them in a list.",
+        fix="Pass text, a number, a UUID, an IP address, an enum member or a datetime, or a list of them.",
     )
 
 

@@ -1,4 +1,4 @@
-"""What a client tells of its deliveries: the result of a flush, one failure, the counters."""
+"""What a client reports about its deliveries: the result of a flush, a failure, the counters."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from auditlane.runtime.errors import AuditlaneError, DeliveryFailed
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One event that Kafka did not take, and why."""
+    """One event that was not delivered, and why."""
 
     event_id: str
     tenant_id: str
@@ -18,10 +18,10 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class FlushResult:
-    """What became of the events since the flush before; true when every one is acknowledged.
+    """The outcome of the events since the previous flush; true if Kafka has acknowledged all of them.
 
-    `failed` holds the first failures only, `failed_count` all of them. `pending` events may still
-    arrive. `problem` says why nothing moves, where that is known.
+    `failed` holds the first 100 failures, `failed_count` counts all of them. `pending` events have no outcome yet, and
+    `problem` is the reason, if it is known.
     """
 
     delivered: int
@@ -34,7 +34,7 @@ class FlushResult:
         return not self.failed_count and not self.pending
 
     def followed_by(self, later: FlushResult) -> FlushResult:
-        """This and a later flush as one; what was pending is what the later one still waits for."""
+        """Return this and a later flush as one result; its `pending` is that of the later flush."""
         return FlushResult(
             self.delivered + later.delivered,
             self.failed_count + later.failed_count,
@@ -44,26 +44,26 @@ class FlushResult:
         )
 
     def raise_for_failure(self) -> None:
-        """Raise what went wrong, if anything did: DeliveryFailed or KafkaUnavailable."""
+        """Raise the first failure, or the reason why events are pending: DeliveryFailed or KafkaUnavailable."""
         if self:
             return
         first = self.failed[0].error if self.failed else self.problem
         counts = f"{self.failed_count} events failed, {self.pending} are not acknowledged yet"
         if first is None:
             raise DeliveryFailed(
-                f"Kafka did not acknowledge in time: {counts}.", fix="Flush again with a longer timeout."
+                f"Kafka did not acknowledge all events in time: {counts}.", fix="Flush again with a longer timeout."
             )
         raise type(first)(f"{first.message} ({counts}.)", fix=first.fix)
 
 
 @dataclass(frozen=True, slots=True)
 class ClientStats:
-    """Counters since the client was made. `emitted` = `delivered` + `failed` + `pending`."""
+    """Counters since the client was created. `emitted` = `delivered` + `failed` + `pending`."""
 
     emitted: int = 0
     delivered: int = 0
     failed: int = 0
     pending: int = 0
-    rejected: int = 0  # refused by validation
-    buffer_full: int = 0  # refused for want of room
-    producer_restarts: int = 0  # after a fatal error, or in a forked child
+    rejected: int = 0  # by validation
+    buffer_full: int = 0  # not taken because the buffer was full
+    producer_restarts: int = 0  # after a fatal error or in a forked child

@@ -1,4 +1,4 @@
-"""Which schema a tenant's events are written with: a thread asks the registry, so that no emitter hangs on it."""
+"""Resolve the schema of a tenant's events. A background thread asks the registry, so that `emit` never hangs on it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from auditlane.contract.tenants import base_subject, tenant_subject
 from auditlane.runtime.errors import AuditlaneError, RegistryUnavailable, SchemaNotFound
 from auditlane.runtime.lru_cache import LruCache
 from auditlane.sdk.encoding import Encoder
-from auditlane.sdk.logs import quiet, say
+from auditlane.sdk.logs import log_later, quiet
 from auditlane.sdk.outage import Away, Back, Outage
 
-RETRY_S: Final = 1.0  # a registry that just failed is not asked again before
-TRY_S: Final = 0.1  # how long an emitter waits for a registry that failed before
-RECHECK_S: Final = 1.0  # how often a tenant's refused events may ask anew, and how long they wait for the answer
+RETRY_S: Final = 1.0  # time between requests to a registry that fails
+TRY_S: Final = 0.1  # how long one caller waits for a registry that failed before
+RECHECK_S: Final = 1.0  # how often a tenant's rejected events may cause a request, and how long they wait for it
 
 
 class SchemaMayBeStale(Exception):
@@ -28,11 +28,11 @@ class SchemaMayBeStale(Exception):
 
 
 class SchemaResolver:
-    """`encoder(tenant)` answers from what is known, however old; one thread at a time asks the registry.
+    """`encoder(tenant)` returns from the cache, however old the entry is; one thread at a time asks the registry.
 
-    What was never known is waited for: `wait_s` at most, and once the registry has failed TRY_S every RETRY_S, until it
-    answers. What is known is refreshed after `refresh_s` while the old answer stands; before an event is refused by it,
-    `refreshed` asks. Thread-safe.
+    A tenant that is not cached is waited for: for up to `wait_s`, and once the registry has failed, for TRY_S every
+    RETRY_S. A cached contract is refreshed in the background after `refresh_s`; before it rejects an event, `refreshed`
+    asks for a newer one. Thread-safe.
     """
 
     def __init__(
@@ -51,42 +51,44 @@ class SchemaResolver:
         self._clock = clock
         self._changed = threading.Condition(threading.RLock())
         self._cache = SchemaCache(registry, self._base)
-        self._wanted: dict[str, float] = {}  # subjects to ask for, in their order, and since when an answer may be
-        # By tenant's subject: when a refused event asked for it last.
-        self._rechecked_at: LruCache[str, float] = LruCache(KEPT_TENANTS)
-        self._changed_at: LruCache[str, float] = LruCache(KEPT_TENANTS)  # by tenant's subject: when somebody said so
-        self._waited_at: LruCache[str, float] = LruCache(KEPT_TENANTS)  # … and when an emitter waited for it in vain
+        self._wanted: dict[str, float] = {}  # queue of tenant subjects to fetch -> minimum time of the request
+        # The next three are keyed by tenant subject.
+        self._rechecked_at: LruCache[str, float] = LruCache(KEPT_TENANTS)  # last request for a rejected event
+        self._changed_at: LruCache[str, float] = LruCache(KEPT_TENANTS)  # last `forget`
+        self._waited_at: LruCache[str, float] = LruCache(KEPT_TENANTS)  # last wait for the change that timed out
         self._fetcher: threading.Thread | None = None
         self._asking = False
         self._outage = Outage()
-        # What the last question came to when it was not an answer, and when to ask again: of the registry as a whole
-        # under "", else of the subject that it refused.
+        # (time of the next attempt, error): of an unavailable registry under "", else of a rejected tenant subject.
         self._failed: LruCache[str, tuple[float, AuditlaneError]] = LruCache(KEPT_TENANTS)
 
     def prefetch(self) -> None:
-        """Fetch the base contract in the background, so that the first emitter waits less."""
+        """Fetch the base contract in the background, so that the first `emit` waits less."""
         with self._changed:
             self._want(self._base, self._clock() - self._refresh_s)
 
     def encoder(self, tenant: str) -> Encoder:
-        """Raises RegistryUnavailable or RegistryRefused when nothing is known yet and the registry does not help."""
+        """Return the tenant's encoder, from the cache if possible.
+
+        Raises RegistryUnavailable or RegistryRefused if it is not cached and cannot be fetched.
+        """
         own = tenant_subject(self._topic, tenant)
         if (known := self._cache.of(own)) is None:
             return self._awaited(own)
         asked_at, encoder = known
         now = self._clock()
-        if self._is_said_old(own, known, now):
-            return self._fresh(own, encoder)
+        if self._predates_change(own, known, now):
+            return self._after_change(own, encoder)
         if now - asked_at > self._refresh_s and not ((failed := self._failure(own)) and now < failed[0]):
             with self._changed:
                 self._want(own, now - self._refresh_s)
         return encoder
 
-    def refreshed(self, tenant: str, refused_by: Encoder, *, may_ask: bool = True) -> Encoder | None:
-        """What the tenant's events are written with by now; None when that is `refused_by`, or cannot be known.
+    def refreshed(self, tenant: str, rejected_by: Encoder, *, may_ask: bool = True) -> Encoder | None:
+        """Return the tenant's newest encoder, or None if that is `rejected_by` or cannot be fetched.
 
-        With `may_ask` it waits for the registry: of a tenant's refused events one in DOUBT_S asks, and none waits
-        longer than that.
+        With `may_ask`, it waits for the registry: a tenant's rejected events cause one request every RECHECK_S, and
+        wait for at most that long.
         """
         own = tenant_subject(self._topic, tenant)
         with self._changed:
@@ -94,23 +96,23 @@ class SchemaResolver:
             if may_ask and self._may_ask(own, now):
                 self._rechecked_at.put(own, now)
                 self._want(own, now)
-                self._wanted = {own: now} | self._wanted  # before those that nobody waits for
+                self._wanted = {own: now} | self._wanted  # ahead of background refreshes
             if may_ask and own in self._wanted:
-                patience = TRY_S if failed else self._rechecked_at.get(own, now) + RECHECK_S - now
-                self._changed.wait_for(lambda: own not in self._wanted, max(min(patience, self._wait_s), 0.0))
+                timeout_s = TRY_S if failed else self._rechecked_at.get(own, now) + RECHECK_S - now
+                self._changed.wait_for(lambda: own not in self._wanted, max(min(timeout_s, self._wait_s), 0.0))
             known = self._cache.of(own)
-        return known[1] if known and known[1] is not refused_by else None
+        return known[1] if known and known[1] is not rejected_by else None
 
     def may_be_stale(self, tenant: str) -> bool:
-        """Whether `refreshed` would wait for the registry."""
+        """Return whether `refreshed` would wait for the registry."""
         own = tenant_subject(self._topic, tenant)
         return own in self._wanted or self._may_ask(own, self._clock())
 
     def forget(self, tenant: str | None) -> None:
-        """Somebody says that the tenant's contract was changed just now; None: every tenant's.
+        """Invalidate the cached contract of `tenant`, which was just changed, or of every tenant when None.
 
-        A tenant's event that would be written with the base event waits for the answer, for DOUBT_S at most: where the
-        tenant has an exclusive contract by now, a worker would refuse it.
+        The next event of a tenant that has been using the base contract then waits for the registry, for up to
+        RECHECK_S: if the tenant has an exclusive contract by now, a worker would reject the event.
         """
         own = None if tenant is None else tenant_subject(self._topic, tenant)
         with self._changed:
@@ -121,24 +123,24 @@ class SchemaResolver:
                 self._rechecked_at.pop(subject)
 
     def knows(self, tenant: str) -> bool:
-        """Whether `encoder` would answer at once."""
+        """Return whether `encoder` would return without waiting."""
         own = tenant_subject(self._topic, tenant)
         known = self._cache.of(own)
-        return known is not None and not self._is_said_old(own, known, self._clock())
+        return known is not None and not self._predates_change(own, known, self._clock())
 
     def close(self) -> None:
         self._cache.registry.close()
 
     def wait_until_idle(self, timeout_s: float) -> None:
-        """Before a fork: let a question end, as the child would wait for ever for what its thread has locked."""
-        if self._changed.acquire(timeout=timeout_s):  # whoever holds it for longer is not what is waited for
+        """Wait for a request in progress before a fork: a child would wait forever for locks that its thread holds."""
+        if self._changed.acquire(timeout=timeout_s):
             try:
                 self._changed.wait_for(lambda: not self._asking, timeout_s)
             finally:
                 self._changed.release()
 
     def after_fork(self, registry: Registry) -> None:
-        """In a forked child: keep what is known, drop the parent's locks, sockets and thread."""
+        """Keep the cache in a forked child, and replace the parent's locks, sockets and thread."""
         self._cache.after_fork(registry)
         self._rechecked_at.after_fork()
         self._failed.after_fork()
@@ -150,8 +152,11 @@ class SchemaResolver:
         self._asking = False
         self._outage = Outage()
 
-    def _is_said_old(self, own: str, known: tuple[float, Encoder], now: float) -> bool:
-        """Whether the base event is known from before a change that somebody told of, and the answer not waited for."""
+    def _predates_change(self, own: str, known: tuple[float, Encoder], now: float) -> bool:
+        """Return whether the tenant uses the base contract as cached before `forget`, so that its event must wait.
+
+        False once an event has waited in vain, or while the registry fails.
+        """
         changed_at = self._changed_at.get(own)
         if changed_at is None or known[1].subject != self._base:
             return False
@@ -160,12 +165,12 @@ class SchemaResolver:
         failed = self._failure(own)
         return not (failed and now < failed[0])
 
-    def _fresh(self, own: str, old: Encoder) -> Encoder:
-        """What is known since the change; the old one where the registry does not answer soon."""
+    def _after_change(self, own: str, old: Encoder) -> Encoder:
+        """Return the encoder as of the change, or `old` if the registry does not answer within RECHECK_S."""
         with self._changed:
             now = self._clock()
             self._want(own, now)
-            self._wanted = {own: self._wanted[own]} | self._wanted  # before those that nobody waits for
+            self._wanted = {own: self._wanted[own]} | self._wanted  # ahead of background refreshes
             if not self._changed.wait_for(lambda: own not in self._wanted, min(RECHECK_S, self._wait_s)):
                 self._waited_at.put(own, now)
             known = self._cache.of(own)
@@ -175,45 +180,47 @@ class SchemaResolver:
         return self._failed.get("") or self._failed.get(own)
 
     def _may_ask(self, own: str, now: float) -> bool:
-        """Whether a refused event may ask anew."""
+        """Return whether a rejected event may cause another request."""
         failed = self._failure(own)
         return now - self._rechecked_at.get(own, -math.inf) >= RECHECK_S and not (failed and now < failed[0])
 
     def _awaited(self, own: str) -> Encoder:
         with self._changed:
-            patience = self._wait_s
+            timeout_s = self._wait_s
             if failed := self._failure(own):
                 retry_at, error = failed
                 if self._clock() < retry_at:
                     raise error
-                self._fail(own, error)  # this emitter tries; the others go on failing at once
-                patience = min(patience, TRY_S)
+                self._fail(own, error)  # this caller retries; others keep failing immediately
+                timeout_s = min(timeout_s, TRY_S)
             self._want(own, self._clock() - self._refresh_s)
             if threading.current_thread() is self._fetcher:
-                raise self._explained(RegistryUnavailable("The event was emitted by what asks it, which cannot wait."))
-            asked = self._changed.wait_for(lambda: own not in self._wanted, patience)
+                raise self._explained(
+                    RegistryUnavailable("The event was emitted on the thread that fetches schemas, which cannot wait.")
+                )
+            asked = self._changed.wait_for(lambda: own not in self._wanted, timeout_s)
             if (known := self._cache.of(own)) is not None:
                 return known[1]
             if asked and (failed := self._failure(own)):
                 raise failed[1]
-            late = RegistryUnavailable(f"It did not answer within {patience:g} s.")
+            late = RegistryUnavailable(f"It did not answer within {timeout_s:g} s.")
             raise self._fail(own, self._explained(late))
 
     def _want(self, own: str, since: float) -> None:
-        """With the lock held: an answer that was asked for at `since` or later."""
+        """Queue a request for `own`, satisfied by one sent at `since` or later. Call with the lock held."""
         self._wanted[own] = max(since, self._wanted.get(own, -math.inf))
         if self._fetcher is None:
-            # Two may start where a signal handler interrupts this: the first that runs fetches.
+            # Two threads may start when a signal handler interrupts this; the first that runs fetches.
             threading.Thread(target=self._fetch_wanted, name="auditlane-contracts", daemon=True).start()
 
     def _fail(self, own: str, error: AuditlaneError) -> AuditlaneError:
-        """With the lock held; returns the error. A registry that is away is away for everybody."""
+        """Record and return the error; an unavailable registry fails for all tenants. Call with the lock held."""
         about = "" if isinstance(error, RegistryUnavailable) else own
         self._failed.put(about, (self._clock() + RETRY_S, error))
         return error
 
     def _fetch_wanted(self) -> None:
-        """Ask until nothing is wanted any more. What fails is given up, for whoever wants it later to try again."""
+        """Fetch until the queue is empty. A failed request is dropped; a later caller retries it."""
         with self._changed:
             if self._fetcher is not None:
                 return
@@ -222,7 +229,7 @@ class SchemaResolver:
             while self._ask_next():
                 pass
         except BaseException:
-            self._fetcher = None  # the next emitter starts another thread
+            self._fetcher = None  # the next caller starts another thread
             raise
 
     def _ask_next(self) -> bool:
@@ -250,9 +257,9 @@ class SchemaResolver:
         return True
 
     def _settle(self, own: str, failed: AuditlaneError | None, began: float) -> None:
-        """With the lock held. Whoever wants a later answer than this one is asked for again."""
+        """Record the outcome of a request; `own` stays queued if a later one is wanted. Call with the lock held."""
         if failed is None or not isinstance(failed, RegistryUnavailable):
-            self._failed.pop("")  # it answers
+            self._failed.pop("")  # the registry answers
             self._failed.pop(own)
             if failed is not None or self._wanted.get(own, -math.inf) <= began:
                 self._wanted.pop(own, None)
@@ -261,36 +268,37 @@ class SchemaResolver:
         if failed is not None:
             if isinstance(failed, RegistryUnavailable):
                 self._outage.suspect(str(failed), began)
-                self._say(self._outage.gone(began))
+                self._log_outage(self._outage.unreachable(began))
             elif self._cache.of(own) is not None:
-                say(logging.WARNING, "a contract is not refreshed, the known one goes on: %s", failed)
+                log_later(logging.WARNING, "a contract cannot be refreshed, the cached one stays in use: %s", failed)
             self._fail(own, self._explained(failed))
         if not isinstance(failed, RegistryUnavailable):
-            self._say(self._outage.works(began))
+            self._log_outage(self._outage.recovered(began))
 
-    def _say(self, what: Away | Back | None) -> None:
-        if isinstance(what, Away):
-            since = f" It has been away for {what.for_s:.0f} s." if what.for_s else ""
-            say(logging.WARNING, "contracts are not refreshed, the known ones go on: %s%s", what.reason, since)
-        elif what is not None:
-            say(logging.WARNING, "the schema registry is back after %.0f s", what.after_s)
+    def _log_outage(self, change: Away | Back | None) -> None:
+        if isinstance(change, Away):
+            since = f" It has been unreachable for {change.for_s:.0f} s." if change.for_s else ""
+            message = "contracts cannot be refreshed, the cached ones stay in use: %s%s"
+            log_later(logging.WARNING, message, change.reason, since)
+        elif change is not None:
+            log_later(logging.WARNING, "the schema registry is back after %.0f s", change.after_s)
 
     def _explained(self, error: AuditlaneError) -> AuditlaneError:
         if isinstance(error, RegistryUnavailable):
             return RegistryUnavailable(
-                f"The first event of a contract needs the schema registry, and it is away: {error.message}",
-                fix=error.fix or "Start it, or correct AUDITLANE_REGISTRY_URL. Nothing was sent; emit again.",
+                f"The first event of a tenant needs the schema registry, which is unavailable: {error.message}",
+                fix=error.fix or "Start it, or correct AUDITLANE_REGISTRY_URL; then emit the event again.",
             )
         if isinstance(error, SchemaNotFound):
             return SchemaNotFound(
-                f"The registry holds no schema for the topic {self._topic}: {error.message}",
+                f"The registry has no schema for the topic {self._topic}: {error.message}",
                 fix="Run `auditlane init`, or correct AUDITLANE_TOPIC and AUDITLANE_REGISTRY_URL.",
             )
         return error
 
 
 KEPT_TENANTS: Final = 20_000
-KEPT_CHARACTERS: Final = 16 << 20  # of the texts of schemas that are known; some 5,000 of the base event's size
+KEPT_CHARACTERS: Final = 16 << 20  # total size of the cached schemas; some 5,000 of the base event's size
 
 
 class SchemaCache:
@@ -304,16 +312,19 @@ class SchemaCache:
         self._base = base
         self._subjects: frozenset[str] = frozenset()
         self._listed_at: float | None = None
-        # What is not kept any more is asked for again, as if it had never been known.
-        self._whole: tuple[int, Version] | None = None  # (the latest base event's id, what is written with)
-        self._looked: LruCache[str, float] = LruCache(KEPT_TENANTS)  # own -> when it was asked for by itself
+        self._complete: tuple[int, Version] | None = (
+            None  # (latest id of the base subject, its newest complete version)
+        )
+        # An evicted entry is fetched again, like one that was never cached.
+        self._checked: LruCache[str, float] = LruCache(KEPT_TENANTS)  # own -> when it was requested by itself
         self._encoders: LruCache[str, tuple[float, Encoder]] = LruCache(
             KEPT_CHARACTERS, weight=lambda known: known[1].size
         )
-        self._uses: LruCache[str, str] = LruCache(KEPT_TENANTS)  # own -> the subject that its events are written with
+        self._uses: LruCache[str, str] = LruCache(KEPT_TENANTS)  # own -> the subject that its events are encoded with
 
     def of(self, own: str) -> tuple[float, Encoder] | None:
-        """(since when nothing was asked again, the encoder). A tenant keeps its contract until another one is known."""
+        """Return (time of the oldest request behind it, encoder), or None. A tenant keeps its encoder until the next is
+        cached."""
         right = own if own in self._subjects else self._base
         used = self._uses.get(own)
         known = self._encoders.get(used or right)
@@ -323,16 +334,16 @@ class SchemaCache:
             used = right
             self._uses.put(own, right)
         asked_at, encoder = known
-        looked_at = max(self._listed_at, self._looked.get(own, -math.inf))
-        return min(asked_at, looked_at) if used == right else -math.inf, encoder
+        checked_at = max(self._listed_at, self._checked.get(own, -math.inf))
+        return min(asked_at, checked_at) if used == right else -math.inf, encoder
 
     def ask(self, own: str, since: float, now: float, *, alone: bool) -> None:
-        """Learn what own's events are written with, as it was at `since` or later. Raises what the registry raises.
+        """Cache the encoder of `own`, as of `since` or later. Raises what the registry raises.
 
-        `alone` asks for this subject, as the list of all may be long; a list serves all tenants.
+        `alone` requests this subject only, since the list of all subjects may be long; a list serves all tenants.
         """
         if alone and self._listed_at is not None:
-            self._look(own, now)
+            self._check(own, now)
         elif self._listed_at is None or self._listed_at < since:
             self._subjects = self.registry.subjects()
             self._listed_at = now
@@ -343,27 +354,27 @@ class SchemaCache:
         self._uses.put(own, subject)
 
     def forget(self, own: str | None) -> None:
-        """What is known of this subject, for None of every one, is old from now on."""
+        """Mark the cached encoder of `own` as stale, or every encoder when None."""
         if self._listed_at is not None:
             self._listed_at = -math.inf
         for subject in self._encoders.keys() if own is None else [own]:
-            self._looked.pop(subject)
+            self._checked.pop(subject)
             if known := self._encoders.get(subject):
                 self._encoders.put(subject, (-math.inf, known[1]))
 
     def after_fork(self, registry: Registry) -> None:
-        """In a forked child: keep what is known."""
+        """Keep the cache in a forked child, with locks of its own."""
         self.registry = registry
-        for kept in (self._looked, self._encoders, self._uses):
-            kept.after_fork()
+        for cache in (self._checked, self._encoders, self._uses):
+            cache.after_fork()
 
-    def _look(self, own: str, now: float) -> None:
+    def _check(self, own: str, now: float) -> None:
         try:
             self._read(own, now)
             self._subjects |= {own}
         except SchemaNotFound:
             self._subjects -= {own}
-        self._looked.put(own, now)
+        self._checked.put(own, now)
 
     def _read(self, subject: str, now: float) -> None:
         latest = self._newest_base() if subject == self._base else self.registry.latest(subject)
@@ -375,9 +386,9 @@ class SchemaCache:
         self._encoders.put(subject, (now, encoder))
 
     def _newest_base(self) -> Version:
-        """The newest version of the base event that holds all of its fields; looked for once behind each latest one."""
+        """Return the newest version of the base event with all fields; searched once for each latest version."""
         latest = self.registry.latest(self._base)
-        if self._whole is None or self._whole[0] != latest.schema_id:
-            whole = newest_whole(self.registry, self._base) if lacking(latest.schema) else latest
-            self._whole = latest.schema_id, whole
-        return self._whole[1]
+        if self._complete is None or self._complete[0] != latest.schema_id:
+            complete = newest_whole(self.registry, self._base) if lacking(latest.schema) else latest
+            self._complete = latest.schema_id, complete
+        return self._complete[1]

@@ -21,8 +21,7 @@ from auditlane.access.keys import KeysFile
 from auditlane.contract.event import AuditEvent, Outcome, OutcomeName, Severity, SeverityName
 from auditlane.runtime.errors import ConfigError, InvalidEvent
 from auditlane.runtime.settings import load
-from auditlane.sdk import AuditClient, AuditReader, ClientConfig, EventFilters
-from auditlane.sdk import client as clients
+from auditlane.sdk import AuditClient, AuditReader, ClientConfig, EventFilters, publisher
 from auditlane.sdk.config import variable
 from auditlane.server.app import create_app
 
@@ -60,9 +59,9 @@ def test_what_is_not_given_has_the_defaults_of_the_config():
 
 def test_an_option_reaches_the_config_by_its_own_name(monkeypatch):
     """Each of them, whether or not a config is given, and not at all when it is None."""
-    monkeypatch.setattr(clients, "Delivery", mock.Mock())
-    monkeypatch.setattr(clients, "SchemaResolver", mock.Mock())
-    monkeypatch.setattr(clients, "_registry", mock.Mock())
+    monkeypatch.setattr(publisher, "Delivery", mock.Mock())
+    monkeypatch.setattr(publisher, "SchemaResolver", mock.Mock())
+    monkeypatch.setattr(publisher, "_registry", mock.Mock())
     given: dict[str, Any] = {
         "kafka_bootstrap": "b:2", "registry_url": "http://other", "kafka_extra": {"client.id": "x"},
         "registry_user": "u", "registry_password": "p", "registry_token": "t", "registry_ca": __file__,
@@ -84,11 +83,11 @@ def test_a_wrong_option_is_named_with_a_config_too():
     for config in (None, ClientConfig(**GIVEN)):
         with pytest.raises(ConfigError) as caught:
             AuditClient(config, max_blok_ms=1, buffer_bytes="many", **({} if config else GIVEN))  # type: ignore[arg-type]
-        assert "max_blok_ms: there is no such option. Did you mean max_block_ms?" in str(caught.value)
+        assert "max_blok_ms: unknown option. Did you mean max_block_ms?" in str(caught.value)
         assert "AUDITLANE_BUFFER_BYTES: 'many' is not a number" in str(caught.value)
     with pytest.raises(ConfigError) as caught:
         ClientConfig.load({}, xyz=None, **GIVEN)
-    assert caught.value.message.endswith("xyz: there is no such option.")
+    assert caught.value.message.endswith("xyz: unknown option.")
 
 
 def test_emits_keywords_are_the_events_fields():
@@ -206,8 +205,8 @@ class Contract:
 @pytest.mark.parametrize(
     ("own", "given", "fix"),
     [
-        ((), {"tenant": "acme", "action": "a"}, "Did you mean tenant_id by tenant?"),
-        ((), {"tenant_id": "acme", "acton": "a"}, "Did you mean action by acton?"),
+        ((), {"tenant": "acme", "action": "a"}, "Did you mean tenant_id instead of tenant?"),
+        ((), {"tenant_id": "acme", "acton": "a"}, "Did you mean action instead of acton?"),
         (
             ("project",),
             {"tenant_id": "acme", "action": "a", "actor_idd": "u"},
@@ -222,8 +221,8 @@ class Contract:
     ],
 )
 def test_a_misspelt_field_is_refused_with_the_one_that_is_close(monkeypatch, own, given, fix):
-    monkeypatch.setattr(clients, "Delivery", mock.Mock())
-    monkeypatch.setattr(clients, "SchemaResolver", lambda *_, **__: Contract(*own))
+    monkeypatch.setattr(publisher, "Delivery", mock.Mock())
+    monkeypatch.setattr(publisher, "SchemaResolver", lambda *_, **__: Contract(*own))
     client = AuditClient(**GIVEN)
     try:
         with pytest.raises(InvalidEvent) as caught:

@@ -1,0 +1,246 @@
+"""Publishes a client's events: encodes each with its tenant's schema and hands it to Kafka.
+
+An EventPublisher survives forks and fatal producer errors, and flushes when the process exits.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import threading
+import time
+import zlib
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from auditlane.contract.event import AuditEvent
+from auditlane.contract.provenance import Sign
+from auditlane.contract.registry_reader import Registry
+from auditlane.contract.tenants import dedicated_topic, key_of
+from auditlane.runtime.errors import BufferFull, ClientClosed, ConfigError, EventTooLarge, InvalidEvent
+from auditlane.sdk import process_exit
+from auditlane.sdk.config import ClientConfig
+from auditlane.sdk.delivery import Delivery, OnError, OnSettled, thread_starter
+from auditlane.sdk.delivery_tracker import DeliveryTracker
+from auditlane.sdk.encoding import Encoder
+from auditlane.sdk.logs import log_later, write_all
+from auditlane.sdk.results import ClientStats, FlushResult
+from auditlane.sdk.schema_resolver import SchemaMayBeStale, SchemaResolver
+
+_ABANDON_S: Final = 5.0  # how long `close` waits for the failure reports of abandoned events
+
+
+class EventPublisher:
+    """Thread-safe, and safe in signal handlers."""
+
+    def __init__(self, config: ClientConfig, on_error: OnError | None, sign: Sign | None = None) -> None:
+        """Connect in the background. Raises ConfigError when the process cannot run the threads, or librdkafka rejects
+        an option."""
+        process_exit.check_uwsgi()
+        self._config = config
+        self._on_error = on_error
+        self._sign = sign
+        self._lock = threading.RLock()
+        self._thread_starter = thread_starter()
+        self._closed = False
+        self._tracker = DeliveryTracker()
+        self._rejected = self._buffer_full = self._restarts = 0
+        self._schemas = SchemaResolver(
+            _registry(config),
+            topic=config.topic,
+            refresh_s=config.registry_refresh_s,
+            wait_s=config.registry_wait_ms / 1000,
+        )
+        self._schemas.prefetch()
+        self._delivery: Delivery | None = Delivery(config, self._tracker, on_error)
+        process_exit.watch(self)
+
+    def send(
+        self,
+        make: Callable[[], AuditEvent],
+        on_settled: OnSettled | None = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        may_ask: bool = True,
+        sign: Sign | None = None,
+    ) -> str:
+        """Encode and buffer the event that `make` returns; return its id. Raises as `AuditClient.send` does.
+
+        `make` runs after the check that the client is open, and its InvalidEvent counts as a rejection.
+        """
+        if self._closed:
+            raise ClientClosed("The audit client is closed.", fix="Create a new AuditClient.")
+        if self._thread_starter is not thread_starter():
+            self._adapt_to_patched_threads()
+        config = self._config
+        try:
+            event = make()
+            value = self._encoded(event, may_ask=may_ask)
+        except InvalidEvent:
+            self._rejected += 1
+            raise
+        tenant = event.tenant_id
+        topic = dedicated_topic(config.topic, tenant) if tenant in config.dedicated_tenants else config.topic
+        key, sent, sign = self._key(event), dict[str, str | bytes](headers or {}), sign or self._sign
+        if sign is not None:
+            name, signature = sign(key, value)
+            sent[name] = signature
+        try:
+            self._current_delivery().produce(topic, key, value, event.event_id, tenant, on_settled, sent)
+        except BufferFull:
+            self._buffer_full += 1
+            raise
+        return event.event_id
+
+    def flush(self, timeout_s: float) -> FlushResult:
+        """Wait as `AuditClient.flush` does. Raises ClientClosed."""
+        if self._closed:
+            raise ClientClosed(
+                "The audit client is closed.", fix="Flush before you close it; close() returns the same result."
+            )
+        return self._tracker.flush(0 if self._in_callback() else timeout_s)
+
+    def close(self, timeout_s: float | None = None) -> FlushResult:
+        """Flush for `timeout_s` seconds, `close_timeout_s` by default, fail the rest, and stop the threads."""
+        with self._lock:
+            if self._closed:
+                return FlushResult(0, 0, (), 0)
+            self._closed = True
+            delivery = self._delivery
+        timeout_s = self._config.close_timeout_s if timeout_s is None else timeout_s
+        result = self._tracker.flush(0 if self._in_callback() else timeout_s, seal=True)
+        if delivery is not None:
+            if result.pending:
+                delivery.abandon()
+                result = result.followed_by(self._tracker.flush(_ABANDON_S))
+            delivery.stop()
+        self._schemas.close()
+        process_exit.forget(self)
+        return result
+
+    @property
+    def stats(self) -> ClientStats:
+        """Counters since the client was created."""
+        tracker = self._tracker
+        return ClientStats(
+            emitted=tracker.emitted,
+            delivered=tracker.delivered,
+            failed=tracker.failed,
+            pending=tracker.pending,
+            rejected=self._rejected,
+            buffer_full=self._buffer_full,
+            producer_restarts=self._restarts,
+        )
+
+    def knows(self, tenant: str) -> bool:
+        """Return whether the tenant's contract is cached."""
+        return self._schemas.knows(tenant)
+
+    def encoder(self, tenant: str) -> Encoder:
+        """Return the tenant's encoder. May wait for the registry; raises RegistryUnavailable or RegistryRefused."""
+        return self._schemas.encoder(tenant)
+
+    def contract_changed(self, tenant: str | None) -> None:
+        """Invalidate the cached contract of `tenant`, or of every tenant when None."""
+        self._schemas.forget(tenant)
+
+    def _encoded(self, event: AuditEvent, *, may_ask: bool) -> bytes:
+        """Return the Kafka value. Before a contract rejects an event, the registry is asked for a newer version."""
+        tenant, limit = event.tenant_id, self._config.max_event_bytes
+        encoder = self._schemas.encoder(tenant)
+        try:
+            return encoder.encode(event, limit)
+        except EventTooLarge:
+            raise
+        except InvalidEvent:
+            if not may_ask and self._schemas.may_be_stale(tenant):
+                raise SchemaMayBeStale from None
+            newer = self._schemas.refreshed(tenant, encoder, may_ask=may_ask)
+            if newer is None:
+                raise
+        return newer.encode(event, limit)
+
+    def _key(self, event: AuditEvent) -> bytes:
+        """Return the message key: the tenant, and for a sharded one the shard of the event's id, so that a retry gets
+        the same key."""
+        shards = self._config.shards.get(event.tenant_id)
+        return key_of(event.tenant_id, shards and zlib.crc32(event.event_id.encode()) % shards)
+
+    def _current_delivery(self) -> Delivery:
+        """Return the delivery; replace it after a fatal producer error, create it in a forked child."""
+        delivery = self._delivery
+        if delivery is not None and delivery.fatal is None:
+            return delivery
+        with self._lock:
+            if self._delivery is delivery:
+                created = Delivery(self._config, self._tracker, self._on_error)
+                if self._delivery is delivery:
+                    self._delivery = created
+                    self._restarts += 1
+                    if delivery is not None:
+                        delivery.abandon()
+                        delivery.stop(0)
+                else:  # a signal handler created another one in the meantime
+                    created.stop(0)
+            assert self._delivery is not None
+            return self._delivery
+
+    def _in_callback(self) -> bool:
+        return self._delivery is not None and self._delivery.is_this_thread()
+
+    def _adapt_to_patched_threads(self) -> None:
+        """Start over when gevent or eventlet replaced threads before the first event of this process.
+
+        Raises ConfigError when a producer already runs.
+        """
+        if self._delivery is not None:
+            raise ConfigError(
+                "Threads were monkey-patched (gevent, eventlet) after the audit client was created.",
+                fix="Apply the monkey patching before you create the AuditClient.",
+            )
+        self.after_fork()
+
+    def before_fork(self, deadline: float) -> None:
+        """Wait for a registry request in progress: a child would inherit its locks, but not the thread."""
+        self._schemas.wait_until_idle(max(deadline - time.monotonic(), 0.0))
+
+    def after_fork(self) -> None:
+        """Reset locks and counters in the child; its next event creates a producer.
+
+        The parent's producer is leaked on purpose: destroying it waits for threads that exist only in the parent.
+        """
+        if self._delivery is not None:
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._delivery.producer))
+        self._lock = threading.RLock()
+        self._thread_starter = thread_starter()
+        self._tracker = DeliveryTracker()
+        self._delivery = None
+        self._rejected = self._buffer_full = self._restarts = 0
+        if not self._closed:
+            self._schemas.after_fork(_registry(self._config))
+
+    def end(self) -> None:
+        """Close when the process exits, and log how many events were not delivered."""
+        if not (result := self.close()):
+            lost = result.failed_count + result.pending
+            log_later(logging.ERROR, "%d audit events were not delivered before the process exited", lost)
+        write_all()
+
+    def end_soon(self) -> None:
+        """Flush when the process may be about to exit: other threads may still emit."""
+        self._tracker.flush(self._config.close_timeout_s)
+        write_all()
+
+
+def _registry(config: ClientConfig) -> Registry:
+    from auditlane.contract.registry import (
+        RegistryClient,
+    )  # imports an HTTP client and TLS, which importing us should not
+
+    return RegistryClient(
+        config.registry_url,
+        user=config.registry_user,
+        password=config.registry_password,
+        token=config.registry_token,
+        ca=config.registry_ca or None,
+    )

@@ -20,7 +20,7 @@ from auditlane.access.links import Claims, LinkExchange
 from auditlane.access.provenance_keys import NAME, ProvenanceKeys, path_of
 from auditlane.access.signing import SigningKeys
 from auditlane.gateway.ingest_service import IngestService
-from auditlane.gateway.metrics import Meters
+from auditlane.gateway.metrics import GatewayMetrics
 from auditlane.query.clickhouse.executor import TenantConcurrency
 from auditlane.query.cursor import Cursors
 from auditlane.query.export.service import ExportService
@@ -135,7 +135,7 @@ class Services:
         )
         provenance = ProvenanceKeys.load_or_create(path_of(settings) or signing_keys_file.with_name(NAME))
         ingest_service = (
-            IngestService(settings, Meters(metrics.registry), provenance.signer) if "ingest" in roles else None
+            IngestService(settings, GatewayMetrics(metrics.registry), provenance.signer) if "ingest" in roles else None
         )
         audit_sink = sink.from_settings(settings, metrics.trail)
         metrics.spool(lambda: audit_sink.spooled_bytes)

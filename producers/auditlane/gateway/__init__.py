@@ -1,4 +1,4 @@
-"""Takes events over HTTP: reads a body piece by piece, checks each event, and acknowledges it once Kafka has it.
+"""Accept events over HTTP: stream the body, check each event, and acknowledge it once Kafka has.
 
-`router` has the routes, `sender` reads one event, `request_batch` and `ingest_service` send a request's events.
+`router` defines the routes, `sender` parses one event, `request_batch` and `ingest_service` send a request's events.
 """

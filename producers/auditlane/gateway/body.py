@@ -1,6 +1,7 @@
-"""A request's body by the piece: its content coding undone, bounded, and read as posted JSON values.
+"""Read a request's body as a stream: decompress it, limit its size, and parse its JSON values.
 
-NDJSON is read line by line, a JSON document as one. A small body that becomes a large one is never held as a whole.
+NDJSON is parsed line by line, a JSON document as a whole. A small body that decompresses to a large one is never
+held in memory completely.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from auditlane.contract.event_json import finite, no_constant, problem_of
 from auditlane.runtime.errors import BodyTooLarge, EventTooLarge, InvalidEvent, InvalidInput, MediaTypeUnsupported
 from auditlane.runtime.zstandard import HTTP_WINDOW, ZstdError, http_decompressor
 
-PIECE: Final = 64 << 10  # bytes that are decompressed at once, while others wait
-_MEMBERS: Final = 64  # … and members, of which each may hold nothing
+PIECE: Final = 64 << 10  # bytes to decompress before other tasks get a turn on the event loop
+_MEMBERS: Final = 64  # … and members, since each of them may be empty
 
 
 class Coding(StrEnum):
@@ -25,80 +26,80 @@ class Coding(StrEnum):
     zstd = "zstd"
 
 
-_NAMES: Final = {"gzip": Coding.gzip, "x-gzip": Coding.gzip, "zstd": Coding.zstd}  # RFC 9110 has the second
+_NAMES: Final = {"gzip": Coding.gzip, "x-gzip": Coding.gzip, "zstd": Coding.zstd}  # x-gzip: RFC 9110, 8.4.1.3
 _WINDOWS: Final = {Coding.gzip: 32 << 10, Coding.zstd: HTTP_WINDOW}
 
 
 def coding_of(content_encoding: str) -> Coding | None:
-    """What the header announces, its lines joined by commas; None for a body as it is.
+    """Return the coding named by a `Content-Encoding` header, or None for an uncompressed body.
 
-    Raises MediaTypeUnsupported for another coding, and for several.
+    Raises MediaTypeUnsupported for another coding, and for more than one.
     """
     name = content_encoding.strip().lower()
     if name in ("", "identity"):
         return None
     if name not in _NAMES:
         raise MediaTypeUnsupported(
-            f"The body's encoding {content_encoding[:40]!r} is not read here.",
+            f"The content encoding {content_encoding[:40]!r} is not supported.",
             field="Content-Encoding",
-            fix="Send it with one of gzip and zstd, or as it is, without Content-Encoding.",
+            fix="Use gzip or zstd, or send the body uncompressed without Content-Encoding.",
         )
     return _NAMES[name]
 
 
 async def decoded(pieces: AsyncIterator[bytes], coding: Coding, count: Callable[[int], None]) -> AsyncIterator[bytes]:
-    """The body behind its coding, in pieces of at most PIECE bytes; `count` is told what memory the decoder takes.
+    """Decompress the body into pieces of at most PIECE bytes; report the decoder's memory in bytes to `count`.
 
-    The last piece is given only when the body is known to be whole, so that a small one that is cut short gives
-    nothing. Raises InvalidInput for one that is cut short or not of this coding.
+    The last piece is withheld until the body is known to be complete, so that a small truncated body yields nothing.
+    Raises InvalidInput if the body is truncated or not of this coding.
     """
-    held = b""
-    async for piece in _undone(pieces, coding, count):
-        if held:
-            yield held
-        held = piece
-    if held:
-        yield held
+    withheld = b""
+    async for piece in _decompressed(pieces, coding, count):
+        if withheld:
+            yield withheld
+        withheld = piece
+    if withheld:
+        yield withheld
 
 
-async def _undone(pieces: AsyncIterator[bytes], coding: Coding, count: Callable[[int], None]) -> AsyncIterator[bytes]:
+async def _decompressed(
+    pieces: AsyncIterator[bytes], coding: Coding, count: Callable[[int], None]
+) -> AsyncIterator[bytes]:
     member: _Member | None = None
-    seen = window = 0
+    members = window = 0
     async for rest in pieces:
         while rest or member:
             if member is None:
-                member, seen = _begun(coding), seen + 1
-                if seen % _MEMBERS == 0:
+                member, members = _new_member(coding), members + 1
+                if members % _MEMBERS == 0:
                     await asyncio.sleep(0)
             try:
-                found, rest = member.some(rest)
+                content, rest = member.decompress(rest)
             except (zlib.error, ZstdError) as error:
                 raise InvalidInput(f"The body is not {coding}: {error}", field="body") from None
-            if found:
-                if more := min(len(found), _WINDOWS[coding] - window):
+            if content:
+                if more := min(len(content), _WINDOWS[coding] - window):
                     window += more
                     count(more)
-                yield found
+                yield content
             if member.ended:
                 member = None
-            elif len(found) == PIECE:
+            elif len(content) == PIECE:
                 await asyncio.sleep(0)
             elif not rest:
                 break
-    if member or not seen:
-        raise InvalidInput(
-            f"The body's {coding} is cut short.", field="body", fix="Send it whole, to the end that the coding has."
-        )
+    if member or not members:
+        raise InvalidInput(f"The {coding} body is truncated.", field="body", fix="Send the complete body.")
 
 
 class _Member(Protocol):
-    """One gzip member or zstd frame; a body may have several, one after another."""
+    """A gzip member or zstd frame; a body may consist of several."""
 
     @property
     def ended(self) -> bool: ...
 
-    def some(self, data: bytes) -> tuple[bytes, bytes]:
-        """At most PIECE bytes of its content, and what is left of the data. Fewer mean that it needs more data."""
+    def decompress(self, data: bytes) -> tuple[bytes, bytes]:
+        """Return (content, rest of `data`). Content of less than PIECE bytes means that it needs more data."""
 
 
 class _Gzip:
@@ -109,9 +110,9 @@ class _Gzip:
     def ended(self) -> bool:
         return self._raw.eof
 
-    def some(self, data: bytes) -> tuple[bytes, bytes]:
-        found = self._raw.decompress(data, PIECE)
-        return found, self._raw.unused_data if self._raw.eof else self._raw.unconsumed_tail
+    def decompress(self, data: bytes) -> tuple[bytes, bytes]:
+        content = self._raw.decompress(data, PIECE)
+        return content, self._raw.unused_data if self._raw.eof else self._raw.unconsumed_tail
 
 
 class _Zstd:
@@ -122,12 +123,12 @@ class _Zstd:
     def ended(self) -> bool:
         return self._raw.eof
 
-    def some(self, data: bytes) -> tuple[bytes, bytes]:
-        found = self._raw.decompress(data, PIECE)
-        return found, self._raw.unused_data if self._raw.eof else b""  # it keeps what it has not read yet
+    def decompress(self, data: bytes) -> tuple[bytes, bytes]:
+        content = self._raw.decompress(data, PIECE)
+        return content, self._raw.unused_data if self._raw.eof else b""  # it keeps unread input itself
 
 
-def _begun(coding: Coding) -> _Member:
+def _new_member(coding: Coding) -> _Member:
     return _Gzip() if coding is Coding.gzip else _Zstd()
 
 
@@ -136,40 +137,40 @@ Line = bytes | InvalidEvent
 
 
 class LineSplitter:
-    """Feed it pieces of any size. It holds one unfinished line at most, and not even that past `longest` bytes."""
+    """Splits pieces of any size into lines. Holds at most one unfinished line, of at most `max_bytes`."""
 
-    def __init__(self, longest: int) -> None:
-        self._longest = longest
-        self._rest: list[bytes] = []
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._unfinished: list[bytes] = []
         self._size = 0
         self._begun = False
 
     def feed(self, piece: bytes) -> list[Line]:
-        """The lines that end in this piece; blank ones are left out, a longer one is an EventTooLarge."""
+        """Return the lines that end in this piece, without blank ones; one over the limit is an EventTooLarge."""
         first, *others = piece.split(b"\n")
-        self._hold(first)
+        self._append(first)
         if not others:
             return []
-        *whole, last = others
-        found = [self._taken(), *(self._line(one, len(one)) for one in whole)]
-        self._hold(last)
-        return [line for line in found if line]
+        *complete, last = others
+        lines = [self._finish(), *(self._line(text, len(text)) for text in complete)]
+        self._append(last)
+        return [line for line in lines if line]
 
     def end(self) -> list[Line]:
-        """The last line, when no newline ends it."""
-        line = self._taken()
+        """Return the last line if it does not end in a newline."""
+        line = self._finish()
         return [line] if line else []
 
-    def _hold(self, part: bytes) -> None:
+    def _append(self, part: bytes) -> None:
         self._size += len(part)
-        if self._size <= self._longest:
-            self._rest.append(part)
+        if self._size <= self._max_bytes:
+            self._unfinished.append(part)
         else:
-            self._rest.clear()
+            self._unfinished.clear()
 
-    def _taken(self) -> Line:
-        line = self._line(b"".join(self._rest), self._size)
-        self._rest.clear()
+    def _finish(self) -> Line:
+        line = self._line(b"".join(self._unfinished), self._size)
+        self._unfinished.clear()
         self._size = 0
         return line
 
@@ -177,13 +178,13 @@ class LineSplitter:
         if not self._begun:
             self._begun = True
             text = text.removeprefix(BOM)
-        if size > self._longest:
-            return EventTooLarge(f"The line has more than {self._longest} bytes.")
+        if size > self._max_bytes:
+            return EventTooLarge(f"The line exceeds {self._max_bytes} bytes.")
         return text.strip()
 
 
 def value_of(line: Line) -> object:
-    """The JSON value of a line; an InvalidEvent, returned and not raised, where it has none."""
+    """Parse a line as JSON. If that fails, return an InvalidEvent rather than raise it."""
     if isinstance(line, InvalidEvent):
         return line
     try:
@@ -196,7 +197,7 @@ _DECODER: Final = json.JSONDecoder(parse_float=finite, parse_constant=no_constan
 
 
 def parse(text: bytes, decoder: json.JSONDecoder = _DECODER) -> Any:
-    """The JSON value. Raises ValueError whose message follows a colon."""
+    """Parse JSON text. Raises ValueError with a message that continues after a colon."""
     try:
         return decoder.decode(text.decode())
     except UnicodeDecodeError as error:
@@ -204,7 +205,7 @@ def parse(text: bytes, decoder: json.JSONDecoder = _DECODER) -> Any:
     except json.JSONDecodeError as error:
         raise ValueError(f"{error.msg} at character {error.pos + 1}.") from None
     except RecursionError:
-        raise ValueError("it is nested too deep.") from None
+        raise ValueError("it is nested too deeply.") from None
     except ValueError as error:
         raise ValueError(problem_of(error)) from None
 
@@ -214,44 +215,44 @@ JSON = ("application/json",)
 
 
 def is_lines(content_type: str) -> bool:
-    """Whether the header announces NDJSON; false for one JSON document. Raises MediaTypeUnsupported."""
+    """Return whether a `Content-Type` header names NDJSON rather than JSON. Raises MediaTypeUnsupported for others."""
     media_type, _, parameters = content_type.partition(";")
     media_type = media_type.strip().lower()
     charset = parameters.strip().lower().removeprefix("charset=").strip('"')
     if media_type not in NDJSON + JSON or charset not in ("", "utf-8", "utf8"):
         raise MediaTypeUnsupported(
-            f"Events are not read from {content_type[:80]!r}." if content_type else "The body's type is not named.",
+            f"The content type {content_type[:80]!r} is not supported." if content_type else "Content-Type is missing.",
             field="Content-Type",
-            fix=f"Send {JSON[0]} for an event or an array, {NDJSON[0]} for an event a line; both in UTF-8.",
+            fix=f"Use {JSON[0]} for an event or an array, {NDJSON[0]} for one event per line; both in UTF-8.",
         )
     return media_type in NDJSON
 
 
-async def bounded(pieces: AsyncIterator[bytes], most: int, what: str = "The body") -> AsyncIterator[bytes]:
-    """The pieces that are not empty. Raises BodyTooLarge, of `what`, once they are more than `most` bytes."""
+async def bounded(pieces: AsyncIterator[bytes], max_bytes: int, what: str = "The body") -> AsyncIterator[bytes]:
+    """Yield the pieces that are not empty. Raises BodyTooLarge, about `what`, once they exceed `max_bytes`."""
     size = 0
     async for piece in pieces:
         size += len(piece)
-        if size > most:
+        if size > max_bytes:
             raise BodyTooLarge(
-                f"{what} has more than {most} bytes.",
-                fix="Send fewer events in a request, or NDJSON, which may be longer.",
+                f"{what} exceeds {max_bytes} bytes.",
+                fix="Send fewer events per request, or NDJSON, which has a higher limit.",
             )
         if piece:
             yield piece
 
 
-async def counted(pieces: AsyncIterator[bytes], count: Callable[[int], None], most: int) -> AsyncIterator[bytes]:
-    """The pieces, of which `count` is told until they are `most` bytes."""
+async def counted(pieces: AsyncIterator[bytes], count: Callable[[int], None], limit: int) -> AsyncIterator[bytes]:
+    """Yield the pieces; pass the sizes of the first `limit` bytes to `count`."""
     async for piece in pieces:
-        if most > 0:
-            count(min(len(piece), most))
-            most -= len(piece)
+        if limit > 0:
+            count(min(len(piece), limit))
+            limit -= len(piece)
         yield piece
 
 
 async def document(pieces: AsyncIterator[bytes]) -> list[object]:
-    """The events of a JSON object or array. Raises InvalidInput when the body is neither."""
+    """Parse a JSON document into a list of events. Raises InvalidInput unless it is an object or an array."""
     text = b"".join([piece async for piece in pieces])
     try:
         value = parse(text.removeprefix(BOM))
@@ -261,21 +262,21 @@ async def document(pieces: AsyncIterator[bytes]) -> list[object]:
         return [value]
     if isinstance(value, list):
         return value
-    raise InvalidInput("The body is neither a JSON object nor an array of them.", field="body")
+    raise InvalidInput("The body must be a JSON object or an array of objects.", field="body")
 
 
-async def values(pieces: AsyncIterator[bytes], longest: int) -> AsyncIterator[tuple[list[object], int]]:
-    """The values of NDJSON, as many at once as arrive together, and how many bytes they were.
+async def values(pieces: AsyncIterator[bytes], max_line_bytes: int) -> AsyncIterator[tuple[list[object], int]]:
+    """Yield (values, their size in bytes) of NDJSON: those that arrive together at once.
 
-    A line over `longest` bytes is an EventTooLarge.
+    A line over `max_line_bytes` is an EventTooLarge.
     """
-    lines = LineSplitter(longest)
+    splitter = LineSplitter(max_line_bytes)
     async for piece in pieces:
-        if found := lines.feed(piece):
-            yield _read(found)
-    if found := lines.end():
-        yield _read(found)
+        if lines := splitter.feed(piece):
+            yield _parsed(lines)
+    if lines := splitter.end():
+        yield _parsed(lines)
 
 
-def _read(lines: list[Line]) -> tuple[list[object], int]:
+def _parsed(lines: list[Line]) -> tuple[list[object], int]:
     return [value_of(line) for line in lines], sum(len(line) for line in lines if isinstance(line, bytes))

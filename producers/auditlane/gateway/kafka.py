@@ -1,4 +1,4 @@
-"""How the gateway uses the SDK's client: its options, waiting for acknowledgements, and the errors that callers see."""
+"""The gateway's use of the SDK: client options, waiting for acknowledgements, and the errors that callers see."""
 
 from __future__ import annotations
 
@@ -18,11 +18,13 @@ from auditlane.runtime.errors import (
 from auditlane.runtime.settings import Settings
 from auditlane.sdk import ClientConfig
 
-_AGAIN: Final = "Send it again: with the same event_id and occurred_at, or the same Idempotency-Key, that is harmless."
+_AGAIN: Final = (
+    "Send it again with the same event_id and occurred_at, or the same Idempotency-Key, to avoid a duplicate."
+)
 
 
 def client_config(settings: Settings) -> ClientConfig:
-    """Raises ConfigError that names every wrong variable. Shards and tenants' topics are read as the SDK reads them."""
+    """Return the SDK's options; those that the settings lack are read from the environment. Raises ConfigError."""
     return ClientConfig.load(
         kafka_bootstrap=settings.kafka_bootstrap,
         kafka_extra=settings.kafka_extra,
@@ -35,36 +37,41 @@ def client_config(settings: Settings) -> ClientConfig:
         registry_wait_ms=settings.ingest_ack_timeout_ms,
         topic=settings.topic,
         max_event_bytes=settings.max_event_bytes,
-        max_block_ms=0,  # no room is an answer, not a wait: the caller holds the event
+        max_block_ms=0,  # a full buffer is an error at once: the caller still has the event
         buffer_bytes=settings.ingest_buffer_bytes,
-        # Nobody waits any longer for a message that is older than this, so none is kept.
+        # After this time the caller has been answered, so an older message must not stay in the buffer.
         delivery_timeout_ms=settings.ingest_ack_timeout_ms,
     )
 
 
 def public_error(error: AuditlaneError | None) -> AuditlaneError:
-    """The error as a client over HTTP may see it: without our hosts. None: nothing was heard in time."""
+    """Return the error for an HTTP client, without host names; None stands for an event not acknowledged in time."""
     if error is None or isinstance(error, (DeliveryFailed, KafkaUnavailable)):
         return KafkaUnavailable(
-            "Kafka did not acknowledge the event in time; it may be stored all the same.", fix=_AGAIN
+            "Kafka did not acknowledge the event in time. It may still have been stored.", fix=_AGAIN
         )
     if isinstance(error, BufferFull):
-        return BufferFull("Kafka takes events more slowly than they arrive; this one was not taken.", fix=_AGAIN)
+        return BufferFull("Events arrive faster than Kafka takes them; this one was not taken.", fix=_AGAIN)
     if isinstance(error, ClientClosed):
-        return KafkaUnavailable("The service is stopping; the event was not taken.", fix=_AGAIN)
+        return KafkaUnavailable("The service is shutting down; the event was not taken.", fix=_AGAIN)
     if isinstance(error, RegistryUnavailable):
-        return RegistryUnavailable("The tenant's contract cannot be read now; the event was not taken.", fix=_AGAIN)
+        return RegistryUnavailable(
+            "The tenant's contract is temporarily unavailable; the event was not taken.", fix=_AGAIN
+        )
     if isinstance(error, RegistryRefused):
-        return RegistryRefused("The registry has no usable contract for this tenant; the event was not taken.")
+        return RegistryRefused(
+            "The registry has no usable contract for this tenant; the event was not taken.",
+            fix="Correct the tenant's contract, or ask an operator to.",
+        )
     return error
 
 
 ACKNOWLEDGED: Final = "acknowledged"
-Ack = AuditlaneError | str | None  # ACKNOWLEDGED, an error, or None while nothing is known
+Ack = AuditlaneError | str | None  # ACKNOWLEDGED, an error, or None while it is pending
 
 
 class AckWaiter:
-    """`acks` has one entry per event, in their order. Made and awaited on a loop; settled from any thread."""
+    """`acks` has one entry per event, in order. Create and await it on one event loop; settle it from any thread."""
 
     def __init__(self, events: int) -> None:
         self.acks: list[Ack] = [None] * events
@@ -74,7 +81,7 @@ class AckWaiter:
         self._all: asyncio.Future[bool] = self._loop.create_future()
 
     def settle(self, place: int, error: AuditlaneError | None) -> None:
-        """Report one event, once: None when Kafka has it."""
+        """Record the outcome of one event, exactly once: None if Kafka has acknowledged it."""
         with self._lock:
             self.acks[place] = error or ACKNOWLEDGED
             self._left -= 1
@@ -83,7 +90,7 @@ class AckWaiter:
             self._loop.call_soon_threadsafe(self._resolve, True)
 
     async def wait(self, timeout_s: float) -> list[Ack]:
-        """Return the acks once all are known, or after `timeout_s` with None for those that are not."""
+        """Return the acks once all events are settled, or after `timeout_s` with None for the others."""
         if self._left:
             timer = self._loop.call_later(timeout_s, self._resolve, False)
             try:

@@ -1,4 +1,4 @@
-"""The gateway's metrics: what was accepted, what was refused and why, how long Kafka took."""
+"""The gateway's metrics: accepted events, rejections by error code, and the latency of Kafka's acknowledgements."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from auditlane.runtime.errors import AuditlaneError
 from auditlane.runtime.metrics import BY_NAME
 
 
-class Meters:
-    """Updated once a slice of events, in the given registry."""
+class GatewayMetrics:
+    """Registered in `registry`; updated once per slice of events."""
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         registry = registry or CollectorRegistry()
@@ -25,7 +25,7 @@ class Meters:
         self._seconds = Histogram(seconds.name, seconds.help, seconds.labels, registry=registry)
 
     def settled(self, accepted: int, errors: Iterable[AuditlaneError], seconds: float) -> None:
-        """So many events were acknowledged, these were refused, and the slowest took so long."""
+        """Count a slice: `accepted` events, the `errors` of the others, and the seconds until all were settled."""
         self._accepted.inc(accepted)
         for code, count in Counts(error.code for error in errors).items():
             self._refused.labels(code).inc(count)
@@ -33,9 +33,9 @@ class Meters:
             self._seconds.observe(seconds)
 
     def refused_by_contract(self, *, changed: bool) -> None:
-        """One event; `changed`: the contract was, within the hour before."""
+        """Count an event that a contract rejected; `changed` if that contract changed within the last hour."""
         self._by_contract.labels("yes" if changed else "no").inc()
 
-    def turned_away(self, error: AuditlaneError) -> None:
-        """A whole request, before its events were counted."""
+    def request_refused(self, error: AuditlaneError) -> None:
+        """Count a request that was refused as a whole, before its events were counted."""
         self._refused.labels(error.code).inc()

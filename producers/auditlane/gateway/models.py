@@ -1,4 +1,4 @@
-"""What the routes take and answer, in OpenAPI's words."""
+"""The routes' parameters, requests and responses, for OpenAPI."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Tenant = Annotated[
     str | None,
     Header(
         alias=TENANT_HEADER,
-        description="Whose events these are, with a token that is valid for every tenant; else each has `tenant_id`.",
+        description="Tenant of all events, with a token for every tenant. Without it, each event has a `tenant_id`.",
         examples=["acme"],
     ),
 ]
@@ -21,45 +21,47 @@ IdempotencyKey = Annotated[
     str | None,
     Header(
         alias="Idempotency-Key",
-        description="Makes this request safe to repeat: an event's id follows from it, the tenant and its index. "
-        "The repeated request has the same key and the same events in the same order.",
+        description="Makes the request safe to retry: event ids are derived from the key, the tenant and the index. "
+        "Retry with the same key and the same events in the same order.",
         examples=["6a1f3c2e-1b7d-4d0e-9a55-0c8f6b1f0d11"],
     ),
 ]
 OwnFields = Annotated[
     dict[str, Any] | None,
     Body(
-        description="Values of the tenant's own fields, such as its contract requires. Nothing else can be chosen.",
+        description="Values of the tenant's custom fields, if its contract requires them. No other field can be set.",
         examples=[{}],
     ),
 ]
 
 
 class EventResult(BaseModel):
-    """What became of one event."""
+    """The outcome of one event."""
 
-    index: int = Field(description="Its place in the request, from 0; blank lines do not count.")
-    status: int = Field(description="202: Kafka has it. 400, 403, 413: it is refused. 5xx: send it again.")
+    index: int = Field(description="Position of the event in the request, from 0; blank lines do not count.")
+    status: int = Field(
+        description="202: Kafka has acknowledged it. 400, 403, 413: it was rejected. 429, 5xx: send it again."
+    )
     event_id: str | None = None
-    code: str | None = Field(None, description="What is wrong, for programs.")
-    detail: str | None = Field(None, description="What is wrong, for people.")
-    fix: str | None = None
-    field: str | None = Field(None, description="The event's field that is wrong.")
+    code: str | None = Field(None, description="Error code, for programs.")
+    detail: str | None = Field(None, description="Error message, for people.")
+    fix: str | None = Field(None, description="What to do about it.")
+    field: str | None = Field(None, description="Name of the invalid field.")
 
 
 class EventsAnswer(BaseModel):
-    """What became of a request's events."""
+    """The outcome of a request's events."""
 
     accepted: int = Field(description="Events that Kafka has acknowledged.")
-    refused: int
+    refused: int = Field(description="Events that were not accepted.")
     results: list[EventResult] = Field(
-        description="Each event of a request of up to 1,000; of a longer one the first 1,000 that were refused."
+        description="The results of all events of a request of up to 1,000; of a longer one, the first 1,000 errors."
     )
-    left_out: int = Field(description="Events without a result here.")
+    left_out: int = Field(description="Events without an entry in `results`.")
 
 
 class TestEvent(BaseModel):
-    """The event that was sent; `GET /v1/events/{event_id}` finds it a moment later."""
+    """The event that was sent; it is available at `GET /v1/events/{event_id}` a moment later."""
 
     event_id: str
     tenant_id: str
@@ -80,11 +82,15 @@ _EVENT: Final = {
 _SCHEMA: Final = {
     "type": "object",
     "required": ["action"],
-    "description": "An event; the tenant's own fields stand beside these or under `fields`. null is absent.",
+    "description": "An event. Custom fields of the tenant go next to these, or under `fields`. null means absent.",
     "properties": {
-        "event_id": {"type": "string", "format": "uuid", "description": "Yours, to make a retry harmless."},
-        "tenant_id": {"type": "string", "description": f"Unless the header {TENANT_HEADER} or the token says it."},
-        "occurred_at": {"type": "string", "format": "date-time", "description": "With its offset. Default: now."},
+        "event_id": {
+            "type": "string",
+            "format": "uuid",
+            "description": "Set it to make retries harmless. Default: new.",
+        },
+        "tenant_id": {"type": "string", "description": f"Default: that of the header {TENANT_HEADER} or the token."},
+        "occurred_at": {"type": "string", "format": "date-time", "description": "With a UTC offset. Default: now."},
         "action": {"type": "string", "minLength": 1, "pattern": r"\S"},
         **{name: {"type": "string"} for name in ("actor_id", "actor_type", "actor_name", "on_behalf_of")},
         **{name: {"type": "string"} for name in ("resource", "resource_id", "description", "ip", "user_agent")},
@@ -92,8 +98,8 @@ _SCHEMA: Final = {
         "severity": {"type": "string", "enum": ["Info", "Low", "Medium", "High", "Critical", "Error"]},
         "request_id": {"type": "string", "description": "Default: this request's id."},
         "source": {"type": "string", "description": "Default: the credential's client id."},
-        "before": {"description": "The changed object before; an object becomes JSON text."},
-        "after": {"description": "… and after."},
+        "before": {"description": "State before the change. Objects and arrays are stored as JSON text."},
+        "after": {"description": "State after the change."},
         "metadata": {"type": "object", "additionalProperties": {"type": "string"}},
         "fields": {"type": "object"},
     },
@@ -122,12 +128,12 @@ EVENTS: Final[dict[str, Any]] = {
     "responses": {
         202: {
             "model": EventsAnswer,
-            "description": "Every event is accepted: Kafka has acknowledged it.",
+            "description": "Every event was accepted: Kafka has acknowledged it.",
             "content": {"application/json": {"example": _ALL}},
         },
         207: {
             "model": EventsAnswer,
-            "description": "Some events are accepted. With `Retry-After`: others may be, when the request is repeated.",
+            "description": "Some events were accepted. With `Retry-After`, others may be accepted if sent again.",
             "content": {"application/json": {"example": _SOME}},
         },
     },
@@ -140,7 +146,7 @@ EVENTS: Final[dict[str, Any]] = {
                     "examples": {"one": {"value": _EVENT}, "several": {"value": [_EVENT, {"action": "Login"}]}},
                 },
                 "application/x-ndjson": {
-                    "schema": {"type": "string", "description": "An event a line; the body may be sent chunked."},
+                    "schema": {"type": "string", "description": "One event per line; the body may be sent chunked."},
                     "example": '{"action": "Login", "actor_id": "a"}\n{"action": "Logout", "actor_id": "a"}\n',
                 },
             },

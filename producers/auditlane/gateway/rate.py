@@ -1,4 +1,4 @@
-"""How much one caller may do in a time, and of how many past months one tenant's events may be. Pure."""
+"""Rate limits per caller, and limits on how many past months one tenant's events may span. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-MOST_KEYS: Final = 20_000  # buckets kept; of more callers the one that was seen longest ago begins anew
+MOST_KEYS: Final = 20_000  # buckets kept; the least recently used one is dropped, so its caller starts with a full one
 
 
 @dataclass(slots=True)
@@ -19,19 +19,19 @@ class _Bucket:
 
 @dataclass(slots=True)
 class Rates:
-    """One bucket a key. `per_s` tokens a second, 0 for any number; `burst` of them at once.
+    """A token bucket per key: `per_s` tokens a second (0: unlimited), at most `burst` at once.
 
-    A request is let in while there is a token, and then charged for everything it holds: one larger than the burst
-    passes as well, and what follows waits until the debt is paid.
+    A request is admitted while a token is available, and then charged for all of its contents. One larger than the
+    burst is therefore admitted too, and later requests wait until the debt is repaid.
     """
 
     per_s: float
     burst: float
     most_keys: int = MOST_KEYS
-    _buckets: OrderedDict[Hashable, _Bucket] = field(default_factory=OrderedDict)  # the last used one at the end
+    _buckets: OrderedDict[Hashable, _Bucket] = field(default_factory=OrderedDict)  # most recently used last
 
     def wait_s(self, key: Hashable, now: float) -> float:
-        """Seconds until this key may go on; 0 when it may now."""
+        """Return the seconds until this key has a token; 0 if it has one now."""
         bucket = self._buckets.get(key) if self.per_s else None
         if bucket is None:
             return 0.0
@@ -39,7 +39,7 @@ class Rates:
         return 0.0 if tokens >= 1 else (1 - tokens) / self.per_s
 
     def charge(self, key: Hashable, amount: int, now: float) -> None:
-        """Take so many tokens from this key's bucket."""
+        """Take `amount` tokens from this key's bucket, into debt if necessary."""
         if not self.per_s:
             return
         bucket = self._buckets.setdefault(key, _Bucket(self.burst, now))
@@ -52,17 +52,17 @@ class Rates:
         return min(self.burst, bucket.tokens + (now - bucket.at) * self.per_s)
 
 
-SECOND_S: Final = 1.0  # a month that was charged for holds what comes within so long: a worker stores it together
-BURST_S: Final = 10.0  # more at once would keep tenants of the same partition waiting for seconds
+SECOND_S: Final = 1.0  # a charged month covers events that arrive within this time: a worker inserts them together
+BURST_S: Final = 10.0  # a larger burst would delay other tenants of the partition by seconds
 REMEMBERED: Final = 20_000
 
 
 @dataclass(slots=True)
 class PastMonths:
-    """`per_s` months a second of one tenant, ten seconds' worth of them at once. Pure: times are passed in.
+    """Limits one tenant to `per_s` past months a second, with a burst of ten seconds' worth. Pure: times are passed in.
 
-    Events of the present month and the one before cost nothing. Of a request with more months than there are tokens
-    for, the newest are taken.
+    Events of the current and the previous month are free. If a request has more months than tokens are available, the
+    newest are admitted.
     """
 
     per_s: float
@@ -73,20 +73,20 @@ class PastMonths:
         self._rates = Rates(self.per_s, max(1, round(self.per_s * BURST_S)))
 
     def waits(self, posted: Sequence[object], tenants: Sequence[str], now: float, today: datetime) -> dict[int, float]:
-        """Charge for the months of these posted events; the places of those that have to wait, with the seconds."""
-        present = f"{today.year - (today.month == 1):04}-{(today.month - 2) % 12 + 1:02}"
+        """Charge for the months of these posted events; return {position: seconds to wait} for those not admitted."""
+        oldest_free = f"{today.year - (today.month == 1):04}-{(today.month - 2) % 12 + 1:02}"
         months: defaultdict[str, defaultdict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
-        for place, (one, tenant) in enumerate(zip(posted, tenants, strict=True)):
-            at = one.get("occurred_at") if isinstance(one, dict) else None
-            if isinstance(at, str) and at[:7] < present:
-                months[tenant][at[:7]].append(place)
+        for position, (event, tenant) in enumerate(zip(posted, tenants, strict=True)):
+            at = event.get("occurred_at") if isinstance(event, dict) else None
+            if isinstance(at, str) and at[:7] < oldest_free:
+                months[tenant][at[:7]].append(position)
         waiting: dict[int, float] = {}
-        for tenant, places in months.items():
-            for month in sorted(places, reverse=True):
+        for tenant, positions in months.items():
+            for month in sorted(positions, reverse=True):
                 if now - self._charged.get((tenant, month), -SECOND_S) < SECOND_S:
                     continue
                 if wait_s := self._rates.wait_s(tenant, now):
-                    waiting |= dict.fromkeys(places[month], wait_s)
+                    waiting |= dict.fromkeys(positions[month], wait_s)
                 else:
                     self._charge(tenant, month, now)
         return waiting

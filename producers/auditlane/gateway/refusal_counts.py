@@ -1,7 +1,7 @@
-"""Which tenants' contracts refuse events, and whether that began with a change of the contract. Pure: `now` is passed.
+"""Count the events that tenants' contracts reject, and those since the contract last changed. Pure: `now` is passed in.
 
-A contract that demands what nobody sends keeps events out of the log. Whoever sends them is told with each; this is how
-operators see it.
+A contract that requires a field nobody sends keeps events out of the log. Senders get an error for each event; these
+counts show it to operators.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from typing import Final
 
 from auditlane.runtime.errors import EventTooLarge, InvalidEvent
 
-MOST_TENANTS: Final = 1_000  # known at once; the one whose last refusal is oldest is forgotten
+MOST_TENANTS: Final = 1_000  # the tenant whose last refusal is oldest is dropped
 HOUR: Final = timedelta(hours=1)
-_SLOT: Final = timedelta(minutes=5)  # refusals are counted by these
-_OF_EVERY_EVENT: Final = frozenset({"tenant_id", "occurred_at"})  # checked whatever the contract says
+_SLOT: Final = timedelta(minutes=5)  # granularity of the counts
+_CONTRACT_INDEPENDENT: Final = frozenset({"tenant_id", "occurred_at"})  # checked regardless of the contract
 
 
 @dataclass(frozen=True, slots=True)
 class RefusalCount:
-    """One tenant's events that its contract refused within an hour; `after_change` of them since it was last changed,
-    if that was within the hour too."""
+    """Events that one tenant's contract rejected within an hour; `after_change` of them since its last change, if that
+    was within the hour too."""
 
     tenant: str
     refused: int
@@ -38,14 +38,16 @@ class _TenantRefusals:
 
 
 def by_contract(error: Exception) -> bool:
-    """Whether an event that could be read was refused by what its tenant's contract says."""
+    """Return whether the tenant's contract rejected the event, as opposed to a rule for every event."""
     return (
-        isinstance(error, InvalidEvent) and not isinstance(error, EventTooLarge) and error.field not in _OF_EVERY_EVENT
+        isinstance(error, InvalidEvent)
+        and not isinstance(error, EventTooLarge)
+        and error.field not in _CONTRACT_INDEPENDENT
     )
 
 
 class ContractRefusals:
-    """Thread-safe; of one process."""
+    """The counts of one process. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -53,7 +55,7 @@ class ContractRefusals:
         self._base_changed_at: datetime | None = None
 
     def changed(self, tenant: str | None, now: datetime) -> None:
-        """A contract was changed; None: the environment's, which is everybody's."""
+        """Record a change of `tenant`'s contract, or of the environment's, which all tenants share, when None."""
         with self._lock:
             if tenant is None:
                 self._base_changed_at = now
@@ -61,28 +63,28 @@ class ContractRefusals:
                 refusals.changed_at, refusals.after_change = now, 0
 
     def add(self, tenant: str, now: datetime) -> RefusalCount:
-        """One event was refused; returns how it stands with this tenant."""
+        """Count a rejected event; return the tenant's counts."""
         with self._lock:
-            one = self._of(tenant)
+            refusals = self._of(tenant)
             slot = _slot(now)
-            one.slots[slot] = one.slots.get(slot, 0) + 1
-            if _recent(one.changed_at, now):
-                one.after_change += 1
-            return _count_of(tenant, one, now)
+            refusals.slots[slot] = refusals.slots.get(slot, 0) + 1
+            if _recent(refusals.changed_at, now):
+                refusals.after_change += 1
+            return _count_of(tenant, refusals, now)
 
     def top(self, now: datetime, most: int = 10) -> list[RefusalCount]:
-        """The tenants with most refusals within an hour, those first whose contract was changed meanwhile."""
+        """Return the `most` tenants with rejected events, those first whose contract changed within the hour."""
         with self._lock:
-            counts = [_count_of(tenant, one, now) for tenant, one in self._tenants.items()]
-        found = [one for one in counts if one.refused]
-        return sorted(found, key=lambda one: (-one.after_change, -one.refused, one.tenant))[:most]
+            counts = [_count_of(tenant, refusals, now) for tenant, refusals in self._tenants.items()]
+        refused = [count for count in counts if count.refused]
+        return sorted(refused, key=lambda count: (-count.after_change, -count.refused, count.tenant))[:most]
 
     def _of(self, tenant: str) -> _TenantRefusals:
-        one = self._tenants.pop(tenant, None) or _TenantRefusals(changed_at=self._base_changed_at)
-        self._tenants[tenant] = one
+        refusals = self._tenants.pop(tenant, None) or _TenantRefusals(changed_at=self._base_changed_at)
+        self._tenants[tenant] = refusals
         while len(self._tenants) > MOST_TENANTS:
             del self._tenants[next(iter(self._tenants))]
-        return one
+        return refusals
 
 
 def _slot(now: datetime) -> int:
@@ -93,10 +95,10 @@ def _recent(at: datetime | None, now: datetime) -> bool:
     return at is not None and now - at < HOUR
 
 
-def _count_of(tenant: str, one: _TenantRefusals, now: datetime) -> RefusalCount:
+def _count_of(tenant: str, refusals: _TenantRefusals, now: datetime) -> RefusalCount:
     oldest = _slot(now - HOUR)
-    one.slots = {slot: count for slot, count in one.slots.items() if slot > oldest}
-    refused = sum(one.slots.values())
-    if not _recent(one.changed_at, now):
+    refusals.slots = {slot: count for slot, count in refusals.slots.items() if slot > oldest}
+    refused = sum(refusals.slots.values())
+    if not _recent(refusals.changed_at, now):
         return RefusalCount(tenant, refused)
-    return RefusalCount(tenant, refused, one.changed_at, one.after_change)
+    return RefusalCount(tenant, refused, refusals.changed_at, refusals.after_change)

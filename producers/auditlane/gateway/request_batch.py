@@ -1,6 +1,6 @@
-"""One request of many events: a slice is on its way to Kafka while the next is read, and no more than that is held.
+"""Send one request of many events with bounded memory: one slice is in flight to Kafka while the next is read.
 
-What became of the events is counted in bounded memory, for the answer.
+The outcomes for the response are also kept in bounded memory.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ KEPT: Final = 1_000
 
 @dataclass(slots=True)
 class BatchResult:
-    """`results` holds every result of a request of up to KEPT events; of a longer one the first KEPT refused ones."""
+    """`results` holds all results of a request of up to KEPT events; of a longer one, the first KEPT errors."""
 
     accepted: int = 0
     refused: int = 0
     results: list[Result] = field(default_factory=list)
-    first: AuditlaneError | None = None  # of the refusals
-    again: AuditlaneError | None = None  # the first that may not happen again, when the request is sent again
-    outage: AuditlaneError | None = None  # the first of Kafka's: what follows would fail alike
+    first: AuditlaneError | None = None  # first error
+    retryable: AuditlaneError | None = None  # first error that a retry may avoid
+    outage: AuditlaneError | None = None  # first error of Kafka: later events would fail alike
 
     @property
     def events(self) -> int:
@@ -44,7 +44,7 @@ class BatchResult:
 
     @property
     def left_out(self) -> int:
-        """How many events have no result here."""
+        """Number of events without an entry in `results`."""
         return self.events - len(self.results)
 
     def add(self, results: Iterable[Result]) -> None:
@@ -62,17 +62,17 @@ class BatchResult:
         self.refused += 1
         self.first = self.first or error
         if isinstance(error, (Unavailable, BufferFull, RateLimited)):
-            self.again = self.again or error
+            self.retryable = self.retryable or error
         if isinstance(error, (KafkaUnavailable, BufferFull)):
             self.outage = self.outage or error
 
 
 def answer(outcome: BatchResult) -> dict[str, Any]:
-    """The body of an answer, also as part of a problem's."""
+    """Return the JSON body of a response; a problem contains the same members."""
     return {
         "accepted": outcome.accepted,
         "refused": outcome.refused,
-        "results": [_item(one) for one in outcome.results],
+        "results": [_item(result) for result in outcome.results],
         "left_out": outcome.left_out,
     }
 
@@ -93,20 +93,21 @@ def _item(result: Result) -> dict[str, Any]:
     }
 
 
-ParsedEvents = tuple[list[object], int]  # values, and how many bytes they were
+ParsedEvents = tuple[list[object], int]  # (JSON values, their size in bytes)
 SLICE_BYTES: Final = 1 << 20
 
 
 def too_many(most: int) -> BodyTooLarge:
-    """A request with more events than it may hold."""
-    return BodyTooLarge(f"A request holds at most {most} events.", fix="Send several requests.")
+    """Return the error for a request with more than `most` events."""
+    return BodyTooLarge(f"The request has more than {most} events.", fix="Split it into several requests.")
 
 
 async def post(service: IngestService, arriving: AsyncIterator[ParsedEvents], sender: Sender, most: int) -> BatchResult:
-    """Take the events as they arrive, at most `most` of them.
+    """Send events as they arrive, up to `most` of them.
 
-    Once Kafka fails, the rest is read and refused alike, without trying. What ends the reading (a body or a request
-    that is too large) is raised while nothing was accepted; later it is the result of the first event left unread.
+    Once Kafka fails, the remaining events get the same error without an attempt. An error that ends the reading, such
+    as a body that is too large, is raised if no event was accepted; otherwise it is the result of the first unread
+    event.
     """
     batch = _RequestBatch(service, sender)
     ended: AuditlaneError | None = None
@@ -119,7 +120,7 @@ async def post(service: IngestService, arriving: AsyncIterator[ParsedEvents], se
                 break
     except AuditlaneError as error:
         ended = error
-    finally:  # also when the client has gone: what is on its way is waited for and counted
+    finally:  # also when the client disconnects, so that events in flight are still counted
         await batch.settle()
     await batch.send()
     await batch.settle()
@@ -130,9 +131,9 @@ async def post(service: IngestService, arriving: AsyncIterator[ParsedEvents], se
     return batch.outcome
 
 
-async def _charged(taking: Coroutine[Any, Any, list[Result]]) -> list[Result]:
-    """In a task of its own, whose steps nobody else counts."""
-    return await Timed(taking, current().charge)
+async def _charged(sending: Coroutine[Any, Any, list[Result]]) -> list[Result]:
+    """Charge the event loop time of a separate task to its request."""
+    return await Timed(sending, current().charge)
 
 
 class _RequestBatch:
@@ -146,7 +147,7 @@ class _RequestBatch:
         self._sent: asyncio.Task[list[Result]] | None = None
 
     async def add(self, values: list[object], size: int) -> None:
-        """Send what waits as soon as nothing is on its way; when it fills a slice, wait until then."""
+        """Queue values; send the queue if no slice is in flight. If it is full, wait for that slice first."""
         self._bytes += size
         for place in range(0, len(values), SLICE):
             part = values[place : place + SLICE]

@@ -1,4 +1,4 @@
-"""The routes: `POST /v1/events` takes events, `POST /v1/test-event` sends one to see that it arrives."""
+"""The routes: `POST /v1/events` accepts events, `POST /v1/test-event` sends one to verify the setup."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from auditlane.runtime.settings import Settings
 
 PATH: Final = "/v1/events"
 RETRY_AFTER_S: Final = 5
-_JSON_FACTOR: Final = 4  # a line of JSON may have so many times the bytes of its Avro datum, for escapes
-_SLICES_BYTES: Final = 4 << 20  # what a request of NDJSON holds: the slice on its way, the next, a line
+_JSON_FACTOR: Final = 4  # maximum size of a JSON line relative to its Avro datum, because of escapes
+_SLICES_BYTES: Final = 4 << 20  # memory of an NDJSON request: the slice in flight, the next one, and a line
 Named = Callable[[Request], str | None]
-# The answer to an error, with further members.
+# Returns the response for an error, with the given members added.
 Refuse = Callable[[Request, AuditlaneError, dict[str, Any]], Response]
 
 
 class Authenticator(Protocol):
-    """The dependencies that authenticate a request; each may raise what the app answers."""
+    """Provides FastAPI dependencies that authenticate a request; they raise AuditlaneError."""
 
     def authorize(self, permission: Permission) -> Callable[..., Any]: ...
     def client(self, permission: Permission) -> Callable[..., Any]: ...
@@ -42,17 +42,17 @@ class Authenticator(Protocol):
 def build(
     service: IngestService, settings: Settings, authenticator: Authenticator, *, named: Named, refuse: Refuse
 ) -> APIRouter:
-    """The routes under `/v1`. `named` reads the header that names a tenant.
+    """Build the routes under `/v1`. `named` reads the header that names a tenant.
 
-    Errors are raised as AuditlaneError; the app that mounts this turns them into answers. `refuse` makes the answer
-    here, where it tells of every event.
+    The routes raise AuditlaneError, which the app turns into responses. `refuse` creates the response if it must also
+    contain the results of the events.
     """
     router = APIRouter(prefix="/v1", tags=["ingest"])
     sends, configures = (
         Depends(authenticator.client(Permission.write)),
         Depends(authenticator.authorize(Permission.configure)),
     )
-    # By tenant: whoever may not write events must not fill its log with these.
+    # Per tenant: a user without `audits:write` must not be able to fill the log with test events.
     tests = Rates(settings.test_events_per_minute / 60, settings.test_events_per_minute)
 
     @router.post("/events", **models.EVENTS)
@@ -62,12 +62,12 @@ def build(
         _tenant: models.Tenant = None,
         idempotency_key: models.IdempotencyKey = None,
     ) -> Response:
-        """One event, an array, or NDJSON; also with `Content-Encoding: gzip` or `zstd`. The answer comes when Kafka has
-        acknowledged what it accepts.
+        """Send one event, an array, or NDJSON, optionally with `Content-Encoding: gzip` or `zstd`. The response is sent
+        once Kafka has acknowledged the accepted events.
 
-        `202`: every event is accepted. `207`: some are; `results` says which are not. Any other status: none is.
-        To send a request again after 503 or a lost connection is harmless when its events have an `event_id`, or the
-        request has an `Idempotency-Key`; both ask for `occurred_at` in every event.
+        `202`: all events were accepted. `207`: some were; `results` lists the others. Any other status: none were.
+        Sending a request again after a 503 or a lost connection is harmless if its events have an `event_id`, or the
+        request an `Idempotency-Key`; both require `occurred_at` in every event.
         """
         sender = Sender.of(
             principal, named(request), request_id=request.state.request_id, idempotency_key=idempotency_key or ""
@@ -76,39 +76,39 @@ def build(
         lines = body.is_lines(headers.get("content-type", ""))
         coding = body.coding_of(",".join(headers.getlist("content-encoding")))
         service.check_rate(sender)
-        most = settings.ingest_body_bytes if lines else min(settings.ingest_document_bytes, settings.ingest_body_bytes)
-        held = min(_SLICES_BYTES, most) if lines else most
-        with service.reserve_bytes(0, sender) as count:  # what has not arrived takes nobody's room
-            pieces = body.bounded(request.stream(), most)
+        limit = settings.ingest_body_bytes if lines else min(settings.ingest_document_bytes, settings.ingest_body_bytes)
+        held = min(_SLICES_BYTES, limit) if lines else limit
+        with service.reserve_bytes(0, sender) as count:  # memory is reserved only as bytes arrive
+            pieces = body.bounded(request.stream(), limit)
             if coding:
-                pieces = body.bounded(body.decoded(pieces, coding, count), most, "The decompressed body")
+                pieces = body.bounded(body.decoded(pieces, coding, count), limit, "The decompressed body")
             arriving = _arriving(body.counted(pieces, count, held), settings, lines=lines)
-            tally = await post(service, arriving, sender, settings.ingest_request_events)
-        return _answer(request, tally, refuse)
+            outcome = await post(service, arriving, sender, settings.ingest_request_events)
+        return _response(request, outcome, refuse)
 
     @router.post("/test-event", **models.TEST_EVENT)
     async def post_test_event(
         request: Request, scope: TenantScope = configures, own: models.OwnFields = None
     ) -> models.TestEvent:
-        """Sends one event to the tenant's log and answers when Kafka has it. It is stored a moment later.
+        """Send one event to the tenant's log; the response is sent once Kafka has it. It is stored a moment later.
 
-        The event says who sent it, and is the same whoever does: only the tenant's own fields can be given values.
+        The actor is the caller. Only the tenant's custom fields can be set.
         """
         sender, auditor = Sender.of_test(scope, request_id=request.state.request_id), auditor_of(request)
         event, now = sample_event(scope.actor, auditor.actor_type, own or {}), time.monotonic()
         if wait_s := tests.wait_s(scope.tenant, now):
             raise RateLimited(
-                "So many test events of one tenant are enough.",
-                fix="Wait as long as Retry-After says; POST /v1/events takes events with audits:write.",
+                "The limit of test events per minute for this tenant is reached.",
+                fix="Send it again after Retry-After seconds, or send events with POST /v1/events and audits:write.",
                 retry_after_s=wait_s,
             )
         tests.charge(scope.tenant, 1, now)
         [result] = await service.send([event], sender)
         sent: dict[str, Any] = {"resource": "test_event", "resource_id": result.event_id or None}
         if result.error:
-            if isinstance(result.error, InvalidEvent):  # nothing was sent
+            if isinstance(result.error, InvalidEvent):  # it was not sent
                 tests.charge(scope.tenant, -1, now)
-            else:  # it may have been
+            else:  # it may have been sent
                 auditor.record(Action.test_event_sent, outcome="failure", **sent, code=result.error.code)
             raise result.error
         auditor.record(Action.test_event_sent, **sent)
@@ -123,19 +123,19 @@ async def _arriving(pieces: AsyncIterator[bytes], settings: Settings, *, lines: 
             yield arrived
         return
     events = await body.document(pieces)
-    if len(events) > settings.ingest_request_events:  # a document is taken or refused as one
+    if len(events) > settings.ingest_request_events:  # a document is accepted or refused as a whole
         raise too_many(settings.ingest_request_events)
     yield events, 0
 
 
-def _answer(request: Request, tally: BatchResult, refuse: Refuse) -> Response:
-    if not tally.events:
-        raise InvalidInput("The request holds no event.", field="body")
-    content = answer(tally)
-    if not tally.accepted and (error := tally.again or tally.first):
+def _response(request: Request, outcome: BatchResult, refuse: Refuse) -> Response:
+    if not outcome.events:
+        raise InvalidInput("The request contains no events.", field="body", fix="Send at least one event.")
+    content = answer(outcome)
+    if not outcome.accepted and (error := outcome.retryable or outcome.first):
         return refuse(request, error, content)
-    headers = {"Retry-After": str(RETRY_AFTER_S)} if tally.again else None
-    return JSONResponse(content, HTTPStatus.MULTI_STATUS if tally.refused else HTTPStatus.ACCEPTED, headers)
+    headers = {"Retry-After": str(RETRY_AFTER_S)} if outcome.retryable else None
+    return JSONResponse(content, HTTPStatus.MULTI_STATUS if outcome.refused else HTTPStatus.ACCEPTED, headers)
 
 
 ACTION: Final = "auditlane.test"
@@ -143,18 +143,18 @@ SOURCE: Final = "auditlane-test"
 
 
 def sample_event(actor_id: str, actor_type: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """As a caller of POST /v1/events would post it, now, with a new id.
+    """Return a test event in the form of POST /v1/events, without time and id, which default to now and a new one.
 
-    `given` may hold the tenant's own fields, so that its contract can be met; which ones there are is for the contract
-    to say. Raises InvalidEvent that names a field of every event: who sends a test event writes no record of their own.
+    `given` are values of custom fields, so that the event can satisfy the tenant's contract, which checks their names.
+    Raises InvalidEvent for a base field: a test event must not pass for a real one.
     """
     own: dict[str, Any] = values_of({"fields": {}, **given}).get("fields", {})
     for name in (*given, *own):
         if name in BASE_FIELDS:
             raise InvalidEvent(
-                f"{name} is set for a test event, and cannot be chosen.",
+                f"{name} cannot be set for a test event.",
                 field=name,
-                fix="Send only the tenant's own fields, or nothing. POST /v1/events takes events with audits:write.",
+                fix="Send only custom fields, or none. To send other events, use POST /v1/events with audits:write.",
             )
     return {
         "action": ACTION,
@@ -162,7 +162,7 @@ def sample_event(actor_id: str, actor_type: str, given: Mapping[str, Any]) -> di
         "actor_type": actor_type,
         "outcome": "success",
         "resource": "audit_log",
-        "description": "A test event: it shows that events arrive.",
+        "description": "A test event, sent to verify that events arrive.",
         "source": SOURCE,
         "fields": own,
     }

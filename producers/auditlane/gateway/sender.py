@@ -18,12 +18,12 @@ _KEY_LENGTH = 255
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """`tenant` is the only one that may be written; None lets each event name its own. `bound`: the credential is that
-    tenant's, so that another one is forbidden, not just contradictory.
+    """`tenant` is the only tenant that may be written; None lets each event name its own. With `bound` the credential
+    belongs to that tenant, so naming another is forbidden, not only contradictory.
 
-    `client_id` is the client's, or the user's whom another issuer vouches for; it is charged for what is sent.
-    `request_id` and `client_id` are the defaults of an event's `request_id` and `source`. With an `idempotency_key` an
-    event gets the same id whenever the same request is sent again. `outside`: another issuer vouches for the user.
+    `client_id` is the client, or the user of another token issuer (`outside`); rate limits are per `client_id`. It is
+    the default of an event's `source`, and `request_id` that of its `request_id`. With an `idempotency_key`, repeating
+    a request gives its events the same ids.
     """
 
     client_id: str
@@ -35,7 +35,7 @@ class Sender:
 
     @property
     def vouched(self) -> str:
-        """What provenance calls the sender. No client id has a colon, so nobody else's user passes for a client."""
+        """The sender's name in provenance. Client ids have no colon, so another issuer's user cannot pass for one."""
         return f"oidc:{self.client_id}" if self.outside else self.client_id
 
     @classmethod
@@ -48,21 +48,21 @@ class Sender:
         request_id: str = "",
         idempotency_key: str = "",
     ) -> Sender:
-        """`named` is the tenant in the request's `header`, None without one.
+        """Create the sender of a request; `named` is the tenant in its `header`, None if it is absent.
 
-        Raises Forbidden without `audits:write`, WrongTenant when a tenant's credential names another tenant, and
-        InvalidInput for our own tenant or a key that is none.
+        Raises Forbidden without `audits:write`, WrongTenant if the credential belongs to another tenant, and
+        InvalidInput for auditlane's own tenant or an invalid idempotency key.
         """
         principal.require(Permission.write)
         tenant = principal.about(named, header=header)
-        _refuse_ours(tenant, header)
+        _check_not_ours(tenant, header)
         if idempotency_key and not (
             len(idempotency_key) <= _KEY_LENGTH and idempotency_key.isascii() and idempotency_key.isprintable()
         ):
             raise InvalidInput(
-                f"Idempotency-Key is not 1 to {_KEY_LENGTH} printable ASCII characters.",
+                f"Idempotency-Key must be 1 to {_KEY_LENGTH} printable ASCII characters.",
                 field="Idempotency-Key",
-                fix="Use a UUID that you make for each request, and keep for its retries.",
+                fix="Use a new UUID for each request, and the same one for its retries.",
             )
         return cls(
             principal.client_id or principal.subject,
@@ -75,23 +75,27 @@ class Sender:
 
     @classmethod
     def of_test(cls, scope: TenantScope, *, request_id: str) -> Sender:
-        """Of the test event for a tenant, which takes no `audits:write`. Raises InvalidInput for our own tenant."""
-        _refuse_ours(scope.tenant, TENANT_HEADER)
+        """Create the sender of a test event, without `audits:write`. Raises InvalidInput for auditlane's own tenant."""
+        _check_not_ours(scope.tenant, TENANT_HEADER)
         return cls(f"test:{scope.actor}", scope.tenant, bound=True, request_id=request_id)
 
 
-def _refuse_ours(tenant: str | None, header: str) -> None:
+def _check_not_ours(tenant: str | None, header: str) -> None:
     if tenant == OURS:
-        raise InvalidInput(f"The tenant {OURS} is reserved for auditlane's own events.", field=header)
+        raise InvalidInput(
+            f"The tenant {OURS} is reserved for auditlane's own events.", field=header, fix="Send another tenant."
+        )
 
 
 def event_of(posted: object, sender: Sender, index: int) -> AuditEvent:
-    """The event that a JSON value describes; `index` is its place in the request, from 0.
+    """Return the event that a JSON value describes; `index` is its position in the request, from 0.
 
-    Raises InvalidEvent that names the field, WrongTenant when a tenant's credential sends another tenant's event.
+    Raises InvalidEvent that names the field, and WrongTenant if the credential belongs to another tenant.
     """
     if not isinstance(posted, dict):
-        raise InvalidEvent("An event is a JSON object.", fix='Such as {"tenant_id": "acme", "action": "Login"}.')
+        raise InvalidEvent(
+            "The event is not a JSON object.", fix='Send an object such as {"tenant_id": "acme", "action": "Login"}.'
+        )
     values = values_of(posted)
     tenant = _tenant(values, sender)
     if "event_id" in values or sender.idempotency_key:
@@ -106,7 +110,7 @@ def event_of(posted: object, sender: Sender, index: int) -> AuditEvent:
 
 
 def filled(posted: object, sender: Sender) -> tuple[str, ...]:
-    """The fields of such an event that its sender did not set: `event_of` fills them in."""
+    """Return the names of the fields that `event_of` fills in, because the sender did not set them."""
     if not isinstance(posted, dict):
         return ()
     defaults = {"request_id": sender.request_id, "source": sender.client_id}
@@ -114,7 +118,7 @@ def filled(posted: object, sender: Sender) -> tuple[str, ...]:
 
 
 def idempotent_id(client_id: str, tenant: str, key: str, index: int) -> str:
-    """The event id that a repeated request repeats."""
+    """Return the event id for an Idempotency-Key: a repeated request gets the same ids."""
     return uuid5("http", client_id, tenant, key, str(index))
 
 
@@ -122,19 +126,21 @@ def _tenant(values: dict[str, Any], sender: Sender) -> str:
     tenant = values.setdefault("tenant_id", sender.tenant)
     if tenant is None:
         raise InvalidEvent(
-            "The event names no tenant.", field="tenant_id", fix="Add tenant_id, or send the header Auditlane-Tenant."
+            "tenant_id is missing.", field="tenant_id", fix="Add tenant_id, or send the header Auditlane-Tenant."
         )
     if not isinstance(tenant, str):
         raise InvalidEvent("tenant_id must be text.", field="tenant_id")
     if sender.tenant is not None and tenant != sender.tenant:
         if sender.bound:
             raise WrongTenant(
-                "This credential belongs to another tenant.", field="tenant_id", fix="Leave tenant_id out."
+                "This credential belongs to another tenant.",
+                field="tenant_id",
+                fix="Omit tenant_id.",
             )
         raise InvalidEvent(
             "tenant_id differs from the header Auditlane-Tenant.",
             field="tenant_id",
-            fix="Leave the header out to send events of several tenants in one request.",
+            fix="Omit the header to send events of several tenants in one request.",
         )
     return tenant
 
@@ -142,8 +148,8 @@ def _tenant(values: dict[str, Any], sender: Sender) -> str:
 def _check_repeatable(values: dict[str, Any]) -> None:
     if "occurred_at" not in values:
         raise InvalidEvent(
-            "occurred_at is missing. With an event_id or an Idempotency-Key, an event says when it happened: "
-            "a repeated event is recognised by its tenant, id and time together.",
+            "occurred_at is missing. It is required with an event_id or an Idempotency-Key, because a repeated event "
+            "is recognized by its tenant, id and time.",
             field="occurred_at",
-            fix="Send the time of the first attempt again with each retry.",
+            fix="Set occurred_at, and send the same time with each retry.",
         )

@@ -209,14 +209,14 @@ def test_a_bad_line_is_refused_alone():
         (2, "EventTooLarge"),
         (3, "NoneType"),
     ]
-    assert outcome.again is None
+    assert outcome.retryable is None
 
 
 def test_once_kafka_fails_the_rest_is_not_tried():
     service = Taking(fails_at=10)
     outcome = posted(service, [b"\n".join(str(number).encode() for number in range(3 * SLICE))])
     assert (outcome.accepted, outcome.refused) == (10, 3 * SLICE - 10)
-    assert outcome.again is not None
+    assert outcome.retryable is not None
     assert [len(part) for _, part in service.taken] == [SLICE]
 
 

@@ -146,7 +146,7 @@ def test_a_test_event_is_the_same_whoever_sends_it():
 @pytest.mark.parametrize("within", [False, True])
 def test_nothing_of_a_test_event_is_chosen(name: str, value: object, within: bool):
     given = {"order_number": "DE-17", "fields": {name: value}} if within else {"order_number": "DE-17", name: value}
-    with pytest.raises(InvalidEvent, match=f"{name} is set for a test event") as caught:
+    with pytest.raises(InvalidEvent, match=f"{name} cannot be set for a test event") as caught:
         sample_event("jane", "user", given)
     assert caught.value.field == name
 

@@ -1,1 +1,1 @@
-"""Takes audits as Frontegg's clients send them."""
+"""Accept audits in the form that Frontegg's clients send."""

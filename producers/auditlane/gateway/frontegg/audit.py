@@ -1,4 +1,4 @@
-"""From one of their audits to an event of ours: what was sent can be read again, and next to nothing is refused."""
+"""Convert a Frontegg audit into an event, so that it reads back as it was sent; next to nothing is rejected."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from auditlane.contract.window import NEWEST, OLDEST
 from auditlane.runtime.errors import InvalidEvent
 from auditlane.runtime.ids import uuid7
 
-_SEVERITIES: Final = {one.value.lower(): one for one in Severity} | {"attention": Severity.Medium}
-_OUTCOMES: Final = {one.value: one for one in Outcome}
-# Parts of an event that are plain text, by the name under which they are sent.
+_SEVERITIES: Final = {severity.value.lower(): severity for severity in Severity} | {"attention": Severity.Medium}
+_OUTCOMES: Final = {outcome.value: outcome for outcome in Outcome}
+# Frontegg's name -> field of an event, for plain text.
 _TEXTS: Final = {
     "resource": "resource",
     "description": "description",
@@ -26,7 +26,7 @@ _TEXTS: Final = {
     "on_behalf_of": "on_behalf_of",
     "actor_type": "actor_type",
 }
-_CHANGES: Final = ("before", "after")  # JSON text in an event anyway
+_CHANGES: Final = ("before", "after")  # events store these as JSON text
 
 
 def event_of(
@@ -38,16 +38,18 @@ def event_of(
     source: str = "",
     event_id: str = "",
 ) -> AuditEvent:
-    """The event of an audit. `own` are the fields of the tenant's contract; null is the same as not sent.
+    """Return the event of an audit. `own` are the custom fields of the tenant's contract; null means absent.
 
-    Raises InvalidEvent for a tenant id, an own field or a key that cannot be kept, and for too many levels.
+    Raises InvalidEvent for an invalid tenant id or custom field, a reserved key, and for too many levels.
     """
     try:
         sent = {key: value for key, value in storable(audit).items() if value is not None}
     except ValueError as error:
-        raise InvalidEvent(f"The audit is nested too deep: {error}.", fix="Send what is inner as text.") from None
+        raise InvalidEvent(
+            f"The audit is nested too deeply: {error}.", fix="Send the inner objects as JSON text."
+        ) from None
     if MARK in sent:
-        raise InvalidEvent(f"The key {MARK!r} is ours.", field=MARK, fix="Choose another name for it.")
+        raise InvalidEvent(f"The key {MARK!r} is reserved.", field=MARK, fix="Choose another name for it.")
     values: dict[str, Any] = {ours: text for theirs, ours in _TEXTS.items() if (text := _text(sent.get(theirs)))}
     actor = next((text for name in ACTORS if (text := _text(sent.get(name)))), "")
     values |= {
@@ -68,39 +70,39 @@ def event_of(
 
 
 def posted_of(event: AuditEvent) -> dict[str, Any]:
-    """The event as the JSON API takes it, without its source: the sender cannot set that, the JSON API fills it in."""
+    """Return the event in the form of the JSON API, without `source`, which the JSON API fills in."""
     return event.model_dump(mode="json", exclude_none=True, exclude={"source"})
 
 
 def _rest(sent: Mapping[str, Any], event: AuditEvent) -> dict[str, str]:
-    """What reading the event would not give back as it was sent."""
-    given = row_of(as_read(event), vendor="")
+    """Return, as metadata, the members that could not be restored from the event's other fields."""
+    restored = row_of(as_read(event), vendor="")
     kept: dict[str, str] = {}
     marked: list[str] = []
     for key, value in sent.items():
         if key in event.fields or (key in _CHANGES and value != ""):
             if not isinstance(value, str):
                 marked.append(key)
-        elif not _shown(key, value, given, event):
+        elif not _is_restored(key, value, restored, event):
             kept[key] = _text(value)
             if not isinstance(value, str):
                 marked.append(key)
     return kept | ({MARK: json.dumps(marked)} if marked else {})
 
 
-def _shown(key: str, value: Any, given: Mapping[str, Any], event: AuditEvent) -> bool:
-    """Whether the event tells it already: as it was sent, or, for what we say ourselves, by meaning the same."""
+def _is_restored(key: str, value: Any, restored: Mapping[str, Any], event: AuditEvent) -> bool:
+    """Return whether the restored audit has this member: identical, or for members that we generate, equal in value."""
     if key == "createdAt":
         return parse_time(value) == event.occurred_at
     if key in OURS:
-        return bool(value == given.get(key))
-    return key in given and type(given[key]) is type(value) and bool(given[key] == value)
+        return bool(value == restored.get(key))
+    return key in restored and type(restored[key]) is type(value) and bool(restored[key] == value)
 
 
 def _occurred_at(sent: Mapping[str, Any], now: datetime) -> datetime:
-    """`time`, else `createdAt`, else now; one that a worker would refuse counts as none and is kept as metadata."""
+    """Return `time`, else `createdAt`, else now; a time that workers would reject is ignored and kept as metadata."""
     times = (parse_time(sent.get(name)) for name in ("time", "createdAt"))
-    return next((one for one in times if one and now - OLDEST <= one <= now + NEWEST), now)
+    return next((time for time in times if time and now - OLDEST <= time <= now + NEWEST), now)
 
 
 def _ip(value: Any) -> str | None:
@@ -109,7 +111,7 @@ def _ip(value: Any) -> str | None:
 
 
 def _text(value: Any) -> str:
-    """Text as it is; anything else as JSON."""
+    """Return text unchanged, and any other value as JSON."""
     if value is None:
         return ""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

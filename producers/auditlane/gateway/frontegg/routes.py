@@ -1,4 +1,4 @@
-"""`POST /audits`: one audit as their clients send it, answered when Kafka has it."""
+"""`POST /audits`: accept one audit in Frontegg's form, and respond once Kafka has it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PATH: Final = "/audits"
 
 
 def build(service: IngestService, client: Callable[..., Any], *, named: Callable[[Request], str | None]) -> APIRouter:
-    """The route. `client` is a dependency that gives a Principal; `named` reads the header that names a tenant."""
+    """Build the route. `client` is a dependency that returns a Principal; `named` reads the tenant header."""
     router = APIRouter(include_in_schema=False)
     sends = Depends(client)
 
@@ -43,9 +43,9 @@ def build(service: IngestService, client: Callable[..., Any], *, named: Callable
         event_id = idempotent_id(sender.vouched, tenant, key, 0) if key else ""
         own = await service.own_fields(tenant)
         event = event_of(audit, tenant, now=now, own=own, source=sender.client_id, event_id=event_id)
-        if key and event.occurred_at == now:  # a repeat would have another time, and so be another event
+        if key and event.occurred_at == now:  # a retry would get another time, and so be another event
             raise InvalidEvent(
-                "With an Idempotency-Key, an audit says when it happened.", field="time", fix="Add time, as RFC 3339."
+                "time is missing; it is required with an Idempotency-Key.", field="time", fix="Add time, as RFC 3339."
             )
         [result] = await service.send([posted_of(event)], sender)
         if result.error:
@@ -57,37 +57,39 @@ def build(service: IngestService, client: Callable[..., Any], *, named: Callable
 
 
 def audit_of(body: bytes) -> dict[str, Any]:
-    """The JSON object in a body, or InvalidInput."""
+    """Parse the JSON object in a body. Raises InvalidInput."""
     try:
         audit = parse(body.removeprefix(BOM), _DECODER)
     except ValueError as error:
         raise InvalidInput(f"The body is not JSON: {error}", field="body") from None
     if not isinstance(audit, dict):
-        raise InvalidInput("An audit is a JSON object.", field="body", fix='Such as {"action": "Login"}.')
+        raise InvalidInput(
+            "The audit is not a JSON object.", field="body", fix='Send an object such as {"action": "Login"}.'
+        )
     return audit
 
 
 def tenant_of(audit: Mapping[str, Any], sender: Sender) -> str:
-    """The header's (or the credential's) tenant; without one, the body's. Raises InvalidEvent when there is none, or
-    when the two differ."""
+    """Return the tenant of the header or the credential, or else of the body. Raises InvalidEvent if it is missing, or
+    if the two differ."""
     tenant = audit.get("tenantId")
     if tenant in (None, ""):
         tenant = sender.tenant
     if tenant is None:
-        raise InvalidEvent("The audit names no tenant.", field=TENANT_HEADER, fix=f"Send the header {TENANT_HEADER}.")
+        raise InvalidEvent("The tenant is missing.", field=TENANT_HEADER, fix=f"Send the header {TENANT_HEADER}.")
     if not isinstance(tenant, str):
         raise InvalidEvent("tenantId must be text.", field="tenantId")
     if sender.tenant not in (None, tenant):
         raise InvalidEvent(
-            f"tenantId is not the tenant of the header {TENANT_HEADER}, or of the credential.",
+            f"tenantId differs from the tenant of the header {TENANT_HEADER} or of the credential.",
             field="tenantId",
-            fix="Send the same in both, or leave tenantId out.",
+            fix="Send the same tenant in both, or omit tenantId.",
         )
     return check_tenant(tenant)
 
 
 def _number(text: str) -> float | str:
-    """The number, or its text where a double cannot hold it."""
+    """Return the number, or its text if a double cannot represent it."""
     try:
         return finite(text)
     except UnusableNumber:

@@ -1,1 +1,1 @@
-"""Turns files into events: a source reads with bounded memory, a format maps, one run emits and keeps a checkpoint."""
+"""Import events from files: a source reads with bounded memory, a format converts, a run emits and checkpoints."""

@@ -1,7 +1,7 @@
-"""Our own format: one event a line, as a JSON object of its fields; the tenant's own stand beside the base fields.
+"""auditlane's own format: one event per line, as a JSON object with base and custom fields side by side.
 
-An export writes such lines. What it adds to an event (when and how it was received) is left out, as it is no part of
-the event; the tenant's own fields, which it writes as text, become what they were.
+Exports have this format. The members that they add, such as when the event was received, are ignored on import, and
+custom fields, which they write as text, are converted back to their types.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from auditlane.importer.sources import Item, Source
 from auditlane.runtime.errors import InvalidEvent
 from auditlane.runtime.ids import uuid5
 
-_HASH = "content_hash"  # only what is exported has it; of a whole event, where its own fields are there as well
+_HASH = "content_hash"  # only exported lines have it; with `fields`, it shows that all custom fields were exported
 
 
 class AuditlaneLines:
-    """A line without `event_id` gets the UUIDv5 of its tenant, its SHA-256 and which occurrence of the line it is."""
+    """Reads JSON lines. One without `event_id` gets a UUIDv5 of its tenant, its SHA-256 and its occurrence number."""
 
     unit = "line"
 
     def __init__(self, tenant: str | None = None) -> None:
-        """`tenant` is for lines that name none; a line that names another one is refused."""
+        """`tenant` is the default of `tenant_id`; a line that names another tenant is rejected."""
         self._tenant = tenant
         self._line_counter = LineCounter()
 
     def items(self, source: Source) -> Iterator[Item]:
         return source.lines()
 
-    def pass_over(self, item: Item) -> None:
+    def skip(self, item: Item) -> None:
         self._line_counter.next(item.text)
 
     def event(self, item: Item) -> AuditEvent:
@@ -43,11 +43,17 @@ class AuditlaneLines:
         values = values_of({name: value for name, value in line.items() if name not in READ_ONLY})
         tenant = values.setdefault("tenant_id", self._tenant)
         if tenant is None:
-            raise InvalidEvent("names no tenant_id", field="tenant_id", fix="Add it, or give --tenant.")
+            raise InvalidEvent("tenant_id is missing", field="tenant_id", fix="Add it, or pass --tenant.")
         if self._tenant is not None and tenant != self._tenant:
-            raise InvalidEvent(f"names the tenant {tenant!r}, not {self._tenant}", field="tenant_id")
+            raise InvalidEvent(
+                f"tenant_id is {tenant!r}, not {self._tenant}",
+                field="tenant_id",
+                fix="Correct it, or omit --tenant.",
+            )
         if "occurred_at" not in values:
-            raise InvalidEvent("has no time: occurred_at, such as 2024-05-01T12:00:00Z", field="occurred_at")
+            raise InvalidEvent(
+                "occurred_at is missing", field="occurred_at", fix="Add it, such as 2024-05-01T12:00:00Z."
+            )
         if "event_id" not in values:
             values["event_id"] = uuid5(check_tenant(str(tenant), ours=True), *self._line_counter.next(item.text))
         event = AuditEvent.checked(values)

@@ -1,4 +1,4 @@
-"""How far an import got, kept in a file of its own; it only ever moves past events that Kafka acknowledged."""
+"""Store the progress of an import in a file; it advances only past events that Kafka has acknowledged."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from auditlane.runtime.files import write_text
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """`number` is the last item that is done with; of those up to it, so many were sent, known, refused and passed
-    over. `cut` of the refused may stand for several."""
+    """`number` is the last finished item; the other members count the items up to it, by outcome: sent, already known,
+    refused, passed over. `cut` of the refused items may stand for several records."""
 
     number: int = 0
     sent: int = 0
@@ -24,34 +24,34 @@ class Progress:
     cut: int = 0
 
     def __add__(self, other: Progress) -> Progress:
-        return Progress(*(getattr(self, one.name) + getattr(other, one.name) for one in fields(self)))
+        return Progress(*(getattr(self, count.name) + getattr(other, count.name) for count in fields(self)))
 
 
 class Checkpoint:
-    """One import's progress. Another file, format, tenant or target has a checkpoint of its own."""
+    """The checkpoint of one import; it is specific to the file, format, tenant and target topics."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     @classmethod
-    def of(cls, folder: Path, file: Path, what: Iterable[str]) -> Checkpoint:
-        """Of a file as it is now: once it changed it is read from its beginning again."""
+    def of(cls, folder: Path, file: Path, options: Iterable[str]) -> Checkpoint:
+        """Return the checkpoint of `file` in its present state; a changed file is imported from the beginning."""
         stat = file.stat()
-        parts = [str(file.resolve()), str(stat.st_size), str(stat.st_mtime_ns), str(stat.st_ino), *what]
+        parts = [str(file.resolve()), str(stat.st_size), str(stat.st_mtime_ns), str(stat.st_ino), *options]
         return cls(folder / f"{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]}.json")
 
     def load(self) -> Progress:
-        """What was saved; the beginning when there is nothing that can be read."""
+        """Return the saved progress; the beginning if there is none or it cannot be read."""
         try:
             return Progress(**json.loads(self.path.read_text("utf-8")))
         except (OSError, ValueError, TypeError):
             return Progress()
 
     def save(self, progress: Progress) -> None:
-        """Replace the file at once, so that a kill leaves the old or the new."""
+        """Replace the file atomically, so that a killed process leaves the old or the new one."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         write_text(self.path, json.dumps(asdict(progress)))
 
     def clear(self) -> None:
-        """The import is complete."""
+        """Remove the checkpoint once the import is complete."""
         self.path.unlink(missing_ok=True)

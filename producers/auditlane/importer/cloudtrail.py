@@ -1,8 +1,8 @@
-"""AWS CloudTrail records as audit events, and back: nothing of a record is lost.
+"""Convert AWS CloudTrail records into audit events, and back without loss.
 
-Fields that can be derived from the event (`_from_columns`) are not kept twice. Every other field is kept in metadata
-under its name: text as it is, anything else as JSON under `<name>:json`. `cloudtrail:absent` lists fields that could be
-derived but were not there. A record that such keys cannot hold exactly is kept whole, as text, in `cloudtrail:record`.
+Members that can be derived from the event (`_from_columns`) are not stored twice. All others are stored in metadata
+under their names: text unchanged, other values as JSON under `<name>:json`. `cloudtrail:absent` lists derivable members
+that the record lacked. A record that cannot be represented exactly this way is stored as text in `cloudtrail:record`.
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ _PEOPLE: Final = frozenset({"Root", "IAMUser", "AssumedRole", "Role", "Federated
 
 
 class CloudTrail:
-    """Records alone, in lines or arrays, or in what CloudTrail and the services that pass them on wrap them in."""
+    """Reads records: bare, in lines or arrays, or in the envelopes of CloudTrail and of services that deliver them."""
 
     unit = "record"
 
     def __init__(self, tenant: str | None = None) -> None:
-        """`tenant` takes all records; else each one's account is its tenant."""
+        """`tenant` receives all records; without it, the AWS account of a record is its tenant."""
         self._tenant = tenant
         self._line_counter = LineCounter()
 
     def items(self, source: Source) -> Iterator[Item]:
         return documents.records(source)
 
-    def pass_over(self, item: Item) -> None:
+    def skip(self, item: Item) -> None:
         self._line_counter.next(item.text)
 
     def event(self, item: Item) -> AuditEvent:
@@ -66,7 +66,7 @@ class CloudTrail:
 
 
 def rebuild(event: AuditEvent) -> dict[str, Any]:
-    """The record that an imported event, also one read back from the store, was made from."""
+    """Return the record that an imported event was made from, also if the event was read back from the store."""
     metadata = dict(event.metadata)
     if _RECORD in metadata:
         record: dict[str, Any] = json.loads(metadata[_RECORD])
@@ -97,7 +97,7 @@ def _from_columns(event: AuditEvent) -> dict[str, Any]:
 
 
 def _metadata(record: Mapping[str, Any], event: AuditEvent) -> dict[str, str] | None:
-    """What the columns do not tell; None when a name in the record cannot be a key of ours."""
+    """Return the members that the columns do not hold; None if a member's name cannot be a metadata key."""
     derived = _from_columns(event)
     kept: dict[str, str] = {}
     for name, value in record.items():
@@ -114,7 +114,7 @@ def _metadata(record: Mapping[str, Any], event: AuditEvent) -> dict[str, str] | 
 
 
 def _dumped(value: Any) -> str:
-    """JSON that UTF-8 can carry: a lone surrogate is escaped."""
+    """Return JSON text that UTF-8 can encode: with lone surrogates escaped."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return text if _encodable(text) else json.dumps(value, separators=(",", ":"))
 
@@ -132,7 +132,7 @@ def _columns(record: Mapping[str, Any]) -> dict[str, Any]:
         "resource_id": listed or _text(infer_resource(action, record.get("requestParameters"))),
         "outcome": _outcome(record),
         "description": _text(record.get("errorMessage")),
-        "ip": address if address and parse_ip(address) else None,  # often it is the host name of a service
+        "ip": address if address and parse_ip(address) else None,  # often the host name of a service
         "user_agent": _text(record.get("userAgent")),
         "request_id": _text(record.get("requestID")),
         "source": SOURCE,
@@ -187,7 +187,7 @@ def _tenant(record: Mapping[str, Any]) -> str:
     if isinstance(account, (str, int)) and account:
         return str(account)
     raise InvalidEvent(
-        "names no account: recipientAccountId or userIdentity.accountId", field="tenant_id", fix="Give --tenant."
+        "has neither recipientAccountId nor userIdentity.accountId", field="tenant_id", fix="Pass --tenant."
     )
 
 
@@ -207,12 +207,14 @@ def _time(given: Any) -> datetime:
             return datetime.fromtimestamp(given, UTC)
         time = datetime.fromisoformat(given)
     except (TypeError, ValueError, OverflowError, OSError):
-        raise InvalidEvent(f"has no time: eventTime is {json.dumps(given)[:80]}", field="occurred_at") from None
+        raise InvalidEvent(
+            f"eventTime {json.dumps(given)[:80]} is missing or not a time", field="occurred_at"
+        ) from None
     return time if time.tzinfo else time.replace(tzinfo=UTC)  # CloudTrail's times are UTC
 
 
 def _canonical(address: str | None) -> str | None:
-    """As the store gives it back: an IPv4 address that it keeps as a mapped IPv6 one is the IPv4 one again."""
+    """Return the address in the form that the store returns: an IPv4-mapped IPv6 address as IPv4."""
     parsed = parse_ip(address) if address else None
     if parsed is None:
         return None
@@ -232,7 +234,7 @@ def _encodable(text: str) -> bool:
 
 
 class _Inexact(Exception):
-    """Python's values would not give back the text's meaning: a key twice, more digits than a float has."""
+    """Raised if parsing would lose information: a duplicate key, or more digits than a float holds."""
 
 
 def _float(text: str) -> float:
@@ -256,13 +258,13 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 _NAMED: Final = re.compile(r"(?P<what>.*?)(?P<kind>Arn|ARN|arn|Id|ID|id|Name|name)")
-_KINDS: Final = ("arn", "name", "id")  # an ARN says the most
+_KINDS: Final = ("arn", "name", "id")  # in order of preference: an ARN is the most specific
 
 
 def infer_resource(action: str, parameters: Any) -> str | None:
-    """The identity of what the action names last: `policyName` before `roleName` in `DeleteRolePolicy`.
+    """Return the id of the resource that the action names last: for `DeleteRolePolicy`, `policyName` over `roleName`.
 
-    A plain `name`, `id` or `arn` counts where the action names no other. None without one.
+    A plain `name`, `id` or `arn` is used if no parameter matches the action. None if there is no such parameter.
     """
     if not isinstance(parameters, Mapping):
         return None

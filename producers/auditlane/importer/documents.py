@@ -1,8 +1,8 @@
-"""Cuts the records out of CloudTrail's JSON while its bytes arrive, whatever it is wrapped in.
+"""Extract records from CloudTrail's JSON while its bytes arrive, whatever envelope they are in.
 
-A file, or a stream of several, is read as one JSON text after another: a record, an array, or an object that holds a
-list of records at any place. Where a text is broken, what can be told apart after it is still read: a broken record
-costs itself, a document that is cut off costs what it lacks.
+A file, or several concatenated, is read as a sequence of JSON documents: a record, an array, or an object that contains
+a list of records at any depth. After an error, reading resumes at the next recognizable record or document: a broken
+record loses only itself, and a truncated document only its missing part.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from auditlane.importer.sources import MAX_ITEM_BYTES, Item, Source
 
 _APART: Final = re.compile(
     r"[\s,\]}\ufeff]*"
-)  # documents may be joined by commas; what closes a broken one is left over
-# What `aws logs` and an export of CloudWatch Logs put before each message.
+)  # documents may be joined by commas, and a broken one leaves its closing brackets behind
+# The prefix that `aws logs` and an export of CloudWatch Logs put before each message.
 _STAMP: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:?\d\d)[ \t]{1,8}(?=[{\[])")
 _LONGEST_STAMP: Final = 64
 _COMMAS: Final = re.compile(r"[\s,]*")
 _SPACE: Final = re.compile(r"\s*")
-# Where another document begins, for sure: a line that opens one, or `{"Records": [`, which no text of a record has.
+# Certain beginnings of another document: a line that opens one, or `{"Records": [`, which occurs in no record's text.
 _NEXT: Final = re.compile(r'\{\s*"Records"\s*:\s*\[|(?<=\n)[{\[]')
-# Where one may begin in the line of a document that is cut off. A value in a record may look the same.
+# Likely beginnings of one on the same line as a truncated document. A value in a record may look the same.
 _LIKELY: Final = re.compile(
     r"\[?\s*\{\s*\""
     r"(?:Records|[Ee]vents|logEvents|messageType|version|eventVersion|eventI[Dd]|EventId|eventTime|eventName|awsAccountId)"
@@ -34,16 +34,19 @@ _LIKELY: Final = re.compile(
 )
 _TOKEN: Final = re.compile(r'"(?:[^"\\\n]|\\.)*"|[{}\[\]"]')
 _BEFORE_VALUE: Final = re.compile(r"[:\[,]\s*\Z")
-_BEHIND_VALUE: Final = re.compile(r"\s*[,\]}]")
+_AFTER_VALUE: Final = re.compile(r"\s*[,\]}]")
 _DECODER: Final = json.JSONDecoder()
 _PLAIN: Final = re.compile(r"[^\n,\]]*")
 _LINE: Final = re.compile(r"[^\n]*")
-_DEEPEST: Final = 4  # lists of records within one another
-_CUT_OFF: Final = "is cut off or broken: what follows in its document, if anything does, cannot be told apart"
+_DEEPEST: Final = 4  # nesting depth of lists of records
+_CUT_OFF: Final = "is truncated or broken; the rest of its document, if any, cannot be parsed"
 
 
 def records(source: Source) -> Iterator[Item]:
-    """Each record, and an item for what is none. Raises InvalidInput at the end of a damaged file."""
+    """Yield each record, and an item with a problem for data that is not one.
+
+    Raises InvalidInput at the end of a damaged file.
+    """
     stream = JsonStream(source)
     yield from _Records(stream).all()
     stream.raise_for_damage()
@@ -51,11 +54,11 @@ def records(source: Source) -> Iterator[Item]:
 
 class _Records:
     def __init__(self, stream: JsonStream, number: int = 0, within: int = 0) -> None:
-        """`number` is that of the last item before these. `within` is how many texts the stream is nested in."""
+        """`number` is that of the item before the first. `within` is the number of JSON texts that the stream is in."""
         self._stream = stream
         self._number = number
         self._within = within
-        self._lost = False  # the document at hand is given up; what comes next is another one
+        self._lost = False  # the current document was abandoned; the next value belongs to another one
 
     def all(self) -> Iterator[Item]:
         while self._stream.skip(_APART):
@@ -64,7 +67,7 @@ class _Records:
             yield from self._value(0)
 
     def _value(self, depth: int) -> Iterator[Item]:
-        """The records of the value at the front, and move behind it."""
+        """Yield the records of the value at the front, and move past it."""
         stream = self._stream
         if stream.first == "[" and depth < _DEEPEST:
             stream.advance(1)
@@ -87,7 +90,7 @@ class _Records:
             yield from self._items(found.value, found.text)
 
     def _elements(self, depth: int) -> Iterator[Item]:
-        """The elements of an array whose bracket was read; a comma too many is no loss."""
+        """Yield the records of an array whose opening bracket was read; extra commas are tolerated."""
         while self._stream.skip(_COMMAS):
             if self._stream.first == "]":
                 self._stream.advance(1)
@@ -100,10 +103,10 @@ class _Records:
             self._stream.skip(_SPACE)
             if self._stream.first not in (",", "]"):
                 break
-        yield self._given_up()
+        yield self._abandon()
 
     def _members(self, depth: int, *, nested: bool = False) -> Iterator[Item]:
-        """The lists of records among the members that are left of an object; `nested`, also within them."""
+        """Yield the records in lists among an object's remaining members; with `nested`, also in those inside them."""
         while self._stream.skip(_COMMAS):
             if self._stream.first == "}":
                 self._stream.advance(1)
@@ -124,10 +127,10 @@ class _Records:
                     return
             else:
                 self._stream.advance(len(found.text))
-        yield self._given_up()
+        yield self._abandon()
 
     def _items(self, value: Any, text: str) -> Iterator[Item]:
-        """The records in a value that is whole: itself, or what a text in it holds."""
+        """Yield the records of a complete value: the value itself, or those in a JSON text inside it."""
         inner = within(value) if self._within < _DEEPEST else ""
         if inner:
             records = _Records(JsonStream(None, inner), self._number, self._within + 1)
@@ -144,7 +147,8 @@ class _Records:
             return Item(self._number, b"", f"is longer than {MAX_ITEM_BYTES} bytes")
         return Item(self._number, data, note=note)
 
-    def _given_up(self) -> Item:
+    def _abandon(self) -> Item:
+        """Give up the current document; return the item that reports it."""
         self._lost = True
         return self._problem(_CUT_OFF, more=True)
 
@@ -153,12 +157,12 @@ class _Records:
         return Item(self._number, b"", why, more=more)
 
     def _broken(self, depth: int) -> Item:
-        """Say what is wrong with the value at the front, and move behind it or to the next document."""
+        """Return the problem of the value at the front, and move past it or to the next document."""
         stream = self._stream
         while True:
             following = _NEXT.search(stream.text, stream.at + 1)
             end = following.start() if following else len(stream.text)
-            if stream.first not in "{[":  # it ends at the latest where an object begins that looks like a document
+            if stream.first not in "{[":  # it ends no later than the next object that looks like a document
                 likely = _LIKELY.search(stream.text, stream.at + 1, end)
                 end = likely.start() if likely else end
             size = _extent(stream.text, stream.at, end, depth)
@@ -176,11 +180,11 @@ class _Records:
                 stream.advance(end - stream.at)
             else:
                 stream.drop_until(_NEXT)
-            return self._given_up()
+            return self._abandon()
 
 
 def _extent(text: str, at: int, end: int, depth: int) -> int | None:
-    """How long a broken value is, by its brackets; a plain one by its line or comma. None when it does not end."""
+    """Return the length of a broken value, by its brackets; of a scalar by its line or comma. None if it has no end."""
     if text[at] not in "{[":
         return max(1, (_PLAIN if depth else _LINE).match(text, at, end).end() - at)  # type: ignore[union-attr]
     open_ = 0
@@ -198,17 +202,17 @@ def _extent(text: str, at: int, end: int, depth: int) -> int | None:
 
 
 def _likely(text: str, at: int, end: int) -> int | None:
-    """Where in a broken value the next document seems to begin: at no member's value, and at no element of a list."""
+    """Return where the next document seems to begin in a broken value: neither a member's value nor a list element."""
     while found := _LIKELY.search(text, at, end):
         if not _BEFORE_VALUE.search(text, max(0, found.start() - 9), found.start()):
             return found.start()
         start = _SPACE.match(text, found.start()).end()  # type: ignore[union-attr]
         try:
             _, at = _DECODER.raw_decode(text, start)
-        except (ValueError, RecursionError):  # what is broken is in it
+        except (ValueError, RecursionError):  # it contains the error itself
             at = start + 1
             continue
-        if not _BEHIND_VALUE.match(text, at):
+        if not _AFTER_VALUE.match(text, at):
             return start
     return None
 
@@ -220,4 +224,4 @@ def _problem_of(text: str) -> str:
         return f"is not JSON: {error.msg} at character {error.pos + 1}"
     except (ValueError, RecursionError):
         pass
-    return "is not JSON that can be read"
+    return "cannot be parsed as JSON"

@@ -1,4 +1,4 @@
-"""The formats an import knows, one module each; another one is a class here with these three methods."""
+"""The supported import formats, one module each. To add one, write a class with these methods and list it here."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from auditlane.importer.sources import Item, Source
 
 
 class Format(Protocol):
-    """One import's reading of a file; it may keep state between items. `unit` is what an item is called."""
+    """Reads one file; it may keep state between items. `unit` is the word for an item in messages."""
 
     unit: str
 
     def items(self, source: Source) -> Iterator[Item]:
-        """The items in the order of the file, the same ones each time."""
+        """Yield the items in file order. Every run must yield the same ones."""
 
     def event(self, item: Item) -> AuditEvent:
-        """The item's event, under the same id each time. Raises InvalidEvent."""
+        """Return the item's event, with the same id in every run. Raises InvalidEvent."""
 
-    def pass_over(self, item: Item) -> None:
-        """The item was imported by an earlier run."""
+    def skip(self, item: Item) -> None:
+        """Take note of an item that an earlier run has imported."""
 
 
-# Each made with the tenant that was asked for, if any.
+# Name -> constructor, which takes the tenant of --tenant.
 FORMATS: Final[dict[str, Callable[[str | None], Format]]] = {"auditlane": AuditlaneLines, "cloudtrail": CloudTrail}

@@ -1,4 +1,4 @@
-"""Reads gzip, also several members in a row, and gives all that can be read of what is cut off or damaged."""
+"""Decompress gzip, including multiple members, and recover everything readable from truncated or damaged data."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import zlib
 from contextlib import suppress
 from typing import Any, Final
 
-_PIECE: Final = 1 << 10  # compressed bytes: what is read again, byte by byte, up to the damage in it
+_PIECE: Final = 1 << 10  # compressed bytes per step; a damaged piece is decompressed again, byte by byte
 _MAGIC: Final = b"\x1f\x8b"
 
 
 class Gunzip(io.RawIOBase):
-    """Ends where the damage is; `damage` then says what it is, and `given` how many bytes came before it."""
+    """Ends at the damage, if any: `damage` then describes it, and `given` is the number of bytes before it."""
 
     def __init__(self, compressed: io.BufferedReader) -> None:
         self._compressed = compressed
         self._member = zlib.decompressobj(wbits=31)
         self._rest = b""
-        self._left = b""  # what is decompressed and was not asked for yet
+        self._left = b""  # decompressed, not yet read
         self.given = 0
         self.damage = ""
 
@@ -35,19 +35,19 @@ class Gunzip(io.RawIOBase):
         return len(data)
 
     def _read(self, most: int) -> bool:
-        """Decompress the next piece; False at the end."""
+        """Decompress the next piece; return False at the end."""
         piece = self._member.unconsumed_tail or self._rest or self._compressed.read(_PIECE)
         self._rest = b""
         if not piece:
             if not self._member.eof:
-                self.damage = "it is cut off"
+                self.damage = "it is truncated"
             return False
         if self._member.eof and not self._next(piece):
             return False
         before = self._member.copy()
         try:
             self._left = self._member.decompress(piece, most)
-        except zlib.error as error:  # what it had decompressed of the piece is lost with it
+        except zlib.error as error:  # the output for the piece so far is lost with it
             self.damage = str(error)
             self._left = _readable(before, piece)
         if self._member.eof:
@@ -55,17 +55,17 @@ class Gunzip(io.RawIOBase):
         return True
 
     def _next(self, piece: bytes) -> bool:
-        """Begin the member that follows; what is no member is zeros that fill up a block, or damage."""
+        """Begin the next member; return False if zeros that pad a block follow instead, or damage."""
         if not piece.startswith(_MAGIC[: len(piece)]):
             if piece.strip(b"\0"):
-                self.damage = "something that is not gzip follows"
+                self.damage = "data that is not gzip follows"
             return False
         self._member = zlib.decompressobj(wbits=31)
         return True
 
 
 def _readable(member: Any, piece: bytes) -> bytes:
-    """All of a damaged piece that comes before the damage."""
+    """Return the content of a damaged piece up to the damage."""
     found = bytearray()
     with suppress(zlib.error):
         for at in range(len(piece)):

@@ -1,4 +1,4 @@
-"""What an import is asked to read: files, folders and patterns, as the files that they stand for."""
+"""Resolve the paths given to an import (files, folders and patterns) to the files to read."""
 
 from __future__ import annotations
 
@@ -13,71 +13,68 @@ from typing import Final
 from auditlane.runtime.errors import InvalidInput
 
 STANDARD: Final = "-"
-_ENDINGS: Final = tuple(f"{one}{more}" for one in (".json", ".jsonl", ".ndjson") for more in ("", ".gz"))
+_EXTENSIONS: Final = tuple(f"{name}{gz}" for name in (".json", ".jsonl", ".ndjson") for gz in ("", ".gz"))
 
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """The files in the order in which they are read, each once; `others` are files in folders that are not read;
-    `unread` are folders that cannot be, each with the reason."""
+    """The files to read, in order and without duplicates. `others` counts the files in folders that are ignored by
+    extension; `unread` lists folders that cannot be read, with the reason."""
 
     files: tuple[str, ...]
     others: int = 0
     unread: tuple[tuple[str, InvalidInput], ...] = ()
 
 
-def inputs(given: Sequence[str]) -> Inputs:
-    """The files of paths: a folder stands for all that it holds, at any depth, whose names end as JSON's do, in the
-    order of their names; a pattern such as `2026-*.json.gz` for what it matches. Raises InvalidInput where there is
-    none."""
+def inputs(paths: Sequence[str]) -> Inputs:
+    """Return the files that `paths` stand for.
+
+    A folder stands for its files at any depth that have an extension of JSON, in order of their names; a pattern such
+    as `2026-*.json.gz` for its matches. Raises InvalidInput if a folder has no such file, or a pattern no match.
+    """
     files: dict[str, None] = {}
     others = 0
     unread: list[tuple[str, InvalidInput]] = []
-    for one in given:
-        for path in _matched(one):
-            if path != STANDARD and Path(path).is_dir():
-                before = len(unread)
-                found = _within(Path(path), unread)
-                read = [str(file) for file in found if file.name.lower().endswith(_ENDINGS)]
-                if not read and len(unread) == before:
-                    raise InvalidInput(
-                        f"{path} holds no file to import.",
-                        fix=f"Its files are read by their endings: {', '.join(_ENDINGS)}.",
-                    )
-                others += len(found) - len(read)
-                files |= dict.fromkeys(read)
-            else:
-                files[path] = None
+    for path in (match for given in paths for match in _matches(given)):
+        if path == STANDARD or not Path(path).is_dir():
+            files[path] = None
+            continue
+        unread_before = len(unread)
+        found = _files_in(Path(path), unread)
+        readable = [str(file) for file in found if file.name.lower().endswith(_EXTENSIONS)]
+        if not readable and len(unread) == unread_before:
+            raise InvalidInput(
+                f"{path} contains no file to import.",
+                fix=f"Give the files one of the extensions {', '.join(_EXTENSIONS)}.",
+            )
+        others += len(found) - len(readable)
+        files |= dict.fromkeys(readable)
     return Inputs(tuple(files), others, tuple(unread))
 
 
-def _matched(given: str) -> list[str]:
-    """A path as it is, where it is there; else what matches it as a pattern."""
-    if given == STANDARD or not glob.has_magic(given) or Path(given).exists():
-        return [given]
-    matched = sorted(glob.glob(given, recursive=True))  # noqa: PTH207 - the pattern may begin anywhere
-    if not matched:
-        raise InvalidInput(f"Nothing matches {given}.", fix="Check the pattern.")
-    return matched
+def _matches(path: str) -> list[str]:
+    """Return the path itself if it exists or is not a pattern, otherwise the matches of the pattern."""
+    if path == STANDARD or not glob.has_magic(path) or Path(path).exists():
+        return [path]
+    matches = sorted(glob.glob(path, recursive=True))  # noqa: PTH207 - the pattern may begin anywhere
+    if not matches:
+        raise InvalidInput(f"No file matches {path}.", fix="Correct the pattern.")
+    return matches
 
 
-def _within(folder: Path, unread: list[tuple[str, InvalidInput]]) -> list[Path]:
-    """The files at any depth, in order; folders that cannot be read go to `unread`."""
+def _files_in(folder: Path, unread: list[tuple[str, InvalidInput]]) -> list[Path]:
+    """Return the files at any depth, sorted; add folders that cannot be read to `unread`."""
 
-    def refuse(error: OSError) -> None:
-        unread.append(
-            (
-                str(error.filename),
-                InvalidInput(f"The folder cannot be read: {error.strerror}.", fix="Check its rights."),
-            )
-        )
+    def on_error(error: OSError) -> None:
+        problem = InvalidInput(f"The folder cannot be read: {error.strerror}.", fix="Check its permissions.")
+        unread.append((str(error.filename), problem))
 
-    found = (Path(at, name) for at, _, names in os.walk(folder, onerror=refuse) for name in names)
+    found = (Path(at, name) for at, _, names in os.walk(folder, onerror=on_error) for name in names)
     return sorted(file for file in found if _is_file(file))
 
 
 def _is_file(path: Path) -> bool:
     try:
         return stat.S_ISREG(path.stat().st_mode)
-    except OSError:  # what opens it says why it cannot
+    except OSError:  # opening it will report the reason
         return True

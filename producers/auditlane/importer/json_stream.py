@@ -1,4 +1,4 @@
-"""JSON text still unread, from the front, while its bytes arrive; what is held is bounded by the longest value."""
+"""Parse JSON text from the front while its bytes arrive; memory is bounded by the longest value."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _NAME: Final = re.compile(r'"((?:[^"\\\n]|\\.)*)"\s*:\s*')
 _OPEN: Final = re.compile(r"\{\s*")
 _COMMA: Final = re.compile(r"\s*,\s*")
 _DECODER: Final = json.JSONDecoder()
-_DEEPEST: Final = 4  # objects in one another in which a list of records is looked for
-_TOKEN: Final = 16  # characters: what fails so near to the end may be a word or an escape that goes on
+_DEEPEST: Final = 4  # nesting depth to which a list of records is searched
+_TOKEN: Final = 16  # characters: an error this close to the end may be an incomplete literal or escape
 
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A whole value with its text; or, with `list_at`, where in the object at the front a list of records begins and in
-    how many objects within it the list stands."""
+    """A complete value with its text. Or, with `list_at`, the position of a list of records in the object at the front,
+    and the number of objects inside it (`levels`) that enclose the list."""
 
     value: Any = None
     text: str = ""
@@ -32,12 +32,12 @@ class Value:
 
 
 class JsonStream:
-    """`text` from `at` on is unread. Fetching more moves both, so distances are counted from `at`."""
+    """`text` from `at` on is unread. Fetching more moves both, so keep distances relative to `at`."""
 
     def __init__(self, source: Source | None, text: str = "") -> None:
-        """Of a source, or of text that is all there is."""
+        """Read from a source, or, if it is None, from a complete text."""
         self._source = source
-        # A byte that is not UTF-8 survives as it is and is refused with the record that has it.
+        # Invalid UTF-8 is preserved here, and rejected later with the record that contains it.
         self._decode = codecs.getincrementaldecoder("utf-8-sig")("surrogateescape").decode
         self._damage: InvalidInput | None = None
         self.text = text
@@ -46,14 +46,14 @@ class JsonStream:
 
     @property
     def first(self) -> str:
-        """The character at the front; empty at the end."""
+        """The first unread character; empty at the end."""
         return self.text[self.at] if self.at < len(self.text) or self.fetch() else ""
 
     def advance(self, count: int) -> None:
         self.at += count
 
     def skip(self, pattern: re.Pattern[str]) -> bool:
-        """Move behind what a pattern of repeated characters matches; whether anything is left."""
+        """Move past the match of a pattern of repeated characters; return whether any text is left."""
         while True:
             if found := pattern.match(self.text, self.at):
                 self.at = found.end()
@@ -63,7 +63,7 @@ class JsonStream:
                 return False
 
     def name(self) -> str | None:
-        """The name of a member, and move behind its colon; None where there is none."""
+        """Return the name of a member and move past its colon; None if there is no name."""
         while (found := _NAME.match(self.text, self.at)) is None or found.end() == len(self.text):
             if len(self.text) - self.at > MAX_ITEM_BYTES or not self.fetch():
                 break
@@ -73,8 +73,11 @@ class JsonStream:
         return found[1]
 
     def value(self, lists: Set[str], alone: Callable[[dict[str, Any]], bool]) -> Value | None:
-        """The value at the front, or where in it one of these lists begins, unless it is a record `alone`; without
-        moving. None where it is broken, cut off or too long."""
+        """Return the value at the front without moving, or the position of one of these lists in it.
+
+        A value for which `alone` is true is a record, and returned as a whole. None if the value is broken, truncated
+        or too long.
+        """
         while True:
             certain = False
             end: int | None
@@ -97,35 +100,35 @@ class JsonStream:
                 return Value(list_at=place - self.at, levels=levels) if place else None
 
     def skip_once(self, pattern: re.Pattern[str], longest: int) -> None:
-        """Move behind what a pattern of at most so many characters matches, if it does."""
+        """Move past the match of a pattern of at most `longest` characters, if it matches."""
         while len(self.text) - self.at < longest and self.fetch():
             pass
         if found := pattern.match(self.text, self.at):
             self.at = found.end()
 
     def drop_until(self, pattern: re.Pattern[str]) -> None:
-        """Move to where the pattern matches next, or to the end, holding no more than a chunk."""
+        """Move to the next match of the pattern, or to the end, with at most a chunk in memory."""
         self.at += 1
         while (found := pattern.search(self.text, self.at)) is None:
-            self.at = max(self.at, len(self.text) - 4_096)  # the pattern may have begun
+            self.at = max(self.at, len(self.text) - 4_096)  # a match may have begun
             if not self.fetch():
                 self.at = len(self.text)
                 return
         self.at = found.start()
 
     def fetch(self) -> bool:
-        """As much again as is at hand, so that a long record is not looked at over and over; False at the end."""
+        """Double the unread text, so that a long record is not parsed too many times; return False at the end."""
         if self.ended or self._source is None:
             return False
         try:
             data = self._source.read(max(CHUNK_BYTES, len(self.text) - self.at))
-        except InvalidInput as error:  # what came before it was good
+        except InvalidInput as error:  # the text before the damage is valid
             self._damage, data = error, b""
         self.ended = not data
         more = self._decode(data, final=self.ended)
         if not more and not self.ended:
             return self.fetch()
-        keep = self.at - 1 if self.at else 0  # a pattern may look at the character before
+        keep = self.at - 1 if self.at else 0  # a pattern may look behind by one character
         self.text = self.text[keep:] + more
         self.at -= keep
         return bool(more)
@@ -136,15 +139,17 @@ class JsonStream:
 
 
 def list_at(text: str, at: int, names: Collection[str]) -> int:
-    """Where the array begins that the object at `at` has under one of the names; 0 when there is none at hand."""
+    """Return the position of the array under one of the names in the object at `at`; 0 if there is none so far."""
     return next((start for name, start, end in members(text, at) if name in names and text.startswith("[", start)), 0)
 
 
 def nested_list(
     text: str, at: int, names: Collection[str], alone: Callable[[dict[str, Any]], bool], deepest: int = _DEEPEST
 ) -> tuple[int, int]:
-    """`list_at` of an object that is not whole, also in the objects within it where it breaks off; how many those are.
-    Records themselves, which are `alone`, are left as they are."""
+    """Find a list as `list_at` does in a truncated object, also in the nested objects where it is truncated.
+
+    Return (position, nesting levels), or zeros. Objects for which `alone` is true are records and not searched.
+    """
     seen: dict[str, Any] = {}
     for name, start, end in members(text, at):
         if name in names and text.startswith("[", start):
@@ -157,8 +162,8 @@ def nested_list(
 
 
 def members(text: str, at: int) -> Iterator[tuple[str, int, int]]:
-    """(name, where the value begins, where it ends) of an object's members, as far as they can be read; the end of the
-    last one that is no more whole is 0."""
+    """Yield (name, start of the value, end of the value) of an object's members, as far as they can be parsed; the end
+    of an incomplete last value is 0."""
     found = _OPEN.match(text, at)
     while found and (name := _NAME.match(text, found.end())):
         start = name.end()

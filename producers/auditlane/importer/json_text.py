@@ -1,4 +1,4 @@
-"""JSON objects from one item's bytes, with a sentence for everything that is wrong with them."""
+"""Parse an item's bytes as a JSON object, with a readable message for every error."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from auditlane.runtime.errors import InvalidEvent
 
 
 def parse_object(item: Item, **hooks: Any) -> dict[str, Any]:
-    """The item's object; `hooks` go to json.loads. Raises InvalidEvent."""
+    """Return the item's object; `hooks` are passed to json.loads. Raises InvalidEvent."""
     if item.problem:
         raise InvalidEvent(item.problem)
     try:
@@ -21,9 +21,9 @@ def parse_object(item: Item, **hooks: Any) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise InvalidEvent(f"is not JSON: {error.msg} at character {error.pos + 1}") from None
     except RecursionError:
-        raise InvalidEvent("is not JSON that can be read: it is nested too deep") from None
+        raise InvalidEvent("cannot be parsed as JSON: it is nested too deeply") from None
     except ValueError as error:
-        raise InvalidEvent(f"is not JSON that can be read: {problem_of(error)}") from None
+        raise InvalidEvent(f"cannot be parsed as JSON: {problem_of(error)}") from None
     if not isinstance(value, dict):
         raise InvalidEvent(f"is not a JSON object but {'null' if value is None else type(value).__name__}")
     return value

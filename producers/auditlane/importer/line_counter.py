@@ -1,4 +1,4 @@
-"""How often each line was seen: identical lines without an id get different ids, the same ones each time."""
+"""Count occurrences of identical lines, so that those without an id get different ids, the same in every run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sqlite3
 
 
 class LineCounter:
-    """A temporary database that spills to disk, so memory stays bounded by its cache (16 MiB)."""
+    """Counts in a temporary database that spills to disk: memory is bounded by its cache of 16 MiB."""
 
     def __init__(self) -> None:
         self._database = sqlite3.connect("", isolation_level=None)
@@ -16,7 +16,7 @@ class LineCounter:
         self._database.execute("CREATE TABLE seen (digest BLOB PRIMARY KEY, count INTEGER) WITHOUT ROWID")
 
     def next(self, text: bytes) -> tuple[str, str]:
-        """Count one more; (the text's SHA-256 in hexadecimal, which occurrence this is, from "1")."""
+        """Count one occurrence; return (hexadecimal SHA-256 of the text, number of the occurrence from "1")."""
         digest = hashlib.sha256(text)
         [(count,)] = self._database.execute(
             "INSERT INTO seen VALUES (?, 1) ON CONFLICT DO UPDATE SET count = count + 1 RETURNING count",

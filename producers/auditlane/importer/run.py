@@ -1,4 +1,4 @@
-"""One import: items in, events out, in batches; the checkpoint follows what Kafka acknowledged."""
+"""Run an import: emit the events of a file in batches, and checkpoint after each acknowledged batch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from auditlane.sdk import AuditClient
 
 BATCH: Final = 1_000
 _INTERRUPT_FLUSH_S: Final = 5.0
-Told = Callable[[int, str], None]  # (the item's number, why)
+OnItem = Callable[[int, str], None]  # (number of the item, reason)
 
 
 def run(
@@ -24,17 +24,17 @@ def run(
     *,
     checkpoint: Checkpoint | None = None,
     known: Container[str] = frozenset(),
-    on_refused: Told = lambda number, why: None,
-    on_passed: Told = lambda number, why: None,
+    on_refused: OnItem = lambda number, why: None,
+    on_passed: OnItem = lambda number, why: None,
     on_batch: Callable[[Progress], None] = lambda progress: None,
     batch: int = BATCH,
 ) -> Progress:
-    """Emit every item after the checkpoint's whose event id is not `known`; returns the counts over all runs.
+    """Emit the items after the checkpoint whose event ids are not `known`; return the counts over all runs.
 
-    An item that is no valid event goes to `on_refused`, one that holds none to `on_passed`, and the rest goes on.
-    Raises what stops an import: BufferFull, KafkaUnavailable, DeliveryFailed, RegistryUnavailable. Run again, it goes
-    on after the last batch that was acknowledged. Raises InvalidInput for a damaged file, when everything before the
-    damage is acknowledged and `on_batch` has the counts.
+    An invalid item is reported to `on_refused`, one that contains no event to `on_passed`, and the import continues.
+    BufferFull, KafkaUnavailable, DeliveryFailed and RegistryUnavailable stop it; the next run resumes after the last
+    acknowledged batch. Raises InvalidInput for a damaged file, once all events before the damage are acknowledged and
+    `on_batch` has been called with their counts.
     """
     progress = checkpoint.load() if checkpoint else Progress()
     resume_after = progress.number
@@ -43,14 +43,14 @@ def run(
     try:
         for item in _readable(reading.items(source), damage):
             if item.number <= resume_after:
-                reading.pass_over(item)
+                reading.skip(item)
                 continue
-            # Assigned only when it is done with: an interrupt in between repeats an item and never leaves one out.
+            # Assigned only when the item is finished: an interrupt may repeat an item, but never skips one.
             if item.note:
                 on_passed(item.number, item.note)
                 progress = replace(progress, number=item.number, passed=progress.passed + 1)
             else:
-                progress = _taken(item, reading, client, known, progress, on_refused)
+                progress = _emit(item, reading, client, known, progress, on_refused)
             if progress.number - settled >= batch:
                 _settle(client, progress, checkpoint)
                 settled = progress.number
@@ -69,17 +69,17 @@ def run(
 
 
 def _readable(items: Iterator[Item], damage: list[InvalidInput]) -> Iterator[Item]:
-    """The items up to the damage of a file, if there is one."""
+    """Yield the items up to the file's damage, if any, and add its error to `damage`."""
     try:
         yield from items
     except InvalidInput as error:
         damage.append(error)
 
 
-def _taken(
-    item: Item, reading: Format, client: AuditClient, known: Container[str], progress: Progress, on_refused: Told
+def _emit(
+    item: Item, reading: Format, client: AuditClient, known: Container[str], progress: Progress, on_refused: OnItem
 ) -> Progress:
-    """Emit the item's event unless it is known; returns the progress behind it."""
+    """Emit the item's event unless it is known; return the progress including it."""
     try:
         event = reading.event(item)
         if event.event_id in known:

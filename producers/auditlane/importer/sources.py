@@ -1,4 +1,4 @@
-"""Where an import reads from: a file or standard input, plain or gzip, line by line with bounded memory."""
+"""Read a file or standard input, plain or gzip, line by line with bounded memory."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from typing import Any, BinaryIO, Final, cast
 from auditlane.importer.gunzip import Gunzip
 from auditlane.runtime.errors import InvalidInput
 
-MAX_ITEM_BYTES: Final = 16 << 20  # a line or record longer than this is refused, not held
+MAX_ITEM_BYTES: Final = 16 << 20  # a longer line or record is rejected without being held in memory
 CHUNK_BYTES: Final = 1 << 16
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _BOM: Final = b"\xef\xbb\xbf"
-# Its marks, and how JSON begins in it without one.
-_UTF_16: Final = (b"\xff\xfe", b"\xfe\xff", *(pair for one in (b"{", b"[") for pair in (one + b"\0", b"\0" + one)))
+# UTF-16's byte order marks, and the beginnings of JSON in it without one.
+_UTF_16: Final = (b"\xff\xfe", b"\xfe\xff", b"{\0", b"\0{", b"[\0", b"\0[")
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A line, or a record of a document. `number` counts from 1; `problem` says why there is no usable text, and `more`
-    that it may stand for several records; `note` why the item is passed over, as nothing is lost with it."""
+    """A line, or a record of a document. `number` counts from 1. `problem` is the reason why it has no usable text, and
+    `more` means that several records may be lost. `note` is the reason to pass it over without losing an event."""
 
     number: int
     text: bytes
@@ -36,9 +36,9 @@ class Item:
 
 
 class Source:
-    """What is being read. `size` and `position` are bytes as they lie on the disk, for a progress bar.
+    """An open file or stream. `size` and `position` count bytes on disk, for a progress bar.
 
-    Reading raises InvalidInput where the file is damaged; what came before it was good. Raises InvalidInput for UTF-16.
+    Raises InvalidInput for UTF-16, and while reading, at the damage in a file; the data before it is valid.
     """
 
     def __init__(self, raw: BinaryIO, size: int | None = None) -> None:
@@ -57,7 +57,7 @@ class Source:
         return self._raw.tell() if self.size is not None else 0
 
     def read(self, size: int = CHUNK_BYTES) -> bytes:
-        """Up to `size` bytes; none at the end."""
+        """Return up to `size` bytes; none at the end."""
         with _reading():
             data = self._data.read(size)
         if not data:
@@ -65,7 +65,7 @@ class Source:
         return data
 
     def lines(self) -> Iterator[Item]:
-        """Each line that is not blank, without the white space around it."""
+        """Yield the lines that are not blank, without surrounding white space."""
         number = 0
         while line := self._line(MAX_ITEM_BYTES + 1):
             number += 1
@@ -73,15 +73,15 @@ class Source:
                 while line and not line.endswith(b"\n"):
                     line = self._line(CHUNK_BYTES)
                 yield Item(number, b"", f"is longer than {MAX_ITEM_BYTES} bytes")
-            elif text := line.removeprefix(_BOM).strip():  # files are joined, each with a mark of its own
+            elif text := line.removeprefix(_BOM).strip():  # concatenated files may each begin with a mark
                 yield Item(number, text)
         self._check_whole()
 
     def _check_whole(self) -> None:
-        """At the end of what could be read."""
+        """Raise InvalidInput at the end of the readable data if the file is damaged."""
         if self._gunzip and self._gunzip.damage:
             raise InvalidInput(
-                f"The file is damaged after the first {self._gunzip.given} bytes of what is compressed in it: "
+                f"The file is damaged after the first {self._gunzip.given} bytes of its decompressed content: "
                 f"{self._gunzip.damage}.",
                 fix="Copy it again.",
             )
@@ -93,22 +93,24 @@ class Source:
 
 @contextmanager
 def opened(path: str) -> Iterator[Source]:
-    """A file, or standard input for `-`. Raises InvalidInput when it cannot be read."""
+    """Open a file, or standard input for `-`. Raises InvalidInput if it cannot be read."""
     if path == "-":
         yield Source(sys.stdin.buffer)
         return
     with ExitStack() as stack:
         try:
             file = stack.enter_context(Path(path).open("rb", buffering=0))
-            found = os.fstat(file.fileno())
+            status = os.fstat(file.fileno())
         except OSError as error:
-            raise InvalidInput(f"{path} cannot be read: {error.strerror}.", fix="Check the path and rights.") from error
+            raise InvalidInput(
+                f"{path} cannot be read: {error.strerror}.", fix="Check the path and its permissions."
+            ) from error
         # A pipe has neither a size nor a position.
-        yield Source(cast(BinaryIO, file), found.st_size if stat.S_ISREG(found.st_mode) else None)
+        yield Source(cast(BinaryIO, file), status.st_size if stat.S_ISREG(status.st_mode) else None)
 
 
-class _Again(io.RawIOBase):
-    """What was read from the front of a stream, and then the stream."""
+class _Unread(io.RawIOBase):
+    """A stream with the bytes that were already read from its front put back."""
 
     def __init__(self, front: bytes, rest: io.BufferedReader) -> None:
         self._front = front
@@ -126,10 +128,10 @@ class _Again(io.RawIOBase):
 
 
 def _started(data: io.BufferedReader) -> tuple[bytes, io.BufferedReader]:
-    """(the first two bytes, also where each comes alone through a pipe; all of the data as before)."""
+    """Return (the first two bytes, the whole stream again). A pipe may deliver the two separately."""
     with _reading():
         start = data.read(len(_GZIP_MAGIC))
-    return start, _buffered(_Again(start, data))
+    return start, _buffered(_Unread(start, data))
 
 
 def _buffered(raw: Any) -> io.BufferedReader:
@@ -141,4 +143,4 @@ def _reading() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise InvalidInput(f"The file cannot be read further: {error}.", fix="Check the disk that it is on.") from error
+        raise InvalidInput(f"Reading the file failed: {error}.", fix="Check the disk that it is on.") from error

@@ -157,7 +157,7 @@ def test_a_line_without_an_id_gets_one_from_tenant_line_and_occurrence():
     digest = hashlib.sha256(first.text).hexdigest()
     assert [reading.event(first).event_id for _ in range(2)] == [uuid5("acme", digest, "1"), uuid5("acme", digest, "2")]
     resumed = AuditlaneLines()
-    resumed.pass_over(first)
+    resumed.skip(first)
     assert resumed.event(first).event_id == uuid5("acme", digest, "2")
     given = "0190f3a4-0000-7000-8000-000000000001"
     assert reading.event(item(**LINE, event_id=given)).event_id == given
@@ -361,7 +361,7 @@ def test_what_was_readable_of_a_damaged_file_is_settled_and_counted(file):
     text = file.read_bytes() * 100
     file.write_bytes(gzip.compress(text)[:-20])
     client, batches = FakeClient(), []
-    with pytest.raises(InvalidInput, match="it is cut off"):
+    with pytest.raises(InvalidInput, match="it is truncated"):
         start(file, client, on_batch=batches.append)
     done = batches[-1]
     assert (done.sent, done.refused) == (len(client.sent), done.number - len(client.sent))

@@ -1,6 +1,6 @@
-"""A small service that records what its users do: how emitting looks in real code.
+"""A small service that records what its users do: an example of emitting events in real code.
 
-Run it against any stack: `python examples/projects.py` (with the variables that `auditlane env` prints).
+Run it against any stack with `python examples/projects.py`, after setting the variables that `auditlane env` prints.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class ProjectService:
 
 
 class Visitors:
-    """People using the service, one thing at a time."""
+    """Simulates users who perform one action at a time."""
 
     USERS = ("user-17", "user-23", "user-42")
     NAMES = ("Apollo", "Borealis", "Cascade", "Delta", "Ember")

@@ -1,11 +1,11 @@
-"""A vendor's product with the audit log in it: a page of its own origin, and a backend that mints viewer tokens.
+"""A vendor's product that embeds the audit log: a page with its own origin, and a backend that mints viewer tokens.
 
     eval "$(auditlane env)"                          # of a running `auditlane up`
     python docs/examples/embed/backend.py plain --tenant acme    # or: react, iframe
 
-`auditlane up` must know this origin: AUDITLANE_CORS_ORIGINS=http://localhost:8100 (plain, react),
+Start `auditlane up` with this origin allowed: AUDITLANE_CORS_ORIGINS=http://localhost:8100 (plain, react) or
 AUDITLANE_FRAME_ANCESTORS=http://localhost:8100 (iframe). AUDITLANE_CLIENT_ID and AUDITLANE_SECRET are the backend's
-key; without them it makes one for a day.
+key; without them, it creates one that expires after a day.
 """
 
 from __future__ import annotations
@@ -30,47 +30,47 @@ TOKEN_S = 900
 
 
 class Auditlane:
-    """What the backend asks the service for."""
+    """The backend's client of the audit service."""
 
     def __init__(self, url: str, client_id: str, secret: str) -> None:
         self.url = url.rstrip("/")
         self._basic = "Basic " + b64encode(f"{client_id}:{secret}".encode()).decode()
 
     def viewer_token(self, tenant: str, user: str) -> str:
-        """For one of the tenant's people, whom the backend knows by its own session; for a quarter of an hour."""
-        own = self._post("/v1/token", self._basic)["access_token"]  # lives a day: a real backend keeps it
-        wanted = {
+        """Return a viewer token, valid for 15 minutes, for a user whom the backend has authenticated."""
+        own = self._post("/v1/token", self._basic)["access_token"]  # valid for a day: a real backend caches it
+        request = {
             "tenant": tenant,
             "user": user,
             "permissions": ["audits:read", "audits:export", "audits:configure"],
             "ttl_s": TOKEN_S,
         }
-        return str(self._post("/v1/viewer-tokens", f"Bearer {own}", wanted)["access_token"])
+        return str(self._post("/v1/viewer-tokens", f"Bearer {own}", request)["access_token"])
 
     def _post(self, path: str, authorization: str, body: object = None) -> dict[str, object]:
         headers = {"Authorization": authorization, "Content-Type": "application/json"}
         content = json.dumps(body).encode() if body else b""
         request = urllib.request.Request(self.url + path, content, headers)  # noqa: S310
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - a setting of the operator's
-            return dict(json.load(answer))
+        with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310 - the URL is a setting
+            return dict(json.load(response))
 
 
 def key() -> tuple[str, str]:
-    """The backend's own key."""
+    """Return the backend's own client id and secret."""
     if "AUDITLANE_CLIENT_ID" in os.environ:
         return os.environ["AUDITLANE_CLIENT_ID"], os.environ["AUDITLANE_SECRET"]
-    made = subprocess.run(
+    done = subprocess.run(
         ["auditlane", "keys", "create", "--role", "vendor", "--name", "embed example", "--expires", "1d", "--json"],
         check=True,
         capture_output=True,
         text=True,
     )
-    told = json.loads(made.stdout)
-    return told["client_id"], told["secret"]
+    created = json.loads(done.stdout)
+    return created["client_id"], created["secret"]
 
 
 def build(folder: Path) -> None:
-    """The React example is built once, with npm."""
+    """Build the React example with npm, unless it is built already."""
     if (folder / "package.json").exists() and not (folder / "app.js").exists():
         npm = shutil.which("npm") or "npm"
         subprocess.run([npm, "ci", "--no-audit", "--no-fund"], cwd=folder, check=True)
@@ -78,7 +78,7 @@ def build(folder: Path) -> None:
 
 
 def policy(service: str) -> str:
-    """All that the viewer needs of a strict policy: its modules, its requests; or its frame."""
+    """Return a strict Content-Security-Policy that allows the viewer's modules and requests, or its frame."""
     return (
         f"default-src 'none'; script-src 'self' {service}; style-src 'self'; "
         f"connect-src 'self' {service}; frame-src {service}; img-src data:"
@@ -89,7 +89,7 @@ def handler(folder: Path, service: Auditlane, tenant: str) -> type[BaseHTTPReque
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             path = self.path.partition("?")[0]
-            if path == "/audit-token":  # a real backend asks its session who this is, and of which tenant
+            if path == "/audit-token":  # a real backend takes user and tenant from the session
                 self._send(service.viewer_token(tenant, "jane").encode(), "text/plain", "no-store")
                 return
             file = folder / (path.lstrip("/") or "index.html")
@@ -114,15 +114,15 @@ def handler(folder: Path, service: Auditlane, tenant: str) -> type[BaseHTTPReque
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="A vendor's product with the audit log in it.")
+    parser = argparse.ArgumentParser(description="Serve a vendor's product that embeds the audit log.")
     parser.add_argument("example", choices=["plain", "react", "iframe"])
-    parser.add_argument("--tenant", default="acme", help="whose log is shown")
+    parser.add_argument("--tenant", default="acme", help="tenant whose log is shown")
     parser.add_argument("--port", type=int, default=8100)
-    asked = parser.parse_args()
-    folder = HERE / asked.example
+    arguments = parser.parse_args()
+    folder = HERE / arguments.example
     build(folder)
     service = Auditlane(os.environ["AUDITLANE_SERVE_URL"], *key())
-    server = ThreadingHTTPServer(("127.0.0.1", asked.port), handler(folder, service, asked.tenant))
+    server = ThreadingHTTPServer(("127.0.0.1", arguments.port), handler(folder, service, arguments.tenant))
     print(f"http://localhost:{server.server_address[1]}", flush=True)
     server.serve_forever()
 

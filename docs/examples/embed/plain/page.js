@@ -4,5 +4,5 @@ async function renew() {
   viewer.token = await (await fetch("/audit-token")).text();
 }
 
-viewer.addEventListener("token-expired", renew); // what was asked goes on with the new one
+viewer.addEventListener("token-expired", renew); // the viewer then repeats its requests with the new token
 await renew();

@@ -1,8 +1,8 @@
 import { useEffect, useState } from "react";
 
 /**
- * The viewer as a component: React 19 gives custom elements their properties and events.
- * `token()` resolves to a viewer token; it is asked at first, and whenever the last one has ended.
+ * The viewer as a component: React 19 passes properties and events to custom elements.
+ * `token()` resolves to a viewer token; it is called at the start, and whenever the token expires.
  */
 export function AuditLog({ service, token, onReady, ...rest }) {
   const [current, setCurrent] = useState("");

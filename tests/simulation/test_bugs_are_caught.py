@@ -1,4 +1,4 @@
-"""The simulation is worth something only if it fails on workers that are wrong: each known bug is sown and caught."""
+"""Inject known bugs into the simulated worker; the simulation must catch each of them."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from auditlane.worker.protocol.actions import Action, Commit, Seek
 from auditlane.worker.protocol.core import Core
 from auditlane.worker.protocol.partition_state import Range
 
-ENOUGH = 600
+SEEDS = 600  # enough to catch each bug
 
 
 class CommitsBeforeInsert(Core):
-    """Takes a range for complete as soon as its intent is committed, and commits past it at once."""
+    """Considers a range complete once its intent is committed, and commits past it immediately."""
 
     def step(self, now: int, wall_ms: int) -> list[Action]:
         actions = super().step(now, wall_ms)
@@ -37,7 +37,7 @@ class CommitsBeforeInsert(Core):
 
 
 class UnstableBoundaries(Core):
-    """Forgets what the intent announced, and seals anew from where it began."""
+    """Ignores the range in the intent, and seals a new one from its first offset."""
 
     def assigned(self, found: AssignmentFacts) -> StartDecision:
         begin = super().assigned(found)
@@ -45,8 +45,8 @@ class UnstableBoundaries(Core):
         return begin
 
 
-class TakesNothingForDoubtful(Core):
-    """Trusts that what lies above a committed offset was never attempted, also where somebody set it back."""
+class NeverRechecks(Core):
+    """Assumes that offsets above the committed one were never attempted, even if it was set back."""
 
     def assigned(self, found: AssignmentFacts) -> StartDecision:
         begin = super().assigned(found)
@@ -55,7 +55,7 @@ class TakesNothingForDoubtful(Core):
 
 
 class NoOwnership(Core):
-    """Goes on with partitions that were taken from it, under whatever membership it has by then."""
+    """Keeps processing revoked partitions, whatever its membership is by then."""
 
     def revoked(self, partitions: Iterable[Partition]) -> list[Partition]:
         states = [state for at in partitions if (state := self.partitions.get(at)) is not None]
@@ -63,7 +63,7 @@ class NoOwnership(Core):
 
 
 class NotCompared(Core):
-    """Takes the result of an earlier assignment's range for that of the range which is in flight now."""
+    """Accepts a result for a range of an earlier assignment as that of the range now in flight."""
 
     def _flight(self, range_: Range) -> Any:
         state = self.partitions.get(range_.partition)
@@ -71,7 +71,7 @@ class NotCompared(Core):
 
 
 class PauseOutlivesAssignment(Core):
-    """Forgets a partition that is taken from it, and leaves it paused for when it comes back."""
+    """Forgets a revoked partition but leaves it paused, so that it is paused when it is assigned again."""
 
     def revoked(self, partitions: Iterable[Partition]) -> list[Partition]:
         super().revoked(partitions)
@@ -79,7 +79,7 @@ class PauseOutlivesAssignment(Core):
 
 
 class DropsWhenFull(Core):
-    """Goes on behind what comes while too much is held, as if it had taken it."""
+    """Advances past messages received while over the memory limit, without keeping them."""
 
     def received(self, partition: Partition, columns: Columns, now: int) -> int:
         state = self.partitions.get(partition)
@@ -90,7 +90,7 @@ class DropsWhenFull(Core):
 
 
 class WaitsForEver(Core):
-    """Once that too much is held, it waits for room without looking for it."""
+    """Never resumes polling after it was over the memory limit."""
 
     @property
     def must_wait(self) -> bool:
@@ -98,15 +98,15 @@ class WaitsForEver(Core):
         return self.waits
 
 
-class GivesUpForGood(Core):
-    """Makes room by giving up what it holds, and has it not delivered again."""
+class NeverRefetches(Core):
+    """Frees memory by discarding messages, but does not seek back to fetch them again."""
 
     def step(self, now: int, wall_ms: int) -> list[Action]:
-        return [one for one in super().step(now, wall_ms) if not isinstance(one, Seek)]
+        return [action for action in super().step(now, wall_ms) if not isinstance(action, Seek)]
 
 
-class GoesOnBehindWhatItGaveUp(Core):
-    """Reads again what it gave up to make room, and takes it for delivered."""
+class IgnoresRefetched(Core):
+    """Fetches discarded messages again, but ignores them as duplicates."""
 
     def _make_room(self, now: int) -> list[Seek]:
         positions = {at: state.position for at, state in self.partitions.items()}
@@ -116,8 +116,8 @@ class GoesOnBehindWhatItGaveUp(Core):
         return seeks
 
 
-class ForgetsWhatItParked(Core):
-    """Gives up a range that failed as if nothing of it could be stored, and seals anew from where it began."""
+class ForgetsParkedRange(Core):
+    """Discards a failed range as if none of it could be stored, and seals a new one from its first offset."""
 
     def _make_room(self, now: int) -> list[Seek]:
         seeks = super()._make_room(now)
@@ -128,21 +128,21 @@ class ForgetsWhatItParked(Core):
 
 
 class ParksForEver(Core):
-    """Never reads again what it parked."""
+    """Never fetches a parked range again."""
 
     def _unpark(self, now: int) -> None:
         pass
 
 
-class NotesComplete(Core):
-    """Takes a note that a range fails for its completion."""
+class FailureCompletes(Core):
+    """Treats the commit that records a failure of a range as its completion."""
 
     def committed(self, commit: Commit, errors: Mapping[Partition, str], now: int) -> None:
         super().committed(replace(commit, notes=frozenset()), errors, now)
 
 
 class LateMonthsAreLost(Core):
-    """Completes a range whose late months wait."""
+    """Completes a range whose late months are deferred."""
 
     def later(self, range_: Range, wait_ms: int, now: int) -> None:
         self.written(range_, parts=1, rejected=0, took_ms=1)
@@ -153,34 +153,34 @@ def worker_with(core: type[Core]) -> type[Worker]:
 
 
 class CountsInTheClient(Worker):
-    """Asks the store what is there before it sends, and sends without a guard."""
+    """Queries the stored offsets before each insert, and inserts without a guard."""
 
-    def _judge(self, range_: Range) -> Progress:
-        progress = super()._judge(range_)
+    def _validate(self, range_: Range) -> Progress:
+        progress = super()._validate(range_)
         stored = set(self.world.clickhouse.stored(range_.partition))
         for month, offsets in progress.rows.items():
-            progress.rows[month] = [one for one in offsets if one not in stored]
+            progress.rows[month] = [offset for offset in offsets if offset not in stored]
         return progress
 
 
-class BuriesLater(Worker):
-    """Takes dead letters for produced before they are acknowledged."""
+class DoesNotAwaitDeadLetters(Worker):
+    """Considers dead letters published before they are acknowledged."""
 
     def _publish(self, job: Job) -> None:
         self.jobs.remove(job)
         if not self._trouble():
-            self.world.letters |= {(job.work.range.partition, offset) for offset in job.progress.bad}
+            self.world.dead_letters |= {(job.work.range.partition, offset) for offset in job.progress.bad}
         self.core.published(job.work.range)
 
 
 class TrustsTheToken(Worker):
-    """Takes a redo's insert for the verdict of now, whatever the attempt before had stored under the same token."""
+    """Accepts a redo's insert as complete, although an earlier attempt stored other rows under the same token."""
 
     compares = False
 
 
-class LooksAtNothing(Worker):
-    """Repeats an insert whose outcome is not known, and takes the acknowledgement of its token for its rows."""
+class IgnoresUnknownOutcome(Worker):
+    """Repeats an insert of unknown outcome, and accepts the acknowledgement of its token without checking the rows."""
 
     doubts = False
 
@@ -191,38 +191,38 @@ BUGS = {
     "no ownership check": {"worker": worker_with(NoOwnership)},
     "results of an old assignment": {"worker": worker_with(NotCompared)},
     "a pause that outlives its assignment": {"worker": worker_with(PauseOutlivesAssignment)},
-    "what comes while too much is held is dropped": {"worker": worker_with(DropsWhenFull)},
-    "a wait for room without an end": {"worker": worker_with(WaitsForEver)},
+    "messages over the memory limit are dropped": {"worker": worker_with(DropsWhenFull)},
+    "polling never resumes": {"worker": worker_with(WaitsForEver)},
     "a guard counted by the client": {"worker": CountsInTheClient, "guard": False, "window": 2},
     "token alone": {"guard": False, "window": 2},
     "a window too small": {"window": 1, "patient": False},
-    "what was given up is not delivered again": {"worker": worker_with(GivesUpForGood)},
-    "what was given up is taken for delivered": {"worker": worker_with(GoesOnBehindWhatItGaveUp)},
-    "a parked range is sealed anew": {"worker": worker_with(ForgetsWhatItParked)},
-    "a parked range is never read again": {"worker": worker_with(ParksForEver)},
-    "a note of failure counts as completion": {"worker": worker_with(NotesComplete)},
+    "discarded messages are not fetched again": {"worker": worker_with(NeverRefetches)},
+    "discarded messages are taken for duplicates": {"worker": worker_with(IgnoresRefetched)},
+    "a parked range gets a new end": {"worker": worker_with(ForgetsParkedRange)},
+    "a parked range is never fetched again": {"worker": worker_with(ParksForEver)},
+    "a recorded failure counts as completion": {"worker": worker_with(FailureCompletes)},
     "late months are not awaited": {"worker": worker_with(LateMonthsAreLost)},
-    "letters not awaited": {"worker": BuriesLater},
-    "set back over a pending range, not compared": {"worker": worker_with(TakesNothingForDoubtful)},
-    "a verdict that changed is not compared": {"worker": TrustsTheToken},
-    "an outcome that is not known is not looked at": {"worker": LooksAtNothing},
+    "dead letters are not awaited": {"worker": DoesNotAwaitDeadLetters},
+    "an offset set back over a pending range is not compared": {"worker": worker_with(NeverRechecks)},
+    "a changed verdict is not compared": {"worker": TrustsTheToken},
+    "an unknown outcome is not checked": {"worker": IgnoresUnknownOutcome},
 }
 
 
 @pytest.mark.parametrize("bug", BUGS)
-def test_a_sown_bug_is_caught(bug: str) -> None:
+def test_an_injected_bug_is_caught(bug: str) -> None:
     with pytest.raises(Broken):
-        for seed in range(ENOUGH):
+        for seed in range(SEEDS):
             Schedule(Plan(seed=seed, partitions=1 + seed % 3, **BUGS[bug])).run()
 
 
-def test_a_failing_schedule_shrinks_to_a_trace_that_a_person_can_read() -> None:
-    bad = next(
-        one
-        for seed in range(ENOUGH)
-        if broken(one := Plan(seed=seed, partitions=1 + seed % 3, worker=worker_with(CommitsBeforeInsert)))
+def test_a_failing_schedule_shrinks_to_a_readable_trace() -> None:
+    failing = next(
+        plan
+        for seed in range(SEEDS)
+        if broken(plan := Plan(seed=seed, partitions=1 + seed % 3, worker=worker_with(CommitsBeforeInsert)))
     )
-    small, why = shrink(bad)
+    small, why = shrink(failing)
     assert small.only is not None
     assert 0 < len(small.only) <= 30  # of 150
     assert len(str(why).splitlines()) <= 40

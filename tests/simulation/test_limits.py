@@ -1,7 +1,7 @@
-"""The one way that is known to store a row twice, step by step: as the docs tell it, and no shorter.
+"""The only known way to store a row twice, step by step as in the docs.
 
-A first attempt does not say what it saw, as a redo does. Each of the things that have to come together is left out in
-turn; then every row is stored once.
+A first attempt's token does not contain the stored offsets that it observed, as a redo's does. The test omits each of
+the necessary conditions in turn; every row is then stored once.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from auditlane.worker.protocol.partition_state import Range
 
 AT = Partition("t", 0)
 WINDOW = 3
-# Month, good, doubtful, offset: the first and third are accepted by the one verdict, the others by the other.
+# Month, good, doubtful, offset: one verdict accepts the first and third, the other verdict the second and fourth.
 VALUES = [b"202611:1:1:0", b"202611:0:1:1", b"202611:1:1:2", b"202611:0:1:3"]
 
 
 class Once(Random):
-    """No faults; a statement is looked over by its guard as soon as it is sent."""
+    """Injects no faults; the guard of a statement runs as soon as it is sent."""
 
     def random(self) -> float:
         return 0.0
 
 
 class Thread(Inserts):
-    """An insert thread with one range, which it judged by what the registry said when it got it."""
+    """An insert thread with one range, validated by the registry's state when it was submitted."""
 
     def __init__(self, world: World, *, redo: bool) -> None:
         super().__init__("redo" if redo else "first", world, Once())
@@ -51,7 +51,7 @@ class Thread(Inserts):
         return 0
 
     def look(self) -> None:
-        """Up to the statement whose guard has looked, and whose rows have not landed."""
+        """Advance until the guard has run, and the rows have not landed."""
         while self.jobs and self.job.sent is None:
             self.advance(self.job)
 
@@ -63,12 +63,12 @@ class Thread(Inserts):
 def stored(
     *, turns: bool = True, turns_back: bool = True, forgotten: bool = True, order: str = "both look"
 ) -> list[int]:
-    """How often each message is stored."""
+    """Return how often each message is stored."""
     world = World(Kafka(1), ClickHouse(WINDOW))
-    frozen = Thread(world, redo=False)  # judged, and frozen before its first insert
+    frozen = Thread(world, redo=False)  # validated, then frozen before its first insert
     world.turned = turns
-    heir = Thread(world, redo=True)
-    heir.end()  # stored its verdict's rows under the token that the first one will use, and died before it committed
+    successor = Thread(world, redo=True)
+    successor.end()  # inserted its verdict's rows under the token that `frozen` will use, and died before its commit
     if forgotten:
         world.clickhouse.others(WINDOW)
     world.turned = turns and not turns_back
@@ -81,7 +81,7 @@ def stored(
     return [world.clickhouse.rows.get((AT, offset), 0) for offset in range(len(VALUES))]
 
 
-def test_a_verdict_that_turns_twice_around_a_frozen_first_attempt_doubles_its_rows() -> None:
+def test_a_verdict_that_flips_twice_around_a_frozen_first_attempt_doubles_its_rows() -> None:
     assert stored() == [2, 1, 2, 1]
 
 
@@ -96,6 +96,6 @@ def test_a_verdict_that_turns_twice_around_a_frozen_first_attempt_doubles_its_ro
     ],
     ids=str,
 )
-def test_whatever_of_it_is_missing_every_row_is_stored_once(without: dict[str, Any]) -> None:
+def test_without_any_of_the_conditions_every_row_is_stored_once(without: dict[str, Any]) -> None:
     assert set(stored(**without)) <= {0, 1}
     assert stored(**without)[0] == 1

@@ -1,4 +1,4 @@
-"""The promise under thousands of seeded schedules: each good offset stored once, each bad one buried, none stuck."""
+"""Seeded schedules with faults: each valid offset is stored once, each invalid one dead-lettered, none is stuck."""
 
 from __future__ import annotations
 

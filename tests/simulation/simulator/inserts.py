@@ -1,4 +1,4 @@
-"""The insert threads of a simulated worker: what `worker.sink.insert_pool` does with a range, one step at a time."""
+"""The insert threads of a simulated worker: the steps of `worker.sink.insert_pool` for a range, one at a time."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from auditlane.worker.protocol.partition_state import Range
 
 @dataclass(slots=True)
 class Progress:
-    """What was decided about a range. Kept as long as the range is, so that a repeated step decides nothing anew."""
+    """The verdicts on a range. Kept as long as the range, so that a repeated step does not validate again."""
 
     rows: dict[int, list[int]]  # month -> offsets still to store
     bad: list[int]
-    doubtful: bool = False  # an insert's outcome is not known
+    doubtful: bool = False  # the outcome of an insert is unknown
 
 
 @dataclass(slots=True)
 class Job:
-    """One attempt at a step of a range. The rest is a redo's: what the store was `seen` to hold, by month, how often in
-    a row it was the same, and the months that were `missing` then and are not sent yet, None before the look."""
+    """One attempt at a step of a range. For a redo: `seen` are the stored offsets by month, `again` counts consecutive
+    checks with the same result, `missing` are the months still to send, None before the check."""
 
     work: Write | Publish
     progress: Progress
@@ -39,7 +39,7 @@ class Job:
     missing: list[int] | None = None
 
 
-# What becomes of an insert that is not acknowledged: what its error means, and of its rows.
+# How an insert that is not acknowledged fails: (remedy for its error, what happens to its rows).
 FAULTS = {
     "applied": (Remedy.retry, "land"),
     "later": (Remedy.retry, ""),
@@ -54,10 +54,10 @@ FAULTS = {
 
 
 class Inserts:
-    """`advance` is one step of one insert thread."""
+    """`advance` performs one step of one insert thread."""
 
-    compares = True  # whether a redo looks at what is stored
-    doubts = True  # whether an insert whose outcome is not known is followed by a look
+    compares = True  # whether a redo compares with the stored rows
+    doubts = True  # whether an insert of unknown outcome is followed by a check
 
     def __init__(self, name: str, world: World, random: Random) -> None:
         self.name, self.world, self.random = name, world, random
@@ -72,11 +72,11 @@ class Inserts:
     def submit(self, work: Write | Publish) -> None:
         progress = self._progress.get(work.range)
         if progress is None:
-            progress = self._progress[work.range] = self._judge(work.range)
+            progress = self._progress[work.range] = self._validate(work.range)
         self.jobs.append(Job(work, progress))
 
-    def _judge(self, range_: Range) -> Progress:
-        """By what the registry says now."""
+    def _validate(self, range_: Range) -> Progress:
+        """Validate a range by the registry's present state."""
         rows: dict[int, list[int]] = {}
         bad: list[int] = []
         for offset, value in zip(range_.columns.offsets, range_.columns.values, strict=True):
@@ -89,7 +89,7 @@ class Inserts:
         return Progress(rows, bad)
 
     def advance(self, job: Job) -> None:
-        """The next thing that the insert thread of a job does."""
+        """Perform the next step of a job."""
         range_, progress = job.work.range, job.progress
         if isinstance(job.work, Publish):
             self._publish(job)
@@ -114,7 +114,7 @@ class Inserts:
         return self.compares and (job.work.range.redo or job.progress.doubtful)
 
     def _settle(self, job: Job) -> None:
-        """Store what is missing of a redo, until the store is seen to hold it: a look, or the next insert."""
+        """Check which rows of a redo are missing, or insert the next of them, until a check finds none."""
         range_, progress = job.work.range, job.progress
         if job.missing is None:
             before, job.seen = job.seen, self.world.clickhouse.held(range_.partition, range_.first, range_.last)
@@ -122,7 +122,7 @@ class Inserts:
             job.missing = [m for m in sorted(progress.rows) if not job.seen.get(m, set()).issuperset(progress.rows[m])]
             if not job.missing:
                 held = set().union(*job.seen.values())
-                progress.rows, progress.bad = {}, [one for one in progress.bad if one not in held]
+                progress.rows, progress.bad = {}, [offset for offset in progress.bad if offset not in held]
         else:
             month = job.missing.pop(0)
             seen = job.seen.get(month, set())
@@ -132,14 +132,14 @@ class Inserts:
 
     def _send(self, job: Job, month: int, name: str, held: int | None = None) -> None:
         range_, offsets = job.work.range, job.progress.rows[month]
-        self.world.say(f"{self.name} sends {range_} month {month}: {offsets} as {name[-25:]}")
+        self.world.log(f"{self.name} sends {range_} month {month}: {offsets} as {name[-25:]}")
         span = range_.first, range_.last
         job.sent = self.world.clickhouse.send(name, range_.partition, month, offsets, held=held, span=span)
         if self.random.random() < 0.5:
             self.world.clickhouse.look(job.sent)
 
     def _answer(self, job: Job, sent: Insert) -> None:
-        """ClickHouse answers; or it does not, and the rows landed, will land, or never do."""
+        """Receive ClickHouse's answer; or none, while the rows have landed, will land, or never do."""
         clickhouse = self.world.clickhouse
         fault = self.random.choice(list(FAULTS)) if self._trouble() else ""
         remedy, becomes = FAULTS.get(fault, (Remedy.retry, "land"))
@@ -152,7 +152,7 @@ class Inserts:
         elif becomes == "lose":
             clickhouse.lose(sent)
         if fault:
-            self.world.say(f"{self.name} gets no answer for {job.work.range} ({fault})")
+            self.world.log(f"{self.name} gets no answer for {job.work.range} ({fault})")
             self.world.events[f"insert without an answer: {fault}"] += 1
             job.progress.doubtful |= self.doubts and remedy is Remedy.look
             self._failed(job, Failure(remedy, "no answer"))
@@ -162,7 +162,7 @@ class Inserts:
         if not self._looks(job):
             del job.progress.rows[sent.month]
         elif not job.missing:
-            job.missing = None  # look again
+            job.missing = None  # check again
 
     def _failed(self, job: Job, failure: Failure) -> None:
         self.jobs.remove(job)
@@ -173,7 +173,7 @@ class Inserts:
         self.jobs.remove(job)
         fault = self._trouble()
         for offset in bad[: self.random.randint(0, len(bad)) if fault else None]:
-            self.world.letters.add((range_.partition, offset))
+            self.world.dead_letters.add((range_.partition, offset))
         if fault:
             self.world.events["dead letters not acknowledged"] += 1
             self.core.failed(range_, Failure(Remedy.retry, "not acknowledged"), self.now)

@@ -1,7 +1,7 @@
-"""The log and the group in memory, with the habits of the real ones that matter to a worker.
+"""The log and the consumer group in memory, with the behaviour of the real ones that matters to a worker.
 
-A commit is checked for membership and epoch, never for ownership. A member that was expelled learns it when it polls. A
-partition moves only when its owner has let go of it or was expelled.
+A commit is checked for membership and epoch, never for ownership. A member learns that it was expelled when it polls. A
+partition moves only after its owner has released it or was expelled.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Message:
     offset: int
     month: int
     good: bool
-    doubtful: bool = False  # whether the verdict on it turns with the registry's state
+    doubtful: bool = False  # its verdict flips with the registry's state
     value: bytes = b""
 
     def __post_init__(self) -> None:
@@ -34,7 +34,7 @@ class Message:
 
 @dataclass(slots=True)
 class Member:
-    """One consumer in the group. `owned` is what it believes to hold, `target` what the group wants it to hold."""
+    """One consumer in the group. `owned` are the partitions that it believes it owns, `target` those assigned to it."""
 
     name: str
     epoch: int
@@ -49,7 +49,7 @@ class Kafka:
         self.ends: dict[Partition, int] = dict.fromkeys(self.logs, 0)
         self.committed: dict[Partition, tuple[int, str]] = {}
         self.members: dict[str, Member] = {}
-        self.held: dict[Partition, str] = {}  # who the group lets hold a partition until it says otherwise
+        self.held: dict[Partition, str] = {}  # partition -> member that owns it until it releases it
         self._epoch = 0
 
     def produce(
@@ -61,17 +61,17 @@ class Kafka:
         self.ends[partition] += 1
 
     def fetch(self, partition: Partition, position: int, count: int) -> Columns:
-        """What follows from a position on, at most `count`. Raises OutOfRange."""
+        """Return at most `count` messages from `position` on. Raises OutOfRange."""
         if position > self.ends[partition]:
             raise OutOfRange(f"{partition} ends at {self.ends[partition]}")
         log = self.logs[partition]
         first = bisect_left(log, position, key=attrgetter("offset"))
         found = log[first : first + count]
         return Columns(
-            [one.offset for one in found],
-            [one.offset * 10 for one in found],
+            [message.offset for message in found],
+            [message.offset * 10 for message in found],
             [b"k"] * len(found),
-            [one.value for one in found],
+            [message.value for message in found],
         )
 
     # The group.
@@ -81,13 +81,13 @@ class Kafka:
         self.rebalance()
 
     def leave(self, name: str) -> None:
-        """It left, or its session ended: what it held is free."""
+        """Remove a member that left, or whose session timed out, and release its partitions."""
         self.members.pop(name).expelled = True
         self.held = {at: holder for at, holder in self.held.items() if holder != name}
         self.rebalance()
 
     def rebalance(self, turn: int = 0) -> None:
-        """Spread the partitions anew over who is there."""
+        """Assign the partitions to the present members."""
         names = sorted(self.members)
         for name in names:
             self.members[name].target = set()
@@ -96,14 +96,14 @@ class Kafka:
                 self.members[names[(number + turn) % len(names)]].target.add(partition)
 
     def poll(self, member: Member) -> tuple[set[Partition], set[Partition]]:
-        """(revoked, assigned): what changes for a member now. It has let go of what is revoked when this returns."""
+        """Return (revoked, assigned), the changes for a member. It has released the revoked ones when this returns."""
         if member.expelled:
             revoked, member.owned = member.owned, set()
             return revoked, set()
         revoked = member.owned - member.target
         for partition in revoked:
             self.held.pop(partition, None)
-        assigned = {one for one in member.target - member.owned if self.held.get(one, member.name) == member.name}
+        assigned = {at for at in member.target - member.owned if self.held.get(at, member.name) == member.name}
         for partition in assigned:
             self.held[partition] = member.name
         if revoked or assigned:
@@ -112,7 +112,7 @@ class Kafka:
         return revoked, assigned
 
     def commit(self, member: Member, epoch: int, offsets: dict[Partition, tuple[int, str]]) -> bool:
-        """Whether it was taken."""
+        """Return whether the group accepted the commit."""
         if member.expelled or epoch != member.epoch:
             return False
         self.committed |= offsets

@@ -1,8 +1,8 @@
-"""The long simulation: many seeds, progress, a minimal trace of what fails, and a report.
+"""Run the simulation for many seeds: print progress and minimal traces of failures, and write a report.
 
 PYTHONPATH=tests/support:tests/simulation python -m simulator.long_run --seed 0 --schedules 200000    (`make simulate`)
 
-With `--state FILE` what is done is kept there: started again, it goes on.
+With `--state FILE`, progress is saved there, and the next run resumes.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ DOING = ("idle", "holding", "intent", "write", "writing, insert sent", "publish"
 
 
 @dataclass
-class Tally:
-    """What a number of schedules came to."""
+class Totals:
+    """The results of a number of schedules."""
 
     schedules: int = 0
     failed: list[int] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     struck: Counter[tuple[str, str]] = field(default_factory=Counter)
 
-    def add(self, other: Tally) -> None:
+    def add(self, other: Totals) -> None:
         self.schedules += other.schedules
         self.failed += other.failed
         self.counts += other.counts
@@ -51,73 +51,73 @@ class Tally:
         return {"schedules": self.schedules, "failed": self.failed, "counts": dict(self.counts), "struck": struck}
 
     @classmethod
-    def load(cls, told: dict[str, Any]) -> Tally:
-        struck = Counter({(fault, doing): count for fault, doing, count in told["struck"]})
-        return cls(told["schedules"], told["failed"], Counter(told["counts"]), struck)
+    def load(cls, saved: dict[str, Any]) -> Totals:
+        struck = Counter({(fault, doing): count for fault, doing, count in saved["struck"]})
+        return cls(saved["schedules"], saved["failed"], Counter(saved["counts"]), struck)
 
 
 @dataclass
 class Run:
-    """What was asked for and what is done: the first `tally.schedules` seeds, in `seconds`."""
+    """A requested run and its progress: the first `totals.schedules` seeds are done, in `seconds`."""
 
     first: int
     wanted: int
     processes: int
-    tally: Tally = field(default_factory=Tally)
+    totals: Totals = field(default_factory=Totals)
     seconds: float = 0.0
     commits: list[str] = field(default_factory=list)
 
     @classmethod
-    def begun(cls, first: int, wanted: int, processes: int, state: Path | None) -> Run:
-        """A new one, or what the file says of the same."""
+    def resume(cls, first: int, wanted: int, processes: int, state: Path | None) -> Run:
+        """Return the run that the state file holds if it has the same arguments, or a new one."""
         run = cls(first, wanted, processes)
         if state is not None and state.exists():
-            told = json.loads(state.read_text())
-            if (told["first"], told["wanted"]) == (first, wanted):
-                run.tally, run.seconds, run.commits = Tally.load(told["tally"]), told["seconds"], told["commits"]
+            saved = json.loads(state.read_text())
+            if (saved["first"], saved["wanted"]) == (first, wanted):
+                run.totals, run.seconds, run.commits = Totals.load(saved["totals"]), saved["seconds"], saved["commits"]
         if (commit := _commit()) not in run.commits:
             run.commits.append(commit)
         return run
 
     def save(self, state: Path) -> None:
-        told = {name: getattr(self, name) for name in ("first", "wanted", "seconds", "commits")}
-        whole = state.with_suffix(".new")
-        whole.write_text(json.dumps(told | {"tally": self.tally.dump()}))
-        whole.replace(state)
+        run = {name: getattr(self, name) for name in ("first", "wanted", "seconds", "commits")}
+        new = state.with_suffix(".new")
+        new.write_text(json.dumps(run | {"totals": self.totals.dump()}))
+        new.replace(state)
 
     @property
     def rate(self) -> float:
-        return self.tally.schedules / self.seconds
+        return self.totals.schedules / self.seconds
 
     def __str__(self) -> str:
-        done, left = self.tally.schedules, (self.wanted - self.tally.schedules) / self.rate
-        failed = len(self.tally.failed)
+        done, left = self.totals.schedules, (self.wanted - self.totals.schedules) / self.rate
+        failed = len(self.totals.failed)
         return f"{done:>9,} of {self.wanted:,}, {failed} failed, {self.rate:,.0f} a second, {left:,.0f} s left"
 
 
 def plan(seed: int) -> Plan:
-    """The schedule of a seed, the same in the tests and here."""
+    """Return the plan of a seed, the same as in the tests."""
     return Plan(seed=seed, partitions=1 + seed % 3)
 
 
-def chunk(seeds: range) -> Tally:
+def chunk(seeds: range) -> Totals:
     """Run these seeds."""
-    tally = Tally()
+    totals = Totals()
     for seed in seeds:
         schedule = Schedule(plan(seed))
-        tally.schedules += 1
+        totals.schedules += 1
         try:
             schedule.run()
-        except AssertionError:  # Broken, or the core's own
-            tally.failed.append(seed)
+        except AssertionError:  # Broken, or an assertion of the core
+            totals.failed.append(seed)
         world = schedule.world
-        tally.struck += world.struck
-        tally.counts["messages"] += sum(map(len, world.kafka.logs.values()))
-        tally.counts["rows stored"] += len(world.clickhouse.rows)
-        tally.counts["dead letters"] += len(world.letters)
-        tally.counts["workers"] += schedule.born
-        tally.counts.update(world.events)
-    return tally
+        totals.struck += world.struck
+        totals.counts["messages"] += sum(map(len, world.kafka.logs.values()))
+        totals.counts["rows stored"] += len(world.clickhouse.rows)
+        totals.counts["dead letters"] += len(world.dead_letters)
+        totals.counts["workers"] += schedule.born
+        totals.counts.update(world.events)
+    return totals
 
 
 def chunks(first: int, count: int) -> Iterator[range]:
@@ -126,32 +126,31 @@ def chunks(first: int, count: int) -> Iterator[range]:
 
 
 def report(run: Run) -> str:
-    """The page, as Markdown."""
-    tally = run.tally
-    rows = "".join(f"| {name} | {count:,} |\n" for name, count in sorted(tally.counts.items()))
+    """Return the report as Markdown."""
+    totals = run.totals
+    rows = "".join(f"| {name} | {count:,} |\n" for name, count in sorted(totals.counts.items()))
     lines = "".join(
-        f"| {fault} | {' | '.join(f'{tally.struck[fault, doing]:,}' for doing in DOING)} |\n" for fault in FAULTS
+        f"| {fault} | {' | '.join(f'{totals.struck[fault, doing]:,}' for doing in DOING)} |\n" for fault in FAULTS
     )
-    cut = "" if tally.schedules == run.wanted else f" It was stopped before the {run.wanted:,} that were asked for."
-    verdict = "every one kept the promise" if not tally.failed else f"**{len(tally.failed)} broke the promise**"
+    stopped = "" if totals.schedules == run.wanted else f" It was stopped before {run.wanted:,} schedules."
+    outcome = "all kept the promise" if not totals.failed else f"**{len(totals.failed)} broke the promise**"
     command = f"make simulate SEED={run.first} SCHEDULES={run.wanted}"
-    over = f"{run.processes} process{'es' if run.processes > 1 else ''}"
-    took = f"{run.seconds:,.0f} s of wall clock on {over}, {run.rate:,.0f} a second beside other programs"
+    processes = f"{run.processes} process{'es' if run.processes > 1 else ''}"
     return f"""# Simulation report
 
-Written by `{command}` on {datetime.now(UTC):%Y-%m-%d}, of commit {", ".join(run.commits)};
+Written by `{command}` on {datetime.now(UTC):%Y-%m-%d}, at commit {", ".join(run.commits)};
 [what is simulated and why](exactly-once.md).
 
-**{tally.schedules:,} schedules**, seeds {run.first:,} to {run.first + tally.schedules - 1:,}: {verdict}.
-{took[0].upper()}{took[1:]}.{cut}
+**{totals.schedules:,} schedules**, seeds {run.first:,} to {run.first + totals.schedules - 1:,}: {outcome}.
+{run.seconds:,.0f} s of wall clock with {processes}, {run.rate:,.0f} schedules per second.{stopped}
 
-After each schedule: each admissible offset is stored once, each refused one is buried at least once, one on which the
-verdict turned is either, nothing else is stored, no partition halts or stands still.
+Checked after each schedule: each valid offset is stored once, and each rejected one dead-lettered at least once; one
+whose verdict flipped is either; nothing else is stored; no partition is halted or stuck.
 
-| over all schedules | |
+| total of all schedules | |
 | --- | ---: |
 {rows}
-What a partition was doing when a fault struck its worker, counted by partition:
+State of a partition when a fault struck its worker, in partitions:
 
 | fault | {" | ".join(DOING)} |
 | --- |{" ---: |" * len(DOING)}
@@ -160,46 +159,46 @@ What a partition was doing when a fault struck its worker, counted by partition:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seed", type=int, default=0, help="the first seed")
-    parser.add_argument("--schedules", type=int, default=200_000, help="how many")
+    parser.add_argument("--seed", type=int, default=0, help="first seed")
+    parser.add_argument("--schedules", type=int, default=200_000, help="number of schedules")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--report", type=Path, default=REPORT)
-    parser.add_argument("--state", type=Path, help="keep what is done here, and go on from there")
-    asked = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does: with a report of what was run
-    run = Run.begun(asked.seed, asked.schedules, asked.processes, asked.state)
-    done = run.tally.schedules
-    began, earlier, told = time.monotonic(), run.seconds, 0.0
+    parser.add_argument("--state", type=Path, help="file to save progress to, and to resume from")
+    options = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C: ends with a report of the schedules run
+    run = Run.resume(options.seed, options.schedules, options.processes, options.state)
+    done = run.totals.schedules
+    began, earlier, printed_at = time.monotonic(), run.seconds, 0.0
     context = multiprocessing.get_context("fork")
-    with context.Pool(asked.processes, initializer=_only_the_parent_is_interrupted) as pool:
+    with context.Pool(options.processes, initializer=_only_the_parent_is_interrupted) as pool:
         try:
-            for one in pool.imap(chunk, chunks(asked.seed + done, asked.schedules - done)):
-                run.tally.add(one)
+            for totals in pool.imap(chunk, chunks(options.seed + done, options.schedules - done)):
+                run.totals.add(totals)
                 run.seconds = earlier + time.monotonic() - began
-                if time.monotonic() - told >= 10 or run.tally.schedules == asked.schedules:
-                    told = time.monotonic()
+                if time.monotonic() - printed_at >= 10 or run.totals.schedules == options.schedules:
+                    printed_at = time.monotonic()
                     print(run, flush=True)
-                    if asked.state:
-                        run.save(asked.state)
+                    if options.state:
+                        run.save(options.state)
         except KeyboardInterrupt:
             print("stopped", flush=True)
         pool.terminate()
-    if run.tally.schedules:
-        asked.report.write_text(report(run))
-    for seed in sorted(run.tally.failed)[:3]:
+    if run.totals.schedules:
+        options.report.write_text(report(run))
+    for seed in sorted(run.totals.failed)[:3]:
         _explain(seed)
-    return 1 if run.tally.failed or not run.tally.schedules else 0
+    return 1 if run.totals.failed or not run.totals.schedules else 0
 
 
 def _commit() -> str:
-    """The commit that is run, marked when the files differ from it."""
+    """Return the commit under test, marked if the work tree differs from it."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=9"]
     return subprocess.run(command, cwd=REPORT.parent, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def _explain(seed: int) -> None:
     if broken(plan(seed)) is None:
-        print(f"\nseed {seed}: the core's own assertion failed; run it alone: SEED={seed} SCHEDULES=1")
+        print(f"\nseed {seed}: an assertion of the core failed; reproduce it with SEED={seed} SCHEDULES=1")
         return
     small, why = shrink(plan(seed))
     print(
@@ -210,7 +209,7 @@ def _explain(seed: int) -> None:
 def _only_the_parent_is_interrupted() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    os.nice(5)  # a machine that does something else as well stays usable
+    os.nice(5)  # keep the machine usable
 
 
 if __name__ == "__main__":

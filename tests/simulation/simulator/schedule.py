@@ -1,6 +1,6 @@
-"""One seeded schedule: random faults for a while, then quiet, then the promise is checked.
+"""Run one seeded schedule: random faults, then a quiet period, then a check of the promise.
 
-Each step draws from a seed of its own, so that leaving steps out changes nothing in the others: `shrink` rests on it.
+Each step has its own random seed, so that removing steps does not change the others; `shrink` depends on it.
 """
 
 from __future__ import annotations
@@ -21,13 +21,16 @@ QUIET_TURNS = 400
 
 
 class Broken(AssertionError):
-    """The promise was broken; the message has the seed and the trace."""
+    """Raised if the promise was broken; the message contains the seed and the trace."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a schedule may do. `window` is how many tokens ClickHouse remembers; while `patient`, an insert under whose
-    token another lands ends before that is forgotten, which is the one thing that the promise asks of the window."""
+    """The parameters of a schedule.
+
+    `window` is the number of tokens that ClickHouse remembers. With `patient`, a running insert whose token another one
+    has used ends before the token is forgotten, which is the promise's only condition on the window.
+    """
 
     seed: int
     steps: int = 150
@@ -36,7 +39,7 @@ class Plan:
     guard: bool = True
     worker: type[Worker] = Worker
     patient: bool = True
-    only: tuple[int, ...] | None = None  # the steps to take, of all
+    only: tuple[int, ...] | None = None  # the steps to run; None for all
 
 
 @dataclass(slots=True)
@@ -67,7 +70,7 @@ class Schedule:
         self.menu = self._menu()
 
     def run(self) -> None:
-        """Raises Broken."""
+        """Run the schedule. Raises Broken."""
         self._start()
         for step in range(self.plan.steps) if self.plan.only is None else self.plan.only:
             self.random.seed(self.plan.seed << 16 | step)
@@ -79,12 +82,12 @@ class Schedule:
     # Faults.
 
     def _step(self) -> None:
-        choose = self.random.random()
-        for chance, what in self.menu:
-            if choose < chance:
-                what()
+        draw = self.random.random()
+        for probability, action in self.menu:
+            if draw < probability:
+                action()
                 break
-            choose -= chance
+            draw -= probability
 
     def _menu(self) -> list[tuple[float, Callable[[], None]]]:
         return [
@@ -112,7 +115,7 @@ class Schedule:
         self.workers.append(self.plan.worker(f"w{self.born}", self.world, self.random, self.policy))
 
     def _awake(self) -> list[Worker]:
-        return [one for one in self.workers if not one.frozen]
+        return [worker for worker in self.workers if not worker.frozen]
 
     def _turn(self) -> None:
         if awake := self._awake():
@@ -138,7 +141,7 @@ class Schedule:
             )
 
     def _land(self) -> None:
-        """A running insert gets on: its guard looks, its rows land, or it is lost."""
+        """Advance a running insert: run its guard, or land its rows."""
         if running := self.world.clickhouse.running:
             insert = self.random.choice(running)
             if insert.rows is None:
@@ -150,20 +153,20 @@ class Schedule:
         self.world.now += self.random.choice([1, 50, 500, 5_000])
 
     def _clock(self) -> None:
-        """Somebody sets the clock of the machines; nothing that is decided may rest on it."""
+        """Set the machines' clocks; no decision may depend on them."""
         self.world.skew = self.random.choice([-86_400_000, -3_600_000, -60_000, 0, 60_000, 3_600_000, 86_400_000])
-        self.world.say(f"the clock is {self.world.skew} ms off")
+        self.world.log(f"the clock is {self.world.skew} ms off")
         self.world.events["clock jumps"] += 1
 
     def _roll_over(self) -> None:
-        """Other workers insert so much that the tokens of ours are forgotten."""
-        self.world.say("the window rolls over")
+        """Let other workers' inserts push our tokens out of the window."""
+        self.world.log("the window rolls over")
         self.world.events["window rolled over"] += 1
         self.world.clickhouse.others(self.random.randint(1, self.plan.window))
 
     def _store_restart(self) -> None:
-        """ClickHouse is killed: each running insert lands just before, or is gone; nobody gets an answer."""
-        self.world.say("ClickHouse restarts")
+        """Kill ClickHouse: each running insert lands just before or is lost, and none is answered."""
+        self.world.log("ClickHouse restarts")
         self.world.events["ClickHouse restarts"] += 1
         for insert in list(self.world.clickhouse.running):
             if self.random.random() < 0.5:
@@ -175,17 +178,17 @@ class Schedule:
     def _crash(self) -> None:
         if self.workers:
             worker = self.random.choice(self.workers)
-            self.world.say(f"{worker.name} is killed")
+            self.world.log(f"{worker.name} is killed")
             worker.struck("killed")
             self._gone(worker)
             if self.random.random() < 0.8 or not self.workers:
                 self._start()
 
     def _stop(self) -> None:
-        """SIGTERM: it drains for a while, then leaves, done or not."""
+        """Send SIGTERM: the worker drains for a while, then leaves, finished or not."""
         if awake := self._awake():
             worker = self.random.choice(awake)
-            self.world.say(f"{worker.name} drains")
+            self.world.log(f"{worker.name} drains")
             worker.struck("drained")
             worker.core.drain()
             for _ in range(self.random.randint(0, 12)):
@@ -207,7 +210,7 @@ class Schedule:
     def _freeze(self) -> None:
         if awake := self._awake():
             worker = self.random.choice(awake)
-            self.world.say(f"{worker.name} freezes")
+            self.world.log(f"{worker.name} freezes")
             worker.struck("frozen")
             worker.frozen = True
 
@@ -216,11 +219,11 @@ class Schedule:
             worker.frozen = worker.frozen and self.random.random() < 0.5
 
     def _expel(self) -> None:
-        """The session of a frozen worker ends: others take its partitions while it still believes to hold them."""
-        frozen = [one for one in self.workers if one.frozen and not one.member.expelled]
+        """Time out a frozen worker's session: others get its partitions while it believes that it still owns them."""
+        frozen = [worker for worker in self.workers if worker.frozen and not worker.member.expelled]
         if frozen:
             worker = self.random.choice(frozen)
-            self.world.say(f"{worker.name} is expelled")
+            self.world.log(f"{worker.name} is expelled")
             worker.struck("expelled, a zombie")
             self.world.kafka.leave(worker.name)
             if not self._awake():
@@ -232,15 +235,15 @@ class Schedule:
         self.world.kafka.rebalance(self.random.randint(0, 3))
 
     def _turn_verdicts(self) -> None:
-        """A schema is registered, a contract becomes exclusive: what is judged from now on is judged otherwise."""
+        """Flip the verdicts on doubtful messages, as a new schema or an exclusive contract does."""
         self.world.turned = not self.world.turned
-        self.world.say("the registry changes: doubtful messages are judged the other way")
+        self.world.log("the registry changes: the verdicts on doubtful messages flip")
         self.world.events["verdicts turned"] += 1
 
     def _settled(self) -> list[Partition]:
-        """Partitions without a range in flight, sent or about to be, anywhere."""
+        """Return the partitions without a range in flight or about to be, on any worker."""
         busy = {job.work.range.partition for worker in self.workers for job in worker.jobs}
-        busy |= {one.partition for one in self.world.clickhouse.running}
+        busy |= {insert.partition for insert in self.world.clickhouse.running}
         busy |= {
             at
             for worker in self.workers
@@ -250,28 +253,28 @@ class Schedule:
         return sorted(set(self.world.kafka.committed) - busy)
 
     def _rewind(self) -> None:
-        """Another member, or a tool, sets an offset back, as long as nobody is writing there."""
+        """Set an offset back, as another member or a tool may, where no range is in flight."""
         if settled := self._settled():
             partition = self.random.choice(settled)
             offset = self.random.randint(0, self.world.kafka.committed[partition][0])
-            self.world.say(f"{partition} is set back to {offset}")
+            self.world.log(f"{partition} is set back to {offset}")
             self.world.events["offset set back"] += 1
             self.world.kafka.committed[partition] = (offset, "")
 
     def _expire(self) -> None:
-        """Its intent is gone as well: rows that were lost and that it was to have stored again stay lost."""
-        if settled := [one for one in self._settled() if not self.world.clickhouse.owes(one)]:
+        """Expire an offset with its intent, unless lost rows must still be stored again, which it would prevent."""
+        if settled := [at for at in self._settled() if not self.world.clickhouse.owes(at)]:
             partition = self.random.choice(settled)
-            self.world.say(f"{partition} loses its offset")
+            self.world.log(f"{partition} loses its offset")
             self.world.events["offset expired"] += 1
             del self.world.kafka.committed[partition]
 
     # Quiet, and the promise.
 
     def _calm(self) -> None:
-        """No more faults: everyone wakes up, what was lost stays lost, and all gets done."""
+        """Stop the faults, thaw all workers, and run until everything is finished."""
         self.world.trouble, self.world.quiet = 0.0, True
-        self.world.say("quiet")
+        self.world.log("quiet")
         for worker in self.workers:
             worker.frozen = False
             worker.arrive()
@@ -291,7 +294,7 @@ class Schedule:
             self.world.clickhouse.land(insert)
 
     def _finished(self) -> bool:
-        """Every partition is somebody's who has completed all of it; a commit that was set back since is not news."""
+        """Return whether every partition has an owner that has completed it, even if its offset was set back since."""
         ends = {at: log[-1].offset + 1 for at, log in self.world.kafka.logs.items() if log}
         states = [state for worker in self.workers for state in worker.core.partitions.values()]
         done = {state.partition for state in states if state.begin >= ends.get(state.partition, 0)}
@@ -299,20 +302,20 @@ class Schedule:
 
     def _check(self) -> None:
         kafka, clickhouse = self.world.kafka, self.world.clickhouse
-        all_ = [(one, (at, one.offset)) for at, log in kafka.logs.items() for one in log]
-        good = {at for one, at in all_ if one.good and not one.doubtful}
-        bad = {at for one, at in all_ if not one.good and not one.doubtful}
-        either = {at for one, at in all_ if one.doubtful}  # stored or buried, by the verdict that came first
+        messages = [(message, (at, message.offset)) for at, log in kafka.logs.items() for message in log]
+        good = {at for message, at in messages if message.good and not message.doubtful}
+        bad = {at for message, at in messages if not message.good and not message.doubtful}
+        either = {at for message, at in messages if message.doubtful}  # depending on the first verdict
         halts = {at: reason for worker in self.workers for at, reason in worker.halts.items()}
         problems = {
             "halted": halts,
             "stuck": not self._finished(),
             "lost": sorted(good - clickhouse.rows.keys()),
-            "neither stored nor buried": sorted(either - clickhouse.rows.keys() - self.world.letters),
-            "doubled": sorted(at for at, times in clickhouse.rows.items() if times > 1),
-            "not admissible": sorted(clickhouse.rows.keys() - good - either),
-            "not buried": sorted(bad - self.world.letters),
+            "neither stored nor dead-lettered": sorted(either - clickhouse.rows.keys() - self.world.dead_letters),
+            "duplicated": sorted(at for at, times in clickhouse.rows.items() if times > 1),
+            "invalid but stored": sorted(clickhouse.rows.keys() - good - either),
+            "not dead-lettered": sorted(bad - self.world.dead_letters),
         }
-        found = {what: where for what, where in problems.items() if where}
+        found = {problem: where for problem, where in problems.items() if where}
         if found:
             raise Broken(f"seed {self.plan.seed}: {found}\n" + "\n".join(self.world.trace))

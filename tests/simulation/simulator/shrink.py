@@ -1,4 +1,4 @@
-"""Makes a failing schedule as short as it can: leaves steps out as long as the promise is still broken."""
+"""Shrink a failing schedule: remove steps while the promise is still broken."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from simulator.schedule import Broken, Plan, Schedule
 
 
 def broken(plan: Plan) -> Broken | None:
-    """How the schedule breaks the promise, if it does."""
+    """Run the schedule; return how it breaks the promise, or None if it does not."""
     try:
         Schedule(plan).run()
-    except Broken as found:
-        return found
+    except Broken as failure:
+        return failure
     return None
 
 
 def shrink(plan: Plan) -> tuple[Plan, Broken]:
-    """The plan with as few steps as still break the promise: dropping any one more of them keeps it."""
-    found = broken(plan)
-    assert found is not None, f"seed {plan.seed} breaks nothing"
+    """Return a minimal failing plan and its failure: without any one of its steps, the promise holds."""
+    failure = broken(plan)
+    assert failure is not None, f"seed {plan.seed} breaks nothing"
     steps = tuple(range(plan.steps)) if plan.only is None else plan.only
     size = max(1, len(steps) // 2)
     while True:
@@ -30,7 +30,7 @@ def shrink(plan: Plan) -> tuple[Plan, Broken]:
             if again is None:
                 at += size
             else:
-                steps, found, shorter = fewer, again, True
+                steps, failure, shorter = fewer, again, True
         if size == 1 and not shorter:
-            return replace(plan, only=steps), found
+            return replace(plan, only=steps), failure
         size = max(1, size // 2)

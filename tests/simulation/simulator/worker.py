@@ -1,4 +1,4 @@
-"""A simulated worker process: the real core, and in place of the runner the same steps, one at a time."""
+"""A simulated worker process: the real core, driven by the steps of the consumer loop, one at a time."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from auditlane.worker.protocol.partition_state import Policy
 
 
 class Worker(Inserts):
-    """`poll` and `act` are one turn of the runner's loop, `advance` one step of one insert thread."""
+    """`poll` and `act` are one turn of the consumer loop, `advance` is one step of one insert thread."""
 
     core_class: type[Core] = Core
 
     def __init__(self, name: str, world: World, random: Random, policy: Policy) -> None:
         super().__init__(name, world, random)
-        self.born = random.choice([0, 1_000, 10_000_000])  # monotonic clocks begin anywhere
+        self.born = random.choice([0, 1_000, 10_000_000])  # monotonic clocks have an arbitrary origin
         self.core = self.core_class(policy, self.now)
         self.positions: dict[Partition, int] = {}
         self.paused: set[Partition] = set()
@@ -37,11 +37,11 @@ class Worker(Inserts):
         return self.world.now + self.born
 
     def struck(self, fault: str) -> None:
-        """Note what each partition was doing when a fault came."""
+        """Record the state of each partition when a fault struck."""
         for partition in self.member.owned:
-            self.world.struck[fault, self._doing(partition)] += 1
+            self.world.struck[fault, self._state_of(partition)] += 1
 
-    def _doing(self, partition: Partition) -> str:
+    def _state_of(self, partition: Partition) -> str:
         state = self.core.partitions.get(partition)
         if state is None or (state.flight is None and state.rebuild is None):
             return "holding" if state is not None and state.held else "idle"
@@ -53,27 +53,27 @@ class Worker(Inserts):
     # The consuming thread.
 
     def poll(self) -> None:
-        """The consumer's poll: first what the group changes, then messages. None while too much is held."""
+        """Poll as the consumer does: handle a rebalance, then fetch messages. Skipped under backpressure."""
         if self.core.must_wait:
             return
         kafka = self.world.kafka
         revoked, assigned = kafka.poll(self.member)
-        if self.member.expelled:  # it joins again under another identity, as the real client does
+        if self.member.expelled:  # rejoin with a new identity, as the real client does
             kafka.join(self.name)
             self.member = kafka.members[self.name]
         if revoked:
-            self.world.say(f"{self.name} gives up {_names(revoked)}")
+            self.world.log(f"{self.name} loses {_names(revoked)}")
             for partition in revoked:
-                self.world.struck["revoked", self._doing(partition)] += 1
-            self.paused.difference_update(self.core.revoked(revoked))  # else a pause lasts, as it does in librdkafka
+                self.world.struck["revoked", self._state_of(partition)] += 1
+            self.paused.difference_update(self.core.revoked(revoked))  # a pause outlives the assignment in librdkafka
             for partition in revoked:
                 self.positions.pop(partition, None)
                 self.halts.pop(partition, None)
         for partition in sorted(assigned):
-            begin = self.core.assigned(self._found(partition))
+            begin = self.core.assigned(self._facts(partition))
             self.positions[partition] = begin.offset
             rebuild = f", rebuilds {begin.rebuild.first}-{begin.rebuild.last}" if begin.rebuild else ""
-            self.world.say(f"{self.name} takes {partition} at {begin.offset}{rebuild} {begin.halt}")
+            self.world.log(f"{self.name} starts {partition} at {begin.offset}{rebuild} {begin.halt}")
         for partition in sorted(self.positions):
             if partition in self.paused or (not self.world.quiet and self.random.random() < 0.3):
                 continue
@@ -83,7 +83,7 @@ class Worker(Inserts):
                 self.core.received(partition, columns, self.now)
 
     def act(self) -> None:
-        """Do what the core asks; a commit is answered at once, as the synchronous call is."""
+        """Perform the core's actions; a commit returns its result, as the synchronous call does."""
         for _ in range(4):
             actions = self.core.step(self.now, self.world.now + self.world.skew)
             for action in actions:
@@ -97,15 +97,15 @@ class Worker(Inserts):
                     case Resume(partitions):
                         self.paused.difference_update(partitions)
                     case Seek(partition, offset):
-                        self.world.say(f"{self.name} reads {partition} again from {offset}")
-                        self.world.events["range given up to make room"] += 1
+                        self.world.log(f"{self.name} seeks {partition} back to {offset}")
+                        self.world.events["range discarded to free memory"] += 1
                         self.positions[partition] = offset
                     case Halt(partition, reason):
                         self.halts[partition] = reason
             if not any(isinstance(action, Commit) for action in actions):
                 return
 
-    def _found(self, partition: Partition) -> AssignmentFacts:
+    def _facts(self, partition: Partition) -> AssignmentFacts:
         kafka = self.world.kafka
         offset, metadata = kafka.committed.get(partition, (None, ""))
         stored = None
@@ -118,11 +118,11 @@ class Worker(Inserts):
         return AssignmentFacts(partition, TOPIC_ID, offset, metadata, 0, kafka.ends[partition], stored)
 
     def _commit(self, commit: Commit) -> dict[Partition, str]:
-        """Taken; refused; taken in part; or an error whose commit arrives all the same, before the next one does."""
+        """Commit, or fail: rejected, partly accepted, or an error although the commit arrives before the next one."""
         kafka, epoch = self.world.kafka, self.member.epoch
         self.arrive()
         fault = self.random.choice(["lost", "late", "unanswered", "partly"]) if self._trouble() else ""
-        self.world.say(f"{self.name} commits {_plan(commit)} {fault}")
+        self.world.log(f"{self.name} commits {_plan(commit)} {fault}")
         if fault:
             self.world.events[f"commit {fault}"] += 1
         if fault == "lost":
@@ -131,7 +131,7 @@ class Worker(Inserts):
             self.late.append((epoch, commit.offsets))
             return dict.fromkeys(commit.offsets, "timed out")
         if fault == "partly":
-            part = {at: what for at, what in commit.offsets.items() if self.random.random() < 0.5}
+            part = {at: entry for at, entry in commit.offsets.items() if self.random.random() < 0.5}
             kafka.commit(self.member, epoch, part)
             return dict.fromkeys(commit.offsets, "raised")
         if not kafka.commit(self.member, epoch, commit.offsets):
@@ -139,7 +139,7 @@ class Worker(Inserts):
         return dict.fromkeys(commit.offsets, "unanswered") if fault else {}
 
     def arrive(self) -> None:
-        """Commits that timed out reach the broker now, which takes them if the epoch is still theirs."""
+        """Deliver the commits that timed out; the broker accepts them if their epoch is still current."""
         for epoch, offsets in self.late:
             self.world.kafka.commit(self.member, epoch, offsets)
         self.late.clear()

@@ -1,4 +1,4 @@
-"""What simulated workers share: the log, the store, the dead letters, the time, and what has happened so far."""
+"""The state that simulated workers share: log, store, dead letters, time, and a trace of events."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from auditlane.contract.partition import Partition
 class World:
     kafka: Kafka
     clickhouse: ClickHouse
-    letters: set[tuple[Partition, int]] = field(default_factory=set)
-    trouble: float = 0.0  # how likely a fault is, where one may happen
-    late: float = 0.0  # how likely months wait for their budget, between two inserts of a range
+    dead_letters: set[tuple[Partition, int]] = field(default_factory=set)
+    trouble: float = 0.0  # probability of a fault wherever one may happen
+    late: float = 0.0  # probability that months wait for their budget, between two inserts of a range
     quiet: bool = False
-    turned: bool = False  # the registry's state: doubtful messages are judged the other way
+    turned: bool = False  # state of the registry: the verdicts on doubtful messages are flipped
     trace: list[str] = field(default_factory=list)
     now: int = 0
-    skew: int = 0  # what the machines' clocks are off
-    events: Counter[str] = field(default_factory=Counter)  # faults that struck the parts
-    struck: Counter[tuple[str, str]] = field(default_factory=Counter)  # (fault, what a partition was doing)
+    skew: int = 0  # error of the machines' clocks in ms
+    events: Counter[str] = field(default_factory=Counter)  # injected faults
+    struck: Counter[tuple[str, str]] = field(default_factory=Counter)  # (fault, state of the partition)
 
-    def say(self, text: str) -> None:
+    def log(self, text: str) -> None:
         self.trace.append(f"{self.now:>7} {text}")

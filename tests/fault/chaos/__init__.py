@@ -1,1 +1,1 @@
-"""Faults by the hundred against a whole pipeline under load: `python -m chaos --faults 200 --seed 1`."""
+"""Inject hundreds of faults into a complete pipeline under load: `python -m chaos --faults 200 --seed 1`."""

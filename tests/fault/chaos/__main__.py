@@ -1,6 +1,6 @@
-"""Runs rounds of faults until enough have happened, and writes the report.
+"""Run rounds of faults until enough have happened, and write the report.
 
-With `--state FILE` every round that was counted is kept there: started again with the same seed, it goes on.
+With `--state FILE`, finished rounds are saved there, and the next run with the same seed resumes.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from pathlib import Path
 
 from confluent_kafka import KafkaException
 
-from chaos.kinds import SCALED, deck
+from chaos.kinds import SCALED, next_wave
 from chaos.pipeline import Pipeline
 from chaos.report import Part, Round, Run, write
 
-PATIENCE_S = 0.5  # load between two faults, at most
-WAVES = 2  # between two counts
-PART = 45  # faults on one pipeline; then a new one, with the next seed
-NODES = (1, 1, 3, 1)  # brokers of the pipelines, in turn
+MAX_GAP_S = 0.5  # maximum time between two faults
+WAVES = 2  # per round
+PART = 45  # faults per pipeline; the next pipeline has the next seed
+NODES = (1, 1, 3, 1)  # brokers of successive pipelines
 
 
 def one_round(pipeline: Pipeline, run: Run, done: Round) -> None:
-    """Waves of faults under load; then settle and count."""
+    """Inject waves of faults under load, then settle and count."""
     pipeline.load.go()
     try:
         for _ in range(WAVES):
@@ -39,15 +39,15 @@ def one_round(pipeline: Pipeline, run: Run, done: Round) -> None:
 
 
 def wave(pipeline: Pipeline, run: Run, done: Round) -> None:
-    """Inject some faults, one shortly after the other, and mend what they broke."""
-    kinds = deck(pipeline, run.tally(done))
+    """Inject some faults in quick succession, and repair what they broke."""
+    kinds = next_wave(pipeline, run.kind_counts(done))
     pipeline.staff(pipeline.random.randint(1, 2))
     pipeline.at_work()
     since = time.time_ns() // 1_000_000
     injected = [kind.inject(pipeline) for kind in kinds]
     for fault in injected:
         next(fault)
-        time.sleep(pipeline.random.uniform(0, PATIENCE_S))
+        time.sleep(pipeline.random.uniform(0, MAX_GAP_S))
     for kind, fault in zip(kinds, injected, strict=True):
         try:
             next(fault)
@@ -58,12 +58,12 @@ def wave(pipeline: Pipeline, run: Run, done: Round) -> None:
 
 
 def one_part(run: Run, folder: Path, options: argparse.Namespace) -> None:
-    """A pipeline of its own, for some of the faults."""
+    """Inject a part of the faults into a new pipeline."""
     part = Part(run.seed * 1_000 + len(run.parts), NODES[len(run.parts) % len(NODES)])
     run.parts.append(part)
     began = time.monotonic()
     with closing(Pipeline(folder / f"part{len(run.parts)}", part.seed, part.nodes)) as pipeline:
-        while run.going and part.faults < PART and run.faults < options.faults:
+        while run.can_continue and part.faults < PART and run.faults < options.faults:
             part.rounds.append(Round())
             one_round(pipeline, run, part.rounds[-1])
             part.seconds = time.monotonic() - began
@@ -79,16 +79,16 @@ def main() -> int:
     parser.add_argument("--faults", type=int, default=200)
     parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
     parser.add_argument("--report", type=Path)
-    parser.add_argument("--state", type=Path, help="keep the rounds here, and go on from there")
-    parser.add_argument("--minutes", type=float, default=120, help="end after this long with what there is")
-    parser.add_argument("--folder", type=Path, help="keep logs and data here")
+    parser.add_argument("--state", type=Path, help="file to save progress to, and to resume from")
+    parser.add_argument("--minutes", type=float, default=120, help="time limit")
+    parser.add_argument("--folder", type=Path, help="folder for logs and data")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
     folder = options.folder or Path(tempfile.mkdtemp(prefix="chaos-"))
-    run = Run.begun(options.seed, options.faults, options.state)
+    run = Run.resume(options.seed, options.faults, options.state)
     run.until = time.monotonic() + options.minutes * 60
     print(f"seed {options.seed}, {run.faults} faults so far, logs in {folder}", flush=True)
-    while run.going and run.faults < options.faults:
+    while run.can_continue and run.faults < options.faults:
         here = folder / f"run{len(run.parts)}"
         here.mkdir(parents=True)
         one_part(run, here, options)

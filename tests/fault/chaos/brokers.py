@@ -1,4 +1,4 @@
-"""The broker under attack, or three of them: each behind a proxy of its own, which is how workers reach it."""
+"""One or three brokers under attack, each behind a proxy of its own, through which workers connect."""
 
 from __future__ import annotations
 
@@ -21,47 +21,47 @@ HOST = "127.0.0.1"
 
 
 class Proxies:
-    """Several proxies as one: a trick is played by whichever gets the request."""
+    """Several proxies as one: a fault is injected by the proxy that gets the request."""
 
     def __init__(self, proxies: list[Proxy]) -> None:
         self._proxies = proxies
 
     @property
     def fired(self) -> Counter[str]:
-        return sum((one.fired for one in self._proxies), Counter())
+        return sum((proxy.fired for proxy in self._proxies), Counter())
 
     def lose_answers(self, times: int = 1, *, matches: Callable[[bytes], bool] | None = None) -> None:
-        for one in self._proxies:
-            one.lose_answers(times, matches=matches)
+        for proxy in self._proxies:
+            proxy.lose_answers(times, matches=matches)
 
     def delay_answers(self, seconds: float, times: int = 1) -> None:
-        for one in self._proxies:
-            one.delay_answers(seconds, times)
+        for proxy in self._proxies:
+            proxy.delay_answers(seconds, times)
 
     def behave(self) -> None:
-        for one in self._proxies:
-            one.behave()
+        for proxy in self._proxies:
+            proxy.behave()
 
     def refuse(self) -> None:
-        for one in self._proxies:
-            one.refuse()
+        for proxy in self._proxies:
+            proxy.refuse()
 
     def close(self) -> None:
-        for one in self._proxies:
-            one.close()
+        for proxy in self._proxies:
+            proxy.close()
 
 
 class Brokers:
-    """`count` is 1 or 3. Each has a second listener, which tells its clients the address of its proxy."""
+    """`count` brokers, 1 or 3. Each has a second listener, which advertises the address of its proxy."""
 
     def __init__(self, folder: Path, count: int) -> None:
         self.folder, self.count = folder, count
         self._proxy_of: dict[int, Proxy] = {}
         self._cluster: Cluster | None = None
         if count == 1:
-            made = make_broker(folder)
-            self._one: Broker = replace(made, settings=self._listeners(made.node))
-            self._running: subprocess.Popen[bytes] = self._one.start(folder / "kafka.out")
+            broker = make_broker(folder)
+            self._broker: Broker = replace(broker, settings=self._listeners(broker.node))
+            self._running: subprocess.Popen[bytes] = self._broker.start(folder / "kafka.out")
             wait_for_broker(self.bootstrap)
         else:
             self._cluster = Cluster(folder, self._listeners)
@@ -79,19 +79,19 @@ class Brokers:
 
     @property
     def bootstrap(self) -> str:
-        return self._cluster.bootstrap if self._cluster else self._one.bootstrap
+        return self._cluster.bootstrap if self._cluster else self._broker.bootstrap
 
     @property
     def proxied_bootstrap(self) -> str:
-        return ",".join(f"{HOST}:{one.port}" for one in self._proxy_of.values())
+        return ",".join(f"{HOST}:{proxy.port}" for proxy in self._proxy_of.values())
 
     def kill(self) -> None:
-        """The only one."""
+        """Kill the only broker."""
         process.end_session(self._running.pid)
         self._running.wait()
 
     def start(self) -> None:
-        self._running = self._one.start(self.folder / "kafka.out")
+        self._running = self._broker.start(self.folder / "kafka.out")
 
     @property
     def cluster(self) -> Cluster:

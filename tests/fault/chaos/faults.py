@@ -1,5 +1,5 @@
-"""The faults. Each is a generator: it does its harm and yields; resumed, it mends what the pipeline cannot
-mend by itself, waits until the fault has really happened, and returns whether it has."""
+"""The faults. Each is a generator: it injects the fault and yields. When resumed, it repairs what the pipeline cannot
+repair itself, waits until the fault has taken effect, and returns whether it has."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from fixtures.workers import WorkerProcess
 from chaos.pipeline import WINDOW, Pipeline
 
 Fault = Generator[None, None, bool]
-HAPPENS_S = 7.0
-SESSION_S = 1.8  # past the group's session timeout of one second
+HAPPENS_S = 7.0  # how long to wait for a fault to take effect
+SESSION_S = 1.8  # longer than the group's session timeout of one second
 STEPS = ("intent", "insert", "letters", "complete")
 
 
 def happens(
-    what: Callable[[], object], *, meanwhile: Callable[[], None] = lambda: None, seconds: float = HAPPENS_S
+    condition: Callable[[], object], *, meanwhile: Callable[[], None] = lambda: None, seconds: float = HAPPENS_S
 ) -> bool:
-    """Whether it becomes true in time."""
+    """Return whether the condition becomes true in time; call `meanwhile` once a second."""
     deadline, tick = time.monotonic() + seconds, 0
-    while not _answered(what):
+    while not _holds(condition):
         if time.monotonic() > deadline:
             return False
         if tick % 10 == 0:
@@ -34,26 +34,26 @@ def happens(
     return True
 
 
-def _answered(what: Callable[[], object]) -> bool:
+def _holds(condition: Callable[[], object]) -> bool:
     try:
-        return bool(what())
-    except KafkaException:  # not yet
+        return bool(condition())
+    except KafkaException:  # Kafka is not available yet
         return False
 
 
-# Parts that die.
+# Services that die.
 
 
 def broker_killed(at: Pipeline) -> Fault:
     at.parts.brokers.kill()
-    at.parts.brokers.start()  # it is away while it starts
+    at.parts.brokers.start()  # it is unavailable while it starts
     yield
     wait_for_broker(at.parts.brokers.bootstrap)
     return True
 
 
 def leader_killed(at: Pipeline) -> Fault:
-    """One of three brokers, which leads a partition; the others go on with what was acknowledged."""
+    """Kill the leader of a partition, one of three brokers; the others keep every acknowledged message."""
     cluster, topic = at.parts.brokers.cluster, at.world.settings.topic
     partition = at.random.randrange(at.world.settings.topic_partitions)
     leader = cluster.leader(topic, partition)
@@ -62,12 +62,12 @@ def leader_killed(at: Pipeline) -> Fault:
     moved = happens(lambda: cluster.leader(topic, partition) not in (-1, leader), seconds=30)
     cluster.start(leader)
     everywhere = range(at.world.settings.topic_partitions)
-    back = happens(lambda: all(leader in cluster.in_sync(topic, one) for one in everywhere), seconds=90)
+    back = happens(lambda: all(leader in cluster.in_sync(topic, number) for number in everywhere), seconds=90)
     return moved and back
 
 
 def controller_killed(at: Pipeline) -> Fault:
-    """The active controller of three; another is elected."""
+    """Kill the active controller of three; another is elected."""
     cluster = at.parts.brokers.cluster
     epoch, controller = cluster.controller()
     cluster.kill(controller)
@@ -77,7 +77,7 @@ def controller_killed(at: Pipeline) -> Fault:
     )
     cluster.start(controller)
     topic, everywhere = at.world.settings.topic, range(at.world.settings.topic_partitions)
-    back = happens(lambda: all(controller in cluster.in_sync(topic, one) for one in everywhere), seconds=90)
+    back = happens(lambda: all(controller in cluster.in_sync(topic, number) for number in everywhere), seconds=90)
     return elected and back
 
 
@@ -90,13 +90,13 @@ def clickhouse_killed(at: Pipeline) -> Fault:
 
 def registry_killed(at: Pipeline) -> Fault:
     at.parts.registry.end(signal.SIGKILL)
-    at.load.burst()  # an id that nobody knows has to be asked for
+    at.load.burst()  # contains an unknown schema id, which a worker has to look up
     yield
     at.parts.registry.start()
     return True
 
 
-# Workers that die, freeze, come and go.
+# Workers that die, freeze, start and stop.
 
 
 def worker_killed(at: Pipeline) -> Fault:
@@ -109,7 +109,7 @@ def worker_killed(at: Pipeline) -> Fault:
 
 def at_a_step(when: str, step: str) -> Callable[[Pipeline], Fault]:
     def inject(at: Pipeline) -> Fault:
-        times = 1 if step == "complete" else at.random.randint(1, 3)  # mostly the next intent completes a range
+        times = 1 if step == "complete" else at.random.randint(1, 3)  # usually the next intent completes a range
         doomed = at.start(f"{when}_{step}:kill:{times}")
         yield
         meanwhile = {"letters": at.load.burst, "complete": lambda: at.load.rest(1.2)}.get(step, lambda: None)
@@ -133,26 +133,28 @@ def frozen(at: Pipeline) -> Fault:
 
 
 def _zombie(at: Pipeline, *, window: int | None) -> Fault:
-    """Frozen at a step, outlived by its heir, woken up; with a window, ClickHouse has forgotten its tokens."""
+    """Freeze a worker at a step, and thaw it after its partitions were reassigned; with `window`, ClickHouse has
+    forgotten its tokens."""
     step = at.random.choice(["before_insert", "after_insert", "after_intent", "before_complete"])
     zombie = at.start(f"{step}:stop:{at.random.randint(1, 2)}")
     yield
-    gone = lambda: zombie.process.poll() is not None  # noqa: E731
-    if not happens(lambda: gone() or zombie.stopped()) or gone():
-        bury(zombie)
+    exited = lambda: zombie.process.poll() is not None  # noqa: E731
+    if not happens(lambda: exited() or zombie.stopped()) or exited():
+        kill(zombie)
         return False
     if window is not None:
         at.setting("non_replicated_deduplication_window", window)
     time.sleep(SESSION_S)
     zombie.process.send_signal(signal.SIGCONT)
-    happens(lambda: gone() or zombie.events("partition.lost") or zombie.events("partition.revoked"))
+    happens(lambda: exited() or zombie.events("partition.lost") or zombie.events("partition.revoked"))
     if window is not None:
         at.setting("non_replicated_deduplication_window", WINDOW)
-    bury(zombie)
+    kill(zombie)
     return True
 
 
-def bury(worker: WorkerProcess) -> None:
+def kill(worker: WorkerProcess) -> None:
+    """Kill a worker, also a stopped one."""
     if worker.process.poll() is None:
         worker.process.send_signal(signal.SIGCONT)
         worker.kill()
@@ -167,21 +169,21 @@ def zombie_without_tokens(at: Pipeline) -> Fault:
 
 
 def rewound(at: Pipeline) -> Fault:
-    """A member without partitions sets every offset back; then their owners die before they commit again."""
+    """Set every offset back from a member without partitions, then kill the owners before they commit again."""
     settings = at.world.settings
     member = Consumer(at.world.kafka | {"group.id": settings.consumer_group, "group.protocol": "consumer"})
     member.subscribe([settings.dead_letter_topic])
     try:
         joined = happens(lambda: (member.poll(0.05), member.assignment())[1])
-        partitions = [TopicPartition(settings.topic, one) for one in range(settings.topic_partitions)]
-        back = [
-            TopicPartition(one.topic, one.partition, max(0, one.offset - at.random.randint(1, 400)))
-            for one in member.committed(partitions, timeout=10)
+        partitions = [TopicPartition(settings.topic, number) for number in range(settings.topic_partitions)]
+        offsets = [
+            TopicPartition(position.topic, position.partition, max(0, position.offset - at.random.randint(1, 400)))
+            for position in member.committed(partitions, timeout=10)
         ]
         doomed = list(at.alive())
-        member.commit(offsets=back, asynchronous=False)
-        for one in doomed:
-            one.process.kill()
+        member.commit(offsets=offsets, asynchronous=False)
+        for worker in doomed:
+            worker.process.kill()
     except KafkaException:
         joined = False
     finally:
@@ -192,28 +194,27 @@ def rewound(at: Pipeline) -> Fault:
 
 
 def truncated(at: Pipeline) -> Fault:
-    """Kafka's retention takes messages that no worker has read: the partition halts until a person accepts the loss."""
+    """Delete unread messages, as Kafka's retention may: the partition halts until an operator accepts the loss."""
     topic, partition = at.world.settings.topic, at.random.randrange(at.world.settings.topic_partitions)
-    killed = list(at.alive())
-    for one in killed:
-        one.kill()
+    for worker in list(at.alive()):
+        worker.kill()
     yield
-    piled = happens(lambda: at.backlog(partition)[1] > at.backlog(partition)[0] + 10, meanwhile=at.load.burst)
+    has_backlog = happens(lambda: at.backlog(partition)[1] > at.backlog(partition)[0] + 10, meanwhile=at.load.burst)
     first, end = at.backlog(partition)
     low = at.random.randint(first + 1, end - 1)
     where = TopicPartition(topic, partition, low)
     happens(lambda: at.world.admin.delete_records([where])[where].result(30), seconds=30)
     at.load.lose(partition, first, low)
-    halts = at.start()
-    halted = happens(lambda: any(f"--to {low}`" in one["reason"] for one in halts.events("partition.halted")))
-    halts.kill()
-    accepted = happens(lambda: _commits(at, partition, low), seconds=30)
+    worker = at.start()
+    halted = happens(lambda: any(f"--to {low}`" in event["reason"] for event in worker.events("partition.halted")))
+    worker.kill()
+    accepted = happens(lambda: _commit(at, partition, low), seconds=30)
     at.staff(1)
-    return piled and halted and accepted
+    return has_backlog and halted and accepted
 
 
-def _commits(at: Pipeline, partition: int, offset: int) -> bool:
-    """By hand, as a person does: Kafka takes it once the group has no members any more."""
+def _commit(at: Pipeline, partition: int, offset: int) -> bool:
+    """Commit an offset as an operator does; return whether Kafka accepted it, once the group has no members."""
     try:
         at.world.commit(partition, offset)
     except KafkaException:
@@ -222,11 +223,11 @@ def _commits(at: Pipeline, partition: int, offset: int) -> bool:
 
 
 def scaled(at: Pipeline) -> Fault:
-    """1 → 3 → 1 under load."""
+    """Scale from 1 worker to 3 and back under load."""
     at.staff(1)
     happens(lambda: at.alive()[0].events("partition.assigned"))
-    more = [at.start(), at.start()]
-    ready = [happens(lambda one=one: one.events("partition.assigned")) for one in more]
+    added = [at.start(), at.start()]
+    ready = [happens(lambda worker=worker: worker.events("partition.assigned")) for worker in added]
     time.sleep(1)
     at.staff(1)
     yield

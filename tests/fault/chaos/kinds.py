@@ -1,4 +1,4 @@
-"""The kinds of faults by name, and which of them come next."""
+"""The kinds of faults by name, and the choice of the next ones."""
 
 from __future__ import annotations
 
@@ -22,10 +22,9 @@ from chaos.faults import (
     zombie,
     zombie_without_tokens,
 )
-from chaos.meanwhile import PARTS, killed_at_a_step
 from chaos.pipeline import INSERT_TIMEOUT_S, Pipeline
 from chaos.refusals import (
-    letters_unacknowledged,
+    dead_letters_unacknowledged,
     log,
     network,
     poison,
@@ -33,14 +32,15 @@ from chaos.refusals import (
     store,
     unreachable,
 )
+from chaos.stopped_workers import PARTS, killed_at_a_step
 
-WAVE = 5  # faults at once, at most
+WAVE = 5  # maximum number of concurrent faults
 
 
 @dataclass(frozen=True)
 class Kind:
-    """`family`: a wave has at most one of each. `without`: families that it does not go together with. `nodes`: how
-    many brokers it needs; 0 is any number."""
+    """A wave has at most one kind of each `family`, none of the families in `without`, and no other kind if `alone`.
+    `nodes` is the required number of brokers; 0 for any."""
 
     name: str
     family: str
@@ -60,7 +60,7 @@ KINDS = (
     Kind("Kafka: acknowledgement of a commit delayed", "kafka",
          network(log, "delayed", lambda at, p: p.delay_answers(at.random.uniform(0.3, 2)))),
     Kind("Kafka: unreachable", "kafka", unreachable(log)),
-    Kind("Kafka: dead letter stored, acknowledgement lost", "kafka", letters_unacknowledged,
+    Kind("Kafka: dead letter stored, acknowledgement lost", "kafka", dead_letters_unacknowledged,
          frozenset({"clickhouse"})),
     Kind("Kafka: topic truncated above the committed offset", "kafka", truncated, alone=True),
     Kind("ClickHouse: SIGKILL", "clickhouse", clickhouse_killed),
@@ -68,7 +68,7 @@ KINDS = (
          network(store, "lost", lambda at, p: p.lose_answers(at.random.randint(1, 3)))),
     Kind("ClickHouse: acknowledgement after the timeout", "clickhouse",
          network(store, "delayed", lambda at, p: p.delay_answers(INSERT_TIMEOUT_S + 0.5))),
-    Kind("ClickHouse: insert arrives after its client gave up", "clickhouse",
+    Kind("ClickHouse: insert arrives after its client timed out", "clickhouse",
          network(store, "held", lambda at, p: p.hold_requests(INSERT_TIMEOUT_S + at.random.random()))),
     Kind("ClickHouse: insert cut mid-body", "clickhouse",
          network(store, "cut", lambda at, p: p.cut_requests(at.random.randint(1, 3)))),
@@ -92,32 +92,34 @@ KINDS = (
         for when in ("before", "after")
     ),
     *(
-        Kind(f"{part.name}: SIGKILL as a worker stands {when} {step}", "step", killed_at_a_step(part, when, step),
+        Kind(f"{part.name}: SIGKILL while a worker is stopped {when} {step}", "step",
+             killed_at_a_step(part, when, step),
              frozenset({"kafka", "clickhouse", "registry"}), nodes=part.nodes)
         for part in PARTS
         for step in STEPS
         for when in ("before", "after")
     ),
-    Kind("worker: frozen at a step, wakes up behind its heir", "step", zombie),
+    Kind("worker: frozen at a step, thawed after its successor took over", "step", zombie),
     Kind("worker: the same, its tokens forgotten", "step", zombie_without_tokens, frozenset({"worker", "clickhouse"})),
-    Kind("refused messages: first, in the middle, last, nothing else", "load", poison),
+    Kind("rejected messages: first, in the middle, last, only such", "load", poison),
 )  # fmt: skip
 
 
-def deck(pipeline: Pipeline, so_far: Mapping[str, float]) -> list[Kind]:
-    """The kinds of the next wave: those that came least often so far, as many as go together."""
-    there = [one for one in KINDS if one.nodes in (0, pipeline.nodes)]
-    pipeline.random.shuffle(there)
-    enough = min(so_far.get(one.name, 0) for one in there) + 1  # families are not of one size
+def next_wave(pipeline: Pipeline, counts: Mapping[str, float]) -> list[Kind]:
+    """Return the kinds of the next wave: the least frequent ones so far that can be combined."""
+    available = [kind for kind in KINDS if kind.nodes in (0, pipeline.nodes)]
+    pipeline.random.shuffle(available)
+    limit = min(counts.get(kind.name, 0) for kind in available) + 1  # keeps small families from running ahead
     picked: list[Kind] = []
-    for kind in sorted(there, key=lambda one: so_far.get(one.name, 0)):
-        if len(picked) < WAVE and so_far.get(kind.name, 0) <= enough and all(_together(kind, one) for one in picked):
+    for kind in sorted(available, key=lambda kind: counts.get(kind.name, 0)):
+        fits = all(_are_compatible(kind, other) for other in picked)
+        if len(picked) < WAVE and counts.get(kind.name, 0) <= limit and fits:
             picked.append(kind)
-    # Workers can end only when their parts are back.
+    # In the order of repair: workers can stop only when the services are back.
     order = ["kafka", "clickhouse", "registry", "worker", "step", "load"]
-    return sorted(picked, key=lambda one: order.index(one.family))
+    return sorted(picked, key=lambda kind: order.index(kind.family))
 
 
-def _together(one: Kind, other: Kind) -> bool:
-    apart = one.family in other.without or other.family in one.without
-    return not (apart or one.alone or other.alone or one.family == other.family)
+def _are_compatible(kind: Kind, other: Kind) -> bool:
+    excluded = kind.family in other.without or other.family in kind.without
+    return not (excluded or kind.alone or other.alone or kind.family == other.family)

@@ -1,4 +1,4 @@
-"""A steady, seeded stream of events and of messages that must be refused, with a ledger of what Kafka acknowledged."""
+"""Produce a steady, seeded stream of valid and invalid messages, and record those that Kafka acknowledged."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TENANTS = 20
 
 
 class Load(threading.Thread):
-    """Produces `rate` messages a second until `close`; `hold` stops it and waits until everything is acknowledged."""
+    """Produces `rate` messages a second until `close`; `hold` stops it and waits for the acknowledgements."""
 
     def __init__(self, world: World, seed: int, *, rate: int, refused: float) -> None:
         super().__init__(daemon=True)
@@ -27,9 +27,9 @@ class Load(threading.Thread):
         )
         self._going, self._idle, self._ended = threading.Event(), threading.Event(), threading.Event()
         self._idle.set()
-        self.good: set[tuple[int, int]] = set()  # (partition, offset), as the bad ones
+        self.good: set[tuple[int, int]] = set()  # (partition, offset), like `bad`
         self.bad: set[tuple[int, int]] = set()
-        self.gone: list[tuple[int, int, int]] = []  # (partition, first, end): Kafka lost these before a worker was told
+        self.gone: list[tuple[int, int, int]] = []  # (partition, first, end): deleted before a worker read them
         self.failed: list[str] = []
         self._number = 0
 
@@ -37,35 +37,38 @@ class Load(threading.Thread):
         self._going.set()
 
     def hold(self) -> None:
-        """Stop; returns when Kafka has acknowledged everything. Raises when it never does."""
+        """Stop, and wait until Kafka has acknowledged everything. Raises RuntimeError if it does not."""
         self._going.clear()
         self._idle.wait()
         if left := self._producer.flush(120):
             raise RuntimeError(f"{left} messages were not acknowledged")
         if self.failed:
-            raise RuntimeError(f"Kafka refused messages: {self.failed[:3]}")
+            raise RuntimeError(f"Kafka rejected messages: {self.failed[:3]}")
 
     def rest(self, seconds: float) -> None:
-        """Produce nothing for so long, so that a range is completed before the next is sealed."""
+        """Pause for `seconds`, so that a range is completed before the next one is sealed."""
         self._going.clear()
         time.sleep(seconds)
         self._going.set()
 
     def burst(self) -> None:
-        """Blocks with a refused message at their start, in their middle, at their end, and one of nothing else."""
+        """Send blocks with an invalid message at the start, in the middle, at the end, and one of only such."""
         for partition in range(self._world.settings.topic_partitions):
             for block in ("x....", "..x..", "....x", "xxx"):
-                for one in block:
-                    (self._bad if one == "x" else self._good)(partition)
+                for mark in block:
+                    (self._bad if mark == "x" else self._good)(partition)
 
     def lose(self, partition: int, first: int, end: int) -> None:
-        """Expect nothing of these offsets any more; what is stored of them may be."""
+        """Stop expecting rows of these offsets; some may be stored."""
         self.gone.append((partition, first, end))
-        self.bad = {one for one in self.bad if not (one[0] == partition and first <= one[1] < end)}
+        self.bad = {(at, offset) for at, offset in self.bad if not (at == partition and first <= offset < end)}
 
     def expected(self) -> int:
-        """How many rows there must be, besides those of offsets that are gone."""
-        lost = sum(any(at == one[0] and first <= one[1] < end for at, first, end in self.gone) for one in self.good)
+        """Return the number of rows that must exist, not counting offsets in `gone`."""
+        lost = sum(
+            any(partition == at and first <= offset < end for at, first, end in self.gone)
+            for partition, offset in self.good
+        )
         return len(self.good) - lost
 
     def close(self) -> None:
@@ -96,10 +99,10 @@ class Load(threading.Thread):
         self._send(tenant, self._world.value(tenant, self._number % 50, occurred_at=at), partition, self._stored)
 
     def _bad(self, partition: int | None) -> None:
-        value = self._random.choice([b"", b"bad", b"\x00\x7f\xff\xff\xffunknown schema", self._cut()])
-        self._send(f"tenant{self._random.randrange(TENANTS)}", value, partition, self._buried)
+        value = self._random.choice([b"", b"bad", b"\x00\x7f\xff\xff\xffunknown schema", self._truncated()])
+        self._send(f"tenant{self._random.randrange(TENANTS)}", value, partition, self._dead_lettered)
 
-    def _cut(self) -> bytes:
+    def _truncated(self) -> bytes:
         return self._world.value("tenant0", 0)[:-7]
 
     def _send(self, key: str, value: bytes, partition: int | None, then: Callable[[Any], None]) -> None:
@@ -121,5 +124,5 @@ class Load(threading.Thread):
     def _stored(self, message: Any) -> None:
         self.good.add((message.partition(), message.offset()))
 
-    def _buried(self, message: Any) -> None:
+    def _dead_lettered(self, message: Any) -> None:
         self.bad.add((message.partition(), message.offset()))

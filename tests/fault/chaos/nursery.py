@@ -1,7 +1,7 @@
-"""Forks workers from one process that has imported their code: a start costs milliseconds instead of seconds.
+"""Fork workers from one process that has imported their code: a start takes milliseconds instead of seconds.
 
-What runs then is `auditlane worker` in a process of its own; only the imports are shared. As a program it reads a JSON
-line for each worker to start (`env`, `log`), and writes a line for each that started (`pid`) or ended (`code`).
+A forked worker runs `auditlane worker` in its own process; only the imports are shared. As a program, this module reads
+a JSON line for each worker to start (`env`, `log`), and writes one for each that started (`pid`) or exited (`code`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from auditlane.cli.main import run
 
 
 class Child:
-    """The part of `subprocess.Popen` that a `WorkerProcess` uses."""
+    """Implements the part of `subprocess.Popen` that `WorkerProcess` uses."""
 
     stdout = None
 
@@ -60,7 +60,7 @@ class Child:
 
 
 class ForkedWorker(WorkerProcess):
-    """A worker that a nursery forked."""
+    """A worker that was forked by a nursery."""
 
     def __init__(self, child: Child, log: Path) -> None:
         self.process: Any = child
@@ -75,7 +75,7 @@ class ForkedWorker(WorkerProcess):
 
 
 class Nursery:
-    """`start` returns a worker that runs."""
+    """Controls the forking process; `start` returns a running worker."""
 
     def __init__(self) -> None:
         command = [sys.executable, "-m", "chaos.nursery"]
@@ -99,25 +99,25 @@ class Nursery:
     def _read(self) -> None:
         assert self._process.stdout is not None
         for line in self._process.stdout:
-            told = json.loads(line)
-            if "code" in told:
-                self._children[told["pid"]].ended(told["code"])
+            report = json.loads(line)
+            if "code" in report:
+                self._children[report["pid"]].ended(report["code"])
             else:
-                child = self._children[told["pid"]] = Child(told["pid"])
+                child = self._children[report["pid"]] = Child(report["pid"])
                 self._started.put(child)
 
 
-def _tell(**what: int) -> None:
-    sys.stdout.write(json.dumps(what) + "\n")
+def _report(**members: int) -> None:
+    sys.stdout.write(json.dumps(members) + "\n")
     sys.stdout.flush()
 
 
 def _run(env: dict[str, str], log: str) -> None:
-    """Become the worker; never returns."""
+    """Run the worker in this process; never returns."""
     code = 1
     try:
-        out, nothing = os.open(log, os.O_WRONLY | os.O_APPEND), os.open(os.devnull, os.O_RDWR)
-        for number, target in ((0, nothing), (1, nothing), (2, out)):
+        out, null = os.open(log, os.O_WRONLY | os.O_APPEND), os.open(os.devnull, os.O_RDWR)
+        for number, target in ((0, null), (1, null), (2, out)):
             os.dup2(target, number)
         os.environ.update(env)
         sys.argv = ["auditlane", "worker"]
@@ -132,29 +132,29 @@ def _run(env: dict[str, str], log: str) -> None:
 
 
 def serve() -> None:
-    """Fork what is asked for until stdin ends, then kill what runs. One thread, so that forking is safe."""
+    """Fork the requested workers until stdin ends, then kill those that run. Single-threaded, so forking is safe."""
     for module in ("auditlane.cli.app", "auditlane.cli.worker", "auditlane.worker.service"):
         importlib.import_module(module)
     gc.freeze()
     alive: set[int] = set()
-    asked = b""
+    unread = b""
     while True:
         if select.select([0], [], [], 0.05)[0]:
             if not (data := os.read(0, 1 << 16)):
                 break
-            *lines, asked = (asked + data).split(b"\n")
+            *lines, unread = (unread + data).split(b"\n")
             for line in lines:
-                wanted = json.loads(line)
+                request = json.loads(line)
                 if (pid := os.fork()) == 0:
-                    _run(wanted["env"], wanted["log"])
+                    _run(request["env"], request["log"])
                 alive.add(pid)
-                _tell(pid=pid)
+                _report(pid=pid)
         while alive:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if not pid:
                 break
             alive.discard(pid)
-            _tell(pid=pid, code=os.waitstatus_to_exitcode(status))
+            _report(pid=pid, code=os.waitstatus_to_exitcode(status))
     for pid in alive:
         os.kill(pid, signal.SIGKILL)
 

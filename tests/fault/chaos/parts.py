@@ -1,4 +1,4 @@
-"""The parts under attack, each a process of its own that can be killed and comes back on its port and data."""
+"""The services under attack, each a process that can be killed and restarted with the same port and data."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chaos.brokers import Brokers
 
 
 class Parts:
-    """Brokers, a registry, a ClickHouse. Workers reach brokers and ClickHouse through proxies, we directly."""
+    """Brokers, a registry and ClickHouse. Workers reach brokers and ClickHouse through proxies, tests directly."""
 
     def __init__(self, folder: Path, nodes: int) -> None:
         self.engine = EngineProcess(folder / "clickhouse")

@@ -1,4 +1,4 @@
-"""The pipeline under attack: parts, workers and load, brought back to health and counted after every round."""
+"""The pipeline under attack: services, workers and load, brought back to health and counted after every round."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from chaos.parts import Parts
 
 PARTITIONS = 4
 RATE = 150  # messages a second
-REFUSED = 0.02
+REFUSED = 0.02  # fraction of invalid messages
 DRAIN_S = 90.0
 INSERT_TIMEOUT_S = 3.0
 TIDY_PARTS = 1_500
@@ -32,19 +32,19 @@ WINDOW = 1_000_000
 
 @dataclass
 class Counts:
-    """What is stored and buried when everything produced is done: raw, nothing merged."""
+    """The rows and dead letters after everything produced was processed, before any merge."""
 
     expected: int
     rows: int
     events: int
     refused: int
-    letters: int
-    missing_letters: int
+    dead_letters: int
+    missing_dead_letters: int
     merged_parts: int
 
     @property
     def lost(self) -> int:
-        return max(0, self.expected - self.events) + self.missing_letters
+        return max(0, self.expected - self.events) + self.missing_dead_letters
 
     @property
     def doubled(self) -> int:
@@ -52,12 +52,12 @@ class Counts:
 
     @property
     def exact(self) -> bool:
-        return self.expected == self.rows == self.events and not self.missing_letters and not self.merged_parts
+        return self.expected == self.rows == self.events and not self.missing_dead_letters and not self.merged_parts
 
 
 @dataclass
 class Pipeline:
-    """`random` decides everything that is decided by chance, but not when things happen."""
+    """`random` determines the faults and the load, but not the timing."""
 
     folder: Path
     seed: int
@@ -71,21 +71,23 @@ class Pipeline:
         self.parts = Parts(self.folder, self.nodes)
         self.world = World(self._settings(), self.folder)
         self.setting("non_replicated_deduplication_window", WINDOW)
-        # Unlike SYSTEM STOP MERGES this outlives a restart: no part is small enough to be merged.
+        # Unlike SYSTEM STOP MERGES, this survives a restart: no part is small enough to be merged.
         self.setting("max_bytes_to_merge_at_max_space_in_pool", 1)
         self.setting("parts_to_delay_insert", 1_000_000)
         self.setting("parts_to_throw_insert", 1_000_000)
         self.load = Load(self.world, self.seed, rate=RATE, refused=REFUSED)
         self.load.start()
-        self._offsets = self._asker()
-        self._dead = Consumer(self.world.kafka | {"group.id": "letters", "auto.offset.reset": "earliest"})
-        dead = self.world.settings.dead_letter_topic
-        self._dead.assign([TopicPartition(dead, one, 0) for one in range(PARTITIONS)])
-        self.buried: Counter[tuple[int, int]] = Counter()
+        self._offsets = self._offsets_client()
+        self._dead_letter_consumer = Consumer(
+            self.world.kafka | {"group.id": "dead-letters", "auto.offset.reset": "earliest"}
+        )
+        topic = self.world.settings.dead_letter_topic
+        self._dead_letter_consumer.assign([TopicPartition(topic, number, 0) for number in range(PARTITIONS)])
+        self.dead_letters: Counter[tuple[int, int]] = Counter()
         self.tidied = 0
-        self._asked = ""
+        self._offsets_error = ""
 
-    def _asker(self) -> Consumer:
+    def _offsets_client(self) -> Consumer:
         return Consumer(self.world.kafka | {"group.id": self.world.settings.consumer_group})
 
     def _settings(self):
@@ -108,12 +110,12 @@ class Pipeline:
         )
 
     def setting(self, name: str, value: object) -> None:
-        """Change a setting of the table; None gives it back its default."""
+        """Change a setting of the table; None resets it to its default."""
         change = f"RESET SETTING {name}" if value is None else f"MODIFY SETTING {name} = {value}"
         self.query(f"ALTER TABLE {self.world.events} {change}", command=True)
 
     def query(self, sql: str, *, command: bool = False) -> Any:
-        """Ask until ClickHouse answers: it may just have been started."""
+        """Query, with retries, since ClickHouse may be starting."""
         deadline = time.monotonic() + 30
         while True:
             try:
@@ -126,7 +128,7 @@ class Pipeline:
     # Workers.
 
     def start(self, failpoint: str = "") -> WorkerProcess:
-        """One more worker, which reaches Kafka and ClickHouse through the proxies."""
+        """Start another worker, which reaches Kafka and ClickHouse through the proxies."""
         options = self.world.settings.model_dump(exclude_unset=True) | {
             "kafka_bootstrap": self.parts.brokers.proxied_bootstrap,
             "clickhouse_url": self.parts.clickhouse_proxy.url,
@@ -139,20 +141,20 @@ class Pipeline:
         return worker
 
     def alive(self) -> list[WorkerProcess]:
-        self.workers = [one for one in self.workers if one.process.poll() is None]
+        self.workers = [worker for worker in self.workers if worker.process.poll() is None]
         return self.workers
 
-    def staff(self, wanted: int) -> None:
-        """Start or end workers until there are that many."""
+    def staff(self, count: int) -> None:
+        """Start or stop workers until there are `count`."""
         alive = self.alive()
-        end(alive[wanted:])
-        for _ in range(wanted - len(alive)):
+        end(alive[count:])
+        for _ in range(count - len(alive)):
             self.start()
 
     def at_work(self) -> None:
-        """Wait until some worker has partitions; what comes then is no assertion's business."""
+        """Wait for a worker to get partitions, for at most 10 s; the faults do not depend on it."""
         deadline = time.monotonic() + 10
-        while time.monotonic() < deadline and not any(one.events("partition.assigned") for one in self.alive()):
+        while time.monotonic() < deadline and not any(worker.events("partition.assigned") for worker in self.alive()):
             time.sleep(0.1)
 
     # After a round.
@@ -168,31 +170,31 @@ class Pipeline:
                 self.start()
             time.sleep(0.1)
         counts = self._count()
-        while counts.missing_letters and time.monotonic() < deadline:
+        while counts.missing_dead_letters and time.monotonic() < deadline:
             counts = self._count()
         return counts
 
     def _committed(self) -> list[tuple[int, int, str]]:
-        """Partition's end, committed offset and metadata. Raises KafkaException."""
-        topic = [TopicPartition(self.world.settings.topic, one) for one in range(PARTITIONS)]
+        """Return (end, committed offset, metadata) of each partition. Raises KafkaException."""
+        partitions = [TopicPartition(self.world.settings.topic, number) for number in range(PARTITIONS)]
         try:
-            ends = [self._offsets.get_watermark_offsets(one, timeout=10)[1] for one in topic]
-            answers = self._offsets.committed(topic, timeout=10)
+            ends = [self._offsets.get_watermark_offsets(partition, timeout=10)[1] for partition in partitions]
+            committed = self._offsets.committed(partitions, timeout=10)
         except KafkaException as error:
-            self._asked = str(error)
-            self._offsets.close()  # one that never joins may hold on to a coordinator that has moved
-            self._offsets = self._asker()
+            self._offsets_error = str(error)
+            self._offsets.close()  # a consumer that never joins may keep using a coordinator that has moved
+            self._offsets = self._offsets_client()
             raise
-        return [(end_, one.offset, one.metadata or "") for end_, one in zip(ends, answers, strict=True)]
+        return [(end_, at.offset, at.metadata or "") for end_, at in zip(ends, committed, strict=True)]
 
     def backlog(self, partition: int) -> tuple[int, int]:
-        """(committed offset, end) of a partition."""
+        """Return (committed offset, end) of a partition. Raises TimeoutError."""
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             with contextlib.suppress(KafkaException):
                 end_, committed, _ = self._committed()[partition]
                 return max(0, committed), end_
-        raise TimeoutError(f"Kafka does not answer: {self._asked}")
+        raise TimeoutError(f"Kafka does not answer: {self._offsets_error}")
 
     def _drained(self) -> bool:
         try:
@@ -201,17 +203,17 @@ class Pipeline:
             return False
 
     def _where(self) -> str:
-        halted = [line for one in self.world.workers for line in one.events("partition.halted")]
+        halted = [event for worker in self.world.workers for event in worker.events("partition.halted")]
         with contextlib.suppress(KafkaException):
             return f"{self._committed()}; halted: {halted[-2:]}"
-        return f"Kafka does not answer: {self._asked}; halted: {halted[-2:]}"
+        return f"Kafka does not answer: {self._offsets_error}; halted: {halted[-2:]}"
 
     def _count(self) -> Counts:
-        for message in self._dead.consume(10_000, 0.2):
+        for message in self._dead_letter_consumer.consume(10_000, 0.2):
             if message.error() is None:
                 headers = dict(message.headers())
                 at = int(headers["__connect.errors.partition"]), int(headers["__connect.errors.offset"])
-                self.buried[at] += 1
+                self.dead_letters[at] += 1
         [(rows, events)] = self.query(f"SELECT count(), uniqExact(event_id) FROM {self.world.events}")
         [(merged,)] = self.query(
             "SELECT countIf(level > 0 AND modification_time > fromUnixTimestamp("
@@ -222,13 +224,13 @@ class Pipeline:
             rows=rows,
             events=events,
             refused=len(self.load.bad),
-            letters=self.buried.total(),
-            missing_letters=len(self.load.bad - self.buried.keys()),
+            dead_letters=self.dead_letters.total(),
+            missing_dead_letters=len(self.load.bad - self.dead_letters.keys()),
             merged_parts=merged,
         )
 
     def _stored_of_gone(self) -> int:
-        """Rows of offsets that Kafka lost, which were stored before or by then."""
+        """Return the number of rows with offsets in `load.gone`, stored before those were deleted."""
         if not self.load.gone:
             return 0
         where = " OR ".join(
@@ -238,15 +240,15 @@ class Pipeline:
         return int(self.query(f"SELECT uniqExact(event_id) FROM {self.world.events} WHERE {where}")[0][0])
 
     def tidy(self) -> None:
-        """Merge parts that were just counted, so that their number stays bearable: nothing doubled is among them."""
+        """Merge the parts, which were counted and hold no duplicates, if there are too many."""
         [(parts,)] = self.query("SELECT count() FROM system.parts WHERE database = 'chaos' AND active")
         if parts > TIDY_PARTS:
             self.query(f"OPTIMIZE TABLE {self.world.events} FINAL", command=True)
             self.tidied = int(time.time()) + 1
-            time.sleep(1.1)  # so that no part made from now on has the time of these
+            time.sleep(1.1)  # so that later parts have a later modification time
 
     def longest_pause(self, since_ms: int, until_ms: int) -> float:
-        """Seconds in which some partition was not consumed between two times (Unix, ms)."""
+        """Return the longest time in seconds that a partition was not consumed, between two times in Unix ms."""
         rows = self.query(
             f"SELECT kafka_partition, toUnixTimestamp64Milli(ingested_at) AS at FROM {self.world.events} "
             f"WHERE at BETWEEN {since_ms} AND {until_ms} GROUP BY 1, 2 ORDER BY 1, 2"
@@ -258,20 +260,20 @@ class Pipeline:
         return longest / 1_000
 
     def close(self) -> None:
-        """End every process, whatever else fails."""
+        """Stop every process, even if stopping another one fails."""
         with contextlib.ExitStack() as stack:
             for close in (self.parts.close, self._nursery.close, self.world.registry.close, self.world.client.close):
                 stack.callback(close)
             stack.callback(lambda: self._offsets.close())
-            stack.callback(self._dead.close)
-            for one in self.alive():
-                stack.callback(one.process.kill)
+            stack.callback(self._dead_letter_consumer.close)
+            for worker in self.alive():
+                stack.callback(worker.process.kill)
             stack.callback(self.load.close)
 
 
 def end(workers: list[WorkerProcess]) -> None:
-    """SIGTERM, and wait."""
-    for one in workers:
-        one.process.terminate()
-    for one in workers:
-        one.ended()
+    """Send SIGTERM to the workers, and wait until they have exited."""
+    for worker in workers:
+        worker.process.terminate()
+    for worker in workers:
+        worker.ended()

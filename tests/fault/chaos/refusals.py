@@ -1,4 +1,4 @@
-"""Faults of the network between workers and their parts, and parts that refuse; as `faults` has those that die."""
+"""Faults of the network between workers and services, and of services that reject requests."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from chaos.brokers import Proxies
 from chaos.faults import Fault, happens
 from chaos.pipeline import Pipeline
 
-# What the network does.
+# Network faults.
 
 
 def network(
-    proxy_of: Callable[[Pipeline], Any], kind: str, do: Callable[[Pipeline, Any], None]
+    proxy_of: Callable[[Pipeline], Any], kind: str, arm: Callable[[Pipeline, Any], None]
 ) -> Callable[[Pipeline], Fault]:
     def inject(at: Pipeline) -> Fault:
         proxy = proxy_of(at)
         before = proxy.fired[kind]
-        do(at, proxy)
+        arm(at, proxy)
         yield
         happened = happens(lambda: proxy.fired[kind] > before)
         proxy.behave()
@@ -49,17 +49,17 @@ def log(at: Pipeline) -> Proxies:
     return at.parts.brokers.proxies
 
 
-# ClickHouse and Kafka that refuse.
+# ClickHouse and Kafka reject requests.
 
 
 def refused(name: str, value: object) -> Callable[[Pipeline], Fault]:
-    """A setting of the table with which ClickHouse refuses every insert."""
+    """Change a setting of the table so that ClickHouse rejects every insert."""
 
     def inject(at: Pipeline) -> Fault:
-        seen = _failures(at)
+        before = _failures(at)
         at.setting(name, value)
         yield
-        happened = happens(lambda: _failures(at) > seen)
+        happened = happens(lambda: _failures(at) > before)
         at.setting(name, 1_000_000 if name == "parts_to_throw_insert" else None)
         return happened
 
@@ -67,10 +67,10 @@ def refused(name: str, value: object) -> Callable[[Pipeline], Fault]:
 
 
 def _failures(at: Pipeline) -> int:
-    return sum(len(one.events("range.failed")) for one in at.alive())
+    return sum(len(worker.events("range.failed")) for worker in at.alive())
 
 
-def letters_unacknowledged(at: Pipeline) -> Fault:
+def dead_letters_unacknowledged(at: Pipeline) -> Fault:
     before = log(at).fired["lost"]
     log(at).lose_answers(at.random.randint(1, 2), matches=a_produce)
     at.load.burst()

@@ -1,4 +1,4 @@
-"""What a run of faults found, as Markdown."""
+"""The results of a run, and its report as Markdown."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ _HEAD = """\
 
 Written by `make chaos`; do not edit. What is tested is explained in [exactly-once.md](exactly-once.md).
 
-- Command: `make chaos FAULTS={wanted} SEED={seed}`, of commit {commits}. The seed decides the faults, not when they
-  meet what.
-- Machine: {machine}; {minutes:.1f} minutes, with other programs running besides.
-- Pipeline: one Apache Kafka broker or three, a registry and the embedded ClickHouse engine, each a process of its own;
-  1 to 4 workers; {partitions} partitions, {rate} messages a second over 20 tenants and two months, {refused:.0%} to be
-  refused; session timeout 1 s, insert timeout {timeout:g} s. Workers reach Kafka and ClickHouse through proxies.
+- Command: `make chaos FAULTS={wanted} SEED={seed}`, at commit {commits}. The seed determines the faults, but not their
+  timing.
+- Machine: {machine}; {minutes:.1f} minutes, with other programs running.
+- Pipeline: one or three Apache Kafka brokers, a registry and the embedded ClickHouse engine, each a separate process;
+  1 to 4 workers; {partitions} partitions, {rate} messages a second over 20 tenants and two months, {refused:.0%} of
+  them invalid; session timeout 1 s, insert timeout {timeout:g} s. Workers reach Kafka and ClickHouse through proxies.
 
-A round injects waves of up to five faults at once under load, those that came least often so far, bringing back what
-was killed. Then it stops the load, waits until the group has committed the end of every partition with nothing pending,
-and counts: raw `count()` = `uniqExact(event_id)` = events that Kafka acknowledged, without `FINAL`, and every refused
-message is among the dead letters. No part is merged before it was counted: a table setting forbids it, and the parts'
-levels are checked. Now and then parts that were counted are merged, so that their number stays bearable. A fault that
-did not come about in seven seconds (a worker that never got to its failpoint) is not counted. Where a topic is
-truncated, the partition must halt and say so; its lost messages are then accepted by hand, and no longer expected.
+A round injects waves of up to five concurrent faults under load, the least frequent kinds first, and restarts what was
+killed. It then stops the load, waits until the group has committed the end of every partition with no intent pending,
+and counts: raw `count()` = `uniqExact(event_id)` = events that Kafka acknowledged, without `FINAL`, and every rejected
+message is a dead letter. No part is merged before it was counted: a table setting prevents it, and the parts' levels
+are checked. Counted parts are merged if there are too many. A fault that did not take effect within seven seconds,
+because a worker never reached its failpoint, is not counted. If a topic was truncated, the partition must halt and
+report it; the loss of its messages is then accepted, and they are no longer expected.
 
 """
 
@@ -49,7 +49,7 @@ _COLUMNS = (
     "events acknowledged by Kafka",
     "rows, raw",
     "distinct events",
-    "to refuse",
+    "invalid messages",
     "without a dead letter",
     "dead letters",
 )
@@ -57,8 +57,8 @@ _COLUMNS = (
 
 @dataclass
 class Round:
-    """The faults that `happened` and those that did not come about; what was counted then, unless it got `stuck`.
-    `scaled`: when workers were scaled (Unix, ms), and `pauses_s` the longest pause of each."""
+    """The faults that `happened` and those that were `missed`; the counts afterwards, unless the pipeline got `stuck`.
+    `scaled` are the times in which workers were scaled (Unix ms), with the longest pause of each in `pauses_s`."""
 
     happened: list[str] = field(default_factory=list)
     missed: list[str] = field(default_factory=list)
@@ -73,16 +73,16 @@ class Round:
 
     def __str__(self) -> str:
         counts = self.counts
-        told = f"{counts.rows}/{counts.events}/{counts.expected} rows" if counts else f"STUCK: {self.stuck}"
-        pause = "".join(f", pause {one:.1f} s" for one in self.pauses_s)
-        verdict = "" if self.survived else f"  NOT SURVIVED {counts}"
-        missed = f" (did not come about: {'; '.join(self.missed)})" if self.missed else ""
-        return f"{told}{pause}: {'; '.join(self.happened)}{missed}{verdict}"
+        rows = f"{counts.rows}/{counts.events}/{counts.expected} rows" if counts else f"STUCK: {self.stuck}"
+        pauses = "".join(f", pause {pause:.1f} s" for pause in self.pauses_s)
+        failed = "" if self.survived else f"  NOT SURVIVED {counts}"
+        missed = f" (without effect: {'; '.join(self.missed)})" if self.missed else ""
+        return f"{rows}{pauses}: {'; '.join(self.happened)}{missed}{failed}"
 
 
 @dataclass
 class Part:
-    """What one pipeline went through; its seed decides the faults."""
+    """The rounds of one pipeline; its seed determines the faults."""
 
     seed: int
     nodes: int
@@ -91,11 +91,11 @@ class Part:
 
     @property
     def faults(self) -> int:
-        return sum(len(one.happened) for one in self.rounds)
+        return sum(len(done.happened) for done in self.rounds)
 
     @property
     def last(self) -> Counts | None:
-        return next((one.counts for one in reversed(self.rounds) if one.counts), None)
+        return next((done.counts for done in reversed(self.rounds) if done.counts), None)
 
 
 @dataclass
@@ -107,82 +107,82 @@ class Run:
     until: float = 0.0
 
     @classmethod
-    def begun(cls, seed: int, wanted: int, state: Path | None) -> Run:
-        """A new one, or what the file says of this seed."""
+    def resume(cls, seed: int, wanted: int, state: Path | None) -> Run:
+        """Return the run that the state file holds if it has this seed, or a new one."""
         run = cls(seed, wanted)
         if state is not None and state.exists():
-            told = json.loads(state.read_text())
-            if told["seed"] == seed:
-                run.commits = told["commits"]
+            saved = json.loads(state.read_text())
+            if saved["seed"] == seed:
+                run.commits = saved["commits"]
                 run.parts = [
-                    Part(part["seed"], part["nodes"], [_round(one) for one in part["rounds"]], part["seconds"])
-                    for part in told["parts"]
+                    Part(part["seed"], part["nodes"], [_round(done) for done in part["rounds"]], part["seconds"])
+                    for part in saved["parts"]
                 ]
         if (commit := commit_of(Path(__file__).parent)) not in run.commits:
             run.commits.append(commit)
         return run
 
     def save(self, state: Path) -> None:
-        told = {"seed": self.seed, "commits": self.commits, "parts": [asdict(one) for one in self.parts]}
-        whole = state.with_suffix(".new")
-        whole.write_text(json.dumps(told))
-        whole.replace(state)
+        run = {"seed": self.seed, "commits": self.commits, "parts": [asdict(part) for part in self.parts]}
+        new = state.with_suffix(".new")
+        new.write_text(json.dumps(run))
+        new.replace(state)
 
     @property
     def rounds(self) -> list[Round]:
-        return [one for part in self.parts for one in part.rounds]
+        return [done for part in self.parts for done in part.rounds]
 
     @property
     def seconds(self) -> float:
-        return sum(one.seconds for one in self.parts)
+        return sum(part.seconds for part in self.parts)
 
     @property
     def faults(self) -> int:
-        return sum(one.faults for one in self.parts)
+        return sum(part.faults for part in self.parts)
 
     @property
     def survived(self) -> bool:
-        return all(one.survived for one in self.rounds)
+        return all(done.survived for done in self.rounds)
 
     @property
-    def going(self) -> bool:
-        """Whether to go on: what follows a round that was not survived would only tell of that one."""
+    def can_continue(self) -> bool:
+        """Whether to run another round: after a failed one, later failures would only repeat it."""
         return self.survived and time.monotonic() < self.until
 
-    def tally(self, now: Round) -> Counter[str]:
-        """How often each kind came; half, where it did not come about."""
-        counted: Counter[str] = Counter()
-        for one in [*self.rounds, now] if now not in self.rounds else self.rounds:
-            counted.update(dict.fromkeys(one.missed, 0.5))  # type: ignore[arg-type]
-            counted.update(one.happened)
-        return counted
+    def kind_counts(self, now: Round) -> Counter[str]:
+        """Return how often each kind was injected; one without effect counts half."""
+        counts: Counter[str] = Counter()
+        for done in [*self.rounds, now] if now not in self.rounds else self.rounds:
+            counts.update(dict.fromkeys(done.missed, 0.5))  # type: ignore[arg-type]
+            counts.update(done.happened)
+        return counts
 
 
-def _round(told: dict[str, Any]) -> Round:
-    counts = told.pop("counts")
-    return Round(**told, counts=Counts(**counts) if counts else None)
+def _round(saved: dict[str, Any]) -> Round:
+    counts = saved.pop("counts")
+    return Round(**saved, counts=Counts(**counts) if counts else None)
 
 
 def commit_of(folder: Path) -> str:
-    """The commit that is run, marked when the files differ from it."""
+    """Return the commit under test, marked if the work tree differs from it."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=9"]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def write(run: Run, path: Path) -> None:
-    """Write the report as it stands."""
-    kinds = Counter(kind for one in run.rounds for kind in one.happened)
-    survived = Counter(kind for one in run.rounds if one.survived for kind in one.happened)
-    missed = Counter(kind for one in run.rounds for kind in one.missed)
-    lasts = [one.last for one in run.parts if one.last]
+    """Write the report of the rounds so far."""
+    kinds = Counter(kind for done in run.rounds for kind in done.happened)
+    survived = Counter(kind for done in run.rounds if done.survived for kind in done.happened)
+    missed = Counter(kind for done in run.rounds for kind in done.missed)
+    lasts = [part.last for part in run.parts if part.last]
     machine = f"{os.cpu_count()} cores, {psutil.virtual_memory().total >> 30} GiB, {platform.system()}"
     lines = [
         _HEAD.format(
             faults=run.faults,
             rounds=len(run.rounds),
             survived=survived.total(),
-            lost=sum(one.lost for one in lasts),
-            doubled=sum(one.doubled for one in lasts),
+            lost=sum(counts.lost for counts in lasts),
+            doubled=sum(counts.doubled for counts in lasts),
             wanted=run.wanted,
             seed=run.seed,
             commits=", ".join(run.commits),
@@ -195,45 +195,45 @@ def write(run: Run, path: Path) -> None:
         ),
         f"| {' | '.join(_COLUMNS)} |",
         f"|{'---:|' * len(_COLUMNS)}",
-        *(_part(number, one) for number, one in enumerate(run.parts, 1)),
+        *(_part(number, part) for number, part in enumerate(run.parts, 1)),
         "",
-        "| fault | injected | survived | did not come about |",
+        "| fault | injected | survived | without effect |",
         "|---|---:|---:|---:|",
-        *(f"| {one} | {kinds[one]} | {survived[one]} | {missed[one]} |" for one in sorted(kinds.keys() | missed)),
+        *(f"| {kind} | {kinds[kind]} | {survived[kind]} | {missed[kind]} |" for kind in sorted(kinds.keys() | missed)),
         "",
         "## Pauses",
         "",
-        _pauses([pause for one in run.rounds for pause in one.pauses_s]),
+        _pauses([pause for done in run.rounds for pause in done.pauses_s]),
     ]
-    failed = [one for one in run.rounds if not one.survived]
+    failed = [done for done in run.rounds if not done.survived]
     if failed:
-        lines += ["", "## Not survived", "", *(f"- {one}" for one in failed)]
+        lines += ["", "## Not survived", "", *(f"- {done}" for done in failed)]
     path.write_text("\n".join(lines) + "\n")
 
 
 def _part(number: int, part: Part) -> str:
     counts = part.last
-    told = [number, part.nodes, part.faults, len(part.rounds), f"{part.seconds / 60:.1f}"]
+    cells = [number, part.nodes, part.faults, len(part.rounds), f"{part.seconds / 60:.1f}"]
     if counts:
-        told += [
-            f"{one:,}"
-            for one in (
+        cells += [
+            f"{count:,}"
+            for count in (
                 counts.expected,
                 counts.rows,
                 counts.events,
                 counts.refused,
-                counts.missing_letters,
-                counts.letters,
+                counts.missing_dead_letters,
+                counts.dead_letters,
             )
         ]
-    return f"| {' | '.join(map(str, told))} |"
+    return f"| {' | '.join(map(str, cells))} |"
 
 
 def _pauses(pauses: list[float]) -> str:
     if not pauses:
         return "The run did not scale the workers."
-    each = ", ".join(f"{one:.1f}" for one in sorted(pauses))
+    each = ", ".join(f"{pause:.1f}" for pause in sorted(pauses))
     return (
-        "Scaling 1 → 3 → 1 under load: the longest time in which some partition was not consumed, in seconds, of each "
-        f"time that it was done: {each}. Ranges are sealed every 0.2 s, so that is the least that can be seen."
+        "Scaling 1 → 3 → 1 under load: the longest time in seconds in which a partition was not consumed, for each "
+        f"scaling: {each}. Ranges are sealed every 0.2 s, so shorter pauses are not visible."
     )

@@ -1,4 +1,4 @@
-"""A part is killed just before or after a worker's step: the worker stands there, and goes on against the dead part."""
+"""Kill a service while a worker is stopped just before or after a step; the worker then continues without it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from fixtures.kafka import wait_for_broker
 
-from chaos.faults import Fault, bury, happens
+from chaos.faults import Fault, happens, kill
 from chaos.pipeline import Pipeline
 
 
 @dataclass(frozen=True)
 class Part:
-    """What can be killed and brought back; `nodes`: of pipelines with so many brokers, 0 is any."""
+    """A service that can be killed and restarted; `nodes` is the required number of brokers, 0 for any."""
 
     name: str
     kill: Callable[[Pipeline], None]
@@ -37,18 +37,18 @@ PARTS = (
 def killed_at_a_step(part: Part, when: str, step: str) -> Callable[[Pipeline], Fault]:
     def inject(at: Pipeline) -> Fault:
         worker = at.start(f"{when}_{step}:stop")
-        gone = lambda: worker.process.poll() is not None  # noqa: E731
+        exited = lambda: worker.process.poll() is not None  # noqa: E731
         meanwhile = {"letters": at.load.burst, "complete": lambda: at.load.rest(1.2)}.get(step, lambda: None)
-        stands = happens(lambda: gone() or worker.stopped(), meanwhile=meanwhile) and not gone()
-        if stands:
+        stopped = happens(lambda: exited() or worker.stopped(), meanwhile=meanwhile) and not exited()
+        if stopped:
             part.kill(at)
             worker.process.send_signal(signal.SIGCONT)
         yield
-        if stands:
+        if stopped:
             part.start(at)
             at.workers.append(worker)
         else:
-            bury(worker)
-        return stands
+            kill(worker)
+        return stopped
 
     return inject

@@ -10,7 +10,7 @@ from fixtures.workers import World, wait_until
 
 def test_processes_share_the_work_and_one_that_is_killed_comes_back(world: World) -> None:
     group = world.worker("--processes", "2")
-    told = group.told()
+    told = group.announcement()
     assert len({one["url"] for one in told["processes"]}) == 2
     world.produce(200)
     world.stored(200)
@@ -28,7 +28,7 @@ def test_processes_share_the_work_and_one_that_is_killed_comes_back(world: World
 
 def test_a_killed_parent_leaves_no_orphan_and_nothing_is_lost(world: World) -> None:
     group = world.worker("--processes", "2")
-    children = [psutil.Process(one["pid"]) for one in group.told()["processes"]]
+    children = [psutil.Process(one["pid"]) for one in group.announcement()["processes"]]
     world.produce(200)
     group.kill()
     wait_until(lambda: not any(map(_alive, children)))

@@ -1,7 +1,7 @@
-"""One tenant's abuse of each kind that the API allows, as a program: `python abuse.py JSON`, see `Orders`.
+"""Abuse the service as one tenant, in every way that the API allows: `python abuse.py JSON`, see `Orders`.
 
-It only asks the addresses that it is given, ends by itself after `seconds`, and prints two lines of JSON: when it has
-begun, and at its end what was answered how often.
+It connects only to the given addresses, ends by itself after `seconds`, and prints two lines of JSON: one when all
+kinds have begun, and one with the response counts at its end.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ JSON: Final = {"content-type": "application/json"}
 
 @dataclass(frozen=True)
 class Orders:
-    """What to abuse: `kinds` of `KINDS`, with the tenant's own credentials, against one service and one topic."""
+    """What to run: `kinds` of `KINDS`, with the tenant's own credentials, against one service and one topic."""
 
     kinds: tuple[str, ...]
     seconds: float
@@ -48,7 +48,7 @@ class Orders:
 
 
 class Abuse:
-    """Counts answers by kind and status."""
+    """Sends requests, and counts the responses by kind and status."""
 
     def __init__(self, orders: Orders) -> None:
         self.orders = orders
@@ -78,7 +78,7 @@ class Abuse:
 
 
 def contract(abuse: Abuse) -> None:
-    """The costliest pattern that is taken, and values that make it work."""
+    """Set the most expensive pattern that is accepted, and send values that make it expensive."""
     for words in (45, 20, 10, 5, 2, 1):
         pattern = "[ab]*(?:" + "|".join(f"a[ab]{{{90 - number}}}" for number in range(words)) + ")c"
         rules = {"pattern": pattern, "maxLength": VALUE}
@@ -94,7 +94,7 @@ def contract(abuse: Abuse) -> None:
 
 
 def backdated(abuse: Abuse) -> None:
-    """An event for each month of ten years, again and again."""
+    """Repeatedly send an event for each month of ten years."""
     for _ in abuse.again():
         now = datetime.now(UTC)
         times = [now - timedelta(days=30.4 * month) for month in range(120)]
@@ -102,13 +102,13 @@ def backdated(abuse: Abuse) -> None:
 
 
 def flood(abuse: Abuse) -> None:
-    """As many events as are taken."""
+    """Send as many events as are accepted."""
     for _ in abuse.again():
         abuse.post("flood", [{"action": "flood", "description": "x" * 200} for _ in range(1_000)])
 
 
 def exports(abuse: Abuse) -> None:
-    """Whole logs as files, as PDFs and as jobs."""
+    """Export whole logs as files, as PDFs and in jobs."""
     for number in abuse.again():
         format_ = ("csv", "pdf", "jsonl")[number % 3]
         abuse.ask("exports", "GET", f"/v1/export?format={format_}")
@@ -117,14 +117,14 @@ def exports(abuse: Abuse) -> None:
 
 
 def searches(abuse: Abuse) -> None:
-    """Free text that is found nowhere, and every summary."""
+    """Search for text that does not occur, and request every summary."""
     paths = ("events?limit=200&query=nowhere", "facets?field=action", "histogram", "stats", "events?sort=action")
     for number in abuse.again():
         abuse.ask("searches", "GET", "/v1/" + paths[number % len(paths)])
 
 
 def streams(abuse: Abuse) -> None:
-    """More live streams than one tenant may have."""
+    """Open more live streams than one tenant may have."""
     with ExitStack() as open_:
         for _ in range(STREAMS // THREADS):
             answer = abuse.ask("streams", "GET", "/v1/events/stream", preload_content=False)
@@ -134,7 +134,7 @@ def streams(abuse: Abuse) -> None:
 
 
 def refused(abuse: Abuse) -> None:
-    """Events that are none, and bodies that are no JSON."""
+    """Send invalid events, and bodies that are not JSON."""
     for number in abuse.again():
         bad = [{"action": ""}, {"action": "x", "occurred_at": "never"}, {"fields": {"nothing": 1}}, 7] * 100
         body = b"{" * 10_000 if number % 2 else json.dumps(bad).encode()
@@ -142,8 +142,8 @@ def refused(abuse: Abuse) -> None:
 
 
 def poison(abuse: Abuse) -> None:
-    """Messages straight into Kafka that no worker can read. How many there may be is the broker's quota to say; here it
-    is some hundreds a second."""
+    """Produce messages that workers cannot decode, directly to Kafka: some hundreds a second, which only a broker quota
+    would limit."""
     producer = Producer({"bootstrap.servers": abuse.orders.kafka, "linger.ms": 5, "log_level": 0})
     chosen, key = random.Random(2), abuse.orders.tenant
     for _ in abuse.again():
@@ -158,7 +158,7 @@ def poison(abuse: Abuse) -> None:
 
 
 def tokens(abuse: Abuse) -> None:
-    """Wrong secrets, well formed and not, for ids that there are and that there are not."""
+    """Use wrong secrets, well-formed and malformed, with existing and unknown client ids."""
     for number in abuse.again():
         key = {
             "client_id": abuse.orders.client_id if number % 2 else uuid.uuid4().hex,
@@ -168,7 +168,7 @@ def tokens(abuse: Abuse) -> None:
 
 
 def bodies(abuse: Abuse) -> None:
-    """Requests whose bodies do not come, with a credential and without one."""
+    """Send requests without their announced bodies, with and without a credential."""
     at = urlsplit(abuse.orders.url)
     credentials = ("", f"Authorization: Bearer {abuse.orders.token}\r\n")
     paths = ("/v1/viewer-tokens", "/v1/events", "/v1/token", "/v1/exports")
@@ -183,7 +183,7 @@ def bodies(abuse: Abuse) -> None:
 
 
 def tests(abuse: Abuse) -> None:
-    """Test events."""
+    """Send test events."""
     for _ in abuse.again():
         abuse.ask("tests", "POST", "/v1/test-event")
 
@@ -206,11 +206,11 @@ def main() -> None:
     for one in threads:
         one.start()
     until = time.monotonic() + abuse.orders.seconds
-    told = False
+    reported = False
     while not abuse.ended.wait(0.05) and time.monotonic() < until:
         begun = {answer.partition(" ")[0] for answer in abuse.answers.copy()}
-        if not told and begun >= set(abuse.orders.kinds):
-            told = True
+        if not reported and begun >= set(abuse.orders.kinds):
+            reported = True
             print(json.dumps({"begun": sorted(begun)}), flush=True)
     abuse.ended.set()
     print(json.dumps({"answers": dict(sorted(abuse.answers.items()))}), flush=True)

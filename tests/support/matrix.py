@@ -1,4 +1,4 @@
-"""A request for every row of the table of permissions, a credential for every column, and what the table expects."""
+"""Requests for the rows of the permission table, credentials for its columns, and the responses that it expects."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from auditlane.server.auth.route_permissions import RIGHTS, Cell, Right, Whose, 
 
 OURS, THEIRS = "acme", "globex"
 LET_IN, NO_CREDENTIAL, NO_PERMISSION, OTHER_TENANT = "let in", "401", "FORBIDDEN", "TENANT_FORBIDDEN"
-NOBODY = "nobody"  # a role without any permission, of these tests only
+NOBODY = "nobody"  # a role without permissions, used only in these tests
 _EVENT = "01890a5d-ac96-774b-bcce-b302099a8057"
 _PLACES = {"tenant": OURS, "event_id": _EVENT, "export_id": "x", "name": "own_field", "ip": "192.0.2.1"}
 _QUERIES = {"format": "jsonl", "field": "action", "code": "x"}
-_BODIES: dict[str, Any] = {  # where what the document shows is not enough
+_BODIES: dict[str, Any] = {  # where the document's examples are not sufficient
     "POST /v1/events": {"action": "Login"},
     "POST /v1/test-event": {},
     "POST /v1/exports": {"format": "jsonl"},
@@ -46,7 +46,7 @@ _OF_FIELD: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Credential:
-    """`of` is the tenant it belongs to, None the whole environment; `token` "" is none at all."""
+    """`of` is its tenant, None for the whole environment; an empty `token` means no credential."""
 
     kind: str
     of: str | None
@@ -58,7 +58,7 @@ class Credential:
 
 
 class Matrix:
-    """Every cell, over one served app."""
+    """All cells of the table, against one served app."""
 
     def __init__(self, served: Served) -> None:
         self.served = served
@@ -66,13 +66,13 @@ class Matrix:
         self.credentials = list(self._credentials())
 
     def cells(self) -> Iterator[tuple[Right, Credential, str]]:
-        """(row, credential, what the table expects)."""
+        """Yield (row, credential, expected response)."""
         for right, credential in itertools.product(RIGHTS, self.credentials):
             if expected := answer(right, credential):
                 yield right, credential, expected
 
     def send(self, right: Right, credential: Credential) -> tuple[int, str]:
-        """(status, code) of the answer; its body is read only where it is a problem."""
+        """Return (status, code) of the response; only a problem's body is read."""
         operation = self.operations[right.route]
         headers, body = {"if-match": "*", "sec-fetch-site": "same-origin"}, _body(right, operation, credential)
         if credential.kind == "operator":
@@ -98,8 +98,8 @@ class Matrix:
             preload_content=False,
         )
         with contextlib.closing(response):
-            said = operation.method != "HEAD" and "problem+json" in response.headers.get("content-type", "")
-            return response.status, response.json().get("code", "") if said else ""
+            is_problem = operation.method != "HEAD" and "problem+json" in response.headers.get("content-type", "")
+            return response.status, response.json().get("code", "") if is_problem else ""
 
     def _credentials(self) -> Iterator[Credential]:
         now = datetime.now(UTC)
@@ -127,16 +127,16 @@ class Matrix:
 
 @contextlib.contextmanager
 def role_of_nobody() -> Iterator[None]:
-    """Keys that have nothing but what is named for them."""
+    """Allow keys that have only the permissions named for them."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(ROLES, NOBODY, frozenset())
         yield
 
 
 def answer(right: Right, credential: Credential) -> str | None:
-    """What the table says; None where there is nothing to ask."""
+    """Return the expected response; None if the cell cannot be tested."""
     whose, permission = right.whose, credential.permission
-    if whose in (Whose.key, Whose.code):  # which is wrong here; who asks does not matter
+    if whose in (Whose.key, Whose.code):  # wrong here, whatever the credential
         return NO_CREDENTIAL if permission in (None, Permission.admin) else None
     if whose is Whose.anybody:
         return LET_IN if permission in (None, Permission.admin) else None
@@ -149,7 +149,9 @@ def answer(right: Right, credential: Credential) -> str | None:
             return LET_IN
         case _, Whose.client, of if credential.kind == "viewer" or of == THEIRS:
             return NO_PERMISSION
-        case Cell.no, _, of if right.what and permission in needs_of(right.route):  # what the body needs is asked last
+        case Cell.no, _, of if right.what and permission in needs_of(
+            right.route
+        ):  # permissions for the body are checked last
             foreign = of == THEIRS or (of is not None and whose is Whose.environment)
             return OTHER_TENANT if foreign else NO_PERMISSION
         case Cell.no, _, _:
@@ -163,7 +165,7 @@ def answer(right: Right, credential: Credential) -> str | None:
 
 
 def is_answer(status: int, code: str, expected: str) -> bool:
-    """Whether an answer is the expected one. (A page has the code in words, and HEAD says nothing.)"""
+    """Return whether the response is the expected one. (A page contains the code as text, a HEAD response no body.)"""
     if expected == LET_IN:
         return status < 500 and status not in (401, 403)
     if expected == NO_CREDENTIAL:

@@ -1,4 +1,4 @@
-"""Twenty quiet tenants and an abusive one on real parts: a worker and `auditlane serve` as processes."""
+"""Twenty quiet tenants and an abusive one on real services, with a worker and `auditlane serve` as processes."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from auditlane.access.provenance_keys import ProvenanceKeys
 from auditlane.runtime.settings import load
 
 QUIET: Final = 20
-AT_ONCE: Final = 5  # of them do something at the same moment: they are quiet
-MOST_S: Final = 300.0  # an abuse that nobody ends
+AT_ONCE: Final = 5  # quiet tenants that are active at the same time
+MOST_S: Final = 300.0  # time limit of an abuse that is not stopped
 PATIENCE_S: Final = 600.0  # only for a test that hangs
-LOOK_S: Final = 0.25  # how often one looks for its event: looking is work, too
+LOOK_S: Final = 0.25  # interval at which a tenant polls for its event; polling is load, too
 _PROGRAM: Final = Path(__file__).with_name("abuse.py")
 
 
 @dataclass
 class Times:
-    """Seconds of each kind of request, and answers that were no success."""
+    """Durations in seconds of each kind of request, and unsuccessful responses."""
 
     login: list[float] = field(default_factory=list)
-    emit: list[float] = field(default_factory=list)  # until it is visible
+    emit: list[float] = field(default_factory=list)  # until the event is visible
     listed: list[float] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
 
@@ -76,7 +76,7 @@ class Tenant:
         times.listed.append(time.perf_counter() - began)
 
     def seen(self, limit: int, times: Times) -> set[str]:
-        """The newest events' ids."""
+        """Return the ids of the newest events."""
         found = self._ask(times, "GET", f"/v1/events?limit={limit}")
         return {one["event_id"] for one in found.get("data", [])}
 
@@ -94,10 +94,10 @@ class Tenant:
 
 
 class Town:
-    """One installation that quiet tenants and an abusive one share, with the settings as they are by default."""
+    """One installation with default settings, shared by quiet tenants and an abusive one."""
 
     def __init__(self, kafka: str, registry: str, clickhouse: str, unique: str, folder: Path, **given: Any) -> None:
-        """`given` are settings besides."""
+        """Start the installation; `given` are additional settings."""
         settings = load(
             kafka_bootstrap=kafka,
             registry_url=registry,
@@ -126,11 +126,11 @@ class Town:
         self.halted: list[str] = []
 
     def key(self, tenant: str, *roles: str) -> Issued:
-        """A key that is bound to the tenant."""
+        """Create a key for the tenant."""
         return self.serve.keys.create(roles=roles, tenant=tenant, now=datetime.now(UTC))
 
     def rounds(self, count: int) -> Times:
-        """Every quiet tenant's rounds, of some tenants at once."""
+        """Run `count` rounds of every quiet tenant, some tenants concurrently."""
         times = Times()
 
         def live(tenant: Tenant) -> None:
@@ -144,7 +144,7 @@ class Town:
 
     @contextmanager
     def abused(self, kinds: Sequence[str]) -> Iterator[Callable[[], dict[str, int]]]:
-        """While these kinds of abuse go on; what is yielded ends them and tells what they were answered."""
+        """Run these kinds of abuse; yield a function that stops them and returns the response counts."""
         answer = urllib3.request(
             "POST",
             self.serve.url + "/v1/token",

@@ -1,4 +1,4 @@
-"""What schemathesis has to be told: how a body in a form that it does not know is written."""
+"""Serializers for media types that schemathesis does not support."""
 
 from __future__ import annotations
 

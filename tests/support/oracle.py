@@ -1,6 +1,6 @@
-"""What a judge must decide, one message at a time and as plainly as can be: the judge's tests compare with this.
+"""A reference validator for the tests: it decides about one message at a time, as simply as possible.
 
-Decodes with fastavro, then makes up for what fastavro lets pass.
+It decodes with fastavro, and then rejects invalid data that fastavro accepts.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Stored:
 def expected_result(
     registry: DictRegistry, key: bytes | None, value: bytes | None, kafka_ms: int, limit: int
 ) -> R | Stored:
-    """The code, or the stored row's base fields, `fields` and `schema_id`."""
+    """Return the reject code, or the base fields, `fields` and `schema_id` of the stored row."""
     if value is None or len(value) < 5 or value[0] != 0:
         return R.NOT_FRAMED
     if len(value) - 5 > limit:
@@ -131,7 +131,7 @@ def decode(schema: dict[str, Any], datum: bytes) -> dict[str, Any]:
 
 
 def lenient(fields: list[dict[str, Any]], datum: bytes) -> bool:
-    """Whether fastavro read an index or a boolean that does not exist: it counts negative ones from the end."""
+    """Return whether fastavro accepted an invalid index or boolean: it counts negative indexes from the end."""
     at = 0
 
     def long() -> int:
@@ -242,13 +242,13 @@ def stored(schema: dict[str, Any], schema_id: int, values: dict[str, Any]) -> St
 
 
 def text(field: dict[str, Any], value: Any) -> Any:
-    """The stored text; a float stays a float, to be compared as a number."""
+    """Return the stored text; a float stays a float, so that it is compared as a number."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):
         return "nan" if math.isnan(value) else value
     if logical(field) == "timestamp-micros":
-        if value < -62_135_596_800_000_000:  # the year 0, which Python does not have
+        if value < -62_135_596_800_000_000:  # in the year 0, which Python does not support
             return "0000"
         return (EPOCH + timedelta(microseconds=value)).strftime("%Y-%m-%dT%H:%M:%S.%fZ").rjust(27, "0")
     return str(value)

@@ -1,4 +1,4 @@
-"""Topics for tests of the SDK, and what arrived in them."""
+"""Create topics for tests of the SDK, and read them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def create(kafka: str, topic: str, **config: str) -> None:
 
 
 def topic_with_schema(kafka: str, registry: str, topic: str) -> str:
-    """A topic of a test's own, its base subject registered."""
+    """Create a topic and register its base subject; return its name."""
     create(kafka, topic)
     client = RegistryClient(registry)
     client.register(f"{topic}-value", json.dumps(base_schema()))
@@ -34,7 +34,7 @@ def topic_with_schema(kafka: str, registry: str, topic: str) -> str:
 
 
 def read(kafka: str, topic: str, count: int) -> list[Message]:
-    """The first `count` messages of a topic, of all partitions."""
+    """Return the first `count` messages of a topic, of all partitions."""
     consumer = Consumer({"bootstrap.servers": kafka, "group.id": uuid.uuid4().hex, "enable.auto.commit": False})
     consumer.assign([TopicPartition(topic, partition, 0) for partition in range(PARTITIONS)])
     found: list[Message] = []
@@ -49,7 +49,7 @@ def read(kafka: str, topic: str, count: int) -> list[Message]:
 
 
 def read_actions(kafka: str, topic: str, count: int) -> list[str]:
-    """Sorted."""
+    """Return the actions of the first `count` messages, sorted."""
     return sorted(decode(one)["action"] for one in read(kafka, topic, count))
 
 

@@ -1,4 +1,4 @@
-"""The embedded registry in the test's own process, behind the real client: every path and answer, no socket."""
+"""The embedded registry in the test process, behind the real client: real paths and responses without a socket."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from auditlane.local.registry.http import App
 from auditlane.local.registry.service import Registry
 from auditlane.local.registry.store import Store
 
-_THREAD = ThreadPoolExecutor(1)  # SQLite's objects belong to one thread
+_THREAD = ThreadPoolExecutor(1)  # SQLite connections are bound to one thread
 
 
 class Answer:

@@ -1,4 +1,4 @@
-"""Every address that the HTTP service answers at, read from the app itself, and a request for each."""
+"""The operations of the HTTP service, read from the app, and a request for each."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class Operation:
         return re.findall(r"{(\w+)(?::\w+)?}", self.path)
 
     def at(self, values: dict[str, str]) -> str:
-        """The path with these values in the place of its parameters."""
+        """Return the path with its parameters replaced by these values."""
         return re.sub(r"{(\w+)(?::\w+)?}", lambda found: values[found[1]], self.path)
 
 
 def operations(app: FastAPI) -> list[Operation]:
-    """All of them, also those that no document shows."""
+    """Return all operations, including undocumented ones."""
     document = app.openapi()
     found = []
     for route in routes_of(app):
@@ -54,7 +54,7 @@ def operations(app: FastAPI) -> list[Operation]:
 
 
 def routes_of(owner: Any) -> Iterator[APIRoute]:
-    """Every route of an app, in the order in which they are tried."""
+    """Yield the routes of an app in the order of matching."""
     for route in owner.routes:
         if isinstance(route, APIRoute):
             yield route
@@ -63,7 +63,7 @@ def routes_of(owner: Any) -> Iterator[APIRoute]:
 
 
 def sample(schema: dict[str, Any] | None, document: dict[str, Any], strings: dict[str, str], name: str = "") -> Any:
-    """A value of a JSON schema: its example, else the plainest; texts by their field's name from `strings`."""
+    """Return a value for a JSON schema: its example, or a minimal one; `strings` has texts by field name."""
     if not schema:
         return {}
     if "$ref" in schema:

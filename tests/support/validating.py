@@ -1,4 +1,4 @@
-"""What the validation tests share: a registry in a dictionary, real datums, ranges."""
+"""Support for the validation tests: a registry in memory, real datums, ranges."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Entry:
 
 @dataclass
 class DictRegistry:
-    """Ids and subjects in memory; `down` makes every question fail, `asked` records the questions."""
+    """A registry in memory; `down` makes every request fail, `asked` records the requests."""
 
     schemas: dict[int, str] = field(default_factory=dict)
     registered: dict[str, list[int]] = field(default_factory=dict)
@@ -99,7 +99,7 @@ def base_registry() -> DictRegistry:
 
 
 def contract(*own: dict[str, Any], **attributes: Any) -> dict[str, Any]:
-    """The base schema with own fields appended and attributes of base fields or of the record."""
+    """Return the base schema with custom fields appended, and attributes of base fields or of the record set."""
     schema = base_schema()
     for one in schema["fields"]:
         one.update(attributes.pop(one["name"], {}))

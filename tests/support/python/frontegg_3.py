@@ -1,4 +1,4 @@
-"""Calls Frontegg's Python client 2.x or 3.x: [[what, …], …] on stdin; prints {"value": …} or {"error": …} of each."""
+"""Run calls of Frontegg's Python client 2.x or 3.x: reads [[call, …], …], prints the value or error of each as JSON."""
 
 import json
 import sys

@@ -113,7 +113,7 @@ class IngestService:
 
         If each event names its own tenant, it is `send_slice` that rejects the events of tenants that have to wait.
         """
-        if sender.tenant and (wait_s := self._rates.wait_s((sender.vouched, sender.tenant), time.monotonic())):
+        if sender.tenant and (wait_s := self._rates.wait_s((sender.provenance_id, sender.tenant), time.monotonic())):
             raise self._request_refused(_too_fast(wait_s))
 
     @contextmanager
@@ -123,7 +123,7 @@ class IngestService:
         Both raise BufferFull if the buffer is full, and RateLimited if the sender's requests would hold over half of
         it.
         """
-        holder = (sender.tenant, "" if sender.tenant else sender.vouched) if sender else None
+        holder = (sender.tenant, "" if sender.tenant else sender.provenance_id) if sender else None
         reserved = 0
 
         def reserve(size: int) -> None:
@@ -201,7 +201,7 @@ class IngestService:
         tenants = [sender.tenant or _tenant_named_by(event) for event in posted]
         waits: dict[str, float] = {}
         for tenant, count in Counter(tenants).items():
-            key = (sender.vouched, tenant)
+            key = (sender.provenance_id, tenant)
             wait_s = self._rates.wait_s(key, now)
             if wait_s and not (sender.tenant and self._debtors.get(key) is sender):
                 waits[tenant] = wait_s
@@ -297,7 +297,7 @@ class IngestService:
                 event = event_of(value, sender, first + place)
                 ids[place] = event.event_id
                 if self._signer and (fields := filled(value, sender)) not in signs:
-                    signs[fields] = self._signer(sender.vouched, fields)
+                    signs[fields] = self._signer(sender.provenance_id, fields)
                 client.send(
                     event, partial(waiter.settle, place), headers, may_ask=stale is None, sign=signs.get(fields)
                 )

@@ -21,9 +21,9 @@ class Sender:
     """`tenant` is the only tenant that may be written; None lets each event name its own. With `bound` the credential
     belongs to that tenant, so naming another is forbidden, not only contradictory.
 
-    `client_id` is the client, or the user of another token issuer (`outside`); rate limits are per `client_id`. It is
-    the default of an event's `source`, and `request_id` that of its `request_id`. With an `idempotency_key`, repeating
-    a request gives its events the same ids.
+    `client_id` is the client's, or with `external` the user's at another token issuer. It is the default of an event's
+    `source`, and `request_id` that of its `request_id`. With an `idempotency_key`, repeating a request gives its events
+    the same ids.
     """
 
     client_id: str
@@ -31,12 +31,12 @@ class Sender:
     bound: bool = False
     request_id: str = ""
     idempotency_key: str = ""
-    outside: bool = False
+    external: bool = False
 
     @property
-    def vouched(self) -> str:
-        """The sender's name in provenance. Client ids have no colon, so another issuer's user cannot pass for one."""
-        return f"oidc:{self.client_id}" if self.outside else self.client_id
+    def provenance_id(self) -> str:
+        """The sender in provenance and rate limits. Client ids have no colon, so no external user can pass for one."""
+        return f"oidc:{self.client_id}" if self.external else self.client_id
 
     @classmethod
     def of(
@@ -70,7 +70,7 @@ class Sender:
             principal.tenant is not None,
             request_id,
             idempotency_key,
-            outside=not principal.client_id,
+            external=not principal.client_id,
         )
 
     @classmethod
@@ -102,7 +102,7 @@ def event_of(posted: object, sender: Sender, index: int) -> AuditEvent:
         _check_repeatable(values)
     if sender.idempotency_key and "event_id" not in values:
         check_tenant(tenant, ours=True)
-        values["event_id"] = idempotent_id(sender.vouched, tenant, sender.idempotency_key, index)
+        values["event_id"] = idempotent_id(sender.provenance_id, tenant, sender.idempotency_key, index)
     if sender.request_id:
         values.setdefault("request_id", sender.request_id)
     values.setdefault("source", sender.client_id)

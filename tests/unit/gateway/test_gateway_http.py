@@ -239,7 +239,7 @@ def test_one_sender_holds_half_of_the_room():
 
 def test_nobody_elses_user_passes_for_a_client():
     """Neither in what it may send, nor in the ids of events that it repeats."""
-    client, user = Sender("al_1", "acme"), Sender("al_1", "acme", outside=True)
+    client, user = Sender("al_1", "acme"), Sender("al_1", "acme", external=True)
     posted = {"action": "Login", "occurred_at": "2026-01-01T00:00:00Z"}
     ids = {event_of(dict(posted), replace(one, idempotency_key="k"), 0).event_id for one in (client, user)}
     assert len(ids) == 2

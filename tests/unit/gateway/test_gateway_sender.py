@@ -183,8 +183,8 @@ def test_what_the_sender_did_not_set_is_named(posted: object, named: tuple[str, 
 
 
 def test_a_user_of_another_issuer_does_not_pass_for_a_client() -> None:
-    assert Sender("billing", outside=True).vouched == "oidc:billing"
-    assert Sender("billing").vouched == "billing"
+    assert Sender("billing", external=True).provenance_id == "oidc:billing"
+    assert Sender("billing").provenance_id == "billing"
 
 
 @pytest.mark.parametrize("more", [{}, {"event_id": str(uuid.uuid4())}])

@@ -40,7 +40,7 @@ def build(service: IngestService, client: Callable[..., Any], *, named: Callable
         tenant = tenant_of(audit, sender)
         now = datetime.now(UTC)
         key = sender.idempotency_key
-        event_id = idempotent_id(sender.vouched, tenant, key, 0) if key else ""
+        event_id = idempotent_id(sender.provenance_id, tenant, key, 0) if key else ""
         own = await service.own_fields(tenant)
         event = event_of(audit, tenant, now=now, own=own, source=sender.client_id, event_id=event_id)
         if key and event.occurred_at == now:  # a retry would get another time, and so be another event

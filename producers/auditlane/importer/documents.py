@@ -16,9 +16,8 @@ from auditlane.importer.envelopes import LISTS, holds_records, is_record, unwrap
 from auditlane.importer.json_stream import JsonStream
 from auditlane.importer.sources import MAX_ITEM_BYTES, Item, Source
 
-_APART: Final = re.compile(
-    r"[\s,\]}\ufeff]*"
-)  # documents may be joined by commas, and a broken one leaves its closing brackets behind
+# Documents may be joined by commas, and a broken one leaves its closing brackets behind.
+_APART: Final = re.compile(r"[\s,\]}\ufeff]*")
 # The prefix that `aws logs` and an export of CloudWatch Logs put before each message.
 _STAMP: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:?\d\d)[ \t]{1,8}(?=[{\[])")
 _LONGEST_STAMP: Final = 64

@@ -233,9 +233,8 @@ class EventPublisher:
 
 
 def _registry(config: ClientConfig) -> Registry:
-    from auditlane.contract.registry import (
-        RegistryClient,
-    )  # imports an HTTP client and TLS, which importing us should not
+    # Imported here because it loads an HTTP client and TLS, which importing the SDK should not.
+    from auditlane.contract.registry import RegistryClient
 
     return RegistryClient(
         config.registry_url,

@@ -312,9 +312,8 @@ class SchemaCache:
         self._base = base
         self._subjects: frozenset[str] = frozenset()
         self._listed_at: float | None = None
-        self._complete: tuple[int, Version] | None = (
-            None  # (latest id of the base subject, its newest complete version)
-        )
+        # (latest id of the base subject, its newest complete version)
+        self._complete: tuple[int, Version] | None = None
         # An evicted entry is fetched again, like one that was never cached.
         self._checked: LruCache[str, float] = LruCache(KEPT_TENANTS)  # own -> when it was requested by itself
         self._encoders: LruCache[str, tuple[float, Encoder]] = LruCache(

@@ -179,7 +179,7 @@ def test_a_missing_action_is_an_audit():
 
 
 def test_the_mark_is_ours():
-    with pytest.raises(InvalidEvent, match="is ours"):
+    with pytest.raises(InvalidEvent, match="is reserved"):
         made({MARK: "x"})
 
 

@@ -68,7 +68,7 @@ def test_no_more_than_a_line_is_held(places):
     lines = LineSplitter(LONGEST)
     for piece in cut(b"x" * 10_000, places):
         lines.feed(piece)
-        assert sum(map(len, lines._rest)) <= LONGEST
+        assert sum(map(len, lines._unfinished)) <= LONGEST
     [line] = lines.end()
     assert isinstance(line, EventTooLarge)
 
@@ -93,7 +93,7 @@ def test_any_bytes_are_a_value_or_an_invalid_event(text):
         (b'{"a": 1e400}', "1e400 exceeds the range of a 64-bit number."),
         (b"[-1.5e999]", "-1.5e999 exceeds the range of a 64-bit number."),
         (b"\xff", "not UTF-8 at byte 1."),
-        (b"[" * 100_000, "nested too deep."),
+        (b"[" * 100_000, "nested too deeply."),
         (b"1" * 5_000, "a whole number has more than 4300 digits."),
     ],
 )

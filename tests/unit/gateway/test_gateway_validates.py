@@ -25,7 +25,7 @@ from auditlane.gateway.rate import Rates
 from auditlane.gateway.sender import Sender
 from auditlane.runtime.errors import RegistryRefused
 from auditlane.runtime.settings import load
-from auditlane.sdk import client as client_
+from auditlane.sdk import publisher
 from auditlane.sdk.encoding import Encoder
 from auditlane.worker.validation import checks
 from auditlane.worker.validation.decoder import arrow_type
@@ -103,8 +103,8 @@ def registry() -> DictRegistry:
 @pytest.fixture(scope="module")
 def service(registry: DictRegistry) -> Iterator[IngestService]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(client_, "Delivery", Delivered)
-        patch.setattr(client_, "_registry", lambda _: registry)
+        patch.setattr(publisher, "Delivery", Delivered)
+        patch.setattr(publisher, "_registry", lambda _: registry)
         service = IngestService(
             load(kafka_bootstrap="127.0.0.1:1", registry_url="http://127.0.0.1:1", max_event_bytes=LIMIT)
         )
@@ -115,7 +115,7 @@ def service(registry: DictRegistry) -> Iterator[IngestService]:
 
 def judged(registry: DictRegistry, service: IngestService, posted: list[object]) -> list[bool]:
     """Whether each was accepted; what was is asserted to be stored."""
-    delivered = service._running()._delivery.messages  # type: ignore[union-attr]
+    delivered = service._running()._publisher._delivery.messages  # type: ignore[union-attr]
     delivered.clear()
     results = asyncio.run(service.send(posted, SENDER))
     now_ms = int(time.time() * 1_000)
@@ -315,7 +315,7 @@ def test_the_patterns_of_one_tenant_have_a_budget_of_their_own(
     for tenant in ("heavy", "light"):  # known, so that what follows does not wait for the registry
         asyncio.run(service.own_fields(tenant))
         now = time.monotonic()
-        service._running()._schemas._cache.ask(f"{TOPIC}.{tenant}-value", now, now, alone=True)
+        service._running()._publisher._schemas._cache.ask(f"{TOPIC}.{tenant}-value", now, now, alone=True)
     heavy = BASE | {"tenant_id": "heavy", "fields": {"text": "ab" * 50}}
     light = BASE | {"tenant_id": "light", "mail": "someone@acme.example"}
     results = asyncio.run(service.send([heavy] * 40, SENDER))

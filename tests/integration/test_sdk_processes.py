@@ -258,7 +258,7 @@ def test_what_is_emitted_arrives(name, kafka, topic, environ, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("options", "says"), [((), "Start it with --lazy-apps"), (("--lazy-apps",), "Start it with --enable-threads")]
+    ("options", "says"), [((), "Start uWSGI with --lazy-apps"), (("--lazy-apps",), "Start uWSGI with --enable-threads")]
 )
 def test_uwsgi_that_forks_or_keeps_threads_past_python_is_refused(options, says, environ, tmp_path):
     if find_spec("pyuwsgi") is None:

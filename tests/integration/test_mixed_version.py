@@ -112,7 +112,7 @@ def test_two_versions_in_one_group_store_every_event_once_while_the_table_is_mig
     world: World, tmp_path: Path
 ) -> None:
     crew = Crew(world, earlier(tmp_path / "baseline"))
-    wait_until(lambda: world.workers[0].announcement() and world.workers[1].told())
+    wait_until(lambda: world.workers[0].announcement() and world.workers[1].announcement())
     pace, produced, migrated = random.Random(1), 0, False
     began = time.monotonic()
     while time.monotonic() - began < SECONDS:

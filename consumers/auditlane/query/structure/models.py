@@ -34,7 +34,7 @@ class _Request(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid")
 
 
-class ShownView(_Answer):
+class FieldPresentation(_Answer):
     """How a field is shown."""
 
     display_name: str = Field(examples=["Order"])
@@ -47,19 +47,19 @@ class ShownView(_Answer):
     order: int
 
 
-class ShownField(ShownView):
+class StructureField(FieldPresentation):
     """One field as readers see it."""
 
     name: str = Field(examples=["order_number"])
     custom: bool = Field(description="True for a custom field, false for a base field.")
     parameter: str = Field(description="The name in a filter.", examples=["fields.order_number"])
     origin: Origin = Field(description="The scope that determines how the field is shown.")
-    inherited: ShownView | None = Field(
+    inherited: FieldPresentation | None = Field(
         description="How the field is shown without settings of this scope; null for the scope's own field."
     )
 
 
-class ShownStructure(_Answer):
+class DataStructure(_Answer):
     """A data structure. `enabled` is this scope's own switch, null if it is inherited; `effectiveEnabled` is the switch
     in effect, and `inheritedEnabled` the one that a null inherits."""
 
@@ -68,8 +68,10 @@ class ShownStructure(_Answer):
     enabled: bool | None
     effective_enabled: bool
     inherited_enabled: bool
-    fields: list[ShownField]
-    removed: list[ShownField] = Field(description="Removed fields; their data is kept, and POST …/fields restores one.")
+    fields: list[StructureField]
+    removed: list[StructureField] = Field(
+        description="Removed fields; their data is kept, and POST …/fields restores one."
+    )
     changed_by: str
     changed_at: datetime | None
 
@@ -119,7 +121,7 @@ class _Toggles(_Request):
         return {name: value for name in _VIEW if (value := getattr(self, name, None)) is not None}
 
 
-class StatedField(_Toggles):
+class StructureFieldUpdate(_Toggles):
     """How a field is to be shown; omitted attributes stay unchanged."""
 
     name: str
@@ -130,11 +132,11 @@ class StatedField(_Toggles):
     inherited: Any = Field(None, description="Ignored.")
 
 
-class StatedStructure(_Request):
+class DataStructureUpdate(_Request):
     """Omitted members (`enabled`, `fields`, an attribute of a field) stay unchanged; `enabled: null` inherits."""
 
     enabled: bool | None = None
-    fields: list[StatedField] | None = Field(None, max_length=MAX_FIELDS)
+    fields: list[StructureFieldUpdate] | None = Field(None, max_length=MAX_FIELDS)
     tenant: Any = Field(None, description="Ignored, so that a response can be sent back.")
     revision: Any = Field(None, description="Ignored; the header If-Match names the revision.")
     effective_enabled: Any = Field(None, description="Ignored.")

@@ -12,21 +12,21 @@ from auditlane.query.structure.models import (
     Change,
     Contract,
     ContractField,
+    DataStructure,
+    FieldPresentation,
     History,
     RevisionChanges,
-    ShownField,
-    ShownStructure,
-    ShownView,
+    StructureField,
 )
 from auditlane.query.structure.service import StructureChange
 from auditlane.query.structure.views import ScopeState
 from auditlane.store.presentation import ENVIRONMENT, FieldView
 
 
-def structure(state: ScopeState) -> ShownStructure:
+def structure(state: ScopeState) -> DataStructure:
     """Describe a scope's state."""
     own, fields, below = state.own, list(state.fields.values()), state.below
-    return ShownStructure(
+    return DataStructure(
         tenant=None if own.scope == ENVIRONMENT else own.scope.partition(":")[2],
         revision=own.revision,
         enabled=own.enabled,
@@ -72,13 +72,15 @@ def _revision(change: StructureChange) -> RevisionChanges:
     )
 
 
-def _field(state: ScopeState, view: FieldView, below: FieldView | None) -> ShownField:
-    return ShownField(
+def _field(state: ScopeState, view: FieldView, below: FieldView | None) -> StructureField:
+    return StructureField(
         **view.model_dump(exclude={"hidden"}),
         custom=view.custom,
         parameter=view.parameter,
         origin=state.origin(view.name),
-        inherited=ShownView(**below.model_dump(exclude={"name", "hidden"})) if below and not below.hidden else None,
+        inherited=FieldPresentation(**below.model_dump(exclude={"name", "hidden"}))
+        if below and not below.hidden
+        else None,
     )
 
 

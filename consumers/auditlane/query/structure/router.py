@@ -17,10 +17,10 @@ from auditlane.query.structure.audit import audit_events, unfinished
 from auditlane.query.structure.models import (
     ChangedField,
     Contract,
+    DataStructure,
+    DataStructureUpdate,
     History,
     NewField,
-    ShownStructure,
-    StatedStructure,
 )
 from auditlane.query.structure.service import FieldChange, StructureChange, StructureService, Unfinished
 from auditlane.runtime.errors import (
@@ -56,7 +56,7 @@ Caller = Annotated[Any, Depends(caller_of)]  # a TenantScope, or a Principal of 
 Service = Annotated[StructureService, Depends(structure_of)]
 
 
-def show(request: Request, response: Response, caller: Caller, service: Service) -> ShownStructure:
+def show(request: Request, response: Response, caller: Caller, service: Service) -> DataStructure:
     """Return the fields that readers see, in their order, with the environment's and this scope's changes."""
     _not_audited(request)
     state = service.state(_tenant(caller))
@@ -65,8 +65,8 @@ def show(request: Request, response: Response, caller: Caller, service: Service)
 
 
 def replace(
-    request: Request, response: Response, body: StatedStructure, caller: Caller, service: Service
-) -> ShownStructure:
+    request: Request, response: Response, body: DataStructureUpdate, caller: Caller, service: Service
+) -> DataStructure:
     """Change how fields are shown. Requires `If-Match` with the ETag that was read; `*` overwrites any revision."""
     change = service.replace(
         _tenant(caller),
@@ -87,7 +87,7 @@ def contract(request: Request, caller: Caller, service: Service) -> Contract:
     return responses.contract(registered, service.state(tenant))
 
 
-def add(request: Request, response: Response, body: NewField, caller: Caller, service: Service) -> ShownStructure:
+def add(request: Request, response: Response, body: NewField, caller: Caller, service: Service) -> DataStructure:
     """Add a field to the contract, the table and exports; events may have it from now on. Also restores a removed
     field."""
     field_change = _field_change(caller, body.name, body)
@@ -104,7 +104,7 @@ def add(request: Request, response: Response, body: NewField, caller: Caller, se
 
 def change(
     request: Request, response: Response, name: str, body: ChangedField, caller: Caller, service: Service
-) -> ShownStructure:
+) -> DataStructure:
     """Change the attributes that are given. Events stored before remain readable.
 
     `type`, `default`, `rules` and `exclusive` require `audits:contract`, all others `audits:configure`.
@@ -246,7 +246,7 @@ def _required_etags(request: Request) -> list[str]:
 
 def _recorded_answer(
     request: Request, response: Response, change: StructureChange, field_change: FieldChange | None = None
-) -> ShownStructure:
+) -> DataStructure:
     """Record the change, and return the new state."""
     for action, facts in audit_events(change, field_change):
         auditor_of(request).record(action, **facts)

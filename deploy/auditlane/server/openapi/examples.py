@@ -114,7 +114,7 @@ OF_SCHEMA: Final[dict[str, Any]] = {
     "LinkAnswer": {"url": _EXPORT["url"], "expires_in": 60},
     "Job": _EXPORT,
     "JobList": {"data": [_EXPORT]},
-    "ShownStructure": {
+    "DataStructure": {
         "tenant": "acme",
         "revision": 4,
         "enabled": None,

@@ -178,7 +178,7 @@ def test_a_stop_leaves_no_process_behind(filled: Store, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("bounds", "said"),
     [
-        ({"export_pdf_timeout_s": 1}, "longer"),
+        ({"export_pdf_timeout_s": 1}, "time limit"),
         pytest.param({"export_pdf_memory_bytes": 256 << 20}, "memory", marks=pytest.mark.long),
     ],
 )

@@ -209,7 +209,7 @@ def test_links_end_with_the_key_behind_them(served: Served, asks: str) -> None:
     for changed in (others[:-3] + "AAA", others.partition("=")[0], others.replace("code=", "code=x")):
         refused = urllib3.request("GET", changed).json()
         assert (refused["status"], refused["detail"]) == (401, "The link is not valid.")
-        assert refused["fix"] == "Request a new link."
+        assert refused["fix"] == "Ask for a new link."
     page = urllib3.request("GET", once, headers={"accept": "text/html", "sec-fetch-mode": "navigate"})
     assert (page.status, "This link no longer works" in page.data.decode()) == (401, True)
     assert "where you got this link" in page.data.decode()

@@ -85,7 +85,7 @@ class DownloadLinks:
             scope = TenantScope.authorized_before(tenant, actor, Permission.export, client)
             opened = LinkTarget(scope, str(claims["actor_type"]), pairs, str(claims.get("job", "")))
         except (KeyError, TypeError, ValueError) as error:
-            raise Unauthenticated("The link is not valid.", fix="Request a new link.") from error
+            raise Unauthenticated("The link is not valid.", fix="Ask for a new link.") from error
         self._require_standing(scope)
         return opened
 

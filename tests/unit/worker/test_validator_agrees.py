@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 import struct
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from oracle import Stored, expected_result
 from validating import NOW_MS, TOPIC, base_registry, contract, event, message, own, raw_range
 
+from auditlane.worker.validation import validator as validator_module
 from auditlane.worker.validation.batch import RawRange
 from auditlane.worker.validation.event_columns import EVENTS
 from auditlane.worker.validation.schema_cache import SchemaCache
@@ -38,6 +40,14 @@ RICH = contract(
 REGISTRY = base_registry()
 RICH_ID = REGISTRY.register(f"{TOPIC}.acme-value", RICH)
 STRICT_ID = REGISTRY.register(f"{TOPIC}.strict-value", contract(own("x", "string", required=True)))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def errors_surface() -> Iterator[None]:
+    """Without isolation, which validates ever smaller parts and so would hide an error that needs two messages."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(validator_module, "isolated", lambda raw, validate: validate(raw))
+        yield
 
 
 def rich(**values: Any) -> bytes:
@@ -260,3 +270,7 @@ def test_ten_thousand_entries_in_one_map() -> None:
 
 def test_event_is_complete() -> None:
     assert set(event()) == set(EVENTS.names[:20])
+
+
+def test_a_field_that_is_null_in_one_message_and_set_in_the_next() -> None:
+    agree(raw_range([rich(note=None, count=7), rich(note="a"), message(ip=None, description="d"), message(ip="::1")]))

@@ -302,7 +302,7 @@ def _map_lengths(column: Column) -> Lengths:
 
 
 def _is_set(column: Column) -> npt.NDArray[np.bool_]:
-    return np.asarray(column.is_is_set().to_numpy(zero_copy_only=False), dtype=bool)
+    return np.asarray(column.is_valid().to_numpy(zero_copy_only=False), dtype=bool)
 
 
 def _offsets(column: Column) -> npt.NDArray[np.int32]:

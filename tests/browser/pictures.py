@@ -1,4 +1,4 @@
-"""Takes the pictures of `docs/pictures` anew: the demo that `make run` starts, in a browser, in light and dark."""
+"""Takes the pictures of `docs/pictures`: the demo that `make run` starts, in a browser, in light and dark."""
 
 from __future__ import annotations
 
@@ -77,6 +77,7 @@ SCENES: dict[str, tuple[str, Callable[[Page], None]]] = {
 }
 
 
+@pytest.mark.timeout(1_800)  # twelve browsers, one after another
 def test_pictures(demo: Stack, chromium: tuple[str, list[str], dict[str, str]]) -> None:
     path, flags, env = chromium
     PICTURES.mkdir(exist_ok=True)

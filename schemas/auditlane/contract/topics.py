@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -142,8 +143,9 @@ def _ensure(admin_client: AdminClient, topic: Topic, existing: set[str]) -> Topi
         admin_client.create_topics([new], operation_timeout=TIMEOUT_S)[topic.name].result(TIMEOUT_S)
     except KafkaException as error:
         code = error.args[0].code()
-        if code == KafkaError.TOPIC_ALREADY_EXISTS:  # by a concurrent `init`
-            return TopicReport(topic.name, created=False)
+        if code == KafkaError.TOPIC_ALREADY_EXISTS:  # created a moment ago: the broker that listed names lags behind
+            _await_metadata(admin_client, topic.name)
+            return TopicReport(topic.name, created=False, drift=differences(topic, describe(admin_client, topic)))
         if code in (
             KafkaError.INVALID_REPLICATION_FACTOR,
             KafkaError.TOPIC_AUTHORIZATION_FAILED,
@@ -153,6 +155,15 @@ def _ensure(admin_client: AdminClient, topic: Topic, existing: set[str]) -> Topi
             raise ConfigError(f"The brokers refused the topic {topic.name}: {error.args[0].str()}") from error
         raise
     return TopicReport(topic.name, created=True)
+
+
+def _await_metadata(admin_client: AdminClient, name: str) -> None:
+    """Wait until the connected broker lists the topic's partitions, at most `TIMEOUT_S`."""
+    deadline = time.monotonic() + TIMEOUT_S
+    while not admin_client.list_topics(name, timeout=TIMEOUT_S).topics[name].partitions:
+        if time.monotonic() > deadline:
+            raise KafkaUnavailable(f"Kafka lists no partitions of the topic {name}.", fix=_FIX)
+        time.sleep(0.1)
 
 
 def describe(admin_client: AdminClient, topic: Topic) -> Topic:

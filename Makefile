@@ -79,8 +79,8 @@ format: $(STAMP) ## let ruff rewrite the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-chaos: $(STAMP) ## 200 faults on real parts, with a report in the docs (half an hour); FAULTS=, SEED=
-	PYTHONPATH=tests/support:tests/fault $(BIN)/python -m chaos --faults $(or $(FAULTS),200) --seed $(or $(SEED),1) --report docs/internals/chaos-report.md
+chaos: $(STAMP) ## 200 faults on real parts, with a report in build/ (an hour); FAULTS=, SEED=
+	PYTHONPATH=tests/support:tests/fault $(BIN)/python -m chaos --faults $(or $(FAULTS),200) --seed $(or $(SEED),1) --report build/chaos-report.md
 
 BENCH := .venv-bench
 $(BENCH)/.installed: tests/bench/peers/requirements.txt
@@ -108,7 +108,7 @@ bench-viewer: $(STAMP) ## measure the viewer over a million events in a browser 
 
 SEED ?= 0
 SCHEDULES ?= 200000
-simulate: $(STAMP) ## the long simulation: SEED=0 SCHEDULES=200000; writes its report into the docs
+simulate: $(STAMP) ## the long simulation, with a report in build/: SEED=0 SCHEDULES=200000
 	PYTHONPATH=tests/support:tests/simulation $(BIN)/python -m simulator.long_run --seed $(SEED) --schedules $(SCHEDULES)
 
 bench-embed: $(STAMP) ## measure what the page for frames costs: bytes, requests, time, movement (LOADS=10)

@@ -21,7 +21,7 @@ _HEAD = """\
 
 **{faults} faults in {rounds} rounds: {survived} survived, {lost} messages lost, {doubled} stored twice.**
 
-Written by `make chaos`; do not edit. What is tested is explained in [exactly-once.md](exactly-once.md).
+Written by `make chaos`. What is tested is explained in [exactly-once.md](../docs/internals/exactly-once.md).
 
 - Command: `make chaos FAULTS={wanted} SEED={seed}`, at commit {commits}. The seed determines the faults, but not their
   timing.
@@ -171,6 +171,7 @@ def commit_of(folder: Path) -> str:
 
 def write(run: Run, path: Path) -> None:
     """Write the report of the rounds so far."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     kinds = Counter(kind for done in run.rounds for kind in done.happened)
     survived = Counter(kind for done in run.rounds if done.survived for kind in done.happened)
     missed = Counter(kind for done in run.rounds for kind in done.missed)

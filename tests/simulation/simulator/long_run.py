@@ -25,7 +25,8 @@ from typing import Any
 from simulator.schedule import Plan, Schedule
 from simulator.shrink import broken, shrink
 
-REPORT = Path(__file__).parents[3] / "docs" / "internals" / "simulation-report.md"
+ROOT = Path(__file__).parents[3]
+REPORT = ROOT / "build" / "simulation-report.md"
 CHUNK = 50
 FAULTS = ("killed", "frozen", "expelled, a zombie", "revoked", "drained")
 DOING = ("idle", "holding", "intent", "write", "writing, insert sent", "publish", "complete", "rebuilding")
@@ -139,7 +140,7 @@ def report(run: Run) -> str:
     return f"""# Simulation report
 
 Written by `{command}` on {datetime.now(UTC):%Y-%m-%d}, at commit {", ".join(run.commits)};
-[what is simulated and why](exactly-once.md).
+[what is simulated and why](../docs/internals/exactly-once.md).
 
 **{totals.schedules:,} schedules**, seeds {run.first:,} to {run.first + totals.schedules - 1:,}: {outcome}.
 {run.seconds:,.0f} s of wall clock with {processes}, {run.rate:,.0f} schedules per second.{stopped}
@@ -184,7 +185,9 @@ def main() -> int:
             print("stopped", flush=True)
         pool.terminate()
     if run.totals.schedules:
+        options.report.parent.mkdir(parents=True, exist_ok=True)
         options.report.write_text(report(run))
+        print(f"report: {options.report}")
     for seed in sorted(run.totals.failed)[:3]:
         _explain(seed)
     return 1 if run.totals.failed or not run.totals.schedules else 0
@@ -193,7 +196,7 @@ def main() -> int:
 def _commit() -> str:
     """Return the commit under test, marked if the work tree differs from it."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=9"]
-    return subprocess.run(command, cwd=REPORT.parent, capture_output=True, text=True, check=False).stdout.strip()
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def _explain(seed: int) -> None:

@@ -58,8 +58,8 @@ def lines(pieces: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def of_csv(answer: urllib3.BaseHTTPResponse) -> tuple[int, int, int]:
-    """(rows, sum of checksums, bytes); every line is one event."""
-    rows, total, size = -1, 0, 0  # the header is none
+    """Return (rows, sum of checksums, bytes); every line is one event."""
+    rows, total, size = -1, 0, 0  # the header is not a row
 
     def counted() -> Iterator[bytes]:
         nonlocal size

@@ -35,7 +35,7 @@ _GUARD = re.compile(r" WHERE kafka_offset NOT IN \(.*\)(?= FORMAT)", re.DOTALL)
 
 
 def later(sealed: Range, months: dict[int, Any], by_ms: int) -> tuple[Range, dict[int, Any]]:
-    """The same messages, so much later."""
+    """Return the same messages, `by_ms` later."""
     old = sealed.columns
     columns = Columns(old.offsets, [at + by_ms for at in old.timestamps_ms], old.keys, old.values)
     moved = {}

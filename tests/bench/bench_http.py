@@ -36,7 +36,7 @@ POSTS = [("one event", 1, 16, 3_000), ("one event, one connection", 1, 1, 200), 
 
 @contextmanager
 def process(*command: str, **variables: str) -> Iterator[str]:
-    """A server in a process of its own; its URL."""
+    """Run a server in its own process, and yield its URL."""
     started = subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, env=os.environ | variables)
     assert started.stdout is not None
     try:

@@ -56,7 +56,7 @@ FAR = "a page far down"
 
 
 def requests() -> dict[str, str]:
-    """By what it is: the path."""
+    """Return the measured paths by name."""
     events = "/v1/events?limit=50"
     return {
         "first page": events,

@@ -107,7 +107,7 @@ def ranges(count: int, rows: int) -> list[tuple[Range, dict[int, Any]]]:
 
 
 def build(client: Client, database: str, changes: list[tuple[str, str]]) -> Table:
-    """What the shipped table guarantees a writer: a changed one may not, which is no matter here."""
+    """Create the changed table, but return the guarantees of the shipped one: a changed table may lack them."""
     migrate(client, database)
     made = preflight.check(client, database, EVENTS.names, parts_per_second=4)
     client.command(f"DROP TABLE `{database}`.events SYNC")
@@ -121,7 +121,7 @@ def build(client: Client, database: str, changes: list[tuple[str, str]]) -> Tabl
 
 
 def cost_ms(client: Client, database: str, text: str, parameters: dict[str, str]) -> float:
-    """The least CPU of five runs of a question."""
+    """Return the least CPU time, in milliseconds, of five runs of a query."""
     costs = []
     for _ in range(5):
         mark = uuid.uuid4().hex

@@ -127,9 +127,9 @@ def first_rows(context: BrowserContext, url: str) -> float:
 
 
 def scrolled(session: CDPSession, page: Page, speed: int) -> dict[str, Any]:
-    """What each frame took in script, style and layout, by the clock and of the processor's time; the longest task.
+    """Measure script, style and layout per frame, in wall and CPU time, and the longest task.
 
-    On a machine that others work on as well, the clock also counts them.
+    On a busy machine, wall time includes other processes' work.
     """
     with traced(session) as events:
         grid = page.locator("auditlane-table .grid").bounding_box()
@@ -180,13 +180,13 @@ class traced:
 
 
 def busiest(events: list[dict[str, Any]]) -> tuple[int, int]:
-    """The thread that ran most of these."""
+    """Return the thread that ran most of these events."""
     threads = [(one["pid"], one["tid"]) for one in events]
     return statistics.mode(threads)
 
 
 def outermost(events: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Those that do not lie within another of them."""
+    """Yield the events that do not lie within another one."""
     end = 0.0
     for one in sorted(events, key=lambda one: (one["ts"], -one["dur"])):
         if one["ts"] >= end:

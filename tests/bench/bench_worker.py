@@ -163,7 +163,7 @@ class Load:
 
 
 def insert_ceiling(load: Load, threads: int) -> dict[str, float]:
-    """Pre-built Arrow streams of a range each, POSTed into the worker's table by so many threads."""
+    """Measure pre-built Arrow streams of a range each, POSTed into the worker's table by `threads` threads."""
     book = SchemaCache(load.registry, topic=load.settings.topic, refresh_s=600)
     validator = BatchValidator(book, topic=load.settings.topic, max_event_bytes=load.settings.max_event_bytes)
     tables: list[Any] = []
@@ -205,14 +205,14 @@ def _columns(client: Client, settings: Settings) -> list[str]:
 
 
 def raw_consume(load: Load) -> dict[str, float]:
-    """The worker's consumer taking messages and dropping them."""
+    """Measure the worker's consumer receiving messages and dropping them."""
     task = {"bootstrap": load.parts.kafka, "topic": load.settings.topic, "group": "raw", "messages": load.count}
     used = _child([sys.executable, str(HERE / "consume.py"), json.dumps(task)])
     return _figures(used["messages"], used["wall_s"], used["cpu_s"])
 
 
 def peer(load: Load, name: str, python: str, count: int) -> dict[str, float]:
-    """A loop or framework that does the same work, over the first `count` messages that it gets."""
+    """Measure a loop or framework that does the same work, over the first `count` messages it receives."""
     with load.run() as (settings, client):
         task = {
             "bootstrap": load.parts.kafka,
@@ -302,7 +302,7 @@ def _wait(what: Callable[[], bool], mine: WorkerProcess) -> None:
 
 
 def _completed(settings: Settings) -> Callable[[], bool]:
-    """Whether the group has committed the end of every partition, nothing pending."""
+    """Return a check that the group has committed the end of every partition, with no intent pending."""
     consumer = Consumer({"bootstrap.servers": settings.kafka_bootstrap, "group.id": settings.consumer_group})
     at = [TopicPartition(settings.topic, number) for number in range(settings.topic_partitions)]
     ends = {one.partition: consumer.get_watermark_offsets(one, timeout=10)[1] for one in at}
@@ -360,7 +360,7 @@ def measure(parts: Parts, given: argparse.Namespace) -> dict[str, dict[str, dict
 
 
 def summary(found: dict[str, dict[str, dict[str, Any]]]) -> str:
-    """The ratios, two lines a scenario."""
+    """Format the ratios, two lines per scenario."""
     lines: list[str] = []
     for scenario, rows in found.items():
         ours = rows.get("auditlane, 1 insert thread")

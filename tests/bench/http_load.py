@@ -24,7 +24,7 @@ def load(request: bytes, url: str, *, connections: int, requests: int, status: i
 
 
 def request_of(method: str, path: str, headers: dict[str, str], body: bytes = b"") -> bytes:
-    """A whole request, as bytes."""
+    """Encode a whole request."""
     lines = [f"{method} {path} HTTP/1.1", "Host: localhost", f"Content-Length: {len(body)}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     return "\r\n".join([*lines, "", ""]).encode() + body

@@ -84,7 +84,7 @@ Encode = Callable[[dict[str, Any], int], bytes]
 
 
 def _encoders(registry: RegistryClient, topic: str, *, fifty: bool) -> list[Encode]:
-    """One for each tenant."""
+    """Return one encoder per tenant."""
     if not fifty:
         return [_encoder(registry.latest(f"{topic}-value").schema_id, base_schema(), ())] * TENANTS
     encoders: list[Encode] = []
@@ -118,7 +118,7 @@ def _encoder(schema_id: int, schema: Any, names: tuple[str, ...]) -> Encode:
 
 
 def _spoiled(chance: random.Random, value: bytes, event: dict[str, Any], encode: Encode) -> bytes:
-    """A message that is refused: damaged, of another tenant, or with a value that breaks a rule."""
+    """Return a message that is rejected: damaged, of another tenant, or with a value that breaks a rule."""
     match chance.randrange(5):
         case 0:
             return value[: -chance.randrange(1, 100)]

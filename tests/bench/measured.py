@@ -54,7 +54,7 @@ class Middle:
 
 
 class Busy:
-    """How busy the whole machine was, looked at every `EVERY_S` from entering to leaving."""
+    """CPU usage of the whole machine, sampled every `EVERY_S` while the context is active."""
 
     EVERY_S = 0.1
 
@@ -72,7 +72,7 @@ class Busy:
         self._thread.join()
 
     def between(self, begin: float, end: float) -> float:
-        """The share of all cores that was in use, 0 to 1."""
+        """Return the share of all cores in use, 0 to 1."""
         seen = [one for one in self._seen if begin <= one[0] <= end]
         if len(seen) < 2:
             seen = self._seen

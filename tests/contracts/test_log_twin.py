@@ -29,17 +29,17 @@ class Log(Protocol):
     """A topic of two partitions, and a group."""
 
     def transaction(self, count: int) -> None:
-        """So many messages in partition 0, then Kafka's own record that they are committed."""
+        """Write `count` messages to partition 0 in one transaction, which ends with Kafka's commit marker."""
 
     def fetch(self, position: int) -> list[int]:
-        """Offsets of partition 0 from a position on. Raises OutOfRange."""
+        """Return the offsets of partition 0 from a position on. Raises OutOfRange."""
 
     def join(self, name: str) -> None: ...
     def poll(self, name: str) -> set[int]:
-        """What the member holds after a poll."""
+        """Poll as this member, and return the partitions assigned to it."""
 
     def expel(self, name: str) -> None:
-        """Its session ends, which it does not know."""
+        """Expire the member's session without its knowledge."""
 
     def commit(self, name: str, partition: int, offset: int, metadata: str = "") -> bool: ...
     def committed(self, partition: int) -> tuple[int, str] | None: ...

@@ -16,7 +16,7 @@ V1 = "application/vnd.schemaregistry.v1+json"
 
 
 def record(*fields: str, name: str = "R") -> str:
-    """A record whose fields are strings; a name that ends in "?" may be missing."""
+    """Return a record schema of string fields; a name that ends in "?" makes the field optional."""
     made = [
         {"name": one.rstrip("?"), "type": "string", **({"default": ""} if one.endswith("?") else {})} for one in fields
     ]

@@ -30,13 +30,13 @@ class Store(Protocol):
     """A table that remembers `WINDOW` tokens."""
 
     def insert(self, token: str, offsets: Sequence[int], partition: int = 0, held: int | None = None) -> None:
-        """The worker's statement, with the guard inside, over these rows."""
+        """Insert rows by the worker's statement, which contains the guard."""
 
     def rows(self, partition: int = 0) -> list[int]:
-        """Every row's offset, ascending."""
+        """Return every row's offset, ascending."""
 
     def held(self, first: int, last: int) -> dict[int, set[int]]:
-        """Offsets between two, by month."""
+        """Return the stored offsets from `first` to `last`, by month."""
 
     def remove(self) -> None:
         """Delete all rows by hand."""

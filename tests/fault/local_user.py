@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 
 def read(paths: list[str]) -> list[str]:
-    """The files and folders among these that could be read."""
+    """Return those of the files and folders that could be read."""
     found = []
     for path in paths:
         try:
@@ -61,7 +61,7 @@ def sign_in(port: int, user: str, password: str) -> int:
 
 
 def processes(pids: list[int]) -> list[str]:
-    """What `ps` shows of them, and their environments where these can be read."""
+    """Return the processes' command lines, and their environments if they can be read."""
     found = []
     for pid in pids:
         for name in ("cmdline", "environ"):

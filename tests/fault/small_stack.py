@@ -3,7 +3,7 @@
 JSON lists services: name, depends_on, tier, and `mode`: serve, stubborn (ignores SIGTERM), broken (ends at once).
 Each service writes `start NAME` and `stop NAME` into FOLDER/journal, and is ready when FOLDER/up-NAME exists. While
 there is a FOLDER/full, no service can be prepared, as on a full disk; FOLDER/refused has a line for each attempt. With
-a FOLDER/untold, nobody can be told that everything is up.
+a FOLDER/untold, reporting that everything is up fails.
 """
 
 from __future__ import annotations

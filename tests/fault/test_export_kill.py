@@ -1,4 +1,4 @@
-"""`auditlane serve` killed in the middle: a download is visibly broken, a job goes on in another process."""
+"""`auditlane serve` killed during exports: a download is visibly broken, a job is resumed by another process."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_job_goes_on_in_another_process(filled: Store, tmp_path: Path, format_
 
     def under_way() -> JobAttempt | None:
         attempt = folder.status().attempt
-        # Parquet begins anew, so nothing need be written down of it yet.
+        # Parquet restarts from the beginning, so it needs no checkpoint yet.
         begun = attempt and (attempt.rows or format_ == "parquet")
         return attempt if attempt and begun and attempt.state == "running" else None
 

@@ -20,9 +20,9 @@ EACH = 5  # events in a request
 
 
 class Posters:
-    """Threads that post until they are told to end; `acknowledged` are event ids, `refused` the other answers.
+    """Threads that post until they are stopped; `acknowledged` are event ids, `refused` the other responses.
 
-    `doubtful` are the ids of events that were refused with the word that they may be stored.
+    `doubtful` are the ids of events whose refusal stated that they may still be stored.
     """
 
     def __init__(self, served: Served) -> None:
@@ -55,7 +55,7 @@ class Posters:
                     self.refused.append((answer.status, answer.headers.get("retry-after"), code))
 
     def acknowledge(self, more: int) -> None:
-        """Wait for so many further acknowledgements."""
+        """Wait for `more` further acknowledgements."""
         enough = len(self.acknowledged) + more
         wait_until(lambda: len(self.acknowledged) >= enough, why=lambda: str(self.refused[-3:]))
 
@@ -100,6 +100,6 @@ def test_no_acknowledged_event_is_lost(registry: str, clickhouse: str, unique: s
     world.completed()
     stored = {str(row[0]) for row in world.client.query(f"SELECT event_id FROM {world.events}").result_rows}
     assert posters.acknowledged - stored == set()
-    assert stored - posters.acknowledged <= posters.doubtful, "of what was refused, only what was said to be in doubt"
+    assert stored - posters.acknowledged <= posters.doubtful, "of the refused events, only doubtful ones are stored"
     world.close()
     process.stop(running, grace_s=20)

@@ -14,7 +14,7 @@ from fixtures.workers import World, wait_until, world_on
 
 
 def makes_a_topic(bootstrap: str, name: str) -> bool:
-    """Only a controller can. A client of its own: librdkafka goes on waiting for the controller that it knew."""
+    """Create a topic, which needs a controller. A new client, as librdkafka waits for the controller it knew."""
     try:
         admin = AdminClient({"bootstrap.servers": bootstrap})
         admin.create_topics([NewTopic(name, 1, 2)], request_timeout=15)[name].result(20)
@@ -25,7 +25,7 @@ def makes_a_topic(bootstrap: str, name: str) -> bool:
 
 @pytest.fixture
 def world(kafka_cluster: Cluster, registry: str, clickhouse: str, unique: str, tmp_path: Path) -> Iterator[World]:
-    """A world whose topics have three replicas."""
+    """Make a world whose topics have three replicas."""
     with closing(
         world_on(kafka_cluster.bootstrap, registry, clickhouse, unique, tmp_path, topic_replication_factor=3)
     ) as made:

@@ -21,7 +21,7 @@ from auditlane.local.credentials import Role
 NOBODY = 65_534
 PROGRAM = Path(__file__).with_name("local_user.py")
 REFUSED = (401, 403)
-# Ways to have the engine read a file for whoever asks.
+# Queries that make the engine read a file.
 FILES = (
     "SELECT file('{}')",
     "SELECT `\\x66ile`('{}')",
@@ -38,7 +38,7 @@ Attack = Callable[..., Any]
 
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
-    """A place that everybody may look into, as a project's folder is; pytest's own are not."""
+    """Make a world-readable folder, as a project's is; pytest's own are not."""
     made = Path(tempfile.mkdtemp(prefix="auditlane-"))
     made.chmod(0o755)
     yield made
@@ -47,7 +47,7 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def stack(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    make_broker(tmp_path_factory.mktemp("probe"))  # skips when there is no Kafka to be had
+    make_broker(tmp_path_factory.mktemp("probe"))  # skips when Kafka is not installed and cannot be downloaded
     with running(folder / "data", "--port", "0") as one:
         one.run("emit", "--tenant", "acme", "--action", "Login")
         yield one
@@ -73,7 +73,7 @@ def attack() -> Attack:
 
 @pytest.fixture(scope="module")
 def secrets(stack: Stack) -> set[str]:
-    """Every password of the stack."""
+    """Return every password of the stack."""
     files = list((stack.data / "credentials").glob("*.json"))
     assert {file.stem for file in files} == {"kafka", "registry", "clickhouse"}
     return {password for file in files for password in json.loads(file.read_text()).values()}

@@ -14,7 +14,7 @@ from neighbours import KINDS, Times, Town
 @pytest.fixture(scope="module")
 def town(kafka: str, registry: str, clickhouse: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     folder: Path = tmp_path_factory.mktemp("town")
-    # What a busy machine does slowly is no refusal.
+    # A request that a busy machine serves slowly must not time out.
     slow = {"query_timeout_s": 300, "ingest_ack_timeout_ms": 60_000}
     made = Town(kafka, registry, clickhouse, folder.name.replace("-", ""), folder, **slow)
     try:

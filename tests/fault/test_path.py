@@ -11,19 +11,19 @@ import pytest
 from cloudtrail_records import lines
 from fixtures.stack import AUDITLANE, Stack, running, until
 
-RECORDS = 16_000  # so many that the import takes a while
+RECORDS = 16_000  # enough for the import to take a while
 
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory):
-    """A stack that these tests may hurt."""
+    """Start a stack that these tests may damage."""
     with running(tmp_path_factory.mktemp("fault") / "data") as one:
         one.client.command("SYSTEM STOP MERGES audit.events")
         yield one
 
 
 def _file(folder: Path, tenant: str) -> tuple[Path, int]:
-    """A file of CloudTrail records of this tenant, and their number."""
+    """Write a file of CloudTrail records of this tenant. Return it and the number of records."""
     path = folder / f"{tenant}.jsonl"
     path.write_bytes(lines(RECORDS, tenant))
     return path, RECORDS

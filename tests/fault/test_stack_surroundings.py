@@ -27,7 +27,7 @@ _IGNORING = ["sh", "-c", 'trap "" CHLD PIPE INT HUP TERM; exec "$@"', "sh"]
 
 
 def surroundings() -> dict[str, str]:
-    """Nothing of it is as commands would like it; only where downloads are kept is as in other tests."""
+    """Return an environment hostile to commands; only the folder of downloads is that of other tests."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AUDITLANE_")}
     for name in ("no_proxy", "NO_PROXY", "XDG_CACHE_HOME"):
         kept.pop(name, None)
@@ -44,9 +44,9 @@ def command(*arguments: object, env: dict[str, str], **options: Any) -> subproce
 
 @pytest.fixture(scope="module")
 def odd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """The environment of commands beside a stack that was started in the same surroundings."""
+    """Start a stack in hostile surroundings and yield the environment for commands beside it."""
     folder = tmp_path_factory.mktemp("odd")
-    make_broker(folder / "probe")  # skips when there is no Kafka to be had
+    make_broker(folder / "probe")  # skips when Kafka is not installed and cannot be downloaded
     env = surroundings()
     line = [*_IGNORING, sys.executable, "-m", "auditlane.cli", "up", "--data", str(folder / "data"), "--port", "0"]
     with (folder / "err").open("w+b") as err:
@@ -100,7 +100,7 @@ def test_everything_works_in_odd_surroundings(odd: dict[str, str], tmp_path: Pat
 
 @pytest.fixture(scope="module")
 def stored(odd: dict[str, str]) -> dict[str, str]:
-    """The surroundings, where the tenant `full` has an event."""
+    """Store an event for the tenant `full`, and return the environment for commands."""
     assert command("emit", "--tenant", "full", "--action", "a", env=odd).returncode == 0
     wait_for_events("full", 1, odd)
     return odd

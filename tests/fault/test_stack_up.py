@@ -82,7 +82,7 @@ class Stack:
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory):
-    make_broker(tmp_path_factory.mktemp("probe"))  # skips when there is no Kafka to be had
+    make_broker(tmp_path_factory.mktemp("probe"))  # skips when Kafka is not installed and cannot be downloaded
     one = Stack(tmp_path_factory.mktemp("stack") / "a stack's data")
     try:
         one.wait_ready()

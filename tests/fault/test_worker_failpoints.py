@@ -12,7 +12,7 @@ STEPS = ("intent", "insert", "letters", "complete")
 
 
 def mixed(world: World, count: int) -> None:
-    """Events of two months in both partitions, and a bad message in each."""
+    """Produce events of two months and a bad message to each of both partitions."""
     for days in (0, 40):
         world.produce(count, occurred_at=datetime.now(UTC) - timedelta(days=days))
     for partition in range(2):

@@ -17,7 +17,7 @@ from auditlane.contract import topics
 
 @pytest.fixture
 def proxy(clickhouse: str) -> Iterator[Proxy]:
-    """A proxy in front of ClickHouse."""
+    """Start a proxy in front of ClickHouse."""
     made = Proxy(int(clickhouse.rpartition(":")[2]), an_insert)
     yield made
     made.close()
@@ -31,7 +31,7 @@ def table_setting(world: World, name: str, value: object) -> Iterator[None]:
 
 
 def survived(world: World, worker: WorkerProcess, rows: int) -> None:
-    """The same worker stored everything once, kept its partitions all along, and buried nothing."""
+    """Assert that this worker stored every event once, kept its partitions throughout, and wrote no dead letters."""
     world.completed()
     assert world.counts() == (rows, rows)
     assert not worker.events("partition.lost")
@@ -43,12 +43,12 @@ def survived(world: World, worker: WorkerProcess, rows: int) -> None:
 
 
 def buried(worker: WorkerProcess) -> float:
-    """How many dead letters it counted."""
+    """Return the worker's counter of dead letters."""
     return sum(map(float, re.findall(r"dead_letters_total\{.*\} (\S+)", worker.get("/metrics"))))
 
 
 def failed(worker: WorkerProcess, with_: str) -> bool:
-    """Whether an insert failed so."""
+    """Return whether an insert failed with an error that contains this text."""
     return any(with_ in line["error"] for line in worker.events("range.failed"))
 
 
@@ -108,7 +108,7 @@ def test_a_dead_letter_topic_that_is_gone_leaves_the_range_open(world: World) ->
     world.produce(20, partition=0)
     worker = world.worker()
     world.stored(20)
-    world.produce(20, partition=1)  # the other partition goes on
+    world.produce(20, partition=1)  # the other partition is not affected
     world.stored(40)
     consumer = Consumer(world.kafka | {"group.id": world.settings.consumer_group})
     [committed] = consumer.committed([TopicPartition(world.settings.topic, 0)], timeout=10)

@@ -1,4 +1,4 @@
-"""Parts that die under a working worker: it waits, keeps what it has, and ends when it is told to."""
+"""Parts that die while a worker runs: it waits, keeps its partitions and events, and ends on SIGTERM."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def test_what_the_redo_accepts_and_the_first_attempt_refused_is_stored(world: Wo
 
 
 def committed(world: World, offset: int) -> bool:
-    """Whether Kafka takes an offset by hand: it does once the group has no member any more."""
+    """Return whether Kafka accepts a manual commit, which it does once the group has no members."""
     try:
         world.commit(0, offset)
     except KafkaException:

@@ -1,4 +1,4 @@
-"""A halted partition goes on after the command that its message names, and nothing else is lost or doubled."""
+"""A halted partition resumes after the command that its message names; nothing else is lost or stored twice."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from auditlane.local.doctor import host
 
 
 def halted(worker: WorkerProcess) -> str:
-    """Why its one halted partition stands still."""
+    """Return the reason for the worker's only halt."""
     [line] = wait_until(lambda: worker.events("partition.halted"), why=worker.tail)
     return str(line["reason"])
 
 
 def named(reason: str) -> list[str]:
-    """The arguments of the command that a message names."""
+    """Return the arguments of the command that a message names."""
     return shlex.split(re.findall("`auditlane ([^`]+)`", reason)[0])
 
 

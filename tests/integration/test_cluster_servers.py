@@ -60,7 +60,7 @@ class Servers:
         )
 
     def init(self, client: Client) -> list[str]:
-        """As `auditlane init` decides it."""
+        """Migrate on the cluster that `auditlane init` would choose."""
         name = cluster_init.cluster_of(client, self.database) or self.cluster
         return cluster_init.migrate(client, self.database, name)
 
@@ -115,7 +115,7 @@ def test_init_through_any_replica_any_number_of_times_and_on_one_that_joins_late
 
 
 def stored(writer: event_insert.Writer, range_: Range, rows: pa.Table) -> bool:
-    """Whether an insert was acknowledged; a quorum insert may have to wait for another."""
+    """Return whether an insert was acknowledged; a quorum insert may have to wait for another."""
     try:
         writer.insert(range_, 202611, event_insert.EncodedBatch(event_insert.columns_to_send(rows, range_)))
     except ClickHouseError as error:

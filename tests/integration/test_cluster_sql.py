@@ -44,7 +44,7 @@ def client(clickhouse: str, unique: str) -> Iterator[Client]:
 
 
 def form(client: Client, database: str) -> dict[str, object]:
-    """What the server tells of a database's tables, each SHOW CREATE with its settings in order of name."""
+    """Return the server's definitions of a database's tables, each SHOW CREATE with its settings sorted by name."""
     tables = [row[0] for row in client.query(f"SHOW TABLES FROM {database}").result_rows]
     told: dict[str, object] = {}
     for table in tables:

@@ -75,7 +75,7 @@ def on_topic(world: World) -> int:
 
 
 def stored(world: World, table: str = "events") -> dict[str, AuditEvent]:
-    """The stored events by id, custom fields as text; fails when there are two of one id."""
+    """Return the stored events by id, custom fields as text. Fails if an id occurs twice."""
     columns = ", ".join([*BASE_FIELDS, "fields"])
     query = f"SELECT {columns} FROM `{world.settings.clickhouse_database}`.{table} WHERE tenant_id IN %(tenants)s"
     found = {}

@@ -26,7 +26,7 @@ def served(clickhouse: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 def commands(page: str) -> list[str]:
-    """Each curl command of a page; what a console prints is left out."""
+    """Return each curl command of a page, without the output."""
     blocks = re.findall(r"```console\n(.*?)```", (DOCS / page).read_text("utf-8"), re.DOTALL)
     lines = [re.sub(r"^\$ ", "", block) for block in blocks]
     found = [re.match(r"curl (?:.*\\\n)*.*", one) for one in lines]

@@ -30,7 +30,7 @@ def ask(
 
 @pytest.fixture(scope="module")
 def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineProcess]:
-    """One with accounts."""
+    """Start an engine with accounts."""
     folder = tmp_path_factory.mktemp("secured")
     (folder / "users.json").write_text(json.dumps(PASSWORDS))
     engine = EngineProcess(folder / "clickhouse", extra=("--users", str(folder / "users.json")))

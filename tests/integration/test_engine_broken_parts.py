@@ -1,4 +1,4 @@
-"""A part that ClickHouse could not read at its start, and set aside, is told: its rows are missing without an error."""
+"""A part that ClickHouse could not read at start-up and detached is reported: its rows are missing without an error."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def running(tmp_path: Path) -> Iterator[Running]:
 
 
 def refused(*arguments: str) -> tuple[int, str]:
-    """The exit code and stderr of an engine that must not start."""
+    """Return the exit code and stderr of an engine that must not start."""
     command = [sys.executable, "-m", "auditlane.local.engine", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.stdout == ""

@@ -1,4 +1,4 @@
-"""Connections that break, or speak nonsense, end by themselves: the embedded ClickHouse goes on."""
+"""The embedded ClickHouse survives connections that break or send nonsense: only they are closed."""
 
 from __future__ import annotations
 

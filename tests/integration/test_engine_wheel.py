@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineProcess]:
-    """One engine for all tests that only ask it something."""
+    """Start one engine for all tests that only query it."""
     process = EngineProcess(tmp_path_factory.mktemp("engine"))
     yield process
     process.stop()

@@ -50,7 +50,7 @@ def served(filled: Store, tmp_path: Path) -> Iterator[Served]:
 
 @contextmanager
 def begun(url: str, token: str, path: str) -> Iterator[socket.socket]:
-    """A download whose client asks and reads nothing."""
+    """Request a download and read none of it."""
     host, port = url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=60) as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
@@ -80,7 +80,7 @@ def test_more_downloads_of_a_tenant_than_it_may_have_are_refused(served: Served)
         assert urllib3.request("GET", link, retries=False).status == 429
         theirs = served.request("/audits/export/csv", token, method="POST", body={})
         assert theirs.status == 429
-        # What others ask, and what the tenant itself reads, goes on.
+        # Other tenants' requests, and this tenant's other reads, are served.
         assert served.request("/v1/events?limit=1", other).status == 200
         assert served.request("/v1/export?format=csv", other).status == 200
         assert served.request("/v1/events?limit=1", token).status == 200
@@ -133,7 +133,7 @@ def test_counts_are_queries_of_the_tenant(filled: Store, tmp_path: Path) -> None
 
 
 def children(pid: int) -> list[psutil.Process]:
-    """The processes that draw PDFs."""
+    """Return the processes that draw PDFs."""
     found = []
     for one in psutil.Process(pid).children():
         with suppress(psutil.Error):
@@ -159,8 +159,8 @@ def test_a_pdf_is_drawn_elsewhere_and_ends_with_its_client(filled: Store, tmp_pa
             small = urllib3.request("GET", f"{process.url}/v1/export?format=pdf", headers=headers, timeout=120)
             assert (small.status, small.data[:4]) == (200, b"%PDF")
             assert drawing.is_running()
-        # The client has gone.
-        until(lambda: not psutil.pid_exists(drawing.pid), 60, "the end of the process that drew for nobody")
+        # The client has disconnected.
+        until(lambda: not psutil.pid_exists(drawing.pid), 60, "the end of the process that drew")
         assert children(process.process.pid) == []
         again = urllib3.request("GET", process.url + pdf(), headers={"authorization": f"Bearer {token}"}, timeout=300)
         assert len(pypdf.PdfReader(io.BytesIO(again.data)).pages) > 10
@@ -195,7 +195,7 @@ def test_a_pdf_has_its_bounds(filled: Store, tmp_path: Path, bounds: dict[str, i
 
 
 def under_way(served: Served, token: str, path: str, held: ExitStack) -> bool:
-    """Ask for something slow in a tenant's one turn; whether it has the turn. A question of ours may have had it."""
+    """Request a slow export in the tenant's only slot; return whether it got it. An earlier query may still have it."""
     one = held.enter_context(begun(served.url, token, path))
     one.settimeout(1.0)
     with suppress(TimeoutError):
@@ -205,7 +205,7 @@ def under_way(served: Served, token: str, path: str, held: ExitStack) -> bool:
 
 
 def test_the_query_of_a_client_that_has_gone_ends(filled: Store, tmp_path: Path) -> None:
-    """The tenant's one turn is free again long before the query would have ended."""
+    """The tenant's only slot is free again long before the query would have ended."""
     slow = urlencode({"query": " OR ".join(f"zz{number:04d}q" for number in range(60))})
     with Served(tmp_path, **given(filled), query_concurrency=1, query_timeout_s=120.0) as served:
         token = served.viewer_token("acme")
@@ -222,7 +222,7 @@ def test_a_tenants_files_and_the_disk_are_bounded(filled: Store, tmp_path: Path)
         id_ = served.request("/v1/exports", token, method="POST", body=body).json()["id"]
         job = until(lambda: (one := served.request(f"/v1/exports/{id_}", token).json())["ended_at"] and one, 100, "it")
         assert (job["state"], job["error"]["code"]) == ("failed", "TOO_MANY_EXPORTS")
-        assert not list((tmp_path / "one" / "exports" / "acme").glob("*/output.*"))  # and keeps nothing of it
+        assert not list((tmp_path / "one" / "exports" / "acme").glob("*/output.*"))  # and no partial file is kept
         small = served.request("/v1/exports", other, method="POST", body=body)
         assert small.status == 202
     with Served(tmp_path / "two", **given(filled), export_disk_free_bytes=1 << 60) as served:

@@ -156,7 +156,7 @@ def test_jobs_are_removed_and_bounded(served: Served, token: str, tmp_path: Path
 
 
 def test_a_job_of_one_that_is_gone_is_taken_up_and_can_be_cancelled(filled: Store, tmp_path: Path) -> None:
-    """Its owner has died with a checkpoint of one row, whose bytes are marked to be told apart."""
+    """The job's owner died with a checkpoint of one row, whose bytes are marked so that they can be recognized."""
     given = {"clickhouse_url": filled.settings.clickhouse_url, "clickhouse_database": filled.database}
     jobs, acme = JobStore(tmp_path / "exports"), TenantScope.for_operator("acme")
     with Served(tmp_path, **given, export_concurrency=0) as takes:

@@ -60,7 +60,7 @@ for name in sys.argv[1:]:
 
 @pytest.fixture
 def env(commands: Commands, tmp_path: Path) -> dict[str, str]:
-    """What points a command at the world, and keeps the keys that it makes in the test's folder."""
+    """Return variables that point a command at the world and keep the keys it creates in the test's folder."""
     files = {name: tmp_path / f"{name}.json" for name in ("keys_file", "signing_keys_file")}
     KeysFile.load_or_create(files["keys_file"])
     SigningKeys.load_or_create(files["signing_keys_file"])
@@ -69,7 +69,7 @@ def env(commands: Commands, tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture(params=["blocked", pytest.param("installed", marks=pytest.mark.long)])
 def install(request: pytest.FixtureRequest) -> Install:
-    """How an extra alone is had: with everything else blocked, and in the long run by pip."""
+    """Provide an extra alone: all other packages blocked or, in the long run, installed by pip."""
     return request.getfixturevalue(request.param)
 
 

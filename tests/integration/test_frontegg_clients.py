@@ -25,7 +25,7 @@ JS, PY = (re.findall(rf"```{language}\n(.*?)```", TEXT, re.DOTALL) for language 
 
 @pytest.fixture(scope="module")
 def served(kafka, registry, clickhouse, tmp_path_factory):
-    """The service over Kafka, the registry and ClickHouse, with a worker that stores."""
+    """Serve over Kafka, the registry and ClickHouse, with a running worker."""
     folder = tmp_path_factory.mktemp("frontegg")
     world = world_on(kafka, registry, clickhouse, f"t{uuid4().hex[:12]}", folder)
     world.worker().ready()
@@ -96,7 +96,7 @@ def test_what_is_sent_is_stored_and_read(frontegg_client, call, served, unique):
     for row, audit in zip(everything["data"], sent, strict=True):
         assert row | audit == row
         assert row["vendorId"].startswith("al_")
-        assert not row.get("time", "GMT").endswith("Z")  # JavaScript's Date() text came back as it was
+        assert not row.get("time", "GMT").endswith("Z")  # the text of JavaScript's Date() is returned unchanged
     assert [row["user"] for row in high["data"]] == ["bob@x.io"]
     assert late == {"data": [], "total": 0}
     assert [row["severity"] for row in some["data"]] == ["High", "Critical"]
@@ -118,7 +118,7 @@ def test_what_is_sent_is_stored_and_read(frontegg_client, call, served, unique):
 
 
 def sources(served, tenant: str) -> str:
-    """The client that sent this tenant's events."""
+    """Return the client that sent this tenant's events."""
     database = served.world.settings.clickhouse_database
     query = f"SELECT any(source) FROM `{database}`.log WHERE tenant_id = '{tenant}' AND source != 'auditlane'"
     return str(served.world.client.query(query).result_rows[0][0])

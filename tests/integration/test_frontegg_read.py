@@ -45,7 +45,7 @@ SENT = [
 
 
 def stored(number: int, hours: float, sent: dict, tenant: str = "acme"):
-    """The row that a worker makes of an audit."""
+    """Return the row that a worker stores for an audit."""
     made = event_of(sent, tenant, now=NOW - timedelta(hours=hours))
     address = parse_ip(made.ip) if made.ip else None
     values = made.model_dump(exclude={"event_id"}) | {

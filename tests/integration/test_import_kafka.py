@@ -73,7 +73,7 @@ class Stack:
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
     def records(self) -> list[dict[str, Any]]:
-        """Everything on the topic, to its present end."""
+        """Read every record of the topic up to its current end."""
         consumer = Consumer(
             {"bootstrap.servers": self.kafka, "group.id": uuid.uuid4().hex, "enable.auto.commit": False}
         )
@@ -155,7 +155,7 @@ def test_a_topic_that_was_made_anew_gets_everything(stack, tmp_path):
 
 
 def interrupted(stack: Stack, folder: Path) -> Path:
-    """A file of MANY events whose import was stopped by Ctrl-C after some batches."""
+    """Write a file of MANY events and interrupt its import with Ctrl-C after some batches."""
     file = folder / "many.jsonl"
     with file.open("w") as out:
         for number in range(MANY):

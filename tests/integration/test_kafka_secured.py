@@ -23,7 +23,7 @@ from auditlane.runtime.settings import load
 
 
 def make_certificate(folder: Path) -> tuple[str, str, Path]:
-    """A self-signed certificate for 127.0.0.1: key and certificate as PEM, and a file to trust it by."""
+    """Make a self-signed certificate for 127.0.0.1. Return key and certificate as PEM, and the file to trust."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
     now = datetime.datetime.now(datetime.UTC)

@@ -12,7 +12,7 @@ from fixtures.workers import World, wait_until
 
 
 def lag(commands: Commands, *options: str, code: int = 0) -> Any:
-    """What `auditlane lag --json` prints, as a process of its own; its complaint where it has none."""
+    """Run `auditlane lag --json` as a process. Return what it prints, or its stderr if it prints nothing."""
     asked = commands.start("lag", "--json", *options)
     out, complaint = asked.communicate(timeout=60)
     assert asked.returncode == code, complaint

@@ -126,7 +126,7 @@ def test_a_link_stays_valid_while_clickhouse_is_away(filled: Store, tmp_path: Pa
 
 
 def test_what_was_claimed_without_an_answer_is_claimed_again_by_one(filled: Store) -> None:
-    """The insert was stored and its answer got lost: nobody was let in, so whoever tries again here is."""
+    """The insert was stored but its response was lost: no request was admitted yet, so exactly one retry is."""
     client = connect(filled.settings)
 
     class Cut:

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 BASELINE = tomllib.loads((ROOT / "tests" / "mixed_version.toml").read_text())["baseline"]
 FOLDERS = ("schemas", "producers", "consumers", "deploy")
 SECONDS = 120.0
-BATCH = 60  # events between two looks at the clock
+BATCH = 60  # events between two readings of the clock
 PAUSE_S = (0.1, 0.4)
 CALM_S = (3.0, 6.0)  # between two faults
 FROZEN_S = (0.5, 4.0)  # some outlast the session of a second
@@ -29,7 +29,7 @@ OLD, NEW = "old", "new"
 
 
 def earlier(folder: Path) -> dict[str, str]:
-    """An environment in which Python imports auditlane as it was at the baseline commit."""
+    """Return an environment in which Python imports auditlane from the baseline commit."""
     asked = subprocess.run(["git", "-C", ROOT, "cat-file", "-e", f"{BASELINE}^{{commit}}"], capture_output=True)
     if asked.returncode:
         missing(f"the baseline commit {BASELINE}", f"git's history lacks it: {asked.stderr.decode().strip()}")
@@ -63,7 +63,7 @@ class Crew:
         return worker
 
     def turn(self) -> None:
-        """Wake who was frozen for long enough; now and then, let something happen to somebody."""
+        """Resume workers that were frozen for long enough; now and then, inject a fault into one of them."""
         now = time.monotonic()
         for worker in [one for one, until in self._frozen.items() if now >= until]:
             self._thaw(worker)
@@ -83,7 +83,7 @@ class Crew:
         self._frozen[worker] = time.monotonic() + self._random.uniform(*FROZEN_S)
 
     def _replace(self, worker: WorkerProcess) -> None:
-        """An upgrade, or its rollback: it drains, and one of the other version comes in its place."""
+        """Upgrade or roll back one worker: drain it, then start one of the other version in its place."""
         self._thaw(worker)
         worker.ready()
         worker.process.terminate()
@@ -101,7 +101,7 @@ class Crew:
         return self.versions.pop(worker)
 
     def alone(self, version: str) -> None:
-        """Only one worker, of this version."""
+        """Replace all workers by one of this version."""
         for worker in list(self.versions):
             self._gone(worker)
         self.start(version).ready()

@@ -30,7 +30,7 @@ def filled(clickhouse: str) -> Iterator[Store]:
 
 
 def declaring(served: Served, status: str) -> list[tuple[str, str]]:
-    """The operations whose document has this status, as method and path."""
+    """Return the operations that document this status, as method and path."""
     paths = served.app.openapi()["paths"]
     return [
         (one.method, one.path)

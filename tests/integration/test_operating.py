@@ -47,7 +47,7 @@ def test_what_people_do_is_an_event_in_their_tenants_log(world: World) -> None:
         jane = served.viewer_token("tenant0", Permission.read, Permission.export)
         for _ in range(3):
             assert served.request("/v1/events", jane).status == 200
-        checked = served.request("/v1/check?query=actr:x", jane)  # shows nothing of the log, so it is no fourth look
+        checked = served.request("/v1/check?query=actr:x", jane)  # returns no events, so it is not a fourth view
         assert (checked.status, checked.json()["error"]["reason"]) == (200, "unknown_field")
         assert served.request("/v1/export?format=csv", jane).headers["auditlane-rows"] == "2"
         assert served.request("/v1/export?format=csv", served.viewer_token("tenant1", Permission.read)).status == 403
@@ -67,7 +67,7 @@ def test_what_people_do_is_an_event_in_their_tenants_log(world: World) -> None:
     assert told["tenant1"] == [("access.denied", "jane", "denied")]
     own = [("token.issued", admin.client.client_id, "success"), ("token.refused", "", "denied")]
     assert sorted(told[OURS]) == sorted(told["tenant0"] + told["tenant1"] + own), (
-        "a copy of each, and what is no tenant's"
+        "a copy of each, and the events without a tenant"
     )
     # The tenant's own people see it, with what it was about.
     with serving(world, audit_aggregation_s=3_600) as served:

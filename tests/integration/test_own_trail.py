@@ -37,7 +37,7 @@ class Stage:
     def change(
         self, tenant: str, method: str, field: str = "", body: Any = None, *, whose: str = ""
     ) -> urllib3.BaseHTTPResponse:
-        """One change of the fields of a tenant's contract by its insider, or `whose="environment"` by an operator."""
+        """Change the fields of a tenant's contract as its insider, or as an operator with `whose="environment"`."""
         root = "/v1/structure" if whose else f"/v1/tenants/{tenant}/structure"
         token = self.admin if whose else self.served.viewer_token(tenant, *INSIDER)
         return self.served.request(
@@ -45,12 +45,12 @@ class Stage:
         )
 
     def export(self, tenant: str) -> None:
-        """What the insider wants to hide."""
+        """Export the log: the act that the insider wants to hide."""
         answer = self.served.request("/v1/export?format=csv", self.served.viewer_token(tenant, *INSIDER))
         assert answer.status == 200, answer.data
 
     def told(self, tenant: str) -> dict[str, Counter[str]]:
-        """Of the events about a tenant, each counted once: action -> how many, in its log and in ours."""
+        """Count the distinct events about a tenant by action, in its log and in the vendor's."""
         rows = self.world.client.query(
             f"SELECT tenant_id, action, count() FROM (SELECT DISTINCT tenant_id, action, occurred_at, event_id"
             f" FROM {self.world.events} WHERE source = 'auditlane'"
@@ -103,7 +103,7 @@ def demand_in_an_exclusive_contract(stage: Stage, tenant: str) -> int:
 
 
 def have_rules_of_a_great_size(stage: Stage, tenant: str) -> int:
-    """As many choices as the contract may have."""
+    """Add a field with as many choices as a contract may have."""
     size = len(CHOICES)
     while True:
         body = {"name": "big", "type": "Enum", "rules": {"oneOf": CHOICES[:size]}, "exclusive": True}
@@ -114,7 +114,7 @@ def have_rules_of_a_great_size(stage: Stage, tenant: str) -> int:
 
 
 def register_a_default_that_breaks_its_own_rule(stage: Stage, tenant: str) -> int:
-    """With the registry's own interface, which asks nobody."""
+    """Register through the registry's own API, which checks no permissions."""
     schema = base_schema()
     rules = {"pattern": "x+y", "maxLength": 100, "required": True}
     schema["fields"].append({"name": "zz", "type": ["string", "null"], "default": "q", "rules": rules})

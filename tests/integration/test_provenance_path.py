@@ -46,19 +46,19 @@ class Path:
         )
 
     def imported(self, file: File, *options: str, code: int = 0) -> str:
-        """What `auditlane import` says on stderr."""
+        """Run `auditlane import` and return its stderr."""
         process = self.commands.start("import", str(file), *options)
         _, said = process.communicate(timeout=60)
         assert process.returncode == code, said
         return said
 
     def write(self, tenant: str, value: bytes, headers: Headers | None = None) -> None:
-        """Past the gateway, as whoever may write to the topic."""
+        """Produce past the gateway, as any client with write access to the topic can."""
         self.world.producer.produce(self.world.settings.topic, key=tenant, value=value, headers=headers or [])
         assert self.world.producer.flush(30) == 0
 
     def log(self, tenant: str, columns: str = "provenance, provenance_id", *, rows: int | None = None) -> list[Any]:
-        """What readers see of a tenant, once the table holds so many `rows`, each a message."""
+        """Return the rows of a tenant that readers see, once the table holds `rows` of it, one for each message."""
         database, client = self.world.settings.clickhouse_database, self.world.client
         of_tenant = f"WHERE tenant_id = '{tenant}' AND source != 'auditlane'"
         if rows is not None:
@@ -79,7 +79,7 @@ def path(kafka: str, registry: str, clickhouse: str, tmp_path_factory: pytest.Te
 
 
 def event(tenant: str, **given: Any) -> dict[str, Any]:
-    """An event that is the same however often, and by whichever way, it is sent."""
+    """Return an event with a fixed id and time, so that it is identical whenever and however it is sent."""
     at = datetime.now(UTC).isoformat()
     return {"tenant_id": tenant, "action": "Paid", "event_id": str(uuid4()), "occurred_at": at} | given
 

@@ -172,7 +172,7 @@ def test_export_only_replaces_files(filled, tmp_path):
 
 
 def small_files() -> None:
-    """In the child: a file may not grow past 64 KiB, as on a disk that is full (EFBIG for ENOSPC)."""
+    """Limit files of the child to 64 KiB, to simulate a full disk (EFBIG for ENOSPC)."""
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, 1 << 16))
 

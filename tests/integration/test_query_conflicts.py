@@ -132,7 +132,7 @@ def test_pages_of_every_sort_give_each_content_once_both_ways(
 
 
 def pages(reader: Reader, sort: Sort, limit: int, *, back: bool = False) -> list[list[Any]]:
-    """From the list's beginning to its end; with `back`, from its end to its beginning but for the last page."""
+    """Return all pages in order; with `back`, the pages read backwards from the last one, which is left out."""
     found, position, before = [], None, None
     while True:
         page = reader.page(ACME, Filter(), limit=limit, position=position, sort=sort)

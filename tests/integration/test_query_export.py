@@ -96,7 +96,7 @@ def field(name: str, title: str, kind: DisplayType = DisplayType.AlphaNumeric, *
     return FieldView(name=name, display_name=title, display_type=kind, **given)
 
 
-# The tenant's own: another name, a field that nobody may take away, three of their own, and two of one title.
+# The tenant's own structure: a renamed field, one that may not be hidden, three custom fields, and two of one title.
 STRUCTURE = Structure.of(
     Revision(scope=ENVIRONMENT),
     Revision(
@@ -120,7 +120,7 @@ def structure_of(tenant: str) -> Structure:
 
 
 def shown(one: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    """An event of the list as an export of these columns has it."""
+    """Return an event of the list as an export of these columns contains it."""
     fields = {name: value for name, value in one["fields"].items() if name in names}
     base = {name: one[name] for name in names if name in one}
     return base | ({"fields": fields} if set(names) & set(OWN) else {})
@@ -170,7 +170,7 @@ def test_csv_equals_the_list(reader, exporter, formulas):
         assert json.loads(row.pop("metadata")) == one["metadata"]
         for name, cell in row.items():
             value = one["fields"].get(name) if name in OWN else one[name]
-            # A number of a field that holds numbers is none that a spreadsheet would run.
+            # A spreadsheet does not run a number in a numeric field as a formula.
             starts = tuple("=+@\t\r\n＝") if name == "total" and value == "-1.5" else tuple("=+-@\t\r\n＝")
             marked = formulas == "neutralised" and (value or "").startswith(starts)
             assert cell == ("'" if marked else "") + (value or ""), name
@@ -286,7 +286,7 @@ def test_links_and_downloads_are_recorded(reader, exporter):
     ]
     assert records[0].metadata == {"format": "csv", "rows": "500", "columns": "event_id,action"}
     assert records[2].metadata == {"format": "jsonl", "rows": "1500", "columns": "action"}
-    assert (records[2].tenant, records[2].actor_id) == ("acme", "operator"), "of whoever asked for the link"
+    assert (records[2].tenant, records[2].actor_id) == ("acme", "operator"), "of who requested the link"
 
 
 def test_a_link_expires(reader, exporter):
@@ -315,7 +315,7 @@ def test_what_comes_later_is_not_in_it(filled, reader, exporter):
 
 
 def breaking_off(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
-    """Make the engine itself fail when it is so many rows into an export."""
+    """Make the engine itself fail `after` rows of an export."""
     compile_export = exporter_.compile_export
 
     def compile_failing(*given: Any, **named: Any) -> Statement:

@@ -28,7 +28,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineProcess]:
 
 @pytest.fixture
 def hung(engine: EngineProcess, unique: str) -> Iterator[tuple[EngineProcess, str]]:
-    """An engine with a migrated database, which a test stops; it runs again afterwards."""
+    """Provide an engine with a migrated database that a test may suspend; resume it afterwards."""
     store = Store(engine.url, unique)
     store.add([event(number) for number in range(3)])
     yield engine, unique
@@ -58,7 +58,7 @@ def test_a_page_is_given_up_in_time(hung: tuple[EngineProcess, str], tmp_path: P
 def test_hanging_pages_do_not_hold_up_the_probe(hung: tuple[EngineProcess, str], tmp_path: Path) -> None:
     engine, database = hung
     given = {"clickhouse_url": engine.url, "clickhouse_database": database, "query_timeout_s": 8.0}
-    given["query_concurrency"] = PAGES  # or the tenant would be told to wait
+    given["query_concurrency"] = PAGES  # otherwise the tenant's requests would be throttled
     with Served(tmp_path, **given) as served, ThreadPoolExecutor(PAGES + 1) as threads:
         token = served.viewer_token("acme", Permission.read)
         assert served.request("/v1/events", token).status == 200

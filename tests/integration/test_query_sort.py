@@ -39,7 +39,7 @@ OWN = {
 
 
 def structure(tenant: str = "") -> Structure:
-    """Everything is sortable but the description."""
+    """Return a structure in which every field but the description is sortable."""
     own = [FieldView(name=name, display_name=name, display_type=kind, sortable=True) for name, (kind, _) in OWN.items()]
     base = [one.model_copy(update={"sortable": one.name != "description"}) for one in DEFAULT_FIELDS]
     return Structure(enabled=True, fields=(*base, *own))
@@ -88,7 +88,7 @@ def text(name: str) -> Callable[[dict[str, Any]], Any]:
     return lambda row: row[name].encode() if row[name] else None
 
 
-# The value that a field is sorted by, None where there is none: worked out here without any of the code.
+# The value that a field is sorted by, or None: computed here independently of the code under test.
 KEYS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "action": text("action"),
     "actor_name": text("actor_name"),
@@ -142,7 +142,7 @@ def reader(filled: Store) -> Iterator[Reader]:
 
 
 def pages(reader: Reader, sort: Sort, filter_: Filter, limit: int) -> list[list[str]]:
-    """Every page of the list; the way back has the same."""
+    """Return every page of the list, and assert that paging backwards gives the same ones."""
     forward: list[list[str]] = []
     position: Position | None = None
     while True:

@@ -54,7 +54,7 @@ def url(filled: Store, reader: Reader) -> Iterator[str]:
 
 
 def new(number: int, tenant: str, **given: Any) -> dict[str, Any]:
-    """An event that is stored now, in a topic of its tenant's own."""
+    """Return an event ingested now, in a topic that only its tenant uses."""
     topic = uuid.uuid5(uuid.NAMESPACE_OID, tenant)
     return event(number, tenant, **{"ingested_at": datetime.now(UTC), "kafka_topic_id": topic} | given)
 
@@ -102,7 +102,7 @@ class Stream:
 
 
 def begun(stream: Stream) -> Stream:
-    """The stream once it has said where it begins."""
+    """Wait until the stream has sent its start position, and return it."""
     while not stream.last:
         line = stream.answer.readline().decode()
         assert line
@@ -347,7 +347,7 @@ FEW = 50
 
 @pytest.fixture
 def crowded(clickhouse: str) -> Iterator[tuple[Store, Reader]]:
-    """A large tenant beside a small one, each in blocks of its own, and a bound of what one query of a tenant reads."""
+    """Store a large and a small tenant, in separate blocks, with a bound on the rows that a tenant's query may read."""
     with store(clickhouse) as made:
         made.add([new(number, "large") for number in range(4 * FEW)])
         made.add([new(number, "small") for number in range(3)])
@@ -398,7 +398,7 @@ def test_a_stream_whose_tenant_comes_to_have_too_much_ends_with_the_reason(crowd
 
 
 def test_what_fails_for_all_is_said_as_it_is(filled, monkeypatch):
-    """At once where waiting is no help: the tables are not there."""
+    """Errors that retrying does not cure, such as missing tables, are reported at once."""
     reader = Reader(filled.settings.model_copy(update={"clickhouse_database": "nowhere"}))
     with served(reader) as address:
         stream = Stream(address, "acme")

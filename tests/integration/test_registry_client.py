@@ -168,7 +168,7 @@ def test_another_schema_under_the_base_subject_is_drift(
 
 @pytest.fixture
 def secured(tmp_path: Path) -> Iterator[tuple[str, Authority]]:
-    """A registry behind https and credentials: its URL, and the authority that signed its certificate."""
+    """Start a registry behind https and credentials. Yield its URL and the authority that signed its certificate."""
     made = authority(tmp_path / "authority", "127.0.0.1")
     command = [sys.executable, secured_registry.__file__, str(made.ca.parent)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:

@@ -19,7 +19,7 @@ from auditlane.runtime.errors import AlreadyRunning, PartFailed, PortInUse, Regi
 
 
 def start_to_fail(data: Path, port: int = 0, host: str = "127.0.0.1") -> tuple[int, str]:
-    """The exit code and the complaint of a registry that must not come up."""
+    """Return the exit code and stderr of a registry that must not start."""
     command = [
         sys.executable,
         "-m",
@@ -86,7 +86,7 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
-    (tmp_path / "registry.sqlite").write_text("this is no database, and it is long enough to be looked at" * 10)
+    (tmp_path / "registry.sqlite").write_text("this is not a database, and it is long enough to be read as one" * 10)
     code, complaint = start_to_fail(tmp_path)
     assert code == exit_code(PartFailed)
     assert "registry.sqlite" in complaint

@@ -1,4 +1,4 @@
-"""Confluent's own Python client and Avro serializers against the registry, without a line of ours between them."""
+"""Confluent's own Python client and Avro serializers against the registry, without any of our code in between."""
 
 from __future__ import annotations
 

@@ -24,19 +24,19 @@ Where = tuple[int, int]
 
 
 def stored(world: World, count: int, **given: Any) -> None:
-    """Produce so many events and have them stored by a worker that then ends."""
+    """Produce `count` events and run a worker until they are stored."""
     world.produce(count, **given)
     work(world, sum(high(world).values()))
 
 
 def high(world: World, topic: str = "") -> dict[Partition, int]:
-    """One past the last committed message of each partition."""
+    """Return the offset after the last committed message, by partition."""
     with closing(KafkaOffsets(world.settings)) as positions:
         return positions.high(positions.partitions(topic or world.settings.topic))
 
 
 def work(world: World, rows: int) -> None:
-    """Run a worker until there are so many rows and nothing is left to do."""
+    """Run a worker until the table holds `rows` rows and no work is left."""
     worker = world.worker()
     world.stored(rows)
     world.completed()
@@ -44,7 +44,7 @@ def work(world: World, rows: int) -> None:
 
 
 def delete(world: World, where: str) -> None:
-    """Rows by hand; a mutation waits while merges are stopped."""
+    """Delete rows by hand. Merges must run meanwhile, or the mutation would wait."""
     world.client.command(f"SYSTEM START MERGES {world.events}")
     world.client.command(f"DELETE FROM {world.events} WHERE {where}", settings={"lightweight_deletes_sync": 2})
     world.client.command(f"SYSTEM STOP MERGES {world.events}")
@@ -62,7 +62,7 @@ def committed(world: World) -> dict[Partition, int | None]:
 
 
 def offsets(world: World, table: str = "events") -> list[Where]:
-    """Where the rows of a table stand in Kafka, in order; one that is stored twice is there twice."""
+    """Return the partition and offset of each row of a table, in order; duplicates appear twice."""
     source = f"`{world.settings.clickhouse_database}`.{table}"
     rows = world.client.query(f"SELECT kafka_partition, kafka_offset FROM {source} ORDER BY 1, 2").result_rows
     return [(int(partition), int(offset)) for partition, offset in rows]
@@ -159,7 +159,7 @@ def test_every_offset_has_a_fate(world: World, commands: Commands) -> None:
         (21, 21, 1, "stored"),
         (22, 22, 1, "duplicate"),
         (23, 27, 5, "stored"),
-        (28, 28, 1, "extra"),  # the marker of a transaction is no message
+        (28, 28, 1, "extra"),  # a transaction marker, not a message
         (33, 37, 5, "stored"),
     ]
     assert range_["doubled"] == [5]

@@ -56,7 +56,7 @@ class Key:
         return made
 
     def change(self, **lines: Any) -> None:
-        """As an operator does with an editor."""
+        """Change the keys file as an operator would with an editor."""
         path = self.served.settings.keys_file
         assert path
         content = json.loads(path.read_text())
@@ -89,7 +89,7 @@ Change = Callable[[Key], None]
 
 
 def finished(served: Served, token: str, **body: Any) -> dict[str, Any]:
-    """A job that has ended."""
+    """Start an export job and wait until it has ended."""
     asked = served.request("/v1/exports", token, method="POST", body=body)
     assert asked.status == 202, asked.data
     return ended(served, token, asked.json()["id"])
@@ -131,7 +131,7 @@ def test_what_a_key_gave_ends_with_it(served: Served, change: Change) -> None:
     assert refused.status in (401, 403)
     for url in links:
         assert urllib3.request("GET", url, retries=False).status in (401, 403)
-    # A file that is done is the tenant's: whoever has a credential of their own gets it.
+    # A finished file belongs to the tenant: any valid credential of the tenant may download it.
     for id_ in (job["id"], own_job):
         assert served.request(f"/v1/exports/{id_}/file", key.viewer).status in (401, 403)
         assert served.request(f"/v1/exports/{id_}/file", other).status == 200
@@ -163,7 +163,7 @@ def test_a_link_to_our_own_log_is_an_admins(served: Served) -> None:
 
 @contextmanager
 def opened(url: str, **headers: str) -> Iterator[urllib3.BaseHTTPResponse]:
-    """The answer, whose body is not read yet."""
+    """Open a URL and yield the response, its body not read yet."""
     with urllib3.PoolManager(retries=False, timeout=60.0) as pool:
         answer = pool.request("GET", url, headers=headers, preload_content=False, redirect=False)
         try:

@@ -136,7 +136,7 @@ class Made:
             **plain,
             **{name: maybe(text()) for name in nullable},
         )
-        # A time in the year 0 is no datetime of Python's, and text of it is what only readers get.
+        # Python's datetime cannot represent the year 0; only readers get such a time, as text.
         fields = StoredFields(self.own() if tenant == TENANTS[0] else {}, whole=False)
         return event.model_copy(update={"fields": fields})
 
@@ -159,7 +159,7 @@ def work(world: World, rows: int) -> None:
 
 
 def differing(world: World, other: World) -> list[Any]:
-    """Rows of the first world that the other one does not hold, whole."""
+    """Return the rows of the first world that the other one lacks, with all columns."""
     columns = (
         "tenant_id, toString(event_id), toString(occurred_at), action, actor_id, actor_type, actor_name, on_behalf_of, "
         "resource, resource_id, outcome, severity, description, toString(ip), user_agent, request_id, before, after, "
@@ -204,13 +204,13 @@ def test_export_and_import_are_exact(world: World, other: World, tmp_path: Path)
 
 
 def told(line: str) -> dict[str, Any]:
-    """What a line says of the event itself."""
+    """Return the fields of an exported line that describe the event itself, not its reception."""
     received = ("ingested_at", "provenance", "provenance_id")
     return {name: value for name, value in json.loads(line).items() if name not in received}
 
 
 def imported(commands: Commands, *files: str) -> tuple[dict[str, Any], int]:
-    """The import's summary, and the most bytes that its process was seen to hold."""
+    """Import files. Return the summary, and the peak memory of the process in bytes, as sampled."""
     process = commands.start("import", *files, "--json")
     most = 0
     while True:

@@ -27,12 +27,12 @@ from auditlane.local import ports
 from auditlane.runtime.errors import BufferFull, ClientClosed, DeliveryFailed, InvalidEvent, KafkaUnavailable
 from auditlane.sdk import AuditClient, ClientConfig
 
-AWAY = "127.0.0.1:9"  # the discard port: nobody listens
+AWAY = "127.0.0.1:9"  # the discard port, on which no process listens
 
 
 @pytest.fixture
 def topic(kafka: str, registry: str, unique: str) -> str:
-    """A topic of this test's own, its base subject registered."""
+    """Create a topic for this test and register its base subject."""
     return topic_with_schema(kafka, registry, unique)
 
 

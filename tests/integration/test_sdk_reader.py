@@ -1,4 +1,4 @@
-"""`AuditReader` against a real `auditlane serve`: pages, one event, exports that go on, the service's errors."""
+"""`AuditReader` against a real `auditlane serve`: pages, single events, resumed exports, the service's errors."""
 
 from __future__ import annotations
 
@@ -137,11 +137,11 @@ def test_an_export_goes_on_where_it_broke_off(serve: ServeProcess, tmp_path: Pat
         assert not path.exists()
         assert reader.export(path, progress=seen.append) == 20_000
         downloading = [one for one in seen if one.what == "downloading"]
-        assert downloading[0].done > had, "it went on"
+        assert downloading[0].done > had, "the download was resumed"
         assert downloading[-1].done == downloading[-1].total == len(direct)
         assert path.read_bytes() == direct
         assert [one.name for one in tmp_path.iterdir()] == ["log.jsonl"]
-        # Done with, it was removed from the service; another request does not go on with what lies there.
+        # A finished job is removed from the service; a different request does not resume another's partial file.
         part.write_bytes(b"of something else")
         assert reader.export(path, format="csv", columns=["event_id"], action="login") == 10_000
         assert path.read_bytes().startswith(b'"Event ID"\r\n')
@@ -153,7 +153,7 @@ def test_an_export_goes_on_where_it_broke_off(serve: ServeProcess, tmp_path: Pat
 
 
 def test_a_file_that_is_kept_back_is_begun_anew(serve: ServeProcess, tmp_path: Path) -> None:
-    """A column was withdrawn between making and download: the service says so once, then a new job is asked for."""
+    """A column was withdrawn after the file was made: the download is rejected once, then a new job is requested."""
     path, admin = tmp_path / "log.csv", serve.keys.create(roles=("admin",), tenant=None, now=datetime.now(UTC)).client
     headers = {"if-match": "*", "authorization": f"Bearer {client_token(serve, admin)}"}
 

@@ -51,7 +51,7 @@ class Process:
         self.ready = json.loads(line)
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> tuple[int, str]:
-        """Its exit code and what it logged."""
+        """Stop the process and return its exit code and its log."""
         if self.process.poll() is None:
             self.process.send_signal(how)
         _, logged = self.process.communicate(timeout=60)
@@ -66,7 +66,7 @@ class Process:
 
 @pytest.fixture(scope="module")
 def variables(clickhouse: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """A database of this module's own with three events for each tenant, and files for the keys."""
+    """Create a database for this module with three events per tenant, and key files. Return the variables."""
     folder, database = tmp_path_factory.mktemp("serve"), f"t{uuid4().hex[:12]}"
     client = connect(load(clickhouse_url=clickhouse))
     migrate(client, database)

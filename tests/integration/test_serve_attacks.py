@@ -1,4 +1,4 @@
-"""`auditlane serve` as a process, and somebody without a credential who wants it all for himself."""
+"""`auditlane serve` as a process under attack by clients without a credential."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServeProcess]:
 
 
 def begun(serve: ServeProcess, path: str, length: int, body: bytes = b"", credential: str = "") -> socket.socket:
-    """A request whose body does not end."""
+    """Begin a request whose body does not end."""
     at = urlsplit(serve.url)
     one = socket.create_connection((at.hostname or "", at.port or 0), 30)
     head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n"
@@ -48,7 +48,7 @@ def token(serve: ServeProcess, client_id: str, secret: str) -> urllib3.BaseHTTPR
 
 
 def is_served(serve: ServeProcess) -> None:
-    """Everybody else, and whoever needs a token."""
+    """Assert that other clients are served and can get tokens."""
     issued = serve.keys.create(roles=("vendor",), now=datetime.now(UTC))
     answer = token(serve, issued.client.client_id, issued.secret)
     assert answer.status == 200, answer.data

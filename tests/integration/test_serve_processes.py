@@ -52,7 +52,7 @@ def serving(folder: Path, *arguments: str, **variables: str) -> Iterator[tuple[d
 
 
 def live(url: str, **headers: str) -> int:
-    """A new connection each time, so that any of the processes may get it."""
+    """Request liveness over a new connection, which any of the processes may accept. Return the status."""
     return HTTP.request("GET", f"{url}/health/live", headers={"connection": "close", **headers}).status
 
 

@@ -29,7 +29,7 @@ NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 def _servers(native: list[int]) -> str:
-    """The cluster as each of its servers knows it; with a secret it asks the others as the user who asks it."""
+    """Return the cluster's definition. With a secret, a server queries the others as its client's user."""
     shards = "".join(f"<shard><replica><host>127.0.0.1</host><port>{port}</port></replica></shard>" for port in native)
     return (
         f"<clickhouse><remote_servers><{CLUSTER}><secret>s</secret>{shards}</{CLUSTER}></remote_servers></clickhouse>"
@@ -43,7 +43,7 @@ _POLICY = """<clickhouse><users><analyst><databases><audit><events>
 
 
 def local(statement: str) -> str:
-    """The statement for servers without Keeper."""
+    """Rewrite a statement for servers without Keeper."""
     statement = statement.replace(f" ON CLUSTER `{CLUSTER}`", "")
     statement = re.sub(r"Replicated(\w+)\('[^']*', '[^']*'(?:, )?", r"\1(", statement)
     statement = re.sub(r",?\s*\breplicated_deduplication_window_seconds = \d+", "", statement)
@@ -94,7 +94,7 @@ def row(tenant: str, event_id: UUID, offset: int) -> list[object]:
 
 @pytest.fixture(scope="module")
 def filled(shards: list[EngineProcess]) -> list[EngineProcess]:
-    """Three events of each tenant, each stored twice, through the Distributed table of the first shard."""
+    """Store three events per tenant, each twice, through the Distributed table of the first shard."""
     rows = [row(tenant, uuid4(), 3 * n + i) for n, tenant in enumerate(TENANTS) for i in range(3)]
     client = user(shards[0], "init")
     for copy in range(2):

@@ -21,7 +21,7 @@ from auditlane.store.migrate import migrate
 
 
 class Api:
-    """A served app, a topic and a database of this module's own; `tenant()` gives names that nobody else uses."""
+    """A served app, a topic and a database for this module only; `tenant()` returns unused names."""
 
     def __init__(self, served: Served, registry: RegistryClient, topic: str) -> None:
         self.served = served
@@ -111,7 +111,7 @@ def test_a_field_is_added_shown_and_demanded(api: Api, path: str, tenant: str) -
     assert contract["subject"] == f"{api.topic}.{tenant}-value"
     assert contract["exclusive"] is False
     assert contract["fields"][0]["rules"] == {"required": True, "maxLength": 20, "pattern": "[A-Z]{2}-[0-9]+"}
-    again = api.call("POST", f"{path}/fields", field)  # what is there already is no error
+    again = api.call("POST", f"{path}/fields", field)  # adding the same field again is not an error
     assert (again.status, again.headers["etag"]) == (201, answer.headers["etag"])
     api.refused(409, "FIELD_CONFLICT", "POST", f"{path}/fields", field | {"displayName": "Other"})
     api.refused(409, "FIELD_CONFLICT", "POST", f"{path}/fields", field | {"rules": {}})
@@ -270,7 +270,7 @@ def test_each_sees_and_changes_its_own_only(api: Api, path: str, tenant: str) ->
 
 
 def state(api: Api, path: str) -> tuple[Any, Any, Any]:
-    """All that a change could have changed: what is shown, the revisions, the contract."""
+    """Return everything that a change could affect: the displayed structure, its history, the contract's fields."""
     return api.ok("GET", path), api.ok("GET", f"{path}/history"), api.ok("GET", f"{path}/fields")
 
 

@@ -48,12 +48,12 @@ class Path:
         )
 
     def subject(self, tenant: str) -> str:
-        """Where the tenant's newest contract is."""
+        """Return the subject of the tenant's newest contract."""
         own = f"{self.world.settings.topic}.{tenant}-value"
         return own if own in self.world.registry.subjects() else f"{self.world.settings.topic}-value"
 
     def stock(self, tenant: str, **fields: Any) -> None:
-        """What Confluent's own serializer makes of it: it knows the schema, and nothing of rules."""
+        """Produce an event with Confluent's own serializer, which knows the schema but not the rules."""
         event = {
             "event_id": str(uuid.uuid4()),
             "tenant_id": tenant,

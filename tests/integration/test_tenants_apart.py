@@ -38,7 +38,7 @@ class Surface:
         self.operations = operations(served.app)
 
     def send(self, operation: Operation, token: str, path: str, query: list[tuple[str, str]], headers, body) -> bytes:
-        """The body of the answer; of a stream, what has come within a second."""
+        """Send a request and return the body of the response; of a stream, what arrives within a second."""
         target = self.served.url + path + (f"?{urlencode(query)}" if query else "")
         sent = {"authorization": f"Bearer {token}", **headers}
         if body is not None:
@@ -103,13 +103,13 @@ def surface(clickhouse, kafka, registry, tmp_path_factory) -> Iterator[Surface]:
 
 
 def auditor(surface: Surface) -> str:
-    """A token of one of their own people, whose reads are events of theirs."""
+    """Mint a token for a user of the other tenant, whose reads are events in that tenant's log."""
     viewer = Viewer(THEIRS, AUDITOR, VIEWER)
     return mint_viewer_token(surface.served.signing, viewer, now=datetime.now(UTC), ttl=HOUR).text
 
 
 def theirs(surface: Surface) -> dict[str, str]:
-    """What a request may say that is theirs, by the name of its parameter."""
+    """Return values of the other tenant that a request may contain, by parameter name."""
     token = auditor(surface)
     page = surface.served.request("/v1/events?limit=2", token).json()
     values = {"tenant": THEIRS, "event_id": page["data"][0]["event_id"], "cursor": page["next"]}
@@ -150,7 +150,7 @@ def test_every_address_refuses_or_overlooks_what_is_another_tenants(surface):
 
 
 def changed(surface: Surface) -> list[str]:
-    """What was sent or set for the other tenant, or for all."""
+    """Return a description of each event or setting written for the other tenant, or for all tenants."""
     found = [
         f"settings of {scope}"
         for (scope,) in surface.table.client.query(

@@ -1,5 +1,5 @@
 # ruff: noqa: E501 (one case a line)
-"""What the judge accepts is stored by the real engine as it was sent; nothing is clamped, nulled or read as another."""
+"""Events the validator accepts are stored unchanged by the real engine: no value is clamped, nulled or misread."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def stored_as_judged(client: Any, database: str, raw: RawRange) -> int:
 
 
 def address(text: str) -> ipaddress.IPv6Address:
-    """As the table keeps it: an IPv4 address is mapped into IPv6."""
+    """Parse an address as the table stores it: IPv4 is mapped into IPv6."""
     parsed = ipaddress.ip_address(text)
     return parsed if isinstance(parsed, ipaddress.IPv6Address) else ipaddress.IPv6Address(f"::ffff:{parsed}")
 
@@ -200,7 +200,7 @@ def test_any_address_that_is_accepted_is_stored(client: Any, unique: str) -> Non
 
 
 def spread(total: int, parts: int, most: int, piece: str) -> list[str]:
-    """So many pieces of about the same length with so many characters together; none where that cannot be."""
+    """Split `total` characters into `parts` pieces of about equal length. Return none if `most` makes that impossible."""
     if not parts <= total <= parts * most:
         return []
     return [piece[: total // parts + (at < total % parts)] for at in range(parts)]
@@ -221,7 +221,7 @@ def addresses(length: int) -> list[str]:
 
 
 def test_addresses_of_every_length_alone_and_mixed(client: Any, unique: str) -> None:
-    """ClickHouse takes a column of texts that all have 16 bytes for addresses in binary, unless it is told otherwise."""
+    """By default, ClickHouse reads a column of texts that all have 16 bytes as binary addresses."""
     every = {length: addresses(length) for length in range(2, 46)}
     assert all(every.values())
     mixed = [one for alone in every.values() for one in alone]

@@ -32,10 +32,10 @@ def vite(folder: Path, out: Path, node: list[str]) -> subprocess.CompletedProces
 
 @pytest.fixture
 def copy(viewer_build: Path, tmp_path: Path) -> Path:
-    """The viewer's sources in another place, with its packages."""
+    """Copy the viewer's sources and packages to another folder."""
     folder = tmp_path / "elsewhere" / "viewer"
     shutil.copytree(VIEWER, folder, copy_function=_link, symlinks=True)
-    for one in (folder / "src").rglob("*"):  # what is edited meanwhile is edited there alone
+    for one in (folder / "src").rglob("*"):  # concurrent edits affect the original only
         if one.is_file():
             content = one.read_bytes()
             one.unlink()
@@ -111,7 +111,7 @@ def test_it_is_built_when_something_changed_and_a_failed_build_leaves_the_last_o
 
 
 def test_without_node_it_says_so_and_a_stack_may_go_on(copy, tmp_path):
-    """A Python without pip, so that Node cannot be had from a package either."""
+    """Run under a Python without pip, so that Node cannot be installed from a package either."""
     venv.create(tmp_path / "bare", with_pip=False, symlinks=True)
     command = [str(tmp_path / "bare" / "bin" / "python"), str(copy / "build.py")]
     alone = {"PATH": str(tmp_path)}

@@ -26,7 +26,7 @@ LARGEST = (1 << 31) - 1
 
 
 def flood(world: World, count: int, *, tenants: int = 1, partition: int = 0) -> None:
-    """Messages that everybody refuses, of so many tenants."""
+    """Produce messages that every worker rejects, of `tenants` tenants."""
     for number in range(count):
         world.producer.produce(world.settings.topic, key=f"bad{number % tenants}", value=b"junk", partition=partition)
         world.producer.poll(0)
@@ -241,7 +241,7 @@ def test_events_of_many_past_months_keep_other_partitions_and_the_present_from_w
     assert world.counts() == (121, 121)
 
 
-@pytest.mark.long  # a range is told as failing after a minute
+@pytest.mark.long  # a range is reported as failing after a minute
 def test_a_month_that_is_refused_keeps_neither_other_partitions_nor_memory_and_is_told(world: World) -> None:
     old = past(30)
     refuse = f"CHECK NOT throwIf(toYYYYMM(occurred_at) = {old:%Y%m}, 'not this month')"

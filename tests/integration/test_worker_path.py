@@ -114,7 +114,7 @@ def test_offsets_that_kafka_lost_halt_one_partition(world: World) -> None:
     assert "offsets 40-59 were not stored" in halted["reason"]
     assert world.counts() == (120, 120)
     assert "auditlane_worker_halted_partitions 1.0" in second.get("/metrics")
-    assert "offsets 40-59" in str(json.loads(second.get("/health/ready"))["halted"]), "the others go on: still ready"
+    assert "offsets 40-59" in str(json.loads(second.get("/health/ready"))["halted"]), "others run: still ready"
     said = [(one.level, one.message) for one in service("worker", second.ready(), world.settings)]
     assert [level for level, _ in said] == ["ok", "fail"]
     assert "is halted: offsets 40-59" in said[1][1]

@@ -41,7 +41,7 @@ class Store:
         return replace(table, columns=tuple(one for one in table.columns if one[0] in names))
 
     def rows(self, first: int, last: int) -> pa.Table:
-        """Rows with other ids each time, as a repeated insert of other data under the same token would be."""
+        """Return rows with new ids at each call: a second insert under the same token then differs from the first."""
         count = last + 1 - first
         return pa.table(
             {
@@ -120,7 +120,7 @@ def test_the_guard_holds_where_the_token_is_another(store: Store) -> None:
 
 
 def test_a_redo_adds_nothing_where_the_table_holds_other_than_it_saw(store: Store) -> None:
-    """Somebody stored or removed rows between its look and its statement: it must look again."""
+    """Another process stored or removed rows between the check and the insert: the check must be repeated."""
     store.insert(0, 4)
     for seen in (set(), {0, 1}, set(range(6))):
         store.write(store.range(0, 9), store.rows(0, 9), seen=seen)

@@ -89,7 +89,7 @@ class Task:
         return self.schemas[schema_id]
 
     def row(self, key: bytes, value: bytes, partition: int, offset: int, timestamp: datetime) -> tuple[Any, ...] | None:
-        """A row of the table, or None for what is refused."""
+        """Return a row of the table, or None if the message is rejected."""
         if len(value) < 5 or value[0] != 0:
             return None
         schema_id = int.from_bytes(value[1:5], "big")
@@ -126,7 +126,7 @@ class Task:
         return self.seen >= self.messages
 
     def finish(self) -> None:
-        """After the last commit: report, and end at once, whatever threads are left."""
+        """Report after the last commit, and end at once even if threads are left."""
         used = {"cpu_s": time.process_time() - self.cpu, "wall_s": time.perf_counter() - self.started}
         print(json.dumps(used | {"messages": self.seen, "rows": self.stored}), flush=True)
         os._exit(0)

@@ -38,7 +38,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(app: Any, *arguments: str) -> str:
-    """What the command printed; our errors are raised as they are."""
+    """Run a command and return its output; an AuditlaneError is raised unchanged."""
     result = CliRunner().invoke(app, list(arguments))
     if isinstance(result.exception, AuditlaneError):
         raise result.exception

@@ -1,4 +1,4 @@
-"""A newest version of the base event that lacks base fields stops nobody: the newest whole one is written with."""
+"""A newest version of the base event that lacks base fields blocks no client: the newest complete one is used."""
 
 from __future__ import annotations
 

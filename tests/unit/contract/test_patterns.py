@@ -205,7 +205,7 @@ def test_a_pattern_needs_a_bounded_length_beside_it(longest: dict[str, Any]) -> 
     assert any(one.startswith("`pattern` requires a `maxLength`") for one in problems)
     text = json.dumps(contract(own("x", "string", pattern="a", **longest)))
     assert any(one.startswith("x: `pattern` requires a `maxLength`") for one in check_registrable(text))
-    with pytest.raises(InvalidInput, match="x: `pattern` requires a `maxLength`"):  # whoever registered it
+    with pytest.raises(InvalidInput, match="x: `pattern` requires a `maxLength`"):  # from any client
         TenantContract.parse(text)
 
 

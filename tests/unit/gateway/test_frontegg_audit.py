@@ -1,4 +1,4 @@
-"""One of Frontegg's audits becomes an event, and reads as it was sent."""
+"""A Frontegg audit becomes an event, and is read back unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A body cut into lines wherever its pieces end, the values of its lines, and the tally of what became of them."""
+"""A body split into lines wherever its chunks end, the lines' values, and the count of their outcomes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LONGEST = 40
 
 
 def cut(text: bytes, places: list[int]) -> list[bytes]:
-    """The text in pieces that end at these places."""
+    """Return the text in pieces that end at these places."""
     ends = sorted({place % (len(text) + 1) for place in places} | {0, len(text)})
     return [text[begin:end] for begin, end in itertools.pairwise(ends)] or [b""]
 
@@ -81,7 +81,7 @@ def test_any_bytes_are_a_value_or_an_invalid_event(text):
     except (ValueError, RecursionError):
         assert isinstance(found, InvalidEvent)
     else:
-        assert found == expected or isinstance(found, InvalidEvent)  # NaN is no JSON
+        assert found == expected or isinstance(found, InvalidEvent)  # NaN is not valid JSON
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_a_tally_holds_what_an_answer_can():
 
 
 class Taking:
-    """Stands for an IngestService: takes numbers, refuses what is no number, and fails from a number on."""
+    """A stand-in for IngestService: accepts numbers, refuses other values, and fails from the number `fails_at` on."""
 
     def __init__(self, fails_at: int | None = None) -> None:
         self.taken: list[tuple[int, list[object]]] = []

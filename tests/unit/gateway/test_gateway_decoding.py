@@ -28,7 +28,7 @@ async def pieces_of(data: bytes, places: list[int]) -> AsyncIterator[bytes]:
 
 
 def undone(data: bytes, coding: Coding, places: list[int] | None = None, most: int = 1 << 30) -> tuple[bytes, int, int]:
-    """The decoded bytes, the longest piece of them, and what the decoder counted."""
+    """Return the decoded bytes, the length of the longest piece, and the decoder's byte count."""
     counted: list[int] = []
 
     async def read() -> list[bytes]:
@@ -88,7 +88,7 @@ def test_a_changed_byte_is_noticed() -> None:
 
 
 def test_a_window_may_not_take_more_memory_than_http_allows() -> None:
-    # A header that asks for 128 MiB, then a block that says it is the last: its content is never looked at.
+    # A header that requests 128 MiB, then a block marked as the last one: its content is never read.
     frame = bytes.fromhex("28b52ffd") + bytes([0x00, 0x88]) + bytes.fromhex("010000")
     with pytest.raises(InvalidInput):
         undone(frame, Coding.zstd)

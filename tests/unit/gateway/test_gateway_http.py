@@ -1,4 +1,4 @@
-"""`POST /v1/events` where nothing is behind it: what is refused without Kafka, and that no body is an error of ours."""
+"""`POST /v1/events` without Kafka or registry: what is refused early, and that no body causes an internal error."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_without_kafka_an_event_is_refused_and_told_when_to_come_again(served, t
     assert int(response.headers["retry-after"]) > 0
     problem = response.json()
     assert problem["code"] in ("REGISTRY_UNAVAILABLE", "KAFKA_UNAVAILABLE")
-    assert "127.0.0.1" not in response.data.decode()  # where our parts are is nobody's business
+    assert "127.0.0.1" not in response.data.decode()  # addresses of internal parts are not disclosed
     assert [one["status"] for one in problem["results"]] == [503]
     parts = {part["name"]: part["state"] for part in served.request("/health/ready").json()["parts"]}
     assert (parts["kafka"], parts["clickhouse"]) == ("away", "away")
@@ -131,7 +131,7 @@ def test_a_tenants_log_is_not_filled_with_test_events(tmp_path):
         others = (served.viewer_token("acme"), served.client_token("admin", tenant="acme"))
         for chosen in ("actor_id", "action", "occurred_at", "event_id", "source", "tenant_id", "metadata"):
             refused = served.request("/v1/test-event", jane, method="POST", body={chosen: "x"})
-            assert (refused.status, refused.json()["field"]) == (400, chosen)  # which is no test event yet
+            assert (refused.status, refused.json()["field"]) == (400, chosen)  # not yet counted as a test event
         for _ in range(2):  # Kafka is away: whether they were sent is not known
             assert served.request("/v1/test-event", jane, method="POST").status == 503
         for token in (jane, *others):
@@ -251,7 +251,7 @@ def test_nobody_elses_user_passes_for_a_client():
 
 
 def test_requests_begun_together_do_not_pass_the_rate_together():
-    """All were admitted while there was room; the one that uses it up goes on, the others are refused what is left."""
+    """All are admitted while the bucket has tokens; one sender uses them up, the others are refused their rest."""
     service, now = IngestService(load(**NOWHERE, ingest_rate=1, ingest_burst=10)), time.monotonic()
     senders = [Sender("al_1", "acme") for _ in range(4)]
     for sender in senders:

@@ -114,7 +114,7 @@ def service(registry: DictRegistry) -> Iterator[IngestService]:
 
 
 def judged(registry: DictRegistry, service: IngestService, posted: list[object]) -> list[bool]:
-    """Whether each was accepted; what was is asserted to be stored."""
+    """Post events; return whether each was accepted, and assert that the worker stores those that were."""
     delivered = service._running()._publisher._delivery.messages  # type: ignore[union-attr]
     delivered.clear()
     results = asyncio.run(service.send(posted, SENDER))
@@ -274,7 +274,7 @@ def test_any_rule_is_the_same_of_a_value_and_of_a_column(drawn: tuple[str, dict[
 
 
 def test_a_contract_that_is_none_is_refused_by_both(registry: DictRegistry, service: IngestService) -> None:
-    """Registered at the registry directly: its pattern is never run, and other tenants' events go on."""
+    """Registered at the registry directly: its pattern is never run, and other tenants' events are accepted."""
     costly = "[ab]*(?:" + "|".join(f"a[ab{letter}]{{1000}}" for letter in "defghijklm") + ")c"
     schema = json.dumps(contract(own("text", "string", pattern=costly, maxLength=4_096)))
     with pytest.raises(RegistryRefused, match="states"):

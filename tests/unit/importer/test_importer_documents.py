@@ -40,7 +40,7 @@ def items(text: str | bytes) -> list[Item]:
 
 
 def found(text: str | bytes) -> list[str]:
-    """Of each item: the record's name, what is wrong with it, or why it is passed over."""
+    """Return for each item the record's name, its problem, or why it is skipped."""
     return [one.problem or one.note or json.loads(one.text)["eventName"] for one in items(text)]
 
 
@@ -230,7 +230,7 @@ def test_what_is_joined_to_a_document_that_is_cut_off_is_read(joined: str) -> No
 @example(b"[")
 @given(st.binary(max_size=60))
 def test_nothing_breaks_the_cutting(data: bytes) -> None:
-    with suppress(InvalidInput):  # gzip that holds nothing whole is told as damaged
+    with suppress(InvalidInput):  # gzip without a complete member is reported as damaged
         items(data)
     # Behind it only a problem may come: an array that data opens is never closed.
     read = [item.text for item in items(b"\n" + data.replace(b"\x1f", b"") + b"\n" + document(1).encode()) if item.text]
@@ -271,7 +271,7 @@ def test_a_wrong_byte_in_gzip_costs_what_comes_behind_it(at: int, wrong: int, si
     at = 10 + at % (len(whole) - 10)
     reader = Gunzip(io.BufferedReader(io.BytesIO(whole[:at] + bytes([whole[at] ^ wrong]) + whole[at + 1 :])))  # type: ignore[type-var]
     data = io.BufferedReader(reader).read()
-    assert reader.damage or data == text, "a bit that stands for nothing, or for the same, is no damage"
+    assert reader.damage or data == text, "only a bit without an effect is not reported as damage"
     assert reader.given == len(data)
     alone = zlib.decompressobj(wbits=31)
     readable = b"".join(alone.decompress(whole[byte : byte + 1]) for byte in range(at))
@@ -313,7 +313,7 @@ def test_files_folders_and_patterns(tmp_path: Path) -> None:
     for nothing, says in (("none-*.json", "matches"), ("empty", "no file")):
         with pytest.raises(InvalidInput, match=says):
             names(nothing)
-    assert inputs(["missing.json"]).files == ("missing.json",), "what opens it says so"
+    assert inputs(["missing.json"]).files == ("missing.json",), "a missing file is reported when it is opened"
 
 
 def test_a_folder_that_cannot_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -187,7 +187,7 @@ TYPED = [
 
 
 def encoded(line: dict[str, Any], *own: dict[str, Any]) -> dict[str, Any]:
-    """The record that is sent of an imported line, with these own fields in the contract."""
+    """Return the record sent for an imported line, given these custom fields in the contract."""
     schema = base_schema()
     schema["fields"] += own
     encoder = Encoder.parse("s", 1, json.dumps(schema))

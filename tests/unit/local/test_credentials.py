@@ -103,7 +103,7 @@ def test_a_replaced_part_keeps_the_account_that_it_has(made):
 
 
 def test_what_a_shell_has_of_an_account_is_never_used_for_an_embedded_part(made):
-    """Not its user, not its token, and of Kafka's options those alone that are no account's."""
+    """Neither user nor token, and of Kafka's options only those unrelated to an account."""
     stale = {"security.protocol": "SASL_SSL", "sasl.username": "u", "sasl.password": "old", "client.rack": "a"}
     given = load(kafka_extra=stale, registry_user="u", registry_token="t", clickhouse_user="u", clickhouse_password="p")
     entered = stack_variables.with_accounts(given, account_variables(given, made))

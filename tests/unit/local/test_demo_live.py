@@ -1,4 +1,4 @@
-"""The demo goes on where its history ends, and finds its first start again."""
+"""The demo continues where its history ends, and finds the time of its first start."""
 
 from __future__ import annotations
 

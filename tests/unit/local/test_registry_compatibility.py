@@ -215,7 +215,7 @@ def test_apache_avro_agrees(reader: Any, writer: Any) -> None:
     ],
 )
 def test_where_apache_avro_for_python_disagrees_with_java(reader: Any, writer: Any) -> None:
-    """An alias without a namespace lies in its schema's: why that checker is not ours. Fails when it is mended."""
+    """An alias without a namespace inherits its schema's: the reason for our own checker. Fails once Avro fixes it."""
     theirs = ReaderWriterCompatibilityChecker().get_compatibility(
         avro_parse(json.dumps(reader)), avro_parse(json.dumps(writer))
     )

@@ -17,7 +17,7 @@ from auditlane.local.registry.schema import SchemaParseError, parse
 
 
 def canonical(schema: str, *referenced: str) -> str:
-    """The text kept for a schema, given as text."""
+    """Return the stored text of a schema, given as text."""
     node, known = parse(schema, referenced)
     return render(node, known)
 
@@ -62,7 +62,7 @@ FIXED = {"type": "fixed", "size": 1}
                 {"name": "b", "type": "int", "order": "ignore"},
             ]},
         ),
-        (  # names: short inside their namespace, in full outside, with an empty one where there is none
+        (  # names: short inside their namespace, in full outside, with an empty one if they have none
             {"type": "record", "name": "n.R", "fields": [
                 {"name": "a", "type": {**FIXED, "name": "m.F"}}, {"name": "b", "type": "m.F"},
                 {"name": "c", "type": "R"}, {"name": "d", "type": {**FIXED, "name": "G"}},

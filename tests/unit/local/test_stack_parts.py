@@ -215,7 +215,7 @@ def test_a_home_that_cannot_be_written_is_done_without(tmp_path, monkeypatch, en
     with pytest.raises(ConfigError, match="AUDITLANE_CACHE_DIR"):
         cache.folder(Path("/proc/cache"), environ)
     found.rmdir()
-    found.symlink_to(tmp_path)  # somebody else's folder
+    found.symlink_to(tmp_path)  # another user's folder
     with pytest.raises(ConfigError, match="another user"):
         cache.folder(None, environ)
     monkeypatch.setattr(cache, "_home_of_user", lambda: str(tmp_path))

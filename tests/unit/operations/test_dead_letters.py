@@ -101,7 +101,7 @@ def test_a_letter_that_is_cut_off_is_told_apart_and_stays(kept: int) -> None:
     columns = Columns([7], [9_000], [key], [value], [b"s" * 300_000])
     range_ = Range(Partition(validating.TOPIC, 3), TOPIC_ID, 7, 7, columns, "", 1)
     told = letter_headers(range_, Rejection(0, RejectCode.TOO_LARGE, "Large.", "acme", 9), task="t")
-    assert sum(len(text) for _, text in told if text) < 1_000, "a signature that long is none"
+    assert sum(len(text) for _, text in told if text) < 1_000, "a signature that long is dropped"
     read = dead_letter.read([*told, *said], Place(0, 7), 9_999)
     [one] = folded(read).newest(Selection())
     assert (one.whole_bytes, one.sha256) == (len(value), hashlib.sha256(value).hexdigest())
@@ -389,7 +389,7 @@ def test_whoever_vouched_for_a_refused_message_vouches_for_its_replay(tmp_path: 
     ]
 
     def claims(dry_runner: DryRunner) -> list[tuple[bool, Claim | None, str]]:
-        """Whether the value is another one, what the signature says of it, why it stays."""
+        """Return whether the value was replaced, the claim signed for it, and why it is not replayed."""
         return [
             (
                 one.value != one.found.value,

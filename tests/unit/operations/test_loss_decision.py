@@ -1,4 +1,4 @@
-"""Where a group goes on after an accepted loss: never past what Kafka holds, never doubling, never under old rows."""
+"""Where a group resumes after an accepted loss: never past Kafka's end, never twice, never below stored rows."""
 
 from __future__ import annotations
 

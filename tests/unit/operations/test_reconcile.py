@@ -1,4 +1,4 @@
-"""What became of each offset, from sorted arrays of messages, rows and dead letters."""
+"""The outcome of each offset, from sorted arrays of messages, rows and dead letters."""
 
 from __future__ import annotations
 

@@ -19,9 +19,9 @@ def test_an_unknown_choice_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_without_docker_tests_are_skipped_and_say_why(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(containers, "_CHOICE", "containers")
-    monkeypatch.setattr(containers, "no_docker", lambda: "nobody listens on the socket")
+    monkeypatch.setattr(containers, "no_docker", lambda: "no process listens on the socket")
     monkeypatch.delenv("CI", raising=False)
-    with pytest.raises(pytest.skip.Exception, match="no Docker daemon is reachable: nobody listens"):
+    with pytest.raises(pytest.skip.Exception, match="no Docker daemon is reachable: no process listens"):
         containers.chosen()
     monkeypatch.setenv("CI", "true")
     with pytest.raises(pytest.fail.Exception, match="no Docker daemon is reachable"):

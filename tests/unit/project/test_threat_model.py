@@ -1,4 +1,4 @@
-"""The threat model names tests that there are, and one for everything that it says somebody cannot do."""
+"""The threat model names only existing tests, and one for everything that it states an attacker cannot do."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def test_pinned_versions_carry_no_address() -> None:
 
 
 def test_the_project_names_no_package_registry_and_no_path_of_a_machine() -> None:
-    """Where packages come from is a choice of whoever installs them, as a mirror or an offline index: an address in the
+    """The user who installs packages chooses their source, such as a mirror or an offline index: an address in the
     tree would override it. A path below a home directory would hold on the one machine where it was written.
 
     The strings are split here so that this file itself passes.

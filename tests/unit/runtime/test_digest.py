@@ -1,4 +1,4 @@
-"""Bounds for text and JSON values: what is too large is told by its size, its SHA-256 and its beginning."""
+"""Bounds for text and JSON values: oversized ones are replaced by their size, SHA-256 and first characters."""
 
 from __future__ import annotations
 

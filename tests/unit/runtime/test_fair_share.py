@@ -14,7 +14,7 @@ from auditlane.runtime.fair_share import ALONE_S, KEPT, LONGEST_S, Shares, Timed
 
 
 def busy(shares: Shares, tenant: str, part: float, *, since: float, until: float) -> None:
-    """The tenant takes this part of the loop's time, in steps of 10 ms."""
+    """Charge the tenant this share of the loop's time, in steps of 10 ms."""
     for step in range(int((until - since) * 100)):
         shares.charge(tenant, part / 100, since + step / 100)
 
@@ -136,7 +136,7 @@ def test_tenants_that_are_kept_are_bounded() -> None:
 
 
 def charged_for(work: Coroutine[Any, Any, None]) -> list[float]:
-    """What each step of it cost; an error of it comes out as it is."""
+    """Run the work and return the charge of each step. Its errors are raised unchanged."""
     charged: list[float] = []
 
     async def run() -> None:

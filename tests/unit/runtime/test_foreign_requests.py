@@ -1,4 +1,4 @@
-"""Requests that a browser sends for somebody else, and what a worker's health port tells whom."""
+"""Cross-origin requests of browsers, and which callers a worker's health port answers."""
 
 from __future__ import annotations
 

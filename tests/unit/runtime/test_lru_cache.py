@@ -1,4 +1,4 @@
-"""What is kept of what can be had again is bounded, and every cache keyed by input is one of these."""
+"""Caches are bounded, and every cache keyed by input is an LRU cache."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What pydantic refuses is said in words of ours."""
+"""Pydantic's errors are reported in our own wording."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def test_what_is_appended_is_sent_in_its_order_and_gone(tmp_path):
     assert spool.drain(sent) == Drained(sent=3)
     assert sent.records == [b"one", b"two", b"three"]
     assert (spool.size(), files(tmp_path)) == (0, [])
-    assert spool.append([b"four"]) == 1, "it goes on with another file"
+    assert spool.append([b"four"]) == 1, "it continues with another file"
 
 
 def test_files_are_their_owners_alone(tmp_path):
@@ -75,7 +75,7 @@ def test_what_is_not_taken_stays(tmp_path):
     spool.append([b"%d" % n for n in range(BATCH + 1)])
     assert spool.drain(Sent(takes=BATCH)) == Drained(sent=BATCH, complete=False)
     sent = Sent()
-    assert spool.drain(sent).sent == BATCH + 1, "the file is sent anew, as a whole"
+    assert spool.drain(sent).sent == BATCH + 1, "the whole file is sent again"
 
 
 def test_another_process_drains_what_was_left_and_not_what_is_written(tmp_path):

@@ -1,4 +1,4 @@
-"""What is said of a service that is away, and how often."""
+"""What is logged about an unreachable service, and how often."""
 
 from __future__ import annotations
 

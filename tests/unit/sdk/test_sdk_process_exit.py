@@ -1,4 +1,4 @@
-"""Clients at the end of a child of multiprocessing whose threads go on."""
+"""Clients at the exit of a multiprocessing child whose threads are still running."""
 
 from __future__ import annotations
 

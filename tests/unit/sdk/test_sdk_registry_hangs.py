@@ -21,7 +21,7 @@ SCHEMA = json.dumps(base_schema())
 
 
 class Silent:
-    """A server that takes connections and counts them, and says nothing."""
+    """A server that accepts and counts connections, and never answers."""
 
     def __init__(self) -> None:
         self._listening = socket.create_server(("127.0.0.1", 0))
@@ -67,7 +67,7 @@ class Clock:
 
 
 class Hanging:
-    """A registry in memory that hangs from when it is told to until it is let go."""
+    """A registry in memory that hangs on request until it is released."""
 
     def __init__(self) -> None:
         self.schemas = {"t-value": (1, SCHEMA)}
@@ -111,7 +111,7 @@ def test_an_emit_waits_as_long_as_it_may_and_the_next_fails_at_once(silent: Sile
         for _ in range(20):
             with pytest.raises(RegistryUnavailable, match="AUDITLANE_REGISTRY_URL"):
                 client.emit(tenant_id="acme", action="a")
-        assert len(silent.taken) == 1, "nobody asked again while the first question was open"
+        assert len(silent.taken) == 1, "no second request while the first is pending"
     finally:
         client.close(timeout=0)
 
@@ -139,7 +139,7 @@ def test_after_a_failure_one_emitter_tries_and_the_others_fail_at_once() -> None
     contracts = SchemaResolver(registry, topic="t", refresh_s=30, wait_s=0.01, clock=clock)
     with pytest.raises(RegistryUnavailable, match="did not answer within"):
         contracts.encoder("acme")
-    contracts._wait_s = FOR_EVER_S  # from here on nobody may wait for so long
+    contracts._wait_s = FOR_EVER_S  # from here on, no call may wait that long
     for _ in range(3):
         with pytest.raises(RegistryUnavailable):
             contracts.encoder("acme")

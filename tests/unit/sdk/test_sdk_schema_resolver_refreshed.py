@@ -121,7 +121,7 @@ def test_of_a_tenants_refused_events_one_a_second_asks(contracts, registry, cloc
         assert refreshed(contracts, "acme") is None
     assert registry.asked == ["t.acme-value"]
     assert not contracts.may_be_stale("acme")
-    assert contracts.may_be_stale("other"), "one tenant's bad events are no other's"
+    assert contracts.may_be_stale("other"), "one tenant's bad events do not affect another"
     registry.schemas["t.acme-value"] = (3, schema("y"))
     clock.now += RECHECK_S
     assert contracts.may_be_stale("acme")

@@ -36,7 +36,7 @@ def keywords(function: Any) -> dict[str, inspect.Parameter]:
 
 
 def argument_docs(text: str | None) -> set[str]:
-    """The names that a docstring's section `Args` describes."""
+    """Return the names that a docstring's section `Args` describes."""
     described = re.search(r"Args:\n(.*?)\n\n", text or "", re.DOTALL)
     assert described
     return set(re.findall(r"^ {12}(\w+): ", described[1], re.MULTILINE))
@@ -58,7 +58,7 @@ def test_what_is_not_given_has_the_defaults_of_the_config():
 
 
 def test_an_option_reaches_the_config_by_its_own_name(monkeypatch):
-    """Each of them, whether or not a config is given, and not at all when it is None."""
+    """Each option does, whether or not a config is given, unless its value is `None`."""
     monkeypatch.setattr(publisher, "Delivery", mock.Mock())
     monkeypatch.setattr(publisher, "SchemaResolver", mock.Mock())
     monkeypatch.setattr(publisher, "_registry", mock.Mock())
@@ -198,7 +198,7 @@ class Contract:
     def _encode(self, event: AuditEvent, limit: int) -> bytes:
         for name in event.fields:
             if name not in self.own:
-                raise InvalidEvent(f"{name} is no field.", field=name, fix="Correct the name.")
+                raise InvalidEvent(f"{name} is not a field.", field=name, fix="Correct the name.")
         raise InvalidEvent("amount must be a number.", field="amount")
 
 

@@ -39,7 +39,7 @@ def by_line(pairs: list[tuple[int, str]]) -> Reports:
 
 
 def run(folder: Path, *command: str) -> str:
-    """What the checker prints. It runs where nothing of the project but what is installed can be found."""
+    """Run a checker where it finds only the installed package, and return what it prints."""
     done = subprocess.run(
         [sys.executable, "-m", *command], cwd=folder, capture_output=True, text=True, check=False, timeout=240
     )

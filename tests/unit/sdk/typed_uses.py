@@ -1,4 +1,4 @@
-"""Right and wrong uses of the public SDK. Type checkers read them and nobody runs them.
+"""Right and wrong uses of the public SDK. Type checkers read them; they are never run.
 
 A line that ends in `# wrong: <code of mypy>, <rule of pyright>` is one where each checker must report exactly that;
 nowhere else may they report anything.
@@ -99,7 +99,7 @@ def emits(audit: AuditClient, event: AuditEvent, values: dict[str, Any], texts: 
     audit.emit(tenant_id="acme", action="login", metadata={"attempt": 3})  # wrong: dict-item, reportArgumentType
     audit.emit(tenant_id="acme", action="login", metadata="eu")  # wrong: call-overload, reportArgumentType
     audit.emit(tenant_id="acme", action="login", fields=["moon"])  # wrong: call-overload, reportArgumentType
-    # Only here can a misspelt field be told from a field of the tenant's own:
+    # Only here can a checker distinguish a misspelt field from a custom one:
     audit.emit(AuditEvent(tenant_id="acme", action="login", actor_idd="u-1"))  # wrong: call-arg, reportCallIssue
 
     result: FlushResult = audit.flush(timeout=10)

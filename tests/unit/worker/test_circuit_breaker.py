@@ -35,7 +35,7 @@ def traffic(given: Given) -> dict[str, Traffic]:
 
 
 def opened(*ranges: tuple[int, int], policy: BreakerPolicy = POLICY) -> list[bool]:
-    """Whether it stops at each of the ranges (messages, refused) of the only tenant, a millisecond apart."""
+    """Return whether it opens at each range (messages, rejected) of the only tenant, a millisecond apart."""
     return stops(*({"acme": one} for one in ranges), policy=policy)
 
 
@@ -191,7 +191,7 @@ def test_a_range_that_opens_the_circuit_is_not_completed_and_others_go_on() -> N
         worker.assigned(AssignmentFacts(one, TOPIC_ID, 0, Intent(TOPIC_ID).encode(), 0, 1_000))
 
     def step() -> list[object]:
-        """What it asks for, commits answered."""
+        """Return the actions it requests, after confirming its commits."""
         asked: list[object] = []
         while actions := worker.step(0, 0):
             asked += actions

@@ -58,15 +58,15 @@ CASES: list[tuple[str, R, str, bytes | None, bytes | None]] = [
     ("too large", R.TOO_LARGE, "at most 5000", b"acme", message(description="d" * 5_000)),
     ("no key", R.KEY_MISSING, "no key", None, message()),
     ("an empty key", R.KEY_MISSING, "no key", b"", message()),
-    ("a key that is no text", R.TENANT_INVALID, "not a tenant id", b"\xff", message()),
-    ("a key that is no tenant id", R.TENANT_INVALID, "not a tenant id", b"a b", message(tenant_id="a b")),
+    ("a key that is not UTF-8", R.TENANT_INVALID, "not a tenant id", b"\xff", message()),
+    ("a key that is not a tenant id", R.TENANT_INVALID, "not a tenant id", b"a b", message(tenant_id="a b")),
     ("a key with a newline", R.TENANT_INVALID, "not a tenant id", b"acme\n", message(tenant_id="acme\n")),
     ("a shard without a tenant", R.TENANT_INVALID, "not a tenant id", b"#1", message()),
     ("an unknown schema", R.SCHEMA_UNKNOWN, "no schema with the id 77", b"acme", message(77)),
     ("another tenant's schema", R.SCHEMA_NOT_TENANTS, "Schema 3", b"acme", message(3)),
     ("the base schema where the contract has rules", R.SCHEMA_NOT_TENANTS, "Schema 1", b"ruled", message()),
     ("a schema of something else", R.SCHEMA_NOT_TENANTS, "not a valid event contract", b"acme", message(5)),
-    ("a tenant's schema that is no contract", R.SCHEMA_NOT_TENANTS, "not a valid event contract", b"broken", message(4)),
+    ("a tenant's schema that is not a contract", R.SCHEMA_NOT_TENANTS, "not a valid event contract", b"broken", message(4)),
     ("an empty datum", R.AVRO_MALFORMED, "event_id: the datum ends", b"acme", b"\0\0\0\0\1"),
     ("cut", R.AVRO_MALFORMED, "metadata: the datum ends", b"acme", message()[:-1]),
     ("bytes left", R.AVRO_MALFORMED, "2 bytes remain", b"acme", message() + b"\0\0"),
@@ -75,7 +75,7 @@ CASES: list[tuple[str, R, str, bytes | None, bytes | None]] = [
     ("a map key twice", R.AVRO_MALFORMED, "'a' occurs twice", b"acme", message().replace(b"\x02b\x022", b"\x02a\x022")),
     ("another tenant's event", R.TENANT_MISMATCH, "'other', but the message key is 'acme'", b"acme", message(tenant_id="other")),
     ("a shard in the event", R.TENANT_MISMATCH, "'acme#1'", b"acme#1", message(tenant_id="acme#1")),
-    ("an id that is none", R.EVENT_ID_INVALID, "'nope' is not a UUID", b"acme", message(event_id="nope")),
+    ("an invalid id", R.EVENT_ID_INVALID, "'nope' is not a UUID", b"acme", message(event_id="nope")),
     ("an empty id", R.EVENT_ID_INVALID, "'' is not", b"acme", message(event_id="")),
     ("an id in braces", R.EVENT_ID_INVALID, "not a UUID", b"acme", message(event_id="{01890a5d-ac96-774b-bcce-b302099a8057}")),
     ("an id without dashes", R.EVENT_ID_INVALID, "not a UUID", b"acme", message(event_id="01890a5dac96774bbcceb302099a8057")),
@@ -132,7 +132,7 @@ def test_every_code_has_an_example_and_a_place_in_the_order() -> None:
 
 
 def test_the_first_code_in_the_order_counts(registry: DictRegistry) -> None:
-    """One message that breaks all rules of the event is mended step by step; each time the next code shows."""
+    """A message that breaks every rule is corrected step by step; each correction reveals the next code."""
     bad: dict[str, Any] = {
         "tenant_id": "acme", "event_id": "x", "occurred_at": 0, "action": "", "ip": "x", "code": "1234", "source": "auditlane",
     }  # fmt: skip
@@ -280,7 +280,7 @@ def test_an_outage_refuses_nothing_and_is_over_when_it_is_over(registry: DictReg
 
 
 def by_guid(guid: UUID, framed: bytes) -> bytes:
-    """A message as it is in memory: framed by a GUID instead of an id."""
+    """Return a message as it is held in memory: framed by a GUID instead of an id."""
     value = prepend_guid(framed[HEADER_BYTES:], [(HEADER, b"\x01" + guid.bytes)])
     assert value is not None
     return value

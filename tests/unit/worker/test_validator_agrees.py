@@ -1,4 +1,4 @@
-"""The judge decides as the plain reference does, on anything, whoever the neighbours are."""
+"""The validator agrees with the plain reference on any input, whichever messages share its batch."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ STRICT_ID = REGISTRY.register(f"{TOPIC}.strict-value", contract(own("x", "string
 
 @pytest.fixture(autouse=True, scope="module")
 def errors_surface() -> Iterator[None]:
-    """Without isolation, which validates ever smaller parts and so would hide an error that needs two messages."""
+    """Disable isolation: by validating ever smaller parts, it would hide an error that needs two messages."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(validator_module, "isolated", lambda raw, validate: validate(raw))
         yield

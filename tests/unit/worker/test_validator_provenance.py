@@ -87,7 +87,7 @@ def test_own_fields_that_hold_their_default_count_as_not_set() -> None:
         {"name": "wrong", "type": ["int", "null"], "default": 3},
     )
     encoding = json.loads(json.dumps(schema))
-    schema["fields"][-1]["default"] = "x"  # registered before anybody looked at defaults
+    schema["fields"][-1]["default"] = "x"  # registered before defaults were checked
     schema_id = registry.register(f"{TOPIC}.acme-value", schema)
     other_id = registry.register(f"{TOPIC}.acme-value", contract(own("plain", "string")))
 

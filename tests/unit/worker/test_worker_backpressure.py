@@ -1,4 +1,4 @@
-"""A partition whose range does not get on: it takes nobody's place and nobody's memory, and people are told."""
+"""A partition whose range makes no progress: it blocks no other partition or memory, and is reported."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def core(*partitions: Partition, **policy: object) -> Core:
 
 
 def messages(first: int, count: int, size: int = 9) -> Columns:
-    """Each of `size` bytes and a key of one."""
+    """Return messages of `size` bytes with a key of one byte."""
     return Columns(range(first, first + count), [at + 1 for at in range(count)], [b"k"] * count, [b"v" * size] * count)
 
 

@@ -172,7 +172,7 @@ def test_other_messages_in_a_pending_range_halt_the_partition() -> None:
     actions = worker.step(0, 0)
     assert only(actions, Halt).partition == P
     assert only(actions, Pause).partitions == (P,)
-    assert only(actions, Commit).offsets.keys() == {Q}, "the others go on"
+    assert only(actions, Commit).offsets.keys() == {Q}, "the others continue"
     assert worker.received(P, messages(6, 9), 0) == 0
 
 
@@ -203,7 +203,7 @@ def test_a_refused_range_halts_and_is_never_completed() -> None:
     assert "TYPE_MISMATCH" in only(worker.step(0, 0), Halt).reason
     assert worker.step(60_000, 0) == []
     worker.received(Q, messages(0, 2), 0)
-    assert only(worker.step(0, 0), Commit).offsets.keys() == {Q}, "a halted partition takes nobody's turn"
+    assert only(worker.step(0, 0), Commit).offsets.keys() == {Q}, "a halted partition does not delay the others"
 
 
 def test_a_failed_step_is_repeated_with_growing_patience() -> None:

@@ -100,7 +100,7 @@ FINAL = [
     RegistryRefused("404 without a code", status=404),
     RegistryRefused("422", status=422),
     RegistryRefused("400", status=400),
-    RegistryRefused("what answers is no registry", status=200),
+    RegistryRefused("the server is not a registry", status=200),
     RecursionError("maximum recursion depth exceeded"),
     ValueError("Exceeds the limit (4300 digits) for integer string conversion"),
     KeyError("subject"),
@@ -174,7 +174,7 @@ class Failing(DictRegistry):
 
 
 def in_vain(one: BatchValidator, clock: Clock, schema_id: int, tenant: str) -> int:
-    """How often a message is judged before it is refused, once a second."""
+    """Return how often a message is validated, once a second, before it is rejected."""
     for tries in range(1_000):
         try:
             judged(one, frame(schema_id, b"x"), keys=[tenant.encode()])
@@ -301,7 +301,7 @@ def test_a_tenant_that_names_many_ids_is_not_asked_about_for_ever_and_costs_the_
 
 
 def numbered(raw: RawRange, bad: set[bytes]) -> ValidationResult:
-    """Fails on any of the bad values, as a mistake of ours would; else every message is a rejection of its own."""
+    """Fail on any of the bad values, as a bug would; otherwise reject every message."""
     if bad & set(raw.values):  # type: ignore[arg-type]
         raise IndexError("a mistake")
     found = [Rejection(at, RejectCode.ACTION_EMPTY, "", None, None) for at in range(len(raw.offsets))]

@@ -322,7 +322,7 @@ def test_transitive_levels_look_at_every_live_version(api: Api, unique: str, lev
         api.register(subject, backward[2])
 
 
-def test_verbose_says_why(api: Api, subject: str) -> None:
+def test_verbose_gives_reasons(api: Api, subject: str) -> None:
     api.register(subject, record("a"))
     path = f"compatibility/subjects/{subject}/versions/latest?verbose=true"
     assert api.ok("POST", path, {"schema": record("a", "b?")}) == {"is_compatible": True, "messages": []}
@@ -479,7 +479,7 @@ def test_a_path_or_a_method_that_is_not_there(api: Api) -> None:
 
 
 @pytest.mark.parametrize("body", [b"{", b'"text"', b"[]"])
-def test_a_body_that_is_no_object_is_refused(api: Api, subject: str, body: bytes) -> None:
+def test_a_body_that_is_not_an_object_is_refused(api: Api, subject: str, body: bytes) -> None:
     response = api.raw("POST", f"subjects/{subject}/versions", body)
     assert response.status in (400, 422)
     assert json.loads(response.data)["message"]

@@ -179,7 +179,7 @@ def test_an_insert_that_expects_something_else_to_be_stored_adds_nothing(store: 
     assert store.rows() == [1, 2, 3]
 
 
-def test_what_is_stored_is_told_by_month(store: Store) -> None:
+def test_stored_offsets_are_listed_by_month(store: Store) -> None:
     store.insert("a", [1, 2, 5])
     store.insert("b", [2], partition=1)
     assert store.held(2, 9) == {MONTH: {2, 5}}

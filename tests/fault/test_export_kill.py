@@ -50,7 +50,7 @@ def test_a_client_sees_that_its_download_was_cut(filled: Store, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("format_", ["jsonl", "parquet"])
-def test_a_job_goes_on_in_another_process(filled: Store, tmp_path: Path, format_: str) -> None:
+def test_a_job_is_resumed_by_another_process(filled: Store, tmp_path: Path, format_: str) -> None:
     scope, jobs = TenantScope.for_operator("acme"), JobStore(tmp_path / "exports")
     first = serve(filled, tmp_path)
     token = first.viewer_token("acme")

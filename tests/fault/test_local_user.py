@@ -141,7 +141,7 @@ def test_health_is_not_for_foreign_pages_and_names(stack: Stack, attack: Attack,
         assert attack("ask", url, "GET", headers)[0] == 403
 
 
-def test_nobody_becomes_an_operator(stack: Stack, attack: Attack) -> None:
+def test_no_local_user_becomes_an_operator(stack: Stack, attack: Attack) -> None:
     url = stack.env["AUDITLANE_SERVE_URL"]
     for path in ("/console/v1/session", "/v1/admin/tenants", "/v1/events?tenant=acme"):
         for headers in ({}, {"Authorization": "Bearer x"}, {"Cookie": "auditlane_console=x"}):

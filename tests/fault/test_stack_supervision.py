@@ -101,7 +101,7 @@ def test_starts_by_need_and_stops_by_tier(small, number):
     assert not any(psutil.pid_exists(pid) for pid in pids.values())
 
 
-def test_what_is_wrong_with_a_part_that_is_up_is_told_at_each_of_its_starts(small):
+def test_problems_of_a_running_part_are_reported_at_each_start(small):
     stack = small([{"name": "clickhouse", "remarks": ["a part is broken"]}, {"name": "registry"}]).wait_ready()
     rows = {row["name"]: row.get("remarks") for row in Layout.of(stack.folder).read_state()["parts"]}
     assert rows == {"clickhouse": ["a part is broken"], "registry": None}
@@ -169,7 +169,7 @@ def test_a_part_is_tried_again_until_there_is_space(small):
     assert stack.end() == 0
 
 
-def test_a_full_disk_at_the_first_start_is_told_at_once(small, tmp_path):
+def test_a_full_disk_at_the_first_start_is_reported_at_once(small, tmp_path):
     (tmp_path / "full").touch()
     stack = small()
     assert stack.end() == 1
@@ -247,7 +247,7 @@ time.sleep(600)
     until(lambda: not psutil.pid_exists(child) or psutil.Process(child).status() == "zombie", "the child to be gone")
 
 
-def test_when_nobody_can_be_told_that_it_is_ready_the_parts_stop_in_order(small, tmp_path):
+def test_when_readiness_cannot_be_reported_the_parts_stop_in_order(small, tmp_path):
     (tmp_path / "untold").touch()
     stack = small(_FIVE)
     assert stack.end() != 0

@@ -138,7 +138,7 @@ def test_every_command_finds_it_by_its_data_directory(stack):
     assert "Kafka is not configured" in nowhere.stderr
 
 
-def test_its_parts_let_nobody_in_without_a_password(stack):
+def test_its_parts_require_a_password(stack):
     rows = {row["name"]: row["url"] for row in stack.status()["parts"]}
     bare = {"AUDITLANE_KAFKA_BOOTSTRAP": rows["kafka"], "AUDITLANE_REGISTRY_URL": rows["registry"]}
     done = cli("doctor", "--data", stack.data / "none", "--json", env=bare)
@@ -240,7 +240,7 @@ def test_a_port_in_use_is_named(tmp_path):
     assert "another port" in done.stderr
 
 
-def test_without_a_network_at_the_first_start_it_says_what_to_do(tmp_path):
+def test_without_a_network_at_the_first_start_the_error_has_a_fix(tmp_path):
     nowhere = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), "http://127.0.0.1:1")
     env = {**nowhere, "AUDITLANE_CACHE_DIR": str(tmp_path / "cache"), "NO_PROXY": "", "no_proxy": ""}
     done = cli("up", "--data", tmp_path / "data", env=env)

@@ -211,7 +211,7 @@ def test_what_the_gateway_may_fill_in_is_what_the_table_leaves_out(store: Store)
         (lambda: (rich(text="x"), None), False),
     ],
 )
-def test_whether_an_event_is_stored_is_asked_by_its_content(
+def test_whether_an_event_is_stored_is_decided_by_its_content(
     store: Store, made: Callable[[], Sent], known: bool
 ) -> None:
     store.take(message())

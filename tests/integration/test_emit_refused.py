@@ -51,7 +51,7 @@ def test_the_option_is_named(run, arguments, words):
         assert word in said
 
 
-def test_emit_to_a_dead_kafka_says_it_once(run):
+def test_emit_to_a_dead_kafka_reports_it_once(run):
     said = run("emit", "--tenant", "a", "--action", "b", "--timeout", "1", code=6)
     assert said.startswith("error KAFKA_UNAVAILABLE: ")
     assert "AUDITLANE_KAFKA_BOOTSTRAP" in said

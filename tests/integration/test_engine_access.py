@@ -121,7 +121,7 @@ def test_a_setting_that_names_a_file_is_refused_in_the_url_too(clickhouse: str, 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "[::1]"])
 @pytest.mark.parametrize("user", ["", "default", "launcher"])
 @pytest.mark.parametrize("password", ["", "wrong"])
-def test_with_accounts_nobody_is_who_the_process_itself_is(
+def test_with_accounts_no_client_acts_as_the_process_itself(
     secured: EngineProcess, host: str, user: str, password: str
 ) -> None:
     """That user has an empty password, so it is locked."""
@@ -148,7 +148,7 @@ def test_a_user_is_known_by_header_and_by_basic_authentication_not_by_parameter(
 
 
 @pytest.mark.parametrize("user", ["", "default", "launcher"])
-def test_with_accounts_the_native_protocol_lets_nobody_in_without(secured: EngineProcess, user: str) -> None:
+def test_with_accounts_the_native_protocol_requires_one(secured: EngineProcess, user: str) -> None:
     host, port = secured.native
     with Client(host, port=port, user=user or "default") as client, pytest.raises(ServerException) as caught:
         client.execute("SELECT 1")

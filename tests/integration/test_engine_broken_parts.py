@@ -26,7 +26,7 @@ def _without(part: Path) -> None:
 
 
 @pytest.mark.parametrize("breaks", [_truncate, _without])
-def test_a_broken_part_is_told_by_up_and_by_the_doctor(tmp_path: Path, breaks) -> None:
+def test_a_broken_part_is_reported_by_up_and_by_the_doctor(tmp_path: Path, breaks) -> None:
     users = tmp_path / "users.json"
     users.write_text(json.dumps({"init": "password of init"}))
     account = {"clickhouse_user": "init", "clickhouse_password": "password of init"}
@@ -64,7 +64,7 @@ def test_a_broken_part_is_told_by_up_and_by_the_doctor(tmp_path: Path, breaks) -
     engine.stop()
 
 
-def test_what_cannot_be_asked_is_told_too(tmp_path: Path) -> None:
+def test_a_failed_check_is_reported_too(tmp_path: Path) -> None:
     variables = {variable("clickhouse_url"): "http://127.0.0.1:1"}
     [sentence] = services.detached_part_warnings(variables, load())
     assert sentence.startswith("Detached parts of ClickHouse could not be listed: ")

@@ -80,7 +80,7 @@ def test_what_was_acknowledged_and_its_tokens_outlive_a_clean_stop(running: Runn
     assert running.ask("SELECT engine FROM system.databases WHERE name = 'default'").data == b"Atomic\n"
 
 
-def test_a_second_process_on_the_directory_says_so(running: Running) -> None:
+def test_a_second_process_on_the_directory_is_refused(running: Running) -> None:
     code, text = refused("--data", str(running.data))
     assert code == exit_code(AlreadyRunning)
     assert f"Another ClickHouse uses {running.data}." in text
@@ -89,7 +89,7 @@ def test_a_second_process_on_the_directory_says_so(running: Running) -> None:
 
 
 @pytest.mark.parametrize("option", ["--port", "--native-port"])
-def test_a_port_in_use_says_so(tmp_path: Path, option: str) -> None:
+def test_a_port_in_use_is_reported(tmp_path: Path, option: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         code, text = refused("--data", str(tmp_path / "d"), option, str(port))
@@ -105,7 +105,7 @@ def test_it_listens_on_the_loopback_only(tmp_path: Path, host: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"init": 1}', '{"init": ""}', '{"nobody": "x"}', "{"])
-def test_a_file_of_passwords_that_is_none_says_so(tmp_path: Path, text: str) -> None:
+def test_an_invalid_password_file_is_reported(tmp_path: Path, text: str) -> None:
     (tmp_path / "users.json").write_text(text)
     code, said = refused("--data", str(tmp_path / "d"), "--users", str(tmp_path / "users.json"))
     assert code == exit_code(ConfigError)
@@ -113,7 +113,7 @@ def test_a_file_of_passwords_that_is_none_says_so(tmp_path: Path, text: str) -> 
     assert "init, worker, query, analyst" in said
 
 
-def test_what_is_passed_on_stdin_is_no_table(tmp_path: Path) -> None:
+def test_stdin_is_not_readable_as_a_table(tmp_path: Path) -> None:
     engine = EngineProcess(tmp_path / "data", stdin=b"1,2\n")
     assert urllib3.request("POST", engine.url, body=b"SHOW TABLES").data == b""
     engine.stop()

@@ -82,7 +82,7 @@ def test_a_job_makes_the_file_that_an_export_gives_at_once(served: Served, token
         assert got.data == direct.data
 
 
-def test_a_download_goes_on_where_it_broke_off(served: Served, token: str) -> None:
+def test_a_download_resumes_where_it_broke_off(served: Served, token: str) -> None:
     job = ended(served, token, ask(served, token, format="jsonl")["id"])
     path = f"/v1/exports/{job['id']}/file"
     whole = served.request(path, token)

@@ -130,7 +130,7 @@ def test_a_whole_stack_starts(installed: Install, tmp_path: Path) -> None:
     started(installed(find("up").extra), "up", tmp_path, {})
 
 
-def test_without_an_extra_the_sdk_is_there_and_a_command_says_what_it_needs(install: Install, tmp_path: Path) -> None:
+def test_without_an_extra_the_sdk_imports_and_a_command_names_what_it_needs(install: Install, tmp_path: Path) -> None:
     python = install("")
     code, _, error = run(python, tmp_path, "from auditlane.sdk import AuditClient, AuditReader, Event")
     assert code == 0, error

@@ -270,7 +270,7 @@ def file_of(served, token, path, properties=PROPERTIES, status=200):
 
 
 @pytest.mark.parametrize("path", ["/audits//export/csv", "/audits/export/csv", "/audits/export/csv/v2", V2_EXPORT])
-def test_a_csv_has_the_columns_that_are_asked_for(served, token, path):
+def test_a_csv_has_the_requested_columns(served, token, path):
     response = file_of(served, token, f"{path}?severity[]=High&severity[]=Error&sortBy=email&tenantId=acme")
     lines = list(csv.reader(io.StringIO(response.data.decode(), newline="")))
     assert response.headers["content-type"].startswith("text/csv")

@@ -124,7 +124,7 @@ def test_packed_bodies_are_stored_like_others(gateway: Gateway, unique: str, enc
     gateway.stored(unique, 2_502)
 
 
-def test_what_is_refused_is_told_one_by_one(gateway: Gateway, unique: str) -> None:
+def test_each_refused_event_is_reported(gateway: Gateway, unique: str) -> None:
     lines = [b'{"action": "a"}', b"{", b"", b'{"action": ""}', b'{"action": "b", "colour": "red"}', b'{"action": "c"}']
     response = gateway.post(b"\n".join(lines), unique, content_type=NDJSON)
     assert response.status == 207, response.data
@@ -196,7 +196,7 @@ def test_what_cannot_be_encoded_does_not_hide_what_was_taken(gateway: Gateway, u
         ("POST", "/metadata", {"properties": [], "deep": json.loads("[" * 300 + "]" * 300)}),
     ],
 )
-def test_no_text_and_no_number_is_an_error_of_ours(gateway: Gateway, method: str, path: str, body: Any) -> None:
+def test_no_text_and_no_number_causes_an_internal_error(gateway: Gateway, method: str, path: str, body: Any) -> None:
     token = gateway.client_token("vendor")
     sent = {} if path in ("/metadata", "/v1/structure", "/v1/structure/fields") else {"auditlane_tenant": "acme"}
     response = gateway.request(path, token, method=method, body=body, if_match="*", **sent)
@@ -285,7 +285,7 @@ def test_a_test_event(gateway: Gateway, unique: str) -> None:
     )
 
 
-def test_a_test_event_is_no_way_to_write_what_one_wants(gateway: Gateway, unique: str) -> None:
+def test_a_test_event_cannot_carry_chosen_content(gateway: Gateway, unique: str) -> None:
     """Who may configure the log, and not write to it, forges nothing with it: no actor, action, time, id or source."""
     insider = gateway.viewer_token(unique, Permission.configure, Permission.read)
     refused(gateway.post({"action": "x"}, token=insider), 403, "FORBIDDEN")

@@ -106,7 +106,7 @@ def test_a_file_imported_twice_is_the_same_events_twice(stack, tmp_path):
     assert (len(events), len(set(events))) == (4000, 2000)
 
 
-def test_a_broken_line_is_reported_and_the_rest_goes_on(stack, tmp_path):
+def test_a_broken_line_is_reported_and_the_rest_imported(stack, tmp_path):
     good = {"tenant_id": "acme", "action": "a", "occurred_at": "2026-01-01T00:00:00Z"}
     lines = [
         json.dumps(good),
@@ -132,7 +132,7 @@ def test_a_broken_line_is_reported_and_the_rest_goes_on(stack, tmp_path):
     assert first["event_id"] != second["event_id"]
 
 
-def test_an_interrupted_import_goes_on_where_it_was(stack, tmp_path):
+def test_an_interrupted_import_resumes(stack, tmp_path):
     """Ctrl-C after some batches, then the same command again: every event arrives, the first ones once."""
     file = interrupted(stack, tmp_path)
     # The same broker under another address, as after a local stack came back on other ports.
@@ -145,7 +145,7 @@ def test_an_interrupted_import_goes_on_where_it_was(stack, tmp_path):
     assert not list((tmp_path / "cache").glob("imports/*"))
 
 
-def test_a_topic_that_was_made_anew_gets_everything(stack, tmp_path):
+def test_a_recreated_topic_gets_everything(stack, tmp_path):
     """What an interrupted import had sent went with the old topic of that name."""
     file = interrupted(stack, tmp_path)
     stack.make_topic(anew=True)
@@ -173,7 +173,7 @@ def interrupted(stack: Stack, folder: Path) -> Path:
     return file
 
 
-def test_what_is_said_when_nothing_was_imported(stack):
+def test_the_report_when_nothing_was_imported(stack):
     done = stack.run("import", "-", given="{broken\n[]\n")
     assert (done.returncode, done.stdout) == (3, "")
     assert "All 2 lines were rejected; nothing was imported." in done.stderr
@@ -182,7 +182,7 @@ def test_what_is_said_when_nothing_was_imported(stack):
     assert (done.returncode, done.stdout) == (0, "No lines found; nothing was imported.\n"), done.stderr
 
 
-def test_an_interrupted_pipe_is_not_said_to_go_on(stack):
+def test_an_interrupted_pipe_does_not_promise_to_resume(stack):
     process = stack.start("import", "-", "--tenant", "acme")
     process.stdin.write("{broken\n" + " " * 200_000 + "\n")  # more than is read at once, so that the line is seen
     process.stdin.flush()
@@ -203,7 +203,7 @@ def test_a_document_of_records_from_standard_input(stack):
     }
 
 
-def test_a_damaged_file_says_so(stack, tmp_path):
+def test_a_damaged_file_is_reported(stack, tmp_path):
     file = tmp_path / "cut.jsonl.gz"
     file.write_bytes(gzip.compress(lines(500))[:-200])
     done = stack.run("import", str(file), "--format", "cloudtrail")
@@ -249,7 +249,7 @@ def test_emit_takes_json_from_standard_input(stack):
         ),
     ],
 )
-def test_emit_says_what_is_wrong(stack, arguments, variables, code, says):
+def test_emit_reports_errors(stack, arguments, variables, code, says):
     done = stack.run("emit", *arguments, **variables)
     assert done.returncode == code, done.stderr
     assert says in done.stderr

@@ -16,7 +16,7 @@ from auditlane.runtime.settings import variable
 
 
 @pytest.mark.long
-def test_it_works_without_node_and_the_page_says_what_is_missing(
+def test_it_works_without_node_and_the_page_names_what_is_missing(
     tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "bin").mkdir()

@@ -94,7 +94,7 @@ def test_the_extra_options_let_us_in(secured):
     assert [one.fix for one in found[1:]] == ["Run: auditlane init"] * 2  # there are no topics yet
 
 
-def test_a_wrong_password_is_told_from_a_wrong_certificate(secured, tmp_path):
+def test_a_wrong_password_is_distinguished_from_a_wrong_certificate(secured, tmp_path):
     bootstrap, extra = secured
     other = make_certificate(tmp_path)[2]
     for change, word, fix in [

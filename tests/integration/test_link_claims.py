@@ -113,7 +113,7 @@ def test_a_link_opens_once_at_all_replicas(filled: Store, tmp_path: Path) -> Non
             assert other.request(path, method="POST").status == 401
 
 
-def test_a_link_stays_valid_while_clickhouse_is_away(filled: Store, tmp_path: Path) -> None:
+def test_a_link_stays_valid_while_clickhouse_is_unreachable(filled: Store, tmp_path: Path) -> None:
     away = {**given(filled), "clickhouse_url": "http://127.0.0.1:1"}
     with Served(tmp_path, **away) as lonely, Served(tmp_path, **given(filled)) as served:
         viewer = Viewer("acme", "jane", VIEWER)
@@ -160,7 +160,7 @@ def test_what_was_claimed_without_an_answer_is_claimed_again_by_one(filled: Stor
     client.close()
 
 
-def test_a_used_link_that_is_sent_again_and_again_asks_nobody(filled: Store, tmp_path: Path) -> None:
+def test_a_used_link_sent_repeatedly_queries_no_store(filled: Store, tmp_path: Path) -> None:
     asked: list[str] = []
     client = connect(filled.settings)
     ledger = LinkClaims(lambda: client, filled.database)

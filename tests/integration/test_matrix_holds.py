@@ -36,7 +36,7 @@ def matrix(clickhouse, kafka, registry, tmp_path_factory) -> Iterator[Matrix]:
 
 
 @pytest.mark.parametrize("whose", Whose)
-def test_whoever_the_table_names_is_let_in(matrix: Matrix, whose: Whose) -> None:
+def test_every_principal_in_the_matrix_is_admitted(matrix: Matrix, whose: Whose) -> None:
     asked, wrong = 0, []
     for right, credential, expected in matrix.cells():
         if right.whose is whose and expected == LET_IN:

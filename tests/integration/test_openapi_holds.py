@@ -51,7 +51,7 @@ def served(clickhouse, kafka, registry, tmp_path_factory) -> Iterator[Served]:
         pytest.param("a client of the environment", "coverage,fuzzing", EXAMPLES, marks=pytest.mark.long),
     ],
 )
-def test_answers_are_as_the_document_says(served, tmp_path, who, phases, examples):
+def test_responses_match_the_document(served, tmp_path, who, phases, examples):
     headers = {
         "nobody": [],
         "a viewer": [f"Authorization: Bearer {served.viewer_token('acme')}"],

@@ -96,7 +96,7 @@ def test_408_where_a_body_does_not_come(tmp_path: Path) -> None:
             assert json.loads(rest.partition(b"\r\n\r\n")[2])["code"] == "BODY_TIMEOUT"
 
 
-def test_502_where_the_store_says_no(clickhouse: str, tmp_path: Path) -> None:
+def test_502_if_the_store_refuses(clickhouse: str, tmp_path: Path) -> None:
     given = {"clickhouse_url": clickhouse, "clickhouse_database": "nowhere"}
     with Served(tmp_path, **given) as served:
         token, refused = served.client_token("admin"), declaring(served, "502")
@@ -109,7 +109,7 @@ def test_502_where_the_store_says_no(clickhouse: str, tmp_path: Path) -> None:
             problem(answer, 502, "STORE_REFUSED")
 
 
-def test_502_where_the_registry_says_no(filled: Store, registry: str, tmp_path: Path) -> None:
+def test_502_if_the_registry_refuses(filled: Store, registry: str, tmp_path: Path) -> None:
     given = {"clickhouse_url": filled.settings.clickhouse_url, "clickhouse_database": filled.database}
     with Served(tmp_path, **given, registry_url=registry, topic=f"{filled.database}.none") as served:
         token = served.client_token("admin")

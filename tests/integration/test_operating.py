@@ -82,7 +82,7 @@ def test_what_people_do_is_an_event_in_their_tenants_log(world: World) -> None:
         assert served.request("/v1/events", served.client_token("vendor"), auditlane_tenant=OURS).status == 403
 
 
-def test_logs_that_are_switched_off_go_on_being_recorded(world: World) -> None:
+def test_disabled_logs_are_still_recorded(world: World) -> None:
     world.produce(7)
     world.worker()
     world.stored(7)
@@ -104,7 +104,7 @@ def test_logs_that_are_switched_off_go_on_being_recorded(world: World) -> None:
         assert len(served.request("/v1/events", jane).json()["data"]) == 2
 
 
-def test_administration_says_what_the_commands_say(world: World, commands: Commands) -> None:
+def test_the_admin_api_agrees_with_the_commands(world: World, commands: Commands) -> None:
     world.produce(21)
     for number in range(3):
         world.send(b"\x01junk", key=f"tenant{number}", partition=1)

@@ -181,7 +181,7 @@ def test_operators_see_that_a_changed_contract_refuses_events(stage: Stage) -> N
     assert 'auditlane_contract_refusals_total{changed="yes"}' in metrics
 
 
-def test_a_field_that_the_environment_demands_is_demanded_of_no_event_of_ours(stage: Stage) -> None:
+def test_a_field_the_environment_requires_is_not_required_of_our_own_events(stage: Stage) -> None:
     tenant = f"t{uuid.uuid4().hex[:10]}"
     body = {"name": "env_demanded", "rules": {"required": True}}
     assert stage.change(tenant, "POST", body=body, whose="environment").status == 201

@@ -60,7 +60,7 @@ def test_a_posted_event_is_listed_by_its_tenants_key(stack: Stack, unique: str) 
     ]
 
 
-def test_a_stock_confluent_producer_needs_nothing_of_ours(stack: Stack, unique: str) -> None:
+def test_a_stock_confluent_producer_needs_none_of_our_code(stack: Stack, unique: str) -> None:
     event = {
         "event_id": str(uuid.uuid4()),
         "tenant_id": unique,

@@ -188,7 +188,7 @@ def test_no_header_of_a_sender_is_called_as_ours(path: Path, unique: str, name: 
         sdk.send(AuditEvent(tenant_id=unique, action="a"), headers={"trace": "x"})
 
 
-def test_whoever_is_first_does_not_hide_the_real_event(path: Path, unique: str, tmp_path: File) -> None:
+def test_a_forged_event_that_is_first_does_not_hide_the_real_one(path: Path, unique: str, tmp_path: File) -> None:
     """Who stops the recording in AWS knows the event's id and time before it is imported, and sends a harmless one."""
     now = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
     real = {

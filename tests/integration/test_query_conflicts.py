@@ -162,7 +162,7 @@ def test_a_filter_that_leaves_the_twin_out_does_not_hide_the_conflict(
     assert any(one.conflict for one in page.events)
 
 
-def test_another_tenants_event_is_no_conflict(reader: Reader) -> None:
+def test_another_tenants_event_is_not_a_conflict(reader: Reader) -> None:
     [only] = reader.page(TenantScope.for_operator("globex"), Filter(), limit=5).events
     assert not only.conflict
     assert reader.event(TenantScope.for_operator("globex"), only.event_id).others == []
@@ -186,7 +186,7 @@ def test_one_event_is_the_first_that_kafka_had_and_names_the_others(url: str) ->
     assert (found["conflict"], found["others"]) == (False, [])
 
 
-def test_an_id_at_several_times_is_told_and_no_conflict(filled: Store, reader: Reader) -> None:
+def test_an_id_at_several_times_is_reported_and_not_a_conflict(filled: Store, reader: Reader) -> None:
     scope = TenantScope.for_operator("times")
     filled.add([event(1, "times", occurred_at=START + timedelta(days=day), kafka_offset=day) for day in range(3)])
     found = reader.event(scope, str(event(1)["event_id"]))
@@ -219,7 +219,7 @@ def provenance(row: dict[str, Any]) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("pairs", [[], [("description", "content 1")]])
-def test_an_export_says_by_itself_which_are_in_conflict(exporter: Exporter, pairs: list[tuple[str, str]]) -> None:
+def test_an_export_marks_events_in_conflict(exporter: Exporter, pairs: list[tuple[str, str]]) -> None:
     """Every column that the tenant's people get, without naming one."""
     data = b"".join(exporter.export(ACME, parse(pairs), Form(Format.jsonl, choose(DEFAULT, None))))
     found = [json.loads(line) for line in data.splitlines()]
@@ -229,7 +229,7 @@ def test_an_export_says_by_itself_which_are_in_conflict(exporter: Exporter, pair
 
 
 @pytest.mark.parametrize("at", range(1, len(CONTENTS), 2))
-def test_an_export_goes_on_between_two_of_one_id_and_time(exporter: Exporter, at: int) -> None:
+def test_an_export_resumes_between_two_events_of_one_id_and_time(exporter: Exporter, at: int) -> None:
     whole = b"".join(exporter.export(ACME, Filter(), FORM)).splitlines(keepends=True)
     last = json.loads(whole[at - 1])
     counted = exporter.count(ACME, Filter(), Format.jsonl)
@@ -293,14 +293,14 @@ def test_a_provenance_that_there_is_not_is_refused(url: str) -> None:
         parse([("query", "provenance:mail")])
 
 
-def test_no_event_of_another_tenant_is_told_with_one(reader: Reader) -> None:
+def test_a_conflict_lists_no_event_of_another_tenant(reader: Reader) -> None:
     shared = str(event(0)["event_id"])
     assert all(one.tenant_id == "acme" for one in reader.event(ACME, shared).others)
     with pytest.raises(NotFound):
         reader.event(TenantScope.for_operator("globex"), str(event(1)["event_id"]))
 
 
-def test_operators_are_told_how_many_ids_were_claimed_lately(filled: Store) -> None:
+def test_operators_see_how_many_ids_were_claimed_lately(filled: Store) -> None:
     before = conflicts.read(lambda: filled.client, filled.database)
     now = datetime.now(UTC)
     late = [("one", now), ("two", now - timedelta(hours=23)), ("two", now - timedelta(hours=25))]
@@ -311,7 +311,7 @@ def test_operators_are_told_how_many_ids_were_claimed_lately(filled: Store) -> N
     assert (found.hours, found.ids - before.ids, found.tenants - before.tenants) == (24, 2, 2)
 
 
-def test_a_stream_gives_every_content_and_says_the_conflict(filled: Store, url: str) -> None:
+def test_a_stream_sends_every_content_and_marks_the_conflict(filled: Store, url: str) -> None:
     topic = uuid.uuid4()  # in which nothing was before
 
     def arrives(number: int, text: str) -> None:

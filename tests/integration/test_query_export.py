@@ -227,7 +227,7 @@ def test_a_pdf_has_a_bound(reader, exporter):
 
 
 @pytest.mark.parametrize("columns", ["secret", "user_agent", "no_such", "", "action,action", "fields.action"])
-def test_columns_that_cannot_be_had(reader, exporter, columns):
+def test_unavailable_columns_are_refused(reader, exporter, columns):
     with served(reader, exporter, structure_of=structure_of) as url:
         answer = fetch(url, format="csv", columns=columns)
     assert (answer.status, answer.json()["code"], answer.json()["field"]) == (400, "FILTER_INVALID", "columns")

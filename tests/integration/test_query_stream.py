@@ -218,7 +218,7 @@ def wait_until(holds: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def test_a_slow_client_is_told_and_goes_on_with_its_last_id(filled, reader):
+def test_a_slow_client_is_notified_and_resumes_with_its_last_id(filled, reader):
     scope = TenantScope.for_operator("slow")
     hub = hub_of(reader, filled.settings)
     subscription = Subscription(lambda: None, buffer=5)
@@ -357,7 +357,7 @@ def crowded(clickhouse: str) -> Iterator[tuple[Store, Reader]]:
         reader.close()
 
 
-def test_what_one_query_may_read_is_no_bound_of_the_shared_poll(crowded):
+def test_a_querys_read_limit_does_not_bound_the_shared_poll(crowded):
     table, reader = crowded
     with served(reader, settings=table.settings) as address:
         stream = begun(Stream(address, "small"))
@@ -368,7 +368,7 @@ def test_what_one_query_may_read_is_no_bound_of_the_shared_poll(crowded):
         stream.close()
 
 
-def test_a_tenants_own_failure_is_told_to_it_at_once_and_stops_nobody_else(crowded):
+def test_a_tenants_failure_is_reported_to_it_at_once_and_affects_no_other(crowded):
     table, reader = crowded
     with served(reader, settings=table.settings) as address:
         small = begun(Stream(address, "small"))
@@ -397,7 +397,7 @@ def test_a_stream_whose_tenant_comes_to_have_too_much_ends_with_the_reason(crowd
             one.close()
 
 
-def test_what_fails_for_all_is_said_as_it_is(filled, monkeypatch):
+def test_a_failure_for_all_is_reported_unchanged(filled, monkeypatch):
     """Errors that retrying does not cure, such as missing tables, are reported at once."""
     reader = Reader(filled.settings.model_copy(update={"clickhouse_database": "nowhere"}))
     with served(reader) as address:

@@ -84,7 +84,7 @@ def test_what_is_not_there_and_what_may_not_be(client: RegistryClient, unique: s
         client.register(unique, "nonsense")
 
 
-def test_a_schema_is_asked_for_once(own_registry: RegistryProcess) -> None:
+def test_a_schema_is_requested_once(own_registry: RegistryProcess) -> None:
     client = RegistryClient(own_registry.url)
     schema_id = client.register("s", '"string"')
     assert client.schema(schema_id) == '"string"'
@@ -221,7 +221,7 @@ def test_a_wrong_password_a_missing_right_and_an_unknown_ca_say_what_to_fix(
 
 
 @pytest.mark.parametrize("content", [None, "no certificate"])
-def test_a_ca_file_that_is_none_is_a_wrong_setting(tmp_path: Path, content: str | None) -> None:
+def test_an_invalid_ca_file_is_a_wrong_setting(tmp_path: Path, content: str | None) -> None:
     ca = tmp_path / "ca.pem"
     if content is not None:
         ca.write_text(content)

@@ -39,7 +39,7 @@ def ask(url: str, method: str = "GET", path: str = "/subjects", **headers: str) 
     return urllib3.request(method, url + path, headers=headers, body=body, retries=False)
 
 
-def test_who_knows_a_password_enters(guarded: RegistryProcess) -> None:
+def test_a_known_password_is_accepted(guarded: RegistryProcess) -> None:
     with closing(RegistryClient(guarded.url, user=USER, password=PASSWORD)) as client:
         assert client.register("known", SCHEMA)
     assert ask(guarded.url, Authorization=basic("other", "else")).status == 200

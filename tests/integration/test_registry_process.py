@@ -56,7 +56,7 @@ def test_an_open_connection_does_not_keep_it_from_ending(own_registry: RegistryP
     pool.clear()
 
 
-def test_a_second_one_on_the_folder_says_so(own_registry: RegistryProcess) -> None:
+def test_a_second_registry_on_the_folder_is_refused(own_registry: RegistryProcess) -> None:
     code, complaint = start_to_fail(own_registry.data)
     assert code == exit_code(AlreadyRunning)
     assert "ALREADY_RUNNING" in complaint
@@ -85,14 +85,14 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     assert str(tmp_path / "file") in complaint
 
 
-def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_named(tmp_path: Path) -> None:
     (tmp_path / "registry.sqlite").write_text("this is not a database, and it is long enough to be read as one" * 10)
     code, complaint = start_to_fail(tmp_path)
     assert code == exit_code(PartFailed)
     assert "registry.sqlite" in complaint
 
 
-def test_a_body_that_is_too_large_is_refused_and_the_rest_goes_on(own_registry: RegistryProcess) -> None:
+def test_an_oversized_body_is_refused_and_other_requests_served(own_registry: RegistryProcess) -> None:
     client = RegistryClient(own_registry.url, timeout_s=20)
     with pytest.raises(RegistryRefused, match="413"):
         client.register("large", json.dumps({"type": "string", "x": "x" * MAX_BODY_BYTES}))

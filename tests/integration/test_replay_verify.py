@@ -250,7 +250,7 @@ def test_what_kafka_dropped_and_what_the_workers_have_not_done_is_not_wrong(worl
     assert done["notes"] == [f"{world.settings.topic}[0]: {later}"]
 
 
-def test_a_replay_stores_the_offsets_times_and_tenants_that_are_asked_for(world: World, commands: Commands) -> None:
+def test_a_replay_stores_the_selected_offsets_times_and_tenants(world: World, commands: Commands) -> None:
     topic = world.settings.topic
     world.produce(70, partition=0)
     stored(world, 70, partition=1)
@@ -309,7 +309,7 @@ def interrupted(process: subprocess.Popen[str], commands: Commands, number: int)
     return error
 
 
-def test_an_interrupted_replay_goes_on(world: World, commands: Commands) -> None:
+def test_an_interrupted_replay_resumes(world: World, commands: Commands) -> None:
     topic = world.settings.topic
     stored(world, 300)
     before, commits = offsets(world), committed(world)
@@ -413,7 +413,7 @@ def test_what_cannot_be_replayed_or_verified(world: World, commands: Commands) -
     assert "is not a table name" in commands.text("verify", "--table", "a b", code=2)
 
 
-def test_contents_are_compared_where_that_is_asked(world: World, commands: Commands) -> None:
+def test_contents_are_compared_on_request(world: World, commands: Commands) -> None:
     """Rows changed by hand, in each column that a producer sets, and addresses that all have 16 characters."""
     topic = world.settings.topic
     for ip in ("2001:db8:1:2::10", "::ffff:127.0.0.1", "192.0.2.1"):

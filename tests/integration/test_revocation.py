@@ -207,7 +207,7 @@ def test_the_download_of_a_jobs_file_ends_with_its_key(served: Served, change: C
 
 
 @pytest.mark.parametrize("change", [revoke, demote])
-def test_a_job_that_goes_on_ends_with_its_key(served: Served, change: Change) -> None:
+def test_a_running_job_ends_with_its_key(served: Served, change: Change) -> None:
     key, other = Key(served), served.viewer_token("acme")
     id_ = served.request("/v1/exports", key.viewer, method="POST", body={"format": "jsonl"}).json()["id"]
     until(lambda: served.request(f"/v1/exports/{id_}", other).json()["bytes"], 60, "the job's first bytes")

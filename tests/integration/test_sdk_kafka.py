@@ -58,7 +58,7 @@ def murmur2(key: bytes) -> int:
     return h ^ h >> 15
 
 
-def test_an_event_arrives_as_it_was_emitted(kafka: str, topic: str, client: AuditClient) -> None:
+def test_an_event_arrives_unchanged(kafka: str, topic: str, client: AuditClient) -> None:
     event_id = client.emit(
         tenant_id="acme",
         action="document.deleted",
@@ -167,7 +167,7 @@ def test_our_own_tenant_is_reserved(kafka: str, registry: str, topic: str, clien
     assert ours.stats.delivered == 1
 
 
-def test_a_closed_client_says_so(client: AuditClient) -> None:
+def test_a_closed_client_raises(client: AuditClient) -> None:
     assert client.close()
     assert client.close(), "closing twice is fine"
     with pytest.raises(ClientClosed):
@@ -201,7 +201,7 @@ def test_emit_and_flush_work_in_an_event_loop(client: AuditClient) -> None:
     assert asyncio.run(serve())
 
 
-def test_a_failed_delivery_is_told_by_callback_flush_and_counters(kafka: str, registry: str, topic: str) -> None:
+def test_a_failed_delivery_is_reported_by_callback_flush_and_counters(kafka: str, registry: str, topic: str) -> None:
     told: list[tuple[Exception, str | None]] = []
     # More than the topic admits and less than the client does: only the broker refuses it.
     create(kafka, f"{topic}.acme", **{"max.message.bytes": "20000"})
@@ -224,7 +224,7 @@ def test_a_failed_delivery_is_told_by_callback_flush_and_counters(kafka: str, re
     assert client.close()
 
 
-def test_kafka_down_at_start_buffers_and_says_what_to_do(registry: str, topic: str) -> None:
+def test_kafka_down_at_start_buffers_and_logs_a_fix(registry: str, topic: str) -> None:
     told: list[Exception] = []
     client = AuditClient(
         kafka_bootstrap=AWAY, registry_url=registry, topic=topic, on_error=lambda error, _: told.append(error)
@@ -291,7 +291,7 @@ def forward(port: int, host: str, there: int) -> Any:
     return listener
 
 
-def test_a_full_buffer_is_said_and_nothing_was_taken(registry: str, topic: str) -> None:
+def test_a_full_buffer_is_reported_and_the_event_not_accepted(registry: str, topic: str) -> None:
     client = AuditClient(
         kafka_bootstrap=AWAY, registry_url=registry, topic=topic, buffer_bytes=100_000, on_error=lambda *_: None
     )
@@ -314,7 +314,7 @@ def test_emit_waits_for_room_when_it_may(kafka: str, registry: str, topic: str) 
     assert client.stats.delivered == 100
 
 
-def test_a_fatal_producer_error_is_told_and_a_new_producer_is_made(client: AuditClient) -> None:
+def test_a_fatal_producer_error_is_reported_and_the_producer_replaced(client: AuditClient) -> None:
     client.emit(tenant_id="acme", action="a")
     assert client.flush(30)
     first = client._publisher._delivery
@@ -375,7 +375,7 @@ sys.exit(0 if client.flush(30) else 3)
 """
 
 
-def test_a_forked_child_goes_on_with_a_producer_of_its_own(kafka: str, topic: str, client: AuditClient) -> None:
+def test_a_forked_child_gets_its_own_producer(kafka: str, topic: str, client: AuditClient) -> None:
     done = script(FORK, client.config)
     assert done.returncode == 0, done.stderr
     actions = sorted(decode(one)["action"] for one in read(kafka, topic, 3))

@@ -117,7 +117,7 @@ def test_a_clients_token_is_fetched_and_renewed(serve: ServeProcess) -> None:
         next(wrong.events())
 
 
-def test_an_export_goes_on_where_it_broke_off(serve: ServeProcess, tmp_path: Path) -> None:
+def test_an_export_resumes_where_it_broke_off(serve: ServeProcess, tmp_path: Path) -> None:
     path, seen = tmp_path / "log.jsonl", list[ExportProgress]()
     token = serve.viewer_token("big")
     direct = urllib3.request(
@@ -152,7 +152,7 @@ def test_an_export_goes_on_where_it_broke_off(serve: ServeProcess, tmp_path: Pat
             reader.export(tmp_path / "yet more")
 
 
-def test_a_file_that_is_kept_back_is_begun_anew(serve: ServeProcess, tmp_path: Path) -> None:
+def test_a_withheld_file_is_exported_again(serve: ServeProcess, tmp_path: Path) -> None:
     """A column was withdrawn after the file was made: the download is rejected once, then a new job is requested."""
     path, admin = tmp_path / "log.csv", serve.keys.create(roles=("admin",), tenant=None, now=datetime.now(UTC)).client
     headers = {"if-match": "*", "authorization": f"Bearer {client_token(serve, admin)}"}

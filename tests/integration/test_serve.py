@@ -204,7 +204,7 @@ def test_a_port_that_is_taken(variables):
     assert "--port" in str(caught.value)
 
 
-def test_without_its_tables_it_says_what_to_run(variables):
+def test_without_tables_the_error_names_the_command(variables):
     served = Process(variables | {"AUDITLANE_CLICKHOUSE_DATABASE": "nothing_here"})
     try:
         response = served.get("/health/ready")

@@ -74,7 +74,7 @@ def test_bodies_that_do_not_come(serve: ServeProcess, path: str, credential: boo
 
 
 @pytest.mark.parametrize("path", ["/v1/token", "/auth/vendor", "/v1/viewer-tokens", "/v1/events", "/v1/exports"])
-def test_large_bodies_of_nobody_are_not_kept(serve: ServeProcess, path: str) -> None:
+def test_large_bodies_of_unauthenticated_clients_are_not_kept(serve: ServeProcess, path: str) -> None:
     process = psutil.Process(serve.process.pid)
     is_served(serve)
     before = process.memory_info().rss

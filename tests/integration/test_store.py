@@ -42,7 +42,7 @@ def test_a_newer_store_is_refused(client: Any, unique: str) -> None:
         migrate.migrate(client, unique)
 
 
-def test_an_error_of_the_store_is_told_in_a_line(client: Any) -> None:
+def test_an_error_of_the_store_is_reported_in_one_line(client: Any) -> None:
     with pytest.raises(StoreRefused, match="ClickHouse refused") as caught, store_errors():
         client.query("SELECT nothing_such FROM system.one")
     assert "\n" not in str(caught.value)

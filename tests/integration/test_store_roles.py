@@ -136,7 +136,7 @@ def test_an_analyst_reads_events_and_the_log(as_role: dict[str, Client]) -> None
         as_role["analyst"].query(f"SELECT tenant_id, count() FROM audit.{table} GROUP BY ALL")
 
 
-def test_a_migration_by_another_role_says_what_the_user_lacks(url: str, as_role: dict[str, Client]) -> None:
+def test_a_migration_by_another_role_names_the_missing_grant(url: str, as_role: dict[str, Client]) -> None:
     with pytest.raises(StoreRefused, match="Not enough privileges"):
         migrate.migrate(as_role["query"], "other")
 

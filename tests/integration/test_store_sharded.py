@@ -152,7 +152,7 @@ def test_a_role_is_as_narrow_through_the_distributed_table(filled: list[EnginePr
     client.close()
 
 
-def test_what_was_backed_up_is_restored_as_it_was(filled: list[EngineProcess]) -> None:
+def test_a_backup_is_restored_unchanged(filled: list[EngineProcess]) -> None:
     for engine in filled:
         client = user(engine, "init")
         count = "SELECT count(), uniqExact(event_id), sum(cityHash64(*)) FROM audit.events"

@@ -158,7 +158,7 @@ def test_a_default_is_set_and_ended(api: Api, path: str) -> None:
     assert (ended["default"], ended["rules"]) == (None, {"maxLength": 5})
 
 
-def test_the_second_of_two_editors_is_told(api: Api, path: str) -> None:
+def test_the_second_of_two_editors_gets_a_conflict(api: Api, path: str) -> None:
     seen = api.call("GET", path)
     etag, body = seen.headers["etag"], seen.json()
     next(one for one in body["fields"] if one["name"] == "ip")["showInTable"] = False
@@ -384,7 +384,7 @@ def test_what_is_wrong_is_named(api: Api, path: str, body: dict[str, Any], field
     assert problem["field"] == field, problem
 
 
-def test_a_registry_that_is_away_is_not_told_where(api: Api, clickhouse: str, path: str, tmp_path: Any) -> None:
+def test_an_unreachable_registrys_address_is_not_disclosed(api: Api, clickhouse: str, path: str, tmp_path: Any) -> None:
     store = {"clickhouse_url": clickhouse, "clickhouse_database": api.topic}
     with Served(tmp_path, registry_url="http://127.0.0.1:1", **store) as served:
         alone = Api(served, api.registry, api.topic)
@@ -405,7 +405,7 @@ def test_without_a_registry_the_structure_is_shown_and_fields_wait(
         alone.refused(503, "REGISTRY_UNAVAILABLE", "GET", f"{path}/fields")
 
 
-def test_history_says_what_was_in_effect_and_what_moved(api: Api, path: str) -> None:
+def test_history_shows_what_was_in_effect_and_what_changed(api: Api, path: str) -> None:
     def put(where: str, fields: list[dict[str, Any]]) -> None:
         given = [{"name": one["name"]} for one in api.ok("GET", where)["fields"]]
         stated = {one["name"]: one for one in fields}

@@ -56,7 +56,7 @@ def test_an_operator_shows_changes_and_looks_back(run: Callable[..., str]) -> No
     assert json.loads(run("history", "--json"))["data"][0]["changes"][0]["field"] == "region"
 
 
-def test_what_is_wrong_is_said(run: Callable[..., str]) -> None:
+def test_errors_are_reported(run: Callable[..., str]) -> None:
     with pytest.raises(InvalidInput, match="--logs"):
         run("set")
     with pytest.raises(InvalidInput, match="type"):

@@ -182,7 +182,7 @@ def _exported(path: Path, tenant: str, rows: int = 0) -> list[dict[str, str]]:
     return found()
 
 
-def test_a_pattern_keeps_nobody_waiting(path: Path) -> None:
+def test_a_costly_pattern_delays_no_other_tenant(path: Path) -> None:
     """What a backtracking engine never finishes is refused at once, by the service and in a producer's thread."""
     tenant, root = "pattern1", "/v1/tenants/pattern1/structure"
     field = {"name": "note", "rules": {"pattern": "a?" * 60 + "b", "maxLength": 100}}

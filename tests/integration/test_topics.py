@@ -29,7 +29,7 @@ def test_a_name_that_the_brokers_refuse(kafka: str, unique: str) -> None:
         topics.ensure(wrong)
 
 
-def test_drift_is_reported_and_not_mended(kafka: str, unique: str) -> None:
+def test_drift_is_reported_and_not_corrected(kafka: str, unique: str) -> None:
     topics.ensure(_settings(kafka, unique, topic_partitions=2))
     other = _settings(kafka, unique, topic_partitions=4, topic_retention_hours=1_000)
     for _ in range(2):
@@ -39,7 +39,7 @@ def test_drift_is_reported_and_not_mended(kafka: str, unique: str) -> None:
         assert any("2 partitions" in sentence for sentence in letters.drift)
 
 
-def test_a_name_that_kafka_cannot_hold_beside_another_says_both(kafka: str, unique: str) -> None:
+def test_an_error_about_colliding_topic_names_names_both(kafka: str, unique: str) -> None:
     topics.ensure(_settings(kafka, f"{unique}.events"))
     with pytest.raises(ConfigError, match=rf"{unique}_events.*{unique}\.events"):
         topics.ensure(_settings(kafka, f"{unique}_events"))
@@ -50,7 +50,7 @@ def test_too_many_replicas_are_refused_with_the_brokers_reason(kafka: str, uniqu
         topics.ensure(_settings(kafka, unique, topic_replication_factor=50))
 
 
-def test_a_kafka_that_is_away_says_what_to_check(monkeypatch: pytest.MonkeyPatch, unique: str) -> None:
+def test_an_unreachable_kafka_is_reported_with_a_fix(monkeypatch: pytest.MonkeyPatch, unique: str) -> None:
     monkeypatch.setattr(topics, "TIMEOUT_S", 1.0)
     with pytest.raises(KafkaUnavailable, match="AUDITLANE_KAFKA_BOOTSTRAP"):
         topics.ensure(_settings("127.0.0.1:1", unique))

@@ -110,7 +110,7 @@ def test_it_is_built_when_something_changed_and_a_failed_build_leaves_the_last_o
     assert run().returncode == 1  # it is not taken for what the sources are now
 
 
-def test_without_node_it_says_so_and_a_stack_may_go_on(copy, tmp_path):
+def test_without_node_the_build_fails_clearly_and_a_stack_may_continue(copy, tmp_path):
     """Run under a Python without pip, so that Node cannot be installed from a package either."""
     venv.create(tmp_path / "bare", with_pip=False, symlinks=True)
     command = [str(tmp_path / "bare" / "bin" / "python"), str(copy / "build.py")]

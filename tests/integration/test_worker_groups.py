@@ -79,7 +79,7 @@ def test_a_worker_without_partitions_is_ready_too(world: World) -> None:
     assert [worker.stop() for worker in workers] == [0, 0, 0]
 
 
-def test_a_registry_that_is_away_is_waited_for(world: World, own_registry: RegistryProcess) -> None:
+def test_a_worker_waits_for_an_unreachable_registry(world: World, own_registry: RegistryProcess) -> None:
     """Nothing is buried for an outage; what waits is stored when the registry is back, by the same worker."""
     world.use_registry(own_registry.url)
     own_registry.end()

@@ -84,7 +84,7 @@ def test_refusals_of_every_tenant_or_of_enough_of_them_still_stop_it(world: Worl
     [1 << 31, (1 << 31) + 5, (1 << 32) - 1, LARGEST, 900_000],
     ids=["2^31", "2^31+5", "2^32-1", "2^31-1", "none"],
 )
-def test_an_id_that_the_registry_does_not_have_stops_nobody(world: World, schema_id: int) -> None:
+def test_an_unknown_schema_id_blocks_no_tenant(world: World, schema_id: int) -> None:
     world.produce(7, partition=0)
     world.send(frame(schema_id, b"x"))
     world.produce(7, partition=0)
@@ -179,7 +179,7 @@ def test_the_largest_message_of_each_form_is_a_whole_letter(
 
 
 @pytest.mark.parametrize(("most", "kept"), [(None, 65_536), (90_000, 65_536), (20_000, 0)])
-def test_what_the_dead_letter_topic_cannot_take_whole_is_cut_off_and_stops_nobody(
+def test_an_oversized_dead_letter_is_truncated_and_blocks_no_tenant(
     world: World, commands: Commands, most: int | None, kept: int
 ) -> None:
     if most is not None:
@@ -242,7 +242,7 @@ def test_events_of_many_past_months_keep_other_partitions_and_the_present_from_w
 
 
 @pytest.mark.long  # a range is reported as failing after a minute
-def test_a_month_that_is_refused_keeps_neither_other_partitions_nor_memory_and_is_told(world: World) -> None:
+def test_a_refused_month_blocks_neither_partitions_nor_memory_and_is_reported(world: World) -> None:
     old = past(30)
     refuse = f"CHECK NOT throwIf(toYYYYMM(occurred_at) = {old:%Y%m}, 'not this month')"
     world.client.command(f"ALTER TABLE {world.events} ADD CONSTRAINT refused {refuse}")

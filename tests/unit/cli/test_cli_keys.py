@@ -172,7 +172,7 @@ def test_signing_keys_are_rotated(folder):
     assert "retires" in content["keys"][0]
 
 
-def test_the_console_says_what_is_wrong_and_how_to_mend_it(folder):
+def test_the_console_reports_errors_with_a_fix(folder):
     done = subprocess.run(
         [sys.executable, "-m", "auditlane.cli", "keys", "revoke", "nobody"],
         env=dict(os.environ),
@@ -185,7 +185,7 @@ def test_the_console_says_what_is_wrong_and_how_to_mend_it(folder):
     assert done.stdout == ""
 
 
-def test_what_was_done_is_told_to_our_own_trail(folder, monkeypatch):
+def test_commands_are_recorded_in_our_own_trail(folder, monkeypatch):
     told: list[tuple[str, dict[str, Any]]] = []
     for module in (keys, token):
         monkeypatch.setattr(module, "record", lambda action, **facts: told.append((str(action), facts)))
@@ -209,7 +209,7 @@ def test_what_was_done_is_told_to_our_own_trail(folder, monkeypatch):
         assert secret not in str(told)
 
 
-def test_without_kafka_a_command_does_its_work_and_says_what_is_missing(folder, monkeypatch):
+def test_without_kafka_a_command_works_and_reports_what_is_missing(folder, monkeypatch):
     monkeypatch.setattr(operator_audit, "_WAIT_S", 0.2)
     monkeypatch.setenv("AUDITLANE_KAFKA_BOOTSTRAP", "127.0.0.1:1")
     monkeypatch.setenv("AUDITLANE_REGISTRY_URL", "http://127.0.0.1:1")
@@ -240,7 +240,7 @@ def test_what_cannot_be_sent_is_left_to_the_service(folder, monkeypatch, keys_ar
     assert (folder / "provenance-keys.json").exists() == keys_are_there, "none is made that no worker knows"
 
 
-def test_without_a_folder_a_deed_that_cannot_be_signed_is_said_to_be_lost(folder, monkeypatch):
+def test_without_a_folder_an_unsigned_record_is_reported_as_lost(folder, monkeypatch):
     monkeypatch.setenv("AUDITLANE_KAFKA_BOOTSTRAP", "127.0.0.1:1")
     monkeypatch.setenv("AUDITLANE_REGISTRY_URL", "http://127.0.0.1:1")
     monkeypatch.delenv("AUDITLANE_SIGNING_KEYS_FILE")

@@ -27,7 +27,7 @@ def test_a_newcomer_is_led_to_the_console_first(capsys):
     assert "--data '/some where'" in printed
 
 
-def test_a_stack_without_passwords_says_so_first(capsys):
+def test_a_stack_without_passwords_warns_first(capsys):
     up._print_block(STATE, {}, "")
     assert "WARNING" not in capsys.readouterr().out
     up._print_block({**STATE, "auth": False}, {}, "")

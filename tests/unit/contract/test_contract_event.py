@@ -78,12 +78,12 @@ def test_all_wrong_fields_are_listed() -> None:
 
 
 @pytest.mark.parametrize("value", ["yesterday", "2024-05-01T12:00:00", "2024-13-01T00:00:00Z", []])
-def test_a_wrong_time_is_told_the_form(value: object) -> None:
+def test_an_error_about_a_time_names_the_format(value: object) -> None:
     with pytest.raises(InvalidEvent, match=r"occurred_at: must be .*RFC 3339.*2024-05-01T12:00:00Z"):
         AuditEvent.checked(EVENT | {"occurred_at": value})
 
 
-def test_a_missing_field_is_said_to_be_missing() -> None:
+def test_a_missing_field_is_reported_as_missing() -> None:
     with pytest.raises(InvalidEvent, match="tenant_id is missing; action is missing") as caught:
         AuditEvent.checked({})
     assert caught.value.field == "tenant_id"

@@ -52,7 +52,7 @@ def test_the_newest_version_that_holds_all_base_fields_is_written_with() -> None
     assert fastavro.schemaless_reader(BytesIO(datum), written, None)["metadata"] == {"a": "b"}
 
 
-def test_older_versions_are_looked_through_once_a_latest_one() -> None:
+def test_older_versions_are_searched_once_per_latest_version() -> None:
     registry = registered()
     asked: list[str] = []
     registry.before = lambda method, path: asked.append(path)

@@ -28,7 +28,7 @@ def test_a_completion_has_nothing_pending() -> None:
 
 
 @pytest.mark.parametrize("metadata", [None, "", "by hand", "[]", "{}", '{"by":"a tool"}', "7", '"v"', "[" * 4_000])
-def test_what_tools_write_is_no_intent(metadata: str | None) -> None:
+def test_metadata_written_by_tools_is_not_an_intent(metadata: str | None) -> None:
     assert decode(metadata) is None
 
 

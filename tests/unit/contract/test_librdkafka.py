@@ -105,6 +105,6 @@ def test_the_doctor_finds_such_options(extra):
     assert "AUDITLANE_KAFKA_EXTRA" in found.fix
 
 
-def test_a_probe_says_so_too():
+def test_a_probe_reports_it_too():
     with socket.create_server(("127.0.0.1", 0)) as listener, pytest.raises(ConfigError, match="AUDITLANE_KAFKA_EXTRA"):
         KafkaProbe({"bootstrap.servers": f"127.0.0.1:{listener.getsockname()[1]}", "foo": 1}).is_ready()

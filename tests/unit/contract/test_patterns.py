@@ -245,6 +245,6 @@ def test_the_worker_does_not_match_what_is_too_long(monkeypatch: pytest.MonkeyPa
     assert matched == [["ab", None, None, "c"]]
 
 
-def test_what_only_arrow_refuses_is_no_contract() -> None:
+def test_a_contract_that_only_arrow_refuses_is_invalid() -> None:
     pattern = Pattern("(")  # as a version of RE2 that accepts more would leave it
     assert "cannot be used" in checks.unmatchable([Field("x", "string", rules=rules.Rules(pattern=pattern))])

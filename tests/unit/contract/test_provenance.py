@@ -32,7 +32,7 @@ def test_what_was_signed_verifies_whatever_the_client_is_called(
     assert verify(SECRETS, header, key, value) == Claim(client_id, tuple(sorted(filled)))
 
 
-def test_a_signature_says_nothing_about_another_message() -> None:
+def test_a_signature_does_not_cover_another_message() -> None:
     key, value = MESSAGE
     assert verify(SECRETS, signed(), key, value) == CLAIM
     assert verify(SECRETS, signed(), key, value + b"x") is None

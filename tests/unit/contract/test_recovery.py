@@ -71,7 +71,7 @@ def test_what_would_lose_events_halts(what: AssignmentFacts, because: str) -> No
     assert because in decide_start(what).halt
 
 
-def test_the_store_is_asked_only_when_it_decides() -> None:
+def test_the_store_is_queried_only_when_it_decides() -> None:
     assert wants_store(None, "", HERE)
     assert wants_store(7, Intent(OTHER).encode(), HERE)
     assert not wants_store(7, Intent(HERE).encode(), HERE)

@@ -72,7 +72,7 @@ def test_null_may_stand_second_and_enums_may_be_named_again() -> None:
         ({"action": {"doc": "what happened"}}, False),
     ],
 )
-def test_exclusive_follows_from_a_rule_unless_it_is_said(attributes: dict[str, Any], exclusive: bool) -> None:
+def test_exclusive_follows_from_a_rule_unless_given(attributes: dict[str, Any], exclusive: bool) -> None:
     assert parse(contract(**attributes)).exclusive is exclusive
 
 
@@ -146,7 +146,7 @@ def without(name: str) -> dict[str, Any]:
         (contract(metadata={"pattern": "a"}), "metadata: `pattern` does not apply to a field of type map"),
     ],
 )
-def test_what_cannot_be_registered_says_the_field_and_what_to_do(schema: Any, says: str) -> None:
+def test_an_unregistrable_contract_is_reported_with_field_and_fix(schema: Any, says: str) -> None:
     problems = refused(schema)
     assert any(problem.startswith(says) or says in problem for problem in problems), problems
 

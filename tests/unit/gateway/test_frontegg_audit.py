@@ -91,12 +91,12 @@ def test_a_severity_is_never_refused(sent, severity):
 
 
 @pytest.mark.parametrize("ip", ["", "not an address", "10.0.0.1, 10.0.0.2", "fe80::1%eth0", 7, ["1.2.3.4"]])
-def test_an_address_that_is_none_goes_to_the_metadata(ip):
+def test_an_invalid_address_goes_to_the_metadata(ip):
     assert made({"ip": ip}).ip is None
     assert echo({"ip": ip})["ip"] == ip
 
 
-def test_an_address_in_another_form_is_kept_as_it_was_sent():
+def test_an_address_in_another_form_is_kept_unchanged():
     assert made({"ip": "2001:DB8:0::1"}).ip == "2001:DB8:0::1"
     assert echo({"ip": "2001:DB8:0::1"})["ip"] == "2001:DB8:0::1"
     assert "ip" not in made({"ip": "2001:db8::1"}).metadata
@@ -126,7 +126,7 @@ def test_times_that_callers_write(text, time):
 @pytest.mark.parametrize(
     "text", ["", "now", "25/11/2026", True, None, [1], {"a": 1}, 1e308, "9999-12-31T23:59:59-12:00"]
 )
-def test_what_is_no_time_is_kept_and_the_event_is_now(text):
+def test_an_invalid_time_is_kept_and_the_event_dated_now(text):
     assert parse_time(text) is None
     assert made({"time": text}).occurred_at == NOW
 
@@ -138,7 +138,7 @@ def test_a_time_that_a_worker_would_refuse_is_kept_and_the_event_is_now(far):
     assert echo({"time": text})["time"] == text
 
 
-def test_created_at_counts_where_there_is_no_time():
+def test_created_at_is_used_if_there_is_no_time():
     assert made({"createdAt": "2026-11-25T10:00:00Z"}).occurred_at.hour == 10
     assert made({"createdAt": "2026-11-25T10:00:00Z"}).metadata == {}
     event = made({"createdAt": "2026-11-25T10:00:00Z", "time": "2026-11-25T09:00:00Z"})
@@ -183,7 +183,7 @@ def test_the_mark_is_ours():
         made({MARK: "x"})
 
 
-def test_a_mark_of_somebody_else_breaks_no_reading():
+def test_a_foreign_marker_does_not_break_reading():
     for mark in ("{", "7", '["a", 7, "b"]'):
         row = row_of(as_read(made({})) | {"metadata": {MARK: mark, "a": "{", "b": "1"}}, vendor="")
         assert row["a"] == "{"
@@ -219,7 +219,7 @@ def test_the_names_are_fields_of_an_event():
         b'{"a": ' + b"1" * 5_000 + b"}",
     ],
 )
-def test_a_body_that_is_no_object_is_refused(body):
+def test_a_body_that_is_not_an_object_is_refused(body):
     with pytest.raises(InvalidInput) as raised:
         audit_of(body)
     assert raised.value.field == "body"
@@ -245,7 +245,7 @@ def test_the_tenant_is_the_headers_else_the_bodys(header, told, tenant):
 @pytest.mark.parametrize(
     ("header", "told"), [("acme", "other"), (None, None), (None, ""), (None, 7), (None, "a/b"), (None, "_auditlane")]
 )
-def test_a_tenant_that_is_none_or_another_is_refused(header, told):
+def test_an_invalid_or_foreign_tenant_is_refused(header, told):
     with pytest.raises(InvalidEvent):
         tenant_of({"tenantId": told}, Sender("c", header))
 
@@ -303,7 +303,7 @@ def test_what_an_older_release_stored_is_read_too():
     JSONResponse(row)
 
 
-def test_an_audit_has_so_many_levels():
+def test_an_audits_depth_is_bounded():
     def nested(levels: int):
         return {"x": json.loads("[" * levels + "]" * levels)}
 

@@ -97,7 +97,7 @@ def test_any_bytes_are_a_value_or_an_invalid_event(text):
         (b"1" * 5_000, "a whole number has more than 4300 digits."),
     ],
 )
-def test_what_is_no_json_says_so(text, problem):
+def test_invalid_json_is_reported(text, problem):
     said = str(value_of(text))
     assert said.startswith("The line is not JSON: ")
     assert problem in said

@@ -58,7 +58,7 @@ def post(
     return served._pool.request("POST", f"{served.url}/v1/events", body=body, headers=headers)
 
 
-def test_without_kafka_an_event_is_refused_and_told_when_to_come_again(served, token):
+def test_without_kafka_an_event_is_refused_with_retry_after(served, token):
     response = post(served, token, b'{"action": "a"}')
     assert response.status == 503, response.data
     assert int(response.headers["retry-after"]) > 0
@@ -88,7 +88,7 @@ EVENTS = st.dictionaries(st.sampled_from(NAMES) | TEXTS, JSONS, max_size=6)
 
 @settings(max_examples=80)
 @given(st.binary(max_size=200) | st.lists(EVENTS | JSONS, max_size=4).map(lambda one: json.dumps(one).encode()))
-def test_no_body_is_an_error_of_ours(served, token, body):
+def test_no_body_causes_an_internal_error(served, token, body):
     for content_type in TYPES:
         response = post(
             served, token, body.replace(b"}, {", b"}\n{") if content_type == TYPES[1] else body, content_type
@@ -237,7 +237,7 @@ def test_one_sender_holds_half_of_the_room():
         pass
 
 
-def test_nobody_elses_user_passes_for_a_client():
+def test_another_systems_user_does_not_pass_for_a_client():
     """Neither in what it may send, nor in the ids of events that it repeats."""
     client, user = Sender("al_1", "acme"), Sender("al_1", "acme", external=True)
     posted = {"action": "Login", "occurred_at": "2026-01-01T00:00:00Z"}

@@ -44,7 +44,7 @@ def test_the_month_and_the_one_before_cost_nothing(today: datetime, at: Any, cou
     assert len(PastMonths(2.0).waits(many, ["acme"] * 21, 0, today)) == counts
 
 
-def test_a_flood_of_months_is_refused_and_nobody_elses() -> None:
+def test_a_flood_of_months_is_refused_and_other_events_are_not() -> None:
     past = PastMonths(2.0)
     taken = sum(119 - waits(past, events(119), now) for now in range(600))
     assert 600 * 2 <= taken <= 600 * 2 + 20

@@ -131,7 +131,7 @@ def test_a_client_waits_until_its_debt_is_paid():
     assert Rates(per_s=0, burst=1).wait_s("a", 0) == 0
 
 
-def test_a_test_event_is_the_same_whoever_sends_it():
+def test_a_test_event_is_the_same_for_every_sender():
     sent = sample_event("jane", "user", {"order_number": "DE-17", "fields": {"total": 3}, "nothing": None})
     assert sent["fields"] == {"order_number": "DE-17", "total": 3}
     plain = sample_event("jane", "user", {})
@@ -158,7 +158,7 @@ def test_the_fields_of_a_test_event_are_an_object(fields: object):
 
 
 @given(st.lists(st.tuples(st.floats(0, 2), st.integers(1, 50)), min_size=1))
-def test_over_time_nobody_exceeds_the_rate(sent):
+def test_over_time_no_sender_exceeds_the_rate(sent):
     rates, now, taken, last = Rates(per_s=10, burst=20), 0.0, 0, 0
     for pause, events in sent:
         now += pause

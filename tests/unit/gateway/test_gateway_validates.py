@@ -273,7 +273,7 @@ def test_any_rule_is_the_same_of_a_value_and_of_a_column(drawn: tuple[str, dict[
     assert {row: rule for row, (_, rule) in broken.items()} == expected
 
 
-def test_a_contract_that_is_none_is_refused_by_both(registry: DictRegistry, service: IngestService) -> None:
+def test_an_invalid_contract_is_refused_by_both(registry: DictRegistry, service: IngestService) -> None:
     """Registered at the registry directly: its pattern is never run, and other tenants' events are accepted."""
     costly = "[ab]*(?:" + "|".join(f"a[ab{letter}]{{1000}}" for letter in "defghijklm") + ")c"
     schema = json.dumps(contract(own("text", "string", pattern=costly, maxLength=4_096)))

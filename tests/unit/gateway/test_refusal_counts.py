@@ -51,7 +51,7 @@ def test_tenants_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {one.tenant for one in counts.top(T0)} == {"a", "c", "d"}
 
 
-def test_what_is_refused_whatever_the_contract_says_is_not_counted() -> None:
+def test_refusals_independent_of_the_contract_are_not_counted() -> None:
     assert by_contract(InvalidEvent("department must not be empty.", field="department"))
     assert not by_contract(InvalidEvent("out of range", field="occurred_at"))
     assert not by_contract(EventTooLarge("too large", field="metadata"))

@@ -130,7 +130,7 @@ def test_texts_in_texts_end_somewhere() -> None:
     assert len(items(text)) == 1
 
 
-def test_the_text_of_a_record_is_kept_as_it_was() -> None:
+def test_the_text_of_a_record_is_kept_unchanged() -> None:
     text = '{"eventName" : "E1",  "n": 1.00}'
     for wrapped in (text, f"[\n{text}\n]", f'{{"Records":[{text}]}}', f'{{"detail-type":"x","detail": {text} }}'):
         assert [one.text for one in items(wrapped)] == [text.encode()]
@@ -185,7 +185,7 @@ def test_a_broken_document_costs_no_more_than_itself(text: str, names: str, whol
 
 
 @pytest.mark.parametrize("end", ['{"a": 1', '{"a": 1}', '{"a": 1},', '{"a": 1}]', "oops]}", '"', "{"])
-def test_a_document_that_breaks_off_says_so(end: str) -> None:
+def test_a_truncated_document_is_reported(end: str) -> None:
     first, *_, last = items(f'{{"Records": [{{"first": 1}}, {end}')
     assert json.loads(first.text) == {"first": 1}
     assert last.problem
@@ -316,7 +316,7 @@ def test_files_folders_and_patterns(tmp_path: Path) -> None:
     assert inputs(["missing.json"]).files == ("missing.json",), "a missing file is reported when it is opened"
 
 
-def test_a_folder_that_cannot_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreadable_folder_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("a/1.json", "b/2.json", "c/3.json"):
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).touch()

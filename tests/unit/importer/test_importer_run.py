@@ -56,7 +56,7 @@ def test_a_line_without_end_is_refused_not_held(monkeypatch):
     ]
 
 
-def test_a_damaged_gzip_is_said_after_its_good_lines():
+def test_a_damaged_gzip_is_reported_after_its_good_lines():
     whole = gzip.compress(b"\n".join(os.urandom(20).hex().encode() for _ in range(10_000)))
     seen = 0
     with pytest.raises(InvalidInput, match=r"damaged after the first [0-9]{6} bytes"):
@@ -93,7 +93,7 @@ def test_utf_16_is_refused_with_what_to_do(coding, text):
         assert raised.value.fix == "Convert it to UTF-8."
 
 
-def test_what_may_be_lost_is_said_also_where_nothing_is_imported():
+def test_possible_loss_is_reported_even_if_nothing_is_imported():
     from auditlane.cli.import_ import _incomplete, _Summary
 
     def said(done: Progress, *unread: InvalidInput) -> str:
@@ -135,7 +135,7 @@ def item(number: int = 1, **values: Any) -> Item:
 
 
 @pytest.mark.parametrize("tenant", ["\ud800", "a\udcff", "a b", ""])
-def test_a_tenant_that_is_none_is_refused_by_its_field(tenant):
+def test_an_invalid_tenant_is_refused_by_its_field(tenant):
     account = {"eventTime": "2026-01-01T00:00:00Z", "recipientAccountId": tenant or "\udfff"}
     for reading, one in (
         (AuditlaneLines(), LINE | {"tenant_id": tenant}),
@@ -163,7 +163,7 @@ def test_a_line_without_an_id_gets_one_from_tenant_line_and_occurrence():
     assert reading.event(item(**LINE, event_id=given)).event_id == given
 
 
-def test_what_an_export_adds_to_an_event_is_no_part_of_it():
+def test_fields_that_an_export_adds_are_not_imported():
     exported = {"ingested_at": "2026-01-31T13:45:01Z", "provenance": "gateway", "provenance_id": "al_1"}
     added = exported | {"content_hash": "0f" * 16, "conflict": True}
     assert AuditlaneLines().event(item(**LINE, **added)).fields == {}
@@ -208,7 +208,7 @@ def test_own_fields_as_an_export_writes_them_become_what_they_were(name, kind, v
     [("boolean", "True"), ("boolean", "1"), ("int", "1_0"), ("int", " 1"), ("int", "2147483648"), ("long", "1.0"),
      ("long", "9" * 5_000), ("double", "1e999"), ("double", "0x1"), ("double", ""), ("double", "NaN")],
 )  # fmt: skip
-def test_text_that_no_export_writes_is_no_value(kind, text):
+def test_text_that_no_export_writes_is_not_a_value(kind, text):
     with pytest.raises(InvalidEvent, match="own must be"):
         encoded(LINE | {"fields": {"own": text}}, {"name": "own", "type": ["null", kind], "default": None})
 

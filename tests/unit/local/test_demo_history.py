@@ -116,7 +116,7 @@ def test_a_session_begins_with_its_login_and_ends_with_its_logout(tenant: str) -
 
 
 @each_tenant
-def test_whoever_acts_for_another_impersonates_them_then(tenant: str) -> None:
+def test_acting_for_another_user_follows_an_impersonation(tenant: str) -> None:
     acting: dict[str, str] = {}
     for event in OF[tenant]:
         session = event.metadata.get("session_id", "")

@@ -113,7 +113,7 @@ def test_doctor_reports_credential_files_missing_or_open_to_others(tmp_path):
     assert [one.level for one in host.credentials(load())] == [Level.WARN] * 3
 
 
-def test_parts_that_are_away_are_each_named_with_a_fix(tmp_path):
+def test_unreachable_parts_are_each_named_with_a_fix(tmp_path):
     one, two, three, four = ports.free(4)
     settings = load(
         data_dir=tmp_path / "none",
@@ -152,7 +152,7 @@ RUNNING, STOPPED = {"phase": "running", "boot": "one"}, {"phase": "stopped", "bo
         ({**STOPPED, "power_lost": True}, "one", False),
     ],
 )
-def test_a_power_loss_is_told_from_a_kill(state, boot_id, was_lost):
+def test_a_power_loss_is_distinguished_from_a_kill(state, boot_id, was_lost):
     assert power.was_lost(state, boot_id) is was_lost
 
 
@@ -191,7 +191,7 @@ class Answers:
         ({8481: {}, 8483: {}}, (), [Level.OK, Level.FAIL, Level.OK]),  # one in the middle is down
     ],
 )
-def test_every_configured_worker_process_is_asked(monkeypatch, halted, busy, levels):
+def test_every_configured_worker_process_is_probed(monkeypatch, halted, busy, levels):
     answers = Answers(halted, busy)
     monkeypatch.setattr(host, "_ready", answers)
     monkeypatch.setattr(host, "_failure_gauges", lambda url: {})
@@ -202,7 +202,7 @@ def test_every_configured_worker_process_is_asked(monkeypatch, halted, busy, lev
         assert any(reason in one.message for one in found)
 
 
-def test_workers_that_listen_everywhere_are_asked_here(monkeypatch):
+def test_workers_that_listen_everywhere_are_probed_on_loopback(monkeypatch):
     answers = Answers({})
     monkeypatch.setattr(host, "_ready", answers)
     list(host.workers(load(worker_host="::", worker_port=8481)))

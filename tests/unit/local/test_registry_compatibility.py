@@ -134,7 +134,7 @@ def versions(*schemas: Any) -> list[Previous]:
     return [Previous(number, text, parse(text)[0]) for number, text in enumerate(texts, 1)]
 
 
-def test_a_level_says_which_versions_and_which_way() -> None:
+def test_a_level_decides_which_versions_and_direction() -> None:
     history = versions(
         record(field("a", "int")), record(field("a", "int"), field("b", "int", default=0)), record(field("b", "int"))
     )

@@ -150,7 +150,7 @@ def test_types_of_references_are_written_by_name() -> None:
         ({"type": "fixed", "name": "F", "size": True}, "Invalid or no size"),
     ],
 )  # fmt: skip
-def test_what_is_no_schema_is_refused(schema: Any, problem: str) -> None:
+def test_an_invalid_schema_is_refused(schema: Any, problem: str) -> None:
     with pytest.raises(SchemaParseError, match=problem):
         parse(schema if isinstance(schema, str) else json.dumps(schema))
 

@@ -56,7 +56,7 @@ def test_one_last_port_is_not_given_twice():
     assert chosen["kafka"] != free
 
 
-def test_serve_keeps_the_port_of_the_settings_when_nobody_else_has_it(monkeypatch):
+def test_serve_keeps_the_configured_port_if_it_is_free(monkeypatch):
     wish, last = ports.free(2)
     monkeypatch.setattr(ports, "is_free", lambda port, host=ports.HOST: True)
     plain = load()
@@ -128,14 +128,14 @@ def test_one_process_owns_a_directory(tmp_path):
     place.claim(os.getpid()).close()
 
 
-def test_a_directory_that_cannot_be_made_says_what_to_do(tmp_path):
+def test_a_directory_that_cannot_be_made_is_reported_with_a_fix(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="cannot be written") as caught:
         Layout(tmp_path / "file" / "data").prepare()
     assert "--data" in caught.value.fix
 
 
-def test_a_full_disk_is_said_before_anything_starts(tmp_path, monkeypatch):
+def test_a_full_disk_is_reported_before_anything_starts(tmp_path, monkeypatch):
     monkeypatch.setattr(layout.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 5 << 20}))
     with pytest.raises(ConfigError, match="Only 5 MB are free"):
         Layout(tmp_path).prepare()
@@ -265,7 +265,7 @@ class Repository:
         (OSError(28, "No space left on device", "/x/a-1.jar"), "No space left", "AUDITLANE_CACHE_DIR"),
     ],
 )
-def test_a_failed_download_leaves_nothing_and_says_what_to_do(tmp_path, monkeypatch, arrives, message, fix):
+def test_a_failed_download_leaves_no_file_and_has_a_fix(tmp_path, monkeypatch, arrives, message, fix):
     monkeypatch.setattr(kafka_jars, "pinned", lambda: [kafka_jars.parse("g:a:1 3 " + "0" * 64)])
     monkeypatch.setattr(kafka_jars, "_context", lambda folder, _: Repository(folder, arrives))
     with pytest.raises(PartFailed, match=message) as caught:
@@ -284,7 +284,7 @@ def test_three_nodes_of_one_cluster(tmp_path):
     assert properties["min.insync.replicas"] == 2
 
 
-def test_a_folder_that_is_no_kafka(tmp_path):
+def test_a_folder_without_kafka_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="AUDITLANE_KAFKA_HOME"):
         kafka.class_path_of(tmp_path)
 
@@ -312,7 +312,7 @@ def test_cluster_ids_are_kafkas_own_kind():
         ('"ready"\n', False),
     ],
 )
-def test_the_demo_says_that_it_is_ready(tmp_path, text, ready):
+def test_the_demo_reports_that_it_is_ready(tmp_path, text, ready):
     log = tmp_path / "demo.log"
     log.write_text(text)
     assert services.log_says_ready(log) is ready

@@ -94,7 +94,7 @@ def test_a_published_dead_letter_is_read_as_a_letter() -> None:
 
 
 @pytest.mark.parametrize("kept", [65_536, 0])
-def test_a_letter_that_is_cut_off_is_told_apart_and_stays(kept: int) -> None:
+def test_a_truncated_letter_is_recognized_and_not_replayed(kept: int) -> None:
     value = bytes(range(256)) * 4_000
     key, beginning, said = truncated(b"acme#" + b"k" * 500_000, value, kept)
     assert (len(key or b""), beginning) == (1_024, value[:kept])
@@ -136,7 +136,7 @@ def test_a_resolution_is_read_with_the_identity_of_its_letter() -> None:
         [(dead_letter.TOPIC_ID, None), (dead_letter.PARTITION, None), (dead_letter.OFFSET, b"\xff")],
     ],
 )
-def test_what_others_put_into_the_topic_is_no_record(headers: list[tuple[str, bytes | None]]) -> None:
+def test_foreign_messages_in_the_topic_are_not_records(headers: list[tuple[str, bytes | None]]) -> None:
     assert dead_letter.read(headers, Place(0, 0), 0) is None
 
 
@@ -152,7 +152,7 @@ def test_a_letter_is_open_until_it_is_resolved() -> None:
     assert index.foreign == 1
 
 
-def test_the_same_offset_of_a_topic_created_anew_is_another_letter() -> None:
+def test_the_same_offset_of_a_recreated_topic_is_another_letter() -> None:
     index = folded(letter(1), letter(1, topic_id=OTHER_ID), closing(letter(1)))
     assert [one.identity.topic_id for one in index.newest(Selection())] == [OTHER_ID]
     assert index.count(Selection(names=("audit.events:3:1",), resolved=True)) == 2
@@ -193,7 +193,7 @@ def test_the_index_filters_by_tenant_code_time_and_name() -> None:
     assert [one.identity.offset for one in index.in_topic_order(Selection(), 2)] == [1, 2]
 
 
-def test_only_what_is_asked_for_narrows() -> None:
+def test_only_given_criteria_narrow_the_selection() -> None:
     assert not Selection().narrows
     assert not Selection(resolved=True).narrows
     assert Selection(since_ms=0).narrows
@@ -351,7 +351,7 @@ def test_a_schema_that_was_registered_since_is_known_now() -> None:
     assert [one.code for one in world.dry_run(value)] == [""]
 
 
-def test_an_outage_of_the_registry_is_no_verdict() -> None:
+def test_an_outage_of_the_registry_decides_nothing() -> None:
     world = World()
     world.registry.down = True
     with pytest.raises(RegistryUnavailable):
@@ -370,7 +370,7 @@ class Kept:
         return list(ready)
 
 
-def test_whoever_vouched_for_a_refused_message_vouches_for_its_replay(tmp_path: Path) -> None:
+def test_a_replayed_message_keeps_its_provenance(tmp_path: Path) -> None:
     world, keys = World(), ProvenanceKeys.load_or_create(tmp_path / "keys.json")
     world.register(validating.own("amount", "double", required=False))
     book = SchemaCache(world.registry, topic=validating.TOPIC, refresh_s=30)

@@ -19,7 +19,7 @@ from auditlane.operations.lag import PartitionFacts, PartitionLag, Total, docume
 AT = Partition("audit.events", 3)
 
 
-def test_a_range_that_fails_is_told_by_what_its_worker_noted() -> None:
+def test_a_failing_range_is_reported_from_its_workers_note() -> None:
     note = Intent("id", 3, 9, "digest", 70_000, failing_ms=10_000, error="ClickHouse: [too] many parts").encode()
     one = line(metadata=note, now_ms=75_000)
     assert (one.failing_s, one.error) == (65.0, "ClickHouse: [too] many parts")
@@ -55,7 +55,7 @@ def test_lag_loss_and_age_follow_from_a_partitions_offsets(
     assert (found.lag, found.lost, found.age_s) == (lag, lost, age_s)
 
 
-def test_lag_that_nobody_works_on_is_abandoned() -> None:
+def test_lag_without_a_worker_is_abandoned() -> None:
     assert line(member="").abandoned
     assert not line(member="", committed=15).abandoned
     assert not line().abandoned

@@ -61,7 +61,7 @@ def test_a_worker_then_begins_there_and_compares_what_may_be_stored(
         (found(None, low=30, stored=StoredOffsetsSummary(None)), 40, "Kafka still holds offsets 30-39"),
     ],
 )
-def test_what_is_no_offset_to_go_on_at(what: AssignmentFacts, to: int, says: str) -> None:
+def test_offsets_that_cannot_be_resumed_at(what: AssignmentFacts, to: int, says: str) -> None:
     with pytest.raises(ConfigError, match=says) as caught:
         plan(what, to, highest=None, at_ms=5)
     assert caught.value.field == "--to"

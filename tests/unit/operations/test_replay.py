@@ -42,7 +42,7 @@ def span(first: int, end: int) -> Span:
         ({3: 90}, (3, 90, 110), [(90, 100, False)]),  # the span ends earlier than it did
     ],
 )
-def test_it_goes_on_where_it_was_and_sends_an_announced_chunk_as_it_was(
+def test_it_resumes_and_sends_an_announced_chunk_unchanged(
     done: dict[int, int], pending: tuple[int, int, int] | None, expected: list[tuple[int, int, bool]]
 ) -> None:
     parts = resumed(span(0, 100), Progress("r", done, pending))
@@ -71,7 +71,7 @@ def test_the_tenant_of_a_key(key: bytes | None, expected: str | None) -> None:
     assert tenant(key) == expected
 
 
-def test_a_checkpoint_is_read_as_it_was_written(tmp_path: Path) -> None:
+def test_a_checkpoint_round_trips(tmp_path: Path) -> None:
     checkpoint = Checkpoint.of(tmp_path / "replays", {"topic": "a"})
     assert checkpoint.load() is None
     progress = Progress("run", {0: 5, 11: 7}, (0, 5, 9), Counts(read=3, refused={"NOT_FRAMED": 1}))

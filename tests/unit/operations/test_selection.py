@@ -45,7 +45,7 @@ def spans(selection: Selection, *given: Bounds, below_commit: bool = False) -> l
         (Selection(since_ms=1), bounds(since=100), False, (100, 100)),
     ],
 )
-def test_a_span_is_what_is_asked_for_and_there(
+def test_a_span_is_the_part_of_the_selection_that_exists(
     asked: Selection, given: Bounds, below_commit: bool, expected: tuple[int, int]
 ) -> None:
     assert spans(asked, given, below_commit=below_commit) == [(0, *expected)]
@@ -79,7 +79,7 @@ def test_an_unknown_partition_is_refused() -> None:
         plan(Selection((Slice(7),)), [bounds(0), bounds(1)], below_commit=False)
 
 
-def test_what_is_left_out_is_said() -> None:
+def test_omissions_are_reported() -> None:
     made = plan(Selection((Slice(0, 5, None),)), [bounds(low=10, committed=40)], below_commit=True)
     assert made.notes == (
         "audit.events[0]: offsets from 40 on are not completed by the workers yet; run the command again later.",

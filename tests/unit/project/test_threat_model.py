@@ -21,7 +21,7 @@ def test_a_test_that_it_names_is_there(path: str, name: str) -> None:
     assert name in functions
 
 
-def test_everything_that_somebody_cannot_do_is_shown() -> None:
+def test_everything_an_attacker_cannot_do_is_tested() -> None:
     tables = re.findall(r"^\| cannot \|.*\n\|.*\n((?:\|.*\n)+)", TEXT, re.MULTILINE)
     lines = [line for table in tables for line in table.splitlines()]
     assert len(lines) > 20

@@ -58,7 +58,7 @@ def metadata(tree: Path) -> Message:
         return email.message_from_bytes(packed.read(name))
 
 
-def test_an_installation_from_a_checkout_goes_on_without_the_viewer(tree):
+def test_an_installation_from_a_checkout_works_without_the_viewer(tree):
     done = installed(tree)
     assert done.returncode == 0, done.stderr
     assert "make viewer" in done.stdout + done.stderr
@@ -110,7 +110,7 @@ def test_the_wheel_has_the_whole_build(tree):
     assert not [name for name in names if "hatch_build" in name or name.endswith(".ts")]
 
 
-def test_half_a_build_is_none(tmp_path):
+def test_an_incomplete_build_is_refused(tmp_path):
     lacking = hook().lacking
     assert lacking(tmp_path) == ".vite/manifest.json"
     put_build(tmp_path)

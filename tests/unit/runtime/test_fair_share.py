@@ -110,7 +110,7 @@ def test_what_a_tenant_owes_is_bounded() -> None:
     assert shares.wait_s("acme", 600 + 2 * LONGEST_S) == 0
 
 
-def test_a_tenant_without_others_waits_for_nobody() -> None:
+def test_a_tenant_alone_does_not_wait() -> None:
     shares = Shares(0.2)
     shares.charge("other", 0.001, 0)
     busy(shares, "acme", 1.0, since=0, until=ALONE_S + 1)

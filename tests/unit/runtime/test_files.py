@@ -19,7 +19,7 @@ def test_the_file_is_replaced_and_its_owners_alone(tmp_path):
     assert list(tmp_path.iterdir()) == [path], "nothing is left beside it"
 
 
-def test_a_link_goes_on_leading_to_the_file(tmp_path):
+def test_a_symlink_still_points_to_the_file(tmp_path):
     folder = tmp_path / "real"
     folder.mkdir()
     link = tmp_path / "link"

@@ -86,7 +86,7 @@ def test_on_loopback_a_worker_refuses_foreign_pages_and_names(path, headers):
         assert ask(server, path, **headers) == (403, b'{"status": "refused"}')
 
 
-def test_on_loopback_a_worker_says_what_stands_still():
+def test_on_loopback_a_worker_lists_its_halted_partitions():
     with health("127.0.0.1") as server:
         status, body = ask(server, "/health/ready", Host="localhost")
         assert status == 503

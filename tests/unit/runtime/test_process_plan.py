@@ -55,7 +55,7 @@ def test_backoff_doubles_up_to_its_most():
     assert [POLICY.backoff(failures) for failures in (1, 2, 3, 4, 5, 1000)] == [1, 2, 4, 5, 5, 5]
 
 
-def test_a_dead_part_waits_out_its_backoff_and_the_others_go_on():
+def test_a_dead_part_waits_out_its_backoff_and_the_others_run():
     plan = up()
     plan.exited("worker", -9, 100)
     assert plan.services["worker"].state is State.RESTARTING
@@ -99,7 +99,7 @@ def test_a_first_start_is_given_up_after_four_deaths():
     assert plan.finished
 
 
-def test_once_it_was_up_it_goes_on_trying():
+def test_a_part_that_was_up_is_restarted_without_limit():
     plan, now = up(), 0.0
     for _ in range(50):
         plan.exited("worker", 1, now)
@@ -110,7 +110,7 @@ def test_once_it_was_up_it_goes_on_trying():
 
 
 @pytest.mark.parametrize(("ready_for", "failures"), [(9.9, 2), (10.0, 1)])
-def test_a_stable_part_has_its_deaths_counted_anew(ready_for, failures):
+def test_a_stable_part_has_its_deaths_reset(ready_for, failures):
     plan = Plan([ServiceSpec("kafka")], POLICY)
     plan.decide(0)
     plan.exited("kafka", 1, 0)

@@ -211,7 +211,7 @@ def test_uuid5_tells_its_parts_apart() -> None:
 @pytest.mark.parametrize(
     "script", ["import logging; logging.getLogger('other').warning('said')", "log.info('said', n=1)"]
 )
-def test_logs_are_json_lines_when_stderr_is_no_terminal(script: str) -> None:
+def test_logs_are_json_lines_when_stderr_is_not_a_terminal(script: str) -> None:
     code = f"from auditlane.runtime import log as l; l.configure(); log = l.get('worker'); {script}"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     line = json.loads(run.stderr)

@@ -113,7 +113,7 @@ def test_a_torn_end_is_counted_and_the_rest_is_sent(tmp_path, cut):
     assert sent.records == [b"whole"]
 
 
-def test_a_line_that_was_changed_is_no_record(tmp_path):
+def test_a_changed_line_is_not_a_record(tmp_path):
     spool, sent = spool_in(tmp_path), Sent()
     spool.append([b"one", b"two", b"three"])
     [file] = files(tmp_path)

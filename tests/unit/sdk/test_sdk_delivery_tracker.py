@@ -65,7 +65,7 @@ def test_nothing_follows_a_sealing_flush():
         tracker.open()
 
 
-def test_raising_says_the_first_reason_and_the_counts():
+def test_the_error_has_the_first_reason_and_the_counts():
     with pytest.raises(DeliveryFailed, match="1 events failed, 2 are not") as caught:
         FlushResult(0, 1, (FAILURE,), 2).raise_for_failure()
     assert caught.value.fix == "Emit it again."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from auditlane.sdk.outage import PROBE_S, REPEAT_S, Away, Back, Outage
 
 
-def test_it_is_said_once_then_every_half_minute_and_once_when_it_is_back():
+def test_an_outage_is_logged_once_then_every_half_minute_and_once_when_over():
     outage, said = Outage(), []
     for tenth in range(1_000):
         now = tenth / 10
@@ -17,7 +17,7 @@ def test_it_is_said_once_then_every_half_minute_and_once_when_it_is_back():
     assert said == [Away("refused", 0, 0), *(Away("refused", n * REPEAT_S, 0) for n in (1, 2, 3)), Back(100, 1)]
 
 
-def test_a_part_that_fails_is_asked_for_before_anything_is_said():
+def test_a_failing_part_is_probed_before_anything_is_logged():
     outage = Outage()
     assert not outage.is_probe_due(0)
     outage.suspect("refused", 1)

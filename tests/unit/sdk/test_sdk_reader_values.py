@@ -39,7 +39,7 @@ def test_values_become_text():
         Severity,
     ],
 )
-def test_what_is_no_value_is_refused(value):
+def test_invalid_values_are_refused(value):
     with pytest.raises(InvalidFilter) as caught:
         _pairs({"actor_id": value}, {})
     assert caught.value.field == "actor_id"
@@ -52,6 +52,6 @@ def test_several_values_in_whatever_holds_them():
 
 
 @pytest.mark.parametrize("name", [1, None, b"a"])
-def test_a_name_that_is_no_text_is_refused(name):
+def test_a_name_that_is_not_text_is_refused(name):
     with pytest.raises(InvalidFilter, match="name"):
         _pairs({name: "x"}, {})

@@ -96,7 +96,7 @@ def test_a_tenants_own_contract_wins_over_the_base(contracts, registry):
     assert registry.asked == ["subjects", "t.acme-value", "t-value"], "subjects are listed once, nothing asked twice"
 
 
-def test_what_is_known_goes_on_without_the_registry(contracts, registry, clock):
+def test_known_schemas_work_without_the_registry(contracts, registry, clock):
     contracts.encoder("acme")
     registry.away = True
     clock.now += 1_000
@@ -112,7 +112,7 @@ def test_what_is_known_goes_on_without_the_registry(contracts, registry, clock):
     assert contracts.encoder("acme").schema_id == 3
 
 
-def test_without_any_knowledge_it_says_so(contracts, registry, clock):
+def test_without_a_known_schema_it_raises(contracts, registry, clock):
     registry.away = True
     for _ in range(3):
         with pytest.raises(RegistryUnavailable, match="AUDITLANE_REGISTRY_URL"):
@@ -123,7 +123,7 @@ def test_without_any_knowledge_it_says_so(contracts, registry, clock):
     assert contracts.encoder("acme").schema_id == 2
 
 
-def test_an_empty_registry_says_what_to_run(contracts, registry):
+def test_an_empty_registry_is_reported_with_the_command(contracts, registry):
     registry.schemas = {}
     with pytest.raises(SchemaNotFound, match="auditlane init"):
         contracts.encoder("acme")

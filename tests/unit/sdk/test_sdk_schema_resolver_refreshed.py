@@ -159,7 +159,7 @@ def test_who_is_told_of_a_change_refreshes_without_waiting(contracts, registry):
     assert contracts.encoder("acme").schema_id == 3
 
 
-def test_with_the_registry_away_the_refusal_stands_and_it_is_not_asked_for_each(contracts, registry, clock):
+def test_with_the_registry_away_the_refusal_stands_without_a_request_each(contracts, registry, clock):
     registry.away = True
     for _ in range(5):
         assert refreshed(contracts, "acme") is None

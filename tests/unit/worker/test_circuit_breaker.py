@@ -79,7 +79,7 @@ def test_the_reason_has_the_numbers() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(1, 8), st.integers(0, 8)).map(lambda one: (one[0], min(one)))))
-def test_it_agrees_with_a_window_counted_anew(ranges: list[tuple[int, int]]) -> None:
+def test_it_agrees_with_a_recounted_window(ranges: list[tuple[int, int]]) -> None:
     one = PartitionBreaker(POLICY)
     for now, range_ in enumerate(ranges):
         newest, messages_, refused = ranges[: now + 1], 0, 0
@@ -99,14 +99,14 @@ def test_the_others_count_also_when_a_flood_has_pushed_them_out_of_the_window() 
     assert stops({"victim": (1, 0)}, *[{"mallory": (10, 10)}] * 100) == [False] * 101
 
 
-def test_whom_nobody_served_for_a_day_is_no_longer_one_of_the_partitions_tenants() -> None:
+def test_a_tenant_without_messages_for_a_day_no_longer_counts() -> None:
     one = PartitionBreaker(POLICY)
     one.record(traffic({"gone": (1, 0)}), 0)
     assert not one.record(traffic({"acme": (10, 10)}), DAY_MS)
     assert one.record(traffic({"acme": (10, 9)}), DAY_MS + 1)
 
 
-def test_refusals_of_enough_tenants_stop_it_whoever_else_sends() -> None:
+def test_rejections_of_enough_tenants_open_it_whatever_others_send() -> None:
     assert stops({"a": (4, 4), "b": (4, 4), "c": (4, 4), "d": (8, 0)}) == [True]
     assert stops({"a": (4, 4), "b": (4, 4), "d": (4, 0)}) == [False], "two of three"
     assert stops({"a": (5, 5), "b": (5, 5)}) == [True], "every tenant there is"
@@ -185,7 +185,7 @@ def test_a_new_assignment_asks_the_store_before_it_takes_a_tenant_for_the_only_o
     assert asked == [0], "once an assignment"
 
 
-def test_a_range_that_opens_the_circuit_is_not_completed_and_others_go_on() -> None:
+def test_a_range_that_opens_the_circuit_is_not_completed_and_others_continue() -> None:
     worker = Core(Policy(range_rows=3, parts_per_second=1_000.0))
     for one in (P, Q):
         worker.assigned(AssignmentFacts(one, TOPIC_ID, 0, Intent(TOPIC_ID).encode(), 0, 1_000))

@@ -40,7 +40,7 @@ def test_the_guard_is_inside_the_statement_and_bounded_in_time() -> None:
     )
 
 
-def test_what_all_rows_of_a_range_share_is_said_once() -> None:
+def test_values_shared_by_a_ranges_rows_are_sent_once() -> None:
     names = ("kafka_topic", "kafka_topic_id", "kafka_partition", "kafka_offset")
     table = Table("audit", tuple((name, "T") for name in names), {})
     assert statement(table, RANGE, 202611).startswith(
@@ -177,7 +177,7 @@ def test_inserts_into_a_replicated_table_wait_for_a_quorum() -> None:
 
 
 @pytest.mark.parametrize("spec", ["after_intent", "nowhere:kill", "after_intent:melt", "after_intent:kill:x"])
-def test_a_failpoint_that_is_none_is_refused(spec: str) -> None:
+def test_an_unknown_failpoint_is_refused(spec: str) -> None:
     with pytest.raises(ConfigError, match="AUDITLANE_FAILPOINT"):
         Failpoints(spec)
 

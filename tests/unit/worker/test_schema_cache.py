@@ -72,7 +72,7 @@ def test_own_base_and_exclusive(book: SchemaCache, registry: DictRegistry) -> No
     assert book.tenants_allowed(ruled_id, tenants) == {"ruled"}
 
 
-def test_the_latest_version_says_whether_a_contract_is_exclusive(
+def test_the_latest_version_decides_whether_a_contract_is_exclusive(
     book: SchemaCache, registry: DictRegistry, clock: Clock
 ) -> None:
     registry.register(f"{TOPIC}.acme-value", contract(own("x", "string", required=True)))

@@ -331,7 +331,7 @@ def test_a_flood_of_unknown_guids_asks_a_few_times(registry: DictRegistry) -> No
     assert [what for what, _ in registry.asked].count("id_of") == UNKNOWN_GUIDS + 1
 
 
-def test_guids_wait_for_a_registry_that_is_away(registry: DictRegistry) -> None:
+def test_guids_wait_for_an_unreachable_registry(registry: DictRegistry) -> None:
     registry.down = True
     with pytest.raises(RegistryUnavailable):
         validator_of(registry).validate(raw_range([by_guid(UUID(int=1), message())]), ingested_at_ms=NOW_MS)

@@ -181,7 +181,7 @@ def test_several_that_fail_are_read_again_one_at_a_time_and_nothing_is_lost() ->
     assert all(state.begin == 40 and not state.held for state in world.core.partitions.values())
 
 
-def test_while_every_partition_fails_nobody_gives_anything_up() -> None:
+def test_while_every_partition_fails_none_is_released() -> None:
     world = World(core(P, Q, range_rows=60))
     for one in (P, Q):
         world.deliver(one, 60)
@@ -202,7 +202,7 @@ def test_a_parked_partition_is_behind_from_its_range_on() -> None:
     assert (lag.records, lag.seconds) == (150, 60.0)
 
 
-def test_what_is_delivered_late_to_a_parked_partition_is_nobodys() -> None:
+def test_messages_delivered_late_to_a_parked_partition_are_discarded() -> None:
     world = World(core(P, Q, range_rows=150))
     world.deliver(P, 150)
     world.turn()
@@ -222,7 +222,7 @@ def test_a_drain_leaves_a_parked_range_to_the_next() -> None:
     assert world.core.drained
 
 
-def test_a_month_that_is_refused_slows_nobody_else() -> None:
+def test_a_refused_month_slows_no_other_partition() -> None:
     slower = Failure(Remedy.retry_slower, "TOO_MANY_PARTS")
     world = World(core(P, Q))
     world.deliver(P, 10)
@@ -237,7 +237,7 @@ def test_a_month_that_is_refused_slows_nobody_else() -> None:
     assert world.core.budget.factor == 1.0
 
 
-def test_a_range_that_fails_is_told_after_a_minute_and_until_it_succeeds() -> None:
+def test_a_failing_range_is_reported_after_a_minute_until_it_succeeds() -> None:
     world = World(core(P, Q))
     world.deliver(P, 10)
     world.turn()
@@ -283,7 +283,7 @@ def test_an_error_of_any_length_fits_the_offsets_metadata() -> None:
     assert (read.first, read.last, read.failing_ms) == (told.first, told.last, told.failing_ms)
 
 
-def test_a_range_without_an_answer_is_told_as_well() -> None:
+def test_a_range_without_an_answer_is_reported_too() -> None:
     world = World(core(P))
     world.deliver(P, 10)
     world.turn()

@@ -133,7 +133,7 @@ def test_nothing_is_done_for_a_partition_that_is_gone() -> None:
     assert worker.received(P, messages(3, 9), 0) == 0
 
 
-def test_the_result_of_an_earlier_assignment_is_nobodys() -> None:
+def test_the_result_of_an_earlier_assignment_is_discarded() -> None:
     worker = core()
     worker.received(P, messages(0, 2), 0)
     write = sealed(worker)

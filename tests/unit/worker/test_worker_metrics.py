@@ -44,7 +44,7 @@ def test_every_listed_metric_is_made_and_no_other() -> None:
     assert made == listed
 
 
-def test_retries_are_told_apart_by_what_they_mean_and_begin_at_zero() -> None:
+def test_retries_are_counted_by_cause_and_begin_at_zero() -> None:
     text = WorkerMetrics().render().decode()
     for remedy in Remedy:
         assert f'auditlane_worker_retries_total{{class="{remedy.value}",step="insert"}} 0.0' in text
@@ -74,7 +74,7 @@ def test_a_clock_that_is_behind_kafkas_gives_no_negative_age() -> None:
 @pytest.mark.parametrize(
     ("remedy", "level"), [(Remedy.wait, "debug"), (Remedy.look, "warning"), (Remedy.retry, "warning")]
 )
-def test_waiting_behind_another_insert_is_counted_by_itself_and_warns_nobody(remedy: Remedy, level: str) -> None:
+def test_waiting_behind_another_insert_is_counted_separately_without_a_warning(remedy: Remedy, level: str) -> None:
     range_ = Range(AT, "id", 0, 0, Columns([0], [1], [None], [b"v"]), "", 1)
     pool = Mock(poll=Mock(return_value=[Done(Write(range_), Failure(remedy, "why"))]))
     metrics = WorkerMetrics()

@@ -82,7 +82,7 @@ def rows(result: ValidationResult) -> int:
 
 
 @pytest.mark.parametrize("schema_id", [1 << 31, (1 << 31) + 7, (1 << 32) - 1])
-def test_an_id_that_no_registry_can_have_is_unknown_and_nobody_is_asked(schema_id: int) -> None:
+def test_an_impossible_schema_id_is_unknown_without_a_request(schema_id: int) -> None:
     registry = base_registry()
     result = judged(validator(registry), message(), frame(schema_id, b"x"), message())
     assert codes(result) == {1: RejectCode.SCHEMA_UNKNOWN}
@@ -90,7 +90,7 @@ def test_an_id_that_no_registry_can_have_is_unknown_and_nobody_is_asked(schema_i
     assert ("schema", schema_id) not in registry.asked
 
 
-def test_the_largest_id_is_asked_for() -> None:
+def test_the_largest_id_is_requested() -> None:
     registry = base_registry()
     assert codes(judged(validator(registry), frame(LARGEST_ID, b"x"))) == {0: RejectCode.SCHEMA_UNKNOWN}
     assert ("schema", LARGEST_ID) in registry.asked
@@ -108,14 +108,14 @@ FINAL = [
 
 
 @pytest.mark.parametrize("fails", FINAL, ids=repr)
-def test_what_the_registry_says_of_one_id_only_refuses_its_messages(fails: Exception) -> None:
+def test_an_error_for_one_id_only_rejects_its_messages(fails: Exception) -> None:
     result = judged(validator(one_away(fails)), message(), frame(POISON, b"x"), message())
     assert codes(result) == {1: RejectCode.SCHEMA_UNKNOWN}
     assert rows(result) == 2
 
 
 @pytest.mark.parametrize("fails", FINAL, ids=repr)
-def test_the_same_from_a_registry_that_says_it_of_everything_refuses_nothing(fails: Exception) -> None:
+def test_the_same_error_for_every_id_rejects_nothing(fails: Exception) -> None:
     registry = one_away(fails)
 
     def subjects() -> frozenset[str]:
@@ -223,7 +223,7 @@ def test_a_question_that_a_patient_tenant_shares_is_waited_for_and_no_memory_gro
     assert len(patience._open) <= 2
 
 
-def test_while_the_registry_is_away_everything_waits_however_long() -> None:
+def test_everything_waits_while_the_registry_is_unreachable() -> None:
     registry, clock = base_registry(), Clock()
     one = validator(registry, clock)
     registry.down = True
@@ -268,7 +268,7 @@ def test_a_letter_of_a_schema_with_endless_problems_fits_its_topic() -> None:
 
 
 @pytest.mark.parametrize("value", [None, b"", b"\0", b"\0\0\0\0", b"\1\0\0\0\1x", b"\0\0\0\0\0"])
-def test_what_is_no_frame_is_refused_alone(value: bytes | None) -> None:
+def test_an_invalid_frame_is_rejected_alone(value: bytes | None) -> None:
     result = judged(validator(base_registry()), message(), value, message())
     assert codes(result).keys() == {1}
     assert rows(result) == 2
@@ -286,7 +286,7 @@ def test_the_shards_of_a_tenant_are_one_tenant() -> None:
     assert result.by_tenant == {"acme": (3, 1)}
 
 
-def test_a_tenant_that_names_many_ids_is_not_asked_about_for_ever_and_costs_the_others_nothing() -> None:
+def test_requests_for_a_tenant_with_many_ids_are_bounded_and_delay_no_other() -> None:
     registry = base_registry()
     contract_id = registry.register(f"{TOPIC}.zoe-value", contract(own("x", "string")))
     registry.schemas[5_000] = registry.schemas.pop(contract_id)
@@ -336,7 +336,7 @@ def test_a_schema_by_which_all_fails_costs_a_bounded_number_of_tries_and_no_neig
     assert tries <= 4 * TRIES
 
 
-def test_a_part_that_is_away_is_no_messages_fault() -> None:
+def test_an_unreachable_part_rejects_no_messages() -> None:
     def away(raw: RawRange) -> ValidationResult:
         raise RegistryUnavailable("away")
 

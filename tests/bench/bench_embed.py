@@ -1,4 +1,4 @@
-"""What the page for frames costs its reader: bytes, requests, time, movement. Reported; what must hold is asserted.
+"""The cost of the embedded page for its reader: bytes, requests, time, layout shift. Reported; limits are asserted.
 
 `make bench-embed` (LOADS=10). A vendor's page with `/embed` in a frame and a token by message, each time in a fresh
 browser profile, against `auditlane serve` in this process, from the same machine.
@@ -24,7 +24,7 @@ window.addEventListener("message", (event) => {
   frame.contentWindow.postMessage({ type: "auditlane:token", token: TOKEN }, "*");
 });
 """
-# Inside of the frame: when the first row is there, what moved until then and after, how long the main thread was busy.
+# Inside the frame: time of the first row, layout shift before and after it, busy time of the main thread.
 WATCH = """
 if (window !== top) {
   window.shift = 0;
@@ -98,5 +98,5 @@ def test_the_frame(chromium: tuple[str, list[str], dict[str, str]], url: str) ->
         f"\n  console messages     {sum(len(one['said']) for one in loads)}"
     )
     assert [one["said"] for one in loads] == [[]] * LOADS
-    assert max(one["shift"] for one in loads) < 0.1  # what web.dev calls good
+    assert max(one["shift"] for one in loads) < 0.1  # "good" according to web.dev
     assert middle["kB"] < 120

@@ -1,4 +1,4 @@
-"""What an export costs the service: `python tests/bench/bench_export.py` (ROWS=5000000).
+"""The cost of an export for the service: `python tests/bench/bench_export.py` (ROWS=5000000).
 
 Exports one tenant's events from a real `auditlane serve` over the embedded engine: as CSV and Parquet at once, as JSON
 Lines by a job. By export: rows, bytes, seconds, and the most memory that `serve` ever held. Fails unless every export

@@ -1,4 +1,4 @@
-"""What it costs to have every insert on the disk before it is acknowledged: `python tests/bench/bench_fsync.py`.
+"""The cost of syncing every insert to disk before it is acknowledged: `python tests/bench/bench_fsync.py`.
 
 The same ranges go by the worker's statement into two tables in turns, of which one writes its parts through to the disk
 (`fsync_after_insert`, `fsync_part_directory`). Printed: ClickHouse's CPU and time of an insert, means over a pass,

@@ -1,4 +1,4 @@
-"""What the guard inside every insert costs: `python tests/bench/bench_guard.py [--ranges 20] [--rows 50000] …`.
+"""The cost of the guard inside every insert: `python tests/bench/bench_guard.py [--ranges 20] [--rows 50000] …`.
 
 The same ranges go into two tables in turns, by the worker's statement and by the same one without its guard. Each pass
 is of another topic and of later times, so the tables grow as they do in production, where merges run too. By pass: the
@@ -49,7 +49,7 @@ def later(sealed: Range, months: dict[int, Any], by_ms: int) -> tuple[Range, dic
 
 
 class Table:
-    """A table of its own; `guarded` says by which statement it is filled."""
+    """A separate table; `guarded` selects the statement that fills it."""
 
     def __init__(self, client: Client, *, guarded: bool) -> None:
         self.name, self._client, self._guarded = "g" + uuid.uuid4().hex[:8], client, guarded

@@ -1,4 +1,4 @@
-"""What HTTP costs: posts of one event and of a thousand, acks=all, next to a bare handler. Reported, not asserted.
+"""The cost of HTTP: posts of one event and of a thousand, acks=all, next to a bare handler. Reported, not asserted.
 
 The two run in turns on the same broker, and a ratio is of one such pair: this machine's speed drifts.
 """

@@ -1,4 +1,4 @@
-"""What one tenant's abuse costs twenty others: p95 of login, emit until visible, and list, by quiet in the same run.
+"""One tenant's abuse and twenty others: p95 of login, emit until visible, and list, by quiet in the same run.
 
 Reported, not asserted, with the peak memory of `serve` and of the worker. KINDS=contract,flood measures these alone.
 """
@@ -25,10 +25,10 @@ def p95(seconds: list[float]) -> float:
 @pytest.mark.timeout(3_600)
 @pytest.mark.parametrize("kind", _ASKED)
 def test_neighbours(kind: str, kafka: str, registry: str, clickhouse: str, unique: str, tmp_path: Path) -> None:
-    """Each kind in an installation of its own: what one leaves behind (jobs, old months) is not the next one's."""
+    """Run each kind in a separate installation: leftovers (jobs, old months) do not affect the next one."""
     town = Town(kafka, registry, clickhouse, unique, tmp_path)
     try:
-        town.rounds(1)  # what is done once: contracts, connections
+        town.rounds(1)  # one-time work: contracts, connections
         quiet = town.rounds(ROUNDS)
         with town.abused([*KINDS] if kind == "all" else [kind]):
             abused = town.rounds(ROUNDS)

@@ -1,4 +1,4 @@
-"""What reading costs over HTTP: `python tests/bench/bench_query.py` (ROWS=1000000). Reported, not asserted.
+"""The cost of reading over HTTP: `python tests/bench/bench_query.py` (ROWS=1000000). Reported, not asserted.
 
 One tenant's month beside a hundred small tenants, in inserts that each hold events of the whole month (so that parts
 overlap as much as they can), one event in eighty twice. One request after another to a real `auditlane serve`.
@@ -96,7 +96,7 @@ def main() -> None:
 
 
 def fill(url: str, count: int) -> dict[str, object]:
-    """Make the events; what there is then."""
+    """Create the events. Return a description of them."""
     client = connect(load(clickhouse_url=url, query_timeout_s=300.0))
     migrate(client, DATABASE)
     since = datetime.now(UTC) - MONTH

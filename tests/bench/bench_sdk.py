@@ -1,4 +1,4 @@
-"""What the SDK costs a service: import time, packages, the rate and price of `emit`. Reported, not asserted."""
+"""The cost of the SDK for a service: import time, packages, the rate and price of `emit`. Reported, not asserted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the form of `events` costs: `python tests/bench/bench_table.py`. Each variant changes the shipped table.
+"""The cost of the layout of `events`: `python tests/bench/bench_table.py`. Each variant changes the shipped table.
 
 By variant: ClickHouse's CPU for the worker's insert (the least of the rounds, µs a row), bytes a row in one part, the
 time of one merge of all parts, and the CPU in ms of a read of everything by `FINAL` before that merge, and of three

@@ -1,4 +1,4 @@
-"""What judging costs, in CPU microseconds an event: `python tests/bench/bench_validator.py [--rows 50000] [--stages]`.
+"""Validation, in CPU microseconds per event: `python tests/bench/bench_validator.py [--rows 50000] [--stages]`.
 
 One schema; fifty tenant schemas mixed over 200 tenants; one in a hundred datums malformed. The best of five runs.
 """

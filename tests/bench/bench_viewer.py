@@ -1,4 +1,4 @@
-"""The viewer over a million events: first rows, what a frame costs while it scrolls, memory. Reported, not asserted.
+"""The viewer over a million events: first rows, cost of a frame while scrolling, memory. Reported, not asserted.
 
 `make bench-viewer` (EVENTS=1000000 LOADS=30 ROWS=100000). One tenant, the embedded engine, `auditlane serve` as a
 process of its own, Chromium drawing in software. A frame's cost is what its main thread spends in script, style and
@@ -34,7 +34,7 @@ SPEEDS = (2_000, 8_000)  # px a second: reading, and looking for something
 PX = 40_000
 RESULTS = Path(__file__).parent.parent / "results"
 CATEGORIES = "devtools.timeline,devtools.timeline.frame,disabled-by-default-devtools.timeline,v8"
-# What the main thread does for us; they lie within each other.
+# The main thread's tasks in our code; they nest.
 WORK = {
     "BlinkScheduler_PerformMicrotaskCheckpoint", "EvaluateScript",
     "EventDispatch", "FireAnimationFrame", "FunctionCall",
@@ -121,7 +121,7 @@ def first_rows(context: BrowserContext, url: str) -> float:
     page.goto(url, wait_until="commit")
     wait_until(lambda: page.evaluate("window.firstRows > 0"))
     ms = float(page.evaluate("window.firstRows"))
-    page.wait_for_load_state("networkidle")  # what a load has asked for is not the next one's burden
+    page.wait_for_load_state("networkidle")  # requests of one load must not burden the next one
     page.close()
     return ms
 
@@ -162,7 +162,7 @@ def scrolled(session: CDPSession, page: Page, speed: int) -> dict[str, Any]:
 
 
 class traced:
-    """Chromium's trace of what happens within, in the list that it gives, complete after it."""
+    """Trace Chromium within the context, into the list it yields, which is complete afterwards."""
 
     def __init__(self, session: CDPSession) -> None:
         self._session, self._events, self._done = session, list[dict[str, Any]](), False

@@ -1,4 +1,4 @@
-"""The raw consume rate: the worker's consumer options, messages taken and dropped. Prints what it used."""
+"""The raw consume rate: the worker's consumer options, messages received and dropped. Prints its resource usage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Seeded audit events as Kafka messages, some 565 bytes each: what the bench fills its topics with."""
+"""Seeded audit events as Kafka messages, some 565 bytes each, for the benchmark's topics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a process used, as the operating system counts it."""
+"""Resource usage of a process, as counted by the operating system."""
 
 from __future__ import annotations
 

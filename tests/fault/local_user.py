@@ -1,4 +1,4 @@
-"""What another user of the machine can try, as a program: `python local_user.py UID < attack.json`.
+"""Attacks by another user of the machine, as a program: `python local_user.py UID < attack.json`.
 
 It becomes that user first. It reads an attack, `[kind, argument, …]`, and writes what that got.
 """
@@ -45,7 +45,7 @@ def ask(url: str, method: str, headers: dict[str, str], body: str = "") -> list[
 
 
 def metadata(port: int) -> int:
-    """Ask Kafka for all its topics: how many bytes it answers; 0 when it ends the connection."""
+    """Request all topics from Kafka. Return the length of the response; 0 if the connection is closed."""
     with socket.create_connection(("127.0.0.1", port), 30) as connection:
         return len(_call(connection, 3, 1, struct.pack(">i", -1)))
 

@@ -1,4 +1,4 @@
-"""Kafka frozen and killed under posts: what was acknowledged is stored, what was not got 503 and when to come again."""
+"""Kafka frozen and killed under posts: acknowledged events are stored, all others got 503 with Retry-After."""
 
 from __future__ import annotations
 

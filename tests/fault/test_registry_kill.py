@@ -1,4 +1,4 @@
-"""The registry killed (-9) while schemas are registered: what it answered stays true, and no id is given twice."""
+"""The registry killed (-9) while schemas are registered: its responses stay valid, and no id is assigned twice."""
 
 from __future__ import annotations
 

@@ -228,7 +228,7 @@ def test_status_of_a_killed_supervisor_is_not_ready(small):
 
 
 def test_the_watcher_of_other_platforms_kills_too(tmp_path):
-    """The pipe instead of the kernel's signal: what Linux does not use is tested by asking for it."""
+    """The pipe instead of the kernel's signal: Linux does not use it, so the test selects it."""
     tether = Path(process.__file__).with_name("tether.py")
     parent = f"""
 import os, subprocess, sys, time

@@ -123,7 +123,7 @@ def stored(odd: dict[str, str]) -> dict[str, str]:
     ],
 )
 def test_output_to_a_full_disk(stored: dict[str, str], arguments: str) -> None:
-    """Also of what runs on, and of what has done its work already."""
+    """Also for commands that keep running, and for those that have already done their work."""
     line = ["sh", "-c", '"$@" >/dev/full', "sh", sys.executable, "-m", "auditlane.cli", *arguments.split()]
     env = stored | ({"AUDITLANE_WORKER_PORT": "0", "AUDITLANE_CONSUMER_GROUP": "full"} if arguments == "worker" else {})
     found = subprocess.run(line, capture_output=True, text=True, env=env, timeout=120)

@@ -144,7 +144,7 @@ def test_offsets_set_back_by_another_member(world: World) -> None:
 
 
 def test_the_registry_killed_mid_run(world: World, own_registry: RegistryProcess) -> None:
-    """What needs it waits; nothing is buried for its absence."""
+    """Messages that need it wait; its absence causes no dead letters."""
     world.use_registry(own_registry.url)
     worker = world.worker(registry_url=own_registry.url, registry_refresh_s=0.2)
     world.produce(50)

@@ -90,7 +90,7 @@ def test_a_worker_that_cannot_be_stopped_is_frozen_meanwhile(world: World, comma
 
 
 def test_a_truncated_log_resumes_once_its_rows_are_moved_aside(world: World, commands: Commands) -> None:
-    """As docs/operate/workers.md says. What a broker lost from the end is made here by rows above it."""
+    """Follows docs/operate/workers.md. Rows above the end of the log simulate messages that a broker lost."""
     world.produce(40, partition=0)
     first = world.worker()
     world.completed()

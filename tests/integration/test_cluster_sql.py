@@ -1,4 +1,4 @@
-"""The cluster's SQL asked of a real engine: that it parses, and that its folded form is what the migrations make."""
+"""The cluster's SQL on a real engine: it parses, and its folded form equals the result of the migrations."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from auditlane.store.cluster import statements
 from auditlane.store.fold import fold
 from auditlane.store.migrate import Migration, known, run
 
-# What later releases may do to the tables of this one.
+# Changes that later releases may make to the tables of this one.
 LATER = Migration(
     9_001,
     "9001_later.sql",

@@ -1,4 +1,4 @@
-"""Which events are one in the store, and which are two: what the producer set decides, by whichever way it comes."""
+"""Which events the store treats as identical: the producer's values decide, whichever path they take."""
 
 from __future__ import annotations
 

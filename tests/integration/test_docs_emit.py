@@ -1,4 +1,4 @@
-"""The Python of docs/emit.md, and the example it points at, run as they stand."""
+"""The Python of docs/emit.md, and the example it points at, run unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands of docs/access.md, docs/query.md and docs/export.md, in their order and as they stand."""
+"""The commands of docs/access.md, docs/query.md and docs/export.md, in order and unchanged."""
 
 from __future__ import annotations
 

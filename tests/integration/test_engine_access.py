@@ -1,4 +1,4 @@
-"""What the embedded ClickHouse lets its users do: whatever is in the tables, and nothing outside of them."""
+"""Users of the embedded ClickHouse can read and write tables, and reach nothing outside of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The engine as a process: its lock, its port, its signals, and what a data directory keeps."""
+"""The engine as a process: its lock, its port, its signals, and the contents of its data directory."""
 
 from __future__ import annotations
 
@@ -206,7 +206,7 @@ def test_nothing_of_the_engine_is_left_running(running: Running) -> None:
 
 
 def test_a_disk_without_room_refuses_inserts_and_still_reads(running: Running) -> None:
-    """The engine keeps space free; asked to keep more than there is, it behaves as on a full disk."""
+    """The engine keeps space free; configured to keep more than exists, it behaves as on a full disk."""
     assert running.engine is not None
     running.ask("CREATE TABLE t (a UInt64) ENGINE = MergeTree ORDER BY a")
     assert running.ask("INSERT INTO t VALUES (1)").status == 200

@@ -1,4 +1,4 @@
-"""What auditlane rests on in chdb-core, which documents none of it: a new wheel that lacks a thing is noticed here."""
+"""Undocumented behaviour of chdb-core that auditlane relies on: these tests fail if a new wheel lacks any of it."""
 
 from __future__ import annotations
 

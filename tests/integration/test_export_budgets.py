@@ -1,4 +1,4 @@
-"""One tenant's exports leave the others what they need: threads, processes, ClickHouse and disk; on the real engine."""
+"""One tenant's exports do not exhaust threads, processes, ClickHouse or disk for the others; on the real engine."""
 
 from __future__ import annotations
 

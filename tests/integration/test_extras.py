@@ -1,4 +1,4 @@
-"""Each extra alone brings what every subcommand that it promises needs: to tell its options, and to do its work.
+"""Each extra alone installs what its subcommands need to print their options and to do their work.
 
 Quickly with the modules of all other packages blocked, and in the long run in an environment of its own.
 """
@@ -147,7 +147,7 @@ def run(python: Python, folder: Path, code: str, *arguments: str) -> tuple[int, 
 
 
 def started(python: Python, name: str, folder: Path, env: dict[str, str]) -> None:
-    """Start what lasts, until it is ready, and end it."""
+    """Start a long-running command, wait until it is ready, and end it."""
     process = python.start(name, *LASTS[name].format(folder=folder).split(), folder=folder, env=env)
     assert process.stdout
     line = process.stdout.readline()

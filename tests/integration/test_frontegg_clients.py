@@ -64,7 +64,7 @@ def test_what_is_sent_is_stored_and_read(frontegg_client, call, served, unique):
     sent = [{"tenantId": unique, **audit} for audit in SENT]
     created = values(call(*(["send", audit] for audit in sent)))
     database = served.world.settings.clickhouse_database
-    theirs = f"tenant_id = '{unique}' AND source != 'auditlane'"  # our own events tell of the reads
+    theirs = f"tenant_id = '{unique}' AND source != 'auditlane'"  # excludes auditlane's own events, which record reads
     query = f"SELECT event_id, action, metadata FROM `{database}`.log WHERE {theirs}"
     wait_until(lambda: len(served.world.client.query(query).result_rows) == 3, why="for what was sent")
     stored = {row[1]: row for row in served.world.client.query(query).result_rows}

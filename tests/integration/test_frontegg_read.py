@@ -19,7 +19,7 @@ from auditlane.gateway.frontegg.audit import event_of
 
 V2_EXPORT = "/audits/resources/audits/v2/export/csv"
 NOW = datetime.now(UTC).replace(microsecond=123_456)
-# number, hours ago, what was sent
+# number, hours ago, the audit sent
 SENT = [
     (
         1,
@@ -61,7 +61,7 @@ def served(clickhouse, tmp_path_factory):
     with store(clickhouse) as made:
         made.add([stored(*one) for one in SENT])
         made.add([stored(9, 0, {"user": "eve@x.io", "action": "Login"}, tenant="other")])
-        older = {"k": r'"v\ud800"', "n": "Infinity", MARK: '["k", "n"]'}  # what an older release kept
+        older = {"k": r'"v\ud800"', "n": "Infinity", MARK: '["k", "n"]'}  # stored by an older release
         made.add([event(10, tenant="older", metadata=older, actor_name="v\ufffd")])
         with Served(
             tmp_path_factory.mktemp("served"), clickhouse_url=clickhouse, clickhouse_database=made.database

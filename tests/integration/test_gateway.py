@@ -38,7 +38,7 @@ class Gateway(Served):
         self.any = self.client_token("writer")
 
     def post(self, body: Any, tenant: str = "", token: str = "", **headers: str) -> urllib3.BaseHTTPResponse:
-        """JSON unless `content_type` says otherwise; an iterator is sent chunked."""
+        """Post JSON, or another `content_type`; an iterator is sent chunked."""
         sent = {"content-type": "application/json", "authorization": f"Bearer {token or self.any}"}
         sent |= {"auditlane-tenant": tenant} if tenant else {}
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
@@ -286,7 +286,7 @@ def test_a_test_event(gateway: Gateway, unique: str) -> None:
 
 
 def test_a_test_event_cannot_carry_chosen_content(gateway: Gateway, unique: str) -> None:
-    """Who may configure the log, and not write to it, forges nothing with it: no actor, action, time, id or source."""
+    """A principal that may configure but not write the log cannot forge actor, action, time, id or source with it."""
     insider = gateway.viewer_token(unique, Permission.configure, Permission.read)
     refused(gateway.post({"action": "x"}, token=insider), 403, "FORBIDDEN")
     forged: dict[str, Any] = {

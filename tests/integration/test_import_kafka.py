@@ -146,7 +146,7 @@ def test_an_interrupted_import_resumes(stack, tmp_path):
 
 
 def test_a_recreated_topic_gets_everything(stack, tmp_path):
-    """What an interrupted import had sent went with the old topic of that name."""
+    """The events an interrupted import had sent were deleted with the old topic of that name."""
     file = interrupted(stack, tmp_path)
     stack.make_topic(anew=True)
     done = stack.run("import", str(file), "--tenant", "acme")

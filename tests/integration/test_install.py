@@ -1,4 +1,4 @@
-"""`pip install .` in a fresh clone, on a machine without Node: the service runs, and its page says what it lacks."""
+"""`pip install .` in a fresh clone, on a machine without Node: the service runs, and its page names what is missing."""
 
 from __future__ import annotations
 

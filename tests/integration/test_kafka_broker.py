@@ -1,4 +1,4 @@
-"""The embedded broker: keeps its data between starts, dies with its parent, takes what a client sends."""
+"""The embedded broker keeps its data between starts, dies with its parent, and accepts a client's messages."""
 
 from __future__ import annotations
 

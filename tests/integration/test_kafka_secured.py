@@ -1,4 +1,4 @@
-"""Kafka behind TLS and SASL: AUDITLANE_KAFKA_EXTRA reaches it, and the doctor tells the ways to be refused apart."""
+"""Kafka behind TLS and SASL: AUDITLANE_KAFKA_EXTRA applies, and the doctor distinguishes the causes of a refusal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One-time links on the real engine: of everybody who opens one at the same time, one is let in."""
+"""One-time links on the real engine: of concurrent requests for one link, exactly one is admitted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whom the table of permissions names is let in: every such cell, over real parts."""
+"""Every principal that the permissions table admits is admitted: each cell, over real parts."""
 
 from __future__ import annotations
 

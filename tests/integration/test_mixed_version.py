@@ -45,7 +45,7 @@ def earlier(folder: Path) -> dict[str, str]:
 
 
 class Crew:
-    """Two workers of each version to begin with, and what happens to them."""
+    """Workers of both versions, two of each at first, and the faults injected into them."""
 
     def __init__(self, world: World, old: dict[str, str]) -> None:
         self._world, self._old = world, old
@@ -122,7 +122,7 @@ def test_two_versions_in_one_group_store_every_event_once_while_the_table_is_mig
         if not migrated and time.monotonic() - began > SECONDS / 2:
             world.client.command(f"ALTER TABLE {world.events} ADD COLUMN note String DEFAULT 'x' AFTER action")
             migrated = True
-        time.sleep(pace.uniform(*PAUSE_S))  # the pace of the faults; what follows is waited for by its condition
+        time.sleep(pace.uniform(*PAUSE_S))  # the pace of the faults; results are awaited by condition
     for version in (OLD, NEW):  # each by itself on the table as it is now
         crew.alone(version)
         world.produce(BATCH)

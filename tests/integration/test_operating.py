@@ -22,13 +22,13 @@ OURS = "_auditlane"
 @contextmanager
 def serving(world: World, **given: Any) -> Iterator[Served]:
     settings = world.settings.model_dump(exclude_unset=True) | {"audit_aggregation_s": 0.2} | given
-    # Its log would go to the standard output, which is what a command of the same test prints to.
+    # Its log would go to stdout, where a command of the same test prints.
     with structlog.testing.capture_logs(), Served(world.folder, **settings) as served:
         yield served
 
 
 def ours(world: World) -> dict[str, list[tuple[str, str, str]]]:
-    """Tenant → (action, actor, outcome) of what is stored of our own events."""
+    """Return (action, actor, outcome) of auditlane's own stored events, by tenant."""
     found: dict[str, list[tuple[str, str, str]]] = {}
     rows = world.client.query(
         f"SELECT tenant_id, action, actor_id, toString(outcome) FROM {world.events} WHERE source = 'auditlane'"
@@ -69,7 +69,7 @@ def test_what_people_do_is_an_event_in_their_tenants_log(world: World) -> None:
     assert sorted(told[OURS]) == sorted(told["tenant0"] + told["tenant1"] + own), (
         "a copy of each, and the events without a tenant"
     )
-    # The tenant's own people see it, with what it was about.
+    # The tenant's own users see it, with its subject.
     with serving(world, audit_aggregation_s=3_600) as served:
         page = served.request("/v1/events?action=audit_log.viewed", jane).json()["data"]
         assert [(one["metadata"]["count"], one["resource"], one["ip"]) for one in page] == [
@@ -132,7 +132,7 @@ def test_the_admin_api_agrees_with_the_commands(world: World, commands: Commands
         only = ask("dead-letters?limit=0", auditlane_tenant="tenant1")
         assert (only["count"], only["newest"]) == (1, [])
 
-        # What comes later is read on, also resolutions.
+        # Later letters are read, too, and resolutions.
         world.send(None, key="tenant5", partition=0)
         wait_until(lambda: ask("dead-letters")["count"] == 4, why=world.workers[-1].tail)
         commands.run("dlq", "resolve", "--tenant", "tenant1", "--reason", "a test", "--yes")

@@ -26,7 +26,7 @@ CHOICES = [f"v{number:06}_xxxxxxxxxx" for number in range(29_000)]
 
 
 class Stage:
-    """A worker, the service, and an insider of a tenant who may decide its contract."""
+    """A worker, the service, and a tenant's insider who may change its contract."""
 
     def __init__(self, world: World, served: Served) -> None:
         self.world = world

@@ -1,4 +1,4 @@
-"""The whole path on a running stack: from an emitter of any kind to rows, API, export, and other people's clients."""
+"""The whole path on a running stack: from an emitter of any kind to rows, API, export, and third-party clients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who an event is from, and which events are one, from the producer to the store on the real parts."""
+"""Provenance and identity of events, from the producer to the store, on real parts."""
 
 from __future__ import annotations
 
@@ -189,7 +189,7 @@ def test_no_header_of_a_sender_is_called_as_ours(path: Path, unique: str, name: 
 
 
 def test_a_forged_event_that_is_first_does_not_hide_the_real_one(path: Path, unique: str, tmp_path: File) -> None:
-    """Who stops the recording in AWS knows the event's id and time before it is imported, and sends a harmless one."""
+    """An attacker who stops CloudTrail knows the event's id and time before the import, and sends a harmless twin."""
     now = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
     real = {
         "eventID": str(uuid4()),

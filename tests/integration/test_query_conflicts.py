@@ -1,4 +1,4 @@
-"""Two events that claim one id and time, on the real engine: no page, file or stream hides one, and each says it."""
+"""Two events with the same id and time, on the real engine: pages, files and streams show both, marked."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ IN_CONFLICT = {
 @pytest.fixture(scope="module")
 def filled(clickhouse: str) -> Iterator[Store]:
     with store(clickhouse) as made:
-        for row in ROWS:  # each in a part of its own, as from workers that know nothing of one another
+        for row in ROWS:  # each in a separate part, as from independent workers
             made.add([row])
         made.add(ROWS)  # and again, which are the same events
         made.add([event(0, "globex", description="another tenant's with the same id and time")])
@@ -220,7 +220,7 @@ def provenance(row: dict[str, Any]) -> tuple[str, str]:
 
 @pytest.mark.parametrize("pairs", [[], [("description", "content 1")]])
 def test_an_export_marks_events_in_conflict(exporter: Exporter, pairs: list[tuple[str, str]]) -> None:
-    """Every column that the tenant's people get, without naming one."""
+    """All of the tenant's columns, without naming one."""
     data = b"".join(exporter.export(ACME, parse(pairs), Form(Format.jsonl, choose(DEFAULT, None))))
     found = [json.loads(line) for line in data.splitlines()]
     assert found

@@ -75,7 +75,7 @@ def test_hanging_pages_do_not_hold_up_the_probe(hung: tuple[EngineProcess, str],
 def test_what_needs_no_header_holds_the_places_of_its_own_tenant(
     hung: tuple[EngineProcess, str], tmp_path: Path
 ) -> None:
-    """The plain page and a download link say whose they are by themselves: others have their places."""
+    """The plain page and download links carry their tenant themselves: other tenants keep their slots."""
     engine, database = hung
     given = {"clickhouse_url": engine.url, "clickhouse_database": database, "query_timeout_s": 8.0}
     given |= {"serve_requests_per_tenant": 2, "serve_max_concurrency": 8}

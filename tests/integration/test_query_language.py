@@ -1,4 +1,4 @@
-"""Every form of the query language on the real engine, beside what Python says of the same events."""
+"""Every form of the query language on the real engine, compared with Python's evaluation of the same events."""
 
 from __future__ import annotations
 
@@ -191,7 +191,7 @@ def test_the_cases_tell_events_apart(data):
 
 
 def test_random_combinations_find_exactly_the_events_that_match(reader, data):
-    """Terms of which we know what they match, put together at random."""
+    """Combine terms with known matches at random."""
     chance = random.Random(5)
 
     def tree(depth: int) -> tuple[str, Callable[[Row], bool]]:

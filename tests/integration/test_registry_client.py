@@ -1,4 +1,4 @@
-"""Our client against real servers: what it raises, what it says to do, TLS and credentials, a registry that is away."""
+"""Our client against real servers: errors and fixes, TLS and credentials, an unreachable registry."""
 
 from __future__ import annotations
 
@@ -234,7 +234,7 @@ def test_an_invalid_ca_file_is_a_wrong_setting(tmp_path: Path, content: str | No
 
 @pytest.fixture
 def answering() -> Iterator[Callable[[int, bytes], str]]:
-    """`answering(status, body)` gives the URL of a server that says only that."""
+    """Provide `answering(status, body)`, which returns the URL of a server with this one response."""
     stops: list[Callable[[], object]] = []
 
     def start(status: int, body: bytes) -> str:

@@ -1,4 +1,4 @@
-"""The registry as a process: its ready line, its lock, its port, its end, and what it keeps."""
+"""The registry as a process: its ready line, its lock, its port, its end, and its storage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Replay and verify on real parts: what was deleted comes back and nothing else, and every offset has its status."""
+"""Replay and verify on real parts: only deleted rows are restored, and every offset has its status."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def offsets(world: World, table: str = "events") -> list[Where]:
 
 
 def wrong(found: dict[str, Any]) -> list[tuple[int, int, int, str]]:
-    """(partition, first, last, status) of what verify lists as wrong."""
+    """Return (partition, first, last, status) of each run that verify lists as wrong."""
     return [
         (one["partition"], run["first"], run["last"], run["status"]) for one in found["ranges"] for run in one["wrong"]
     ]
@@ -170,7 +170,7 @@ def test_every_offset_has_a_fate(world: World, commands: Commands) -> None:
     assert "0 missing, 1 extra, 0 stored twice" in told
     assert commands.run("replay", topic)["dead_lettered"] == 1
 
-    delete(world, "kafka_partition = 0 AND kafka_offset IN (5, 28)")  # as the documentation says of such rows
+    delete(world, "kafka_partition = 0 AND kafka_offset IN (5, 28)")  # as documented for such rows
     assert commands.run("replay", topic)["stored"] == 1
     assert commands.run("verify")["ok"]
 
@@ -197,7 +197,7 @@ def test_a_lost_dead_letter_is_missing(world: World, commands: Commands) -> None
 
 
 def test_what_a_contract_refuses_since_it_was_stored_comes_back(world: World, commands: Commands) -> None:
-    """What is past the workers and has no dead letter was stored, whatever the registry says now."""
+    """Completed messages without a dead letter were stored, whatever the registry contains now."""
     topic, database = world.settings.topic, world.settings.clickhouse_database
     world.send(b"not framed", partition=0)
     world.produce(69, partition=0)
@@ -296,7 +296,7 @@ def test_a_replay_while_workers_run_doubles_nothing(world: World, commands: Comm
 
 
 def interrupted(process: subprocess.Popen[str], commands: Commands, number: int) -> str:
-    """Send a signal once the replay has some chunks behind it; what it said."""
+    """Send a signal once the replay has completed some chunks. Return its stderr."""
     folder = commands.cache / "replays"
 
     def some() -> bool:
@@ -334,7 +334,7 @@ def test_an_interrupted_replay_resumes(world: World, commands: Commands) -> None
 
 
 def test_a_table_is_rebuilt_and_swapped_in(world: World, commands: Commands) -> None:
-    """As docs/operate/replay-and-verify.md says, workers running all the while."""
+    """Follows docs/operate/replay-and-verify.md, with workers running throughout."""
     topic, database = world.settings.topic, world.settings.clickhouse_database
     world.produce(200)
     worker = world.worker()

@@ -1,4 +1,4 @@
-"""What a key has given ends with the key: viewers, links, streams, downloads and jobs, on the real engine."""
+"""Access granted by a key ends with the key: viewers, links, streams, downloads and jobs, on the real engine."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ def served(filled: Store, tmp_path: Path) -> Iterator[Served]:
 
 
 class Key:
-    """A vendor's key, its token, and a viewer that it vouches for. What the keys file says of it can change."""
+    """A vendor's key, its token, and a viewer token minted with it. The key's entry in the keys file can change."""
 
     def __init__(self, served: Served, *, tenant: str | None = None, of: str = "acme") -> None:
-        """`tenant` is whom the key is bound to, `of` whose viewer it is."""
+        """Create the key. `tenant` is the tenant it is bound to, `of` the viewer's tenant."""
         self.served, self.of = served, of
         issued = served.client("vendor", tenant=tenant)
         self.id = issued.client.client_id

@@ -1,4 +1,4 @@
-"""A table that another version of auditlane changed: what this version's workers store there, and when they stop."""
+"""Tables changed by another version of auditlane: what this version's workers store there, and when they halt."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def test_a_column_that_a_newer_version_adds_stops_no_worker_running_or_restarted
 
 
 def test_a_column_that_the_table_lacks_stops_the_worker_with_its_name(world: World) -> None:
-    """The running one halts its partitions, the restarted one says it before it reads a message; nothing is lost."""
+    """The running worker halts its partitions, a restarted one reports it before it consumes; nothing is lost."""
     running = world.worker()
     world.produce(100)
     world.completed()
-    world.client.command(f"SYSTEM START MERGES {world.events}")  # what removes a column is a mutation
+    world.client.command(f"SYSTEM START MERGES {world.events}")  # removing a column is a mutation
     world.client.command(f"ALTER TABLE {world.events} DROP COLUMN schema_id")
     world.produce(100)
     halted = wait_until(lambda: running.events("partition.halted"), why=running.tail)

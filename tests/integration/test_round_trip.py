@@ -1,4 +1,4 @@
-"""What `auditlane export` wrote, `auditlane import` makes the same events of, exactly and with bounded memory.
+"""`auditlane import` restores exactly the events that `auditlane export` wrote, with bounded memory.
 
 `make test-long` does it with 100,000 events: ROUND_TRIP_EVENTS.
 """
@@ -143,7 +143,7 @@ class Made:
 
 @pytest.fixture
 def other(kafka: str, registry: str, clickhouse: str, unique: str, tmp_path: Path) -> Iterator[World]:
-    """Another world, which knows nothing of the first one's events."""
+    """Make another world, without the first one's events."""
     folder = tmp_path / "other"
     folder.mkdir()
     made = world_on(kafka, registry, clickhouse, f"{unique}b", folder)
@@ -214,7 +214,7 @@ def imported(commands: Commands, *files: str) -> tuple[dict[str, Any], int]:
     process = commands.start("import", *files, "--json")
     most = 0
     while True:
-        try:  # what the system tells of a process that has ended counts the one that started it, too
+        try:  # the system's figures for ended processes include the parent
             out, said = process.communicate(timeout=0.1)
         except subprocess.TimeoutExpired:
             with suppress(psutil.Error):

@@ -118,7 +118,7 @@ def test_a_tenants_own_contract_is_used_and_its_rules_are_held(kafka: str, regis
     registrar = RegistryClient(registry)
     own_id = registrar.register(f"{topic}.acme-value", json.dumps(schema))
     registrar.close()
-    # The client asks for the subjects when it is made, and again later.
+    # The client requests the subjects when it is created, and again later.
     with AuditClient(kafka_bootstrap=kafka, registry_url=registry, topic=topic) as client:
         client.emit(tenant_id="acme", action="a", project="moon", amount=3, details={"k": [1]})
         for wrong, why in (
@@ -245,7 +245,7 @@ def test_kafka_down_at_start_buffers_and_logs_a_fix(registry: str, topic: str) -
 
 
 def test_kafka_that_comes_later_gets_what_was_buffered(kafka: str, registry: str, topic: str) -> None:
-    """A forwarding port stands for a broker that starts late; the events wait in the buffer."""
+    """A forwarding port simulates a broker that starts late; the events wait in the buffer."""
     [port] = ports.free(1)
     client = AuditClient(
         kafka_bootstrap=f"127.0.0.1:{port}", registry_url=registry, topic=topic, on_error=lambda *_: None
@@ -327,7 +327,7 @@ def test_a_fatal_producer_error_is_reported_and_the_producer_replaced(client: Au
 
 
 def test_base_events_equal_a_stock_avro_serializers(kafka: str, registry: str, topic: str, client: AuditClient) -> None:
-    """Byte for byte: what we send is what Confluent's own serializer makes of the same record."""
+    """Our messages equal, byte for byte, those of Confluent's own serializer for the same record."""
     serializers = pytest.importorskip("confluent_kafka.schema_registry.avro")
     from confluent_kafka.schema_registry import SchemaRegistryClient
     from confluent_kafka.serialization import MessageField, SerializationContext

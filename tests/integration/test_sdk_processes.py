@@ -79,7 +79,7 @@ class Script:
 
 @dataclass(frozen=True)
 class Server:
-    """A server that emits a step for each request and ends when it is asked to."""
+    """A server that emits a step for each request and ends on request."""
 
     command: tuple[str, ...]
     needs: str

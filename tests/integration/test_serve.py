@@ -1,4 +1,4 @@
-"""`auditlane serve` as a process over the real engine: two tenants' events, each seen by its own people only."""
+"""`auditlane serve` as a process over the real engine: two tenants' events, each visible to its own users only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`auditlane serve --processes` as processes that share a port, and whom `serve` believes about a client's address."""
+"""`auditlane serve --processes` as processes that share a port, and the proxies it trusts for a client's address."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HTTP = urllib3.PoolManager(retries=False, timeout=30.0)
 
 @contextmanager
 def serving(folder: Path, *arguments: str, **variables: str) -> Iterator[tuple[dict[str, Any], Callable[[], str]]]:
-    """(the ready line, what was logged so far). It has no store; what is asked here needs none."""
+    """Run `serve` without a store, which these requests do not need. Yield the ready line and the log so far."""
     given = {
         "AUDITLANE_CLICKHOUSE_URL": "http://127.0.0.1:1",
         "AUDITLANE_KEYS_FILE": str(folder / "keys.json"),

@@ -1,4 +1,4 @@
-"""Each part of auditlane gets by with the grants of its role, and has none for what only others do."""
+"""The grants of its role suffice for each part of auditlane, and permit nothing that only other parts do."""
 
 from __future__ import annotations
 

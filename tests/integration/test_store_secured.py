@@ -1,4 +1,4 @@
-"""ClickHouse behind TLS and with accounts: what a wrong certificate, user or password says."""
+"""ClickHouse behind TLS and with accounts: the errors for a wrong certificate, user or password."""
 
 from __future__ import annotations
 

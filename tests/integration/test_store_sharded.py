@@ -36,7 +36,7 @@ def _servers(native: list[int]) -> str:
     )
 
 
-# What an operator adds for an analyst who may see one tenant.
+# The configuration an operator adds for an analyst restricted to one tenant.
 _POLICY = """<clickhouse><users><analyst><databases><audit><events>
 <filter>tenant_id = 'tenant-3'</filter>
 </events></audit></databases></analyst></users></clickhouse>"""

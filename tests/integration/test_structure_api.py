@@ -1,4 +1,4 @@
-"""The data structure over HTTP on the real registry and engine: who may, what is kept, who wins, what history says."""
+"""The data structure over HTTP on the real registry and engine: permissions, storage, conflicts, history."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ def test_the_second_of_two_editors_gets_a_conflict(api: Api, path: str) -> None:
     api.refused(412, "PRECONDITION_FAILED", "POST", f"{path}/fields", {"name": "x"}, if_match=etag)
     api.ok("PUT", path, {"enabled": False}, if_match=first.headers["etag"])
     structure = api.ok("PUT", path, {"fields": []}, if_match="*")
-    assert (structure["enabled"], structure["effectiveEnabled"]) == (False, False)  # what is left out stays
+    assert (structure["enabled"], structure["effectiveEnabled"]) == (False, False)  # omitted fields are unchanged
     assert by_name(structure)["ip"]["showInTable"] is True
     assert api.ok("PUT", path, {"enabled": None}, if_match="*")["effectiveEnabled"] is True
     revisions = api.ok("GET", f"{path}/history?limit=3")

@@ -21,7 +21,7 @@ from serving import Served
 from auditlane.runtime.errors import InvalidEvent
 from auditlane.sdk import AuditClient
 
-SENT = "action=Before&action=Ordered&action=Stock"  # as opposed to what the service records of us
+SENT = "action=Before&action=Ordered&action=Stock"  # excludes the events that the service records itself
 
 
 class Path:
@@ -146,7 +146,7 @@ def test_an_added_field_is_accepted_stored_shown_filtered_sorted_exported_and_va
 
 @pytest.mark.parametrize("whose", ["tenant", "environment"])
 def test_what_was_added_or_removed_just_now_counts_for_the_next_posted_event(path: Path, whose: str) -> None:
-    """By the service that changed it and by another one: neither refuses by what it knew before."""
+    """The service that changed it and another one both apply the change: neither refuses by a stale cache."""
     tenant, name = f"{whose}2", f"{whose}_code"
     root = "/v1/structure" if whose == "environment" else f"/v1/tenants/{tenant}/structure"
 
@@ -158,7 +158,7 @@ def test_what_was_added_or_removed_just_now_counts_for_the_next_posted_event(pat
     with Served(path.folder / whose, **path.world.settings.model_dump(exclude_unset=True)) as other:
         both = [(path.served, path.token), (other, other.client_token("writer"))]
         for one in both:
-            assert answered(*one, None)[0] == 202  # from here on each knows what there was
+            assert answered(*one, None)[0] == 202  # from here on, both have the old contract cached
         path.call("POST", f"{root}/fields", {"name": name, "rules": {"maxLength": 3}}, status=201)
         for one in both:
             assert answered(*one, "abc")[0] == 202
@@ -183,7 +183,7 @@ def _exported(path: Path, tenant: str, rows: int = 0) -> list[dict[str, str]]:
 
 
 def test_a_costly_pattern_delays_no_other_tenant(path: Path) -> None:
-    """What a backtracking engine never finishes is refused at once, by the service and in a producer's thread."""
+    """A pattern that a backtracking engine would never finish is refused at once, by the service and the SDK."""
     tenant, root = "pattern1", "/v1/tenants/pattern1/structure"
     field = {"name": "note", "rules": {"pattern": "a?" * 60 + "b", "maxLength": 100}}
     path.call("POST", f"{root}/fields", field, status=201)

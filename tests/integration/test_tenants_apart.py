@@ -1,4 +1,4 @@
-"""No address gives or changes anything of another tenant, whatever a request says in whichever place."""
+"""No route reads or changes another tenant's data, whatever a request contains and in which place."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from auditlane.runtime.settings import load
 OURS, THEIRS = "acme", "globex"
 AUDITOR = "their-auditor"
 MARK = "globex-confidential"  # in every text of their events
-# Names that a request could try to say a tenant with; none of them is how a tenant is named.
+# Parameter names that an attacker might try in order to select a tenant; none of them is supported.
 NAMES = ("tenant", "tenant_id", "tenantId", "tenantIds", "tenant_ids", "vendorId", "Auditlane-Tenant", "scope")
 HEADERS = ("Auditlane-Tenant", "frontegg-tenant-id")
 HTTP = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(connect=10, read=20))

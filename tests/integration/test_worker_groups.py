@@ -80,7 +80,7 @@ def test_a_worker_without_partitions_is_ready_too(world: World) -> None:
 
 
 def test_a_worker_waits_for_an_unreachable_registry(world: World, own_registry: RegistryProcess) -> None:
-    """Nothing is buried for an outage; what waits is stored when the registry is back, by the same worker."""
+    """An outage causes no dead letters; waiting messages are stored by the same worker once the registry is back."""
     world.use_registry(own_registry.url)
     own_registry.end()
     world.produce(50)

@@ -1,4 +1,4 @@
-"""What one tenant does to others on real parts: refused events, poison, past months, a month that is refused."""
+"""One tenant's effect on others on real parts: rejected events, poison, past months, a month that is refused."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_messages_of_every_odd_shape_become_letters_between_their_neighbours(wor
 
 
 def largest(world: World, key: bytes, made: Callable[[int], bytes], **headers: bytes) -> list[int]:
-    """Send ever larger such messages, uncompressed, up to what the shared topic takes; how large their values are."""
+    """Send ever larger uncompressed messages, up to the shared topic's limit. Return the sizes of their values."""
     options = {"message.max.bytes": 4_000_000, "compression.type": "none"}
     producer = Producer(world.kafka | options)
     taken, low, high = list[int](), 0, 1_200_000
@@ -187,7 +187,7 @@ def test_an_oversized_dead_letter_is_truncated_and_blocks_no_tenant(
         topic = ConfigResource(ResourceType.TOPIC, world.settings.dead_letter_topic, incremental_configs=[changed])
         world.admin.incremental_alter_configs([topic])[topic].result(10)
     world.produce(7, partition=0)
-    # What lz4 makes nothing of, and zstd half.
+    # Data that lz4 cannot compress, and zstd halves.
     value = frame(world.schema_id, noise(1_000_000).hex().encode())
     producer = Producer(world.kafka | {"message.max.bytes": 4_000_000, "compression.type": "zstd"})
     if most is not None:
@@ -222,7 +222,7 @@ def past(months: int) -> datetime:
 
 
 def test_events_of_many_past_months_keep_other_partitions_and_the_present_from_waiting(world: World) -> None:
-    """The budgets are small, so that what waits waits long enough to be seen."""
+    """The budgets are small, so that waiting lasts long enough to be observed."""
     worker = world.worker(insert_parts_per_second=4, late_parts_per_second=0.2)
     worker.ready()
     for month in range(119):
@@ -249,7 +249,7 @@ def test_a_refused_month_blocks_neither_partitions_nor_memory_and_is_reported(wo
     worker = world.worker(worker_buffer_bytes=1 << 20)
     worker.ready()
     wide = {"description": "x" * 2_000}
-    world.produce(2_000, partition=0, occurred_at=old, **wide)  # four times of what may be held
+    world.produce(2_000, partition=0, occurred_at=old, **wide)  # four times the memory limit
     wait_until(lambda: worker.events("range.failed"), why=worker.tail)
     world.produce(2_000, partition=1, **wide)
     wait_until(lambda: sum(tenants_stored(world).values()) == 2_000, why=worker.tail)

@@ -1,4 +1,4 @@
-"""What a real worker exposes: exactly the listed metrics, with figures that agree with what it did."""
+"""A real worker exposes exactly the listed metrics, with figures that match its work."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_killed_workers_range_is_counted_as_recovered(world: World) -> None:
 
 
 def test_a_halted_partition_stays_behind(world: World, clickhouse: str) -> None:
-    """Its end is asked of the brokers: nothing is fetched of it any more."""
+    """The brokers are queried for its end, as it is no longer fetched."""
     world.send(b"x", partition=0)
     world.commit(0, 5)  # past the end: the log was truncated
     worker = world.worker()

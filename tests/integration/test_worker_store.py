@@ -1,4 +1,4 @@
-"""What the worker's inserts rest on, asked of the real ClickHouse: tokens, the guard, one part, the checks at start."""
+"""ClickHouse behaviour that the worker's inserts rely on: tokens, the guard, one part, the checks at start."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_the_same_range_again_adds_nothing_whatever_is_in_it(store: Store) -> No
 
 
 def test_the_token_holds_where_the_guard_does_not_see(store: Store) -> None:
-    """Rows removed after the insert: only the token knows that they were there. In chunks or not, it is one token."""
+    """Rows removed after the insert: only the token proves the insert. Chunked or not, the token is the same."""
     chunked = pa.concat_tables([store.rows(first, first + 9) for first in range(0, 100, 10)])
     store.insert(0, 99, chunked)
     store.client.command(f"SYSTEM START MERGES `{store.database}`.events")
@@ -130,7 +130,7 @@ def test_a_redo_adds_nothing_where_the_table_holds_other_than_it_saw(store: Stor
 
 
 def test_a_first_attempt_and_a_redo_that_saw_nothing_exclude_one_another(store: Store) -> None:
-    """Their statements differ by the redo's condition, and their token is one all the same."""
+    """Their statements differ by the redo's condition, yet share one token."""
     store.insert(0, 9)
     store.client.command(f"SYSTEM START MERGES `{store.database}`.events")
     store.client.command(f"ALTER TABLE `{store.database}`.events DELETE WHERE 1 SETTINGS mutations_sync = 1")

@@ -1,4 +1,4 @@
-"""What every peer does with a message and with a batch, so that only the way between them differs.
+"""Every peer's handling of a message and of a batch, so that only the code in between differs.
 
 A peer gets its task as JSON in its one argument, and prints what it used from the first message to the last commit.
 """

@@ -1,4 +1,4 @@
-"""Every command that talks to Kafka says which variable is wrong; none shows a traceback."""
+"""Every command that uses Kafka names the wrong variable; none shows a traceback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decisions of a group of processes: who is started again, when, and on which port."""
+"""Decisions of a group of processes: which are restarted, when, and on which port."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `auditlane up` prints when everything is ready."""
+"""The output of `auditlane up` when everything is ready."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Blobs over several parts: what a plain list of them says."""
+"""Blobs over several parts behave like a plain list."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one way in which Python's values become JSON text; what has none is refused by name."""
+"""The one conversion of Python values to JSON text; values without one are refused by name."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ repeats = st.sampled_from(["", "", "", "*", "+", "?", "{1,2}", "{2}", "{0,}", "+
 patterns = st.lists(st.tuples(atoms, repeats).map("".join), min_size=1, max_size=5).map("".join)
 values = st.text(alphabet="abcAB1 _\n\t\v\f\r\0.$-(){}[]|éÉſsKk\u2003\u0661", max_size=6)
 
-# What a backtracking engine needs exponential or polynomial time for, as templates of a size.
+# Patterns that take a backtracking engine exponential or polynomial time, as templates of a size.
 EXPONENTIAL = {
     "optional": lambda n: ("a?" * n + "b", "a" * n),
     "optional group": lambda n: (f"(?:a?){{{n}}}b", "a" * n),

@@ -1,4 +1,4 @@
-"""The signature that says who vouches for a message: what verifies, and everything else that does not."""
+"""The signature that vouches for a message: what verifies, and everything else that does not."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_each_key_in_the_file_verifies_what_it_signed_and_no_other_does() -> Non
         (0, b"01"),
         (1, b"older"),
         (2, b"payroll"),
-        (2, b"b%69lling"),  # says the same, and is not what we write
+        (2, b"b%69lling"),  # equivalent, but not the form we write
         (2, b"%ff"),
         (3, b"source"),
         (3, b""),

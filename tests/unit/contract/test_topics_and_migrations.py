@@ -1,4 +1,4 @@
-"""The decisions of `init`: which topics, what differs, which migrations are left."""
+"""The decisions of `init`: topics to create, drift, pending migrations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bodies in gzip and zstd: the same events wherever pieces end, and never more in memory than the limits say."""
+"""Bodies in gzip and zstd: the same events wherever pieces end, and never more in memory than the limits allow."""
 
 from __future__ import annotations
 

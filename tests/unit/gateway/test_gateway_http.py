@@ -155,7 +155,7 @@ def test_no_more_bytes_are_held_than_there_is_room_for():
         pass
     with service.reserve_bytes(1 << 19), service.reserve_bytes(1 << 19):
         pass
-    with service.reserve_bytes(0) as count, service.reserve_bytes(1 << 19):  # one that does not say how long it is
+    with service.reserve_bytes(0) as count, service.reserve_bytes(1 << 19):  # a body of unknown length
         count(1 << 19)
         with pytest.raises(BufferFull):
             count(1)
@@ -238,7 +238,7 @@ def test_one_sender_holds_half_of_the_room():
 
 
 def test_another_systems_user_does_not_pass_for_a_client():
-    """Neither in what it may send, nor in the ids of events that it repeats."""
+    """Neither in the events it may send, nor in the ids of events it repeats."""
     client, user = Sender("al_1", "acme"), Sender("al_1", "acme", external=True)
     posted = {"action": "Login", "occurred_at": "2026-01-01T00:00:00Z"}
     ids = {event_of(dict(posted), replace(one, idempotency_key="k"), 0).event_id for one in (client, user)}

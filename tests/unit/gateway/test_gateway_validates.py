@@ -1,4 +1,4 @@
-"""What HTTP accepts is never a dead letter: the gateway and the SDK decide as the worker's judge does."""
+"""An event accepted over HTTP never becomes a dead letter: gateway and SDK agree with the worker's validator."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ SENDER = Sender("al_1", None, request_id="r-1")
 
 
 class Delivered:
-    """In place of the producer: what Kafka would have got."""
+    """A stand-in for the producer that keeps the messages for Kafka."""
 
     def __init__(self, *_: Any) -> None:
         self.messages: list[tuple[bytes, bytes]] = []
@@ -217,7 +217,7 @@ BASE = {"action": "Login"}
         ("defaults", {"due": "2024-05-01T12:00:00Z", "tier": "a"}, False),  # the default breaks the field's own pattern
         ("defaults", {"due": "2024-05-01T12:00:00Z", "text": "xy"}, False),  # … or is not among the choices
         ("defaults", {"tier": "a", "text": "xy"}, False),  # … or is a time that no calendar has
-        ("good", {}, True),  # written with defaults, which are what is required
+        ("good", {}, True),  # written with defaults, which satisfy `required`
         ("good", {"text": "yx"}, False),
         ("newer", {"outcome": "success"}, True),
         ("newer", {"outcome": "denied"}, False),
@@ -290,7 +290,7 @@ def test_an_invalid_contract_is_refused_by_both(registry: DictRegistry, service:
 def test_an_event_after_a_change_is_written_with_the_changed_contract(
     registry: DictRegistry, service: IngestService
 ) -> None:
-    """The base event would be refused by the worker from now on, though the gateway knew it a moment ago."""
+    """The worker would now reject the base event, though the gateway still has it cached."""
     event = BASE | {"tenant_id": "late"}
     assert judged(registry, service, [event]) == [True]
     registry.register(f"{TOPIC}.late-value", contract(own("x", "string"), exclusive=True))
@@ -298,7 +298,7 @@ def test_an_event_after_a_change_is_written_with_the_changed_contract(
     assert judged(registry, service, [event]) == [True]
 
 
-# What patterns may cost
+# The permitted cost of patterns
 
 
 COSTLY = contract(own("text", "string", maxLength=100, pattern="[ab]*(?:a[abc]{150}|a[abd]{150})e"))
@@ -312,7 +312,7 @@ def test_the_patterns_of_one_tenant_have_a_budget_of_their_own(
     registry.register(f"{TOPIC}.heavy-value", COSTLY)
     registry.register(f"{TOPIC}.light-value", CHEAP)
     service.contract_changed(None)
-    for tenant in ("heavy", "light"):  # known, so that what follows does not wait for the registry
+    for tenant in ("heavy", "light"):  # cached, so that later events do not wait for the registry
         asyncio.run(service.own_fields(tenant))
         now = time.monotonic()
         service._running()._publisher._schemas._cache.ask(f"{TOPIC}.{tenant}-value", now, now, alone=True)
@@ -333,7 +333,7 @@ def test_the_patterns_of_one_tenant_have_a_budget_of_their_own(
         ({"a": "x" * 100}, 10_000),
         ({"fields": {"a": "x" * 100}}, 10_000),
         ({"a": "x" * 10}, 0),  # too little to count
-        ({"a": "x" * 9_000}, 409_600),  # what is longer is refused, not matched
+        ({"a": "x" * 9_000}, 409_600),  # longer values are refused without matching
         ({"a": "ж" * 100}, 20_000),  # RE2 matches bytes
         ({"a": "😀" * 9_000}, 1_638_400),
         ({"a": ["x"]}, 409_600),

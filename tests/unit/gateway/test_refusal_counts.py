@@ -1,4 +1,4 @@
-"""Refusals by a contract: counted by tenant and hour, bounded, and told apart when they began with a change."""
+"""Refusals by a contract: counted by tenant and hour, bounded, and marked if they began with a change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a CloudTrail request was about, where the record lists no resources."""
+"""The resource of a CloudTrail request whose record lists none."""
 
 from __future__ import annotations
 

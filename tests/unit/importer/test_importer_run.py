@@ -199,7 +199,7 @@ def encoded(line: dict[str, Any], *own: dict[str, Any]) -> dict[str, Any]:
 def test_own_fields_as_an_export_writes_them_become_what_they_were(name, kind, value, text):
     own = {"name": name, "type": ["null", kind], "default": None}
     assert encoded(LINE | {"fields": {name: text}}, own)[name] == value
-    if name not in ("due", "huge"):  # what JSON cannot say
+    if name not in ("due", "huge"):  # values that JSON cannot express
         assert encoded(LINE | {name: value}, own)[name] == value
 
 

@@ -1,4 +1,4 @@
-"""The passwords of a stack's parts: where they are kept, who is given which, and how other commands get them."""
+"""The passwords of a stack's parts: where they are kept, which part gets which, and how commands get them."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_passwords_that_others_can_read_are_not_used(made, mode):
         Credentials.load_or_create(made.folder)
 
 
-# Who is given which.
+# Which part gets which password.
 
 
 def test_accounts_of_the_embedded_parts(made):
@@ -193,7 +193,7 @@ def test_a_command_that_names_parts_takes_the_accounts_of_those_that_are_the_sta
     }
     assert stack_variables.missing_variables({"AUDITLANE_REGISTRY_URL": "http://another:2"}, env) == {}
     own = {"AUDITLANE_CLICKHOUSE_URL": ADDRESSES["AUDITLANE_CLICKHOUSE_URL"], "AUDITLANE_CLICKHOUSE_USER": "analyst"}
-    assert stack_variables.missing_variables(own, env) == {}  # the password of that user is theirs to say
+    assert stack_variables.missing_variables(own, env) == {}  # the operator must set that user's password
     assert stack_variables.missing_variables(ADDRESSES, env) == {
         name: value for name, value in env.items() if name not in ADDRESSES
     }

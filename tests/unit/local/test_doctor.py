@@ -1,4 +1,4 @@
-"""What the doctor says: pure judgements, and findings of parts that are away."""
+"""The doctor's findings: pure decisions, and unreachable parts."""
 
 from __future__ import annotations
 
@@ -146,9 +146,9 @@ RUNNING, STOPPED = {"phase": "running", "boot": "one"}, {"phase": "stopped", "bo
         (RUNNING, "two", True),
         ({**RUNNING, "phase": "stopping"}, "two", True),
         (STOPPED, "two", False),
-        (RUNNING, "", False),  # a system that does not say
+        (RUNNING, "", False),  # a system without a boot id
         ({**RUNNING, "boot": ""}, "two", False),
-        ({**RUNNING, "power_lost": True}, "one", True),  # told until the stack is stopped in order
+        ({**RUNNING, "power_lost": True}, "one", True),  # reported until the stack is stopped in order
         ({**STOPPED, "power_lost": True}, "one", False),
     ],
 )

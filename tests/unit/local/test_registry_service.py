@@ -43,7 +43,7 @@ def test_over_any_history_a_text_has_one_id_and_an_id_one_text(actions: list[Any
     store = Store(Path(":memory:"))
     registry = Registry(store)
     registry.policy.configure(GLOBAL, "NONE", None)
-    texts: dict[int, int] = {}  # what each id ever given meant
+    texts: dict[int, int] = {}  # the text of each id ever assigned
     for action, subject, argument, extra in actions:
         try:
             if action == "register":

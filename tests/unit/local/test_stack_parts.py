@@ -75,7 +75,7 @@ def test_environment_names_the_stack_and_what_replaces_its_parts(tmp_path):
     assert env["AUDITLANE_CLICKHOUSE_URL"] == env["AUDITLANE_SERVE_URL"] == "http://127.0.0.1:4242"
     assert env["AUDITLANE_KEYS_FILE"] == str(tmp_path / "keys.json")
     assert env["AUDITLANE_SIGNING_KEYS_FILE"] == str(tmp_path / "signing-keys.json")
-    assert env.pop(services.NATIVE) == "127.0.0.1:4242"  # for clients of other people's
+    assert env.pop(services.NATIVE) == "127.0.0.1:4242"  # for third-party clients
     assert services.NATIVE not in services.environment(load(clickhouse_url="http://c:8123"), Layout(tmp_path), port)
     for name, value in env.items():  # each is a setting, so that any command takes it
         load(**{name.removeprefix("AUDITLANE_").lower(): value})
@@ -112,7 +112,7 @@ def test_up_does_not_take_its_own_last_urls_for_someone_elses():
     kept = without_own_urls(given, before)
     assert kept.kafka_bootstrap == ""  # ours
     assert kept.registry_url == other  # was external before
-    assert kept.clickhouse_url == other  # not what ours was
+    assert kept.clickhouse_url == other  # not our engine's URL
     assert kept.serve_url == ""
     assert without_own_urls(given, {}) == given
 
@@ -240,7 +240,7 @@ def test_a_cache_that_is_whole_needs_no_network(tmp_path, monkeypatch):
 
 
 class Repository:
-    """In the place of jgo's context: `arrives` is what a download brings."""
+    """A stand-in for jgo's context: `arrives` is the downloaded content."""
 
     def __init__(self, folder: Path, arrives: bytes | Exception) -> None:
         self._file, self._arrives = folder / "arrived.jar", arrives

@@ -217,7 +217,7 @@ def test_counts_by_code_tenant_and_state() -> None:
 
 
 class World:
-    """A registry in memory with a tenant's contracts, and what a replay needs of it."""
+    """A registry in memory with a tenant's contracts, and the objects a replay needs."""
 
     def __init__(self) -> None:
         self.registry = validating.base_registry()
@@ -403,7 +403,7 @@ def test_a_replayed_message_keeps_its_provenance(tmp_path: Path) -> None:
         (True, Claim("billing", ("source",)), ""),
         (True, None, ""),
         (True, None, ""),
-        (False, Claim(TRAIL), ""),  # the base event's schema is all that our own trail knows
+        (False, Claim(TRAIL), ""),  # our own trail uses only the base event's schema
         (True, None, "SOURCE_RESERVED"),
     ]
     assert [claim for _, claim, _ in claims(DryRunner(world.upgrader(), validator, world.topics))][:3] == [None] * 3

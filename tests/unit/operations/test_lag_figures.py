@@ -42,7 +42,7 @@ def line(*, now_ms: int = 9_000, **given: Any) -> PartitionLag:
         ({"committed": None}, 15, 0, 5.0),
         ({"committed": None, "low": 12}, 3, 0, 5.0),
         ({"committed": None, "low": 2, "first": 15}, 0, 0, None),  # a new group: all of it is stored
-        ({"committed": 10, "low": 12}, 3, 2, 5.0),  # Kafka deleted what was not read
+        ({"committed": 10, "low": 12}, 3, 2, 5.0),  # Kafka deleted unread messages
         ({"committed": 20}, 0, 0, None),  # the log was truncated
         ({"oldest_ms": 9_500}, 5, 0, 0.0),  # our clock is behind Kafka's
         ({"oldest_ms": None}, 5, 0, None),  # it did not come in time

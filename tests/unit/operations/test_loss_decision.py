@@ -71,7 +71,7 @@ def test_offsets_that_cannot_be_resumed_at(what: AssignmentFacts, to: int, says:
     ("what", "to", "highest", "says"),
     [
         (found(900, Intent(HERE)), 100, 899, "rows with offsets 100-899"),
-        (found(98, Intent(HERE, 98, 99, "d")), 98, 99, "rows with offsets 98-99"),  # other messages stand there now
+        (found(98, Intent(HERE, 98, 99, "d")), 98, 99, "rows with offsets 98-99"),  # now of other messages
     ],
 )
 def test_rows_at_offsets_that_kafka_gives_out_again_are_moved_aside_first(

@@ -1,4 +1,4 @@
-"""What a replay does next after an interruption, its tokens, its options."""
+"""A replay's next step after an interruption, its tokens, its options."""
 
 from __future__ import annotations
 

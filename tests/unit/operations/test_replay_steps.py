@@ -1,4 +1,4 @@
-"""What a replay does with one chunk: what it leaves out, how it tries again, when it stops."""
+"""A replay's handling of one chunk: omissions, retries, and when it stops."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def to_table(client: Client, slept: list[float], **given: Any) -> TableTarget:
 
 
 def take(target: TableTarget, messages: list[Message]) -> tuple[Progress, int]:
-    """(what was counted, how often it announced)."""
+    """Take a chunk of messages. Return the progress, and the number of announcements."""
     span, progress, announced = Span(PARTITION, ID, 0, 100, 0), Progress("run"), []
     target.begin(span)
     chunk = Chunk(10, 10 + len(messages), messages)  # type: ignore[arg-type]
@@ -202,7 +202,7 @@ def test_an_interrupted_chunk_is_sent_again_with_its_bounds_and_counted_once(tmp
     assert (saved.done, saved.pending, saved.counts.read) == ({3: 10}, (3, 10, 20), 10)
     second = Target()
     done = replay(second, rows=7).run(Plan((SPAN,), ()), checkpoint, lambda *_: None)
-    assert second.taken == [(10, 20), (20, 25)]  # whatever the settings now say
+    assert second.taken == [(10, 20), (20, 25)]  # whatever the current settings are
     assert done.run == saved.run
     assert (done.counts.read, done.counts.stored) == (25, 25)
     assert checkpoint.load() is None

@@ -1,4 +1,4 @@
-"""The docs' generated parts are what the code says."""
+"""The docs' generated parts match the code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tree is what the packaging says, and the layers cover it."""
+"""The tree matches the packaging, and the layers cover it."""
 
 from __future__ import annotations
 

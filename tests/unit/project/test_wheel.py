@@ -1,4 +1,4 @@
-"""What may be built without the viewer, and what the viewer's build is in when it is there."""
+"""Which artefacts can be built without the viewer, and which contain the viewer's build."""
 
 from __future__ import annotations
 

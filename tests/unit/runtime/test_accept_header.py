@@ -1,4 +1,4 @@
-"""What a client prefers, by the weights of a header."""
+"""The media type that a client prefers, by the weights of a header."""
 
 from __future__ import annotations
 

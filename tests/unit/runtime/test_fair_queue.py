@@ -1,4 +1,4 @@
-"""One tenant's crowd does not stand before others."""
+"""One tenant's many requests do not delay other tenants'."""
 
 from __future__ import annotations
 

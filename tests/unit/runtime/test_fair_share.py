@@ -1,4 +1,4 @@
-"""What each tenant causes on the event loop, and who waits for it."""
+"""Each tenant's share of the event loop, and which tenants are delayed for it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_tenant_above_its_share_waits_the_longer_the_more_it_takes() -> None:
 
 
 def test_a_tenant_that_waits_its_turn_takes_its_share_and_no_more() -> None:
-    """Forty clients that each ask again as soon as they are answered, with requests of 50 ms."""
+    """Simulate forty clients that send requests of 50 ms, each as soon as the previous one is answered."""
     shares, ready, done, now = Shares(0.2), [0.0] * 40, 0.0, 0.0
     while now < 100:
         client = min(range(len(ready)), key=ready.__getitem__)

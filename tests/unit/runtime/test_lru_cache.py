@@ -52,7 +52,7 @@ def test_a_registrys_texts_are_bounded(monkeypatch: Any) -> None:
     assert len(client._texts) == 10
     assert client.schema(99) == "x" * 100
     assert len(asked) == 100
-    client.schema(0)  # asked for again
+    client.schema(0)  # requested again
     assert len(asked) == 101
 
 

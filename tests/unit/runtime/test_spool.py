@@ -15,7 +15,7 @@ from auditlane.runtime.spool import BATCH, Drained, FileSpool, NoSpool
 
 
 class Sent:
-    """Takes what it is sent, as long as it `takes`."""
+    """Accepts records, up to `takes` of them."""
 
     def __init__(self, *, takes: int = 10**9) -> None:
         self.takes = takes

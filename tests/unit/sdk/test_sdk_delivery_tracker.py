@@ -1,4 +1,4 @@
-"""What a flush waits for, and what it tells."""
+"""The events a flush waits for, and its result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What emitters notice of a registry that takes connections and never answers: no more than their bound."""
+"""A registry that accepts connections and never answers delays emitters no longer than their bound."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from auditlane.runtime.errors import RegistryRefused, RegistryUnavailable
 from auditlane.sdk import AuditClient
 from auditlane.sdk.schema_resolver import RETRY_S, SchemaResolver
 
-FOR_EVER_S = 600.0  # longer than a test may take: who waits for it does not end
+FOR_EVER_S = 600.0  # longer than a test may take
 SCHEMA = json.dumps(base_schema())
 
 

@@ -1,4 +1,4 @@
-"""Which schema the SDK writes with, and what it says of an event that does not fit."""
+"""The schema the SDK writes with, and the error for an event that does not match it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Before a known contract refuses an event, the registry is asked whether it is still the newest; not too often."""
+"""Before a cached contract refuses an event, the SDK checks, at a bounded rate, whether it is still the newest."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def schema(*own: str) -> str:
 
 
 class FakeRegistry:
-    """A registry in memory that counts what it is asked, and can be away or hang."""
+    """A registry in memory that records its requests, and can be unreachable or hang."""
 
     def __init__(self) -> None:
         self.schemas = {"t-value": (1, schema()), "t.acme-value": (2, schema("x"))}
@@ -149,7 +149,7 @@ def test_who_is_told_of_a_change_asks_at_once(contracts, registry):
 
 
 def test_who_is_told_of_a_change_refreshes_without_waiting(contracts, registry):
-    """A rule that was added refuses soon, though nothing is refused by what is known."""
+    """An added rule takes effect soon, even if the cached contract refuses nothing."""
     registry.schemas["t.acme-value"] = (3, schema("x", "y"))
     contracts.forget("acme")
     assert contracts.encoder("acme").schema_id == 2
@@ -182,7 +182,7 @@ def test_a_registry_that_hangs_is_waited_for_once_a_second(registry):
 
 
 class Client:
-    """As AuditClient, with a contract that refuses until the registry was asked."""
+    """A stand-in for AuditClient whose contract refuses until the registry was queried."""
 
     def __init__(self) -> None:
         self.asked_on: set[int] = set()

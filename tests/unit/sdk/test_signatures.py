@@ -1,4 +1,4 @@
-"""The typed signatures say what is true: of ClientConfig, of the event, of the service's filters."""
+"""The typed signatures agree with ClientConfig, the event and the service's filters."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ def test_the_docs_list_every_option():
 
 
 class Contract:
-    """Stands in for what is known of one tenant's contract."""
+    """A stand-in for one tenant's cached contract."""
 
     def __init__(self, *own: str) -> None:
         self.own = own

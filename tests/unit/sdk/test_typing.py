@@ -21,7 +21,7 @@ Reports = dict[int, set[str]]
 
 
 def expected(checker: int) -> Reports:
-    """Line to what the checker (0: mypy, 1: pyright) must report there."""
+    """Return the codes that the checker (0: mypy, 1: pyright) must report, by line."""
     lines = enumerate(USES.read_text().splitlines(), start=1)
     return {number: set(found[1 + checker].split()) for number, line in lines if (found := WRONG.search(line))}
 

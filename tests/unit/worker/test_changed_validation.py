@@ -1,4 +1,4 @@
-"""What an insert thread does when a redo validates differently than the attempt before."""
+"""An insert thread's behaviour when a redo validates differently from the previous attempt."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_rows_that_were_removed_by_hand_keep_no_redo_waiting() -> None:
 
 
 def test_a_store_that_does_not_show_what_it_acknowledged_halts_the_partition() -> None:
-    """As for a user whom a row policy hides the rows from; every further insert would be stored once more."""
+    """Happens if a row policy hides the rows from the user: every further insert would store them again."""
 
     class Hides(Table):
         def stored(self, range_: Range) -> dict[int, set[int]]:

@@ -1,4 +1,4 @@
-"""The circuit breaker: when it halts a partition, and what stopping means for the range."""
+"""The circuit breaker: when it halts a partition, and the effect of a halt on the range."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Messages into columns, and what an insert thread's share of the queue is."""
+"""Messages as columns, and an insert thread's share of the queue."""
 
 from __future__ import annotations
 

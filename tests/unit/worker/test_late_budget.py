@@ -1,4 +1,4 @@
-"""The budget of late months: what one tenant's backdated events may cost, and whom they keep waiting."""
+"""The budget of late months: the permitted cost of a tenant's backdated events, and which partitions wait."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the worker asks the registry, how seldom, and that it never refuses on old knowledge."""
+"""The worker's requests to the registry, their rate, and that a stale cache never rejects an event."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_the_latest_version_decides_whether_a_contract_is_exclusive(
 
 
 def test_a_contract_registered_a_moment_ago_counts(book: SchemaCache, registry: DictRegistry) -> None:
-    """The same text has the same id, so what was learnt of the id for one tenant is not enough to refuse another."""
+    """The same text has the same id, so a result cached for one tenant must not reject another's events."""
     shared = contract(own("x", "string"))
     schema_id = registry.register(f"{TOPIC}.one-value", shared)
     assert book.tenants_allowed(schema_id, ["one"]) == {"one"}

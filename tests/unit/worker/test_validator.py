@@ -1,5 +1,5 @@
 # ruff: noqa: E501 (one case a line)
-"""Each code of refusal by example, their precedence, and the columns of what is accepted."""
+"""Each reject code by example, their precedence, and the columns of accepted events."""
 
 from __future__ import annotations
 
@@ -273,7 +273,7 @@ def test_an_outage_refuses_nothing_and_is_over_when_it_is_over(registry: DictReg
     result = validator.validate(raw, ingested_at_ms=1)
     assert [(one.index, one.code) for one in result.rejected] == [(1, R.NOT_FRAMED), (2, R.SCHEMA_NOT_TENANTS)]
     registry.down = True
-    again = validator.validate(raw, ingested_at_ms=1)  # what is known, refusals too, holds for a while
+    again = validator.validate(raw, ingested_at_ms=1)  # cached answers, refusals included, hold for a while
     assert same(again, result)
     with pytest.raises(RegistryUnavailable):
         validator.validate(raw_range([message(), message(99)]), ingested_at_ms=1)
@@ -351,7 +351,7 @@ def same(one: ValidationResult, other: ValidationResult) -> bool:
 
 
 def test_of_settled_messages_the_rules_of_then_have_decided(registry: DictRegistry) -> None:
-    """What may have changed since is not asked again: who may write with a schema, and how large an event may be."""
+    """Completed messages skip checks whose rules may have changed: the schema's tenant, the maximum event size."""
     values = [message(3, contract(own("x", "string")), x="1"), message(description="d" * 5_000), b"bad", message(4)]
     keys: list[bytes | None] = [b"acme"] * len(values)
     assert codes(validator_of(registry).validate(raw_range(values, keys), ingested_at_ms=0)) == [

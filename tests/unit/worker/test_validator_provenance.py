@@ -1,4 +1,4 @@
-"""Who the worker says a message is from: a valid signature's client, else the topic; and what is ours alone."""
+"""The provenance of a message: a valid signature's client, else the topic; and values reserved for auditlane."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def messages(first: int, count: int, size: int = 9) -> Columns:
 
 
 class World:
-    """Does what a core asks, but writes: it keeps the positions that a consumer would have."""
+    """Executes a core's actions except writes, and keeps the positions that a consumer would have."""
 
     def __init__(self, core_: Core) -> None:
         self.core, self.now = core_, 0

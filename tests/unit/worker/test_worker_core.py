@@ -254,7 +254,7 @@ def test_too_much_held_pauses_all_but_what_is_being_rebuilt() -> None:
     worker.received(Q, messages(0, 9), 0)
     actions = worker.step(0, 0)
     assert only(actions, Pause).partitions == (Q,)
-    # It holds its share of what may be held, so it is sealed: waiting would bring nothing more.
+    # It holds its share of the memory limit, so it is sealed: waiting would add nothing.
     assert plan(only(actions, Commit), Q) == (0, 0, 9)
     assert worker.revoked([P, Q]) == [Q], "which librdkafka would keep paused"
     pending(worker, 30)

@@ -1,4 +1,4 @@
-"""The worker's instruments are those of the one list, and lag is what is not completed."""
+"""The worker's instruments are those listed in one place, and lag counts uncompleted messages."""
 
 from __future__ import annotations
 

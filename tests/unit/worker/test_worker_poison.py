@@ -42,7 +42,7 @@ class Clock:
 
 
 class OneAway(DictRegistry):
-    """Answers everything but what concerns one schema, where it does what `fails` says."""
+    """Answers every request except those for one schema, for which it returns or raises `fails`."""
 
     fails: Any = None
 
@@ -155,7 +155,7 @@ def test_an_error_of_one_id_is_waited_for_a_minute_once_an_hour(fails: Exception
 
 
 class Failing(DictRegistry):
-    """Answers everything but what concerns the schemas of `failing`, each as often as it says."""
+    """Answers every request except those for the schemas in `failing`, each of which fails that often."""
 
     failing: dict[int, int]
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import re
 import subprocess
-import sys
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
@@ -144,44 +142,3 @@ def test_two_tenants_never_see_each_other(stack: Stack, unique: str) -> None:
     for tenant in (unique, f"{unique}-2"):
         listed = stack.run("events", "--tenant", tenant, "--json").stdout.splitlines()
         assert [json.loads(line)["action"] for line in listed] == [f"of {tenant}"]
-
-
-def _blocks(kind: str) -> list[str]:
-    text = (ROOT / "README.md").read_text()
-    return re.findall(rf"<!-- run: {kind} -->\n```{kind}\n(.*?)```", text, re.DOTALL)
-
-
-@pytest.mark.parametrize("code", _blocks("python"))
-def test_the_readmes_python_runs(stack: Stack, code: str, tmp_path: Path) -> None:
-    subprocess.run([sys.executable, "-c", code], env=stack.env, cwd=tmp_path, check=True)
-
-
-@pytest.mark.parametrize("block", _blocks("console"))
-def test_the_readmes_commands_run(stack: Stack, block: str, tmp_path: Path) -> None:
-    path = f"{Path(sys.executable).parent}{os.pathsep}{stack.env['PATH']}"
-    done = subprocess.run(
-        ["sh", "-e", "-c", block],
-        env=stack.env | {"PATH": path},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "http://" in done.stdout
-
-
-def test_the_analysts_first_query_runs(stack: Stack, tmp_path: Path) -> None:
-    (block,) = re.findall(r"```console\n(.*?)```", (ROOT / "docs" / "sql.md").read_text(), re.DOTALL)
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("AUDITLANE_")}
-    path = f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"
-    done = subprocess.run(
-        ["sh", "-e", "-c", block],
-        env=kept | {"PATH": path, "AUDITLANE_DATA_DIR": str(stack.data)},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip().isdigit()

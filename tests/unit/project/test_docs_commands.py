@@ -20,7 +20,7 @@ from auditlane.server.auth.route_permissions import RIGHTS
 ROOT = Path(__file__).parents[3]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted(DOCS.rglob("*.md"))]
-SHELL = re.compile(r"(?:<!-- (.+?) -->\n)?```(?:console|sh)\n(.*?)```", re.DOTALL)
+SHELL = re.compile(r"(?:<!-- ([^>]+) -->\n)?```(?:console|sh)\n(.*?)```", re.DOTALL)
 # Written by `auditlane env` for other clients, read by the tests alone, and read by the worker's fault injection alone.
 NOT_SETTINGS = {"AUDITLANE_CLICKHOUSE_NATIVE", "AUDITLANE_TEST_CLICKHOUSE_URLS", "AUDITLANE_FAILPOINT"}
 REGISTRY = {"GET /subjects", "POST /subjects/{}", "PUT /config/{}"}

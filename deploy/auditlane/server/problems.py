@@ -49,7 +49,7 @@ HTTP_CODES: Final = {
 }
 
 # Their messages quote another server: its version, hosts, table names. Only the log has them.
-_WITHOUT_DETAILS: Final = {
+WITHOUT_DETAILS: Final = {
     StoreRefused.code: "ClickHouse refused the query.",
     IssuerUnavailable.code: "The issuer's keys are unavailable.",
 }
@@ -80,8 +80,8 @@ class Problem(BaseModel):
                     "title": "Bad Request",
                     "status": 400,
                     "code": "FILTER_INVALID",
-                    "detail": "Unknown filter 'actr'.",
-                    "fix": "Use one of: action, actor_id, cursor, from, limit, to.",
+                    "detail": "There is no filter 'actr'.",
+                    "fix": "Known filters: action, actor, actor_id, from, to.",
                     "field": "actr",
                     "request_id": "019391a4-7f3c-7cc2-9d2e-0242ac120002",
                 }
@@ -136,7 +136,7 @@ def of_error(request: Request, error: AuditlaneError, more: Mapping[str, Any] | 
         get("serve").error("http.failed", code=error.code, problem=str(error), request_id=request_id(request))
     if isinstance(error, ConfigError):  # may name files of this machine: only for the operator's log
         return unexpected(request)
-    message = _WITHOUT_DETAILS.get(error.code, error.message)
+    message = WITHOUT_DETAILS.get(error.code, error.message)
     headers = {"WWW-Authenticate": challenge(error)} if status == HTTPStatus.UNAUTHORIZED else {}
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = "5"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any, Final
 
+from auditlane.gateway.kafka import public_error
 from auditlane.runtime.errors import (
     AuditlaneError,
     BodyTooLarge,
@@ -41,47 +42,105 @@ from auditlane.runtime.errors import (
     WrongTenant,
     http_status,
 )
-from auditlane.server.problems import HTTP_CODES, Problem
+from auditlane.server.problems import HTTP_CODES, WITHOUT_DETAILS, Problem
 
 _AGAIN: Final = "Try again in a moment."
 _REQUEST: Final = "019391a4-7f3c-7cc2-9d2e-0242ac120002"
+_EXPORT: Final = "019391a5-02d1-7e58-8a3c-0242ac120002"
+# The texts are those of the code, which a test compares.
 _ERRORS: Final = (
-    InvalidInput("tenant: is missing", field="tenant"),
+    InvalidInput("A viewer must belong to a tenant.", field="tenant"),
     InvalidEvent("The event is not valid: action is missing", field="action"),
-    InvalidFilter("Unknown filter 'actr'.", field="actr", fix="Did you mean actor?"),
-    InvalidCursor("The cursor is invalid for this list.", field="cursor", fix="Restart the list without a cursor."),
+    InvalidFilter("There is no filter 'actr'.", field="actr", fix="Known filters: action, actor, actor_id, from, to."),
+    InvalidCursor(
+        "The cursor does not belong to this query.",
+        field="cursor",
+        fix="Repeat the query without a cursor. "
+        "Keep the same filters and `sort` on every page, and pass `next` unchanged.",
+    ),
     QueryTooLarge("The query exceeded its time limit.", fix="Use a shorter time range or more filters."),
-    Unauthenticated("The token is invalid.", fix="Get a new token."),
+    Unauthenticated("The token is not valid.", fix="Get a new token."),
     TokenExpired("The token has expired.", fix="Get a new token."),
-    Forbidden("This credential lacks the permission audits:export.", fix="Use a credential that has it."),
-    WrongTenant("This credential belongs to another tenant.", field="Auditlane-Tenant"),
-    LogsDisabled("Audit logs are disabled for this tenant.", fix="Ask an administrator to enable them."),
-    NotFound("The export does not exist.", fix="It may have expired: create it again."),
-    Conflict("Too many clients are changing this at the same time.", fix=_AGAIN),
-    FieldConflict("The field order_number already exists with type Number.", field="type", fix="Choose another name."),
-    TooManyVersions("The contract has 500 versions, which is the limit.", fix="Combine several changes into one."),
-    TooManyExports("The tenant has 20 exports, which is the limit.", fix="Delete an export that is no longer needed."),
-    PreconditionFailed("The resource was changed after it was read.", fix="Read it again and repeat the change."),
-    PreconditionMissing("The request does not name the revision to change.", field="If-Match"),
-    BodyTooLarge("The body is larger than 1048576 bytes.", fix="Split it into smaller requests."),
-    EventTooLarge("The event is larger than 262144 bytes.", fix="Send less data in the event."),
-    MediaTypeUnsupported("This content type is not supported.", fix="Send application/json or application/x-ndjson."),
-    RangeNotSatisfiable("The requested range is outside the file of 1204 bytes.", field="Range", size=1_204),
-    RateLimited("This tenant already has 10 running queries.", fix="Retry after the time in Retry-After."),
-    RegistryRefused("The schema registry rejected the request.", fix="See the service's log for the reason."),
-    SchemaNotFound("The subject does not exist.", fix="Run `auditlane init`, or check AUDITLANE_REGISTRY_URL."),
-    StoreRefused("The tables do not exist.", fix="Run `auditlane init`."),
-    Unavailable("Kafka did not answer in time.", fix=_AGAIN),
-    Busy("This process has reached its limit of concurrent requests.", fix=_AGAIN),
-    BufferFull("The buffer for Kafka is full; the event was not accepted.", fix=_AGAIN),
-    KafkaUnavailable("Kafka did not acknowledge the event in time. It may still have been stored.", fix=_AGAIN),
-    RegistryUnavailable("The tenant's contract is unavailable.", fix=_AGAIN),
+    Forbidden(
+        "This credential lacks the permission audits:export.", fix="Ask the issuer for a credential that has it."
+    ),
+    WrongTenant(
+        "This credential belongs to another tenant.",
+        field="Auditlane-Tenant",
+        fix="Omit the header Auditlane-Tenant, or use a credential of that tenant.",
+    ),
+    LogsDisabled(
+        "Audit logs are disabled for this tenant.",
+        fix="Ask a user with the permission audits:configure to enable them. Events are still recorded.",
+    ),
+    NotFound(f"There is no export '{_EXPORT}'.", fix="If it has expired, create it again."),
+    Conflict("Too many concurrent changes of the structure."),
+    FieldConflict(
+        "The field order_number already exists.",
+        field="name",
+        fix="Change it with PUT …/fields/{name}, or choose another name.",
+    ),
+    TooManyVersions(
+        "The contract has 500 versions, which is the limit.",
+        fix="Combine several changes into one, or ask an operator to raise AUDITLANE_CONTRACT_VERSIONS.",
+    ),
+    TooManyExports(
+        "There are 10 exports already; the limit is 10.",
+        fix=f"Remove one that is no longer needed: DELETE /v1/exports/{_EXPORT}.",
+    ),
+    PreconditionFailed("The structure has changed since it was read.", fix="Read it again, then repeat the change."),
+    PreconditionMissing(
+        "The request does not name the revision that it changes.",
+        field="If-Match",
+        fix="Send the header If-Match with the ETag of the structure that was read, or * to overwrite any.",
+    ),
+    BodyTooLarge(
+        "The body exceeds 1048576 bytes.",
+        fix="Send fewer events per request, or NDJSON, which has a higher limit.",
+    ),
+    EventTooLarge(
+        "The encoded event has 300000 bytes (limit 262144); its largest field is after.",
+        field="after",
+        fix="Store large objects elsewhere, and put their address into the event.",
+    ),
+    MediaTypeUnsupported(
+        "The content type 'text/csv' is not supported.",
+        field="Content-Type",
+        fix="Use application/json for an event or an array, "
+        "application/x-ndjson for one event per line; both in UTF-8.",
+    ),
+    RangeNotSatisfiable(
+        "The requested range is outside of the file, which has 1204 bytes.",
+        field="Range",
+        fix="Request bytes within the file, or leave the header out.",
+        size=1_204,
+    ),
+    RateLimited(
+        "16 queries of this tenant are already running.",
+        fix="Repeat the request after Retry-After seconds; AUDITLANE_QUERY_CONCURRENCY is the limit.",
+    ),
+    RegistryRefused("The schema registry refused the contract.", fix="See the service's log for the reason."),
+    SchemaNotFound("The schema registry has no contract for events yet.", fix="See the service's log for the reason."),
+    StoreRefused("The tables do not exist yet.", fix="Run `auditlane init`."),
+    Unavailable("Kafka did not answer in time."),
+    Busy(
+        "This process is already processing 256 requests, which is the limit.",
+        fix=f"{_AGAIN} If this persists, add processes or raise AUDITLANE_SERVE_MAX_CONCURRENCY.",
+    ),
+    public_error(BufferFull("")),
+    public_error(KafkaUnavailable("")),
+    public_error(RegistryUnavailable("")),
     StoreUnavailable("ClickHouse did not answer in time.", fix=_AGAIN),
-    IssuerUnavailable("The issuer's keys are unavailable.", fix=_AGAIN),
-    AuditlaneError("An internal error occurred.", fix="Report the request id to the operator."),
+    IssuerUnavailable("Too many requests wait for the issuer's keys.", fix=_AGAIN),
+    AuditlaneError(
+        "An internal error occurred.", fix="Report the request id to the operator, who finds the error in the log."
+    ),
 )
 _OF_HTTP: Final = {
-    408: ("The body arrived too slowly: 4096 bytes so far.", "Send it faster, or split it into smaller requests."),
+    408: (
+        "The body arrived too slowly: 4096 bytes so far.",
+        "Send it faster, or split it into smaller requests. None of it was acknowledged.",
+    ),
     411: ("The request has no Content-Length.", "Send the header Content-Length."),
 }
 
@@ -103,5 +162,8 @@ def _document(status: int, code: str, detail: str, fix: str, field: str) -> dict
 
 
 PROBLEMS: Final[dict[str, dict[str, Any]]] = {
-    error.code: _document(http_status(error), error.code, error.message, error.fix, error.field) for error in _ERRORS
+    error.code: _document(
+        http_status(error), error.code, WITHOUT_DETAILS.get(error.code, error.message), error.fix, error.field
+    )
+    for error in _ERRORS
 } | {HTTP_CODES[status][0]: _document(status, HTTP_CODES[status][0], *texts, "") for status, texts in _OF_HTTP.items()}

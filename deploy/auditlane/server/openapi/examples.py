@@ -81,7 +81,7 @@ OF_SCHEMA: Final[dict[str, Any]] = {
     "FilterCheck": {
         "error": {
             "detail": "query, column 1: there is no field 'actr'.",
-            "fix": "Did you mean actor?",
+            "fix": "Did you mean actor? Known fields: action, actor, actor_id, outcome.",
             "field": "query",
             "column": 1,
         }

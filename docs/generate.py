@@ -1,4 +1,4 @@
-"""Writes the parts of the docs that are facts of the code: between `<!-- generated: NAME -->` and `<!-- end -->`.
+"""Writes the parts of the docs that come from the code: between `<!-- generated: NAME -->` and `<!-- end -->`.
 
 python docs/generate.py          # rewrite them
 python docs/generate.py --check  # exit 1 when one is out of date, as the tests do
@@ -34,12 +34,13 @@ BLOCK = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    """A Markdown table."""
+    """Return a Markdown table."""
     lines = [head, tuple("---" for _ in head), *rows]
     return "".join(f"| {' | '.join(cell.replace('|', '&#124;') for cell in line)} |\n" for line in lines)
 
 
 def settings_table() -> str:
+    """Return the tables of all settings, one per group."""
     parts = []
     for group in settings.GROUPS:
         rows = []
@@ -55,7 +56,7 @@ def settings_table() -> str:
 
 
 def budgets_table() -> str:
-    """Every setting that is a budget of one tenant or client."""
+    """Return the settings that are a budget of one tenant or client."""
     rows = [
         (f"`{settings.variable(name)}`", f"`{field.default}`", field.description or "", consequence)
         for group in settings.GROUPS
@@ -66,31 +67,35 @@ def budgets_table() -> str:
 
 
 def errors_table() -> str:
+    """Return the error tree, each with its code, HTTP status, exit code and meaning."""
+
     def walk(error: type[errors.AuditlaneError]) -> Iterator[type[errors.AuditlaneError]]:
         yield error
         for child in error.__subclasses__():
             yield from walk(child)
 
-    drawn = dict(re.findall(r"^ +(?:│ +)*(?:[├└]── )?([A-Z]\w+) {2,}(\S.*)", errors.__doc__ or "", re.MULTILINE))
+    meanings = dict(re.findall(r"^ +(?:│ +)*(?:[├└]── )?([A-Z]\w+) {2,}(\S.*)", errors.__doc__ or "", re.MULTILINE))
     rows = [
         (
             f"`{one.code}`",
             one.__name__,
             str(errors.http_status(one)),
             str(errors.exit_code(one)),
-            drawn.get(one.__name__, ""),
+            meanings.get(one.__name__, ""),
         )
         for one in walk(errors.AuditlaneError)
-        if one.__module__ == errors.__name__  # a part's own variant of an error is not of the tree
+        if one.__module__ == errors.__name__  # subclasses in other modules are not part of the tree
     ]
     return table(("Code", "Error", "HTTP", "Exit code", "When"), rows)
 
 
 def codes_table() -> str:
+    """Return the reject codes of dead letters."""
     return table(("Code", "Meaning"), [(f"`{code}`", code.meaning) for code in RejectCode])
 
 
 def metrics_table() -> str:
+    """Return the metrics of all processes."""
     rows = [(f"`{one.name}`", one.kind, ", ".join(one.labels), one.help) for one in metrics.METRICS]
     return table(("Metric", "Kind", "Labels", "Meaning"), rows)
 
@@ -136,7 +141,7 @@ def _shown_default(parameter: typer.core.TyperArgument | typer.core.TyperOption)
 
 
 def layers() -> str:
-    """The layers that import-linter holds, highest first."""
+    """Return a drawing of the layers that import-linter checks, highest first."""
     config = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
     found = next(one for one in config["contracts"] if one["type"] == "layers")["layers"]
     rows = [layer.replace("auditlane.", "").replace(" | ", "   ") for layer in found]
@@ -146,7 +151,7 @@ def layers() -> str:
 
 
 def packages() -> str:
-    """Every package with its docstring."""
+    """Return every package with its docstring."""
     roots = ["schemas", "producers", "consumers", "deploy"]
     rows = []
     for path in sorted(one for root in roots for one in (ROOT / root / "auditlane").rglob("__init__.py")):
@@ -156,18 +161,18 @@ def packages() -> str:
 
 
 def roles_sql() -> str:
-    """What each part of auditlane may do in ClickHouse, as the SQL that gives it."""
+    """Return the SQL that grants each part of auditlane its rights in ClickHouse."""
     return f"```sql\n{roles.script('audit')}```\n"
 
 
 def http_codes() -> str:
-    """The codes of answers that HTTP itself has a status for."""
+    """Return the codes of HTTP's own errors."""
     rows = [(f"`{code}`", str(status), meaning) for status, (code, meaning) in sorted(HTTP_CODES.items())]
     return table(("Code", "HTTP", "When"), rows)
 
 
 def permissions_table() -> str:
-    """Every route and every permission: who may send it with that permission alone."""
+    """Return who may send a request of each route with one permission alone."""
     foreign = {Whose.tenant: "403", Whose.client: "403", Whose.credential: "403", Whose.environment: "403"}
     rows = [
         (
@@ -199,12 +204,12 @@ BLOCKS: dict[str, Callable[[], str]] = {
 
 
 def render(text: str) -> str:
-    """The page with its generated blocks as they should be."""
+    """Return the page with up-to-date generated blocks."""
     return BLOCK.sub(lambda match: f"{match[1]}\n{BLOCKS[match[2]]()}\n{match[3]}", text)
 
 
 def pages() -> list[Path]:
-    """The pages that may hold generated blocks."""
+    """Return the pages that may have generated blocks."""
     return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 

@@ -1,4 +1,4 @@
-"""The docs' generated parts match the code."""
+"""The docs' generated parts match the code, links between pages lead somewhere, prose is wrapped."""
 
 from __future__ import annotations
 
@@ -50,3 +50,28 @@ def test_every_package_and_module_is_explained() -> None:
     ]
     unexplained += [path.name for path in modules if not ast.get_docstring(ast.parse(path.read_text()))]
     assert unexplained == []
+
+
+def long_lines(text: str, most: int = 100) -> list[str]:
+    """Return the lines of prose that are too long; tables, code, generated blocks and addresses do not count."""
+    prose = re.sub(
+        r"^( *)```.*?^\1```$|<!-- generated.*?<!-- end -->|^ *\|[^\n]*", "", text, flags=re.DOTALL | re.MULTILINE
+    )
+    return [line for line in prose.splitlines() if len(re.sub(r"\]\([^)]*\)|`[^`]{60,}`", "", line)) > most]
+
+
+@pytest.mark.parametrize(
+    "page",
+    [*generate.pages(), *(ROOT / f"{name}.md" for name in ("CONTRIBUTING", "CHANGELOG", "SECURITY"))],
+    ids=lambda page: str(page.relative_to(ROOT)),
+)
+def test_prose_is_wrapped(page: Path) -> None:
+    assert long_lines(page.read_text()) == []
+
+
+def test_a_long_line_of_prose_is_found() -> None:
+    words = "word " * 21
+    assert long_lines(f"{words}\n```\n{words}\n```\n| {words} |\n- {words}\n[link](docs/{words}.md)\n") == [
+        words,
+        f"- {words}",
+    ]

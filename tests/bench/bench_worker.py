@@ -57,7 +57,7 @@ POLL_S = 0.1
 PATIENCE_S = 600.0
 PARTS = 16  # a second, for a worker with its own ClickHouse
 QUEUE = 128 << 20  # bytes: larger ranges, at the price of memory
-MOST_BUILT = 1_000_000  # events whose inserts are built ahead, in memory
+MOST_BUILT = 1_000_000  # events whose inserts are built in advance, in memory
 MOST_OF_PEERS = 200_000  # events: they are an order of magnitude slower
 
 
@@ -151,7 +151,7 @@ class Load:
 
     @contextmanager
     def run(self) -> Iterator[tuple[Settings, Client]]:
-        """Settings with a group and a database of their own."""
+        """Provide settings with a new group and database."""
         name = "r" + uuid.uuid4().hex[:8]
         settings = self.settings.model_copy(update={"clickhouse_database": name, "consumer_group": name})
         client = connect(settings)
@@ -240,7 +240,7 @@ def _child(command: list[str]) -> dict[str, Any]:
 
 
 def worker(load: Load, *, profile: str = "", **given: Any) -> dict[str, Any]:
-    """`auditlane worker` with its default settings and `given`."""
+    """Measure `auditlane worker` with its default settings and `given`."""
     with load.run() as (settings, client):
         options = settings.model_dump(exclude_unset=True) | given
         env = {variable(name): str(value) for name, value in options.items()}

@@ -24,7 +24,7 @@ def record(*fields: str, name: str = "R") -> str:
 
 
 class Api:
-    """The registry by bare HTTP: `call` gives status and JSON, `ok` insists on 200, `refused` gives the error code."""
+    """The registry by bare HTTP: `call` returns status and JSON, `ok` requires 200, `refused` the error code."""
 
     def __init__(self, url: str) -> None:
         self.url = url

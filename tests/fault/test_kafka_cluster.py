@@ -19,7 +19,7 @@ def makes_a_topic(bootstrap: str, name: str) -> bool:
         admin = AdminClient({"bootstrap.servers": bootstrap})
         admin.create_topics([NewTopic(name, 1, 2)], request_timeout=15)[name].result(20)
     except KafkaException as error:
-        return bool(error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS)  # made by a request that had no answer
+        return bool(error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS)  # by a request without a response
     return True
 
 

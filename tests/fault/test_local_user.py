@@ -1,4 +1,4 @@
-"""Another user of the machine beside an embedded stack: reads none of its files, enters none of its parts."""
+"""Another local user cannot read an embedded stack's files or access its parts."""
 
 from __future__ import annotations
 

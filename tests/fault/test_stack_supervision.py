@@ -178,7 +178,7 @@ def test_a_full_disk_at_the_first_start_is_reported_at_once(small, tmp_path):
 
 
 @pytest.mark.parametrize("ignored", ["CHLD", "TERM", "INT HUP PIPE USR1", "CHLD TERM INT HUP PIPE"])
-def test_what_a_parent_ignores_stops_nothing(small, ignored):
+def test_signals_ignored_by_the_parent_have_no_effect(small, ignored):
     """Parts are seen to end, and SIGTERM stops everything, in order."""
     wrapped = ["sh", "-c", f'trap "" {ignored}; exec "$@"', "sh", sys.executable]
     stack = small(python=wrapped).wait_ready()

@@ -42,7 +42,7 @@ def environment():
 
 
 class Stack:
-    """An `auditlane up` in a folder of its own."""
+    """An `auditlane up` in a separate folder."""
 
     def __init__(self, data: Path, *arguments, env=None) -> None:
         self.data = data

@@ -123,7 +123,7 @@ def test_a_dead_letter_topic_that_is_gone_leaves_the_range_open(world: World) ->
 
 
 def test_offsets_set_back_by_another_member(world: World) -> None:
-    """Brokers let any member commit anything: what is read again then adds nothing."""
+    """Brokers let any member commit any offset: messages consumed again are not stored twice."""
     first = world.worker()
     world.produce(200)
     world.completed()

@@ -39,7 +39,7 @@ def test_a_killed_parent_leaves_no_orphan_and_nothing_is_lost(world: World) -> N
     assert again.ended() == 0
 
 
-def test_what_is_configured_wrong_ends_the_group(world: World) -> None:
+def test_wrong_configuration_ends_the_group(world: World) -> None:
     group = world.worker("--processes", "2", clickhouse_database="nowhere")
     assert group.ended() == 2
     assert "has no table" in group.tail()

@@ -31,7 +31,7 @@ OWN = [
     own("rate", "double"), own("tier", TIER), own("due", TIME),
 ]  # fmt: skip
 RICH = contract(*OWN, exclusive=False)
-# A later version: the same, and a field whose default every event has that does not set it.
+# A later version, with an added field whose default applies to every event that does not set it.
 LATER = contract(*OWN, {"name": "plan", "type": ["string", "null"], "default": "free"}, exclusive=False)
 REGISTRY = base_registry()
 RICH_ID = REGISTRY.register(f"{TOPIC}.acme-value", RICH)
@@ -41,7 +41,7 @@ SET: dict[str, Any] = dict.fromkeys(one["name"] for one in OWN)
 
 
 class Store:
-    """A table, and a worker that stores messages there, each in an insert of its own."""
+    """A table, and a worker that stores each message there in a separate insert."""
 
     def __init__(self, url: str, database: str) -> None:
         self.client = connect(settings_.load(clickhouse_url=url, clickhouse_database=database))
@@ -110,7 +110,7 @@ def test_a_retry_by_another_route_is_the_same_event(store: Store) -> None:
     assert store.log("source, provenance_id") == [("key-1", "key-1")]
 
 
-def test_what_the_producer_set_is_not_what_the_gateway_filled_in(store: Store) -> None:
+def test_producer_values_are_distinguished_from_those_of_the_gateway(store: Store) -> None:
     store.take(*through_gateway(message(source="key-1"), "key-1", "source"))
     store.take(*through_gateway(message(source="key-1"), "key-1"))
     store.take(message(source="key-2"))

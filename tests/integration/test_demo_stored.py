@@ -1,4 +1,4 @@
-"""The demo on real parts: its history stored once, also after a kill, and the same count wherever it is read."""
+"""The demo on real parts: its history is stored once, even after a kill, with the same count in every view."""
 
 from __future__ import annotations
 

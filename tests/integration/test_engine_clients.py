@@ -30,7 +30,7 @@ def native(engine: EngineProcess) -> Iterator[Client]:
         yield client
 
 
-def test_what_one_protocol_stores_the_other_reads(engine: EngineProcess, native: Client) -> None:
+def test_each_protocol_reads_the_others_rows(engine: EngineProcess, native: Client) -> None:
     native.execute(
         "CREATE TABLE both (a UInt32, s Nullable(String), t DateTime64(3, 'UTC')) ENGINE = MergeTree ORDER BY a"
     )

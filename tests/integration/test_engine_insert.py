@@ -1,4 +1,4 @@
-"""An INSERT whose body was cut stores nothing in the embedded ClickHouse: the worker's repeated inserts rest on it."""
+"""An INSERT with a truncated body stores no rows in the embedded ClickHouse; the worker's retries rely on it."""
 
 from __future__ import annotations
 

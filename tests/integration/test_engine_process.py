@@ -65,7 +65,7 @@ def test_the_ready_line_names_url_and_pid(running: Running) -> None:
     assert running.pool.request("GET", running.engine.url + "/ping").data == b"Ok.\n"
 
 
-def test_what_was_acknowledged_and_its_tokens_outlive_a_clean_stop(running: Running) -> None:
+def test_acknowledged_rows_and_their_tokens_outlive_a_clean_stop(running: Running) -> None:
     assert running.engine is not None
     settings = "ENGINE = MergeTree ORDER BY a SETTINGS non_replicated_deduplication_window = 100"
     assert running.ask("CREATE DATABASE audit ENGINE = Atomic").status == 200

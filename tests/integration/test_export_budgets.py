@@ -97,7 +97,7 @@ def test_many_tenants_slow_exports_take_no_threads_of_lists(filled: Store, tmp_p
 
 
 def test_counts_are_queries_of_the_tenant(filled: Store, tmp_path: Path) -> None:
-    """Sixty costly exports and counts at once: some are refused, and another tenant's lists are answered meanwhile."""
+    """Sixty costly exports and counts at once: some are refused, and another tenant's lists are still served."""
     costly = urlencode({"format": "csv", "query": " OR ".join(f"zz{number:04d}q" for number in range(60))})
     with Served(tmp_path, **given(filled), query_concurrency=2) as served:
         token, other = served.viewer_token("acme"), served.viewer_token("globex")

@@ -1,4 +1,4 @@
-"""Export jobs on the real engine: the same file as an export at once, by ranges, the tenant's own, and ended."""
+"""Export jobs on the real engine: same file as a direct export, ranges, tenant isolation, expiry and cancelling."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def test_jobs_are_removed_and_bounded(served: Served, token: str, tmp_path: Path
     assert (bad.status, bad.json()["field"]) == (400, "color")
 
 
-def test_a_job_of_one_that_is_gone_is_taken_up_and_can_be_cancelled(filled: Store, tmp_path: Path) -> None:
+def test_a_job_of_a_dead_process_is_resumed_and_can_be_cancelled(filled: Store, tmp_path: Path) -> None:
     """The job's owner died with a checkpoint of one row, whose bytes are marked so that they can be recognized."""
     given = {"clickhouse_url": filled.settings.clickhouse_url, "clickhouse_database": filled.database}
     jobs, acme = JobStore(tmp_path / "exports"), TenantScope.for_operator("acme")

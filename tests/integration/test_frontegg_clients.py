@@ -60,7 +60,7 @@ def test_a_wrong_key_is_an_error_of_the_client(frontegg_client, served):
     assert "value" not in result
 
 
-def test_what_is_sent_is_stored_and_read(frontegg_client, call, served, unique):
+def test_sent_audits_are_stored_and_read(frontegg_client, call, served, unique):
     sent = [{"tenantId": unique, **audit} for audit in SENT]
     created = values(call(*(["send", audit] for audit in sent)))
     database = served.world.settings.clickhouse_database

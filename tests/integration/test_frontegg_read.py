@@ -302,7 +302,7 @@ def test_an_export_as_pdf_is_a_whole_document(served, token):
     assert response.data.rstrip().endswith(b"%%EOF")
 
 
-def test_what_cannot_be_exported(served, token):
+def test_invalid_exports_are_refused(served, token):
     assert file_of(served, token, "/audits/export/csv", [{"displayName": "x"}], 400).json()["code"] == "INPUT_INVALID"
     assert file_of(served, token, "/audits/export/csv?tenantId=other", status=400).json()["field"] == "tenantId"
     writer = served.client_token("writer")

@@ -143,7 +143,7 @@ def test_each_refused_event_is_reported(gateway: Gateway, unique: str) -> None:
 
 
 @pytest.mark.parametrize("content_type", ["application/json", NDJSON])
-def test_what_cannot_be_encoded_does_not_hide_what_was_taken(gateway: Gateway, unique: str, content_type: str) -> None:
+def test_an_unencodable_event_does_not_hide_accepted_ones(gateway: Gateway, unique: str, content_type: str) -> None:
     events = [
         {"action": "ok1"},
         {"\ud800": 1, "action": "b"},
@@ -334,7 +334,7 @@ def test_a_test_event_meets_the_tenants_own_contract(gateway: Gateway, unique: s
         answer = gateway.request("/v1/events?action=auditlane.test", gateway.viewer_token(unique))
         return {one["fields"]["order_number"] for one in answer.json()["data"]}
 
-    wait_until(lambda: len(stored()) >= 2)  # by themselves: what auditlane records of each comes, too
+    wait_until(lambda: len(stored()) >= 2)  # separately: auditlane's own record of each arrives, too
     assert stored() == {"DE-17", "DE-18"}
 
 
@@ -349,7 +349,7 @@ def test_the_documented_requests_run_as_they_stand(gateway: Gateway) -> None:
     assert json.loads(done.stdout)["accepted"] == 1, done.stderr
 
 
-def test_what_was_taken_is_counted(gateway: Gateway, unique: str) -> None:
+def test_accepted_events_are_counted(gateway: Gateway, unique: str) -> None:
     def count(name: str) -> float:
         text = gateway.request("/metrics").data.decode()
         return sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith(name))

@@ -184,7 +184,7 @@ def test_the_report_when_nothing_was_imported(stack):
 
 def test_an_interrupted_pipe_does_not_promise_to_resume(stack):
     process = stack.start("import", "-", "--tenant", "acme")
-    process.stdin.write("{broken\n" + " " * 200_000 + "\n")  # more than is read at once, so that the line is seen
+    process.stdin.write("{broken\n" + " " * 200_000 + "\n")  # more than one read, so that the line is processed
     process.stdin.flush()
     assert "not JSON" in process.stderr.readline()
     process.send_signal(signal.SIGINT)

@@ -50,7 +50,7 @@ def make_certificate(folder: Path) -> tuple[str, str, Path]:
 
 @pytest.fixture(scope="module")
 def secured(tmp_path_factory):
-    """Bootstrap and the right librdkafka options of a broker whose clients come by SASL_SSL only."""
+    """Start a broker that accepts SASL_SSL only. Yield its bootstrap and the correct librdkafka options."""
     folder = tmp_path_factory.mktemp("secured")
     secret, certificate, trusted = make_certificate(folder)
     (port,) = ports.free(1)

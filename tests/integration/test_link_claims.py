@@ -58,7 +58,7 @@ def links(count: int) -> list[str]:
     return [uuid.uuid4().hex for _ in range(count)]
 
 
-def test_of_many_threads_one_has_the_link(filled: Store) -> None:
+def test_one_of_many_threads_claims_the_link(filled: Store) -> None:
     client = connect(filled.settings)
     # A ledger each, as processes have it.
     ledgers = [LinkClaims(lambda: client, filled.database) for _ in range(THREADS)]
@@ -75,7 +75,7 @@ def test_of_many_threads_one_has_the_link(filled: Store) -> None:
     client.close()
 
 
-def test_of_many_processes_one_has_the_link(filled: Store) -> None:
+def test_one_of_many_processes_claims_the_link(filled: Store) -> None:
     wanted = links(LINKS)
     told = json.dumps({"url": filled.settings.clickhouse_url, "database": filled.database, "links": wanted})
     children = [
@@ -125,7 +125,7 @@ def test_a_link_stays_valid_while_clickhouse_is_unreachable(filled: Store, tmp_p
         assert served.request(path, method="POST").status == 303
 
 
-def test_what_was_claimed_without_an_answer_is_claimed_again_by_one(filled: Store) -> None:
+def test_a_claim_whose_response_was_lost_is_claimed_again_by_one(filled: Store) -> None:
     """The insert was stored but its response was lost: no request was admitted yet, so exactly one retry is."""
     client = connect(filled.settings)
 

@@ -103,7 +103,7 @@ def test_502_if_the_store_refuses(clickhouse: str, tmp_path: Path) -> None:
         assert {"/v1/events", "/v1/exports", "/v1/structure", "/v1/stats"} <= {path for _, path in refused}
         for method, path in refused:
             if path.endswith(("/download", "/enter", "/structure/fields")):
-                continue  # two need a link; the others ask the registry first
+                continue  # two need a link; the others query the registry first
             sent = {"POST": {"format": "csv"}, "PUT": {}}.get(method)
             answer = served.request(at(path), token, method=method, body=sent, auditlane_tenant="acme", if_match="*")
             problem(answer, 502, "STORE_REFUSED")

@@ -39,7 +39,7 @@ def ours(world: World) -> dict[str, list[tuple[str, str, str]]]:
     return found
 
 
-def test_what_people_do_is_an_event_in_their_tenants_log(world: World) -> None:
+def test_viewers_actions_are_events_in_their_tenants_log(world: World) -> None:
     world.produce(14)
     world.worker()
     world.stored(14)

@@ -206,7 +206,7 @@ def test_long_names_and_ids_are_recorded_by_their_digest(stage: Stage) -> None:
 
 
 class Outage:
-    """A broker of its own that can be stopped and started."""
+    """A separate broker that can be stopped and started."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -222,7 +222,7 @@ class Outage:
         process.stop(self._running, grace_s=20)
 
 
-def test_what_kafka_had_not_taken_at_a_stop_is_in_both_logs_after_the_next_start(
+def test_events_unsent_at_a_stop_are_in_both_logs_after_the_next_start(
     registry: str, clickhouse: str, unique: str, tmp_path: Path
 ) -> None:
     broker = Outage(tmp_path)
@@ -247,7 +247,7 @@ def test_what_kafka_had_not_taken_at_a_stop_is_in_both_logs_after_the_next_start
             assert serve.stop() == 0
         [file] = spool.glob("*.spool")
         assert file.stat().st_mode & 0o777 == 0o600
-        with ServeProcess(tmp_path, **given) as serve:  # one that never sees Kafka at all
+        with ServeProcess(tmp_path, **given) as serve:  # which never reaches Kafka
             looks(serve)
             assert serve.stop(signal.SIGINT) in (0, 130, -signal.SIGINT)
         assert len(list(spool.glob("*.spool"))) >= 2

@@ -198,7 +198,7 @@ def test_a_disk_that_is_full(filled, tmp_path, to_file):
     assert [one.name for one in tmp_path.iterdir()] == ["stdout"]
 
 
-def test_export_to_standard_output_that_is_cut(filled):
+def test_export_to_a_closed_pipe(filled):
     command = [sys.executable, "-m", "auditlane.cli", "export", "--tenant", "big"]
     with subprocess.Popen(
         command, env=environment(filled), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

@@ -55,7 +55,7 @@ def rows() -> list[dict[str, Any]]:
             theirs = {
                 "description": f"content {twin}",
                 "kafka_offset": next(offsets),
-                "kafka_timestamp": START + timedelta(seconds=TWINS - twin),  # Kafka had the last of them first
+                "kafka_timestamp": START + timedelta(seconds=TWINS - twin),  # the last one reached Kafka first
                 "provenance": ["gateway", "kafka"][twin % 2],
                 "provenance_id": ["al_client", "audit.events"][twin % 2],
             }

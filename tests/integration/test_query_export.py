@@ -306,7 +306,7 @@ def test_needs_the_permission_to_export(reader, exporter):
     assert answer.status == 403
 
 
-def test_what_comes_later_is_not_in_it(filled, reader, exporter):
+def test_later_events_are_not_in_it(filled, reader, exporter):
     scope = TenantScope.for_operator("growing")
     filled.add([event(number, "growing") for number in range(10)])
     export = exporter.export(scope, Filter(), FORM)

@@ -72,9 +72,7 @@ def test_hanging_pages_do_not_hold_up_the_probe(hung: tuple[EngineProcess, str],
         assert {page.result().status for page in pages} == {200}
 
 
-def test_what_needs_no_header_holds_the_places_of_its_own_tenant(
-    hung: tuple[EngineProcess, str], tmp_path: Path
-) -> None:
+def test_requests_without_a_header_use_their_own_tenants_slots(hung: tuple[EngineProcess, str], tmp_path: Path) -> None:
     """The plain page and download links carry their tenant themselves: other tenants keep their slots."""
     engine, database = hung
     given = {"clickhouse_url": engine.url, "clickhouse_database": database, "query_timeout_s": 8.0}

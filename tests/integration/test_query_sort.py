@@ -25,7 +25,7 @@ ACME = TenantScope.for_operator("acme")
 ROWS = 150
 SEVERITIES = ["Info", "Low", "Medium", "High", "Critical", "Error"]
 OUTCOMES = ["unknown", "success", "failure", "denied"]
-BIG = 1 << 53  # from here on one float stands for several whole numbers
+BIG = 1 << 53  # from here on, one float represents several integers
 OWN = {
     "total": (DisplayType.Number, ["7", "70", "-0.5", "1e3", "inf", "nan", "no number", str(BIG), str(BIG + 1)]),
     "due": (
@@ -129,7 +129,7 @@ def filled(clickhouse: str, data: list[dict[str, Any]]) -> Iterator[Store]:
     with store(clickhouse) as made:
         made.add(data[: ROWS // 2])
         made.add(data[ROWS // 2 :])
-        made.add([row | {"kafka_timestamp": START + timedelta(seconds=9)} for row in data[:40]])  # copies: seen once
+        made.add([row | {"kafka_timestamp": START + timedelta(seconds=9)} for row in data[:40]])  # shown once
         made.add([row | {"tenant_id": "globex", "actor_name": "theirs"} for row in data[:40]])
         yield made
 

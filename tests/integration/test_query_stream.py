@@ -1,4 +1,4 @@
-"""Live streams on the real engine: each event once, in whatever order inserts land, and after any number of returns."""
+"""Live streams on the real engine: each event once, in any order of inserts, and after any number of reconnects."""
 
 from __future__ import annotations
 
@@ -115,13 +115,13 @@ def people(*numbers: int) -> list[str]:
     return [f"u-{number}" for number in numbers]
 
 
-def test_what_is_stored_arrives_once_and_filtered(filled, url):
+def test_stored_events_arrive_once_and_filtered(filled, url):
     filled.add([new(number, "live") for number in range(3)])
     stream = begun(Stream(url, "live"))
     some = begun(Stream(url, "live", query="actor_id:u-1* -action:logout"))
     assert stream.answer.headers["Content-Type"].startswith("text/event-stream")
     filled.add([new(number, "live") for number in range(10, 14)] + [new(number, "other") for number in range(14, 20)])
-    filled.add([new(20, "live", occurred_at=datetime.now(UTC) - timedelta(days=70))])  # it had occurred long ago
+    filled.add([new(20, "live", occurred_at=datetime.now(UTC) - timedelta(days=70))])  # occurred long ago
     filled.add([new(21, "live", action="logout"), new(110, "live", action="logout"), new(111, "live")])
     assert stream.actors(8) == people(10, 11, 12, 13, 20, 21, 110, 111)
     assert some.actors(5) == people(10, 11, 12, 13, 111)
@@ -257,7 +257,7 @@ def test_one_poll_serves_all(filled, reader, monkeypatch):
         streams.append((channel, subscription))
     filled.add([new(6_000, "shared"), new(6_001, "nobody")])
     wait_until(lambda: all(one._waiting for _, one in streams))
-    assert len(asked) == 2  # one question a filter
+    assert len(asked) == 2  # one query per filter
     assert max(polls) == 2
     for channel, subscription in streams:
         hub.leave(channel, subscription)

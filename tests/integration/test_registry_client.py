@@ -65,7 +65,7 @@ def test_the_whole_interface(client: RegistryClient, unique: str) -> None:
     assert client.compatibility(f"{unique}-none") == "BACKWARD"
 
 
-def test_what_is_not_there_and_what_may_not_be(client: RegistryClient, unique: str) -> None:
+def test_missing_and_forbidden_objects(client: RegistryClient, unique: str) -> None:
     for missing in (
         lambda: client.schema(2_000_000_000),
         lambda: client.latest(unique),

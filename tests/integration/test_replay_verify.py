@@ -196,7 +196,7 @@ def test_a_lost_dead_letter_is_missing(world: World, commands: Commands) -> None
         assert "no worker would store them now: 1 message." in told
 
 
-def test_what_a_contract_refuses_since_it_was_stored_comes_back(world: World, commands: Commands) -> None:
+def test_events_that_the_contract_now_refuses_are_restored(world: World, commands: Commands) -> None:
     """Completed messages without a dead letter were stored, whatever the registry contains now."""
     topic, database = world.settings.topic, world.settings.clickhouse_database
     world.send(b"not framed", partition=0)
@@ -230,7 +230,7 @@ def test_what_a_contract_refuses_since_it_was_stored_comes_back(world: World, co
     assert f"To store the missing messages, run: auditlane replay {topic} --into-table rebuilt." in told
 
 
-def test_what_kafka_dropped_and_what_the_workers_have_not_done_is_not_wrong(world: World, commands: Commands) -> None:
+def test_expired_and_pending_offsets_are_not_wrong(world: World, commands: Commands) -> None:
     stored(world, 40, partition=0)
     world.produce(7, partition=0)
     world.admin.delete_records([TopicPartition(world.settings.topic, 0, 10)])
@@ -393,7 +393,7 @@ def test_a_topic_gets_messages_as_they_were(world: World, commands: Commands) ->
     assert commands.run("replay", topic, "--into-topic", copy, "--tenant", "tenant3")["stored"] == 15
 
 
-def test_what_cannot_be_replayed_or_verified(world: World, commands: Commands) -> None:
+def test_invalid_replays_and_verifications_are_refused(world: World, commands: Commands) -> None:
     settings = world.settings
     world.client.command(f"CREATE TABLE `{settings.clickhouse_database}`.unlike (a Int) ENGINE = Memory")
     for options, said in (

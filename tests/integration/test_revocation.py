@@ -105,7 +105,7 @@ def ended(served: Served, token: str, id_: str) -> dict[str, Any]:
 
 
 @CHANGES
-def test_what_a_key_gave_ends_with_it(served: Served, change: Change) -> None:
+def test_access_granted_by_a_key_ends_with_it(served: Served, change: Change) -> None:
     key = Key(served)
     other = served.viewer_token("acme")  # an operator vouches for it
     job = finished(served, key.viewer, format="csv", filter=SMALL)
@@ -239,5 +239,5 @@ def test_a_stream_ends_with_its_key(served: Served, change: Change, who: str) ->
     with opened(f"{served.url}/v1/events/stream", **headers) as answer:
         assert answer.read(1)
         change(key)
-        last = answer.read().decode().split("event: end")[1]  # to its end, which comes by itself
+        last = answer.read().decode().split("event: end")[1]  # read to its end, which the service sends
     assert any(code in last for code in ("UNAUTHENTICATED", "FORBIDDEN", "TENANT_FORBIDDEN"))

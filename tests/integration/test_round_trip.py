@@ -31,7 +31,7 @@ from auditlane.sdk import AuditClient
 EVENTS: Final = int(os.environ.get("ROUND_TRIP_EVENTS", "2000"))
 SEED: Final = 20
 MOST_BYTES: Final = 200 << 20  # of the import's process, whatever the number of events
-TENANTS: Final = ("acme", "globex")  # the first has a contract of its own
+TENANTS: Final = ("acme", "globex")  # the first has its own contract
 TIME: Final = {"type": "long", "logicalType": "timestamp-micros"}
 CONTRACT: Final = contract(
     own("text", "string"), own("ok", "boolean"), own("small", "int"), own("big", "long"), own("cost", "float"),

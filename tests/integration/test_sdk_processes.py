@@ -23,7 +23,7 @@ START_S = 60
 
 APP = """
 import warnings
-warnings.simplefilter("ignore")  # of forks beside threads
+warnings.simplefilter("ignore")  # forks in a process with threads
 from auditlane.sdk import AuditClient
 audit = AuditClient()
 def work(n):
@@ -245,7 +245,7 @@ def environ(kafka: str, registry: str, topic: str) -> dict[str, str]:
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", ROWS)
-def test_what_is_emitted_arrives(name, kafka, topic, environ, tmp_path):
+def test_emitted_events_arrive(name, kafka, topic, environ, tmp_path):
     row = ROWS[name]
     if row.needs and find_spec(row.needs) is None:
         pytest.skip(f"{row.needs} is not installed")

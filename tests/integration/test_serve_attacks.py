@@ -57,7 +57,7 @@ def is_served(serve: ServeProcess) -> None:
         "POST", serve.url + "/v1/viewer-tokens", json={"tenant": "acme", "user": "jane"}, headers=headers, retries=False
     )
     assert minted.status == 200, minted.data
-    assert urllib3.request("GET", serve.url + "/v1/events", retries=False).status == 401  # asked, and answered
+    assert urllib3.request("GET", serve.url + "/v1/events", retries=False).status == 401  # the service responds
     assert urllib3.request("POST", serve.url + "/v1/events", json={}, retries=False).status == 401
 
 

@@ -126,7 +126,7 @@ def test_the_doctor_asks_as_init(url: str) -> None:
         ("analyst", "SELECT * FROM system.processes"),
     ],
 )
-def test_what_only_others_do_is_refused(as_role: dict[str, Client], role: str, sql: str) -> None:
+def test_statements_of_other_roles_are_refused(as_role: dict[str, Client], role: str, sql: str) -> None:
     with pytest.raises(Exception, match=r"497|164"):
         as_role[role].command(sql)
 

@@ -73,7 +73,7 @@ def by_name(structure: dict[str, Any]) -> dict[str, Any]:
     return {one["name"]: one for one in structure["fields"]}
 
 
-def test_what_a_new_tenant_sees(api: Api, path: str, tenant: str) -> None:
+def test_the_structure_of_a_new_tenant(api: Api, path: str, tenant: str) -> None:
     answer = api.call("GET", path)
     structure = answer.json()
     assert (structure["tenant"], structure["revision"], structure["enabled"]) == (tenant, 0, None)
@@ -274,7 +274,7 @@ def state(api: Api, path: str) -> tuple[Any, Any, Any]:
     return api.ok("GET", path), api.ok("GET", f"{path}/history"), api.ok("GET", f"{path}/fields")
 
 
-def test_who_shapes_the_log_does_not_decide_what_an_event_must_be(api: Api, path: str, tenant: str) -> None:
+def test_permission_for_the_structure_does_not_change_the_contract(api: Api, path: str, tenant: str) -> None:
     field = {"name": "order_number", "displayName": "Order", "rules": {"maxLength": 20}}
     api.ok("POST", f"{path}/fields", field)
     before = state(api, path)
@@ -307,7 +307,7 @@ def test_who_shapes_the_log_does_not_decide_what_an_event_must_be(api: Api, path
             api.ok(method, where, body, token=token, if_match="*")
 
 
-def test_who_decides_the_contract_alone_leaves_alone_how_it_is_shown(api: Api, path: str, tenant: str) -> None:
+def test_permission_for_the_contract_does_not_change_the_structure(api: Api, path: str, tenant: str) -> None:
     token = api.served.viewer_token(tenant, Permission.read, Permission.contract)
     api.ok("POST", f"{path}/fields", {"name": "tier", "displayName": "Tier"}, token=token)
     api.ok("PUT", f"{path}/fields/tier", {"rules": {"maxLength": 3}}, token=token, if_match="*")
@@ -379,7 +379,7 @@ def test_the_environments_contract_takes_the_same(api: Api) -> None:
         ({"name": "x", "displayName": "\ud800"}, "displayName"),
     ],
 )
-def test_what_is_wrong_is_named(api: Api, path: str, body: dict[str, Any], field: str) -> None:
+def test_the_wrong_field_is_named(api: Api, path: str, body: dict[str, Any], field: str) -> None:
     problem = api.refused(400, "INPUT_INVALID", "POST", f"{path}/fields", body)
     assert problem["field"] == field, problem
 
@@ -423,7 +423,7 @@ def test_history_shows_what_was_in_effect_and_what_changed(api: Api, path: str) 
         ("changed", "occurred_at", {"displayName": ["Time", "Event time"]})
     ]
     assert first["sequence"] is None
-    assert again["changes"][0]["values"] == {"displayName": ["Deed", "What"]}  # as the environment had it by then
+    assert again["changes"][0]["values"] == {"displayName": ["Deed", "What"]}  # the environment's value at that time
     was, now = moved["sequence"]
     assert was[1:6] == ["actor_name", "action", "resource", "outcome", "severity"]
     assert now[1:6] == ["action", "actor_name", "outcome", "resource", "severity"]

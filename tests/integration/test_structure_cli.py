@@ -1,4 +1,4 @@
-"""`auditlane structure` over the real engine and registry: what it changes is what the API shows."""
+"""`auditlane structure` over the real engine and registry: the API shows its changes."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ def test_an_added_field_is_accepted_stored_shown_filtered_sorted_exported_and_va
 
     [event] = path.listed(tenant, f"fields.{name}=DE-17", 1)
     assert event["fields"] == {name: "DE-17", f"{whose}_amount": "9.5"}
-    assert [one["action"] for one in path.listed(tenant, SENT, 2)] == ["Ordered", "Before"]  # what was there stays
+    assert [one["action"] for one in path.listed(tenant, SENT, 2)] == ["Ordered", "Before"]  # earlier events stay
     recorded = path.listed(tenant if whose == "tenant" else "_auditlane", "action=structure.changed", 2)
     assert any(name in one["metadata"]["changes"] for one in recorded)
     rows = _exported(path, tenant)
@@ -145,7 +145,7 @@ def test_an_added_field_is_accepted_stored_shown_filtered_sorted_exported_and_va
 
 
 @pytest.mark.parametrize("whose", ["tenant", "environment"])
-def test_what_was_added_or_removed_just_now_counts_for_the_next_posted_event(path: Path, whose: str) -> None:
+def test_a_change_of_fields_applies_to_the_next_posted_event(path: Path, whose: str) -> None:
     """The service that changed it and another one both apply the change: neither refuses by a stale cache."""
     tenant, name = f"{whose}2", f"{whose}_code"
     root = "/v1/structure" if whose == "environment" else f"/v1/tenants/{tenant}/structure"

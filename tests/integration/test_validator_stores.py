@@ -179,7 +179,7 @@ def test_extremes_are_stored_as_they_were_sent(client: Any, unique: str) -> None
     ]  # fmt: skip
 
 
-def test_any_address_that_is_accepted_is_stored(client: Any, unique: str) -> None:
+def test_every_accepted_address_is_stored(client: Any, unique: str) -> None:
     """The engine turns a text that it cannot read into NULL in silence, so its reading and ours must agree."""
     chance = random.Random(5)
     texts = []
@@ -207,7 +207,7 @@ def spread(total: int, parts: int, most: int, piece: str) -> list[str]:
 
 
 def addresses(length: int) -> list[str]:
-    """Addresses whose text has this length, in the forms that there are."""
+    """Return addresses whose text has this length, in all forms."""
     found: list[str] = []
     found += ".".join(spread(length - 3, 4, 3, "101")), ":".join(spread(length - 7, 8, 4, "1abc"))
     for before in range(8):

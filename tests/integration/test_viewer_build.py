@@ -75,7 +75,7 @@ def test_it_is_the_same_each_time_and_wherever_it_is_made(copy, tmp_path, node):
         assert str(VIEWER).encode() not in content, name
 
 
-def test_past_its_budget_there_is_none(copy, tmp_path, node):
+def test_a_bundle_over_its_budget_fails_the_build(copy, tmp_path, node):
     config = copy / "vite.config.ts"
     text = config.read_text()
     config.unlink()
@@ -107,7 +107,7 @@ def test_it_is_built_when_something_changed_and_a_failed_build_leaves_the_last_o
     assert failed.returncode == 1
     assert "The viewer is not built" in failed.stderr
     assert manifest.read_bytes() == before
-    assert run().returncode == 1  # it is not taken for what the sources are now
+    assert run().returncode == 1  # it is not accepted as a build of the current sources
 
 
 def test_without_node_the_build_fails_clearly_and_a_stack_may_continue(copy, tmp_path):

@@ -220,7 +220,7 @@ def test_without_kafka_a_command_works_and_reports_what_is_missing(folder, monke
 
 
 @pytest.mark.parametrize("keys_are_there", [True, False])
-def test_what_cannot_be_sent_is_left_to_the_service(folder, monkeypatch, keys_are_there):
+def test_records_that_cannot_be_sent_are_spooled_for_the_service(folder, monkeypatch, keys_are_there):
     monkeypatch.setattr(operator_audit, "_WAIT_S", 0.2)
     monkeypatch.setenv("AUDITLANE_KAFKA_BOOTSTRAP", "127.0.0.1:1")
     monkeypatch.setenv("AUDITLANE_REGISTRY_URL", "http://127.0.0.1:1")

@@ -1,4 +1,4 @@
-"""Commands whose output goes nowhere: one sentence, an exit code that is not 0, and nothing done that must be read."""
+"""Commands whose output cannot be written: one sentence, a non-zero exit code, and no change that must be shown."""
 
 from __future__ import annotations
 

@@ -108,7 +108,7 @@ def test_framing_round_trips(schema_id: int, datum: bytes) -> None:
 
 
 @pytest.mark.parametrize("value", [b"", b"\x00", b"\x00\x00\x00\x01", b"\x01\x00\x00\x00\x01x"])
-def test_what_is_not_framed_is_refused(value: bytes) -> None:
+def test_unframed_values_are_refused(value: bytes) -> None:
     with pytest.raises(ValueError, match="zero byte"):
         wire.unframe(value)
 

@@ -62,7 +62,7 @@ def test_an_intent_that_cannot_be_read_is_never_taken_for_none(metadata: str) ->
     "intent",
     [Intent("t", at_ms=3, recheck_below=7), Intent("t", 1, 2, "ab", 3), Intent("t", 1, 2, "ab", 3, 4, 5, 'é {"v":1}')],
 )
-def test_an_intent_that_is_cut_off_anywhere_is_never_taken_for_none(intent: Intent) -> None:
+def test_a_truncated_intent_is_refused(intent: Intent) -> None:
     whole = intent.encode()
     assert decode(f" {whole}\n") == intent
     for length in range(1, len(whole)):

@@ -100,7 +100,7 @@ MODEL = '{"title": "Draft", "tags": ["a", "b"], "secret": "**********"}'
     ],
 )
 @pytest.mark.parametrize("field", ["before", "after"])
-def test_what_has_a_form_in_json(field, value, text):
+def test_values_with_a_json_form(field, value, text):
     assert getattr(AuditEvent.checked({"tenant_id": "a", "action": "b", field: value}), field) == text
 
 
@@ -127,7 +127,7 @@ def test_what_has_a_form_in_json(field, value, text):
         decimal.Decimal("Infinity"),
     ],
 )
-def test_what_has_none(value):
+def test_values_without_a_json_form(value):
     with pytest.raises(InvalidEvent) as caught:
         AuditEvent.checked({"tenant_id": "a", "action": "b", "before": value})
     assert caught.value.field == "before"

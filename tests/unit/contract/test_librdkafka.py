@@ -1,4 +1,4 @@
-"""The options that exactly-once rests on, and options that librdkafka refuses."""
+"""The options that exactly-once depends on, and options that librdkafka refuses."""
 
 from __future__ import annotations
 

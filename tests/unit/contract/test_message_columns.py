@@ -24,7 +24,7 @@ def test_taking_and_extending_gives_the_same_back(values: list[bytes | None], co
 
 
 @given(blobs, st.integers(1, 14), st.integers(0, 40))
-def test_what_fits_is_within_both_limits(values: list[bytes | None], rows: int, size: int) -> None:
+def test_the_fitting_head_is_within_both_limits(values: list[bytes | None], rows: int, size: int) -> None:
     columns = made(values)
     count = columns.fitting(rows, size)
     assert count <= rows

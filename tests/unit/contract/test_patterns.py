@@ -88,7 +88,7 @@ def test_whatever_is_accepted_has_a_bounded_program(text: str) -> None:
 
 @pytest.mark.parametrize("kind", EXPONENTIAL)
 @pytest.mark.parametrize("size", [24, 40, 100])
-def test_what_a_backtracking_engine_is_slow_at_is_answered(kind: str, size: int) -> None:
+def test_patterns_slow_in_a_backtracking_engine_are_evaluated(kind: str, size: int) -> None:
     """In a process that is killed: in Python's `re` most of these take longer than anyone waits."""
     text, value = EXPONENTIAL[kind](size)
     code = (
@@ -166,7 +166,7 @@ def test_without_re2_nothing_is_registered(monkeypatch: pytest.MonkeyPatch) -> N
         ),
     ],
 )
-def test_what_is_costly_or_not_sure_is_refused_with_advice(text: object, advice: str) -> None:
+def test_costly_or_ambiguous_patterns_are_refused_with_advice(text: object, advice: str) -> None:
     with pytest.raises(ValueError) as refused:
         Pattern.parse(text)
     assert advice in str(refused.value)

@@ -19,9 +19,7 @@ def signed(claim: Claim = CLAIM, key: Key = KEY, message: tuple[bytes, bytes] = 
 
 
 @given(client_id=st.text(), filled=st.sets(st.sampled_from(sorted(FILLABLE))), key=st.binary(), value=st.binary())
-def test_what_was_signed_verifies_whatever_the_client_is_called(
-    client_id: str, filled: set[str], key: bytes, value: bytes
-) -> None:
+def test_a_signature_verifies_for_any_client_name(client_id: str, filled: set[str], key: bytes, value: bytes) -> None:
     try:
         client_id.encode()
     except UnicodeEncodeError:

@@ -67,7 +67,7 @@ def test_a_pending_range_is_rebuilt() -> None:
         (found(None, stored=StoredOffsetsSummary(200)), "offset 200 is stored but the log ends at 100"),
     ],
 )
-def test_what_would_lose_events_halts(what: AssignmentFacts, because: str) -> None:
+def test_positions_that_would_lose_events_halt(what: AssignmentFacts, because: str) -> None:
     assert because in decide_start(what).halt
 
 

@@ -53,14 +53,14 @@ def test_migrations_are_numbered_without_a_gap() -> None:
 
 
 def test_every_alteration_may_run_twice() -> None:
-    """Processes migrate at once, and each server of a cluster by itself."""
+    """Processes may migrate concurrently, and each server of a cluster is migrated separately."""
     for one in migrate.known():
         for statement in one.statements("db"):
             for verb in re.findall(r"\b(?:ADD|DROP) (?:COLUMN|INDEX|CONSTRAINT|PROJECTION) (?!IF )", statement):
                 pytest.fail(f"{one.name}: {verb}lacks IF [NOT] EXISTS")
 
 
-def test_what_is_left_is_planned_in_order() -> None:
+def test_pending_migrations_are_planned_in_order() -> None:
     known = migrate.known()
     assert migrate.plan(known, {}) == known
     assert migrate.plan(known, {1: known[0].checksum}) == known[1:]

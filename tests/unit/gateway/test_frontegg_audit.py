@@ -146,7 +146,7 @@ def test_created_at_is_used_if_there_is_no_time():
     assert event.metadata["createdAt"] == "2026-11-25T10:00:00Z"
 
 
-def test_what_we_say_of_an_event_is_not_the_senders_to_say():
+def test_senders_cannot_set_fields_of_the_service():
     row = echo({"frontegg_id": "mine", "vendorId": "mine", "updatedAt": "mine"})
     assert "mine" not in (row["frontegg_id"], row["vendorId"], row["updatedAt"])
     assert made({"vendorId": "mine"}).metadata == {"vendorId": "mine"}
@@ -250,7 +250,7 @@ def test_an_invalid_or_foreign_tenant_is_refused(header, told):
         tenant_of({"tenantId": told}, Sender("c", header))
 
 
-def test_what_is_posted_is_the_same_event():
+def test_a_posted_value_becomes_the_same_event():
     event = made({"user": "u", "before": {"a": 1}, "x": [1], "ip": ""}, source="c", event_id=str(uuid.UUID(int=7)))
     assert posted_event(posted_of(event), Sender("c", "acme"), 0) == event
     assert event.event_id == str(uuid.UUID(int=7))
@@ -294,7 +294,7 @@ def test_a_number_that_no_double_holds_is_kept_as_text():
     assert echo({"x": math.inf})["x"] == "Infinity"
 
 
-def test_what_an_older_release_stored_is_read_too():
+def test_audits_stored_by_an_older_release_are_read():
     """It kept half a surrogate pair, and infinite numbers, as JSON; a row that no answer holds stops a whole page."""
     deep = "[" * 300 + "]" * 300
     metadata = {"k": r'"v\ud800"', "o": r'{"\udfff": [Infinity]}', "deep": deep, MARK: '["k", "o", "deep"]'}

@@ -54,7 +54,7 @@ def test_the_body_is_the_same_wherever_pieces_end(coding: Coding, members: list[
 
 @pytest.mark.parametrize("coding", CODINGS)
 def test_a_bomb_goes_off_at_the_limit(coding: Coding) -> None:
-    """A gigabyte of zeros in a few hundred KiB, and once more packed in itself."""
+    """A gigabyte of zeros in a few hundred KiB, and the same compressed twice."""
     once = PACKED[coding](bytes(64 << 20)) * 16
     with pytest.raises(BodyTooLarge, match="1048576"):
         undone(once, coding, most=1 << 20)
@@ -63,7 +63,7 @@ def test_a_bomb_goes_off_at_the_limit(coding: Coding) -> None:
 
 
 @pytest.mark.parametrize("coding", CODINGS)
-def test_what_is_not_whole_gives_nothing_of_a_small_body(coding: Coding) -> None:
+def test_an_incomplete_small_body_yields_no_data(coding: Coding) -> None:
     whole = PACKED[coding](b'{"action": "a"}\n' * 50)
     wrong = [whole[:end] for end in range(len(whole))]
     wrong += [whole + b"x", whole + whole[:5], b"x" + whole, b'{"action": "a"}', PACKED[Coding.gzip](b"a")[:4]]

@@ -70,7 +70,7 @@ def test_without_kafka_an_event_is_refused_with_retry_after(served, token):
     assert (parts["kafka"], parts["clickhouse"]) == ("away", "away")
 
 
-def test_what_may_be_sent_again_decides_the_status(served, token):
+def test_retryable_failures_decide_the_status(served, token):
     response = post(served, token, b'[{}, {"action": "a"}]')
     assert response.status == 503
     assert [one["status"] for one in response.json()["results"]] == [400, 503]
@@ -205,7 +205,7 @@ def test_one_tenants_flood_leaves_the_client_what_its_other_tenants_need(tmp_pat
         assert post(served, vendor, b"{}", tenant="acme").status == 429
         assert post(served, vendor, b"{}", tenant="globex").status == 400
         bound = served.client_token("writer", tenant="acme")
-        assert post(served, bound, b"{}").status == 400  # has a rate of its own, which no other key's flood takes
+        assert post(served, bound, b"{}").status == 400  # has a separate rate, unaffected by other keys' floods
         each = post(served, vendor, b'[{"tenant_id": "acme"}, {"tenant_id": "initech"}, {"tenant_id": 7}]')
         assert [one["code"] for one in each.json()["results"]] == ["RATE_LIMITED", "EVENT_INVALID", "EVENT_INVALID"]
         assert (each.status, each.json()["code"]) == (429, "RATE_LIMITED")

@@ -52,7 +52,7 @@ def test_a_flood_of_months_is_refused_and_other_events_are_not() -> None:
     assert waits(past, [{"action": "now"}] * 1_000, 600.0) == 0
 
 
-def test_of_more_months_than_may_be_the_newest_are_taken() -> None:
+def test_of_too_many_months_the_newest_are_accepted() -> None:
     past = PastMonths(2.0)
     found = past.waits(events(119), ["acme"] * 119, 0, TODAY)
     assert found == dict.fromkeys(range(20, 119), pytest.approx(0.5))
@@ -67,7 +67,7 @@ def test_many_events_of_one_month_and_of_months_in_order_cost_a_month_a_second()
         assert waits(past, month * 1_000, number / 10) == 0
 
 
-def test_what_came_within_the_second_is_charged_once() -> None:
+def test_the_same_months_are_charged_once_a_second() -> None:
     past = PastMonths(2.0)
     assert waits(past, events(20), 0.0) == 0
     assert waits(past, events(20) * 5, 0.4) == 0

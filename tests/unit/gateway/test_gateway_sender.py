@@ -35,7 +35,7 @@ def principal(*roles: str, tenant: str | None = None) -> Principal:
     return Principal("client", "al_1", "al_1", tenant, permissions_of(roles), datetime.now(UTC) + timedelta(hours=1))
 
 
-def test_what_an_event_does_not_say():
+def test_defaults_of_omitted_fields():
     sender = Sender("al_1", "acme", request_id="r-1")
     event = event_of({"action": "Login", "description": None}, sender, 0)
     assert (event.tenant_id, event.request_id, event.source) == ("acme", "r-1", "al_1")
@@ -105,7 +105,7 @@ def test_a_key_repeats_its_ids():
     assert event_of(posted | {"event_id": given_id}, KEYED, 0).event_id == given_id
 
 
-def test_who_may_send_for_whom():
+def test_the_tenants_a_sender_may_name():
     assert Sender.of(principal("writer"), None).tenant is None
     assert Sender.of(principal("writer"), "acme") == Sender("al_1", "acme")
     assert Sender.of(principal("writer", tenant="acme"), None) == BOUND
@@ -178,7 +178,7 @@ def test_over_time_no_sender_exceeds_the_rate(sent):
         ("no object", ()),
     ],
 )
-def test_what_the_sender_did_not_set_is_named(posted: object, named: tuple[str, ...]) -> None:
+def test_fields_the_sender_did_not_set_are_listed(posted: object, named: tuple[str, ...]) -> None:
     assert filled(posted, Sender("billing", "acme", request_id="r-1")) == named
 
 

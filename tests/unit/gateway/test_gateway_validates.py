@@ -191,7 +191,9 @@ def events(draw: st.DrawFn) -> dict[str, Any]:
 
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(posted=st.lists(events(), min_size=1, max_size=10))
-def test_what_http_accepts_is_stored(registry: DictRegistry, service: IngestService, posted: list[object]) -> None:
+def test_events_accepted_over_http_are_stored(
+    registry: DictRegistry, service: IngestService, posted: list[object]
+) -> None:
     judged(registry, service, posted)
 
 
@@ -308,7 +310,7 @@ CHEAP = contract(own("mail", "string", maxLength=254, pattern=r"[^@\s]+@[^@\s]+\
 def test_the_patterns_of_one_tenant_have_a_budget_of_their_own(
     registry: DictRegistry, service: IngestService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "_steps", Rates(1, 500_000))  # no more comes while the test runs
+    monkeypatch.setattr(service, "_steps", Rates(1, 500_000))  # no tokens are added while the test runs
     registry.register(f"{TOPIC}.heavy-value", COSTLY)
     registry.register(f"{TOPIC}.light-value", CHEAP)
     service.contract_changed(None)

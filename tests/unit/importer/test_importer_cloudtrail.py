@@ -115,7 +115,7 @@ def test_odd_records_are_rebuilt_exactly(more):
 
 
 @pytest.mark.parametrize("text", ['"x":1.00', '"x":0.12345678901234567890', '"x":1,"x":2', '"x":-0', '"x":1E5'])
-def test_what_python_would_change_is_kept_as_text(text):
+def test_values_that_python_would_change_are_kept_as_text(text):
     line = ('{"eventTime":"2023-07-10T11:42:18Z","recipientAccountId":"1",' + text + "}").encode()
     assert stored(convert(line)).metadata["cloudtrail:record"] == line.decode()
 

@@ -138,7 +138,7 @@ def test_the_text_of_a_record_is_kept_unchanged() -> None:
     assert [one.text for one in items(inner)] == [text.encode()]
 
 
-def test_what_holds_no_events_is_passed_over() -> None:
+def test_documents_without_events_are_skipped() -> None:
     control = {"messageType": "CONTROL_MESSAGE", "logEvents": [LOGGED | {"message": "CWL CONTROL MESSAGE: healthy?"}]}
     first, digest, message, last = items(document(1) + DIGEST + json.dumps(control) + document(2))
     assert "digest" in digest.note
@@ -215,7 +215,7 @@ JOINED = {
 
 
 @pytest.mark.parametrize("joined", JOINED)
-def test_what_is_joined_to_a_document_that_is_cut_off_is_read(joined: str) -> None:
+def test_a_document_after_a_truncated_one_is_read(joined: str) -> None:
     own = {"requestParameters": {"version": "1", "events": [{"eventName": "no event"}]}, "resources": [{"version": 1}]}
     cut = json.dumps({"Records": [record(1, **own), record(2, **own), record(3, **own)]})
     wanted = good(JOINED[joined])
@@ -243,14 +243,14 @@ def test_a_stream_that_comes_a_byte_at_a_time(monkeypatch: pytest.MonkeyPatch) -
     assert good(text) == ["E1", "E2", "E3", "E4", "E5", "E1"] or good(text) == ["E1", "E2", "E4", "E5", "E1"]
 
 
-def test_what_is_too_long_is_left_out_and_the_next_document_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_oversized_document_is_skipped_and_the_next_one_read(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (json_stream, documents):
         monkeypatch.setattr(module, "MAX_ITEM_BYTES", 100_000)
     long = json.dumps({"Records": [record(1), record(2, long="x" * 1_000_000)]})
     assert good(long + document(3)) == ["E1", "E3"]
 
 
-def test_what_was_readable_of_a_damaged_gzip_is_read() -> None:
+def test_the_readable_part_of_a_damaged_gzip_is_read() -> None:
     text = "".join(json.dumps(record(number, more=random.Random(number).random())) + "\n" for number in range(5_000))
     whole = gzip.compress(text.encode())
     for damaged in (whole[: len(whole) // 2], whole[:-1], whole + b"junk", whole[:-8] + b"12345678"):

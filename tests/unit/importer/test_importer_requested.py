@@ -26,5 +26,5 @@ from auditlane.importer.cloudtrail import infer_resource
         ("", {"roleName": "a"}, None),
     ],
 )
-def test_what_the_action_names(action: str, parameters: Any, expected: str | None) -> None:
+def test_the_resource_named_by_the_action(action: str, parameters: Any, expected: str | None) -> None:
     assert infer_resource(action, parameters) == expected

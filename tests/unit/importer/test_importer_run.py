@@ -213,7 +213,7 @@ def test_text_that_no_export_writes_is_not_a_value(kind, text):
         encoded(LINE | {"fields": {"own": text}}, {"name": "own", "type": ["null", kind], "default": None})
 
 
-def test_what_a_whole_exported_event_has_not_is_null_and_no_default():
+def test_fields_missing_from_a_whole_exported_event_are_null():
     own = {"name": "own", "type": ["string", "null"], "default": "usual"}
     exported = LINE | {"content_hash": "0f" * 16, "ingested_at": "2026-01-31T13:45:01Z", "fields": {}}
     assert encoded(exported, own)["own"] is None
@@ -263,7 +263,7 @@ def test_own_fields_may_stand_on_top_or_apart():
         (b'{"tenant_id": "a", "action": "a", "occurred_at": "2026-01-01T00:00:00Z", "fields": 1}', None, "fields"),
     ],
 )
-def test_what_is_wrong_with_a_line(text, tenant, says):
+def test_problems_of_a_line(text, tenant, says):
     with pytest.raises(InvalidEvent, match=says):
         AuditlaneLines(tenant).event(Item(1, text))
 
@@ -357,7 +357,7 @@ def test_an_interrupt_leaves_nothing_out_and_repeats_nothing(file):
     assert first.sent + second.sent == whole.sent
 
 
-def test_what_was_readable_of_a_damaged_file_is_settled_and_counted(file):
+def test_the_readable_part_of_a_damaged_file_is_imported_and_counted(file):
     text = file.read_bytes() * 100
     file.write_bytes(gzip.compress(text)[:-20])
     client, batches = FakeClient(), []

@@ -102,7 +102,7 @@ def test_a_replaced_part_keeps_the_account_that_it_has(made):
     assert any("KAFKA" in name for name in only)
 
 
-def test_what_a_shell_has_of_an_account_is_never_used_for_an_embedded_part(made):
+def test_a_shells_accounts_are_never_used_for_embedded_parts(made):
     """Neither user nor token, and of Kafka's options only those unrelated to an account."""
     stale = {"security.protocol": "SASL_SSL", "sasl.username": "u", "sasl.password": "old", "client.rack": "a"}
     given = load(kafka_extra=stale, registry_user="u", registry_token="t", clickhouse_user="u", clickhouse_password="p")

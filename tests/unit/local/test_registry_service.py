@@ -140,7 +140,7 @@ def test_a_schema_is_found_by_its_guid(store: Store) -> None:
             assert unknown in answer["message"]
 
 
-def test_a_defect_is_an_answer_too(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_defect_is_answered_with_an_error(caplog: pytest.LogCaptureFixture) -> None:
     def broken(_: Any) -> None:
         raise RuntimeError("a defect")
 

@@ -178,7 +178,7 @@ def test_java_without_one_on_the_path_comes_from_the_wheel(tmp_path):
     assert found.flags == ["--enable-native-access=ALL-UNNAMED"]
 
 
-def test_java_that_is_too_old_is_passed_over(tmp_path):
+def test_an_outdated_java_is_skipped(tmp_path):
     old = tmp_path / "bin" / "java"
     old.parent.mkdir()
     old.write_text("#!/bin/sh\necho 'openjdk version \"11.0.2\"' >&2\n")

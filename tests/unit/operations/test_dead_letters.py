@@ -286,7 +286,7 @@ def test_what_the_latest_contract_lacks_is_named() -> None:
     assert world.upgrader().upgrade(b"acme", value).dropped == ("amount",)
 
 
-def test_what_does_not_resolve_names_the_field() -> None:
+def test_an_unresolvable_schema_names_the_field() -> None:
     world = World()
     first, schema = world.register(validating.own("amount", "string"))
     world.register(validating.own("size", "long"), validating.own("amount", "long"))
@@ -306,7 +306,7 @@ def test_what_does_not_resolve_names_the_field() -> None:
         (b"no tenant!", validating.message()),
     ],
 )
-def test_what_cannot_be_read_stays_as_it_is(key: bytes | None, value: bytes | None) -> None:
+def test_unreadable_values_are_unchanged(key: bytes | None, value: bytes | None) -> None:
     world = World()
     world.register(validating.own("amount", "double"))
     assert world.upgrader().upgrade(key, value).value == value

@@ -96,7 +96,7 @@ def test_lists_are_cut_and_counts_are_not() -> None:
     assert (summary.counts[M], summary.counts[E], summary.doubled_count) == (50, 50, 50)
 
 
-def test_what_turned_out_to_be_a_duplicate() -> None:
+def test_known_duplicates_are_not_missing() -> None:
     compared = compare(array(1, 2, 3), array(1), array()).with_status(array(3), OffsetStatus.duplicate)
     assert compared.of(OffsetStatus.duplicate).tolist() == [3]
     assert compared.of(M).tolist() == [2]

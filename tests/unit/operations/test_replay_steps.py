@@ -77,7 +77,7 @@ def take(target: TableTarget, messages: list[Message]) -> tuple[Progress, int]:
     return progress, len(announced)
 
 
-def test_only_what_is_missing_is_judged_and_stored() -> None:
+def test_only_missing_messages_are_validated_and_stored() -> None:
     client = Client([10, 12], [])
     messages = [message(10, b"bad"), message(11), message(12), message(13, b"bad"), message(14)]
     progress, announced = take(to_table(client, []), messages)
@@ -209,7 +209,7 @@ def test_an_interrupted_chunk_is_sent_again_with_its_bounds_and_counted_once(tmp
 
 
 @pytest.mark.usefixtures("reader")
-def test_what_was_announced_comes_before_what_other_partitions_have_got_since(tmp_path: Any) -> None:
+def test_announced_chunks_come_before_newer_ones_of_other_partitions(tmp_path: Any) -> None:
     checkpoint, target = Checkpoint(tmp_path / "one.json"), Target()
     checkpoint.save(Progress("run", {2: 10, 3: 10}, (3, 10, 20)))
     other = Span(Partition(validating.TOPIC, 2), ID, 0, 15, 0)

@@ -15,7 +15,7 @@ NAMED = sorted(set(re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", TEXT)))
 
 
 @pytest.mark.parametrize(("path", "name"), NAMED)
-def test_a_test_that_it_names_is_there(path: str, name: str) -> None:
+def test_every_named_test_exists(path: str, name: str) -> None:
     tree = ast.parse((ROOT / path).read_text("utf-8"))
     functions = {one.name for one in ast.walk(tree) if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef))}
     assert name in functions

@@ -88,7 +88,7 @@ def test_what_has_no_turn_pays_nothing_off() -> None:
     assert shares.wait_s("acme", 60) == before
 
 
-def test_what_was_reserved_is_taken_back_and_no_more() -> None:
+def test_exactly_the_reservation_is_released() -> None:
     shares = Shares(0.2)
     for _ in range(50):
         _, expected = shares.reserve("acme", 0)
@@ -102,7 +102,7 @@ def test_what_was_reserved_is_taken_back_and_no_more() -> None:
     assert shares.wait_s("acme", 1) == pytest.approx(before)
 
 
-def test_what_a_tenant_owes_is_bounded() -> None:
+def test_a_tenants_debt_is_bounded() -> None:
     shares = Shares(0.2)
     busy(shares, "acme", 1.0, since=0, until=600)
     shares.charge("other", 0.001, 600)
@@ -119,7 +119,7 @@ def test_a_tenant_alone_does_not_wait() -> None:
     assert shares.wait_s("acme", ALONE_S + 1) > 0
 
 
-def test_what_is_past_fades() -> None:
+def test_past_charges_decay() -> None:
     shares = Shares(0.2)
     busy(shares, "acme", 1.0, since=0, until=10)
     shares.charge("other", 0.001, 14.9)
@@ -161,7 +161,7 @@ def test_each_step_is_charged_and_waiting_is_not() -> None:
     assert 0 < sum(charged) < 0.2
 
 
-def test_what_the_work_returns_comes_out() -> None:
+def test_the_works_result_is_returned() -> None:
     async def work() -> int:
         await asyncio.sleep(0)
         return 7

@@ -29,7 +29,7 @@ def test_a_symlink_still_points_to_the_file(tmp_path):
     assert (folder / "file").read_text() == "text"
 
 
-def test_what_cannot_be_written_leaves_the_old_file(tmp_path):
+def test_a_failed_write_leaves_the_old_file(tmp_path):
     path = tmp_path / "file"
     path.write_text("old")
     with pytest.raises(UnicodeEncodeError):

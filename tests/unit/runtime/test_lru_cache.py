@@ -73,7 +73,7 @@ def test_a_workers_contracts_and_decoders_are_bounded_and_judge_all_the_same(mon
     assert 0 < len(validator._decoders) < len(ids)
 
 
-def test_what_producers_know_of_tenants_is_bounded(monkeypatch: Any) -> None:
+def test_producers_caches_of_tenants_are_bounded(monkeypatch: Any) -> None:
     monkeypatch.setattr(schema_resolver, "KEPT_TENANTS", 20)
     registry = base_registry()
     registry.close = lambda: None  # type: ignore[attr-defined]

@@ -146,7 +146,7 @@ def test_stopping_goes_tier_by_tier():
     assert plan.wake_at() is None
 
 
-def test_who_does_not_stop_in_time_is_killed():
+def test_a_part_that_does_not_stop_in_time_is_killed():
     plan = up()
     plan.stop(100)
     plan.decide(100)

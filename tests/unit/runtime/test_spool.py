@@ -1,4 +1,4 @@
-"""Records in files: durable, bounded, sent once a process can, by whichever."""
+"""Records in files: durable, bounded, and sent by whichever process can first."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def files(folder: Path) -> list[Path]:
     return sorted((folder / "trail").iterdir())
 
 
-def test_what_is_appended_is_sent_in_its_order_and_gone(tmp_path):
+def test_appended_records_are_sent_in_order_and_removed(tmp_path):
     spool, sent = spool_in(tmp_path), Sent()
     assert spool.append([b"one", b"two"]) == 2
     assert spool.append([b"three"]) == 1
@@ -56,7 +56,7 @@ def test_files_are_their_owners_alone(tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a file away")
-def test_what_root_leaves_is_the_services(tmp_path):
+def test_files_written_by_root_belong_to_the_service(tmp_path):
     os.chown(tmp_path, 65_534, 65_534)
     spool_in(tmp_path).append([b"one"])
     [file] = files(tmp_path)
@@ -70,7 +70,7 @@ def test_without_records_there_is_no_folder(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_not_taken_stays(tmp_path):
+def test_refused_records_stay(tmp_path):
     spool = spool_in(tmp_path)
     spool.append([b"%d" % n for n in range(BATCH + 1)])
     assert spool.drain(Sent(takes=BATCH)) == Drained(sent=BATCH, complete=False)

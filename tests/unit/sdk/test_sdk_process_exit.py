@@ -60,7 +60,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
-def test_what_threads_emit_behind_the_end_is_delivered(method, tmp_path):
+def test_events_that_threads_emit_after_the_end_are_delivered(method, tmp_path):
     (tmp_path / "main.py").write_text(_PROGRAM)
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "main.py", method], cwd=tmp_path, capture_output=True, text=True, timeout=60

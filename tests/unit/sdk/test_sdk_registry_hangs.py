@@ -151,7 +151,7 @@ def test_after_a_failure_one_emitter_tries_and_the_others_fail_at_once() -> None
 
 
 def test_a_known_contract_never_waits_for_a_refresh() -> None:
-    """Not even where the refresh finds that the tenant has a contract of its own now, and then hangs."""
+    """Not even if the refresh finds that the tenant now has its own contract, and then hangs."""
     registry, clock = Hanging(), Clock()
     contracts = SchemaResolver(registry, topic="t", refresh_s=30, wait_s=FOR_EVER_S, clock=clock)
     assert contracts.encoder("acme").schema_id == 1

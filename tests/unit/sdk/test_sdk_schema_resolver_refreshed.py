@@ -110,13 +110,13 @@ def test_a_change_of_the_base_event_is_found_by_who_has_no_contract(contracts, r
     assert registry.asked == ["t.other-value", "t-value"]
 
 
-def test_a_contract_that_is_gone_gives_way_to_the_base_event(contracts, registry):
+def test_a_deleted_contract_is_replaced_by_the_base_event(contracts, registry):
     del registry.schemas["t.acme-value"]
     assert refreshed(contracts, "acme") == 1
     assert contracts.encoder("acme").schema_id == 1
 
 
-def test_of_a_tenants_refused_events_one_a_second_asks(contracts, registry, clock):
+def test_one_refused_event_a_second_queries_the_registry(contracts, registry, clock):
     for _ in range(5):
         assert refreshed(contracts, "acme") is None
     assert registry.asked == ["t.acme-value"]

@@ -51,7 +51,7 @@ def test_the_clients_options_are_those_of_its_config():
         assert client[name] == config[name] | None, name
 
 
-def test_what_is_not_given_has_the_defaults_of_the_config():
+def test_omitted_options_have_the_configs_defaults():
     assert ClientConfig.load({}, **GIVEN) == ClientConfig(**GIVEN)
     required = {one.name for one in fields(ClientConfig) if one.default is one.default_factory is MISSING}
     assert required == set(GIVEN)
@@ -133,7 +133,7 @@ def samples(kind: Any) -> list[Any]:
     return list(kind) if isinstance(kind, type) and issubclass(kind, Enum) else SAMPLES[kind]
 
 
-def test_what_emits_signature_admits_is_admitted():
+def test_events_that_emits_signature_permits_are_accepted():
     [_, by_name] = get_overloads(AuditClient.emit)
     hints = get_type_hints(by_name)
     for name in keywords(by_name):

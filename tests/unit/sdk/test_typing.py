@@ -66,5 +66,5 @@ def test_pyright(tmp_path):
 
 @pytest.mark.parametrize("checker", [0, 1])
 def test_wrong_uses_are_of_every_kind(checker):
-    """A file whose comments are not read any more would pass."""
+    """Otherwise a file whose comments are no longer parsed would pass."""
     assert len(expected(checker)) > 45

@@ -61,7 +61,7 @@ def test_it_looks_at_the_newest_messages_only() -> None:
     assert opened((6, 5), (6, 1), (6, 1)) == [False, False, False]
 
 
-def test_what_is_long_ago_does_not_count() -> None:
+def test_old_traffic_does_not_count() -> None:
     one = PartitionBreaker(POLICY)
     assert not one.record(traffic({"a": (9, 9)}), 0)
     assert not one.record(traffic({"a": (9, 9)}), 1_001)
@@ -143,7 +143,7 @@ def test_nothing_that_one_tenant_sends_stops_a_partition_whose_other_tenants_sen
 
 
 @given(st.lists(st.dictionaries(st.integers(0, 99).map(str), counts, max_size=9), max_size=30))
-def test_what_is_counted_is_what_the_window_holds(ranges: list[Given]) -> None:
+def test_the_counters_equal_the_window(ranges: list[Given]) -> None:
     one = PartitionBreaker(BreakerPolicy(0.99, 50))
     for now, range_ in enumerate(ranges):
         one.record(traffic(range_), now)

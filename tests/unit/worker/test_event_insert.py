@@ -59,7 +59,7 @@ def test_the_body_is_one_batch_however_the_rows_were_made() -> None:
     rows = EncodedBatch(pa.concat_tables([pa.table({"kafka_offset": list(range(1_000))}) for _ in range(80)]))
     assert len(rows) == 80_000
     assert rows.offsets == list(range(1_000)) * 80
-    for given in ("INSERT …", "INSERT other", "INSERT " + "x" * 100_000, "INSERT …"):  # a repeated one is sent again
+    for given in ("INSERT …", "INSERT other", "INSERT " + "x" * 100_000, "INSERT …"):  # one is repeated
         text, _, stream = bytes(rows.with_statement(given)).partition(b"\n")
         assert text.decode() == given
         assert [batch.num_rows for batch in pa.ipc.open_stream(io.BytesIO(stream))] == [80_000]

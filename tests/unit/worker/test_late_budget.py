@@ -90,7 +90,7 @@ def rows(*tenants: str) -> pa.Table:
 
 
 class Thread:
-    """The insert threads with one range, whose verdict has these months."""
+    """Insert threads with one range, validated into these months."""
 
     def __init__(self, months: dict[int, pa.Table], late: LateBudget, *, redo: bool = False) -> None:
         columns = Columns(range(100), [NOW] * 100, [b"k"] * 100, [b"v"] * 100)

@@ -175,7 +175,7 @@ def accepted(registry: DictRegistry, value: bytes, key: bytes = b"acme", **raw: 
         message(ip=None),
     ],
 )
-def test_what_is_just_right(registry: DictRegistry, value: bytes) -> None:
+def test_values_at_the_limits_are_accepted(registry: DictRegistry, value: bytes) -> None:
     assert accepted(registry, value)["event_id"] == "01890a5d-ac96-774b-bcce-b302099a8057"
 
 
@@ -350,7 +350,7 @@ def same(one: ValidationResult, other: ValidationResult) -> bool:
     )
 
 
-def test_of_settled_messages_the_rules_of_then_have_decided(registry: DictRegistry) -> None:
+def test_completed_messages_keep_the_decision_of_earlier_rules(registry: DictRegistry) -> None:
     """Completed messages skip checks whose rules may have changed: the schema's tenant, the maximum event size."""
     values = [message(3, contract(own("x", "string")), x="1"), message(description="d" * 5_000), b"bad", message(4)]
     keys: list[bytes | None] = [b"acme"] * len(values)

@@ -162,7 +162,7 @@ def test_only_our_own_signature_makes_us_the_source(source: str) -> None:
     assert told(result) == [("gateway", TRAIL, [])]
 
 
-def test_what_has_passed_the_workers_before_is_not_refused_for_its_source_now() -> None:
+def test_completed_messages_are_not_refused_for_their_source() -> None:
     result = judged(raw_range([message(source="auditlane")] * 2), already_committed=101)
     assert [one.index for one in result.rejected] == [1]
 
@@ -183,7 +183,7 @@ def test_no_contract_of_a_tenant_keeps_our_own_trail_out() -> None:
     assert [who for _, who, _ in told(result)].count(TRAIL) == 2
 
 
-def test_what_the_gateway_took_before_it_heard_of_an_exclusive_contract_is_stored() -> None:
+def test_events_accepted_before_an_exclusive_contract_are_stored() -> None:
     registry = base_registry()
     registry.register(f"{TOPIC}.acme-value", contract(own("code", "string", required=True)))
     value = message()

@@ -95,7 +95,7 @@ def test_ranges_that_fail_take_no_other_partitions_place() -> None:
     world.store(R)
 
 
-def test_a_range_that_is_slow_takes_no_other_partitions_place() -> None:
+def test_a_slow_range_takes_no_other_partitions_slot() -> None:
     world = World(core(P, Q, flights=1))
     world.deliver(P, 10)
     world.turn()
@@ -118,7 +118,7 @@ def test_a_range_that_is_slow_takes_no_other_partitions_place() -> None:
     assert not world.core.partitions[P].slow
 
 
-def test_what_waits_for_its_late_months_takes_no_place_and_is_not_failing() -> None:
+def test_a_range_waiting_for_late_months_takes_no_slot_and_is_not_failing() -> None:
     world = World(core(P, Q, flights=1))
     world.deliver(P, 10)
     world.turn()

@@ -106,7 +106,7 @@ def test_control_records_are_counted_not_missed() -> None:
     assert worker.received(P, Columns([0, 3], [0, 0], [b"k"] * 2, [b"v"] * 2), 0) == 2
 
 
-def test_what_was_delivered_before_is_not_taken_again() -> None:
+def test_duplicate_deliveries_are_ignored() -> None:
     worker = core()
     worker.received(P, messages(0, 1), 0)
     worker.received(P, messages(0, 2), 0)
@@ -176,7 +176,7 @@ def test_other_messages_in_a_pending_range_halt_the_partition() -> None:
     assert worker.received(P, messages(6, 9), 0) == 0
 
 
-def test_what_was_read_before_the_position_was_lost_is_stored() -> None:
+def test_messages_read_before_the_position_was_lost_are_stored() -> None:
     worker = core()
     worker.received(P, messages(0, 1), 0)
     worker.position_lost(P, "out of range")

@@ -51,7 +51,7 @@ def test_retries_are_counted_by_cause_and_begin_at_zero() -> None:
     assert 'auditlane_worker_retries_total{class="retry",step="commit"} 0.0' in text
 
 
-def test_what_is_in_flight_and_held_and_not_read_yet_is_lag() -> None:
+def test_messages_in_flight_held_and_unread_are_lag() -> None:
     measure = LagGauge().measure
     assert measure([state(5, 5)], {AT: 5}, 9_000) == Lag(0, 0.0)
     assert measure([state(5, 7, 4_000, 6_000)], {AT: 7}, 9_000) == Lag(2, 5.0)

@@ -187,7 +187,7 @@ def in_vain(one: BatchValidator, clock: Clock, schema_id: int, tenant: str) -> i
 
 @pytest.mark.parametrize("about", ["schema", "subjects"])
 @pytest.mark.parametrize("named", [1, 40])
-def test_what_one_tenant_names_in_vain_leaves_the_others_their_time(about: str, named: int) -> None:
+def test_failed_lookups_of_one_tenant_leave_time_for_the_others(about: str, named: int) -> None:
     registry, clock = Failing(), Clock()
     base = base_registry()
     registry.schemas, registry.registered = base.schemas, base.registered

@@ -73,8 +73,8 @@ def test_the_table_and_the_document_say_the_same() -> None:
     Console(width=120, file=out).print(table("g", rows))
     text = out.getvalue()
     assert "audit.events[3]" in text
-    assert "nobody" in text
-    assert "2 deleted before they were read" in text
+    assert "none  2 deleted" in text
+    assert "2 deleted before being read" in text
     told = json.loads(json.dumps(document("g", rows)))
     assert told["lag"] == 8
     assert told["partitions"][1] == {

@@ -136,9 +136,9 @@ def test_offsets_apply_to_each_partition_or_to_all() -> None:
 def test_times_and_tenants() -> None:
     asked = selection(since="2030-01-31", until="2030-01-31T02:00:00+01:00", tenants=["acme", "_auditlane"])
     assert asked == Selection((), 1_896_048_000_000, 1_896_051_600_000, frozenset({"acme", "_auditlane"}))
-    with pytest.raises(ConfigError, match="no time"):
+    with pytest.raises(ConfigError, match="is not a time"):
         selection(since="yesterday")
-    with pytest.raises(ConfigError, match="not before"):
+    with pytest.raises(ConfigError, match="must be before"):
         selection(since="2030-01-31", until="2030-01-31")
     with pytest.raises(InvalidEvent):
         selection(tenants=["a b"])

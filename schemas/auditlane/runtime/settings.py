@@ -241,7 +241,7 @@ class ServeSettings(BaseModel):
         json_schema_extra=reached("Further requests get 429 with `Retry-After`."),
     )
     serve_share_per_tenant: float = Field(
-        0.2,
+        0.1,
         gt=0,
         le=1,
         description="CPU time per second that requests about one tenant may use in one process while other tenants' "
@@ -389,6 +389,12 @@ class ServeSettings(BaseModel):
         ge=1,
         description="Concurrent queries of one tenant in one process, including the counting of rows for an export.",
         json_schema_extra=reached("Further queries get 429 with `Retry-After`."),
+    )
+    query_running: int = Field(
+        3,
+        ge=1,
+        description="Queries of one tenant that run in ClickHouse at the same time, for one process.",
+        json_schema_extra=reached("Further queries wait, within their time limit."),
     )
 
 

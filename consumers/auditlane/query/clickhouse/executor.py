@@ -92,7 +92,7 @@ class TenantConcurrency:
         """Hold one of the tenant's slots. Raises RateLimited when all are taken, or when none was free in `wait_s`."""
         with self._changed:
             if self._admitted[tenant] >= self._limit:
-                raise self._refusal()
+                raise self._refusal(f"{self._limit} {self._what} of this tenant are already running.")
             self._admitted[tenant] += 1
         try:
             self._start(tenant, wait_s)
@@ -114,7 +114,7 @@ class TenantConcurrency:
             with self._changed:
                 free = self._changed.wait_for(lambda: self._running[tenant] < self._at_once or is_cancelled(), wait_s)
                 if not free or is_cancelled():
-                    raise self._refusal()
+                    raise self._refusal(f"Other {self._what} of this tenant did not finish in time.")
                 self._running[tenant] += 1
         finally:
             if scope:
@@ -124,11 +124,9 @@ class TenantConcurrency:
         with self._changed:
             self._changed.notify_all()
 
-    def _refusal(self) -> RateLimited:
-        return RateLimited(
-            f"{self._limit} {self._what} of this tenant are already running.",
-            fix=f"Repeat the request after Retry-After seconds; {variable(self._setting)} is the limit.",
-        )
+    def _refusal(self, message: str) -> RateLimited:
+        fix = f"Repeat the request after Retry-After seconds; {variable(self._setting)} is the limit."
+        return RateLimited(message, fix=fix)
 
 
 def _decrement(counts: Counter[str], tenant: str) -> None:

@@ -48,7 +48,7 @@ class Posters:
                 told = answer.json()
                 self.acknowledged |= {one["event_id"] for one in told["results"] if one["status"] == 202}
                 self.doubtful |= {
-                    one["event_id"] for one in told["results"] if "may be stored all the same" in one.get("detail", "")
+                    one["event_id"] for one in told["results"] if "may still have been stored" in one.get("detail", "")
                 }
                 if answer.status != 202:
                     code = next(one["code"] for one in told["results"] if one["status"] != 202)

@@ -39,4 +39,7 @@ def test_it_works_without_node_and_the_page_names_what_is_missing(
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
     assert answer.status == 503
-    assert "<code>make viewer</code> builds it, with Node; then install auditlane from there" in answer.data.decode()
+    assert (
+        "run <code>make viewer</code> in the source tree, which requires Node. Then install auditlane"
+        in answer.data.decode()
+    )

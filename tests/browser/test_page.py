@@ -1,4 +1,4 @@
-"""The log's plain page in a real browser: events, details, filters, paging, downloads, without one script."""
+"""The log's plain page in a real browser: events, details, filters, paging, downloads, without any script."""
 
 from __future__ import annotations
 
@@ -53,30 +53,30 @@ def sign_in(context: BrowserContext, url: str, tenant: str) -> None:
     context.add_cookies([{"name": "tenant", "value": tenant, "url": url}])
 
 
-def shows(page: Page, names: list[str]) -> None:
+def expect_actors(page: Page, names: list[str]) -> None:
     """Wait until the table lists these actors, in this order."""
     expect(page.locator("td.actor")).to_have_text(names)
 
 
-def people(*numbers: int) -> list[str]:
+def person_names(*numbers: int) -> list[str]:
     return [f"person-{number}" for number in numbers]
 
 
-def test_events_paging_and_details(page: Page, context: BrowserContext, url: str) -> None:
+def test_events_are_paged_and_have_details(page: Page, context: BrowserContext, url: str) -> None:
     sign_in(context, url, "acme")
     page.goto(url + "/plain")
     expect(page.get_by_role("heading", level=1)).to_contain_text("acme")
-    shows(page, people(*range(119, 69, -1)))
+    expect_actors(page, person_names(*range(119, 69, -1)))
     assert page.locator("tr.event").first.locator(".severity").inner_text().strip() == "Error"
 
     page.get_by_role("link", name="Older").first.click()
-    shows(page, people(*range(69, 19, -1)))
+    expect_actors(page, person_names(*range(69, 19, -1)))
     page.get_by_role("link", name="Older").first.click()
-    shows(page, people(*range(19, -1, -1)))
+    expect_actors(page, person_names(*range(19, -1, -1)))
     expect(page.get_by_role("link", name="Older")).to_have_count(0)
     page.get_by_role("link", name="Newer").first.click()
     page.get_by_role("link", name="Newer").first.click()
-    shows(page, people(*range(119, 69, -1)))
+    expect_actors(page, person_names(*range(119, 69, -1)))
     expect(page).to_have_url(url + "/plain")
 
     first = page.locator("tbody").first
@@ -92,18 +92,18 @@ def test_events_paging_and_details(page: Page, context: BrowserContext, url: str
     expect(first.get_by_text('"old"')).to_be_visible()
     expect(first.get_by_text('"new"')).to_be_visible()
     first.get_by_role("link", name="Filter by metadata.region: eu").click()
-    shows(page, people(*range(119, 19, -2)))
+    expect_actors(page, person_names(*range(119, 19, -2)))
     page.get_by_role("link", name="Remove filter: metadata.region: eu").click()
     expect(page).to_have_url(url + "/plain")
 
 
-def test_filters(page: Page, context: BrowserContext, url: str) -> None:
+def test_filters_narrow_the_list_and_can_be_cleared(page: Page, context: BrowserContext, url: str) -> None:
     sign_in(context, url, "acme")
     page.goto(url + "/plain")
     page.get_by_label("Action", exact=True).fill("document.deleted")
     page.get_by_label("Outcome", exact=True).select_option("denied")
     page.get_by_role("button", name="Filter").click()
-    shows(page, people(110, 90, 70, 50, 30, 10))
+    expect_actors(page, person_names(110, 90, 70, 50, 30, 10))
     assert page.get_by_label("Action", exact=True).input_value() == "document.deleted"
     assert page.get_by_label("Outcome", exact=True).input_value() == "denied"
 
@@ -112,31 +112,31 @@ def test_filters(page: Page, context: BrowserContext, url: str) -> None:
     page.get_by_label("To (UTC, exclusive)", exact=True).fill("2026-03-01T12:08")
     page.get_by_label("Search", exact=True).fill("PERSON")
     page.keyboard.press("Enter")
-    shows(page, people(7, 6, 5))
+    expect_actors(page, person_names(7, 6, 5))
 
     page.get_by_label("Search", exact=True).fill("nobody such")
     page.get_by_role("button", name="Filter").click()
     expect(page.get_by_role("heading", name="No matching events")).to_be_visible()
 
 
-def test_download_what_is_shown(page: Page, context: BrowserContext, url: str, tmp_path: Path) -> None:
+def test_downloads_contain_the_filtered_events(page: Page, context: BrowserContext, url: str, tmp_path: Path) -> None:
     sign_in(context, url, "acme")
     page.goto(url + "/plain?action=document.deleted")
-    with page.expect_download() as begun:
+    with page.expect_download() as download:
         page.get_by_role("link", name="CSV").click()
-    assert begun.value.suggested_filename.startswith("audit-acme-")
-    begun.value.save_as(tmp_path / "log.csv")
+    assert download.value.suggested_filename.startswith("audit-acme-")
+    download.value.save_as(tmp_path / "log.csv")
     text = (tmp_path / "log.csv").read_bytes().decode()
     found = [row["Actor"] for row in csv.DictReader(io.StringIO(text, newline=""))]
-    assert found == people(*range(110, -1, -10))
-    with page.expect_download() as begun:
+    assert found == person_names(*range(110, -1, -10))
+    with page.expect_download() as download:
         page.get_by_role("link", name="JSON Lines").click()
-    begun.value.save_as(tmp_path / "log.jsonl")
+    download.value.save_as(tmp_path / "log.jsonl")
     lines = (tmp_path / "log.jsonl").read_text().splitlines()
     assert [json.loads(line)["actor_name"] for line in lines] == found
 
 
-def test_hostile_text_does_nothing(page: Page, context: BrowserContext, url: str) -> None:
+def test_hostile_text_is_not_executed(page: Page, context: BrowserContext, url: str) -> None:
     sign_in(context, url, "hostile")
     dialogs = []
     page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
@@ -148,7 +148,9 @@ def test_hostile_text_does_nothing(page: Page, context: BrowserContext, url: str
     assert dialogs == []
 
 
-def test_without_a_session_and_without_events(page: Page, context: BrowserContext, url: str) -> None:
+def test_without_a_session_or_events_the_page_explains_the_next_step(
+    page: Page, context: BrowserContext, url: str
+) -> None:
     page.goto(url + "/plain")
     expect(page.locator("main")).to_contain_text("auditlane token --link --tenant")
     sign_in(context, url, "nobody")
@@ -157,22 +159,24 @@ def test_without_a_session_and_without_events(page: Page, context: BrowserContex
     expect(page.locator("main")).to_contain_text("auditlane emit --tenant nobody")
 
 
-def test_the_policy_blocks_nothing_of_ours(page: Page, context: BrowserContext, url: str) -> None:
-    """The style sheet applies, in light and dark, and the console has no complaint."""
-    complaints = []
-    page.on("console", lambda message: complaints.append(message.text))
+def test_the_content_policy_allows_the_pages_own_styles(page: Page, context: BrowserContext, url: str) -> None:
+    """The style sheet applies in light and dark, and the browser's console stays empty."""
+    messages = []
+    page.on("console", lambda message: messages.append(message.text))
     sign_in(context, url, "acme")
-    grounds = set()
+    backgrounds = set()
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
         page.goto(url + "/plain")
-        grounds.add(page.evaluate("getComputedStyle(document.body).backgroundColor"))
-    assert grounds == {"rgb(246, 247, 249)", "rgb(18, 21, 26)"}
-    assert complaints == []
+        backgrounds.add(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+    assert backgrounds == {"rgb(246, 247, 249)", "rgb(18, 21, 26)"}
+    assert messages == []
 
 
 @pytest.mark.parametrize("language", ["en", "de"])
-def test_axe_finds_nothing(page: Page, context: BrowserContext, url: str, language: str, node_modules: Path) -> None:
+def test_the_plain_page_is_accessible(
+    page: Page, context: BrowserContext, url: str, language: str, node_modules: Path
+) -> None:
     sign_in(context, url, "acme")
     for query in ("", "&action=login&ip=10.0.0.1", "&action=nothing", "&from=nonsense"):
         page.goto(f"{url}/plain?lang={language}{query}")

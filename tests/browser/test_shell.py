@@ -1,4 +1,4 @@
-"""The pages around the viewer in a real browser: our policy holds, no script is needed to read, frames are let in."""
+"""The pages around the viewer in a real browser: their content policy, reading without scripts, and frames."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from fixtures.axe import violations
 from fixtures.site import Site, wait_for
 from playwright.sync_api import BrowserContext, ConsoleMessage, Frame, Page, expect
 
-from auditlane.access.links import Page as Leads
+from auditlane.access.links import Page as LinkTarget
 
 READY = "document.querySelector('auditlane-viewer')?.viewer?.phase === 'ready'"
-TELLER = """
-const said = [];
+HOST_SCRIPT = """
+const received = [];
 const frame = document.querySelector("iframe");
-window.said = said;
-window.addEventListener("message", (event) => said.push([event.origin, event.data.type]));
+window.received = received;
+window.addEventListener("message", (event) => received.push([event.origin, event.data.type]));
 window.send = (token) => frame.contentWindow.postMessage({ type: "auditlane:token", token }, "*");
 """
 
 
 @pytest.fixture
-def complaints(page: Page) -> list[str]:
-    """What the browser's console says: violations of the policy, failed requests, errors of scripts."""
+def console_messages(page: Page) -> list[str]:
+    """Collect the browser's console messages: policy violations, failed requests, script errors."""
     found: list[str] = []
 
     def on_console_message(message: ConsoleMessage) -> None:
@@ -33,7 +33,9 @@ def complaints(page: Page) -> list[str]:
     return found
 
 
-def test_the_viewer_runs_under_our_policy(site: Site, unique: str, page: Page, complaints: list[str]) -> None:
+def test_the_viewer_runs_under_the_services_content_policy(
+    site: Site, unique: str, page: Page, console_messages: list[str]
+) -> None:
     site.fill(unique, 20)
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
@@ -42,10 +44,10 @@ def test_the_viewer_runs_under_our_policy(site: Site, unique: str, page: Page, c
         assert page.evaluate("document.styleSheets.length") > 0
     expect(page.get_by_role("heading", level=1)).to_contain_text(unique)
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(18, 21, 26)"
-    assert complaints == []
+    assert console_messages == []
 
 
-def test_a_link_opens_it_and_leave_closes_it(site: Site, unique: str, page: Page) -> None:
+def test_a_link_opens_the_viewer_and_signing_out_ends_the_session(site: Site, unique: str, page: Page) -> None:
     site.fill(unique, 5)
     page.goto(site.link(unique))
     expect(page.get_by_role("heading", level=1)).to_contain_text("Open the audit log")
@@ -58,7 +60,7 @@ def test_a_link_opens_it_and_leave_closes_it(site: Site, unique: str, page: Page
     expect(page.locator("main")).to_contain_text("auditlane token --link --tenant")
 
 
-def test_without_script_the_plain_page_is_a_click_away(site: Site, unique: str, context: BrowserContext) -> None:
+def test_without_scripts_the_page_links_to_the_plain_page(site: Site, unique: str, context: BrowserContext) -> None:
     site.fill(unique, 20)
     browser = context.browser
     assert browser
@@ -73,11 +75,11 @@ def test_without_script_the_plain_page_is_a_click_away(site: Site, unique: str, 
         bare.close()
 
 
-def framed(site: Site, page: Page, src: str, origin: str) -> Frame:
-    """A vendor's page of this origin with `src` in a frame; the frame, once it is there."""
+def open_in_frame(site: Site, page: Page, src: str, origin: str) -> Frame:
+    """Open a vendor's page of this origin with `src` in a frame, and return the frame."""
     site.vendor.put("/product.html", f'<!doctype html><iframe src="{src}" width=900 height=600></iframe>'
-                                     '<script src="/teller.js"></script>')  # fmt: skip
-    site.vendor.put("/teller.js", TELLER, "text/javascript")
+                                     '<script src="/host.js"></script>')  # fmt: skip
+    site.vendor.put("/host.js", HOST_SCRIPT, "text/javascript")
     page.goto(origin + "/product.html")
     element = page.locator("iframe").element_handle()
     frame = element.content_frame() if element else None
@@ -86,11 +88,11 @@ def framed(site: Site, page: Page, src: str, origin: str) -> Frame:
 
 
 @pytest.mark.parametrize("where", ["origin", "other_site"])
-def test_in_a_frame_with_a_token_by_message(site: Site, unique: str, page: Page, where: str) -> None:
+def test_a_frame_takes_a_token_from_a_message(site: Site, unique: str, page: Page, where: str) -> None:
     site.fill(unique, 20)
-    frame = framed(site, page, f"{site.url}/embed?lang=en", getattr(site.vendor, where))
-    wait_for(page, "said.length > 0")
-    assert page.evaluate("said") == [[site.url, "auditlane:ready"]]
+    frame = open_in_frame(site, page, f"{site.url}/embed?lang=en", getattr(site.vendor, where))
+    wait_for(page, "received.length > 0")
+    assert page.evaluate("received") == [[site.url, "auditlane:ready"]]
     expect(frame.locator("[data-note=waiting]")).to_be_visible()
     page.evaluate("token => send(token)", site.token(unique))
     wait_for(frame, READY)
@@ -98,27 +100,27 @@ def test_in_a_frame_with_a_token_by_message(site: Site, unique: str, page: Page,
     assert frame.evaluate("document.querySelector('auditlane-viewer').viewer.tenant") == unique
 
 
-def test_a_token_that_has_ended_is_asked_for_again(site: Site, unique: str, page: Page) -> None:
+def test_a_frame_requests_a_new_token_when_its_token_has_expired(site: Site, unique: str, page: Page) -> None:
     site.fill(unique, 20)
-    frame = framed(site, page, f"{site.url}/embed", site.vendor.origin)
-    wait_for(page, "said.length > 0")
+    frame = open_in_frame(site, page, f"{site.url}/embed", site.vendor.origin)
+    wait_for(page, "received.length > 0")
     page.evaluate("token => send(token)", site.token_that_ends(unique, seconds=-1))
-    wait_for(page, "said.some(([, type]) => type === 'auditlane:token-expired')")
+    wait_for(page, "received.some(([, type]) => type === 'auditlane:token-expired')")
     page.evaluate("token => send(token)", site.token(unique))
     wait_for(frame, READY)
 
 
-def test_in_a_frame_with_a_links_session(site: Site, unique: str, page: Page) -> None:
+def test_a_frame_uses_the_session_of_a_link(site: Site, unique: str, page: Page) -> None:
     site.fill(unique, 20)
-    frame = framed(site, page, site.link(unique, page=Leads.embed), site.vendor.origin)
+    frame = open_in_frame(site, page, site.link(unique, page=LinkTarget.embed), site.vendor.origin)
     wait_for(frame, READY)
     assert frame.url == f"{site.url}/embed"
 
 
-def test_other_windows_and_origins_cannot_say_who_looks(site: Site, unique: str, page: Page) -> None:
-    """A message from another window of a listed origin is no message from the page around the frame."""
-    frame = framed(site, page, f"{site.url}/embed", site.vendor.origin)
-    wait_for(page, "said.length > 0")
+def test_tokens_from_other_windows_and_origins_are_ignored(site: Site, unique: str, page: Page) -> None:
+    """Only messages from the embedding page count, not those from other windows of a listed origin."""
+    frame = open_in_frame(site, page, f"{site.url}/embed", site.vendor.origin)
+    wait_for(page, "received.length > 0")
     frame.evaluate("token => window.postMessage({ type: 'auditlane:token', token }, '*')", site.token(unique))
     frame.evaluate(
         "token => window.dispatchEvent(new MessageEvent('message', { data: { type: 'auditlane:token', token },"
@@ -129,19 +131,21 @@ def test_other_windows_and_origins_cannot_say_who_looks(site: Site, unique: str,
     assert frame.locator("auditlane-viewer").count() == 0
 
 
-def test_only_the_page_for_frames_is_shown_in_one(site: Site, unique: str, page: Page, complaints: list[str]) -> None:
-    frame = framed(site, page, f"{site.url}/plain", site.vendor.origin)
+def test_only_the_embed_page_can_be_framed(site: Site, unique: str, page: Page, console_messages: list[str]) -> None:
+    frame = open_in_frame(site, page, f"{site.url}/plain", site.vendor.origin)
     wait_for(page, "document.readyState === 'complete'")
     assert frame.locator("main").count() == 0
-    assert any("frame-ancestors" in one for one in complaints)
+    assert any("frame-ancestors" in one for one in console_messages)
 
 
-def test_the_page_for_frames_by_itself_says_what_it_is_for(site: Site, page: Page) -> None:
+def test_the_embed_page_explains_itself_outside_a_frame(site: Site, page: Page) -> None:
     page.goto(f"{site.url}/embed")
     expect(page.locator("[data-note=alone]")).to_be_visible()
 
 
-def test_script_tags_in_a_page_of_another_origin(site: Site, unique: str, page: Page, complaints: list[str]) -> None:
+def test_a_page_of_another_origin_can_load_the_viewer_with_a_script_tag(
+    site: Site, unique: str, page: Page, console_messages: list[str]
+) -> None:
     site.fill(unique, 20)
     address = site.vendor.put(
         "/tag.html",
@@ -153,10 +157,10 @@ def test_script_tags_in_a_page_of_another_origin(site: Site, unique: str, page: 
         page.goto(address.replace(site.vendor.origin, host))
         wait_for(page, READY)
         assert page.evaluate("document.querySelector('auditlane-viewer').viewer.tenant") == unique
-    assert complaints == []
+    assert console_messages == []
 
 
-def test_axe_finds_nothing_around_the_viewer(site: Site, unique: str, page: Page, node_modules: Path) -> None:
+def test_the_pages_around_the_viewer_are_accessible(site: Site, unique: str, page: Page, node_modules: Path) -> None:
     site.fill(unique, 5)
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)

@@ -1,4 +1,4 @@
-"""The installation that browser tests share: signed in by a link, events of the sample stored by the real path."""
+"""The installation that browser tests share: sign-in by a link, and sample events stored through the real pipeline."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from fixtures.site import Site
 from playwright.sync_api import Page
 
 
-def test_the_sample_is_there(site: Site, unique: str, page: Page) -> None:
+def test_the_shared_installation_stores_and_returns_the_sample(site: Site, unique: str, page: Page) -> None:
     events = site.fill(unique, 50)
     site.sign_in(page, unique)
     assert page.url == f"{site.url}/"

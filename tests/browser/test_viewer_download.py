@@ -1,4 +1,4 @@
-"""Downloads in the viewer: what is said before, how far it is, what went wrong, and exports made in the background."""
+"""Downloads in the viewer: the summary, progress, failures, and exports created in the background."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from playwright.sync_api import Locator, Page, expect
 from auditlane.access.permissions import Permission
 
 
-def dialog_of(site: Site, page: Page, tenant: str, address: str = "") -> Locator:
+def open_dialog(site: Site, page: Page, tenant: str, address: str = "") -> Locator:
     page.goto(
         host_page(site, tenant, [{"token": site.token(tenant, Permission.read, Permission.export), "address": ""}])
         + address
@@ -24,41 +24,41 @@ def dialog_of(site: Site, page: Page, tenant: str, address: str = "") -> Locator
     return dialog
 
 
-def test_what_is_looked_at_with_the_columns_that_the_table_shows(site: Site, unique: str, page: Page) -> None:
-    said = complaints(page)
+def test_a_download_has_the_filtered_events_and_the_tables_columns(site: Site, unique: str, page: Page) -> None:
+    messages = complaints(page)
     site.emit(
         *(
             {"tenant_id": unique, "action": action, "actor_id": "u-1", "actor_name": "=Jane"}
             for action in ("login", "logout")
         )
     )
-    dialog = dialog_of(site, page, unique, "?query=action:login&range=24h&sort=occurred_at")
-    for told in ("1 event", "action:login", "the last 24 hours", "whatever the order of the table"):
-        expect(dialog).to_contain_text(told)
+    dialog = open_dialog(site, page, unique, "?query=action:login&range=24h&sort=occurred_at")
+    for text in ("1 event", "action:login", "the last 24 hours", "whatever the order of the table"):
+        expect(dialog).to_contain_text(text)
     dialog.get_by_role("radio", name="Columns of the table").check()
     expect(dialog).not_to_contain_text("Metadata")
-    with page.expect_download() as begun:
+    with page.expect_download() as started:
         dialog.get_by_role("button", name="Download CSV").click()
-    assert begun.value.suggested_filename.startswith(f"audit-{unique}-")
-    [row] = csv.DictReader(io.StringIO(begun.value.path().read_text(encoding="utf-8-sig"), newline=""))
+    assert started.value.suggested_filename.startswith(f"audit-{unique}-")
+    [row] = csv.DictReader(io.StringIO(started.value.path().read_text(encoding="utf-8-sig"), newline=""))
     assert (row["Action"], row["Actor"]) == ("login", "'=Jane")
     assert "Metadata" not in row
     expect(dialog.get_by_role("status").filter(has_text="Saved: 1 event")).to_be_visible()
     expect(dialog.get_by_role("button", name="Download CSV")).to_be_focused()
     dialog.get_by_role("radio", name="JSON Lines").check()
     expect(dialog).to_contain_text("In the file: occurred_at · ")
-    assert said == []
+    assert messages == []
 
 
-def test_nothing_to_download(site: Site, unique: str, page: Page) -> None:
-    dialog = dialog_of(site, page, unique)
+def test_without_matching_events_the_download_is_disabled(site: Site, unique: str, page: Page) -> None:
+    dialog = open_dialog(site, page, unique)
     expect(dialog).to_contain_text("No events match, so there is nothing to download.")
     expect(dialog.get_by_role("button", name="Download CSV")).to_be_disabled()
 
 
-def test_a_download_that_fails(site: Site, unique: str, page: Page) -> None:
+def test_a_failed_download_is_reported_and_can_be_retried(site: Site, unique: str, page: Page) -> None:
     site.emit({"tenant_id": unique, "action": "login", "actor_id": "u-1"})
-    dialog = dialog_of(site, page, unique)
+    dialog = open_dialog(site, page, unique)
     expect(dialog).to_contain_text("1 event")
     page.route("**/v1/export?*", lambda route: route.abort())
     dialog.get_by_role("button", name="Download CSV").click()
@@ -69,14 +69,14 @@ def test_a_download_that_fails(site: Site, unique: str, page: Page) -> None:
     expect(dialog.get_by_role("alert")).to_have_count(0)
 
 
-def test_large_ones_are_made_in_the_background(site: Site, unique: str, page: Page) -> None:
+def test_large_files_are_created_in_the_background(site: Site, unique: str, page: Page) -> None:
     site.generate(unique, 50_001)
-    dialog = dialog_of(site, page, unique)
+    dialog = open_dialog(site, page, unique)
     expect(dialog).to_contain_text("50,001 events")
     expect(dialog).to_contain_text("This file is large")
     assert violations(page) == []
 
-    dialog.get_by_role("radio", name="PDF").check()  # a bound that is known before
+    dialog.get_by_role("radio", name="PDF").check()  # its limit is known in advance
     expect(dialog).to_contain_text("A PDF can contain at most 5,000 events")
     expect(dialog.get_by_role("button", name="Download PDF")).to_be_disabled()
 
@@ -87,24 +87,24 @@ def test_large_ones_are_made_in_the_background(site: Site, unique: str, page: Pa
     expect(job).to_contain_text("available until")
     expect(dialog).not_to_contain_text("is being prepared")
     assert violations(page) == []
-    with page.expect_download() as begun:
+    with page.expect_download() as started:
         job.get_by_role("button", name="Download file: Parquet, 50,001 events").click()
-    assert begun.value.path().read_bytes()[:4] == b"PAR1"
+    assert started.value.path().read_bytes()[:4] == b"PAR1"
     job.get_by_role("button", name="Remove: Parquet, 50,001 events").click()
     expect(job).to_have_count(0)
     expect(dialog).to_contain_text("No background exports yet.")
 
     dialog.get_by_role("radio", name="CSV").check()
-    with page.expect_download() as begun:
+    with page.expect_download() as started:
         dialog.get_by_role("button", name="Download now").click()
-    assert begun.value.path().read_bytes().count(b'"Person ') == 50_001
+    assert started.value.path().read_bytes().count(b'"Person ') == 50_001
 
 
-def test_more_exports_than_can_be_kept(site: Site, unique: str, page: Page) -> None:
+def test_too_many_exports_are_reported(site: Site, unique: str, page: Page) -> None:
     site.emit({"tenant_id": unique, "action": "login", "actor_id": "u-1"})
     token = site.token(unique)
     while site.request("/v1/exports", token, method="POST", body={"format": "csv"}).status == 202:
         pass
-    dialog = dialog_of(site, page, unique)
+    dialog = open_dialog(site, page, unique)
     dialog.get_by_role("button", name="Prepare in background").click()
     expect(dialog.get_by_role("alert")).to_contain_text("Too many exports")

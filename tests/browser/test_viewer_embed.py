@@ -1,4 +1,4 @@
-"""The examples of `docs/examples/embed` as they are: each with its backend, another origin, the real service."""
+"""The unmodified examples of `docs/examples/embed`: each with its backend, on another origin, with the real service."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BACKEND = Path(__file__).parent.parent.parent / "docs" / "examples" / "embed" / 
 
 @contextmanager
 def backend(site: Site, example: str, tenant: str, node: list[str]) -> Iterator[str]:
-    """The example's backend with the environment that `auditlane env` prints; gives the page's address."""
+    """Run the example's backend with the environment that `auditlane env` prints, and yield the page's address."""
     path = os.pathsep.join([str(Path(sys.executable).parent), str(Path(node[0]).parent), os.environ["PATH"]])
     env = os.environ | {
         "PATH": path,
@@ -31,7 +31,7 @@ def backend(site: Site, example: str, tenant: str, node: list[str]) -> Iterator[
     process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:
-        # npm speaks first, where there is something to build.
+        # npm prints to the same output if the example has to be built.
         url = next((line.strip() for line in process.stdout if line.startswith("http")), "")
         assert url, f"the backend ended with {process.wait()}"
         yield url
@@ -42,25 +42,27 @@ def backend(site: Site, example: str, tenant: str, node: list[str]) -> Iterator[
 
 
 @pytest.mark.parametrize("example", ["plain", "react", "iframe"])
-def test_an_example(site: Site, unique: str, page: Page, node: list[str], example: str) -> None:
+def test_an_example_shows_the_log_and_downloads_it(
+    site: Site, unique: str, page: Page, node: list[str], example: str
+) -> None:
     site.fill(unique, 30)
-    said = complaints(page)
+    messages = complaints(page)
     with backend(site, example, unique, node) as url:
         assert url == f"http://localhost:{site.free_port}"
         page.goto(url)
-        place: Page | FrameLocator = page.frame_locator("iframe") if example == "iframe" else page
-        viewer = place.locator("auditlane-viewer")
+        container: Page | FrameLocator = page.frame_locator("iframe") if example == "iframe" else page
+        viewer = container.locator("auditlane-viewer")
         expect(viewer.get_by_role("heading", level=2)).to_contain_text(unique)
         expect(viewer.get_by_role("row").nth(10)).to_be_visible()
         viewer.get_by_role("button", name="Download", exact=True).click()
         dialog = viewer.get_by_role("dialog")
         expect(dialog).to_contain_text("events")
-        with page.expect_download() as begun:  # also out of a frame, and from another origin
+        with page.expect_download() as download:  # also works in a frame, and from another origin
             dialog.get_by_role("button", name="Download CSV").click()
-        assert len(begun.value.path().read_bytes().splitlines()) > 30
+        assert len(download.value.path().read_bytes().splitlines()) > 30
         page.keyboard.press("Escape")
         if example == "react":
             page.get_by_role("button", name="Dark").click()
             expect(viewer).to_have_attribute("theme", "dark")
             expect(viewer.get_by_role("row").nth(10)).to_be_visible()
-        assert said == []
+        assert messages == []

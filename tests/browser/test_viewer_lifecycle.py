@@ -1,4 +1,4 @@
-"""The viewer as pages put it in, take it out, take its token away, and go back and forth over its address."""
+"""The viewer's life cycle in a page: insertion, removal, loss of its token, and the browser's history."""
 
 from __future__ import annotations
 
@@ -10,36 +10,36 @@ from fixtures.site import Site
 from fixtures.workers import wait_until
 from playwright.sync_api import Page, Request, expect
 
-_FRAMES = "async () => { for (let left = 20; left; left--) await new Promise((go) => requestAnimationFrame(go)); }"
+_FRAMES = "async () => { for (let left = 20; left; left--) await new Promise((done) => requestAnimationFrame(done)); }"
 
 
-def test_one_that_is_taken_out_asks_for_nothing_more(site: Site, unique: str, page: Page) -> None:
+def test_a_removed_viewer_sends_no_more_requests(site: Site, unique: str, page: Page) -> None:
     site.emit({"tenant_id": unique, "action": "login", "actor_id": "u-1"})
-    going: list[Request] = []
-    page.on("request", lambda request: going.append(request) if "/v1/" in request.url else None)
+    pending: list[Request] = []
+    page.on("request", lambda request: pending.append(request) if "/v1/" in request.url else None)
     for end in ("requestfinished", "requestfailed"):
-        page.on(end, lambda request: going.remove(request) if request in going else None)
+        page.on(end, lambda request: pending.remove(request) if request in pending else None)
     page.goto(host_page(site, unique, [{"token": site.token(unique)}]))
     viewer = page.locator("auditlane-viewer")
     rows = viewer.get_by_role("row").filter(has_text="login")
     expect(rows).to_have_count(1)
     viewer.get_by_role("switch", name="Live").click()
     expect(viewer.get_by_role("switch", name="Live")).to_have_class("following")
-    wait_until(lambda: page.evaluate("1") and ["/v1/events/stream" in one.url for one in going] == [True])
+    wait_until(lambda: page.evaluate("1") and ["/v1/events/stream" in one.url for one in pending] == [True])
 
-    asked: list[str] = []
-    page.evaluate("() => { window.taken = document.querySelector('auditlane-viewer'); }")
-    page.on("request", lambda request: asked.append(request.url))
-    page.evaluate("() => window.taken.remove()")
+    requested: list[str] = []
+    page.evaluate("() => { window.removed = document.querySelector('auditlane-viewer'); }")
+    page.on("request", lambda request: requested.append(request.url))
+    page.evaluate("() => window.removed.remove()")
     page.evaluate(_FRAMES)
-    assert asked == []
-    wait_until(lambda: page.evaluate("1") and not going)
+    assert requested == []
+    wait_until(lambda: page.evaluate("1") and not pending)
 
-    page.evaluate("() => document.body.append(window.taken)")
+    page.evaluate("() => document.body.append(window.removed)")
     expect(rows).to_have_count(1)
 
 
-def test_a_token_that_is_taken_away_takes_the_log_with_it(site: Site, unique: str, page: Page) -> None:
+def test_removing_the_token_removes_the_events(site: Site, unique: str, page: Page) -> None:
     site.emit({"tenant_id": unique, "action": "login", "actor_id": "u-1"})
     page.goto(host_page(site, unique, [{"token": site.token(unique)}]))
     viewer = page.locator("auditlane-viewer")
@@ -47,7 +47,7 @@ def test_a_token_that_is_taken_away_takes_the_log_with_it(site: Site, unique: st
     expect(rows).to_have_count(1)
     viewer.evaluate("(element) => element.removeAttribute('token') ?? (element.token = '')")
     expect(rows).to_have_count(0)
-    assert page.evaluate("window.expired") == 1  # it asks for the next one
+    assert page.evaluate("window.expired") == 1  # the viewer has requested the next one
     viewer.evaluate("(element, token) => (element.token = token)", site.token(unique))
     expect(rows).to_have_count(1)
 
@@ -55,16 +55,14 @@ def test_a_token_that_is_taken_away_takes_the_log_with_it(site: Site, unique: st
 @pytest.mark.parametrize(
     "written", ["?event=&range=soon&live=1&sort=action", "?tab=2&sort=-occurred_at&query=login#/audit"]
 )
-def test_back_and_forward_over_an_address_that_somebody_wrote(
-    site: Site, unique: str, page: Page, written: str
-) -> None:
+def test_back_and_forward_work_from_a_hand_written_address(site: Site, unique: str, page: Page, written: str) -> None:
     site.emit(*({"tenant_id": unique, "action": one, "actor_id": "u-1"} for one in ("login", "logout")))
     page.goto(host_page(site, unique, [{"token": site.token(unique), "address": ""}]) + written)
     viewer = page.locator("auditlane-viewer")
     rows = viewer.get_by_role("row").filter(has_text=re.compile("log(in|out)"))
     first = 1 if "query" in written else 2
     expect(rows).to_have_count(first)
-    came = page.evaluate("history.length")
+    initial = page.evaluate("history.length")
     viewer.get_by_role("combobox").first.fill("action:logout")
     page.keyboard.press("Enter")
     expect(rows).to_have_count(1)
@@ -74,7 +72,7 @@ def test_back_and_forward_over_an_address_that_somebody_wrote(
     page.go_forward()
     expect(rows).to_have_count(1)
     expect(rows).to_contain_text("logout")
-    assert page.evaluate("history.length") == came + 1
+    assert page.evaluate("history.length") == initial + 1
     rows.first.click()
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     viewer.get_by_role("button", name="Copy link").click()
@@ -85,7 +83,7 @@ def test_back_and_forward_over_an_address_that_somebody_wrote(
     expect(viewer.get_by_role("heading", level=3, name="logout")).to_be_visible()
 
 
-def test_what_is_copied_on_our_own_page_names_the_service_alone(site: Site, unique: str, page: Page) -> None:
+def test_curl_copied_on_the_services_page_has_the_services_url(site: Site, unique: str, page: Page) -> None:
     site.emit({"tenant_id": unique, "action": "login", "actor_id": "u-1"})
     site.sign_in(page, unique)
     page.goto(f"{site.url}/?query=login")

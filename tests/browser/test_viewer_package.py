@@ -1,4 +1,4 @@
-"""The viewer as an npm package: what it holds, and that a TypeScript project can use it."""
+"""The viewer as an npm package: its contents, and its use in a TypeScript project."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ viewer.theme = "blue";
 
 @pytest.fixture(scope="module")
 def packed(viewer_build: Path, node: list[str]) -> dict[str, Any]:
-    """The package's `package.json`, and the names of the files in it as `files`."""
+    """Return the package's `package.json`, with the names of the packed files as `files`."""
     env = os.environ | {"PATH": os.pathsep.join([str(Path(node[0]).parent), os.environ["PATH"]])}
 
     def npm(*command: str) -> str:
-        done = subprocess.run(["npm", *command], cwd=VIEWER, env=env, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+        finished = subprocess.run(["npm", *command], cwd=VIEWER, env=env, capture_output=True, text=True, check=False)
+        assert finished.returncode == 0, finished.stdout + finished.stderr
+        return finished.stdout
 
     npm("run", "--silent", "package")
-    [told] = json.loads(npm("pack", "--dry-run", "--json", "--silent"))
+    [contents] = json.loads(npm("pack", "--dry-run", "--json", "--silent"))
     manifest: dict[str, Any] = json.loads((VIEWER / "package.json").read_text())
-    return manifest | {"files": {one["path"] for one in told["files"]}}
+    return manifest | {"files": {one["path"] for one in contents["files"]}}
 
 
-def test_what_it_names_is_in_it_and_nothing_else(packed: dict[str, Any]) -> None:
+def test_the_package_contains_its_exports_and_their_imports_only(packed: dict[str, Any]) -> None:
     files = packed["files"]
     named = [path.removeprefix("./") for one in packed["exports"].values() for path in one.values()]
     assert len(named) == 4
@@ -61,13 +61,13 @@ def test_what_it_names_is_in_it_and_nothing_else(packed: dict[str, Any]) -> None
 
 
 def _imports(module: Path) -> list[Path]:
-    """Files beside or below the module that it names."""
+    """Return the files beside or below the module that it imports."""
     text = module.read_text()
     near = [one for one in (module.parent, module.parent.parent) for one in one.rglob("*.js")]
     return [one for one in near if f'"{os.path.relpath(one, module.parent)}"' in text or f'"./{one.name}"' in text]
 
 
-def test_typescript_knows_it(packed: dict[str, Any], node: list[str], tmp_path: Path) -> None:
+def test_a_typescript_project_can_use_the_package(packed: dict[str, Any], node: list[str], tmp_path: Path) -> None:
     modules = tmp_path / "node_modules"
     (modules / "@auditlane").mkdir(parents=True)
     (modules / "@auditlane" / "viewer").symlink_to(VIEWER)
@@ -75,7 +75,7 @@ def test_typescript_knows_it(packed: dict[str, Any], node: list[str], tmp_path: 
     tsc = VIEWER / "node_modules" / "typescript" / "bin" / "tsc"
     options = ["--strict", "--noEmit", "--module", "esnext", "--moduleResolution", "bundler", "--target", "es2022"]
     libraries = ["--lib", "es2023,dom,dom.iterable", "--types", ""]
-    done = subprocess.run(
+    finished = subprocess.run(
         [*node, str(tsc), *options, *libraries, "user.ts"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, done.stdout
+    assert finished.returncode == 0, finished.stdout

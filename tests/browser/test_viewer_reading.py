@@ -1,4 +1,4 @@
-"""Reading the log in the viewer, on real parts: rows, pages, details, what changed, columns, what arrives."""
+"""Reading the log in the viewer, with real services: rows, pages, details, changes, columns, arriving events."""
 
 from __future__ import annotations
 
@@ -32,13 +32,15 @@ AFTER = {"title": "The new title", "tags": ["a", "x", "b"], "size": 7, "owner": 
 
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
-    made = browser.new_context(locale="en-US", timezone_id="Europe/Berlin", viewport={"width": 1300, "height": 900})
-    yield made
-    made.close()
+    browser_context = browser.new_context(
+        locale="en-US", timezone_id="Europe/Berlin", viewport={"width": 1300, "height": 900}
+    )
+    yield browser_context
+    browser_context.close()
 
 
 def event(tenant: str, number: int, **given: Any) -> dict[str, Any]:
-    """The higher the number, the newer."""
+    """Return an event; higher numbers are newer."""
     return {
         "tenant_id": tenant,
         "occurred_at": NOW - timedelta(minutes=90) + timedelta(seconds=number),
@@ -50,7 +52,7 @@ def event(tenant: str, number: int, **given: Any) -> dict[str, Any]:
 
 
 def open_viewer(site: Site, page: Page, tenant: str, **more: str) -> Locator:
-    """A vendor's page with the tenant's log; its table."""
+    """Open a vendor's page with the tenant's log, and return its table."""
     page.goto(host_page(site, tenant, [{"token": site.token(tenant), "address": ""} | more]))
     table = page.locator("auditlane-table")
     expect(table.get_by_role("grid")).to_have_attribute("aria-busy", "false")
@@ -58,7 +60,7 @@ def open_viewer(site: Site, page: Page, tenant: str, **more: str) -> Locator:
 
 
 def assert_accessible(page: Page) -> None:
-    """axe finds nothing in the parts for reading, in light and in dark."""
+    """Assert that axe finds nothing in the table, the column menu and the live switch, in light and dark."""
     viewer = page.locator("auditlane-viewer")
     for theme in ("light", "dark"):
         viewer.evaluate("(element, theme) => (element.theme = theme)", theme)
@@ -68,12 +70,12 @@ def assert_accessible(page: Page) -> None:
 
 
 def cells(table: Locator, column: int = 3) -> list[str]:
-    """What the rows on screen say in a column, counted from 1, from the top."""
+    """Return the texts of a column, counted from 1, in the drawn rows from the top."""
     found: list[str] = table.locator(f".row .cell:nth-child({column})").all_inner_texts()
     return found
 
 
-def test_rows_keys_and_details(site: Site, unique: str, page: Page) -> None:
+def test_rows_are_opened_by_keys_and_show_details(site: Site, unique: str, page: Page) -> None:
     arn = "arn:aws:ssm:us-east-1:1234:parameter/credentials/of-somebody/credentials-14"
     site.emit(
         event(unique, 0, occurred_at="2023-07-10T20:58:58Z", actor_name=None, outcome="denied",
@@ -85,8 +87,8 @@ def test_rows_keys_and_details(site: Site, unique: str, page: Page) -> None:
     table = open_viewer(site, page, unique)
     grid = table.get_by_role("grid", name="Events")
     expect(grid).to_have_attribute("aria-rowcount", "32")
-    heads = table.get_by_role("columnheader")
-    assert [one.split("\n")[0] for one in heads.all_inner_texts()] == [
+    headings = table.get_by_role("columnheader")
+    assert [one.split("\n")[0] for one in headings.all_inner_texts()] == [
         "Time", "Actor", "Action", "Resource", "Outcome", "Severity", "IP address",
     ]  # fmt: skip
     assert cells(table)[:3] == ["action-30", "action-29", "action-28"]
@@ -96,7 +98,7 @@ def test_rows_keys_and_details(site: Site, unique: str, page: Page) -> None:
     expect(first).to_contain_text("Denied")
     expect(first).to_contain_text("document 4711")
     expect(first).to_contain_text("10.1.2.3")
-    assert first.locator(".mark svg").count() == 2  # shapes beside the words
+    assert first.locator(".mark svg").count() == 2  # a shape beside each word
     second = table.get_by_role("row").nth(2).locator("time")
     expect(second).to_have_text("1 hr. ago", use_inner_text=True)
     second.hover()
@@ -113,7 +115,7 @@ def test_rows_keys_and_details(site: Site, unique: str, page: Page) -> None:
         assert oldest.evaluate(OVERFLOWS) == [], lang
     expect(oldest.locator("time")).to_have_text(re.compile(r"Jul 10, 2023, 10:58:58\sPM"), use_inner_text=True)
     name, start, end = (oldest.locator(f".pair {part}") for part in ("bdi >> nth=0", ".start", ".end"))
-    assert [name.inner_text(), end.inner_text()] == ["ssm.amazonaws.com", "dentials-14"]  # both are seen, whole
+    assert [name.inner_text(), end.inner_text()] == ["ssm.amazonaws.com", "dentials-14"]  # both are fully visible
     assert name.evaluate("(name) => name.clientWidth") > 90
     assert start.evaluate("(start) => start.scrollWidth - start.clientWidth") > 0
     assert oldest.locator(".pair").inner_text().replace("\n", " ") == f"ssm.amazonaws.com {arn}"
@@ -145,7 +147,7 @@ def test_rows_keys_and_details(site: Site, unique: str, page: Page) -> None:
     assert json.loads(details.locator("pre").inner_text())["after"] == AFTER
     expect(details.locator(".line", has_text="IP address")).to_contain_text("private network")
     actor = details.locator(".line", has=page.get_by_text("Actor", exact=True))
-    expect(actor.locator(".value")).to_have_text("u-17")  # as in the row
+    expect(actor.locator(".value")).to_have_text("u-17")  # the id replaces the missing name, as in the row
     expect(actor.get_by_role("button", name="Filter for Actor: u-17")).to_be_attached()
     assert_accessible(page)
     details.get_by_role("button", name="Next event").click()
@@ -171,8 +173,8 @@ def test_a_link_opens_an_event_that_is_not_in_the_list(site: Site, unique: str, 
     assert_accessible(page)
 
 
-def test_scrolling_beyond_what_is_kept_and_back(site: Site, unique: str, page: Page) -> None:
-    """Rows are numbered from the newest; each is drawn at its place, with no gap and none twice."""
+def test_scrolling_drops_distant_rows_and_loads_them_again(site: Site, unique: str, page: Page) -> None:
+    """Rows are numbered from the newest. Each is drawn at its position, without gaps and duplicates."""
     site.generate(unique, 9_000)
     table = open_viewer(site, page, unique)
     page.locator("auditlane-columns").get_by_role("button").first.click()
@@ -180,9 +182,9 @@ def test_scrolling_beyond_what_is_kept_and_back(site: Site, unique: str, page: P
     page.keyboard.press("Escape")
     grid = table.locator(".grid")
 
-    def whole(at: int) -> bool:
-        """The row `at` can be scrolled to, and the window shows rows of a known place only, each its number."""
-        grid.evaluate("(grid, top) => grid.scrollTo(0, top)", at * 40)  # again: what is not known yet is no height
+    def rows_drawn(at: int) -> bool:
+        """Scroll to the row `at`, and return whether all drawn rows are loaded; asserts that each has its number."""
+        grid.evaluate("(grid, top) => grid.scrollTo(0, top)", at * 40)  # repeated, since unknown rows have no height
         found = table.evaluate(
             """(table) => [...table.shadowRoot.querySelectorAll(".row")].map((row) =>
                  [Number(row.getAttribute("aria-rowindex")), row.lastElementChild.textContent.trim()])"""
@@ -192,20 +194,20 @@ def test_scrolling_beyond_what_is_kept_and_back(site: Site, unique: str, page: P
         assert [place for place, _ in found] == sorted({place for place, _ in found})
         return len(shown) == len(found) > 10 and at + 2 in dict(found)
 
-    wait_until(lambda: whole(0))
+    wait_until(lambda: rows_drawn(0))
     at = 0
     while at < 8_960:
         at = min(8_960, at + 150)
-        wait_until(partial(whole, at))
+        wait_until(partial(rows_drawn, at))
     held = table.evaluate("(table) => table.list.pages.loadedRows")
     assert held < 5_000
     expect(grid).to_have_attribute("aria-rowcount", "9001")
     for at in (3_000, 6_000, 1_500, 0):  # jumps to where rows were dropped
-        wait_until(partial(whole, at))
+        wait_until(partial(rows_drawn, at))
     assert table.evaluate("(table) => table.list.pages.at(0).resource_id") == "0"
 
 
-def test_order(site: Site, unique: str, page: Page) -> None:
+def test_a_column_sorts_the_list(site: Site, unique: str, page: Page) -> None:
     site.emit(*(event(unique, number) for number in range(5)))
     table = open_viewer(site, page, unique)
     time = table.get_by_role("columnheader", name="Time")
@@ -222,7 +224,7 @@ def test_order(site: Site, unique: str, page: Page) -> None:
     expect(table.get_by_role("columnheader", name="Action")).not_to_have_attribute("aria-sort", "none")
 
 
-def test_filters_and_copies(site: Site, unique: str, page: Page) -> None:
+def test_details_filter_the_list_and_copy_the_event(site: Site, unique: str, page: Page) -> None:
     site.emit(
         event(unique, 1, action="login"), event(unique, 2, action="login", metadata={"a:b": "x y"}),
         event(unique, 3, action="logout"),
@@ -237,29 +239,29 @@ def test_filters_and_copies(site: Site, unique: str, page: Page) -> None:
     details.get_by_role("button", name="Filter for a:b: x y").click()
     wait_until(lambda: cells(table) == ["login"])
 
-    def copied(button: str, said: str) -> str:
+    def copy_with(button: str, expected: str) -> str:
         details.get_by_role("button", name=button).click()
-        expect(details.get_by_role("status").last).to_have_text(said)
+        expect(details.get_by_role("status").last).to_have_text(expected)
         text: str = page.evaluate("navigator.clipboard.readText()")
         return text
 
-    shown = json.loads(copied("Copy JSON", "JSON copied"))
+    shown = json.loads(copy_with("Copy JSON", "JSON copied"))
     assert shown["metadata"] == {"a:b": "x y"}
     expect(details.get_by_role("button", name="Copied", exact=True)).to_be_visible()
-    # As in a frame without the right: the older way.
+    # A frame may lack the permission for the clipboard; the viewer then falls back to `execCommand`.
     page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error()); }")
-    curl = copied("Copy as curl", "curl command copied")
+    curl = copy_with("Copy as curl", "curl command copied")
     assert curl == f"curl -H \"Authorization: Bearer $TOKEN\" \\\n  '{site.url}/v1/events/{shown['event_id']}'"
-    link = copied("Copy link", "Link copied")
+    link = copy_with("Copy link", "Link copied")
     page.evaluate("() => { document.execCommand = () => false; }")
     details.get_by_role("button", name="Copy JSON").click()
-    refused = details.get_by_text("The browser blocked copying.")
-    expect(refused).to_be_visible()
-    assert refused.evaluate("(said) => said.offsetHeight") > 10
+    note = details.get_by_text("The browser blocked copying.")
+    expect(note).to_be_visible()
+    assert note.evaluate("(note) => note.offsetHeight") > 10
     assert_accessible(page)
     page.goto(link)
     expect(details.get_by_role("heading", name="login")).to_be_visible()
-    assert len(cells(table)) == 3  # the link is to the event, not to the search
+    assert len(cells(table)) == 3  # the link opens the event, not the search
 
     table.get_by_role("button", name="Column options: Action").click()
     facet = page.locator("auditlane-facet")
@@ -269,14 +271,14 @@ def test_filters_and_copies(site: Site, unique: str, page: Page) -> None:
     wait_until(lambda: cells(table) == ["logout"])
 
 
-def test_columns_of_ones_own(site: Site, unique: str, page: Page) -> None:
+def test_a_users_columns_are_kept_until_reset(site: Site, unique: str, page: Page) -> None:
     site.emit(event(unique, 1, user_agent="Mozilla/5.0 (X11; Linux x86_64; rv:127.0) Gecko/20100101 Firefox/127.0"))
     table = open_viewer(site, page, unique)
 
-    def heads() -> list[str]:
+    def headings() -> list[str]:
         return [one.split("\n")[0] for one in table.get_by_role("columnheader").all_inner_texts()]
 
-    usual = heads()
+    default_headings = headings()
     columns = page.locator("auditlane-columns")
     columns.get_by_role("button", name="Columns").click()
     assert_accessible(page)
@@ -287,7 +289,7 @@ def test_columns_of_ones_own(site: Site, unique: str, page: Page) -> None:
     page.get_by_role("radio", name="Compact").check()
     page.get_by_role("radio", name="UTC").check()
     page.keyboard.press("Escape")
-    wait_until(lambda: heads() == ["Actor", "Time", "Action", "Resource", "Outcome", "IP address", "User agent"])
+    wait_until(lambda: headings() == ["Actor", "Time", "Action", "Resource", "Outcome", "IP address", "User agent"])
     expect(table.get_by_role("gridcell", name="Firefox 127 Linux")).to_be_visible()
     row = table.get_by_role("row").nth(1)
     assert row.evaluate("(row) => row.offsetHeight") == 29
@@ -309,16 +311,16 @@ def test_columns_of_ones_own(site: Site, unique: str, page: Page) -> None:
     page.get_by_role("button", name="Narrow").click()
     assert abs(head.evaluate("(head) => head.offsetWidth") - before - 28) <= 2
     page.get_by_role("button", name="Hide column").click()
-    wait_until(lambda: "Resource" not in heads())
+    wait_until(lambda: "Resource" not in headings())
 
     page.reload()
-    wait_until(lambda: heads() == ["Actor", "Time", "Action", "Outcome", "IP address", "User agent"])
+    wait_until(lambda: headings() == ["Actor", "Time", "Action", "Outcome", "IP address", "User agent"])
     columns.get_by_role("button", name="Columns").click()
     page.get_by_role("button", name="Reset to default").click()
-    wait_until(lambda: heads() == usual)
+    wait_until(lambda: headings() == default_headings)
 
 
-def test_what_arrives(site: Site, unique: str, page: Page) -> None:
+def test_arriving_events_appear_and_leave_scrolled_rows_in_place(site: Site, unique: str, page: Page) -> None:
     site.generate(unique, 500, until=NOW - timedelta(minutes=5))
     token = site.token_that_ends(unique, seconds=10)
     page.goto(host_page(site, unique, [{"token": token, "address": ""}]))
@@ -331,23 +333,23 @@ def test_what_arrives(site: Site, unique: str, page: Page) -> None:
     expect(page.locator("auditlane-live").get_by_role("status")).to_have_text("Live: connected")
     assert_accessible(page)
 
-    def happens(*actions: str) -> None:
+    def emit_now(*actions: str) -> None:
         site.emit(*(event(unique, 0, action=action, occurred_at=datetime.now(UTC)) for action in actions))
 
-    happens("first", "second")
+    emit_now("first", "second")
     wait_until(lambda: cells(table)[:2] == ["second", "first"])
-    wait_until(lambda: page.evaluate("window.expired") > 0)  # the credential ended, and the stream with it
-    happens("third")
+    wait_until(lambda: page.evaluate("window.expired") > 0)  # the token expired, which ended the stream
+    emit_now("third")
     wait_until(lambda: cells(table)[:3] == ["third", "second", "first"])
     expect(table.locator("time").first).to_have_text(re.compile(r"^(now|\d+ sec\. ago)"), use_inner_text=True)
-    counted = page.locator("auditlane-histogram .said")
-    expect(counted).to_contain_text(re.compile("50[23] events"), timeout=15_000)  # the numbers follow
+    counted = page.locator("auditlane-histogram .headline")
+    expect(counted).to_contain_text(re.compile("50[23] events"), timeout=15_000)  # the counts are refreshed
 
     grid.evaluate("(grid) => grid.scrollTo(0, 4000)")
     wait_until(lambda: table.locator(".row").first.get_attribute("aria-rowindex") != "2")
-    expect(table.locator(".waits")).to_have_count(0)
+    expect(table.locator(".loading")).to_have_count(0)
     row, top = grid.evaluate(IN_VIEW, "")
-    happens("fourth", "fifth")
+    emit_now("fourth", "fifth")
     button = table.get_by_role("button", name="2 new events")
     expect(button).to_be_visible()
     assert grid.evaluate(IN_VIEW, row) == [row, pytest.approx(top, abs=1)]
@@ -361,7 +363,7 @@ def test_what_arrives(site: Site, unique: str, page: Page) -> None:
     expect(switch).to_have_attribute("aria-checked", "false")
 
 
-def test_hostile_text_is_only_text(site: Site, unique: str, page: Page) -> None:
+def test_hostile_text_is_shown_as_text(site: Site, unique: str, page: Page) -> None:
     large = {f"k{number}": "v" * 500 for number in range(30)}
     site.emit(
         event(unique, 1, action=HOSTILE, actor_name=HOSTILE, description=HOSTILE, before=json.dumps({HOSTILE: "a"}),
@@ -385,18 +387,18 @@ def test_hostile_text_is_only_text(site: Site, unique: str, page: Page) -> None:
     assert_accessible(page)
 
 
-def test_pages_that_fail_and_pages_that_take_long(site: Site, unique: str, page: Page) -> None:
+def test_slow_pages_can_be_cancelled_and_failed_pages_retried(site: Site, unique: str, page: Page) -> None:
     site.generate(unique, 1_000)
     held: list[Route] = []
 
-    def answer(route: Route) -> None:
+    def respond(route: Route) -> None:
         if "cursor" not in route.request.url:
             held.append(route)
             return
         body = json.dumps({"code": "QUERY_TOO_LARGE", "detail": "More than a query may take."})
         route.fulfill(status=400, body=body, headers={"Access-Control-Allow-Origin": "*"})
 
-    page.route("**/v1/events?*", answer)
+    page.route("**/v1/events?*", respond)
     page.goto(host_page(site, unique, [{"token": site.token(unique), "address": ""}]))
     table = page.locator("auditlane-table")
     expect(table.get_by_text("This is taking longer than usual.").first).to_be_visible()
@@ -407,12 +409,12 @@ def test_pages_that_fail_and_pages_that_take_long(site: Site, unique: str, page:
     expect(table.locator(".grid")).not_to_have_class(re.compile("coming"))
     assert_accessible(page)
     table.get_by_role("button", name="Search again").click()
-    # a browser's events reach this thread only in a call to it, so each look asks it something
+    # Playwright delivers events only during a call, so each poll makes one
     wait_until(lambda: page.evaluate("1") and len([one for one in held if "limit=50" in one.request.url]) >= 2)
     for route in held:
         route.continue_()
     held.clear()
-    expect(table.locator("auditlane-problem")).to_be_visible()  # of the page after the first
+    expect(table.locator("auditlane-problem")).to_be_visible()  # for the second page
     wait_until(lambda: len(cells(table)) > 5)
     assert_accessible(page)
     page.unroute("**/v1/events?*")
@@ -424,7 +426,7 @@ def test_pages_that_fail_and_pages_that_take_long(site: Site, unique: str, page:
     box = page.get_by_role("combobox", name="Search the log")
     box.fill("action:other")
     box.press("Enter")
-    expect(table.locator(".row").first).to_have_attribute("aria-disabled", "true")  # of the search before
+    expect(table.locator(".row").first).to_have_attribute("aria-disabled", "true")  # the rows of the previous search
     expect(table.locator(".grid")).to_have_class(re.compile("coming"))
     table.get_by_role("button", name="Cancel").click()
     expect(table.locator(".whole")).to_contain_text("Search cancelled.")

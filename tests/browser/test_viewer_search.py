@@ -1,4 +1,4 @@
-"""Searching a log: the query with its completion, chips, time, chart, numbers and values, on the real engine."""
+"""Searching a log: the query with its completion, chips, time ranges, chart, tiles and values, with real services."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from fixtures.workers import wait_until
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Route, expect
 
 BERLIN = "Europe/Berlin"
-Opened = Callable[..., Page]
+OpenViewer = Callable[..., Page]
 
 
 def events(tenant: str, now: datetime) -> list[dict[str, object]]:
-    """Ten of today's or yesterday's, and four around the Berlin day of 29 March 2026, which has 23 hours."""
+    """Return ten recent events, and four around 29 March 2026, which has 23 hours in Berlin."""
 
     def one(action: str, at: datetime, **given: object) -> dict[str, object]:
         return {"tenant_id": tenant, "action": action, "occurred_at": at, "actor_id": "u-1", "resource": "r"} | given
@@ -43,16 +43,15 @@ def events(tenant: str, now: datetime) -> list[dict[str, object]]:
 
 @pytest.fixture(scope="module")
 def tenant(site: Site) -> str:
-    """One tenant for all tests of the module: they only read."""
+    """Return a tenant for all tests of this module, which only read."""
     name = f"t{uuid.uuid4().hex[:12]}"
     site.emit(*events(name, datetime.now(UTC)))
     return name
 
 
 @pytest.fixture
-def opened(site: Site, tenant: str, browser: Browser) -> Iterator[Opened]:
-    """Opens the viewer with what an address says, in Berlin if not said otherwise; fails on errors of scripts and on
-    violations of the policy."""
+def open_viewer(site: Site, tenant: str, browser: Browser) -> Iterator[OpenViewer]:
+    """Open the viewer at an address, by default in Berlin's zone. Script errors and policy violations fail the test."""
     contexts: list[BrowserContext] = []
     errors: list[str] = []
 
@@ -68,7 +67,7 @@ def opened(site: Site, tenant: str, browser: Browser) -> Iterator[Opened]:
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", on_console_message)
         page.goto(f"{site.url}/{search}")
-        expect(page.locator("auditlane-histogram .said")).to_contain_text("event")
+        expect(page.locator("auditlane-histogram .headline")).to_contain_text("event")
         return page
 
     yield at
@@ -77,112 +76,112 @@ def opened(site: Site, tenant: str, browser: Browser) -> Iterator[Opened]:
     assert errors == []
 
 
-def box(page: Page) -> Locator:
+def query_box(page: Page) -> Locator:
     return page.get_by_role("combobox", name="Search the log")
 
 
-def asked(page: Page) -> dict[str, str]:
-    """What the address asks for."""
+def address_params(page: Page) -> dict[str, str]:
+    """Return the address's parameters."""
     return {name: values[0] for name, values in parse_qs(urlsplit(page.url).query).items()}
 
 
-def counts(page: Page, number: int) -> None:
-    """Wait until so many events are counted."""
+def expect_count(page: Page, number: int) -> None:
+    """Wait until the histogram counts `number` events."""
     noun = "event" if number == 1 else "events"
-    expect(page.locator("auditlane-histogram .said")).to_have_text(re.compile(rf"^{number} {noun}\b"))
+    expect(page.locator("auditlane-histogram .headline")).to_have_text(re.compile(rf"^{number} {noun}\b"))
 
 
-def options(page: Page, *texts: str | re.Pattern[str]) -> None:
+def expect_options(page: Page, *texts: str | re.Pattern[str]) -> None:
     for text in texts:
         expect(page.get_by_role("option", name=text).first).to_be_attached()
 
 
-def test_a_query_is_completed_by_keys(opened: Opened) -> None:
-    page = opened()
-    counts(page, 14)
-    box(page).press_sequentially("outc")
-    options(page, "Outcome outcome")
-    box(page).press("ArrowDown")
+def test_a_query_is_completed_by_keyboard(open_viewer: OpenViewer) -> None:
+    page = open_viewer()
+    expect_count(page, 14)
+    query_box(page).press_sequentially("outc")
+    expect_options(page, "Outcome outcome")
+    query_box(page).press("ArrowDown")
     expect(page.locator("#row0")).to_have_attribute("aria-selected", "true")
-    expect(box(page)).to_have_attribute("aria-activedescendant", "row0")
-    box(page).press("Enter")
-    expect(box(page)).to_have_value("outcome:")
-    options(page, "Success 5 events", "Failure 3 events", "Denied 2 events")
+    expect(query_box(page)).to_have_attribute("aria-activedescendant", "row0")
+    query_box(page).press("Enter")
+    expect(query_box(page)).to_have_value("outcome:")
+    expect_options(page, "Success 5 events", "Failure 3 events", "Denied 2 events")
     assert violations(page, whole_page=True) == []
-    box(page).press_sequentially("fai")
+    query_box(page).press_sequentially("fai")
     expect(page.get_by_role("option", name="Success")).to_have_count(0)
-    box(page).press("ArrowDown")
-    box(page).press("Enter")
-    expect(box(page)).to_have_value("outcome:failure ")
-    expect(box(page)).to_have_attribute("aria-expanded", "false")
-    assert "query" not in asked(page)
-    box(page).press("Enter")
-    counts(page, 3)
-    assert asked(page) == {"query": "outcome:failure"}
+    query_box(page).press("ArrowDown")
+    query_box(page).press("Enter")
+    expect(query_box(page)).to_have_value("outcome:failure ")
+    expect(query_box(page)).to_have_attribute("aria-expanded", "false")
+    assert "query" not in address_params(page)
+    query_box(page).press("Enter")
+    expect_count(page, 3)
+    assert address_params(page) == {"query": "outcome:failure"}
 
-    # What is counted are the values beside the other terms; a metadata key is a field too.
-    box(page).press("End")
-    box(page).press_sequentially(" regi")
-    options(page, "region metadata.region")
-    box(page).press("ArrowDown")
-    box(page).press("Enter")
-    options(page, "eu 3 events", "has no value")
-    box(page).press("Escape")
-    expect(box(page)).to_have_attribute("aria-expanded", "false")
-    box(page).press("Escape")
-    expect(box(page)).to_have_value("outcome:failure metadata.region:")  # what was typed stays, also with no list open
+    # Values are counted under the other terms. Metadata keys are suggested as fields.
+    query_box(page).press("End")
+    query_box(page).press_sequentially(" regi")
+    expect_options(page, "region metadata.region")
+    query_box(page).press("ArrowDown")
+    query_box(page).press("Enter")
+    expect_options(page, "eu 3 events", "has no value")
+    query_box(page).press("Escape")
+    expect(query_box(page)).to_have_attribute("aria-expanded", "false")
+    query_box(page).press("Escape")
+    expect(query_box(page)).to_have_value("outcome:failure metadata.region:")  # closing the list keeps the text
 
     page.go_back()
-    counts(page, 14)
-    expect(box(page)).to_have_value("")
+    expect_count(page, 14)
+    expect(query_box(page)).to_have_value("")
 
-    box(page).fill("action:LOGIN outcome:success")
-    box(page).press("Enter")
+    query_box(page).fill("action:LOGIN outcome:success")
+    query_box(page).press("Enter")
     page.locator("auditlane-empty").get_by_role("button", name="action:login 5 events").click()
-    counts(page, 5)
-    assert asked(page) == {"query": "action:login outcome:success"}
+    expect_count(page, 5)
+    assert address_params(page) == {"query": "action:login outcome:success"}
 
 
-def test_words_and_what_they_may_mean(opened: Opened) -> None:
-    page = opened()
-    box(page).press_sequentially("delet")
-    options(page, "document.deleted Action 2 events")
-    box(page).press("Enter")
-    counts(page, 2)
-    assert asked(page) == {"query": "delet"}
-    box(page).fill("docu")
+def test_a_plain_word_suggests_actions_and_actors(open_viewer: OpenViewer) -> None:
+    page = open_viewer()
+    query_box(page).press_sequentially("delet")
+    expect_options(page, "document.deleted Action 2 events")
+    query_box(page).press("Enter")
+    expect_count(page, 2)
+    assert address_params(page) == {"query": "delet"}
+    query_box(page).fill("docu")
     page.get_by_role("option", name="starts with docu Action").click()
-    expect(box(page)).to_have_value("action:docu* ")
-    box(page).fill("severity:")
-    options(page, "Critical 2 events", "at least … >=", "has any value *")
-    box(page).fill("occurred_at:")
-    options(page, re.compile(r"^\d{4}-\d\d-\d\d today"), "from … >=")
-    box(page).fill("-action:log")
-    options(page, "starts with log log*")
+    expect(query_box(page)).to_have_value("action:docu* ")
+    query_box(page).fill("severity:")
+    expect_options(page, "Critical 2 events", "at least … >=", "has any value *")
+    query_box(page).fill("occurred_at:")
+    expect_options(page, re.compile(r"^\d{4}-\d\d-\d\d today"), "from … >=")
+    query_box(page).fill("-action:log")
+    expect_options(page, "starts with log log*")
     page.get_by_role("option", name="starts with log").click()
-    expect(box(page)).to_have_value("-action:log* ")
+    expect(query_box(page)).to_have_value("-action:log* ")
     page.get_by_role("button", name="Search", exact=True).click()
     expect(page.get_by_text("Action does not start with log")).to_be_visible()
-    counts(page, 6)
+    expect_count(page, 6)
     page.get_by_role("button", name="Search help").click()
     assert violations(page, whole_page=True) == []
     page.get_by_role("button", name="Search for severity:>=High").click()
-    counts(page, 5)
-    expect(box(page)).to_be_focused()
+    expect_count(page, 5)
+    expect(query_box(page)).to_be_focused()
 
 
-def test_a_mistake_is_shown_where_it_is(opened: Opened) -> None:
-    page = opened("?query=action:login")
-    counts(page, 8)
-    refused: list[str] = []
-    page.on("console", lambda message: refused.append(message.text) if "400" in message.text else None)
-    box(page).fill("🙂 action:login actr:jane ip:*")
-    box(page).press("Enter")
+def test_a_query_error_is_marked_at_its_position(open_viewer: OpenViewer) -> None:
+    page = open_viewer("?query=action:login")
+    expect_count(page, 8)
+    bad_requests: list[str] = []
+    page.on("console", lambda message: bad_requests.append(message.text) if "400" in message.text else None)
+    query_box(page).fill("🙂 action:login actr:jane ip:*")
+    query_box(page).press("Enter")
     expect(page.locator("auditlane-query mark")).to_have_text("actr:jane")
-    said = page.locator("auditlane-query [role=alert]")
-    expect(said).to_have_text(re.compile(r"At character 16:\s+there is no field “actr”. Did you mean actor\?\s*$"))
-    expect(box(page)).to_have_attribute("aria-invalid", "true")
-    # The mark lies under the same letters of the box: as far from its beginning as the text before it is wide.
+    alert = page.locator("auditlane-query [role=alert]")
+    expect(alert).to_have_text(re.compile(r"At character 16:\s+there is no field “actr”. Did you mean actor\?\s*$"))
+    expect(query_box(page)).to_have_attribute("aria-invalid", "true")
+    # The mark lies under the same letters of the box: its offset is the width of the text before it.
     place = page.locator("auditlane-query").evaluate(
         """(part) => {
           const [input, mark] = ["input", "mark"].map((name) => part.shadowRoot.querySelector(name));
@@ -194,76 +193,76 @@ def test_a_mistake_is_shown_where_it_is(opened: Opened) -> None:
         }"""
     )
     assert place[0] == pytest.approx(place[1], abs=1.5)
-    assert asked(page) == {"query": "action:login"}
-    counts(page, 8)
+    assert address_params(page) == {"query": "action:login"}
+    expect_count(page, 8)
     assert violations(page, whole_page=True) == []
-    box(page).press("End")
-    box(page).type(")")
-    expect(said).to_have_count(0)
-    box(page).press("Escape")
-    box(page).press("Escape")
-    expect(box(page)).to_have_value("🙂 action:login actr:jane ip:*)")
+    query_box(page).press("End")
+    query_box(page).type(")")
+    expect(alert).to_have_count(0)
+    query_box(page).press("Escape")
+    query_box(page).press("Escape")
+    expect(query_box(page)).to_have_value("🙂 action:login actr:jane ip:*)")
 
-    assert refused == []  # what was typed was checked without an error in the browser's console
+    assert bad_requests == []  # the check of an invalid query is not an error in the browser's console
 
     page.goto(urlsplit(page.url)._replace(query="query=action:(x").geturl())
     expect(page.locator("auditlane-query [role=alert]")).to_contain_text("At character")
     page.goto(urlsplit(page.url)._replace(query="query=actr:x&lang=de").geturl())
-    expect(said).to_have_text(re.compile(r"Bei Zeichen 1:\s+Ein Feld „actr“ gibt es nicht. Meinten Sie actor\?\s*$"))
+    expect(alert).to_have_text(re.compile(r"Bei Zeichen 1:\s+Ein Feld „actr“ gibt es nicht. Meinten Sie actor\?\s*$"))
     table = page.locator("auditlane-table")
     expect(table).to_contain_text("Die Suche ist ungültig")
-    expect(table).not_to_contain_text("column")  # where and what is told at the box
+    expect(table).not_to_contain_text("column")  # only the box describes the error
 
 
-def test_a_service_that_takes_its_time_can_be_given_up(opened: Opened) -> None:
-    page = opened()
+def test_a_search_starts_unchecked_when_the_check_is_slow_and_can_be_cancelled(open_viewer: OpenViewer) -> None:
+    page = open_viewer()
     held: list[Route] = []
     page.route("**/v1/check?*", lambda route: held.append(route))
     page.route("**/v1/events?*", lambda route: held.append(route))
-    box(page).fill("actr:x")
-    box(page).press("Enter")
+    query_box(page).fill("actr:x")
+    query_box(page).press("Enter")
     table = page.locator("auditlane-table")
     table.get_by_role("button", name="Cancel").click()
     expect(table.get_by_role("button", name="Search again")).to_be_visible()
-    assert asked(page) == {"query": "actr:x"}
-    # The answer comes after all: it is told where the mistake is.
+    assert address_params(page) == {"query": "actr:x"}
+    # The late response still marks the error.
     [*_, last] = [one for one in held if "/v1/check" in one.request.url]
     last.continue_()
     expect(page.locator("auditlane-query [role=alert]")).to_contain_text("Did you mean actor?")
 
 
-def test_chips(opened: Opened) -> None:
-    page = opened("?query=action:login%20-outcome:success%20severity:%3E%3DLow%20-ip:*")
-    counts(page, 3)
+def test_chips_describe_and_remove_terms(open_viewer: OpenViewer) -> None:
+    page = open_viewer("?query=action:login%20-outcome:success%20severity:%3E%3DLow%20-ip:*")
+    expect_count(page, 3)
     chips = page.get_by_role("list", name="Active filters")
     expect(chips.locator(".words")).to_have_text(
         ["Action is login", "Outcome is not Success", "Severity is at least Low", "IP address has no value"]
     )
     chips.get_by_role("button", name="Remove filter: Outcome is not Success").focus()
     page.keyboard.press("Enter")
-    assert asked(page)["query"] == "action:login severity:>=Low -ip:*"
+    assert address_params(page)["query"] == "action:login severity:>=Low -ip:*"
     expect(chips.get_by_role("button", name="Remove filter: Severity is at least Low")).to_be_focused()
     page.keyboard.press("Enter")
     page.keyboard.press("Enter")
     expect(chips.locator(".words")).to_have_text(["Action is login"])
     expect(chips.get_by_role("button", name="Remove filter: Action is login")).to_be_focused()
-    counts(page, 8)
+    expect_count(page, 8)
     chips.get_by_role("button", name="Clear all").click()
     expect(chips).to_have_count(0)
-    expect(box(page)).to_be_focused()
+    expect(query_box(page)).to_be_focused()
     page.go_back()
     expect(chips.locator(".words")).to_have_text(["Action is login"])
     page.goto(urlsplit(page.url)._replace(query="query=outcome:failure%20OR%20outcome:denied").geturl())
     expect(page.get_by_role("list", name="Active filters")).to_contain_text(re.compile(r"Failure\s+or\s+Outcome"))
 
 
-def test_a_time_is_chosen_in_the_zone_that_is_shown(opened: Opened) -> None:
-    page = opened()
+def test_a_time_range_is_chosen_in_the_displayed_zone(open_viewer: OpenViewer) -> None:
+    page = open_viewer()
     choice = page.get_by_role("button", name=re.compile("^Time range: "))
     choice.click()
     page.get_by_role("button", name="Last 7 days", exact=True).click()
-    counts(page, 10)
-    assert asked(page) == {"range": "7d"}
+    expect_count(page, 10)
+    assert address_params(page) == {"range": "7d"}
     expect(choice).to_have_accessible_name(f"Time range: Last 7 days {BERLIN}")
 
     choice.click()
@@ -275,10 +274,10 @@ def test_a_time_is_chosen_in_the_zone_that_is_shown(opened: Opened) -> None:
         form.get_by_role("group", name=end).get_by_label("Date").fill("2026-03-29")
     form.get_by_role("button", name="Apply").click()
     expect(form).to_have_count(0)
-    counts(page, 2)
-    assert asked(page) == {"from": "2026-03-28T23:00:00Z", "to": "2026-03-29T22:00:00Z"}
+    expect_count(page, 2)
+    assert address_params(page) == {"from": "2026-03-28T23:00:00Z", "to": "2026-03-29T22:00:00Z"}
     expect(choice).to_have_accessible_name(f"Time range: 29 Mar 2026 {BERLIN}")
-    options(page, "29 Mar 2026, 01:45–03:00: 0 events")  # a quarter of an hour: the clocks skip one
+    expect_options(page, "29 Mar 2026, 01:45–03:00: 0 events")  # fifteen minutes: the clocks skip an hour
 
     choice.click()
     panel.get_by_role("radio", name="UTC").check()
@@ -300,14 +299,14 @@ def test_a_time_is_chosen_in_the_zone_that_is_shown(opened: Opened) -> None:
     page.go_back()
     expect(choice).to_have_accessible_name("Time range: Last 7 days UTC")
 
-    # All time is chosen from where the newest event is; a link's time that is none is told, until one is chosen.
+    # For all time, the calendar opens at the newest event. A link's invalid time is reported until one is chosen.
     page.goto(urlsplit(page.url)._replace(query="query=action:imported&from=garbage").geturl())
     unread = page.get_by_text("The time range in this link is invalid (from=garbage).")
     expect(unread).to_be_visible()
-    counts(page, 4)
+    expect_count(page, 4)
     choice.click()
     expect(form.locator("calendar-range").get_by_role("group", name="March 2026")).to_be_visible()
-    for end in form.locator("input").all():  # nothing of what an input shows is cut off
+    for end in form.locator("input").all():  # no input's text is cut off
         wide, needed = end.evaluate(
             """(input) => {
               const copy = input.cloneNode();
@@ -324,27 +323,27 @@ def test_a_time_is_chosen_in_the_zone_that_is_shown(opened: Opened) -> None:
     expect(unread).to_have_count(0)
 
 
-def test_all_time_is_chosen_from_where_its_events_are(opened: Opened, site: Site, unique: str) -> None:
+def test_for_all_time_the_calendar_opens_at_the_newest_event(open_viewer: OpenViewer, site: Site, unique: str) -> None:
     site.emit({"tenant_id": unique, "action": "imported", "actor_id": "u-1", "occurred_at": "2023-07-10T12:00:00Z"})
-    sent = site.request("/v1/test-event", site.token(unique), method="POST")  # newer, but of the log itself
-    assert sent.status == 202
-    wait_until(lambda: site.stored(unique) == 3)  # that it was sent is recorded
-    page = opened(of=unique)
+    accepted = site.request("/v1/test-event", site.token(unique), method="POST")  # newer, but auditlane's own event
+    assert accepted.status == 202
+    wait_until(lambda: site.stored(unique) == 3)  # the test event and its audit record
+    page = open_viewer(of=unique)
     page.get_by_role("button", name=re.compile("^Time range: ")).click()
     expect(page.locator("calendar-range").get_by_role("group", name="July 2023")).to_be_visible()
 
 
-def test_the_chart_chooses_a_time(opened: Opened) -> None:
+def test_bars_of_the_chart_select_a_time_range(open_viewer: OpenViewer) -> None:
     day = {"from": "2026-03-29T00:00:00Z", "to": "2026-03-30T00:00:00Z"}
-    page = opened(f"?from={day['from']}&to={day['to']}", timezone_id="UTC")
-    counts(page, 2)
+    page = open_viewer(f"?from={day['from']}&to={day['to']}", timezone_id="UTC")
+    expect_count(page, 2)
     keys = page.get_by_role("listbox", name="Events over time")
     expect(keys).to_have_accessible_name(re.compile(r"2 events, 15 minutes per bar, peak of 1: 29 Mar 2026, 21:30"))
     area = page.locator("auditlane-histogram .u-over")
     expect(area).to_be_visible()
     area.hover()
     expect(page.locator("auditlane-histogram .read")).to_contain_text("29 Mar 2026, 1")
-    keys.focus()  # while the pointer rests
+    keys.focus()  # with the pointer still over the chart
     page.keyboard.press("Home")
     page.keyboard.press("ArrowRight")
     expect(keys).to_have_attribute("aria-activedescendant", "bar1")
@@ -354,10 +353,10 @@ def test_the_chart_chooses_a_time(opened: Opened) -> None:
     expect(page.locator("auditlane-histogram [aria-selected=true]")).to_have_count(3)
     assert violations(page, whole_page=True) == []
     page.keyboard.press("Enter")
-    counts(page, 0)
-    assert asked(page) == {"from": "2026-03-29T00:15:00Z", "to": "2026-03-29T01:00:00Z"}
+    expect_count(page, 0)
+    assert address_params(page) == {"from": "2026-03-29T00:15:00Z", "to": "2026-03-29T01:00:00Z"}
     page.go_back()
-    counts(page, 2)
+    expect_count(page, 2)
 
     at = area.bounding_box()
     assert at
@@ -367,11 +366,11 @@ def test_the_chart_chooses_a_time(opened: Opened) -> None:
     page.mouse.move(at["x"] + 21 * hour, at["y"] + 25, steps=3)
     page.mouse.move(at["x"] + 21.9 * hour, at["y"] + 25, steps=3)
     page.mouse.up()
-    counts(page, 1)
-    assert asked(page) == {"from": "2026-03-29T20:00:00Z", "to": "2026-03-29T22:00:00Z"}
+    expect_count(page, 1)
+    assert address_params(page) == {"from": "2026-03-29T20:00:00Z", "to": "2026-03-29T22:00:00Z"}
     page.mouse.click(at["x"] + at["width"] * 0.76, at["y"] + 20)
     expect(page).to_have_url(re.compile("from=2026-03-29T21%3A30%3A00Z&to=2026-03-29T21%3A35%3A00Z"))
-    counts(page, 1)
+    expect_count(page, 1)
 
     colour = """(place) => {
       const canvas = place.shadowRoot.querySelector("canvas"), pen = canvas.getContext("2d");
@@ -391,29 +390,29 @@ def test_the_chart_chooses_a_time(opened: Opened) -> None:
     expect(area).to_be_visible()
 
 
-def test_the_last_bar_says_that_it_is_not_over(opened: Opened) -> None:
-    page = opened("?range=24h")
-    counts(page, 10)
+def test_the_last_bar_is_marked_as_unfinished(open_viewer: OpenViewer) -> None:
+    page = open_viewer("?range=24h")
+    expect_count(page, 10)
     expect(page.get_by_role("option", name=re.compile(r"\(so far\)$"))).to_have_count(1)
     expect(page.get_by_role("option").last).to_have_accessible_name(re.compile(r"so far"))
 
 
-def test_numbers_lead_to_their_events(opened: Opened) -> None:
-    page = opened()
+def test_tiles_lead_to_their_events(open_viewer: OpenViewer) -> None:
+    page = open_viewer()
     midnight = datetime.now(ZoneInfo(BERLIN)).replace(hour=0, minute=0, second=0, microsecond=0)
     today = page.get_by_role("button", name=re.compile(r"^Today"))
     expect(today.locator(".number")).to_have_text(re.compile(r"^\d+$"))
     shown = int(today.locator(".number").inner_text())
     expect(page.get_by_role("button", name=re.compile(r"^Last 7 days\s+10"))).to_be_visible()
     today.click()
-    counts(page, shown)
-    assert asked(page) == {"from": midnight.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
+    expect_count(page, shown)
+    assert address_params(page) == {"from": midnight.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
     page.get_by_role("button", name=re.compile(r"^Severe, last 7 days\s+5")).click()
-    counts(page, 5)
-    assert asked(page) == {"query": "severity:>=High", "range": "7d"}
+    expect_count(page, 5)
+    assert address_params(page) == {"query": "severity:>=High", "range": "7d"}
     page.get_by_role("list", name="Top actions").get_by_role("button", name="document.deleted").click()
-    counts(page, 2)
-    assert asked(page)["query"] == "severity:>=High action:document.deleted"
+    expect_count(page, 2)
+    assert address_params(page)["query"] == "severity:>=High action:document.deleted"
     expect(page.get_by_role("list", name="Top actors").get_by_role("button")).to_have_text([re.compile("Bob")])
     page.get_by_role("button", name="Clear all").click()
     expect(page.get_by_role("button", name=re.compile(r"^Last 7 days\s+10"))).to_be_visible()
@@ -421,19 +420,19 @@ def test_numbers_lead_to_their_events(opened: Opened) -> None:
     page.get_by_role("button", name="Refresh").click()
     notices = page.locator("auditlane-notices")
     expect(notices).to_contain_text("The log is temporarily unavailable. What you see may be out of date.")
-    expect(today).to_be_visible()  # as it was
-    box(page).fill("action:imported")
-    box(page).press("Enter")
+    expect(today).to_be_visible()  # unchanged
+    query_box(page).fill("action:imported")
+    query_box(page).press("Enter")
     expect(page.locator("auditlane-tiles")).to_contain_text("The summary could not be loaded.")
-    counts(page, 0)
+    expect_count(page, 0)
     page.unroute("**/v1/stats*")
     notices.get_by_role("button", name="Try again").click()
     expect(notices).to_be_hidden()
     expect(page.get_by_role("button", name=re.compile(r"^Today\s+0"))).to_be_visible()
 
 
-def test_values_are_picked_without_typing(opened: Opened) -> None:
-    page = opened()
+def test_values_are_picked_from_the_filter_menu(open_viewer: OpenViewer) -> None:
+    page = open_viewer()
     page.get_by_role("button", name="Filter", exact=True).click()
     expect(page.get_by_role("dialog", name="Filter by field")).to_be_visible()
     panel = page.locator("auditlane-filter")
@@ -447,14 +446,14 @@ def test_values_are_picked_without_typing(opened: Opened) -> None:
     expect(values.locator(".count")).to_have_text(["5", "4", "3", "2"])
     assert violations(page, whole_page=True) == []
     values.get_by_role("checkbox", name=re.compile("Failure")).check()
-    counts(page, 3)
+    expect_count(page, 3)
     values.get_by_role("checkbox", name=re.compile("Denied")).check()
-    counts(page, 5)
-    assert asked(page) == {"query": "(outcome:failure OR outcome:denied)"}
+    expect_count(page, 5)
+    assert address_params(page) == {"query": "(outcome:failure OR outcome:denied)"}
     expect(values.locator(".value")).to_have_count(4)  # the others can still be picked
     values.get_by_role("button", name="Exclude Success").click()
     values.get_by_role("checkbox", name=re.compile("Failure")).uncheck()
-    assert asked(page)["query"] == "outcome:denied -outcome:success"
+    assert address_params(page)["query"] == "outcome:denied -outcome:success"
     panel.get_by_role("button", name="Done").click()
     expect(page.get_by_role("dialog")).to_have_count(0)
     expect(page.get_by_role("list", name="Active filters").locator(".words")).to_have_text(
@@ -462,24 +461,24 @@ def test_values_are_picked_without_typing(opened: Opened) -> None:
     )
 
 
-def test_what_nobody_waits_for_is_given_up(opened: Opened) -> None:
-    page = opened()
-    counts(page, 14)
-    given_up: list[str] = []
-    page.on("requestfailed", lambda request: given_up.append(request.url))
+def test_superseded_requests_are_cancelled(open_viewer: OpenViewer) -> None:
+    page = open_viewer()
+    expect_count(page, 14)
+    cancelled: list[str] = []
+    page.on("requestfailed", lambda request: cancelled.append(request.url))
     held: list[Route] = []
     page.route(re.compile(r"/v1/(histogram|facets)\?.*failure"), lambda route: held.append(route))
     page.evaluate("document.querySelector('auditlane-viewer').viewer.setView({ query: 'outcome:failure' })")
     wait_until(lambda: page.evaluate("1") and len(held) >= 1)
     page.evaluate("document.querySelector('auditlane-viewer').viewer.setView({ query: 'outcome:denied' })")
-    counts(page, 2)
-    wait_until(lambda: page.evaluate("1") and any("/v1/histogram" in url and "failure" in url for url in given_up))
+    expect_count(page, 2)
+    wait_until(lambda: page.evaluate("1") and any("/v1/histogram" in url and "failure" in url for url in cancelled))
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_part_is_well_in_both_schemes_and_in_german(opened: Opened, scheme: str) -> None:
-    page = opened("?query=action:login%20-outcome:denied&range=7d", color_scheme=scheme)
-    counts(page, 8)
+def test_the_search_is_accessible_in_both_schemes_and_in_german(open_viewer: OpenViewer, scheme: str) -> None:
+    page = open_viewer("?query=action:login%20-outcome:denied&range=7d", color_scheme=scheme)
+    expect_count(page, 8)
     page.get_by_role("button", name=re.compile("^Time range: ")).click()
     expect(page.locator("calendar-month").get_by_role("table")).to_be_visible()
     assert violations(page, whole_page=True) == []
@@ -489,10 +488,10 @@ def test_every_part_is_well_in_both_schemes_and_in_german(opened: Opened, scheme
     expect(page.get_by_role("list", name="Values of Severity")).to_be_visible()
     assert violations(page, whole_page=True) == []
     page.keyboard.press("Escape")
-    box(page).press("End")
-    box(page).press_sequentially(" act")
-    options(page, "Actor actor_name")
+    query_box(page).press("End")
+    query_box(page).press_sequentially(" act")
+    expect_options(page, "Actor actor_name")
     assert violations(page, whole_page=True) == []
     page.evaluate("document.querySelector('auditlane-viewer').lang = 'de'")
     expect(page.get_by_role("list", name="Aktive Filter")).to_contain_text("Ergebnis ist nicht Verweigert")
-    expect(page.locator("auditlane-histogram .said")).to_have_text("8 Ereignisse, 3 Stunden pro Balken")
+    expect(page.locator("auditlane-histogram .headline")).to_have_text("8 Ereignisse, 3 Stunden pro Balken")

@@ -1,4 +1,4 @@
-"""The settings inside a vendor's page, on real parts: what is set there is what the service has."""
+"""The settings in a vendor's page, with real services: every change is checked against the service's state."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from playwright.sync_api import Locator, Page, Route, expect
 from auditlane.access.permissions import Permission
 
 ADMIN = (Permission.read, Permission.configure, Permission.contract)
-SHAPER = (Permission.read, Permission.configure)
+CONFIGURER = (Permission.read, Permission.configure)
 _SCRIPT = """
 const settings = document.querySelector("auditlane-settings");
-window.told = [];
+window.notified = [];
 for (const name of ["token-expired", "auditlane-problem", "auditlane-saved"]) {
   settings.addEventListener(name, () => {
-    window.told.push(name);
+    window.notified.push(name);
     if (name === "token-expired" && window.next) settings.token = window.next;
   });
 }
@@ -29,7 +29,7 @@ for (const name of ["token-expired", "auditlane-problem", "auditlane-saved"]) {
 
 
 def open_settings(site: Site, page: Page, token: str, **attributes: str) -> Locator:
-    """A vendor's page, under a strict policy, with the settings for this token."""
+    """Open a vendor's page with a strict content policy and the settings for this token."""
     given = {"base-url": site.url, "token": token} | attributes
     site.vendor.put("/settings.js", _SCRIPT, "text/javascript")
     site.vendor.put("/settings.css", "body { margin: 0; }", "text/css")
@@ -49,61 +49,63 @@ def open_settings(site: Site, page: Page, token: str, **attributes: str) -> Loca
     return page.locator("auditlane-settings")
 
 
-def admin(site: Site, page: Page, tenant: str, user: str = "jane", **attributes: str) -> Locator:
-    """The same for somebody who may change everything, once it is there."""
+def open_as_admin(site: Site, page: Page, tenant: str, user: str = "jane", **attributes: str) -> Locator:
+    """Open the settings as a user with all permissions, and wait until they are loaded."""
     found = open_settings(site, page, site.token(tenant, *ADMIN, user=user), **attributes)
     expect(found.get_by_role("list", name="Fields in display order")).to_be_visible()
     return found
 
 
 def assert_accessible(page: Page, settings: Locator) -> None:
-    """axe finds nothing, in light and in dark."""
-    page.evaluate("scrollTo(0, document.body.scrollHeight)")  # the bar that floats hides nothing then
+    """Assert that axe finds nothing, in light and in dark."""
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")  # where the floating bar covers nothing
     for theme in ("light", "dark"):
         settings.evaluate("(element, theme) => (element.theme = theme)", theme)
         assert violations(page, "auditlane-settings") == [], theme
     settings.evaluate("(element) => (element.theme = 'auto')")
 
 
-def saved(settings: Locator) -> None:
-    """The list is saved as it is."""
+def expect_saved(settings: Locator) -> None:
+    """Wait until the save bar reports success."""
     expect(settings.locator(".bar.done")).to_have_text("Saved.")
 
 
-def call(site: Site, tenant: str, method: str = "GET", rest: str = "", body: Any = None, user: str = "jane") -> Any:
-    """What the service answers an admin of the tenant."""
+def request_structure(
+    site: Site, tenant: str, method: str = "GET", rest: str = "", body: Any = None, user: str = "jane"
+) -> Any:
+    """Send a request about the structure as an admin of the tenant, and return the response's JSON."""
     path = f"/v1/tenants/{tenant}/structure{rest}"
-    answer = site.request(path, site.token(tenant, *ADMIN, user=user), method=method, body=body, if_match="*")
-    assert answer.status < 300, answer.data
-    return answer.json() if answer.data else None
+    response = site.request(path, site.token(tenant, *ADMIN, user=user), method=method, body=body, if_match="*")
+    assert response.status < 300, response.data
+    return response.json() if response.data else None
 
 
-def field(site: Site, tenant: str, name: str) -> dict[str, Any]:
-    found: dict[str, Any] = next(one for one in call(site, tenant)["fields"] if one["name"] == name)
+def stored_field(site: Site, tenant: str, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = next(one for one in request_structure(site, tenant)["fields"] if one["name"] == name)
     return found
 
 
-def names(site: Site, tenant: str) -> list[str]:
-    return [one["name"] for one in call(site, tenant)["fields"]]
+def stored_names(site: Site, tenant: str) -> list[str]:
+    return [one["name"] for one in request_structure(site, tenant)["fields"]]
 
 
-def lines(cells: Locator) -> list[str]:
-    """What is to be read in each, in one line."""
+def texts(cells: Locator) -> list[str]:
+    """Return the text of each cell, in one line."""
     return [" ".join(one.split()) for one in cells.all_inner_texts()]
 
 
-def row(settings: Locator, name: str) -> Locator:
+def field_row(settings: Locator, name: str) -> Locator:
     return settings.locator(f'li[data-name="{name}"]')
 
 
-def test_what_is_set_by_keyboard_is_what_the_service_has(site: Site, unique: str, page: Page) -> None:
-    said = complaints(page)
+def test_changes_made_by_keyboard_are_saved(site: Site, unique: str, page: Page) -> None:
+    messages = complaints(page)
     site.fill(unique, 5)
-    settings = admin(site, page, unique)
+    settings = open_as_admin(site, page, unique)
     expect(settings.get_by_role("heading", level=2)).to_contain_text(unique)
     preview = settings.get_by_role("region", name="Table preview").get_by_role("columnheader")
     expect(preview).to_have_text(["Time", "Actor", "Action", "Resource", "Outcome", "Severity", "IP address"])
-    before = names(site, unique)
+    before = stored_names(site, unique)
     status = settings.locator("> *").locator("[role=status]").last
 
     settings.get_by_role("button", name="Move IP address up").focus()
@@ -123,38 +125,38 @@ def test_what_is_set_by_keyboard_is_what_the_service_has(site: Site, unique: str
     expect(preview).to_have_text(["Time", "IP address", "Actor", "Action", "Thing", "Severity"])
     bar = settings.get_by_role("region", name="Unsaved changes")
     expect(bar).to_contain_text("3 unsaved changes")
-    expect(row(settings, "ip")).to_contain_text("unsaved")
+    expect(field_row(settings, "ip")).to_contain_text("unsaved")
     bar.get_by_text("3 unsaved changes").click()
     expect(bar.get_by_role("listitem")).to_have_text(
         ["Resource: renamed from “Resource” to “Thing”", "Outcome: hidden from the table", "Order changed: IP address"]
     )
     assert_accessible(page, settings)
-    assert names(site, unique) == before
+    assert stored_names(site, unique) == before
 
     bar.get_by_role("button", name="Save").focus()
     page.keyboard.press("Enter")
-    saved(settings)
+    expect_saved(settings)
     expect(settings.locator(".bar.done")).to_be_focused()
-    expect(row(settings, "ip")).not_to_contain_text("unsaved")
-    expect(row(settings, "outcome")).to_contain_text("changed for this tenant")
-    assert names(site, unique) == [before[0], "ip", *[one for one in before[1:] if one != "ip"]]
-    assert field(site, unique, "resource")["displayName"] == "Thing"
-    assert field(site, unique, "outcome")["showInTable"] is False
-    untouched = [one for one in call(site, unique)["fields"] if one["origin"] == "default"]
-    assert len(untouched) == 16  # only what moved or made room says something of its own
-    assert page.evaluate("told") == ["auditlane-saved"]
+    expect(field_row(settings, "ip")).not_to_contain_text("unsaved")
+    expect(field_row(settings, "outcome")).to_contain_text("changed for this tenant")
+    assert stored_names(site, unique) == [before[0], "ip", *[one for one in before[1:] if one != "ip"]]
+    assert stored_field(site, unique, "resource")["displayName"] == "Thing"
+    assert stored_field(site, unique, "outcome")["showInTable"] is False
+    untouched = [one for one in request_structure(site, unique)["fields"] if one["origin"] == "default"]
+    assert len(untouched) == 16  # only fields that moved or made room have settings of their own
+    assert page.evaluate("notified") == ["auditlane-saved"]
 
     settings.get_by_role("button", name="Reset Thing to the default").click()
     settings.get_by_role("button", name="Save").click()
-    saved(settings)
-    expect(row(settings, "resource")).to_contain_text("built-in")
-    assert field(site, unique, "resource")["origin"] == "default"
-    assert said == []
+    expect_saved(settings)
+    expect(field_row(settings, "resource")).to_contain_text("built-in")
+    assert stored_field(site, unique, "resource")["origin"] == "default"
+    assert messages == []
 
 
-def test_the_preview_is_the_table_in_the_readers_words_and_the_notice_goes(site: Site, unique: str, page: Page) -> None:
-    said = complaints(page)
-    call(site, unique, "PUT", body={"fields": [{"name": "action", "displayName": "Deed"}]})
+def test_the_preview_is_translated_and_the_saved_notice_disappears(site: Site, unique: str, page: Page) -> None:
+    messages = complaints(page)
+    request_structure(site, unique, "PUT", body={"fields": [{"name": "action", "displayName": "Deed"}]})
     site.emit(
         {
             "tenant_id": unique,
@@ -170,42 +172,42 @@ def test_the_preview_is_the_table_in_the_readers_words_and_the_notice_goes(site:
     row_of = viewer.get_by_role("row").filter(has_text="login")
     expect(row_of).to_have_count(1)
     heads = [one.strip() for one in viewer.locator(".head .name").all_inner_texts()]
-    told = lines(row_of.get_by_role("gridcell"))
+    notified = texts(row_of.get_by_role("gridcell"))
     assert heads[:4] == ["Zeit", "Akteur", "Deed", "Ressource"]
-    assert told[1:5] == ["u-23", "login", "session s-1", "Erfolg"]
+    assert notified[1:5] == ["u-23", "login", "session s-1", "Erfolg"]
 
     viewer.get_by_role("button", name="Einstellungen").click()
     settings = viewer.locator("auditlane-settings")
     preview = settings.locator("auditlane-settings-preview")
     expect(preview.get_by_role("columnheader")).to_have_text(heads)
     expect(preview).to_contain_text("s-1")
-    assert lines(preview.get_by_role("row").filter(has_text="s-1").get_by_role("cell"))[1:] == told[1:]
-    name = row(settings, "occurred_at").get_by_role("textbox")
+    assert texts(preview.get_by_role("row").filter(has_text="s-1").get_by_role("cell"))[1:] == notified[1:]
+    name = field_row(settings, "occurred_at").get_by_role("textbox")
     expect(name).to_have_accessible_name("Name von Zeit")
     expect(name).to_have_value("Zeit")
-    expect(row(settings, "action").get_by_role("textbox")).to_have_value("Deed")
+    expect(field_row(settings, "action").get_by_role("textbox")).to_have_value("Deed")
     page.clock.install()
     name.fill("")
     name.press_sequentially("Time")
-    expect(name).to_have_value("Time")  # the standard's word is not turned into the language's own as it is typed
+    expect(name).to_have_value("Time")  # a default label is not translated while it is typed
     name.press_sequentially("stamp")
     settings.locator("auditlane-settings-bar summary").click()
     expect(settings.locator("auditlane-settings-bar li")).to_have_text("Zeit: von „Zeit“ in „Timestamp“ umbenannt")
     name.fill("Zeit")
-    expect(settings.locator(".bar")).to_have_count(0)  # nobody's own name: nothing is to be saved
+    expect(settings.locator(".bar")).to_have_count(0)  # the default label again: nothing to save
     name.fill("Timestamp")
     save = settings.get_by_role("button", name="Speichern")
     sent: list[Route] = []
     page.route("**/structure", lambda route: sent.append(route) if route.request.method == "PUT" else route.continue_())
     save.click()
-    settings.get_by_role("checkbox", name="Filter: Ressource", exact=True).uncheck()  # while it is being saved
+    settings.get_by_role("checkbox", name="Filter: Ressource", exact=True).uncheck()  # while the save is running
     sent[0].continue_()
     page.unroute("**/structure")
     expect(settings.locator("auditlane-settings-bar li")).to_have_text(["Ressource: nicht als Filter verfügbar"])
     save.click()
     expect(settings.locator(".bar.done")).to_be_focused()
-    assert field(site, unique, "occurred_at")["displayName"] == "Timestamp"
-    assert field(site, unique, "resource")["filterable"] is False
+    assert stored_field(site, unique, "occurred_at")["displayName"] == "Timestamp"
+    assert stored_field(site, unique, "resource")["filterable"] is False
     place = page.evaluate("scrollY")
     page.clock.fast_forward(10_000)
     expect(settings.locator(".bar")).to_have_count(0)
@@ -213,11 +215,11 @@ def test_the_preview_is_the_table_in_the_readers_words_and_the_notice_goes(site:
     assert page.evaluate("scrollY") == place
     settings.get_by_role("button", name="Feld hinzufügen").click()
     expect(settings.get_by_role("dialog").get_by_role("textbox").first).to_be_focused()
-    assert said == []
+    assert messages == []
 
 
-def test_discarded_and_dragged(site: Site, unique: str, page: Page) -> None:
-    settings = admin(site, page, unique)
+def test_changes_are_discarded_and_rows_are_dragged(site: Site, unique: str, page: Page) -> None:
+    settings = open_as_admin(site, page, unique)
     rows = settings.get_by_role("list", name="Fields in display order").get_by_role("listitem")
 
     def order() -> list[str]:
@@ -225,8 +227,8 @@ def test_discarded_and_dragged(site: Site, unique: str, page: Page) -> None:
         return found
 
     def drag(name: str, onto: str) -> None:
-        target = row(settings, onto).bounding_box()
-        row(settings, name).locator(".grip").hover()
+        target = field_row(settings, onto).bounding_box()
+        field_row(settings, name).locator(".grip").hover()
         page.mouse.down()
         assert target
         page.mouse.move(target["x"] + 40, target["y"] + target["height"] - 4, steps=8)
@@ -234,9 +236,9 @@ def test_discarded_and_dragged(site: Site, unique: str, page: Page) -> None:
     assert order() == ["occurred_at", "actor_name", "action", "resource"]
     drag("occurred_at", "action")
     assert order() == ["actor_name", "action", "occurred_at", "resource"]
-    expect(row(settings, "occurred_at")).to_have_css("outline-style", "solid")
+    expect(field_row(settings, "occurred_at")).to_have_css("outline-style", "solid")
     page.keyboard.press("Escape")
-    expect(row(settings, "occurred_at")).to_have_css("outline-style", "none")
+    expect(field_row(settings, "occurred_at")).to_have_css("outline-style", "none")
     assert order() == ["occurred_at", "actor_name", "action", "resource"]
     page.mouse.up()
     drag("occurred_at", "action")
@@ -250,7 +252,7 @@ def test_discarded_and_dragged(site: Site, unique: str, page: Page) -> None:
 
 
 def test_a_field_is_added_with_rules_changed_removed_and_restored(site: Site, unique: str, page: Page) -> None:
-    settings = admin(site, page, unique)
+    settings = open_as_admin(site, page, unique)
     settings.get_by_role("button", name="Add field").click()
     form = settings.get_by_role("dialog", name="Add field")
     expect(form.get_by_label("Display name")).to_be_focused()
@@ -269,7 +271,7 @@ def test_a_field_is_added_with_rules_changed_removed_and_restored(site: Site, un
     pattern = form.get_by_label("Pattern")
     pattern.fill("(?i)x")
     expect(form.get_by_text("Remove flags")).to_be_visible()
-    pattern.fill("[A-Z")  # only the service knows
+    pattern.fill("[A-Z")  # only the service can validate it
     form.get_by_role("button", name="Add field").click()
     expect(pattern).to_have_attribute("aria-invalid", "true")
     expect(form.locator("#fault-pattern")).to_contain_text("is not valid")
@@ -279,9 +281,9 @@ def test_a_field_is_added_with_rules_changed_removed_and_restored(site: Site, un
     expect(settings.locator("li.added")).to_contain_text("was added.")
     expect(settings.locator("li.added .edit")).to_be_focused()
     expect(settings.locator("li.added")).to_be_in_viewport(ratio=1)
-    expect(row(settings, "order_no")).to_contain_text("Text · added for this tenant".replace(" · ", ""))
+    expect(field_row(settings, "order_no")).to_contain_text("Text · added for this tenant".replace(" · ", ""))
     expect(settings.get_by_role("columnheader").last).to_contain_text("Order no.")
-    contract = call(site, unique, rest="/fields")
+    contract = request_structure(site, unique, rest="/fields")
     assert contract["exclusive"] is False
     assert contract["fields"][0]["rules"] == {"maxLength": 20, "pattern": "[A-Z]{2}-[0-9]+"}
 
@@ -295,8 +297,8 @@ def test_a_field_is_added_with_rules_changed_removed_and_restored(site: Site, un
     form.get_by_label("Reject events").check()
     form.get_by_role("button", name="Save field").click()
     expect(form).to_have_count(0)
-    expect(row(settings, "order_no")).to_contain_text("Choice")
-    contract = call(site, unique, rest="/fields")
+    expect(field_row(settings, "order_no")).to_contain_text("Choice")
+    contract = request_structure(site, unique, rest="/fields")
     assert contract["exclusive"] is True
     assert contract["fields"][0] | {"default": "eu", "rules": {"oneOf": ["eu", "us"]}} == contract["fields"][0]
 
@@ -305,31 +307,31 @@ def test_a_field_is_added_with_rules_changed_removed_and_restored(site: Site, un
     expect(sure).to_contain_text("are kept")
     assert_accessible(page, settings)
     sure.get_by_role("button", name="Cancel").click()
-    assert "order_no" in names(site, unique)
+    assert "order_no" in stored_names(site, unique)
     settings.get_by_role("checkbox", name="Table: Order no.").uncheck()
     settings.get_by_role("checkbox", name="Table: Source").check()
     settings.get_by_role("button", name="Remove Order no.").click()
     sure.get_by_role("button", name="Remove").click()
-    expect(row(settings, "order_no")).to_have_count(0)
-    assert "order_no" not in names(site, unique)
-    expect(settings.get_by_text("1 unsaved change")).to_be_visible()  # of the other field
+    expect(field_row(settings, "order_no")).to_have_count(0)
+    assert "order_no" not in stored_names(site, unique)
+    expect(settings.get_by_text("1 unsaved change")).to_be_visible()  # the other field's
     settings.get_by_role("button", name="Restore Order no.").click()
-    expect(row(settings, "order_no")).to_be_visible()
-    assert field(site, unique, "order_no")["displayName"] == "Order no."
+    expect(field_row(settings, "order_no")).to_be_visible()
+    assert stored_field(site, unique, "order_no")["displayName"] == "Order no."
 
 
 def test_a_conflict_is_explained_and_resolved(site: Site, unique: str, page: Page) -> None:
-    call(site, unique, "POST", "/fields", {"name": "gone", "displayName": "Gone"})
-    mine = admin(site, page, unique)
+    request_structure(site, unique, "POST", "/fields", {"name": "gone", "displayName": "Gone"})
+    mine = open_as_admin(site, page, unique)
     other = page.context.new_page()
-    theirs = admin(site, other, unique, user="bob@example.com")
+    theirs = open_as_admin(site, other, unique, user="bob@example.com")
     theirs.get_by_role("textbox", name="Name of Action", exact=True).fill("Deed")
     theirs.get_by_role("checkbox", name="Sort: Severity").check()
     theirs.get_by_role("button", name="Save").click()
-    saved(theirs)
+    expect_saved(theirs)
     theirs.get_by_role("button", name="Remove Gone").click()
     theirs.get_by_role("dialog").get_by_role("button", name="Remove").click()
-    expect(row(theirs, "gone")).to_have_count(0)
+    expect(field_row(theirs, "gone")).to_have_count(0)
     other.close()
 
     mine.get_by_role("textbox", name="Name of Action", exact=True).fill("What")
@@ -344,7 +346,7 @@ def test_a_conflict_is_explained_and_resolved(site: Site, unique: str, page: Pag
     expect(note.locator("dl")).to_contain_text("Gone: removed")
     expect(note.get_by_role("listitem")).to_have_text(["Deed, name: yours is “What”, theirs is “Deed”"])
     expect(note).to_contain_text("cannot be kept: Gone")
-    assert field(site, unique, "ip")["showInTable"] is True  # nothing was saved
+    assert stored_field(site, unique, "ip")["showInTable"] is True  # nothing was saved
     assert_accessible(page, mine)
 
     note.get_by_role("button", name="Reapply my changes").click()
@@ -352,24 +354,26 @@ def test_a_conflict_is_explained_and_resolved(site: Site, unique: str, page: Pag
     expect(mine.get_by_text("2 unsaved changes")).to_be_visible()
     expect(mine.get_by_role("checkbox", name="Sort: Severity")).to_be_checked()
     mine.get_by_role("button", name="Save").click()
-    saved(mine)
-    assert field(site, unique, "action")["displayName"] == "What"
-    assert field(site, unique, "severity")["sortable"] is True
-    assert field(site, unique, "ip")["showInTable"] is False
+    expect_saved(mine)
+    assert stored_field(site, unique, "action")["displayName"] == "What"
+    assert stored_field(site, unique, "severity")["sortable"] is True
+    assert stored_field(site, unique, "ip")["showInTable"] is False
 
     mine.get_by_role("checkbox", name="Table: IP address").check()
-    call(site, unique, "PUT", body={"fields": [{"name": "action", "displayName": "Act"}]}, user="bob@example.com")
+    request_structure(
+        site, unique, "PUT", body={"fields": [{"name": "action", "displayName": "Act"}]}, user="bob@example.com"
+    )
     mine.get_by_role("button", name="Save").click()
     note.get_by_role("button", name="Keep theirs, discard mine").click()
     expect(mine.get_by_role("textbox", name="Name of Act", exact=True)).to_be_visible()
     expect(mine.get_by_role("button", name="Save")).to_have_count(0)
 
 
-def test_history(site: Site, unique: str, page: Page) -> None:
+def test_the_history_describes_each_change(site: Site, unique: str, page: Page) -> None:
     for number in range(12):
         body = {"fields": [{"name": "action", "displayName": f"Deed {number}"}]}
-        call(site, unique, "PUT", body=body, user=f"user-{number}")
-    settings = admin(site, page, unique)
+        request_structure(site, unique, "PUT", body=body, user=f"user-{number}")
+    settings = open_as_admin(site, page, unique)
     settings.get_by_text("Show who changed what").click()
     entries = settings.get_by_role("list", name="History").get_by_role("listitem")
     expect(entries).to_have_count(10)
@@ -387,9 +391,9 @@ def test_history(site: Site, unique: str, page: Page) -> None:
     assert_accessible(page, settings)
 
 
-def test_switched_off_and_on(site: Site, unique: str, page: Page) -> None:
+def test_the_log_is_turned_off_and_on(site: Site, unique: str, page: Page) -> None:
     site.fill(unique, 2)
-    settings = admin(site, page, unique)
+    settings = open_as_admin(site, page, unique)
     token = site.token(unique)
     expect(settings.get_by_text("This is the default.")).to_be_visible()
     settings.get_by_role("button", name="Switch off").click()
@@ -399,9 +403,9 @@ def test_switched_off_and_on(site: Site, unique: str, page: Page) -> None:
     page.keyboard.press("Escape")
     expect(settings.get_by_role("button", name="Switch off")).to_be_focused()
     assert site.request("/v1/events", token).status == 200
-    # Somebody changes something else meanwhile, and an unsaved change is there: neither is in the way.
+    # Neither another user's unrelated change nor an unsaved change prevents switching.
     settings.get_by_role("checkbox", name="Table: IP address").uncheck()
-    call(site, unique, "PUT", body={"fields": [{"name": "action", "displayName": "Deed"}]}, user="bob")
+    request_structure(site, unique, "PUT", body={"fields": [{"name": "action", "displayName": "Deed"}]}, user="bob")
     settings.get_by_role("button", name="Switch off").click()
     sure.get_by_role("button", name="Switch off").click()
     expect(settings.get_by_text("The log is off").first).to_be_visible()
@@ -412,67 +416,69 @@ def test_switched_off_and_on(site: Site, unique: str, page: Page) -> None:
     settings.get_by_role("button", name="Switch on").click()
     expect(settings.get_by_text("The log is on").first).to_be_visible()
     expect(settings.get_by_text("Set for this tenant, instead of the default.")).to_be_visible()
-    assert call(site, unique)["enabled"] is True
+    assert request_structure(site, unique)["enabled"] is True
     settings.get_by_role("button", name="Use the default (on)").click()
     expect(settings.get_by_text("This is the default.")).to_be_visible()
-    assert call(site, unique)["enabled"] is None
+    assert request_structure(site, unique)["enabled"] is None
     assert site.request("/v1/events", token).status == 200
 
 
-def test_who_may_only_look_and_who_may_not(site: Site, unique: str, page: Page) -> None:
-    call(site, unique, "POST", "/fields", {"name": "own", "displayName": "Own"})
+def test_readers_see_the_settings_and_others_are_refused(site: Site, unique: str, page: Page) -> None:
+    request_structure(site, unique, "POST", "/fields", {"name": "own", "displayName": "Own"})
     settings = open_settings(site, page, site.token(unique, Permission.read), lang="de")
     expect(settings.get_by_text("Sie können diese Einstellungen ansehen")).to_be_visible()
-    expect(row(settings, "own")).to_contain_text("für diesen Mandanten hinzugefügt")
+    expect(field_row(settings, "own")).to_contain_text("für diesen Mandanten hinzugefügt")
     expect(settings.get_by_role("img", name="Sortieren: Nein").first).to_be_visible()
     for role in ("checkbox", "textbox", "button"):
         expect(settings.get_by_role(role)).to_have_count(0)  # type: ignore[arg-type]
     assert_accessible(page, settings)
     settings = open_settings(site, page, site.token(unique, Permission.export))
     expect(settings.get_by_role("alert")).to_contain_text("You don’t have access")
-    assert page.evaluate("told") == ["auditlane-problem"]
+    assert page.evaluate("notified") == ["auditlane-problem"]
     assert_accessible(page, settings)
 
 
-def test_who_shapes_the_log_is_offered_no_field_and_no_rule(site: Site, unique: str, page: Page) -> None:
-    said = complaints(page)
+def test_configure_permission_alone_does_not_offer_fields_and_rules(site: Site, unique: str, page: Page) -> None:
+    messages = complaints(page)
     for name in ("tier", "gone"):
-        call(site, unique, "POST", "/fields", {"name": name, "displayName": name.title(), "rules": {"maxLength": 9}})
-    call(site, unique, "DELETE", "/fields/gone")
-    settings = open_settings(site, page, site.token(unique, *SHAPER))
+        request_structure(
+            site, unique, "POST", "/fields", {"name": name, "displayName": name.title(), "rules": {"maxLength": 9}}
+        )
+    request_structure(site, unique, "DELETE", "/fields/gone")
+    settings = open_settings(site, page, site.token(unique, *CONFIGURER))
     expect(settings.get_by_role("list", name="Fields in display order")).to_be_visible()
     expect(settings.get_by_text("requires the permission audits:contract")).to_be_visible()
     expect(settings.get_by_role("region", name="Removed fields")).to_contain_text("Gone")
     for label in ("Add field", "Edit Tier", "Remove Tier", "Restore Gone"):
         expect(settings.get_by_role("button", name=label)).to_have_count(0)
     expect(settings.locator("#add, .edit, .remove, auditlane-settings-form")).to_have_count(0)
-    tier = row(settings, "tier")
+    tier = field_row(settings, "tier")
     tier.get_by_role("textbox", name="Name of Tier").focus()
     page.keyboard.press("Alt+ArrowUp")
     tier.get_by_role("textbox", name="Name of Tier").fill("Level")
     tier.get_by_role("checkbox", name="Table: Level").uncheck()
     settings.get_by_role("button", name="Save", exact=True).click()
-    saved(settings)
-    now = field(site, unique, "tier")
+    expect_saved(settings)
+    now = stored_field(site, unique, "tier")
     assert (now["displayName"], now["showInTable"]) == ("Level", False)
     assert_accessible(page, settings)
     settings.evaluate("(element) => (element.lang = 'de')")
     expect(settings.get_by_text("ist die Berechtigung audits:contract erforderlich")).to_be_visible()
     expect(settings.get_by_role("button", name="Feld hinzufügen")).to_have_count(0)
-    site.sign_in(page, unique, *SHAPER)
+    site.sign_in(page, unique, *CONFIGURER)
     page.goto(f"{site.url}/?settings=1")
     expect(page.get_by_role("list", name="Fields in display order")).to_be_visible()
     expect(page.get_by_role("button", name="Add field")).to_have_count(0)
-    assert said == []
+    assert messages == []
 
 
-def test_who_decides_the_contract_alone_adds_fields_and_arranges_none(site: Site, unique: str, page: Page) -> None:
+def test_contract_permission_alone_adds_fields_but_does_not_arrange_them(site: Site, unique: str, page: Page) -> None:
     settings = open_settings(site, page, site.token(unique, Permission.read, Permission.contract))
     settings.get_by_role("button", name="Add field").click()
     form = settings.get_by_role("dialog")
     form.get_by_label("Display name").fill("Tier")
     form.get_by_role("button", name="Add field").click()
-    expect(row(settings, "tier")).to_contain_text("Tier")
+    expect(field_row(settings, "tier")).to_contain_text("Tier")
     expect(settings.get_by_role("button", name="Move Tier up")).to_have_count(0)
     expect(settings.get_by_role("checkbox")).to_have_count(0)
     settings.get_by_role("button", name="Edit Tier").click()
@@ -480,12 +486,12 @@ def test_who_decides_the_contract_alone_adds_fields_and_arranges_none(site: Site
     form.get_by_label("Maximum length").fill("9")
     form.get_by_role("button", name="Save field").click()
     expect(form).to_have_count(0)
-    [found] = call(site, unique, rest="/fields")["fields"]
+    [found] = request_structure(site, unique, rest="/fields")["fields"]
     assert found["rules"] == {"maxLength": 9}
     assert_accessible(page, settings)
 
 
-def test_the_environments_with_its_own_credential(site: Site, page: Page) -> None:
+def test_an_environment_credential_edits_the_environments_settings(site: Site, page: Page) -> None:
     settings = open_settings(site, page, site.served.client_token("vendor"))
     expect(settings.get_by_role("heading", level=2)).to_contain_text("All tenants")
     settings.get_by_role("checkbox", name="Table: Source").check()
@@ -496,20 +502,20 @@ def test_the_environments_with_its_own_credential(site: Site, page: Page) -> Non
     settings.get_by_role("button", name="Discard").click()
 
 
-def test_the_console_hosts_a_tenants(site: Site, unique: str, page: Page) -> None:
+def test_the_console_shows_a_tenants_settings(site: Site, unique: str, page: Page) -> None:
     follow(page, site.console_link("olga"))
     page.goto(f"{site.url}/console/settings?tenant={unique}")
     expect(page.get_by_role("button", name="Add field")).to_be_visible()
     page.get_by_role("checkbox", name="Table: Outcome").uncheck()
     page.get_by_role("button", name="Save").click()
-    saved(page.locator("auditlane-settings"))
-    assert field(site, unique, "outcome")["showInTable"] is False
-    assert call(site, unique)["changedBy"] == "olga"
+    expect_saved(page.locator("auditlane-settings"))
+    assert stored_field(site, unique, "outcome")["showInTable"] is False
+    assert request_structure(site, unique)["changedBy"] == "olga"
 
 
 @pytest.mark.parametrize("trouble", ["unreached", "away"])
-def test_it_cannot_be_read_and_then_can(site: Site, unique: str, page: Page, trouble: str) -> None:
-    def fails(route: Route) -> None:
+def test_loading_fails_and_succeeds_on_retry(site: Site, unique: str, page: Page, trouble: str) -> None:
+    def fail(route: Route) -> None:
         if trouble == "unreached":
             route.abort("connectionrefused")
         else:
@@ -517,7 +523,7 @@ def test_it_cannot_be_read_and_then_can(site: Site, unique: str, page: Page, tro
             headers = {"Access-Control-Allow-Origin": "*"}
             route.fulfill(status=503, headers=headers, content_type="application/problem+json", body=json.dumps(body))
 
-    page.route("**/structure", fails)
+    page.route("**/structure", fail)
     settings = open_settings(site, page, site.token(unique, *ADMIN))
     alert = settings.get_by_role("alert")
     problem = "cannot be reached from this page" if trouble == "unreached" else "temporarily unavailable"
@@ -527,27 +533,27 @@ def test_it_cannot_be_read_and_then_can(site: Site, unique: str, page: Page, tro
     settings.get_by_role("button", name="Try again").click()
     box = settings.get_by_role("checkbox", name="Table: Action")
     box.uncheck()
-    page.route("**/structure", fails)
+    page.route("**/structure", fail)
     settings.get_by_role("button", name="Save").click()
     expect(alert).to_contain_text("Your changes could not be saved")
-    expect(box).not_to_be_checked()  # it is not lost
+    expect(box).not_to_be_checked()  # the change is not lost
     page.unroute("**/structure")
     settings.get_by_role("button", name="Save").click()
-    saved(settings)
-    assert field(site, unique, "action")["showInTable"] is False
+    expect_saved(settings)
+    assert stored_field(site, unique, "action")["showInTable"] is False
 
 
-def test_without_the_registry_the_rest_can_be_set(site: Site, unique: str, page: Page) -> None:
+def test_without_the_registry_the_presentation_can_be_changed(site: Site, unique: str, page: Page) -> None:
     body = json.dumps({"code": "REGISTRY_UNAVAILABLE", "detail": "The registry does not answer.", "request_id": "r-1"})
     headers = {"Access-Control-Allow-Origin": "*"}
-    call(site, unique, "POST", "/fields", {"name": "own", "displayName": "Own"})
+    request_structure(site, unique, "POST", "/fields", {"name": "own", "displayName": "Own"})
     page.route(
         "**/structure/fields",
         lambda route: route.fulfill(
             status=503, headers=headers, content_type="application/problem+json", body=body
         ) if route.request.method != "OPTIONS" else route.continue_(),
     )  # fmt: skip
-    settings = admin(site, page, unique)
+    settings = open_as_admin(site, page, unique)
     settings.get_by_role("button", name="Add field").click()
     form = settings.get_by_role("dialog")
     form.get_by_label("Display name").fill("Order")
@@ -560,29 +566,27 @@ def test_without_the_registry_the_rest_can_be_set(site: Site, unique: str, page:
     form.get_by_role("button", name="Cancel").click()
     settings.get_by_role("checkbox", name="Table: Own").uncheck()
     settings.get_by_role("button", name="Save").click()
-    saved(settings)
+    expect_saved(settings)
 
 
-def test_a_token_that_ends_is_renewed_and_nothing_is_lost(site: Site, unique: str, page: Page) -> None:
+def test_an_expired_token_is_renewed_and_unsaved_changes_stay(site: Site, unique: str, page: Page) -> None:
     ending = site.token_that_ends(unique, *ADMIN, seconds=6)
     settings = open_settings(site, page, ending)
     settings.get_by_role("checkbox", name="Table: Action").uncheck()
     page.evaluate("token => (window.next = token)", site.token(unique, *ADMIN))
     wait_until(lambda: site.request("/v1/session", ending).status == 401)
     settings.get_by_role("button", name="Save").click()
-    saved(settings)
-    assert page.evaluate("told") == ["token-expired", "auditlane-saved"]
-    assert field(site, unique, "action")["showInTable"] is False
-    # Another tenant's begins anew.
+    expect_saved(settings)
+    assert page.evaluate("notified") == ["token-expired", "auditlane-saved"]
+    assert stored_field(site, unique, "action")["showInTable"] is False
+    # Another tenant's token loads everything again.
     settings.get_by_role("checkbox", name="Table: Outcome").uncheck()
     settings.evaluate("(element, token) => (element.token = token)", site.token(f"{unique}-other", *ADMIN))
     expect(settings.get_by_role("heading", level=2)).to_contain_text(f"{unique}-other")
     expect(settings.get_by_role("checkbox", name="Table: Outcome")).to_be_checked()
 
 
-def test_the_settings_are_a_step_of_the_history_and_leaving_asks_when_something_is_not_saved(
-    site: Site, unique: str, page: Page
-) -> None:
+def test_the_settings_are_in_the_history_and_leaving_them_unsaved_asks(site: Site, unique: str, page: Page) -> None:
     site.fill(unique, 3)
     site.sign_in(page, unique, *ADMIN)
     log, there = f"{site.url}/", f"{site.url}/?settings=1"
@@ -599,16 +603,16 @@ def test_the_settings_are_a_step_of_the_history_and_leaving_asks_when_something_
         sure.get_by_role("button", name="Stay").click()
         expect(box).not_to_be_checked()
         wait_until(lambda: page.evaluate("location.href") == there)
-    asked: list[str] = []
-    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
+    dialogs: list[str] = []
+    page.on("dialog", lambda dialog: (dialogs.append(dialog.type), dialog.dismiss()))
     page.evaluate("location.reload()")
     wait_for(page, "document.readyState === 'complete'")
-    assert asked == ["beforeunload"]
+    assert dialogs == ["beforeunload"]
     page.go_back()
     sure.get_by_role("button", name="Discard and leave").click()
     expect(ways).to_be_focused()
     assert page.url == log
-    assert field(site, unique, "outcome")["showInTable"] is True
+    assert stored_field(site, unique, "outcome")["showInTable"] is True
     page.go_forward()
     expect(box).to_be_checked()
     back.click()
@@ -626,13 +630,13 @@ def test_the_settings_are_a_step_of_the_history_and_leaving_asks_when_something_
     expect(ways).to_have_count(0)
 
 
-def test_narrow(site: Site, unique: str, page: Page) -> None:
+def test_the_settings_fit_a_narrow_page(site: Site, unique: str, page: Page) -> None:
     site.fill(unique, 3)
     page.set_viewport_size({"width": 360, "height": 740})
-    settings = admin(site, page, unique)
+    settings = open_as_admin(site, page, unique)
     fits = "document.documentElement.scrollWidth <= 360"
     assert page.evaluate(fits)
-    expect(row(settings, "action").get_by_text("Table", exact=True)).to_be_visible()
+    expect(field_row(settings, "action").get_by_text("Table", exact=True)).to_be_visible()
     settings.get_by_role("checkbox", name="Table: Outcome").uncheck()
     settings.get_by_role("button", name="Move Action down").click()
     bar = settings.get_by_role("region", name="Unsaved changes").bounding_box()

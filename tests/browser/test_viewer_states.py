@@ -1,4 +1,4 @@
-"""The viewer inside a vendor's page, on real parts: every state it can be in, and the way out of each."""
+"""The viewer in a vendor's page, with real services: each of its states, and the way out."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>"
 
 
 def open_viewer(site: Site, page: Page, tenant: str, *permissions: Permission, **attributes: str) -> Locator:
-    """A page with one viewer of the tenant's."""
+    """Open a page with one viewer of the tenant's log."""
     given = {"token": site.token(tenant, *permissions)} | attributes
     page.goto(host_page(site, tenant, [given]))
     return page.locator("auditlane-viewer")
 
 
 def assert_accessible(page: Page, viewer: Locator) -> None:
-    """axe finds nothing, in light and in dark."""
-    page.emulate_media(reduced_motion="reduce")  # colours that are on their way are nobody's to judge
+    """Assert that axe finds nothing, in light and in dark."""
+    page.emulate_media(reduced_motion="reduce")  # colours in transition would fail the contrast check
     for theme in ("light", "dark"):
         viewer.evaluate("(element, theme) => (element.theme = theme)", theme)
         assert violations(page) == [], theme
     viewer.evaluate("(element) => (element.theme = 'auto')")
 
 
-def all_stays(viewer: Locator) -> None:
-    """What was shown is shown, nothing is on its way, and one button asks again."""
+def assert_data_stays(viewer: Locator) -> None:
+    """Assert that the data stays, no request is running, and one button retries."""
     expect(viewer.get_by_role("button", name="Try again")).to_have_count(1)
     expect(viewer).not_to_contain_text(re.compile("could not be loaded|fetch|Bearer|The detail of"))
     expect(viewer.locator("auditlane-histogram canvas").first).to_be_visible()
@@ -48,8 +48,8 @@ def event(tenant: str, **given: object) -> dict[str, object]:
     return {"tenant_id": tenant, "action": "login", "actor_id": "u-17", "resource": "session"} | given
 
 
-def problem(status: int, code: str, **headers: str) -> Callable[[Route], None]:
-    """What a route of the service answers with, in the service's form."""
+def respond_with(status: int, code: str, **headers: str) -> Callable[[Route], None]:
+    """Return a route handler that responds with a problem in the service's format."""
     body = {"code": code, "detail": f"The detail of {code}.", "fix": "What helps.", "request_id": f"id-{code}"}
     headers |= {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "retry-after"}
     return lambda route: route.fulfill(
@@ -57,7 +57,7 @@ def problem(status: int, code: str, **headers: str) -> Callable[[Route], None]:
     )
 
 
-def test_the_shape_of_what_comes_until_it_comes(site: Site, unique: str, page: Page) -> None:
+def test_a_skeleton_is_shown_until_the_log_is_loaded(site: Site, unique: str, page: Page) -> None:
     held: list[Route] = []
     page.route("**/v1/session", lambda route: held.append(route))
     page.emulate_media(reduced_motion="reduce")
@@ -74,8 +74,8 @@ def test_the_shape_of_what_comes_until_it_comes(site: Site, unique: str, page: P
     expect(skeleton).to_be_hidden()
 
 
-def test_first_use(site: Site, unique: str, page: Page) -> None:
-    said = complaints(page)
+def test_first_use_explains_how_to_send_events(site: Site, unique: str, page: Page) -> None:
+    messages = complaints(page)
     viewer = open_viewer(site, page, unique)
     first = viewer.get_by_role("region", name="Send your first event")
     expect(first).to_contain_text(f"“{unique}”")
@@ -90,13 +90,13 @@ def test_first_use(site: Site, unique: str, page: Page) -> None:
     expect(first.get_by_role("status")).to_have_text("The test event has arrived.", timeout=30_000)
     expect(first.get_by_role("button", name="Send test event")).to_be_focused()
     expect(viewer.get_by_role("row").filter(has_text="auditlane.test")).to_have_count(1)
-    site.emit(event(unique))  # from the tenant's own service: there is nothing left to explain
+    site.emit(event(unique))  # the tenant's first event of its own ends the instructions
     expect(first).to_be_hidden(timeout=15_000)
     expect(viewer.locator("auditlane-search")).to_be_visible()
-    assert said == []
+    assert messages == []
 
 
-def test_who_may_not_send_a_test_event_is_not_offered_one(site: Site, unique: str, page: Page) -> None:
+def test_without_permission_no_test_event_is_offered(site: Site, unique: str, page: Page) -> None:
     viewer = open_viewer(site, page, unique, Permission.read)
     first = viewer.get_by_role("region", name="Send your first event")
     expect(first).to_be_visible()
@@ -105,7 +105,7 @@ def test_who_may_not_send_a_test_event_is_not_offered_one(site: Site, unique: st
     expect(viewer.get_by_role("button", name="Download")).to_have_count(0)
 
 
-def test_nothing_matches(site: Site, unique: str, page: Page) -> None:
+def test_an_empty_result_offers_ways_to_widen_the_search(site: Site, unique: str, page: Page) -> None:
     site.emit(event(unique))
     viewer = open_viewer(site, page, unique, address="")
     expect(viewer.get_by_role("row").filter(has_text="login")).to_have_count(1)
@@ -121,8 +121,8 @@ def test_nothing_matches(site: Site, unique: str, page: Page) -> None:
     expect(viewer.get_by_role("row").filter(has_text="login")).to_have_count(1)
 
 
-def test_an_error_with_its_request_id_and_another_try(site: Site, unique: str, page: Page) -> None:
-    page.route("**/v1/session", problem(500, "INTERNAL"), times=1)
+def test_an_error_shows_its_request_id_and_can_be_retried(site: Site, unique: str, page: Page) -> None:
+    page.route("**/v1/session", respond_with(500, "INTERNAL"), times=1)
     viewer = open_viewer(site, page, unique)
     alert = viewer.get_by_role("alert")
     expect(alert).to_contain_text("Something went wrong")
@@ -133,9 +133,9 @@ def test_an_error_with_its_request_id_and_another_try(site: Site, unique: str, p
     expect(alert).to_have_count(0)
 
 
-def test_too_many_requests_count_down_and_go_on(site: Site, unique: str, page: Page) -> None:
+def test_a_rate_limit_counts_down_and_retries(site: Site, unique: str, page: Page) -> None:
     page.clock.install()
-    page.route("**/v1/session", problem(429, "RATE_LIMITED", **{"Retry-After": "20"}), times=1)
+    page.route("**/v1/session", respond_with(429, "RATE_LIMITED", **{"Retry-After": "20"}), times=1)
     viewer = open_viewer(site, page, unique)
     expect(viewer.get_by_role("alert")).to_contain_text("Too many requests")
     expect(viewer).to_contain_text(re.compile(r"Retrying in (20|19) seconds"))
@@ -146,14 +146,14 @@ def test_too_many_requests_count_down_and_go_on(site: Site, unique: str, page: P
     expect(viewer.get_by_role("heading", level=2)).to_contain_text(unique)
 
 
-def test_not_permitted(site: Site, unique: str, page: Page) -> None:
+def test_a_missing_permission_is_explained(site: Site, unique: str, page: Page) -> None:
     viewer = open_viewer(site, page, unique, Permission.export)
     expect(viewer.get_by_role("alert")).to_contain_text("You don’t have access")
     expect(viewer.get_by_role("button", name="Try again")).to_have_count(0)
     assert_accessible(page, viewer)
 
 
-def test_switched_off_and_on_again(site: Site, unique: str, page: Page) -> None:
+def test_a_disabled_log_is_explained_and_shown_again_when_enabled(site: Site, unique: str, page: Page) -> None:
     token, path = site.token(unique), f"/v1/tenants/{unique}/structure"
 
     def switch(enabled: bool) -> None:
@@ -169,7 +169,7 @@ def test_switched_off_and_on_again(site: Site, unique: str, page: Page) -> None:
     viewer = open_viewer(site, page, unique)
     expect(viewer.get_by_role("alert")).to_contain_text("Audit logs are switched off")
     assert_accessible(page, viewer)
-    came = page.evaluate("[history.length, location.href]")
+    initial = page.evaluate("[history.length, location.href]")
     viewer.get_by_role("button", name="Open settings").click()
     expect(viewer.locator("auditlane-settings")).to_be_visible()
     expect(viewer.get_by_role("button", name="Back to the log")).to_be_focused()
@@ -177,10 +177,12 @@ def test_switched_off_and_on_again(site: Site, unique: str, page: Page) -> None:
     viewer.get_by_role("button", name="Back to the log").click()
     expect(viewer.get_by_role("button", name="Settings")).to_be_focused()
     expect(viewer.get_by_role("button", name="Refresh")).to_be_visible()
-    assert page.evaluate("[history.length, location.href]") == came  # no `address`: the page's history is its own
+    assert (
+        page.evaluate("[history.length, location.href]") == initial
+    )  # without `address`, the viewer does not touch the page's history
 
 
-def test_without_a_network_what_is_shown_stays_and_it_goes_on_by_itself(site: Site, unique: str, page: Page) -> None:
+def test_offline_the_data_stays_and_the_viewer_reconnects(site: Site, unique: str, page: Page) -> None:
     site.emit(event(unique))
     viewer = open_viewer(site, page, unique)
     row = viewer.get_by_role("row").filter(has_text="login")
@@ -192,7 +194,7 @@ def test_without_a_network_what_is_shown_stays_and_it_goes_on_by_itself(site: Si
     viewer.get_by_role("button", name="Refresh").click()
     notices = viewer.locator("auditlane-notices")
     expect(notices.get_by_role("status")).to_contain_text("No connection")
-    all_stays(viewer)
+    assert_data_stays(viewer)
     expect(today).to_be_visible()
     expect(row).to_have_count(1)
     assert_accessible(page, viewer)
@@ -201,21 +203,21 @@ def test_without_a_network_what_is_shown_stays_and_it_goes_on_by_itself(site: Si
     expect(notices).to_be_hidden(timeout=15_000)
     expect(viewer.get_by_role("row").filter(has_text="logout")).to_have_count(1)
 
-    # The service is away: all that asked asks again together, when the service said.
+    # When the service is unavailable, all failed requests are retried together after its `Retry-After`.
     paths = [f"**/v1/{path}?*" for path in ("events", "stats", "histogram")]
     for path in paths:
-        page.route(path, problem(503, "STORE_UNAVAILABLE", **{"Retry-After": "2"}))
+        page.route(path, respond_with(503, "STORE_UNAVAILABLE", **{"Retry-After": "2"}))
     viewer.get_by_role("button", name="Refresh").click()
     expect(notices).to_contain_text("The log is temporarily unavailable. What you see may be out of date.")
     expect(notices).to_contain_text(re.compile("Retrying in [12] second"))
-    all_stays(viewer)
+    assert_data_stays(viewer)
     site.emit(event(unique, action="signup"))
     for path in paths:
         page.unroute(path)
     expect(notices).to_be_hidden()
     expect(viewer.get_by_role("row").filter(has_text="signup")).to_have_count(1)
     expect(viewer.get_by_role("button", name=re.compile("^Today 3$"))).to_be_visible()
-    expect(viewer.locator("auditlane-histogram .said")).to_contain_text("3 events")
+    expect(viewer.locator("auditlane-histogram .headline")).to_contain_text("3 events")
 
 
 def test_a_page_that_was_open_during_an_upgrade_offers_to_reload(site: Site, unique: str, page: Page) -> None:
@@ -225,7 +227,9 @@ def test_a_page_that_was_open_during_an_upgrade_offers_to_reload(site: Site, uni
     expect(viewer.locator("auditlane-histogram canvas").first).to_be_visible()
     notice = viewer.locator("auditlane-stale-bundle-notice")
     expect(notice).to_be_hidden()
-    page.route("**/static/viewer/chunks/**", lambda route: route.fulfill(status=404))  # as after an upgrade
+    page.route(
+        "**/static/viewer/chunks/**", lambda route: route.fulfill(status=404)
+    )  # as if the service had been upgraded
     viewer.get_by_role("button", name="Download", exact=True).click()
     expect(notice.get_by_role("alert")).to_contain_text("could not be loaded")
     assert_accessible(page, viewer)
@@ -237,7 +241,7 @@ def test_a_page_that_was_open_during_an_upgrade_offers_to_reload(site: Site, uni
     expect(page.get_by_role("dialog", name="Download log")).to_be_visible()
 
 
-def test_a_token_that_ends_is_renewed_once_and_nothing_flickers(site: Site, unique: str, page: Page) -> None:
+def test_an_expired_token_is_renewed_once_and_the_data_stays(site: Site, unique: str, page: Page) -> None:
     site.emit(event(unique))
     ending = site.token_that_ends(unique, seconds=6)
     page.goto(host_page(site, unique, [{"token": ending}]))
@@ -255,7 +259,7 @@ def test_a_token_that_ends_is_renewed_once_and_nothing_flickers(site: Site, uniq
     wait_until(lambda: site.request("/v1/session", ending).status == 401)
     site.emit(event(unique, action="logout"))
     give_tokens(page, site.token(unique))
-    viewer.get_by_role("button", name="Refresh").click()  # list, histogram and numbers ask at once
+    viewer.get_by_role("button", name="Refresh").click()  # list, histogram and tiles send requests at once
     expect(viewer.get_by_role("row").filter(has_text="logout")).to_have_count(1)
     assert page.evaluate("[window.expired, window.told]") == [1, ["auditlane-ready"]]
     assert table.evaluate("(table) => table.isConnected")
@@ -263,7 +267,7 @@ def test_a_token_that_ends_is_renewed_once_and_nothing_flickers(site: Site, uniq
     expect(viewer.locator("auditlane-notices")).to_be_hidden()
 
 
-def test_a_token_that_nobody_renews(site: Site, unique: str, page: Page) -> None:
+def test_an_expired_token_that_is_not_renewed_is_reported(site: Site, unique: str, page: Page) -> None:
     site.emit(event(unique))
     page.clock.install()
     ending = site.token_that_ends(unique, seconds=6)
@@ -277,7 +281,7 @@ def test_a_token_that_nobody_renews(site: Site, unique: str, page: Page) -> None
     page.clock.run_for(16_000)
     notices = viewer.locator("auditlane-notices")
     expect(notices).to_contain_text("Your session has expired")
-    all_stays(viewer)
+    assert_data_stays(viewer)
     assert_accessible(page, viewer)
     search = viewer.get_by_role("combobox", name="Search the log")
     search.fill("action:login")
@@ -289,12 +293,12 @@ def test_a_token_that_nobody_renews(site: Site, unique: str, page: Page) -> None
     expect(viewer).not_to_contain_text(re.compile("Bearer|Send `"))
     expect(viewer.get_by_role("status").filter(has_text="Loading events")).to_have_count(0)
     assert_accessible(page, viewer)
-    viewer.evaluate("(element, token) => (element.token = token)", site.token(unique))  # late, but it comes
+    viewer.evaluate("(element, token) => (element.token = token)", site.token(unique))  # the late token is accepted
     expect(notices).to_be_hidden()
     expect(row).to_have_count(1)
 
 
-def test_a_token_that_had_ended_before_anything_was_shown(site: Site, unique: str, page: Page) -> None:
+def test_a_token_that_had_expired_at_first_is_renewed(site: Site, unique: str, page: Page) -> None:
     page.clock.install()
     page.goto(host_page(site, unique, [{"token": site.token_that_ends(unique, seconds=-1)}]))
     viewer = page.locator("auditlane-viewer")
@@ -316,14 +320,14 @@ def test_two_tenants_side_by_side_see_their_own(site: Site, unique: str, page: P
     for place, (own, foreign) in enumerate((("only.one", "only.other"), ("only.other", "only.one"))):
         expect(viewers.nth(place).get_by_role("row").filter(has_text=own)).to_have_count(1)
         expect(viewers.nth(place)).not_to_contain_text(foreign)
-    # The other tenant's token, given to an element that shows the one's: it begins anew.
+    # An element that is given another tenant's token loads everything again.
     viewers.nth(0).evaluate("(element, token) => (element.token = token)", tokens[1])
     expect(viewers.nth(0).get_by_role("row").filter(has_text="only.other")).to_have_count(1)
     expect(viewers.nth(0)).not_to_contain_text("only.one")
 
 
-def test_a_hostile_event_does_nothing(site: Site, unique: str, page: Page) -> None:
-    said = complaints(page)
+def test_hostile_text_is_not_executed(site: Site, unique: str, page: Page) -> None:
+    messages = complaints(page)
     dialogs: list[str] = []
     page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
     marks = "admin\u202egnp.exe \u2066\u200f 👩🏽‍💻🏴‍☠️"
@@ -343,15 +347,15 @@ def test_a_hostile_event_does_nothing(site: Site, unique: str, page: Page) -> No
     assert_accessible(page, viewer)
     viewer.get_by_role("button", name="Download").click()
     expect(viewer.get_by_role("dialog", name="Download log")).to_be_visible()
-    assert (dialogs, said) == ([], [])
+    assert (dialogs, messages) == ([], [])
 
 
-def test_german(site: Site, unique: str, page: Page) -> None:
+def test_the_viewer_in_german(site: Site, unique: str, page: Page) -> None:
     site.emit(event(unique))
     viewer = open_viewer(site, page, unique, lang="de")
     expect(viewer.get_by_role("heading", level=2)).to_contain_text("Audit-Log")
     expect(viewer.get_by_role("row").filter(has_text="login")).to_have_count(1)
-    expect(viewer.locator("auditlane-histogram .said")).to_contain_text("Ereignis")
+    expect(viewer.locator("auditlane-histogram .headline")).to_contain_text("Ereignis")
     shown = viewer.aria_snapshot()
     assert "Spalten" in shown
     viewer.get_by_role("button", name="Herunterladen").click()
@@ -364,7 +368,7 @@ def test_german(site: Site, unique: str, page: Page) -> None:
     expect(dialog).to_contain_text("In der Datei: Time · Actor")
     for note in dialog.locator(".choice").all():
         assert note.evaluate("(one) => one.scrollWidth <= one.clientWidth")
-    viewer.evaluate("(element) => (element.lang = 'en')")  # in place, without another look at the log
+    viewer.evaluate("(element) => (element.lang = 'en')")  # in place, without loading the log again
     expect(viewer.get_by_role("heading", level=2)).to_contain_text("Audit log")
     expect(viewer.get_by_role("dialog", name="Download log")).to_be_visible()
 
@@ -383,7 +387,7 @@ def test_english_reads_from_the_left_in_a_page_that_reads_from_the_right(site: S
     expect(root).to_have_css("direction", "ltr")
 
 
-def test_a_host_dresses_it_and_no_style_leaks_out(site: Site, unique: str, page: Page) -> None:
+def test_a_host_page_can_style_the_viewer_and_no_style_leaks(site: Site, unique: str, page: Page) -> None:
     site.emit(event(unique))
     viewer = open_viewer(site, page, unique)
     expect(viewer.get_by_role("row").filter(has_text="login")).to_have_count(1)
@@ -415,9 +419,9 @@ def test_a_host_dresses_it_and_no_style_leaks_out(site: Site, unique: str, page:
 
 
 @pytest.mark.parametrize("width", [360, 1280])
-def test_the_whole_thing_is_well(site: Site, unique: str, page: Page, width: int) -> None:
+def test_the_whole_viewer_is_accessible_at_every_width(site: Site, unique: str, page: Page, width: int) -> None:
     site.fill(unique, 60)
-    said = complaints(page)
+    messages = complaints(page)
     page.set_viewport_size({"width": width, "height": 800})
     viewer = open_viewer(site, page, unique)
     expect(viewer.get_by_role("row").nth(5)).to_be_visible()
@@ -426,10 +430,10 @@ def test_the_whole_thing_is_well(site: Site, unique: str, page: Page, width: int
     viewer.get_by_role("button", name="Download").click()
     expect(viewer.get_by_role("dialog")).to_contain_text("60 events")
     assert_accessible(page, viewer)
-    assert said == []
+    assert messages == []
 
 
-def test_search_open_filter_and_download_by_keyboard_alone(site: Site, unique: str, page: Page) -> None:
+def test_the_keyboard_alone_searches_opens_filters_and_downloads(site: Site, unique: str, page: Page) -> None:
     site.emit(
         event(unique, action="document.deleted", actor_name="Jane"),
         event(unique, action="document.created", actor_name="Joe"),

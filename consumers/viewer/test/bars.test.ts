@@ -12,7 +12,7 @@ const histogram = {
 const at = (text: string): number => Date.parse(`2026-03-01T${text}:00Z`);
 
 describe("bars", () => {
-  it("that are counted in part are marked", () => {
+  it("are marked when only a part was counted", () => {
     const partial = (since: string, until: string, now = "23:00"): string[] =>
       barsOf(histogram, since ? at(since) : null, until ? at(until) : null, at(now)).map((bar) => bar.partial);
     expect(partial("", "")).toEqual(["", "", "", ""]);
@@ -27,7 +27,7 @@ describe("bars", () => {
     expect([null, 0, 1, 3, 9].map((index) => indexAfterRecount(bars, later, index))).toEqual([null, null, 0, 2, null]);
   });
 
-  it("have no tick inside, and a margin when they are few", () => {
+  it("contain no ticks, and have a margin when they are few", () => {
     const bars = barsOf(histogram, null, null, at("23:00"));
     expect(tickSteps(bars)[0]).toBe(3_600);
     expect(axisRange(bars)).toEqual([at("01:00"), at("05:00")]);
@@ -51,7 +51,7 @@ describe("bars", () => {
     ["P3M", { count: 3, unit: "months" }],
     ["P1D", { count: 1, unit: "D" }],
     ["P100Y", { count: 100, unit: "Y" }],
-  ])("are as wide as %s says", (interval, width) => {
+  ])("have the width of the interval %s", (interval, width) => {
     expect(parseInterval(interval)).toEqual(width);
   });
 });

@@ -32,7 +32,7 @@ const ALIKE = [
   "settings.form.maximum",
   "settings.form.optional",
 ];
-const QUERY = /^search\.help\.examples\.\d+\.0$/; // what is typed is the same in every language
+const QUERY = /^search\.help\.examples\.\d+\.0$/; // examples to type are the same in every language
 
 /** Values for placeholders: a plural, then a count of one, then a condition that does not hold. */
 const VALUES = [
@@ -76,13 +76,13 @@ describe("the catalogues", () => {
     }
   });
 
-  it("read alike only in words of both languages", () => {
+  it("have the same text only for words of both languages", () => {
     const hasWords = (text: string): boolean => /\p{Letter}/u.test(text.replace(/<\w>/g, ""));
     const alike = [...english].filter(([path, text]) => hasWords(render(text)) && render(german.get(path)) === render(text));
     expect(alike.map(([path]) => path)).toEqual(ALIKE);
   });
 
-  it("quote in the way of their language", () => {
+  it("use the quotation marks of their language", () => {
     for (const [path, text] of english) expect(render(text), path).not.toMatch(/„|(?<=\p{Letter})'/u);
     for (const [path, text] of german) expect(render(text), path).not.toMatch(/”|“(?=[\p{Letter}<])|(?<=\p{Letter})'/u);
   });

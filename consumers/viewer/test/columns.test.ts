@@ -10,7 +10,7 @@ const FIELDS = [field("occurred_at", "Timestamp"), field("action", "AlphaNumeric
 const names = (columns: string[] | null, widths = {}): string[] => layoutColumns(FIELDS, { columns, widths }).map((column) => column.field.name);
 
 describe("columns", () => {
-  it("are the tenant's in its order, until a person chooses", () => {
+  it("are the tenant's in its order, until the user chooses", () => {
     expect(names(null)).toEqual(["occurred_at", "action", "ip"]);
     expect(names(["note", "gone", "ip"])).toEqual(["note", "ip"]);
     expect(names(["gone"])).toEqual(["occurred_at", "action", "ip"]);

@@ -10,7 +10,7 @@ import {
   withValue,
 } from "../src/model/completion.js";
 
-/** The caret is where the | is. */
+/** Reads the caret's position from a | in the text. */
 function at(marked: string) {
   const caret = marked.indexOf("|");
   const text = marked.replace("|", "");
@@ -63,7 +63,7 @@ describe("a suggestion", () => {
     expect(place && marked(withValue(plain, place, value))).toBe(after);
   });
 
-  it("of an operator or a wildcard", () => {
+  it("inserts an operator or a wildcard", () => {
     const { text, place } = at("x action:lo|");
     expect(place && marked(withRaw(text, place, "lo*"))).toBe("x action:lo* |");
     expect(place && marked(withOperator(text, place, ">="))).toBe("x action:>=|");

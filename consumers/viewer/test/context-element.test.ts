@@ -25,7 +25,7 @@ class Shown extends ContextElement<EventTarget> {
 }
 customElements.define("x-shown", Shown);
 
-/** Whatever is about to be rendered has been. */
+/** Resolves after pending updates have been rendered. */
 async function settled(): Promise<void> {
   for (let turn = 0; turn < 5; turn++) await Promise.resolve();
 }
@@ -44,7 +44,7 @@ describe("a context element", () => {
     await settled();
     expect(shown.rendered).toBe(2);
 
-    change(); // it is about to render, and leaves before
+    change(); // removed before its pending update
     shown.remove();
     change();
     await settled();

@@ -43,7 +43,7 @@ describe("a described revision", () => {
     ],
   ])("%o", (changes, lines) => expect(describeRevision(revision(changes), structure, en)).toEqual(lines));
 
-  it("names the moved fields, whichever have another number", () => {
+  it("names the moved fields, independent of which have another number", () => {
     const was = ["time", "actor", "action", "resource", "outcome", "severity", "ip"];
     const now = ["time", "outcome", "actor", "severity", "action", "resource", "ip"];
     const room: RevisionChange[] = [
@@ -81,7 +81,7 @@ describe("described changes", () => {
     ]);
   });
 
-  it("describe what both changed", () => {
+  it("include attributes that both users changed", () => {
     expect(describeConflict({ name: "ip", attribute: "displayName", mine: "A", theirs: "B" }, structure, en)).toBe(
       "IP address, name: yours is “A”, theirs is “B”",
     );
@@ -94,28 +94,28 @@ describe("described changes", () => {
 describe("names", () => {
   const renamed = (field: string, was: string, now: string): RevisionChange => ({ kind: "changed", field, values: { displayName: [was, now] } });
 
-  it("are those of that time, with the current ones added", () => {
-    const told = (changes: RevisionChange[], labels: Record<string, string>, sequence: Revision["sequence"] = null): string[] =>
+  it("are those of that time, followed by the current ones", () => {
+    const described = (changes: RevisionChange[], labels: Record<string, string>, sequence: Revision["sequence"] = null): string[] =>
       describeRevision(revision(changes, sequence, labels), structure, en);
     const shown: RevisionChange = { kind: "changed", field: "ip", values: { sortable: [false, true] } };
-    expect(told([renamed("actor", "Doer", "Who")], {})).toEqual(["Who: renamed from “Doer” to “Who”"]);
-    expect(told([shown], { ip: "From" })).toEqual(["From (now “IP address”): sortable"]);
-    expect(told([renamed("actor", "Person", "Doer")], { actor: "Doer" })).toEqual([
+    expect(described([renamed("actor", "Doer", "Who")], {})).toEqual(["Who: renamed from “Doer” to “Who”"]);
+    expect(described([shown], { ip: "From" })).toEqual(["From (now “IP address”): sortable"]);
+    expect(described([renamed("actor", "Person", "Doer")], { actor: "Doer" })).toEqual([
       "Doer (now “Who”): renamed from “Person” to “Doer”",
     ]);
-    expect(told([], { actor: "Doer", ip: "From" }, [["actor", "x", "ip"], ["x", "ip", "actor"]])).toEqual([
+    expect(described([], { actor: "Doer", ip: "From" }, [["actor", "x", "ip"], ["x", "ip", "actor"]])).toEqual([
       "Order changed: Doer (now “Who”)",
     ]);
     for (const field of ["ip", "actor"]) {
       const renumbered: RevisionChange = { kind: "changed", field, values: { order: [1, 5] } };
       const label = field === "ip" ? "IP address" : "Who";
-      expect(told([renumbered], {}, [["ip", "actor"], ["actor", "ip"]])).toEqual([`Order changed: ${label}`]);
+      expect(described([renumbered], {}, [["ip", "actor"], ["actor", "ip"]])).toEqual([`Order changed: ${label}`]);
     }
     expect(describeRevision(revision([shown], null, { ip: "From" }), structure, de)[0]).toContain("From (jetzt „IP-Adresse“)");
     expect(describeRevision(revision([shown]), structure, de)[0]).toMatch(/^IP-Adresse: /);
   });
 
-  it("are translated unless somebody named a field", () => {
+  it("are translated unless the field has a custom name", () => {
     expect(labelByName(structure, "ip", de)).toBe("IP-Adresse");
     expect(labelByName(structure, "actor", de)).toBe("Who");
     expect(describeRevision(revision([renamed("ip", "IP address", "Herkunft")]), structure, de)).toEqual([

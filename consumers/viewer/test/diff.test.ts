@@ -16,7 +16,7 @@ describe("changes", () => {
     ]);
   });
 
-  it("of lists are found where items were inserted or removed", () => {
+  it("in lists are limited to the inserted and removed items", () => {
     expect(brief('{"l": ["a", "b", "c"]}', '{"l": ["a", "x", "b", "c"]}')).toEqual([
       "same l.0 a a",
       "added l.1 null x",
@@ -27,7 +27,7 @@ describe("changes", () => {
     expect(brief('[{"id": 1, "n": "a"}]', '[{"id": 1, "n": "b"}]')).toEqual(["same 0.id 1 1", "changed 0.n a b"]);
   });
 
-  it("of a created or deleted value are its keys", () => {
+  it("of a created or deleted value list its keys", () => {
     expect(brief(null, '{"a": 1}')).toEqual(["added a null 1"]);
     expect(brief('{"a": 1}', null)).toEqual(["removed a 1 null"]);
     expect(brief(null, '"text"')).toEqual(["added  null text"]);
@@ -41,7 +41,7 @@ describe("changes", () => {
     expect(brief('{"__proto__": {"a": 1}}', '{"__proto__": {"a": 2}}')).toEqual(["changed __proto__.a 1 2"]);
   });
 
-  it("of a kind, and text that is no JSON", () => {
+  it("between types are of whole values; text that is not JSON has none", () => {
     expect(brief('{"a": {"b": 1}}', '{"a": 2}')).toEqual(['changed a {\n  "b": 1\n} 2']);
     expect(diffJson("no json", "{}")).toBeNull();
     const deep = `${"[".repeat(500)}1${"]".repeat(500)}`;

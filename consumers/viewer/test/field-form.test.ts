@@ -19,7 +19,7 @@ const form = (given: Partial<Form>): Form => ({ ...emptyForm(), displayName: "X"
 const field = (name: string, custom: boolean, displayType = "AlphaNumeric"): Field =>
   ({ name, custom, displayName: name, displayType, showInTable: false }) as Field;
 const structure = { fields: [field("action", false), field("own", true)], removed: [field("gone", true)] } as Structure;
-const faults = (given: Partial<Form>): object => validateForm(form(given), structure, true);
+const errors = (given: Partial<Form>): object => validateForm(form(given), structure, true);
 
 describe("a name from a label", () => {
   it.each([
@@ -28,7 +28,7 @@ describe("a name from a label", () => {
     ["  2nd factor ", "_2nd_factor"],
     ["Ünïcode", "unicode"],
     ["日本", ""],
-  ])("%s is %s", (said, name) => expect(nameFromLabel(said)).toBe(name));
+  ])("%s is %s", (label, name) => expect(nameFromLabel(label)).toBe(name));
 });
 
 describe("validation of a form", () => {
@@ -64,7 +64,7 @@ describe("validation of a form", () => {
     [{ type: "Number", oneOf: "1\ntwo" }, { oneOf: "number" }],
     [{ type: "Timestamp", default: "soon" }, { default: "time" }],
     [{ type: "Boolean", minimum: "x", pattern: "(?i)" }, {}],
-  ])("%o: %o", (given, found) => expect(faults(given)).toEqual(found));
+  ])("%o: %o", (given, found) => expect(errors(given)).toEqual(found));
 
   it("lets an existing field keep its name", () => {
     expect(validateForm(form({ name: "own" }), structure, false)).toEqual({});
@@ -99,7 +99,7 @@ describe("the request", () => {
     [{ default: "eu" }, "eu"],
   ])("has a default of the field's type: %o", (given, value) => expect(requestFromForm(form(given), null, null).default).toBe(value));
 
-  it("has the rules that the type can have", () => {
+  it("contains only rules of the field's type", () => {
     expect(rulesFromForm(form({ type: "Enum", oneOf: "a\n\na\nb", pattern: "x", minimum: "1" }))).toEqual({ oneOf: ["a", "b"] });
     expect(rulesFromForm(form({ type: "Integer", oneOf: "1\n2", maximum: "9", maxLength: "3" }))).toEqual({ maximum: 9, oneOf: [1, 2] });
     expect(rulesOf("Boolean")).toEqual(["required"]);
@@ -143,7 +143,7 @@ describe("the service's error messages", () => {
       ]),
       { maxLength: "Must be a whole number.", oneOf: "Must be text. Must be text.", "": "Order: is too large." },
     ],
-  ])("are at their inputs: %o", (given, told) => expect(errorMessages(given)).toEqual(told));
+  ])("are assigned to their inputs: %o", (given, messages) => expect(errorMessages(given)).toEqual(messages));
 });
 
 describe("the code that sends a field", () => {
@@ -158,7 +158,7 @@ describe("the code that sends a field", () => {
     [{ pattern: "x+" }, "…"],
   ])("has a value that fits %o", (given, value) => expect(sampleValue(form(given))).toBe(value));
 
-  it("is Python, whatever the names are", () => {
+  it("is valid Python for any name", () => {
     expect(emitCode(form({ type: "Boolean" }), 'a"b')).toContain('tenant_id="a\\"b"');
     expect(emitCode(form({ type: "Boolean" }), "acme")).toContain('fields={"x": True}');
   });

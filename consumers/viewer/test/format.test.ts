@@ -17,7 +17,7 @@ describe("text", () => {
     ["line\u2028sep", "line⟨U+2028⟩sep"],
   ])("%j is seen whole", (text, seen) => expect(visible(text)).toBe(seen));
 
-  it("keeps lines where there is room", () => expect(visible("a\n\tb\r\u202e", true)).toBe("a\n\tb⟨U+000D⟩⟨U+202E⟩"));
+  it("keeps line breaks in text of several lines", () => expect(visible("a\n\tb\r\u202e", true)).toBe("a\n\tb⟨U+000D⟩⟨U+202E⟩"));
 
   it("is truncated between characters", () => {
     expect(truncate("abcdef", 6)).toBe("abcdef");
@@ -49,15 +49,15 @@ describe("time", () => {
     ["2026-03-08T11:59:30.5Z", "29 sec. ago"],
     ["2026-03-08T11:57:00Z", "3 min. ago"],
     ["2026-03-08T12:03:00Z", "in 3 min."],
-    ["2026-03-08T12:00:05Z", "now"], // by another clock
+    ["2026-03-08T12:00:05Z", "now"], // the other clock is ahead
     ["2026-03-08T12:00:06Z", "in 6 sec."],
     ["2026-03-08T07:00:01Z", "4 hr. ago"],
     ["2026-03-07T11:00:00Z", "yesterday"],
     ["2026-02-01T11:00:00Z", "Feb 1, 2026, 11:00:00 AM"],
     ["never", "never"],
-  ])("%s", (moment, said) => expect(clockOf("en", "UTC").relative(moment, now).replace(/\s/g, " ")).toBe(said));
+  ])("%s", (moment, text) => expect(clockOf("en", "UTC").relative(moment, now).replace(/\s/g, " ")).toBe(text));
 
-  it("knows its longest outputs", () => {
+  it("lists its longest outputs", () => {
     const texts = clockOf("en", "UTC").longest();
     const other = clockOf("en", "UTC").exact("2023-07-10T08:12:01Z");
     expect(new Set(texts).size).toBe(24);
@@ -105,7 +105,7 @@ describe("addresses", () => {
 describe("values", () => {
   const event = { action: "login", description: "", metadata: { a: "1" }, fields: { order: "7" } } as unknown as AuditEvent;
 
-  it("are the event's, the tenant's own or none", () => {
+  it("come from the event, its custom fields or its metadata, or are missing", () => {
     expect(valueOf(event, { name: "action", custom: false })).toBe("login");
     expect(valueOf(event, { name: "description", custom: false })).toBeNull();
     expect(valueOf(event, { name: "metadata", custom: false })).toBe('{"a":"1"}');
@@ -114,14 +114,14 @@ describe("values", () => {
     expect(valueOf({ ...event, metadata: {} }, { name: "metadata", custom: false })).toBeNull();
   });
 
-  it("that are numbers keep their digits", () => {
+  it("keep all digits of numbers", () => {
     const german = new Intl.NumberFormat("de", { maximumFractionDigits: 20 });
     expect(formatNumber("1234567.5", german)).toBe("1.234.567,5");
     expect(formatNumber("12345678901234567891", german)).toBe("12.345.678.901.234.567.891");
     expect(formatNumber("1e9", german)).toBe("1e9");
   });
 
-  it("that are JSON fit in a line", () => {
+  it("show JSON in one line", () => {
     expect(jsonInline('{"a": "x", "b": [1, 2], "c": {"d": 1}, "e": null}')).toBe("a: x, b: [2], c: {1}, e: null");
     expect(jsonInline("{no")).toBe("{no");
     expect(jsonInline("3")).toBe("3");

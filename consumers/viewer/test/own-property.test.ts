@@ -14,7 +14,7 @@ const INHERITED = ["__proto__", "constructor", "toString", "hasOwnProperty", "va
 const field = (name: string): ShownField =>
   ({ name, displayName: name, displayType: "AlphaNumeric", custom: true, parameter: `fields.${name}`, showInTable: true }) as ShownField;
 
-/** As it comes over HTTP. */
+/** Parses an event like a response, so that `__proto__` is an own property. */
 const event = (fields: string): AuditEvent => JSON.parse(`{"source": "cloudtrail", "metadata": {}, "fields": ${fields}}`) as AuditEvent;
 
 describe("a field with the name of an inherited member", () => {

@@ -6,21 +6,21 @@ import { type PageRequest, Pages } from "../src/model/pages.js";
 const event = (n: number): AuditEvent =>
   ({ event_id: `e${n}`, occurred_at: new Date(Date.UTC(2026, 0, 1) + n * 1000).toISOString() }) as AuditEvent;
 
-/** A list of the newest first, asked as the service is: cursors are places between two events. */
+/** Fakes the service, with the newest events first. A cursor is a position between two events. */
 class Service {
   rows: AuditEvent[];
-  asked = 0;
+  requests = 0;
 
   constructor(count: number) {
     this.rows = Array.from({ length: count }, (_, n) => event(count - n));
   }
 
-  answer({ cursor, limit }: Pick<PageRequest, "cursor" | "limit">): EventPage {
-    this.asked += 1;
+  respond({ cursor, limit }: Pick<PageRequest, "cursor" | "limit">): EventPage {
+    this.requests += 1;
     let [from, to] = [0, limit];
-    if (cursor?.startsWith("after:")) from = this.place(cursor) + 1;
+    if (cursor?.startsWith("after:")) from = this.positionOf(cursor) + 1;
     to = from + limit;
-    if (cursor?.startsWith("before:")) [from, to] = [Math.max(0, this.place(cursor) - limit), this.place(cursor)];
+    if (cursor?.startsWith("before:")) [from, to] = [Math.max(0, this.positionOf(cursor) - limit), this.positionOf(cursor)];
     const data = this.rows.slice(from, to);
     return {
       data,
@@ -29,18 +29,18 @@ class Service {
     };
   }
 
-  private place(cursor: string): number {
+  private positionOf(cursor: string): number {
     return this.rows.findIndex((row) => row.event_id === cursor.split(":")[1]);
   }
 }
 
-/** Asks until nothing is wanted for this view; returns where its first row is then. */
-function look(pages: Pages, service: Service, first: number, last = first + 30): number {
+/** Loads pages until none is missing in this view, and returns the index that its first row has then. */
+function load(pages: Pages, service: Service, first: number, last = first + 30): number {
   for (let turns = 0; ; turns++) {
-    const ask = pages.nextRequest(first, last);
-    if (!ask) break;
+    const request = pages.nextRequest(first, last);
+    if (!request) break;
     expect(turns).toBeLessThan(1_000);
-    const moved = pages.accept(ask, service.answer(ask));
+    const moved = pages.accept(request, service.respond(request));
     if (first >= moved.at) [first, last] = [first + moved.by, last + moved.by];
   }
   const moved = pages.trim(first, last);
@@ -56,23 +56,23 @@ const expected = (from: number, count: number): string[] => Array.from({ length:
 describe("pages", () => {
   it("are loaded as the view moves; distant ones are dropped and loaded again", () => {
     const [pages, service] = [new Pages(), new Service(20_000)];
-    let first = look(pages, service, 0);
+    let first = load(pages, service, 0);
     expect(ids(pages, 0, 30)).toEqual(expected(20_000, 30));
-    while (first < 12_000) first = look(pages, service, first + 300);
+    while (first < 12_000) first = load(pages, service, first + 300);
     expect(pages.loadedRows).toBeLessThan(6_000);
     expect(pages.at(0)).toBeUndefined();
     expect(ids(pages, first, 30)).toEqual(expected(20_000 - first, 30));
-    const before = service.asked;
-    look(pages, service, 5_000);
-    expect(service.asked - before).toBeLessThan(8);
+    const before = service.requests;
+    load(pages, service, 5_000);
+    expect(service.requests - before).toBeLessThan(8);
     expect(ids(pages, 5_000, 30)).toEqual(expected(15_000, 30));
-    look(pages, service, 0);
+    load(pages, service, 0);
     expect(ids(pages, 0, 60)).toEqual(expected(20_000, 60));
   });
 
-  it("know the end, and request no more", () => {
+  it("request no more at the end of the list", () => {
     const [pages, service] = [new Pages(), new Service(120)];
-    look(pages, service, 0);
+    load(pages, service, 0);
     expect(pages.count).toBe(120);
     expect(pages.ended).toBe(true);
     expect(pages.nextRequest(90, 119)).toBeNull();
@@ -80,26 +80,26 @@ describe("pages", () => {
 
   it("include events that arrived in between when a page is loaded again", () => {
     const [pages, service] = [new Pages(), new Service(20_000)];
-    for (let first = 0; first < 12_000; first += 300) look(pages, service, first);
+    for (let first = 0; first < 12_000; first += 300) load(pages, service, first);
     service.rows.splice(5_010, 0, { ...event(14_990), event_id: "late" });
     service.rows.unshift(event(20_001));
-    look(pages, service, 4_990);
+    load(pages, service, 4_990);
     const seen = ids(pages, 4_990, 40);
     expect(seen.indexOf("late")).toBe(20);
     expect(new Set(seen).size).toBe(40);
-    expect(look(pages, service, 0)).toBe(1); // the newest was put before what is looked at
+    expect(load(pages, service, 0)).toBe(1); // the newest event was inserted above the view
     expect(ids(pages, 0, 3)).toEqual(["e20001", "e20000", "e19999"]);
   });
 
-  it("forget the first when very many are known, and load them again on the way back", () => {
+  it("forget the first rows when too many are known, and load them again on the way back", () => {
     const [pages, service] = [new Pages({ kept: 1_000, known: 5_000, spare: 1_500 }), new Service(8_000)];
     let first = 0;
-    for (let turns = 0; pages.forgottenRows + first < 7_000 && turns < 400; turns++) first = look(pages, service, first + 390);
+    for (let turns = 0; pages.forgottenRows + first < 7_000 && turns < 400; turns++) first = load(pages, service, first + 390);
     expect(pages.count).toBeLessThan(5_300);
     expect(pages.forgottenRows).toBeGreaterThan(0);
     expect(ids(pages, first, 5)).toEqual(expected(8_000 - pages.forgottenRows - first, 5));
-    for (let turns = 0; pages.forgottenRows + first > 1_000 && turns < 400; turns++) first = look(pages, service, Math.max(0, first - 390));
-    for (let turns = 0; turns < 20; turns++) first = look(pages, service, Math.max(0, first - 390));
+    for (let turns = 0; pages.forgottenRows + first > 1_000 && turns < 400; turns++) first = load(pages, service, Math.max(0, first - 390));
+    for (let turns = 0; turns < 20; turns++) first = load(pages, service, Math.max(0, first - 390));
     expect(ids(pages, 0, 5)).toEqual(expected(8_000, 5));
     expect(ids(pages, first, 5)).toEqual(expected(8_000 - first, 5));
     expect(pages.fromTop).toBe(true);
@@ -108,17 +108,17 @@ describe("pages", () => {
   it("ignore a response whose position is gone", () => {
     const [pages, service] = [new Pages(), new Service(1_000)];
     const ask = pages.nextRequest(0, 30) as PageRequest;
-    pages.accept(ask, service.answer(ask));
+    pages.accept(ask, service.respond(ask));
     const next = pages.nextRequest(0, 30) as PageRequest;
-    pages.accept(next, service.answer(next));
+    pages.accept(next, service.respond(next));
     const count = pages.count;
-    pages.accept(next, service.answer(next));
+    pages.accept(next, service.respond(next));
     expect(pages.count).toBe(count);
   });
 
   it("insert arriving events by their time, once", () => {
     const [pages, service] = [new Pages(), new Service(2_000)];
-    look(pages, service, 0);
+    load(pages, service, 0);
     expect(pages.insert(event(2_001))).toBe(0);
     expect(pages.insert(event(2_001))).toBe(-1);
     expect(pages.insert({ ...event(1_990), event_id: "late" })).toBe(11);
@@ -126,14 +126,14 @@ describe("pages", () => {
     expect(ids(pages, 0, 2)).toEqual(["e2001", "e2000"]);
     const none = new Pages();
     expect(none.insert(event(1))).toBe(-1);
-    look(none, new Service(0), 0);
+    load(none, new Service(0), 0);
     expect(none.insert(event(1))).toBe(0);
     expect(none.count).toBe(1);
   });
 
   it("keep every event with the same id and time, and mark those that arrived first", () => {
     const [pages, service] = [new Pages(), new Service(2_000)];
-    look(pages, service, 0);
+    load(pages, service, 0);
     const twin = (content_hash: string) => ({ ...event(1_990), content_hash, conflict: true });
     const marked = (): [string | undefined, boolean | undefined][] =>
       [9, 10, 11, 12, 13].map((at) => [pages.at(at)?.event_id, pages.at(at)?.conflict]);
@@ -141,20 +141,20 @@ describe("pages", () => {
     expect(pages.insert(twin("c"))).toBe(10);
     expect(pages.insert(twin("b"))).toBe(-1);
     expect(marked()).toEqual([["e1991", undefined], ["e1990", true], ["e1990", true], ["e1990", true], ["e1989", undefined]]);
-    expect(pages.insert({ ...event(1_995), event_id: "e1990" })).toBe(5); // another time: another event, and no conflict
+    expect(pages.insert({ ...event(1_995), event_id: "e1990" })).toBe(5); // with another time it is another event, without a conflict
     expect([pages.at(5)?.conflict, pages.count]).toEqual([undefined, 53 + 200 + 200]);
   });
 
   it("grow by arriving events, which can be dropped and loaded again", () => {
     const [pages, service] = [new Pages({ kept: 300, known: 100_000, spare: 100 }), new Service(3_000)];
-    let first = look(pages, service, 0);
+    let first = load(pages, service, 0);
     for (let n = 3_001; n <= 5_000; n++) {
       service.rows.unshift(event(n));
       expect(pages.insert(event(n))).toBe(0);
     }
     expect(ids(pages, 0, 2_100)).toEqual(expected(5_000, 2_100));
     for (const there of [4_000, 1_000, 1_700, 0, 300]) {
-      first = look(pages, service, there);
+      first = load(pages, service, there);
       expect(pages.loadedRows).toBeLessThan(1_500);
       expect(ids(pages, first, 30)).toEqual(expected(5_000 - first, 30));
     }

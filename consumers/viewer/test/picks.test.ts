@@ -14,7 +14,7 @@ describe("picked values", () => {
     expect(parsePicks(query, "action")).toEqual({ included: only, excluded: not });
   });
 
-  it("knows a custom field by its short name", () => {
+  it("recognize a custom field by its short name", () => {
     expect(parsePicks("order:7 fields.order:8", "fields.order").included).toEqual(["7", "8"]);
   });
 

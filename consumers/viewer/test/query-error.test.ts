@@ -32,20 +32,20 @@ describe("a described error", () => {
     expect(describeQueryError(known, de)).toEqual({ text: "Ein Feld „actr“ gibt es nicht. Meinten Sie actor?", translated: true });
   });
 
-  it.each([{}, { reason: "nobody_knows", arguments: {} }, { reason: "constructor" }])("are the service's otherwise: %j", (members) => {
+  it.each([{}, { reason: "unknown_reason", arguments: {} }, { reason: "constructor" }])("is the service's English otherwise: %j", (members) => {
     expect(describeQueryError(wrong(members), de)).toEqual({ text: "there is no field 'actr'. Known: x.", translated: false });
   });
 
   it("uses all arguments, in both languages", () => {
     const about = { field: "<field>", value: "<value>", operator: "<operator>", word: "<word>", text: "<text>", most: "<most>" };
     for (const reason of Object.keys(en.mistakes)) {
-      const said = [en, de].map((texts) => {
+      const used = [en, de].map((texts) => {
         const { text } = describeQueryError(wrong({ reason, arguments: { ...about, known: "<known>", meant: "" } }), texts);
         expect(text).not.toContain("undefined");
         expect(text).toMatch(/\.$/);
         return [...new Set(text.match(/<\w+>/g))].sort();
       });
-      expect(said[0], reason).toEqual(said[1]);
+      expect(used[0], reason).toEqual(used[1]);
     }
   });
 });

@@ -16,7 +16,7 @@ describe("terms", () => {
     expect(formatTerm(parameter, value, negated)).toBe(text);
   });
 
-  it("of the beginning or the middle of a value", () => {
+  it("match the beginning or the middle of a value", () => {
     expect(wildcardTerm("action", "log in", "first")).toBe("action:log\\ in*");
     expect(wildcardTerm("ip", "::1", "within")).toBe("ip:*\\:\\:1*");
   });
@@ -63,7 +63,7 @@ describe("terms", () => {
     ["severity:>=High", { kind: ">=", negated: false, parameter: "severity", value: "High" }],
     ["-ip:*", { kind: "any", negated: true, parameter: "ip", value: "" }],
     ["-(a:1 OR b:2)", { kind: "group", negated: true, value: "(a:1 OR b:2)" }],
-  ])("say: %s", (text, said) => {
-    expect(parseTerm(text)).toEqual(said);
+  ])("are parsed: %s", (text, parsed) => {
+    expect(parseTerm(text)).toEqual(parsed);
   });
 });

@@ -14,15 +14,15 @@ import { addDays, instantOf, localTimeOf, localZone } from "../src/model/zone.js
 const BERLIN = "Europe/Berlin";
 const iso = (moment: number): string => new Date(moment).toISOString();
 
-describe("the clocks of a zone", () => {
+describe("local times of a zone", () => {
   it.each([
     [BERLIN, "2026-01-31", "12:00", "2026-01-31T11:00:00.000Z"],
     [BERLIN, "2026-03-29", "00:00", "2026-03-28T23:00:00.000Z"],
     [BERLIN, "2026-03-29", "02:30", "2026-03-29T01:30:00.000Z"], // skipped: 03:30
     [BERLIN, "2026-03-30", "00:00", "2026-03-29T22:00:00.000Z"],
-    [BERLIN, "2026-10-25", "02:30", "2026-10-25T00:30:00.000Z"], // twice: the first
+    [BERLIN, "2026-10-25", "02:30", "2026-10-25T00:30:00.000Z"], // occurs twice: the first one
     [BERLIN, "2026-10-25", "03:00", "2026-10-25T02:00:00.000Z"],
-    ["America/Santiago", "2026-09-06", "00:00", "2026-09-06T04:00:00.000Z"], // a midnight that is skipped: 01:00
+    ["America/Santiago", "2026-09-06", "00:00", "2026-09-06T04:00:00.000Z"], // a skipped midnight: 01:00
     ["Asia/Kathmandu", "2026-01-01", "00:00:30", "2025-12-31T18:15:30.000Z"],
     ["Pacific/Kiritimati", "2026-01-01", "00:00", "2025-12-31T10:00:00.000Z"],
     ["UTC", "2026-01-01", "", "2026-01-01T00:00:00.000Z"],
@@ -30,7 +30,7 @@ describe("the clocks of a zone", () => {
     expect(iso(instantOf(day, time, zone))).toBe(moment);
   });
 
-  it("are read", () => {
+  it("are converted from instants", () => {
     expect(localTimeOf(Date.parse("2026-03-29T01:00:00Z"), BERLIN)).toEqual({ day: "2026-03-29", time: "03:00:00" });
     expect(localTimeOf(Date.parse("2025-12-31T23:00:00.999Z"), BERLIN)).toEqual({ day: "2026-01-01", time: "00:00:00" });
     expect(addDays("2028-02-28")).toBe("2028-02-29");
@@ -102,9 +102,9 @@ describe("an address with invalid times", () => {
     ["from=2026-01-01&to=2026-01-01", "from=2026-01-01, to=2026-01-01"],
     ["from=July+2023", "from=July 2023"],
     ["to=2026-13-01", "to=2026-13-01"],
-  ])("%s", (search, said) => {
+  ])("%s", (search, invalid) => {
     const given = new URLSearchParams(search);
-    expect(invalidRangeIn(given)).toBe(said);
+    expect(invalidRangeIn(given)).toBe(invalid);
     expect(parseRange(given)).toEqual({ kind: "ever" });
   });
 
@@ -121,7 +121,7 @@ describe("an address with invalid times", () => {
 });
 
 describe("the browser's zone", () => {
-  const says = (timeZone: string | undefined): string => {
+  const zoneFor = (timeZone: string | undefined): string => {
     const resolved = vi.spyOn(Intl.DateTimeFormat.prototype, "resolvedOptions");
     resolved.mockReturnValue({ timeZone } as Intl.ResolvedDateTimeFormatOptions);
     const found = localZone();
@@ -129,7 +129,7 @@ describe("the browser's zone", () => {
     return found;
   };
 
-  it.each(["Europe/Berlin", "UTC", "Etc/GMT-8"])("%s is itself", (zone) => expect(says(zone)).toBe(zone));
+  it.each(["Europe/Berlin", "UTC", "Etc/GMT-8"])("%s is itself", (zone) => expect(zoneFor(zone)).toBe(zone));
 
-  it.each(["Etc/Unknown", "CST-8", "Nowhere/Bad", "", undefined])("%s is UTC", (zone) => expect(says(zone)).toBe("UTC"));
+  it.each(["Etc/Unknown", "CST-8", "Nowhere/Bad", "", undefined])("%s is UTC", (zone) => expect(zoneFor(zone)).toBe("UTC"));
 });

@@ -12,8 +12,8 @@ import type { ViewerState } from "../src/viewer/viewer-state.js";
 const AWAY = new Problem(503, "STORE_UNAVAILABLE", "", "", "", null, 7);
 const host = { addController: () => {}, removeController: () => {}, requestUpdate: () => {}, updateComplete: Promise.resolve(true) };
 
-/** Whatever was answered has been taken. */
-const settled = (): Promise<void> => new Promise((go) => setTimeout(go, 0));
+/** Resolves after pending responses have been handled. */
+const settled = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
 
 describe("a request controller", () => {
   const onResult = vi.fn<(problem: Problem | null) => void>();
@@ -42,7 +42,7 @@ describe("a request controller", () => {
 
   it("keeps no result of another key", async () => {
     controller.request("b", () => Promise.reject(AWAY));
-    expect([controller.result, controller.outdated]).toEqual([7, true]); // as old
+    expect([controller.result, controller.outdated]).toEqual([7, true]); // outdated
     await settled();
     expect([controller.result, controller.problem]).toEqual([null, AWAY]);
     controller.hostDisconnected();
@@ -100,7 +100,7 @@ describe("a count refresh", () => {
 });
 
 describe("the list's loader", () => {
-  let answer: () => Promise<EventPage>;
+  let respond: () => Promise<EventPage>;
   let view: View;
   let failures: Failures;
   let loader: Loader;
@@ -112,21 +112,21 @@ describe("the list's loader", () => {
   beforeEach(async () => {
     view = DEFAULT_VIEW;
     failures = new Failures(() => {});
-    const viewer = { failures, filter: () => [], client: { json: () => answer() }, prefetch: { take: () => null }, get view() { return view; } };
+    const viewer = { failures, filter: () => [], client: { json: () => respond() }, prefetch: { take: () => null }, get view() { return view; } };
     loader = new Loader(viewer as unknown as ViewerState, () => {});
-    answer = () => page("a");
+    respond = () => page("a");
     loader.begin();
     await settled();
   });
 
   it("keeps the rows when a refresh fails, and retries with the others", async () => {
-    answer = () => Promise.reject(AWAY);
+    respond = () => Promise.reject(AWAY);
     loader.begin();
     expect(state()).toEqual({ stale: true, outdated: false, busy: true, problem: null });
     await settled();
     expect([shown(), state()]).toEqual(["a", { stale: false, outdated: false, busy: false, problem: null }]);
     expect(failures.first).toMatchObject({ problem: AWAY, keepsData: true, shownInPlace: false });
-    answer = () => page("b");
+    respond = () => page("b");
     failures.retryAll();
     await settled();
     expect([shown(), failures.first]).toEqual(["b", null]);
@@ -134,20 +134,20 @@ describe("the list's loader", () => {
 
   it("marks rows of a previous query, and is not busy after a failure", async () => {
     view = { ...view, query: "x" };
-    answer = () => Promise.reject(AWAY);
+    respond = () => Promise.reject(AWAY);
     loader.begin();
     expect(state()).toMatchObject({ outdated: true, busy: true });
     await settled();
     expect(state()).toEqual({ stale: true, outdated: true, busy: false, problem: AWAY });
     expect(failures.first).toMatchObject({ keepsData: false, shownInPlace: true });
-    answer = () => page("c");
+    respond = () => page("c");
     failures.retryAll();
     await settled();
     expect([shown(), state()]).toEqual(["c", { stale: false, outdated: false, busy: false, problem: null }]);
   });
 
   it("returns to the rows of the same query when cancelled, and has none of another", () => {
-    answer = () => new Promise(() => {});
+    respond = () => new Promise(() => {});
     loader.begin();
     loader.cancel();
     expect([loader.cancelled, state()]).toEqual([false, { stale: false, outdated: false, busy: false, problem: null }]);

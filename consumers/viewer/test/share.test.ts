@@ -9,17 +9,17 @@ import { curlFor, jsonOf, linkTo } from "../src/model/share.js";
 const event = { event_id: "0193-a", before: '{"a": "b c"}', after: '{"n": 12345678901234567890}' } as AuditEvent;
 
 describe("a copied event", () => {
-  it("is a link to the event alone, on this very page", () => {
+  it("has a link that opens only this event, on the current page", () => {
     const page = { origin: "https://a.example", pathname: "/log", search: "?tab=2&query=x&live=1", hash: "#/audit" };
     expect(linkTo(event, page)).toBe("https://a.example/log?tab=2&event=0193-a#/audit");
   });
 
-  it("has embedded JSON, unless digits were lost", () => {
+  it("has embedded JSON, unless a number would lose digits", () => {
     expect(JSON.parse(jsonOf(event))).toEqual({ ...event, before: { a: "b c" } });
     expect(JSON.parse(jsonOf({ ...event, before: "{no", after: null }))).toEqual({ ...event, before: "{no", after: null });
   });
 
-  it("is a request without the token", () => {
+  it("has a request without the token", () => {
     expect(curlFor(event, "https://a.example", "")).toBe(
       `curl -H "Authorization: Bearer $TOKEN" \\\n  'https://a.example/v1/events/0193-a'`,
     );
@@ -36,12 +36,12 @@ describe("an event stream", () => {
   it("is parsed from chunks of any size, including ids without data", () => {
     const text = ': hello\n\nretry: 1500\n\nid: 1\n\nid: 2\nevent: event\ndata: {"a":\ndata: 1}\n\r\nevent: end\ndata:x\n\nid: 3\ndata: cut';
     for (const size of [1, 3, 1_000]) {
-      const told: Message[] = [];
+      const received: Message[] = [];
       let retry = 0;
-      const messages = new EventStreamParser((one) => told.push(one), (ms) => (retry = ms));
+      const messages = new EventStreamParser((message) => received.push(message), (ms) => (retry = ms));
       for (let at = 0; at < text.length; at += size) messages.feed(text.slice(at, at + size));
       expect(retry).toBe(1_500);
-      expect(told).toEqual([
+      expect(received).toEqual([
         { id: "1", event: "message", data: "" },
         { id: "2", event: "event", data: '{"a":\n1}' },
         { id: null, event: "end", data: "x" },

@@ -29,15 +29,15 @@ describe("the service's details", () => {
     [0, "OFFLINE", ""],
     [400, "FILTER_INVALID", "It failed. Do this."],
     [500, "INTERNAL", "It failed. Do this."],
-  ])("%i %s are told where they help", (status, code, told) => {
+  ])("of %i %s are shown where they help", (status, code, detail) => {
     const { text, translated } = describeDetail(new Problem(status, code, "It failed.", "Do this."), de);
-    expect([text, translated]).toEqual([told, told === ""]);
+    expect([text, translated]).toEqual([detail, detail === ""]);
   });
 });
 
 describe("an error in a query", () => {
   const wrong = (column: number | null) =>
-    new Problem(400, "FILTER_INVALID", "'from' is no time.", "", "from", column, null, "", [], {
+    new Problem(400, "FILTER_INVALID", "'from' is not a time.", "", "from", column, null, "", [], {
       reason: "not_a_time",
       args: { field: "from", value: "2026-02-30" },
     });
@@ -64,8 +64,8 @@ describe("a size", () => {
     [999, "999 bytes"],
     [1_500, "1.5 kB"],
     [974_000_000, "974 MB"],
-  ])("%i is %s", (bytes, told) => {
-    expect(formatBytes(bytes, "en")).toBe(told);
+  ])("%i is %s", (bytes, text) => {
+    expect(formatBytes(bytes, "en")).toBe(text);
   });
 });
 

@@ -65,7 +65,7 @@ describe("orders", () => {
     ["a5", "a5"],
   ])("of %s are %s", (wanted, found) => expect(numbers(wanted)).toBe(found));
 
-  it("always give the sequence, within the service's limits", () => {
+  it("always result in the sequence, within the service's limits", () => {
     let seed = 7;
     const next = (below: number): number => (seed = (seed * 48271) % 2147483647) % below;
     for (let round = 0; round < 200; round++) {
@@ -117,7 +117,7 @@ describe("a draft", () => {
     ]);
   });
 
-  it("names the field that the person moved, not the other", () => {
+  it("names the field that the user moved, not the other", () => {
     for (const [name, to] of [["b", 2], ["c", 1]] as const) {
       const draft = moveField(draftOf(abcd()), name, to);
       expect(draft.fields.map((field) => field.name)).toEqual(["a", "c", "b", "d"]);
@@ -146,7 +146,7 @@ describe("a draft", () => {
     expect(changesOf(back).map((change) => change.attribute)).toEqual(["displayName", "showInTable", "place"]);
   });
 
-  it("notices that a field inherits again without moving", () => {
+  it("reports that a field inherits again without moving", () => {
     const draft = draftOf(structure([field("a", -3, {}, view("a", 0)), field("b", 1)]));
     expect(changesOf(resetField(draft, "a"))).toEqual([{ name: "a", attribute: "follows", before: -3, after: 0 }]);
     expect(changesOf(resetField(draft, "b"))).toEqual([]);
@@ -185,7 +185,7 @@ describe("a draft rebased onto a newer structure", () => {
     expect(rebase(mine, theirs)).toMatchObject({ lostFields: ["b"], conflicts: [] });
   });
 
-  it("loses nothing when the person removed the field", () => {
+  it("loses nothing when the user removed the field", () => {
     const mine = withoutField(moveField(setField(draftOf(abcd()), "b", { sortable: true }), "b", 0), "b");
     const theirs = structure([field("a", 0), field("c", 2), field("d", 3)]);
     expect(rebase(mine, theirs)).toMatchObject({ lostFields: [], conflicts: [], draft: { fields: theirs.fields } });

@@ -6,41 +6,41 @@ import { TokenRenewal } from "../src/elements/token-renewal.js";
 
 afterEach(() => vi.unstubAllGlobals());
 
-/** A service that takes one token, and counts what it is asked. */
-function service(valid: () => string): { asked: string[] } {
-  const asked: string[] = [];
+/** Fakes a service that accepts one token, and records the tokens that it receives. */
+function service(valid: () => string): { received: string[] } {
+  const received: string[] = [];
   vi.stubGlobal("fetch", (_: string, request: RequestInit) => {
     const token = (request.headers as Record<string, string>)["Authorization"]?.replace("Bearer ", "") ?? "";
-    asked.push(token);
+    received.push(token);
     const good = token === valid();
-    const body = good ? { ok: true } : { code: "TOKEN_EXPIRED", detail: "It has ended." };
+    const body = good ? { ok: true } : { code: "TOKEN_EXPIRED", detail: "The token has expired." };
     return Promise.resolve(new Response(JSON.stringify(body), { status: good ? 200 : 401 }));
   });
-  return { asked };
+  return { received };
 }
 
 describe("an expired token", () => {
   it("is renewed once for many requests, which then continue", async () => {
-    const { asked } = service(() => "second");
-    const tell = vi.fn(() => queueMicrotask(() => renewal.provide("second")));
-    const renewal: TokenRenewal = new TokenRenewal(tell);
+    const { received } = service(() => "second");
+    const requestToken = vi.fn(() => queueMicrotask(() => renewal.provide("second")));
+    const renewal: TokenRenewal = new TokenRenewal(requestToken);
     const client = new Client({ baseUrl: "", token: "first", tenant: "" }, () => renewal.nextToken());
-    const answers = await Promise.all(["/a", "/b", "/c"].map((path) => client.json(path)));
-    expect(answers).toEqual([{ ok: true }, { ok: true }, { ok: true }]);
-    expect(tell).toHaveBeenCalledTimes(1);
-    expect(asked).toEqual(["first", "first", "first", "second", "second", "second"]);
+    const responses = await Promise.all(["/a", "/b", "/c"].map((path) => client.json(path)));
+    expect(responses).toEqual([{ ok: true }, { ok: true }, { ok: true }]);
+    expect(requestToken).toHaveBeenCalledTimes(1);
+    expect(received).toEqual(["first", "first", "first", "second", "second", "second"]);
     expect(client.token).toBe("second");
   });
 
   it("is awaited until the timeout, and requested again by the next request", async () => {
     service(() => "never");
-    const tell = vi.fn();
+    const requestToken = vi.fn();
     const heard: (string | undefined)[] = [];
-    const renewal = new TokenRenewal(tell, 20);
+    const renewal = new TokenRenewal(requestToken, 20);
     const client = new Client({ baseUrl: "", token: "first", tenant: "" }, () => renewal.nextToken(), (one) => heard.push(one?.code));
     for (const turn of [1, 2]) {
       await expect(client.json("/a")).rejects.toMatchObject({ code: "TOKEN_EXPIRED" });
-      expect(tell).toHaveBeenCalledTimes(turn);
+      expect(requestToken).toHaveBeenCalledTimes(turn);
     }
     expect(heard).toEqual(["TOKEN_EXPIRED", "TOKEN_EXPIRED"]);
   });
@@ -53,26 +53,26 @@ describe("an expired token", () => {
 
 describe("the initial token", () => {
   it("is requested from the host on another origin; at the service the browser's session is used", async () => {
-    const tell = vi.fn(() => queueMicrotask(() => renewal.provide("given")));
-    const renewal: TokenRenewal = new TokenRenewal(tell);
+    const requestToken = vi.fn(() => queueMicrotask(() => renewal.provide("given")));
+    const renewal: TokenRenewal = new TokenRenewal(requestToken);
     expect(await renewal.initialToken("", "")).toBe("");
     expect(await renewal.initialToken(location.origin, "")).toBe("");
     expect(await renewal.initialToken("https://audit.example", "there")).toBe("there");
-    expect(tell).not.toHaveBeenCalled();
+    expect(requestToken).not.toHaveBeenCalled();
     expect(await renewal.initialToken("https://audit.example", "")).toBe("given");
   });
 });
 
 describe("a token that was set while it could not be verified", () => {
-  it("is used when it belongs to the same person, else the next one is requested", async () => {
-    const tell = vi.fn(() => queueMicrotask(() => renewal.provide("next")));
-    const renewal: TokenRenewal = new TokenRenewal(tell);
+  it("is used when it belongs to the same user, else the next one is requested", async () => {
+    const requestToken = vi.fn(() => queueMicrotask(() => renewal.provide("next")));
+    const renewal: TokenRenewal = new TokenRenewal(requestToken);
     expect(await renewal.renew("set", "used", () => Promise.resolve(true))).toBe("set");
-    expect(tell).not.toHaveBeenCalled();
+    expect(requestToken).not.toHaveBeenCalled();
     expect(await renewal.renew("set", "used", () => Promise.resolve(false))).toBe("next");
     expect(await renewal.renew("set", "used", () => Promise.reject(new Error()))).toBe("next");
     expect(await renewal.renew("used", "used", () => Promise.resolve(true))).toBe("next");
-    expect(tell).toHaveBeenCalledTimes(3);
+    expect(requestToken).toHaveBeenCalledTimes(3);
   });
 });
 

@@ -47,7 +47,7 @@ export class Client {
     return this.endpoint.tenant;
   }
 
-    setToken(token: string): void {
+  setToken(token: string): void {
     this.endpoint = { ...this.endpoint, token };
   }
 

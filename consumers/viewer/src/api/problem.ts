@@ -5,7 +5,7 @@ export interface QueryError {
   readonly args: Readonly<Record<string, string>>;
 }
 
-/** A failed request, as the service describes it (RFC 9457 problem details with our codes). */
+/** A failed request: RFC 9457 problem details with the service's codes. */
 export class Problem extends Error {
   constructor(
     /** The HTTP status; 0 without a response. */
@@ -30,7 +30,7 @@ export class Problem extends Error {
     this.name = "Problem";
   }
 
-  /** Whether the request was aborted by the viewer itself, which is not reported. */
+  /** Whether the viewer itself aborted the request, which is not an error. */
   get aborted(): boolean {
     return this.code === "ABORTED";
   }

@@ -1,16 +1,16 @@
-/** Copies text. A frame may lack the permission of the Clipboard API; the older command only needs a user gesture. */
+/** Copies text. Falls back to `execCommand`, which only needs a user gesture, where a frame lacks the Clipboard API's permission. */
 
-/** Resolves to whether the text was copied. `within` takes a temporary textarea. */
+/** Resolves to whether the text was copied. A temporary textarea is added to `within`. */
 export async function copyText(text: string, within: HTMLElement | DocumentFragment): Promise<boolean> {
   try {
     await navigator.clipboard.writeText(text);
     return true;
   } catch {
-    return byCommand(text, within);
+    return copyByCommand(text, within);
   }
 }
 
-function byCommand(text: string, within: HTMLElement | DocumentFragment): boolean {
+function copyByCommand(text: string, within: HTMLElement | DocumentFragment): boolean {
   const { activeElement } = within.getRootNode() as Document | ShadowRoot;
   const field = document.createElement("textarea");
   field.className = "unseen";

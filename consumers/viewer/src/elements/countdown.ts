@@ -1,4 +1,4 @@
-/** Counts seconds down and updates its host with each. */
+/** Counts down seconds and updates its host every second. */
 import type { ReactiveController, ReactiveControllerHost } from "lit";
 
 export class Countdown implements ReactiveController {

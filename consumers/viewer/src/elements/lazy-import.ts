@@ -1,6 +1,6 @@
 /**
- * Modules that are loaded when they are first used. Their file names change with every build, so a page that was opened
- * before an upgrade finds none of them and has to offer a reload.
+ * Loads modules when they are first used. Their file names change with every build, so a page that was opened before an
+ * upgrade cannot load them and has to offer a reload.
  *
  *   if (!(await this.viewer.lazyImports.load(() => import("./dialog.js")))) return;
  */

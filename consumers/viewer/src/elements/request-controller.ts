@@ -3,9 +3,9 @@ import type { ReactiveController, ReactiveControllerHost } from "lit";
 import { Problem } from "../api/problem.js";
 
 interface RequestTiming {
-  /** Waits so long before sending, so that a newer request can replace this one. */
+  /** Delays sending, so that a newer request can replace this one. */
   debounceMs?: number;
-  /** Another revision sends the request again although its key is the same. */
+  /** A changed revision repeats the request although its key is the same. */
   revision?: unknown;
 }
 
@@ -34,12 +34,12 @@ export class RequestController<T> implements ReactiveController {
     host.addController(this);
   }
 
-  /** Whether `result` belongs to another key than the requested one. */
+  /** Whether `result` belongs to a different key than the latest request. */
   get outdated(): boolean {
     return this.resultKey !== this.key;
   }
 
-  /** Sends the request unless this key and revision were requested last. `key` is everything that the result depends on. */
+  /** Sends the request unless the latest one has the same key and revision. `key` is everything that the result depends on. */
   request(key: string, send: (signal: AbortSignal) => Promise<T>, { debounceMs = 0, revision }: RequestTiming = {}): void {
     if (key === this.key && revision === this.revision) return;
     this.key = key;
@@ -51,7 +51,7 @@ export class RequestController<T> implements ReactiveController {
     this.host.requestUpdate();
   }
 
-  /** Lets the next `request` send again, whatever its key. */
+  /** Makes the next `request` send even if its key is unchanged. */
   invalidate(): void {
     this.revision = NEVER;
     this.host.requestUpdate();

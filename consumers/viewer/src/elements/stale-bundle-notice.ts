@@ -8,8 +8,8 @@ import { noticeStyles } from "../styles/notice.js";
 import type { LazyImports } from "./lazy-import.js";
 
 /**
- * @summary Says that a module could not be loaded, as after an upgrade of the service, and offers to reload the page.
- * @csspart notice - The notice; absent while every module was loaded.
+ * @summary Reports that a module could not be loaded, as after an upgrade of the service, and offers to reload the page.
+ * @csspart notice - The notice; absent unless a module could not be loaded.
  */
 @customElement("auditlane-stale-bundle-notice")
 export class StaleBundleNotice extends LitElement {

@@ -1,4 +1,4 @@
-/** Asks the host page for tokens: once for all waiting requests, and for a limited time. */
+/** Requests tokens from the host page: once for all waiting requests, with a timeout. */
 
 export const TIMEOUT_MS = 15_000;
 
@@ -6,7 +6,7 @@ export class TokenRenewal {
   private waiting: Promise<string> | null = null;
   private settle: (token: string) => void = () => {};
 
-  /** `requestToken` tells the host that a token is needed. */
+  /** `requestToken` notifies the host that a token is needed. */
   constructor(
     private readonly requestToken: () => void,
     private readonly timeoutMs = TIMEOUT_MS,
@@ -16,16 +16,16 @@ export class TokenRenewal {
     return this.waiting !== null;
   }
 
-  /** Resolves to the first token: waits for the host's where the service is on another origin, which has no browser session. */
+  /** Resolves to the first token. Waits for the host's on another origin, where there is no browser session. */
   async initialToken(baseUrl: string, token: string): Promise<string> {
     const elsewhere = new URL(baseUrl || location.origin, location.href).origin !== location.origin;
     return token || !elsewhere ? token : await this.nextToken();
   }
 
-  /** Resolves to the token after `used`: `set`, if it was given before and can be verified now, else the next one. */
-  async renew(set: string, used: string, verify: (token: string) => Promise<boolean>): Promise<string> {
-    const vouched = set !== "" && set !== used && (await verify(set).catch(() => false));
-    return vouched ? set : await this.nextToken();
+  /** Resolves to the token that replaces `used`: `current`, if the host has changed it already and it is valid, else the next one. */
+  async renew(current: string, used: string, verify: (token: string) => Promise<boolean>): Promise<string> {
+    const verified = current !== "" && current !== used && (await verify(current).catch(() => false));
+    return verified ? current : await this.nextToken();
   }
 
   /** Resolves to the host's next token, or to "" after the timeout. */

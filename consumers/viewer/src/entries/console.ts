@@ -19,34 +19,34 @@ function update(old: Element, fresh: Element): void {
   const before = [...old.childNodes];
   const after = [...fresh.childNodes];
   after.forEach((node, index) => {
-    const there = before[index];
-    if (!there) old.append(document.adoptNode(node));
-    else if (there instanceof Element && node instanceof Element && there.nodeName === node.nodeName) update(there, node);
-    else if (there.nodeType !== node.nodeType || there.nodeType === Node.ELEMENT_NODE) there.replaceWith(document.adoptNode(node));
-    else if (there.nodeValue !== node.nodeValue) there.nodeValue = node.nodeValue;
+    const existing = before[index];
+    if (!existing) old.append(document.adoptNode(node));
+    else if (existing instanceof Element && node instanceof Element && existing.nodeName === node.nodeName) update(existing, node);
+    else if (existing.nodeType !== node.nodeType || existing.nodeType === Node.ELEMENT_NODE) existing.replaceWith(document.adoptNode(node));
+    else if (existing.nodeValue !== node.nodeValue) existing.nodeValue = node.nodeValue;
   });
-  for (const left of before.slice(after.length)) left.remove();
+  for (const surplus of before.slice(after.length)) surplus.remove();
 }
 
-function say(text = ""): void {
+function setStatus(text = ""): void {
   status.textContent = text;
 }
 
 async function refresh(): Promise<void> {
-  const answer = await fetch(location.href, { headers: { Accept: "text/html" }, cache: "no-store" });
-  if (answer.status === 401) {
+  const response = await fetch(location.href, { headers: { Accept: "text/html" }, cache: "no-store" });
+  if (response.status === 401) {
     stop();
-    say(texts["ended"]);
+    setStatus(texts["ended"]);
     button.remove();
     return;
   }
-  if (!answer.ok) throw new Error(String(answer.status));
-  const board = new DOMParser().parseFromString(await answer.text(), "text/html");
+  if (!response.ok) throw new Error(String(response.status));
+  const page = new DOMParser().parseFromString(await response.text(), "text/html");
   for (const section of main.querySelectorAll(":scope > section[id]")) {
-    const fresh = board.getElementById(section.id);
+    const fresh = page.getElementById(section.id);
     if (fresh) update(section, fresh);
   }
-  say(texts["updated"]?.replace("{time}", new Date().toLocaleTimeString(document.documentElement.lang)));
+  setStatus(texts["updated"]?.replace("{time}", new Date().toLocaleTimeString(document.documentElement.lang)));
 }
 
 /** Runs one refresh at a time; the next is scheduled when it ends. */
@@ -57,7 +57,7 @@ async function run(): Promise<void> {
   try {
     await refresh();
   } catch {
-    say(texts["away"]);
+    setStatus(texts["away"]);
   }
   refreshing = false;
   if (!paused && button.isConnected) timer = window.setTimeout(run, REFRESH_MS);
@@ -77,7 +77,7 @@ function toggle(): void {
 const fresh = document.createElement("div");
 fresh.className = "fresh";
 status.className = "quiet";
-say(texts["refreshes"]);
+setStatus(texts["refreshes"]);
 button.textContent = texts["pause"] ?? "";
 button.className = "button";
 button.addEventListener("click", toggle);

@@ -11,7 +11,7 @@
 import type { AuditlaneViewer } from "../viewer/auditlane-viewer.js";
 import "./viewer.js";
 
-const TOKEN_TIMEOUT_MS = 3_000; // before the page says that no token was sent
+const TOKEN_TIMEOUT_MS = 3_000; // then the page reports that no token was sent
 
 const main = document.querySelector("main")!;
 const origins = new Set((main.dataset["origins"] ?? "").split(" "));

@@ -1,2 +1,2 @@
-/** The service's own page: the viewer over the whole window, with the session of a link. */
+/** The service's own page: the viewer fills the window and uses the session of a link. */
 import "./viewer.js";

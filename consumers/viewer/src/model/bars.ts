@@ -1,15 +1,15 @@
-/** Turns a histogram's buckets into bars, with partial ones marked, and selects ranges of them. */
+/** Converts a histogram's buckets to bars, marks partial ones, and selects ranges of them. */
 import type { Bucket, Histogram } from "../api/types.js";
 
 export interface Bar extends Bucket {
   /** Ms since 1970. */
   readonly from: number;
   readonly to: number;
-  /** Whether the range begins or ends within the bar, or the bar is not over, so that not all of it was counted. */
+  /** Set when only a part of the bar was counted: the range begins or ends within it, or its time is not over. */
   readonly partial: "begins" | "ends" | "";
 }
 
-/** `since` and `until` are the range's ends in ms, null where it is open. */
+/** Converts buckets to bars. `since` and `until` are the range's ends in ms, null for an open end. */
 export function barsOf(histogram: Histogram, since: number | null, until: number | null, now: number): Bar[] {
   return histogram.data.map((bucket) => {
     const from = Date.parse(bucket.start);
@@ -47,11 +47,11 @@ const TICK_STEPS = [
 export function tickSteps(bars: readonly Bar[]): number[] {
   const first = bars[0];
   const width = first ? (first.to - first.from) / 1_000 : 0;
-  const found = TICK_STEPS.filter((step) => step >= 0.9 * width); // a month has 28 days, or 31
+  const found = TICK_STEPS.filter((step) => step >= 0.9 * width); // months vary in length
   return found.length ? found : TICK_STEPS.slice(-1);
 }
 
-/** Returns the axis' range in ms: the bars, with a margin when they are too few for a tick. */
+/** Returns the axis's range in ms: that of the bars, with a margin when they are too few for a tick. */
 export function axisRange(bars: readonly Bar[]): [number, number] {
   const first = bars[0];
   const last = bars.at(-1);
@@ -60,7 +60,7 @@ export function axisRange(bars: readonly Bar[]): [number, number] {
   return [first.from - around, last.to + around];
 }
 
-/** Returns the time and the events of the bars between two indices, in either order; null when one is out of range. */
+/** Returns the time range and the event count of the bars between two indices, in either order; null when one is out of range. */
 export function selectionOf(bars: readonly Bar[], start: number, end: number): { from: string; to: string; events: number } | null {
   const first = bars[Math.min(start, end)];
   const last = bars[Math.max(start, end)];

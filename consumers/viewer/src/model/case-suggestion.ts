@@ -1,4 +1,4 @@
-/** Finds query terms that only miss because matching is case-sensitive, and suggests the spelling of the log. */
+/** Finds query terms that match nothing only because of their case, and suggests the spelling used in the log. */
 import type { Count } from "../api/types.js";
 import { colonIndex, parseTerm, quoteValue, SPECIAL, splitAlternatives, unescapeText } from "./query.js";
 
@@ -17,7 +17,7 @@ export interface CaseSuggestion {
   readonly events: number;
 }
 
-/** Returns the terms with a text value that contains letters. `isText` tells whether a field holds text. */
+/** Returns the terms with a text value that contains letters. `isText` returns whether a field holds text. */
 export function caseSensitiveTerms(query: string, isText: (parameter: string) => boolean): CaseSensitiveTerm[] {
   return splitAlternatives(query)
     .flat()
@@ -47,7 +47,7 @@ export function suggestCase(term: CaseSensitiveTerm, values: readonly Count[]): 
 /** Replaces a term of the query. */
 export function replaceTerm(query: string, term: string, by: string): string {
   return splitAlternatives(query)
-    .map((terms) => terms.map((one) => (one === term ? by : one)).join(" "))
+    .map((terms) => terms.map((current) => (current === term ? by : current)).join(" "))
     .join(" OR ");
 }
 

@@ -1,4 +1,4 @@
-/** Lays out the table's columns: the tenant's choice, overridden by the person's preferences. */
+/** Lays out the table's columns: the tenant's choice, overridden by the user's preferences. */
 import {
   columnOrderingFeature,
   columnSizingFeature,
@@ -55,7 +55,7 @@ const features = tableFeatures({
 });
 
 /**
- * Returns the columns to show, in order: the tenant's when the person chose none that still exist. `minWidths` are in px,
+ * Returns the columns to show, in order: the tenant's when the user chose none that still exist. `minWidths` are in px,
  * by a field's name or else by its type.
  */
 export function layoutColumns(
@@ -123,7 +123,7 @@ export function moveColumn(names: readonly string[], name: string, by: number): 
   return left;
 }
 
-/** Adds a name at its position in the tenant's order, or removes it unless it is the last. */
+/** Adds a name at its position in the tenant's order, or removes it unless it is the only one. */
 export function toggleColumn(fields: readonly ShownField[], names: readonly string[], name: string): string[] {
   if (names.includes(name)) return names.length > 1 ? names.filter((shown) => shown !== name) : [...names];
   const order = fields.map((field) => field.name);

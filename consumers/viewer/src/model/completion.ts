@@ -91,10 +91,10 @@ function termBegin(text: string, caret: number): number {
   let begin = 0;
   let quoted = false;
   for (let index = 0; index < caret; index++) {
-    const sign = text[index] as string;
-    if (sign === "\\") index += 1;
-    else if (sign === '"') quoted = !quoted;
-    else if (!quoted && /[\s()]/.test(sign)) begin = index + 1;
+    const character = text[index] as string;
+    if (character === "\\") index += 1;
+    else if (character === '"') quoted = !quoted;
+    else if (!quoted && /[\s()]/.test(character)) begin = index + 1;
   }
   return Math.min(begin, caret);
 }
@@ -102,10 +102,10 @@ function termBegin(text: string, caret: number): number {
 function termEnd(text: string, start: number): number {
   let quoted = false;
   for (let index = start; index < text.length; index++) {
-    const sign = text[index] as string;
-    if (sign === "\\") index += 1;
-    else if (sign === '"') quoted = !quoted;
-    else if (!quoted && /[\s()]/.test(sign)) return index;
+    const character = text[index] as string;
+    if (character === "\\") index += 1;
+    else if (character === '"') quoted = !quoted;
+    else if (!quoted && /[\s()]/.test(character)) return index;
   }
   return text.length;
 }

@@ -11,7 +11,7 @@ export const MAX_PDF_ROWS = 5_000;
 
 export type ColumnChoice = "all" | "shown";
 
-/** Returns the downloadable fields: all in the tenant's order, or the shown ones in the person's. */
+/** Returns the downloadable fields: all in the tenant's order, or the shown ones in the user's. */
 export function exportedFields(fields: readonly ShownField[], shown: readonly string[], which: ColumnChoice): ShownField[] {
   const downloadable = fields.filter((field) => field.downloadable);
   if (which === "all") return downloadable;

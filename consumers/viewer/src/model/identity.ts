@@ -7,7 +7,7 @@ export function isSameEvent(left: Identified, right: Identified): boolean {
   return claimSameId(left, right) && left.content_hash === right.content_hash;
 }
 
-/** Whether both have the same id and time. Two different events of which that is true are in conflict. */
+/** Whether both have the same id and time. Two such events with different content are in conflict. */
 export function claimSameId(left: Identified, right: Identified): boolean {
   return left.event_id === right.event_id && left.occurred_at === right.occurred_at;
 }

@@ -1,7 +1,7 @@
 /** Parses JSON without losing digits of numbers that a float cannot hold. */
 
 const TOKENS = /"(?:\\.|[^"\\])*"|-?\d[\d.eE+-]*/g;
-const MARK = "\ue000"; // from the private use area, marks what was a number
+const MARK = "\ue000"; // a private-use character, marks a string that was a number
 
 export class Numeral {
   constructor(readonly digits: string) {}
@@ -9,7 +9,7 @@ export class Numeral {
 
 /** Parses like `JSON.parse`, with a Numeral for each number and a Map for each object. Throws SyntaxError. */
 export function parseJson(text: string): unknown {
-  JSON.parse(text); // invalid JSON must not become valid through the marks
+  JSON.parse(text); // rejects invalid JSON, which the marks could make valid
   const marked = text.includes(MARK) || /\\ue000/i.test(text);
   const numbered = marked ? text : text.replace(TOKENS, (found) => (found.startsWith('"') ? found : `"${MARK}${found}"`));
   return JSON.parse(numbered, (_, value: unknown) => {

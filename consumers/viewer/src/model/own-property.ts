@@ -1,6 +1,6 @@
-/** Reads values by names from outside, which may equal inherited members such as `constructor`. */
+/** Reads values by untrusted names, which may equal inherited members such as `constructor`. */
 
-/** Returns the object's own property. */
-export function ownValue<T>(of: Readonly<Record<string, T>>, name: string): T | undefined {
-  return Object.hasOwn(of, name) ? of[name] : undefined;
+/** Returns the object's own property; undefined without one. */
+export function ownValue<T>(object: Readonly<Record<string, T>>, name: string): T | undefined {
+  return Object.hasOwn(object, name) ? object[name] : undefined;
 }

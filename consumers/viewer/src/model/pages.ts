@@ -1,19 +1,19 @@
 /**
- * The list as the pages in which it was read. Distant pages keep their position and cursor but drop their rows, so that a
- * jump to any known position is one request, and memory does not grow with scrolling.
+ * The list, stored as the pages in which it was loaded. Distant pages keep their position and cursor but drop their rows,
+ * so that a jump to any known position is one request, and memory does not grow with scrolling.
  */
 import type { AuditEvent, EventPage } from "../api/types.js";
 import { claimSameId, isSameEvent } from "./identity.js";
 
-export const FIRST_PAGE_SIZE = 50; // small, since somebody waits for it
+export const FIRST_PAGE_SIZE = 50; // small, so that the first rows appear quickly
 export const PAGE_SIZE = 200; // the service's maximum
-const PREFETCH_ROWS = 400; // requested before they are in view
+const PREFETCH_ROWS = 400; // rows loaded before they are in view
 
-/** In rows. */
+/** All in rows. */
 export interface Bounds {
   /** Rows kept on each side of the view. */
   kept: number;
-  /** Rows whose position is known; beyond, the far end is forgotten. */
+  /** Rows whose position is remembered; beyond this, those at the far end are forgotten. */
   known: number;
   /** Rows forgotten at once. */
   spare: number;
@@ -22,7 +22,7 @@ export interface Bounds {
 const DEFAULT_BOUNDS: Bounds = { kept: 2_000, known: 100_000, spare: 25_000 };
 
 interface Page {
-  /** The cursor of its beginning; null for the first page, which is read through the page after it as newer events arrive. */
+  /** The cursor of its beginning; null for the first page, which is loaded again with `prev` of the next one, as newer events arrive. */
   cursor: string | null;
   rows: AuditEvent[] | null;
   count: number;
@@ -35,7 +35,7 @@ export interface PageRequest {
   kind: "next" | "again" | "newer";
   cursor: string | null;
   limit: number;
-  /** Whether its rows belong into the view. */
+  /** Whether its rows are in view. */
   inView: boolean;
   page: object | null;
 }
@@ -86,9 +86,9 @@ export class Pages {
   }
 
   /** Returns the index of the first matching row in memory; -1 without one. */
-  find(meant: (row: AuditEvent) => boolean): number {
+  find(matches: (row: AuditEvent) => boolean): number {
     for (const [index, page] of this.pages.entries()) {
-      const found = page.rows?.findIndex(meant) ?? -1;
+      const found = page.rows?.findIndex(matches) ?? -1;
       if (found >= 0) return (this.starts[index] as number) + found;
     }
     return -1;
@@ -110,7 +110,7 @@ export class Pages {
     return near ? this.requestAgain(near, false) : null;
   }
 
-  /** Inserts a response. One whose position has been forgotten changes nothing. */
+  /** Inserts a response; ignores it if its position has been forgotten. */
   accept(request: PageRequest, response: EventPage): RowShift {
     const page: Page = { cursor: request.cursor, rows: response.data, count: response.data.length, next: response.next, prev: response.prev };
     if (request.kind === "again") return this.refill(request.page as Page, page);
@@ -125,7 +125,7 @@ export class Pages {
     page.cursor = null;
     if (page.count) this.pages.unshift(page);
     else start.prev = null;
-    if (page.count) start.cursor = page.next; // known from now on
+    if (page.count) start.cursor = page.next; // where the newer page ends
     this.forgottenRows = Math.max(0, this.forgottenRows - page.count);
     this.updateStarts();
     return { at: 0, by: page.count };
@@ -184,7 +184,7 @@ export class Pages {
   /** Splits a page that has grown by arriving events, so that its older part can be dropped. */
   private split(page: Page): void {
     const rows = page.rows ?? [];
-    // the older part is what one request can load again
+    // one request must be able to load the older part again
     const newer = rows.slice(0, -PAGE_SIZE);
     const older = rows.slice(-PAGE_SIZE);
     this.pages.splice(

@@ -33,11 +33,11 @@ export function withPick(query: string, parameter: string, value: Value, as: "on
 
 /** Returns the query with exactly these picks of the field. */
 export function withPicks(query: string, parameter: string, { included, excluded }: Picks): string {
-  let made = withoutPicks(query, parameter);
-  const wanted = included.map((value) => formatTerm(parameter, value));
-  if (wanted.length) made = withTerm(made, wanted.length > 1 ? `(${wanted.join(" OR ")})` : (wanted[0] as string));
-  for (const value of excluded) made = withTerm(made, formatTerm(parameter, value, true));
-  return made;
+  let result = withoutPicks(query, parameter);
+  const terms = included.map((value) => formatTerm(parameter, value));
+  if (terms.length) result = withTerm(result, terms.length > 1 ? `(${terms.join(" OR ")})` : (terms[0] as string));
+  for (const value of excluded) result = withTerm(result, formatTerm(parameter, value, true));
+  return result;
 }
 
 /** Returns the query without the field's picks, under which its values are counted so that others can be picked. */
@@ -45,7 +45,7 @@ export function withoutPicks(query: string, parameter: string): string {
   return pickTerms(query, parameter).reduce((left, found) => withoutTerm(left, found.text), bracketed(query, parameter));
 }
 
-/** Brackets a query that only consists of alternatives of this field, which is one pick of several values. */
+/** Brackets a query that consists only of alternatives for this field: one pick of several values. */
 function bracketed(query: string, parameter: string): string {
   if (splitAlternatives(query).length < 2) return query;
   const bracketed = `(${query.trim()})`;

@@ -1,4 +1,4 @@
-/** One person's preferences for one tenant's log, kept in the browser: columns, density, time zone. */
+/** A user's preferences for a tenant's log, kept in the browser: columns, density, time zone. */
 
 export interface Preferences {
   /** The names of the columns, in order; null for the tenant's choice. */

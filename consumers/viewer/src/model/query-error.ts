@@ -1,4 +1,4 @@
-/** Errors in a query, and what the service says of a problem, in the reader's language where there is a translation. */
+/** Describes query errors and other problems in the reader's language, where there is a translation. */
 import type { Problem } from "../api/problem.js";
 import type { Texts } from "../i18n/en/index.js";
 import { kindOf } from "./problem-kind.js";
@@ -27,8 +27,8 @@ export function describeQueryError(problem: Problem, texts: Texts): Description 
 }
 
 /**
- * Describes what the service says of a problem, where that adds something to the texts of its kind. Empty for other
- * kinds, whose details address developers, and for an error that the query box shows itself.
+ * Returns the service's description of a problem where it adds something to the texts of its kind. Empty for other kinds,
+ * whose details address developers, and for an error that the query box shows itself.
  */
 export function describeDetail(problem: Problem, texts: Texts): Description {
   const shownInBox = problem.column !== null;

@@ -1,4 +1,4 @@
-/** The fields that a query can name, for the reader to choose from. */
+/** The fields that a query can use. */
 import type { ShownField } from "../api/types.js";
 import { ownValue } from "./own-property.js";
 
@@ -22,10 +22,10 @@ const KINDS: Record<string, QueryFieldKind> = {
   event_id: "id",
 };
 
-/** Returns the tenant's fields and those of every event that the tenant does not list; filterable ones come first. */
+/** Returns the tenant's fields, and base fields that the tenant does not list; filterable ones come first. */
 export function queryFields(fields: readonly ShownField[], names: Record<string, string>): QueryField[] {
   const shown = fields
-    .filter((field) => field.parameter !== "metadata") // its keys are fields, it is not
+    .filter((field) => field.parameter !== "metadata") // its keys are fields; it is not one itself
     .map((field) => ({
       parameter: field.parameter,
       name: field.displayName,

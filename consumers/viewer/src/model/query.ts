@@ -79,18 +79,18 @@ export function splitTerms(query: string): string[] {
   let depth = 0;
   let quoted = false;
   for (let index = 0; index < query.length; index++) {
-    const sign = query[index] as string;
-    if (sign === "\\") {
-      current += sign + (query[++index] ?? "");
+    const character = query[index] as string;
+    if (character === "\\") {
+      current += character + (query[++index] ?? "");
       continue;
     }
-    if (sign === '"') quoted = !quoted;
-    else if (!quoted && sign === "(") depth += 1;
-    else if (!quoted && sign === ")") depth -= 1;
-    if (!quoted && depth <= 0 && /\s/.test(sign)) {
+    if (character === '"') quoted = !quoted;
+    else if (!quoted && character === "(") depth += 1;
+    else if (!quoted && character === ")") depth -= 1;
+    if (!quoted && depth <= 0 && /\s/.test(character)) {
       if (current) found.push(current);
       current = "";
-    } else current += sign;
+    } else current += character;
   }
   return current ? [...found, current] : found;
 }

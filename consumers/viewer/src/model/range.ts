@@ -25,7 +25,7 @@ const LENGTH_MS: Record<Preset, number> = {
   "1y": 365 * 24 * HOUR_MS,
 };
 
-/** Reads the range from an address' parameters. */
+/** Reads the range from an address's parameters. */
 export function parseRange(given: URLSearchParams): Range {
   const preset = given.get("range");
   if (preset && (PRESETS as readonly string[]).includes(preset)) return { kind: "preset", preset: preset as Preset };
@@ -44,12 +44,12 @@ export function invalidRangeIn(given: URLSearchParams): string {
     [`from=${from}`, !known && from !== "" && !TIME.test(from)],
     [`to=${to}`, !known && to !== "" && !TIME.test(to)],
   ];
-  const invalid = candidates.filter(([, is]) => is).map(([said]) => said);
+  const invalid = candidates.filter(([, isInvalid]) => isInvalid).map(([parameter]) => parameter);
   const emptyRange = !invalid.length && !known && from !== "" && to !== "" && Date.parse(from) >= Date.parse(to);
   return emptyRange ? `from=${from}, to=${to}` : invalid.join(", ");
 }
 
-/** Returns the range as an address' parameters. */
+/** Returns the range as an address's parameters. */
 export function addressParams(range: Range): QueryParams {
   if (range.kind === "preset") return [["range", range.preset]];
   return customEnds(range);
@@ -61,7 +61,7 @@ export function rangeParams(range: Range, now: number): QueryParams {
   return customEnds(range);
 }
 
-/** Returns the same with the end of a preset, for a chart whose axis ends now. */
+/** Returns `rangeParams` with the end of a preset, for a chart whose axis ends now. */
 export function closedRangeParams(range: Range, now: number): QueryParams {
   const pairs = rangeParams(range, now);
   return range.kind === "preset" ? [...pairs, ["to", new Date(now).toISOString()]] : pairs;
@@ -75,7 +75,7 @@ export interface RangeInput {
   readonly toTime: string;
 }
 
-/** Why the inputs are not a range: it ends before it begins, or where it begins, or there is none. */
+/** Why the inputs are not a range: the end precedes the beginning, equals it, or both are missing. */
 export type RangeInputError = "backwards" | "same" | "empty";
 
 /** Converts the form's inputs to a range, or returns the error. An empty day leaves that end open. */

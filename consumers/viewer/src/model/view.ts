@@ -1,4 +1,4 @@
-/** What a reader looks at, and its form in the page's address, so that a link shows the same. */
+/** The view of the log, and its form in the page's address, so that it can be shared as a link. */
 import { addressParams, ALL_TIME, parseRange, type Range } from "./range.js";
 
 export interface View {

@@ -9,13 +9,13 @@ export interface LocalTime {
 const DAY_MS = 86_400_000;
 const formats = new Map<string, Intl.DateTimeFormat>();
 
-const usable = new Map<string, boolean>();
+const formattable = new Map<string, boolean>();
 
 /** Returns the browser's zone (IANA); UTC when it reports none, or one that it cannot format, such as `Etc/Unknown`. */
 export function localZone(): string {
   const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
   if (!timeZone) return "UTC";
-  let known = usable.get(timeZone);
+  let known = formattable.get(timeZone);
   if (known === undefined) {
     try {
       new Intl.DateTimeFormat("en", { timeZone });
@@ -23,7 +23,7 @@ export function localZone(): string {
     } catch {
       known = false;
     }
-    usable.set(timeZone, known);
+    formattable.set(timeZone, known);
   }
   return known ? timeZone : "UTC";
 }
@@ -52,8 +52,8 @@ export function localTimeOf(moment: number, zone: string): LocalTime {
 }
 
 /**
- * Returns the instant of a local time, in ms. A time that a clock change skips is moved forward by the change; a time that
- * occurs twice is the first one.
+ * Returns the instant of a local time, in ms. A time that a clock change skips is moved forward by the change; of a time
+ * that occurs twice, the first is returned.
  */
 export function instantOf(day: string, time: string, zone: string): number {
   const plain = Date.parse(`${day}T${time || "00:00"}Z`);

@@ -25,7 +25,7 @@ import { settingsContext, SettingsState } from "./settings-state.js";
 import "./switch-card.js";
 
 /**
- * @summary Changes the switch and the data structure of a tenant or of the environment.
+ * @summary Edits the on/off switch and the data structure of a tenant or of the environment.
  *
  * @event token-expired - There is no token, or it has expired. The host sets a new `token`.
  * @event {CustomEvent<Problem>} auditlane-problem - The settings cannot be read; `detail` is the problem.
@@ -63,7 +63,7 @@ export class AuditlaneSettings extends LitElement {
     return this.settings?.unsaved ?? false;
   }
 
-  /** Resolves to whether the person wants to leave; asks when there are unsaved changes. For hosts that navigate. */
+  /** Resolves to whether the user wants to leave; asks when there are unsaved changes. Hosts call it before they navigate. */
   async mayLeave(): Promise<boolean> {
     const words = this.settings?.text.settings.leave;
     if (!this.unsaved || !words || !this.leaveDialog) return true;
@@ -157,8 +157,8 @@ export class AuditlaneSettings extends LitElement {
   }
 
   /**
-   * Continues with a token of the same user and tenant, and loads everything again with another's, or when the host
-   * removes the token without being asked for one, so that nobody changes another person's draft.
+   * Continues with a token of the same user and tenant. Loads everything again with any other, or when the host removes
+   * the token without a pending renewal, so that no user edits another's draft.
    */
   private async onTokenChanged(): Promise<void> {
     const { settings, token } = this;
@@ -175,9 +175,9 @@ export class AuditlaneSettings extends LitElement {
     if (same === false) await this.open();
   }
 
-  private async focusHeading(still: boolean): Promise<void> {
+  private async focusHeading(preventScroll: boolean): Promise<void> {
     await this.updateComplete;
-    this.renderRoot.querySelector("h2")?.focus({ preventScroll: still });
+    this.renderRoot.querySelector("h2")?.focus({ preventScroll });
   }
 
   private get language(): Language {

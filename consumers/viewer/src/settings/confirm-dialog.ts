@@ -24,7 +24,7 @@ export class ConfirmDialog extends SettingsElement {
 
   private resolve: (yes: boolean) => void = () => {};
 
-  /** Asks, and resolves to whether the person confirmed. */
+  /** Shows the dialog, and resolves to whether the user confirmed. */
   async ask(request: ConfirmRequest): Promise<boolean> {
     this.resolve(false); // cancels a request that is still open
     this.request = request;

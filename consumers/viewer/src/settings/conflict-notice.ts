@@ -12,7 +12,7 @@ import { noteStyles, sectionStyles } from "./section.styles.js";
 import { SettingsElement } from "./settings-element.js";
 
 /**
- * @summary Says that another person saved first, what they changed, and offers the two ways on.
+ * @summary Reports that another user saved first, shows what they changed, and offers to reapply or discard the draft.
  *
  * @csspart conflict - The notice.
  */
@@ -72,7 +72,7 @@ export class ConflictNotice extends SettingsElement {
     this.settings.focusHeading();
   };
 
-  /** Renders the others' changes by revision; changes of the environment are only known by their effect. */
+  /** Renders the others' changes by revision. The environment's changes are only known by their effect. */
   private renderRemote({ revisions, latest, remote }: Conflict): TemplateResult[] {
     const words = this.text.conflict;
     const { language, text } = this.settings;

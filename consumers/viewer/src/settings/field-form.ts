@@ -42,7 +42,7 @@ export class FieldForm extends SettingsElement {
   @state() private messages: ErrorMessages = {};
   @state() private problem: Problem | null = null;
   @state() private sending = false;
-  /** The inputs that show errors: those that were left, and all after the first submit. */
+  /** The inputs that show errors: those that have lost the focus, and all after the first submit. */
   @state() private visited: ReadonlySet<Key> = new Set();
   /** Whether the rules are expanded. */
   @state() private rulesOpen = false;
@@ -66,7 +66,7 @@ export class FieldForm extends SettingsElement {
     return !this.field;
   }
 
-  /** Whether a tenant's field has the type and rules of the environment. */
+  /** Whether a tenant's field inherits its type and rules from the environment. */
   private get inheritsRules(): boolean {
     const field = this.settings.loaded?.structure.fields.find((field) => field.name === this.field);
     return !this.isNew && this.settings.tenant !== null && !!field?.inherited;
@@ -76,7 +76,7 @@ export class FieldForm extends SettingsElement {
     return this.inheritsRules || !this.rulesKnown;
   }
 
-  /** Whether the label can be changed: an existing field's by those who may change the presentation. */
+  /** Whether the label can be changed; for an existing field, that requires permission to change the presentation. */
   private get canRename(): boolean {
     return this.isNew || this.settings.canConfigure;
   }
@@ -169,7 +169,7 @@ export class FieldForm extends SettingsElement {
     </details>`;
   }
 
-  /** Renders the choice to reject events with the base schema, which only a tenant has. */
+  /** Renders the option to reject events with the base schema, which only a tenant has. */
   private renderExclusive(): TemplateResult | typeof nothing {
     if (this.settings.tenant === null || this.inheritsRules || !this.rulesKnown) return nothing;
     const words = this.text.form;

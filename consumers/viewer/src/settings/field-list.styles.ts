@@ -81,7 +81,7 @@ export const fieldListStyles = css`
     scroll-margin-block: 3rem 6.5rem; /* neither behind the head nor behind the bar with unsaved changes */
   }
   .places button,
-  .deeds button {
+  .actions button {
     min-width: 1.9em;
     min-height: 1.9em;
     color: var(--ink-2);
@@ -176,7 +176,7 @@ export const fieldListStyles = css`
     ${choiceInput}
     margin: 0;
   }
-  .deeds {
+  .actions {
     display: flex;
     justify-content: flex-end;
   }
@@ -211,7 +211,7 @@ export const fieldListStyles = css`
     .keys {
       display: none;
     }
-    .deeds {
+    .actions {
       flex: 1 1 auto;
     }
   }

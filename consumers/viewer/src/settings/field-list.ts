@@ -160,7 +160,7 @@ export class FieldList extends SettingsElement {
     const isAll = tenant === null;
     const resets = isAll ? words.resetAll(label) : words.reset(label);
     const edits = !isAll && field.inherited ? words.rules(label) : words.edit(label);
-    return html`<div class="deeds">
+    return html`<div class="actions">
       ${canConfigure && isOverridden(field)
         ? html`<button class="quiet icon reset" aria-label=${resets} title=${resets} @click=${() => this.reset(field, label)}>
             ${icon("undo")}

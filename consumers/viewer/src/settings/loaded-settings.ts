@@ -1,4 +1,4 @@
-/** The part of the settings' state that is read from the service, and what this person may do with it. */
+/** The part of the settings' state that is read from the service, and the user's permissions. */
 import { Client, type Endpoint } from "../api/client.js";
 import { Problem } from "../api/problem.js";
 import { type Contract, type Revision, StructureApi, type StructureVersion } from "../api/structure.js";
@@ -15,7 +15,7 @@ import { cellContext, type CellContext } from "../viewer/table/cells.js";
 
 export type Phase = "loading" | "ready" | "failed";
 
-/** Another person saved since `loaded` was read. */
+/** Another user has saved since `loaded` was read. */
 export interface Conflict {
   latest: StructureVersion;
   remote: RemoteChanges;
@@ -44,7 +44,7 @@ export class LoadedSettings extends EventTarget {
   announcement = "";
   /** The draft was just saved and has not been edited since. */
   justSaved = false;
-  /** The newest events, for the preview; empty when this person may not read them. */
+  /** The newest events, for the preview; empty when the user may not read them. */
   sample: readonly AuditEvent[] = [];
 
   readonly client: Client;
@@ -68,17 +68,17 @@ export class LoadedSettings extends EventTarget {
     return this.structureApi?.tenant ?? null;
   }
 
-  /** Whether this person may change how fields are shown, and the switch. */
+  /** Whether the user may change how fields are shown, and the switch. */
   get canConfigure(): boolean {
     return this.session?.permissions.includes("audits:configure") ?? false;
   }
 
-  /** Whether this person may change which fields exist, their types and rules. */
+  /** Whether the user may change which fields exist, their types and rules. */
   get canEditContract(): boolean {
     return this.session?.permissions.includes("audits:contract") ?? false;
   }
 
-  /** Formats cells as this person's table does. */
+  /** Formats cells as the user's table does. */
   get cellContext(): CellContext {
     const { utc } = new PreferenceStore(this.tenant ?? "", this.session?.user ?? "").read();
     return cellContext(this.text, localeOf(this.language), utc ? "UTC" : localZone());

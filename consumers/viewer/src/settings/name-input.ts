@@ -1,4 +1,4 @@
-/** The input of a field's label, which is in the reader's language until somebody changes it. */
+/** The input of a field's label, which is translated until it is customized. */
 import { html, type TemplateResult } from "lit";
 
 import type { Field } from "../api/structure.js";
@@ -7,7 +7,7 @@ import { setField } from "../model/structure/draft.js";
 import type { SettingsState } from "./settings-state.js";
 
 export class NameInput {
-  /** The typed text until the input is left, so that "Time" on the way to "Timer" is not translated. */
+  /** The typed text while the input has the focus, so that "Time" on the way to "Timer" is not translated. */
   private typed: { name: string; text: string } | null = null;
 
   constructor(private readonly settings: () => SettingsState) {}

@@ -62,7 +62,7 @@ export class SaveBar extends SettingsElement {
     this.dismissTimer = 0;
   }
 
-  /** Removes the notice. If it has the focus, that moves to the heading, without scrolling. */
+  /** Removes the notice. If it has the focus, the focus moves to the heading, without scrolling. */
   private dismiss(): void {
     if (this.renderRoot.querySelector(".done:focus")) this.settings.focusHeading(true);
     this.settings.dismissSaved();

@@ -35,7 +35,7 @@ export class SettingsState extends LoadedSettings {
     this.notify();
   }
 
-  /** Saves the draft and resolves to whether that succeeded. Sets `conflict` after another person's change, else `saveProblem`. */
+  /** Saves the draft and resolves to whether that succeeded. Sets `conflict` after another user's change, else `saveProblem`. */
   async save(): Promise<boolean> {
     const { loaded, draft } = this;
     if (!loaded || !draft) return false;
@@ -49,7 +49,7 @@ export class SettingsState extends LoadedSettings {
     });
   }
 
-  /** Sets the scope's own switch; null inherits. Changes of anything else by others do not prevent it. */
+  /** Sets the scope's own switch; null inherits. Other users' changes of anything else do not prevent it. */
   async switchTo(enabled: boolean | null): Promise<boolean> {
     return await this.run(async () => {
       const { loaded } = this;
@@ -73,7 +73,7 @@ export class SettingsState extends LoadedSettings {
     await this.fieldsChanged(this.text.settings.form.added(field.displayName ?? field.name ?? ""));
   }
 
-  /** Changes a field, also when others changed other fields since. Rejects with Problem, which the form shows. */
+  /** Changes a field, even if others have changed other fields meanwhile. Rejects with Problem, which the form shows. */
   async change(name: string, field: FieldInput): Promise<void> {
     const { loaded } = this;
     if (!loaded) return;
@@ -113,7 +113,7 @@ export class SettingsState extends LoadedSettings {
     });
   }
 
-  /** Resolves the conflict: takes what others saved and puts the person's own changes on top, unsaved. */
+  /** Resolves the conflict: takes the others' version and reapplies the user's changes to it, unsaved. */
   reapply(): void {
     if (!this.conflict) return;
     const { latest, merged } = this.conflict;
@@ -125,7 +125,7 @@ export class SettingsState extends LoadedSettings {
     this.notify();
   }
 
-  /** Resolves the conflict: takes what others saved and drops the person's own changes. */
+  /** Resolves the conflict: takes the others' version and drops the user's changes. */
   acceptRemote(): void {
     if (!this.conflict) return;
     this.loaded = this.conflict.latest;
@@ -179,7 +179,7 @@ export class SettingsState extends LoadedSettings {
     }
   }
 
-  /** Reads the structure again if `cause` says that somebody else has saved; rethrows any other problem. */
+  /** Reads the structure again if `cause` means that another user has saved; rethrows any other problem. */
   private async readIfStale(cause: unknown): Promise<StructureVersion> {
     if (!isStale(Problem.from(cause))) throw cause;
     return await this.api.read();
@@ -196,7 +196,7 @@ export class SettingsState extends LoadedSettings {
     };
   }
 
-  /** Takes a newer structure. Unsaved changes stay; `conflict` asks about those that others changed too. */
+  /** Takes a newer structure and keeps unsaved changes. Sets `conflict` when others changed the same attributes. */
   private accept(latest: StructureVersion): void {
     const { loaded, draft } = this as { loaded: StructureVersion; draft: Draft };
     const merged = rebase(draft, latest.structure);
@@ -213,7 +213,7 @@ export class SettingsState extends LoadedSettings {
     this.dispatchEvent(new Event("saved"));
   }
 
-  /** Compares as equal when neither the field's presentation nor its contract has changed. */
+  /** Returns a text that stays the same unless the field's presentation or contract has changed. */
   private fingerprint(version: StructureVersion, name: string): string {
     return JSON.stringify([fieldOf(version, name), this.contract?.fields.find((field) => field.name === name)]);
   }

@@ -11,7 +11,7 @@ import { SettingsElement } from "./settings-element.js";
 import { switchCardStyles } from "./switch-card.styles.js";
 
 /**
- * @summary Switches on and off whether the log can be viewed.
+ * @summary Turns viewing of the log on and off.
  *
  * @csspart switch - The card.
  */

@@ -18,7 +18,7 @@ export const plainList = css`
   list-style: none;
 `;
 
-/** Cuts text that does not fit, in one line. */
+/** Truncates text to one line, ending in "…". */
 export const ellipsis = css`
   overflow: hidden;
   text-overflow: ellipsis;

@@ -1,4 +1,4 @@
-/** Decorative icons beside text; an icon alone never carries a meaning. */
+/** Decorative icons. The text beside an icon always carries the meaning. */
 import { html, svg, type TemplateResult } from "lit";
 
 const PATHS = {

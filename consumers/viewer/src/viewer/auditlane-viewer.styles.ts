@@ -1,4 +1,4 @@
-/** Lays the viewer's elements out in a column, from 360 px on; the table takes the remaining height. */
+/** Lays the viewer's elements out in a column, from 360 px up; the table takes the remaining height. */
 import { css } from "lit";
 
 import { ellipsis, visuallyHidden } from "../styles/fragments.js";
@@ -26,7 +26,7 @@ export const auditlaneViewerStyles = css`
     height: 100%;
     min-height: 30rem;
     padding: 0.75rem 1rem 0;
-    /* Here again: a host's \`* { color: … }\` reaches the element itself, and no further. */
+    /* Repeated for the content: a host's \`* { color: … }\` overrides it on the element itself. */
     color: var(--ink);
     font: var(--size) / 1.45 var(--font);
   }

@@ -41,7 +41,7 @@ import { viewerContext, ViewerState } from "./viewer-state.js";
  * @csspart title - The heading, with the tenant's name.
  * @csspart toolbar - The buttons.
  * @csspart button - Each button of the toolbar; also `refresh`, `live`, `columns`, `download`, `settings`, and `back` in the settings.
- * @csspart visit - The banner that an operator sees who views the log from the console.
+ * @csspart visit - The banner shown to an operator who views the log from the console.
  * @csspart notice - A one-line notice about the whole viewer.
  * @csspart first-use - The instructions shown until the first event arrives.
  * @csspart tiles - The numbers of today and this week.
@@ -54,7 +54,7 @@ import { viewerContext, ViewerState } from "./viewer-state.js";
  * @csspart body - The table's rows.
  * @csspart details - The details of the open event.
  * @csspart dialog - The download dialog.
- * @csspart state - What replaces everything else while the log cannot be shown.
+ * @csspart state - The message shown in place of everything else while the log cannot be read.
  *
  * @cssproperty --auditlane-ground - The background; also `-ground-2` for cards and `-ground-3` for hovered elements.
  * @cssproperty --auditlane-ink - The text; also `-ink-2` for secondary text.
@@ -155,7 +155,7 @@ export class AuditlaneViewer extends LitElement {
           @settings=${this.openSettings}
         ></auditlane-problem>`;
     }
-    const searching = html`
+    const searchElements = html`
       <auditlane-tiles part="tiles" exportparts="tile"></auditlane-tiles>
       <auditlane-search part="search"></auditlane-search>
       <auditlane-histogram part="histogram"></auditlane-histogram>
@@ -168,7 +168,7 @@ export class AuditlaneViewer extends LitElement {
         .imports=${viewer.lazyImports}
       ></auditlane-stale-bundle-notice>
       <auditlane-notices exportparts="notice, first-use"></auditlane-notices>
-      ${viewer.unused && !viewer.view.query ? nothing : searching}
+      ${viewer.unused && !viewer.view.query ? nothing : searchElements}
       <auditlane-table part="table" exportparts="grid, head, body, details"></auditlane-table>
     `;
   }
@@ -236,9 +236,8 @@ export class AuditlaneViewer extends LitElement {
   }
 
   /**
-   * Continues with a token of the same user and tenant, and loads everything again with another's, so that nobody sees
-   * another person's events. Removing the token removes the events as well, unless the host was asked for a token:
-   * then there is none, and what is shown stays.
+   * Continues with a token of the same user and tenant. Loads everything again with any other, so that no user sees
+   * another's events. Removing the token removes the events too, unless a renewal is pending: then the shown events stay.
    */
   private async onTokenChanged(): Promise<void> {
     const { viewer, token } = this;

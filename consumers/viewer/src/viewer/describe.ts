@@ -1,7 +1,7 @@
 /** Formats fields, values, terms and numbers in the reader's language. */
 import type { ShownField } from "../api/types.js";
 import type { Texts } from "../i18n/en/index.js";
-import { localeOf as kindOf } from "../model/format/locale.js";
+import { localeOf as regionalLocale } from "../model/format/locale.js";
 import { visible } from "../model/format/text.js";
 import { ownValue } from "../model/own-property.js";
 import { type ParsedTerm, parseTerm, splitAlternatives } from "../model/query.js";
@@ -9,7 +9,7 @@ import type { ViewerState } from "./viewer-state.js";
 
 /** Returns the reader's regional variant of the viewer's language (en-GB), for dates and numbers. */
 export function localeOf(viewer: ViewerState): string {
-  return kindOf(viewer.language);
+  return regionalLocale(viewer.language);
 }
 
 export function formatNumber(viewer: ViewerState, value: number): string {
@@ -63,6 +63,7 @@ function describeGroup(viewer: ViewerState, group: ParsedTerm): string {
 }
 
 function describeAlternatives(viewer: ViewerState, query: string): string {
-  const either = splitAlternatives(query).map((terms) => terms.map((one) => describeTerm(viewer, one)).join(viewer.text.search.terms.and));
-  return either.join(viewer.text.search.terms.or);
+  const words = viewer.text.search.terms;
+  const alternatives = splitAlternatives(query).map((terms) => terms.map((term) => describeTerm(viewer, term)).join(words.and));
+  return alternatives.join(words.or);
 }

@@ -16,7 +16,7 @@ export class Failures {
 
   constructor(private readonly onChange: () => void) {}
 
-  /** Sets the failure of an element's last request; null after a success, or when it no longer matters. */
+  /** Sets the failure of an element's last request; null after a success, or when the failure no longer matters. */
   set(owner: object, failure: Failure | null): void {
     if (!failure && !this.byOwner.has(owner)) return;
     if (failure) this.byOwner.set(owner, failure);
@@ -38,7 +38,7 @@ export class Failures {
     return this.all.find((failure) => !failure.keepsData) ?? this.all[0] ?? null;
   }
 
-  /** Seconds that the service asked to wait; 0 when it did not. */
+  /** The longest `Retry-After` of all failures, in seconds; 0 without one. */
   get wait(): number {
     return Math.max(0, ...this.all.map((failure) => failure.problem.retryAfter ?? 0));
   }

@@ -7,7 +7,7 @@ import type { ViewerState } from "./viewer-state.js";
 
 interface Hooks {
   viewer: () => ViewerState | null;
-  /** Asks before unsaved settings are left. */
+  /** Resolves to whether unsaved settings may be left. */
   confirmLeave: () => Promise<boolean>;
   /** Called after the settings were left. */
   onLeft: () => void;
@@ -32,7 +32,7 @@ export class HistoryController implements ReactiveController {
     window.removeEventListener("popstate", this.onPopState);
   }
 
-  /** Takes the view from the address if that is wanted; otherwise neither reads the address nor touches the history. */
+  /** Reads the view from the address if `usesAddress`; otherwise leaves the address and the history alone. */
   start(viewer: ViewerState, usesAddress: boolean): void {
     viewer.usesAddress = usesAddress;
     if (usesAddress) {
@@ -44,7 +44,7 @@ export class HistoryController implements ReactiveController {
 
   /** Leaves the settings for the view of the address, or for the same view without the settings. */
   async leaveSettings(viewer: ViewerState): Promise<void> {
-    if (this.leaving) return; // the person is being asked
+    if (this.leaving) return; // a confirmation is open
     this.leaving = true;
     const confirmed = await this.hooks.confirmLeave();
     if (confirmed) await viewer.reload(); // the columns and the switch may have changed

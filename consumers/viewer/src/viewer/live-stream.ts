@@ -1,4 +1,4 @@
-/** The stream of events that arrive: one for each viewer, shared by the table that shows them and the switch. */
+/** The stream of arriving events: one for each viewer, shared by the table and the live switch. */
 import type { Client, QueryParams } from "../api/client.js";
 import { Problem } from "../api/problem.js";
 import type { AuditEvent } from "../api/types.js";
@@ -8,14 +8,14 @@ import { CountRefresh } from "./count-refresh.js";
 
 export type Status = "off" | "connecting" | "following" | "waiting" | "failed";
 
-/** What the stream needs of the viewer's state. Dispatches `change`. */
+/** The part of the viewer's state that the stream needs. Dispatches `change`. */
 export interface LiveStreamHost extends EventTarget {
   readonly client: Client;
   readonly view: View;
   readonly phase: "loading" | "ready" | "failed";
   readonly authProblem: Problem | null;
   filter(): QueryParams;
-  /** Asks for the numbers and the chart again. */
+  /** Requests the numbers and the chart again. */
   recount(): void;
 }
 
@@ -25,9 +25,9 @@ const SILENCE_MS = 45_000; // the service sends something every 15 seconds
 const FATAL_CODES = new Set(["FILTER_INVALID", "FORBIDDEN", "NOT_FOUND", "AUDIT_LOGS_DISABLED"]);
 
 /**
- * Runs while `view.live` is on and somebody is subscribed. Dispatches `status`; `connected` when events are followed from
- * now on, so that those before have to be read separately; and `arrived`, a CustomEvent whose detail are the events in
- * the order in which they were stored.
+ * Runs while `view.live` is on and there are subscribers. Dispatches `status`; `connected` when a new stream begins, so
+ * that earlier events have to be read separately; and `arrived`, a CustomEvent whose detail is the events in the order in
+ * which they were stored.
  */
 export class LiveStream extends EventTarget {
   status: Status = "off";
@@ -73,7 +73,7 @@ export class LiveStream extends EventTarget {
     this.setStatus("off");
   }
 
-  /** Connects again and again. Each connection resumes after the last id, so that no event is lost or repeated. */
+  /** Reconnects until aborted. Each connection resumes after the last id, so that no event is lost or repeated. */
   private async run(signal: AbortSignal): Promise<void> {
     const params = this.host.filter();
     let cursor = "";
@@ -107,7 +107,7 @@ export class LiveStream extends EventTarget {
     }
   }
 
-  /** Reads one connection until it ends or falls silent. */
+  /** Reads one connection until it ends or has been silent for `SILENCE_MS`. */
   private async connect(
     params: QueryParams,
     outer: AbortSignal,

@@ -8,7 +8,7 @@ import { liveSwitchStyles } from "./live-switch.styles.js";
 import { ViewerElement } from "./viewer-element.js";
 
 /**
- * @summary Switches following arriving events on and off, and shows the state of the connection.
+ * @summary Switches the live stream on and off, and shows the state of its connection.
  *
  * @csspart button - The switch; also `live`.
  */
@@ -50,15 +50,15 @@ export class LiveSwitch extends ViewerElement {
 
   private readonly toggle = (): void => {
     const live = !this.viewer.view.live;
-    this.viewer.setView(live ? { live, sort: DEFAULT_SORT } : { live }); // what arrives has its place in a list by time only
+    this.viewer.setView(live ? { live, sort: DEFAULT_SORT } : { live }); // arriving events only have a position in a list by time
   };
 
-  private subscribeTo(tail: LiveStream): void {
-    if (tail === this.stream) return;
+  private subscribeTo(stream: LiveStream): void {
+    if (stream === this.stream) return;
     this.close();
-    this.stream = tail;
-    this.unsubscribe = tail.subscribe();
-    tail.addEventListener("status", this.onStatus);
+    this.stream = stream;
+    this.unsubscribe = stream.subscribe();
+    stream.addEventListener("status", this.onStatus);
   }
 
   private close(): void {

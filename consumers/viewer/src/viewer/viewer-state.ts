@@ -19,7 +19,7 @@ import { listParams, Prefetch } from "./prefetch.js";
 
 export type Phase = "loading" | "ready" | "failed";
 
-/** The credential is no longer valid: what is shown stays, nothing new can be loaded. */
+/** The credential is no longer valid: the shown data stays, nothing new can be loaded. */
 const AUTH_CODES = new Set(["TOKEN_EXPIRED", "UNAUTHENTICATED"]);
 /** There was no response. */
 const NETWORK_CODES = new Set(["OFFLINE", "UNREACHABLE"]);
@@ -38,11 +38,11 @@ export class ViewerState extends EventTarget {
   invalidRange = "";
   /** Whether the page's address holds the view, so that links to it can be shared. */
   usesAddress = false;
-  /** The ms since 1970 from which presets count back. One value for all elements; moves with `setView` and `refresh`. */
+  /** The time in ms since 1970 from which presets count back. One value for all elements; updated by `setView` and `refresh`. */
   asOf = Date.now();
-  /** Grows with each `refresh`; elements then request everything again. */
+  /** Incremented by `refresh`; elements then request everything again. */
   refreshCount = 0;
-  /** Grows with each `recount` and `refresh`; elements then count again. */
+  /** Incremented by `recount` and `refresh`; elements then request their counts again. */
   recountCount = 0;
   preferences: Preferences;
   client: Client;
@@ -52,7 +52,7 @@ export class ViewerState extends EventTarget {
   unreachable = false;
   /** Why the credential is no longer valid; null while it is. */
   authProblem: Problem | null = null;
-  /** Whether no event was sent yet, apart from auditlane's own; null while unknown. */
+  /** Whether no event has been sent yet, apart from auditlane's own; null while unknown. */
   unused: boolean | null = null;
 
   readonly lazyImports = new LazyImports();
@@ -92,7 +92,7 @@ export class ViewerState extends EventTarget {
     await this.reload();
   }
 
-  /** Loads the same without hiding what is shown, as after a change of the settings. */
+  /** Loads the same without hiding the shown data, as after a change of the settings. */
   async reload(): Promise<void> {
     try {
       const session = await this.client.json<Session>("/v1/session");
@@ -125,9 +125,9 @@ export class ViewerState extends EventTarget {
   /** Continues with a verified token. */
   setToken(token: string): void {
     this.client.setToken(token);
-    const waited = this.authProblem !== null;
+    const hadExpired = this.authProblem !== null;
     this.authProblem = null;
-    if (waited) this.retry();
+    if (hadExpired) this.retry();
     else this.notify();
   }
 
@@ -139,7 +139,7 @@ export class ViewerState extends EventTarget {
     this.notify();
   }
 
-  /** Sets `unused` to whether no event was sent yet, and resolves to it. Rejects with Problem. */
+  /** Sets `unused`, and resolves to it. Rejects with Problem. */
   async checkUnused(): Promise<boolean> {
     const found = await this.client.json<{ data: unknown[] }>("/v1/events", {
       params: [["limit", "1"], ["query", EXCLUDE_OWN_EVENTS]],
@@ -153,7 +153,7 @@ export class ViewerState extends EventTarget {
     return this.session?.tenant ?? "";
   }
 
-  /** Whether this person may change anything in the settings. */
+  /** Whether the user may change anything in the settings. */
   get canOpenSettings(): boolean {
     return this.can("audits:configure") || this.can("audits:contract");
   }
@@ -167,7 +167,7 @@ export class ViewerState extends EventTarget {
     return this.preferences.utc ? "UTC" : localZone();
   }
 
-  /** The tenant's fields in order, with the labels that somebody gave them, else with the language's own. */
+  /** The tenant's fields in order, with custom labels or else translated default ones. */
   get fields(): readonly ShownField[] {
     const { structure, text } = this;
     if (this.labelled.structure !== structure || this.labelled.text !== text) {
@@ -186,9 +186,9 @@ export class ViewerState extends EventTarget {
   /** Changes the view, and with it the address. */
   setView(changes: Partial<View>): void {
     if ("range" in changes) this.invalidRange = "";
-    const asksAnew = (["query", "range", "sort"] as const).some((name) => name in changes && changes[name] !== this.view[name]);
+    const listChanged = (["query", "range", "sort"] as const).some((name) => name in changes && changes[name] !== this.view[name]);
     this.view = this.withKnownSort({ ...this.view, ...changes });
-    if (asksAnew) this.asOf = Date.now();
+    if (listChanged) this.asOf = Date.now();
     this.notify();
     this.dispatchEvent(new Event("view-change"));
   }
@@ -214,9 +214,9 @@ export class ViewerState extends EventTarget {
     this.notify();
   }
 
-  /** Changes this person's preferences, which are kept in this browser. */
-  setPreferences(what: Partial<Preferences>): void {
-    this.preferences = { ...this.preferences, ...what };
+  /** Changes the user's preferences, which are kept in this browser. */
+  setPreferences(changes: Partial<Preferences>): void {
+    this.preferences = { ...this.preferences, ...changes };
     this.preferenceStore.write(this.preferences);
     this.notify();
   }
@@ -224,7 +224,7 @@ export class ViewerState extends EventTarget {
   /** Updates the connection and the credential after each request. */
   private onResult(problem: Problem | null): void {
     const wasOffline = this.offline;
-    const hadEnded = this.authProblem !== null;
+    const hadExpired = this.authProblem !== null;
     this.offline = problem !== null && NETWORK_CODES.has(problem.code);
     if (this.offline) this.unreachable = problem?.code === "UNREACHABLE";
     if (!problem) this.authProblem = null;
@@ -233,9 +233,9 @@ export class ViewerState extends EventTarget {
       this.problem = problem;
       this.phase = "failed";
     }
-    const back = !problem && (wasOffline || hadEnded);
-    if (back && this.phase === "ready") queueMicrotask(() => this.retry()); // retries what failed meanwhile
-    else if (problem || back) this.notify();
+    const recovered = !problem && (wasOffline || hadExpired);
+    if (recovered && this.phase === "ready") queueMicrotask(() => this.retry()); // retries requests that failed meanwhile
+    else if (problem || recovered) this.notify();
   }
 
   /** Falls back to the default order when the address names an unknown one. */

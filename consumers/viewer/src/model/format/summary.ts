@@ -7,7 +7,7 @@ export function formatRange(range: Range, text: Texts, language: string, zone: s
   if (range.kind === "preset") return text.states.presets[range.preset];
   if (range.kind !== "custom") return "";
   const format = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short", timeZone: zone });
-  const [from, to] = [range.from, range.to].map((one) => (one ? format.format(new Date(one)) : ""));
+  const [from, to] = [range.from, range.to].map((end) => (end ? format.format(new Date(end)) : ""));
   if (from && to) return text.states.between(from, to);
   return from ? text.states.since(from) : text.states.until(to ?? "");
 }

@@ -3,16 +3,16 @@
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
-const RELATIVE_UNTIL = 7 * DAY; // beyond, a date says more
-const SKEW = 5_000; // how far another clock may be ahead
+const RELATIVE_UNTIL = 7 * DAY; // beyond this, the date is more useful
+const SKEW = 5_000; // tolerance for clocks that are ahead
 
-const made = new Map<string, Clock>();
+const clocks = new Map<string, Clock>();
 
 /** Returns the cached clock of a language (BCP 47) and a zone (IANA); its formatters are expensive to create. */
 export function clockOf(language: string, zone: string): Clock {
   const key = `${language} ${zone}`;
-  let found = made.get(key);
-  if (!found) made.set(key, (found = new Clock(language, zone)));
+  let found = clocks.get(key);
+  if (!found) clocks.set(key, (found = new Clock(language, zone)));
   return found;
 }
 
@@ -36,7 +36,7 @@ export class Clock {
     });
   }
 
-  /** Formats as "3 min. ago" or "yesterday"; exactly beyond a week. `now` is in ms. */
+  /** Formats as "3 min. ago" or "yesterday", or as the exact time beyond a week. `now` is in ms. */
   relative(moment: string, now: number): string {
     const ms = Date.parse(moment);
     if (Number.isNaN(ms)) return moment;
@@ -50,7 +50,7 @@ export class Clock {
     return this.ago.format(Math.trunc(off / DAY), "day");
   }
 
-  /** Returns exact moments that include the longest one: in each month, before and after noon, with wide digits. */
+  /** Returns exact times that include the longest possible one: in each month, before and after noon, with wide digits. */
   longest(): string[] {
     const months = Array.from({ length: 12 }, (_, month) => month);
     return months.flatMap((month) => [8, 20].map((hour) => this.full.format(Date.UTC(2028, month, 28, hour, 58, 58))));

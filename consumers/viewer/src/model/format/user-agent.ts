@@ -7,7 +7,7 @@ export interface UserAgent {
   system: string;
 }
 
-/** The first match counts: browsers also name those further down. */
+/** The first match wins: browsers also include the names of those further down. */
 const BROWSERS: readonly (readonly [RegExp, string])[] = [
   [/\b(?:Edg|EdgA|EdgiOS)\/(\d+)/, "Edge"],
   [/\bOPR\/(\d+)/, "Opera"],
@@ -33,7 +33,7 @@ const SYSTEMS: readonly (readonly [RegExp, string])[] = [
 
 const PRODUCT = /^([^\s/()[\]]+)\/v?(\d+(?:\.\d+)?)/;
 const BOT = /\(compatible; ([^/;)]+)(?:\/(\d+(?:\.\d+)?))?/;
-const MOST = 40;
+const MAX_LENGTH = 40;
 
 export function parseUserAgent(text: string): UserAgent {
   const inner = text.trim().replace(/^\[(.*)\]$/s, "$1");
@@ -43,18 +43,18 @@ export function parseUserAgent(text: string): UserAgent {
 function program(text: string): string {
   const bot = text.startsWith("Mozilla/") && !/\bMSIE\b/.test(text) ? BOT.exec(text) : null;
   if (bot) return named(bot[1] as string, bot[2]);
-  for (const [sign, name] of BROWSERS) {
-    const found = sign.exec(text);
+  for (const [pattern, name] of BROWSERS) {
+    const found = pattern.exec(text);
     if (found) return named(name, found[1]);
   }
   const product = text.startsWith("Mozilla/") ? null : PRODUCT.exec(text);
   if (product) return named(product[1] as string, product[2]);
-  return text.length > MOST ? `${text.slice(0, MOST - 1)}…` : text;
+  return text.length > MAX_LENGTH ? `${text.slice(0, MAX_LENGTH - 1)}…` : text;
 }
 
 function system(text: string): string {
-  for (const [sign, name] of SYSTEMS) {
-    const found = sign.exec(text);
+  for (const [pattern, name] of SYSTEMS) {
+    const found = pattern.exec(text);
     if (found) return named(name, found[1]);
   }
   return "";

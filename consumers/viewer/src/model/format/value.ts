@@ -28,13 +28,13 @@ export function jsonInline(json: string): string {
     const value: unknown = JSON.parse(json);
     if (value === null || typeof value !== "object") return json;
     if (Array.isArray(value)) return value.map(short).join(", ");
-    return Object.entries(value).map(([name, one]) => `${name}: ${short(one)}`).join(", ");
+    return Object.entries(value).map(([name, member]) => `${name}: ${short(member)}`).join(", ");
   } catch {
     return json;
   }
 }
 
-/** Whether such values are shown in a monospaced font. */
+/** Whether a field's values are shown in a monospaced font. */
 export function isCode(type: DisplayType, name: string): boolean {
   return type === "IpAddress" || type === "Json" || /_id$/.test(name);
 }

@@ -33,7 +33,7 @@ export function describeChanges(changes: readonly Change[], structure: Structure
   return moved.length ? [...lines, words.history.moved(words.list(moved))] : lines;
 }
 
-/** Describes a revision. Fields have the labels of that time, with the current ones added. */
+/** Describes a revision. Fields have the labels they had then, followed by the current ones. */
 export function describeRevision(revision: Revision, structure: Structure, text: Texts): string[] {
   const { history, list } = text.settings;
   const label = (name: string): string => {
@@ -51,13 +51,13 @@ export function describeRevision(revision: Revision, structure: Structure, text:
   return lines.length ? lines : [history.contract];
 }
 
-/** Describes what both persons changed, with both values. */
+/** Describes an attribute that both users changed, with both values. */
 export function describeConflict(conflict: MergeConflict, structure: Structure, text: Texts): string {
   const words = text.settings;
-  const called = nameFormatter(conflict.name, text);
+  const formatName = nameFormatter(conflict.name, text);
   const formatValue = (value: unknown): string => {
     if (typeof value === "boolean") return value ? words.yes : words.no;
-    return typeof value === "number" ? words.conflict.placed(String(value + 1)) : words.quoted(called(value));
+    return typeof value === "number" ? words.conflict.placed(String(value + 1)) : words.quoted(formatName(value));
   };
   const texts = words.conflict;
   const label = labelByName(structure, conflict.name, text);
@@ -94,9 +94,9 @@ function nameFormatter(name: string, text: Texts): (displayName: unknown) => str
   return (displayName) => fieldLabel({ name, displayName: String(displayName ?? "") }, text);
 }
 
-function describeAttribute(what: Change["attribute"], was: unknown, now: unknown, called: (name: unknown) => string, words: Words): string {
+function describeAttribute(what: Change["attribute"], was: unknown, now: unknown, formatName: (name: unknown) => string, words: Words): string {
   const { phrases } = words;
-  if (what === "displayName") return phrases.displayName(called(was), called(now));
+  if (what === "displayName") return phrases.displayName(formatName(was), formatName(now));
   if (what === "displayType") return phrases.displayType(words.types[now as Field["displayType"]] ?? String(now));
   const toggle = TOGGLES.find((one) => one === what);
   if (toggle) return now ? phrases[toggle].on : phrases[toggle].off;

@@ -10,9 +10,9 @@ export type Attribute = (typeof ATTRIBUTES)[number];
 export interface Draft {
   /** The structure that was loaded. */
   base: Structure;
-  /** The wanted fields, in order. A field keeps its number `order` if its position allows. */
+  /** The edited fields, in order. A field keeps its number `order` if its position allows. */
   fields: readonly Field[];
-  /** The names of fields that the person moved, as opposed to those that made room. */
+  /** The names of fields that the user moved, as opposed to those that made room. */
   movedByUser: ReadonlySet<string>;
 }
 

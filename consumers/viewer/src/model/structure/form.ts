@@ -112,7 +112,7 @@ export function formFromField(field: Field, contract: ContractField, exclusive: 
   };
 }
 
-/** Returns a field's type. The contract only knows text; the display type tells e-mail, IP address and JSON apart. */
+/** Returns a field's type. The contract stores e-mail, IP address and JSON as text; the display type distinguishes them. */
 export function fieldType(field: Pick<Field, "displayType">, contract: Pick<ContractField, "type">): FieldType {
   const shown = field.displayType;
   const isAddress = shown === "Email" || shown === "IpAddress" || shown === "Json";
@@ -134,27 +134,27 @@ export function nameFromLabel(displayName: string): string {
 /** Validates what can be checked without the service. `isNew`: the name must not exist yet. */
 export function validateForm(form: Form, structure: Structure, isNew: boolean): Partial<Record<Key, FormError>> {
   const found: Partial<Record<Key, FormError>> = {};
-  const say = (key: Key, error: FormError | ""): void => {
+  const setError = (key: Key, error: FormError | ""): void => {
     if (error) found[key] = error;
   };
   if (!form.displayName.trim()) found.displayName = "needed";
-  if (isNew) say("name", validateName(form.name, structure));
+  if (isNew) setError("name", validateName(form.name, structure));
   const rules = rulesOf(form.type);
   const whole = form.type === "Integer";
   if (rules.includes("maxLength") && form.maxLength.trim() && !/^0*[1-9]\d{0,9}$/.test(form.maxLength.trim())) {
     found.maxLength = "wholeAboveZero";
   }
   if (rules.includes("pattern")) {
-    say("pattern", validatePattern(form.pattern));
+    setError("pattern", validatePattern(form.pattern));
     const bounded = /^0*[1-9]/.test(form.maxLength.trim()) && Number(form.maxLength) <= MAX_MATCHED_LENGTH;
     if (form.pattern && !bounded) found.maxLength ??= "patternLength";
   }
   if (rules.includes("minimum")) {
-    for (const key of ["minimum", "maximum"] as const) say(key, form[key].trim() ? validateNumber(form[key], whole) : "");
+    for (const key of ["minimum", "maximum"] as const) setError(key, form[key].trim() ? validateNumber(form[key], whole) : "");
     const [low, high] = [form.minimum, form.maximum].map((one) => (one.trim() ? Number(one) : NaN)) as [number, number];
     if (!found.minimum && low > high) found.maximum ??= "range";
-    say("oneOf", linesOf(form.oneOf).map((one) => validateNumber(one, whole)).find(Boolean) ?? "");
-    say("default", form.default.trim() ? validateNumber(form.default, whole) : "");
+    setError("oneOf", linesOf(form.oneOf).map((one) => validateNumber(one, whole)).find(Boolean) ?? "");
+    setError("default", form.default.trim() ? validateNumber(form.default, whole) : "");
   }
   if (form.type === "Enum") {
     const choices = linesOf(form.oneOf);
@@ -166,7 +166,7 @@ export function validateForm(form: Form, structure: Structure, isNew: boolean): 
 }
 
 /**
- * Returns the request: of an existing field, only the differences from its form `previous`. `exclusive` is the contract's
+ * Returns the request; for an existing field, only the differences from its `previous` form. `exclusive` is the contract's
  * current value, null where it cannot be set.
  */
 export function requestFromForm(form: Form, previous: Form | null, exclusive: boolean | null): FieldInput {
@@ -203,7 +203,7 @@ export function rulesFromForm(form: Form): Rules {
   return rules;
 }
 
-/** Returns the lines without empty ones and duplicates. */
+/** Returns the lines, without empty and duplicate ones. */
 export function linesOf(text: string): string[] {
   return [...new Set(text.split("\n").map((one) => one.trim()).filter(Boolean))];
 }

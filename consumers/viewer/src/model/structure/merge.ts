@@ -1,9 +1,9 @@
-/** Rebases unsaved changes onto a structure that another person saved. */
+/** Rebases unsaved changes onto a structure that another user saved. */
 import type { Field, Structure } from "../../api/structure.js";
 import { type Attribute, ATTRIBUTES, type Change, changesOf, type Draft, draftOf } from "./draft.js";
 import { movedFields, moveTo } from "./order.js";
 
-/** Both persons changed the same attribute of a field to different values. */
+/** Both users changed the same attribute of a field to different values. */
 export interface MergeConflict {
   name: string;
   attribute: Attribute | "place";
@@ -38,7 +38,7 @@ export function remoteChanges(base: Structure, theirs: Structure): RemoteChanges
   };
 }
 
-/** Rebases a draft onto a newer structure. Where both changed the same, the draft wins. */
+/** Rebases a draft onto a newer structure. Where both changed the same attribute, the draft wins. */
 export function rebase(draft: Draft, theirs: Structure): MergeResult {
   const mineByName = new Map(draft.fields.map((field) => [field.name, field]));
   const baseByName = new Map(draft.base.fields.map((field) => [field.name, field]));

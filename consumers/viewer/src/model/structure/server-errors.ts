@@ -25,7 +25,7 @@ export function errorMessages(problem: Problem): ErrorMessages {
   return messages;
 }
 
-/** Returns the input of an error: `rules.maxLength`, and `rules` with "`maxLength` must be …", are the rule's. */
+/** Returns the input that an error belongs to: a rule's for `rules.maxLength`, and for `rules` with "`maxLength` must be …". */
 function inputOf(field: string, message: string): Key | "" {
   const [first, second] = field.split(".");
   if (first === "rules") {

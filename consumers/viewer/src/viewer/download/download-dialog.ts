@@ -38,7 +38,7 @@ export class DownloadDialog extends ViewerElement {
   @property({ attribute: false }) changes = 0;
 
   @state() private format: ExportFormat = "csv";
-  /** The person's choice. Until then a PDF has the table's columns, since a page has no room for more. */
+  /** The user's choice. Until then a PDF has the table's columns, since a page has no room for more. */
   @state() private chosenColumns: ColumnChoice | null = null;
   /** The number of matching events; null while it is counted. */
   @state() private rows: number | null = null;

@@ -30,7 +30,7 @@ export class ExportJobs extends EventTarget {
     clearTimeout(this.timer);
   }
 
-  /** Reads the list, and again while an export is running. */
+  /** Loads the list, and polls it while an export is running. */
   async refresh(): Promise<void> {
     clearTimeout(this.timer);
     try {

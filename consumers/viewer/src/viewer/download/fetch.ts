@@ -8,7 +8,7 @@ export interface Progress {
   rows: number | null;
 }
 
-/** Downloads through the page's memory, and calls `progress` for every chunk. Rejects with Problem, also when the body breaks off. */
+/** Downloads through the page's memory, and calls `progress` for every chunk. Rejects with Problem, also when the body is truncated. */
 export async function fetchFile(
   client: Client,
   request: ExportRequest,
@@ -33,8 +33,8 @@ export async function fetchFile(
 }
 
 /** Downloads by a link that is valid for a minute; the browser shows the progress. Rejects with Problem. */
-export async function followLink(client: Client, wanted: ExportRequest): Promise<void> {
-  const { url } = await client.json<{ url: string }>("/v1/export-links", { method: "POST", body: exportBody(wanted) });
+export async function followLink(client: Client, request: ExportRequest): Promise<void> {
+  const { url } = await client.json<{ url: string }>("/v1/export-links", { method: "POST", body: exportBody(request) });
   saveUrl(url);
 }
 

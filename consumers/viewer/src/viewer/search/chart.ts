@@ -13,9 +13,9 @@ export interface ChartData {
 }
 
 export interface ChartEvents {
-  /** The pointer is over this bar; null when it has left. */
+  /** Called with the bar under the pointer; null when the pointer leaves. */
   onHover(bar: number | null): void;
-  /** These bars were selected by dragging, or one by a click. */
+  /** Called with the bars that were selected by dragging, or the one by a click. */
   onSelect(first: number, last: number): void;
 }
 
@@ -125,7 +125,7 @@ export class Chart {
     return barAt(this.shown.bars, this.plot.posToVal(left, "x") * 1000);
   }
 
-  /** Ignores the calls that uPlot makes for every drawing, without a move of the pointer. */
+  /** Ignores the calls that uPlot makes on every redraw although the pointer has not moved. */
   private onPointer(left: number): void {
     if (left === this.pointer) return;
     this.pointer = left;
@@ -145,7 +145,7 @@ export class Chart {
     this.events.onSelect(bar, bar);
   }
 
-  /** Shows a selection by keys like one by dragging. */
+  /** Shows a keyboard selection like one made by dragging. */
   private showSelection(): void {
     const { selection, bars } = this.shown;
     const [first, last] = selection ? [bars[selection[0]], bars[selection[1]]] : [];

@@ -20,8 +20,8 @@ const SEARCHABLE_FROM = 12; // fewer values need no search
 /**
  * @summary Lists the values of a field with their counts, to include and exclude them in the query.
  *
- * Put it inside a menu or popover, anywhere in a viewer: `<auditlane-facet parameter="metadata.region">`. It counts under
- * the whole view except this field's own picks, and changes the query at once.
+ * Put it inside a menu or popover, anywhere in a viewer: `<auditlane-facet parameter="metadata.region">`. Counts apply to
+ * the whole view except this field's own picks. A choice changes the query at once.
  *
  * @event done - The list is no longer needed (bubbles, composed).
  */
@@ -103,12 +103,12 @@ export class FacetList extends ViewerElement {
     }
     if (!this.facet.result) return html`<p role="status" class="quietly">${text.states.loading}</p>`;
     if (!rows.length) return html`<p role="status" class="quietly">${text.search.facet.nothing}</p>`;
-    const most = Math.max(...rows.map((row) => row.events), 1);
+    const highest = Math.max(...rows.map((row) => row.events), 1);
     return html`<ul aria-label=${text.search.facet.values(name)}>
       ${repeat(
         rows,
         (row) => row.value ?? "\u0000",
-        (row) => this.row(row, row.events / most),
+        (row) => this.row(row, row.events / highest),
       )}
     </ul>`;
   }

@@ -1,4 +1,4 @@
-/** How the histogram looks; the bars' colours are custom properties that the drawing reads. */
+/** The histogram's styles. The chart reads the bars' colours from custom properties. */
 import { css } from "lit";
 
 import { visuallyHidden } from "../../styles/fragments.js";
@@ -23,7 +23,7 @@ export const histogramStyles = css`
     padding: 0;
     justify-content: center;
   }
-  .said {
+  .headline {
     color: var(--ink-2);
   }
   .read {

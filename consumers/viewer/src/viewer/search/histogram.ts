@@ -15,7 +15,7 @@ import { histogramStyles } from "./histogram.styles.js";
 
 const BUCKETS = 100;
 
-/** @summary Shows the number of events over time; a range of bars narrows the time. */
+/** @summary Shows the number of events over time; selecting bars narrows the time range. */
 @customElement("auditlane-histogram")
 export class HistogramElement extends ViewerElement {
   static override styles = [baseStyles, histogramStyles];
@@ -23,7 +23,7 @@ export class HistogramElement extends ViewerElement {
   @state() private folded = false;
   @state() private hovered: number | null = null;
   @state() private active: number | null = null;
-  /** Where a selection by keys began. */
+  /** Where a keyboard selection began. */
   @state() private anchor: number | null = null;
   @query(".plot") private plot!: HTMLElement | null;
 
@@ -87,7 +87,7 @@ export class HistogramElement extends ViewerElement {
         >
           ${icon(this.folded ? "unfold" : "fold")}
         </button>
-        <span class="said">${this.headline()}</span>
+        <span class="headline">${this.headline()}</span>
         <span class="read">${this.readout()}</span>
       </header>
       <div id="chart" ?hidden=${this.folded} aria-busy=${this.counts.pending && this.counts.outdated}>
@@ -153,13 +153,13 @@ export class HistogramElement extends ViewerElement {
 
   private headline(): string {
     const { histogram } = this.text.search;
-    const answer = this.counts.result;
-    if (this.folded || !answer) return histogram.label;
-    const total = histogram.events(answer.events, formatNumber(this.viewer, answer.events));
-    return answer.data.length ? `${total}, ${histogram.per(this.describeInterval(answer.interval))}` : total;
+    const { result } = this.counts;
+    if (this.folded || !result) return histogram.label;
+    const total = histogram.events(result.events, formatNumber(this.viewer, result.events));
+    return result.data.length ? `${total}, ${histogram.per(this.describeInterval(result.interval))}` : total;
   }
 
-  /** Describes the bar under the pointer or the keys, or the bars selected by keys. */
+  /** Describes the hovered or the active bar, or the bars selected by keyboard. */
   private readout(): string {
     const { histogram } = this.text.search;
     const span = this.selection();
@@ -214,7 +214,7 @@ export class HistogramElement extends ViewerElement {
     if (to !== undefined) {
       this.anchor = event.shiftKey ? (this.anchor ?? active) : null;
       this.active = Math.min(Math.max(to, 0), last);
-      this.hovered = null; // the keys take over from the resting pointer
+      this.hovered = null; // the keyboard takes over from a resting pointer
     } else if (event.key === "Enter" || event.key === " ") this.selectRange(...(this.selection() ?? [active, active]));
     else if (event.key === "Escape" && this.anchor !== null) this.anchor = null;
     else return;

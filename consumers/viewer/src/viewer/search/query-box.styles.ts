@@ -1,4 +1,4 @@
-/** The underlined text lies under the input, with each character at the position of the input's. */
+/** The mirror, which underlines errors, lies under the input with its characters at the same positions. */
 import { css } from "lit";
 
 import { ellipsis, popoverPanel } from "../../styles/fragments.js";

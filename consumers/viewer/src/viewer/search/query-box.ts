@@ -16,7 +16,7 @@ import "./search-help.js";
 import { renderOptions } from "./suggestion-options.js";
 import { type Suggestion, Suggestions } from "./suggestions.js";
 
-/** After so long without a check's result the search starts anyway, and shows that the service is slow. */
+/** How long a search waits for its check. After that it starts unchecked, so that the list reports a slow service. */
 const CHECK_TIMEOUT_MS = 1_000;
 
 /**
@@ -215,7 +215,7 @@ export class QueryBox extends ViewerElement {
     this.applyDraft(this.draft);
   };
 
-  /** Searches for the draft if the service understands it; otherwise keeps the current query. */
+  /** Searches for the draft if it is valid; otherwise keeps the current query. */
   private applyDraft(draft: string): void {
     this.close();
     this.draft = draft.trim();
@@ -225,25 +225,25 @@ export class QueryBox extends ViewerElement {
 
   private async apply(text: string): Promise<void> {
     if (text !== this.viewer.view.query) {
-      const timeout = new Promise<"late">((resolve) => setTimeout(resolve, CHECK_TIMEOUT_MS, "late"));
+      const timeout = new Promise<"timeout">((resolve) => setTimeout(resolve, CHECK_TIMEOUT_MS, "timeout"));
       const outcome = await Promise.race([this.check(text), timeout]);
-      if (outcome === "no") return;
-      this.unchecked = outcome === "late" ? text : "";
+      if (outcome === "invalid") return;
+      this.unchecked = outcome === "timeout" ? text : "";
     }
     this.viewer.setView({ query: text });
   }
 
-  /** Resolves to whether the query is valid; "no" also when another check replaced this one. */
-  private async check(text: string): Promise<"yes" | "no"> {
+  /** Resolves to whether the query is valid; also "invalid" when another check has replaced this one. */
+  private async check(text: string): Promise<"valid" | "invalid"> {
     this.checking?.abort();
     const controller = new AbortController();
     this.checking = controller;
     this.error = null;
-    if (!text) return "yes";
+    if (!text) return "valid";
     const problem = await checkQuery(this.viewer.client, text, controller.signal);
-    if (controller.signal.aborted) return "no";
+    if (controller.signal.aborted) return "invalid";
     this.error = problem;
-    return problem ? "no" : "yes";
+    return problem ? "invalid" : "valid";
   }
 
   private readonly syncScroll = (): void => {

@@ -12,11 +12,11 @@ import { ViewerElement } from "../viewer-element.js";
 import { withQuery } from "./facet-list.js";
 import { rangeFormStyles } from "./range-form.styles.js";
 
-// A page may have defined the calendar already; an element's name can be defined once.
+// The page may have defined the calendar already, and an element can be defined only once.
 if (!customElements.get("calendar-range")) await import("cally");
 
 /**
- * @summary Chooses a time range by days, from a calendar or typed, and times in the shown zone.
+ * @summary Lets the user choose a time range: days from a calendar or typed, and times, in the displayed zone.
  *
  * @event done - A range was chosen.
  */

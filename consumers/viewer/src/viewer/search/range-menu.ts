@@ -11,7 +11,7 @@ import { localeOf } from "../describe.js";
 import { ViewerElement } from "../viewer-element.js";
 import { rangeMenuStyles } from "./range-menu.styles.js";
 
-/** @summary Chooses the time range and the zone in which times are shown. */
+/** @summary Lets the user choose the time range, and the zone in which times are shown. */
 @customElement("auditlane-range")
 export class RangeMenu extends ViewerElement {
   static override styles = [baseStyles, rangeMenuStyles];

@@ -18,14 +18,14 @@ export const searchStyles = css`
   auditlane-range {
     --dropdown-height: 2.5rem;
   }
-  .unread {
+  .invalid-range {
     display: flex;
     align-items: center;
     gap: 0.5rem;
     margin: 0.5rem 0 0;
     overflow-wrap: anywhere;
   }
-  .unread .icon {
+  .invalid-range .icon {
     flex: none;
     color: var(--warn);
   }

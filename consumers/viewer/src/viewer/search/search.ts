@@ -30,7 +30,7 @@ export class Search extends ViewerElement {
         <auditlane-filter></auditlane-filter>
         <auditlane-range></auditlane-range>
       </div>
-      ${invalidRange ? html`<p class="unread" role="status">${icon("warning")}${this.text.search.range.unread(visible(invalidRange))}</p>` : nothing}
+      ${invalidRange ? html`<p class="invalid-range" role="status">${icon("warning")}${this.text.search.range.unread(visible(invalidRange))}</p>` : nothing}
       <auditlane-chips @emptied=${() => this.box.focus()}></auditlane-chips>`;
   }
 }

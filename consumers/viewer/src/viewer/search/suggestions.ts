@@ -21,7 +21,7 @@ export interface Suggestion {
   readonly note: string;
   readonly events: number | null;
   readonly edit: Edit;
-  /** Whether the term still needs more, so that the list stays open. */
+  /** Whether the term is still incomplete, so that the list stays open. */
   readonly open: boolean;
 }
 
@@ -49,7 +49,7 @@ export class Suggestions {
     this.sample = new RequestController<EventPage>(host);
   }
 
-  /** Returns the suggestions that are known, and requests missing values. */
+  /** Returns the suggestions available so far, and requests missing values. */
   at(text: string, caretTerm: CaretTerm | null): Suggestion[] {
     if (!caretTerm) return [];
     return caretTerm.kind === "field" ? this.fieldsAt(text, caretTerm) : this.valuesAt(text, caretTerm);
@@ -101,8 +101,8 @@ export class Suggestions {
   private valuesAt(text: string, caretTerm: CaretTerm): Suggestion[] {
     const field = findQueryField([...this.fields, ...this.metadataKeys()], caretTerm.field);
     const group = this.viewer().text.search.box.valuesOf(field.name);
-    if (field.kind === "time") return [...this.days(text, caretTerm, group), ...this.forms(text, caretTerm, field)];
-    if (!isCountable(field.kind)) return this.forms(text, caretTerm, field);
+    if (field.kind === "time") return [...this.dayRows(text, caretTerm, group), ...this.operatorRows(text, caretTerm, field)];
+    if (!isCountable(field.kind)) return this.operatorRows(text, caretTerm, field);
     this.count(this.values, caretTerm.field, text, caretTerm, field.kind === "text" ? caretTerm.typed : "");
     const typed = caretTerm.typed.toLowerCase();
     const found = this.values.result?.field === field.parameter ? this.values.result.data : [];
@@ -118,10 +118,10 @@ export class Suggestions {
         edit: edit.withValue(text, caretTerm, value),
         open: false,
       }));
-    return [...rows, ...this.forms(text, caretTerm, field)];
+    return [...rows, ...this.operatorRows(text, caretTerm, field)];
   }
 
-  private days(text: string, caretTerm: CaretTerm, group: string): Suggestion[] {
+  private dayRows(text: string, caretTerm: CaretTerm, group: string): Suggestion[] {
     const { box } = this.viewer().text.search;
     const day = (ago: number): string => new Date(this.viewer().asOf - ago * 86_400_000).toISOString().slice(0, 10);
     const rows: [string, string][] = [[day(0), box.today], [day(1), box.yesterday]];
@@ -137,7 +137,7 @@ export class Suggestions {
       }));
   }
 
-  private forms(text: string, caretTerm: CaretTerm, { kind }: QueryField): Suggestion[] {
+  private operatorRows(text: string, caretTerm: CaretTerm, { kind }: QueryField): Suggestion[] {
     const { box } = this.viewer().text.search;
     const row = (label: string, note: string, edit: Edit, open = false): Suggestion => {
       return { group: box.forms, label, note, events: null, edit, open };
@@ -161,7 +161,7 @@ export class Suggestions {
     if (request.result?.field === field && request.result.data.length >= MAX_VALUES) this.truncated.add(field);
     const narrowed = this.truncated.has(field) ? typed : "";
     const restQuery = edit.withoutTermAt(text, caretTerm);
-    const ask = (query: string, signal: AbortSignal): Promise<Facet> => {
+    const fetchFacet = (query: string, signal: AbortSignal): Promise<Facet> => {
       const narrow = narrowed ? withTerm(query, wildcardTerm(field, narrowed, "within")) : query;
       const params: QueryParams = [...withQuery(viewer.filter(), narrow), ["field", field], ["limit", String(MAX_VALUES)]];
       return viewer.client.json<Facet>("/v1/facets", { params, signal });
@@ -170,10 +170,10 @@ export class Suggestions {
       JSON.stringify([field, restQuery, narrowed, withQuery(viewer.filter(), ""), viewer.refreshCount]),
       async (signal) => {
         try {
-          return await ask(restQuery, signal);
+          return await fetchFacet(restQuery, signal);
         } catch (cause) {
           if (Problem.from(cause).code !== "FILTER_INVALID" || !restQuery) throw cause;
-          return await ask("", signal); // the rest of the query is not complete yet
+          return await fetchFacet("", signal); // the rest of the query may be incomplete
         }
       },
       { debounceMs: DEBOUNCE_MS },

@@ -84,8 +84,8 @@ export class Tiles extends ViewerElement {
   }
 
   /** Shows the list behind a number, and refreshes the number with it. */
-  private showList(act: () => void): void {
-    act();
+  private showList(action: () => void): void {
+    action();
     this.stats.invalidate();
   }
 

@@ -14,8 +14,8 @@ import { withQuery } from "../search/facet-list.js";
 import { ViewerElement } from "../viewer-element.js";
 import { emptyStyles } from "./empty.styles.js";
 
-const TERMS = 3; // of a query that are checked for their case
-const VALUES = 100;
+const MAX_TERMS = 3; // of a query, checked for their case
+const MAX_VALUES = 100;
 
 /** A suggested term with the whole query. */
 interface Suggestion extends CaseSuggestion {
@@ -23,7 +23,7 @@ interface Suggestion extends CaseSuggestion {
 }
 
 /**
- * @summary Replaces the table when a list has no event: nothing was sent yet, or nothing matches.
+ * @summary Replaces the table when the list is empty: nothing has been sent yet, or nothing matches.
  *
  * @csspart empty - The content.
  */
@@ -38,10 +38,10 @@ export class Empty extends ViewerElement {
     const { viewer } = this;
     const { query } = viewer.view;
     const known = queryFields(viewer.fields, this.text.search.fields);
-    const terms = caseSensitiveTerms(query, (parameter) => findQueryField(known, parameter).kind === "text").slice(0, TERMS);
+    const terms = caseSensitiveTerms(query, (parameter) => findQueryField(known, parameter).kind === "text").slice(0, MAX_TERMS);
     this.suggestions.request(JSON.stringify([query, viewer.view.range, viewer.refreshCount]), async (signal) => {
       const found = terms.map(async (term) => {
-        const params = [...withQuery(viewer.filter(), term.probeQuery), ["field", term.parameter], ["limit", String(VALUES)]] as const;
+        const params = [...withQuery(viewer.filter(), term.probeQuery), ["field", term.parameter], ["limit", String(MAX_VALUES)]] as const;
         const other = suggestCase(term, (await viewer.client.json<Facet>("/v1/facets", { params, signal })).data);
         return other ? [{ ...other, query: replaceTerm(query, term.text, other.text) }] : [];
       });

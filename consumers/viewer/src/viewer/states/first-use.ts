@@ -10,14 +10,14 @@ import { ViewerElement } from "../viewer-element.js";
 import { firstUseStyles } from "./first-use.styles.js";
 import { sendTestEvent } from "./test-event.js";
 
-const POLL_MS = 5_000; // between checks for events of the tenant
+const POLL_MS = 5_000; // between checks for the tenant's first event
 
 type Step = "idle" | "sending" | "waiting" | "arrived" | "late";
 
 /**
  * @summary Explains how to send the first event, and sends a test event.
  *
- * @event hide - The person closed it.
+ * @event hide - The user closed the instructions.
  */
 @customElement("auditlane-first-use")
 export class FirstUse extends ViewerElement {

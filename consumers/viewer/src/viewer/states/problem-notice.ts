@@ -28,7 +28,7 @@ const ICONS: Partial<Record<ProblemKind, IconName>> = {
 /**
  * @summary Describes a problem and what to do about it.
  *
- * @event retry - Try again: the button was pressed, or the time that the service asked to wait is over.
+ * @event retry - Try again: the button was pressed, or the service's `Retry-After` has elapsed.
  * @event settings - Open the settings; only with `whole`.
  * @csspart problem - The content.
  */

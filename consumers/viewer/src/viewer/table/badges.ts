@@ -31,17 +31,17 @@ export function outcomeBadge(outcome: Outcome, text: Texts): TemplateResult {
 
 const CONFLICT = svg`<path d="M5.5 3.5v6M5.5 12v.1M10.5 3.5v6M10.5 12v.1"></path>`;
 
-/** Marks a row in conflict with an icon, whose text is a tooltip and read by screen readers. */
+/** Renders the icon of a row in conflict. Its text is a tooltip, and is read by screen readers. */
 export function conflictIcon(text: Texts): TemplateResult {
   const { sign, explanation } = text.reading.conflict;
   return html`<span class="mark conflict" title=${explanation}><svg aria-hidden="true" viewBox="0 0 16 16">${CONFLICT}</svg><span class="unseen">${sign}</span></span> `;
 }
 
-/** The same with its word visible. */
+/** Renders the icon with its text visible. */
 export function conflictBadge(text: Texts): TemplateResult {
   return badge("conflict", CONFLICT, text.reading.conflict.sign);
 }
 
-function badge(name: string, form: TemplateResult | undefined, word: string): TemplateResult {
-  return html`<span class="mark ${name}"><svg aria-hidden="true" viewBox="0 0 16 16">${form}</svg>${word}</span>`;
+function badge(name: string, shape: TemplateResult | undefined, word: string): TemplateResult {
+  return html`<span class="mark ${name}"><svg aria-hidden="true" viewBox="0 0 16 16">${shape}</svg>${word}</span>`;
 }

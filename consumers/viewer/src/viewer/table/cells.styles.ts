@@ -14,7 +14,7 @@ export const cellsStyles = css`
   .none {
     color: var(--ink-2);
   }
-  /* Two values share the line: neither is cut for the other before it has its part. */
+  /* Two values share the line; neither is truncated below its share to make room for the other. */
   .pair {
     display: flex;
     gap: 0.4em;
@@ -32,7 +32,7 @@ export const cellsStyles = css`
     white-space: pre;
   }
   .start {
-    display: inline-block; /* no box of its own in the line: whoever copies the row gets one word */
+    display: inline-block; /* stays inline, so that copying the row yields one word */
     max-width: calc(100% - 11ch);
     overflow: hidden;
     text-overflow: ellipsis;

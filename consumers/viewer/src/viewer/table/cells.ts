@@ -1,4 +1,4 @@
-/** Renders a field's value in one line or in full. Values are foreign text: isolated, with no invisible characters. */
+/** Renders a field's value in one line or in full. Values are untrusted text: isolated, with no invisible characters. */
 import { html, nothing, type TemplateResult } from "lit";
 
 import type { AuditEvent, Outcome, Severity, ShownField } from "../../api/types.js";
@@ -15,12 +15,12 @@ const MAX_LENGTH = 240; // characters of a cell; more never fit into a line
 const MAX_TITLE_LENGTH = 1_000;
 const TAIL_LENGTH = 11; // characters at the end of a long id that are always visible
 
-/** What cells need besides the event. */
+/** Everything that a cell needs besides the event. */
 export interface CellContext {
   text: Texts;
   clock: Clock;
   numbers: Intl.NumberFormat;
-  /** The ms since 1970 from which relative times count. */
+  /** The time in ms since 1970 from which relative times count. */
   now: number;
 }
 

@@ -13,7 +13,7 @@ import { ViewerElement } from "../viewer-element.js";
 import { columnMenuStyles } from "./column-menu.styles.js";
 
 /**
- * @summary A person's own choice of columns, their order, the density and the time zone.
+ * @summary Lets the user choose the columns, their order, the density and the time zone.
  *
  * @csspart button - The button.
  * @csspart columns - The dropdown.
@@ -84,13 +84,13 @@ export class ColumnMenu extends ViewerElement {
     legend: string,
     now: T,
     values: readonly (readonly [T, string])[],
-    take: (value: T) => void,
+    onChoice: (value: T) => void,
   ): TemplateResult {
     return html`<fieldset>
       <legend>${legend}</legend>
       <div class="choice">
         ${values.map(
-          ([value, label]) => html`<label><input type="radio" name=${name} .checked=${now === value} @change=${() => take(value)} />${label}</label>`,
+          ([value, label]) => html`<label><input type="radio" name=${name} .checked=${now === value} @change=${() => onChoice(value)} />${label}</label>`,
         )}
       </div>
     </fieldset>`;
@@ -106,7 +106,7 @@ export class ColumnMenu extends ViewerElement {
     this.viewer.setPreferences({ columns: toggleColumn(this.viewer.fields, this.names, name) });
   }
 
-  /** Moves a column. The pressed button keeps the focus; at the end of the list the other one gets it. */
+  /** Moves a column. The pressed button keeps the focus; at an end of the list, the opposite button takes it. */
   private move(name: string, by: number, event: Event): void {
     const button = event.currentTarget as HTMLButtonElement;
     this.viewer.setPreferences({ columns: moveColumn(this.names, name, by) });

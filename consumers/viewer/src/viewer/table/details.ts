@@ -19,7 +19,7 @@ import { badgesStyles } from "./badges.styles.js";
 import { cellContext, renderFormatted } from "./cells.js";
 import { detailsStyles } from "./details.styles.js";
 
-const SEPARATE_FIELDS = new Set(["before", "after", "metadata"]); // have sections of their own
+const SEPARATE_FIELDS = new Set(["before", "after", "metadata"]); // shown in sections of their own
 const SCROLL_FROM = 1_000; // characters; longer values scroll within their line
 const COPIED_MS = 3_000;
 
@@ -42,7 +42,7 @@ export class Details extends ViewerElement {
 
   @state() private raw = false;
   @state() private announcement = "";
-  /** What was copied last; its button shows that for a while. */
+  /** The item that was copied last; its button shows a check mark for `COPIED_MS`. */
   @state() private copied = "";
   @state() private copyFailed = false;
   @query("section") private section!: HTMLElement;
@@ -87,7 +87,7 @@ export class Details extends ViewerElement {
     const metadata = Object.entries(event.metadata);
     const fields = this.viewer.fields.filter((field) => field.showInMoreInfo && (field.custom || !SEPARATE_FIELDS.has(field.name)));
     const shows = (name: string): boolean => this.viewer.fields.some((field) => field.name === name && field.showInMoreInfo);
-    const apart = shows("provenance") ? "provenance_id" : ""; // is part of the line for `provenance`
+    const apart = shows("provenance") ? "provenance_id" : ""; // shown in the line for `provenance`
     return html`
       <h3 class="title"><bdi>${visible(event.action)}</bdi></h3>
       <p class="short">

@@ -1,4 +1,4 @@
-/** The list as it is shown: loaded rows, rows in view, the active row, and arriving events. */
+/** The list that the table shows: loaded rows, rows in view, the active row, and arriving events. */
 import type { TemplateResult } from "lit";
 
 import type { AuditEvent } from "../../api/types.js";
@@ -15,9 +15,9 @@ const PLACEHOLDER_ROWS = 12; // drawn after the known rows while more can be loa
 interface ListHost {
   /** Renders a row's cells; placeholders without an event. */
   renderRow(event: AuditEvent | undefined): TemplateResult;
-  /** Something other than the rows has changed. */
+  /** Called when something other than the rows has changed. */
   onChange(): void;
-  /** Rows have arrived, with relative times as of now. Returns whether the drawn rows have to be drawn again. */
+  /** Called when rows have arrived. Returns whether drawn rows must be redrawn, because relative times have moved on. */
   onRows(): boolean;
 }
 
@@ -85,13 +85,13 @@ export class List {
     return index === null ? undefined : this.pages.at(index);
   }
 
-  /** Returns the event that a reference names. */
+  /** Returns the event that a reference names; null when it is not in memory. */
   find(reference: string): AuditEvent | null {
     const index = reference ? this.pages.find((row) => matchesReference(reference, row)) : -1;
     return index < 0 ? null : (this.pages.at(index) ?? null);
   }
 
-  /** Returns the event as the list has it now. */
+  /** Returns the list's current version of the event; null when it is not in memory. */
   current(event: AuditEvent | null): AuditEvent | null {
     const index = event ? this.pages.find((row) => isSameEvent(row, event)) : -1;
     return index < 0 ? null : (this.pages.at(index) ?? null);

@@ -20,10 +20,10 @@ interface LoadedList {
 type OnLoaded = (what: "list" | "rows" | "state", shift?: RowShift) => void;
 
 export class Loader {
-  /** Why loading failed. A failed refresh is not a problem of the list: the current rows stay. */
+  /** Why loading failed. A failed refresh is not a problem of the list, which keeps its current rows. */
   problem: Problem | null = null;
   cancelled = false;
-  /** Whether a request takes long that somebody waits for. */
+  /** Whether the running request takes longer than `SLOW_MS`. */
   slow = false;
 
   /** The current list, also while the first page of the next one is loading. */
@@ -42,7 +42,7 @@ export class Loader {
     return this.shown.pages;
   }
 
-  /** Whether the wanted list is not loaded yet. */
+  /** Whether the requested list has not been loaded yet. */
   get stale(): boolean {
     return this.pending !== null;
   }

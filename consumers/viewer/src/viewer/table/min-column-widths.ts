@@ -1,4 +1,4 @@
-/** Measures the widths below which a column would cut values that it always has, such as times and outcomes. */
+/** Measures the widths below which a column would truncate its usual values, such as times and outcomes. */
 import type { CellContext } from "./cells.js";
 
 const PADDING_PX = 18; // of a cell, and rounding

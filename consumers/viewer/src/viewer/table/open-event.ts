@@ -1,4 +1,4 @@
-/** The event whose details are open: one of the list, or one that was linked to. */
+/** The event whose details are open: from the list, or from a link. */
 import { Problem } from "../../api/problem.js";
 import type { AuditEvent } from "../../api/types.js";
 import { eventPath, referenceOf } from "../../model/identity.js";
@@ -27,16 +27,16 @@ export class OpenEvent {
     if (reference && !this.event) void this.fetch();
   }
 
-  /** Opens this event, whose reference may also name another. */
+  /** Opens this event. Its reference alone could be ambiguous. */
   set(event: AuditEvent): void {
     this.close();
     this.reference = referenceOf(event);
     this.event = event;
   }
 
-  /** Takes the list's state of the event: another event may be in conflict with it since. */
-  update(now: AuditEvent | null): void {
-    if (now?.conflict && this.event && !this.event.conflict) this.event = now;
+  /** Updates the event from the list, since it may have come into conflict with another. */
+  update(current: AuditEvent | null): void {
+    if (current?.conflict && this.event && !this.event.conflict) this.event = current;
   }
 
   retry(): void {

@@ -58,7 +58,7 @@ export class Rows {
     this.shown = wanted;
   }
 
-  /** Lets all rows be rendered again. */
+  /** Marks all rows to be rendered again. */
   invalidate(): void {
     for (const row of [...this.shown, ...this.free]) row.key = UNDRAWN;
   }
@@ -81,10 +81,10 @@ export class Rows {
     setAttribute(element, "aria-selected", String(drawn.selected));
     setAttribute(element, "aria-disabled", String(drawn.outdated));
     element.classList.toggle("active", drawn.active);
-    element.classList.toggle("waits", drawn.loading);
+    element.classList.toggle("loading", drawn.loading);
   }
 
-  /** Puts the elements into reading order, with few moves for the direction of scrolling. */
+  /** Puts the elements into reading order, with few moves in the direction of scrolling. */
   private arrange(wanted: Row[], down: boolean): void {
     const { body } = this;
     if (down) {

@@ -31,7 +31,7 @@ export const tableStyles = css`
   .grid:focus-visible {
     outline-offset: -2px;
   }
-  /* There are columns beyond this edge: as strong as there is still to scroll. */
+  /* Shades an edge with columns beyond it, the more the further it scrolls. */
   @supports (animation-timeline: --sideways) {
     .main {
       timeline-scope: --sideways;
@@ -116,10 +116,10 @@ export const tableStyles = css`
     padding-inline: 0.5rem;
     ${ellipsis}
   }
-  .waits {
+  .loading {
     cursor: default;
   }
-  .waits .cell::before {
+  .loading .cell::before {
     display: block;
     width: 65%;
     height: 0.7em;
@@ -127,7 +127,7 @@ export const tableStyles = css`
     background: var(--ground-3);
     content: "";
   }
-  .waits .cell:nth-child(even)::before {
+  .loading .cell:nth-child(even)::before {
     width: 45%;
   }
   .row[aria-disabled="true"] {

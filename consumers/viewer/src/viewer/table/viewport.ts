@@ -1,4 +1,4 @@
-/** Tells which rows are in view, and keeps them there while rows above come and go. All rows have the same height. */
+/** Tracks the rows in view, and keeps them in place while rows above are added or removed. All rows have the same height. */
 import { elementScroll, observeElementOffset, observeElementRect, Virtualizer } from "@tanstack/virtual-core";
 
 const OVERSCAN = 8;

@@ -1,4 +1,4 @@
-"""The keys file: verified secrets, edits by many at once, changes seen without a restart, broken files survived."""
+"""The keys file: verification of secrets, concurrent edits, changes without a restart, broken files."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def keys(path: Path) -> KeysFile:
 
 @pytest.fixture
 def hashed(monkeypatch) -> list[str]:
-    """Every secret that is hashed."""
-    taken: list[str] = []
+    """Record every secret that is hashed."""
+    secrets: list[str] = []
     hash_ = keys_module._hash
-    monkeypatch.setattr(keys_module, "_hash", lambda secret: taken.append(secret) or hash_(secret))
-    return taken
+    monkeypatch.setattr(keys_module, "_hash", lambda secret: secrets.append(secret) or hash_(secret))
+    return secrets
 
 
 def test_a_key_verifies_with_its_secret_only(keys, path):
@@ -59,7 +59,7 @@ def test_a_key_verifies_with_its_secret_only(keys, path):
     assert two.secret not in text
 
 
-def test_what_has_not_the_form_of_a_secret_is_not_hashed(keys, hashed):
+def test_a_malformed_secret_is_not_hashed(keys, hashed):
     issued = keys.create(roles=("writer",), now=NOW)
     hashed.clear()
     for secret in ("", "x", "als_wrong", issued.secret[:-1], issued.secret + "A", "ALS_" + issued.secret[4:], "é" * 47):
@@ -87,13 +87,13 @@ def test_every_client_id_costs_the_same_work(keys, hashed, monkeypatch):
     assert spent == dict.fromkeys(ids, (1, 2))
 
 
-def test_the_file_is_its_owners_alone(keys, path):
+def test_the_keys_file_is_readable_by_its_owner_only(keys, path):
     keys.create(roles=("writer",), now=NOW)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert sorted(one.name for one in path.parent.iterdir()) == [".keys.json.lock", "keys.json"]
 
 
-def test_expiry_and_revocation(keys):
+def test_expired_and_revoked_keys_do_not_verify(keys):
     issued = keys.create(roles=("writer",), now=NOW, expires=NOW + timedelta(days=1))
     client_id = issued.client.client_id
     keys.verify(client_id, issued.secret, now=NOW + timedelta(hours=23))
@@ -121,10 +121,10 @@ def test_a_new_secret_overlaps_with_the_old_one(keys):
     with pytest.raises(Unauthenticated):
         keys.verify(client_id, first.secret, now=later)
     third = keys.rotate(client_id, now=later, overlap=timedelta(hours=1))
-    assert len(third.client.secrets) == 2  # the first one's hash is gone
+    assert len(third.client.secrets) == 2  # the first one was removed
 
 
-def test_what_cannot_be_a_key(keys):
+def test_an_invalid_key_is_rejected(keys):
     with pytest.raises(InvalidInput, match="unknown role 'god'"):
         keys.create(roles=("god",), now=NOW)
     with pytest.raises(InvalidInput, match="roles"):
@@ -140,7 +140,7 @@ def test_what_cannot_be_a_key(keys):
     assert [client.client_id for client in keys.clients()] == ["mine"]
 
 
-def test_another_process_changes_the_file(keys, path):
+def test_changes_by_another_process_are_read(keys, path):
     assert keys.clients() == ()
     issued = KeysFile(path).create(roles=("writer",), now=NOW)
     assert keys.verify(issued.client.client_id, issued.secret, now=NOW)
@@ -149,7 +149,7 @@ def test_another_process_changes_the_file(keys, path):
         keys.verify(issued.client.client_id, issued.secret, now=NOW)
 
 
-def test_a_mounted_secret_is_a_link_that_turns(tmp_path):
+def test_a_mounted_secret_is_read_again_when_its_symlink_changes(tmp_path):
     for version in ("one", "two"):
         KeysFile.load_or_create(tmp_path / version / "keys.json").create(roles=("writer",), client_id=version, now=NOW)
     link = tmp_path / "data"
@@ -172,7 +172,7 @@ def test_a_mounted_secret_is_a_link_that_turns(tmp_path):
         ("", "keys.json"),
     ],
 )
-def test_a_broken_file_says_where_and_the_last_good_one_serves(keys, path, text, place):
+def test_a_broken_file_is_reported_with_its_position_and_the_last_valid_one_is_used(keys, path, text, place):
     issued = keys.create(roles=("writer",), now=NOW)
     assert keys.verify(issued.client.client_id, issued.secret, now=NOW)
     good = path.read_text()
@@ -181,7 +181,7 @@ def test_a_broken_file_says_where_and_the_last_good_one_serves(keys, path, text,
     assert keys.problem
     with pytest.raises(ConfigError, match=place):
         KeysFile(path)
-    with pytest.raises(ConfigError):  # nothing is written over what an operator is mending
+    with pytest.raises(ConfigError):  # a broken file, which an operator may be repairing, is not overwritten
         keys.create(roles=("writer",), now=NOW)
     assert path.read_text() == text
     path.write_text(good)
@@ -189,7 +189,7 @@ def test_a_broken_file_says_where_and_the_last_good_one_serves(keys, path, text,
     assert keys.problem == ""
 
 
-def test_a_file_that_went_away_and_came_back(keys, path):
+def test_a_file_that_is_missing_for_a_while_is_read_again(keys, path):
     keys.create(roles=("writer",), client_id="mine", now=NOW)
     assert keys.find("mine")
     path.rename(path.with_name("away"))
@@ -200,7 +200,7 @@ def test_a_file_that_went_away_and_came_back(keys, path):
     assert keys.problem == ""
 
 
-def test_a_wrong_role_or_two_of_one_id_are_named(keys, path):
+def test_an_unknown_role_and_a_duplicate_id_are_named(keys, path):
     keys.create(roles=("writer",), client_id="mine", now=NOW)
     content = json.loads(path.read_text())
     path.write_text(json.dumps(content | {"clients": content["clients"] * 2}))
@@ -217,13 +217,13 @@ def test_a_missing_keys_file_is_a_configuration_error(path):
         KeysFile(path)
 
 
-def test_a_place_that_cannot_be_written(tmp_path):
+def test_an_unwritable_path_is_a_configuration_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="Check the path"):
         KeysFile.load_or_create(tmp_path / "file" / "keys.json")
 
 
-def test_a_disk_that_is_full_leaves_the_file_as_it_was(keys, path, monkeypatch):
+def test_a_full_disk_leaves_the_file_unchanged(keys, path, monkeypatch):
     keys.create(roles=("writer",), client_id="mine", now=NOW)
     before = path.read_text()
 

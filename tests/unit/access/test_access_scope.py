@@ -1,4 +1,4 @@
-"""Permissions, and the scope that only authentication makes."""
+"""Permissions, and scopes, which only authentication can make."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def principal(tenant: str | None, *permissions: Permission) -> Principal:
     return Principal("client", "c1", "c1", tenant, frozenset(permissions), datetime.now(UTC))
 
 
-def test_a_scope_cannot_be_made_by_hand():
+def test_a_scope_cannot_be_constructed_directly():
     with pytest.raises(TypeError, match="authentication"):
         TenantScope("acme", "me", frozenset(Permission))
     with pytest.raises(TypeError):
@@ -40,8 +40,8 @@ def test_a_scope_cannot_be_changed():
     assert scope.tenant == "acme"
 
 
-def test_only_authentication_makes_principals_and_only_the_cli_speaks_for_the_operator():
-    """Nobody else's code calls what makes a scope; a route that did would be a hole in the wall between tenants."""
+def test_only_authentication_makes_principals_and_only_the_cli_acts_for_the_operator():
+    """No other code may make a scope: a route that did could break the isolation of tenants."""
     allowed = {
         "Principal": "schemas/auditlane/access/",
         "for_operator": "deploy/auditlane/cli/",
@@ -81,7 +81,7 @@ def test_a_tenants_credential_stays_in_its_tenant():
             client.scope(Permission.read, other)
 
 
-def test_a_permission_is_needed_before_anything_is_said_about_tenants():
+def test_the_permission_is_checked_before_the_tenant():
     for named in (None, "acme", "other"):
         with pytest.raises(Forbidden, match="audits:export"):
             principal("acme", Permission.read).scope(Permission.export, named)
@@ -94,14 +94,14 @@ def test_roles_add_up_and_only_admin_may_administer():
     assert all(Permission.admin not in rights for role, rights in ROLES.items() if role != "admin")
 
 
-def test_the_contract_is_no_tenants_by_a_role():
+def test_no_role_gives_a_client_bound_to_a_tenant_the_contract_permission():
     for role, rights in ROLES.items():
         assert permissions_of([role]) == rights
         assert permissions_of([role], bound=True) == rights - {Permission.contract}
     assert {role for role, rights in ROLES.items() if Permission.contract in rights} == {"vendor", "admin"}
 
 
-def test_permissions_by_name():
+def test_permissions_are_parsed_by_name():
     assert parse_permissions(["read", "audits:export"]) == {Permission.read, Permission.export}
     for wrong in ([], ["admin"], ["audits:write"], ["read", "nothing"]):
         with pytest.raises(InvalidInput) as caught:
@@ -109,7 +109,7 @@ def test_permissions_by_name():
         assert all(one in caught.value.fix for one in VIEWER)
 
 
-def test_the_docs_tables_are_what_the_code_says():
+def test_the_docs_tables_match_the_code():
     page = (ROOT / "docs" / "access.md").read_text("utf-8")
     for permission in Permission:
         assert f"| `{permission}` |" in page

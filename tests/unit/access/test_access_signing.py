@@ -1,4 +1,4 @@
-"""Signing keys: purposes apart, rotation with overlap, and everything that must not verify."""
+"""Signing keys: separate purposes, rotation with overlap, and everything that must not verify."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HOUR = timedelta(hours=1)
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """A file with one key that signs since long before NOW."""
+    """Write a file with one key that has been in use since long before NOW, and return its path."""
     path = tmp_path / "signing.json"
     SigningKeys.load_or_create(path)
     content = json.loads(path.read_text())
@@ -38,7 +38,7 @@ def kid(token: str) -> str:
     return jwt.get_unverified_header(token)["kid"]
 
 
-def test_claims_come_back(signing):
+def test_a_signed_token_returns_its_claims(signing):
     claims = signing.verify("a", signing.sign("a", {"sub": "me"}, now=NOW, ttl=HOUR), now=NOW)
     assert claims["sub"] == "me"
     assert claims["exp"] - claims["iat"] == 3600
@@ -82,7 +82,7 @@ def test_a_changed_or_foreign_token_does_not_verify(signing, path, tmp_path):
         assert not isinstance(caught.value, TokenExpired)
 
 
-def test_a_token_without_an_end_does_not_verify(signing, path):
+def test_a_token_without_an_expiry_does_not_verify(signing, path):
     key = signing._file.current().keys[0]
     claims = {"iss": "auditlane", "aud": "a", "jti": "1", "sub": "me"}
     for more in ({}, {"exp": "soon"}, {"exp": None}):
@@ -117,7 +117,7 @@ def test_the_previous_key_verifies_until_its_overlap_ends(signing, path):
         signing.verify("a", old, now=switched + timedelta(days=1))
 
 
-def test_a_leak_ends_the_old_keys_at_once(signing):
+def test_after_a_leak_the_old_keys_end_at_once(signing):
     old = signing.sign("a", {}, now=NOW, ttl=HOUR)
     signing.rotate(now=NOW, overlap=timedelta(0), spread=timedelta(0))
     with pytest.raises(Unauthenticated):
@@ -148,7 +148,7 @@ def test_processes_that_start_together_agree_on_one_key(tmp_path):
         one.verify("a", token, now=now)
 
 
-def test_secrets_do_not_show(signing, path):
+def test_secrets_are_not_in_representations(signing, path):
     secret = json.loads(path.read_text())["keys"][0]["secret"]
     assert secret not in repr(signing._file.current())
 
@@ -162,7 +162,7 @@ def test_secrets_do_not_show(signing, path):
         ([{"kid": "a", "secret": "x" * 43, "signs_from": "2025-01-01T00:00:00Z"}] * 2, "same kid"),
     ],
 )
-def test_a_broken_file_says_where_but_not_what(path, keys, place):
+def test_a_broken_file_is_reported_with_its_position_but_without_secrets(path, keys, place):
     path.write_text(json.dumps({"keys": keys}))
     with pytest.raises(ConfigError, match=place) as caught:
         SigningKeys(path)

@@ -1,4 +1,4 @@
-"""Tokens and links: what each is good for, and what it is never taken for."""
+"""Tokens and links: what each permits, and that none is accepted in place of another."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from auditlane.access.tokens import (
 )
 from auditlane.runtime.errors import Forbidden, InvalidInput, TokenExpired, Unauthenticated
 
-NOW = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=10)  # after the keys that the fixtures make
+NOW = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=10)  # later than the fixtures' keys
 HOUR = timedelta(hours=1)
 JANE = Viewer("acme", "jane", frozenset({Permission.read, Permission.export}))
 
@@ -62,7 +62,7 @@ def code_of(link: str) -> str:
     return link.partition("?code=")[2]
 
 
-def test_a_clients_token(keys, signing, ask):
+def test_a_clients_token_has_its_permissions_and_tenant(keys, signing, ask):
     client = keys.create(roles=("auditor",), tenant="acme", now=NOW).client
     found = ask(mint_client_token(signing, client, now=NOW, ttl=HOUR))
     assert (found.kind, found.subject, found.tenant) == ("client", client.client_id, "acme")
@@ -70,7 +70,7 @@ def test_a_clients_token(keys, signing, ask):
     assert found.expires_at == NOW + HOUR
 
 
-def test_a_viewers_token(signing, ask):
+def test_a_viewers_token_has_its_tenant_user_and_permissions(signing, ask):
     found = ask(mint_viewer_token(signing, JANE, now=NOW, ttl=HOUR))
     assert (found.kind, found.subject, found.tenant) == ("viewer", "jane", "acme")
     assert found.permissions == JANE.permissions
@@ -99,7 +99,7 @@ def test_revoking_a_key_ends_its_tokens_and_those_that_it_minted(keys, signing, 
     assert ask(operators)
 
 
-def test_a_client_that_is_gone_from_the_file(keys, signing, ask, tmp_path):
+def test_a_client_removed_from_the_file_is_unauthenticated(keys, signing, ask, tmp_path):
     client = keys.create(roles=("vendor",), now=NOW).client
     token = mint_client_token(signing, client, now=NOW, ttl=HOUR)
     (tmp_path / "keys.json").write_text("{}")
@@ -107,7 +107,7 @@ def test_a_client_that_is_gone_from_the_file(keys, signing, ask, tmp_path):
         ask(token)
 
 
-def test_what_is_not_a_token(signing, ask):
+def test_other_texts_are_not_tokens(signing, ask):
     link = mint_link(signing, JANE, url="http://h", now=NOW, session=HOUR)
     for wrong in (
         code_of(link),
@@ -122,7 +122,7 @@ def test_what_is_not_a_token(signing, ask):
             ask(wrong)
 
 
-def test_a_header_that_lies_about_the_purpose(signing, ask):
+def test_a_forged_purpose_in_the_header_does_not_verify(signing, ask):
     """The purpose in the header chooses the key; the key does not verify what was signed for another purpose."""
     link_header, _, _ = code_of(mint_link(signing, JANE, url="http://h", now=NOW, session=HOUR)).partition(".")
     viewer_header, _, _ = mint_viewer_token(signing, JANE, now=NOW, ttl=HOUR).text.partition(".")
@@ -131,7 +131,7 @@ def test_a_header_that_lies_about_the_purpose(signing, ask):
         ask(code.replace(link_header, viewer_header, 1))
 
 
-def test_limits_of_a_viewer(signing):
+def test_a_viewers_claims_are_limited(signing):
     for viewer in (
         Viewer("acme", "jane", frozenset()),
         Viewer("acme", "jane", frozenset({Permission.admin})),
@@ -145,7 +145,7 @@ def test_limits_of_a_viewer(signing):
             mint_viewer_token(signing, JANE, now=NOW, ttl=ttl)
 
 
-def test_nobody_gives_more_than_they_have():
+def test_a_viewer_token_cannot_exceed_its_issuers_permissions():
     def principal(kind, tenant, *permissions):
         return Principal(kind, "s", "c", tenant, frozenset(permissions), NOW)
 
@@ -161,7 +161,7 @@ def test_nobody_gives_more_than_they_have():
             check_delegation(wrong, JANE)
 
 
-def test_only_who_decides_the_contract_gives_that_away(keys, signing, ask):
+def test_only_a_client_with_the_contract_permission_can_delegate_it(keys, signing, ask):
     tenants_admin = Viewer("acme", "jane", frozenset({Permission.read, Permission.contract}))
     for roles, tenant, extra, may in (
         (("vendor",), None, (), True),
@@ -181,7 +181,7 @@ def test_only_who_decides_the_contract_gives_that_away(keys, signing, ask):
                 check_delegation(asks, tenants_admin)
 
 
-def test_an_operator_may_what_the_client_behind_the_console_may(keys, signing):
+def test_an_operator_has_the_permissions_of_the_consoles_client(keys, signing):
     for roles, extra, allowed in (
         (("admin",), (), {"audits:admin", "audits:read", "audits:configure", "audits:contract"}),
         (("writer",), (Permission.admin,), {"audits:admin"}),
@@ -194,13 +194,13 @@ def test_an_operator_may_what_the_client_behind_the_console_may(keys, signing):
 def test_a_link_works_once_within_its_minutes(signing, keys, desk):
     link = mint_link(signing, JANE, url="https://audit.example/", now=NOW, session=HOUR)
     assert link.startswith("https://audit.example/enter?code=")
-    for _ in range(3):  # to look at it uses nothing up
+    for _ in range(3):  # reading a link does not use it up
         assert desk.page_of(code_of(link), now=NOW + timedelta(minutes=4)) is Page.log
     token = desk.redeem(code_of(link), now=NOW + timedelta(minutes=4)).token
     assert token.ttl == HOUR
     found = authenticate_session(token.text, keys=keys, signing=signing, now=NOW + timedelta(minutes=5))
     assert (found.kind, found.subject, found.permissions) == ("viewer", "jane", JANE.permissions)
-    with pytest.raises(Unauthenticated):  # the cookie is no token of the API
+    with pytest.raises(Unauthenticated):  # the cookie's token is not valid for the API
         authenticate(token.text, keys=keys, signing=signing, now=NOW)
     with pytest.raises(Unauthenticated, match="already been used"):
         desk.redeem(code_of(link), now=NOW + timedelta(minutes=4))
@@ -209,7 +209,7 @@ def test_a_link_works_once_within_its_minutes(signing, keys, desk):
             ask(code_of(link), now=NOW + timedelta(minutes=5))
 
 
-def test_no_token_is_a_session(signing, keys):
+def test_a_token_is_not_a_session(signing, keys):
     client = keys.create(roles=("admin",), now=NOW).client
     for token in (
         mint_client_token(signing, client, now=NOW, ttl=HOUR),
@@ -241,7 +241,7 @@ def test_a_link_that_was_not_opened_ends_with_its_key(signing, keys, desk):
             ask(code_of(link), now=NOW)
 
 
-def test_a_link_leads_to_what_is_to_be_looked_at(signing, desk):
+def test_a_link_opens_the_view_that_it_was_minted_for(signing, desk):
     view = {"from": "2026-01-01T00:00:00Z", "query": "a&b=//elsewhere.example"}
     link = mint_link(signing, JANE, url="http://h", now=NOW, session=HOUR, view=view)
     address = desk.redeem(code_of(link), now=NOW).address
@@ -251,13 +251,13 @@ def test_a_link_leads_to_what_is_to_be_looked_at(signing, desk):
     assert desk.redeem(code_of(plain), now=NOW).address == "/"
 
 
-def test_a_token_is_no_link(signing, desk):
+def test_a_token_is_not_a_link_code(signing, desk):
     token = mint_viewer_token(signing, JANE, now=NOW, ttl=HOUR)
     with pytest.raises(Unauthenticated):
         desk.redeem(token.text, now=NOW)
 
 
-def test_a_link_cannot_be_made_to_live_long(signing):
+def test_a_links_lifetime_is_limited(signing):
     for ttl in (timedelta(0), timedelta(minutes=6)):
         with pytest.raises(InvalidInput):
             mint_link(signing, JANE, url="http://h", now=NOW, session=HOUR, ttl=ttl)
@@ -276,7 +276,7 @@ def test_a_link_leads_to_its_page(signing, desk):
         mint_link(signing, JANE, url="http://h", now=now, session=HOUR, page=Page.console)
 
 
-def test_the_console_is_an_operators(signing, keys, desk):
+def test_a_console_link_makes_an_operator_session(signing, keys, desk):
     client = keys.create(roles=("admin",), now=NOW).client
     for client_id in ("", client.client_id):
         operator = Operator("ops", client_id)
@@ -286,7 +286,7 @@ def test_the_console_is_an_operators(signing, keys, desk):
         found = authenticate_operator(opened.token.text, keys=keys, signing=signing, now=NOW)
         assert (found.kind, found.subject, found.tenant) == ("operator", "ops", None)
         assert Permission.admin in found.permissions
-        with pytest.raises(Unauthenticated):  # its cookie is no token of the API
+        with pytest.raises(Unauthenticated):  # its cookie's token is not valid for the API
             authenticate(opened.token.text, keys=keys, signing=signing, now=NOW)
         with pytest.raises(TokenExpired):
             authenticate_operator(opened.token.text, keys=keys, signing=signing, now=NOW + HOUR)
@@ -295,7 +295,7 @@ def test_the_console_is_an_operators(signing, keys, desk):
         authenticate_operator(opened.token.text, keys=keys, signing=signing, now=NOW)
 
 
-def test_who_is_no_admin_has_no_console(signing, keys):
+def test_the_console_requires_an_admin(signing, keys):
     for roles, tenant in ((("vendor",), None), (("admin",), "acme")):
         client = keys.create(roles=roles, tenant=tenant, now=NOW).client
         token = mint_console_token(signing, Operator("ops", client.client_id), now=NOW, ttl=HOUR)
@@ -310,32 +310,32 @@ def test_who_is_no_admin_has_no_console(signing, keys):
         mint_console_link(signing, Operator("ops"), url="http://h", now=NOW, session=timedelta(days=2))
 
 
-# What a client still has
+# Permissions that a client has lost
 
 
-def vouched(keys, signing, *roles: str, tenant: str | None = None, **given) -> tuple[str, str]:
-    """(a client's id, the token of acme's viewer that it vouches for)."""
+def client_and_viewer_token(keys, signing, *roles: str, tenant: str | None = None, **given) -> tuple[str, str]:
+    """Return a new client's id, and the token of a viewer of acme that it vouches for."""
     client = keys.create(roles=roles, tenant=tenant, now=NOW).client
     viewer = Viewer("acme", "jane", JANE.permissions, client.client_id, **given)
     return client.client_id, mint_viewer_token(signing, viewer, now=NOW, ttl=HOUR).text
 
 
-def test_a_viewer_has_what_its_client_has_at_present(keys, signing, ask):
+def test_a_viewer_has_no_more_than_its_clients_current_permissions(keys, signing, ask):
     for roles, left in (
         (("vendor",), {Permission.read, Permission.export}),
         (("auditor",), {Permission.read, Permission.export}),
         (("writer",), set()),
     ):
-        _, token = vouched(keys, signing, *roles)
+        _, token = client_and_viewer_token(keys, signing, *roles)
         assert ask(token).permissions == left
 
 
-def test_the_contract_is_a_viewers_while_its_client_decides_it(keys, signing, ask):
+def test_a_viewer_keeps_the_contract_permission_while_its_client_has_it(keys, signing, ask):
     both = frozenset({Permission.read, Permission.contract})
     for roles, tenant, extra, left in (
         (("vendor",), None, (), both),
         (("vendor",), "acme", (Permission.contract,), both),
-        (("vendor",), "acme", (), {Permission.read}),  # its key was bound to the tenant since
+        (("vendor",), "acme", (), {Permission.read}),  # the key has been bound to the tenant since
         (("auditor",), None, (), {Permission.read}),
     ):
         client = keys.create(roles=roles, tenant=tenant, extra_permissions=extra, now=NOW).client
@@ -343,25 +343,25 @@ def test_the_contract_is_a_viewers_while_its_client_decides_it(keys, signing, as
         assert ask(token).permissions == left
 
 
-def test_a_viewer_of_another_tenant_than_its_client_is_nobody(keys, signing, ask):
-    _, token = vouched(keys, signing, "vendor", tenant="acme")
+def test_a_viewer_of_another_tenant_than_its_client_is_unauthenticated(keys, signing, ask):
+    _, token = client_and_viewer_token(keys, signing, "vendor", tenant="acme")
     assert ask(token).tenant == "acme"
-    _, token = vouched(keys, signing, "vendor", tenant="globex")
+    _, token = client_and_viewer_token(keys, signing, "vendor", tenant="globex")
     with pytest.raises(Unauthenticated, match="another tenant"):
         ask(token)
 
 
-def test_an_operators_view_ends_when_its_client_is_no_admin_any_more(keys, signing, ask):
-    _, token = vouched(keys, signing, "admin", console=True)
+def test_an_operators_view_ends_when_its_client_is_no_longer_an_admin(keys, signing, ask):
+    _, token = client_and_viewer_token(keys, signing, "admin", console=True)
     assert ask(token).console
     for roles, tenant in ((("vendor",), None), (("admin",), "acme")):
-        _, token = vouched(keys, signing, *roles, tenant=tenant, console=True)
+        _, token = client_and_viewer_token(keys, signing, *roles, tenant=tenant, console=True)
         with pytest.raises(Unauthenticated, match="no longer belongs to an admin"):
             ask(token)
 
 
 @pytest.mark.parametrize("actor", ["jane", "the client itself"])
-def test_what_was_begun_stands_while_its_client_may_do_it(keys, actor):
+def test_a_background_export_continues_while_its_client_is_permitted(keys, actor):
     def require(*roles: str, tenant: str | None = None, operators: bool = False) -> None:
         client = keys.create(roles=roles, tenant=tenant, now=NOW).client
         who = actor if actor == "jane" else client.client_id
@@ -387,7 +387,7 @@ def test_what_was_begun_stands_while_its_client_may_do_it(keys, actor):
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8480", "localhost:8480", "LOCALHOST:8480", "[::1]:8480", "10.0.0.7:8480"])
-def test_without_an_address_links_lead_to_where_the_process_listens(host):
+def test_without_a_configured_url_links_use_the_listening_address(host):
     at = "127.0.0.1" if host[0] in "l[L1" and not host.startswith("10.") else "10.0.0.7"
     assert base("", scheme="http", host=host, at=(at, 8480)) == f"http://{host.lower()}"
 
@@ -406,7 +406,7 @@ def test_a_bare_host_has_the_schemes_port():
         "localhost:8480, evil.example", "10.0.0.7:8480", "", ":8480", "[::1", "127.0.0.1:99999999",
     ],
 )  # fmt: skip
-def test_no_link_is_made_for_a_host_that_is_not_ours(host):
+def test_without_a_configured_url_an_unknown_host_is_rejected(host):
     with pytest.raises(InvalidInput, match="AUDITLANE_SERVE_URL"):
         base("", scheme="http", host=host, at=("127.0.0.1", 8480))
     with pytest.raises(InvalidInput):

@@ -1,4 +1,4 @@
-"""A token's header, read by itself: what PyJWT reads of it, or Unauthenticated."""
+"""A token's header, read without the rest: equal to what PyJWT reads, or Unauthenticated."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NAMES = st.text(max_size=80)
 
 
 @given(typ=NAMES, kid=NAMES)
-def test_it_is_what_the_library_reads(typ: str, kid: str) -> None:
+def test_the_header_equals_what_pyjwt_reads(typ: str, kid: str) -> None:
     token = jwt.encode({"sub": "x"}, "k" * 32, "HS256", headers={"typ": typ, "kid": kid})
     said = jwt.get_unverified_header(token)
     assert header_of(token) == Header(said.get("typ"), said["alg"], said["kid"])

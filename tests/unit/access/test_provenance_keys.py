@@ -1,4 +1,4 @@
-"""The keys that sign provenance: made once, rotated without an end for what they signed, kept apart from tokens."""
+"""The keys that sign provenance: created once, valid for their signatures after a rotation, separate from tokens."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_serve_and_a_worker_share_the_file_and_read_it_again(tmp_path: Path) -> 
     assert header.split(b";")[1].decode() == worker.key_ids[-1]
 
 
-def test_what_an_earlier_key_signed_verifies_until_that_key_is_ended(tmp_path: Path) -> None:
+def test_signatures_of_an_earlier_key_verify_until_it_is_ended(tmp_path: Path) -> None:
     made = keys(tmp_path)
     header = made.signer("billing", ["source"])(*MESSAGE)[1]
     made.rotate(now=datetime.now(UTC), overlap=None, spread=NOW)
@@ -57,7 +57,7 @@ def test_the_file_lies_beside_the_signing_keys_unless_it_is_named(tmp_path: Path
     assert path_of(load(provenance_keys_file=tmp_path / "p.json")) == tmp_path / "p.json"
 
 
-def test_a_secret_of_tokens_does_not_sign_provenance_though_the_file_is_the_same(tmp_path: Path) -> None:
+def test_a_token_key_does_not_sign_provenance_even_from_the_same_file(tmp_path: Path) -> None:
     path = tmp_path / "keys.json"
     signing, made = SigningKeys.load_or_create(path), ProvenanceKeys(path)
     mac = signing.mac("provenance", b"value")
@@ -73,7 +73,7 @@ def test_a_missing_or_a_broken_file_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["auditlane", "Auditlane", "AUDITLANE"])
-def test_no_client_is_called_as_we_are(tmp_path: Path, name: str) -> None:
+def test_a_client_cannot_have_the_services_name(tmp_path: Path, name: str) -> None:
     made = KeysFile.load_or_create(tmp_path / "keys.json")
     with pytest.raises(InvalidInput, match="reserved") as refused:
         made.create(roles=("writer",), now=datetime.now(UTC), client_id=name)
@@ -106,7 +106,7 @@ def test_no_client_is_called_as_we_are(tmp_path: Path, name: str) -> None:
         "auditl\u00e1ne",
     ],
 )
-def test_what_reads_as_our_name_is_ours(name: str) -> None:
+def test_names_that_resemble_the_services_are_reserved(name: str) -> None:
     assert is_ours(name)
 
 
@@ -114,5 +114,5 @@ def test_what_reads_as_our_name_is_ours(name: str) -> None:
     "name",
     ["", "audit", "auditlane-importer", "my auditlane", "billing", "\u0430\u0443\u0434\u0438\u0442", "auditplane"],
 )
-def test_other_names_are_free(name: str) -> None:
+def test_other_names_are_allowed(name: str) -> None:
     assert not is_ours(name)

@@ -1,4 +1,4 @@
-"""Fields in the registry: added, changed, removed and added again, by several at once, cut short and repeated."""
+"""Fields in the registry: adding, changing, removing and restoring them, concurrently and after interruptions."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_the_default_of_a_time_is_exact(moment: datetime) -> None:
 
 
 @pytest.mark.parametrize("micros", [-62_135_596_800_000_001, -(10**18), 253_402_300_800_000_000, 10**18, 10**30])
-def test_a_default_that_is_no_time_of_the_calendar_is_shown_as_the_number(micros: int) -> None:
+def test_a_default_outside_the_calendar_is_shown_as_a_number(micros: int) -> None:
     field = {"name": "x", "type": ["null", {"type": "long", "logicalType": "timestamp-micros"}], "default": micros}
     assert described(field)[1] == micros
     assert not values.fits("timestamp", (), micros)
@@ -135,7 +135,7 @@ def test_a_default_that_is_no_time_of_the_calendar_is_shown_as_the_number(micros
         ("x", "Enum", "c", {"oneOf": ["a"]}, "default"),
     ],
 )
-def test_what_cannot_be_a_field_is_refused_by_its_place(
+def test_an_invalid_definition_is_rejected_with_its_field(
     name: str, type_: str, default: Any, rules: Schema, field: str
 ) -> None:
     with pytest.raises(InvalidInput) as refused:
@@ -153,17 +153,17 @@ def test_a_tenants_first_field_makes_its_subject(registry: InProcess, contracts:
     assert TenantContract.parse(json.dumps(schema)).exclusive is False  # producers may still write with the base event
     assert registry.own_compatibility(ACME) == "BACKWARD"
     assert names(latest(registry, BASE)) == []
-    assert not contracts.add("acme", text("order", required=True), replace=False)  # again
+    assert not contracts.add("acme", text("order", required=True), replace=False)  # repeated
     assert registry.versions(ACME) == [1]
 
 
-def test_a_level_that_an_operator_set_stays(registry: InProcess, contracts: ContractRepository) -> None:
+def test_a_compatibility_level_set_by_an_operator_is_kept(registry: InProcess, contracts: ContractRepository) -> None:
     registry.set_compatibility(ACME, "FULL")
     contracts.add("acme", text("order"), replace=False)
     assert registry.own_compatibility(ACME) == "FULL"
 
 
-def test_exclusive_is_said_not_inferred(registry: InProcess, contracts: ContractRepository) -> None:
+def test_exclusive_is_explicit_not_inferred(registry: InProcess, contracts: ContractRepository) -> None:
     contracts.add("acme", text("order"), replace=False)
     contracts.add("acme", text("code", pattern="[0-9]+", maxLength=9), replace=False)
     assert TenantContract.parse(registry.latest(ACME).schema).exclusive is False
@@ -173,7 +173,7 @@ def test_exclusive_is_said_not_inferred(registry: InProcess, contracts: Contract
     assert TenantContract.parse(registry.latest(ACME).schema).exclusive is True
 
 
-def test_another_form_is_a_conflict_or_a_change(registry: InProcess, contracts: ContractRepository) -> None:
+def test_a_different_definition_is_a_conflict_or_a_change(registry: InProcess, contracts: ContractRepository) -> None:
     contracts.add("acme", text("order"), replace=False)
     with pytest.raises(FieldConflict):
         contracts.add("acme", text("order", maxLength=3), replace=False)
@@ -183,7 +183,7 @@ def test_another_form_is_a_conflict_or_a_change(registry: InProcess, contracts: 
     assert own_field(latest(registry, ACME), "order") == text("order", maxLength=3)
 
 
-def test_names_that_differ_in_case_only_are_no_two_fields(registry: InProcess, contracts: ContractRepository) -> None:
+def test_names_that_differ_only_in_case_are_rejected(registry: InProcess, contracts: ContractRepository) -> None:
     contracts.add(None, text("region"), replace=False)
     contracts.add("acme", text("order"), replace=False)
     for tenant in ("acme", "other"):
@@ -193,11 +193,13 @@ def test_names_that_differ_in_case_only_are_no_two_fields(registry: InProcess, c
     for name in ("Order", "ORDER", "Action"):
         with pytest.raises(FieldConflict, match="only in case"):
             contracts.add("acme", text(name), replace=True)
-    assert contracts.add(None, text("Order"), replace=False)  # a tenant's field is in nobody else's way
+    assert contracts.add(None, text("Order"), replace=False)  # a tenant's field does not block the environment's
     assert names(latest(registry, ACME)) == ["region", "order", "Order"]
 
 
-def test_two_that_were_registered_before_go_on(registry: InProcess, contracts: ContractRepository) -> None:
+def test_registered_fields_whose_names_differ_only_in_case_still_work(
+    registry: InProcess, contracts: ContractRepository
+) -> None:
     schema = json.loads(registry.latest(BASE).schema)
     both = schema["fields"] + [text("order"), text("Order")]
     registry.register(ACME, json.dumps(schema | {"fields": both}))
@@ -212,13 +214,15 @@ def test_a_removed_fields_rules_go_and_come_back(registry: InProcess, contracts:
     assert not contracts.release("acme", "order")
     assert contracts.add("acme", text("order", required=True), replace=True)
     assert own_field(latest(registry, ACME), "order") == text("order", required=True)
-    assert registry.versions(ACME) == [1, 2, 3]  # a text that was there before is a version of its own again
+    assert registry.versions(ACME) == [1, 2, 3]  # an earlier schema text is registered as a new version
 
 
-# Two at once
+# Concurrent changes
 
 
-def test_two_who_start_from_one_version_both_end_up(registry: InProcess, contracts: ContractRepository) -> None:
+def test_concurrent_additions_from_the_same_version_are_both_kept(
+    registry: InProcess, contracts: ContractRepository
+) -> None:
     contracts.add("acme", text("a"), replace=False)
 
     def meanwhile(method: str, path: str) -> None:
@@ -231,7 +235,7 @@ def test_two_who_start_from_one_version_both_end_up(registry: InProcess, contrac
     assert sorted(names(latest(registry, ACME))) == ["a", "b", "c"]
 
 
-def test_a_change_by_another_is_not_undone(registry: InProcess, contracts: ContractRepository) -> None:
+def test_a_concurrent_change_is_not_undone(registry: InProcess, contracts: ContractRepository) -> None:
     contracts.add("acme", text("a"), replace=False)
 
     def meanwhile(method: str, path: str) -> None:
@@ -245,7 +249,7 @@ def test_a_change_by_another_is_not_undone(registry: InProcess, contracts: Contr
     assert names(latest(registry, ACME)) == ["a", "c"]
 
 
-def test_two_first_fields_at_once(registry: InProcess, contracts: ContractRepository) -> None:
+def test_two_concurrent_first_fields_are_both_kept(registry: InProcess, contracts: ContractRepository) -> None:
     def meanwhile(method: str, path: str) -> None:
         if method == "POST" and path.endswith("acme-value/versions"):
             registry.before = lambda method, path: None
@@ -267,15 +271,15 @@ def test_an_environments_field_reaches_tenants_with_a_contract_of_their_own(
     assert names(latest(registry, BASE)) == ["region"]
     assert names(latest(registry, ACME)) == ["order", "region"]
     assert TenantContract.parse(registry.latest(ACME).schema).exclusive is False
-    contracts.add("globex", text("own"), replace=False)  # made from the newest base event
+    contracts.add("globex", text("own"), replace=False)  # based on the newest base event
     assert names(latest(registry, "audit.events.globex-value")) == ["region", "own"]
     assert ensure_base_subject(registry, TOPIC).drift == ()
 
 
-def test_an_environments_change_reaches_those_who_have_its_form(
+def test_an_environments_change_reaches_tenants_with_the_same_definition(
     registry: InProcess, contracts: ContractRepository
 ) -> None:
-    contracts.add("acme", text("region", maxLength=3), replace=False)  # acme had it first, with a rule of its own
+    contracts.add("acme", text("region", maxLength=3), replace=False)  # acme has it already, with its own rule
     contracts.add("globex", text("own"), replace=False)
     contracts.add(None, text("region"), replace=False)
     contracts.add(None, text("region", maxLength=9), replace=True)
@@ -287,7 +291,7 @@ def test_an_environments_change_reaches_those_who_have_its_form(
     assert own_field(latest(registry, BASE), "region") == text("region")
 
 
-def test_a_tenants_field_of_another_type_is_in_nobody_elses_way(
+def test_a_tenants_field_of_another_type_does_not_block_the_environment(
     registry: InProcess, contracts: ContractRepository
 ) -> None:
     number = FieldDefinition("region", FieldType.Number).avro()
@@ -296,7 +300,9 @@ def test_a_tenants_field_of_another_type_is_in_nobody_elses_way(
     assert contracts.add(None, text("region"), replace=False)
     assert own_field(latest(registry, BASE), "region") == text("region")
     assert own_field(latest(registry, "audit.events.globex-value"), "region") == text("region")
-    assert own_field(latest(registry, ACME), "region") == number | {"required": True}  # stored messages are read by it
+    assert own_field(latest(registry, ACME), "region") == number | {
+        "required": True
+    }  # stored messages are read with it
     assert contracts.add(None, text("region", maxLength=4), replace=True)
     assert own_field(latest(registry, ACME), "region") == number | {"required": True}
     assert contracts.release("acme", "region")
@@ -309,7 +315,7 @@ def test_a_tenants_field_of_another_type_is_in_nobody_elses_way(
 LIMITS = ContractSettings(contract_fields=3, contract_choices=4, contract_rules_bytes=1_024)
 
 
-def test_a_full_contract_is_in_nobody_elses_way(registry: InProcess) -> None:
+def test_a_full_contract_does_not_block_the_environments_fields(registry: InProcess) -> None:
     contracts = ContractRepository(registry, TOPIC, LIMITS)
     contracts.add(None, text("env_0"), replace=False)
     for number in range(3):
@@ -321,15 +327,15 @@ def test_a_full_contract_is_in_nobody_elses_way(registry: InProcess) -> None:
     for number in (1, 2):
         assert contracts.add(None, text(f"env_{number}"), replace=False)
     assert names(latest(registry, ACME)) == ["env_0", "own_0", "own_1", "own_2", "env_1", "env_2"]
-    with pytest.raises(InvalidInput, match=r"4 custom fields .limit 3"):  # the environment's own are bounded too
+    with pytest.raises(InvalidInput, match=r"4 custom fields .limit 3"):  # the environment's fields are limited too
         contracts.add(None, text("env_3"), replace=False)
     assert names(latest(registry, BASE)) == ["env_0", "env_1", "env_2"]
-    assert contracts.add("acme", text("own_2", maxLength=9), replace=True)  # what is there can be changed
+    assert contracts.add("acme", text("own_2", maxLength=9), replace=True)  # existing fields can still be changed
 
 
 def test_a_tenants_versions_are_bounded_and_the_environments_changes_reach_it_still(registry: InProcess) -> None:
     contracts = ContractRepository(registry, TOPIC, ContractSettings(contract_versions=4))
-    for length in range(1, 6):  # one more for each of the environment's versions, which reach it
+    for length in range(1, 6):  # each version of the environment adds one to the tenant's limit
         contracts.add("acme", text("own", required=True, maxLength=length), replace=True)
     with pytest.raises(TooManyVersions, match="has 5 versions") as full:
         contracts.add("acme", text("own", maxLength=9), replace=True)
@@ -339,7 +345,7 @@ def test_a_tenants_versions_are_bounded_and_the_environments_changes_reach_it_st
     assert not contracts.add("acme", text("own", required=True, maxLength=5), replace=True)  # nothing to register
     assert contracts.add(None, text("region"), replace=False)
     assert own_field(latest(registry, ACME), "region") == text("region")
-    assert contracts.release("acme", "own")  # a demand can always be ended
+    assert contracts.release("acme", "own")  # a field can always be removed
 
 
 @pytest.mark.parametrize(
@@ -386,7 +392,7 @@ def test_a_registry_that_refuses_one_tenants_contract_names_the_tenant_before_an
     assert registry.versions("audit.events.globex-value") == [1]
 
 
-def test_what_is_no_contract_at_the_registry_is_in_nobody_elses_way(
+def test_an_invalid_contract_in_the_registry_does_not_block_others(
     registry: InProcess, contracts: ContractRepository
 ) -> None:
     schema = json.loads(registry.latest(BASE).schema)
@@ -408,7 +414,7 @@ def test_a_name_that_pages_could_misread_is_refused(
     field = {"name": name, "type": ["null", "string"], "default": None}
     whole = json.dumps(schema | {"fields": [*schema["fields"], field]})
     assert any(one.startswith(f"{name}: ") for one in check_registrable(whole))
-    if name == "__proto__":  # whoever registered it
+    if name == "__proto__":  # whose registration bypassed this check
         with pytest.raises(InvalidInput, match="rename the field"):
             TenantContract.parse(whole)
     else:
@@ -426,8 +432,8 @@ def test_a_tenant_takes_an_environments_field_as_it_is(registry: InProcess, cont
 
 
 @pytest.mark.parametrize("work", ["add", "change", "release"])
-def test_what_was_cut_short_is_finished_by_repeating_it(work: str) -> None:
-    """The registry dies at each of the operation's requests in turn; the same call again brings everybody along."""
+def test_repeating_an_interrupted_operation_completes_it(work: str) -> None:
+    """The registry fails at each of the operation's requests in turn. The same call then updates every tenant."""
     for dies_at in range(1, 200):
         registry = InProcess()
         ensure_base_subject(registry, TOPIC)
@@ -534,10 +540,10 @@ def plan(default: Any) -> Schema:
 
 @pytest.mark.parametrize("tenant", ["acme", None])
 @pytest.mark.parametrize("removed", [False, True])
-def test_a_field_gets_no_other_default_than_it_had(
+def test_a_fields_default_cannot_change_to_another_value(
     registry: InProcess, contracts: ContractRepository, tenant: str | None, removed: bool
 ) -> None:
-    """Events that set the one could not be told from events that set the other."""
+    """Otherwise, stored events with the old default could not be distinguished from events with the new one."""
     contracts.add(tenant, plan("free"), replace=False)
     if removed:
         contracts.release(tenant, "plan")

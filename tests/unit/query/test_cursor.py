@@ -1,4 +1,4 @@
-"""A cursor comes back as the position it was made of, for its own tenant and filter, and in no other way."""
+"""A cursor decodes to the position that it encodes, and is valid for its own tenant and filter only."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_a_cursor_with_one_changed_character_is_invalid(position, place, charact
 
 
 @given(st.text() | st.binary(max_size=60).map(lambda raw: base64.urlsafe_b64encode(raw).decode()))
-def test_a_made_up_cursor_is_invalid_and_the_error_says_the_fix(text):
+def test_a_forged_cursor_is_invalid_and_the_error_has_a_fix(text):
     with pytest.raises(InvalidCursor) as caught:
         CURSORS.read(ACME, FILTER, text)
     assert caught.value.fix

@@ -1,4 +1,4 @@
-"""Pages of a PDF: text that fits, none that disappears, whatever the font; Parquet in bounded row groups."""
+"""Pages of a PDF, whose text fits and is complete with any font; Parquet files with bounded row groups."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ GLYPHS = Glyphs(FPDF())
 
 @pytest.fixture(scope="module")
 def chinese(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A font that has one character."""
+    """Write a font that has one character, and return its path."""
     pen = TTGlyphPen(None)
     pen.moveTo((0, 0))
     pen.lineTo((800, 0))
@@ -51,16 +51,16 @@ def chinese(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def made(*rows: tuple[str | None, str | None], font: Path | None = None) -> list[str]:
-    """The pages' text."""
+def page_texts(*rows: tuple[str | None, str | None], font: Path | None = None) -> list[str]:
+    """Draw a PDF of these rows, and return the text of each page."""
     pdf = Pdf(COLUMNS, HEADING, font)
     batch = pa.record_batch([pa.array([row[place] for row in rows], pa.string()) for place in (0, 1)], names=["a", "b"])
     data = pdf.begin() + pdf.add(batch) + pdf.end()
     return [page.extract_text() for page in pypdf.PdfReader(io.BytesIO(data)).pages]
 
 
-def test_what_the_font_has_is_drawn_and_the_rest_is_told() -> None:
-    (page,) = made(("Zażółć gęślą jaźń", "Ελλάδα Россия"), ("שלום عربي", "中文 🎉"), (None, "a\r\nb\x00"))
+def test_missing_characters_are_drawn_as_code_points() -> None:
+    (page,) = page_texts(("Zażółć gęślą jaźń", "Ελλάδα Россия"), ("שלום عربي", "中文 🎉"), (None, "a\r\nb\x00"))
     for text in ("Zażółć gęślą jaźń", "Ελλάδα Россия", "⟨U+4E2D⟩⟨U+6587⟩ ⟨U+1F389⟩", "a↵b⟨U+0000⟩", "acme · 3 events"):
         assert text in page
     assert "Their note" in page
@@ -68,8 +68,8 @@ def test_what_the_font_has_is_drawn_and_the_rest_is_told() -> None:
     assert "ع" in page
 
 
-def test_another_font_draws_what_ours_lacks(chinese: Path, tmp_path: Path) -> None:
-    (page,) = made(("中", "before 中 after 文"), font=chinese)
+def test_a_configured_font_draws_characters_missing_from_the_default(chinese: Path, tmp_path: Path) -> None:
+    (page,) = page_texts(("中", "before 中 after 文"), font=chinese)
     assert page.count("中") == 2
     assert "⟨U+6587⟩" in page
     (tmp_path / "no.ttf").write_text("no font")
@@ -77,21 +77,21 @@ def test_another_font_draws_what_ours_lacks(chinese: Path, tmp_path: Path) -> No
         Pdf(COLUMNS, HEADING, tmp_path / "no.ttf")
 
 
-def test_an_event_higher_than_a_page_goes_on_on_the_next() -> None:
-    pages = made(*[("many", "word " * 200)] * 40, ("last", "x"))
+def test_an_event_higher_than_a_page_continues_on_the_next() -> None:
+    pages = page_texts(*[("many", "word " * 200)] * 40, ("last", "x"))
     assert len(pages) > 1
     assert sum(page.count("word") for page in pages) == 40 * 200
     assert "last" in pages[-1]
     assert all("Their note" in page for page in pages)
 
 
-def test_long_text_says_how_much_is_missing() -> None:
+def test_truncated_text_states_how_much_is_missing() -> None:
     assert shortened("x" * CELL_CHARS) == "x" * CELL_CHARS
     assert shortened("x" * (CELL_CHARS + 7)).endswith("x… (7 more characters)")
 
 
 @given(st.text("ab  ü中\n", max_size=60), st.integers(500, 5_000))
-def test_lines_hold_all_of_the_text_and_fit(text: str, most: int) -> None:
+def test_wrapped_lines_fit_and_keep_all_of_the_text(text: str, most: int) -> None:
     shown = GLYPHS.drawable(text)
     lines = GLYPHS.wrap(shown, most)
     assert "".join(lines).replace(" ", "") == shown.replace(" ", "")
@@ -117,7 +117,7 @@ def test_a_formula_in_a_name_does_not_run() -> None:
     ]
 
 
-def test_row_groups_are_bounded_and_given_away_as_they_are_done() -> None:
+def test_row_groups_are_bounded_and_released_when_complete() -> None:
     parquet = Parquet(COLUMNS)
     batch = pa.record_batch([pa.array(["x"] * 20_000), pa.array([None] * 20_000, pa.string())], names=["a", "b"])
     pieces = [parquet.begin(), *(parquet.add(batch) for _ in range(7)), parquet.end()]

@@ -1,4 +1,4 @@
-"""Jobs in their folder: one owner at a time, an old one changes nothing, tenants apart, what expired goes."""
+"""Jobs in their folder: one owner at a time, lost leases, separate tenants, expiry."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ def take(folder: JobFolder, owner: str) -> Lease:
     return lease
 
 
-def test_what_is_written_is_read(jobs: JobStore) -> None:
+def test_a_written_job_is_read_back(jobs: JobStore) -> None:
     made = record()
     status = jobs.create(made).status()
     assert (status.record, status.attempt, status.state, status.ended_at) == (made, None, "queued", None)
     assert status.record.form.columns == made.columns
 
 
-def test_one_takes_it_and_the_other_does_not(folder: JobFolder) -> None:
+def test_only_one_owner_takes_a_job(folder: JobFolder) -> None:
     status = folder.status()
     assert Lease.take(folder, status, "a") is not None
     assert Lease.take(folder, status, "b") is None
@@ -71,7 +71,7 @@ def test_one_takes_it_and_the_other_does_not(folder: JobFolder) -> None:
     assert not list(folder.path.glob(".*"))
 
 
-def test_one_that_was_thought_dead_changes_nothing(folder: JobFolder) -> None:
+def test_an_owner_that_lost_its_lease_changes_nothing(folder: JobFolder) -> None:
     old = take(folder, "a")
     old.save(rows=5, size=50, position=(1, "x", "y"), file=1)
     new = take(folder, "b")
@@ -93,7 +93,7 @@ def test_a_cancelled_job_is_lost_to_its_owner(folder: JobFolder) -> None:
         lease.save(rows=6)
 
 
-def test_a_lease_lapses_when_nothing_is_seen_of_its_owner_for_so_long() -> None:
+def test_a_lease_expires_without_a_sign_of_its_owner() -> None:
     now = 100.0
     monitor = LeaseMonitor(10.0, lambda: now)
     attempt = JobAttempt(epoch=1, owner="a", changed_at=NOW)
@@ -118,7 +118,7 @@ def test_another_tenants_job_is_not_found(jobs: JobStore, tmp_path: Path) -> Non
     for tenant in ("../acme", "", "."):
         with pytest.raises(InvalidInput):
             jobs.find(TenantScope.for_operator(tenant), mine)
-    # A file system that does not tell `Acme` from `acme`.
+    # On a case-insensitive file system, `Acme` and `acme` are the same folder.
     (tmp_path / "exports" / "globex").symlink_to(tmp_path / "exports" / "acme")
     with pytest.raises(NotFound):
         jobs.find(GLOBEX, mine)
@@ -126,7 +126,7 @@ def test_another_tenants_job_is_not_found(jobs: JobStore, tmp_path: Path) -> Non
     assert [one.record.id for one in jobs.of_tenant(ACME)] == [mine]
 
 
-def test_what_has_expired_goes(jobs: JobStore) -> None:
+def test_expired_jobs_are_deleted(jobs: JobStore) -> None:
     waiting, going, done = (jobs.create(record()) for _ in range(3))
     take(going, "a")
     lease = take(done, "a")
@@ -144,7 +144,7 @@ def test_what_has_expired_goes(jobs: JobStore) -> None:
     assert [one.status().state for one in (waiting, going)] == ["queued", "running"]
 
 
-# Room
+# Disk space
 
 
 def test_a_tenants_bytes_and_the_disk_are_bounded(jobs: JobStore) -> None:

@@ -1,4 +1,4 @@
-"""Query parameters become a typed filter, or an error that names the parameter and what to do."""
+"""Query parameters become a typed filter, or an error that names the parameter and its fix."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_times_are_read_in_each_accepted_form(text, expected):
         ([("\ud800", "x")], "\\ud800"),
     ],
 )
-def test_what_is_wrong_is_named(pairs, field):
+def test_an_invalid_parameter_is_named(pairs, field):
     with pytest.raises(InvalidFilter) as caught:
         parse(pairs)
     assert caught.value.field == field
@@ -102,12 +102,12 @@ def test_an_unknown_filter_lists_the_known_ones():
     assert caught.value.fix == f"Known filters: {', '.join(KNOWN)}."
 
 
-def test_too_many_values():
+def test_too_many_values_are_rejected():
     with pytest.raises(InvalidFilter, match="more than"):
         parse([("action", str(number)) for number in range(MAX_VALUES + 1)])
 
 
-def test_a_routes_own_parameters():
+def test_a_routes_own_parameters_are_not_filters():
     own, found = split([("limit", "7"), ("action", "login")], ("limit", "cursor"))
     assert own == {"limit": "7"}
     assert found.equals == {"action": ("login",)}

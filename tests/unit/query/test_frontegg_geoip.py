@@ -1,4 +1,4 @@
-"""Where an address is, in Frontegg's words: without a file, by a file, and by the one that replaces it."""
+"""The location of an address in Frontegg's format: without a database file, with one, and after its replacement."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def test_the_place_of_an_address_is_answered_over_http(file: Path, tmp_path: Path) -> None:
+def test_the_location_of_an_address_is_returned_over_http(file: Path, tmp_path: Path) -> None:
     with Served(tmp_path, geoip_file=file) as served:
         viewer, writer = served.viewer_token("acme"), served.client_token("writer")
         vendor = served.client_token("vendor")
@@ -56,13 +56,13 @@ def test_the_place_of_an_address_is_answered_over_http(file: Path, tmp_path: Pat
         assert served.request("/metadata/ip/192.0.2.7", viewer, frontegg_tenant_id="other").status == 403
 
 
-def test_without_a_file(tmp_path: Path) -> None:
+def test_without_a_geoip_file_locations_are_unknown(tmp_path: Path) -> None:
     with Served(tmp_path) as served:
         found = served.request("/metadata/ip/192.0.2.7", served.viewer_token("acme")).json()
     assert found == {"ip": "192.0.2.7"} | NOWHERE
 
 
-def test_a_file_that_is_replaced(file: Path) -> None:
+def test_a_replaced_file_is_loaded(file: Path) -> None:
     places = GeoIp(file)
     assert places.of("192.0.2.7").city == "Oslo"
     fresh = file.with_name("fresh")
@@ -77,7 +77,7 @@ def test_a_file_that_is_replaced(file: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no places"])
-def test_a_file_that_cannot_be_read(tmp_path: Path, content: bytes | None) -> None:
+def test_an_unreadable_file_is_reported(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "places.mmdb"
     if content is not None:
         path.write_bytes(content)

@@ -1,4 +1,4 @@
-"""The columns in Frontegg's words: made of the structure, saved into it, and given back as they were saved."""
+"""The columns in Frontegg's format: derived from the structure, saved into it, and returned as they were saved."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ DEMO = {
 }
 
 
-def told(stored, fields=DEFAULT_FIELDS):
+def document_of(stored, fields=DEFAULT_FIELDS):
     return shown(stored, fields, vendor="v", changed_at=datetime(2026, 1, 2, tzinfo=UTC))
 
 
 def saved(document, fields=DEFAULT_FIELDS) -> list[FieldView]:
-    """The fields after a save."""
-    said = dict(stated(document, fields) or [])
-    return sorted((one.model_copy(update=said.get(one.name, {})) for one in fields), key=lambda one: one.order)
+    """Save the document, and return the resulting fields in order."""
+    changes = dict(stated(document, fields) or [])
+    return sorted((field.model_copy(update=changes.get(field.name, {})) for field in fields), key=lambda one: one.order)
 
 
-def test_before_anything_is_saved_it_is_the_structure():
-    document = told({})
+def test_without_a_saved_document_the_structure_is_returned():
+    document = document_of({})
     names = [one["name"] for one in document["properties"]]
     assert names[:4] == ["createdAt", "user", "action", "resource"]
     assert {"userId", "userAgent", "ip", "severity", "outcome"} <= set(names)
@@ -53,13 +53,13 @@ def test_before_anything_is_saved_it_is_the_structure():
 
 
 def test_a_document_comes_back_as_it_was_saved():
-    document = told(DEMO, saved(DEMO))
+    document = document_of(DEMO, saved(DEMO))
     assert document["properties"] == DEMO["properties"]
     assert document["theme"] == DEMO["theme"]
     assert document["extra"] == [1]
 
 
-def test_what_is_saved_shapes_the_structure():
+def test_a_saved_document_changes_the_structure():
     fields = {one.name: one for one in saved(DEMO)}
     assert fields["actor_name"].display_name == "User"
     assert fields["actor_name"].display_type is DisplayType.Email
@@ -67,22 +67,22 @@ def test_what_is_saved_shapes_the_structure():
     assert fields["ip"].show_in_table is False
 
 
-def test_a_change_made_elsewhere_shows():
+def test_a_change_of_the_structure_is_visible_in_the_document():
     fields = [
         one.model_copy(update={"display_name": "When"}) if one.name == "occurred_at" else one for one in saved(DEMO)
     ]
     fields = [one.model_copy(update={"show_in_table": True}) if one.name == "ip" else one for one in fields]
-    properties = {one["name"]: one for one in told(DEMO, fields)["properties"]}
+    properties = {one["name"]: one for one in document_of(DEMO, fields)["properties"]}
     assert properties["createdAt"]["displayName"] == "When"
     assert properties["createdAt"]["_id"] == "createdAt" * 2
     assert properties["ip"]["showInTable"] is True
 
 
-def test_a_removed_field_is_no_column_and_an_added_one_is():
+def test_the_columns_follow_added_and_removed_fields():
     added = FieldView(name="teamName", display_name="Team", order=50)
     removed = FieldView(name="old", display_name="Old", hidden=True)
     fields = [*DEFAULT_FIELDS, added, removed]
-    names = [one["name"] for one in told({}, fields)["properties"]]
+    names = [one["name"] for one in document_of({}, fields)["properties"]]
     assert names[-1] == "teamName"
     assert "old" not in names
     assert dict(stated(DEMO, fields))["teamName"] == {
@@ -93,28 +93,28 @@ def test_a_removed_field_is_no_column_and_an_added_one_is():
         "show_in_more_info": True,
         "order": 4,
     }
-    assert told(DEMO, saved(DEMO, fields))["properties"] == DEMO["properties"]
+    assert document_of(DEMO, saved(DEMO, fields))["properties"] == DEMO["properties"]
 
 
 def test_of_two_names_for_one_field_both_come_back():
     document = {"properties": [{"name": "user", "showInTable": True}, {"name": "email", "showInTable": False}]}
-    assert told(document, saved(document))["properties"] == document["properties"]
+    assert document_of(document, saved(document))["properties"] == document["properties"]
 
 
 @pytest.mark.parametrize("document", [{}, {"theme": {"palette": {}}}, {"entityName": "audits"}])
-def test_a_document_without_properties_says_nothing_of_the_fields(document):
+def test_a_document_without_properties_leaves_the_fields_unchanged(document):
     assert stated(document, DEFAULT_FIELDS) is None
     assert kept(document, {}) == document
     assert kept(document, DEMO) == {"properties": DEMO["properties"]} | document
 
 
-def test_an_explicitly_empty_list_is_no_column_at_all():
+def test_an_explicitly_empty_list_shows_no_columns():
     assert not any(one.show_in_table for one in saved({"properties": []}))
     assert kept({"properties": []}, DEMO) == {"properties": []}
 
 
 @pytest.mark.parametrize("properties", [None, "x", [1], [{}], [{"name": ""}], [{"name": "a"}] * 501])
-def test_what_is_no_document_is_refused(properties):
+def test_an_invalid_document_is_rejected(properties):
     with pytest.raises(InvalidInput):
         stated({"properties": properties}, DEFAULT_FIELDS)
 

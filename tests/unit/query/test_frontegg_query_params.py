@@ -1,4 +1,4 @@
-"""The query parameters of Frontegg's clients: what each writes, and what it asks for."""
+"""The query parameters of Frontegg's clients: how each client writes them, and the query that they mean."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def asked(query: str) -> AuditQuery:
     return parse(parse_qsl(query, keep_blank_values=True))
 
 
-def test_nothing_asked_is_the_newest_twenty():
+def test_without_parameters_the_newest_twenty_are_requested():
     assert asked("") == AuditQuery((), "", "createdAt", True, 0, 20, ())
 
 
@@ -42,7 +42,7 @@ def test_nothing_asked_is_the_newest_twenty():
         ("user[$in][]=u&user[$in][]=v", ("user", "in", ("u", "v"))),
         ("action[$contains]=log", ("action", "contains", ("log",))),
         ("note={", ("note", "in", ("{",))),
-        (r'user={"$eq":"v\ud800"}', ("user", "in", ("v\ufffd",))),  # as it is kept
+        (r'user={"$eq":"v\ud800"}', ("user", "in", ("v\ufffd",))),  # as it is stored
         (r'user=["\udfff",1e400]', ("user", "in", ("\ufffd", "Infinity"))),
         ("note=[x]", ("note", "in", ("[x]",))),
     ],
@@ -56,7 +56,7 @@ def test_both_ends_of_a_range():
         assert asked(query).conditions == (Condition("createdAt", ">", ("a",)), Condition("createdAt", "<", ("b",)))
 
 
-def test_the_other_parameters():
+def test_search_sort_and_paging_parameters_are_read():
     query = (
         "tenantId=acme&vendorId=v&filter=Any+Text&sortBy=user&sortDirection=DESC&offset=40&count=50"
         "&paginationMode=virtual&outputFileName=x"
@@ -64,7 +64,7 @@ def test_the_other_parameters():
     assert asked(query) == AuditQuery((), "Any Text", "user", True, 40, 50, ("acme",))
 
 
-def test_what_is_empty_asks_nothing():
+def test_empty_parameters_are_ignored():
     assert asked("filter=&severity=&sortBy=&count=&offset=&createdAt[$gt]=") == AuditQuery()
 
 
@@ -102,18 +102,18 @@ def test_a_column_alone_is_sorted_upwards():
         ("n=" + "x" * 5000, "n"),
     ],
 )
-def test_what_cannot_be_meant_names_the_parameter(query, field):
+def test_an_invalid_value_names_its_parameter(query, field):
     with pytest.raises(InvalidFilter) as raised:
         asked(query)
     assert raised.value.field == field
 
 
-def test_too_many_parameters():
+def test_too_many_parameters_are_rejected():
     with pytest.raises(InvalidFilter):
         asked("&".join(f"a{n}=1" for n in range(101)))
 
 
-def test_the_newer_parameters():
+def test_the_newer_parameter_names_are_read():
     query = (
         "created_from=a&created_to=b&users=u&users=v&email=e&tenant_ids=acme&tenant_ids=other&featureFlagId=f&count=9"
     )
@@ -131,6 +131,6 @@ def test_the_newer_parameters():
 
 
 @given(st.lists(st.tuples(st.text(max_size=12) | st.sampled_from(["a[$gt]", "filter", "count", "0[a]"]), st.text())))
-def test_anything_is_a_question_or_an_invalid_filter(pairs):
+def test_any_parameters_are_a_query_or_an_invalid_filter(pairs):
     with contextlib.suppress(InvalidFilter):
         assert 1 <= parse(pairs).count <= 200

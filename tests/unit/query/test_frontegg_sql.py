@@ -1,4 +1,4 @@
-"""Their questions as SQL: bound to the tenant, and no value of a caller ever stands in the text."""
+"""Frontegg's queries as SQL: bound to the tenant, with every value of the caller as a parameter."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_the_text_does_not_depend_on_values(tenant, value, key, offset):
 
 
 @pytest.mark.parametrize("word", ["INFINITY", "-inf", "nan", "1e999"])
-def test_what_is_no_finite_number_is_compared_as_text(word):
+def test_a_value_that_is_not_a_finite_number_is_compared_as_text(word):
     asked = AuditQuery((Condition("k", ">", (word,)),))
     assert "Float64" not in sql.compile_count("audit", TenantScope.for_operator("acme"), asked).sql
 
@@ -79,7 +79,7 @@ def test_a_time_stands_for_the_millisecond_that_is_shown(value, past):
 
 
 @pytest.mark.parametrize(("name", "value"), [("createdAt", "soon"), ("time", "soon"), ("severity", "bad")])
-def test_what_cannot_be_compared_names_the_column(name, value):
+def test_an_incomparable_value_names_its_column(name, value):
     asked = AuditQuery((Condition(name, ">", (value,)),))
     with pytest.raises(InvalidFilter) as raised:
         sql.compile_count("audit", TenantScope.for_operator("acme"), asked)

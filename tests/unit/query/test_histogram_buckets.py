@@ -1,4 +1,4 @@
-"""A histogram's buckets: as many as asked for, edge to edge, beginning where a wall clock says."""
+"""A histogram's buckets: at most the requested number, without gaps, aligned to the local clock."""
 
 from __future__ import annotations
 

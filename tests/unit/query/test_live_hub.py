@@ -1,4 +1,4 @@
-"""Live streams against a store in memory: two processes, inserts in disorder, clients that come and go at random."""
+"""Live streams with an in-memory store: two processes, unordered inserts, clients that connect at random."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Row:
 
 
 class Memory:
-    """A store whose statements are functions of its rows; the three below stand for those of `live.sql`."""
+    """A store whose statements are functions of its rows. Those in the fixture replace the ones of `live.sql`."""
 
     def __init__(self) -> None:
         self._rows: list[Row] = []
@@ -116,7 +116,7 @@ def memory(monkeypatch: pytest.MonkeyPatch) -> Memory:
 
 
 def made(chance: random.Random, count: int) -> list[Row]:
-    """Rows of four partitions, nearly in order; some offsets are dead letters', and some events another tenant's."""
+    """Return rows of four partitions, nearly in order, some of another tenant. Skipped offsets are dead letters."""
     nexts: dict[tuple[str, int], int] = {}
     rows = []
     for _ in range(count):
@@ -133,7 +133,7 @@ def mac(purpose: str, data: bytes) -> bytes:
 
 
 class Client:
-    """Takes some events, goes away at random in the middle of what it gets, and comes back to either process."""
+    """Reads events, disconnects at random, also within a batch, and reconnects to either process."""
 
     def __init__(self, tails: list[hub.StreamHub], chance: random.Random) -> None:
         self.got: list[tuple[Any, ...]] = []
@@ -170,7 +170,7 @@ class Client:
         self._channel = self._tail.join(ACME, Filter())
 
     def _taken(self, events: list[follow.StreamedEvent], cut: float) -> bool:
-        """False when it went away before it had them all."""
+        """Record the events, and return False if the client disconnects before the last one."""
         for one in events:
             self.got.append(tuple(json.loads(one.line)))
             self._id = self._seals.seal(ACME, Filter(), one.position)
@@ -188,10 +188,10 @@ def tails(memory: Memory) -> Iterator[list[hub.StreamHub]]:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_each_event_once_whatever_happens(memory, tails, seed):
+def test_each_event_is_delivered_once(memory, tails, seed):
     chance = random.Random(seed)
     rows = made(chance, 260)
-    memory.add(rows[:40])  # what was there before is not given
+    memory.add(rows[:40])  # earlier events are not streamed
     client = Client(tails, random.Random(seed))
     wanted = {row.key for row in rows[40:] if row.tenant == "acme"}
 

@@ -1,4 +1,4 @@
-"""A stream's text comes in pieces, and none is given to a credential that has ended meanwhile."""
+"""A stream's text is sent in pieces, and none is sent after its credential has ended."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from auditlane.runtime.errors import WrongTenant
 HERE = StreamPosition(0, {})
 
 
-def followed(count: int, checks: int) -> tuple[list[str], int]:
-    """What a stream gives of so many events whose credential ends after so many checks; and how often it was asked."""
+def stream_texts(count: int, checks: int) -> tuple[list[str], int]:
+    """Stream `count` events with a credential valid for `checks` checks; return the texts and the number of checks."""
     subscription = Subscription(lambda: None)
     subscription.follow(HERE)
     events = [StreamedEvent("", False, ("t", 0), at, HERE, text=f"{at};") for at in range(count)]
     subscription.push(EventSlice(events, HERE, ended=True))
-    asked = 0
+    checked = 0
 
     async def check() -> None:
-        nonlocal asked
-        asked += 1
-        if asked > checks:
+        nonlocal checked
+        checked += 1
+        if checked > checks:
             raise WrongTenant("The key has ended.")
 
     async def gone() -> bool:
@@ -36,18 +36,18 @@ def followed(count: int, checks: int) -> tuple[list[str], int]:
         stream = _Stream(nothing, nothing, subscription, asyncio.Event(), lambda position: "id")
         return [text async for text in stream.body(None, 1.0, nothing, check, gone)]
 
-    return asyncio.run(run()), asked
+    return asyncio.run(run()), checked
 
 
-def test_the_credential_is_looked_at_before_each_piece() -> None:
-    texts, asked = followed(4 * PIECE, checks=2)
+def test_the_credential_is_checked_before_each_piece() -> None:
+    texts, checked = stream_texts(4 * PIECE, checks=2)
     given = "".join(texts[1:-1])
     assert given == "".join(f"{at};" for at in range(2 * PIECE))
-    assert asked == 3
+    assert checked == 3
     assert texts[-1].startswith("event: end\n")
 
 
-def test_without_events_it_is_looked_at_too() -> None:
-    texts, asked = followed(0, checks=0)
-    assert asked == 1
+def test_the_credential_is_also_checked_without_events() -> None:
+    texts, checked = stream_texts(0, checks=0)
+    assert checked == 1
     assert texts[-1].startswith("event: end\n")

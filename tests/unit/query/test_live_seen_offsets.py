@@ -1,4 +1,4 @@
-"""Which offsets a stream has seen: nothing is stepped over, nothing is given twice, whatever order inserts land in."""
+"""The offsets that a stream has seen: none is skipped and none is sent twice, in any order of inserts."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def numbers(runs: list[tuple[int, int]]) -> set[int]:
 
 
 @given(st.lists(OFFSETS, max_size=6))
-def test_what_is_seen_is_what_was_shown(batches):
+def test_seen_offsets_are_those_that_were_added(batches):
     seen = SeenOffsets()
     for batch in batches:
         seen = seen.with_offsets(batch)
@@ -39,7 +39,7 @@ def test_what_is_seen_is_what_was_shown(batches):
 
 
 @given(OFFSETS, OFFSETS)
-def test_what_is_new(before, more):
+def test_only_unseen_offsets_are_new(before, more):
     old = SeenOffsets().with_offsets(before)
     new = old.with_offsets(more)
     assert numbers(unseen(old, new)) == more - before
@@ -48,7 +48,7 @@ def test_what_is_new(before, more):
 
 
 @given(OFFSETS, OFFSETS)
-def test_every_step_on_the_way_can_be_resumed(before, more):
+def test_a_stream_can_resume_after_every_step(before, more):
     old = SeenOffsets().with_offsets(before)
     new = old.with_offsets(more)
     left = more - before
@@ -59,8 +59,8 @@ def test_every_step_on_the_way_can_be_resumed(before, more):
 
 @settings(max_examples=25)
 @given(st.randoms(use_true_random=False), st.integers(1, 60))
-def test_a_watch_gives_each_offset_once_in_any_order(chance, most):
-    """Shown again as long as it waits: with more gaps than are kept, until they settled."""
+def test_a_watch_returns_each_offset_once_in_any_order(chance, most):
+    """Repeats the poll while offsets are held back: with more gaps than are kept, until they are old enough."""
     left = chance.sample(range(0, 200, 2), 100)
     tracker, waiting, passed, now = PartitionTracker(), set(), set(), 0.0
     while left or waiting:
@@ -88,8 +88,8 @@ def test_few_gaps_never_settle():
     assert tracker.seen.contains(7)
 
 
-def test_many_young_gaps_hold_back_what_is_beyond():
-    """The months of one range land one after the other: every other offset first."""
+def test_many_young_gaps_hold_back_later_offsets():
+    """The months of one range are inserted one after the other, so that every other offset comes first."""
     tracker = PartitionTracker()
     even = list(range(0, 1_000, 2))
     tracker.observe(even, 0.0)
@@ -114,7 +114,7 @@ def test_an_id_holds_the_whole_state(places, at_ms):
     assert "\n" not in text
 
 
-def test_an_id_is_of_one_stream_and_cannot_be_made_or_read():
+def test_an_id_belongs_to_one_stream_and_is_opaque():
     seals, topic = ResumeTokens(mac), str(uuid.UUID(int=7))
     text = seals.seal(ACME, Filter(), StreamPosition(1, {(topic, 0): SeenOffsets(1_000_000)}))
     other = seals.seal(ACME, Filter(), StreamPosition(1, {(topic, 0): SeenOffsets(1_000_001)}))

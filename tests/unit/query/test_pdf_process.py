@@ -1,4 +1,4 @@
-"""PDFs that a process of their own draws: the same document, and every way in which it can end."""
+"""PDFs drawn in a child process: the document, and every way in which the process can end."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def words(document: bytes) -> str:
     return "".join(page.extract_text() for page in pypdf.PdfReader(io.BytesIO(document)).pages)
 
 
-def test_rows_are_drawn_and_nothing_is_left():
+def test_rows_are_drawn_and_the_process_ends():
     made = PdfProcess(COLUMNS, HEADING)
     assert made.begin() == made.add(rows(2)) == made.add(rows(1, "u-2")) == b""
     child = made._child
@@ -44,13 +44,13 @@ def test_rows_are_drawn_and_nothing_is_left():
 def test_a_document_without_rows():
     made = PdfProcess(COLUMNS, HEADING)
     assert "Action" in words(made.end())
-    PdfProcess(COLUMNS, HEADING).close()  # which was never begun
+    PdfProcess(COLUMNS, HEADING).close()  # never started
 
 
 @pytest.mark.parametrize(
     ("bounds", "said"), [(PdfBounds(seconds=1), "time limit"), (PdfBounds(memory_bytes=16 << 20), "memory limit")]
 )
-def test_a_pdf_past_its_time_or_memory_is_ended(bounds, said):
+def test_a_pdf_beyond_its_time_or_memory_limit_is_aborted(bounds, said):
     made = PdfProcess(COLUMNS, HEADING, None, bounds)
     with pytest.raises(QueryTooLarge, match=said):
         for _ in range(200):
@@ -60,7 +60,7 @@ def test_a_pdf_past_its_time_or_memory_is_ended(bounds, said):
     assert made._child.returncode is not None
 
 
-def test_a_file_that_is_no_font(tmp_path: Path):
+def test_an_invalid_font_is_reported(tmp_path: Path):
     font = tmp_path / "font.ttf"
     font.write_text("hello")
     made = PdfProcess(COLUMNS, HEADING, font)
@@ -68,7 +68,7 @@ def test_a_file_that_is_no_font(tmp_path: Path):
         made.end()
 
 
-def test_a_child_that_dies_is_told():
+def test_a_crashed_child_process_is_reported():
     made = PdfProcess(COLUMNS, HEADING)
     made.add(rows(1))
     assert made._child
@@ -77,7 +77,7 @@ def test_a_child_that_dies_is_told():
         made.end()
 
 
-def test_it_ends_when_nobody_waits():
+def test_the_process_ends_when_its_request_is_cancelled():
     gone, failed = CancelScope(), []
     made = PdfProcess(COLUMNS, HEADING)
     with gone.active():

@@ -1,4 +1,4 @@
-"""A result that broke off is never taken for a whole one, wherever it broke."""
+"""A truncated result is always detected, wherever it is cut."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ERROR = b"Code: 159. DB::Exception: Timeout exceeded: elapsed 30 seconds. (TIMEO
 
 
 class Body(io.BytesIO):
-    """A body that ends by an error of the connection instead of quietly."""
+    """A body that ends with a connection error instead of normally."""
 
     def __init__(self, data: bytes, error: Exception | None = None) -> None:
         super().__init__(data)
@@ -44,31 +44,31 @@ class Body(io.BytesIO):
         return piece
 
 
-def test_a_whole_stream():
+def test_a_complete_stream_is_read():
     assert WHOLE.endswith(END_MARKER)
     assert sum(batch.num_rows for batch in batches(Body(WHOLE))) == 5
 
 
-def test_every_cut_is_noticed():
+def test_a_truncated_stream_is_detected_at_every_cut():
     for cut in range(len(WHOLE)):
         with pytest.raises(TruncatedResult):
             list(batches(Body(WHOLE[:cut])))
 
 
 @pytest.mark.parametrize("cut", range(0, len(WHOLE) + 1, 5))
-def test_an_error_written_into_the_body(cut):
+def test_an_error_in_the_body_is_detected(cut):
     with pytest.raises((TruncatedResult, QueryTooLarge)):
         list(verified_batches(Body(WHOLE[:cut] + ERROR)))
 
 
-def test_the_error_in_the_body_gets_its_name():
+def test_an_error_in_the_body_is_mapped_to_its_exception():
     with pytest.raises(QueryTooLarge, match="exceeded its time limit"):
         list(verified_batches(Body(WHOLE + ERROR)))
     with pytest.raises(QueryTooLarge, match="exceeded its time limit"):
         list(verified_batches(Body(WHOLE[: -len(END_MARKER)] + ERROR)))
 
 
-def test_a_connection_that_breaks():
+def test_a_broken_connection_is_reported():
     error = urllib3.exceptions.ProtocolError("IncompleteRead(12 bytes read)")
     with pytest.raises(StoreUnavailable, match="is incomplete"):
         list(verified_batches(Body(WHOLE[:-20], error)))
@@ -82,7 +82,7 @@ def test_an_export_with_too_few_rows_fails_at_its_end():
     assert b"".join(seen) == b"header\r\n" + b"x\n" * 5
 
 
-def test_an_export_that_is_whole():
+def test_a_complete_export_succeeds():
     export = Export(5, Lines(), batches(Body(WHOLE)), None)
     assert list(export) == [b"x\n" * 3, b"x\n" * 2]
     assert export.written == 5

@@ -1,4 +1,4 @@
-"""The query language: what its forms mean, what is wrong with the others, and that printing and parsing are inverse."""
+"""The query language: the meaning of its forms, the errors of others, and printing as the inverse of parsing."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("text", "column"), WRONG)
-def test_what_is_wrong_is_pointed_at(text, column):
+def test_an_invalid_query_reports_the_column_of_its_error(text, column):
     with pytest.raises(InvalidFilter) as caught:
         parse(text, OWN)
     assert (caught.value.column, caught.value.field) == (column, "query")
@@ -171,7 +171,7 @@ def test_what_is_wrong_is_pointed_at(text, column):
     assert caught.value.fix
 
 
-def test_each_reason_is_in_the_docs_and_the_viewer_has_words_for_it():
+def test_each_reason_is_documented_and_translated_in_the_viewer():
     long = "x" * (MAX_VALUE_CHARS + 1)
     wrong = [*(text for text, _ in WRONG), " ".join("x" * (MAX_TERMS + 1)), "-" * (MAX_DEPTH + 1) + "x", long]
     found: dict[str, set[str]] = {}
@@ -209,7 +209,7 @@ def test_depth_terms_and_length_of_a_query_are_bounded():
         parse_pairs([("query", "a" * 5_000)])
 
 
-def test_a_query_beside_other_filters():
+def test_a_query_combines_with_other_filters():
     one = parse_pairs([("query", "invoice_total:>5"), ("action", "login"), ("q", "x")], lambda: OWN)
     assert one.query == Compare(TOTAL, ">", 5)
     assert one.equals == {"action": ("login",)}
@@ -291,7 +291,7 @@ TERMS = st.one_of(
 
 
 def extended(nodes: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
-    """One level more, in normal form."""
+    """Return trees with one more level, in normal form."""
 
     def several(unlike: type) -> st.SearchStrategy[tuple[Node, ...]]:
         return st.lists(nodes.filter(lambda one: not isinstance(one, unlike)), min_size=2, max_size=4).map(tuple)
@@ -305,12 +305,12 @@ TREES = st.recursive(TERMS, extended, max_leaves=8)
 
 @settings(max_examples=150)
 @given(TREES)
-def test_what_is_printed_parses_to_the_same(tree):
+def test_a_printed_query_parses_to_the_same_tree(tree):
     assert parse(text_of(tree), OWN) == tree
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])) | st.text('ab:*()"\\-<>. ORNTAD/1', max_size=30))
-def test_any_text_is_a_query_or_an_error_with_its_place(text):
+def test_any_text_is_a_query_or_an_error_with_a_column(text):
     try:
         tree = parse(text, OWN)
     except InvalidFilter as error:
@@ -320,7 +320,7 @@ def test_any_text_is_a_query_or_an_error_with_its_place(text):
 
 
 def other(node: Node) -> Node:
-    """The same form about the same columns, with other values."""
+    """Return the same tree for the same columns, with other values."""
     match node:
         case And(items) | Or(items):
             return type(node)(tuple(map(other, items)))
@@ -349,13 +349,13 @@ def other(node: Node) -> Node:
 
 
 def big(value: object) -> bool:
-    """Whole numbers beyond a float's exactness are compared in another form."""
+    """Return whether the value exceeds a float's exact integers, which are compared differently."""
     return isinstance(value, int) and abs(value) > 1 << 53
 
 
 @settings(max_examples=100)
 @given(TREES)
-def test_no_value_stands_in_the_sql(tree):
+def test_no_value_is_in_the_sql_text(tree):
     first, second = Parameters("audit"), Parameters("audit")
     for parameters in (first, second):
         parameters.text("acme")
@@ -368,8 +368,8 @@ def test_no_value_stands_in_the_sql(tree):
     assert "{}" not in text
 
 
-def test_the_documented_forms():
-    """Every form in the table of docs/query.md is a query; comparisons, wildcards and ranges in it mean some."""
+def test_the_documented_forms_are_valid_queries():
+    """Every form in the table of docs/query.md is a query; comparisons, wildcards and ranges parse as such."""
     text = (ROOT / "docs" / "query.md").read_text()
     language = text[text.index("## The query language") : text.index("## Pages")]
     rows = re.findall(r"^\| (`.*?`) \| ", language, re.MULTILINE)

@@ -1,4 +1,4 @@
-"""A page's statements, however many its filter takes, have the time of one together."""
+"""All statements of a page share the time limit of one, however many its filter needs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from auditlane.runtime.settings import load
 
 
 class Slow:
-    """Answers that there is an edge, then no row; each statement takes four seconds of a clock of its own."""
+    """Returns an edge, then no rows. Each statement takes four seconds of a simulated clock."""
 
     def __init__(self) -> None:
         self.now = 100.0

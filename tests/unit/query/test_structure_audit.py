@@ -1,4 +1,4 @@
-"""What a change of the structure is in our own audit trail: the switch and the fields are deeds of their own."""
+"""A change of the structure in the service's own audit trail, with separate actions for the switch and the fields."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ def done(**after: object) -> StructureChange:
     return StructureChange(ScopeState(ENV, ACME), ScopeState(ENV, ACME.model_copy(update={"revision": 1} | after)))
 
 
-def test_nothing_done_is_nothing_recorded() -> None:
+def test_without_a_change_nothing_is_recorded() -> None:
     assert list(audit_events(StructureChange(ScopeState(ENV, ACME), ScopeState(ENV, ACME)))) == []
 
 
-def test_the_switch_alone() -> None:
+def test_the_switch_is_recorded_as_an_action_of_its_own() -> None:
     [(action, facts)] = audit_events(done(enabled=False))
     assert (action, facts["enabled"], facts["resource_id"]) == (Action.logs_disabled, "false", "tenant:acme")
     [(action, _)] = audit_events(done(enabled=True))
     assert action == Action.logs_enabled
 
 
-def test_a_field_with_what_was_asked_of_its_contract() -> None:
+def test_a_field_is_recorded_with_its_contract() -> None:
     view = FieldView(name="x", display_name="X")
     stated = FieldChange("x", FieldType.Number, None, {"minimum": 0})
     [(action, facts)] = audit_events(done(fields=(view,)), stated)
@@ -44,19 +44,19 @@ def test_a_change_of_the_contract_alone_is_recorded() -> None:
     assert (action, json.loads(facts["changes"])) == (Action.structure_changed, [])
 
 
-def test_what_moved_is_recorded_by_how_all_stand() -> None:
+def test_a_move_is_recorded_as_the_order_of_all_fields() -> None:
     [(_, facts)] = audit_events(done(fields=(IP.model_copy(update={"order": -1}),)))
     was, now = json.loads(facts["sequence"])
     assert (was[0], now[:2]) == ("occurred_at", ["ip", "occurred_at"])
     assert json.loads(facts["changes"]) == [{"kind": "changed", "field": "ip", "values": {"order": [6, -1]}}]
 
 
-def test_both_at_once() -> None:
+def test_the_switch_and_a_field_are_recorded_separately() -> None:
     found = audit_events(done(enabled=False, fields=(FieldView(name="ip", display_name="IP"),)))
     assert [action for action, _ in found] == [Action.logs_disabled, Action.structure_changed]
 
 
-def test_rules_of_any_size_are_summed_up() -> None:
+def test_rules_of_any_size_are_summarized() -> None:
     choices = [f"v{n:06}_xxxxxxxxxx" for n in range(29_000)]
     views = tuple(FieldView(name=f"x{n}", display_name="X" * 100, order=n + 50) for n in range(200))
     [(_, facts)] = audit_events(

@@ -1,4 +1,4 @@
-"""What a tenant's admin is told of a registry: its kind of failure, never where it is."""
+"""A registry's error for a tenant's admin: its kind, without the registry's address."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SAID = "The registry at http://registry.internal:8081 responded with 42201: no"
         (RegistryUnavailable(SAID, fix="Check AUDITLANE_REGISTRY_URL."), "REGISTRY_UNAVAILABLE"),
     ],
 )
-def test_a_host_is_for_the_operators_log_only(error: AuditlaneError, code: str) -> None:
+def test_a_registrys_host_is_only_in_the_operators_log(error: AuditlaneError, code: str) -> None:
     with capture_logs() as logged, pytest.raises(AuditlaneError) as caught, public_errors():
         raise error
     assert caught.value.code == code
@@ -36,6 +36,6 @@ def test_a_host_is_for_the_operators_log_only(error: AuditlaneError, code: str) 
     assert "registry.internal" in str(logged)
 
 
-def test_what_the_caller_can_correct_is_told_as_it_is() -> None:
+def test_an_error_that_the_caller_can_correct_is_returned_unchanged() -> None:
     with pytest.raises(FieldConflict, match="There is one"), public_errors():
         raise FieldConflict("There is one.", field="name")

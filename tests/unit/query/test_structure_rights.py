@@ -1,4 +1,4 @@
-"""A change of a field takes the permission of everything that it says."""
+"""A change of a field requires the permissions of all attributes that it sets."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ DEMANDED: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("name", SHOWN)
-def test_how_a_field_is_shown_is_configured(name: str) -> None:
+def test_the_presentation_requires_the_configure_permission(name: str) -> None:
     body = ChangedField.model_validate({name: SHOWN[name]})
     require({CONFIGURE}, body)
     with pytest.raises(Forbidden, match=rf"audits:configure \(needed for {name}\)") as caught:
@@ -39,7 +39,7 @@ def test_how_a_field_is_shown_is_configured(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", DEMANDED)
-def test_what_an_event_must_be_is_the_contract(name: str) -> None:
+def test_rules_require_the_contract_permission(name: str) -> None:
     body = ChangedField.model_validate({name: DEMANDED[name]})
     require({CONTRACT}, body)
     with pytest.raises(Forbidden, match=rf"audits:contract \(needed for {name}\)") as caught:
@@ -47,12 +47,12 @@ def test_what_an_event_must_be_is_the_contract(name: str) -> None:
     assert caught.value.field == name
 
 
-def test_every_attribute_is_one_or_the_other() -> None:
+def test_every_attribute_requires_one_of_the_two_permissions() -> None:
     named = {field.alias for field in ChangedField.model_fields.values()}
     assert named == {*SHOWN, *DEMANDED}
 
 
-def test_a_change_of_both_takes_both() -> None:
+def test_a_change_of_both_requires_both_permissions() -> None:
     body = ChangedField.model_validate({"displayName": "Order", "rules": {"required": True}, "default": "x"})
     require({CONFIGURE, CONTRACT}, body)
     with pytest.raises(Forbidden, match=r"audits:contract \(needed for default, rules\)\. Nothing was changed"):
@@ -63,6 +63,6 @@ def test_a_change_of_both_takes_both() -> None:
         require(set(), body)
 
 
-def test_what_is_not_said_takes_nothing() -> None:
+def test_omitted_attributes_require_no_permission() -> None:
     require(set(), ChangedField.model_validate({}))
     require(set(), ChangedField.model_validate({"rules": None, "type": None, "exclusive": None, "displayName": None}))

@@ -1,4 +1,4 @@
-"""A change that fails half-way is told: the contract may be another one although the caller was refused."""
+"""A change that fails half-way is reported, since the contract may have changed although the caller got an error."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ OWN = FieldView(name="own", display_name="Own", order=99)
 
 
 class Registry:
-    """Contracts that answer as they are told."""
+    """Returns or raises the given result."""
 
-    def __init__(self, answer: bool | Exception) -> None:
-        self.answer = answer
+    def __init__(self, result: bool | Exception) -> None:
+        self.result = result
 
     def __call__(self) -> Any:
         return self
 
     def add(self, *_: Any, **__: Any) -> bool:
-        if isinstance(self.answer, Exception):
-            raise self.answer
-        return self.answer
+        if isinstance(self.result, Exception):
+            raise self.result
+        return self.result
 
     release = add
 
@@ -52,42 +52,42 @@ def revisions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(presentation, "load_many", lambda *_: {ENVIRONMENT: environment, tenant_scope("acme"): acme})
 
 
-def call(service: StructureService, deed: str, told: list[BaseException]) -> None:
+def call(service: StructureService, operation: str, reported: list[BaseException]) -> None:
     etags = [ScopeState.etag.fget(service.state("acme"))]  # type: ignore[attr-defined]
     stated = FieldChange(
-        "new" if deed == "add" else "own",
+        "new" if operation == "add" else "own",
         FieldType.AlphaNumeric,
         None,
         {"required": True},
         view={"display_name": "New"},
     )
-    given: dict[str, Any] = {"etags": etags, "who": "jane", "unfinished": told.append}
-    if deed == "remove":
+    given: dict[str, Any] = {"etags": etags, "who": "jane", "unfinished": reported.append}
+    if operation == "remove":
         service.remove("acme", "own", **given)
     else:
-        getattr(service, deed)("acme", stated, **given)
+        getattr(service, operation)("acme", stated, **given)
 
 
-@pytest.mark.parametrize("deed", ["add", "change", "remove"])
+@pytest.mark.parametrize("operation", ["add", "change", "remove"])
 @pytest.mark.parametrize(
-    ("answer", "saving", "is_told"),
+    ("result", "saving", "is_reported"),
     [
-        (True, Conflict("Somebody was first."), True),  # registered, and the revision is another's
-        (True, StoreUnavailable("It is away."), True),
+        (True, Conflict("Another user saved first."), True),  # registered, but the revision was not saved
+        (True, StoreUnavailable("The store is unavailable."), True),
         (True, ZeroDivisionError(), True),
-        (False, Conflict("Somebody was first."), False),  # nothing was to be registered
-        (RegistryUnavailable("It did not answer."), None, True),  # nobody knows
+        (False, Conflict("Another user saved first."), False),  # nothing had to be registered
+        (RegistryUnavailable("The registry timed out."), None, True),  # the result is unknown
         (SchemaIncompatible("No."), None, False),
         (FieldConflict("No."), None, False),
     ],
 )
-def test_what_failed_is_told_when_the_contract_may_have_changed(
+def test_a_failure_is_reported_when_the_contract_may_have_changed(
     revisions: None,
     monkeypatch: pytest.MonkeyPatch,
-    deed: str,
-    answer: bool | Exception,
+    operation: str,
+    result: bool | Exception,
     saving: Exception | None,
-    is_told: bool,
+    is_reported: bool,
 ) -> None:
     def save(*_: Any, **__: Any) -> Revision:
         assert saving is not None
@@ -95,18 +95,18 @@ def test_what_failed_is_told_when_the_contract_may_have_changed(
 
     monkeypatch.setattr(presentation, "save", save)
     registered: list[str | None] = []
-    service = StructureService(lambda: None, "audit", Registry(answer), registered=registered.append)  # type: ignore[arg-type, return-value]
-    told: list[BaseException] = []
-    expected = answer if isinstance(answer, Exception) else saving
+    service = StructureService(lambda: None, "audit", Registry(result), registered=registered.append)  # type: ignore[arg-type, return-value]
+    reported: list[BaseException] = []
+    expected = result if isinstance(result, Exception) else saving
     with pytest.raises(PreconditionFailed if isinstance(expected, Conflict) and saving else type(expected)):
-        call(service, deed, told)
-    assert bool(told) == is_told
+        call(service, operation, reported)
+    assert bool(reported) == is_reported
     assert registered == ["acme"]
 
 
-def test_it_is_an_event_with_what_was_asked_for() -> None:
+def test_the_failure_is_recorded_with_the_requested_contract() -> None:
     stated = FieldChange("own", FieldType.Number, None, {"required": True}, exclusive=True)
-    action, facts = unfinished("own", stated, PreconditionFailed("Somebody was first."))
+    action, facts = unfinished("own", stated, PreconditionFailed("Another user saved first."))
     assert (action, facts["outcome"], facts["code"]) == (Action.structure_changed, "failure", "PRECONDITION_FAILED")
     assert '"exclusive": true' in facts["contract"]
     assert unfinished("own", None, KeyError())[1]["contract"] == '{"name": "own"}'

@@ -1,4 +1,4 @@
-"""A scope keeps only what it says differently; overlays, replacements, removals and their history as pure functions."""
+"""A scope stores only its differences. Overlays, replacements, removals and their history are pure functions."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def names(shown: ScopeState) -> list[str]:
     return [one.name for one in shown.fields.values() if not one.hidden]
 
 
-def test_what_equals_the_inherited_is_not_kept() -> None:
+def test_a_view_that_equals_the_inherited_one_is_not_stored() -> None:
     shown = tenant()
     assert views.replaced(shown, [(one.name, {}) for one in DEFAULT_FIELDS]) == ()
     kept = views.replaced(shown, [("action", {"display_name": "Deed"}), ("ip", {"show_in_table": True})])
@@ -33,13 +33,13 @@ def test_what_equals_the_inherited_is_not_kept() -> None:
     assert kept[0].sortable == next(one for one in DEFAULT_FIELDS if one.name == "action").sortable
 
 
-def test_a_tenant_that_said_nothing_of_a_field_follows_the_environment() -> None:
+def test_a_field_that_the_tenant_did_not_change_follows_the_environment() -> None:
     kept = views.replaced(tenant(), [("ip", {"show_in_table": False})])
     later = FieldView(name="action", display_name="What happened")
     assert tenant(*kept, env=(later,)).fields["action"].display_name == "What happened"
 
 
-def test_an_inherited_field_that_is_left_out_is_inherited_again_and_an_own_one_stays() -> None:
+def test_an_omitted_inherited_field_is_inherited_again_and_an_own_one_stays() -> None:
     shown = tenant(FieldView(name="action", display_name="Deed"), ORDER)
     assert views.replaced(shown, []) == (ORDER,)
 
@@ -52,14 +52,14 @@ def test_an_inherited_field_that_is_left_out_is_inherited_again_and_an_own_one_s
         ([("gone", {})], "fields.0.name"),
     ],
 )
-def test_what_cannot_be_replaced(given: list[tuple[str, dict[str, Any]]], field: str) -> None:
+def test_an_invalid_replacement_is_rejected(given: list[tuple[str, dict[str, Any]]], field: str) -> None:
     gone = FieldView(name="gone", display_name="Gone", hidden=True)
     with pytest.raises(InvalidInput) as refused:
         views.replaced(tenant(gone), given)
     assert refused.value.field == field
 
 
-def test_removed_and_restored() -> None:
+def test_a_removed_field_can_be_restored() -> None:
     shown = tenant(ORDER)
     removed = views.without_view(shown, "order_number")
     assert removed[0].hidden
@@ -90,12 +90,12 @@ def test_an_environments_removal_reaches_a_tenant_that_only_renamed_the_field() 
     assert "order_number" not in names(tenant(*renamed, env=(gone,)))
 
 
-def test_the_etag_changes_with_what_is_inherited() -> None:
+def test_the_etag_changes_with_inherited_fields() -> None:
     env, own = ENV.model_copy(update={"revision": 3}), ACME.model_copy(update={"revision": 5})
     assert (ScopeState(env, env).etag, ScopeState(env, own).etag) == ('"3"', '"3.5"')
 
 
-def test_changes_name_each_field_once_with_what_was_and_is() -> None:
+def test_changes_name_each_field_once_with_both_values() -> None:
     before = tenant(ORDER)
     hidden = ORDER.model_copy(update={"hidden": True, "show_in_table": False})
     named = before.fields["ip"].model_copy(update={"display_name": "IP"})
@@ -111,7 +111,7 @@ def test_changes_name_each_field_once_with_what_was_and_is() -> None:
     assert views.changes(before, before) == []
 
 
-def test_what_was_is_the_environments_word_where_the_tenant_said_nothing() -> None:
+def test_the_previous_value_is_the_environments_where_the_tenant_has_none() -> None:
     deed = DEFAULT_FIELDS[2].model_copy(update={"display_name": "Deed"})
     mine = deed.model_copy(update={"display_name": "What"})
     [change] = views.changes(tenant(env=(deed,)), tenant(mine, env=(deed,)))
@@ -124,12 +124,12 @@ def test_what_was_is_the_environments_word_where_the_tenant_said_nothing() -> No
     assert (change["kind"], change["values"]["displayName"]) == ("added", (None, "Order"))
 
 
-def test_the_sequence_is_told_when_fields_moved_whichever_of_them_has_another_number() -> None:
+def test_the_sequence_is_recorded_when_fields_have_moved() -> None:
     room = [one.model_copy(update={"order": 5}) for one in DEFAULT_FIELDS if one.name in ("actor_name", "action")]
     before, after = views.sequence(tenant(), tenant(*room)) or ([], [])
     assert before[:6] == ["occurred_at", "actor_name", "action", "resource", "outcome", "severity"]
     assert after[:6] == ["occurred_at", "resource", "outcome", "action", "actor_name", "severity"]
-    assert views.sequence(tenant(), tenant(ORDER)) is None  # a new one moves nobody
+    assert views.sequence(tenant(), tenant(ORDER)) is None  # a new field moves no other
     assert views.sequence(tenant(), tenant(room[0].model_copy(update={"order": 1, "display_name": "X"}))) is None
 
 
@@ -152,7 +152,7 @@ def revision(scope: str, fields: tuple[FieldView, ...], enabled: bool | None) ->
 
 
 @given(OWN, OWN, SWITCH, SWITCH)
-def test_a_tenants_overlay_loses_no_field_and_has_the_last_word(
+def test_a_tenants_overlay_loses_no_field_and_takes_precedence(
     env: tuple[FieldView, ...], own: tuple[FieldView, ...], env_on: bool | None, own_on: bool | None
 ) -> None:
     enabled, fields = overlay(revision(ENVIRONMENT, env, env_on), revision("tenant:a", own, own_on))
@@ -160,13 +160,13 @@ def test_a_tenants_overlay_loses_no_field_and_has_the_last_word(
     by_name = {one.name: one for one in fields}
     assert len(by_name) == len(fields)  # each once
     assert [one.order for one in fields] == sorted(one.order for one in fields)
-    assert {one.name for one in (*DEFAULT_FIELDS, *env, *own)} == set(by_name)  # nothing is lost, nothing made up
+    assert {one.name for one in (*DEFAULT_FIELDS, *env, *own)} == set(by_name)  # exactly these fields
     for one in own:
-        assert by_name[one.name].model_copy(update={"hidden": one.hidden}) == one  # the tenant's word is the last
+        assert by_name[one.name].model_copy(update={"hidden": one.hidden}) == one  # the tenant takes precedence
 
 
 @given(OWN, OWN)
-def test_sending_back_what_was_read_changes_nothing_that_is_seen(
+def test_writing_back_the_structure_unchanged_changes_nothing(
     env: tuple[FieldView, ...], own: tuple[FieldView, ...]
 ) -> None:
     shown = tenant(*own, env=env)
@@ -177,4 +177,4 @@ def test_sending_back_what_was_read_changes_nothing_that_is_seen(
     assert [(one.name, one.display_name, one.order) for one in again.fields.values() if not one.hidden] == [
         (one.name, one.display_name, one.order) for one in visible
     ]
-    assert views.replaced(again, said) == kept  # and doing it twice is doing it once
+    assert views.replaced(again, said) == kept  # replacing is idempotent

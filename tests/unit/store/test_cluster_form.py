@@ -1,4 +1,4 @@
-"""The cluster form says what the single-server SQL says, with replicated engines and ON CLUSTER."""
+"""The cluster form equals the single-server SQL, with replicated engines and ON CLUSTER."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from auditlane.store.preflight import TableDefinition, check_table, settings_for
 
 
 def single(*later: Migration) -> list[str]:
-    """The single form in its final state."""
+    """Return the statements of the single-server form in its final state."""
     chain = [one for migration in [*known(), *later] for one in migration.statements("audit")]
     return fold([RECORD.replace("{database}", "`audit`"), *chain])
 
 
-def made(*later: Migration) -> list[str]:
+def clustered(*later: Migration) -> list[str]:
     return statements("audit", "main", [*known(), *later])
 
 
@@ -35,7 +35,7 @@ LATER = Migration(
 
 
 def test_every_statement_runs_on_the_cluster_and_every_table_has_its_distributed_one() -> None:
-    assert all("ON CLUSTER `main`" in one for one in made())
+    assert all("ON CLUSTER `main`" in one for one in clustered())
     tables = {match[1] for one in single() if (match := re.match(r"CREATE TABLE IF NOT EXISTS `audit`\.(\w+)", one))}
     assert tables == SHARDING.keys() | SHARED | LOCAL
     for name in SHARDING:
@@ -43,10 +43,10 @@ def test_every_statement_runs_on_the_cluster_and_every_table_has_its_distributed
 
 
 @pytest.mark.parametrize("later", [[], [LATER]])
-def test_taking_the_cluster_away_again_gives_the_single_form(later: list[Migration]) -> None:
-    """So a column that is added to one is in the other."""
+def test_without_its_cluster_clauses_it_equals_the_single_server_form(later: list[Migration]) -> None:
+    """A column that is added to one form is therefore in the other."""
     back = []
-    for one in made(*later):
+    for one in clustered(*later):
         if one.startswith("CREATE DATABASE") or "ENGINE = Distributed" in one:
             continue
         one = one.replace(" ON CLUSTER `main`", "").replace("events_all FINAL", "events FINAL")
@@ -59,8 +59,8 @@ def test_taking_the_cluster_away_again_gives_the_single_form(later: list[Migrati
 
 
 def test_it_is_the_final_state_and_alters_nothing() -> None:
-    """A replica that joins later can run it: Keeper compares its CREATE with what the table has become."""
-    text = made(LATER)
+    """A replica that joins later can run it, since Keeper compares its CREATE with the table's current state."""
+    text = clustered(LATER)
     assert not [one for one in text if not one.startswith("CREATE ")]
     assert len([one for one in text if "`audit`.events ON CLUSTER" in one]) == 1
     [events] = [one for one in text if "`audit`.events ON CLUSTER" in one]
@@ -73,19 +73,19 @@ def test_it_is_the_final_state_and_alters_nothing() -> None:
 
 def test_for_one_server_it_is_the_same_without_on_cluster() -> None:
     alone = statements("audit", "main", one_server=True)
-    assert alone == [one.replace(" ON CLUSTER `main`", "") for one in made()]
+    assert alone == [one.replace(" ON CLUSTER `main`", "") for one in clustered()]
     assert "ON CLUSTER" not in script("audit", "main", one_server=True)
 
 
 def test_each_shard_records_its_migrations_on_all_of_its_replicas() -> None:
-    """An ALTER reaches the replicas of one shard, so that its record must not hold for another."""
-    [record] = [one for one in made() if "`audit`.migrations" in one]
-    assert made().index(record) == 1, "made before what it records"
+    """An ALTER reaches the replicas of one shard only, so its record must not apply to another shard."""
+    [record] = [one for one in clustered() if "`audit`.migrations" in one]
+    assert clustered().index(record) == 1, "made before what it records"
     assert "ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/migrations', '{replica}')" in record
 
 
-def test_of_a_migration_a_replicated_table_takes_what_alters_it() -> None:
-    """Views and Distributed tables are made anew on each server instead."""
+def test_an_upgrade_runs_only_a_migrations_alters_of_replicated_tables() -> None:
+    """Views and Distributed tables are recreated on each server instead."""
     assert changes(LATER, "audit") == [
         "ALTER TABLE `audit`.events ADD COLUMN IF NOT EXISTS note String, ADD INDEX IF NOT EXISTS n note TYPE minmax",
         "ALTER TABLE `audit`.settings MODIFY SETTING replicated_deduplication_window = 7",
@@ -99,16 +99,16 @@ def test_each_table_has_a_path_of_its_own_and_no_name_of_one_replica() -> None:
     assert all("{shard}" in path and replica == "{replica}" for path, replica in own)
 
 
-def test_what_links_were_opened_is_one_table_for_all_shards() -> None:
-    """Else a link would work once in each shard that a process talks to."""
+def test_opened_links_are_one_table_for_all_shards() -> None:
+    """Otherwise a link would work once for each shard."""
     [(path, replica)] = re.findall(r"Replicated\w+\('([^']+/shared/[^']+)', '([^']+)'", script("audit", "main"))
     assert "{shard}" not in path
     assert replica == "{shard}-{replica}"
     assert "link_claims_all" not in script("audit", "main")
 
 
-def test_the_worker_accepts_the_table_that_is_generated() -> None:
-    [events] = [one for one in made() if "Replicated" in one and "`audit`.events " in one]
+def test_the_worker_accepts_the_generated_table() -> None:
+    [events] = [one for one in clustered() if "Replicated" in one and "`audit`.events " in one]
     definition = events[events.index("Replicated") :].partition("\n")[0]
     window, window_s = (
         int(re.search(rf"replicated_deduplication_window{unit} = (\d+)", events)[1])  # type: ignore[index]
@@ -125,7 +125,7 @@ def test_inserts_into_replicas_wait_for_a_majority_and_their_guard_reads_what_it
     assert sent.items() >= PINNED.items()
     assert {name: sent[name] for name in sent.keys() - PINNED.keys()} == {
         "insert_quorum": "auto",
-        "insert_quorum_parallel": 0,  # sequential consistency is refused to readers of parallel quorum inserts
+        "insert_quorum_parallel": 0,  # parallel quorum inserts do not support reads with sequential consistency
         "select_sequential_consistency": 1,
     }
     assert settings_for("ReplacingMergeTree") == PINNED
@@ -137,7 +137,7 @@ def test_the_worker_never_writes_through_distributed() -> None:
 
 
 @pytest.mark.parametrize("name", ["", "a b", "x`y", "{cluster}"])
-def test_a_name_that_is_none_is_refused(name: str) -> None:
+def test_an_invalid_cluster_name_is_rejected(name: str) -> None:
     with pytest.raises(ConfigError, match="not a valid cluster name"):
         statements("audit", name)
 

@@ -1,4 +1,4 @@
-"""`init` on one server of a cluster: what it runs there, how often it may, and when it refuses."""
+"""`init` on one server of a cluster: the statements that it runs, repeated runs, and refusals."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NAMES = [one.name for one in known()]
 
 @dataclass
 class Server:
-    """One replica, as far as `init` asks: its tables' engines and columns, and what its shard has recorded."""
+    """One replica as `init` sees it: its tables' engines and columns, and its shard's recorded migrations."""
 
     engines: dict[str, str] = field(default_factory=dict)
     columns: dict[str, list[tuple[str, ...]]] = field(default_factory=dict)
@@ -108,7 +108,7 @@ def test_a_replica_that_joins_later_finds_the_record_and_alters_nothing() -> Non
 
 
 @pytest.mark.usefixtures("later")
-def test_an_upgrade_alters_what_is_replicated_once_and_brings_each_server_to_its_form() -> None:
+def test_an_upgrade_alters_replicated_tables_once_and_updates_each_server() -> None:
     first = Server()
     first.init()
     del first.recorded[LATER.version]
@@ -140,7 +140,7 @@ def test_a_replica_that_joins_a_shard_of_an_older_version_is_refused() -> None:
     assert "events" not in server.engines
 
 
-def test_a_shard_of_a_newer_version_is_left_alone() -> None:
+def test_a_shard_of_a_newer_version_is_not_changed() -> None:
     server = Server(recorded={99: "x"})
     with pytest.raises(SchemaTooNew):
         server.init()
@@ -159,7 +159,7 @@ def test_the_tables_of_one_server_are_not_taken_for_a_clusters() -> None:
     ("keeper", "elsewhere"), [({"/clickhouse/tables/01/audit"}, True), (set(), False), (None, False)]
 )
 def test_a_replica_that_joins_is_not_given_the_tables_of_one_server(keeper: set[str] | None, elsewhere: bool) -> None:
-    """As plain `init` through a load balancer would."""
+    """`init` without a cluster, run through a load balancer, would create such tables."""
     server = Server(shard="01", keeper=keeper)
     if elsewhere:
         with pytest.raises(ConfigError, match="that other replicas of its shard have") as no:

@@ -1,4 +1,4 @@
-"""A chain of migrations folded into one CREATE a table and view."""
+"""A chain of migrations, folded into one CREATE statement for each table and view."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def elements(table: str) -> list[str]:
     return [one.strip().rstrip(",") for one in table.partition("(\n")[2].partition("\n)")[0].splitlines()]
 
 
-def test_what_nothing_alters_is_as_it_was_written() -> None:
+def test_an_unaltered_statement_stays_as_written() -> None:
     chain = [statement for migration in known() for statement in migration.statements("audit")]
     kept = [one for one in chain if one.startswith("CREATE")]
     if kept == chain:
@@ -56,11 +56,11 @@ def test_every_migration_of_this_release_folds_into_creates_alone() -> None:
         ("DROP INDEX IF EXISTS other", ["a", "b", "INDEX"]),
     ],
 )
-def test_columns_and_indexes_come_and_go(command: str, expected: list[str]) -> None:
+def test_columns_and_indexes_are_added_and_dropped(command: str, expected: list[str]) -> None:
     assert [one.split()[0] for one in elements(folded(command))] == expected
 
 
-def test_a_place_is_no_part_of_a_definition() -> None:
+def test_a_columns_position_is_not_part_of_its_definition() -> None:
     assert elements(folded("ADD COLUMN c String DEFAULT 'AFTER all' AFTER a"))[1] == "c String DEFAULT 'AFTER all'"
 
 
@@ -97,7 +97,7 @@ def test_a_column_is_modified_by_its_whole_definition() -> None:
         "DROP TABLE `d`.t",
     ],
 )
-def test_what_has_no_known_effect_is_refused_rather_than_left_out(statement: str) -> None:
+def test_a_statement_of_unknown_effect_is_rejected(statement: str) -> None:
     with pytest.raises(ConfigError, match="This statement has no cluster form") as raised:
         fold([TABLE, VIEW, statement])
     assert statement in raised.value.message
@@ -108,7 +108,7 @@ def test_what_has_no_known_effect_is_refused_rather_than_left_out(statement: str
     "statement",
     ["CREATE OR REPLACE VIEW `d`.v AS SELECT a, c FROM `d`.u", "ALTER TABLE `d`.v MODIFY QUERY SELECT a, c FROM `d`.u"],
 )
-def test_the_last_form_of_a_view_stays_behind_what_it_reads(statement: str) -> None:
+def test_a_views_last_form_follows_the_tables_that_it_reads(statement: str) -> None:
     other = TABLE.replace("`d`.t", "`d`.u")
     assert fold([TABLE, VIEW, other, statement]) == [
         TABLE,

@@ -4,7 +4,7 @@ from auditlane.store.insert_rate import FLOOR, SLOW_MS, AdaptiveRate
 
 
 def ranges_in(budget: AdaptiveRate, seconds: int, start: int = 0) -> int:
-    """How many ranges of one part are sealed when one is always due."""
+    """Count the ranges of one part that are sealed in `seconds` while one is always due."""
     count = 0
     for now in range(start, start + seconds * 1_000, 50):
         while budget.ready(now):
@@ -13,7 +13,7 @@ def ranges_in(budget: AdaptiveRate, seconds: int, start: int = 0) -> int:
     return count
 
 
-def test_it_holds_its_rate_after_the_first_burst() -> None:
+def test_the_rate_is_held_after_the_first_burst() -> None:
     assert ranges_in(AdaptiveRate.of(4, 0), 10) in range(43, 45)
 
 
@@ -24,7 +24,7 @@ def test_a_range_of_many_months_is_paid_for_later() -> None:
     assert ranges_in(budget, 8, start=2_000) in range(30, 33)
 
 
-def test_it_shrinks_when_pushed_back_and_grows_again() -> None:
+def test_the_rate_shrinks_on_backpressure_and_grows_again() -> None:
     budget = AdaptiveRate.of(16, 0)
     for _ in range(10):
         budget.pushed_back()
@@ -36,7 +36,7 @@ def test_it_shrinks_when_pushed_back_and_grows_again() -> None:
     assert budget.factor == 1.0
 
 
-def test_a_slow_insert_is_push_back() -> None:
+def test_a_slow_insert_is_backpressure() -> None:
     budget = AdaptiveRate.of(4, 0)
     budget.stored(SLOW_MS + 1)
     assert budget.factor == 0.5

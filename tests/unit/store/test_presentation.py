@@ -1,4 +1,4 @@
-"""The data structure as readers see it: defaults, the environment's changes, the tenant's own."""
+"""The effective data structure: defaults, the environment's changes, and the tenant's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where requests to ClickHouse go: below the path of its URL, and past a proxy that is not for this machine."""
+"""The destination of requests to ClickHouse: the path of its URL as prefix, and no proxy for loopback addresses."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Refusing(BaseHTTPRequestHandler):
-    """Refuses everything, and remembers where it was asked."""
+    """Rejects every request, and records its path."""
 
     asked: list[str]
 
@@ -61,7 +61,7 @@ def test_the_path_is_a_prefix(server: tuple[str, list[str]], path: str, asked: s
 
 
 @pytest.mark.parametrize("variable", PROXIES)
-def test_no_proxy_is_asked_for_this_machine(
+def test_loopback_requests_bypass_proxies(
     server: tuple[str, list[str]], monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
     monkeypatch.setenv(variable, "http://127.0.0.1:9")
@@ -77,7 +77,7 @@ def test_no_proxy_is_asked_for_this_machine(
     )
 
 
-def test_others_are_reached_as_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_hosts_are_reached_through_the_configured_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
     assert proxy_of("https://ch.example") == "http://proxy.example:3128"
     assert proxy_of("http://ch.example") is None

@@ -1,4 +1,4 @@
-"""The book of structures: one read for many tenants, what is known while ClickHouse is away, a bound."""
+"""The cache of structures: one read for many tenants, stale entries during an outage, a bound."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ORDER = FieldView(name="order_number", display_name="Order", show_in_table=False
 
 
 class Table:
-    """Stands for ClickHouse: newest row of each scope, every read noted; may be away, or made to wait."""
+    """Fakes ClickHouse: holds the newest row of each scope and records every read; can be unavailable or slow."""
 
     def __init__(self) -> None:
         self.rows: dict[str, tuple[int, bool | None, list[FieldView]]] = {}
@@ -49,7 +49,7 @@ class Table:
 
 
 def dump(field: FieldView) -> dict[str, Any]:
-    """As stored, by a version that knows one attribute more."""
+    """Serialize the field as a version with one more attribute would store it."""
     return field.model_dump(by_alias=True, mode="json") | {"fromTheFuture": 1}
 
 
@@ -70,17 +70,17 @@ def clock() -> Clock:
     return Clock()
 
 
-def book_of(table: Table, clock: Clock, **options: Any) -> StructureCache:
+def cache_of(table: Table, clock: Clock, **options: Any) -> StructureCache:
     return StructureCache(lambda: table, "audit", clock=clock, **options)  # type: ignore[arg-type, return-value]
 
 
-def test_a_change_is_seen_when_what_is_known_is_old(table: Table, clock: Clock) -> None:
-    book = book_of(table, clock)
-    assert book.of("acme") == DEFAULT
+def test_a_change_is_visible_after_the_refresh_interval(table: Table, clock: Clock) -> None:
+    cache = cache_of(table, clock)
+    assert cache.of("acme") == DEFAULT
     table.save(tenant_scope("acme"), ORDER, enabled=False)
-    assert book.of("acme") == DEFAULT
+    assert cache.of("acme") == DEFAULT
     clock.now += REFRESH_S + 0.1
-    structure = book.of("acme")
+    structure = cache.of("acme")
     assert (structure.enabled, structure.tenant_revision) == (False, 1)
     assert structure.field("order_number") == ORDER
     assert [one.name for one in structure.custom()] == ["order_number"]
@@ -88,133 +88,133 @@ def test_a_change_is_seen_when_what_is_known_is_old(table: Table, clock: Clock) 
     assert ORDER not in structure.displayed()
 
 
-def test_one_read_serves_all_who_were_asked_about_lately(table: Table, clock: Clock) -> None:
-    book = book_of(table, clock)
+def test_one_read_refreshes_all_recently_used_tenants(table: Table, clock: Clock) -> None:
+    cache = cache_of(table, clock)
     for tenant in ("a", "b", "c"):
-        book.of(tenant)
+        cache.of(tenant)
     clock.now += REFRESH_S * 0.6
-    book.of("b"), book.of("c")
+    cache.of("b"), cache.of("c")
     clock.now += REFRESH_S * 0.6
     del table.reads[:]
-    book.of("b"), book.of("c")
-    assert table.reads == [[ENVIRONMENT, "tenant:b", "tenant:c"]]  # a was asked about too long ago
-    clock.now += REFRESH_S + 0.1  # nobody asks about c any more
-    book.of("b")
+    cache.of("b"), cache.of("c")
+    assert table.reads == [[ENVIRONMENT, "tenant:b", "tenant:c"]]  # a was last used too long ago
+    clock.now += REFRESH_S + 0.1  # c is no longer used
+    cache.of("b")
     assert table.reads[1:] == [[ENVIRONMENT, "tenant:b"]]
 
 
-def test_many_tenants_are_read_in_parts(table: Table, clock: Clock) -> None:
-    book = book_of(table, clock)
+def test_many_tenants_are_read_in_batches(table: Table, clock: Clock) -> None:
+    cache = cache_of(table, clock)
     tenants = [f"t{number:04}" for number in range(1_200)]
     for tenant in tenants:
-        book.of(tenant)
+        cache.of(tenant)
     clock.now += REFRESH_S
     for tenant in tenants:
-        book.of(tenant)
+        cache.of(tenant)
     clock.now += 0.1
     del table.reads[:]
     for tenant in tenants:
-        book.of(tenant)
+        cache.of(tenant)
     assert [len(read) for read in table.reads] == [501, 501, 201]
 
 
-def test_an_outage_keeps_what_is_known(table: Table, clock: Clock) -> None:
-    book = book_of(table, clock)
+def test_an_outage_keeps_cached_structures(table: Table, clock: Clock) -> None:
+    cache = cache_of(table, clock)
     table.save(tenant_scope("acme"), ORDER)
-    known = book.of("acme")
+    known = cache.of("acme")
     table.away = True
     clock.now += 10 * REFRESH_S
-    assert book.of("acme") == known
+    assert cache.of("acme") == known
     with pytest.raises(StoreUnavailable):
-        book.of("never-read")
+        cache.of("never-read")
     reads = len(table.reads)
     with pytest.raises(StoreUnavailable):
-        book.of("another")
-    assert len(table.reads) == reads  # a store that just failed is not asked by everybody
+        cache.of("another")
+    assert len(table.reads) == reads  # no further reads right after a failure
     table.away = False
     table.save(tenant_scope("acme"), enabled=False)
     clock.now += RETRY_S + 0.1
-    assert book.of("acme").enabled is False
+    assert cache.of("acme").enabled is False
 
 
 def test_the_environment_reaches_every_tenant(table: Table, clock: Clock) -> None:
-    book = book_of(table, clock)
+    cache = cache_of(table, clock)
     table.save(tenant_scope("b"), ORDER)
-    book.of("a"), book.of("b")
+    cache.of("a"), cache.of("b")
     table.save(ENVIRONMENT, FieldView(name="action", display_name="What"), enabled=False)
-    book.forget(None)
+    cache.forget(None)
     for tenant in ("a", "b"):
-        action = book.of(tenant).field("action")
+        action = cache.of(tenant).field("action")
         assert action is not None
         assert action.display_name == "What"
-        assert book.of(tenant).enabled is False
-    assert book.of("b").field("order_number") == ORDER
+        assert cache.of(tenant).enabled is False
+    assert cache.of("b").field("order_number") == ORDER
 
 
-def test_a_tenant_that_was_forgotten_during_a_read_is_read_again(table: Table, clock: Clock) -> None:
-    book = book_of(table, clock)
+def test_a_tenant_invalidated_during_a_read_is_read_again(table: Table, clock: Clock) -> None:
+    cache = cache_of(table, clock)
     table.gate = threading.Event()
     with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(book.of, "acme")
+        first = pool.submit(cache.of, "acme")
         while not table.reads:
             pass
         table.save(tenant_scope("acme"), enabled=False)
-        book.forget("acme")
+        cache.forget("acme")
         table.gate.set()
         assert first.result(10).enabled is False
     assert len(table.reads) == 2
 
 
-def test_what_was_forgotten_is_told_to_nobody_while_others_are_read(table: Table, clock: Clock) -> None:
-    book = book_of(table, clock)
-    assert book.of("acme").enabled is True
+def test_an_invalidated_structure_is_not_returned_while_others_are_read(table: Table, clock: Clock) -> None:
+    cache = cache_of(table, clock)
+    assert cache.of("acme").enabled is True
     table.gate = threading.Event()
     with ThreadPoolExecutor(3) as pool:
-        other = pool.submit(book.of, "other")
+        other = pool.submit(cache.of, "other")
         while len(table.reads) < 2:
             pass
         table.save(tenant_scope("acme"), enabled=False)
-        book.forget("acme")
-        asked = [pool.submit(book.of, "acme") for _ in range(2)]
-        while "acme" not in book._wanted:
+        cache.forget("acme")
+        asked = [pool.submit(cache.of, "acme") for _ in range(2)]
+        while "acme" not in cache._wanted:
             pass
         assert not any(one.done() for one in asked)
         table.gate.set()
         assert other.result(10).enabled is True
         assert [one.result(10).enabled for one in asked] == [False, False]
-    # While ClickHouse is away, what was known last is better than nothing.
+    # During an outage, the last known structure is better than none.
     table.away = True
-    book.forget("acme")
-    assert book.of("acme").enabled is False
+    cache.forget("acme")
+    assert cache.of("acme").enabled is False
 
 
-def test_those_who_wait_are_read_together(table: Table, clock: Clock) -> None:
-    book = book_of(table, clock)
+def test_waiting_tenants_are_read_together(table: Table, clock: Clock) -> None:
+    cache = cache_of(table, clock)
     table.gate = threading.Event()
     with ThreadPoolExecutor(20) as pool:
-        asked = [pool.submit(book.of, f"t{number}") for number in range(20)]
-        while len(book._wanted) < 19:
+        asked = [pool.submit(cache.of, f"t{number}") for number in range(20)]
+        while len(cache._wanted) < 19:
             pass
         table.gate.set()
         assert {one.result(10) for one in asked} == {DEFAULT}
     assert [len(read) for read in table.reads] == [2, 20]
 
 
-def test_what_is_kept_is_bounded(table: Table, clock: Clock) -> None:
-    book = book_of(table, clock, most=3)
+def test_the_cache_is_bounded(table: Table, clock: Clock) -> None:
+    cache = cache_of(table, clock, most=3)
     for tenant in "abcde":
-        book.of(tenant)
+        cache.of(tenant)
     del table.reads[:]
-    book.of("c"), book.of("d"), book.of("e")
+    cache.of("c"), cache.of("d"), cache.of("e")
     assert table.reads == []
-    book.of("a")
+    cache.of("a")
     assert table.reads == [[ENVIRONMENT, "tenant:a"]]
 
 
-def test_a_hidden_field_is_not_there() -> None:
+def test_a_hidden_field_is_not_in_the_structure() -> None:
     table = Table()
-    book = book_of(table, Clock())
+    cache = cache_of(table, Clock())
     table.save(tenant_scope("acme"), ORDER.model_copy(update={"hidden": True}))
-    structure: Structure = book.of("acme")
+    structure: Structure = cache.of("acme")
     assert structure.field("order_number") is None
     assert structure.custom() == ()

@@ -48,11 +48,11 @@ def test_a_document_without_rows():
 
 
 @pytest.mark.parametrize(
-    ("bounds", "said"), [(PdfBounds(seconds=1), "time limit"), (PdfBounds(memory_bytes=16 << 20), "memory limit")]
+    ("bounds", "message"), [(PdfBounds(seconds=1), "time limit"), (PdfBounds(memory_bytes=16 << 20), "memory limit")]
 )
-def test_a_pdf_beyond_its_time_or_memory_limit_is_aborted(bounds, said):
+def test_a_pdf_beyond_its_time_or_memory_limit_is_aborted(bounds, message):
     made = PdfProcess(COLUMNS, HEADING, None, bounds)
-    with pytest.raises(QueryTooLarge, match=said):
+    with pytest.raises(QueryTooLarge, match=message):
         for _ in range(200):
             made.add(rows(4_000, "é" * 900))
         made.end()

@@ -62,9 +62,9 @@ def test_rules_of_any_size_are_summarized() -> None:
     [(_, facts)] = audit_events(
         done(fields=views), FieldChange("x0", FieldType.Enum, None, {"oneOf": choices, "required": True})
     )
-    told = json.loads(facts["contract"])
-    assert (told["name"], told["rules"]["required"]) == ("x0", True)
-    assert (told["rules"]["oneOf"]["count"], told["rules"]["oneOf"]["first"][0]) == (29_000, choices[0])
+    recorded = json.loads(facts["contract"])
+    assert (recorded["name"], recorded["rules"]["required"]) == ("x0", True)
+    assert (recorded["rules"]["oneOf"]["count"], recorded["rules"]["oneOf"]["first"][0]) == (29_000, choices[0])
     changed = json.loads(facts["changes"])
     assert (changed[0]["field"], changed[-1]["digest"]["count"]) == ("x0", 200)
     assert sum(map(len, map(str, facts.values()))) < 40_000

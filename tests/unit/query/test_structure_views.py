@@ -112,13 +112,13 @@ def test_changes_name_each_field_once_with_both_values() -> None:
 
 
 def test_the_previous_value_is_the_environments_where_the_tenant_has_none() -> None:
-    deed = DEFAULT_FIELDS[2].model_copy(update={"display_name": "Deed"})
-    mine = deed.model_copy(update={"display_name": "What"})
-    [change] = views.changes(tenant(env=(deed,)), tenant(mine, env=(deed,)))
+    renamed = DEFAULT_FIELDS[2].model_copy(update={"display_name": "Deed"})
+    mine = renamed.model_copy(update={"display_name": "What"})
+    [change] = views.changes(tenant(env=(renamed,)), tenant(mine, env=(renamed,)))
     assert change == {"kind": "changed", "field": "action", "values": {"displayName": ("Deed", "What")}}
     [change] = views.changes(tenant(env=(ORDER,)), tenant(ORDER.model_copy(update={"hidden": True}), env=(ORDER,)))
     assert (change["kind"], change["values"]) == ("removed", {"hidden": (None, True)})
-    [change] = views.changes(ScopeState(ENV, ENV), ScopeState(*[ENV.model_copy(update={"fields": (deed,)})] * 2))
+    [change] = views.changes(ScopeState(ENV, ENV), ScopeState(*[ENV.model_copy(update={"fields": (renamed,)})] * 2))
     assert (change["kind"], change["values"]) == ("changed", {"displayName": ("Action", "Deed")})
     [change] = views.changes(tenant(), tenant(ORDER))
     assert (change["kind"], change["values"]["displayName"]) == ("added", (None, "Order"))
@@ -171,10 +171,10 @@ def test_writing_back_the_structure_unchanged_changes_nothing(
 ) -> None:
     shown = tenant(*own, env=env)
     visible = [one for one in shown.fields.values() if not one.hidden]
-    said = [(one.name, one.model_dump(exclude={"name", "hidden"})) for one in visible]
-    kept = views.replaced(shown, said)
+    stated = [(one.name, one.model_dump(exclude={"name", "hidden"})) for one in visible]
+    kept = views.replaced(shown, stated)
     again = tenant(*kept, env=env)
     assert [(one.name, one.display_name, one.order) for one in again.fields.values() if not one.hidden] == [
         (one.name, one.display_name, one.order) for one in visible
     ]
-    assert views.replaced(again, said) == kept  # replacing is idempotent
+    assert views.replaced(again, stated) == kept  # replacing is idempotent

@@ -47,7 +47,7 @@ def served(tmp_path, kept) -> Iterator[Served]:
 
 
 @pytest.mark.parametrize("path", ROUTES)
-def test_only_an_admin_of_the_environment_may_ask(served, kept, path):
+def test_only_an_admin_of_the_environment_is_permitted(served, kept, path):
     session = served.session("acme")
     for token, headers, status, code in (
         ("", {}, 401, "UNAUTHENTICATED"),
@@ -70,11 +70,11 @@ def test_an_unavailable_part_is_reported(served):
         assert (answer.status, answer.json()["code"]) == (503, code)
 
 
-def test_health_tells_of_every_part_and_is_recorded(served, kept):
+def test_health_reports_every_part_and_is_recorded(served, kept):
     answer = served.request("/v1/admin/health", served.client_token("admin"))
     assert answer.status == 200, answer.data
-    told = {part["name"]: part for part in answer.json()["parts"]}
-    assert {name: part["state"] for name, part in told.items()} == {
+    by_name = {part["name"]: part for part in answer.json()["parts"]}
+    assert {name: part["state"] for name, part in by_name.items()} == {
         "clickhouse": "away",
         "kafka": "off",
         "registry": "off",
@@ -85,7 +85,7 @@ def test_health_tells_of_every_part_and_is_recorded(served, kept):
         "trail": "off",
     }
     assert not answer.json()["healthy"]
-    assert "AUDITLANE_CLICKHOUSE_URL" in told["clickhouse"]["problem"]
+    assert "AUDITLANE_CLICKHOUSE_URL" in by_name["clickhouse"]["problem"]
     [record] = kept
     assert (record.action, record.tenant, record.actor_type, record.outcome) == (
         "installation.viewed",
@@ -96,14 +96,14 @@ def test_health_tells_of_every_part_and_is_recorded(served, kept):
     assert record.metadata["route"] == "/v1/admin/health"
 
 
-def test_health_names_what_does_not_answer(tmp_path):
+def test_health_names_unresponsive_parts(tmp_path):
     away = {"kafka_bootstrap": "127.0.0.1:1", "registry_url": "http://127.0.0.1:1"}
     with Served(tmp_path, **away) as served:
         answer = served.request("/v1/admin/health", served.client_token("admin")).json()
-    told = {part["name"]: part for part in answer["parts"]}
-    assert {told[name]["state"] for name in ("kafka", "registry", "workers")} == {"away"}
-    assert "Kafka" in told["kafka"]["problem"]
-    assert told["trail"]["state"] in ("up", "stale")
+    by_name = {part["name"]: part for part in answer["parts"]}
+    assert {by_name[name]["state"] for name in ("kafka", "registry", "workers")} == {"away"}
+    assert "Kafka" in by_name["kafka"]["problem"]
+    assert by_name["trail"]["state"] in ("up", "stale")
 
 
 def test_wrong_parameters_are_named(served):
@@ -139,7 +139,7 @@ def lag(*members: str, behind: int = 0) -> Lag:
     return Lag.model_validate(document("g", rows))
 
 
-def test_the_answer_is_what_the_command_prints():
+def test_the_response_equals_the_commands_output():
     rows = [
         partition_lag(
             PartitionFacts(
@@ -174,7 +174,7 @@ def ask(source: CachedCall[Any]) -> Any:
     return anyio.run(source.get)
 
 
-def test_an_answer_is_kept_while_it_is_fresh():
+def test_a_result_is_cached_while_it_is_fresh():
     answers = iter(range(9))
     assert [ask(source) for source in [CachedCall("It", lambda: next(answers), timeout_s=9, fresh_s=60)] * 3] == [
         0,

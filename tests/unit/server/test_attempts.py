@@ -76,7 +76,7 @@ def test_a_client_that_requests_too_many_tokens_must_wait(served):
     assert us.token(other.client.client_id, other.secret).status == 200
 
 
-def test_one_tenants_viewer_tokens_leave_the_other_tenants_theirs(served):
+def test_one_tenants_viewer_tokens_do_not_use_up_another_tenants(served):
     token = served.client_token("vendor")
 
     def mint(tenant: str) -> int:
@@ -87,7 +87,7 @@ def test_one_tenants_viewer_tokens_leave_the_other_tenants_theirs(served):
     assert mint("globex") == 200
 
 
-def test_addresses_count_by_what_one_subscriber_has():
+def test_addresses_of_one_subscriber_count_together():
     assert network_of("10.0.0.1") == network_of("::ffff:10.0.0.1") != network_of("10.0.0.2")
     assert network_of("2001:db8:0:1::1") == network_of("2001:db8:0:1:ffff::2%eth0") != network_of("2001:db8:0:2::1")
     assert network_of(None) == network_of("") == ""
@@ -97,7 +97,7 @@ def test_addresses_count_by_what_one_subscriber_has():
     assert not within("unknown", networks(["10.0.0.0/8"]))
 
 
-def test_no_number_of_callers_fills_the_memory():
+def test_memory_is_bounded_for_any_number_of_callers():
     rates = Rates(per_s=1, burst=2, most_keys=100)
     for number in range(10_000):
         rates.charge(("address", number), 2, 0.0)

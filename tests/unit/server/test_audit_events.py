@@ -58,7 +58,7 @@ def test_any_record_becomes_events_that_are_accepted(record: AuditRecord, limit:
     assert len(events) <= 2
 
 
-def test_a_record_of_usual_size_stays_as_it_is() -> None:
+def test_a_record_of_usual_size_is_unchanged() -> None:
     record = AuditRecord(
         action=Action.exported, tenant="acme", actor_id="jane", metadata={"rows": "12", "list": "x" * 20_000}
     )
@@ -74,12 +74,12 @@ def test_a_tenants_record_is_in_both_logs_under_one_id() -> None:
 
 
 @pytest.mark.parametrize("tenant", [None, "_auditlane"])
-def test_a_record_of_no_tenant_is_in_our_log_alone(tenant: str | None) -> None:
+def test_a_record_without_a_tenant_is_only_in_the_services_log(tenant: str | None) -> None:
     [event] = made(AuditRecord(action="key.created", tenant=tenant), 524_288)
     assert (event.tenant_id, event.metadata) == ("_auditlane", {})
 
 
-def test_an_invalid_tenant_is_recorded_in_our_log() -> None:
+def test_an_invalid_tenant_is_recorded_in_the_services_log() -> None:
     [event] = made(AuditRecord(action="access.denied", tenant="not/a tenant"), 524_288)
     assert (event.tenant_id, event.metadata["tenant"]) == ("_auditlane", "not/a tenant")
 
@@ -89,7 +89,7 @@ def test_an_oversized_value_is_replaced_by_its_digest() -> None:
     [event] = made(
         AuditRecord(action="structure.changed", actor_id="jane", metadata={"changes": value, "revision": "7"}), 524_288
     )
-    said = event.metadata["changes"]
-    assert said.startswith("vvv")
-    assert "[700000 bytes, sha256 " + hashlib.sha256(value.encode()).hexdigest() + "]" in said
+    shortened = event.metadata["changes"]
+    assert shortened.startswith("vvv")
+    assert "[700000 bytes, sha256 " + hashlib.sha256(value.encode()).hexdigest() + "]" in shortened
     assert (event.actor_id, event.metadata["revision"]) == ("jane", "7")

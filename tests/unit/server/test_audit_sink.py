@@ -49,7 +49,7 @@ def view(actor: str = "jane", **given: Any) -> AuditRecord:
 # The interface
 
 
-def test_a_witness_adds_who_and_where():
+def test_a_request_auditor_adds_actor_and_address():
     kept = Kept()
     auditor = RequestAuditor(kept, ip="192.0.2.7", request_id="r-1")
     auditor.actor_id, auditor.actor_type, auditor.tenant, auditor.client_id = "jane", "user", "acme", "al_1"
@@ -101,13 +101,13 @@ def test_reads_of_one_actor_within_a_minute_are_one_event():
 
 
 @pytest.mark.parametrize("action", [one for one in Action if one not in (Action.viewed, Action.operated)])
-def test_what_changes_or_takes_away_is_an_event_each(action):
+def test_each_change_and_each_export_is_an_event_of_its_own(action):
     counts = AuditAggregator(MINUTE)
     record = AuditRecord(action=action, tenant="acme")
     assert [counts.add(record, T0), counts.add(record, T0)] == [[DatedRecord(record, T0)]] * 2
 
 
-def test_refusals_are_counted_by_who_and_where_from():
+def test_denials_are_grouped_by_actor_and_address():
     counts = AuditAggregator(MINUTE)
     for ip in ("192.0.2.1", "192.0.2.2") * 3:
         assert not counts.add(AuditRecord(action=Action.token_refused, outcome="denied", ip=ip), T0)
@@ -127,7 +127,7 @@ def test_groups_and_their_details_are_bounded(monkeypatch):
     assert counts.flush()[-1].record.metadata["route"].count(",") == aggregation.MAX_VALUES - 1
 
 
-def test_strangers_from_very_many_addresses_are_one_event(monkeypatch):
+def test_unauthenticated_requests_from_many_addresses_are_one_event(monkeypatch):
     monkeypatch.setattr(aggregation, "MAX_WINDOWS", 3)
     counts = AuditAggregator(MINUTE)
     for n in range(50):
@@ -141,7 +141,7 @@ def test_strangers_from_very_many_addresses_are_one_event(monkeypatch):
     ]
 
 
-def test_a_window_of_nothing_counts_nothing_together():
+def test_a_window_of_zero_groups_nothing():
     assert len(AuditAggregator(timedelta(0)).add(view(), T0)) == 1
 
 
@@ -178,7 +178,7 @@ class Emitter:
         self.answer(DeliveryFailed("Closed before Kafka took it."))
 
     @property
-    def told(self) -> list[tuple[str, str]]:
+    def reported(self) -> list[tuple[str, str]]:
         return [(event.tenant_id, event.actor_id) for event in self.events]
 
 
@@ -258,7 +258,7 @@ def test_a_tenants_record_goes_into_both_logs():
     assert counted == {"emitted": 2}
 
 
-def test_an_address_that_is_none_is_left_out():
+def test_an_invalid_address_is_omitted():
     for ip in ("testclient", "fe80::1%eth0"):
         assert {event.ip for event in events_of(view(ip=ip), at=T0, event_id=uuid7())} == {None}
 
@@ -274,18 +274,18 @@ def test_closing_ends_every_group():
     assert counted == {"emitted": 2}
 
 
-def test_a_registry_that_is_away_is_waited_for():
+def test_records_wait_for_an_unavailable_registry():
     emitter = Emitter(*away(2))
     own, counted = trail_of(emitter)
     with own.running():
         own.record(view())
         own.record(view("john"))
         assert emitter.took.wait(10)
-    assert emitter.told == [("_auditlane", "jane"), ("acme", "jane"), ("_auditlane", "john"), ("acme", "john")]
+    assert emitter.reported == [("_auditlane", "jane"), ("acme", "jane"), ("_auditlane", "john"), ("acme", "john")]
     assert counted == {"emitted": 4}
 
 
-def test_what_is_left_at_the_end_is_in_the_file_and_sent_by_the_next_process():
+def test_unsent_records_are_spooled_and_sent_by_the_next_process():
     spool, emitter = MemorySpool(), Emitter(*away())
     own, counted = trail_of(emitter, spool, window=MINUTE)
     with own.running():
@@ -306,7 +306,7 @@ def test_what_is_left_at_the_end_is_in_the_file_and_sent_by_the_next_process():
     assert counted == {"emitted": 4}
 
 
-def test_what_kafka_has_not_acknowledged_at_the_end_is_in_the_file():
+def test_unacknowledged_records_are_spooled_at_the_end():
     spool, emitter = MemorySpool(), Emitter(answers=False)
     own, counted = trail_of(emitter, spool)
     with own.running():
@@ -317,7 +317,7 @@ def test_what_kafka_has_not_acknowledged_at_the_end_is_in_the_file():
     assert counted == {"spooled": 2}
 
 
-def test_what_kafka_gave_back_is_sent_again():
+def test_records_that_kafka_returned_are_sent_again():
     spool, emitter = MemorySpool(), Emitter(answers=False)
     own, counted = trail_of(emitter, spool)
     with own.running():
@@ -334,7 +334,7 @@ def test_what_kafka_gave_back_is_sent_again():
     assert again.events == emitter.events
 
 
-def test_a_file_is_kept_while_kafka_does_not_answer_and_nothing_is_written_twice():
+def test_the_spool_is_kept_during_an_outage_without_duplicates():
     spool, emitter = MemorySpool(), Emitter(answers=False)
     spool.append([record_of(one) for one in events_of(view(), at=T0, event_id=uuid7())])
     before = list(spool.records)
@@ -354,7 +354,7 @@ def test_an_invalid_spooled_record_is_counted_and_reported():
     assert [(one.action, one.metadata["actions"]) for one in spool.events] == [("events.dropped", "unknown: 1")]
 
 
-def test_an_overflow_of_the_memory_goes_into_the_file(monkeypatch):
+def test_records_beyond_the_memory_limit_are_spooled(monkeypatch):
     monkeypatch.setattr(sink, "MAX_QUEUED", 20)
     spool, emitter = MemorySpool(), Emitter(*away(10**6))
     own, counted = trail_of(emitter, spool)
@@ -366,17 +366,17 @@ def test_an_overflow_of_the_memory_goes_into_the_file(monkeypatch):
     assert counted == {"spooled": 200}
 
 
-def test_events_that_fit_no_file_are_counted_and_reported_in_one_event(monkeypatch):
+def test_events_beyond_the_spool_limit_are_counted_and_reported_in_one_event(monkeypatch):
     monkeypatch.setattr(sink, "MAX_QUEUED", 5)
     spool, reserve, emitter = MemorySpool(3), MemorySpool(1), Emitter(*away(10**6))
     own, counted = trail_of(emitter, spool, reserve=reserve)
     with own.running():
         for _ in range(8):
             own.record(view())
-    [told] = reserve.events
-    assert (told.tenant_id, told.action, told.outcome) == ("_auditlane", "events.dropped", "failure")
-    assert int(told.metadata["count"]) == counted["dropped"] > 0
-    assert told.metadata["actions"] == f"audit_log.viewed: {counted['dropped']}"
+    [reported] = reserve.events
+    assert (reported.tenant_id, reported.action, reported.outcome) == ("_auditlane", "events.dropped", "failure")
+    assert int(reported.metadata["count"]) == counted["dropped"] > 0
+    assert reported.metadata["actions"] == f"audit_log.viewed: {counted['dropped']}"
     assert len(spool.records) == 3
 
 
@@ -447,19 +447,19 @@ def test_dropped_events_are_reported_once_kafka_accepts_events_again(monkeypatch
     assert counted["dropped"] > 0
 
 
-def test_an_event_that_the_client_refuses_stops_no_other_and_is_kept():
+def test_an_event_that_the_client_rejects_is_kept_and_blocks_no_other():
     spool, emitter = MemorySpool(), Emitter(InvalidEvent("no"), ZeroDivisionError())
     own, counted = trail_of(emitter, spool)
     with own.running():
         for name in ("jane", "john"):
             own.record(AuditRecord(action="key.created", actor_id=name))
         assert emitter.took.wait(10)
-    assert [name for _, name in emitter.told] == ["john"]
+    assert [name for _, name in emitter.reported] == ["john"]
     assert [one.actor_id for one in spool.events] == ["jane"]
     assert counted == {"refused": 1, "emitted": 1, "spooled": 1}
 
 
-def test_a_record_after_the_end_is_in_the_file():
+def test_a_record_after_closing_is_spooled():
     spool = MemorySpool()
     own, _ = trail_of(Emitter(), spool)
     with own.running():
@@ -468,7 +468,7 @@ def test_a_record_after_the_end_is_in_the_file():
     assert len(spool.records) == 2
 
 
-def test_a_service_without_kafka_keeps_nothing_and_says_so():
+def test_a_service_without_kafka_keeps_no_records_and_logs_that():
     with structlog.testing.capture_logs() as logs:
         own = sink.from_settings(load(kafka_bootstrap="127.0.0.1:1"), lambda result: None)
     assert [(one["event"], one["missing"]) for one in logs] == [("trail.off", "AUDITLANE_REGISTRY_URL")]
@@ -548,7 +548,7 @@ def test_tokens_and_links_are_recorded(kept):
         assert secret not in str(records)
 
 
-def test_a_store_that_is_away_is_no_record(kept):
+def test_an_unavailable_store_is_not_recorded(kept):
     served, records = kept
     assert served.request("/v1/events", served.viewer_token("acme")).status == 503
     assert served.request("/v1/nothing").status == 404

@@ -100,10 +100,10 @@ class Kept:
 
 
 @pytest.fixture
-def told(monkeypatch) -> Section:
-    told = Section()
-    monkeypatch.setattr("auditlane.server.services.Operations", lambda *_: told)
-    return told
+def operations(monkeypatch) -> Section:
+    operations = Section()
+    monkeypatch.setattr("auditlane.server.services.Operations", lambda *_: operations)
+    return operations
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def kept(monkeypatch) -> list[AuditRecord]:
 
 
 @pytest.fixture
-def served(tmp_path, told, kept) -> Iterator[Served]:
+def served(tmp_path, operations, kept) -> Iterator[Served]:
     with Served(tmp_path) as served:
         yield served
 
@@ -172,7 +172,7 @@ def test_the_board_shows_rates_lag_and_lost_offsets(served):
     assert "&lt;script&gt;" in html
 
 
-def test_the_board_in_german(served, told):
+def test_the_board_in_german(served, operations):
     cookie = entered(served)
     for path, header, lang in (("/console", "de", ""), ("/console?lang=de", "en", "?lang=de")):
         answer = served.request(path, cookie=cookie, accept_language=header)
@@ -198,7 +198,7 @@ def test_the_board_in_german(served, told):
         assert f'action="/console/view{lang}"' in html
     assert 'href="/console?lang=de&amp;after=globex#tenants"' in html
     assert '<input type="hidden" name="lang" value="de">' in html
-    told.away = True
+    operations.away = True
     away = served.request("/console?lang=de", cookie=cookie).data.decode()
     assert "Dieser Abschnitt ist vorübergehend nicht verfügbar." in away
     assert '<span lang="en">The brokers did not answer.</span>' in away
@@ -212,7 +212,7 @@ def test_message_pages_in_german(served):
     stranger = served.request("/console", **german).data.decode()
     assert "Zum Öffnen der Konsole benötigen Sie einen Link" in stranger
     assert "auditlane token --console" in stranger
-    for path, said in (
+    for path, expected in (
         ("/enter?code=x", "Dieser Link gilt nicht mehr"),
         ("/nothing", "Nicht gefunden"),
         ("/enter", "Ungültige Anfrage"),
@@ -220,7 +220,7 @@ def test_message_pages_in_german(served):
         answer = served.request(path, **german)
         html = answer.data.decode()
         assert '<html lang="de">' in html
-        assert said in html
+        assert expected in html
         assert "Accept-Language" in answer.headers["vary"]
     left = served.request("/leave", method="POST", **german).data.decode()
     assert "Sie sind abgemeldet" in left
@@ -228,12 +228,12 @@ def test_message_pages_in_german(served):
     assert served.request("/nothing", accept_language="de").json()["detail"] == "There is no route /nothing."
 
 
-def test_the_api_says_the_same_in_any_language(served):
-    told = served.request("/v1/admin/health", served.client_token("admin"), accept_language="de").json()
-    assert [one.get("detail") for one in told["parts"]] == ["", "3 subjects"]
+def test_the_api_is_the_same_in_every_language(served):
+    operations = served.request("/v1/admin/health", served.client_token("admin"), accept_language="de").json()
+    assert [one.get("detail") for one in operations["parts"]] == ["", "3 subjects"]
 
 
-def test_nothing_inline_and_nothing_of_theirs_as_markup(served):
+def test_the_page_has_no_inline_code_and_escapes_values(served):
     html = served.request(f"/console?prefix={'%3Cscript%3E'}", cookie=entered(served)).data.decode()
     assert not re.search(r"<style|\sstyle=|\son\w+=|javascript:|<script(?![^>]* src=)", html)
     for path in re.findall(r'rel="stylesheet" href="([^"]+)"', html):
@@ -241,21 +241,21 @@ def test_nothing_inline_and_nothing_of_theirs_as_markup(served):
     assert page.STYLE_PATH in html
 
 
-def test_a_part_that_is_away_hides_nothing_of_the_others(served, told):
-    told.away = True
+def test_an_unavailable_part_does_not_hide_the_others(served, operations):
+    operations.away = True
     html = served.request("/console", cookie=entered(served)).data.decode()
     assert "The brokers did not answer." in html
     assert "</strong> messages behind" not in html  # nor in the summary
     assert "1,000,000" in html
 
 
-def test_tenants_are_found_by_the_beginning_of_their_name(served, told):
+def test_tenants_are_found_by_the_beginning_of_their_name(served, operations):
     html = served.request("/console?prefix=ac&after=a", cookie=entered(served)).data.decode()
-    assert told.asked == [{"after": "a", "prefix": "ac", "limit": page_model.TENANTS}]
+    assert operations.asked == [{"after": "a", "prefix": "ac", "limit": page_model.TENANTS}]
     assert 'value="ac"' in html
 
 
-def test_without_a_session_it_says_how_to_get_in(served):
+def test_without_a_session_the_page_explains_how_to_sign_in(served):
     viewer = served.viewer_token("acme")
     for cookie in ("", f"auditlane_viewer={viewer}", f"auditlane_console={viewer}"):
         answer = served.request("/console", cookie=cookie)
@@ -264,14 +264,14 @@ def test_without_a_session_it_says_how_to_get_in(served):
     assert served.request("/console", served.client_token("admin")).status == 401
 
 
-def test_its_cookie_opens_nothing_else(served):
+def test_the_consoles_cookie_opens_nothing_else(served):
     value = entered(served).partition("=")[2]
     for headers in ({"cookie": f"auditlane_viewer={value}"}, {"authorization": f"Bearer {value}"}):
         assert served.request("/v1/events", **headers).status == 401
         assert served.request("/v1/admin/health", **headers).status in (401, 403)
 
 
-def test_credentials_that_may_mint_a_console_link(served):
+def test_only_admins_mint_console_links(served):
     for token, status in (
         ("", 401),
         (served.client_token("vendor"), 403),
@@ -285,7 +285,7 @@ def test_credentials_that_may_mint_a_console_link(served):
     assert {one["field"] for one in answer.json()["errors"]} == {"user", "ttl_s", "x"}
 
 
-def test_to_view_as_a_tenant_is_an_event_in_its_log(served, kept):
+def test_viewing_as_a_tenant_is_recorded_in_the_tenants_log(served, kept):
     cookie = entered(served)
     answer = post(served, cookie, "tenant=acme")
     assert (answer.status, answer.headers["location"]) == (303, "/")
@@ -314,7 +314,7 @@ def test_everything_in_the_console_is_recorded(served, kept):
     assert (kept[-1].action, kept[-1].outcome) == ("access.denied", "denied")
 
 
-def test_another_sites_form_opens_nothing(served):
+def test_a_form_of_another_site_is_rejected(served):
     cookie = entered(served)
     for site in ("cross-site", "same-site", "none"):
         assert post(served, cookie, "tenant=acme", site).status == 403
@@ -335,7 +335,7 @@ def test_a_key_that_is_revoked_closes_the_console(served):
     assert served.request("/console", cookie=cookie).status == 401
 
 
-def test_the_stand_in_has_what_the_console_asks():
+def test_the_fake_has_the_interface_that_the_console_uses():
     for name in ("health", "rate", "lag", "dead_letters", "tenants", "close"):
         assert hasattr(Operations, name)
 
@@ -354,7 +354,7 @@ def test_settings_are_a_page_of_the_environments_or_of_a_tenants(served):
     assert 'href="/console/settings?tenant=acme"' in board
 
 
-def test_the_api_under_the_console_takes_its_cookie_and_nothing_else(served):
+def test_the_consoles_api_accepts_only_its_cookie(served):
     cookie, tokens = entered(served), (served.client_token("admin"), served.viewer_token("acme"))
     paths = ("/console/v1/session", "/console/v1/structure", "/console/v1/tenants/acme/structure")
     for path in paths:

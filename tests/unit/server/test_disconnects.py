@@ -44,7 +44,7 @@ def run(app: App, wire: Wire, method: str = "GET") -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_who_goes_away_ends_what_is_under_way(method):
+def test_a_disconnect_cancels_the_running_work(method):
     wire, ended = Wire(body()), asyncio.Event()
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -98,7 +98,7 @@ def test_a_complete_response_is_not_a_disconnect():
     assert current_scope() is None
 
 
-def test_what_begins_after_the_asker_left_ends_at_once():
+def test_work_that_starts_after_a_disconnect_ends_at_once():
     ended: list[str] = []
     gone = CancelScope()
     gone.attach("first", lambda: ended.append("first"))

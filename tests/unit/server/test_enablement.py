@@ -42,7 +42,7 @@ def test_the_page_reports_disabled_logs(served):
     assert "still recorded" in page
 
 
-def test_an_environments_client_sees_it_too_but_not_of_our_own_log(served):
+def test_an_environments_client_gets_it_too_except_for_the_services_log(served):
     admin = served.client_token("admin")
     assert served.request("/v1/events", admin, auditlane_tenant="globex").json()["code"] == "AUDIT_LOGS_DISABLED"
     assert served.request("/v1/events", admin, auditlane_tenant="_auditlane").status == 503
@@ -54,7 +54,7 @@ def test_a_missing_permission_is_reported_first(served):
     assert served.request("/v1/events").status == 401
 
 
-def test_a_store_that_does_not_answer_delays_no_request(tmp_path, monkeypatch):
+def test_an_unresponsive_store_delays_no_request(tmp_path, monkeypatch):
     release = threading.Event()
 
     def hang(_: StructureCache, tenant: str) -> Structure:

@@ -45,7 +45,7 @@ def test_a_charset_in_the_content_type_does_not_matter(served):
 
 
 @pytest.mark.parametrize("path", FORMS)
-def test_a_wrong_key_gets_none(served, path):
+def test_a_wrong_key_is_rejected(served, path):
     issued = served.client("vendor")
     body = {"clientId": issued.client.client_id, "secret": "wrong"}
     assert served.request(path, method="POST", body=body).status == 401
@@ -67,14 +67,14 @@ def test_an_error_also_has_the_members_of_their_sdk(served):
     assert "errorCode" not in ours
 
 
-def test_the_header_that_is_missing_is_theirs(served):
+def test_tenant_errors_name_fronteggs_header(served):
     vendor, bound = served.client_token("vendor"), served.client_token("vendor", tenant="acme")
     for path in ("/audits", "/audits/stats"):
-        told = served.request(path, vendor).json()
-        assert (told["field"], "header frontegg-tenant-id" in told["fix"]) == ("frontegg-tenant-id", True)
+        error = served.request(path, vendor).json()
+        assert (error["field"], "header frontegg-tenant-id" in error["fix"]) == ("frontegg-tenant-id", True)
     for path in ("/audits", "/metadata", "/metadata/ip/10.0.0.1"):
-        told = served.request(path, bound, frontegg_tenant_id="other").json()
-        assert (told["errorCode"], told["field"]) == ("TENANT_FORBIDDEN", "frontegg-tenant-id")
+        error = served.request(path, bound, frontegg_tenant_id="other").json()
+        assert (error["errorCode"], error["field"]) == ("TENANT_FORBIDDEN", "frontegg-tenant-id")
 
 
 def test_a_token_never_lives_longer_than_a_timer_holds_nor_no_time_at_all(tmp_path):
@@ -89,7 +89,7 @@ def test_a_token_never_lives_longer_than_a_timer_holds_nor_no_time_at_all(tmp_pa
             assert 0 < answer["expiresIn"] <= most
 
 
-def test_a_token_is_had_from_a_busy_process(tmp_path):
+def test_a_busy_process_still_issues_tokens(tmp_path):
     """Their Node client ends its process when it cannot renew its token."""
     with Served(tmp_path, serve_max_concurrency=1, serve_body_timeout_s=60) as served:
         issued, entered, go_on = served.client("vendor"), threading.Event(), threading.Event()

@@ -67,7 +67,7 @@ def test_every_text_is_translated_and_no_translation_is_left_over(language, tmp_
 
 
 @pytest.mark.parametrize("language", OTHERS)
-def test_translations_are_whole(language):
+def test_translations_keep_placeholders_and_markup(language):
     catalog = written(language)
     assert not catalog.obsolete
     for one in (message for message in catalog if message.id):
@@ -86,7 +86,7 @@ def test_only_words_of_both_languages_are_translated_by_themselves(language):
     assert {text for one in messages for text in forms(one.string) if text in forms(one.id)} == ALIKE[language]
 
 
-def test_templates_say_nothing_but_by_the_catalogue():
+def test_templates_contain_no_untranslated_words():
     """Without expressions, markup and code, no words remain."""
     templates = sorted(SERVER.rglob("templates/*.html"))
     assert templates
@@ -103,7 +103,7 @@ def asking(query: str = "", header: str = "") -> Request:
     return Request({"type": "http", "path": "/x", "query_string": query.encode(), "headers": headers})
 
 
-def test_the_browsers_first_language_that_there_is():
+def test_the_browsers_first_supported_language_is_used():
     asked = (
         "",
         "fr, de;q=0.3, en;q=0.7",
@@ -117,7 +117,7 @@ def test_the_browsers_first_language_that_there_is():
     assert [from_header(one) for one in asked] == ["en", "en", "de", "en", "en", "en", "de", "de"]
 
 
-def test_the_address_goes_before_the_browser():
+def test_the_address_takes_precedence_over_the_browsers_language():
     assert language_of(asking("", "de")) == "de"
     assert language_of(asking("lang=en", "de")) == "en"
     assert language_of(asking("a=b&lang=de-CH")) == "de"

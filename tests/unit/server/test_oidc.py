@@ -115,7 +115,7 @@ def oidc(issuer: Issuer, clock: Any = None, **settings: Any) -> Oidc:
     ("key", "kid", "alg"),
     [(RSA, "r1", "RS256"), (RSA, "r1", "PS512"), (EC, "e1", "ES256"), (ED, "d1", "EdDSA")],
 )
-def test_a_good_token(issuer, key, kid, alg):
+def test_a_valid_token_is_accepted(issuer, key, kid, alg):
     found = oidc(issuer).authenticate(issuer.token(key, kid, alg), now=NOW)
     assert (found.kind, found.subject, found.client_id, found.tenant) == ("viewer", "jane", "", "acme")
     assert found.permissions == {Permission.read}
@@ -159,7 +159,7 @@ def test_invalid_tokens_are_rejected(issuer, change):
     assert not isinstance(caught.value, TokenExpired)
 
 
-def test_only_asymmetric_signatures(issuer):
+def test_only_asymmetric_signatures_are_accepted(issuer):
     _, payload, _ = issuer.token().split(".")
     for token in (
         hs256_with_the_public_key(issuer),
@@ -206,7 +206,7 @@ def test_clocks_may_differ_a_little(issuer):
         verifies.authenticate(token, now=end + timedelta(seconds=31))
 
 
-def test_a_new_key_is_found_and_unknown_ids_are_asked_for_rarely(issuer):
+def test_a_new_key_is_fetched_and_unknown_ids_are_throttled(issuer):
     clock = Clock()
     verifies = oidc(issuer, clock)
     verifies.authenticate(issuer.token(), now=NOW)
@@ -222,7 +222,7 @@ def test_a_new_key_is_found_and_unknown_ids_are_asked_for_rarely(issuer):
         verifies.authenticate(issuer.token(), now=NOW)
 
 
-def test_an_issuer_that_is_away_is_no_fault_of_the_token(issuer):
+def test_an_unavailable_issuer_is_not_reported_as_an_invalid_token(issuer):
     clock = Clock()
     verifies = oidc(issuer, clock)
     issuer.down = True
@@ -245,7 +245,7 @@ def test_an_issuer_that_is_away_is_no_fault_of_the_token(issuer):
         verifies.authenticate(issuer.token(), now=NOW)
 
 
-def test_a_discovery_document_of_another_issuer(issuer):
+def test_a_discovery_document_of_another_issuer_is_rejected(issuer):
     issuer.says_issuer = "https://elsewhere.example"
     with pytest.raises(IssuerUnavailable, match="belongs to the issuer"):
         oidc(issuer).authenticate(issuer.token(), now=NOW)
@@ -276,7 +276,7 @@ def test_a_discovery_document_of_another_issuer(issuer):
         ({"realm": {"roles": ["decider"]}}, {"audits:contract"}),
     ],
 )
-def test_permissions_and_roles(claims, allowed):
+def test_permissions_come_from_scopes_and_roles(claims, allowed):
     policy = OidcPolicy(
         issuer="i",
         audiences=("a",),
@@ -338,7 +338,7 @@ def test_an_issuer_keeps_its_slash():
 # In the service
 
 
-def test_requests_with_tokens_of_the_issuer(issuer, tmp_path):
+def test_requests_with_tokens_of_the_issuer_are_authenticated(issuer, tmp_path):
     with Served(tmp_path, oidc_issuer=issuer.url, oidc_audience=AUDIENCE) as served:
 
         def ask(path: str, token: str, **headers: str) -> tuple[int, str]:
@@ -361,7 +361,7 @@ def test_requests_with_tokens_of_the_issuer(issuer, tmp_path):
         assert mint.json()["code"] == "FORBIDDEN"
 
 
-def test_an_issuer_that_is_away_is_answered_with_503(issuer, tmp_path):
+def test_an_unavailable_issuer_returns_503(issuer, tmp_path):
     issuer.down = True
     with Served(tmp_path, oidc_issuer=issuer.url, oidc_audience=AUDIENCE) as served:
         answer = served.request("/v1/events", issuer.token())

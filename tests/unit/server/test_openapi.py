@@ -77,7 +77,7 @@ def operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]
             yield f"{method.upper()} {path}", operation
 
 
-def test_every_route_declares_what_it_answers_with(document):
+def test_every_route_declares_its_responses(document):
     declared = {route: set(one["responses"]) for route, one in operations(document)}
     assert declared == {route: set(statuses.split()) for route, statuses in EXPECTED.items()}
     assert all(listed(*route.split(" ", 1)) for route in declared)
@@ -99,7 +99,7 @@ def invalid(document: dict[str, Any], schema: dict[str, Any], value: Any) -> lis
     ]
 
 
-def test_every_answer_has_an_example_that_is_valid(document):
+def test_every_response_has_a_valid_example(document):
     assert invalid(document, {"$ref": "#/components/schemas/Job"}, {"id": 1}), "it can tell"
     for route, operation in operations(document):
         for status, response in operation["responses"].items():
@@ -119,7 +119,7 @@ def model(document: dict[str, Any], content: dict[str, Any]) -> set[str]:
     return set(resolved(document, content["schema"])["properties"])
 
 
-def test_an_example_of_a_problem_is_what_its_code_answers(document):
+def test_a_problems_example_matches_its_code(document):
     classes = {one.code: one for one in descendants(AuditlaneError)}
     of_http = {code: status for status, (code, _) in HTTP_CODES.items()}
     for code, example in document["components"]["examples"].items():

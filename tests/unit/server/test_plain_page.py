@@ -120,7 +120,7 @@ def test_hostile_filters_stay_text():
     assert "No matching events" in html
 
 
-def test_no_events_yet_says_how_to_emit_one():
+def test_an_empty_log_explains_how_to_emit_an_event():
     html = get(Told([]))[1]
     assert "auditlane emit --tenant acme" in html
     assert "from auditlane.sdk import AuditClient" in html
@@ -160,7 +160,7 @@ def test_a_problem_in_german_with_the_text_of_the_api():
     assert re.search(r'<p lang="en">[^<]*is not a time', html.replace("&#39;", "'"))
 
 
-def test_not_signed_in_says_how_to_get_a_link():
+def test_the_signed_out_page_explains_how_to_get_a_link():
     status, html, _ = get(Told([]), **{TENANT_HEADER: ""})
     assert status == 401
     assert "auditlane token --link --tenant" in html
@@ -196,7 +196,7 @@ def test_a_stale_cursor_leads_to_the_newest():
     assert headers["Location"] == "/plain?action=x"
 
 
-def test_the_style_sheet_may_be_kept():
+def test_the_style_sheet_can_be_cached():
     status, css, headers = get(Told([]), plain_page.STYLE_PATH)
     assert status == 200
     assert "color-scheme" in css

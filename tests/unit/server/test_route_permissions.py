@@ -48,7 +48,7 @@ def test_callers_not_in_the_table_are_rejected(matrix: Matrix, whose: Whose) -> 
     assert wrong == []
 
 
-def test_the_document_says_which_permission_a_route_takes(matrix: Matrix) -> None:
+def test_the_document_states_each_routes_permission(matrix: Matrix) -> None:
     document = matrix.served.request("/openapi.json").json()
     for path, methods in document["paths"].items():
         for method, operation in methods.items():

@@ -108,7 +108,7 @@ def test_half_a_surrogate_pair_in_a_body_is_a_problem(served, body):
     problem(served.request("/v1/token", method="POST", body=body), 400, "INPUT_INVALID")
 
 
-def test_a_body_that_is_no_json_is_named_as_the_body(served):
+def test_a_body_that_is_not_json_is_reported_as_the_body(served):
     pool = urllib3.PoolManager()
     sent = {"content-type": "application/json"}
     body = problem(pool.request("POST", f"{served.url}/v1/token", body="{bad", headers=sent), 400, "INPUT_INVALID")
@@ -146,7 +146,7 @@ def test_the_vendor_mints_viewer_tokens(served):
         ({"user": ""}, 400, "INPUT_INVALID"),
     ],
 )
-def test_what_a_viewer_cannot_be_given(served, change, status, code):
+def test_a_viewer_token_cannot_have_these_values(served, change, status, code):
     token = served.client_token("auditor")
     body = {"tenant": "acme", "user": "jane"} | change
     problem(served.request("/v1/viewer-tokens", token, method="POST", body=body), status, code)
@@ -171,7 +171,7 @@ def test_credentials_that_cannot_mint_viewer_tokens(served):
 # The tenant of a request
 
 
-def test_credentials_that_are_refused(served):
+def test_invalid_credentials_are_rejected(served):
     for authorization in ("Bearer", "Bearer ", "Basic abc", "Bearer a.b.c", "xyz", "Bearer " + "x" * 9_000):
         problem(served.request("/v1/events", authorization=authorization), 401, "UNAUTHENTICATED")
     problem(served.request("/v1/events"), 401, "UNAUTHENTICATED")
@@ -181,7 +181,7 @@ def test_credentials_that_are_refused(served):
     problem(served.request("/v1/events", "wrong", cookie=cookie), 401, "UNAUTHENTICATED")
 
 
-def test_every_place_a_token_can_be_in(served):
+def test_a_token_is_accepted_in_every_documented_place(served):
     token = served.viewer_token("acme")
     for headers in (
         {"authorization": f"Bearer {token}"},
@@ -211,7 +211,7 @@ def test_an_environments_client_names_its_tenant_in_the_header_only(served):
         assert body["field"] == "Auditlane-Tenant"
 
 
-def test_permissions_by_route(served):
+def test_each_route_requires_its_permission(served):
     reads = served.viewer_token("acme", Permission.read)
     exports = served.viewer_token("acme", Permission.export)
     problem(served.request("/v1/events", reads), 503, "STORE_UNAVAILABLE")
@@ -221,13 +221,13 @@ def test_permissions_by_route(served):
     problem(served.request("/v1/events", served.client_token("writer"), auditlane_tenant="acme"), 403, "FORBIDDEN")
 
 
-def test_our_own_tenants_log_is_for_admins(served):
+def test_the_services_own_log_is_for_admins(served):
     ours = {"auditlane_tenant": "_auditlane"}
     problem(served.request("/v1/events", served.client_token("vendor"), **ours), 403, "FORBIDDEN")
     problem(served.request("/v1/events", served.client_token("admin"), **ours), 503, "STORE_UNAVAILABLE")
 
 
-def test_revoking_a_key_is_felt_at_the_next_request(served):
+def test_a_revoked_key_is_rejected_at_the_next_request(served):
     issued = served.client("vendor")
     body = {"client_id": issued.client.client_id, "secret": issued.secret}
     token = served.request("/v1/token", method="POST", body=body).json()["access_token"]
@@ -268,7 +268,7 @@ def test_a_link_becomes_a_session_once(served):
     assert SimpleCookie(left.headers["set-cookie"])["auditlane_viewer"]["max-age"] == "0"
 
 
-def test_to_follow_a_link_uses_nothing_up(served):
+def test_requesting_a_link_does_not_use_it_up(served):
     """Mail scanners and chat previews send GET. The page works without script, in either language."""
     path = link(served)
     for headers in ({}, HTML, HTML | {"accept_language": "de"}):
@@ -291,7 +291,7 @@ def test_to_follow_a_link_uses_nothing_up(served):
     assert served.request("/enter", method="POST").status == 401
 
 
-def test_a_link_or_another_site_signs_no_user_out(served):
+def test_neither_a_link_nor_another_site_signs_the_user_out(served):
     cookie = served.session("acme")
     problem(served.request("/leave", cookie=cookie), 405, "METHOD_NOT_ALLOWED")
     for site in ("cross-site", "same-site"):
@@ -300,7 +300,7 @@ def test_a_link_or_another_site_signs_no_user_out(served):
     assert served.request("/leave", method="POST", cookie=cookie, sec_fetch_site="same-origin").status == 200
 
 
-def test_only_a_session_is_a_cookie(served):
+def test_only_a_session_is_accepted_as_a_cookie(served):
     for token in (
         served.client_token("vendor", tenant="acme"),
         served.client_token("admin"),
@@ -310,7 +310,7 @@ def test_only_a_session_is_a_cookie(served):
         problem(served.request("/console/v1/session", cookie=f"auditlane_console={token}"), 401, "UNAUTHENTICATED")
 
 
-def test_no_link_is_made_for_a_foreign_host(served):
+def test_a_link_for_an_unknown_host_is_rejected(served):
     admin = served.client_token("admin")
     minted = {"tenant": "acme", "user": "jane"}
     for headers in ({"host": "evil.example"}, {"host": "evil.example", "x_forwarded_host": "evil.example"}):
@@ -345,7 +345,7 @@ def test_over_https_the_cookie_is_secure(tmp_path):
         problem(served.request("/v1/events", cookie=f"auditlane_viewer={cookie.value}"), 401, "UNAUTHENTICATED")
 
 
-def test_a_link_into_a_frame(tmp_path):
+def test_a_link_into_a_frame_sets_a_cross_site_cookie(tmp_path):
     """Browsers must send its cookie within a frame of another site."""
     body = {"tenant": "acme", "user": "jane", "link": True, "page": "embed"}
     with Served(tmp_path, serve_url="https://audit.example") as served:
@@ -395,12 +395,12 @@ def test_a_browser_gets_pages_and_a_program_gets_json(served):
     assert "Your session has expired" in download.data.decode()
 
 
-def test_what_an_error_page_repeats_is_escaped(served):
+def test_values_in_an_error_page_are_escaped(served):
     page = served.request("/<script>alert(1)</script>", **HTML).data.decode()
     assert "<script" not in page
 
 
-def test_a_foreign_page_cannot_use_the_session_to_change_anything(served):
+def test_a_page_of_another_site_cannot_use_the_session_for_changes(served):
     cookie = served.session("acme")
     body = {"tenant": "acme", "user": "jane"}
     for headers in ({}, {"sec_fetch_site": "cross-site"}, {"sec_fetch_site": "same-site"}):
@@ -411,7 +411,7 @@ def test_a_foreign_page_cannot_use_the_session_to_change_anything(served):
 # Answers in general
 
 
-def test_errors_of_http_itself(served):
+def test_errors_of_http_are_problems(served):
     problem(served.request("/v1/nothing"), 404, "NOT_FOUND")
     problem(served.request("/v1/events/"), 404, "NOT_FOUND")  # no redirect: a redirected POST arrives as a GET
     body = problem(served.request("/v1/token"), 405, "METHOD_NOT_ALLOWED")
@@ -420,14 +420,14 @@ def test_errors_of_http_itself(served):
     problem(served.request("/v1/token", method="POST", transfer_encoding="chunked"), 411, "LENGTH_REQUIRED")
 
 
-def test_broken_json_is_a_problem_of_the_input(served):
+def test_malformed_json_is_an_input_error(served):
     response = served._pool.request(
         "POST", served.url + "/v1/token", body=b'{"client_id', headers={"content-type": "application/json"}
     )
     problem(response, 400, "INPUT_INVALID")
 
 
-def test_a_bug_tells_nothing_but_where_to_look(served):
+def test_a_bug_returns_only_its_request_id(served):
     response = served.request("/v1/crash", x_request_id="find-me")
     body = problem(response, 500, "INTERNAL")
     assert "hunter2" not in response.data.decode()
@@ -446,7 +446,7 @@ def test_a_valid_request_id_is_kept_and_another_replaced(served):
 @pytest.mark.parametrize(
     "path", ["/", "/health/live", "/v1/events", "/v1/crash", "/nothing", "/openapi.json", "/metrics"]
 )
-def test_security_headers_are_on_every_answer(served, path):
+def test_every_response_has_security_headers(served, path):
     headers = served.request(path, **HTML).headers
     policy = headers["content-security-policy"]
     assert "unsafe" not in policy
@@ -457,7 +457,7 @@ def test_security_headers_are_on_every_answer(served, path):
     assert "access-control-allow-origin" not in served.request(path, origin="https://elsewhere.example").headers
 
 
-def test_a_body_that_breaks_off_is_seen_to(served):
+def test_a_response_that_fails_midway_breaks_the_connection(served):
     async def pieces() -> AsyncIterator[bytes]:
         yield b"first"
         raise StoreUnavailable("ClickHouse went away.")
@@ -467,7 +467,7 @@ def test_a_body_that_breaks_off_is_seen_to(served):
         served.request("/v1/breaks")
 
 
-def test_a_client_that_goes_away_ends_its_request_and_is_no_error(served):
+def test_a_disconnect_ends_the_request_and_is_not_an_error(served):
     ended = threading.Event()
 
     async def pieces() -> AsyncIterator[bytes]:
@@ -514,7 +514,7 @@ def test_a_broken_keys_file_is_reported_while_the_last_good_one_serves(tmp_path)
         assert "line 1" in next(part["problem"] for part in told if part["name"] == "keys")
 
 
-def test_what_is_ready_names_no_host_and_no_path(tmp_path):
+def test_readiness_contains_no_host_and_no_path(tmp_path):
     given = {"kafka_bootstrap": "127.0.0.1:1", "registry_url": "http://127.0.0.1:1"}
     with Served(tmp_path, **given, clickhouse_url="http://user-of-ours.invalid:1") as served:
         (tmp_path / "signing-keys.json").write_text('{"keys": "secret"}')
@@ -531,12 +531,12 @@ WATCHED = ("/health/live", "/health/ready", "/metrics")
 
 @pytest.mark.parametrize("path", WATCHED)
 @pytest.mark.parametrize("headers", [{"host": "evil.example"}, {"origin": "https://evil.example"}, {"origin": "null"}])
-def test_on_loopback_health_is_not_for_foreign_pages_and_names(served, path, headers):
+def test_on_loopback_health_rejects_other_origins_and_hosts(served, path, headers):
     problem(served.request(path, **headers), 403, "FORBIDDEN")
 
 
 @pytest.mark.parametrize("path", WATCHED)
-def test_health_is_asked_by_the_names_that_the_settings_give(tmp_path, path):
+def test_health_accepts_the_configured_hosts(tmp_path, path):
     given = {"serve_url": "https://audit.example", "cors_origins": "https://app.example"}
     with Served(tmp_path, **given) as served:
         assert served.request(path, host="audit.example").status != 403
@@ -545,12 +545,12 @@ def test_health_is_asked_by_the_names_that_the_settings_give(tmp_path, path):
 
 
 @pytest.mark.parametrize("path", WATCHED)
-def test_on_another_address_health_is_asked_by_any_name(tmp_path, path):
+def test_on_another_address_health_accepts_any_host(tmp_path, path):
     with Served(tmp_path, serve_host="0.0.0.0") as served:
         assert served.request(path, host="serve-1.internal.example").status != 403
 
 
-def test_what_clickhouse_says_of_itself_stays_in_the_log():
+def test_internal_messages_stay_in_the_log():
     request = Request({"type": "http", "method": "GET", "path": "/v1/events", "headers": [], "query_string": b""})
     for error in (
         StoreRefused("Code: 60. audit.log at ch-7.internal (version 25.1)"),
@@ -607,7 +607,7 @@ def test_missing_settings_are_all_named(tmp_path):
         create_app(load(), ["cook"])
 
 
-def test_a_port_in_use(served):
+def test_a_port_in_use_is_reported(served):
     with pytest.raises(PortInUse, match="already in use") as caught:
         listen("127.0.0.1", int(served.url.rpartition(":")[2]))
     assert "--port" in caught.value.fix

@@ -59,7 +59,7 @@ def with_bodies(served: Served) -> list[Operation]:
 BODIES = [("Content-Length: 1000",), ("Content-Length: 1000", "Expect: 100-continue")]
 
 
-def test_every_route_refuses_who_has_no_credential_before_the_body(served):
+def test_every_route_rejects_missing_credentials_before_the_body(served):
     asked = with_bodies(served)
     assert len(asked) > 15
     for operation in asked:
@@ -71,7 +71,7 @@ def test_every_route_refuses_who_has_no_credential_before_the_body(served):
                 assert headers["connection"] == "close"
 
 
-def test_who_may_not_do_it_is_refused_before_the_body(served):
+def test_a_missing_permission_is_rejected_before_the_body(served):
     tokens = {
         "/v1/events": served.client_token("auditor"),  # may not write
         "/v1/structure/fields": served.client_token("vendor", tenant="acme"),  # the environment's
@@ -88,7 +88,7 @@ def test_who_may_not_do_it_is_refused_before_the_body(served):
 
 @pytest.mark.parametrize("path", ["/v1/viewer-tokens", "/v1/events", "/v1/token", "/auth/vendor", "/console/view"])
 @pytest.mark.parametrize("credential", [True, False], ids=["client", "nobody"])
-def test_requests_whose_bodies_do_not_come_leave_others_their_places(served, path, credential):
+def test_requests_without_their_bodies_do_not_occupy_slots(served, path, credential):
     """There are two slots, and many such requests."""
     given = [f"Authorization: Bearer {served.client_token('vendor')}"] if credential else []
     given += ["Content-Type: application/json", "Content-Length: 1000"]
@@ -107,7 +107,7 @@ def test_requests_whose_bodies_do_not_come_leave_others_their_places(served, pat
             assert served.request("/v1/events").status == 401
 
 
-def test_a_chunked_body_without_an_end_holds_no_place_either(served):
+def test_an_endless_chunked_body_does_not_occupy_a_slot(served):
     given = (f"Authorization: Bearer {served.client_token('writer', tenant='acme')}",)
     chunked = ("Content-Type: application/x-ndjson", "Transfer-Encoding: chunked")
     with ExitStack() as open_:
@@ -120,7 +120,7 @@ def test_a_chunked_body_without_an_end_holds_no_place_either(served):
 
 
 @pytest.mark.parametrize("path", ["/v1/token", "/auth/vendor", "//vendors//auth/token/", "/leave"])
-def test_where_no_credential_is_asked_for_bodies_are_small(served, path):
+def test_routes_without_credentials_accept_small_bodies_only(served, path):
     status, headers, body = answered(raw(served, f"POST {path}", "Content-Length: 5000", body=b"x" * 4_000))
     assert status == 413, body
     assert "4096" in body
@@ -128,20 +128,20 @@ def test_where_no_credential_is_asked_for_bodies_are_small(served, path):
 
 
 @pytest.mark.parametrize("head", ["POST /nothing", "PUT /v1/token", "POST /static/x"])
-def test_what_is_not_there_reads_nothing(served, head):
+def test_an_unknown_path_reads_no_body(served, head):
     status, headers, _ = answered(raw(served, head, "Content-Length: 1000000"))
     assert status in (404, 405)
     assert headers["connection"] == "close"
 
 
-def test_who_still_sends_gets_the_answer(served):
+def test_a_client_that_is_still_sending_gets_the_response(served):
     """A megabyte is in flight when the response arrives; a reset would discard the response."""
     given = ("Content-Type: application/json", "Content-Length: 1000000")
     status, _, body = answered(raw(served, "POST /v1/viewer-tokens", *given, body=b"x" * 1_000_000))
     assert (status, json.loads(body)["code"]) == (401, "UNAUTHENTICATED")
 
 
-def test_a_body_that_was_awaited_is_asked_for_once(served):
+def test_an_expected_body_is_requested_once(served):
     """The client waits for `100 Continue`, and receives it only with a valid credential."""
     token = served.client_token("vendor")
     text = b'{"tenant": "acme", "user": "jane"}'
@@ -184,7 +184,7 @@ def test_bytes_of_unfinished_bodies_are_shared():
     assert pending == PendingBodies(10, 8 << 20)  # nothing is left of who was here
 
 
-def test_one_tenant_has_its_share_of_the_places():
+def test_one_tenant_has_a_share_of_the_slots():
     slots = RequestSlots(limit=4, tenant_limit=2)
     slots.add("acme", 1)
     slots.require_for("acme")
@@ -204,7 +204,7 @@ def test_one_tenant_has_its_share_of_the_places():
     assert not slots._tenants
 
 
-def test_every_route_that_reads_a_body_asks_for_a_credential_or_is_known_to_be_open(served):
+def test_every_route_that_reads_a_body_requires_a_credential_or_is_listed_as_open(served):
     route_checks = RouteChecks(served.app)
     for one in operations(served.app):
         if one.method in ("POST", "PUT", "PATCH", "DELETE"):

@@ -44,7 +44,7 @@ def test_a_head_that_takes_too_long_ends_the_connection(tmp_path: Path):
             assert ended(connection).startswith(b"HTTP/1.1 200")
 
 
-def test_a_slow_answer_is_no_slow_head(tmp_path: Path):
+def test_a_slow_response_does_not_count_as_a_slow_head(tmp_path: Path):
     with Served(tmp_path, serve_head_timeout_s=0.1, serve_body_timeout_s=0.5) as served:
         token = served.client_token("vendor")
         with connected(served) as connection:
@@ -53,7 +53,7 @@ def test_a_slow_answer_is_no_slow_head(tmp_path: Path):
             assert ended(connection).startswith(b"HTTP/1.1 408")
 
 
-def test_one_address_has_so_many_connections(tmp_path: Path):
+def test_the_connections_of_one_address_are_limited(tmp_path: Path):
     with Served(tmp_path, serve_connections_per_address=3) as served, ExitStack() as open_:
         held = [open_.enter_context(connected(served, "127.0.0.2")) for _ in range(3)]
         for connection in held:
@@ -82,7 +82,7 @@ def test_all_connections_and_those_of_proxies_are_counted():
     assert (all_.count, dict(all_.by_address)) == (0, {})
 
 
-def test_requests_in_advance_are_few(tmp_path: Path):
+def test_pipelined_requests_are_limited(tmp_path: Path):
     with Served(tmp_path) as served:
         with connected(served) as connection:
             connection.sendall(GET * MAX_PIPELINED)
@@ -97,7 +97,7 @@ def test_requests_in_advance_are_few(tmp_path: Path):
         assert served.request("/health/live").status == 200
 
 
-def test_the_limit_of_open_files_is_raised_as_far_as_it_may_be():
+def test_the_limit_of_open_files_is_raised_to_its_maximum():
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 1_024), hard))

@@ -50,7 +50,7 @@ def whole(connection: socket.socket) -> tuple[str, dict]:
     return head.lower(), json.loads(body)
 
 
-def test_a_body_that_comes_by_the_drop_is_given_up(served):
+def test_a_slow_body_is_aborted(served):
     with slow_post(served) as connection:
         head, body = whole(connection)  # to the end: the connection is closed
     assert "408 request timeout" in head
@@ -85,7 +85,7 @@ def test_requests_above_the_limit_get_a_retry_after(tmp_path):
         assert served.request("/v1/events").status == 401  # its place is free again
 
 
-def test_pages_of_listed_origins_may_call_and_read_refusals_too(served):
+def test_pages_of_listed_origins_can_call_and_also_read_errors(served):
     asked = {"origin": OURS, "access-control-request-method": "GET", "access-control-request-headers": "authorization"}
     preflight = served.request("/v1/events", method="OPTIONS", **asked)
     assert preflight.status == 200
@@ -101,13 +101,13 @@ def test_pages_of_listed_origins_may_call_and_read_refusals_too(served):
 
 
 @pytest.mark.parametrize("value", ["*", "app.vendor.test", "https://app.vendor.test/", "https://a b"])
-def test_what_is_no_origin_is_refused_at_the_start(value):
+def test_an_invalid_origin_is_rejected_at_startup(value):
     with pytest.raises(ConfigError, match="AUDITLANE_CORS_ORIGINS"):
         load(cors_origins=value)
 
 
 @pytest.mark.parametrize("value", ["proxy.internal", "10.0.0.1/8", "*"])
-def test_what_is_no_network_is_refused_at_the_start(value):
+def test_an_invalid_network_is_rejected_at_startup(value):
     with pytest.raises(ConfigError, match="AUDITLANE_TRUSTED_PROXIES"):
         load(trusted_proxies=value)
     assert load(trusted_proxies="10.0.0.0/8, ::1").trusted_proxies

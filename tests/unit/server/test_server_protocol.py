@@ -64,13 +64,13 @@ def post(body: bytes, *headers: bytes) -> bytes:
 @pytest.mark.parametrize("before", [0, 1])
 @pytest.mark.parametrize("unit", [b"x", b"\r\nX: y"], ids=["one header", "many headers"])
 @pytest.mark.parametrize("begins", [b"GET / HTTP/1.1\r\nX: ", b"GET /"], ids=["headers", "address"])
-def test_a_head_without_an_end(address: tuple[str, int], begins: bytes, unit: bytes, before: int) -> None:
+def test_an_endless_head_ends_the_connection(address: tuple[str, int], begins: bytes, unit: bytes, before: int) -> None:
     """The connection ends. The 400 may be lost, because the client is still sending when the server closes."""
     got = answers(address, post(b"first") * before + begins + unit * (16 * MAX_HEAD_BYTES // len(unit)))
     assert got.count(b"200 OK") <= before
 
 
-def test_what_is_within_the_bound(address: tuple[str, int]) -> None:
+def test_requests_within_the_limit_are_answered(address: tuple[str, int]) -> None:
     large = b"X: " + b"x" * (MAX_HEAD_BYTES - 200)
     body = b"b" * (20 * MAX_HEAD_BYTES)
     sent = post(body, large) + post(body) + post(b"", large) + post(b"", b"Connection: close")
@@ -90,9 +90,7 @@ CHUNKED = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n%s\r\n\r\n5\r\nfirs
 
 @pytest.mark.parametrize("chunk", [1, 60, CHUNK])
 @pytest.mark.parametrize("offer", OFFERS.values(), ids=OFFERS)
-def test_an_offer_to_change_the_protocol_is_not_taken(
-    address: tuple[str, int], offer: tuple[bytes, ...], chunk: int
-) -> None:
+def test_a_protocol_upgrade_is_ignored(address: tuple[str, int], offer: tuple[bytes, ...], chunk: int) -> None:
     """The body belongs to its request however it is split, and the next request is separate."""
     looks_like_one = post(b"smuggled")
     sent = post(looks_like_one, *offer) + CHUNKED % b"\r\n".join(offer) + post(b"", *offer)
@@ -102,7 +100,7 @@ def test_an_offer_to_change_the_protocol_is_not_taken(
     assert sizes == [len(looks_like_one), 5, 0, 4]
 
 
-def test_an_offer_beside_the_end_of_the_connection(address: tuple[str, int]) -> None:
+def test_a_protocol_upgrade_with_connection_close_is_ignored(address: tuple[str, int]) -> None:
     got = answers(address, post(b"body", b"Connection: close, Upgrade", b"Upgrade: h2c") + post(b"behind"))
     assert got.count(b"200 OK") == 1
     assert got.partition(b"\r\n\r\n")[2].startswith(b"4 ")
@@ -118,7 +116,7 @@ def test_an_offer_beside_the_end_of_the_connection(address: tuple[str, int]) -> 
     ],
     ids=["connect", "connect to a path", "HTTP/2 at once", "several lines"],
 )
-def test_what_leaves_no_request_ends_the_connection(address: tuple[str, int], sent: bytes) -> None:
+def test_an_invalid_request_ends_the_connection(address: tuple[str, int], sent: bytes) -> None:
     got = answers(address, sent + post(b"behind"))
     assert got.startswith(b"HTTP/1.1 400 ")
     assert got.count(b"HTTP/1.1 ") == 1

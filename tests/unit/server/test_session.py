@@ -41,7 +41,7 @@ def served(tmp_path, monkeypatch, kept) -> Iterator[Served]:
         yield served
 
 
-def test_the_session_of_a_viewer(served, kept):
+def test_a_viewers_session_is_described(served, kept):
     found = served.request("/v1/session", served.viewer_token("acme")).json()
     left = datetime.fromisoformat(found.pop("expires_at")) - datetime.now(UTC)
     assert timedelta(minutes=59) < left <= timedelta(hours=1)
@@ -70,7 +70,7 @@ def test_a_client_of_the_environment_may_name_a_tenant(served):
     assert served.request("/v1/session", token, auditlane_tenant="no tenant").json()["code"] == "INPUT_INVALID"
 
 
-def test_another_tenants_is_refused(served, kept):
+def test_another_tenants_session_is_rejected(served, kept):
     for token in (served.viewer_token("acme"), served.client_token("admin", tenant="acme")):
         answer = served.request("/v1/session", token, auditlane_tenant="globex")
         assert (answer.status, answer.json()["code"]) == (403, "TENANT_FORBIDDEN")
@@ -78,7 +78,7 @@ def test_another_tenants_is_refused(served, kept):
         assert served.request("/v1/session", token).json()["tenant"] == "acme"
 
 
-def test_without_a_credential_or_with_one_that_has_ended(served):
+def test_a_missing_or_expired_credential_is_rejected(served):
     assert served.request("/v1/session").json()["code"] == "UNAUTHENTICATED"
     ended = served.viewer_token("acme", age=timedelta(hours=2))
     assert served.request("/v1/session", ended).json()["code"] == "TOKEN_EXPIRED"

@@ -73,7 +73,7 @@ def cookie(served: Served, *permissions: Permission, tenant: str = "acme") -> di
     return {"cookie": served.session(tenant, *permissions)} | HTML
 
 
-def test_the_files_that_an_entry_loads(build):
+def test_an_entrys_files_are_listed(build):
     bundle = bundles.load(build)
     assert bundle
     page = bundle.entry("page")
@@ -86,7 +86,7 @@ def test_the_files_that_an_entry_loads(build):
     assert bundles.load(build / "nothing") is None
 
 
-def test_files_are_kept_for_ever_by_their_names_but_for_those_that_vendors_name(served):
+def test_hashed_files_are_immutable_and_the_named_entries_are_revalidated(served):
     lasting = served.request(f"{PATH}/chunks/kit-cccc3333.js")
     assert lasting.headers["cache-control"] == "public, max-age=31536000, immutable"
     assert lasting.headers["content-type"] == "text/javascript; charset=utf-8"
@@ -111,7 +111,7 @@ def test_any_page_may_load_them_as_modules(served):
     assert "access-control-allow-origin" not in served.request("/v1/events", origin="https://elsewhere.example").headers
 
 
-def test_compressed_for_those_who_take_it(served):
+def test_files_are_compressed_for_clients_that_accept_it(served):
     name = f"{PATH}/page-aaaa1111.js"
     plain = served._pool.request("GET", served.url + name, headers={"accept-encoding": "identity"})
     packed = served._pool.request("GET", served.url + name, headers={"accept-encoding": "gzip"}, decode_content=False)
@@ -134,7 +134,7 @@ def test_the_licenses_of_what_is_bundled_are_beside_it(served):
     "name",
     ["nothing.js", "not-in-the-manifest.js", ".vite/manifest.json", "../log.css", "%2e%2e/log.css", "", "chunks/"],
 )
-def test_nothing_else_is_there(served, name):
+def test_no_other_file_is_served(served, name):
     # Not by urllib3's own pool: it would tidy the path up.
     answer = served.request(f"{PATH}/{name}")
     assert answer.status == 404
@@ -154,7 +154,7 @@ def test_the_page_loads_the_viewer_and_nothing_inline(served):
     assert answer.headers["x-frame-options"] == "DENY"
 
 
-def test_who_may_see_which_page(served):
+def test_each_page_requires_its_permission(served):
     assert served.request("/", **cookie(served, Permission.configure)).status == 200  # the viewer says what is missing
     for path in ("/", "/plain"):
         stranger = served.request(path, **HTML)
@@ -164,14 +164,14 @@ def test_who_may_see_which_page(served):
     assert operator.status == 401
 
 
-def test_a_tenants_name_is_no_markup(served):
+def test_a_tenants_name_is_escaped(served):
     hostile = cookie(served, tenant='<b>"x')
     html = served.request("/", **hostile).data.decode()
     assert "<b>" not in html
     assert "&lt;b&gt;" in html
 
 
-def test_the_page_for_frames(served):
+def test_the_embed_page_names_its_origins(served):
     answer = served.request("/embed", **HTML)
     html = answer.data.decode()
     assert answer.status == 200
@@ -198,7 +198,7 @@ def test_only_listed_origins_may_embed_the_log(tmp_path, monkeypatch, build):
         assert answer.headers["x-frame-options"] == "DENY"
 
 
-def test_without_a_build_the_plain_page_is_there_and_says_so(bare):
+def test_without_a_build_the_plain_page_is_served_with_a_note(bare):
     for path in ("/", "/plain"):
         answer = bare.request(path, **cookie(bare))
         assert answer.status == 503  # this service has no store: the page says that too
@@ -218,7 +218,7 @@ def test_with_a_build_the_plain_page_leads_to_the_viewer(served):
 
 
 @pytest.mark.parametrize(("path", "said"), [("/", "Abmelden"), ("/embed", "in eine andere eingebettet")])
-def test_words_around_it_are_in_the_browsers_language_or_the_one_named(served, path, said):
+def test_the_page_is_in_the_browsers_language_or_the_requested_one(served, path, said):
     by_browser = served.request(path, accept_language="de", **cookie(served))
     named = served.request(f"{path}?lang=de", accept_language="en", **cookie(served))
     for german in (by_browser, named):

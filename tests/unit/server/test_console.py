@@ -229,8 +229,8 @@ def test_message_pages_in_german(served):
 
 
 def test_the_api_is_the_same_in_every_language(served):
-    operations = served.request("/v1/admin/health", served.client_token("admin"), accept_language="de").json()
-    assert [one.get("detail") for one in operations["parts"]] == ["", "3 subjects"]
+    health = served.request("/v1/admin/health", served.client_token("admin"), accept_language="de").json()
+    assert [one.get("detail") for one in health["parts"]] == ["", "3 subjects"]
 
 
 def test_the_page_has_no_inline_code_and_escapes_values(served):

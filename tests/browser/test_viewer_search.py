@@ -260,7 +260,8 @@ def test_a_time_range_is_chosen_in_the_displayed_zone(open_viewer: OpenViewer) -
     page = open_viewer()
     choice = page.get_by_role("button", name=re.compile("^Time range: "))
     choice.click()
-    page.get_by_role("button", name="Last 7 days", exact=True).click()
+    presets = page.get_by_role("group", name="Time range", exact=True)
+    presets.get_by_role("button", name="Last 7 days", exact=True).click()
     expect_count(page, 10)
     assert address_params(page) == {"range": "7d"}
     expect(choice).to_have_accessible_name(f"Time range: Last 7 days {BERLIN}")

@@ -210,7 +210,8 @@ def render(text: str) -> str:
 
 def pages() -> list[Path]:
     """Return the pages that may have generated blocks."""
-    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    found = sorted((ROOT / "docs").rglob("*.md"))
+    return [ROOT / "README.md", *(page for page in found if "node_modules" not in page.parts)]  # an example's packages
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""The typed way to ClickHouse: one client from the settings, and its errors as ours."""
+"""Connects to ClickHouse as configured, and turns its errors into auditlane's."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ _FIX = "Check AUDITLANE_CLICKHOUSE_URL, and that ClickHouse is running there."
 
 
 def connect(settings: Settings, **given: Any) -> Client:
-    """A client for `settings.clickhouse_url`; `given` goes to `clickhouse_connect.get_client` as it is.
+    """Connect to `settings.clickhouse_url`; `given` is passed on to `clickhouse_connect.get_client`.
 
-    It opens no session, so that one client serves many threads. Raises StoreUnavailable or StoreRefused.
+    The client opens no session, so that many threads can share it. Raises StoreUnavailable or StoreRefused.
     """
     url = urlsplit(settings.clickhouse_url)
     if not url.hostname:
@@ -61,7 +61,7 @@ def connect(settings: Settings, **given: Any) -> Client:
 
 
 def proxy_of(url: str) -> str | None:
-    """The proxy that HTTP_PROXY or HTTPS_PROXY names for ClickHouse at this URL; never one for this machine itself."""
+    """Return the proxy that HTTP_PROXY or HTTPS_PROXY names for this URL, or None; loopback is never proxied."""
     split = urlsplit(url)
     if is_loopback(split.hostname or ""):
         return None
@@ -69,13 +69,13 @@ def proxy_of(url: str) -> str | None:
 
 
 def port_of(url: SplitResult) -> int:
-    """ClickHouse's usual port where the URL has none."""
+    """Return the URL's port, or ClickHouse's default for the scheme."""
     return url.port or (8443 if url.scheme == "https" else 8123)
 
 
 @cache
 def _pool(ca: Path | None, pid: int) -> PoolManager:
-    """Connections that no proxy is asked for, one set for a process: a child must not use those of its parent."""
+    """Return the process's own pool without a proxy: a child must not use the connections of its parent."""
     made: PoolManager = get_pool_manager(ca_cert=str(ca)) if ca else default_pool_manager()
     return made
 
@@ -114,7 +114,7 @@ class LazyClient:
 
 @contextmanager
 def store_errors() -> Iterator[None]:
-    """Turn ClickHouse's and the connection's errors into StoreUnavailable (try again) or StoreRefused (it said no)."""
+    """Turn ClickHouse's and connection errors into StoreUnavailable (retry) or StoreRefused (rejected)."""
     try:
         yield
     except (OperationalError, urllib3.exceptions.HTTPError, OSError) as error:
@@ -136,7 +136,7 @@ def _refused(error: BaseException) -> StoreRefused:
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and what led to it, outermost first."""
+    """Yield the error and its causes, outermost first."""
     cause: BaseException | None = error
     while cause is not None:
         yield cause
@@ -144,7 +144,7 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def first_line(error: BaseException) -> str:
-    """What a person reads of a driver's error: the operating system's reason, else the first line of the text."""
+    """Return the readable part of a driver's error: the operating system's reason, or the first line of its text."""
     for cause in causes(error):
         if isinstance(cause, OSError) and cause.strerror:
             return cause.strerror

@@ -10,8 +10,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-# Started in the background of a shell, or by nohup: what tests start and interrupt must not inherit that it is ignored.
-# A handler is not inherited, so that a run under nohup goes on itself.
+# A shell's background job, or nohup, ignores these signals, and a child that a test interrupts would inherit that. Handlers
+# are not inherited: with one that does nothing, the test run itself still survives the signal.
 for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGQUIT):
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, signal.default_int_handler if number is signal.SIGINT else lambda *_: None)

@@ -10,13 +10,13 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-# A shell's background job, or nohup, ignores these signals, and a child that a test interrupts would inherit that. Handlers
-# are not inherited: with one that does nothing, the test run itself still survives the signal.
+# A shell's background job ignores these signals, as does nohup; a child that a test interrupts would inherit that.
+# Handlers are not inherited: with one that does nothing, the test run itself still survives the signal.
 for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGQUIT):
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, signal.default_int_handler if number is signal.SIGINT else lambda *_: None)
 if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # or nobody's end could be waited for
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # otherwise no child could be waited for
 signal.pthread_sigmask(signal.SIG_SETMASK, ())
 # Tests assert nothing about time. A run that gates a change tries the same examples each time.
 hypothesis.settings.register_profile("auditlane", deadline=None, derandomize=os.environ.get("CI") == "true")

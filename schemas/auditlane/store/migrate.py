@@ -1,7 +1,8 @@
 """Migrate the tables to this version: numbered SQL files, each recorded once it has run.
 
 ClickHouse has no locks, so every statement is idempotent: processes that migrate concurrently do the same work, and the
-record of a version is one row even if several of them wrote it.
+record of a version is one row even if several of them wrote it. `auditlane init` runs them. A new column that readers
+see also needs CREATE OR REPLACE VIEW of `log` in its file.
 """
 
 from __future__ import annotations

@@ -75,3 +75,17 @@ def test_a_long_line_of_prose_is_found() -> None:
         words,
         f"- {words}",
     ]
+
+
+def test_every_name_in_the_architectures_tree_exists() -> None:
+    """Names of folders and modules in the block, but nothing in parentheses, which explains them."""
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    [tree] = (block for block in re.findall(r"```text\n(.*?)```", text, re.DOTALL) if "schemas/auditlane/" in block)
+    names = re.findall(
+        r"(?<![<\w/])([a-z_]+)(/?)(?=[\s,;]|$)", re.sub(r"\([^()]*\)", "", tree.split("consumers/viewer")[0])
+    )
+    known = {path.stem for path in ROOT.glob("*/auditlane/**/*.py")} | {
+        path.name for path in ROOT.glob("*/auditlane/**/") if path.is_dir()
+    }
+    assert len(names) > 40
+    assert {name for name, _ in names} - {"the"} <= known

@@ -1,1 +1,1 @@
-"""Runs statements on ClickHouse: limits per query and tenant, cancellation, and results verified to be complete."""
+"""Builds statements and runs them on ClickHouse: limits per query and tenant, cancellation, complete results."""

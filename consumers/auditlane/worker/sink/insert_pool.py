@@ -1,7 +1,7 @@
 """The insert threads: validate and insert a range, publish its dead letters, and report the result.
 
 The result of validation is kept until the range is complete or its partition is gone, so that a retried step uses the
-same one. A month that is stored is not sent again.
+same one; the core decides whether and when a failed step is retried. A month that is stored is not sent again.
 """
 
 from __future__ import annotations

@@ -30,9 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m auditlane.local.engine", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="data directory, created if missing")
     parser.add_argument("--host", default="127.0.0.1", help="an IPv4 loopback address")
-    parser.add_argument(
-        "--port", type=int, default=0, help="HTTP port; 0 chooses a free port, printed in the ready line"
-    )
+    parser.add_argument("--port", type=int, default=0, help="HTTP port; 0 chooses a free port: see the ready line")
     parser.add_argument("--native-port", type=int, default=0, help="port of the native protocol; 0 chooses a free port")
     parser.add_argument("--memory", type=int, default=config.default_memory(), help="memory limit, in bytes")
     parser.add_argument("--keep-free", type=int, default=config.KEEP_FREE, help="disk space to keep free, in bytes")
@@ -60,8 +58,7 @@ def serve(options: config.Options, passwords: dict[str, str] | None) -> None:
     # ClickHouse exits at once for a time zone without a file, such as CST-8.
     os.environ.update(TZ="UTC", TMPDIR=str(options.store), JE_MALLOC_CONF=config.MALLOC)
     confined = confine([options.data], readable_paths("chdb"))
-    configuration = Path("config.xml")
-    configuration.unlink(missing_ok=True)  # importing chdb opens an in-memory store, which this file does not suit
+    (configuration := Path("config.xml")).unlink(missing_ok=True)  # not for the in-memory store of chdb's import
     from chdb import _chdb
 
     password = secrets.token_urlsafe(32)

@@ -342,7 +342,7 @@ def test_the_documented_requests_run_as_they_stand(gateway: Gateway) -> None:
     if not shutil.which("curl"):
         missing("curl", "it is not on the PATH.")
     section = (ROOT / "docs" / "emit.md").read_text().partition("## Over HTTP")[2]
-    script = section.partition("```sh\n")[2].partition("```")[0]
+    script = section.partition("```console\n")[2].partition("```")[0]
     issued = gateway.client("writer")
     given = {"URL": gateway.url, "CLIENT_ID": issued.client.client_id, "SECRET": issued.secret}
     done = subprocess.run(["bash", "-eu", "-c", script], env=os.environ | given, capture_output=True, text=True)

@@ -30,7 +30,7 @@ run: $(STACK) ## set up, start the whole stack with sample data, print where to 
 
 # The viewer is built first. Then lint and three runs of about the same length share the cores, as most of what the runs do
 # is wait for parts. Only test-parts prints as it goes; the others print when they have ended.
-BEGINNING := $(wildcard tests/integration/test_[a-e]*.py)
+BEGINNING := $(wildcard tests/integration/test_[a-i]*.py)
 ALONE ?= tests/unit tests/simulation $(BEGINNING)
 FAULT ?= tests/browser tests/fault
 PARTS ?= tests/contracts $(filter-out $(BEGINNING),$(wildcard tests/integration/test_*.py))

@@ -39,7 +39,7 @@ def _exact(stack: Stack, tenant: str, rows: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "part", ["worker", "kafka", *(pytest.param(part, marks=pytest.mark.long) for part in ("clickhouse", "registry"))]
+    "part", ["kafka", *(pytest.param(part, marks=pytest.mark.long) for part in ("worker", "clickhouse", "registry"))]
 )
 def test_a_part_killed_during_an_import_loses_and_doubles_nothing(own: Stack, part: str, tmp_path: Path) -> None:
     tenant = f"kill-{part}"

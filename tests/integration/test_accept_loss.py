@@ -7,6 +7,7 @@ import re
 import shlex
 import signal
 
+import pytest
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from fixtures.commands import Commands
 from fixtures.workers import WorkerProcess, World, wait_until
@@ -89,6 +90,7 @@ def test_a_worker_that_cannot_be_stopped_is_frozen_meanwhile(world: World, comma
     assert world.counts() == (7, 7)
 
 
+@pytest.mark.long
 def test_a_truncated_log_resumes_once_its_rows_are_moved_aside(world: World, commands: Commands) -> None:
     """Follows docs/operate/workers.md. Rows above the end of the log simulate messages that a broker lost."""
     world.produce(40, partition=0)

@@ -96,6 +96,7 @@ def test_many_tenants_slow_exports_take_no_threads_of_lists(filled: Store, tmp_p
             assert served.request("/v1/events?limit=1", served.viewer_token(tenant)).status == 200
 
 
+@pytest.mark.long
 def test_counts_are_queries_of_the_tenant(filled: Store, tmp_path: Path) -> None:
     """Sixty costly exports and counts at once: some are refused, and another tenant's lists are still served."""
     costly = urlencode({"format": "csv", "query": " OR ".join(f"zz{number:04d}q" for number in range(60))})
@@ -146,6 +147,7 @@ def pdf(tenant_columns: str = COLUMNS) -> str:
     return f"/v1/export?format=pdf&columns={tenant_columns}"
 
 
+@pytest.mark.long
 def test_a_pdf_is_drawn_elsewhere_and_ends_with_its_client(filled: Store, tmp_path: Path) -> None:
     with ServeProcess(tmp_path, **given(filled)) as process:
         token, other = process.viewer_token("initech"), process.viewer_token("globex")

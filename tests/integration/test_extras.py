@@ -92,6 +92,7 @@ def test_the_closure_of_an_extra_can_tell():
     assert "chdb-core" not in packages_of(["worker", "serve"])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("extra", sorted(EXTRAS))
 def test_helps(blocked: Install, extra: str, tmp_path: Path) -> None:
     names = [subcommand.name for subcommand in SUBCOMMANDS if subcommand.extra == extra]

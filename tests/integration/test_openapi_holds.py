@@ -45,9 +45,9 @@ def served(clickhouse, kafka, registry, tmp_path_factory) -> Iterator[Served]:
 @pytest.mark.parametrize(
     ("who", "phases", "examples"),
     [
-        ("nobody", "fuzzing", "1"),
+        pytest.param("nobody", "fuzzing", "1", marks=pytest.mark.long),
         ("a viewer", "fuzzing", "1"),
-        ("a client of the environment", "fuzzing", "1"),
+        pytest.param("a client of the environment", "fuzzing", "1", marks=pytest.mark.long),
         pytest.param("a client of the environment", "coverage,fuzzing", EXAMPLES, marks=pytest.mark.long),
     ],
 )

@@ -225,6 +225,7 @@ def imported(commands: Commands, *files: str) -> tuple[dict[str, Any], int]:
     return json.loads(out), most
 
 
+@pytest.mark.long
 def test_an_export_is_imported_again_into_its_own_log(world: World, tmp_path: Path) -> None:
     """Nothing is doubled, and nothing is in conflict, for a reader."""
     commands = Commands(world, tmp_path / "cache")

@@ -12,10 +12,10 @@ Outcome = Literal["success", "failure", "denied"]
 
 
 class Action(StrEnum):
-    """The actions of auditlane's own events. Modules may record further actions, named alike: `thing.record`."""
+    """The actions of auditlane's own events. Modules may record further actions, also named `thing.record`."""
 
     viewed = "audit_log.viewed"
-    viewed_as_tenant = "audit_log.viewed_as_tenant"  # an operator opened it from the console
+    viewed_as_tenant = "audit_log.viewed_as_tenant"  # an operator opened the log from the console
     exported = "audit_log.exported"
     denied = "access.denied"
     token_issued = "token.issued"  # noqa: S105 - an action, not a secret
@@ -34,14 +34,14 @@ class Action(StrEnum):
     provenance_keys_rotated = "provenance_keys.rotated"
     loss_accepted = "loss.accepted"
     operated = "installation.viewed"  # lag, dead letters, health, tenants
-    events_dropped = "events.dropped"  # of this trail: neither memory nor the spool had room for them
+    events_dropped = "events.dropped"  # audit events lost because memory and the spool were both full
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditRecord:
     """An action that a caller performed, or attempted, on auditlane itself.
 
-    The log of auditlane's own tenant `_auditlane` has every record; with `tenant` None no other log has it.
+    The log of auditlane's own tenant `_auditlane` has every record; a record with `tenant` None is in no other log.
     `actor_type` is user, api_key, service, system or anonymous.
     """
 
@@ -98,7 +98,7 @@ class RequestAuditor:
         self.request_id = request_id
         self.actor_id = ""
         self.actor_type = "anonymous"
-        self.client_id = ""  # of the client that vouched for this user
+        self.client_id = ""  # the client that vouched for this user
         self.tenant: str | None = None
         self.recorded = False
 
@@ -138,6 +138,6 @@ _SILENT: Final = NullAuditSink()
 
 
 def auditor_of(request: Any) -> RequestAuditor:
-    """Return the auditor of a request (anything with a `state`); without the middleware, one that discards records."""
+    """Return the auditor of a request (anything with a `state`). Without the middleware, it discards records."""
     found = getattr(request.state, "auditor", None)
     return found if isinstance(found, RequestAuditor) else RequestAuditor(_SILENT)

@@ -1,4 +1,4 @@
-"""The base URL of links into the pages: the configured one, else the address that this process listens on.
+"""The base URL of links into the pages: the configured URL, or else the address that this process listens on.
 
 The sender of a request controls its Host header, so a link is built from it only if it names this process itself.
 """

@@ -22,8 +22,8 @@ Stamp = tuple[int, int, int]
 class CredentialsFile(Generic[T]):
     """The file at `path`, parsed as `model`. Threads and processes may share it.
 
-    After the first successful read, a version that is not valid is reported in `problem` and in the log, and the last
-    valid one stays in use: an operator's typing error must not lock everyone out.
+    After the first successful read, an invalid version is reported in `problem` and in the log, and the last valid
+    version stays in use: an operator's typo must not lock everyone out.
     """
 
     def __init__(self, path: Path, model: type[T]) -> None:
@@ -51,7 +51,7 @@ class CredentialsFile(Generic[T]):
     def _report(self, error: OSError | ConfigError) -> None:
         problem = _unreadable(self.path, error) if isinstance(error, OSError) else error
         if self._value is None or isinstance(error, OSError):
-            self._stamp = None  # retry on the next call; a version that is not valid is read only once
+            self._stamp = None  # retry on the next call; an invalid version is read only once
         if self._value is None:
             raise problem from error
         if str(problem) != self.problem:
@@ -69,9 +69,9 @@ class CredentialsFile(Generic[T]):
             ) from error
 
     def update(self, change: Callable[[T], T]) -> T:
-        """Replace the content by `change(content)`, one writer at a time.
+        """Replace the content with `change(content)`, one writer at a time.
 
-        Raises ConfigError if the file is missing, not valid or not writable.
+        Raises ConfigError if the file is missing, invalid or not writable.
         """
         try:
             with _exclusively(self.path):

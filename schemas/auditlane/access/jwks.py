@@ -18,16 +18,16 @@ from auditlane.runtime.errors import IssuerUnavailable, Unauthenticated
 ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 _ASYMMETRIC: Final = frozenset({"RSA", "EC", "OKP"})  # a shared secret in a key set must never verify anything
 _MIN_RSA_BITS: Final = 2_048
-FRESH_S: Final = 600.0  # then they are fetched again; the cached keys stay in use while that fails
+FRESH_S: Final = 600.0  # older keys are fetched again; the cached keys stay in use while that fails
 KEPT_S: Final = 86_400.0  # the longest use of cached keys: a withdrawn key stops working after this at the latest
-RETRY_S: Final = 10.0  # between two fetches, however many tokens name unknown keys
+RETRY_S: Final = 10.0  # minimum time between two fetches, however many tokens name unknown keys
 _TIMEOUT: Final = urllib3.Timeout(connect=2.0, read=3.0)
 _MOST_BYTES: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """One key of an issuer. `algorithm` is the only one allowed for it; empty: any that fits the key's type."""
+    """One key of an issuer. `algorithm` is the only one allowed for it; if empty, any that fits its type."""
 
     key: Any
     algorithm: str
@@ -62,7 +62,7 @@ class KeySet:
     def key(self, kid: str | None) -> PublicKey:
         """Return the key with this id; for a token without a key id, the issuer's only key.
 
-        Raises Unauthenticated if the issuer has no such key, IssuerUnavailable if the keys cannot be fetched.
+        Raises Unauthenticated if the issuer has no such key, or IssuerUnavailable if the keys cannot be fetched.
         """
         if not self.has_cached(kid):
             self._refresh()

@@ -49,7 +49,7 @@ class Client(BaseModel):
     client_id: str
     name: str = ""
     roles: tuple[str, ...] = Field(min_length=1)
-    extra_permissions: tuple[Permission, ...] = ()  # in addition to those of the roles
+    extra_permissions: tuple[Permission, ...] = ()  # in addition to the roles' permissions
     tenant: str | None = None
     created: AwareDatetime
     expires: AwareDatetime | None = None
@@ -82,7 +82,7 @@ class Client(BaseModel):
 
     @property
     def permissions(self) -> frozenset[Permission]:
-        """The permissions of the client's roles, and those granted to this key itself."""
+        """The permissions granted by the client's roles and to this key itself."""
         return permissions_of(self.roles, bound=self.tenant is not None) | frozenset(self.extra_permissions)
 
     def state(self, now: datetime) -> Literal["active", "expired", "revoked"]:
@@ -134,7 +134,7 @@ class KeysFile:
     """The clients in a keys file, which is reloaded when it changes."""
 
     def __init__(self, path: Path) -> None:
-        """Open the file. Raises ConfigError if it is missing or not valid."""
+        """Open the file. Raises ConfigError if it is missing or invalid."""
         self._file = CredentialsFile(path, KeysContent)
         self._file.current()
 
@@ -147,7 +147,7 @@ class KeysFile:
 
     @property
     def problem(self) -> str:
-        """Why the file's current version is not in use; empty if it is."""
+        """Why the file's current version is not in use, or "" if it is."""
         return self._file.problem
 
     def clients(self) -> tuple[Client, ...]:
@@ -155,7 +155,7 @@ class KeysFile:
         return self._file.current().clients
 
     def find(self, client_id: str) -> Client | None:
-        """Return the client with this id, in any state; None if there is none."""
+        """Return the client with this id, in any state, or None if there is none."""
         return self._file.current().find(client_id)
 
     def verify(self, client_id: str, secret: str, *, now: datetime) -> Client:
@@ -187,7 +187,7 @@ class KeysFile:
         client_id: str = "",
         on_issued: Callable[[Issued], None] = lambda issued: None,
     ) -> Issued:
-        """Add a client. Raises InvalidInput that names the invalid field, Conflict if the client id is taken.
+        """Add a client. Raises InvalidInput, naming the invalid field, or Conflict if the client id is taken.
 
         `on_issued` receives the secret before the file is written; if it raises, the file is left unchanged.
         """
@@ -226,7 +226,7 @@ class KeysFile:
         overlap: timedelta,
         on_issued: Callable[[Issued], None] = lambda issued: None,
     ) -> Issued:
-        """Give a client a new secret; its earlier ones stay valid for `overlap`. Raises NotFound, Conflict if revoked.
+        """Give a client a new secret; earlier ones stay valid for `overlap`. Raises NotFound, or Conflict if revoked.
 
         `on_issued` receives the secret before the file is written; if it raises, the file is left unchanged.
         """

@@ -48,7 +48,7 @@ def mint_link(
     page: Page = Page.log,
     view: Mapping[str, str] | None = None,
 ) -> str:
-    """Return a one-time URL that opens a page for this viewer: valid for `ttl`, then a session of `session`.
+    """Return a one-time URL that opens a page for this viewer. The URL is valid for `ttl`, its session for `session`.
 
     `url` is the base URL of the pages. `view` is the page's initial view, by its URL parameters: `from`, `to`, `query`.
 
@@ -94,7 +94,7 @@ def _link(
 
 @contextmanager
 def link_errors() -> Iterator[None]:
-    """Rephrase errors about a link's code as errors about the link, which is what its user has."""
+    """Rephrase errors about a link's code as errors about the link, since the user only ever sees the link."""
     try:
         yield
     except TokenExpired as error:
@@ -141,9 +141,9 @@ class Claims(Protocol):
     """The record of opened links, shared by all processes and replicas."""
 
     def claim(self, jti: str, *, until: datetime, now: datetime) -> bool:
-        """Claim the link with this id, which ends at `until`. Returns True at most once for an id, in any process.
+        """Claim the link with this id, which expires at `until`. Returns True at most once for an id, in any process.
 
-        Raises StoreUnavailable or StoreRefused if the claim cannot be decided; the link has not been used then.
+        Raises StoreUnavailable or StoreRefused if the claim cannot be decided; in that case the link is unused.
         """
         ...
 
@@ -157,7 +157,7 @@ class LinkExchange:
         self._claims = claims
 
     def page_of(self, code: str, *, now: datetime) -> Page:
-        """Return the page that the code opens, without using the link. Raises as `redeem`, except for a used code."""
+        """Return the page that the code opens, without using the link. Raises as `redeem` does, but not for a used code."""
         return self.read(code, now=now).page
 
     def read(self, code: str, *, now: datetime) -> LinkRead:
@@ -170,7 +170,7 @@ class LinkExchange:
         """Use the link and open its session. Blocks until the claim is decided.
 
         Raises TokenExpired; Unauthenticated for a used code, or if the key behind it is no longer active; Forbidden if
-        that key no longer has any of the permissions; StoreUnavailable, StoreRefused.
+        that key no longer has any of the permissions; or StoreUnavailable or StoreRefused.
         """
         claims, who, page, ttl = self._read(code, now)
         self._require_standing(who, now)

@@ -50,7 +50,7 @@ class Oidc:
         """Return the viewer that presents this token, with the permissions of its claims; there may be none.
 
         Raises TokenExpired, Unauthenticated for any other invalid token, Forbidden for a valid token without a tenant,
-        IssuerUnavailable if the issuer's keys cannot be fetched.
+        or IssuerUnavailable if the issuer's keys cannot be fetched.
         """
         claims = self._verified(token, now)
         tenant, user = _at(claims, self.policy.tenant_claim), _at(claims, self.policy.user_claim)
@@ -128,7 +128,7 @@ def _covers(claimed: str, name: str) -> bool:
 
 
 def _at(claims: Mapping[str, Any], path: str) -> Any:
-    """Return the claim with exactly this name (it may be a URL with dots), else the one at this dotted path."""
+    """Return the claim with exactly this name (it may be a URL with dots), or else the claim at this dotted path."""
     if path in claims:
         return claims[path]
     value: Any = claims
@@ -138,7 +138,7 @@ def _at(claims: Mapping[str, Any], path: str) -> Any:
 
 
 def _texts(value: object) -> Iterable[str]:
-    """Return the texts of a list, or the words of one text, such as the claim `scope`."""
+    """Return the strings in a list, or the words in one string, such as the claim `scope`."""
     if isinstance(value, str):
         return value.split()
     return [text for text in value if isinstance(text, str)] if isinstance(value, list) else []

@@ -23,7 +23,7 @@ class Permission(StrEnum):
 # The permissions that a viewer token may have; the others require a client's key.
 VIEWER: Final = frozenset({Permission.read, Permission.export, Permission.configure, Permission.contract})
 
-# No role grants these to a key of a single tenant: the contract is the vendor's promise of what is recorded. Such a key
+# No role grants these to a single-tenant key: the contract is the vendor's promise of what is recorded. Such a key
 # has one only if it is granted to the key itself.
 NAMED_WHERE_BOUND: Final = frozenset({Permission.contract})
 

@@ -25,7 +25,7 @@ _PURPOSE: Final = "provenance"
 
 
 def path_of(settings: Settings) -> Path | None:
-    """Return the path of the keys: the configured one, else beside the signing keys; None if neither is set."""
+    """Return the keys' path: as configured, or else next to the signing keys, or None if neither is set."""
     if settings.provenance_keys_file:
         return settings.provenance_keys_file
     return settings.signing_keys_file.with_name(NAME) if settings.signing_keys_file else None
@@ -35,7 +35,7 @@ class ProvenanceKeys:
     """Signs and verifies with the keys in a file, which is reloaded when it changes. Thread-safe."""
 
     def __init__(self, path: Path) -> None:
-        """Open the file. Raises ConfigError if it is missing or not valid."""
+        """Open the file. Raises ConfigError if it is missing or invalid."""
         self._file = CredentialsFile(path, SigningKeysContent)
         self._file.current()
 
@@ -48,7 +48,7 @@ class ProvenanceKeys:
 
     @property
     def problem(self) -> str:
-        """Why the file's current version is not in use; empty if it is."""
+        """Why the file's current version is not in use, or "" if it is."""
         return self._file.problem
 
     @property
@@ -61,14 +61,14 @@ class ProvenanceKeys:
         return {key.kid: _secret(key) for key in self._file.current().live(datetime.now(UTC))}
 
     def signer(self, client_id: str, filled: Iterable[str] = ()) -> Sign:
-        """Return a signer of one client's messages with the current key, for use within one request.
+        """Return a signer for one client's messages with the current key, for use within one request.
 
         `filled` are the fields that the gateway filled in. Raises ConfigError if every key has retired.
         """
         return _signer(self._signing(), client_id, tuple(filled))
 
     def lasting_signer(self, client_id: str) -> Sign:
-        """Return a signer of one client's messages for the life of a process. The signer raises as `signer` does."""
+        """Return a signer for one client's messages, for the life of a process. The signer raises as `signer` does."""
 
         def sign(message_key: bytes, value: bytes) -> Header:
             return self.signer(client_id)(message_key, value)
@@ -76,7 +76,7 @@ class ProvenanceKeys:
         return sign
 
     def rotate(self, *, now: datetime, overlap: timedelta | None, spread: timedelta = SPREAD) -> SigningKey:
-        """Add a key that signs from `now + spread`; earlier ones verify for `overlap` after that, forever if None."""
+        """Add a key that signs from `now + spread`; earlier keys verify for `overlap` after that, None: forever."""
         return self._file.update(lambda content: content.rotated(now, overlap, spread)).keys[-1]
 
     def _signing(self) -> Key:

@@ -35,7 +35,7 @@ class Secrets:
 
     @property
     def keys(self) -> ProvenanceKeys | None:
-        """The keys file; None while it is missing or has never been valid."""
+        """The keys file, or None while it is missing or has never been valid."""
         with self._lock:
             if self._keys is None and self._path is not None:
                 self._keys = self._opened(self._path)
@@ -44,7 +44,7 @@ class Secrets:
             return self._keys
 
     def __call__(self) -> Mapping[str, bytes]:
-        """Return key id -> secret; empty without the file."""
+        """Return key id -> secret, or {} without the file."""
         keys = self.keys
         return keys.secrets() if keys else {}
 

@@ -1,4 +1,4 @@
-"""Rotate the secrets of one file with overlap, for the keys of tokens and of provenance. Pure.
+"""Rotate the secrets of one file with overlap, for token and provenance keys. Pure.
 
 Imports no token library, which a worker does not need.
 """
@@ -18,7 +18,7 @@ SPREAD: Final = timedelta(minutes=5)
 
 
 class SigningKey(BaseModel):
-    """One secret. It signs from `signs_from` until a newer one does, and verifies until `retires`."""
+    """One secret. It signs from `signs_from` until a newer key does, and verifies until `retires`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -57,7 +57,7 @@ class SigningKeysContent(BaseModel):
         return sorted(alive, key=lambda key: key.signs_from)
 
     def signing(self, now: datetime) -> SigningKey | None:
-        """Return the key that signs at `now`; None if every key has retired."""
+        """Return the key that signs at `now`, or None if every key has retired."""
         live = self.live(now)
         return next((key for key in reversed(live) if key.signs_from <= now), live[0] if live else None)
 

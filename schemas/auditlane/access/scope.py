@@ -15,7 +15,7 @@ _GRANT: Final = object()
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """An authenticated caller. `tenant` is None for a client or an operator of the whole environment.
+    """An authenticated caller. `tenant` is None for an environment-wide client or operator.
 
     `subject` is the client id or the user; `client_id` is the client, or the one that minted the user's token, or "".
     `console`: an operator who views one tenant's log from the console.
@@ -40,7 +40,7 @@ class Principal:
         )
 
     def about(self, named: str | None, *, header: str = TENANT_HEADER) -> str | None:
-        """Return the tenant of a request; None if the credential is for the whole environment and names no tenant.
+        """Return a request's tenant, or None if its credential is environment-wide and the request names no tenant.
 
         `named` is the value of `header`. Raises WrongTenant if a tenant's credential names another tenant.
         """
@@ -53,10 +53,10 @@ class Principal:
         return self.tenant or named
 
     def scope(self, permission: Permission, named: str | None, *, header: str = TENANT_HEADER) -> TenantScope:
-        """Return the scope of this request; `named` is the value of `header`, None if it is absent.
+        """Return the scope of this request; `named` is the value of `header`, or None if it is absent.
 
         Raises Forbidden without the permission, WrongTenant if a tenant's credential names another tenant, and
-        InvalidInput if a credential of the whole environment names no tenant.
+        InvalidInput if a request with an environment-wide credential names no tenant.
         """
         self.require(permission)
         tenant = self.about(named, header=header)
@@ -70,7 +70,7 @@ class Principal:
 
 
 class TenantScope:
-    """The one tenant that a query may touch, and the actor of the query; `client_id` is that of the Principal.
+    """The one tenant that a query may touch, and the query's actor; `client_id` is the Principal's.
 
     Created by `Principal.scope` after authentication, by `authorized_before` for work that such a request started, and
     by `for_operator` for a command on the operator's own machine, whose access to the store is its credential. It

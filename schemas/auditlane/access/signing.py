@@ -28,7 +28,7 @@ from auditlane.access.rotation import SPREAD, SigningKey, SigningKeysContent, fi
 from auditlane.runtime.errors import ConfigError, TokenExpired, Unauthenticated
 
 _MOST_KEPT: Final = 256
-_LONGEST: Final = 4_096  # characters
+_LONGEST: Final = 4_096  # characters in a token's header
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class SigningKeys:
     """Signs and verifies with the keys in a file, which all replicas must share; it is reloaded when it changes."""
 
     def __init__(self, path: Path) -> None:
-        """Open the file. Raises ConfigError if it is missing or not valid."""
+        """Open the file. Raises ConfigError if it is missing or invalid."""
         self._file = CredentialsFile(path, SigningKeysContent)
         self._file.current()
 
@@ -84,11 +84,11 @@ class SigningKeys:
 
     @property
     def problem(self) -> str:
-        """Why the file's current version is not in use; empty if it is."""
+        """Why the file's current version is not in use, or "" if it is."""
         return self._file.problem
 
     def rotate(self, *, now: datetime, overlap: timedelta, spread: timedelta = SPREAD) -> SigningKey:
-        """Add a key that signs from `now + spread`; earlier ones keep verifying for `overlap` after that.
+        """Add a key that signs from `now + spread`; earlier keys keep verifying for `overlap` after that.
 
         `overlap` must cover the longest lifetime of a token, or such tokens end early.
         """

@@ -14,12 +14,12 @@ from auditlane.runtime.errors import Forbidden, InvalidInput, Unauthenticated
 
 CLIENT_TOKEN: Final = "auditlane-client+jwt"  # noqa: S105 - a purpose, not a secret
 VIEWER_TOKEN: Final = "auditlane-viewer+jwt"  # noqa: S105
-SESSION_TOKEN: Final = "auditlane-session+jwt"  # noqa: S105 - a viewer's, accepted only as the session cookie
+SESSION_TOKEN: Final = "auditlane-session+jwt"  # noqa: S105 - a viewer's token, accepted only as the session cookie
 CONSOLE_TOKEN: Final = "auditlane-console+jwt"  # noqa: S105 - accepted only by the console, as its cookie
 VIEWER_TTL_MIN: Final = timedelta(minutes=1)
 VIEWER_TTL_MAX: Final = timedelta(hours=24)
 _OPERATOR: Final = frozenset({Permission.admin, Permission.read, Permission.configure, Permission.contract})
-_LONGEST: Final = 16_384  # characters; auditlane issues no longer token
+_LONGEST: Final = 16_384  # characters; auditlane never issues a longer token
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Viewer:
         return cls(
             tenant=claims["tenant"],
             user=claims["sub"],
-            # A permission of a later version is dropped, not misread.
+            # A permission from a later version is dropped, not misread.
             permissions=frozenset(Permission(name) for name in claims["permissions"] if name in VIEWER),
             client_id=claims["client"],
             console=claims.get("console") is True,
@@ -115,7 +115,7 @@ def check_delegation(principal: Principal, viewer: Viewer) -> None:
 def authenticate(token: str, *, keys: KeysFile, signing: SigningKeys, now: datetime) -> Principal:
     """Return the principal of this token. A client's permissions come from the keys file at each request.
 
-    Revoking a key therefore ends its tokens, and those that it minted, at once; they also lose any permission it loses.
+    Revoking a key therefore ends its tokens and the tokens it minted at once; all lose any permission that it loses.
 
     Raises TokenExpired, and Unauthenticated for any other invalid token.
     """
@@ -145,7 +145,7 @@ def _until(claims: dict[str, Any]) -> datetime:
 def remaining_permissions(
     viewer: Viewer, *, keys: KeysFile, now: datetime, behind: str = "token"
 ) -> frozenset[Permission]:
-    """Return those of a viewer's permissions that the client which vouches for it still has.
+    """Return the permissions of a viewer that the vouching client still has.
 
     Raises Unauthenticated if the client is not active, or belongs to another tenant. `behind` is the credential that
     the client issued, for the error's text.
@@ -171,8 +171,8 @@ def require_standing(
 ) -> None:
     """Raise Unauthenticated or Forbidden unless the client behind a link, a download or a job may still use it.
 
-    It must be active, of the whole environment or this tenant, and have the permission. `operators`: for what only
-    operators may see, a client of the whole environment must also have the permission `admin`.
+    The client must be active, environment-wide or of this tenant, and have the permission. `operators`: for content
+    that only operators may see, an environment-wide client must also have the permission `admin`.
     """
     if not scope.client_id:
         return
@@ -230,7 +230,7 @@ def check_operator(operator: Operator, ttl: timedelta) -> None:
 
 
 def authenticate_operator(token: str, *, keys: KeysFile, signing: SigningKeys, now: datetime) -> Principal:
-    """Return the operator of a console token; its client must still be an active admin of the whole environment.
+    """Return the operator of a console token, whose client must still be an active, environment-wide admin.
 
     Raises TokenExpired, and Unauthenticated for any other invalid token.
     """
@@ -242,9 +242,9 @@ def authenticate_operator(token: str, *, keys: KeysFile, signing: SigningKeys, n
 
 
 def require_operator(operator: Operator, *, keys: KeysFile, now: datetime, behind: str = "session") -> Client | None:
-    """Return the client that vouches for an operator; None for a holder of the signing keys.
+    """Return the client that vouches for an operator, or None for a holder of the signing keys.
 
-    Raises Unauthenticated unless the client is still an active admin of the whole environment.
+    Raises Unauthenticated unless the client is still an active, environment-wide admin.
     """
     if not operator.client_id:
         return None

@@ -27,7 +27,7 @@ from auditlane.runtime.errors import (
 )
 
 _ATTEMPTS: Final = 20
-# Counts amendments in the schema itself: a registry assigns no new version to a text that it already has.
+# Counts amendments in the schema itself: a registry assigns no new version to a schema that it already has.
 _COUNT: Final = "amendment"
 
 Schema = dict[str, Any]
@@ -54,8 +54,8 @@ def amend(
 ) -> Amended:
     """Register `change(newest version)`, unless it equals the newest version.
 
-    A missing subject begins with `seed()`, and gets the level BACKWARD. Raises SchemaNotFound without a seed,
-    InvalidInput and FieldConflict for an invalid contract, TooManyVersions at the limit `most_versions`, and whatever
+    A missing subject starts with `seed()`, and gets the level BACKWARD. Raises SchemaNotFound without a seed,
+    InvalidInput or FieldConflict for an invalid contract, TooManyVersions at the limit `most_versions`, and whatever
     RegistryClient and `change` raise.
     """
     lost: list[dict[str, Any]] = []
@@ -76,7 +76,7 @@ def amend(
             client.set_compatibility(subject, COMPATIBILITY)
         try:
             client.register(subject, json.dumps(wanted | {_COUNT: since}))
-        except SchemaIncompatible as error:  # another version was registered first: start again from that one
+        except SchemaIncompatible as error:  # another version was registered first: start again from that version
             refused = error
             continue
         changed = True

@@ -32,12 +32,12 @@ PAUSE_S: Final = 0.5  # between rounds
 
 
 def pattern(topic: str) -> str:
-    """Return the subscription's pattern: the shared topic and every dedicated one. Valid in librdkafka and in RE2."""
+    """Return the subscription pattern, which matches the shared and every dedicated topic, in librdkafka and RE2."""
     return rf"^{re.escape(topic)}(\..+)?$"
 
 
 class Brokers:
-    """Requests to the brokers, made on the consuming thread, inside the callback of an assignment.
+    """Requests to the brokers, made on the consuming thread, inside the assignment callback.
 
     `stored` queries the store (topic id, partition, first offset that Kafka holds); it returns None if the store does
     not respond.

@@ -16,7 +16,7 @@ Numbers = npt.NDArray[np.int64]
 
 
 class _Places(NamedTuple):
-    """The position of each blob: its part, its begin and end there, and whether it is None."""
+    """The position of each blob: its part, its start and end there, and whether it is None."""
 
     part: Numbers
     begin: Numbers
@@ -38,7 +38,7 @@ class ByteColumn(Sequence[bytes | None]):
 
     @classmethod
     def of(cls, blobs: Iterable[bytes | None]) -> ByteColumn:
-        """Build a column of `blobs`; return `blobs` itself if it is a column."""
+        """Build a column from `blobs`, or return `blobs` itself if it already is a column."""
         if isinstance(blobs, cls):
             return blobs
         column = cls()
@@ -55,7 +55,7 @@ class ByteColumn(Sequence[bytes | None]):
 
     @classmethod
     def none(cls, count: int) -> ByteColumn:
-        """Build a column of `count` times None."""
+        """Build a column of `count` None values."""
         column = cls()
         if count:
             column._append(b"", array("q", [-1]) * count)
@@ -79,7 +79,7 @@ class ByteColumn(Sequence[bytes | None]):
     def take(self, count: int) -> ByteColumn:
         """Remove the first `count` blobs and return them."""
         head = ByteColumn()
-        whole = 0  # parts
+        whole = 0  # index of the current part
         while whole < len(self.data) and head._count + len(self.lengths[whole]) <= count:
             head._append(self.data[whole], self.lengths[whole])
             whole += 1
@@ -100,7 +100,7 @@ class ByteColumn(Sequence[bytes | None]):
         return head
 
     def sizes(self) -> Numbers:
-        """Return the length of each blob, 0 for None."""
+        """Return each blob's length; None has length 0."""
         return np.maximum(self._signed(), 0)
 
     def missing(self) -> npt.NDArray[np.bool_]:
@@ -108,7 +108,7 @@ class ByteColumn(Sequence[bytes | None]):
         return np.asarray(self._signed() < 0)
 
     def slices_after(self, which: Numbers, skip: int) -> list[bytes]:
-        """Return the blobs at `which` without their first `skip` bytes; empty for None."""
+        """Return the blobs at `which` without their first `skip` bytes. A None yields b""."""
         part, begin, end, _ = self._where()
         data, parts = self.data, part[which]
         starts, ends = (begin[which] + skip).tolist(), end[which].tolist()
@@ -118,7 +118,7 @@ class ByteColumn(Sequence[bytes | None]):
         return [data[at][a:b] for at, a, b in zip(parts.tolist(), starts, ends, strict=True)]
 
     def prefixes(self, width: int) -> npt.NDArray[np.uint8]:
-        """Return the first `width` bytes of each blob, one row per blob; undefined for a shorter blob."""
+        """Return the first `width` bytes of each blob, one row per blob. A shorter blob's row is undefined."""
         rows = []
         for data, lengths in zip(self.data, self.lengths, strict=True):
             sizes = np.maximum(np.asarray(lengths), 0)
@@ -136,7 +136,7 @@ class ByteColumn(Sequence[bytes | None]):
             counts = [len(lengths) for lengths in self.lengths]
             part = np.repeat(np.arange(len(counts), dtype=np.int64), counts)
             ends = np.cumsum(sizes)
-            before = np.cumsum([0, *map(len, self.data)])[part]  # bytes of earlier parts
+            before = np.cumsum([0, *map(len, self.data)])[part]  # size of the earlier parts in bytes
             self._places = _Places(part, ends - sizes - before, ends - before, self.missing())
         return self._places
 

@@ -1,6 +1,6 @@
 """The records of the dead-letter topic: letters, and resolutions that close the letter with the same identity.
 
-The headers alone distinguish them; keys and values are those of the rejected message.
+Only the headers distinguish them; key and value are the rejected message's own.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ CODE: Final = "auditlane.error.code"
 TENANT: Final = "auditlane.tenant"
 SCHEMA_ID: Final = "auditlane.schema.id"
 TIMESTAMP: Final = "auditlane.kafka.timestamp"
-REPLAYS: Final = "auditlane.replays"  # on a replayed event: the identity of its letter
+REPLAYS: Final = "auditlane.replays"  # header of a replayed event: its letter's identity
 RESOLVED: Final = "auditlane.resolved"
 NOTE: Final = "auditlane.resolved.note"
-CUT_BYTES: Final = "auditlane.cut.bytes"  # on a truncated letter: the size of the message's complete value
-CUT_SHA256: Final = "auditlane.cut.sha256"  # and its digest
+CUT_BYTES: Final = "auditlane.cut.bytes"  # header of a truncated letter: size of the complete value
+CUT_SHA256: Final = "auditlane.cut.sha256"  # header of a truncated letter: digest of the complete value
 
 RawHeaders = Sequence[tuple[str, str | bytes | None]]
 
@@ -59,8 +59,8 @@ class Letter:
     """A letter, parsed from its headers. `received_ms` is the rejected message's Kafka timestamp, `published_ms` the
     letter's.
 
-    `whole_bytes` and `sha256` are those of the message's complete value if the letter truncates it, else None and
-    empty.
+    `whole_bytes` and `sha256` describe the message's complete value if the letter truncates it. Otherwise they are
+    None and empty.
     """
 
     identity: Identity
@@ -94,7 +94,7 @@ class Resolution:
 
 
 def read(headers: RawHeaders, place: Place, timestamp_ms: int) -> Letter | Resolution | None:
-    """Parse the headers of a record; None for records that auditlane did not write."""
+    """Parse a record's headers. Returns None if auditlane did not write the record."""
     given = dict(headers)
     try:
         identity = Identity(_text(given[TOPIC_ID]), int(given[PARTITION] or ""), int(given[OFFSET] or ""))

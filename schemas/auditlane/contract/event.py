@@ -24,7 +24,7 @@ _LONGEST_IP: Final = len("0000:0000:0000:0000:0000:ffff:255.255.255.255")
 
 
 class Outcome(StrEnum):
-    """The result of the action. The order is that of the Avro enum and of ClickHouse's enum."""
+    """The result of the action, in the order of the Avro enum and ClickHouse's enum."""
 
     unknown = "unknown"
     success = "success"
@@ -33,7 +33,7 @@ class Outcome(StrEnum):
 
 
 class Severity(StrEnum):
-    """The importance of the action. The order is that of the Avro enum and of ClickHouse's enum."""
+    """The importance of the action, in the order of the Avro enum and ClickHouse's enum."""
 
     Info = "Info"
     Low = "Low"
@@ -84,7 +84,7 @@ def _utc(value: datetime) -> datetime:
 
 
 def _encodable(value: str) -> str:
-    if value.isascii():  # true for most texts, and only a check of one bit
+    if value.isascii():  # true for most strings, and checks only one bit
         return value
     try:
         value.encode()
@@ -100,7 +100,7 @@ def _not_blank(value: str) -> str:
 
 
 def parse_ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """Parse an IP address; None if it is invalid or scoped (`fe80::1%eth0`), which ClickHouse cannot store."""
+    """Parse an IP address. Returns None if it is invalid or scoped (`fe80::1%eth0`): ClickHouse stores no scope."""
     return None if "%" in text or len(text) > _LONGEST_IP else _parsed(text)
 
 
@@ -133,7 +133,7 @@ def _not_empty(value: object) -> object:
 
 
 def _json_text(value: object) -> object:
-    """Convert `before` or `after` to JSON text; a text is taken to be JSON already."""
+    """Convert `before` or `after` to JSON text; a string is taken to be JSON already."""
     given = value is None or (isinstance(value, str) and not isinstance(value, Enum))
     return value if given else json_text(value)
 
@@ -186,7 +186,7 @@ class AuditEvent(BaseModel):
 
     @classmethod
     def checked(cls, values: dict[str, Any]) -> AuditEvent:
-        """Build an event. Raises InvalidEvent that names the first invalid field and lists all of them."""
+        """Build an event. Raises InvalidEvent, which names the first invalid field and lists all of them."""
         try:
             return cls(**values)
         except ValidationError as error:
@@ -196,7 +196,7 @@ class AuditEvent(BaseModel):
             ) from error
         except MemoryError:
             raise
-        except Exception as error:  # raised by a method of a value
+        except Exception as error:  # raised by one of a value's methods
             field = next((name for name, value in values.items() if cls._raises(name, value)), "")
             raise InvalidEvent(
                 f"The event is not valid: cannot read {field}, since its value raised {type(error).__name__}.",
@@ -205,7 +205,7 @@ class AuditEvent(BaseModel):
 
     @classmethod
     def _raises(cls, name: str, value: object) -> bool:
-        """Return whether reading this value raises an exception of its own."""
+        """Return whether the value's own code raises when it is read."""
         try:
             cls(**{"tenant_id": "a", "action": "a", name: value})
         except ValidationError:

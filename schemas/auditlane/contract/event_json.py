@@ -18,7 +18,7 @@ class UnusableNumber(ValueError):
 
 
 def finite(text: str) -> float:
-    """Parse a number with a point or an exponent, as `parse_float`. Raises UnusableNumber beyond a double's range."""
+    """Parse a number with a point or exponent, for `parse_float`. Raises UnusableNumber beyond a double's range."""
     number = float(text)
     if math.isfinite(number):
         return number
@@ -26,19 +26,19 @@ def finite(text: str) -> float:
 
 
 def no_constant(text: str) -> Any:
-    """Refuse NaN and Infinity, as `parse_constant`. Raises UnusableNumber."""
+    """Refuse NaN and Infinity, for `parse_constant`. Always raises UnusableNumber."""
     raise UnusableNumber(f"{text} is not a JSON number.")
 
 
 def problem_of(error: ValueError) -> str:
-    """Describe an error of parsing JSON other than JSONDecodeError, as a sentence."""
+    """Describe a JSON parsing error other than JSONDecodeError, as a sentence."""
     if isinstance(error, UnusableNumber):
         return str(error)
     return f"a whole number has more than {sys.get_int_max_str_digits()} digits."  # Python's own limit
 
 
 def values_of(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values for `AuditEvent.checked`: null values left out, all custom fields under `fields`.
+    """Return the values for `AuditEvent.checked`, without nulls and with all custom fields under `fields`.
 
     Raises InvalidEvent if `fields` is not an object, or if a custom field has two values.
     """

@@ -1,6 +1,6 @@
 """Fields that are added to a contract over the API: convert a caller's definition to an Avro field, and back.
 
-A field is never taken out of a contract, since stored messages are decoded with it: a removed one loses its rules, so
+A field is never taken out of a contract, since stored messages are decoded with it: a removed field loses its rules, so
 that producers may omit it, and the data structure hides it.
 """
 
@@ -28,7 +28,10 @@ _RESERVED: Final = READ_ONLY | {"fields"}
 
 
 class FieldType(StrEnum):
-    """The type of a field's values. In Avro, all but numbers, booleans and times are text; an Enum has `oneOf`."""
+    """The type of a field's values.
+
+    In Avro everything except numbers, booleans and timestamps is a string; an Enum is a string with `oneOf`.
+    """
 
     AlphaNumeric = "AlphaNumeric"
     Number = "Number"
@@ -61,7 +64,7 @@ _WORDS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class FieldDefinition:
-    """A custom field. `rules` are by the names of `contract.rules.NAMES`; `default` is as in the event's JSON."""
+    """A custom field. The keys of `rules` are in `contract.rules.NAMES`; `default` has its form in the event's JSON."""
 
     name: str
     type: FieldType
@@ -69,7 +72,7 @@ class FieldDefinition:
     rules: Mapping[str, Any] = field(default_factory=dict)
 
     def avro(self) -> dict[str, Any]:
-        """Return the Avro field: nullable, with a default. Raises InvalidInput that names the invalid part."""
+        """Return the Avro field, nullable and with a default. Raises InvalidInput, naming the invalid part."""
         check_name(self.name)
         kind, given = self._kind(), {name: value for name, value in self.rules.items() if value is not None}
         unknown = sorted(set(given) - set(rules_.NAMES))
@@ -115,7 +118,7 @@ class FieldDefinition:
 
 
 def check_name(name: str) -> str:
-    """Return the name if it is valid in Avro and not a base field's. Raises InvalidInput."""
+    """Return the name. Raises InvalidInput if it is invalid in Avro or names a base field."""
     if name in base_fields() or name in _RESERVED:
         raise _invalid(
             "name",
@@ -138,8 +141,8 @@ def check_name(name: str) -> str:
 def with_field(schema: dict[str, Any], avro: dict[str, Any], *, exclusive: bool | None = None) -> dict[str, Any]:
     """Return the contract with this field, in place of the field of the same name or at the end.
 
-    A rule that is added in this way does not make the contract exclusive, since producers that do not have the new
-    version yet would be rejected. Only `exclusive` does.
+    Adding a rule does not make the contract exclusive, since that would reject producers that do not have the new
+    version yet. Only `exclusive` does.
     """
     fields = [other for other in schema["fields"] if other["name"] != avro["name"]]
     place = next((at for at, other in enumerate(schema["fields"]) if other["name"] == avro["name"]), len(fields))
@@ -165,7 +168,7 @@ def without_rules(schema: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def own_field(schema: Mapping[str, Any], name: str) -> dict[str, Any] | None:
-    """Return the custom field with this name; None if there is none."""
+    """Return the custom field with this name, or None if there is none."""
     found = (field for field in schema["fields"] if field["name"] == name and name not in base_fields())
     return next(found, None)
 
@@ -176,7 +179,7 @@ def own_fields(schema: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def alike(schema: Mapping[str, Any], name: str) -> str:
-    """Return the base or custom field whose name differs from this one only in case; empty if there is none."""
+    """Return the base or custom field whose name differs from this one only in case, or "" if there is none."""
     names = {field["name"] for field in schema["fields"]} | set(base_fields())
     return next((other for other in sorted(names) if other != name and other.lower() == name.lower()), "")
 
@@ -187,7 +190,7 @@ def same(first: Mapping[str, Any] | None, second: Mapping[str, Any] | None) -> b
 
 
 def conflict(current: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
-    """Return why a field cannot get the type of `wanted`, as the end of a sentence; empty if it can."""
+    """Return why a field cannot change to the type of `wanted`, as the end of a sentence, or "" if it can."""
     before, after = _type_of(current), _type_of(wanted)
     if before == after or (before, after) in (("int", "long"), ("float", "double")):
         return ""
@@ -195,7 +198,7 @@ def conflict(current: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
 
 
 def missing(schema: Mapping[str, Any], others: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the custom fields that the other contracts have and this one lacks, each as in the last of them."""
+    """Return the custom fields that this contract lacks and the others have, each as the last of them defines it."""
     expected = {field["name"]: field for other in others for field in own_fields(other)}
     present = {field["name"] for field in schema["fields"]}
     return [field for name, field in expected.items() if name not in present]
@@ -222,7 +225,7 @@ def _definition(avro: Mapping[str, Any] | None) -> tuple[Any, ...] | None:
 
 
 def _rules_of(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the stated rules in their canonical order; `required: false` does not count as one."""
+    """Return the stated rules in their canonical order; `required: false` does not count as a rule."""
     found = ((name, attributes.get(name)) for name in rules_.NAMES)
     return {name: value for name, value in found if value is not None and value is not False}
 
@@ -257,7 +260,7 @@ def _micros(text: str) -> int:
 
 
 def _time(micros: int) -> str | int:
-    """Return the time as text; the number itself if it is outside the calendar, as a foreign contract may have it."""
+    """Return the time as text, or the number itself if it is outside the calendar, as in some foreign contracts."""
     try:
         return (_EPOCH + timedelta(microseconds=micros)).isoformat().replace("+00:00", "Z")
     except OverflowError:

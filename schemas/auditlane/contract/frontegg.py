@@ -42,12 +42,12 @@ ACTORS: Final = ("user", "email", "actorMail")
 # Names whose values auditlane sets, whatever the sender wrote under them.
 OURS: Final = frozenset({"frontegg_id", "tenantId", "vendorId", "createdAt", "updatedAt"})
 MARK: Final = "frontegg:json"
-DEEPEST: Final = 100  # levels of lists and objects: the serializer of responses allows 255
-_SURROGATES: Final = re.compile("[\ud800-\udfff]")  # lone ones, which UTF-8 cannot encode
+DEEPEST: Final = 100  # nested lists and objects: the response serializer allows 255
+_SURROGATES: Final = re.compile("[\ud800-\udfff]")  # lone surrogates, which UTF-8 cannot encode
 
 
 def row_of(event: Mapping[str, Any], *, vendor: str) -> dict[str, Any]:
-    """Convert an event as our readers get it (times RFC 3339, fields as text) to an audit in Frontegg's form."""
+    """Convert an event in the form that readers get (RFC 3339 times, text fields) to an audit in Frontegg's form."""
     metadata = dict(event.get("metadata") or {})
     marked = _marked(metadata.pop(MARK, ""))
     row = {theirs: event[ours] for theirs, ours in NAMES.items() if event.get(ours) not in (None, "")}

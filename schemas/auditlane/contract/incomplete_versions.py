@@ -1,4 +1,4 @@
-"""Detect versions of a subject that lack base fields, as a serializer that auto-registers its schema may add.
+"""Detect subject versions that lack base fields: a serializer that auto-registers its schema may add them.
 
 With such a version, every event that has more fields would be rejected, so the newest complete version is used.
 """
@@ -12,7 +12,7 @@ from auditlane.runtime.errors import InvalidInput, SchemaNotFound
 
 
 def lacking(schema_text: str) -> tuple[str, ...]:
-    """Return the base fields that a schema lacks; all of them if it is not an event's contract."""
+    """Return the base fields that a schema lacks, or all of them if it is not an event contract."""
     try:
         present = {field.name for field in TenantContract.parse(schema_text).fields}
     except InvalidInput:
@@ -21,7 +21,7 @@ def lacking(schema_text: str) -> tuple[str, ...]:
 
 
 def newest_whole(registry: Versions[V], subject: str) -> V:
-    """Return the newest version that has all base fields; the latest if none has. Raises SchemaNotFound."""
+    """Return the newest version with all base fields, or the latest if no version has them. Raises SchemaNotFound."""
     latest = registry.latest(subject)
     return latest if not lacking(latest.schema) else _older(registry, subject) or latest
 

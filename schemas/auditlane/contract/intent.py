@@ -1,6 +1,6 @@
 """The plan of the next write, kept in the metadata of Kafka's offset commit.
 
-A commit of offset `a` with a range `[a, b]` means: everything below `a` is stored, `[a, b]` may be stored in part.
+A commit of offset `a` with a range `[a, b]` means: everything below `a` is stored, `[a, b]` may be partly stored.
 Without a range it means: everything below the offset is stored. The topic's id distinguishes a recreated topic.
 """
 
@@ -12,19 +12,19 @@ from typing import Final, TypeGuard
 
 VERSION = 1
 MAX_BYTES = 4_095  # the brokers' default limit for metadata (`offset.metadata.max.bytes` is 4,096)
-LONGEST_ERROR = 300  # characters, each of up to six bytes
+LONGEST_ERROR = 300  # characters, each up to six bytes
 
 
 class UnknownIntent(ValueError):
-    """A worker's metadata that this one cannot read: of another version, truncated or damaged."""
+    """A worker's metadata is unreadable: from another version, truncated or damaged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Intent:
     """`first` and `last` are None if nothing is pending; `digest` is then empty. `at_ms` is the writer's clock.
 
-    `recheck_below`: the offset was set back manually, or lost; ranges below this one may have been attempted before.
-    `failing_ms` and `error` are for operators: since when the range's steps have failed, and the last error.
+    `recheck_below`: the committed offset was reset manually or lost; ranges below `recheck_below` may have been
+    attempted before. `failing_ms` and `error` tell operators when the range started to fail, and its last error.
     """
 
     topic_id: str
@@ -41,7 +41,7 @@ class Intent:
         return self.first is not None
 
     def encode(self) -> str:
-        """Return the commit metadata: JSON with sorted keys, some 150 bytes; with an error at most 2,000 more."""
+        """Return the commit metadata: JSON with sorted keys, about 150 bytes, and up to 2,000 more with an error."""
         plan: dict[str, object] = {"v": VERSION, "topic": self.topic_id, "at": self.at_ms}
         if self.pending:
             plan |= {"range": [self.first, self.last], "digest": self.digest}
@@ -53,10 +53,10 @@ class Intent:
 
 
 def decode(metadata: str | None) -> Intent | None:
-    """Parse the intent in a commit's metadata; None if it is not an intent (another tool's commit erases it).
+    """Parse the intent in a commit's metadata. Returns None if there is none (another tool's commit erases it).
 
-    Raises UnknownIntent if it is of another version, truncated or damaged: an object with one of our member names, or
-    text that begins like an object but is not JSON.
+    Raises UnknownIntent if it is from another version, truncated or damaged: an object with one of our member names,
+    or text that starts like an object but is not JSON.
     """
     text = (metadata or "").strip()
     try:

@@ -40,7 +40,7 @@ _SECRET: Final = "**********"  # noqa: S105 - stored in place of a secret
 
 
 def json_text(value: object) -> str:
-    """Convert a value to JSON text. Raises ValueError with the end of a sentence that begins with the field's name."""
+    """Convert a value to JSON text. Raises ValueError; its message is phrased to follow the field's name."""
     try:
         _check_keys(value)
         return json.dumps(value, ensure_ascii=False, default=_plain, allow_nan=False)
@@ -48,16 +48,16 @@ def json_text(value: object) -> str:
         raise ValueError("is nested too deeply, or contains itself") from None
     except _Refused as error:
         raise ValueError(str(error)) from None
-    except ValueError:  # also for an object that contains itself
+    except ValueError:  # also raised for an object that contains itself
         raise ValueError("must be convertible to JSON, without NaN or infinite numbers") from None
     except MemoryError:
         raise
-    except Exception as error:  # raised by a method of the value
+    except Exception as error:  # raised by one of the value's methods
         raise ValueError(f"cannot be read: the value itself raised {type(error).__name__}") from error
 
 
 class _Refused(Exception):
-    """Its text is the end of a sentence."""
+    """The message is phrased to follow the field's name."""
 
 
 def _check_keys(value: object) -> None:

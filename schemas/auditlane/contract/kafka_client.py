@@ -10,7 +10,7 @@ from auditlane.runtime.settings import Settings
 
 
 def client_config(settings: Settings, **given: Any) -> dict[str, Any]:
-    """Return options for `librdkafka.client`: the brokers, `given`, and `AUDITLANE_KAFKA_EXTRA`, which wins.
+    """Return options for `librdkafka.client`: the brokers, `given`, and overriding both, `AUDITLANE_KAFKA_EXTRA`.
 
     Raises ConfigError if Kafka is not configured, or an extra option would weaken a guarantee.
     """
@@ -24,7 +24,7 @@ def client_config(settings: Settings, **given: Any) -> dict[str, Any]:
 
 
 def producer_config(client: dict[str, Any]) -> dict[str, Any]:
-    """Add a producer's options to `client`: acknowledged by all replicas, for letters as large as any message."""
+    """Add producer options to `client`: all replicas acknowledge, and dead letters may be as large as any message."""
     return client | {
         **PRODUCER,
         "linger.ms": 5,

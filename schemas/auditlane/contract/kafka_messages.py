@@ -18,8 +18,8 @@ from auditlane.contract.schema_guids import prepend_guid
 
 def columns(messages: Sequence[Message]) -> Columns:
     """Convert messages of one partition, in order and without errors."""
-    times = chain.from_iterable(map(Message.timestamp, messages))  # (type, time) of each message
-    offsets: Any = map(Message.offset, messages)  # None only for errors
+    times = chain.from_iterable(map(Message.timestamp, messages))  # a pair (type, time) for each message
+    offsets: Any = map(Message.offset, messages)  # an offset is None only for an error
     headers: list[Any] = list(map(Message.headers, messages))
     return Columns(
         array("q", list(offsets)),

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DIGITS: Final = re.compile(r"\d{9,17}(\.\d{1,9})?")
-_MILLIS: Final = 1e11  # a number of at least this is milliseconds: as seconds it would be after the year 5000
+_MILLIS: Final = 1e11  # numbers from here on are milliseconds: as seconds they would be after the year 5000
 # Wed Nov 25 2026 10:00:00 GMT+0100 (Central European Standard Time)
 _JAVASCRIPT: Final = re.compile(
     r"[A-Z][a-z]{2} ([A-Z][a-z]{2}) (\d\d) (\d{4}) (\d\d:\d\d:\d\d) GMT([+-]\d{4})\b.*", re.DOTALL
@@ -17,7 +17,7 @@ _JAVASCRIPT: Final = re.compile(
 
 
 def parse_time(value: Any) -> datetime | None:
-    """Parse a time to UTC, to the microsecond; one without an offset is in UTC. None if the form is unknown."""
+    """Parse a time to UTC, to the microsecond. UTC is the default offset. Returns None if the form is unknown."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return _since_epoch(value)
     if not isinstance(value, str):

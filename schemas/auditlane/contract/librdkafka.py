@@ -16,7 +16,7 @@ PRODUCER: Final[Mapping[str, str | bool]] = {
     "acks": "all",
     "enable.idempotence": "true",
     "partitioner": "murmur2_random",
-    "delivery.report.only.error": False,  # the Python client does not accept text here
+    "delivery.report.only.error": False,  # the Python client does not accept a string here
 }
 CONSUMER: Final[Mapping[str, str | bool]] = {
     "enable.auto.commit": "false",
@@ -56,7 +56,7 @@ def overridden(extra: Mapping[str, Any]) -> list[str]:
 
 
 def check_extra(extra: Mapping[str, Any]) -> None:
-    """Raise ConfigError that names AUDITLANE_KAFKA_EXTRA and every option that it may not change."""
+    """Raise ConfigError, naming AUDITLANE_KAFKA_EXTRA and every option that it may not change."""
     if found := overridden(extra):
         raise ConfigError(f"{EXTRA}: {'; '.join(found)}.", field=EXTRA, fix=f"Remove it from {EXTRA}.")
 

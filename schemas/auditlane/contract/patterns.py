@@ -1,4 +1,4 @@
-"""Regular expressions of a contract's rules, matched by RE2 only.
+"""The regular expressions in a contract's rules, matched by RE2 only.
 
 RE2 takes time proportional to the value's length times the size of the pattern's program, whatever the pattern; both
 are bounded when a contract is read. Python's `re`, which can take exponential time, never gets such a pattern: a
@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 LONGEST_PATTERN: Final = 1_000  # characters
-# Instructions of RE2's program. In the worst case RE2 takes 12 ns per instruction and byte of a value.
+# Instructions in RE2's program. In the worst case RE2 takes 12 ns per instruction and byte of a value.
 MOST_STATES: Final = 2_000
-LONGEST_VALUE: Final = 4_096  # characters of a matched value: the upper limit of the pattern's `maxLength`
-BYTES: Final = 4  # per character at most
-# States times bytes of the longest values, over all patterns of a contract: 6 ms per event. It also bounds the worker,
-# which validates everything that is written to Kafka, and so the delay of other tenants in the same partition.
+LONGEST_VALUE: Final = 4_096  # characters in a matched value: the upper limit for the pattern's `maxLength`
+BYTES: Final = 4  # the most that one character takes in UTF-8
+# Work per event, as states times bytes of the longest values over all of a contract's patterns: 6 ms. It also bounds
+# the worker, which validates everything written to Kafka, and so the delay of other tenants in the same partition.
 MOST_WORK: Final = 500_000
 # An eighth of the memory of Arrow's RE2, so that every pattern that compiles here compiles in the worker too.
 _MEMORY_BYTES: Final = 1 << 20
@@ -56,7 +56,7 @@ class Pattern:
     text: str
     states: int = field(default=0, compare=False)
     _program: Any = field(default=None, compare=False, repr=False)
-    _made_in: int = field(default=0, compare=False, repr=False)  # the process, by its number of forks
+    _made_in: int = field(default=0, compare=False, repr=False)  # `_forks` when this process compiled it
 
     @classmethod
     def parse(cls, text: Any) -> Pattern:
@@ -84,7 +84,7 @@ class Pattern:
         return _whole(self.text)
 
     def matches(self, value: str) -> bool | None:
-        """Return whether the whole value matches; None in a process without RE2. The caller limits its length."""
+        """Return whether the whole value matches, or None in a process without RE2. The caller limits its length."""
         if self._program is None:
             return None
         if self._made_in != _forks:  # a thread of the parent may have held RE2's internal lock
@@ -115,7 +115,7 @@ def _compiled(text: str, *, captures: bool = True) -> Any:
 
 
 def _advice(text: str) -> str:
-    """Return what to write instead of a construct that engines interpret differently; empty if there is none."""
+    """Return what to write instead of a construct that engines interpret differently, or "" if there is none."""
     for piece in _PIECE.findall(text):
         if piece == "(?":
             return "remove flags and look-arounds; only `(?:` and `(?P<name>` are supported."

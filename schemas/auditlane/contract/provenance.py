@@ -1,12 +1,12 @@
 """The provenance of a message: a signature that the gateway puts into a Kafka header, and the worker verifies. Pure.
 
-The header `auditlane.provenance` is text, five parts between semicolons:
+The header `auditlane.provenance` is text in five parts, separated by semicolons:
 
     1;<key id>;<client id>;<filled fields>;<signature>
 
 Key and client id are percent-encoded, the filled fields are sorted and separated by commas, the signature is base64. It
 is an HMAC-SHA256 over the version, the client id, the filled fields, the message's key and its value, each preceded by
-its length. It covers the whole event, so that it is not valid for another one, and nothing that a replay, a mirror or
+its length. It covers the whole event, so it is invalid for any other event, and nothing that a replay, a mirror or
 another topic changes. Only headers in exactly the form that `sign` writes are valid.
 """
 
@@ -49,7 +49,7 @@ class Claim(NamedTuple):
 
 
 def signer(key: Key, client_id: str, filled: Iterable[str] = ()) -> Sign:
-    """Return a signer of one client's messages. Raises ValueError for a field that the gateway does not fill in."""
+    """Return a signer for one client's messages. Raises ValueError for a field that the gateway does not fill in."""
     claim = Claim(client_id, tuple(sorted(set(filled))))
     if not FILLABLE.issuperset(claim.filled):
         raise ValueError(f"the gateway does not fill in all of {', '.join(claim.filled)}")
@@ -63,7 +63,7 @@ def sign(key: Key, claim: Claim, message_key: bytes, value: bytes) -> Header:
 
 
 def verify(secrets: Mapping[str, bytes], header: bytes, message_key: bytes, value: bytes) -> Claim | None:
-    """Verify a message's header and return its claim; None unless one of `secrets` signed exactly this message."""
+    """Verify a message's header and return its claim, or None if none of `secrets` signed exactly this message."""
     head, _, mac = header.rpartition(b";")
     read = _read(head)
     secret = secrets.get(read.kid) if read else None
@@ -98,7 +98,7 @@ def _head(kid: str, claim: Claim) -> bytes:
 
 
 def _signed(claim: Claim) -> bytes:
-    """Return the prefix of the signed bytes, which all messages of a client have in common."""
+    """Return the prefix of the signed bytes, which all of a client's messages share."""
     return b"".join(map(_sized, (_VERSION.encode(), claim.client_id.encode(), ",".join(claim.filled).encode())))
 
 
@@ -108,7 +108,7 @@ def _mac(secret: bytes, signed: bytes, message_key: bytes, value: bytes) -> byte
     return b2a_base64(mac.digest(), newline=False)
 
 
-@lru_cache(maxsize=4_096)  # setting up a key in OpenSSL takes half of the time
+@lru_cache(maxsize=4_096)  # setting up a key in OpenSSL takes half the time
 def _prefixed(secret: bytes, signed: bytes) -> hmac.HMAC:
     return hmac.new(secret, signed, hashlib.sha256)
 
@@ -117,7 +117,7 @@ def _sized(part: bytes) -> bytes:
     return _SIZE(len(part)) + part
 
 
-# Look-alikes of the letters of our name (from Unicode's confusables.txt: Latin, Greek, Cyrillic, Armenian), and
+# Look-alikes of the letters in our name (from Unicode's confusables.txt: Latin, Greek, Cyrillic, Armenian), and
 # invisible characters in the categories of letters and symbols (Default_Ignorable_Code_Point; the Braille blank).
 _LOOK_ALIKE: Final = str.maketrans(
     {
@@ -150,6 +150,6 @@ def is_ours(name: str) -> bool:
 
 
 def signature_of(headers: Iterable[tuple[str, Any]]) -> bytes | None:
-    """Return the signature among a message's headers; None if there are several, since one was added afterwards."""
+    """Return the signature in a message's headers, or None unless there is exactly one: others were added later."""
     found = [value for name, value in headers if name == HEADER]
     return found[0] if len(found) == 1 and isinstance(found[0], bytes) else None

@@ -1,4 +1,4 @@
-"""Decide where an assigned partition begins: from the committed offset, its metadata, Kafka's bounds and the store."""
+"""Decide where to start an assigned partition: from the committed offset, its metadata, Kafka's bounds, the store."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TRUNCATED: Final = "follow docs/operate/workers.md, A truncated log"
 
 @dataclass(frozen=True, slots=True)
 class StoredOffsetsSummary:
-    """The offsets that the store has of one topic id and partition. `first_gap` is the lowest missing offset within a
+    """Summarizes the offsets stored for one topic id and partition. `first_gap` is the lowest missing offset within a
     window below `highest`, or None; a rejected message leaves a gap, just as a lost one does."""
 
     highest: int | None
@@ -22,7 +22,7 @@ class StoredOffsetsSummary:
 
 @dataclass(frozen=True, slots=True)
 class AssignmentFacts:
-    """The facts about a partition on its assignment. `low` is the first offset that Kafka still holds and `high` one
+    """The facts about a partition when it is assigned. `low` is the first offset that Kafka still holds and `high` one
     past the last; `stored` is None if the store was not queried or did not respond."""
 
     partition: Partition
@@ -36,9 +36,9 @@ class AssignmentFacts:
 
 @dataclass(frozen=True, slots=True)
 class StartDecision:
-    """Begin reading at `offset`; with `rebuild`, first restore exactly that range. `halt` is the reason not to begin at
-    all, `note` a line for the log. Ranges that begin below `recheck_below` may have been attempted before, with any
-    result: they are compared with the store, like a rebuilt one."""
+    """Start reading at `offset`; with `rebuild`, first restore exactly that range. `halt` is the reason not to start at
+    all, `note` a line for the log. Ranges that start below `recheck_below` may have been attempted before, with any
+    result: they are compared with the store, like a rebuilt range."""
 
     offset: int
     rebuild: Intent | None = None
@@ -59,7 +59,7 @@ def wants_store(committed: int | None, metadata: str, topic_id: str) -> bool:
 
 
 def decide_start(facts: AssignmentFacts) -> StartDecision:
-    """Decide where to begin. Never skips offsets: a possible loss halts the partition, with what to do about it."""
+    """Decide where to start. Never skips offsets: a possible loss halts the partition, with a fix for operators."""
     if facts.committed is None:
         return _uncommitted(facts)
     try:

@@ -38,10 +38,10 @@ class Registered:
 
 
 class RegistryClient:
-    """A client of one registry. Thread-safe; schemas by id, which never change, are cached.
+    """A client for one registry. Thread-safe; schemas by id, which never change, are cached.
 
     Every method raises RegistryUnavailable (no connection, time-out, 5xx, 429: a retry may succeed) or RegistryRefused
-    (any other refusal); SchemaNotFound and SchemaIncompatible are kinds of the latter. It does not retry, except once
+    (any other refusal), of which SchemaNotFound and SchemaIncompatible are subclasses. It does not retry, except once
     over a new connection if the registry has closed a kept-alive one.
     """
 
@@ -74,7 +74,7 @@ class RegistryClient:
         self._pool.clear()
 
     def schema(self, schema_id: int) -> str:
-        """Return the text of a schema, without its references. Raises SchemaNotFound."""
+        """Return a schema's text, without its references. Raises SchemaNotFound."""
         text = self._texts.get(schema_id)
         if text is None:
             text = self._text(self._call("GET", f"schemas/ids/{schema_id}"), "schema")
@@ -82,7 +82,7 @@ class RegistryClient:
         return text
 
     def id_of(self, guid: UUID) -> int:
-        """Return the id of the schema with this GUID, the smallest if it has several. Raises SchemaNotFound."""
+        """Return the id of the schema with this GUID, or the smallest if it has several. Raises SchemaNotFound."""
         entries = self._list(self._call("GET", f"schemas/guids/{guid}/ids"))
         ids = [entry["id"] for entry in entries if entry.get("context", ".") == "."]
         if not ids:
@@ -111,7 +111,7 @@ class RegistryClient:
         return self._registered(self._call("GET", f"subjects/{_path(subject)}/versions/{number}"))
 
     def lookup(self, subject: str, schema: str) -> Registered | None:
-        """Return the version under which exactly this schema is registered; None if there is none."""
+        """Return the version under which exactly this schema is registered, or None if there is none."""
         try:
             return self._registered(self._call("POST", f"subjects/{_path(subject)}", {"schema": schema}))
         except SchemaNotFound:
@@ -126,7 +126,7 @@ class RegistryClient:
         return schema_id
 
     def compatibility(self, subject: str) -> str:
-        """Return the subject's effective compatibility level: its own, else the global one."""
+        """Return the subject's effective compatibility level: its own, or else the global level."""
         try:
             answer = self._call("GET", f"config/{_path(subject)}?defaultToGlobal=true")
         except SchemaNotFound:  # a registry without defaultToGlobal
@@ -134,7 +134,7 @@ class RegistryClient:
         return self._text(answer, "compatibilityLevel")
 
     def own_compatibility(self, subject: str) -> str | None:
-        """Return the level set for the subject itself; None if it follows the global one."""
+        """Return the level set for the subject itself, or None if it follows the global level."""
         try:
             return self._text(self._call("GET", f"config/{_path(subject)}"), "compatibilityLevel")
         except SchemaNotFound:
@@ -145,7 +145,7 @@ class RegistryClient:
         self._call("PUT", f"config/{_path(subject)}", {"compatibility": level})
 
     def check(self, subject: str, schema: str) -> list[str]:
-        """Return why the schema is not compatible with the subject's versions at its level; empty if it is."""
+        """Return why the schema is incompatible with the subject's versions at its level, or [] if it is compatible."""
         path = f"compatibility/subjects/{_path(subject)}/versions/latest?verbose=true"
         try:
             answer = self._object(self._call("POST", path, {"schema": schema}))
@@ -257,7 +257,7 @@ def _trust(ca: str | os.PathLike[str] | None) -> ssl.SSLContext:
 
 
 def _error(data: bytes) -> tuple[int | None, str]:
-    """Return the code and message of Confluent's error body; for any other body, None and its beginning."""
+    """Return the code and message from Confluent's error body, or None and the start of any other body."""
     try:
         match json.loads(data):
             case {"error_code": int(code), "message": str(message)}:

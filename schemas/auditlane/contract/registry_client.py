@@ -1,4 +1,4 @@
-"""The registry's client from the settings, for everything except the SDK."""
+"""The registry client from the settings, for everything except the SDK."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from auditlane.runtime.settings import Settings
 
 
 def registry_client(settings: Settings) -> RegistryClient:
-    """Create the registry's client from the settings. Raises ConfigError if the registry is not configured."""
+    """Create the registry client from the settings. Raises ConfigError if the registry is not configured."""
     if not settings.registry_url:
         raise ConfigError(
             "The schema registry is not configured.",

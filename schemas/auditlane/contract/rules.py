@@ -1,8 +1,8 @@
 """The rules that a field's attributes can state, and the check of one value, as the SDK and the gateway apply it.
 
-`required`: not null, not empty. `maxLength`: code points. `pattern`: RE2 syntax, the whole value; only beside a
-`maxLength`. `minimum`, `maximum`: numbers, both ends included. `oneOf`: the values allowed. A null value breaks
-`required` and nothing else.
+`required`: not null, not empty. `maxLength`: code points. `pattern`: RE2 syntax, matched against the whole value, and
+only together with `maxLength`. `minimum`, `maximum`: numbers, inclusive. `oneOf`: the allowed values. A null value
+breaks `required` and nothing else.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Rules:
 
 
 def sentence(rules: Rules, rule: str) -> str:
-    """Describe what the rule requires, as the end of a sentence that begins with the field's name."""
+    """Describe what the rule requires, as the end of a sentence that starts with the field's name."""
     match rule:
         case "required":
             return "is required and must not be empty"
@@ -66,7 +66,7 @@ def sentence(rules: Rules, rule: str) -> str:
 
 
 def check_value(rules: Rules, value: Any) -> str | None:
-    """Return the name of the first rule that the value breaks; None if it breaks none.
+    """Return the name of the first rule that the value breaks, or None if it breaks none.
 
     A process without RE2 leaves the pattern to the gateway and the worker.
     """
@@ -112,7 +112,7 @@ def parse(attributes: Mapping[str, Any], kind: str, symbols: tuple[str, ...] = (
 
 
 def problems(attributes: Mapping[str, Any], kind: str, symbols: tuple[str, ...] = ()) -> Iterator[str]:
-    """Yield a sentence for each problem of a field's rules, with what to write instead."""
+    """Yield a sentence for each problem with a field's rules, including what to write instead."""
     for name in NAMES:
         if attributes.get(name) is None:
             continue

@@ -11,7 +11,7 @@ from typing import Any, Final
 from uuid import UUID
 
 HEADER: Final = "__value_schema_id"
-_VERSION: Final = b"\x01"  # of the header's format: this byte, then the GUID's sixteen
+_VERSION: Final = b"\x01"  # header format: this byte, then the GUID's sixteen bytes
 MARK: Final = b"\xffguid"  # differs from the first byte of Confluent's frame
 PREFIX_BYTES: Final = len(MARK) + 16  # the mark and the GUID
 
@@ -33,7 +33,7 @@ def split_guid(value: bytes | None) -> tuple[bytes | None, list[tuple[str, bytes
 
 
 def guid_of(value: bytes | None) -> UUID | None:
-    """Return the GUID that is prepended to the value; None without one."""
+    """Return the GUID that is prepended to the value, or None if there is none."""
     if value is None or len(value) < PREFIX_BYTES or not value.startswith(MARK):
         return None
     return UUID(bytes=value[len(MARK) : PREFIX_BYTES])

@@ -13,13 +13,13 @@ from auditlane.contract.tenants import base_subject
 from auditlane.runtime.errors import SchemaNotFound
 
 COMPATIBILITY = "BACKWARD"
-# Levels at least as strict for readers: with each of them, a newer reader can read older data.
+# Levels at least as strict as BACKWARD: with each of them, a newer reader can read older data.
 _SUFFICIENT = frozenset({"BACKWARD", "BACKWARD_TRANSITIVE", "FULL", "FULL_TRANSITIVE"})
 
 
 @dataclass(frozen=True, slots=True)
 class SubjectReport:
-    """The result of `ensure_base_subject`. `drift` has one sentence for each difference, which was left as it is."""
+    """The result of `ensure_base_subject`. `drift` has one sentence for each difference; none was changed."""
 
     subject: str
     version: int
@@ -49,7 +49,7 @@ def ensure_base_subject(client: RegistryClient, topic: str) -> SubjectReport:
 
 
 def describe_incomplete(subject: str, latest: Registered, whole: Registered) -> str:
-    """Describe a newest version that lacks base fields, because of which emitters use an older one."""
+    """Describe a newest version that lacks base fields, so that emitters use an older version."""
     missing = lacking(latest.schema)
     return (
         f"The newest version {latest.version} (id {latest.schema_id}) of subject {subject} lacks base fields "

@@ -37,8 +37,8 @@ CORE_FIELDS: Final = ("event_id", "tenant_id", "occurred_at", "action")
 class Field:
     """One field. `kind`: string, boolean, int, long, float, double, enum, timestamp (micros) or map (of string).
 
-    `null_at` is the position of null in the union, None if there is none; `union` is false for a plain type. `default`
-    is as in the schema's JSON, unchecked; None both for null and without a default.
+    `null_at` is the position of null in the union, or None if there is none; `union` is false for a plain type.
+    `default` is the unchecked value from the schema's JSON; None stands both for null and for no default.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class TenantContract:
-    """`fields` are in the order of the datum; `own` are the custom fields, `ruled` those with rules."""
+    """`fields` are in datum order; `own` are the custom fields, `ruled` the fields with rules."""
 
     fields: tuple[Field, ...]
     exclusive: bool
@@ -72,7 +72,7 @@ class TenantContract:
 
     @classmethod
     def parse(cls, schema_text: str) -> TenantContract:
-        """Parse a schema. Raises InvalidInput that lists every problem if it is not a valid event contract."""
+        """Parse a schema. Raises InvalidInput, listing every problem, if it is not a valid event contract."""
         schema, found = _load(schema_text)
         if found:
             raise _refusal(found)
@@ -97,7 +97,7 @@ def base_fields() -> dict[str, Field]:
 
 
 def check_registrable(schema_text: str) -> list[str]:
-    """Return every problem that prevents registering a schema as a contract, with its field and fix; empty if valid.
+    """Return every problem that prevents registering a schema as a contract, with its field and fix, or [] if valid.
 
     This is stricter than `TenantContract.parse`, which must read contracts registered by other tools: all base fields
     are present, and a custom field is nullable and has a default, so that earlier events can be read.
@@ -110,7 +110,7 @@ def check_registrable(schema_text: str) -> list[str]:
     problems += [
         f"{name}: the base field is missing; add it back unchanged."
         for name in base_fields()
-        if name not in present and name not in CORE_FIELDS  # a missing core field is reported already
+        if name not in present and name not in CORE_FIELDS  # a missing core field has already been reported
     ]
     defaults = {
         described["name"]
@@ -142,7 +142,7 @@ def _misread(name: str) -> str:
 
 
 def default_problem(field: Field) -> str:
-    """Return why a custom field's default cannot be stored, as the end of a sentence; empty if it can, or is null."""
+    """Return why a custom field's default cannot be stored, as the end of a sentence, or "" if it can or is null."""
     if field.default is None:
         return ""
     if not values.fits(field.kind, field.symbols, field.default):
@@ -173,7 +173,7 @@ def _exclusive(schema: dict[str, Any], fields: list[Field]) -> bool:
 
 
 def _storable(field: Field) -> Field:
-    """Restrict a base enum with symbols of a newer release to those that the table has, by the rule `oneOf`."""
+    """Restrict a base enum that has a newer release's symbols to the table's symbols, by the rule `oneOf`."""
     base = base_fields().get(field.name)
     if base is None or set(field.symbols) <= set(base.symbols):
         return field
@@ -182,7 +182,7 @@ def _storable(field: Field) -> Field:
 
 
 def _fields(schema: dict[str, Any], *, with_base: bool = True) -> tuple[list[Field], list[str]]:
-    """Return (the valid fields, the problems of all others)."""
+    """Return (the valid fields, the other fields' problems)."""
     fields: list[Field] = []
     problems: list[str] = []
     base = base_fields() if with_base else {}
@@ -196,7 +196,8 @@ def _fields(schema: dict[str, Any], *, with_base: bool = True) -> tuple[list[Fie
         if name in seen:
             problems.append(f"{name}: is defined twice; remove one definition.")
             continue
-        if name == _PROTO:  # a JavaScript object cannot have it; it can have the others, so they must not halt a worker
+        # A JavaScript object cannot hold this key; the other MISREAD_NAMES work, so they must not halt a worker.
+        if name == _PROTO:
             problems.append(_misread(name))
             continue
         seen.add(name)

@@ -21,7 +21,7 @@ def is_tenant(tenant: str) -> bool:
 
 
 def check_tenant(tenant: str, *, ours: bool = False) -> str:
-    """Return the tenant id, or raise InvalidEvent that states the rule. `ours` admits the reserved tenant."""
+    """Return the tenant id, or raise InvalidEvent, stating the rule. `ours` admits the reserved tenant."""
     if tenant == OURS and not ours:
         raise InvalidEvent(f"tenant_id {OURS!r} is reserved for auditlane's own events.", field="tenant_id")
     if not is_tenant(tenant):
@@ -39,7 +39,7 @@ def key_of(tenant: str, shard: int | None = None) -> bytes:
 
 
 def tenant_of_key(key: bytes) -> str:
-    """Return the tenant of a message key, without its shard. Raises UnicodeDecodeError for a key that is not UTF-8."""
+    """Return the tenant in a message key, without its shard. Raises UnicodeDecodeError for a key that is not UTF-8."""
     return key.split(b"#", 1)[0].decode()
 
 
@@ -59,7 +59,7 @@ def tenant_subject(topic: str, tenant: str) -> str:
 
 
 def tenant_of_subject(topic: str, subject: str) -> str | None:
-    """Return the tenant whose contract this subject holds; None for the base subject and all others."""
+    """Return the tenant whose contract this subject holds, or None for the base subject and all others."""
     prefix, suffix = f"{topic}.", "-value"
     if not (subject.startswith(prefix) and subject.endswith(suffix)):
         return None

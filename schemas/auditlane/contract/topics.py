@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import (  # type: ignore[attr-defined]  # three of them are re-exported without saying so
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # three of them are re-exported implicitly
     AdminClient,
     ConfigResource,
     NewTopic,
@@ -92,7 +92,7 @@ def differences(want: Topic, have: Topic) -> list[str]:
 
 
 def clash(wanted_name: str, existing: set[str]) -> str | None:
-    """Return an existing topic whose name differs only by `.` and `_`, which Kafka does not allow; None without one."""
+    """Return an existing topic whose name differs only in `.` and `_`, which Kafka forbids, or None."""
     folded = wanted_name.replace(".", "_")
     return next((name for name in sorted(existing) if name != wanted_name and name.replace(".", "_") == folded), None)
 
@@ -162,7 +162,7 @@ def _await_metadata(admin_client: AdminClient, name: str) -> None:
     deadline = time.monotonic() + TIMEOUT_S
     while not admin_client.list_topics(name, timeout=TIMEOUT_S).topics[name].partitions:
         if time.monotonic() > deadline:
-            raise KafkaUnavailable(f"Kafka lists no partitions of the topic {name}.", fix=_FIX)
+            raise KafkaUnavailable(f"Kafka reports no partitions for topic {name}.", fix=_FIX)
         time.sleep(0.1)
 
 

@@ -38,7 +38,7 @@ def fits(kind: str, symbols: tuple[str, ...], default: Any) -> bool:
 
 
 def as_stored(kind: str, value: Any) -> Any:
-    """Return the value as stored: a `float` is rounded to 32 bits. Raises OverflowError beyond their range."""
+    """Return the value as stored: a `float` is rounded to 32 bits. Raises OverflowError beyond that range."""
     if kind == "float":
         return struct.unpack("<f", struct.pack("<f", value))[0]
     return float(value) if kind == "double" else value
@@ -60,7 +60,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def from_text(kind: str, text: str) -> Any:
-    """Parse the text of a value of this kind, as readers get it; return the text itself if it is not valid."""
+    """Parse the text of a value of this kind, as readers get it, or return the text itself if it is invalid."""
     if kind == "boolean":
         return {"true": True, "false": False}.get(text, text)
     with suppress(ValueError):

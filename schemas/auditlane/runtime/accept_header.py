@@ -1,4 +1,4 @@
-"""Parse headers of content negotiation: Accept and Accept-Language (RFC 9110, 12.4.2)."""
+"""Parse content negotiation headers: Accept and Accept-Language (RFC 9110, 12.4.2)."""
 
 from __future__ import annotations
 

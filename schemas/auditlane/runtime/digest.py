@@ -1,4 +1,4 @@
-"""Bound the size of text and JSON values: an oversized part is replaced by its size, SHA-256 and beginning.
+"""Bound the size of text and JSON values: an oversized part is replaced with its size, SHA-256 and start.
 
 Nothing is dropped without a trace: the SHA-256 identifies the original to anyone who holds it. Pure.
 """
@@ -10,13 +10,13 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-MOST_NAMES: Final = 50  # of an object; a larger one is summarized as a whole
+MOST_NAMES: Final = 50  # names of an object; an object with more is summarized as a whole
 _FIRST: Final = 10  # entries of a list or object that a summary shows
 _LEAST: Final = 160  # bytes; about the size of a summary without entries
 
 
 def replace_surrogates(text: str) -> str:
-    """Return `text` with lone surrogates, which UTF-8 cannot encode, replaced by question marks."""
+    """Return `text` with lone surrogates, which UTF-8 cannot encode, replaced with question marks."""
     return text if text.isascii() else text.encode(errors="replace").decode()
 
 
@@ -26,7 +26,7 @@ def size_of(text: str) -> int:
 
 
 def shortened(text: str, most_bytes: int) -> str:
-    """Return `text` if it fits in `most_bytes` of UTF-8, else its beginning, size and SHA-256.
+    """Return `text` if it fits in `most_bytes` of UTF-8, or else its start, size and SHA-256.
 
     The result never exceeds `most_bytes`; below about 100 bytes it is only a part of the SHA-256.
     """

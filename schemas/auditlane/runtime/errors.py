@@ -9,7 +9,7 @@
     │   ├── BodyTooLarge         a request body that exceeds the size limit
     │   ├── MediaTypeUnsupported  a request body of a media type that the route does not accept
     │   ├── InvalidFilter        an unknown or malformed filter
-    │   ├── InvalidCursor        a cursor with an invalid signature, or of another query
+    │   ├── InvalidCursor        a cursor with an invalid signature, or from another query
     │   ├── RangeNotSatisfiable  a byte range that lies outside the file
     │   ├── QueryTooLarge        a query that exceeded its time or memory limit
     │   ├── PreconditionMissing  a replacement that does not name the version it replaces
@@ -18,12 +18,12 @@
     ├── Unauthenticated          a missing or invalid credential
     │   └── TokenExpired         a token that was valid and has expired
     ├── Forbidden                a credential without the required permission
-    │   ├── WrongTenant          a credential of another tenant
+    │   ├── WrongTenant          another tenant's credential
     │   └── LogsDisabled         audit logs are switched off for this tenant; its events are still recorded
     ├── NotFound                 this caller has no such event, key or dead letter
     ├── Conflict                 another caller was first, or the object already exists
     │   ├── PreconditionFailed   the object to replace was changed by another caller in the meantime
-    │   ├── EventsConflict       events of one tenant, id and time have different contents; all are kept
+    │   ├── EventsConflict       events with the same tenant, id and time differ in content; all are kept
     │   ├── FieldConflict        a field that already exists, or cannot be changed as requested
     │   ├── TooManyVersions      a contract that has reached its limit of versions
     │   ├── TooManyExports       a tenant that has reached its limit of export jobs
@@ -40,7 +40,7 @@
     │   ├── KafkaUnavailable     no broker responds
     │   ├── RegistryUnavailable  the schema registry does not respond
     │   ├── StoreUnavailable     ClickHouse does not respond
-    │   └── IssuerUnavailable    the signing keys of a token issuer cannot be fetched
+    │   └── IssuerUnavailable    a token issuer's signing keys cannot be fetched
     ├── RegistryRefused          the schema registry refused the request
     │   ├── SchemaNotFound       no such id, subject or version
     │   └── SchemaIncompatible   a version that breaks the subject's compatibility level
@@ -106,9 +106,9 @@ class MediaTypeUnsupported(InvalidInput):
 
 
 class InvalidFilter(InvalidInput):
-    """`column` is the position of the mistake in a query of the query language, counted from 1.
+    """`column` is the position of the mistake in a query in the query language, counted from 1.
 
-    `reason` is a stable identifier and `arguments` are the values of its sentence, so that it can be translated. Both
+    `reason` is a stable identifier and `arguments` are the values in its sentence, so that it can be translated. Both
     are empty for a mistake outside the query language.
     """
 
@@ -269,7 +269,7 @@ class IssuerUnavailable(Unavailable):
 
 
 class RegistryRefused(AuditlaneError):
-    """`status` is the HTTP status of the response, 0 if unknown."""
+    """`status` is the HTTP status of the response, or 0 if unknown."""
 
     code = "REGISTRY_REFUSED"
 

@@ -1,8 +1,8 @@
 """Points at which a test kills or freezes the worker: off unless AUDITLANE_FAILPOINT names one.
 
 `after_intent:kill` kills the process (SIGKILL) the first time it gets there, `after_intent:stop:3` freezes it (SIGSTOP)
-the third time. The names are those of the protocol's steps: before_ and after_ intent, insert, letters, complete; and
-of a replay of dead letters: before_ and after_ resolution.
+the third time. The names follow the protocol's steps (before_ and after_ intent, insert, letters and complete) and a
+replay of dead letters (before_ and after_ resolution).
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 
 class FairQueue:
-    """Admits at most `at_once` requests of a tenant at a time; the others wait in that tenant's queue. For use in one
+    """Admits at most `at_once` requests from a tenant at a time; the others wait in that tenant's queue. For use in one
     event loop."""
 
     def __init__(self, at_once: int) -> None:

@@ -2,7 +2,7 @@
 
 A bound on requests or bytes does not bound their cost. CPU time does: on the event loop that serves every response, in
 the threads that share its interpreter, and in ClickHouse. Each tenant's work drains at a fixed rate, as in a leaky
-bucket; a request of a tenant whose bucket is full waits for its turn, and is refused only if the wait would be too
+bucket; a request from a tenant whose bucket is full waits for its turn, and is refused only if the wait would be too
 long.
 """
 
@@ -19,10 +19,10 @@ from typing import Any, Final, Generic, TypeVar
 WINDOW_S: Final = 2.0  # the burst, in seconds of work, that a tenant may cause without waiting
 ALONE_S: Final = 5.0  # a tenant does not wait if no other tenant had a request for this long
 LONGEST_S: Final = 10.0  # the longest wait of a request
-_OWED_S: Final = 15.0  # of waiting; work that a tenant causes beyond that is not counted
-KEPT: Final = 10_000  # tenants; one more resets the account of every tenant
+_OWED_S: Final = 15.0  # the most waiting time, in seconds, that a tenant can owe; further work is not counted
+KEPT: Final = 10_000  # tenants tracked; one more clears every account
 FIRST_S: Final = 0.05  # the assumed cost, in seconds of work, of a tenant's first requests
-_WEIGHT: Final = 0.2  # of the newest request in the moving mean of a request's cost
+_WEIGHT: Final = 0.2  # weight of the newest request in the moving mean of a request's cost
 T = TypeVar("T")
 
 
@@ -50,7 +50,7 @@ class Shares:
             self._add(self._of(tenant, now), seconds, now)
 
     def wait_s(self, tenant: str, now: float) -> float:
-        """Return the seconds until the tenant's work has drained: 0 if it is below `most`, or no other is active."""
+        """Return the seconds until the tenant's work has drained, or 0 if it is below `most` or no other is active."""
         with self._lock:
             return self._wait_s(tenant, now)
 
@@ -65,8 +65,8 @@ class Shares:
             return wait_s, self._add(used, used.mean, now)
 
     def settle(self, tenant: str, expected: float, cost: float | None, now: float) -> None:
-        """Refund the advance charge. `cost` is the request's actual charge, None if it had no turn: it then does not
-        count towards the mean."""
+        """Refund the advance charge. `cost` is the request's actual charge, or None if it had no turn; the request
+        then does not count towards the mean."""
         with self._lock:
             used = self._of(tenant, now)
             if cost is not None:
@@ -114,7 +114,7 @@ class Share:
         return wait_s
 
     def settle(self, *, worked: bool = True) -> None:
-        """Replace the reservation by the actual charge, once the response has begun. `worked=False`: the request was
+        """Replace the reservation with the actual charge once the response has started. `worked=False`: the request was
         given up before its turn."""
         if self._expected is not None:
             self.shares.settle(self.tenant, self._expected, self._cost if worked else None, time.monotonic())
@@ -127,7 +127,7 @@ class Share:
             self.shares.charge(self.tenant, seconds, time.monotonic())
 
     async def pause(self) -> None:
-        """Yield to other tenants for as long as this one has to wait. For work that is done in pieces."""
+        """Yield to other tenants for as long as this one has to wait. For work that is done in chunks."""
         await asyncio.sleep(self.shares.wait_s(self.tenant, time.monotonic()) if self.tenant else 0)
 
     def charged(self, work: Callable[[], T]) -> Callable[[], T]:
@@ -143,17 +143,17 @@ class Share:
         return run
 
 
-CURRENT: Final[ContextVar[Share | None]] = ContextVar("share", default=None)  # of the current request
-READS: Final[ContextVar[Share | None]] = ContextVar("reads", default=None)  # of its work in ClickHouse
+CURRENT: Final[ContextVar[Share | None]] = ContextVar("share", default=None)  # the current request's share
+READS: Final[ContextVar[Share | None]] = ContextVar("reads", default=None)  # its share for work in ClickHouse
 
 
 def current() -> Share:
-    """Return the share of the current request; outside of requests, one that charges no tenant."""
+    """Return the current request's share, or outside a request, a share that charges no tenant."""
     return CURRENT.get() or Share(Shares(1.0))
 
 
 def reads() -> Share:
-    """Return the share of the current request for its work in ClickHouse."""
+    """Return the current request's share for its work in ClickHouse."""
     return READS.get() or Share(Shares(1.0))
 
 

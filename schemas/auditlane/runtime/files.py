@@ -13,7 +13,7 @@ def private() -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replace a file atomically and durably: readers see the old text or the new, also after a power loss.
+    """Replace a file atomically and durably: readers see the old or the new content, even after a power loss.
 
     Only its owner may read it. If `path` is a symbolic link, its target is replaced. Raises OSError.
     """

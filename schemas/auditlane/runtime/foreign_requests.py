@@ -19,7 +19,7 @@ def is_foreign(hosts: Iterable[str], origins: Iterable[str], own: Collection[str
 
 
 def _host(url: str) -> str:
-    """Return a URL's host name; empty if it has none, such as the origin `null` of a sandboxed page."""
+    """Return a URL's host name, or "" if it has none, such as the origin `null` of a sandboxed page."""
     try:
         return urlsplit(url).hostname or ""
     except ValueError:

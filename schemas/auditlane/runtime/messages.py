@@ -46,7 +46,7 @@ def escape_surrogates(text: str) -> str:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return `Did you mean actor_id?` if one of the known names is close to this one, else an empty text."""
+    """Return `Did you mean actor_id?` if one of the known names is close to this one, or "" if none is."""
     from difflib import get_close_matches  # imported only when there is a mistake to report
 
     close = get_close_matches(name, list(known), 1)
@@ -54,9 +54,9 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 def plain(problem: Mapping[str, Any]) -> str:
-    """Describe a pydantic problem as the end of a sentence that begins with the field: `is missing`, `must be text`.
+    """Describe a pydantic problem as the end of a sentence that starts with the field: `is missing`, `must be text`.
 
-    Messages of our own validators, and those of types not listed above, are returned unchanged.
+    Messages from our own validators, and messages of types not listed above, are returned unchanged.
     """
     kind, context = str(problem["type"]), problem.get("ctx") or {}
     if kind.startswith(("datetime", "timezone")):

@@ -45,7 +45,7 @@ METRICS: tuple[Metric, ...] = (
         "counter",
         "Offsets without a message, such as Kafka's control records.",
     ),
-    # Lag of this worker; per partition: `auditlane lag`.
+    # This worker's lag; `auditlane lag` reports it per partition.
     Metric("auditlane_worker_lag_records", "gauge", "Messages in this worker's partitions that are not completed."),
     Metric(
         "auditlane_worker_lag_seconds",
@@ -75,7 +75,7 @@ METRICS: tuple[Metric, ...] = (
         "Partitions whose range has failed or made no progress for a minute and is being retried.",
     ),
     Metric("auditlane_worker_circuit_open_partitions", "gauge", "Partitions halted by the circuit breaker."),
-    # `auditlane verify --metrics`: its last run.
+    # The last run of `auditlane verify --metrics`.
     Metric("auditlane_verify_offsets", "gauge", "Offsets by their status.", ("status",)),
     Metric("auditlane_verify_two_times", "gauge", "Event ids that a tenant used with more than one time."),
     Metric("auditlane_verify_conflicts", "gauge", "Events with the same tenant, id and time but different content."),

@@ -19,7 +19,7 @@ from auditlane.runtime.process_plan import Action, Plan, Verb
 class ProcessLoop(ABC):
     """Use it from the main thread: children are tethered to the thread that starts them, and signals arrive there.
 
-    A subclass defines how a service is started and how its exit is handled. Events of other threads and of signal
+    A subclass defines how a service is started and how its exit is handled. Events from other threads and signal
     handlers are posted as callables and run on the loop.
     """
 
@@ -45,7 +45,7 @@ class ProcessLoop(ABC):
         return inf
 
     def _loop(self) -> None:
-        """Run until the plan is finished. SIGINT, SIGTERM and SIGHUP (a closed terminal) request that."""
+        """Run until the plan is finished. SIGINT, SIGTERM and SIGHUP (a closed terminal) request a stop."""
         with self._signals():
             try:
                 while True:

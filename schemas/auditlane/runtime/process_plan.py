@@ -18,7 +18,7 @@ from enum import StrEnum
 
 
 class State(StrEnum):
-    WAITING = "waiting"  # for a service that it depends on
+    WAITING = "waiting"  # until the services that it depends on are ready
     STARTING = "starting"  # running, but not yet ready
     READY = "ready"
     DONE = "done"  # a one-shot that succeeded
@@ -52,7 +52,7 @@ class ServiceSpec:
     tier: int = 0
     one_shot: bool = False
     start_timeout_s: float = 120.0
-    max_failures: int = 4  # consecutive; then the initial start of all services is given up
+    max_failures: int = 4  # consecutive failures, after which the initial start of all services is given up
     stop_timeout_s: float = 20.0
 
 
@@ -155,7 +155,7 @@ class Plan:
         return self._stop_next(now) if self.stopping else self._start_next(now)
 
     def wake_at(self) -> float | None:
-        """Return when to call `decide` again without an event; None if no state has a deadline."""
+        """Return when to call `decide` again without an event, or None if no state has a deadline."""
         return min(
             (service.deadline for service in self.services.values() if service.deadline is not None), default=None
         )

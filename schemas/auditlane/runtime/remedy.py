@@ -14,7 +14,7 @@ class Remedy(StrEnum):
     look = "look"  # the outcome is unknown: retry after checking which rows are stored
     retry_slower = "retry_slower"  # ClickHouse lacks capacity or replicas: retry later, with fewer inserts
     halt = "halt"  # a retry would fail in the same way: halt the partition
-    open_circuit = "open_circuit"  # too many messages are rejected: halt before anything of the range is written
+    open_circuit = "open_circuit"  # too many messages are rejected: halt before any of the range is written
 
 
 @dataclass(frozen=True, slots=True)

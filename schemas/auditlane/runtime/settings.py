@@ -40,7 +40,7 @@ def _json_object(value: object) -> object:
 
 
 def _with_an_issuer(value: str, info: ValidationInfo) -> str:
-    """Require an audience: without one, tokens that the issuer made for other services would be accepted too."""
+    """Require an audience: without one, tokens that the issuer created for other services would be accepted too."""
     if info.data.get("oidc_issuer") and not value.strip(" ,"):
         raise ValueError("must name the audience that tokens of AUDITLANE_OIDC_ISSUER have for this service")
     return value
@@ -67,7 +67,7 @@ def reached(consequence: str) -> Any:
 
 
 def budget_of(field: FieldInfo) -> str:
-    """Return what happens when this budget is reached; empty if the setting is not a budget."""
+    """Return what happens when this budget is reached, or "" if the setting is not a budget."""
     extra = field.json_schema_extra
     return str(extra.get("budget", "")) if isinstance(extra, dict) else ""
 
@@ -612,7 +612,7 @@ def variable(field: str) -> str:
 def load(**given: Any) -> Settings:
     """Read the settings from the environment; values of `given` (from command-line options) win unless they are None.
 
-    Raises ConfigError that names every invalid variable.
+    Raises ConfigError, naming every invalid variable.
     """
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})

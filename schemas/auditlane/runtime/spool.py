@@ -22,7 +22,7 @@ BATCH: Final = 500  # records per call of `send`
 _SUFFIX: Final = ".spool"
 
 Send = Callable[[Sequence[bytes]], bool]
-"""Sends records; true if all of them have been delivered, so that the spool no longer needs to keep them."""
+"""Sends records. Returns True if all of them were delivered, so that the spool need not keep them any longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +40,12 @@ class Spool(Protocol):
     def append(self, records: Sequence[bytes]) -> int:
         """Append the records in order, durably, and return how many of them there was room for.
 
-        Raises OSError; none of them is kept then.
+        Raises OSError, in which case none of them is kept.
         """
         ...
 
     def drain(self, send: Send) -> Drained:
-        """Send the waiting records, those of exited processes too. Records are removed once `send` returns true."""
+        """Send the waiting records, including exited processes' records. They are removed once `send` returns true."""
         ...
 
     def size(self) -> int:
@@ -78,11 +78,11 @@ class FileSpool:
     """
 
     def __init__(self, folder: Path, *, most_bytes: int) -> None:
-        """`most_bytes` bounds all files in the folder together. The folder is created when it is first needed."""
+        """`most_bytes` bounds the total size of the folder's files. The folder is created when it is first needed."""
         self._folder = folder
         self._most_bytes = most_bytes
         self._lock = threading.Lock()
-        self._descriptor = -1  # of the file that this process writes
+        self._descriptor = -1  # the file that this process writes; -1 if none is open
 
     def append(self, records: Sequence[bytes]) -> int:
         """See Spool."""
@@ -103,7 +103,7 @@ class FileSpool:
         return len(lines)
 
     def drain(self, send: Send) -> Drained:
-        """See Spool. Ends at the first file that `send` did not deliver completely; the next drain begins with it.
+        """See Spool. Ends at the first file that `send` did not deliver completely; the next drain starts with it.
 
         Raises OSError.
         """
@@ -207,7 +207,7 @@ def _locked(path: Path) -> Iterator[BinaryIO | None]:
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            free = os.fstat(file.fileno()).st_nlink > 0  # else another process has just drained it
+            free = os.fstat(file.fileno()).st_nlink > 0  # if not, another process has just drained it
         except OSError:
             free = False
         yield file if free else None

@@ -1,5 +1,5 @@
-"""Validate values of settings, for the SDK and for everything else. Each check returns the value, or raises ValueError
-with the end of a sentence that begins with the variable's name."""
+"""Validate setting values, for the SDK and for everything else. Each check returns the value or raises ValueError,
+with a message that is phrased to follow the variable's name."""
 
 from __future__ import annotations
 
@@ -61,8 +61,7 @@ def http_url(value: str) -> str:
 
 
 def service_url(value: str, account: str) -> str:
-    """Check the URL of a service, whose path prefixes every path of its API; `account` names the settings of its
-    account.
+    """Check a service's URL, whose path prefixes every API path; `account` names the settings for its account.
 
     The message never repeats the URL, which may contain a password.
     """

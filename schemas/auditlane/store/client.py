@@ -25,7 +25,7 @@ from auditlane.runtime.settings import Settings
 from auditlane.runtime.validators import is_loopback
 
 CONNECT_TIMEOUT_S = 10
-logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)  # what it logs it also raises, and we say it once
+logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)  # it also raises what it logs; log it once
 _ACCOUNT_CODES = (192, 193, 194, 497, 516)  # unknown user, wrong or missing password, not granted, not authenticated
 _FIX_ACCOUNT = "Check AUDITLANE_CLICKHOUSE_USER and AUDITLANE_CLICKHOUSE_PASSWORD, and what the user is granted."
 _FIX_TLS = "Point AUDITLANE_CLICKHOUSE_CA at the bundle of the authority that signed its certificate."
@@ -75,13 +75,13 @@ def port_of(url: SplitResult) -> int:
 
 @cache
 def _pool(ca: Path | None, pid: int) -> PoolManager:
-    """Return the process's own pool without a proxy: a child must not use the connections of its parent."""
+    """Return the process's own pool without a proxy: a child must not use its parent's connections."""
     made: PoolManager = get_pool_manager(ca_cert=str(ca)) if ca else default_pool_manager()
     return made
 
 
 class LazyClient:
-    """Makes its client when it is first needed. Thread-safe."""
+    """Creates its client when it is first needed. Thread-safe."""
 
     def __init__(self, connect: Callable[[], Client]) -> None:
         self._connect = connect
@@ -118,7 +118,7 @@ def store_errors() -> Iterator[None]:
     try:
         yield
     except (OperationalError, urllib3.exceptions.HTTPError, OSError) as error:
-        if getattr(error, "code", None) is None:  # only an answer carries ClickHouse's code
+        if getattr(error, "code", None) is None:  # only a response carries ClickHouse's code
             certificate = any(isinstance(cause, ssl.SSLError) for cause in causes(error))
             raise StoreUnavailable(
                 f"ClickHouse cannot be reached: {first_line(error)}.", fix=_FIX_TLS if certificate else _FIX
@@ -149,7 +149,7 @@ def first_line(error: BaseException) -> str:
         if isinstance(cause, OSError) and cause.strerror:
             return cause.strerror
     for cause in causes(error):
-        if isinstance(cause, urllib3.exceptions.HTTPError):  # their texts name objects of theirs
+        if isinstance(cause, urllib3.exceptions.HTTPError):  # their messages name internal objects
             timed_out = isinstance(cause, urllib3.exceptions.TimeoutError)
             return "it did not answer in time" if timed_out else "the connection was cut"
     return (str(error) or type(error).__name__).strip().splitlines()[0][:500].rstrip(".")

@@ -17,7 +17,7 @@ from auditlane.runtime.errors import ConfigError
 from auditlane.store.fold import fold
 from auditlane.store.migrate import RECORD, Migration, known
 
-# The sharding keys: a tenant is on one shard, so that FINAL and a page of one tenant need only that shard.
+# The sharding keys: a tenant is on one shard, so that FINAL and a tenant's page need only that shard.
 SHARDING: Final = {"events": "cityHash64(tenant_id)", "settings": "cityHash64(scope)"}
 # One replicated table for all shards: every server knows which links were opened.
 SHARED: Final = frozenset({"link_claims"})
@@ -35,7 +35,7 @@ def statements(
 ) -> list[str]:
     """Return all statements of the cluster form, in order. Each of them is idempotent.
 
-    With `one_server` they create the tables on the server that runs them, else on the whole cluster (ON CLUSTER).
+    With `one_server` they create the tables on the server that runs them, otherwise on the whole cluster (ON CLUSTER).
     Raises ConfigError for an invalid cluster name.
     """
     if not _NAME.fullmatch(cluster):
@@ -82,7 +82,7 @@ def _clustered(statement: str, database: str, cluster: str, on: str) -> list[str
 
 
 def _replicated(statement: str, name: str) -> str:
-    """Replace the engine by its replicated form with its own Keeper path, and rename the window's setting."""
+    """Replace the engine with its replicated form and its own Keeper path; rename the deduplication-window setting."""
     engine = _ENGINE.search(statement)
     if engine is None:
         raise ConfigError(f"The table {name} has no MergeTree engine.")

@@ -1,7 +1,7 @@
 """Migrate one server of a cluster to this version: create missing tables, change existing ones, record the migrations.
 
 It does not use ON CLUSTER, which waits for unavailable servers. Columns of a replicated table are changed through any
-of its replicas; what is not replicated (Distributed tables, views, settings) is brought to its final form on the
+of its replicas; objects that are not replicated (Distributed tables, views, settings) get their final form on the
 connected server. So it may run against each server, in any order, any number of times.
 """
 
@@ -19,12 +19,12 @@ from auditlane.store.migrate import Migration, applied, known, plan, record, run
 
 _DISTRIBUTED = re.compile(r"Distributed\('?`?([A-Za-z0-9_-]+)")
 _FIX_NAME = "Run `auditlane init --cluster NAME` with a name from system.clusters."
-_SETTING = " MODIFY SETTING "  # each replica has its own
+_SETTING = " MODIFY SETTING "  # each replica has its own settings
 _REPLICATED = SHARDING.keys() | SHARED | LOCAL
 
 
 def cluster_of(client: Client, database: str) -> str:
-    """Return the name of the cluster for which the database's tables were created; empty if for a single server.
+    """Return the name of the cluster for which the database's tables were created, or "" for a single server.
 
     Raises ConfigError if they belong to a cluster whose name cannot be determined.
     """
@@ -60,9 +60,9 @@ def _replicated_elsewhere(client: Client, database: str) -> bool:
 
 
 def migrate(client: Client, database: str, cluster: str) -> list[str]:
-    """Create the cluster form's missing tables on this server, and migrate those of its shard to this version.
+    """Create the cluster form's missing tables on this server, and migrate its shard's tables to this version.
 
-    Returns the names of the applied migrations. Raises ConfigError, Drift, SchemaTooNew.
+    Returns the names of the applied migrations. Raises ConfigError, Drift or SchemaTooNew.
     """
     form = statements(database, cluster, one_server=True)
     engines = _engines(client, database)

@@ -1,5 +1,5 @@
-"""Small JSON documents of the environment, in the table `settings` beside the data structure's revisions: a document's
-newest row is in force, earlier rows are its history."""
+"""Small JSON documents of the environment, in the table `settings` alongside the data structure's revisions: a
+document's newest row is in force, earlier rows are its history."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ATTEMPTS: Final = 5
 
 
 def load_document(client: Client, database: str, name: str) -> dict[str, Any]:
-    """Return the document; empty if none has been saved."""
+    """Return the document, or {} if none has been saved."""
     return _newest(client, database, _scope(name))[1]
 
 

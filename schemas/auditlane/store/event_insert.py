@@ -1,13 +1,13 @@
 """The INSERT of a range's rows: its statement, which skips offsets already stored, and the rows sent after it.
 
 Sending the rows of a range and month again, by any process and however late, adds nothing, for two reasons. The
-deduplication token covers an insert that is still in flight; ClickHouse forgets tokens past a window, and keeps those
-of `INSERT … FORMAT` and `INSERT … SELECT` apart, so every insert has the same form. The guard inside the statement
+deduplication token covers an insert that is still in flight; ClickHouse forgets tokens past a window, and tracks
+`INSERT … FORMAT` and `INSERT … SELECT` separately, so every insert has the same form. The guard inside the statement
 skips the offsets that are stored when it runs, whatever became of the token.
 
 A range that may have been attempted before is read back first. Its token names the offsets found stored, and its
-statement adds nothing unless they are still the same: then nothing landed under the token before the statement began.
-Attempts that found the same offsets therefore exclude each other, even if they validated differently, and a token that
+statement adds nothing unless they are still the same: then nothing was stored under the token before the statement
+started. Attempts that found the same offsets therefore exclude each other, even if they validated differently, and a token that
 an earlier attempt has used never hides rows that only a later one accepts.
 
 One record batch per statement: ClickHouse derives a deduplication token's identity from the blocks it reads, and the
@@ -28,7 +28,7 @@ from auditlane.contract.message_columns import Columns
 from auditlane.contract.partition import Partition
 from auditlane.runtime._pyarrow import pa
 
-_ROOM: Final = 16 << 10  # bytes for the statement, which has some three thousand
+_ROOM: Final = 16 << 10  # bytes reserved for the statement, which takes about 3,000
 _HUGE: Final = 1_000_000_000  # rows or bytes: far above any range, and servers clamp larger values
 # Exactly-once relies on these; `preflight.check` proves at start-up that the server accepts them.
 PINNED: Final[dict[str, int | str]] = {
@@ -75,7 +75,7 @@ class OffsetRange(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The worker's table: `columns` are (name, type) of the inserted columns, `settings` those of every insert."""
+    """The worker's table: `columns` are (name, type) of the inserted columns, `settings` apply to every insert."""
 
     database: str
     columns: tuple[tuple[str, str], ...]
@@ -93,9 +93,9 @@ def offsets_digest(offsets: Iterable[int]) -> str:
 
 
 def stored(table: Table, range_: OffsetRange, columns: str = "kafka_offset") -> str:
-    """Return a query of the range's offsets that are stored.
+    """Return a query for the range's stored offsets.
 
-    The bounds on Kafka timestamps follow from the range, and let ClickHouse skip all parts of other times.
+    The bounds on Kafka timestamps follow from the range, and let ClickHouse skip all parts from other times.
     """
     times = np.asarray(range_.columns.timestamps_ms)
     earliest, latest = (f"fromUnixTimestamp64Milli({at})" for at in (times.min(), times.max()))
@@ -107,7 +107,7 @@ def stored(table: Table, range_: OffsetRange, columns: str = "kafka_offset") -> 
 
 
 def statement(table: Table, range_: OffsetRange, month: int, *, expected_rows: int | None = None) -> str:
-    """Build the INSERT of a range's rows of one month, which follow it as one ArrowStream of `columns_to_send`.
+    """Build the INSERT for a range's rows of one month; they follow it as one ArrowStream of `columns_to_send`.
 
     With `expected_rows` it adds no rows unless exactly that many offsets of the range and month are stored.
     """
@@ -131,8 +131,8 @@ def statement(table: Table, range_: OffsetRange, month: int, *, expected_rows: i
 
 
 def travelling(kind: str) -> str:
-    """Return the type in which a column is sent: an IPv6 address as text, since ClickHouse takes a whole column of
-    Arrow texts of 16 bytes for binary addresses."""
+    """Return the type in which a column is sent: an IPv6 address as text, since ClickHouse mistakes a whole column
+    of 16-byte Arrow strings for binary addresses."""
     return kind.replace("IPv6", "String")
 
 
@@ -142,7 +142,7 @@ def arrived(name: str, kind: str) -> str:
 
 
 def _constant_columns(range_: OffsetRange) -> dict[str, str]:
-    """Return the expressions of columns with the same value in every row of a range, which are not sent."""
+    """Return the expressions for columns that are not sent, since every row of a range has the same value."""
     return {
         "kafka_topic": f"toLowCardinality('{_escaped(range_.partition.topic)}')",
         "kafka_topic_id": f"toUUID('{range_.topic_id}')",
@@ -172,7 +172,7 @@ class EncodedBatch:
         batch = rows.combine_chunks()
         size = pa.MockOutputStream()
         _write(size, batch)
-        self._buffer = pa.allocate_buffer(size.size())  # of the final size: a growing buffer copies itself repeatedly
+        self._buffer = pa.allocate_buffer(size.size())  # the final size: a growing buffer copies itself repeatedly
         _write(pa.FixedSizeBufferWriter(self._buffer), batch)
 
     def __len__(self) -> int:
@@ -206,10 +206,10 @@ def send(client: Client, text: str, rows: EncodedBatch, settings: dict[str, Any]
 
 
 def token(range_: OffsetRange, month: int, *, seen: Collection[int] | None = None, again: int = 0) -> str:
-    """Return the deduplication token of a range's rows of one month (yyyymm), distinct for a recreated topic.
+    """Return the deduplication token for a range's rows of one month (yyyymm), distinct for a recreated topic.
 
-    `seen` are the offsets of the range and month that were found stored, if that was queried; `again` counts inserts
-    that were acknowledged without changing that: their rows had been stored once and deleted by hand.
+    `seen` are the offsets of the range and month that were found stored, if the store was queried; `again` counts
+    inserts that were acknowledged without changing that: their rows had been stored once and deleted by hand.
     """
     plain = f"{range_.topic_id}:{range_.partition.number}:{range_.first}-{range_.last}:{month}"
     if not seen and not again:
@@ -236,7 +236,7 @@ class Writer:
         """Store the rows of one month that are not stored yet; return once ClickHouse acknowledges them.
 
         Pass `seen` and `again` (see `token`) for a range that may have been attempted before, and read it back
-        afterwards: the statement adds nothing if the stored offsets changed meanwhile.
+        afterwards: the statement adds nothing if the stored offsets changed in the meantime.
         """
         name = token(range_, month, seen=seen, again=again)
         settings: dict[str, Any] = {**self._table.settings, "insert_deduplication_token": name}
@@ -251,7 +251,7 @@ class Writer:
         return {int(month): set(map(int, offsets)) for month, offsets in rows}
 
     def tenants_served(self, range_: OffsetRange) -> frozenset[str]:
-        """Return up to ten tenants with stored events in the partition within a day before the range."""
+        """Return up to ten tenants that have events stored in the partition in the day before the range."""
         earliest = max(0, min(range_.columns.timestamps_ms) - _DAY_MS)
         rows = self._client.query(
             f"SELECT DISTINCT tenant_id FROM {self._table.quoted} WHERE kafka_topic_id = {{topic:UUID}} "  # noqa: S608

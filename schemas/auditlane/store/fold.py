@@ -32,7 +32,7 @@ _CLAUSES: Final = re.compile(r"\b(DEFAULT|MATERIALIZED|ALIAS|EPHEMERAL|CODEC|TTL
 
 def fold(statements: Iterable[str]) -> list[str]:
     """Return one CREATE of each table and view, in an order in which they can run. Raises ConfigError."""
-    objects: dict[str, _Table | str] = {}  # by name; a view is its statement
+    objects: dict[str, _Table | str] = {}  # by name; a view is kept as its statement
     for statement in statements:
         if create := _CREATE.match(statement):
             if create[2] not in objects:
@@ -194,7 +194,7 @@ def _bodied(statement: str) -> tuple[str, str, str]:
 
 
 def _cut(text: str, keyword: str) -> tuple[str, str, str]:
-    """Split the text at a keyword of its top level, like `str.partition`."""
+    """Split the text at a keyword on its top level, like `str.partition`."""
     found = re.search(rf"\b{keyword}\b", _blank(text))
     if found is None:
         return text, "", ""
@@ -202,14 +202,14 @@ def _cut(text: str, keyword: str) -> tuple[str, str, str]:
 
 
 def _parts(text: str) -> list[str]:
-    """Split the text at the commas of its top level, without empty parts."""
+    """Split the text at the commas on its top level, without empty parts."""
     cuts = [-1, *(at for at, char in enumerate(_blank(text)) if char == ","), len(text)]
     parts = [text[first + 1 : last].strip() for first, last in pairwise(cuts)]
     return list(filter(None, parts))
 
 
 def _commands(text: str) -> list[str]:
-    """Split an ALTER into commands: a part that does not begin with a verb continues the list of settings before it."""
+    """Split an ALTER into commands: a part that does not start with a verb continues the list of settings before it."""
     if _QUERY.match(text):  # the commas belong to the query
         return [text]
     commands: list[str] = []

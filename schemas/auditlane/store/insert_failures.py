@@ -55,7 +55,7 @@ HALT = {
 
 
 def classify(error: BaseException) -> Failure:
-    """Classify an error of an insert; an error without a ClickHouse code is the connection's, and retried."""
+    """Classify an insert's error. An error without a ClickHouse code comes from the connection and is retried."""
     code = getattr(error, "code", None) if isinstance(error, ClickHouseError) else None
     message = first_line(error)
     if code in HALT:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-FLOOR = 1 / 16  # of the configured rate: under constant push-back, a worker still tries
+FLOOR = 1 / 16  # lowest share of the configured rate: under constant push-back, a worker still tries
 SHRINK = 0.5
 GROW = 1.1
 SLOW_MS = 5_000  # an insert that takes longer counts as push-back

@@ -14,7 +14,7 @@ from clickhouse_connect.driver.client import Client
 from auditlane.runtime.errors import StoreUnavailable
 from auditlane.store.client import store_errors
 
-_SETTLES_S: Final = 3.0  # for a claim to become visible on the queried replica
+_SETTLES_S: Final = 3.0  # time for a claim to become visible on the queried replica
 _LOOK_S: Final = 0.1
 
 
@@ -34,9 +34,9 @@ class LinkClaims:
         self._lock = threading.Lock()
 
     def claim(self, jti: str, *, until: datetime, now: datetime) -> bool:
-        """Claim a link that ends at `until`. Returns True at most once, to the caller that the link lets in.
+        """Claim a link that expires at `until`. Returns True at most once, to the caller that the link lets in.
 
-        Raises StoreUnavailable or StoreRefused if the claim cannot be decided; the link has not been used then.
+        Raises StoreUnavailable or StoreRefused if the claim cannot be decided; in that case the link is unused.
         """
         claim_id = self._begun(jti, now)
         try:
@@ -47,7 +47,7 @@ class LinkClaims:
             raise
 
     def _begun(self, jti: str, now: datetime) -> uuid.UUID:
-        """Return the id of an unsettled claim of this link, for one caller only; else a new id."""
+        """Return the id of this link's unsettled claim, handing it to one caller only, or a new id."""
         with self._lock:
             self._unsettled = {link: claim for link, claim in self._unsettled.items() if claim[1] > now}
             unsettled = self._unsettled.pop(jti, None)

@@ -61,7 +61,7 @@ def known() -> list[Migration]:
 
 
 def applied(client: Client, database: str) -> dict[int, str]:
-    """Return version → checksum of the migrations applied to this database; empty if there are none."""
+    """Return version → checksum of the migrations applied to this database, or {} if there are none."""
     with store_errors():
         exists = client.query(
             "SELECT 1 FROM system.tables WHERE database = {database:String} AND name = 'migrations'",
@@ -77,7 +77,7 @@ def applied(client: Client, database: str) -> dict[int, str]:
 
 
 def plan(known: list[Migration], applied: dict[int, str]) -> list[Migration]:
-    """Return the migrations to apply. Raises SchemaTooNew, or Drift if a version was applied with another text."""
+    """Return the migrations to apply. Raises SchemaTooNew, or Drift if a version was applied with different text."""
     newest = max((migration.version for migration in known), default=0)
     if applied and max(applied) > newest:
         raise SchemaTooNew(

@@ -7,7 +7,7 @@ from clickhouse_connect.driver.client import Client
 from auditlane.contract.recovery import StoredOffsetsSummary
 from auditlane.store.client import store_errors
 
-GAP_WINDOW = 1_000_000  # offsets below the highest in which the last, half-stored range must lie
+GAP_WINDOW = 1_000_000  # how far below the highest offset the last, half-stored range may lie
 
 
 def newest(client: Client, database: str, topic_id: str, partition: int, *, low: int) -> StoredOffsetsSummary:

@@ -18,15 +18,15 @@ from auditlane.store.event_insert import OPTIONAL, PINNED, REPLICATED, Table
 
 WINDOW_SECONDS = 600  # tokens must outlive the longest pause plus takeover
 ENGINES: Final = ("ReplacingMergeTree", "ReplicatedReplacingMergeTree")
-VERSION: Final = "first_wins"  # of rows with one key, the one that reached Kafka first stays
+VERSION: Final = "first_wins"  # of rows with the same key, the row that reached Kafka first stays
 PARTITIONING: Final = "toYYYYMM(occurred_at)"  # only then does an insert of one month create one part
 SORTING: Final = "tenant_id, occurred_at, event_id, content_hash"  # rows equal in these are copies of one event
 
 
 @dataclass(frozen=True, slots=True)
 class TableDefinition:
-    """A table's definition from `system.tables`. It remembers the tokens of the newest `window` inserts, at most
-    `window_s` seconds each (None: no limit of time)."""
+    """A table's definition from `system.tables`. It keeps the tokens of the newest `window` inserts, each for at
+    most `window_s` seconds (None: no time limit)."""
 
     name: str
     engine: str
@@ -38,7 +38,7 @@ class TableDefinition:
 
     @property
     def version(self) -> str:
-        """The engine's last argument: the column that decides between rows with one key; empty if there is none."""
+        """The engine's last argument: the column that decides between rows with one key, or "" if there is none."""
         arguments = re.match(r"\w+\((.*?)\)(?= |$)", self.definition)
         last = arguments[1].rpartition(",")[2].strip() if arguments else ""
         return "" if last.startswith("'") else last.strip("`")
@@ -49,7 +49,7 @@ def check(client: Client, database: str, written: Collection[str], *, parts_per_
 
     `written` are the columns that inserts name, `parts_per_second` is the total of all workers.
 
-    Raises ConfigError with the required change, StoreUnavailable if ClickHouse is unavailable.
+    Raises ConfigError with the required change, or StoreUnavailable if ClickHouse is unavailable.
     """
     with store_errors():
         found = client.query(
@@ -77,7 +77,7 @@ def inserted(table: str, columns: Iterable[Sequence[str]], written: Collection[s
     """Return (name, type) of each column that an insert names: those in `written`, in the table's order.
 
     `columns` are the table's as (name, type, kind of default). Other columns get their defaults: a newer version, whose
-    workers run beside this one, has added them. Raises ConfigError if the table would not store one of the worker's
+    workers run alongside this one, has added them. Raises ConfigError if the table would not store one of the worker's
     columns.
     """
     found = {str(name): (str(kind), str(default_kind)) for name, kind, default_kind in columns}
@@ -85,7 +85,8 @@ def inserted(table: str, columns: Iterable[Sequence[str]], written: Collection[s
     if lacking:
         raise ConfigError(
             f"{table} lacks columns that this worker writes: {', '.join(lacking)}.",
-            fix="Run `auditlane init` of the worker's version; if a column was dropped manually, add it again.",
+            fix="Run `auditlane init` from the same release as the worker; "
+            "if a column was dropped manually, add it again.",
         )
     computed = [f"{name} ({found[name][1]})" for name in written if found[name][1] not in ("", "DEFAULT")]
     if computed:
@@ -102,7 +103,7 @@ def settings_for(engine: str) -> dict[str, int | str]:
 
 
 def check_table(table: TableDefinition, parts_per_second: float) -> None:
-    """Raise ConfigError if such a table could lose a row, or if a repeated insert could add one."""
+    """Raise ConfigError if the table could lose a row, or if a repeated insert could add one."""
     name = table.name
     if table.engine not in ENGINES:
         raise ConfigError(
@@ -151,7 +152,7 @@ def _window(engine: str) -> str:
 
 
 def _setting(client: Client, definition: str, setting: str) -> int:
-    """Return the table's value of a setting, else the server's default."""
+    """Return the table's value for a setting, or else the server's default."""
     given = re.search(rf"\b{setting} = (\d+)", definition)
     if given:
         return int(given[1])

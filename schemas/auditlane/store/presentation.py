@@ -1,5 +1,5 @@
-"""The data structure that readers see: rows of the table `settings`, one per revision, with the tenant's over the
-environment's."""
+"""The data structure that readers see: rows of the table `settings`, one per revision. A tenant's rows override
+the environment's."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class DisplayType(StrEnum):
 
 
 class FieldView(BaseModel):
-    """One field as displayed to readers. `name` is that of a base field, or of a custom field of the tenant's contract.
+    """One field as displayed to readers. `name` names a base field, or a custom field in the tenant's contract.
 
     `hidden` marks a removed field, whose data is kept; None inherits it from the scope below.
     """
@@ -119,14 +119,14 @@ _BASE: Final = frozenset(
 
 
 def one_line(name: str) -> bool:
-    """Return whether a display name has no control characters and line separators."""
+    """Return whether a display name has no control characters or line separators."""
     return not any(unicodedata.category(letter) in ("Cc", "Zl", "Zp") for letter in name)
 
 
 def overlay(environment: Revision, tenant: Revision) -> tuple[bool, list[FieldView]]:
-    """Return (enabled, fields in display order) for the tenant's readers: defaults, environment, tenant; the last wins.
+    """Return (enabled, fields in display order) for the tenant's readers.
 
-    Hidden fields are included, with their mark.
+    The tenant overrides the environment, which overrides the defaults. Hidden fields are included and marked.
     """
     fields = {field.name: field for field in DEFAULT_FIELDS}
     for revision in (environment, tenant):

@@ -16,9 +16,9 @@ from auditlane.runtime.errors import AuditlaneError
 from auditlane.store.presentation import ENVIRONMENT, FieldView, Revision, load_many, overlay, tenant_scope
 
 REFRESH_S: Final = 30.0
-RETRY_S: Final = 5.0  # after a failed query
+RETRY_S: Final = 5.0  # time before a retry after a failed query
 MOST_TENANTS: Final = 20_000
-_AT_ONCE: Final = 500  # scopes of one query
+_AT_ONCE: Final = 500  # scopes in one query
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +32,13 @@ class Structure:
 
     @classmethod
     def of(cls, environment: Revision, tenant: Revision) -> Structure:
-        """Overlay the environment's revision by the tenant's."""
+        """Overlay the environment's revision with the tenant's."""
         enabled, fields = overlay(environment, tenant)
         shown = tuple(field for field in fields if not field.hidden)
         return cls(enabled, shown, environment.revision, tenant.revision)
 
     def field(self, name: str) -> FieldView | None:
-        """Return the field with this name (`action`, `order_number`); None if there is none, or it was removed."""
+        """Return the field with this name (`action`, `order_number`), or None if there is none or it was removed."""
         return next((field for field in self.fields if field.name == name), None)
 
     def custom(self) -> tuple[FieldView, ...]:
@@ -78,7 +78,7 @@ class _Entry:
 
 
 class StructureCache:
-    """`of(tenant)` is at most `refresh_s` old while ClickHouse responds, else the last known structure.
+    """`of(tenant)` is at most `refresh_s` old while ClickHouse responds; otherwise it is the last known structure.
 
     One thread queries at a time, for all tenants that were requested recently; the others use a cached structure, or
     wait if there is none or it was invalidated. Thread-safe. `connect` returns a client that may be shared; `clock`
@@ -105,7 +105,7 @@ class StructureCache:
         self._entries: OrderedDict[str, _Entry] = OrderedDict()  # by tenant, most recently used last
         self._wanted: set[str] = set()
         self._reading = False
-        self._invalidations = 0  # their number: the result of a concurrent query may be outdated
+        self._invalidations = 0  # a counter: if it grew during a query, the query's result may be outdated
         self._failed: tuple[float, AuditlaneError] | None = None  # when to retry, and the error
 
     def of(self, tenant: str) -> Structure:

@@ -33,7 +33,7 @@ _WINDOWS: Final = {Coding.gzip: 32 << 10, Coding.zstd: HTTP_WINDOW}
 def coding_of(content_encoding: str) -> Coding | None:
     """Return the coding named by a `Content-Encoding` header, or None for an uncompressed body.
 
-    Raises MediaTypeUnsupported for another coding, and for more than one.
+    Raises MediaTypeUnsupported for any other coding, or for more than one.
     """
     name = content_encoding.strip().lower()
     if name in ("", "identity"):
@@ -48,10 +48,10 @@ def coding_of(content_encoding: str) -> Coding | None:
 
 
 async def decoded(pieces: AsyncIterator[bytes], coding: Coding, count: Callable[[int], None]) -> AsyncIterator[bytes]:
-    """Decompress the body into pieces of at most PIECE bytes; report the decoder's memory in bytes to `count`.
+    """Decompress the body into chunks of at most PIECE bytes; report the decoder's memory in bytes to `count`.
 
-    The last piece is withheld until the body is known to be complete, so that a small truncated body yields nothing.
-    Raises InvalidInput if the body is truncated or not of this coding.
+    The last chunk is withheld until the body is known to be complete, so that a small truncated body yields nothing.
+    Raises InvalidInput if the body is truncated or has another coding.
     """
     withheld = b""
     async for piece in _decompressed(pieces, coding, count):
@@ -137,7 +137,7 @@ Line = bytes | InvalidEvent
 
 
 class LineSplitter:
-    """Splits pieces of any size into lines. Holds at most one unfinished line, of at most `max_bytes`."""
+    """Splits chunks of any size into lines. Holds at most one unfinished line, of at most `max_bytes`."""
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
@@ -146,7 +146,7 @@ class LineSplitter:
         self._begun = False
 
     def feed(self, piece: bytes) -> list[Line]:
-        """Return the lines that end in this piece, without blank ones; one over the limit is an EventTooLarge."""
+        """Return the non-blank lines that end in this chunk; a line over the limit becomes an EventTooLarge."""
         first, *others = piece.split(b"\n")
         self._append(first)
         if not others:
@@ -197,7 +197,7 @@ _DECODER: Final = json.JSONDecoder(parse_float=finite, parse_constant=no_constan
 
 
 def parse(text: bytes, decoder: json.JSONDecoder = _DECODER) -> Any:
-    """Parse JSON text. Raises ValueError with a message that continues after a colon."""
+    """Parse JSON text. Raises ValueError; its message is phrased to follow a colon."""
     try:
         return decoder.decode(text.decode())
     except UnicodeDecodeError as error:
@@ -229,7 +229,7 @@ def is_lines(content_type: str) -> bool:
 
 
 async def bounded(pieces: AsyncIterator[bytes], max_bytes: int, what: str = "The body") -> AsyncIterator[bytes]:
-    """Yield the pieces that are not empty. Raises BodyTooLarge, about `what`, once they exceed `max_bytes`."""
+    """Yield the non-empty chunks. Raises BodyTooLarge, about `what`, once they exceed `max_bytes`."""
     size = 0
     async for piece in pieces:
         size += len(piece)
@@ -243,7 +243,7 @@ async def bounded(pieces: AsyncIterator[bytes], max_bytes: int, what: str = "The
 
 
 async def counted(pieces: AsyncIterator[bytes], count: Callable[[int], None], limit: int) -> AsyncIterator[bytes]:
-    """Yield the pieces; pass the sizes of the first `limit` bytes to `count`."""
+    """Yield the chunks; pass the sizes of the first `limit` bytes to `count`."""
     async for piece in pieces:
         if limit > 0:
             count(min(len(piece), limit))
@@ -266,9 +266,9 @@ async def document(pieces: AsyncIterator[bytes]) -> list[object]:
 
 
 async def values(pieces: AsyncIterator[bytes], max_line_bytes: int) -> AsyncIterator[tuple[list[object], int]]:
-    """Yield (values, their size in bytes) of NDJSON: those that arrive together at once.
+    """Yield (values, their size in bytes) from NDJSON; values that arrive together are yielded together.
 
-    A line over `max_line_bytes` is an EventTooLarge.
+    A line over `max_line_bytes` becomes an EventTooLarge.
     """
     splitter = LineSplitter(max_line_bytes)
     async for piece in pieces:

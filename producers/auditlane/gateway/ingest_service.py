@@ -37,12 +37,12 @@ SLICE: Final = 1_000  # events that are sent and waited for together
 LEAST_STEPS: Final = 5_000  # pattern steps of one event, up to 60 µs; fewer are not charged
 LONG_STEPS: Final = 200_000  # pattern steps of a slice, up to 2.4 ms; more would block the event loop for too long
 _BURST: Final = 5  # seconds' worth of steps that may be spent at once
-_INLINE: Final = 16  # so few events are checked on the event loop: a thread would cost more than checking them
+_INLINE: Final = 16  # up to this many events are checked on the event loop: a thread would cost more than checking them
 _DEBTORS: Final = 1_000  # requests in progress that have exhausted their rate
-_THREADS: Final = 4  # that may wait for the registry, for uncached and for possibly stale contracts each
+_THREADS: Final = 4  # threads that may wait for the registry, each for uncached and for possibly stale contracts
 _LOG_EVERY_S: Final = 10.0  # an unreachable Kafka is reported several times a second
 REQUEST_ID: Final = "auditlane.request.id"  # the Kafka header
-Signer = Callable[[str, Sequence[str]], Sign]  # (client id, filled fields) -> signature of their messages
+Signer = Callable[[str, Sequence[str]], Sign]  # (client id, filled fields) -> signer for their messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class IngestService:
         its result. An event that is not settled within `AUDITLANE_INGEST_ACK_TIMEOUT_MS` gets KafkaUnavailable; it may
         still be stored. Errors in results: InvalidEvent, WrongTenant and RegistryRefused, and, worth a retry,
         KafkaUnavailable, BufferFull, RateLimited and RegistryUnavailable. Raises RateLimited if the client has exceeded
-        its rate; no event was then taken.
+        its rate; in that case no event was taken.
         """
         self.check_rate(sender)
         results: list[Result] = []
@@ -156,7 +156,7 @@ class IngestService:
                     del self._held_by[holder]
 
     async def send_slice(self, posted: Sequence[object], sender: Sender, first: int) -> list[Result]:
-        """Send one slice of a request that arrives in pieces; `first` is the index of its first event."""
+        """Send one slice of a request that arrives in chunks; `first` is the index of its first event."""
         began = time.monotonic()
         posted = self._within_rate(posted, sender, began)
         client = self._running()
@@ -185,7 +185,7 @@ class IngestService:
         """Return the threads for checking events that would block the event loop for too long."""
         if not cached:
             return self._uncached_threads
-        if steps > LONG_STEPS:  # apart from tenants with quick patterns; RE2 releases the GIL
+        if steps > LONG_STEPS:  # separate from tenants with quick patterns; RE2 releases the GIL
             return self._long_check_thread
         return self._check_thread  # CPU-bound: a second thread would only compete for the GIL
 
@@ -224,7 +224,7 @@ class IngestService:
     ) -> tuple[Sequence[object], int]:
         """Charge tenants for the pattern steps of their events.
 
-        Return the events, with errors for those of tenants that have to wait, and the total steps of the others.
+        Return the events, with an error in place of each whose tenant has to wait, and the other events' total steps.
         """
         tenants = {sender.tenant or _tenant_named_by(event) for event in posted}
         patterned = {tenant: client.patterned(tenant) for tenant in tenants}
@@ -284,7 +284,7 @@ class IngestService:
         """Check and send the events at `places`, or all; each is settled here or by the client's thread.
 
         An exception is an event that a possibly stale contract rejects: its place is added to `stale`. If `stale` is
-        None, the registry is asked instead.
+        None, the registry is queried instead.
         """
         headers = {REQUEST_ID: sender.request_id} if sender.request_id else None
         signs: dict[tuple[str, ...], Sign] = {}
@@ -327,7 +327,7 @@ class IngestService:
 
     def _log_error(self, error: AuditlaneError, event_id: str | None) -> None:
         now = time.monotonic()
-        if event_id is None and now >= self._log_next_at:  # of the connection; an event's error is in its result
+        if event_id is None and now >= self._log_next_at:  # a connection error; an event's own error is in its result
             self._log_next_at = now + _LOG_EVERY_S
             self._log.warning("ingest.kafka", problem=str(error))
 
@@ -343,7 +343,7 @@ def _tenant_named_by(posted: object) -> str:
 
 
 def pattern_steps(posted: object, patterned: Sequence[tuple[str, int]]) -> int:
-    """Return the steps of matching an event's patterns, at most 12 ns each; 0 if there are too few to charge."""
+    """Return the steps of matching an event's patterns, at most 12 ns each, or 0 if there are too few to charge."""
     if not isinstance(posted, dict):
         return 0
     own = posted.get("fields")

@@ -24,7 +24,7 @@ _AGAIN: Final = (
 
 
 def client_config(settings: Settings) -> ClientConfig:
-    """Return the SDK's options; those that the settings lack are read from the environment. Raises ConfigError."""
+    """Return the SDK's options; options missing from the settings come from the environment. Raises ConfigError."""
     return ClientConfig.load(
         kafka_bootstrap=settings.kafka_bootstrap,
         kafka_extra=settings.kafka_extra,
@@ -39,7 +39,7 @@ def client_config(settings: Settings) -> ClientConfig:
         max_event_bytes=settings.max_event_bytes,
         max_block_ms=0,  # a full buffer is an error at once: the caller still has the event
         buffer_bytes=settings.ingest_buffer_bytes,
-        # After this time the caller has been answered, so an older message must not stay in the buffer.
+        # After this time the caller has its response, so an older message must not stay in the buffer.
         delivery_timeout_ms=settings.ingest_ack_timeout_ms,
     )
 
@@ -81,7 +81,7 @@ class AckWaiter:
         self._all: asyncio.Future[bool] = self._loop.create_future()
 
     def settle(self, place: int, error: AuditlaneError | None) -> None:
-        """Record the outcome of one event, exactly once: None if Kafka has acknowledged it."""
+        """Record the outcome of one event, exactly once. `error` is None if Kafka has acknowledged it."""
         with self._lock:
             self.acks[place] = error or ACKNOWLEDGED
             self._left -= 1
@@ -90,7 +90,7 @@ class AckWaiter:
             self._loop.call_soon_threadsafe(self._resolve, True)
 
     async def wait(self, timeout_s: float) -> list[Ack]:
-        """Return the acks once all events are settled, or after `timeout_s` with None for the others."""
+        """Wait up to `timeout_s` for all events to settle, and return their acks; None for those still pending."""
         if self._left:
             timer = self._loop.call_later(timeout_s, self._resolve, False)
             try:

@@ -21,8 +21,8 @@ class _Bucket:
 class Rates:
     """A token bucket per key: `per_s` tokens a second (0: unlimited), at most `burst` at once.
 
-    A request is admitted while a token is available, and then charged for all of its contents. One larger than the
-    burst is therefore admitted too, and later requests wait until the debt is repaid.
+    A request is admitted while a token is available, and then charged for all of its contents. A request that exceeds
+    the burst is therefore admitted too, and later requests wait until the debt is repaid.
     """
 
     per_s: float
@@ -31,7 +31,7 @@ class Rates:
     _buckets: OrderedDict[Hashable, _Bucket] = field(default_factory=OrderedDict)  # most recently used last
 
     def wait_s(self, key: Hashable, now: float) -> float:
-        """Return the seconds until this key has a token; 0 if it has one now."""
+        """Return the seconds until this key has a token, or 0 if it has one now."""
         bucket = self._buckets.get(key) if self.per_s else None
         if bucket is None:
             return 0.0
@@ -73,7 +73,7 @@ class PastMonths:
         self._rates = Rates(self.per_s, max(1, round(self.per_s * BURST_S)))
 
     def waits(self, posted: Sequence[object], tenants: Sequence[str], now: float, today: datetime) -> dict[int, float]:
-        """Charge for the months of these posted events; return {position: seconds to wait} for those not admitted."""
+        """Charge for the months of these posted events; return {position: seconds to wait} for events not admitted."""
         oldest_free = f"{today.year - (today.month == 1):04}-{(today.month - 2) % 12 + 1:02}"
         months: defaultdict[str, defaultdict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
         for position, (event, tenant) in enumerate(zip(posted, tenants, strict=True)):

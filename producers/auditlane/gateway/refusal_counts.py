@@ -1,7 +1,7 @@
-"""Count the events that tenants' contracts reject, and those since the contract last changed. Pure: `now` is passed in.
+"""Count the events that tenants' contracts reject, also since the contract last changed. Pure: `now` is passed in.
 
-A contract that requires a field nobody sends keeps events out of the log. Senders get an error for each event; these
-counts show it to operators.
+A contract that requires a field that no client sends keeps events out of the log. Senders get an error for each event;
+these counts show it to operators.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ _CONTRACT_INDEPENDENT: Final = frozenset({"tenant_id", "occurred_at"})  # checke
 
 @dataclass(frozen=True, slots=True)
 class RefusalCount:
-    """Events that one tenant's contract rejected within an hour; `after_change` of them since its last change, if that
-    was within the hour too."""
+    """Events that one tenant's contract rejected within an hour; `after_change` counts them since its last change, if
+    it changed within the hour too."""
 
     tenant: str
     refused: int
@@ -32,7 +32,7 @@ class RefusalCount:
 
 @dataclass(slots=True)
 class _TenantRefusals:
-    slots: dict[int, int] = field(default_factory=dict)  # number of the slot -> refusals
+    slots: dict[int, int] = field(default_factory=dict)  # slot number -> refusals
     changed_at: datetime | None = None
     after_change: int = 0
 
@@ -55,7 +55,7 @@ class ContractRefusals:
         self._base_changed_at: datetime | None = None
 
     def changed(self, tenant: str | None, now: datetime) -> None:
-        """Record a change of `tenant`'s contract, or of the environment's, which all tenants share, when None."""
+        """Record a change to `tenant`'s contract, or to the environment's, which all tenants share, if None."""
         with self._lock:
             if tenant is None:
                 self._base_changed_at = now
@@ -73,7 +73,7 @@ class ContractRefusals:
             return _count_of(tenant, refusals, now)
 
     def top(self, now: datetime, most: int = 10) -> list[RefusalCount]:
-        """Return the `most` tenants with rejected events, those first whose contract changed within the hour."""
+        """Return the `most` tenants with rejected events; tenants whose contract changed within the hour come first."""
         with self._lock:
             counts = [_count_of(tenant, refusals, now) for tenant, refusals in self._tenants.items()]
         refused = [count for count in counts if count.refused]

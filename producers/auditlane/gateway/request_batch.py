@@ -29,14 +29,14 @@ KEPT: Final = 1_000
 
 @dataclass(slots=True)
 class BatchResult:
-    """`results` holds all results of a request of up to KEPT events; of a longer one, the first KEPT errors."""
+    """`results` holds all results for a request of up to KEPT events, and the first KEPT errors for a larger one."""
 
     accepted: int = 0
     refused: int = 0
     results: list[Result] = field(default_factory=list)
     first: AuditlaneError | None = None  # first error
     retryable: AuditlaneError | None = None  # first error that a retry may avoid
-    outage: AuditlaneError | None = None  # first error of Kafka: later events would fail alike
+    outage: AuditlaneError | None = None  # first error of Kafka: later events would fail in the same way
 
     @property
     def events(self) -> int:

@@ -18,12 +18,12 @@ _KEY_LENGTH = 255
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """`tenant` is the only tenant that may be written; None lets each event name its own. With `bound` the credential
-    belongs to that tenant, so naming another is forbidden, not only contradictory.
+    """Who sends the events.
 
-    `client_id` is the client's, or with `external` the user's at another token issuer. It is the default of an event's
-    `source`, and `request_id` that of its `request_id`. With an `idempotency_key`, repeating a request gives its events
-    the same ids.
+    `tenant`: the only tenant that events may name; None if each event names its own. `bound`: the credential belongs to
+    `tenant`, so naming another is forbidden rather than a mismatch. `client_id`: the client's id, or with `external`
+    the user's id at an external issuer; the default for `source`. `request_id`: the default for the event's
+    `request_id`. `idempotency_key`: a repeated request gives its events the same ids.
     """
 
     client_id: str
@@ -35,7 +35,7 @@ class Sender:
 
     @property
     def provenance_id(self) -> str:
-        """The sender in provenance and rate limits. Client ids have no colon, so no external user can pass for one."""
+        """The sender in provenance and rate limits. Client ids have no colon: no external user passes for a client."""
         return f"oidc:{self.client_id}" if self.external else self.client_id
 
     @classmethod
@@ -48,9 +48,9 @@ class Sender:
         request_id: str = "",
         idempotency_key: str = "",
     ) -> Sender:
-        """Create the sender of a request; `named` is the tenant in its `header`, None if it is absent.
+        """Create the sender of a request; `named` is the tenant in its `header`, or None if it is absent.
 
-        Raises Forbidden without `audits:write`, WrongTenant if the credential belongs to another tenant, and
+        Raises Forbidden without `audits:write`, WrongTenant if the credential belongs to another tenant, or
         InvalidInput for auditlane's own tenant or an invalid idempotency key.
         """
         principal.require(Permission.write)
@@ -90,7 +90,7 @@ def _check_not_ours(tenant: str | None, header: str) -> None:
 def event_of(posted: object, sender: Sender, index: int) -> AuditEvent:
     """Return the event that a JSON value describes; `index` is its position in the request, from 0.
 
-    Raises InvalidEvent that names the field, and WrongTenant if the credential belongs to another tenant.
+    Raises InvalidEvent, naming the field, or WrongTenant if the credential belongs to another tenant.
     """
     if not isinstance(posted, dict):
         raise InvalidEvent(

@@ -23,7 +23,7 @@ _HASH = "content_hash"  # only exported lines have it; with `fields`, it shows t
 
 
 class AuditlaneLines:
-    """Reads JSON lines. One without `event_id` gets a UUIDv5 of its tenant, its SHA-256 and its occurrence number."""
+    """Reads JSON lines. A line without `event_id` gets a UUIDv5 of its tenant, SHA-256 and occurrence number."""
 
     unit = "line"
 

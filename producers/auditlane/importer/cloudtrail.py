@@ -39,7 +39,7 @@ class CloudTrail:
     unit = "record"
 
     def __init__(self, tenant: str | None = None) -> None:
-        """`tenant` receives all records; without it, the AWS account of a record is its tenant."""
+        """`tenant` receives all records; without it, a record's AWS account is its tenant."""
         self._tenant = tenant
         self._line_counter = LineCounter()
 
@@ -97,7 +97,7 @@ def _from_columns(event: AuditEvent) -> dict[str, Any]:
 
 
 def _metadata(record: Mapping[str, Any], event: AuditEvent) -> dict[str, str] | None:
-    """Return the members that the columns do not hold; None if a member's name cannot be a metadata key."""
+    """Return the members that the columns do not hold, or None if a member's name cannot be a metadata key."""
     derived = _from_columns(event)
     kept: dict[str, str] = {}
     for name, value in record.items():
@@ -132,7 +132,7 @@ def _columns(record: Mapping[str, Any]) -> dict[str, Any]:
         "resource_id": listed or _text(infer_resource(action, record.get("requestParameters"))),
         "outcome": _outcome(record),
         "description": _text(record.get("errorMessage")),
-        "ip": address if address and parse_ip(address) else None,  # often the host name of a service
+        "ip": address if address and parse_ip(address) else None,  # often a service's host name
         "user_agent": _text(record.get("userAgent")),
         "request_id": _text(record.get("requestID")),
         "source": SOURCE,
@@ -264,7 +264,7 @@ _KINDS: Final = ("arn", "name", "id")  # in order of preference: an ARN is the m
 def infer_resource(action: str, parameters: Any) -> str | None:
     """Return the id of the resource that the action names last: for `DeleteRolePolicy`, `policyName` over `roleName`.
 
-    A plain `name`, `id` or `arn` is used if no parameter matches the action. None if there is no such parameter.
+    A plain `name`, `id` or `arn` is used if no parameter matches the action. Returns None if there is none either.
     """
     if not isinstance(parameters, Mapping):
         return None

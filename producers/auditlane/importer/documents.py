@@ -18,14 +18,14 @@ from auditlane.importer.sources import MAX_ITEM_BYTES, Item, Source
 
 # Documents may be joined by commas, and a broken one leaves its closing brackets behind.
 _APART: Final = re.compile(r"[\s,\]}\ufeff]*")
-# The prefix that `aws logs` and an export of CloudWatch Logs put before each message.
+# The prefix that `aws logs` and a CloudWatch Logs export put before each message.
 _STAMP: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:?\d\d)[ \t]{1,8}(?=[{\[])")
 _LONGEST_STAMP: Final = 64
 _COMMAS: Final = re.compile(r"[\s,]*")
 _SPACE: Final = re.compile(r"\s*")
-# Certain beginnings of another document: a line that opens one, or `{"Records": [`, which occurs in no record's text.
+# Certain starts of another document: a line that opens one, or `{"Records": [`, which occurs in no record's text.
 _NEXT: Final = re.compile(r'\{\s*"Records"\s*:\s*\[|(?<=\n)[{\[]')
-# Likely beginnings of one on the same line as a truncated document. A value in a record may look the same.
+# Likely starts of another document on the same line as a truncated one. A value in a record may look the same.
 _LIKELY: Final = re.compile(
     r"\[?\s*\{\s*\""
     r"(?:Records|[Ee]vents|logEvents|messageType|version|eventVersion|eventI[Dd]|EventId|eventTime|eventName|awsAccountId)"
@@ -42,7 +42,7 @@ _CUT_OFF: Final = "is truncated or broken; the rest of its document, if any, can
 
 
 def records(source: Source) -> Iterator[Item]:
-    """Yield each record, and an item with a problem for data that is not one.
+    """Yield each record, and an item with a problem for data that is not a record.
 
     Raises InvalidInput at the end of a damaged file.
     """
@@ -53,11 +53,11 @@ def records(source: Source) -> Iterator[Item]:
 
 class _Records:
     def __init__(self, stream: JsonStream, number: int = 0, within: int = 0) -> None:
-        """`number` is that of the item before the first. `within` is the number of JSON texts that the stream is in."""
+        """`number` is the number of the item before the first. `within` counts the JSON strings around the stream."""
         self._stream = stream
         self._number = number
         self._within = within
-        self._lost = False  # the current document was abandoned; the next value belongs to another one
+        self._lost = False  # the current document was abandoned; the next value belongs to another document
 
     def all(self) -> Iterator[Item]:
         while self._stream.skip(_APART):
@@ -105,7 +105,7 @@ class _Records:
         yield self._abandon()
 
     def _members(self, depth: int, *, nested: bool = False) -> Iterator[Item]:
-        """Yield the records in lists among an object's remaining members; with `nested`, also in those inside them."""
+        """Yield the records in lists among an object's remaining members; with `nested`, also in lists inside them."""
         while self._stream.skip(_COMMAS):
             if self._stream.first == "}":
                 self._stream.advance(1)
@@ -129,7 +129,7 @@ class _Records:
         yield self._abandon()
 
     def _items(self, value: Any, text: str) -> Iterator[Item]:
-        """Yield the records of a complete value: the value itself, or those in a JSON text inside it."""
+        """Yield the records of a complete value: the value itself, or the records in a JSON string inside it."""
         inner = within(value) if self._within < _DEEPEST else ""
         if inner:
             records = _Records(JsonStream(None, inner), self._number, self._within + 1)
@@ -183,7 +183,7 @@ class _Records:
 
 
 def _extent(text: str, at: int, end: int, depth: int) -> int | None:
-    """Return the length of a broken value, by its brackets; of a scalar by its line or comma. None if it has no end."""
+    """Return a broken value's length, found by its brackets (a scalar's by line or comma), or None if it has no end."""
     if text[at] not in "{[":
         return max(1, (_PLAIN if depth else _LINE).match(text, at, end).end() - at)  # type: ignore[union-attr]
     open_ = 0
@@ -201,7 +201,7 @@ def _extent(text: str, at: int, end: int, depth: int) -> int | None:
 
 
 def _likely(text: str, at: int, end: int) -> int | None:
-    """Return where the next document seems to begin in a broken value: neither a member's value nor a list element."""
+    """Return where the next document seems to start in a broken value: neither a member's value nor a list element."""
     while found := _LIKELY.search(text, at, end):
         if not _BEFORE_VALUE.search(text, max(0, found.start() - 9), found.start()):
             return found.start()

@@ -1,4 +1,4 @@
-"""Recognize the envelopes of CloudTrail records: lists of several services, and wrappers of a single record. Pure."""
+"""Recognize the envelopes of CloudTrail records: several services' lists, and wrappers of a single record. Pure."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Any, Final
 
 from auditlane.importer.json_stream import members
 
-# Of CloudTrail's files, `lookup-events`, `filter-log-events`, and a subscription of CloudWatch Logs.
+# Lists in CloudTrail's files, `lookup-events`, `filter-log-events`, and a CloudWatch Logs subscription.
 LISTS: Final = frozenset({"Records", "Events", "events", "logEvents"})
 _RECORDS_OWN: Final = ("eventTime", "eventName", "eventID")
-# Of `lookup-events`, CloudWatch Logs, SQS (in a Lambda function, and from the command line), and SNS.
+# Wrappers in `lookup-events`, CloudWatch Logs, SQS (in a Lambda function, and from the command line), and SNS.
 _TEXTS: Final = ("CloudTrailEvent", "message", "body", "Body", "Message")
 _CONTROL: Final = "CWL CONTROL MESSAGE"
 
@@ -23,7 +23,7 @@ def is_record(value: Any) -> bool:
 
 
 def holds_records(value: Any, deepest: int = 5) -> bool:
-    """Return whether a value that is not itself a record contains any, in nested objects, arrays or texts."""
+    """Return whether a value that is not itself a record contains any, in nested objects, arrays or strings."""
     if not deepest or is_record(value):
         return False
     if isinstance(value, list):
@@ -37,7 +37,7 @@ def holds_records(value: Any, deepest: int = 5) -> bool:
 
 
 def within(value: Any) -> str:
-    """Return the text that a value is or contains if it is JSON to be parsed in turn, else an empty string."""
+    """Return the string that a value is or contains if it is JSON to be parsed in turn, or else an empty string."""
     if isinstance(value, dict) and not is_record(value):
         value = next((value[name] for name in _TEXTS if isinstance(value.get(name), str)), None)
     if isinstance(value, str) and value.lstrip().startswith(("{", "[")):
@@ -63,5 +63,5 @@ def unwrapped(value: Any, text: str) -> tuple[str, str]:
 
 
 def _escaped(inner: str) -> str:
-    """Restore the escapes of lone surrogates in a text that was itself parsed from JSON."""
+    """Restore the escapes of lone surrogates in a string that was itself parsed from JSON."""
     return inner.encode("utf-8", "backslashreplace").decode("utf-8", "surrogateescape")

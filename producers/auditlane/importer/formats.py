@@ -26,5 +26,5 @@ class Format(Protocol):
         """Take note of an item that an earlier run has imported."""
 
 
-# Name -> constructor, which takes the tenant of --tenant.
+# Name -> constructor, which takes the value of --tenant.
 FORMATS: Final[dict[str, Callable[[str | None], Format]]] = {"auditlane": AuditlaneLines, "cloudtrail": CloudTrail}

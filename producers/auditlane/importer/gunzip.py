@@ -7,7 +7,7 @@ import zlib
 from contextlib import suppress
 from typing import Any, Final
 
-_PIECE: Final = 1 << 10  # compressed bytes per step; a damaged piece is decompressed again, byte by byte
+_PIECE: Final = 1 << 10  # compressed bytes per step; a damaged chunk is decompressed again, byte by byte
 _MAGIC: Final = b"\x1f\x8b"
 
 
@@ -35,7 +35,7 @@ class Gunzip(io.RawIOBase):
         return len(data)
 
     def _read(self, most: int) -> bool:
-        """Decompress the next piece; return False at the end."""
+        """Decompress the next chunk; return False at the end."""
         piece = self._member.unconsumed_tail or self._rest or self._compressed.read(_PIECE)
         self._rest = b""
         if not piece:
@@ -47,7 +47,7 @@ class Gunzip(io.RawIOBase):
         before = self._member.copy()
         try:
             self._left = self._member.decompress(piece, most)
-        except zlib.error as error:  # the output for the piece so far is lost with it
+        except zlib.error as error:  # the output for the chunk so far is lost with it
             self.damage = str(error)
             self._left = _readable(before, piece)
         if self._member.eof:
@@ -55,7 +55,7 @@ class Gunzip(io.RawIOBase):
         return True
 
     def _next(self, piece: bytes) -> bool:
-        """Begin the next member; return False if zeros that pad a block follow instead, or damage."""
+        """Start the next member; return False if block padding (zeros) or damage follows instead."""
         if not piece.startswith(_MAGIC[: len(piece)]):
             if piece.strip(b"\0"):
                 self.damage = "data that is not gzip follows"
@@ -65,7 +65,7 @@ class Gunzip(io.RawIOBase):
 
 
 def _readable(member: Any, piece: bytes) -> bytes:
-    """Return the content of a damaged piece up to the damage."""
+    """Return the content of a damaged chunk up to the damage."""
     found = bytearray()
     with suppress(zlib.error):
         for at in range(len(piece)):

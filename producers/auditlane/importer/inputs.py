@@ -29,7 +29,7 @@ class Inputs:
 def inputs(paths: Sequence[str]) -> Inputs:
     """Return the files that `paths` stand for.
 
-    A folder stands for its files at any depth that have an extension of JSON, in order of their names; a pattern such
+    A folder stands for its files at any depth that have a JSON extension, in order of their names; a pattern such
     as `2026-*.json.gz` for its matches. Raises InvalidInput if a folder has no such file, or a pattern no match.
     """
     files: dict[str, None] = {}
@@ -56,7 +56,7 @@ def _matches(path: str) -> list[str]:
     """Return the path itself if it exists or is not a pattern, otherwise the matches of the pattern."""
     if path == STANDARD or not glob.has_magic(path) or Path(path).exists():
         return [path]
-    matches = sorted(glob.glob(path, recursive=True))  # noqa: PTH207 - the pattern may begin anywhere
+    matches = sorted(glob.glob(path, recursive=True))  # noqa: PTH207 - the pattern may start anywhere
     if not matches:
         raise InvalidInput(f"No file matches {path}.", fix="Correct the pattern.")
     return matches

@@ -22,7 +22,7 @@ _TOKEN: Final = 16  # characters: an error this close to the end may be an incom
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A complete value with its text. Or, with `list_at`, the position of a list of records in the object at the front,
+    """A complete value with its text or, with `list_at`, the position of a list of records in the object at the front,
     and the number of objects inside it (`levels`) that enclose the list."""
 
     value: Any = None
@@ -35,7 +35,7 @@ class JsonStream:
     """`text` from `at` on is unread. Fetching more moves both, so keep distances relative to `at`."""
 
     def __init__(self, source: Source | None, text: str = "") -> None:
-        """Read from a source, or, if it is None, from a complete text."""
+        """Read from a source, or if it is None, from the complete `text`."""
         self._source = source
         # Invalid UTF-8 is preserved here, and rejected later with the record that contains it.
         self._decode = codecs.getincrementaldecoder("utf-8-sig")("surrogateescape").decode
@@ -46,7 +46,7 @@ class JsonStream:
 
     @property
     def first(self) -> str:
-        """The first unread character; empty at the end."""
+        """The first unread character, or "" at the end."""
         return self.text[self.at] if self.at < len(self.text) or self.fetch() else ""
 
     def advance(self, count: int) -> None:
@@ -63,7 +63,7 @@ class JsonStream:
                 return False
 
     def name(self) -> str | None:
-        """Return the name of a member and move past its colon; None if there is no name."""
+        """Return a member's name and move past its colon, or return None if there is no name."""
         while (found := _NAME.match(self.text, self.at)) is None or found.end() == len(self.text):
             if len(self.text) - self.at > MAX_ITEM_BYTES or not self.fetch():
                 break
@@ -75,8 +75,8 @@ class JsonStream:
     def value(self, lists: Set[str], alone: Callable[[dict[str, Any]], bool]) -> Value | None:
         """Return the value at the front without moving, or the position of one of these lists in it.
 
-        A value for which `alone` is true is a record, and returned as a whole. None if the value is broken, truncated
-        or too long.
+        A value for which `alone` is true is a record, and returned as a whole. Returns None if the value is broken,
+        truncated or too long.
         """
         while True:
             certain = False
@@ -110,7 +110,7 @@ class JsonStream:
         """Move to the next match of the pattern, or to the end, with at most a chunk in memory."""
         self.at += 1
         while (found := pattern.search(self.text, self.at)) is None:
-            self.at = max(self.at, len(self.text) - 4_096)  # a match may have begun
+            self.at = max(self.at, len(self.text) - 4_096)  # a match may have started
             if not self.fetch():
                 self.at = len(self.text)
                 return
@@ -139,7 +139,7 @@ class JsonStream:
 
 
 def list_at(text: str, at: int, names: Collection[str]) -> int:
-    """Return the position of the array under one of the names in the object at `at`; 0 if there is none so far."""
+    """Return the position of the array under one of the names in the object at `at`, or 0 if there is none so far."""
     return next((start for name, start, end in members(text, at) if name in names and text.startswith("[", start)), 0)
 
 

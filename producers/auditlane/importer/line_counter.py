@@ -1,4 +1,4 @@
-"""Count occurrences of identical lines, so that those without an id get different ids, the same in every run."""
+"""Count occurrences of identical lines, so that lines without an id get different ids, the same in every run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class LineCounter:
     def __init__(self) -> None:
         self._database = sqlite3.connect("", isolation_level=None)
         self._database.execute("PRAGMA journal_mode = OFF")
-        self._database.execute("PRAGMA cache_size = -16384")  # KiB
+        self._database.execute("PRAGMA cache_size = -16384")  # a negative size is in KiB
         self._database.execute("CREATE TABLE seen (digest BLOB PRIMARY KEY, count INTEGER) WITHOUT ROWID")
 
     def next(self, text: bytes) -> tuple[str, str]:

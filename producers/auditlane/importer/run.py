@@ -14,7 +14,7 @@ from auditlane.sdk import AuditClient
 
 BATCH: Final = 1_000
 _INTERRUPT_FLUSH_S: Final = 5.0
-OnItem = Callable[[int, str], None]  # (number of the item, reason)
+OnItem = Callable[[int, str], None]  # (item number, reason)
 
 
 def run(

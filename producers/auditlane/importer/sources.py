@@ -19,13 +19,13 @@ MAX_ITEM_BYTES: Final = 16 << 20  # a longer line or record is rejected without 
 CHUNK_BYTES: Final = 1 << 16
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _BOM: Final = b"\xef\xbb\xbf"
-# UTF-16's byte order marks, and the beginnings of JSON in it without one.
+# UTF-16's byte order marks, and the first bytes of UTF-16 JSON without one.
 _UTF_16: Final = (b"\xff\xfe", b"\xfe\xff", b"{\0", b"\0{", b"[\0", b"\0[")
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A line, or a record of a document. `number` counts from 1. `problem` is the reason why it has no usable text, and
+    """A line, or a record in a document. `number` counts from 1. `problem` is the reason why it has no usable text, and
     `more` means that several records may be lost. `note` is the reason to pass it over without losing an event."""
 
     number: int
@@ -57,7 +57,7 @@ class Source:
         return self._raw.tell() if self.size is not None else 0
 
     def read(self, size: int = CHUNK_BYTES) -> bytes:
-        """Return up to `size` bytes; none at the end."""
+        """Return up to `size` bytes, or b"" at the end."""
         with _reading():
             data = self._data.read(size)
         if not data:
@@ -73,7 +73,7 @@ class Source:
                 while line and not line.endswith(b"\n"):
                     line = self._line(CHUNK_BYTES)
                 yield Item(number, b"", f"is longer than {MAX_ITEM_BYTES} bytes")
-            elif text := line.removeprefix(_BOM).strip():  # concatenated files may each begin with a mark
+            elif text := line.removeprefix(_BOM).strip():  # concatenated files may each start with a mark
                 yield Item(number, text)
         self._check_whole()
 

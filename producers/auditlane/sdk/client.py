@@ -106,7 +106,7 @@ class AuditClient:
                 120000.
             close_timeout_s: Seconds that `close`, and the exit of the process, may take to flush; default 10.
             own_events: Internal: allow auditlane's own tenant and `source`.
-            own_headers: Internal: allow Kafka headers that begin with `auditlane.`.
+            own_headers: Internal: allow Kafka headers that start with `auditlane.`.
             sign: Internal: `sign(key, value)` returns a Kafka header that proves who sent the message.
             unknown: Rejected; there are no other options.
 
@@ -177,7 +177,7 @@ class AuditClient:
 
         Args:
             event: A complete event; no keyword may be given with it.
-            tenant_id: 1 to 100 letters, digits, `.`, `_` or `-`, beginning with a letter or digit.
+            tenant_id: 1 to 100 letters, digits, `.`, `_` or `-`, starting with a letter or digit.
             action: What happened, such as `document.deleted`.
             event_id: UUID; default: a new one. Emitting the same id, time and content again is harmless.
             occurred_at: Datetime with a time zone, or RFC 3339 text; between ten years ago and a day ahead. Default:
@@ -237,9 +237,9 @@ class AuditClient:
 
         `on_settled(None)` is called once Kafka has acknowledged the event, `on_settled(error)` if it failed: exactly
         once, on a background thread, and never if this method raises. `headers` are Kafka headers; raises InvalidInput
-        for a name that begins with `auditlane.`. `sign` overrides the client's for this event.
+        for a name that starts with `auditlane.`. `sign` overrides the client's for this event.
 
-        With `may_ask=False` the registry is not asked: an event that a possibly stale contract rejects raises
+        With `may_ask=False` the registry is not queried: an event that a possibly stale contract rejects raises
         SchemaMayBeStale.
         """
         if not self._own_headers:
@@ -251,7 +251,7 @@ class AuditClient:
         return self._publisher.knows(tenant)
 
     def patterned(self, tenant: str) -> tuple[tuple[str, int], ...]:
-        """Return (field, number of states) for each pattern in the tenant's cached contract; () if it is not cached."""
+        """Return (field, number of states) per pattern in the tenant's cached contract, or () if none is cached."""
         return self._publisher.encoder(tenant).patterned if self.knows(tenant) else ()
 
     def contract_changed(self, tenant: str | None) -> None:

@@ -51,18 +51,18 @@ class ClientConfig:
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None, **given: Any) -> ClientConfig:
-        """Read the options from `environ`, by default `os.environ`; those in `given` take precedence unless None.
+        """Read the options from `environ`, by default `os.environ`; options in `given` take precedence unless None.
 
-        Raises ConfigError that lists every missing, invalid or unknown option.
+        Raises ConfigError, listing every missing, invalid or unknown option.
         """
         environ = os.environ if environ is None else environ
         values = {name: environ.get(variable(name), "") for name in OPTIONS} | _given(given)
         return cls(**_checked({name: raw for name, raw in values.items() if raw != "" or name in _REQUIRED}))
 
     def changed(self, **given: Any) -> ClientConfig:
-        """Return a copy with the given options, except those that are None.
+        """Return a copy with the given options, except options that are None.
 
-        Raises ConfigError that lists every invalid or unknown option.
+        Raises ConfigError, listing every invalid or unknown option.
         """
         return replace(self, **_checked(_given(given)))
 

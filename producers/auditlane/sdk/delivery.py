@@ -4,7 +4,7 @@ Where gevent or eventlet have replaced threads, it is a green thread. Blocking i
 others, so it polls without waiting and sleeps in Python.
 """
 
-# ruff: noqa: SLF001  librdkafka's names for its own errors begin with an underscore
+# ruff: noqa: SLF001  librdkafka's names for its own errors start with an underscore
 from __future__ import annotations
 
 import _thread
@@ -31,7 +31,7 @@ _GREEN_IDLE_S: Final = 0.05  # … and while none are
 _PROBE_S: Final = 1.0  # time limit of a request that checks whether Kafka is back …
 _GREEN_PROBE_S: Final = 0.1  # … shorter where it blocks all green threads
 _MESSAGE_OVERHEAD: Final = 65_536  # bytes for key, headers and batch in addition to the largest event
-# (error, event id); the id is None for an error of the connection.
+# (error, event id); the id is None for a connection error.
 OnError = Callable[[AuditlaneError, str | None], None]
 # The outcome of one event: None when Kafka has acknowledged it.
 OnSettled = Callable[[AuditlaneError | None], None]
@@ -43,7 +43,7 @@ def thread_starter() -> object:
 
 
 def _threads_are_green() -> bool:
-    """Return whether gevent or eventlet have replaced threads, so that one that blocks outside Python stops all.
+    """Return whether gevent or eventlet have replaced threads: one that blocks outside Python then stops all others.
 
     Also true under some debuggers, which does no harm.
     """
@@ -96,7 +96,7 @@ class Delivery:
     ) -> None:
         """Hand one event to librdkafka.
 
-        Raises BufferFull if the buffer stays full for `max_block_ms`; the event was then not taken.
+        Raises BufferFull if the buffer stays full for `max_block_ms`; in that case the event was not taken.
         """
         epoch = self._tracker.open()
 
@@ -176,7 +176,7 @@ class Delivery:
             self._report_error(failure.error, event_id)
 
     def _on_kafka_error(self, error: KafkaError) -> None:
-        """Handle an error of the connection. Errors other than fatal ones and outages are transient."""
+        """Handle a connection error, which is transient unless it is fatal or an outage."""
         if error.fatal():
             self.fatal = DeliveryFailed(
                 f"The Kafka producer stopped after a fatal error: {error.str()}.",
@@ -229,7 +229,7 @@ class Delivery:
             self._call(self._on_error, error, event_id)
 
     def _call(self, callback: Callable[..., None], *arguments: object) -> None:
-        """Call a function of the application; an exception in it must not end the thread."""
+        """Call an application's function; an exception in it must not end the thread."""
         try:
             callback(*arguments)
         except Exception as error:
@@ -264,7 +264,7 @@ def _lost_text(lost: int) -> str:
 
 
 class _LibrdkafkaLog:
-    """Receives librdkafka's log lines on the poll thread; drops those on connections, which the outage reports."""
+    """Receives librdkafka's log lines on the poll thread; drops lines about connections: the outage covers them."""
 
     def __init__(self, *, everything: bool) -> None:
         self._everything = everything

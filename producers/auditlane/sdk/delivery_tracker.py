@@ -1,7 +1,7 @@
 """Track the delivery of every event that was handed to Kafka. A tracker outlives the producers that report to it.
 
-Events are counted by epoch, and a flush begins a new one: it therefore waits for the events emitted before it, and not
-for those that other threads emit in the meantime.
+Events are counted by epoch, and a flush starts a new epoch: it therefore waits for the events emitted before it, and
+not for events that other threads emit in the meantime.
 
 The lock protects against other threads only. A signal handler that emits may interrupt a thread that already holds the
 lock, so each update is one statement without a call: Python runs handlers only at calls and loops.
@@ -20,13 +20,14 @@ KEPT_FAILURES: Final = 100
 
 
 class Epoch:
-    """Counts the events between two flushes: those without a report, and of these, those not yet handed to Kafka."""
+    """Counts the events between two flushes that have no report yet (`open`), and the main thread's events that are not
+    yet handed to Kafka (`in_hand`)."""
 
     __slots__ = ("in_hand", "open")
 
     def __init__(self) -> None:
         self.open = 0
-        self.in_hand = 0  # of the main thread only, where signal handlers run
+        self.in_hand = 0  # only the main thread's, where signal handlers run
 
 
 class DeliveryTracker:
@@ -39,7 +40,7 @@ class DeliveryTracker:
         self._changed = threading.Condition(threading.RLock())
         self._epoch = Epoch()
         self._earlier: list[Epoch] = []  # ended by a flush, with events that still have no report
-        self._delivered = 0  # this and the next two: since the last flush
+        self._delivered = 0  # this and the next two count since the last flush
         self._failed_count = 0
         self._failed: list[Failure] = []
         self._sealed = False

@@ -37,9 +37,9 @@ class Encoder:
     own: dict[str, Field]
     ruled: tuple[Field, ...]
     absent: tuple[str, ...]  # base fields that this version lacks
-    defaults: dict[str, Any]  # of custom fields with a default other than null
+    defaults: dict[str, Any]  # custom field -> its default, unless that is null
     unfit: dict[str, str]  # custom field -> why workers would reject its default
-    size: int  # characters of the schema's text
+    size: int  # characters in the schema's text
     patterned: tuple[tuple[str, int], ...]  # (field, states of its pattern)
 
     @classmethod
@@ -69,7 +69,7 @@ class Encoder:
         )
 
     def encode(self, event: AuditEvent, max_event_bytes: int) -> bytes:
-        """Return the framed Kafka value. Raises InvalidEvent that names the field, or EventTooLarge."""
+        """Return the framed Kafka value. Raises InvalidEvent, naming the field, or EventTooLarge."""
         record = event.record()
         for name in event.fields:
             record[name] = self._own_value(name, event)
@@ -150,7 +150,7 @@ def _size(value: Any) -> int:
 
 
 def _converted(field: Field, value: Any) -> Any:
-    """Return the value in the form that Avro takes. The message of its ValueError continues after the field's name."""
+    """Return the value in Avro's form. Raises ValueError; its message is phrased to follow the field's name."""
     if value is None:
         if field.nullable:
             return None

@@ -1,4 +1,4 @@
-"""Decide when to report an outage: once when it begins, every REPEAT_S while it lasts, and once when it ends."""
+"""Decide when to report an outage: once when it starts, every REPEAT_S while it lasts, and once when it ends."""
 
 from __future__ import annotations
 

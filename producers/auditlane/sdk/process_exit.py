@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Final, Protocol
 
 from auditlane.runtime.errors import ConfigError
 
-_FORK_WAIT_S: Final = 1.0  # how long a fork may wait for requests of the clients' threads
+_FORK_WAIT_S: Final = 1.0  # how long a fork may wait for the requests of clients' threads
 _LAST: Final = -1_000  # priority among multiprocessing's finalizers: other finalizers may still emit
 _UTILS: Final = ("multiprocessing.util", "billiard.util")
 
@@ -96,7 +96,7 @@ def _other_threads(*excluded: threading.Thread) -> list[threading.Thread]:
 
 
 class _LastThread(threading.Thread):
-    """Closes the clients once all threads but this and the `ending` one have finished; Python joins it as well."""
+    """Closes the clients once all threads except this and `ending` have finished; Python joins it as well."""
 
     def __init__(self, ending: threading.Thread) -> None:
         super().__init__(name="auditlane-end", daemon=False)
@@ -126,7 +126,7 @@ def _finalize(util: str) -> None:
 
 
 def _flush_on_sigterm() -> None:
-    """Install a handler where SIGTERM would kill the child without a flush."""
+    """Install a SIGTERM handler if the default would kill the child before it flushes."""
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _terminated)
 
@@ -139,7 +139,7 @@ def _terminated(number: int, _: FrameType | None) -> None:
 
 
 def _hook() -> None:
-    """Register for the start and end of child processes with those of the libraries that are already imported."""
+    """Register hooks for the start and end of child processes with the libraries that are already imported."""
     for name in _UTILS:
         if name in sys.modules and name not in _Child.kept:
             # Runs after the child has discarded the finalizers inherited from its parent.

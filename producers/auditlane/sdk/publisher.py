@@ -145,7 +145,7 @@ class EventPublisher:
         self._schemas.forget(tenant)
 
     def _encoded(self, event: AuditEvent, *, may_ask: bool) -> bytes:
-        """Return the Kafka value. Before a contract rejects an event, the registry is asked for a newer version."""
+        """Return the Kafka value. Before a contract rejects an event, the registry is queried for a newer version."""
         tenant, limit = event.tenant_id, self._config.max_event_bytes
         encoder = self._schemas.encoder(tenant)
         try:
@@ -161,7 +161,7 @@ class EventPublisher:
         return newer.encode(event, limit)
 
     def _key(self, event: AuditEvent) -> bytes:
-        """Return the message key: the tenant, and for a sharded one the shard of the event's id, so that a retry gets
+        """Return the message key: the tenant, plus the event id's shard if the tenant is sharded, so that a retry gets
         the same key."""
         shards = self._config.shards.get(event.tenant_id)
         return key_of(event.tenant_id, shards and zlib.crc32(event.event_id.encode()) % shards)

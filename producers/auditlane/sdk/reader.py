@@ -35,7 +35,7 @@ class EventFilters(TypedDict, total=False):
 
     `from_` (inclusive) and `to` (exclusive) take a datetime with a time zone, or RFC 3339 text. `q` takes words that
     must all occur in the event's text, `query` the query language, and `actor` an id or a name. The other filters
-    compare a field for equality; an empty text matches events without a value.
+    compare a field for equality; an empty string matches events without a value.
     """
 
     from_: datetime | str
@@ -70,7 +70,7 @@ class AuditReader:
                 print(event.occurred_at, event.actor_id)
 
     Every method raises the service's errors as exceptions (`FILTER_INVALID` as InvalidFilter, and so on), and
-    Unavailable if the service does not answer.
+    Unavailable if the service does not respond.
     """
 
     def __init__(
@@ -178,7 +178,7 @@ class AuditReader:
             path: Path of the file. `<path>.part` and `<path>.part.json` exist next to it until it is complete.
             filters: Filters by name, as in `events`.
             format: File format.
-            columns: Names of the fields to export, in this order; default: all that may be downloaded.
+            columns: Names of the fields to export, in this order; default: all downloadable fields.
             raw_formulas: In a CSV, do not escape cells that a spreadsheet would evaluate as formulas.
             resume: False to start over, even if an earlier call can be resumed.
             progress: Called with an ExportProgress: in events while the job runs, then in bytes.
@@ -226,7 +226,7 @@ def _several(given: Any) -> Iterable[Any]:
 
 
 def _text(name: str, value: Any) -> str:
-    """Return the value as text for the API. Raises InvalidFilter or ConfigError that names the filter."""
+    """Return the value as text for the API. Raises InvalidFilter or ConfigError, naming the filter."""
     if isinstance(value, Enum):
         value = value.value
     if isinstance(value, bool):

@@ -34,7 +34,7 @@ class FlushResult:
         return not self.failed_count and not self.pending
 
     def followed_by(self, later: FlushResult) -> FlushResult:
-        """Return this and a later flush as one result; its `pending` is that of the later flush."""
+        """Return this and a later flush as one result; its `pending` is the later flush's."""
         return FlushResult(
             self.delivered + later.delivered,
             self.failed_count + later.failed_count,
@@ -64,6 +64,6 @@ class ClientStats:
     delivered: int = 0
     failed: int = 0
     pending: int = 0
-    rejected: int = 0  # by validation
-    buffer_full: int = 0  # not taken because the buffer was full
-    producer_restarts: int = 0  # after a fatal error or in a forked child
+    rejected: int = 0  # events rejected by validation
+    buffer_full: int = 0  # events not taken because the buffer was full
+    producer_restarts: int = 0  # new producers after a fatal error or in a forked child

@@ -1,4 +1,4 @@
-"""Resolve the schema of a tenant's events. A background thread asks the registry, so that `emit` never hangs on it."""
+"""Resolve the schema for a tenant's events. A background thread queries the registry, so `emit` never hangs on it."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ RECHECK_S: Final = 1.0  # how often a tenant's rejected events may cause a reque
 
 
 class SchemaMayBeStale(Exception):
-    """Raised when the cached contract of a tenant rejects an event and may be stale: ask the registry first."""
+    """Raised when the cached contract of a tenant rejects an event and may be stale: query the registry first."""
 
 
 class SchemaResolver:
-    """`encoder(tenant)` returns from the cache, however old the entry is; one thread at a time asks the registry.
+    """`encoder(tenant)` returns from the cache, however old the entry is; one thread at a time queries the registry.
 
-    A tenant that is not cached is waited for: for up to `wait_s`, and once the registry has failed, for TRY_S every
-    RETRY_S. A cached contract is refreshed in the background after `refresh_s`; before it rejects an event, `refreshed`
-    asks for a newer one. Thread-safe.
+    A caller waits for an uncached tenant for up to `wait_s`, and once the registry has failed, for TRY_S every RETRY_S.
+    A cached contract is refreshed in the background after `refresh_s`; before it rejects an event, `refreshed` requests
+    a newer one. Thread-safe.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class SchemaResolver:
         self._fetcher: threading.Thread | None = None
         self._asking = False
         self._outage = Outage()
-        # (time of the next attempt, error): of an unavailable registry under "", else of a rejected tenant subject.
+        # (time of the next attempt, error) by tenant subject if the registry rejects it, under "" if it is unavailable.
         self._failed: LruCache[str, tuple[float, AuditlaneError]] = LruCache(KEPT_TENANTS)
 
     def prefetch(self) -> None:
@@ -85,7 +85,7 @@ class SchemaResolver:
         return encoder
 
     def refreshed(self, tenant: str, rejected_by: Encoder, *, may_ask: bool = True) -> Encoder | None:
-        """Return the tenant's newest encoder, or None if that is `rejected_by` or cannot be fetched.
+        """Return the tenant's newest encoder, or None if it is `rejected_by` or cannot be fetched.
 
         With `may_ask`, it waits for the registry: a tenant's rejected events cause one request every RECHECK_S, and
         wait for at most that long.
@@ -166,7 +166,7 @@ class SchemaResolver:
         return not (failed and now < failed[0])
 
     def _after_change(self, own: str, old: Encoder) -> Encoder:
-        """Return the encoder as of the change, or `old` if the registry does not answer within RECHECK_S."""
+        """Return the encoder as of the change, or `old` if the registry does not respond within RECHECK_S."""
         with self._changed:
             now = self._clock()
             self._want(own, now)
@@ -257,9 +257,9 @@ class SchemaResolver:
         return True
 
     def _settle(self, own: str, failed: AuditlaneError | None, began: float) -> None:
-        """Record the outcome of a request; `own` stays queued if a later one is wanted. Call with the lock held."""
+        """Record the outcome of a request; `own` stays queued if a later request is wanted. Call with the lock held."""
         if failed is None or not isinstance(failed, RegistryUnavailable):
-            self._failed.pop("")  # the registry answers
+            self._failed.pop("")  # the registry responds
             self._failed.pop(own)
             if failed is not None or self._wanted.get(own, -math.inf) <= began:
                 self._wanted.pop(own, None)
@@ -298,7 +298,7 @@ class SchemaResolver:
 
 
 KEPT_TENANTS: Final = 20_000
-KEPT_CHARACTERS: Final = 16 << 20  # total size of the cached schemas; some 5,000 of the base event's size
+KEPT_CHARACTERS: Final = 16 << 20  # total size of the cached schemas: about 5,000 of the base event's size
 
 
 class SchemaCache:
@@ -315,7 +315,7 @@ class SchemaCache:
         # (latest id of the base subject, its newest complete version)
         self._complete: tuple[int, Version] | None = None
         # An evicted entry is fetched again, like one that was never cached.
-        self._checked: LruCache[str, float] = LruCache(KEPT_TENANTS)  # own -> when it was requested by itself
+        self._checked: LruCache[str, float] = LruCache(KEPT_TENANTS)  # own -> when it was last requested on its own
         self._encoders: LruCache[str, tuple[float, Encoder]] = LruCache(
             KEPT_CHARACTERS, weight=lambda known: known[1].size
         )
@@ -337,9 +337,10 @@ class SchemaCache:
         return min(asked_at, checked_at) if used == right else -math.inf, encoder
 
     def ask(self, own: str, since: float, now: float, *, alone: bool) -> None:
-        """Cache the encoder of `own`, as of `since` or later. Raises what the registry raises.
+        """Ensure that the cached encoder for subject `own` was fetched at `since` or later.
 
-        `alone` requests this subject only, since the list of all subjects may be long; a list serves all tenants.
+        With `alone`, fetch only this subject: listing all subjects may be slow. Without it, one listing refreshes every
+        tenant. Propagates registry errors.
         """
         if alone and self._listed_at is not None:
             self._check(own, now)
@@ -385,7 +386,7 @@ class SchemaCache:
         self._encoders.put(subject, (now, encoder))
 
     def _newest_base(self) -> Version:
-        """Return the newest version of the base event with all fields; searched once for each latest version."""
+        """Return the newest base event version that has all fields, searching once for each latest version."""
         latest = self.registry.latest(self._base)
         if self._complete is None or self._complete[0] != latest.schema_id:
             complete = newest_whole(self.registry, self._base) if lacking(latest.schema) else latest

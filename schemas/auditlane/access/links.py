@@ -157,7 +157,7 @@ class LinkExchange:
         self._claims = claims
 
     def page_of(self, code: str, *, now: datetime) -> Page:
-        """Return the page that the code opens, without using the link. Raises as `redeem` does, but not for a used code."""
+        """Return the page that the code opens, without using the link. Raises as `redeem`, except for a used code."""
         return self.read(code, now=now).page
 
     def read(self, code: str, *, now: datetime) -> LinkRead:

@@ -143,7 +143,7 @@ class Plan:
                 service.enter(State.STOPPED, now)
 
     def force(self, now: float) -> None:
-        """Stop all services immediately: the next `decide` kills those that are running."""
+        """Stop all services immediately: the next `decide` kills the running processes."""
         self.stop(now)
         for service in self.services.values():
             if service.state in _RUNNING:

@@ -1,5 +1,5 @@
 """Small JSON documents of the environment, in the table `settings` alongside the data structure's revisions: a
-document's newest row is in force, earlier rows are its history."""
+document's newest row applies, earlier rows are its history."""
 
 from __future__ import annotations
 

@@ -7,8 +7,8 @@ skips the offsets that are stored when it runs, whatever became of the token.
 
 A range that may have been attempted before is read back first. Its token names the offsets found stored, and its
 statement adds nothing unless they are still the same: then nothing was stored under the token before the statement
-started. Attempts that found the same offsets therefore exclude each other, even if they validated differently, and a token that
-an earlier attempt has used never hides rows that only a later one accepts.
+started. Attempts that found the same offsets therefore exclude each other, even if they validated differently, and a
+token that an earlier attempt has used never hides rows that only a later one accepts.
 
 One record batch per statement: ClickHouse derives a deduplication token's identity from the blocks it reads, and the
 same rows in two different batchings were stored twice under one token.

@@ -74,7 +74,7 @@ def check(client: Client, database: str, written: Collection[str], *, parts_per_
 
 
 def inserted(table: str, columns: Iterable[Sequence[str]], written: Collection[str]) -> tuple[tuple[str, str], ...]:
-    """Return (name, type) of each column that an insert names: those in `written`, in the table's order.
+    """Return (name, type) of each column that an insert names: the columns in `written`, in the table's order.
 
     `columns` are the table's as (name, type, kind of default). Other columns get their defaults: a newer version, whose
     workers run alongside this one, has added them. Raises ConfigError if the table would not store one of the worker's

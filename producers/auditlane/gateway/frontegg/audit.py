@@ -38,9 +38,9 @@ def event_of(
     source: str = "",
     event_id: str = "",
 ) -> AuditEvent:
-    """Return the event of an audit. `own` are the custom fields of the tenant's contract; null means absent.
+    """Return the event for an audit. `own` are the custom fields in the tenant's contract; null means absent.
 
-    Raises InvalidEvent for an invalid tenant id or custom field, a reserved key, and for too many levels.
+    Raises InvalidEvent for an invalid tenant id or custom field, a reserved key, or too many levels.
     """
     try:
         sent = {key: value for key, value in storable(audit).items() if value is not None}

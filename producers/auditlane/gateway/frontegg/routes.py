@@ -70,7 +70,7 @@ def audit_of(body: bytes) -> dict[str, Any]:
 
 
 def tenant_of(audit: Mapping[str, Any], sender: Sender) -> str:
-    """Return the tenant of the header or the credential, or else of the body. Raises InvalidEvent if it is missing, or
+    """Return the tenant from the header or credential, or else from the body. Raises InvalidEvent if it is missing, or
     if the two differ."""
     tenant = audit.get("tenantId")
     if tenant in (None, ""):

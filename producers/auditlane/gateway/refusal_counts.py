@@ -1,4 +1,4 @@
-"""Count the events that tenants' contracts reject, also since the contract last changed. Pure: `now` is passed in.
+"""Count the events that tenants' contracts reject, in total and since the contract last changed. Pure.
 
 A contract that requires a field that no client sends keeps events out of the log. Senders get an error for each event;
 these counts show it to operators.

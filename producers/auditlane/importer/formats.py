@@ -17,7 +17,7 @@ class Format(Protocol):
     unit: str
 
     def items(self, source: Source) -> Iterator[Item]:
-        """Yield the items in file order. Every run must yield the same ones."""
+        """Yield the items in file order. Every run must yield the same items."""
 
     def event(self, item: Item) -> AuditEvent:
         """Return the item's event, with the same id in every run. Raises InvalidEvent."""

@@ -26,10 +26,10 @@ from auditlane.sdk.outage import REPEAT_S, Away, Back, Outage
 from auditlane.sdk.results import Failure
 
 _POLL_S: Final = 0.2  # a delivery report ends a poll early; this bounds only how soon `stop` is noticed
-_GREEN_POLL_S: Final = 0.01  # poll interval of a green thread while events are in flight …
-_GREEN_IDLE_S: Final = 0.05  # … and while none are
-_PROBE_S: Final = 1.0  # time limit of a request that checks whether Kafka is back …
-_GREEN_PROBE_S: Final = 0.1  # … shorter where it blocks all green threads
+_GREEN_POLL_S: Final = 0.01  # poll interval of a green thread while events are in flight
+_GREEN_IDLE_S: Final = 0.05  # poll interval of a green thread while no events are in flight
+_PROBE_S: Final = 1.0  # time limit for a request that checks whether Kafka is back
+_GREEN_PROBE_S: Final = 0.1  # time limit for that request where it blocks all green threads
 _MESSAGE_OVERHEAD: Final = 65_536  # bytes for key, headers and batch in addition to the largest event
 # (error, event id); the id is None for a connection error.
 OnError = Callable[[AuditlaneError, str | None], None]

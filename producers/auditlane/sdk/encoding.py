@@ -182,7 +182,7 @@ def _converted(field: Field, value: Any) -> Any:
 
 
 def _number(kind: str, value: int | float) -> float:
-    """Return the number with the precision that is stored: rules apply to what readers see."""
+    """Return the number with the precision that is stored: rules apply to the values that readers see."""
     try:
         return float(as_stored(kind, value))
     except OverflowError:

@@ -31,7 +31,7 @@ class Outage:
 
     def __init__(self) -> None:
         self.reason = ""
-        self._since: float | None = None  # when the outage began
+        self._since: float | None = None  # when the outage started
         self._reported_at = 0.0
         self._suspected = False
         self._probed_at = 0.0

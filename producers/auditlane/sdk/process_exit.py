@@ -24,7 +24,7 @@ _UTILS: Final = ("multiprocessing.util", "billiard.util")
 
 
 class Closing(Protocol):
-    """What this module calls on a client."""
+    """The methods that this module calls on a client."""
 
     def end(self) -> None:
         """Close; called when the process exits."""

@@ -63,7 +63,7 @@ class EventFilters(TypedDict, total=False):
 
 
 class AuditReader:
-    """Reads and exports the events of one tenant over HTTP. Thread-safe; call `close`, or use it as a context manager.
+    """Reads and exports one tenant's events over HTTP. Thread-safe; call `close`, or use it as a context manager.
 
         with AuditReader("https://audit.example.com", token=token) as audit:
             for event in audit.events(action="login", from_=datetime(2026, 1, 1, tzinfo=UTC), limit=100):

@@ -1,4 +1,4 @@
-"""What a client reports about its deliveries: the result of a flush, a failure, the counters."""
+"""A client's reports on its deliveries: the result of a flush, a failure, the counters."""
 
 from __future__ import annotations
 

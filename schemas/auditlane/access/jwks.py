@@ -1,4 +1,4 @@
-"""The public keys of a token issuer: fetched on demand, cached while fresh, and never requested too often."""
+"""A token issuer's public keys: fetched on demand, cached while fresh, and never requested too often."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _MOST_BYTES: Final = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """One key of an issuer. `algorithm` is the only one allowed for it; if empty, any that fits its type."""
+    """One of an issuer's keys. `algorithm` is the only one allowed for it; if empty, any that fits its type."""
 
     key: Any
     algorithm: str

@@ -42,7 +42,7 @@ class Secret(BaseModel):
 
 
 class Client(BaseModel):
-    """An API client: a service of the vendor, or of one tenant. `tenant` None means every tenant."""
+    """An API client: the vendor's service, or one tenant's. `tenant` None means every tenant."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -1,4 +1,4 @@
-"""Tokens of an external issuer (OpenID Connect): map their claims to a tenant, a user and permissions."""
+"""Tokens from an external issuer (OpenID Connect): map their claims to a tenant, a user and permissions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Grants = Mapping[str, frozenset[Permission]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OidcPolicy:
-    """What a token must contain and what it is granted. Claims are named by dotted paths: `realm_access.roles`."""
+    """The claims that a token needs, and the permissions that it gets. Claims are named by dotted paths: `realm_access.roles`."""
 
     issuer: str
     audiences: tuple[str, ...]
@@ -38,7 +38,7 @@ class OidcPolicy:
 
 
 class Oidc:
-    """Verifies tokens of one issuer. Blocks for a few seconds at most, while its keys are fetched."""
+    """Verifies tokens from one issuer. Blocks for a few seconds at most, while its keys are fetched."""
 
     def __init__(self, policy: OidcPolicy, keys: KeySet, *, is_tenant: Callable[[str], bool]) -> None:
         """`is_tenant` decides whether the value of a claim is a valid tenant id."""

@@ -36,7 +36,7 @@ ROLES: Final[dict[str, frozenset[Permission]]] = {
 
 
 def permissions_of(roles: Iterable[str], *, bound: bool = False) -> frozenset[Permission]:
-    """Return the union of the roles' permissions; an unknown role grants none. `bound`: for a key of one tenant."""
+    """Return the union of the roles' permissions; an unknown role grants none. `bound`: for a single-tenant key."""
     granted = frozenset().union(*(ROLES.get(role, frozenset()) for role in roles))
     return granted - NAMED_WHERE_BOUND if bound else granted
 

@@ -76,7 +76,7 @@ class ProvenanceKeys:
         return sign
 
     def rotate(self, *, now: datetime, overlap: timedelta | None, spread: timedelta = SPREAD) -> SigningKey:
-        """Add a key that signs from `now + spread`; earlier keys verify for `overlap` after that, None: forever."""
+        """Add a key that signs from `now + spread`; earlier keys then verify for `overlap`, or forever if None."""
         return self._file.update(lambda content: content.rotated(now, overlap, spread)).keys[-1]
 
     def _signing(self) -> Key:

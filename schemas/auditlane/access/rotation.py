@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, field_serializer, model_validator
 
-# A replica without the new key refuses what it signs, and a mounted secret takes a minute or two to arrive.
+# A replica without the new key refuses its signatures, and a mounted secret takes a minute or two to arrive.
 SPREAD: Final = timedelta(minutes=5)
 
 

@@ -74,7 +74,7 @@ def mint_client_token(signing: SigningKeys, client: Client, *, now: datetime, tt
 
 
 def mint_viewer_token(signing: SigningKeys, viewer: Viewer, *, now: datetime, ttl: timedelta) -> Token:
-    """Mint a token for one user of one tenant. Raises InvalidInput for a `ttl` outside a minute to a day."""
+    """Mint a token for one user of one tenant. Raises InvalidInput unless `ttl` is between a minute and a day."""
     check_viewer(viewer, ttl)
     return Token(signing.sign(VIEWER_TOKEN, viewer.claims(), now=now, ttl=ttl), ttl)
 
@@ -216,7 +216,7 @@ class Operator:
 
 
 def mint_console_token(signing: SigningKeys, operator: Operator, *, now: datetime, ttl: timedelta) -> Token:
-    """Mint a token for the console's cookie. Raises InvalidInput for a `ttl` outside a minute to a day."""
+    """Mint a token for the console's cookie. Raises InvalidInput unless `ttl` is between a minute and a day."""
     check_operator(operator, ttl)
     return Token(signing.sign(CONSOLE_TOKEN, operator.claims(), now=now, ttl=ttl), ttl)
 

@@ -133,7 +133,7 @@ def check(client: RegistryClient, subject: str, current: Schema | None, wanted: 
 
 
 def _check_default(client: RegistryClient, subject: str, previous: dict[str, Any], avro: dict[str, Any]) -> None:
-    """Raise FieldConflict if the default differs from the field's earlier one, which events without a value rely on."""
+    """Raise FieldConflict if the default differs from the earlier default, which events without a value rely on."""
     default = avro.get("default")
     if default is None or default == previous.get("default"):
         return

@@ -1,4 +1,4 @@
-"""Read an event from a JSON object, for imports and HTTP: null means absent, custom fields may be on either level."""
+"""Read an event from a JSON object, for imports and HTTP. Null means absent; custom fields may be on either level."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ _WORDS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class FieldDefinition:
-    """A custom field. The keys of `rules` are in `contract.rules.NAMES`; `default` has its form in the event's JSON."""
+    """A custom field. The keys of `rules` are in `contract.rules.NAMES`; `default` is as in the event's JSON."""
 
     name: str
     type: FieldType

@@ -68,7 +68,7 @@ def row_of(event: Mapping[str, Any], *, vendor: str) -> dict[str, Any]:
 
 
 def as_read(event: AuditEvent) -> dict[str, Any]:
-    """Return a new event as readers will get it, without what the worker adds."""
+    """Return a new event as readers will get it, without the fields that the worker adds."""
     address = parse_ip(event.ip) if event.ip else None
     if isinstance(address, ipaddress.IPv6Address):
         address = address.ipv4_mapped or address

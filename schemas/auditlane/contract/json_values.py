@@ -4,7 +4,7 @@
 |---|---|
 | dict or another Mapping; list, tuple, deque or another sequence | object; array |
 | pydantic model; dataclass | object of its fields (`model_dump()`; `dataclasses.fields`) |
-| set, frozenset | array in the order of the elements' JSON text, so that equal sets are equal text |
+| set, frozenset | array in the order of the elements' JSON text, so that equal sets give equal text |
 | Enum | its value |
 | bytes, bytearray, memoryview | text in base64 |
 | Decimal, UUID, IP address or network, path, URL | text |

@@ -29,7 +29,7 @@ _KEPT_CHARACTERS = 16 << 20
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """A schema as one version of a subject."""
+    """A schema, registered as one version of a subject."""
 
     subject: str
     version: int
@@ -149,7 +149,7 @@ class RegistryClient:
         path = f"compatibility/subjects/{_path(subject)}/versions/latest?verbose=true"
         try:
             answer = self._object(self._call("POST", path, {"schema": schema}))
-        except SchemaNotFound:  # from some registries, for a subject without versions
+        except SchemaNotFound:  # some registries raise it for a subject without versions
             return []
         if answer.get("is_compatible") is True:
             return []

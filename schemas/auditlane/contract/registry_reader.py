@@ -1,4 +1,4 @@
-"""The registry for readers of contracts: the read-only part of `registry.RegistryClient`."""
+"""The registry for contract readers: the read-only part of `registry.RegistryClient`."""
 
 from __future__ import annotations
 

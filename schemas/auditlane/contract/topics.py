@@ -44,7 +44,7 @@ class TopicReport:
 
 
 def wanted(settings: Settings) -> list[Topic]:
-    """Return the configured topics: the shared one, and the dead letters, which are kept forever.
+    """Return the configured topics: the shared topic, and the dead-letter topic, which keeps its messages forever.
 
     Kafka's append time decides which of several identical events was first.
     """
@@ -69,7 +69,7 @@ def wanted(settings: Settings) -> list[Topic]:
 
 
 def differences(want: Topic, have: Topic) -> list[str]:
-    """Return a sentence with a fix for each difference of an existing topic from the configured one. Pure."""
+    """Return a sentence with a fix for each difference between an existing topic and the configured topic. Pure."""
     found = []
     if have.partitions != want.partitions:
         found.append(

@@ -72,7 +72,7 @@ def digested_list(values: Sequence[Mapping[str, Any]], most_bytes: int, *, name:
 
 
 def _shared(value: Mapping[str, Any], room: int) -> dict[str, Any]:
-    """Fit every entry into its share of the room; large entries get what small ones leave unused."""
+    """Fit every entry into its share of the room; large entries get the room that small entries leave unused."""
     sizes = {name: size_of(json_text(entry)) for name, entry in value.items()}
     smaller = dict(value)
     for remaining, name in zip(range(len(sizes), 0, -1), sorted(sizes, key=sizes.__getitem__), strict=True):

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 
 WINDOW_S: Final = 2.0  # the burst, in seconds of work, that a tenant may cause without waiting
-ALONE_S: Final = 5.0  # a tenant does not wait if no other tenant had a request for this long
+ALONE_S: Final = 5.0  # a tenant does not wait if no other tenant has sent a request for this long
 LONGEST_S: Final = 10.0  # the longest wait of a request
 _OWED_S: Final = 15.0  # the most waiting time, in seconds, that a tenant can owe; further work is not counted
 KEPT: Final = 10_000  # tenants tracked; one more clears every account

@@ -43,7 +43,7 @@ class LruCache(Generic[K, V]):
         return value
 
     def put(self, key: K, value: V) -> None:
-        """Store the value, replacing any earlier one."""
+        """Store the value, replacing any earlier value."""
         with self._lock:
             if self._changing:
                 return

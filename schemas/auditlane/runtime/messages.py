@@ -41,7 +41,7 @@ _WORDS: Final = {
 
 
 def escape_surrogates(text: str) -> str:
-    """Return `text` with lone surrogates, which UTF-8 cannot encode, replaced by their escapes."""
+    """Return `text` with lone surrogates, which UTF-8 cannot encode, replaced with their escapes."""
     return text if text.isascii() else text.encode(errors="backslashreplace").decode()
 
 

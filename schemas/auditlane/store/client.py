@@ -25,7 +25,7 @@ from auditlane.runtime.settings import Settings
 from auditlane.runtime.validators import is_loopback
 
 CONNECT_TIMEOUT_S = 10
-logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)  # it also raises what it logs; log it once
+logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)  # it raises the errors too, and we log those once
 _ACCOUNT_CODES = (192, 193, 194, 497, 516)  # unknown user, wrong or missing password, not granted, not authenticated
 _FIX_ACCOUNT = "Check AUDITLANE_CLICKHOUSE_USER and AUDITLANE_CLICKHOUSE_PASSWORD, and what the user is granted."
 _FIX_TLS = "Point AUDITLANE_CLICKHOUSE_CA at the bundle of the authority that signed its certificate."

@@ -11,7 +11,7 @@ started. Attempts that found the same offsets therefore exclude each other, even
 token that an earlier attempt has used never hides rows that only a later one accepts.
 
 One record batch per statement: ClickHouse derives a deduplication token's identity from the blocks it reads, and the
-same rows in two different batchings were stored twice under one token.
+same rows in two different batches were stored twice under one token.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ _CURRENT: Final = frozenset({"select_sequential_consistency"})
 
 
 class OffsetRange(Protocol):
-    """Messages of one partition from offset `first` to `last`, both included."""
+    """Messages of one partition from offset `first` to `last`, inclusive."""
 
     @property
     def partition(self) -> Partition: ...

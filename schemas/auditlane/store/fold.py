@@ -31,7 +31,7 @@ _CLAUSES: Final = re.compile(r"\b(DEFAULT|MATERIALIZED|ALIAS|EPHEMERAL|CODEC|TTL
 
 
 def fold(statements: Iterable[str]) -> list[str]:
-    """Return one CREATE of each table and view, in an order in which they can run. Raises ConfigError."""
+    """Return one CREATE for each table and view, in an order in which they can run. Raises ConfigError."""
     objects: dict[str, _Table | str] = {}  # by name; a view is kept as its statement
     for statement in statements:
         if create := _CREATE.match(statement):

@@ -140,12 +140,12 @@ def overlay(environment: Revision, tenant: Revision) -> tuple[bool, list[FieldVi
 
 
 def load(client: Client, database: str, scope: str) -> Revision:
-    """Return the newest revision of a scope; revision 0 if none has been saved."""
+    """Return the newest revision of a scope, or revision 0 if none has been saved."""
     return load_many(client, database, [scope])[scope]
 
 
 def load_many(client: Client, database: str, scopes: Collection[str]) -> dict[str, Revision]:
-    """Return the newest revision of each scope, in one query; revision 0 if none has been saved."""
+    """Return the newest revision of each scope, in one query. It is revision 0 if none has been saved."""
     with store_errors():
         rows = client.query(
             "SELECT scope, revision, enabled, fields, changed_by, changed_at FROM {database:Identifier}.settings "
@@ -212,7 +212,7 @@ def _view(stored: dict[str, Any]) -> FieldView:
 def save(client: Client, database: str, seen: Revision, new: Revision, *, now: datetime) -> Revision:
     """Save `new` as the revision after `seen`. Raises Conflict if another caller has already saved that revision.
 
-    All callers insert under one deduplication token, so only one row is stored; its `save_id` shows whose.
+    All callers insert under one deduplication token, so only one row is stored; its `save_id` shows whose it is.
     """
     revision, save_id = seen.revision + 1, uuid.uuid4()
     fields = json.dumps([field.model_dump(by_alias=True, mode="json") for field in new.fields])

@@ -23,7 +23,7 @@ _AT_ONCE: Final = 500  # scopes in one query
 
 @dataclass(frozen=True, slots=True)
 class Structure:
-    """A tenant's effective data structure. `fields` are in display order, without removed ones."""
+    """A tenant's effective data structure. `fields` are in display order, without removed fields."""
 
     enabled: bool
     fields: tuple[FieldView, ...]
@@ -147,7 +147,7 @@ class StructureCache:
         return entry
 
     def _due(self, now: float) -> list[str]:
-        """Return the tenants to query: those requested, and others in recent use, since one query serves all. The
+        """Return the tenants to query: requested tenants, and others in recent use, since one query serves all. The
         caller holds the lock."""
         due, self._wanted = self._wanted, set()
         recently = now - self._refresh_s

@@ -1,4 +1,4 @@
-"""Convert a Frontegg audit into an event, so that it reads back as it was sent; next to nothing is rejected."""
+"""Convert a Frontegg audit into an event, so that it reads back as it was sent; almost nothing is rejected."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ Grants = Mapping[str, frozenset[Permission]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OidcPolicy:
-    """The claims that a token needs, and the permissions that it gets. Claims are named by dotted paths: `realm_access.roles`."""
+    """The claims that a token needs and the permissions it gets. Claims are dotted paths: `realm_access.roles`."""
 
     issuer: str
     audiences: tuple[str, ...]

@@ -55,8 +55,8 @@ def amend(
     """Register `change(newest version)`, unless it equals the newest version.
 
     A missing subject starts with `seed()`, and gets the level BACKWARD. Raises SchemaNotFound without a seed,
-    InvalidInput or FieldConflict for an invalid contract, TooManyVersions at the limit `most_versions`, and whatever
-    RegistryClient and `change` raise.
+    InvalidInput or FieldConflict for an invalid contract, or TooManyVersions at the limit `most_versions`. Propagates
+    errors from RegistryClient and `change`.
     """
     lost: list[dict[str, Any]] = []
     changed, refused = False, None

@@ -19,7 +19,7 @@ V = TypeVar("V", bound=Version, covariant=True)
 
 
 class Versions(Protocol[V]):
-    """The versions of subjects. Each method raises what `RegistryClient` raises."""
+    """The versions of subjects. Each method raises the same errors as in `RegistryClient`."""
 
     def latest(self, subject: str) -> V: ...
     def versions(self, subject: str) -> list[int]: ...

@@ -32,8 +32,8 @@ class SubjectReport:
 def ensure_base_subject(client: RegistryClient, topic: str) -> SubjectReport:
     """Register the base event under the topic's subject unless the subject exists. Safe to call concurrently.
 
-    An existing subject is not changed: another latest schema or a weaker level is reported as drift. Raises what
-    RegistryClient raises.
+    An existing subject is not changed: another latest schema or a weaker level is reported as drift. Propagates
+    RegistryClient's errors.
     """
     subject = base_subject(topic)
     schema = json.dumps(base_schema())

@@ -89,7 +89,7 @@ class LazyClient:
         self._lock = threading.Lock()
 
     def client(self) -> Client:
-        """Return the client. Raises what connecting raises, in each thread.
+        """Return the client. Raises the errors of `connect`, in each thread.
 
         No thread waits for another's attempt: while ClickHouse hangs, the waits would add up.
         """

@@ -111,7 +111,7 @@ DEFAULT_FIELDS: Final = tuple(
     )
 )
 _STORED: Final = frozenset(to_camel(name) for name in FieldView.model_fields)
-# Fields that senders cannot set, and which are not part of an event as it is sent.
+# Fields that senders cannot set, and that are not part of a sent event.
 PROVENANCE: Final = ("provenance", "provenance_id")
 _BASE: Final = frozenset(
     {"event_id", "tenant_id", "ingested_at", "content_hash"} | {field.name for field in DEFAULT_FIELDS}

@@ -133,7 +133,7 @@ class Runner:
         return found
 
     def close(self) -> None:
-        """Leave the group. Partitions assigned meanwhile are ignored."""
+        """Leave the group. Partitions assigned in the meantime are ignored."""
         self._closing = True
         self._consumer.close()
 
@@ -257,7 +257,7 @@ class Runner:
     def _commit(self, commit: Commit) -> Mapping[Partition, str]:
         """Commit, and return the error of each partition that failed.
 
-        After a stall nothing is sent, since the assignment may have been revoked meanwhile.
+        After a stall nothing is sent, since the assignment may have been revoked in the meantime.
         """
         if now_ms() - self._polled > STALL_MS:
             return dict.fromkeys(commit.offsets, "the worker stalled since its last poll")

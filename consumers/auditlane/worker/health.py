@@ -1,7 +1,7 @@
 """The worker's HTTP endpoints: `/metrics`, `/health/live`, `/health/ready`.
 
 On the loopback interface, readiness includes the halted and failing partitions, and requests from foreign origins or
-host names are refused. On any other address, which is open to everyone on the network, it is the status alone.
+host names are refused. On any other address, which is open to everyone on the network, readiness is the status alone.
 """
 
 from __future__ import annotations

@@ -199,7 +199,7 @@ class Service:
             return None
 
     def _until(self, attempt: Callable[[], T]) -> T | None:
-        """Retry `attempt` while it raises Unavailable, and return its result; None once stopped."""
+        """Retry `attempt` while it raises Unavailable, and return its result, or None once stopped."""
         delay = 0.2
         while not self._stop.is_set():
             try:
@@ -211,7 +211,7 @@ class Service:
         return None
 
     def _missing(self) -> dict[str, str]:
-        """Return why the worker is not ready, by component; empty if it is."""
+        """Return why the worker is not ready, by component, or an empty mapping if it is."""
         at, missing = self._checked
         if time.monotonic() - at < READY_S and not missing:
             return missing
@@ -229,8 +229,8 @@ class Service:
 def _use_shared_arena() -> None:
     """Let Python, Arrow and librdkafka share one heap. Call before threads are started.
 
-    Each keeps freed buffers of some ten megabytes for its own next one, and glibc gives each thread a heap: together
-    they held twice the memory in use. Without glibc only Arrow's allocator is set.
+    Each keeps some ten megabytes of freed buffers to reuse itself, and glibc gives each thread a heap: together they
+    held twice the memory in use. Without glibc only Arrow's allocator is set.
     """
     pa.set_memory_pool(pa.system_memory_pool())
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)

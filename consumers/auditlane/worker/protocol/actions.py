@@ -24,7 +24,7 @@ class Resume:
 
 @dataclass(frozen=True, slots=True)
 class Seek:
-    """Deliver this partition again from `offset`: what was received since was discarded unwritten."""
+    """Deliver this partition again from `offset`: messages received since were discarded unwritten."""
 
     partition: Partition
     offset: int
@@ -34,8 +34,8 @@ class Seek:
 class Commit:
     """Commit these offsets in one synchronous call, before polling again; report the result with `committed`.
 
-    Partitions in `intents` announce a range; those in `notes` repeat an announced range with the reason why it is not
-    stored yet; the others complete a range.
+    Partitions in `intents` announce a range; partitions in `notes` repeat an announced range with the reason it is not
+    stored yet; other partitions complete a range.
     """
 
     offsets: dict[Partition, tuple[int, str]]  # offset, metadata

@@ -45,12 +45,12 @@ class Core:
         self.draining = False
         self._epochs = 0
         self._memory = MemoryGate(policy.buffer_bytes)
-        self._stored = 0  # ranges of all partitions
+        self._stored = 0  # number of ranges stored, over all partitions
 
     # Events from Kafka.
 
     def assigned(self, found: AssignmentFacts) -> StartDecision:
-        """Take over a partition and return where to begin; the caller assigns it there."""
+        """Take over a partition and return the offset to start from; the caller assigns it there."""
         begin = decide_start(found)
         self._epochs += 1
         self.partitions[found.partition] = PartitionState(
@@ -68,7 +68,7 @@ class Core:
     def revoked(self, partitions: Iterable[Partition]) -> list[Partition]:
         """Drop partitions that were revoked or lost; the committed intent hands over the range in flight.
 
-        Return those that are paused, for the caller to resume: librdkafka keeps a pause across assignments.
+        Return the paused ones, for the caller to resume: librdkafka keeps a pause across assignments.
         """
         states = [state for one in partitions if (state := self.partitions.pop(one, None)) is not None]
         return [state.partition for state in states if state.paused]

@@ -15,7 +15,7 @@ from auditlane.contract.partition import Partition
 FAILING_MS = 60_000  # a range that has failed for this long is reported to operators
 SLOW_MS = 2_000  # a step that takes longer frees its slot for another partition
 BACKOFF_MS = (100, 200, 500, 1_000, 2_000, 5_000)
-WAIT_MS = BACKOFF_MS[:4]  # while another insert must finish first
+WAIT_MS = BACKOFF_MS[:4]  # delays of a retry while another insert must finish first
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Range:
-    """One sealed, contiguous range of a partition: named by one intent, written by one insert per month.
+    """One sealed, contiguous range of a partition: announced by one intent, written by one insert per month.
 
     `first` and `last` are offsets, both included; Kafka's control records leave gaps between them. Results for a range
     of an earlier `assignment_epoch` are ignored. `redo` means that some of its rows may be stored already, since it was
@@ -94,7 +94,7 @@ class InFlightRange:
     not_before: int = 0
     aside: bool = False
     busy_since: int = 0
-    stored_before: int = 0  # ranges of all partitions that were stored when it last failed
+    stored_before: int = 0  # how many ranges, over all partitions, had been stored when this one last failed
 
     def begin(self, now: int) -> None:
         """Mark its step as running."""
@@ -105,7 +105,7 @@ class InFlightRange:
         self.step, self.busy, self.attempts, self.not_before = step, False, 0, 0
 
     def wait(self, now: int) -> None:
-        """Retry the step soon. It still counts as in flight, so that no further ranges queue up beside it."""
+        """Retry the step soon. It still counts as in flight, so that no further ranges queue up behind it."""
         self.busy = False
         self.not_before = now + WAIT_MS[min(self.attempts, len(WAIT_MS) - 1)]
         self.attempts += 1
@@ -119,7 +119,7 @@ class InFlightRange:
 
 @dataclass(slots=True)
 class PartitionState:
-    """One partition under one assignment. The next range begins at `begin`; reading continues at `position`."""
+    """One partition under one assignment. The next range starts at `begin`; reading continues at `position`."""
 
     partition: Partition
     topic_id: str
@@ -135,12 +135,12 @@ class PartitionState:
     oldest_ms: int = 0  # Kafka's timestamp of the message at `begin`; 0 if unknown
     halt_reported: bool = False
     paused: bool = False
-    recheck_below: int = 0  # ranges that begin below this offset may have been attempted before
+    recheck_below: int = 0  # ranges that start below this offset may have been attempted before
     slow: bool = False  # its last range was slow
     failing_since: int | None = None  # time of the first failure since a step last succeeded; `error` is the latest
     error: str = ""
     noted: int | None = None  # when the failure was last committed as a note
-    parked_until: int | None = None  # its range was discarded to free memory and is not read again before
+    parked_until: int | None = None  # its range was discarded to free memory and is not read again before this time
     parked_attempts: int = 0
     gave_up: bool = False  # buffered messages were discarded: read nothing until its range is complete
 
@@ -200,7 +200,10 @@ class PartitionState:
         return self.announced(range_, wall_ms).encode()
 
     def announced(self, range_: Range, wall_ms: int, *, failing_ms: int = 0) -> Intent:
-        """Build the intent of a range; with `failing_ms`, also since when and why it fails. Wall-clock milliseconds."""
+        """Build a range's intent; with `failing_ms`, include since when and why it fails.
+
+        Times are wall-clock milliseconds.
+        """
         recheck_below, error = self._recheck_below(range_.first), self.error if failing_ms else ""
         return Intent(
             range_.topic_id, range_.first, range_.last, range_.digest, wall_ms, recheck_below, failing_ms, error

@@ -53,7 +53,7 @@ class MemoryGate:
 def next_ranges(
     states: Collection[PartitionState], policy: Policy, memory: MemoryGate, now: int, *, draining: bool
 ) -> list[PartitionState]:
-    """Return the partitions to seal a range of, in order: overdue ones, then full ones, then the oldest.
+    """Return the partitions whose messages to seal, in order: overdue ones, then full ones, then the oldest.
 
     Under memory pressure the largest come first. Overdue partitions precede them, so that a quiet partition is not
     starved during a backlog.

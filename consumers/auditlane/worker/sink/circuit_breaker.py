@@ -19,7 +19,7 @@ from auditlane.contract.partition import Partition
 from auditlane.worker.protocol.partition_state import Range
 
 DAY_MS: Final = 86_400_000
-REMEMBERED: Final = 1_000  # tenants of one partition; the least recent are forgotten
+REMEMBERED: Final = 1_000  # tenants remembered per partition; the least recent are forgotten
 
 
 class Traffic(NamedTuple):
@@ -46,8 +46,8 @@ class BreakerPolicy:
     Recent are at least the last `window` messages, none validated more than `within_ms` ago.
 
     At least `tenants` tenants must be failing, or every tenant known to use the partition. A tenant is failing when
-    more than `ratio` of its own messages are rejected; messages whose key names no tenant count as one tenant's. Nor
-    may one tenant dominate: without the one with most rejections, more than half of `ratio` must still be rejected.
+    more than `ratio` of its own messages are rejected; messages whose key names no tenant count as one tenant. Nor may
+    one tenant dominate: without the tenant with the most rejections, more than half of `ratio` must still be rejected.
     """
 
     ratio: float = 0.5
@@ -68,15 +68,15 @@ class PartitionBreaker:
     """
 
     policy: BreakerPolicy
-    _ranges: deque[tuple[int, ByTenant]] = field(default_factory=deque)  # (validated at, its traffic)
-    _tenants: dict[str, Traffic] = field(default_factory=dict)  # in the window
+    _ranges: deque[tuple[int, ByTenant]] = field(default_factory=deque)  # (time of validation, traffic)
+    _tenants: dict[str, Traffic] = field(default_factory=dict)  # traffic in the window, by tenant
     _all: Traffic = _NONE
     # Tenants with an accepted message within a day: a flood from one tenant pushes the others out of the window, but a
     # halt would still affect them.
     _served: OrderedDict[str, int] = field(default_factory=OrderedDict)
 
     def record(self, traffic: ByTenant, now: int) -> str:
-        """Count a range. Return why the partition must halt, or empty if the range may be written."""
+        """Count a range. Return why the partition must halt, or an empty string if the range may be written."""
         self.count(traffic, now)
         return self.reason_to_open()
 
@@ -91,7 +91,7 @@ class PartitionBreaker:
         self.add_known_tenants({tenant for tenant, one in traffic.items() if one.rejected < one.messages}, now)
 
     def reason_to_open(self) -> str:
-        """Return why the counted traffic must halt the partition; empty if it need not."""
+        """Return why the counted traffic must halt the partition, or an empty string if it need not."""
         if self._all.messages < self.policy.window or not self._all.exceeds(self.policy.ratio):
             return ""
         failing = {tenant for tenant, one in self._tenants.items() if one.exceeds(self.policy.ratio)}
@@ -138,13 +138,16 @@ def _tenants(count: int) -> str:
 
 @dataclass(slots=True)
 class _Assigned:
-    """The breaker of one assignment. `counted` is the first offset of the newest range, so that one validated again
-    (the store did not answer) counts once."""
+    """The breaker of one assignment.
+
+    `counted` is the first offset of the newest range, so that a range validated again (because the store did not
+    answer) counts once.
+    """
 
     assignment_epoch: int
     breaker: PartitionBreaker
     counted: int = -1
-    seeded: bool = False  # with the tenants that the store knows
+    seeded: bool = False  # whether the store's tenants have been added
 
 
 class CircuitBreaker:
@@ -162,7 +165,7 @@ class CircuitBreaker:
         self._lock = Lock()
 
     def record(self, range_: Range, traffic: ByTenant, now: int) -> str:
-        """Count a range in its partition's breaker. Return why the partition must halt, or empty."""
+        """Count a range in its partition's breaker. Return why the partition must halt, or an empty string."""
         assigned = self._of(range_)
         breaker = assigned.breaker
         if assigned.counted != range_.first:

@@ -38,14 +38,14 @@ _STAGES: Final = {
     RejectCode.TOO_LARGE: "VALUE_CONVERTER",
 }
 _LONGEST_MESSAGE: Final = 2_000  # characters: the reason may quote a schema, and the dead letter must fit its topic
-_LONGEST_SIGNATURE: Final = 1_024  # bytes; ours have some 200
+_LONGEST_SIGNATURE: Final = 1_024  # bytes; auditlane's have some 200
 _EXCEPTION: Final = "auditlane.worker.validation.batch.Rejection"
 _TOO_LARGE: Final = frozenset(
     {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG_SIZE, KafkaError.RECORD_LIST_TOO_LARGE}
 )
 # Bytes of the value to keep in each attempt to send a dead letter alone, after a batch was too large; None keeps all.
 _KEPT: Final = (None, 65_536, 0)
-_KEPT_OF_KEY: Final = 1_024  # bytes of a truncated dead letter's key
+_KEPT_OF_KEY: Final = 1_024  # bytes kept of a truncated dead letter's key
 
 
 class DlqPublishFailed(Exception):
@@ -59,7 +59,7 @@ class DlqPublishFailed(Exception):
 def headers(range_: Range, rejection: Rejection, *, task: str) -> list[tuple[str, str | bytes | None]]:
     """Return the headers of one dead letter: text about its origin and reason, and two of the message's own unchanged.
 
-    Those two, its signature and its schema's GUID, are needed to validate the value again.
+    Those two, the signature and the schema's GUID, are needed to validate the value again.
     """
     index = rejection.index
     values: dict[str, object] = {
@@ -134,7 +134,10 @@ class DeadLetters:
     def _produced(
         self, range_: Range, rejections: Sequence[Rejection], kept: int | None, deadline: float
     ) -> list[KafkaError | None]:
-        """Return Kafka's error for each, None if acknowledged. Raises DlqPublishFailed if an answer is late."""
+        """Return Kafka's error for each message, or None if acknowledged.
+
+        Raises DlqPublishFailed if a response is late.
+        """
         answers: dict[int, KafkaError | None] = {}
         for place, rejection in enumerate(rejections):
             self._produce(range_, rejection, kept, partial(answers.__setitem__, place), deadline)

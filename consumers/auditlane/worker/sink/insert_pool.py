@@ -32,7 +32,7 @@ from auditlane.worker.validation.validator import BatchValidator
 
 MAX_INVISIBLE: Final = 3  # one occurs when a token was used for rows that were then deleted by hand
 SLICE_MS: Final = 200  # late months are inserted for this long at a time, as other partitions may be waiting
-LATE_WAIT_MS: Final = 250  # until late months without budget are tried again
+LATE_WAIT_MS: Final = 250  # delay before late months without budget are tried again
 MOST_THREADS: Final = 64
 
 
@@ -49,7 +49,7 @@ class Store(Protocol):
 class Done:
     """The result of a step. `failure` is None if it succeeded; the counts then cover the whole range.
 
-    Of `parts`, `late` are those of late months; `took_ms` covers the others. With `later_ms` the step must be repeated
+    `late` counts the `parts` of late months; `took_ms` covers the others. With `later_ms` the step must be repeated
     after that time for the remaining late months, and the counts are not set.
     """
 
@@ -137,7 +137,7 @@ class InsertPool:
         self._closed = False
         self._inserting = threading.BoundedSemaphore(threads)
         self._threads: list[threading.Thread] = []
-        for _ in range(threads + 1):  # one more than inserts: it validates the next range meanwhile
+        for _ in range(threads + 1):  # one more than inserts: it validates the next range in the meantime
             self._start_thread()
 
     def _start_thread(self) -> None:
@@ -237,7 +237,10 @@ class InsertPool:
         progress.ended(month)
 
     def _write_late(self, range_: Range, progress: _Progress) -> int | None:
-        """Insert late months within their budget for `SLICE_MS`. Return how long the rest must wait, or None."""
+        """Insert late months within their budget for `SLICE_MS`.
+
+        Return how long the rest must wait, or None if nothing is left.
+        """
         began = _now_ms()
         for month in sorted(progress.rows, reverse=True):
             if _now_ms() - began > SLICE_MS:

@@ -16,11 +16,11 @@ import numpy as np
 
 MINUTE_S: Final = 60.0
 OF_ALL: Final = 2  # the budget of all tenants together, as a multiple of one tenant's
-REMEMBERED: Final = 10_000  # tenants; a forgotten one starts with a full budget
+REMEMBERED: Final = 10_000  # tenants remembered; a forgotten one starts with a full budget
 
 
 def late_before(newest_ms: int) -> int:
-    """Return the first month (yyyymm, UTC) that is not late: the one before that of the range's newest message."""
+    """Return the first month (yyyymm, UTC) that is not late: one month before the range's newest message."""
     before = int(np.datetime64(newest_ms, "ms").astype("datetime64[M]").astype(int)) - 1
     return (1970 + before // 12) * 100 + before % 12 + 1
 
@@ -68,7 +68,7 @@ class LateBudget:
             self._charge([self._whole(now), *(self._of(tenant, now) for tenant in tenants)])
 
     def most_per_second(self, seconds: float) -> float:
-        """Return the most parts per second of all tenants, averaged over `seconds`, saved ones included."""
+        """Return the most parts per second for all tenants together, averaged over `seconds`, including saved parts."""
         return OF_ALL * (self.rate + self._burst / seconds)
 
     def _charge(self, buckets: Collection[Bucket]) -> None:

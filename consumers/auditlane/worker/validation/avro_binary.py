@@ -45,7 +45,7 @@ def read(fields: Iterable[Field], datum: bytes) -> dict[str, Any]:
 
 
 def read_partly(fields: Iterable[Field], datum: bytes) -> tuple[dict[str, Any], str]:
-    """Return (the values of the fields before the first malformed one, the problem with that one or empty)."""
+    """Return (the values of the fields before the first malformed one, the problem with that field or "")."""
     reader = _Reader(datum)
     values: dict[str, Any] = {}
     for field in fields:
@@ -176,7 +176,7 @@ class _Walk:
         self.bad[rows] = True
 
     def longs(self, rows: Rows) -> Rows:
-        """Read a varint of each row; a row without one becomes bad and yields 0."""
+        """Read a varint from each row; a row without one becomes bad and yields 0."""
         numbers = np.zeros(len(rows), dtype=np.uint64)
         more = np.arange(len(rows))
         for shift in range(0, 70, 7):
@@ -281,7 +281,7 @@ def varint_lengths(numbers: npt.NDArray[np.int64]) -> Lengths | int:
 
 
 def _text_lengths(offsets: npt.NDArray[np.int32]) -> Lengths:
-    """Return the encoded length of each text. Offsets run along the last axis, so several columns fit in one call."""
+    """Return the encoded length of each string. Offsets run along the last axis, so several columns fit in one call."""
     sizes = np.diff(offsets).astype(np.int64)
     longest = int(sizes.max()) if sizes.size else 0
     lengths = sizes + 1

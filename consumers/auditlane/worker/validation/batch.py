@@ -25,7 +25,7 @@ from auditlane.runtime._pyarrow import Column, pa
 from auditlane.worker.validation import checks
 
 Indexes = npt.NDArray[np.int64]
-_LONGEST_CACHED: Final = 256  # bytes
+_LONGEST_CACHED: Final = 256  # bytes of a key whose tenant is cached
 NO_ID: Final = (1 << 32) - 1  # no registry assigns it
 UNKNOWN_GUIDS: Final = 32  # per tenant and range; further ones are not looked up
 _CHUNK: Final = 4_096  # values copied at a time
@@ -74,7 +74,7 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class Vouched:
-    """The verified signatures: `codes` has an entry per message, 0 if unsigned, else its index in `claims` plus 1."""
+    """The verified signatures. `codes` is, for each message, 0 if it is unsigned, else 1 plus its index in `claims`."""
 
     codes: Codes
     claims: tuple[Claim, ...] = ()
@@ -92,14 +92,14 @@ class ValidationBatch:
 
     raw: RawRange
     values: ByteColumn
-    lengths: Indexes  # of the values, in bytes
+    lengths: Indexes  # length of each value in bytes
     framed: checks.Mask
     schema_ids: npt.NDArray[np.uint32]
     timestamps_ms: Indexes
     already_committed: checks.Mask  # below the group's offset and without a dead letter
     unique_keys: list[bytes | None]
-    key_codes: Indexes  # of each message, into unique_keys
-    tenants: list[str | None]  # of each unique key; None without a valid tenant id
+    key_codes: Indexes  # index into unique_keys, per message
+    tenants: list[str | None]  # tenant per unique key; None if its tenant id is invalid
     refused: checks.Mask
     vouched: Vouched
     rejected: dict[int, Rejection] = field(default_factory=dict)
@@ -110,7 +110,7 @@ class ValidationBatch:
     def open(
         cls, raw: RawRange, already_committed: int = 0, secrets: Mapping[str, bytes] | None = None
     ) -> ValidationBatch:
-        """Read frames, keys, tenants and signatures. `secrets` are those of the provenance keys, by key id."""
+        """Read frames, keys, tenants and signatures. `secrets` are the provenance keys' secrets by key id."""
         values = ByteColumn.of(raw.values)
         lengths = values.sizes()
         header = values.prefixes(HEADER_BYTES).view(_FRAME)[:, 0]
@@ -132,7 +132,7 @@ class ValidationBatch:
         )
 
     def tenant(self, index: int) -> str | None:
-        """Return the tenant of a message, None without a valid tenant id."""
+        """Return a message's tenant, or None if its key has no valid tenant id."""
         return self.tenants[int(self.key_codes[index])]
 
     def key(self, index: int) -> bytes | None:
@@ -180,7 +180,7 @@ def _binary(blobs: ByteColumn) -> Column:
 
 
 def tenant_of_bytes(key: bytes | None) -> str | None:
-    """Return the tenant that a message key names, None if that is not a valid tenant id."""
+    """Return the tenant that a message key names, or None if that is not a valid tenant id."""
     if key is None:
         return None
     # A key may be as large as a message: only keys of a sane length are cached.
@@ -197,10 +197,10 @@ def _tenant_of(key: bytes) -> str | None:
 
 
 def framed(raw: RawRange, id_of: Callable[[UUID, Collection[str]], int | None]) -> tuple[RawRange, dict[int, UUID]]:
-    """Replace the GUID before a value by the usual frame with its schema's id.
+    """Replace each value's GUID header with the usual schema-id frame.
 
-    Return the range, and by index the GUIDs without an id, whose frames have NO_ID. Raises what `id_of` raises. A range
-    without GUIDs is returned unchanged.
+    Return the range and, by message index, the GUIDs that have no known id; their frames carry NO_ID. A range without
+    GUIDs is returned unchanged. Propagates errors from `id_of`.
     """
     values = ByteColumn.of(raw.values)
     maybe = np.flatnonzero(values.prefixes(1)[:, 0] == MARK[0]) if len(values) else np.zeros(0, dtype=np.int64)
@@ -260,7 +260,7 @@ class ValidationResult:
     """The validated range: each message is a row of `rows` or one of `rejected`, which is ordered by index.
 
     `rows` are by month (yyyymm), in the columns of `event_columns.EVENTS`, ordered by schema and offset. `by_tenant`
-    counts (messages, rejected ones), those of keys without a valid tenant id under the empty name.
+    counts (messages, rejected ones); keys without a valid tenant id count under the empty name.
     """
 
     rows: dict[int, Table]

@@ -70,7 +70,7 @@ def _is_ip(text: str) -> bool:
 
 
 def unmatchable(fields: Iterable[Field]) -> str:
-    """Return why Arrow's RE2 cannot use the pattern of a field; empty if it can use all of them."""
+    """Return why Arrow's RE2 cannot use a field's pattern, or an empty string if it can use all of them."""
     for field in fields:
         if field.rules.pattern is not None:
             try:

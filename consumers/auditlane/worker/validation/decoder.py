@@ -1,7 +1,7 @@
 """Decodes a batch's Avro datums into Arrow columns: fast for all, then strictly for the few in doubt.
 
-`read` decodes the messages of one schema. `DecodedBatch` joins those of all schemas, since an operation on a column
-costs the same few microseconds for ten rows as for thousands.
+`read` decodes the messages of one schema. `DecodedBatch` joins the messages of all schemas, since an operation on a
+column costs the same few microseconds for ten rows as for thousands.
 
 The fast decoder (pyruhvro) rejects a batch as a whole, and silently accepts some bytes that are not a datum. So
 `avro_binary.find_malformed` finds the suspicious datums of a rejected batch, and `without_malformed` those of an
@@ -47,7 +47,7 @@ _ARROW: Final[dict[str, DataType]] = {
 
 
 def arrow_type(field: Field) -> DataType:
-    """Return the type of a field's decoded column: ints and times are int64, enums are text."""
+    """Return the type of a field's decoded column: ints and times are int64, enums are strings."""
     return _ARROW[field.kind]
 
 
@@ -60,14 +60,14 @@ class Decoder:
         self.own = contract.own
         self.own_at = [self.at[one.name] for one in self.own]
         self.ruled = tuple(one for one in contract.fields if one.rules or (one.kind == "timestamp" and one in self.own))
-        self.tags = sum(one.union for one in contract.fields)  # bytes: each union begins with a tag
+        self.tags = sum(one.union for one in contract.fields)  # bytes: each union starts with a tag
         # Whether the base event's fields have the same encoded length as under the base schema.
         self.regular = all(
             field.name in self.at and len(self.fields[self.at[field.name]].symbols) <= ONE_BYTE
             for field in base_fields().values()
         )
         self._reader_schema = contract.reader_schema()
-        self.size = len(self._reader_schema)  # characters
+        self.size = len(self._reader_schema)  # length in characters
         self._maps = [index for index, one in enumerate(contract.fields) if one.kind == "map"]
 
     def read(self, datums: list[bytes]) -> tuple[list[Column], dict[int, str]]:
@@ -132,7 +132,7 @@ class DecodedGroup:
     chunks: Sequence[Sequence[Column]]
 
     def base(self, name: str) -> list[Column]:
-        """Return a base field by chunk; one that the contract lacks has its default."""
+        """Return a base field by chunk; a field that the contract lacks has its default."""
         at = self.decoder.at.get(name)
         if at is not None:
             return [chunk[at] for chunk in self.chunks]
@@ -146,7 +146,7 @@ class SchemaSlice:
 
     schema_id: int
     decoder: Decoder
-    span: slice  # of the range's rows
+    span: slice  # positions of the rows in the batch
     own: list[Column]
 
 
@@ -206,7 +206,7 @@ def read(batch: ValidationBatch, schema_id: int, decoder: Decoder, members: Inde
 
 
 def _suspects(decoded: DecodedBatch, lengths: Lengths) -> Mask:
-    """Return a mask of the rows that may be misread; `lengths` are those of the datums, in bytes."""
+    """Return a mask of the rows that may be misread; `lengths` are the datums' lengths in bytes."""
     doubts = np.zeros(len(lengths), dtype=bool)
     base = list(base_fields().values())
     _mark(doubts, base, decoded.base.columns)
@@ -281,7 +281,7 @@ def _repeats_key(column: Column) -> Mask:
 
 
 def _not_utf8(column: Column) -> Mask:
-    """Return the rows with a text that is not UTF-8."""
+    """Return the rows with a string that is not UTF-8."""
     if pa.types.is_map(column.type):
         return np.array([any(map(_is_bad, _texts(one))) for one in column.cast(_BYTES).to_pylist()], dtype=bool)
     if not pa.types.is_string(column.type):

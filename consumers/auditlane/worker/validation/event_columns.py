@@ -1,4 +1,4 @@
-"""Converts decoded columns to those of `audit.events`: defaults, custom fields as text, provenance, months."""
+"""Converts decoded columns to the columns of `audit.events`: defaults, custom fields as text, provenance, months."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ EVENTS: Final = pa.schema(
 
 
 def custom_fields_map(decoded: DecodedBatch) -> Column:
-    """Return the custom fields as a map of texts, without the keys of null fields."""
+    """Return the custom fields as a map of strings, without the keys of null fields."""
     rows = len(decoded.rows)
     counts = np.zeros(rows, dtype=np.int64)
     names: list[str] = []

@@ -24,9 +24,8 @@ Kind = tuple[str | None, int]  # tenant and schema id
 
 
 def isolated(raw: RawRange, validate: Callable[[RawRange], ValidationResult]) -> ValidationResult:
-    """Return the result of `validate`, with messages that make it raise rejected as NOT_JUDGED.
-
-    Raises Unavailable errors, which no message causes: validate the range again later.
+    """Return the result of `validate`, rejecting as NOT_JUDGED any message that makes it raise. Unavailable errors
+    propagate: no message is at fault, so retry the range later.
     """
     try:
         return validate(raw)

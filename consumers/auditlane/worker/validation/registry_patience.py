@@ -17,9 +17,9 @@ from auditlane.runtime.errors import RegistryRefused, RegistryUnavailable
 
 PATIENCE_S: Final = 60.0
 IMPATIENT_S: Final = 3_600.0  # how long a retry in vain counts
-FEW_TRIES: Final = 3  # of a further request of tenants with a retry in vain, over at least
-TRIED_S: Final = 3.0
-MOST_TRIED: Final = 8  # such requests of a tenant in `IMPATIENT_S`; further ones are not retried
+FEW_TRIES: Final = 3  # tries of a further request of tenants with a retry in vain …
+TRIED_S: Final = 3.0  # … spread over at least this time
+MOST_TRIED: Final = 8  # such requests per tenant within `IMPATIENT_S`; further ones are not retried
 MOST_KEPT: Final = 10_000  # requests and tenants remembered; the oldest is dropped first
 _RIGHTS: Final = frozenset({0, 401, 403})  # 0: the status is unknown
 
@@ -46,7 +46,8 @@ class Patience:
     def waits(self, about: About, tenants: Collection[str], error: Exception, now: float) -> bool:
         """Return whether to retry the request later; otherwise it counts as answered with nothing.
 
-        `tenants` are those whose messages need the answer; one without retries in vain is enough for the full time.
+        `tenants` are the tenants whose messages need the answer; a single tenant without retries in vain is enough for
+        the full time.
         """
         passing = isinstance(error, RegistryUnavailable) or (
             isinstance(error, RegistryRefused) and error.status in _RIGHTS

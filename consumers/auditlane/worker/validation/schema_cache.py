@@ -27,9 +27,9 @@ from auditlane.worker.validation.checks import unmatchable
 from auditlane.worker.validation.registry_patience import Patience
 
 REFUSAL_S: Final = 2.0
-KEPT_CHARACTERS: Final = 16 << 20  # of the cached schemas' texts; some 5,000 of the base event's size
+KEPT_CHARACTERS: Final = 16 << 20  # characters of cached schema text; some 5,000 base events
 LARGEST_ID: Final = (1 << 31) - 1  # registries use signed 32-bit integers; the frame has room for more
-MOST_KEPT: Final = 10_000  # answers of each kind; the oldest is dropped first
+MOST_KEPT: Final = 10_000  # answers cached of each kind; the oldest is dropped first
 K = TypeVar("K")
 T = TypeVar("T")
 
@@ -41,7 +41,7 @@ class CachedSchema:
     schema_id: int
     contract: TenantContract | None
     problem: str = ""
-    size: int = 0  # characters of its text
+    size: int = 0  # length of its text in characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ class SchemaCache:
         return schema_id in self._known
 
     def known(self, schema_id: int, tenants: Collection[str] = ()) -> CachedSchema | None:
-        """Return the schema of an id that these tenants' messages name, None if the registry lacks it."""
+        """Return the schema with an id that these tenants' messages name, or None if the registry lacks it."""
         known = self._known.get(schema_id)
         now = self._clock()
         if known is not None or schema_id > LARGEST_ID or self._refused_lately(self._unknown, schema_id, now):
@@ -119,7 +119,7 @@ class SchemaCache:
         return known
 
     def id_of(self, guid: UUID, tenants: Collection[str] = ()) -> int | None:
-        """Return the id of the schema with a GUID that these tenants' messages name, None if the registry lacks it."""
+        """Return the id of the schema with a GUID that these tenants' messages name, or None if it is missing."""
         now = self._clock()
         seen = self._ids.get(guid)
         if seen is not None and seen[0] > now - self._refresh_s:
@@ -164,7 +164,7 @@ class SchemaCache:
     def standing(self, schema_id: int, tenant: str, fields: Collection[Field]) -> frozenset[str]:
         """Return the custom fields whose default means "not set" in the tenant's events (see `FirstDefaults`).
 
-        None of them if the registry does not answer about the subjects.
+        Returns no fields if the registry does not answer about the subjects.
         """
         known = self._standing.get((schema_id, tenant))
         if known is not None:
@@ -222,7 +222,7 @@ class SchemaCache:
                 subjects = self._ask(
                     ("subjects", schema_id), lambda: self._registry.subjects_of(schema_id), tenants, now
                 )
-            except SchemaNotFound:  # deleted meanwhile
+            except SchemaNotFound:  # deleted in the meantime
                 subjects = None
             seen = now, subjects or frozenset()
             self._keep(self._subjects, schema_id, seen)
@@ -249,7 +249,8 @@ class SchemaCache:
     def _ask(
         self, about: tuple[str, object], question: Callable[[], T], tenants: Collection[str], now: float
     ) -> T | None:
-        """Send a request that these tenants' messages need; None if the registry answers others but not this one.
+        """Send a request that these tenants' messages need. Returns None if the registry answers other requests but not
+        this one.
 
         Raises SchemaNotFound and RegistryUnavailable.
         """
@@ -319,5 +320,5 @@ def standing(fields: Collection[Field], chains: Collection[FirstDefaults]) -> fr
 def _own(registry: Versions[Version], subject: str, number: int) -> tuple[Field, ...]:
     try:
         return TenantContract.parse(registry.version(subject, number).schema).own
-    except (InvalidInput, SchemaNotFound):  # not an event's schema, or deleted meanwhile
+    except (InvalidInput, SchemaNotFound):  # not an event's schema, or deleted in the meantime
         return ()

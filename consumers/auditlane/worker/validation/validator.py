@@ -51,8 +51,8 @@ UNKNOWN_IDS: Final = 32  # per tenant and range; further schema ids are not look
 class BatchValidator:
     """Validates ranges of the shared `topic` and of dedicated ones, `<topic>.<tenant>`. Thread-safe.
 
-    `secrets` returns those of the provenance keys by key id; called once per range. Without any, no message counts as
-    signed.
+    `secrets` returns the provenance keys' secrets by key id and is called once per range. Without keys, no message
+    counts as signed.
     """
 
     def __init__(
@@ -175,7 +175,7 @@ class BatchValidator:
     def _known(
         self, batch: ValidationBatch, schema_id: int, members: Indexes, unknown: Counter[str]
     ) -> CachedSchema | None:
-        """Return the schema of these messages, None if unknown.
+        """Return the schema of these messages, or None if unknown.
 
         Lookups for a tenant stop after many unknown ids, so that it does not delay others.
         """

@@ -39,7 +39,7 @@ class Conflicts:
         self._database = database
 
     def among(self, scope: TenantScope, rows: Sequence[Mapping[str, Any]], *, seconds: float | None = None) -> set[Key]:
-        """Return those keys of the rows that several stored events have; rows have the columns `statements.KEY`.
+        """Return the keys in the rows that several stored events share; rows have the columns `statements.KEY`.
 
         Takes none of the tenant's query slots: it is part of the query that read the rows.
         """

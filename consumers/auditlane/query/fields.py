@@ -21,7 +21,7 @@ from auditlane.store.presentation import DisplayType
 from auditlane.store.structure_cache import Structure
 
 CustomFields = Callable[[], Mapping[str, Kind]]  # looks a tenant's custom fields up when a query needs them
-CustomFieldsOf = Callable[[str], CustomFields]  # by tenant
+CustomFieldsOf = Callable[[str], CustomFields]  # from a tenant to its `CustomFields`
 
 BASE: Final[Mapping[str, Kind]] = {
     "occurred_at": Kind.time,

@@ -111,7 +111,7 @@ def split(
         if name not in route_parameters:
             rest.append((name, value))
         elif name in values:
-            raise InvalidFilter(f"{name!r} is given more than once.", field=name, fix="Give it once.")
+            raise InvalidFilter(f"{name!r} appears more than once.", field=name, fix="Pass it only once.")
         else:
             values[name] = value
     return values, parse(rest, custom, route_parameters=route_parameters)
@@ -124,8 +124,8 @@ def parse(
 
     `custom` looks up the tenant's custom fields; it is called only if there is a query in the query language.
 
-    Raises InvalidFilter that names the parameter. For an unknown one, its fix lists the filters, after the
-    `route_parameters` that the route takes besides.
+    Raises InvalidFilter that names the parameter. For an unknown one, its fix lists the filters, after the route's own
+    `route_parameters`.
     """
     bounds: dict[str, datetime] = {}
     found: dict[str, dict[str, list[str]]] = {"equals": {}, "metadata": {}, "fields": {}}
@@ -138,7 +138,7 @@ def parse(
         group, dot, key = name.partition(".")
         if name in ("from", "to"):
             if name in bounds:
-                raise InvalidFilter(f"{name!r} is given more than once.", field=name, fix="Give it once.")
+                raise InvalidFilter(f"{name!r} appears more than once.", field=name, fix="Pass it only once.")
             bounds[name] = parse_time(name, value)
         elif name == "q":
             words += value.split()
@@ -153,7 +153,7 @@ def parse(
             fix = f"Known {kind}: {', '.join((*route_parameters, *KNOWN))}."
             raise InvalidFilter(f"There is no filter {name[:100]!r}.", field=name[:100], fix=fix)
     if len(query) > 1:
-        raise InvalidFilter("'query' is given more than once.", field="query", fix="Join the queries with a space.")
+        raise InvalidFilter("'query' appears more than once.", field="query", fix="Join the queries with a space.")
     tree = parser.parse(query[0], custom()) if query and query[0].strip() else None
     return _filter(bounds, found, words, tree)
 
@@ -208,7 +208,7 @@ def limit_of(text: str | None) -> int:
 
 
 def whole_number(name: str, text: str | None, *, default: int, maximum: int, fix: str = "") -> int:
-    """Return a number from 1 to `maximum`, or the default without a text. Raises InvalidFilter."""
+    """Return a number from 1 to `maximum`, or the default if there is no text. Raises InvalidFilter."""
     if text is None:
         return default
     if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= maximum):
@@ -221,7 +221,7 @@ def whole_number(name: str, text: str | None, *, default: int, maximum: int, fix
 
 
 def one_of(name: str, text: str | None, choices: Sequence[str], default: str | None = None) -> str:
-    """Return the choice, or the default without a text. Raises InvalidFilter for any other value."""
+    """Return the choice, or the default if there is no text. Raises InvalidFilter for any other value."""
     value = default if text is None else text
     if value is None or value not in choices:
         problem = f"{name!r} is missing." if value is None else f"{name!r} cannot be {value[:60]!r}."

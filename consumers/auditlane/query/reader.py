@@ -58,7 +58,7 @@ class Reader:
         position: Position | None = None,
         sort: Sort = NEWEST,
     ) -> Page:
-        """Return the page of at most `limit` events beside a position, or the first page."""
+        """Return the page of at most `limit` events next to a position, or the first page."""
         ends = monotonic() + self._page_s
         rows = self._page_rows(scope, filter_, limit=limit + 1, position=position, sort=sort, ends=ends)
         conflicting = adjacent(rows, position)
@@ -67,7 +67,7 @@ class Reader:
         if towards_newer:
             rows.reverse()
         if not rows and position is not None and not sort.by_time:
-            # A cursor exists only if there was more; its place is found by the event that it was made of.
+            # A cursor exists only if there was more; its place is found by the event that it was made from.
             raise InvalidCursor("The event that the cursor points at no longer exists.", field="cursor", fix=_RESTART)
         if not rows:
             return Page([], None, None)
@@ -106,8 +106,8 @@ class Reader:
     def event(self, scope: TenantScope, event_id: str, content_hash: str = "") -> SingleEvent:
         """Return the event with this id. Raises NotFound, also for another tenant's event.
 
-        If there are several, it is the one with this content hash, else the first that reached Kafka; `others` has the
-        rest.
+        If several have the id, returns the one with this content hash, or by default the first that reached Kafka;
+        `others` has the rest.
         """
         statement = sql.compile_one(self.database, scope, event_id, content_hash=content_hash, limit=1 + _MAX_OTHERS)
         rows = self.executor.rows(statement, scope.tenant)

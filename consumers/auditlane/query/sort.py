@@ -131,7 +131,7 @@ def ordering(parameters: Parameters, scope: TenantScope, sort: Sort, position: P
 
 
 def ascending(sort: Sort, position: Position | None) -> bool:
-    """Return whether the page beside the position is read in ascending order."""
+    """Return whether the page next to the position is read in ascending order."""
     return sort.descending == (position is not None and position.newer)
 
 
@@ -174,7 +174,7 @@ def _key(parameters: Parameters, field: Field) -> tuple[str, str]:
 
 
 def _custom_key(text: str, kind: Kind) -> tuple[str, str]:
-    """Return the `_key` of a custom field. A text that its type cannot hold counts as no value."""
+    """Return the `_key` of a custom field. A string that its type cannot hold counts as no value."""
     if kind is Kind.number:
         number = f"toFloat64OrNull({text})"
         # Whole numbers that share one float are compared as integers.

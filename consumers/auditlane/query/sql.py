@@ -60,11 +60,11 @@ def compile_page(
     sort: Sort = NEWEST,
     edge: int | None = None,
 ) -> Statement:
-    """Compile the page of at most `limit` events beside the position, in the list's order; nearest first when the page
+    """Compile the page of at most `limit` events next to the position, in the list's order; nearest first when the page
     is before it.
 
     In a list by time, the page ends at the `edge` (microseconds). Rows: `line` (the event as JSON) and the columns
-    `statements.PLACE`, of which a position is made.
+    `statements.PLACE`, from which a position is made.
     """
     parameters = Parameters(database)
     conditions = where(parameters, scope, filter_)
@@ -193,7 +193,7 @@ def condition(parameters: Parameters, node: Node) -> str:
 
 
 def occurs(parameters: Parameters, text: str) -> str:
-    """Compile whether a text occurs in the event's texts, addresses, metadata or custom fields, in any case.
+    """Compile whether a string occurs in the event's texts, addresses, metadata or custom fields, in any case.
 
     Column by column: joining them into one text takes as long as searching it.
     """

@@ -21,7 +21,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from auditlane.runtime.settings import Settings
 from auditlane.store.client import proxy_of
 
-_CONNECTIONS: Final = 64  # kept open while idle; more are opened as needed
+_CONNECTIONS: Final = 64  # idle connections kept open; more are opened as needed
 
 
 class CancelScope:
@@ -87,7 +87,7 @@ def is_cancelled() -> bool:
 
 
 class _Cuttable:
-    """A connection that is closed when the scope of its present request is cancelled.
+    """A connection that is closed when the scope of its current request is cancelled.
 
     Pools pass a connection to the next request once a response is read, so it records the scope of the latest request.
     """

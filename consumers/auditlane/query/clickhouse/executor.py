@@ -43,7 +43,7 @@ class Limits:
     memory_bytes: int = 2 << 30
     threads: int = 4
     priority: int = 1  # ClickHouse's: a query pauses for `PAUSE_MS` per block while one with a smaller number runs
-    rows_read: int = 0  # by a tenant's query; 0: unlimited
+    rows_read: int = 0  # rows that a tenant's query may read; 0 means unlimited
 
     @classmethod
     def of(cls, settings: Settings) -> Limits:

@@ -36,7 +36,7 @@ AS_TEXT: Final = {
 JSON_LINE: Final = "formatRow('JSONEachRow', {})".format(
     ", ".join(f"{AS_TEXT.get(name, f'e.{name}')} AS {name}" for name in COLUMNS)
 )
-# What two events in conflict share; with the content hash, a row's `Position` in a list by time.
+# The columns that two events in conflict share; with the content hash, a row's `Position` in a list by time.
 KEY: Final = "toUnixTimestamp64Micro(e.occurred_at) AS occurred_us, toString(e.event_id) AS id"
 PLACE: Final = f"{AS_TEXT['content_hash']} AS content, {KEY}"
 
@@ -102,7 +102,7 @@ def select(
 ) -> Statement:
     """Build a SELECT over the view, or over the table, in which some events stand twice.
 
-    `conditions` begin with those of `sql.where`; `before` precedes the SELECT, and `tail` follows the WHERE.
+    `conditions` start with the conditions of `sql.where`; `before` precedes the SELECT, and `tail` follows the WHERE.
     """
     conjunction = "\n  AND ".join(conditions)
     sql = f"{before}SELECT {columns}\nFROM {{database:Identifier}}.{source} AS e\nWHERE {conjunction}\n{tail}"

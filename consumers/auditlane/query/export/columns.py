@@ -40,7 +40,7 @@ class Column:
 
     @property
     def is_conflict(self) -> bool:
-        """Whether a cell tells if the event is in conflict with another."""
+        """Whether a cell shows if the event is in conflict with another."""
         return not self.custom and self.name == _CONFLICT
 
 
@@ -63,7 +63,7 @@ def of_operator(structure: Structure) -> list[Column]:
 def choose(structure: Structure, named: str | None, *, everything: bool = False) -> tuple[Column, ...]:
     """Return an export's columns: those in `named`, separated by commas, in that order, or all if it is None.
 
-    A name is a field's, as in filters (`fields.total`) or bare (`total`). Raises InvalidFilter for any other.
+    A name is a field's, as in filters (`fields.total`) or bare (`total`). Raises InvalidFilter for any other name.
     """
     given = of_operator(structure) if everything else downloadable(structure)
     if named is None:
@@ -84,7 +84,7 @@ def choose(structure: Structure, named: str | None, *, everything: bool = False)
                 fix=f"Known columns: {', '.join(known)}.",
             )
         if column in chosen:
-            raise InvalidFilter(f"The column {name!r} is named twice.", field="columns", fix="Name it once.")
+            raise InvalidFilter(f"Column {name!r} is listed twice.", field="columns", fix="List it once.")
         chosen.append(column)
     return _distinct(chosen)
 
@@ -98,7 +98,7 @@ def withdrawn_of(columns: Sequence[Column], structure: Structure) -> list[Column
 
 
 def of_table(columns: Sequence[Column]) -> tuple[Column, ...]:
-    """Return those of the columns that the viewer's table shows, or all if it shows none."""
+    """Return the columns that the viewer's table shows, or all of them if it shows none."""
     return tuple(column for column in columns if column.in_table) or tuple(columns)
 
 

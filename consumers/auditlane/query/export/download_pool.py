@@ -15,7 +15,7 @@ from auditlane.runtime.errors import Busy
 from auditlane.runtime.fair_share import current
 from auditlane.runtime.settings import Settings
 
-THREADS: Final = 16  # of running exports; one whose client reads slowly holds none
+THREADS: Final = 16  # threads that run exports; one whose client reads slowly holds none
 T = TypeVar("T")
 
 

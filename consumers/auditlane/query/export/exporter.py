@@ -49,7 +49,7 @@ class Export:
 
     Iterating raises StoreUnavailable or QueryTooLarge if the result is incomplete, and what `check` raises, which is
     called before every batch of rows; the file is then incomplete. `close` may be called at any time and ends the
-    query. `written` and `position` are those after the newest piece.
+    query. `written` and `position` are as of the newest chunk.
     """
 
     def __init__(
@@ -126,7 +126,7 @@ class Exporter:
         self.downloads = DownloadPool.of(settings)
 
     def count(self, scope: TenantScope, filter_: Filter, format_: Format) -> Counted:
-        """Count the events of an export that begins now. Raises QueryTooLarge if the format cannot hold them."""
+        """Count the events of an export that starts now. Raises QueryTooLarge if the format cannot hold them."""
         return self.counted(compile_count(self.database, scope, filter_), scope, format_)
 
     def counted(self, statement: Statement, scope: TenantScope, format_: Format) -> Counted:
@@ -187,7 +187,7 @@ class Exporter:
 
 
 def _primed(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Read the first batch and return all of them, so that most failures come before a response has begun."""
+    """Read the first batch and return all of them, so that most failures occur before a response has started."""
     first = next(batches, None)
 
     def chained() -> Iterator[pa.RecordBatch]:

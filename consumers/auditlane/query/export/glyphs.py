@@ -15,7 +15,7 @@ from fpdf.fonts import TTFFont
 
 from auditlane.runtime.errors import ConfigError
 
-OWN: Final = "own"  # DejaVu Sans, beside this module
+OWN: Final = "own"  # DejaVu Sans, next to this module
 MORE: Final = "more"
 _FONTS: Final = (b"\x00\x01\x00\x00", b"OTTO", b"true", b"ttcf")  # the first bytes of a font file
 _BREAKS: Final = {"\n": "↵", "\r": "", "\t": " "}
@@ -69,7 +69,7 @@ class Glyphs:
         return lines
 
     def runs(self, text: str) -> Iterator[tuple[str, str]]:
-        """Yield the pieces of a `drawable` text as (font, piece), in order."""
+        """Yield the parts of a `drawable` text as (font, part), in order."""
         if text.isascii() or len(self._fonts) == 1:
             yield OWN, text
             return

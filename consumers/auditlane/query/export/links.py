@@ -18,7 +18,7 @@ from auditlane.runtime.errors import Unauthenticated
 PURPOSE: Final = "auditlane-export+jwt"
 DOWNLOAD_PATH: Final = "/v1/download"
 QUERY_TTL: Final = timedelta(minutes=1)
-JOB_TTL: Final = timedelta(minutes=15)  # a download that has begun continues; an interrupted one can be resumed
+JOB_TTL: Final = timedelta(minutes=15)  # a download that has started continues; an interrupted one can be resumed
 
 
 class RequireStanding(Protocol):
@@ -53,9 +53,8 @@ class LinkTarget:
 
 
 class DownloadLinks:
-    """Signs and opens codes. `url` is where clients reach the service; if empty, the address that it listens on.
-
-    `require_standing` raises if the requester of a link may no longer read what it opens.
+    """Signs and verifies download codes. `url` is the service's public URL; it defaults to the listen address.
+    `require_standing` raises if the requester has lost access to the link's content.
     """
 
     def __init__(self, signer: Signer, require_standing: Callable[[TenantScope], None], url: str = "") -> None:

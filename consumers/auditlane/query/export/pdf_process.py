@@ -1,7 +1,7 @@
-"""Draws PDFs in child processes: a document takes seconds of Python, which must not delay other requests.
+"""Draws PDFs in child processes: a document takes seconds of CPU, which must not delay other requests.
 
-The parent sends the request as one line of JSON and the rows as an Arrow stream, and reads the finished document. A
-child has limits of memory and time from the start, and is killed when its request is cancelled.
+The parent sends the request as one line of JSON and the rows as an Arrow stream, and reads the finished document. Each
+child starts with memory and time limits, and is killed when its request is cancelled.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ class PdfProcess:
         self.close()
         if code == -signal.SIGALRM:
             return QueryTooLarge("Drawing the PDF exceeded its time limit.", field="format", fix=_FIX)
-        # When memory runs out, the kernel may also kill the process, and C++ aborts.
+        # Out of memory can also mean SIGKILL from the kernel or an abort in C++.
         if code in (pdf_child.NO_MEMORY, -signal.SIGKILL, -signal.SIGABRT) or "MemoryError" in output:
             return QueryTooLarge("Drawing the PDF exceeded its memory limit.", field="format", fix=_FIX)
         if code == pdf_child.WRONG_FONT:

@@ -102,7 +102,7 @@ def _started(exporter: Exporter, scope: TenantScope, query: AuditQuery, form: Fo
 
 
 def columns_of(properties: list[Property], structure: Structure) -> tuple[Column, ...]:
-    """Return the requested columns, or those of the table. Raises InvalidFilter for one that may not be downloaded."""
+    """Return the requested columns, or the table's. Raises InvalidFilter for a column that may not be downloaded."""
     given = structure.downloadable()
     if not properties:
         table = [view for view in given if view.show_in_table] or [view for view in given if view.name != "metadata"]
@@ -127,7 +127,7 @@ def _field(name: str, structure: Structure) -> str:
 
 
 def _name(request: Request, scope: TenantScope, format_: Format) -> str:
-    """Return the requested file name if a header can carry it, else the usual one."""
+    """Return the requested file name if a header can carry it, otherwise the usual name."""
     wanted = request.query_params.get("outputFileName", "").removesuffix(f".{format_}")
     return (
         f"{wanted}.{format_}" if _FILE_NAME.fullmatch(wanted) else file_name(scope.tenant, format_, datetime.now(UTC))

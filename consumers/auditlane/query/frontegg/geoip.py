@@ -19,14 +19,14 @@ Stamp = tuple[int, int, int]
 
 
 class Flag(BaseModel):
-    """The flag beside a country; only the emoji is known."""
+    """The flag shown next to a country; only the emoji is known."""
 
     country_flag: None = None
     country_flag_emoji: str | None = None
 
 
 class IpLocation(BaseModel):
-    """A location with Frontegg's member names; null is unknown."""
+    """A location, with Frontegg's member names. Null means unknown."""
 
     ip: str
     latitude: float | None = None

@@ -121,7 +121,7 @@ def _check(name: str, value: str, count: int) -> None:
 def _take(given: _Given, name: str, value: str) -> None:
     if name in _SINGLE:
         if name in given.single and given.single[name] != value:
-            raise InvalidFilter(f"{name!r} is given more than once.", field=name, fix="Give it once.")
+            raise InvalidFilter(f"{name!r} appears more than once.", field=name, fix="Pass it only once.")
         given.single[name] = value
         return
     found = _NAME.fullmatch(name)
@@ -155,7 +155,7 @@ def _operator(text: str, name: str) -> str:
 
 
 def _json(value: str) -> Any:
-    """Parse the value as a JSON object or list; None for any other value."""
+    """Parse the value as a JSON object or list, or return None for any other value."""
     if value[:1] not in "{[":
         return None
     try:

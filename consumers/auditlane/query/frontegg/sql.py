@@ -196,7 +196,7 @@ def _timed(parameters: Parameters, column: str, condition: Condition) -> str:
 
 
 def _text(parameters: Parameters, name: str) -> str:
-    """Compile the text that a row shows under this name, or the empty text."""
+    """Compile the text that a row shows under this name, or an empty string."""
     if column := NAMES.get(name):
         return f"ifNull({AS_TEXT.get(column, f'e.{column}')}, '')"
     key = parameters.text(name)

@@ -60,7 +60,7 @@ class Value:
 
     @property
     def ends(self) -> tuple[str, str] | None:
-        """The two ends of a range `a..b`, of which one may be empty; None for any other value."""
+        """The two ends of a range `a..b`, one of which may be empty, or None for any other value."""
         low, dots, high = self.raw.partition("..")
         found = bool(dots) and not self.quoted and len(self.pieces) == 1 and "\\" not in self.raw
         return (low, high) if found and (low or high) else None
@@ -95,7 +95,7 @@ Shape: TypeAlias = FieldTerm | Value | Negated | BoolGroup
 
 
 def shape_of(text: str) -> Shape | None:
-    """Return the shape of a query, None for an empty one. Raises InvalidFilter with the column."""
+    """Return the shape of a query, or None for an empty one. Raises InvalidFilter with the column."""
     try:
         counted: _Counted | None = _parser.parse(text)
     except UnexpectedInput as error:

@@ -40,7 +40,7 @@ _INT64: Final = 1 << 63
 
 
 def parse(text: str, custom: Mapping[str, Kind]) -> Node | None:
-    """Return the tree of a query, None for an empty one. `custom` are the tenant's custom fields.
+    """Return the tree of a query, or None for an empty one. `custom` are the tenant's custom fields.
 
     Raises InvalidFilter with the column.
     """
@@ -145,7 +145,7 @@ def _network(field: Field, text: str) -> str:
         return str(ipaddress.ip_network(text, strict=False))
     except ValueError:
         raise InvalidFilter(
-            f"{field.path} is not a network: {text[:60]!r}",
+            f"{text[:60]!r} is not a network ({field.path})",
             fix="Write it as 10.0.0.0/8 or 2001:db8::/32.",
             reason="not_a_network",
             arguments={"field": field.path, "value": text[:60]},

@@ -69,7 +69,7 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Like:
-    """The field's text is these pieces with anything between them: `("log", "")` begins with log."""
+    """The field's text is these parts with anything between them: `("log", "")` matches text that starts with log."""
 
     field: Field
     pieces: tuple[str, ...]
@@ -85,7 +85,7 @@ class Within:
 
 @dataclass(frozen=True, slots=True)
 class Compare:
-    """The field's number, or severity, compares so with the value."""
+    """The field's number, or severity, compares with the value as the operator requires."""
 
     field: Field
     operator: Operator
@@ -103,7 +103,7 @@ class Between:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The field's time is in [since, until), of which one may be open (None)."""
+    """The field's time is in [since, until), either of which may be open (None)."""
 
     field: Field
     since: datetime | None

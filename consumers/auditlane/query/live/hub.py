@@ -36,13 +36,13 @@ class StreamHub:
         self._per_tenant = per_tenant
         self._per_user = per_tenant if per_user is None else per_user
         self._held: Counter[tuple[str, str]] = Counter()  # streams by tenant and user
-        self._cancel_scope = CancelScope()  # of the polls
+        self._cancel_scope = CancelScope()  # cancels the polls
         self._changed = threading.Condition()
         self._channels: dict[tuple[str, bytes], Channel] = {}
         self._thread: threading.Thread | None = None
         self._closed = False
         self._poller = Poller(executor, database)
-        self._failure: AuditlaneError | None = None  # of the last poll
+        self._failure: AuditlaneError | None = None  # the error if the last poll failed
 
     @classmethod
     def of(cls, settings: Settings, executor: QueryExecutor) -> StreamHub:
@@ -96,9 +96,8 @@ class StreamHub:
             self._changed.notify_all()
 
     def begin(self, channel: Channel, subscription: Subscription, timeout_s: float) -> StreamPosition:
-        """Follow the channel from now on, and return the present position.
-
-        If polls fail, raises their error: after `timeout_s` if it may be temporary, else at once.
+        """Follow the channel from now on, and return the current position. If polls fail, raises their error:
+        immediately if it is permanent, otherwise after `timeout_s`.
         """
         with self._changed:
             position = self._begun(channel, timeout_s)
@@ -125,7 +124,8 @@ class StreamHub:
         with self._changed:
             caught_up = subscription.goal is not None or channel.position is goal
             if subscription.goal is None:
-                # The channel has advanced meanwhile: new events are queued from here, and a short distance remains.
+                # The channel has advanced in the meantime: new events are queued from here, and a short distance
+                # remains.
                 subscription.goal = channel.position
                 self._attach(channel, subscription)
         if caught_up:
@@ -150,7 +150,7 @@ class StreamHub:
             thread.join()
 
     def _begun(self, channel: Channel, timeout_s: float) -> StreamPosition | None:
-        """Wait for the channel's position; None after the time-out. Raises the permanent error of a poll."""
+        """Wait for the channel's position and return it, or None after the timeout. Raises a poll's permanent error."""
 
         def permanent() -> AuditlaneError | None:
             return channel.failure or (None if isinstance(self._failure, Unavailable) else self._failure)
@@ -221,7 +221,7 @@ class StreamHub:
         for channel in channels:
             try:
                 more |= self._try_advance(channel, result.at_ms, result.states)
-            except Unavailable as error:  # of this channel's query; others may succeed
+            except Unavailable as error:  # this channel's query failed; others may succeed
                 failure = error
         if failure:
             raise failure

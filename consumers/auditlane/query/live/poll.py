@@ -42,7 +42,7 @@ class Poller:
         self._database = database
         self._table = ""
         self._trackers: dict[PartitionKey, PartitionTracker] = {}
-        self._polled_ms = 0  # when the latest successful poll began
+        self._polled_ms = 0  # when the latest successful poll started
         self._swept = 0.0
 
     def forget(self) -> None:
@@ -51,9 +51,8 @@ class Poller:
         self._polled_ms = 0
 
     def poll(self, tenants: Sequence[str]) -> PollResult:
-        """Read the rows that became visible, and return those of these tenants.
-
-        Raises what `QueryExecutor.rows` raises, except QueryTooLarge, which no tenant could correct.
+        """Read the rows that became visible, and return the new events of these tenants. Raises what
+        `QueryExecutor.rows` raises, except QueryTooLarge, which no tenant could correct.
         """
         now, now_ms = time.monotonic(), time.time_ns() // 1_000_000
         since_ms = self._since(now, now_ms)

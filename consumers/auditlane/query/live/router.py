@@ -34,9 +34,9 @@ T = TypeVar("T")
 HEARTBEAT_S: Final = 15.0
 CHECK_S: Final = 3.0  # interval at which the credential and the connection are checked
 RETRY_MS: Final = 2_000
-PIECE: Final = 50  # events whose text is made in one step of the event loop
-_THREADS: Final = 8  # for streams that begin or catch up; pages have their own
-_PER_TENANT: Final = 2  # of these threads
+PIECE: Final = 50  # events serialized in one step of the event loop
+_THREADS: Final = 8  # threads for streams that start or catch up; pages have their own
+_PER_TENANT: Final = 2  # how many of these threads one tenant may use
 
 _STREAM: Final = openapi_parameters(
     cursor={"type": "string", "description": "The id of the last event received; like `Last-Event-ID`."}
@@ -50,7 +50,7 @@ _ANSWER: Final[dict[int | str, dict[str, Any]]] = {
 
 
 class StreamThreads:
-    """The threads in which streams begin and catch up; one tenant can use only some of them at once."""
+    """The threads in which streams start and catch up; one tenant can use only some of them at once."""
 
     def __init__(self) -> None:
         self._limiter = CapacityLimiter(_THREADS)
@@ -122,7 +122,7 @@ def build(services: StreamServices) -> APIRouter:
 
 
 async def _require_same_tenant(authenticator: Authenticator, request: Request, scope: TenantScope) -> None:
-    """Authenticate the request again. Raises what it would be answered with now, and WrongTenant if its credential has
+    """Authenticate the request again. Raises the error that it would get now, or WrongTenant if its credential has
     moved to another tenant."""
     request.state.principal = None  # it may have been revoked since
     now: TenantScope = await authenticator.authorize(Permission.read)(request)
@@ -131,7 +131,7 @@ async def _require_same_tenant(authenticator: Authenticator, request: Request, s
 
 
 class _StreamResponse(StreamingResponse):
-    """Leaves the channel when the response ends, even if its body never began."""
+    """Leaves the channel when the response ends, even if its body never started."""
 
     def __init__(self, body: AsyncIterator[str], leave: Callable[[], None], headers: dict[str, str]) -> None:
         super().__init__(body, media_type="text/event-stream", headers=headers)
@@ -220,7 +220,7 @@ class _Stream:
                 yield _ended(subscription)
                 return
             if not events and time.monotonic() - sent_at >= HEARTBEAT_S:
-                # An id without data moves the client's position on although nothing matched.
+                # An id without data advances the client's position even if nothing matched.
                 yield ": alive\n" + (f"id: {self._seal(position)}\n\n" if position else "\n")
                 sent_at = time.monotonic()
             elif events:
@@ -231,7 +231,7 @@ class _Stream:
                 continue
 
     async def _texts(self, events: Sequence[StreamedEvent], check: Callable[[], Awaitable[None]]) -> AsyncIterator[str]:
-        """Yield the events in pieces. Other work runs between pieces, which may take long, so the credential is checked
+        """Yield the events in chunks. Other work runs between chunks and may take long, so the credential is checked
         before each."""
         share = current()
         for first in range(0, len(events), PIECE):

@@ -1,4 +1,4 @@
-"""Which offsets of a partition have been seen, so that nothing is stepped over and nothing is given twice.
+"""Which offsets of a partition have been seen, so that no event is skipped or sent twice.
 
 A worker stores a partition range by range, but each range month by month, and a replica may show a later insert before
 an earlier one. So the state is not one offset, but the highest one and the gaps below it. Most gaps never close, since
@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 PartitionKey: TypeAlias = tuple[str, int]  # topic id, partition
 OffsetRange: TypeAlias = tuple[int, int]  # offsets from the first to the last, both included
 
-MAX_GAPS: Final = 64  # of one partition
+MAX_GAPS: Final = 64  # gaps kept per partition
 SETTLED_S: Final = 10.0  # a gap this old may be dropped for a newer one
 _NO_END: Final = (1 << 64) - 1
 
@@ -69,7 +69,7 @@ def union(one: SeenOffsets | None, other: SeenOffsets | None) -> SeenOffsets:
 
 
 def seen_through(seen: SeenOffsets | None, new: SeenOffsets, offset: int) -> SeenOffsets:
-    """Return the offsets of `new` up to `offset`, and those of `seen` above it."""
+    """Return the offsets of `new` up to `offset`, and the offsets of `seen` above it."""
     old = seen or SeenOffsets()
     if offset >= old.top:
         return new.clipped(offset)
@@ -81,13 +81,13 @@ class PartitionTracker:
     """Tracks the visible offsets of one partition."""
 
     seen: SeenOffsets = field(default_factory=SeenOffsets)
-    # Of every gap, including those above `seen.top`.
+    # When each gap was first seen, including gaps above `seen.top`.
     _first_seen: list[tuple[OffsetRange, float]] = field(default_factory=list)
 
     def observe(self, offsets: list[int], now: float) -> None:
         """Record that these offsets became visible.
 
-        Those beyond `MAX_GAPS` young gaps are not seen yet: polls return them again until the gaps close or are
+        Offsets beyond `MAX_GAPS` young gaps are not seen yet: polls return them again until the gaps close or are
         `SETTLED_S` old, since an insert of the missing months may be under way.
         """
         whole = self.seen.with_offsets(offsets)
@@ -102,7 +102,7 @@ class PartitionTracker:
         self.seen = SeenOffsets(top, tuple(gap for gap, _ in kept[:most]))
 
     def _first_seen_at(self, gap: OffsetRange, now: float) -> float:
-        """Return when the gap, or the one that it is a remainder of, was first seen."""
+        """Return when the gap, or the larger gap that it remains of, was first seen."""
         at = bisect_right(self._first_seen, gap[0], key=lambda entry: entry[0][0]) - 1
         return self._first_seen[at][1] if at >= 0 and gap[1] <= self._first_seen[at][0][1] else now
 

@@ -29,7 +29,7 @@ class Subscription:
         self._position: StreamPosition | None = None
         self.goal: StreamPosition | None = None  # the position to catch up with before draining
         self.ended: Ending = ""  # why the stream has ended
-        self.failure: AuditlaneError | None = None  # of a stream that has `failed`
+        self.failure: AuditlaneError | None = None  # why the stream has `failed`
 
     @property
     def position(self) -> StreamPosition | None:

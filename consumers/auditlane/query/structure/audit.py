@@ -12,7 +12,7 @@ from auditlane.runtime.digest import digested, digested_list, json_text
 from auditlane.runtime.errors import AuditlaneError
 
 RESOURCE: Final = "structure"
-_MAX_BYTES: Final = 12_288  # of the changes, and of the contract; larger ones are summarized
+_MAX_BYTES: Final = 12_288  # bytes of the changes or the contract in an event; larger ones are summarized
 
 
 def audit_events(

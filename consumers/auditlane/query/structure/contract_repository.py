@@ -1,4 +1,4 @@
-"""Fields in the registry: the environment's are in the base subject and every tenant's, a tenant's in its own subject.
+"""Fields in the registry: environment fields are in the base subject and every tenant's, a tenant's fields in its own.
 
 Every operation may be repeated and then completes what is left: a field that exists is not added again. A tenant's
 contract never blocks the environment's: a field that the tenant already has under the name stays as it is.
@@ -24,8 +24,8 @@ from auditlane.runtime.errors import FieldConflict, InvalidInput, RegistryUnavai
 from auditlane.runtime.log import get
 from auditlane.runtime.settings import ContractSettings, Settings
 
-_AT_ONCE: Final = 4  # subjects; the client keeps as many connections
-_NAMED: Final = 5  # tenants in a log entry
+_AT_ONCE: Final = 4  # subjects changed at once; the client keeps as many connections
+_NAMED: Final = 5  # tenants named in a log entry
 
 
 class ContractRepository:
@@ -45,7 +45,7 @@ class ContractRepository:
             raise SchemaNotFound(error.message, fix="Run `auditlane init`, or check AUDITLANE_REGISTRY_URL.") from error
 
     def of(self, tenant: str | None) -> Registered:
-        """Return the contract of the tenant's events: its own, else the base event."""
+        """Return the contract of the tenant's events: its own, or the base event."""
         if tenant is not None:
             try:
                 return self._client.latest(tenant_subject(self._topic, tenant))
@@ -68,7 +68,7 @@ class ContractRepository:
         if theirs is not None:
             return self._add_environments(tenant, theirs, avro)
         change = self._within(_adding(avro, replace=replace, exclusive=exclusive), base)
-        most = self._limits.contract_versions + environment.version  # only versions of the tenant's own changes count
+        most = self._limits.contract_versions + environment.version  # only the tenant's own changes count
         return self._amend(tenant, change, seed=lambda: base | {"exclusive": False}, most_versions=most).changed
 
     def release(self, tenant: str | None, name: str) -> bool:
@@ -114,8 +114,8 @@ class ContractRepository:
         to_base = self._within(_adding(avro, replace=replace, exclusive=exclusive))
         check(self._client, self._base, base, to_base(base))
         self._check_tenants(avro, change)
-        # A new field goes to the base first, so that a tenant's contract created meanwhile has it. A changed one goes
-        # to the base last, since a repeated call finds by it which tenants are left.
+        # A new field goes to the base first, so that a tenant's contract created in the meantime has it. A changed
+        # field goes to the base last, since a repeated call finds by it which tenants are left.
         first = self._in_every_tenants(change) if was is not None else False
         changed = amend(self._client, self._base, to_base, most_versions=self._limits.contract_versions).changed
         return self._in_every_tenants(change) or changed or first

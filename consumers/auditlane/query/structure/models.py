@@ -13,7 +13,7 @@ from auditlane.contract.field_definition import FieldType
 from auditlane.query.structure.views import Origin
 from auditlane.store.presentation import DisplayType, one_line
 
-MAX_FIELDS: Final = 500  # in one request
+MAX_FIELDS: Final = 500  # fields in one request
 _VIEW: Final = (
     "display_name",
     "display_type",

@@ -83,7 +83,7 @@ def _ignore(_: BaseException) -> None:
 
 @dataclass(slots=True)
 class _Contract:
-    """Whether a call has changed the contract; None while unknown."""
+    """Whether a call has changed the contract, or None while unknown."""
 
     changed: bool | None = None
 
@@ -91,8 +91,8 @@ class _Contract:
 class StructureService:
     """Changes the structure of the environment (`tenant=None`) or of a tenant.
 
-    `etags` are those that the caller saw, or None to overwrite any. `unfinished` is called when a call fails that may
-    already have changed the contract.
+    `etags` are the ETags that the caller read, or None to overwrite any revision. `unfinished` is called when a call
+    fails that may already have changed the contract.
 
     Raises PreconditionFailed if the structure has changed since the caller read it, and what the store and the registry
     raise.
@@ -300,7 +300,7 @@ def _scope(tenant: str | None) -> str:
 
 
 def _view(state: ScopeState, field_change: FieldChange) -> FieldView:
-    """Return how the field is to be shown: the stated attributes, else the present ones, else the defaults."""
+    """Return how to show the field: by the stated attributes, the current ones, or the defaults, in this order."""
     here, stated = state.fields.get(field_change.name), dict(field_change.view or {})
     if field_change.type is not None and "display_type" not in stated:
         stated["display_type"] = _DISPLAYED_AS.get(field_change.type) or DisplayType(field_change.type.value)

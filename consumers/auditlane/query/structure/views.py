@@ -1,7 +1,7 @@
-"""The fields that a scope's readers see, and the changes of them, as pure functions of revisions.
+"""The fields that a scope's readers see, and the changes to them, as pure functions of revisions.
 
 A scope stores only its differences from the scopes below it (the defaults, and for a tenant the environment), so that
-everything else follows later changes of those.
+everything else follows later changes in those scopes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _EMPTY = Revision(scope="")
 
 @dataclass(frozen=True, slots=True)
 class ScopeState:
-    """A scope's state: `own` is its newest revision, `environment` that of the environment, perhaps the same."""
+    """A scope's state: `own` is its newest revision, `environment` the environment's, perhaps the same."""
 
     environment: Revision
     own: Revision
@@ -71,7 +71,7 @@ def replaced(state: ScopeState, given: Iterable[tuple[str, Mapping[str, Any]]]) 
     seen: set[str] = set()
     for place, (name, stated) in enumerate(given):
         if name in seen:
-            raise InvalidInput(f"The field {name} is given twice.", field=f"fields.{place}.name", fix="Name it once.")
+            raise InvalidInput(f"Field {name} is listed twice.", field=f"fields.{place}.name", fix="List it once.")
         seen.add(name)
         here = present.get(name)
         if here is None or here.hidden:

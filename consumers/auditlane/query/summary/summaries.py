@@ -36,7 +36,10 @@ class Summaries:
         return Facet(field=field.path, data=[_count(row) for row in rows])
 
     def histogram(self, scope: TenantScope, filter_: Filter, *, zone: ZoneInfo, max_buckets: int) -> Histogram:
-        """Count events in about `max_buckets` buckets. An open end of the filter's time is that of the events."""
+        """Count events in about `max_buckets` buckets.
+
+        An open end of the filter's time range extends to the first or last event.
+        """
         since, until = filter_.since, filter_.until
         if since is None or until is None:
             row = self._rows(scope, sql.compile_extent(self._database, scope, filter_))[0]
@@ -56,7 +59,7 @@ class Summaries:
         return Histogram(interval=width.name, tz=zone.key, events=sum(bucket.events for bucket in data), data=data)
 
     def stats(self, scope: TenantScope, filter_: Filter, *, zone: ZoneInfo, now: datetime) -> Stats:
-        """Return the dashboard's numbers as of `now`; the day begins at midnight in the zone."""
+        """Return the dashboard's numbers as of `now`; the day starts at midnight in the zone."""
         week = now - WEEK
         today = now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
         lately = replace(filter_, since=max(week, filter_.since or week))

@@ -49,7 +49,7 @@ class JobFolder:
         return self.path / f"output.{epoch}"
 
     def status(self) -> JobStatus:
-        """Return the job's present state."""
+        """Return the job's current status."""
         try:
             record = JobRecord.model_validate_json((self.path / "job.json").read_bytes())
             epoch = self._epoch()
@@ -89,7 +89,7 @@ class JobFolder:
         self.drop_outputs()
 
     def drop_outputs(self, keep: int = 0) -> None:
-        """Remove every output except that of the epoch `keep`."""
+        """Remove every output except the one from epoch `keep`."""
         for path in self.path.glob("output.*"):
             if path != self.output(keep):
                 path.unlink(missing_ok=True)

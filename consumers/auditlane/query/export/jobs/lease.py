@@ -43,7 +43,7 @@ class Lease:
 
 
 class LeaseMonitor:
-    """Detects lapsed leases: those without a heartbeat for `lease_s` by this process's clock.
+    """Detects lapsed leases: leases without a heartbeat for `lease_s` by this process's clock.
 
     Clocks of different machines are never compared.
     """

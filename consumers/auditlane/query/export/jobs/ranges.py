@@ -13,7 +13,7 @@ from starlette.types import Message, Receive, Scope, Send
 from auditlane.runtime.errors import AuditlaneError, RangeNotSatisfiable
 from auditlane.runtime.log import get
 
-CHECK_BYTES: Final = 1 << 20  # between two checks
+CHECK_BYTES: Final = 1 << 20  # bytes sent between two checks
 _RANGE: Final = re.compile(r"([0-9]{1,18})-([0-9]{0,18})|-([0-9]{1,18})")
 
 
@@ -61,8 +61,10 @@ class RangedFile(FileResponse):
 
 
 def satisfiable(header: str, size: int) -> str | None:
-    """Return the part of a `Range` header that lies within `size` bytes, or None for a header to be ignored: one of
-    another unit, or one that is invalid. Raises RangeNotSatisfiable if no part of it does."""
+    """Return the part of a `Range` header that lies within `size` bytes. Raises RangeNotSatisfiable if there is none.
+
+    Returns None for a header to ignore, because it is invalid or its unit is not bytes.
+    """
     unit, _, listed = header.partition("=")
     specs = [_RANGE.fullmatch(spec.strip(" \t")) for spec in listed.split(",") if spec.strip(" \t")]
     if unit.strip().lower() != "bytes" or not specs:

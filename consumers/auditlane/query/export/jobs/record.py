@@ -81,7 +81,7 @@ class JobAttempt(BaseModel):
     file: int = 0
     size: int = 0
     rows: int = 0
-    position: tuple[int, str, str] | None = None  # of the last of these events: microseconds, id, content hash
+    position: tuple[int, str, str] | None = None  # the last of these events: microseconds, id, content hash
     failure: Failure | None = None
     changed_at: AwareDatetime
 
@@ -96,7 +96,7 @@ class JobAttempt(BaseModel):
 
 
 class JobStatus(BaseModel):
-    """A job's present state. `ended_at` is None until it is done, failed or cancelled."""
+    """A job's current state. `ended_at` is None until it is done, failed or cancelled."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -122,5 +122,5 @@ class JobStatus(BaseModel):
         return None
 
     def expired(self, now: datetime, keep: timedelta) -> bool:
-        """Return whether the job ended longer than `keep` ago."""
+        """Return whether the job ended more than `keep` ago."""
         return self.ended_at is not None and self.ended_at + keep <= now

@@ -67,7 +67,7 @@ class JobList(BaseModel):
 
 
 def create(request: Request, response: Response, body: ExportRequest, scope: Scope, exports: Exports) -> Job:
-    """Create a job that exports, in the background, the events that match now. `Location` is the job's address."""
+    """Create a background job that exports the events matching now. The `Location` header is the job's URL."""
     job = create_job(exports, request, scope, body)
     response.headers["Location"] = f"{_PATH}/{job.id}"
     return job

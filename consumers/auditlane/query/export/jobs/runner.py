@@ -36,7 +36,7 @@ class Runner:
         self._keep = keep
         self._owner = f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
         self._monitor = LeaseMonitor(lease_s, time.monotonic)
-        self._working: dict[str, tuple[Lease, threading.Thread, str]] = {}  # with the tenant
+        self._working: dict[str, tuple[Lease, threading.Thread, str]] = {}  # by job id, with the tenant
         self._ended: set[str] = set()  # jobs that have ended and need no further scan
         self._wake = threading.Event()
         self._stopping = False

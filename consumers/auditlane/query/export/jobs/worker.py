@@ -21,7 +21,7 @@ from auditlane.runtime.log import get
 
 _CHECKPOINT_BYTES: Final = 16 << 20
 _CHECKPOINT_S: Final = 2.0
-_ATTEMPTS: Final = 6  # in a row without progress
+_ATTEMPTS: Final = 6  # attempts in a row without progress before a job fails
 _MAX_BACKOFF_S: Final = 15.0
 _COPY: Final = 1 << 20
 
@@ -33,7 +33,7 @@ class WorkerStopping(Exception):
 
 
 class Worker:
-    """Works on leases, each in its own thread. `stop` ends them all between two pieces."""
+    """Works on leases, each in its own thread. `stop` ends them all between two chunks."""
 
     def __init__(
         self,

@@ -51,7 +51,7 @@ def test_lost_offsets_are_given_up_by_the_command_that_the_message_names(world: 
 
     assert "--yes" in commands.text(*command, code=2), "standard input is not a terminal"
     assert "Kafka still holds offsets 60-60" in commands.text(*command[:-1], "61", "--yes", code=2)
-    assert "begins at offset 60" in commands.text(*command[:-1], "59", "--yes", code=2)
+    assert "starts at offset 60" in commands.text(*command[:-1], "59", "--yes", code=2)
     told = commands.text(*command, "--yes")
     assert f"{world.settings.topic}[0]: 20 offsets (40-59) abandoned; ClickHouse holds 0 rows of them." in told
     third = world.worker()

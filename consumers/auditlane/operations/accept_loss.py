@@ -16,8 +16,8 @@ ASIDE = "docs/operate/workers.md#a-truncated-log"
 class Loss:
     """An accepted loss: the group continues at `to` instead of `first`.
 
-    `metadata` is that of the commit. It makes the workers compare ranges that may have been attempted before with the
-    store, so that nothing is stored twice.
+    `metadata` is committed with the offset. It makes the workers compare ranges that may have been attempted before
+    with the store, so that nothing is stored twice.
     """
 
     partition: Partition
@@ -41,7 +41,7 @@ def plan(found: AssignmentFacts, to: int, *, highest: int | None, at_ms: int) ->
     at, intent = found.partition, _intent(found)
     if not found.low <= to <= found.high:
         raise ConfigError(
-            f"{at} begins at offset {found.low} and ends before {found.high}.",
+            f"--to {to} is outside {at}, which starts at offset {found.low} and ends before {found.high}.",
             field="--to",
             fix="Use the offset in the worker's message.",
         )

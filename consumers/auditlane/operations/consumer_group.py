@@ -28,7 +28,10 @@ _MEMBERS: Final = frozenset(
 
 
 def members(admin: AdminClient, group: str, ask_s: float) -> list[Any]:
-    """Return the group's members as Kafka describes them, none if there is no such group. Raises KafkaUnavailable."""
+    """Return the group's members as Kafka describes them; there are none if the group does not exist.
+
+    Raises KafkaUnavailable.
+    """
     try:
         listed = admin.list_consumer_groups(request_timeout=ask_s).result(ask_s)
         if group not in {one.group_id for one in listed.valid}:
@@ -41,7 +44,7 @@ def members(admin: AdminClient, group: str, ask_s: float) -> list[Any]:
 
 def name(member: Any) -> str:
     """Return client and address, and enough of the id to distinguish processes of one host."""
-    own = member.member_id.removeprefix(f"{member.client_id}-")  # the classic protocol's ids begin with the client's
+    own = member.member_id.removeprefix(f"{member.client_id}-")  # the classic protocol's ids start with the client's
     return f"{member.client_id}/{member.host.lstrip('/')} {own[:6]}"
 
 
@@ -55,7 +58,7 @@ def has_members(group: str, count: int = 0) -> Conflict:
 
 
 def commit(settings: Settings, partition: Partition, offset: int, metadata: str, *, ask_s: float) -> None:
-    """Set the group's offset. Raises Conflict while the group has members, KafkaUnavailable."""
+    """Set the group's offset. Raises Conflict while the group has members, or KafkaUnavailable."""
     options = {"group.id": settings.consumer_group, "enable.auto.commit": False, "enable.auto.offset.store": False}
     consumer: Consumer = client(Consumer, client_config(settings, **options), logger=logging.getLogger("librdkafka"))
     deadline = time.monotonic() + ask_s

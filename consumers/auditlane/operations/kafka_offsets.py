@@ -1,4 +1,4 @@
-"""Reads, without joining a group, where a topic's partitions begin and end and what the live group has committed."""
+"""Reads, without joining a group, where a topic's partitions start and end and what the live group has committed."""
 
 from __future__ import annotations
 
@@ -91,11 +91,11 @@ class KafkaOffsets:
         ]
 
     def committed(self, partitions: Iterable[Partition]) -> dict[Partition, int | None]:
-        """Return the live group's committed offsets, None where it has none."""
+        """Return the live group's committed offsets, or None where it has none."""
         return {one: commit and commit[0] for one, commit in self.commits(partitions).items()}
 
     def commits(self, partitions: Iterable[Partition]) -> dict[Partition, Commit | None]:
-        """Return (offset, metadata) of each partition, None where nothing is committed.
+        """Return (offset, metadata) of each partition, or None where nothing is committed.
 
         Uses a consumer that names the group and never joins it: librdkafka's admin client (2.16) crashes the process
         when a coordinator that has just moved answers this request.

@@ -34,10 +34,9 @@ class PartitionLag:
     """The lag of one partition. `committed` is None while the group has committed no offset for it.
 
     `lost` counts offsets that Kafka deleted before the group reached them. `age_s` is the age of the oldest message
-    that the group has not completed, None if there is none. `member` is empty while the partition is unassigned.
-    `failing_s`
-    is how long its worker has failed to store the next messages and `error` why, as noted in the worker's last commit;
-    None if it has not failed for a minute.
+    that the group has not completed, or None if there is none. `member` is empty while the partition is unassigned.
+    `failing_s` is how long its worker has failed to store the next messages and `error` why, as noted in the worker's
+    last commit; None if it has not failed for a minute.
     """
 
     partition: Partition
@@ -203,7 +202,7 @@ class GroupLag:
         )
 
     def _members(self) -> dict[Partition, str]:
-        """Return the member that each partition is assigned to; empty if there is no such group."""
+        """Return the member that each partition is assigned to, or an empty mapping if the group does not exist."""
         found = members(self._admin, self._group, self._ask_s)
         return {Partition(at.topic, at.partition): name(one) for one in found for at in one.assignment.topic_partitions}
 
@@ -217,7 +216,7 @@ class Oldest:
             "client.id": "auditlane-lag",
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
-            "auto.offset.reset": "earliest",  # if the wanted message was deleted meanwhile, the oldest one left
+            "auto.offset.reset": "earliest",  # if the wanted message was deleted in the meantime, the oldest one left
             "enable.partition.eof": True,
             "isolation.level": "read_committed",
             "allow.auto.create.topics": False,

@@ -36,7 +36,7 @@ class Bounds:
     reader.
 
     `since` and `until` are the first offsets at or after the selection's times (`high` if none), None without a time.
-    `consumed` means that the workers read the topic; while nothing is committed, `begins` is where they would begin,
+    `consumed` means that the workers read the topic; while nothing is committed, `begins` is where they would start, or
     None if not determined.
     """
 

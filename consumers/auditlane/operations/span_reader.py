@@ -65,7 +65,7 @@ class SpanReader:
         """Yield the span's messages in order; the chunks cover the span without gaps.
 
         A chunk ends at `rows` messages or `size` bytes of keys and values. Raises KafkaUnavailable, and Halted if Kafka
-        deleted a part of the span meanwhile.
+        deleted a part of the span in the meantime.
         """
         first, held, bytes_held = span.first, [], 0
         for message in self._messages(span):
@@ -103,7 +103,7 @@ class SpanReader:
 
 
 def _ended(message: Message, span: Span) -> bool:
-    """Return whether an error event marks the end of the partition; raise if the span cannot be read."""
+    """Return whether an error event marks the end of the partition. Raises if the span cannot be read."""
     error = message.error()
     assert error is not None
     if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's own codes have this form

@@ -1,4 +1,4 @@
-"""Finds where a worker would begin in a partition without a committed offset, by the worker's own rule."""
+"""Finds where a worker would start in a partition without a committed offset, by the worker's own rule."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class StartOffsets:
             self._client.close()
 
     def of(self, partition: Partition, topic_id: str, low: int, high: int) -> int:
-        """Return the offset; `low`, the first that Kafka holds, if ClickHouse is not configured or unavailable."""
+        """Return the offset, or `low`, Kafka's first, if ClickHouse is not configured or is unavailable."""
         asked = (partition, topic_id, low, high)
         if asked not in self._known:
             try:

@@ -112,7 +112,10 @@ class StoredEvents:
         return [Origin(*row) for row in rows]
 
     def conflicts(self, spans: Sequence[Span] | None, limit: int) -> Conflicts:
-        """Find the conflicts in the table, or those with a row of the spans. Reads the keys of all rows, in order."""
+        """Find the conflicts in the table, or only conflicts with a row in the spans.
+
+        Reads the keys of all rows, in order.
+        """
         query = (
             f"SELECT count(), groupArray({limit})"  # noqa: S608 - our table
             "((tenant_id, toString(event_id), toString(occurred_at), contents, origins)) "
@@ -154,7 +157,7 @@ class StoredEvents:
 
 
 def _within(spans: Sequence[Span] | None) -> str:
-    """Return the SQL condition that a row belongs to the spans; for None every row does."""
+    """Return the SQL condition that a row belongs to the spans; with None, every row does."""
     if spans is None:
         return "1"
     return (

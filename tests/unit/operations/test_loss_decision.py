@@ -54,7 +54,7 @@ def test_a_worker_then_begins_there_and_compares_what_may_be_stored(
 @pytest.mark.parametrize(
     ("what", "to", "says"),
     [
-        (found(7, Intent(HERE), low=30), 29, "begins at offset 30"),
+        (found(7, Intent(HERE), low=30), 29, "starts at offset 30"),
         (found(7, Intent(HERE), low=30), 101, "ends before 100"),
         (found(7, Intent(HERE), low=30), 31, "Kafka still holds offsets 30-30"),
         (found(7, Intent(HERE)), 9, "Kafka still holds offsets 7-8"),

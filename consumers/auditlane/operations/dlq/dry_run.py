@@ -55,7 +55,7 @@ class DryRunResult:
 
 
 class DryRunner:
-    """Validates as the worker does, under the current contracts. `topics` are the existing ones.
+    """Validates as the worker does, under the current contracts. `topics` are the topics that exist.
 
     With `keys`, a signed message whose value changes is signed again, so that its provenance is kept.
     """

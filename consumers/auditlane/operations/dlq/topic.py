@@ -1,4 +1,4 @@
-"""Reads the dead-letter topic from its beginning to its current end, without joining a group or committing."""
+"""Reads the dead-letter topic from its start to its current end, without joining a group or committing."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ class SchemaUpgrader:
         return Upgraded(frame(latest.schema_id, out.getvalue()), dropped)
 
     def writer(self, value: bytes | None) -> CachedSchema | None:
-        """Return the schema that a value was written with, None if it names none or the registry lacks it."""
+        """Return the schema that a value was written with, or None if it names none or the registry lacks it."""
         try:
             schema_id = unframe(value or b"")[0]
         except ValueError:
@@ -106,7 +106,7 @@ class SchemaUpgrader:
         return self._known(schema_id)
 
     def latest(self, tenant: str) -> Latest:
-        """Return the tenant's own contract, else the base event's. Raises NotResolved if that is not an event's."""
+        """Return the tenant's own contract, or the base event's. Raises NotResolved if that is not an event's."""
         if self._subjects is None:
             self._subjects = self._registry.subjects()
         own = tenant_subject(self._topic, tenant)

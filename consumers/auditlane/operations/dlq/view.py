@@ -47,7 +47,7 @@ def view(
 def decoded(
     value: bytes | None, known: Callable[[bytes | None], CachedSchema | None]
 ) -> tuple[dict[str, Any] | None, str]:
-    """Return (the event's fields as far as they can be decoded, the problem with the rest or empty)."""
+    """Return (the event's fields as far as they can be decoded, the problem with the rest or an empty string)."""
     if value is None:
         return None, "The message has no value."
     try:

@@ -19,8 +19,8 @@ from auditlane.runtime.files import write_text
 class Counts:
     """Counts of messages by result.
 
-    `refused` are messages that a worker would reject but that have no dead letter, by code; `left_to_workers` those
-    that the workers have not reached yet and will dead-letter themselves.
+    `refused` are messages that a worker would reject but that have no dead letter, by code; `left_to_workers` are
+    messages that the workers have not reached yet and will dead-letter themselves.
     """
 
     read: int = 0
@@ -41,7 +41,7 @@ class Progress:
     """How far a replay got. `run` identifies it in its deduplication tokens.
 
     `done` is one past the last finished offset, by partition. `pending` is a chunk (partition, first, end) that may be
-    stored in part: it is sent again with the same bounds.
+    partly stored: it is sent again with the same bounds.
     """
 
     run: str = field(default_factory=lambda: uuid.uuid4().hex)
@@ -63,7 +63,7 @@ class Checkpoint:
         return cls(folder / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.json")
 
     def load(self) -> Progress | None:
-        """Return the saved progress, None if there is none or it cannot be read."""
+        """Return the saved progress, or None if there is none or it cannot be read."""
         try:
             read = json.loads(self.path.read_text("utf-8"))
             pending = read["pending"]

@@ -56,12 +56,12 @@ class Replay:
     def run(self, plan: Plan, checkpoint: Checkpoint | None, on_progress: OnProgress) -> Progress:
         """Replay from the checkpoint to the end of the plan and return the progress; without a checkpoint save nothing.
 
-        Raises Halted if Kafka deleted messages meanwhile, and Unavailable errors; another run then continues.
+        Raises Halted if Kafka deleted messages in the meantime, and Unavailable errors; another run then continues.
         """
         progress = (checkpoint and checkpoint.load()) or Progress()
         reader = SpanReader(self._settings)
         try:
-            # A chunk that may be stored in part comes first: until it is done, no other may be announced.
+            # Start with the chunk that may be partly stored: no other may be announced until it is finished.
             pending = progress.pending and progress.pending[0]
             for span in sorted(plan.spans, key=lambda one: one.partition.number != pending):
                 self._span(reader, span, progress, checkpoint, on_progress)
@@ -137,7 +137,7 @@ def _part(span: Span, first: int, end: int) -> Span:
 
 
 def tenant(key: bytes | None) -> str | None:
-    """Return the tenant of a message key, None without one."""
+    """Return the tenant of a message key, or None if it has none."""
     try:
         return tenant_of_key(key) if key else None
     except UnicodeDecodeError:

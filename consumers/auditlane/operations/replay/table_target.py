@@ -87,7 +87,7 @@ class TableTarget:
     def take(self, span: Span, chunk: Chunk, progress: Progress, announce: Announce) -> None:
         """Store the missing messages of a chunk; return once ClickHouse acknowledges them.
 
-        Raises StoreRefused, StoreUnavailable and RegistryUnavailable.
+        Raises StoreRefused, StoreUnavailable or RegistryUnavailable.
         """
         counts = progress.counts
         stored = set(self._stored.between(chunk.first, chunk.end).tolist()) if self._stored else set()
@@ -147,7 +147,7 @@ def exists(client: Client, table: Table) -> bool:
 
 
 def other(client: Client, live: Table, name: str, *, create: bool) -> Table:
-    """Return the table `name` beside the live one; with `create`, create it like that one if missing.
+    """Return the table `name` next to the live one; with `create`, create it like the live one if it is missing.
 
     Raises ConfigError if the name is not allowed or the existing table differs.
     """

@@ -27,7 +27,7 @@ class OffsetStatus(IntEnum):
     duplicate = 2  # its event is stored, from another message; a merge keeps the first
     missing = 3
     extra = 4  # a row without a message
-    differs = 5  # a row whose values are not those of its message; found only if contents are compared
+    differs = 5  # a row whose values differ from its message's; found only if contents are compared
 
 
 WRONG: Final = frozenset({OffsetStatus.missing, OffsetStatus.extra, OffsetStatus.differs})

@@ -56,7 +56,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The whole result; origins are those of rows that belong to no partition of the topics."""
+    """The whole result. `origins` covers rows that belong to no partition of the topics."""
 
     results: Sequence[Result]
     two_times: Sequence[TwoTimes]

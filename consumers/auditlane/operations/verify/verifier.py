@@ -71,7 +71,7 @@ class Verifier:
         """
         results = self.verify(spans, on_progress)
         origins = self._events.origins(None if other_topics else topics) if topics else []
-        # Read after the rows, so that topics and partitions created meanwhile are known.
+        # Read after the rows, so that topics and partitions created in the meantime are known.
         known = {one: (self._positions.topic_id(one), len(self._positions.partitions(one))) for one in topics}
         extra, beyond = orphaned_rows(origins, known, self._positions.consumed)
         # With `topics` the whole table is searched, otherwise only the spans.

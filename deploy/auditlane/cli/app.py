@@ -21,7 +21,7 @@ class LazyGroup(typer.core.TyperGroup):
     """A group that lists the names and summaries of its subcommands without importing them."""
 
     def get_params(self, ctx: Any) -> list[Any]:
-        """Return the options, those for shell completion included."""
+        """Return the options, including those for shell completion."""
         return help_text.without_flag_types(super().get_params(ctx))
 
     def list_commands(self, ctx: Any) -> list[str]:

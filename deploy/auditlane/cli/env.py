@@ -35,7 +35,7 @@ def command(
         Role,
         typer.Option(
             "--role",
-            help="ClickHouse user to print; `analyst` is read-only, and only ClickHouse variables are printed.",
+            help="ClickHouse user to print. `analyst` is read-only; for it, only the ClickHouse variables are printed.",
         ),
     ] = Role.INIT,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, as --format json does.")] = False,

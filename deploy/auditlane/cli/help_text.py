@@ -1,4 +1,4 @@
-"""Help texts: examples below the options, paragraphs that fill the terminal, no type beside a flag."""
+"""Help texts: examples below the options, paragraphs that fill the terminal, no type next to a flag."""
 
 from __future__ import annotations
 

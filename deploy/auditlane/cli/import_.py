@@ -180,7 +180,7 @@ class _Summary:
 
 
 def _incomplete(summary: _Summary) -> InvalidInput | None:
-    """Return the error to end with if not everything was imported, else None."""
+    """Return the error to end with if not everything was imported, or None."""
     done, unit = summary.done, summary.unit
     if summary.unread:
         file, error = summary.unread[0]
@@ -211,7 +211,7 @@ def _incomplete(summary: _Summary) -> InvalidInput | None:
 
 
 def _checkpoint(file: str, what: tuple[str, ...], topics: list[str], *, restart: bool) -> Checkpoint | None:
-    """Return the checkpoint of this file for these topics; None for input that cannot be read again.
+    """Return the checkpoint of this file for these topics, or None for input that cannot be read again.
 
     A topic is identified by its id, not by name and address: a recreated topic has none of the events sent before.
     """
@@ -256,7 +256,7 @@ def _report(summary: _Summary) -> None:
         print(f"{_events(done.sent)} imported: {counts}.{passed}")
     elif done.sent:
         print(f"{_events(done.sent)} imported.{passed}")
-    elif not (done.refused or summary.unread):  # else the error reports it
+    elif not (done.refused or summary.unread):  # otherwise the error reports it
         print(f"No {'other ' * bool(done.passed)}{unit}s found; nothing was imported.{passed}")
 
 

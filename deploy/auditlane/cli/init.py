@@ -35,9 +35,9 @@ def command(
         str,
         typer.Option(
             "--cluster",
-            help="Create replicated tables of this cluster (a name in system.clusters) on the server at "
-            "AUDITLANE_CLICKHOUSE_URL if they are missing, and migrate them. Run it for each server, in any order, "
-            "as often as needed. Servers that already have the tables do not need --cluster.",
+            help="Create any missing replicated tables for this cluster (a name in system.clusters) on the server at "
+            "AUDITLANE_CLICKHOUSE_URL, and migrate them. Run once per server, in any order; repeating is safe. "
+            "Servers that already have the tables do not need --cluster.",
         ),
     ] = "",
     print_: Annotated[

@@ -186,7 +186,7 @@ def rotate_provenance(
 
 
 def _record(action: Action, client: Client, **facts: str | None) -> None:
-    """Record an audit event of the client's tenant, or of auditlane's own for a client of every tenant."""
+    """Record an audit event in the log of the client's tenant, or in auditlane's own for an environment-wide client."""
     record(action, tenant=client.tenant, resource="key", resource_id=client.client_id, name=client.name, **facts)
 
 

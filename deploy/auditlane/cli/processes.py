@@ -36,9 +36,9 @@ def cpu_count() -> int:
 
 
 class ProcessGroup(ProcessLoop):
-    """Runs `command` `count` times, the i-th with `env(i)`. Use from the main thread.
+    """Runs `count` copies of `command` in parallel, the i-th with environment `env(i)`. Use from the main thread.
 
-    A child prints one JSON line with its `url` and `pid` when it is ready; `on_ready` receives all lines, once.
+    A child prints one JSON line with its `url` and `pid` when it is ready; `on_ready` is called once, with all lines.
     """
 
     def __init__(

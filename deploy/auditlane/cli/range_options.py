@@ -73,6 +73,8 @@ def _time(option: str, text: str) -> int | None:
         at = datetime.fromisoformat(text)
     except ValueError as error:
         raise ConfigError(
-            f"{option} {text!r} is not a time.", field=option, fix="Write 2030-01-31T08:00:00Z, or 2030-01-31."
+            f"{option} {text!r} is not a time.",
+            field=option,
+            fix="Use a format such as 2030-01-31T08:00:00Z or 2030-01-31.",
         ) from error
     return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1_000)

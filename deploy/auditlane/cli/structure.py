@@ -199,7 +199,7 @@ def _tenant(named: str | None) -> str | None:
 
 
 def _unfinished_recorder(tenant: str | None, stated: FieldChange | None, name: str) -> Callable[[BaseException], None]:
-    """Return a function that records a failed change after which the contract may be different nevertheless."""
+    """Return a function that records a failed change that may still have changed the contract."""
     from auditlane.query.structure.audit import unfinished
 
     def note(error: BaseException) -> None:

@@ -47,7 +47,7 @@ def folder(given: Path | None, environ: Mapping[str, str] = os.environ, platform
 
 
 def _home_of_user() -> str:
-    """Return the home folder from the user database, ignoring HOME; empty for an unknown user."""
+    """Return the home folder from the user database, ignoring HOME, or an empty string for an unknown user."""
     with suppress(KeyError):
         return pwd.getpwuid(os.getuid()).pw_dir
     return ""

@@ -42,7 +42,7 @@ class Credentials:
 
     @classmethod
     def load_or_create(cls, folder: Path) -> Credentials:
-        """Read the files, creating missing files and users. Raises ConfigError, OSError."""
+        """Read the files, creating missing files and users. Raises ConfigError or OSError."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return cls(
             folder,

@@ -82,7 +82,7 @@ def is_complete(cache: Path) -> bool:
 
 
 def _present(root: Path, jar: Jar) -> bool:
-    """Check the jar's size, which is enough: a jar is renamed into place after its hash was verified."""
+    """Check only the jar's size: a jar is renamed into place only once its hash has been verified."""
     try:
         return (root / jar.path).stat().st_size == jar.size
     except OSError:

@@ -110,7 +110,10 @@ class Layout:
         write_text(self.root / "state.json", json.dumps(state, indent=1) + "\n")
 
     def read_state(self) -> dict[str, Any]:
-        """Return the last written state; empty if no stack ever ran here. Raises ConfigError if it cannot be read."""
+        """Return the last written state, or an empty one if no stack ever ran here.
+
+        Raises ConfigError if it cannot be read.
+        """
         try:
             state = json.loads((self.root / "state.json").read_text("utf-8"))
         except FileNotFoundError:

@@ -35,7 +35,7 @@ def free(count: int) -> list[int]:
 def shut_down_connections(ports: Collection[int]) -> None:
     """Shut down the receiving side of this process's connections on these ports; responses can still be sent."""
     for descriptor in Path("/dev/fd").iterdir():
-        with contextlib.suppress(OSError):  # not a socket, or closed meanwhile
+        with contextlib.suppress(OSError):  # not a socket, or closed in the meantime
             connection = socket.socket(fileno=int(descriptor.name))
             if connection.getsockname()[1] in ports:
                 connection.shutdown(socket.SHUT_RD)
@@ -43,7 +43,7 @@ def shut_down_connections(ports: Collection[int]) -> None:
 
 
 def assign(names: Iterable[str], given: Mapping[str, int], last: Mapping[str, int]) -> dict[str, int]:
-    """Assign a port to each name: the given port, else that of the last start if still free, else any free port.
+    """Assign a port to each name: the given port, the last start's port if it is still free, or any free port.
 
     Raises PortInUse if a given port is taken.
     """

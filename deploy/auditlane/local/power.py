@@ -10,7 +10,7 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 def boot_id() -> str:
-    """Return the id of this boot of the machine; empty if the system provides none."""
+    """Return the id of this boot of the machine, or an empty string if the system provides none."""
     try:
         return _BOOT_ID.read_text("ascii").strip()
     except OSError:

@@ -77,7 +77,7 @@ def choose_ports(settings: Settings, serve_port: int | None, last: Mapping[str, 
 
 
 def environment(settings: Settings, layout: Layout, port: Mapping[str, int]) -> dict[str, str]:
-    """Return the variables that connect commands to this stack; those of a replaced service come from the settings."""
+    """Return the variables that connect commands to this stack; a replaced service's come from the settings."""
     serve = f"http://{ports.HOST}:{port['serve']}"
     native = {} if settings.clickhouse_url else {NATIVE: f"{ports.HOST}:{port['clickhouse-native']}"}
     return native | {
@@ -121,7 +121,7 @@ def build(
     A service receives only the credentials of its role; without credentials the embedded services need no password.
     """
     variables = environment(settings, layout, port)
-    # The registry and ClickHouse read no settings, so they do not receive those of the shell.
+    # The registry and ClickHouse read no settings, so they do not receive the shell's.
     without_settings = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     urls = {name: variables[variable(field)] for name, field in REPLACEABLE.items()}
     urls |= {name: f"http://{ports.HOST}:{port[name]}" for name in ("worker", "serve")}
@@ -163,7 +163,7 @@ def build(
 
 
 def detached_part_warnings(variables: Mapping[str, str], settings: Settings) -> list[str]:
-    """Return a sentence for each table of which ClickHouse detached broken parts when it started."""
+    """Return a sentence for each table whose broken parts ClickHouse detached when it started."""
     fields = ("clickhouse_url", "clickhouse_user", "clickhouse_password")
     given = {field: variables[variable(field)] for field in fields if variable(field) in variables}
     try:

@@ -18,7 +18,7 @@ _FIELDS: Final = {variable(name): name for account in _ACCOUNTS.values() for nam
 
 
 def missing_variables(environ: Mapping[str, str], env: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables among `env`, those of a stack, that the environment of a command lacks.
+    """Return the variables of a stack, `env`, that a command's environment lacks.
 
     If the environment names no part, these are all that it does not set; otherwise only accounts.
     """

@@ -90,7 +90,7 @@ class Supervisor(ProcessLoop):
             if service.command:
                 log = service.logs[-1]
                 if starts > 1 and name == "demo":
-                    rotate(log)  # the ready line must be of this run
+                    rotate(log)  # the ready line must come from this run
                 self._started(name, process.start(service.command, cwd=service.cwd, env=service.env, output=log))
         except (AuditlaneError, OSError) as error:
             self._start_failed(service, _as_auditlane_error(service, error))

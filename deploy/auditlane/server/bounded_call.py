@@ -76,7 +76,7 @@ class CachedCall(Generic[T]):
         self._cached: tuple[float, T] | None = None
 
     async def get(self) -> T:
-        """Return the result. Raises as `BoundedCall.run`."""
+        """Return the result. Raises what `BoundedCall.run` raises."""
         return await self._bounded.run(self._fresh)
 
     def _fresh(self) -> T:

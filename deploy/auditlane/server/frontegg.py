@@ -17,7 +17,10 @@ LONGEST_S: Final = 2_684_354  # clients set a timer for 80 % of it; JavaScript f
 
 
 def frontegg_tenant(request: Request) -> str | None:
-    """Return the tenant in Frontegg's header, else in ours, else None. Raises InvalidInput if the headers differ."""
+    """Return the tenant in Frontegg's header or in auditlane's own, or None.
+
+    Raises InvalidInput if the headers differ.
+    """
     theirs = named_tenant(request, TENANT_HEADER) if request.headers.get(TENANT_HEADER) else None
     ours = named_tenant(request)
     if theirs and ours and theirs != ours:

@@ -85,7 +85,7 @@ def build(settings: Settings) -> APIRouter:
 
 
 def _loopback_hosts(settings: Settings) -> frozenset[str] | None:
-    """Return the allowed host names besides the loopback's own, or None if the process does not listen on loopback."""
+    """Return the host names allowed in addition to loopback's own, or None if the process listens elsewhere."""
     if not validators.is_loopback(settings.serve_host):
         return None
     urls = (settings.serve_url, *validators.listed(settings.cors_origins))

@@ -61,7 +61,7 @@ class Protocol(HttpToolsProtocol):
     are in `state.connections` of the app.
     """
 
-    _head = 0  # bytes of the current head, except for the read in which it began
+    _head = 0  # bytes of the current request head, not counting the read that started it
     _within = False
     _began = False
     _address: str | None = None

@@ -53,7 +53,7 @@ from auditlane.store.link_claims import LinkClaims
 from auditlane.store.structure_cache import StructureCache
 
 ROLES: Final = ("ingest", "query")
-THREADS: Final = 40  # for queries
+THREADS: Final = 40  # threads for queries
 _NEEDED: Final = {
     "keys_file": "the file of client keys, created by `auditlane keys create`",
     "signing_keys_file": "the file of keys that sign tokens, shared by replicas and created if missing",

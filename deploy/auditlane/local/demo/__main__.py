@@ -37,7 +37,7 @@ def main() -> None:
     while True:
         try:
             audit.emit(live.event(datetime.now(UTC)))
-        except AuditlaneError as error:  # a part is away: this event is lost to the demo, later ones are not
+        except AuditlaneError as error:  # a part is unavailable: the demo loses this event, but not later ones
             logger.warning("event.refused", reason=str(error))
         threading.Event().wait(LIVE_EVERY_S)
 

@@ -129,7 +129,7 @@ def ids_in_kafka(settings: Settings, tenants: set[str]) -> frozenset[str]:
 
 
 def _event_id(value: bytes | None) -> str | None:
-    """Return the first field of the record, whatever its version; None for a message that is not an event."""
+    """Return the first field of the record, whatever its version, or None for a message that is not an event."""
     try:
         return str(fastavro.schemaless_reader(BytesIO(unframe(value or b"")[1]), "string", None))
     except (ValueError, EOFError, IndexError):
@@ -137,7 +137,7 @@ def _event_id(value: bytes | None) -> str | None:
 
 
 def _until_available(step: Callable[[], T], logger: Any) -> T:
-    """Repeat a step while a part of the stack is away. Returns its result."""
+    """Retry a step until the stack is fully available, and return its result."""
     while True:
         try:
             return step()

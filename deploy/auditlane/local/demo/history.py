@@ -1,4 +1,4 @@
-"""A tenant's events in order of time: a pure function of the seed, the begin and the end of the history."""
+"""A tenant's events in order of time: a pure function of the seed, the start and the end of the history."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ LENGTH: Final = timedelta(days=30)
 
 
 class TenantHistory:
-    """Plays a tenant's sessions. The events until some time are the first ones of those until a later time."""
+    """Plays a tenant's sessions. The events up to a later time start with those up to an earlier one."""
 
     def __init__(self, tenant: Tenant, seed: int, begin: datetime) -> None:
-        """`begin` is in UTC. No session begins before it."""
+        """`begin` is in UTC. No session starts before it."""
         self.inventory = Inventory(tenant, seeded(seed, tenant.name))
         self._origin = f"{seed}/{tenant.name}/{begin.isoformat()}"
         self._seed = seed
@@ -52,7 +52,7 @@ class TenantHistory:
             heapq.heapreplace(self._queue, (after, number, True, session))
 
     def in_progress(self) -> list[Session]:
-        """Return the sessions that began before the end of the last call and have not ended."""
+        """Return the sessions that started before the end of the last call and have not ended."""
         return [session for _, _, begun, session in sorted(self._queue, key=lambda row: row[:2]) if begun]
 
     def _next(self) -> datetime:
@@ -110,6 +110,6 @@ def histories(seed: int, start: datetime) -> list[TenantHistory]:
 
 
 def events(seed: int, start: datetime, now: datetime | None = None) -> list[AuditEvent]:
-    """Return the events from 30 days before `start` until `now`, by default `start`, a tenant after the other."""
+    """Return the events from 30 days before `start` until `now`, by default `start`, one tenant after another."""
     end = (now or start).astimezone(UTC)
     return [event for history in histories(seed, start) for event in history.until(end)]

@@ -16,7 +16,7 @@ from auditlane.local.demo.history import TenantHistory, event_of
 from auditlane.local.demo.sessions import Entry, Session
 from auditlane.runtime.ids import uuid7
 
-_SESSIONS: Final = 3  # at once, a tenant
+_SESSIONS: Final = 3  # concurrent sessions per tenant
 
 
 class Live:
@@ -43,5 +43,5 @@ class Live:
 
 
 def _entry(session: Session) -> Entry | None:
-    """Return the session's next action; None at its end."""
+    """Return the session's next action, or None at its end."""
     return next((step for step in session if isinstance(step, tuple)), None)

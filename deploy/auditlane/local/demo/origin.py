@@ -16,7 +16,7 @@ _FILE: Final = "demo.json"
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The seed and the first start, in UTC."""
+    """The demo's random seed and its first start time (UTC)."""
 
     seed: int
     start: datetime

@@ -1,4 +1,4 @@
-"""When sessions begin: working hours in each person's zone, weekends, nights, and the tenants' regular incidents."""
+"""When sessions start: working hours in each person's zone, weekends, nights, and the tenants' regular incidents."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _BACKUP_HOUR: Final = 3.0
 
 
 def day(inventory: Inventory, on: date, dice: Random) -> Iterator[tuple[datetime, Session]]:
-    """Yield the sessions that begin on a day (UTC), each with its start, in no order."""
+    """Yield the sessions that start on a day (UTC), each with its start time, in no particular order."""
     tenant, ordinal = inventory.tenant, on.toordinal()
     weekday = on.weekday() < _WEEKDAYS
 
@@ -52,7 +52,7 @@ def day(inventory: Inventory, on: date, dice: Random) -> Iterator[tuple[datetime
 
 
 def any_session(inventory: Inventory, dice: Random) -> Session:
-    """Return a session that can begin at any time: mostly work, rarely an incident."""
+    """Return a session that can start at any time: mostly work, rarely an incident."""
     person, own = dice.choice(inventory.active()), seeded(dice.getrandbits(64))
     kind = weighted(dice, {"work": 30, "sync": 4, "administration": 2, "attack": 0.5, "impersonation": 0.7})
     if kind == "administration":

@@ -22,7 +22,7 @@ _WINDOW = re.compile(r"\b(?:non_)?replicated_deduplication_window = (\d+)")
 
 
 def check(settings: Settings) -> Iterator[Finding]:
-    """Yield every finding about ClickHouse. Raises StoreUnavailable, StoreRefused, Drift, SchemaTooNew."""
+    """Yield every finding about ClickHouse. Raises StoreUnavailable, StoreRefused, Drift or SchemaTooNew."""
     client = connect(settings)
     try:
         yield ok(PART, f"{settings.clickhouse_url} answers, version {client.server_version}")

@@ -137,7 +137,7 @@ def _is_worker(url: str) -> bool:
 
 
 def _failure_gauges(url: str) -> dict[str, float]:
-    """Return the worker's gauges of halted and failing partitions; empty if the server is not a worker."""
+    """Return the worker's gauges of halted and failing partitions, or {} if the server is not a worker."""
     answer = _get(url + "/metrics")
     lines = answer.data.decode("utf-8", "replace").splitlines() if answer and answer.status == 200 else []
     samples = (line.rpartition(" ") for line in lines)

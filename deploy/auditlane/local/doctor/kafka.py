@@ -50,7 +50,10 @@ def explain(codes: set[int]) -> tuple[str, str]:
 
 
 def check(settings: Settings) -> Iterator[Finding]:
-    """Yield every finding about Kafka. Raises KafkaUnavailable if none is configured, ConfigError for a bad option."""
+    """Yield every finding about Kafka.
+
+    Raises KafkaUnavailable if none is configured, or ConfigError for a bad option.
+    """
     codes: set[int] = set()
     last: list[str] = []
 

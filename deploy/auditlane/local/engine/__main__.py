@@ -67,7 +67,7 @@ def serve(options: config.Options, passwords: dict[str, str] | None) -> None:
     servers = Servers(_chdb, options, password)
     servers.start()
     stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):  # in place of the library's handlers, which report a crash
+    for number in (signal.SIGTERM, signal.SIGINT):  # replace the library's handlers, which report a crash
         signal.signal(number, lambda *_: stopping.set())
     http, native = servers.ports
     facts = {"url": f"http://{options.host}:{http}", "native": f"{options.host}:{native}", "confined": confined}

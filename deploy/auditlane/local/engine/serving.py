@@ -48,7 +48,7 @@ class Servers:
         reading, writing = os.pipe()
         threading.Thread(target=self._serve, args=(writing,), name="clickhouse", daemon=True).start()
         with os.fdopen(reading) as pipe:
-            line = pipe.readline()  # empty if it ended before; its messages may be on stderr
+            line = pipe.readline()  # empty if it has already ended; its messages may be on stderr
         if not line:
             self.ended.wait()
             message = f"ClickHouse's servers could not be started. {self._error}".strip()
@@ -66,7 +66,7 @@ class Servers:
             self.ended.wait(_POLL_S)
         until = time.monotonic() + (_END_S if self._ask(_KILL) else 0)
         while not self.ended.wait(_POLL_S) and time.monotonic() < until:
-            shut_down_connections(self.ports)  # else it waits for idle connections, then ends without cleaning up
+            shut_down_connections(self.ports)  # otherwise it waits for idle connections, then ends without cleaning up
 
     def _serve(self, ports_fd: int) -> None:
         try:
@@ -78,7 +78,7 @@ class Servers:
         self.ended.set()
 
     def _ask(self, statement: str, account: dict[str, str] | None = None) -> list[str]:
-        """Run a statement and return the words of its result; empty once the servers have ended."""
+        """Run a statement and return the words of its result, or an empty list once the servers have ended."""
         headers = account or {"X-ClickHouse-User": LAUNCHER, "X-ClickHouse-Key": self._password}
         with (
             suppress(OSError, http.client.HTTPException),
@@ -90,6 +90,6 @@ class Servers:
 
 
 def advice(installed: str) -> str:
-    """Return the fix if the installed release of chdb-core is not the supported one, else an empty text."""
+    """Return the fix if the installed release of chdb-core is not the supported one, or an empty string."""
     fix = f"Replace chdb-core {installed} with a supported release: pip install 'chdb-core=={SUPPORTED}.*'"
     return "" if installed.startswith(f"{SUPPORTED}.") else fix

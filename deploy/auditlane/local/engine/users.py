@@ -31,7 +31,7 @@ _ENGINES = (
 _TABLE_GRANTS = [
     *(f"TABLE ENGINE ON {name}" for name in _ENGINES.split()),
     "READ, WRITE ON DISK",
-]  # the last is of backups
+]  # the last one is for backups
 # Settings that no user may change: most name a file, which an error message might reveal.
 _FIXED = (
     "format_schema format_template_row format_template_resultset output_format_schema merge_tree_disk"

@@ -44,7 +44,7 @@ class RequestGuard:
 
 
 def read_users(path: Path | None) -> dict[str, str]:
-    """Read passwords by user name from a JSON file; empty without a file. Raises ConfigError."""
+    """Read a JSON file of passwords by user name. Returns {} if there is no file. Raises ConfigError."""
     if path is None:
         return {}
     try:

@@ -1,6 +1,7 @@
 """The canonical text of a schema, as Avro's Java `Schema.toString()` writes it, and its normalized form.
 
-Schemas with equal canonical texts are one schema with one id. Attributes: Avro's in Avro's order, then others as given.
+Schemas with equal canonical texts are one schema with one id. Avro's own attributes come first, in Avro's order, then
+others as given.
 """
 
 from __future__ import annotations

@@ -51,11 +51,11 @@ class Node:
     symbols: tuple[str, ...] = ()
     enum_default: str | None = None
     size: int = 0
-    element: Node | None = None  # of an array or a map
+    element: Node | None = None  # element type of an array or a map
     branches: tuple[Node, ...] = ()
     props: dict[str, Any] = field(default_factory=dict)
 
     @property
     def type(self) -> str:
-        """The kind as in Avro's messages."""
+        """The type's name as Avro's error messages spell it."""
         return "RECORD" if self.kind == "error" else self.kind.upper()

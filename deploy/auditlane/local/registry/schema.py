@@ -161,7 +161,7 @@ class _Parser:
 
 
 def _default(node: Node, value: Any) -> Any:
-    """Return the default, with a text such as "NaN" as a float, since JSON has no number for it."""
+    """Return the default. Strings such as "NaN" become floats, since JSON cannot express them as numbers."""
     if node.kind in ("float", "double") and isinstance(value, str):
         try:
             return float(value)

@@ -207,8 +207,10 @@ class Registry:
     # Compatibility
 
     def compatible(self, request: Request, version: int | None) -> list[str]:
-        """Return why the schema is incompatible with a version, or if None with those that the subject's level
-        requires; empty if it is compatible."""
+        """Return why the schema is incompatible with a version, or an empty list if it is compatible.
+
+        For None, compares with the versions that the subject's level requires.
+        """
         if version is None:
             against = self._live(request.subject)
         else:

@@ -73,7 +73,7 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The settings of a subject, or global ones; None is not set."""
+    """The settings of a subject, or global ones; None means not set."""
 
     level: str | None = None
     normalize: bool | None = None
@@ -147,7 +147,7 @@ class Store:
         return int(row[0] or 0)
 
     def subjects(self, prefix: str, *, live: bool = True, deleted: bool = False) -> list[str]:
-        """Return subjects by name: `live` ones have a version that is not deleted, `deleted` ones have none."""
+        """Return subjects by name: `live` subjects have a version that is not deleted, `deleted` subjects have none."""
         rows = self._db.execute(
             "SELECT subject, min(deleted) FROM versions WHERE substr(subject, 1, length(:prefix)) = :prefix "
             "GROUP BY subject ORDER BY subject",

@@ -73,7 +73,7 @@ class Letters:
         self._positions: dict[int, int] = {}
 
     def read(self, selection: Selection, newest: int) -> DeadLetters:
-        """Read on for READ_S, then return the dead letters read so far. Raises KafkaUnavailable, NotFound."""
+        """Read on for READ_S, then return the dead letters read so far. Raises KafkaUnavailable or NotFound."""
         require_kafka(self._settings)
         topic = LetterTopic(self._settings)
         try:

@@ -31,8 +31,10 @@ SETTINGS optimize_aggregation_in_order = 1
 
 
 def read(connect: Callable[[], Client], database: str) -> RecentConflicts:
-    """Count conflicts among the events that occurred within WINDOW. Raises StoreUnavailable, StoreRefused, and
-    QueryTooLarge if there are too many events."""
+    """Count conflicts among the events that occurred within WINDOW.
+
+    Raises StoreUnavailable or StoreRefused, or QueryTooLarge if there are too many events.
+    """
     values = {"database": database, "seconds": int(WINDOW.total_seconds())}
     limits = {"max_execution_time": SECONDS, "max_rows_to_read": _ROWS, "max_memory_usage": _MEMORY}
     with errors():

@@ -1,4 +1,4 @@
-"""The routes of administration. They require `audits:admin` and a credential of the whole environment."""
+"""The routes of administration. They require `audits:admin` and an environment-wide credential."""
 
 from __future__ import annotations
 

@@ -37,9 +37,9 @@ GROUP BY tenant ORDER BY tenant LIMIT {{limit:UInt32}}
 def read(
     connect: Callable[[], Client], database: str, *, after: str, prefix: str, limit: int, seconds: float
 ) -> Tenants:
-    """Return up to `limit` tenants after the name `after` that begin with `prefix`.
+    """Return up to `limit` tenants after the name `after` that start with `prefix`.
 
-    Raises StoreUnavailable, StoreRefused, and QueryTooLarge after `seconds`.
+    Raises StoreUnavailable or StoreRefused, or QueryTooLarge after `seconds`.
     """
     client = connect()
     values = {"database": database, "after": after, "prefix": prefix, "limit": limit + 1}

@@ -60,7 +60,7 @@ class AuditAggregator:
     def __init__(self, window: timedelta) -> None:
         """Set the `window` of a group; zero disables aggregation."""
         self._window = window
-        self._open: dict[tuple[object, ...], _Window] = {}  # in the order of their beginnings
+        self._open: dict[tuple[object, ...], _Window] = {}  # in the order in which they started
 
     def add(self, record: AuditRecord, now: datetime) -> list[DatedRecord]:
         """Add a record. Return the records that are ready now."""

@@ -117,8 +117,10 @@ def signer(settings: Settings) -> Sign:
 
 
 def own_schema(registry: RegistryClient, topic: str) -> Registered:
-    """Return the schema of audit events: the base event of this release, else the base subject's oldest version, which
-    has no fields of the environment. Raises RegistryUnavailable, RegistryRefused."""
+    """Return the schema of audit events: the base event of this release, or the base subject's oldest version.
+
+    Neither has environment fields. Raises RegistryUnavailable or RegistryRefused.
+    """
     subject = base_subject(topic)
     found = registry.lookup(subject, json.dumps(base_schema()))
     return found or registry.version(subject, registry.versions(subject)[0])

@@ -23,11 +23,11 @@ from auditlane.runtime.digest import json_text, replace_surrogates, shortened, s
 from auditlane.sdk.encoding import Encoder
 
 SOURCE: Final = TRAIL
-MAX_BYTES: Final = 65_536  # of an audit event, even if the limit of events is higher
+MAX_BYTES: Final = 65_536  # bytes of an audit event, even if the limit for events is higher
 _FRAME: Final = 420  # bytes of values that callers do not choose: ids, times, two tenants, address, lengths
 # Maximum bytes of one value; tried in turn until the event fits.
 _STEPS: Final = (16_384, 4_096, 1_024, 256, 64)
-_NAME_BYTES: Final = 128  # of a metadata name
+_NAME_BYTES: Final = 128  # bytes of a metadata name
 _MAX_NAMES: Final = 64
 _OMITTED: Final = "omitted"
 
@@ -47,7 +47,7 @@ def bounded(record: AuditRecord, max_event_bytes: int) -> AuditRecord:
 
 
 def weight(record: AuditRecord) -> int:
-    """Return an upper bound of the bytes that callers chose in an event of this record."""
+    """Return an upper bound for the bytes that callers chose in an event made from this record."""
     own = (record.action, record.actor_id, record.actor_type, record.resource)
     others = (record.resource_id, record.description, record.request_id)
     texts = [*own, *(text for text in others if text), *record.metadata, *record.metadata.values()]

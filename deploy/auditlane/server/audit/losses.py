@@ -35,7 +35,7 @@ class Losses:
         self.why = why
 
     def take_summary(self) -> AuditRecord | None:
-        """Return a summary record and reset the counts; None if nothing was dropped."""
+        """Return a summary record and reset the counts, or return None if nothing was dropped."""
         if not self.count or self.first is None or self.last is None:
             return None
         counts = ", ".join(f"{name}: {count}" for name, count in self.actions.most_common())

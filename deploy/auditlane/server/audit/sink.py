@@ -30,7 +30,7 @@ from auditlane.server.audit.events import bounded, events_of, weight
 from auditlane.server.audit.losses import Losses
 
 MAX_QUEUED: Final = 10_000  # records in memory
-MAX_BYTES: Final = 16 << 20  # of these records
+MAX_BYTES: Final = 16 << 20  # total bytes of the queued records
 CLOSE_S: Final = 3.0
 _MADE: Final = 500  # events that may be made from records before they are sent
 _FULL: Final = "the spool is full"
@@ -85,7 +85,7 @@ def record_of(event: AuditEvent) -> bytes:
 
 
 def _tenant_of(event: AuditEvent) -> str:
-    """Return the tenant concerned, also for an event in the log of `_auditlane`; else an empty string."""
+    """Return the tenant concerned, also for an event in the log of `_auditlane`, or an empty string."""
     return event.metadata.get("tenant", "") if event.tenant_id == OURS else event.tenant_id
 
 

@@ -164,7 +164,10 @@ class Authenticator:
         self._issuer_threads = anyio.CapacityLimiter(ISSUER_THREADS)
 
     async def principal(self, request: Request) -> Principal:
-        """Return the caller. Raises Unauthenticated, TokenExpired, IssuerUnavailable, Forbidden (cross-site change)."""
+        """Return the caller.
+
+        Raises Unauthenticated, TokenExpired, IssuerUnavailable, or Forbidden (cross-site change).
+        """
         known = getattr(request.state, "principal", None)
         if isinstance(known, Principal):  # authenticated before the body was read
             return known
@@ -227,7 +230,7 @@ class Authenticator:
             auditor_of(request).tenant = principal.tenant or named
             permission = principal.require(*any_of)
             if named == OURS and principal.tenant is None:
-                principal.require(Permission.admin)  # that log has the actions of operators
+                principal.require(Permission.admin)  # that log contains the operators' actions
             found = principal.scope(permission, named, header=header)
             if self._enablement and permission in _VIEWS and not even_off and not before_body(request):
                 await self._enablement.require_enabled(found.tenant)
@@ -236,8 +239,10 @@ class Authenticator:
         return scope
 
     def environment(self, *any_of: Permission) -> Callable[..., Awaitable[Principal]]:
-        """Return a FastAPI dependency for routes of the whole environment. It rejects the credentials of tenants and
-        requires one of the permissions."""
+        """Return a FastAPI dependency for environment-wide routes.
+
+        It rejects tenants' credentials and requires one of the permissions.
+        """
 
         @requires_credential
         async def principal(
@@ -298,7 +303,7 @@ def identify(request: Request, found: Principal) -> None:
 
 
 def credential_from(request: Request) -> str:
-    """Return the token in `Authorization: Bearer`, else in `x-access-token`, else an empty string."""
+    """Return the token in `Authorization: Bearer` or in `x-access-token`, or an empty string."""
     authorization = request.headers.get("authorization")
     if authorization is not None:
         scheme, _, token = authorization.partition(" ")
@@ -331,7 +336,10 @@ def _from_our_pages(request: Request) -> bool:
 
 
 def tenant_in_path(request: Request) -> str:
-    """Return the tenant in the path; the header may repeat it. Raises InvalidInput for an invalid or different one."""
+    """Return the tenant in the path; the header may repeat it.
+
+    Raises InvalidInput if it is invalid or the header differs.
+    """
     path, named = str(request.path_params["tenant"]), named_tenant(request)
     if not is_tenant(path):
         raise InvalidInput("The path does not contain a valid tenant id.", field="tenant", fix=_TENANT_FORM)

@@ -10,7 +10,7 @@ from auditlane.contract.tenants import OURS
 from auditlane.runtime.errors import LogsDisabled, StoreUnavailable
 from auditlane.server.bounded_call import BoundedCall
 
-THREADS: Final = 16  # threads; while one reads the settings, the others use the cache
+THREADS: Final = 16  # threads; one refreshes the settings while the others serve from cache
 
 
 class TenantEnablement:
@@ -24,7 +24,10 @@ class TenantEnablement:
         self._reads = BoundedCall("ClickHouse", timeout_s=timeout_s, threads=THREADS, error=StoreUnavailable)
 
     async def is_enabled(self, tenant: str | None) -> bool:
-        """Return whether the tenant's logs are enabled; None: the default of tenants. Raises StoreUnavailable."""
+        """Return whether the tenant's logs are enabled; for None, the default for all tenants.
+
+        Raises StoreUnavailable.
+        """
         if tenant == OURS:  # the log of operators is always enabled
             return True
         return await self._reads.run(partial(self._enabled, tenant or ""))

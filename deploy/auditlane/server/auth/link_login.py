@@ -100,7 +100,7 @@ async def leave(request: Request, services: AppServices) -> Response:
 
 
 def build() -> APIRouter:
-    """Return the routes `/enter` and `/leave`, and the script of the former."""
+    """Return the routes `/enter` and `/leave`, and the script for `/enter`."""
     router = APIRouter(tags=["pages"])
     router.get("/enter", summary="Show the button that opens a link", response_class=HTMLResponse)(show_button)
     router.post(
@@ -116,7 +116,7 @@ def build() -> APIRouter:
 
 
 async def _code(request: Request) -> str:
-    """Return the code in the form, else an empty string. Raises InvalidInput for an oversized code."""
+    """Return the code in the form, or an empty string. Raises InvalidInput for an oversized code."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
         return ""
     found = parse_qs((await request.body()).decode(errors="replace")).get("code", [""])[0]

@@ -19,8 +19,8 @@ class Whose(StrEnum):
     key = "a key's id and secret"
     code = "a link's code"
     credential = "any credential"
-    tenant = "tenant"  # of the request's tenant; a key of the environment names the tenant
-    page = "tenant's page"  # of one tenant, regardless of the tenant in the request
+    tenant = "tenant"  # a credential for the request's tenant; with an environment-wide key, the request names it
+    page = "tenant's page"  # a page session for one tenant, regardless of the tenant in the request
     client = "client"  # a key's token, limited to the key's own permissions
     environment = "environment"  # a key that is not bound to a tenant
     console = "console"  # an operator's console session

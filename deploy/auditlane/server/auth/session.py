@@ -45,7 +45,7 @@ async def session(
 
 
 async def session_of(request: Request, principal: Principal, enablement: TenantEnablement) -> Session:
-    """Return the session of `principal`. Raises as `Principal.about`, and StoreUnavailable."""
+    """Return the session of `principal`. Raises what `Principal.about` raises, and StoreUnavailable."""
     tenant = principal.about(named_tenant(request))
     if tenant == OURS and principal.tenant is None:
         principal.require(Permission.admin)

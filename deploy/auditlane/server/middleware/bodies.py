@@ -18,8 +18,8 @@ from starlette.types import Message, Receive, Send
 from auditlane.runtime.errors import Busy, RateLimited
 
 MAX_BYTES: Final = 1 << 20  # bytes of a body; the routes need a few hundred
-MAX_PUBLIC_BYTES: Final = 4 << 10  # bytes of a body for routes without a credential
-PIECE_BYTES: Final = 64 << 10  # each piece of a body restarts the timeout
+MAX_PUBLIC_BYTES: Final = 4 << 10  # bytes of a body on routes without a credential
+PIECE_BYTES: Final = 64 << 10  # each chunk of a body restarts the timeout
 _SHARE: Final = 4  # one tenant may hold 1/4 of the bytes allowed for all bodies
 LINGER_BYTES: Final = 32 << 20  # bytes of a rejected body that are read and discarded
 LINGER_S: Final = 5.0  # maximum duration of discarding
@@ -43,7 +43,7 @@ class PendingBodies:
 
     @contextmanager
     def counting(self, address: str) -> Iterator[None]:
-        """Count a body from this address within the block. Raises RateLimited at the address's limit."""
+        """Count a body from this address within the block. Raises RateLimited at the limit for the address."""
         before = self._of_address.get(address, 0)
         if before >= self.address_limit:
             raise RateLimited(
@@ -108,7 +108,7 @@ class RequestBody:
         return message
 
     async def pieces(self) -> AsyncIterator[bytes]:
-        """Yield the body in pieces. Raises ClientDisconnect, and as `receive`."""
+        """Yield the body in chunks. Raises ClientDisconnect, and what `receive` raises."""
         while not self.whole:
             message = await self.receive()
             if message["type"] != "http.request":

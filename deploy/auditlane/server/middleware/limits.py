@@ -79,7 +79,7 @@ class RequestSlots:
 
 
 class _RequestSlot:
-    """One request's slot. It is released while waiting for the body, and when the response begins."""
+    """One request's slot. It is released while waiting for the body, and when the response starts."""
 
     def __init__(self, slots: RequestSlots, *, counted: bool) -> None:
         self._slots = slots
@@ -89,7 +89,7 @@ class _RequestSlot:
         self.answered = False
 
     def take(self, *, again: bool = False) -> None:
-        """Occupy a slot. Raises Busy, RateLimited, but not with `again`: a request in progress always continues."""
+        """Occupy a slot. Raises Busy or RateLimited, but not with `again`: a request in progress always continues."""
         if not self._counted or self._taken or self.answered:
             return
         if not again:
@@ -124,8 +124,10 @@ class ConcurrencyLimit:
         authenticator: Authenticator,
         links: DownloadLinks | None,
     ) -> None:
-        """`streamed` maps the paths of routes that read their body in pieces to its maximum bytes. Such a body may have
-        an unknown length, and only its first piece is awaited. `links` opens the links of downloads."""
+        """`streamed` maps the paths of routes that read their body in chunks to its maximum bytes.
+
+        Such a body may have an unknown length, and only its first chunk is awaited. `links` opens download links.
+        """
         self._authenticator = authenticator
         self._links = links
         self._app = app
@@ -183,7 +185,7 @@ class ConcurrencyLimit:
         await (refusal or self._app)(scope, receive, send_settled)
 
     def _too_large(self, request: Request, route: CheckedRoute | None) -> Response | None:
-        """Return the response to a body that is not read: too large, or of unknown length; else None."""
+        """Return the response to a body that is not read, because it is too large or of unknown length, or None."""
         streamed = self._streamed.get(request.url.path)
         if "transfer-encoding" in request.headers:
             if streamed:
@@ -266,7 +268,7 @@ class ConcurrencyLimit:
 
 
 def _named(headers: Mapping[str, str]) -> str:
-    """Return the tenant named in our header or in Frontegg's, or an empty string."""
+    """Return the tenant named in auditlane's or Frontegg's header, or an empty string."""
     return (headers.get(TENANT_HEADER) or headers.get(THEIR_TENANT_HEADER, ""))[:100]
 
 

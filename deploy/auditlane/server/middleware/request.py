@@ -33,7 +33,7 @@ def attach_auditor(request: Request, sink: AuditSink, request_id: str) -> None:
 
 
 def record_response(request: Request, status: int, headers: Headers) -> None:
-    """Record the request unless its route did. Called when the response begins: a stream may last for hours."""
+    """Record the request unless its route did. Called when the response starts: a stream may last for hours."""
     auditor = auditor_of(request)
     if auditor.recorded:
         return

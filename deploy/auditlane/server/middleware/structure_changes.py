@@ -1,4 +1,4 @@
-"""Rate limit for changes of a tenant's data structure: each adds a permanent row and revision, and two events."""
+"""Rate limit for changes to a tenant's data structure: each adds a permanent row and revision, and two events."""
 
 from __future__ import annotations
 

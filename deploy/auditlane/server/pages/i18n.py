@@ -1,6 +1,6 @@
 """Languages of the server's pages: negotiation, texts, number and time formats.
 
-English texts are in the code and serve as keys; other languages are in `locale/<language>.po` beside this module.
+English texts are in the code and serve as keys; other languages are in `locale/<language>.po` next to this module.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from fastapi import Request
 
 from auditlane.runtime.accept_header import by_preference
 
-# The first language is the one of the code. Times are listed below one another, so their width is constant.
+# The first language is the code's own. Times are listed below one another, so their width is constant.
 _DAYS: Final = {"en": "%Y-%m-%d", "de": "%d.%m.%Y"}
 LANGUAGES: Final = tuple(_DAYS)
 
@@ -78,17 +78,17 @@ def catalogue_for(request: Request) -> Catalogue:
 
 
 def language_of(request: Request) -> str:
-    """Return the language named by `lang`, else the first available one of Accept-Language, else English."""
+    """Return the language named by `lang`, or the first available one in Accept-Language, or English."""
     return from_query(request) or from_header(request.headers.get("accept-language", ""))
 
 
 def from_query(request: Request) -> str:
-    """Return the language of the query parameter `lang`; "" if it is missing or unavailable."""
+    """Return the language of the query parameter `lang`, or "" if it is missing or unavailable."""
     return _available(request.query_params.get("lang", ""))
 
 
 def from_header(header: str) -> str:
-    """Return the available language with the highest weight in an Accept-Language header, else English."""
+    """Return the available language with the highest weight in an Accept-Language header, or English."""
     return next(filter(None, map(_available, by_preference(header))), LANGUAGES[0])
 
 

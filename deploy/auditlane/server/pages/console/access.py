@@ -49,7 +49,10 @@ class Operators:
         return found
 
     def authorize(self, *any_of: Permission) -> Callable[..., Awaitable[TenantScope]]:
-        """Return a FastAPI dependency: the scope of the tenant in the path, given any of the permissions."""
+        """Return a FastAPI dependency that yields the TenantScope of the path's tenant.
+
+        Requires one of these permissions.
+        """
 
         @requires_credential
         async def scope(request: Request) -> TenantScope:
@@ -60,7 +63,10 @@ class Operators:
         return scope
 
     def environment(self, *any_of: Permission) -> Callable[..., Awaitable[Principal]]:
-        """Return a FastAPI dependency: the operator, given any of the permissions in the whole environment."""
+        """Return a FastAPI dependency that yields the operator.
+
+        Requires one of these permissions for the whole environment.
+        """
 
         @requires_credential
         async def principal(request: Request) -> Principal:
@@ -71,7 +77,7 @@ class Operators:
         return principal
 
     def any_principal(self) -> Callable[..., Awaitable[Principal]]:
-        """Return a FastAPI dependency: the operator, without a check of permissions."""
+        """Return a FastAPI dependency that yields the operator, without checking permissions."""
 
         @requires_credential
         async def principal(request: Request) -> Principal:

@@ -90,7 +90,7 @@ def age(words: Catalogue, seconds: float | None) -> str:
 
 
 def event_rate(words: Catalogue, rate: Rate) -> str:
-    """Format events per second with at most two decimals, and none from 100 on."""
+    """Format events per second with at most two decimals, and with none from 100 up."""
     value = rate.events_per_second
     return words.number(value, 0 if value >= 100 or value == 0 else 1 if value >= 1 else 2)
 

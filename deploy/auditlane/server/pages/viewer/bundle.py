@@ -16,7 +16,7 @@ from typing import Any, Final
 PATH: Final = "/static/viewer"
 # Vendors' pages load these by name; every other name changes with the content.
 STABLE: Final = frozenset({"auditlane-viewer.js", "auditlane-settings.js"})
-LICENSES: Final = "LICENSES.md"  # of the libraries in the build; served beside them
+LICENSES: Final = "LICENSES.md"  # licenses of the libraries in the build; served alongside them
 _TYPES: Final = {
     ".js": "text/javascript; charset=utf-8",
     ".css": "text/css; charset=utf-8",

@@ -62,10 +62,10 @@ def build() -> APIRouter:
 
 
 async def _principal(services: Services, request: Request) -> Principal:
-    """Return the principal of the session. Raises Unauthenticated, also for a credential of the whole environment."""
+    """Return the principal of the session. Raises Unauthenticated, also for an environment-wide credential."""
     found = await services.authenticator.principal(request)
     if found.tenant is None:
-        raise Unauthenticated("This page requires a tenant.", fix="Open it with a link for a viewer of a tenant.")
+        raise Unauthenticated("This page requires a tenant.", fix="Open it with a tenant's viewer link.")
     auditor_of(request).recorded = True  # the page has no log data; the viewer's own requests are recorded
     return found
 

@@ -20,7 +20,7 @@ export interface Field extends ShownField {
 }
 
 export interface Structure extends ShownStructure {
-  /** The value of the switch when this scope's own is null. */
+  /** The inherited setting, used when this scope's own is null. */
   inheritedEnabled: boolean;
   fields: Field[];
   removed: Field[];

@@ -74,7 +74,7 @@ export function highest(bars: readonly Bar[]): Bar | null {
   return bars.reduce<Bar | null>((most, bar) => (!most || bar.events > most.events ? bar : most), null);
 }
 
-/** Parses an ISO 8601 duration of the service (`PT30M`, `P1D`, `P3M`). */
+/** Parses an ISO 8601 duration from the service (`PT30M`, `P1D`, `P3M`). */
 export function parseInterval(interval: string): { count: number; unit: "S" | "M" | "H" | "D" | "W" | "months" | "Y" } {
   const found = /^P(T?)(\d+)([SMHDWY])$/.exec(interval);
   const unit = (found?.[3] ?? "S") as "S" | "M" | "H" | "D" | "W" | "Y";

@@ -15,7 +15,7 @@ export interface Bounds {
   kept: number;
   /** Rows whose position is remembered; beyond this, those at the far end are forgotten. */
   known: number;
-  /** Rows forgotten at once. */
+  /** How many rows to forget each time the limit is exceeded. */
   spare: number;
 }
 

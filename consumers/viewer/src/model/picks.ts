@@ -1,4 +1,4 @@
-/** Reads and changes the values of one field that a query includes or excludes, as a list of checkboxes shows them. */
+/** Reads and changes which values of a field a query includes or excludes, for the checkbox list. */
 import { formatTerm, parseTerm, splitAlternatives, withoutTerm, withTerm } from "./query.js";
 
 /** null means "has no value". */

@@ -3,7 +3,10 @@ import type { Problem } from "../api/problem.js";
 import type { Texts } from "../i18n/en/index.js";
 import { kindOf } from "./problem-kind.js";
 
-/** Returns begin and end, in UTF-16 units, of the term at `column`, which the service counts from 1 in code points. */
+/**
+ * Returns the start and end (UTF-16 units) of the term at `column` (1-based, in code points, as the service reports
+ * it).
+ */
 export function errorRange(query: string, column: number): readonly [number, number] {
   const characters = [...query];
   const begin = characters.slice(0, column - 1).join("").length;

@@ -195,7 +195,7 @@ export class FieldList extends SettingsElement {
     const count = this.settings.draft?.fields.length ?? 0;
     if (to < 0 || to >= count) return;
     this.settings.edit((draft) => moveField(draft, name, to), this.describePosition(name, to));
-    void this.focusIn(name, focused); // rows that move lose the focus
+    void this.focusIn(name, focused); // a moved row loses focus
   }
 
   private describePosition(name: string, index: number): string {

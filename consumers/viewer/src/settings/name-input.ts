@@ -7,7 +7,10 @@ import { setField } from "../model/structure/draft.js";
 import type { SettingsState } from "./settings-state.js";
 
 export class NameInput {
-  /** The typed text while the input has the focus, so that "Time" on the way to "Timer" is not translated. */
+  /**
+   * What the user has typed while the input is focused; keeps "Time" from being translated halfway through typing
+   * "Timer".
+   */
   private typed: { name: string; text: string } | null = null;
 
   constructor(private readonly settings: () => SettingsState) {}

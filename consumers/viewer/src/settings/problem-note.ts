@@ -1,4 +1,4 @@
-/** Describes a problem of the settings as a whole, or of one change. */
+/** Describes a problem with the settings as a whole or with one change. */
 import { html, nothing, type TemplateResult } from "lit";
 
 import type { Problem } from "../api/problem.js";

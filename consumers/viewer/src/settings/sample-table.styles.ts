@@ -4,7 +4,7 @@ import { ellipsis } from "../styles/fragments.js";
 
 export const sampleTableStyles = css`
   .sample {
-    position: relative; /* what is only for screen readers stays inside */
+    position: relative; /* contains the visually hidden text */
     overflow-x: auto;
     border: 1px solid var(--line);
     border-radius: var(--radius);

@@ -43,7 +43,7 @@ export const sectionStyles = css`
     overflow-wrap: anywhere;
   }
   details > * {
-    box-sizing: border-box; /* the browser's own slot in between does not inherit it */
+    box-sizing: border-box; /* not inherited through the browser's internal slot */
   }
   .bad {
     color: var(--bad);

@@ -11,7 +11,10 @@ import { type Conflict, LoadedSettings } from "./loaded-settings.js";
 
 const MAX_CONFLICT_REVISIONS = 20;
 
-/** Dispatches `saved` after the service accepted a change, and `heading` when the focused element is gone. */
+/**
+ * Dispatches `saved` once the service has accepted a change, and `heading` to move focus to the heading when the
+ * focused element disappears.
+ */
 export class SettingsState extends LoadedSettings {
   static async open(endpoint: Endpoint, renew: () => Promise<string>, language: Language): Promise<SettingsState> {
     return new SettingsState(endpoint, renew, language, await textsOf(language));

@@ -70,7 +70,7 @@ class KafkaOffsets:
         return Brokers(lambda: self._admin, lambda *_: None).topic_ids([topic])[topic]
 
     def bounds(self, topic: str, selection: Selection) -> list[Bounds]:
-        """Return every partition's bounds. Commits are read first, so that what they cover precedes the ends."""
+        """Return every partition's bounds. Commits are read first, so that they cannot exceed the ends."""
         partitions = self.partitions(topic)
         topic_id, consumed = self.topic_id(topic), self.consumed(topic)
         committed = _of_topic(self.commits(partitions), topic_id)

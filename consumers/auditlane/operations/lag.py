@@ -36,7 +36,7 @@ class PartitionLag:
     `lost` counts offsets that Kafka deleted before the group reached them. `age_s` is the age of the oldest message
     that the group has not completed, or None if there is none. `member` is empty while the partition is unassigned.
     `failing_s` is how long its worker has failed to store the next messages and `error` why, as noted in the worker's
-    last commit; None if it has not failed for a minute.
+    last commit. Both are unset unless it has failed for a minute.
     """
 
     partition: Partition
@@ -60,7 +60,7 @@ class PartitionFacts:
     """What the brokers reported about one partition.
 
     `low` is the first offset that Kafka holds, `first` the next one that the group would read, `end` one past the last.
-    `oldest_ms` is the Kafka timestamp of the message at `first`, None if it was not read in time. `metadata` was
+    `oldest_ms` is the Kafka timestamp of the message at `first`, or None if it was not read in time. `metadata` was
     committed with the offset.
     """
 

@@ -10,7 +10,10 @@ from auditlane.contract.partition import Partition
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """Offsets `first` to `last`, both included, of one partition; None leaves a side open, or means every partition."""
+    """Offsets `first` to `last`, both included, of one partition.
+
+    None as an offset leaves that side open; None as the partition means every partition.
+    """
 
     partition: int | None = None
     first: int | None = None
@@ -35,9 +38,9 @@ class Bounds:
     """A partition's offsets in Kafka: `low` is the first it holds, `high` one past the last visible to a read-committed
     reader.
 
-    `since` and `until` are the first offsets at or after the selection's times (`high` if none), None without a time.
-    `consumed` means that the workers read the topic; while nothing is committed, `begins` is where they would start, or
-    None if not determined.
+    `since` and `until` are the first offsets at or after the selection's times (`high` if none), or None if it has no
+    time. `consumed` means that the workers read the topic; while nothing is committed, `begins` is where they would
+    start, or None if not determined.
     """
 
     partition: Partition
@@ -57,7 +60,8 @@ class Span:
 
     Of the requested offsets, `[asked, first)` are no longer in Kafka, and `pending` ones after the end are not
     completed by the workers. `whole` means that it ends at the workers' position or the log's end, not the request's.
-    Every offset below `already_committed` is stored or has a dead letter; None if the workers do not read the topic.
+    Every offset below `already_committed` is stored or has a dead letter; it is None if the workers do not read the
+    topic.
     """
 
     partition: Partition

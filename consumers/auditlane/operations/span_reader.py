@@ -36,7 +36,7 @@ class Chunk:
     messages: list[Message]
 
     def columns(self, keep: Any = None) -> Columns:
-        """Return the messages, or those that the mask `keep` marks, as columns."""
+        """Return the messages, or only messages that the mask `keep` marks, as columns."""
         kept = self.messages if keep is None else [one for one, yes in zip(self.messages, keep, strict=True) if yes]
         return columns(kept)
 

@@ -30,7 +30,7 @@ class StoredOffsets:
     def between(self, first: int, end: int) -> Offsets:
         """Return the stored offsets from `first` to before `end`, ascending, with duplicates.
 
-        They are as of when the window was read: rows stored since may be missing.
+        Rows stored after the window was read may be missing.
         """
         if first < self._first or end > self._end:
             self._first, self._end = first, max(end, min(first + WINDOW, self._span.end))

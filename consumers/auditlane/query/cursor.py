@@ -18,7 +18,7 @@ from auditlane.query.filters import Filter
 from auditlane.query.sort import NEWEST, Position, Sort
 from auditlane.runtime.errors import InvalidCursor
 
-Mac = Callable[[str, bytes], bytes]  # of (purpose, data): at least 16 bytes, the same on every replica
+Mac = Callable[[str, bytes], bytes]  # signs (purpose, data) with at least 16 bytes, the same on every replica
 
 PURPOSE: Final = "cursor"
 _VERSION: Final = 2

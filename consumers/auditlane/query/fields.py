@@ -1,4 +1,4 @@
-"""The fields that a filter, a query or a sort can name, how each compares, and their values as they are written.
+"""The fields that a filter, a query or a sort can name, how each compares, and how their values are written.
 
 Values are parsed into the form that the store holds: times, ids, choices, addresses.
 """
@@ -26,7 +26,7 @@ CustomFieldsOf = Callable[[str], CustomFields]  # from a tenant to its `CustomFi
 BASE: Final[Mapping[str, Kind]] = {
     "occurred_at": Kind.time,
     "action": Kind.text,
-    "actor": Kind.text,  # by id or by name
+    "actor": Kind.text,  # matches the id or the name
     "actor_id": Kind.text,
     "actor_type": Kind.text,
     "actor_name": Kind.text,
@@ -60,7 +60,7 @@ CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "severity": tuple(choice.value for choice in Severity),
     "provenance": get_args(Provenance),
 }
-# DateTime64 holds no time outside of these, so a bound beyond them is moved to them.
+# DateTime64 cannot hold times outside this range, so a bound outside it is moved to its edge.
 EARLIEST: Final = datetime(1900, 1, 1, tzinfo=UTC)
 LATEST: Final = datetime(2299, 12, 31, tzinfo=UTC)
 _HASH: Final = re.compile(r"[0-9A-Fa-f]{32}")

@@ -1,6 +1,6 @@
 """The JSON API over a tenant's log: list events, get one, check a filter.
 
-Handlers find what they work with in `app.state.services`, and the caller in `request.state`, where `granted` keeps it.
+Handlers find their services in `app.state.services`, and the caller in `request.state`, where `granted` keeps it.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ async def services_of(request: Request) -> Any:
 
 
 async def caller_of(request: Request) -> Any:
-    """Return what the route's `granted` has kept: a TenantScope, or a Principal."""
+    """Return the result kept by the route's `granted`: a TenantScope, or a Principal."""
     return request.state.granted
 
 

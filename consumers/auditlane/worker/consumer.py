@@ -34,8 +34,8 @@ def consumer_config(settings: Settings, *, protocol: str) -> dict[str, Any]:
         # response to its heartbeat was lost. The loop polls every few milliseconds.
         "max.poll.interval.ms": 60_000,
         "fetch.queue.backoff.ms": 10,
-        # Per partition. With more, the first partitions fill the prefetch queue and starve the others, since librdkafka
-        # fetches them in the same order every time.
+        # The limit per partition. With more, the first partitions fill the prefetch queue and starve the others, since
+        # librdkafka fetches them in the same order every time.
         "fetch.message.max.bytes": 2 << 20,
         "queued.min.messages": 100_000,
         "queued.max.messages.kbytes": max(8 << 10, (settings.worker_buffer_bytes >> 10) // 8),

@@ -21,11 +21,11 @@ KeyIds = Callable[[], Collection[str]]
 
 
 class HealthServer:
-    """Serves on its own thread. `ready` returns what is missing, by component; empty means ready.
+    """Serves on its own thread. `ready` returns why it is not ready, by component; empty means ready.
 
-    `halted` returns the halted partitions with the reason, and `failing` those whose range has failed for a minute and
-    is retried, each with `since` and the last `error`; the other partitions continue, so the worker stays ready.
-    `verifies` returns the ids of its provenance keys. These three are shown on loopback only.
+    `halted` returns the halted partitions with the reason, and `failing` the partitions whose range has failed for a
+    minute and is retried, each with `since` and the last `error`; the other partitions continue, so the worker stays
+    ready. `verifies` returns the ids of its provenance keys. These three are shown on loopback only.
     """
 
     def __init__(

@@ -232,7 +232,7 @@ def _checkpoint(file: str, what: tuple[str, ...], topics: list[str], *, restart:
 
 @contextmanager
 def _bar(file: str, source: Source) -> Iterator[Callable[[Done], None]]:
-    """Show a progress bar by the file's bytes on a terminal, nothing elsewhere; call what it yields per batch."""
+    """Show a progress bar by the file's bytes on a terminal, nothing elsewhere; call the yielded function per batch."""
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:

@@ -15,7 +15,7 @@ from auditlane.runtime import log, validators
 from auditlane.runtime.settings import Settings, load
 
 app = typer.Typer(add_completion=False)
-BACKLOG: Final = 2_048  # connections that wait for a process to take them
+BACKLOG: Final = 2_048  # connections waiting to be accepted
 
 
 @app.command(epilog=examples("serve", "serve --host 0.0.0.0 --port 8480 --processes 4", "serve --roles ingest"))

@@ -16,7 +16,7 @@ from auditlane.runtime.files import write_text
 from auditlane.runtime.settings import Settings, variable
 from auditlane.store.roles import ROLES
 
-USER: Final = "auditlane"  # in Kafka and at the registry
+USER: Final = "auditlane"  # user name in Kafka and at the registry
 _BYTES: Final = 24
 _SASL: Final = ("security.protocol", "sasl.")
 
@@ -59,7 +59,7 @@ class Credentials:
 
 def account_variables(settings: Settings, credentials: Credentials | None, role: Role = Role.INIT) -> dict[str, str]:
     """Return the variables that authenticate a process at the embedded services, as this ClickHouse user; without
-    credentials, variables that clear those of an earlier start.
+    credentials, variables that clear an earlier start's.
 
     A service that the settings name is external: its account comes from the environment.
     """

@@ -150,7 +150,7 @@ def _short(error: Exception) -> str:
 
 
 def _context(repository: Path, advance: Callable[[int], None]) -> Any:
-    """Return a jgo context with the repositories that the user configured, such as a mirror, else jgo's default."""
+    """Return a jgo context with the repositories that the user configured, such as a mirror, or with jgo's default."""
     from jgo.config import GlobalSettings
     from jgo.maven import MavenContext, PythonResolver
 

@@ -70,7 +70,7 @@ def _exists(pid: int) -> bool:
 
 def environment(settings: Settings, role: Role = Role.INIT) -> dict[str, str]:
     """Return the AUDITLANE_* variables that connect a command to the stack as this user of ClickHouse; for the analyst,
-    only those of ClickHouse. Raises NotFound if no stack was ever started there.
+    only ClickHouse's variables. Raises NotFound if no stack was ever started there.
     """
     layout = Layout.of(settings.data_dir)
     env: dict[str, str] = layout.read_state().get("env", {})

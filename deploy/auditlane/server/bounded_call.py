@@ -35,7 +35,7 @@ class BoundedCall:
         self._threads = anyio.CapacityLimiter(math.inf)  # not the shared threads, which may all be busy
 
     async def run(self, job: Callable[[], T]) -> T:
-        """Return the job's result. Raises what the job raises, and the configured error on timeout."""
+        """Return the job's result. Propagates the job's errors, and raises the configured error on timeout."""
         try:
             with anyio.fail_after(self._timeout_s):
                 return await self._run(job)

@@ -206,7 +206,7 @@ def of_http(request: Request, error: HTTPException) -> Response:
 
 
 def _allowed(request: Request) -> list[str]:
-    """Return the methods of all routes with this path; Starlette reports only those of the first."""
+    """Return the methods of all routes with this path; Starlette reports only the first route's methods."""
     scopes = {method: dict(request.scope) | {"method": method} for method in _METHODS}
     routes = request.app.routes
     return [name for name, scope in scopes.items() if any(route.matches(scope)[0] is Match.FULL for route in routes)]
@@ -227,7 +227,7 @@ def unexpected(request: Request) -> Response:
 
 def answer(request: Request, failure: Failure) -> Response:
     """Return the problem as JSON, or as a page for a browser that navigates."""
-    request.state.code = failure.code  # for the audit trail
+    request.state.code = failure.code  # recorded by the audit trail
     problem = Problem(
         type=f"urn:auditlane:problem:{failure.code}",
         title=HTTPStatus(failure.status).phrase,

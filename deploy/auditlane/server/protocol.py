@@ -57,8 +57,8 @@ class Protocol(HttpToolsProtocol):
     """Answers an oversized head with 400 and closes the connection; closes it silently if the head takes too long.
 
     httptools ends a message after a head that offers another protocol, and would parse its body as the next request.
-    Such a head is therefore parsed again without the offer, followed by the remaining bytes. The limits of connections
-    are in `state.connections` of the app.
+    Such a head is therefore parsed again without the offer, followed by the remaining bytes. The app's
+    `state.connections` holds the connection limits.
     """
 
     _head = 0  # bytes of the current request head, not counting the read that started it

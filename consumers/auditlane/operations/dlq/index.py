@@ -36,7 +36,7 @@ _NEWEST: Final = 'received_ms DESC, topic, partition, "offset" DESC'
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """A filter of letters: conditions are combined with AND, several values of one with OR.
+    """A filter of letters: conditions are combined with AND, several values of one condition with OR.
 
     Times are Kafka timestamps of the rejected messages in milliseconds, `since_ms` included, `until_ms` not. `names`
     are letters' names or identities.
@@ -101,7 +101,7 @@ class Index:
         self._database.close()
 
     def add(self, records: Iterable[Letter | Resolution | None]) -> None:
-        """Add records. Of a letter that was published several times the first is kept."""
+        """Add records. If a letter was published several times, its first record is kept."""
         letters: list[tuple[Any, ...]] = []
         resolutions: list[tuple[Any, ...]] = []
         for record in records:

@@ -43,7 +43,7 @@ class Report:
 
 
 def found(topic: LetterTopic, letters: Iterable[Letter]) -> Iterator[Found]:
-    """Yield the letters with their records, in the topic's order, without those that Kafka no longer holds."""
+    """Yield the letters with their records, in the topic's order, leaving out letters that Kafka no longer holds."""
     for letter, message in topic.bodies(letters):
         headers: Any = message.headers() or []
         yield Found(letter, message.key(), prepend_guid(message.value(), headers), signature_of(headers))

@@ -71,7 +71,7 @@ class LetterTopic:
     def follow(self, index: Index, positions: dict[int, int], *, seconds: float) -> Progress:
         """Add the records after `positions` to the index for at most `seconds`, and advance `positions`.
 
-        Partitions without a position are read from the beginning. Raises Recreated if the topic was recreated.
+        Partitions without a position are read from the start. Raises Recreated if the topic was recreated.
         """
         until = time.monotonic() + seconds
         with closing(librdkafka.client(Consumer, self._options)) as consumer:
@@ -95,7 +95,7 @@ class LetterTopic:
         return Progress(sum(positions.values()) - deleted, sum(ends.values()) - deleted)
 
     def bodies(self, letters: Iterable[Letter]) -> Iterator[tuple[Letter, Message]]:
-        """Yield letters, given in the topic's order, with their records, without those that Kafka no longer holds."""
+        """Yield letters, given in the topic's order, with their records, except letters that Kafka no longer holds."""
         with closing(librdkafka.client(Consumer, self._options)) as consumer:
             bounds = self._bounds(consumer)
             for number, group in groupby(letters, key=lambda letter: letter.place.partition):

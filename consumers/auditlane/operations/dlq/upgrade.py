@@ -54,7 +54,7 @@ class Latest:
 
 @dataclass(frozen=True, slots=True)
 class Upgraded:
-    """The value to send again. `dropped` are fields with a value that the latest contract lacks."""
+    """The value to send again. `dropped` are fields that have a value but are missing from the latest contract."""
 
     value: bytes | None
     dropped: tuple[str, ...] = ()

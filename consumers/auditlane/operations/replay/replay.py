@@ -33,7 +33,7 @@ class Target(Protocol):
 class Replay:
     """One replay. `guarded` means that it writes to the workers' table, so it must stay below their committed offsets.
 
-    `left_out` are the dead-lettered offsets by span: `auditlane dlq` replays those.
+    `left_out` are the dead-lettered offsets by span, which `auditlane dlq` replays.
     """
 
     def __init__(
@@ -121,13 +121,13 @@ class Replay:
 
 
 def resumed(span: Span, progress: Progress) -> list[tuple[Span, bool]]:
-    """Return what is left of a span: (part, whether it is an announced chunk that must keep its bounds)."""
+    """Return the rest of a span as (part, whether it is an announced chunk that must keep its bounds)."""
     number = span.partition.number
     first = min(span.end, max(span.first, progress.done.get(number, 0)))
     if progress.pending is None or progress.pending[0] != number:
         return [(_part(span, first, span.end), False)]
     _, begun, end = progress.pending
-    if not first <= begun < end <= span.end:  # Kafka deleted its beginning: the rest is new work
+    if not first <= begun < end <= span.end:  # Kafka deleted its start: the rest is new work
         return [(_part(span, first, span.end), False)]
     return [(_part(span, begun, end), True), (_part(span, end, span.end), False)]
 

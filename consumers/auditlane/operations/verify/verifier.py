@@ -33,7 +33,8 @@ _STRAYS = 2_000_000  # rows above the end of a partition that are read
 class Verifier:
     """Verifies spans; only reads. `table` is quoted.
 
-    `validator` decides what an unstored message would have become and, with `content`, what every stored one holds.
+    `validator` determines the result for an unstored message and, with `content`, the expected values of every stored
+    row.
     """
 
     def __init__(

@@ -56,7 +56,7 @@ class Limits:
 
 
 QUERY_S: Final = 0.02  # ClickHouse's work for any statement …
-BYTES_PER_S: Final = 500_000_000  # … and for what it reads, uncompressed
+BYTES_PER_S: Final = 500_000_000  # … and for the data it reads, uncompressed
 
 _GRACE_S: Final = 1.0  # lets ClickHouse report its own time-out before the connection's
 PAUSE_MS: Final = 20  # per block, while a query of higher priority runs
@@ -69,7 +69,7 @@ class TenantConcurrency:
     """Limits the queries of one tenant, so that its dashboards do not starve other tenants. Thread-safe.
 
     Of at most `limit` queries, `at_once` run and the others wait; one over the limit is rejected at once. The order in
-    which waiting queries run is not defined.
+    which waiting queries run is undefined.
     """
 
     def __init__(
@@ -307,7 +307,7 @@ def _timed_out(cause: BaseException) -> bool:
 
 @contextmanager
 def errors() -> Iterator[None]:
-    """Turn what a ClickHouse call raises into StoreUnavailable, StoreRefused or QueryTooLarge."""
+    """Turn the errors of ClickHouse calls into StoreUnavailable, StoreRefused or QueryTooLarge."""
     try:
         with store_errors():
             yield

@@ -1,4 +1,4 @@
-"""An export's columns: those that the tenant's structure permits to download, or all of them for an operator."""
+"""An export's columns: the ones that the tenant's structure makes downloadable, or all of them for an operator."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def of_operator(structure: Structure) -> list[Column]:
 
 
 def choose(structure: Structure, named: str | None, *, everything: bool = False) -> tuple[Column, ...]:
-    """Return an export's columns: those in `named`, separated by commas, in that order, or all if it is None.
+    """Return an export's columns: the comma-separated `named` ones in that order, or all if it is None.
 
     A name is a field's, as in filters (`fields.total`) or bare (`total`). Raises InvalidFilter for any other name.
     """

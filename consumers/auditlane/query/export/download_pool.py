@@ -1,4 +1,4 @@
-"""Limits the exports sent at once, for each tenant and in all, and runs them in threads apart from those of lists."""
+"""Limits the exports sent at once, per tenant and in total, and runs them in threads separate from lists."""
 
 from __future__ import annotations
 

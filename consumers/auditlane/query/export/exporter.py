@@ -154,7 +154,7 @@ class Exporter:
         """Start an export of the counted events; counts them first if necessary. Most errors are raised here, before
         the first byte.
 
-        `after` and `written` resume behind rows that were already written; only formats of lines can be resumed.
+        `after` and `written` resume after rows that were already written; only line-based formats can be resumed.
         """
         counted = counted or self.count(scope, filter_, form.format)
         statement = compile_export(
@@ -165,7 +165,7 @@ class Exporter:
     def started(
         self, statement: Statement, scope: TenantScope, form: Form, counted: Counted, *, written: int = 0
     ) -> Export:
-        """Start an export by a given statement, as `export` does; its columns are those of `compile_export`."""
+        """Start an export by a given statement, as `export` does; it must select the columns of `compile_export`."""
         check = partial(self._require_standing, scope)
         check()
         made_at = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"

@@ -71,7 +71,7 @@ class Encoder(Protocol):
         ...
 
     def add(self, batch: pa.RecordBatch) -> bytes:
-        """Return the bytes of more rows, perhaps none yet. Columns are those that `sql.compile_export` selects."""
+        """Return the bytes of more rows, perhaps none yet. `sql.compile_export` defines the columns."""
         ...
 
     def end(self) -> bytes:

@@ -25,7 +25,7 @@ class RequireStanding(Protocol):
     """Raises Unauthenticated or Forbidden if the requester of an export, or of a link to it, may no longer have it."""
 
     def __call__(self, scope: TenantScope, behind: str = "link") -> None:
-        """`behind` is what the error is about: a link, or an export."""
+        """`behind` is the subject of the error: a link, or an export."""
         ...
 
 
@@ -38,7 +38,7 @@ class Signer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LinkTarget:
-    """What a code opens: an export's pairs or a job's id, and on whose behalf."""
+    """The target of a code: an export's pairs or a job's id, and on whose behalf."""
 
     scope: TenantScope
     actor_type: str

@@ -48,7 +48,7 @@ class ExportRequest(BaseModel):
     )
 
     def pairs(self) -> list[Pair]:
-        """Return the request as (name, value) pairs, like those of a query string."""
+        """Return the request as (name, value) pairs, as in a query string."""
         own = [("format", self.format.value), ("formulas", self.formulas)]
         own += [("columns", ",".join(self.columns))] if self.columns else []
         return own + list(_flat(self.filter))

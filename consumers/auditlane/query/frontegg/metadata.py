@@ -1,7 +1,6 @@
-"""Converts between Frontegg's description of the columns and the data structure, and keeps what only the former has.
-
-Pure. A property stands for the field that its name maps to. Properties without a field (keys of the metadata), the
-theme and every unknown member exist only in Frontegg's document.
+"""Converts between Frontegg's description of the columns and the data structure, and keeps the members that only
+Frontegg has. Pure. A property stands for the field that its name maps to. Properties without a field (keys of the
+metadata), the theme and every unknown member exist only in Frontegg's document.
 """
 
 from __future__ import annotations

@@ -98,7 +98,7 @@ def parse(pairs: Iterable[tuple[str, str]]) -> AuditQuery:
 
 
 def newer_parameters(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Translate the parameters of the second version to those of the first."""
+    """Translate second-version parameters to the first version."""
     names = {"created_from": "createdAt[$gte]", "created_to": "createdAt[$lte]", "users": "user", "users[]": "user"}
     given = [(names.get(name, name), value) for name, value in pairs]
     tenants = [value for name, value in given if name in ("tenant_ids", "tenant_ids[]")]

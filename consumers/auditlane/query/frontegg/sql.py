@@ -1,4 +1,4 @@
-"""Compiles an `AuditQuery` to SQL. A column by Frontegg's name is what a row shows under that name."""
+"""Compiles an `AuditQuery` to SQL. A column's value is the one that a row shows under Frontegg's name."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The query language of `query=`: `grammar` reads the text, `parser` types it, `tree` is what it means."""
+"""The query language of `query=`: `grammar` reads the text, `parser` types it, `tree` represents its meaning."""

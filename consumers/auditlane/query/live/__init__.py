@@ -1,4 +1,5 @@
 """Streams a tenant's new events as they are stored, by server-sent events.
 
-`hub` polls the store once for all streams of a process, `resume_token` is what a client sends back to resume.
+`hub` polls the store once for all streams of a process, `resume_token` makes the token that a client sends back to
+resume.
 """

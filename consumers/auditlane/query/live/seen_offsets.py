@@ -1,4 +1,4 @@
-"""Which offsets of a partition have been seen, so that no event is skipped or sent twice.
+"""Tracks which offsets of a partition have been seen, so that no event is skipped or sent twice.
 
 A worker stores a partition range by range, but each range month by month, and a replica may show a later insert before
 an earlier one. So the state is not one offset, but the highest one and the gaps below it. Most gaps never close, since

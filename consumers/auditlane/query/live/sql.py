@@ -66,7 +66,7 @@ def compile_events_at(
     limit: int,
 ) -> Statement:
     """Compile the tenant's matching events at these offsets ingested since `since_ms`, and with `elsewhere_until_ms`
-    those in every other partition until then.
+    the events in every other partition until then.
 
     `occurred` is the earliest and latest time at which they can have occurred, in microseconds. Rows: `line`,
     `statements.KEY`, `topic`, `partition`, `place_offset`, in the order of the last three.

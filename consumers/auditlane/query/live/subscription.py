@@ -43,12 +43,12 @@ class Subscription:
             self._position = position
 
     def has(self, before: StreamPosition) -> None:
-        """Set what the client already has, perhaps from a process that had seen more than this one."""
+        """Set the position that the client already has, perhaps from a process that had seen more than this one."""
         with self._lock:
             self._before = before
 
     def drain(self) -> list[StreamedEvent]:
-        """Return the events since the previous call, in order, without those that the client already has."""
+        """Return the events since the previous call, in order, without events that the client already has."""
         with self._lock:
             taken, self._waiting = self._waiting, []
             before = self._before

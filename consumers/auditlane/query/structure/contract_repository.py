@@ -1,7 +1,7 @@
 """Fields in the registry: environment fields are in the base subject and every tenant's, a tenant's fields in its own.
 
-Every operation may be repeated and then completes what is left: a field that exists is not added again. A tenant's
-contract never blocks the environment's: a field that the tenant already has under the name stays as it is.
+Every operation may be repeated and then completes the rest: a field that exists is not added again. A tenant's contract
+never blocks the environment's: a field that the tenant already has under the name stays as it is.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class ContractRepository:
         def stripped(schema: Schema) -> Schema:
             return without_rules(schema, name) if same(own_field(schema, name), was) else schema
 
-        changed = self._in_every_tenants(stripped)  # the base last: a repeated call finds by it what is left to do
+        changed = self._in_every_tenants(stripped)  # the base last: it shows a repeated call which tenants are left
         return amend(self._client, self._base, stripped).changed or changed
 
     def _add_environments(self, tenant: str, theirs: Schema, avro: Schema) -> bool:
@@ -115,7 +115,7 @@ class ContractRepository:
         check(self._client, self._base, base, to_base(base))
         self._check_tenants(avro, change)
         # A new field goes to the base first, so that a tenant's contract created in the meantime has it. A changed
-        # field goes to the base last, since a repeated call finds by it which tenants are left.
+        # field goes to the base last, since it shows a repeated call which tenants are left.
         first = self._in_every_tenants(change) if was is not None else False
         changed = amend(self._client, self._base, to_base, most_versions=self._limits.contract_versions).changed
         return self._in_every_tenants(change) or changed or first

@@ -52,7 +52,7 @@ async def structure_of(request: Request) -> StructureService:
     return structure
 
 
-Caller = Annotated[Any, Depends(caller_of)]  # a TenantScope, or a Principal of the environment
+Caller = Annotated[Any, Depends(caller_of)]  # a TenantScope, or an environment-wide Principal
 Service = Annotated[StructureService, Depends(structure_of)]
 
 
@@ -158,7 +158,7 @@ def build(
     """Build the routes for the environment and for a tenant.
 
     `authorize` and `environment` take the permissions of which the caller needs one, and return a dependency:
-    `authorize` for the TenantScope of the path's tenant, `environment` for a Principal of the whole environment.
+    `authorize` for the TenantScope of the path's tenant, `environment` for an environment-wide Principal.
     `only(*names)` is a dependency that rejects any other query parameter.
     """
     router = APIRouter(prefix=prefix, tags=["structure"], include_in_schema=documented)
@@ -226,7 +226,7 @@ def _field_change(caller: TenantScope | Principal, name: str, body: ChangedField
 
 
 def _etags(request: Request) -> list[str] | None:
-    """Return the ETags in If-Match, None without the header."""
+    """Return the ETags in If-Match, or None if the header is missing."""
     header = request.headers.get("if-match")
     if header is None:
         return None

@@ -1,7 +1,6 @@
 """The operations on data structures, for the HTTP API and the command line.
 
-The contract is changed before its presentation, and a call may be repeated: it completes a change that was interrupted
-in between.
+The contract is changed before its presentation, and a call may be repeated: it completes a change that was interrupted.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ class ScopeState:
 
     @property
     def etag(self) -> str:
-        """The entity tag, which changes with every change of the scope or of what it inherits."""
+        """The entity tag, which changes with every change to the scope or to its inherited settings."""
         if self.own.scope == ENVIRONMENT:
             return f'"{self.own.revision}"'
         return f'"{self.environment.revision}.{self.own.revision}"'
@@ -63,8 +63,8 @@ class ScopeState:
 def replaced(state: ScopeState, given: Iterable[tuple[str, Mapping[str, Any]]]) -> tuple[FieldView, ...]:
     """Return the scope's own fields after its fields are shown as `given`: (name, stated attributes).
 
-    Omitted attributes stay unchanged. An omitted inherited field is reset to what is inherited; an omitted field of the
-    scope's own stays. Raises InvalidInput for an unknown or removed field.
+    Omitted attributes stay unchanged. An omitted inherited field is reset to its inherited state; an omitted field of
+    the scope's own stays. Raises InvalidInput for an unknown or removed field.
     """
     present, below = state.fields, state.below
     own = {view.name: view for view in state.own.fields if view.hidden is not None or view.name not in below}
@@ -136,7 +136,7 @@ def changes(before: ScopeState, after: ScopeState) -> list[dict[str, Any]]:
 
 
 def sequence(before: ScopeState, after: ScopeState) -> tuple[list[str], list[str]] | None:
-    """Return the names of the shown fields in the old and in the new order; None if no field moved."""
+    """Return the names of the shown fields in the old and in the new order, or None if no field moved."""
     was, now = _shown_names(before), _shown_names(after)
     if [name for name in was if name in now] == [name for name in now if name in was]:
         return None

@@ -13,7 +13,7 @@ from auditlane.query.language.tree import Field
 from auditlane.query.sql import where
 
 SEVERE: Final = (Severity.High, Severity.Critical, Severity.Error)
-# A value that a filter on `actor` matches: the name, else the id.
+# A value that a filter on `actor` matches: the name, or the id if there is no name.
 _ACTOR: Final = "if(ifNull(e.actor_name, '') = '', e.actor_id, assumeNotNull(e.actor_name))"
 
 

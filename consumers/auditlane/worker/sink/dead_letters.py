@@ -87,7 +87,10 @@ def headers(range_: Range, rejection: Rejection, *, task: str) -> list[tuple[str
 
 
 def truncated(key: bytes | None, value: bytes | None, kept: int) -> tuple[bytes | None, bytes | None, RawHeaders]:
-    """Return the beginnings of a message's key and value, and headers with the whole value's size and digest. Pure."""
+    """Return the start of a message's key and of its value, and headers with the whole value's size and digest.
+
+    Pure.
+    """
     whole = value or b""
     original = [(CUT_BYTES, str(len(whole)).encode()), (CUT_SHA256, hashlib.sha256(whole).hexdigest().encode())]
     return key and key[:_KEPT_OF_KEY], None if value is None else value[:kept], original

@@ -1,7 +1,7 @@
 """The budget of parts that late months may create, per tenant and apart from the insert rate of present months.
 
-An insert creates a part for each month in its range. Current events span one month, two at its turn; backdated ones as
-many as their producer likes. Charged to the common insert rate, they would delay every tenant.
+An insert creates a part for each month in its range. Current events span one month, or two at the turn of a month;
+backdated events can span any number. Charged to the common insert rate, they would delay every tenant.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def late_before(newest_ms: int) -> int:
 
 @dataclass(slots=True)
 class Bucket:
-    """A token bucket: saved parts; below zero, a debt."""
+    """A token bucket of saved parts; a negative balance is a debt."""
 
     saved: float
     at_ms: int
@@ -44,7 +44,7 @@ class LateBudget:
     """Allows `rate` parts per second and tenant, of which a minute's worth may be saved. Thread-safe.
 
     A part holds events of several tenants. It may be created if one of them has budget left, and is charged to all: so
-    a tenant with few late events does not wait for one with many.
+    a tenant with few late events does not wait for a tenant with many.
     """
 
     rate: float
@@ -63,7 +63,7 @@ class LateBudget:
             return True
 
     def owe(self, tenants: Collection[str], now: int) -> None:
-        """Charge a part that cannot wait, if need be as a debt."""
+        """Charge a part that cannot wait, going into debt if necessary."""
         with self._lock:
             self._charge([self._whole(now), *(self._of(tenant, now) for tenant in tenants)])
 

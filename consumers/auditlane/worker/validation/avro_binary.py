@@ -1,4 +1,4 @@
-"""Avro's binary encoding, for what the fast decoder does not check.
+"""Reads Avro's binary encoding where the fast decoder does not check it.
 
 `read` decodes one datum strictly. So that few datums need it, two functions work on many at once: `find_malformed`
 walks over their lengths and tags, and `encoded_lengths` computes from decoded columns how long the datums must be.

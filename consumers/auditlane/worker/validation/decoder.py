@@ -4,9 +4,9 @@
 column costs the same few microseconds for ten rows as for thousands.
 
 The fast decoder (pyruhvro) rejects a batch as a whole, and silently accepts some bytes that are not a datum. So
-`avro_binary.find_malformed` finds the suspicious datums of a rejected batch, and `without_malformed` those of an
-accepted one: datums longer than their values need, and values that the fast decoder does not check (UTF-8, the 32-bit
-range, duplicate map keys). `avro_binary.read` decides about each.
+`avro_binary.find_malformed` finds the suspicious datums of a rejected batch, and `without_malformed` the suspicious
+datums of an accepted one: datums longer than their values need, and values that the fast decoder does not check (UTF-8,
+the 32-bit range, duplicate map keys). `avro_binary.read` decides about each.
 """
 
 from __future__ import annotations
@@ -193,7 +193,7 @@ class DecodedBatch:
 
 
 def read(batch: ValidationBatch, schema_id: int, decoder: Decoder, members: Indexes) -> DecodedGroup:
-    """Decode the messages at `members`; reject those that are not datums of their schema."""
+    """Decode the messages at `members`; reject messages that are not datums of their schema."""
     chunks: list[list[Column]] = []
     malformed: dict[int, str] = {}
     for first in range(0, len(members), CHUNK_ROWS):
@@ -306,7 +306,7 @@ def _is_bad(text: bytes | None) -> bool:
 
 
 def without_malformed(batch: ValidationBatch, decoded: DecodedBatch) -> DecodedBatch:
-    """Decode strictly the rows that the fast decoder may have misread; reject those that are not datums."""
+    """Decode strictly the rows that the fast decoder may have misread; reject rows that are not datums."""
     doubts = _suspects(decoded, batch.lengths[decoded.rows] - HEADER_BYTES)
     if not doubts.any():
         return decoded

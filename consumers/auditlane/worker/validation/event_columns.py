@@ -119,7 +119,7 @@ def event_rows(
 
 
 def _provenance(vouched: Vouched, codes: Codes, topic: str) -> dict[str, Column]:
-    """Return the provenance columns: the gateway's client for signed messages, else the topic."""
+    """Return the provenance columns: the gateway's client for signed messages, the topic for others."""
     if not vouched.claims:
         return {"provenance": pa.repeat("kafka", len(codes)), "provenance_id": pa.repeat(topic, len(codes))}
     names = pa.array([topic, *(claim.client_id for claim in vouched.claims)])

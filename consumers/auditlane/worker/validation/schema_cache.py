@@ -49,8 +49,8 @@ class FirstDefaults:
     """The first default that each field of a subject ever had, by name, in versions up to `read`.
 
     It means "not set": an event that leaves a field out equals one with the default, since events may be older than the
-    field. If later defaults counted too, two events that set different values could equal the same one, and so each
-    other. An event with a later default therefore counts as setting it.
+    field. If later defaults counted too, two events that set different values could equal the same third event, and so
+    each other. An event with a later default therefore counts as setting it.
     """
 
     read: int = 0

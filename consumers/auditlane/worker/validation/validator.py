@@ -131,7 +131,7 @@ class BatchValidator:
         tenants = batch.tenants
         dedicated = batch.raw.topic.removeprefix(f"{self._topic}.") if batch.raw.topic != self._topic else None
         if dedicated == batch.raw.topic:
-            dedicated = None  # a topic of another name, such as a copy for a replay, is not dedicated to a tenant
+            dedicated = None  # a topic with another name, such as a copy for a replay, is not dedicated to a tenant
         missing = np.array([key is None or key == b"" for key in batch.unique_keys], dtype=bool)
         invalid = np.array([tenant is None for tenant in tenants], dtype=bool) & ~missing
         batch.refuse(RejectCode.KEY_MISSING, batch.with_keys(missing), _always(RejectCode.KEY_MISSING.meaning))

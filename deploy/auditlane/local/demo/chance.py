@@ -25,10 +25,10 @@ def another(dice: Random, choices: Iterable[T], present: object) -> T:
 
 
 def count(dice: Random, mean: float) -> int:
-    """Return a whole number of this mean: `mean` rounded up or down at random."""
+    """Return a whole number with this mean: `mean` rounded up or down at random."""
     return int(mean + dice.random())
 
 
 def token(dice: Random, prefix: str) -> str:
-    """Return an id of an object, such as `doc_1f0c2a9b`."""
+    """Return an object id, such as `doc_1f0c2a9b`."""
     return f"{prefix}_{dice.getrandbits(32):08x}"

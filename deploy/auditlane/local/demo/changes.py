@@ -57,7 +57,7 @@ def synced(inventory: Inventory, dice: Random) -> Change:
 
 
 def imported(dice: Random) -> Change:
-    """Import data over the API, which fails now and then."""
+    """Import data over the API, which occasionally fails."""
     rows = dice.randrange(20, 900)
     if dice.random() < 0.04:
         return Change(

@@ -30,14 +30,14 @@ class TenantHistory:
         self._origin = f"{seed}/{tenant.name}/{begin.isoformat()}"
         self._seed = seed
         self._begin = begin
-        self._day = begin.date()  # the first one that is not planned yet
+        self._day = begin.date()  # the first day that is not planned yet
         self._dice = seeded(self._origin)
         self._numbers = itertools.count()
         self._events = itertools.count()
         self._queue: list[tuple[datetime, int, bool, Session]] = []  # next step, tie-breaker, begun, session
 
     def until(self, end: datetime) -> Iterator[AuditEvent]:
-        """Yield the events after those of earlier calls, up to and including `end`, the oldest first."""
+        """Yield the events since the previous call, up to and including `end`, oldest first."""
         while (due := self._next()) <= end:
             number, session = self._queue[0][1], self._queue[0][3]
             match next(session, None):

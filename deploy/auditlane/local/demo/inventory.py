@@ -48,7 +48,7 @@ EVENTS: Final = (["document.created"], ["invoice.paid"], ["project.created", "pr
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """One object before and after a change; None where it did not exist."""
+    """One object before and after a change; a side is None where it did not exist."""
 
     object_id: str
     before: Values | None
@@ -56,12 +56,12 @@ class Edit:
 
 
 class Inventory:
-    """Everything of one tenant that actions read or change."""
+    """One tenant's state, which actions read and change."""
 
     def __init__(self, tenant: Tenant, dice: Random) -> None:
         self.tenant = tenant
         self.people = staff(tenant, dice)
-        self.invited: dict[str, Person] = {}  # by invitation
+        self.invited: dict[str, Person] = {}  # keyed by invitation
         self.objects: dict[str, dict[str, Values]] = {kind: {} for kind in _PREFIXES}
         self.settings: Values = {"session_hours": 12, "locale": "en", "sharing": "workspace", "digest": "weekly"}
         self.policy: Values = {
@@ -78,7 +78,7 @@ class Inventory:
         self.create("webhook", new("webhook", self, dice), dice)
 
     def active(self, *departments: str) -> list[Person]:
-        """Return the people who may sign in, of these departments or of all."""
+        """Return the people who may sign in, in these departments or in all."""
         return [
             person for person in self.people if person.active and (not departments or person.department in departments)
         ]

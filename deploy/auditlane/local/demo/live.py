@@ -1,6 +1,6 @@
 """Continues a history at a pace that can be watched: the same people, sessions and objects, a few events a minute.
 
-Live events are not part of the history. A restart continues from the history, so what they changed is forgotten.
+Live events are not part of the history. A restart continues from the history, so their changes are forgotten.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ class Origin:
 
 
 def load_or_create(folder: Path, now: datetime) -> Origin:
-    """Return what is recorded in the data directory, or record a first start at `now`. Raises OSError.
+    """Return the recorded origin of the data directory, or record a first start at `now`. Raises OSError.
 
     A file that cannot be read as an origin is replaced.
     """

@@ -67,13 +67,13 @@ def any_session(inventory: Inventory, dice: Random) -> Session:
 
 
 def _helped(inventory: Inventory, dice: Random) -> Person:
-    """Return whom support helps: rather not an administrator."""
+    """Return the person whom support helps, preferably not an administrator."""
     others = [person for person in inventory.active() if person.department != "admin"]
     return dice.choice(others or inventory.active())
 
 
 def _working_hour(dice: Random) -> float:
-    """Return an hour of the day: around ten or three o'clock, rarely in the evening, at night at any."""
+    """Return an hour of the day: usually around ten or three o'clock, rarely in the evening, occasionally any."""
     if dice.random() < _NIGHT:
         return 24 * dice.random()
     centre, spread = weighted(dice, {(10.0, 1.2): 10, (15.0, 1.5): 9, (20.0, 1.2): 1})

@@ -166,7 +166,7 @@ def _refused(person: Person, reason: str, severity: Severity, outcome: Outcome =
 
 
 def _own_account(actor: Actor, person: Person, dice: Random) -> Session:
-    """Change what concerns the person's own account, now and then."""
+    """Occasionally change the person's own account."""
     if not person.mfa and dice.random() < 0.15:
         yield dice.expovariate(1 / 40)
         if not person.active:

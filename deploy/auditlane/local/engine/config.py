@@ -12,7 +12,7 @@ from xml.sax.saxutils import escape
 # Disk space kept free, so that inserts and merges are rejected before they start, not half-way on a full disk.
 KEEP_FREE = 128 << 20
 MALLOC = "thp:always,narenas:2,percpu_arena:disabled,oversize_threshold:0,dirty_decay_ms:10000,prof:false"  # jemalloc
-# Allowed in Host and Origin: pages of other sites must not reach it, not even by a DNS name for 127.0.0.1.
+# Hosts allowed in Host and Origin: pages of other sites must not reach it, not even by a DNS name for 127.0.0.1.
 _HERE = r"(localhost|127(\.[0-9]+){3}|\[::1\])(:[0-9]+)?"
 _REFUSED = "Requests must name a user of this ClickHouse and come from this machine."
 

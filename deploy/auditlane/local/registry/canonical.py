@@ -157,7 +157,7 @@ def _json(value: Any) -> str:
 
 
 def _java_double(value: float) -> str:
-    """Format a number like Java's Double.toString: plain from 1e-3 up to 1e7, else with an exponent."""
+    """Format a number like Java's Double.toString: plain from 1e-3 up to 1e7, otherwise with an exponent."""
     if math.isnan(value) or math.isinf(value):
         return '"NaN"' if math.isnan(value) else '"Infinity"' if value > 0 else '"-Infinity"'
     if value == 0 or 1e-3 <= abs(value) < 1e7:

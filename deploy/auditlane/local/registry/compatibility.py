@@ -70,8 +70,8 @@ class Previous:
 
 
 def check(level: str, new: Node, previous: Sequence[Previous]) -> list[str]:
-    """Return why `new` is incompatible with `previous`, in ascending order, at `level` (one of LEVELS); empty if it is
-    compatible.
+    """Return why `new` is incompatible with `previous`, in ascending order, at `level` (one of LEVELS), or an empty
+    list if it is compatible.
 
     Levels that are not transitive compare with the last version only. The first incompatible version is reported.
     """

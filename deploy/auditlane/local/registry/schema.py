@@ -24,7 +24,7 @@ class SchemaParseError(ValueError):
 
 
 def parse(text: str, referenced: Iterable[str] = ()) -> tuple[Node, frozenset[str]]:
-    """Parse `text`. Returns the schema and the full names defined by `referenced` (texts, each after those that it
+    """Parse `text`. Returns the schema and the full names defined by `referenced` (texts, each after the texts that it
     refers to). Raises SchemaParseError.
     """
     parser = _Parser()

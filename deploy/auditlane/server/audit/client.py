@@ -33,8 +33,11 @@ class Emitter(Protocol):
     """Sends audit events. If `send` raises BufferFull or an error of the registry, the event was not accepted."""
 
     def send(self, event: AuditEvent, on_settled: OnSettled) -> None:
-        """Send one event. Calls `on_settled` once from another thread: with None if Kafka acknowledged the event, else
-        with the error."""
+        """Send one event.
+
+        Calls `on_settled` once from another thread: with None if Kafka acknowledged the event, otherwise with the
+        error.
+        """
         ...
 
     def close(self, timeout_s: float) -> None:

@@ -1,7 +1,7 @@
 """Converts an audit record to events: one in the log of the tenant concerned, and one in the log of `_auditlane`.
 
-The events are always valid and within the size limit: an oversized value is replaced by its size, SHA-256 and
-beginning. Pure.
+The events are always valid and within the size limit: an oversized value is replaced with its size, SHA-256 and first
+characters. Pure.
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ class ServiceAuditSink(AuditSink, Protocol):
 
     @property
     def waiting(self) -> int | None:
-        """Events not yet acknowledged by Kafka; None for a sink that records nothing."""
+        """Events not yet acknowledged by Kafka, or None for a sink that records nothing."""
         ...
 
     @property
@@ -136,7 +136,7 @@ class KafkaAuditSink:
         self._count = count
         self._aggregator = AuditAggregator(window)
         self._changed = threading.Condition()
-        # Until it is acknowledged or spooled, an event is in exactly one of these four.
+        # Until it is acknowledged or spooled, an event is in exactly one of these four collections.
         self._queue: deque[DatedRecord] = deque()
         self._unsent: deque[AuditEvent] = deque()
         self._in_flight: dict[_Key, AuditEvent] = {}
@@ -193,7 +193,7 @@ class KafkaAuditSink:
                 self._changed.notify_all()
 
     def close(self) -> None:
-        """End all groups, send what is queued, wait briefly for Kafka, and spool the rest.
+        """End all groups, send queued events, wait briefly for Kafka, and spool the rest.
 
         Takes at most CLOSE_S, well below the time after which a supervisor kills the process.
         """
@@ -216,7 +216,7 @@ class KafkaAuditSink:
             self._client.close(0)  # events acknowledged later are sent again, and stored once
 
     def _write_down(self, events: Sequence[AuditEvent]) -> None:
-        """Spool events, and drop those that do not fit. Used at shutdown, when there is no alternative."""
+        """Spool events, and drop events that do not fit. Used at shutdown, when there is no alternative."""
         left, why = self._keep(events)
         with self._changed:
             for event in left:
@@ -283,7 +283,7 @@ class KafkaAuditSink:
                     self._changed.wait(self._patience())
 
     def _step(self) -> bool:
-        """Send what is queued, then spooled events. Return whether the client accepts events."""
+        """Send queued events, then spooled events. Return whether the client accepts events."""
         with self._changed:
             self._take(self._aggregator.due(datetime.now(UTC)))
             if self._kafka_accepts and (summary := self._losses.take_summary()):
@@ -389,7 +389,7 @@ class KafkaAuditSink:
             self._report("trail.undelivered", error)
 
     def _drain(self) -> None:
-        """Send spooled events, including those of processes that have ended."""
+        """Send spooled events, including events spooled by processes that have ended."""
         self._drain_at = datetime.now(UTC) + _DRAIN_EVERY
         try:
             drained = self._spool.drain(self._resent)
@@ -439,7 +439,7 @@ class KafkaAuditSink:
         return not left
 
     def _keep(self, events: Sequence[AuditEvent], spool: Spool | None = None) -> tuple[list[AuditEvent], str]:
-        """Spool events. Return those that were not written, and the reason."""
+        """Spool events. Return the events that were not written, and the reason."""
         within, beyond = (events, []) if spool else self._shared_out(events)
         records = [record_of(event) for event in within]
         kept, why = 0, _FULL
@@ -457,7 +457,7 @@ class KafkaAuditSink:
         return [*within[kept:], *beyond], _SHARE if beyond and kept == len(within) else why
 
     def _shared_out(self, events: Sequence[AuditEvent]) -> tuple[list[AuditEvent], list[AuditEvent]]:
-        """Split events into those within their tenant's share of the spool, and the others."""
+        """Split events into events within their tenant's share of the spool, and the others."""
         if self._spool_bytes is None:
             return list(events), []
         within: list[AuditEvent] = []

@@ -73,7 +73,7 @@ class RouteChecks:
     def __init__(self, app: FastAPI) -> None:
         self._app = app
         self._routes = 0
-        self._plain: dict[tuple[str, str], CheckedRoute] = {}  # by method and path; paths without parameters
+        self._plain: dict[tuple[str, str], CheckedRoute] = {}  # keyed by method and path; paths without parameters
         self._others: list[CheckedRoute] = []
 
     def find(self, scope: Scope) -> CheckedRoute | None:

@@ -1,6 +1,6 @@
 """The cookies of page sessions: their names, their paths, and their deletion.
 
-Over HTTPS the name begins with `__Host-`. Browsers accept such a cookie only from this host over HTTPS, so that neither
+Over HTTPS the name starts with `__Host-`. Browsers accept such a cookie only from this host over HTTPS, so that neither
 another subdomain nor an attacker on the network can set it.
 """
 

@@ -1,4 +1,4 @@
-"""`GET /v1/session`: whose credential a request carries and what it allows, so that the viewer knows what to offer."""
+"""`GET /v1/session`: the owner and permissions of a request's credential, by which the viewer decides what to offer."""
 
 from __future__ import annotations
 

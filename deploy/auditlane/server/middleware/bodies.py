@@ -108,7 +108,7 @@ class RequestBody:
         return message
 
     async def pieces(self) -> AsyncIterator[bytes]:
-        """Yield the body in chunks. Raises ClientDisconnect, and what `receive` raises."""
+        """Yield the body in chunks. Raises ClientDisconnect, and the errors of `receive`."""
         while not self.whole:
             message = await self.receive()
             if message["type"] != "http.request":

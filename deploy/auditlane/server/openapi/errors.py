@@ -1,4 +1,4 @@
-"""The problems of each documented route: its own errors, and those of the middleware around every route."""
+"""The problems of each documented route: its own errors, and the errors of the middleware around every route."""
 
 from __future__ import annotations
 
@@ -71,8 +71,10 @@ _MONITORING: Final = ("/health/", "/metrics")  # these reject cross-site request
 
 
 def codes_of(method: str, path: str, operation: dict[str, Any]) -> list[str]:
-    """Return the problem codes of an operation. For a route that is not listed, only those of every route; a test
-    reports it."""
+    """Return the problem codes of an operation.
+
+    For a route that is not listed, only the codes common to every route; a test reports it.
+    """
     return sorted(set(_all(f"{method.upper()} {path}", path, has_body="requestBody" in operation)))
 
 

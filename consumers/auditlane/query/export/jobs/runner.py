@@ -30,13 +30,13 @@ class Runner:
         self._worker = worker
         self._concurrency = concurrency
         self._per_tenant = per_tenant
-        self._served: dict[str, int] = {}  # by tenant: the number of the latest job taken
+        self._served: dict[str, int] = {}  # tenant -> number of its latest job taken
         self._turn = 0
         self._lease_s = lease_s
         self._keep = keep
         self._owner = f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
         self._monitor = LeaseMonitor(lease_s, time.monotonic)
-        self._working: dict[str, tuple[Lease, threading.Thread, str]] = {}  # by job id, with the tenant
+        self._working: dict[str, tuple[Lease, threading.Thread, str]] = {}  # job id -> lease, thread, tenant
         self._ended: set[str] = set()  # jobs that have ended and need no further scan
         self._wake = threading.Event()
         self._stopping = False
@@ -90,7 +90,7 @@ class Runner:
                     self._worker.abandon(lease.folder.id)
 
     def _scan(self) -> None:
-        """Take free jobs up to the limits, first those of the tenants that have waited longest."""
+        """Take free jobs up to the limits, starting with the tenants that have waited longest."""
         folders = list(self._jobs.all())
         for folder in sorted(folders, key=lambda folder: self._served.get(folder.tenant, 0)):
             if self._stopping or folder.id in self._working or folder.id in self._ended:

@@ -1,4 +1,4 @@
-"""The consumer group: its members, and setting an offset by hand."""
+"""Reads the consumer group's members, and sets an offset by hand."""
 
 from __future__ import annotations
 

@@ -158,7 +158,7 @@ class KafkaOffsets:
 
 
 def _of_topic(commits: Mapping[Partition, Commit | None], topic_id: str) -> dict[Partition, int]:
-    """Return the committed offsets without those whose metadata names an earlier topic of the same name."""
+    """Return the committed offsets, except commits whose metadata names an earlier topic of the same name."""
     found: dict[Partition, int] = {}
     for partition, commit in commits.items():
         offset, metadata = commit or (None, "")

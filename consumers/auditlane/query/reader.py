@@ -21,7 +21,7 @@ from auditlane.runtime.settings import Settings
 
 _PROBE_ROWS: Final = (10_000, 250_000)  # the nearest events, on which a filter is tried before all
 _RESTART = "Restart the list without a cursor."
-_MAX_OTHERS: Final = 100  # events with the same id that are returned with an event; the rest is left out
+_MAX_OTHERS: Final = 100  # events with the same id that are returned with an event; the rest are omitted
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from auditlane.query.sort import NEWEST, parse_sort
 from auditlane.runtime.errors import InvalidFilter
 from auditlane.store.structure_cache import Structure
 
-Authorize = Callable[..., Callable[..., Any]]  # takes the permissions of which a caller needs one
+Authorize = Callable[..., Callable[..., Any]]  # takes permissions, any one of which suffices
 
 
 class Authenticator(Protocol):

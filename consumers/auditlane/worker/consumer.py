@@ -46,7 +46,7 @@ def consumer_config(settings: Settings, *, protocol: str) -> dict[str, Any]:
 
 
 class Membership:
-    """Checks whether the group has admitted this member, which its client reports only with partitions (KIP-848)."""
+    """Checks whether the group has admitted this member: the client reports it only with partitions (KIP-848)."""
 
     def __init__(self, admin: AdminClient, group: str) -> None:
         self._admin = admin

@@ -40,10 +40,10 @@ def now_ms() -> int:
 
 
 class Stage(Protocol):
-    """Takes work, does it on other threads, returns the results. Called by the consuming thread only."""
+    """Runs work on other threads and returns the results. Called by the consuming thread only."""
 
     def submit(self, work: Write | Publish) -> None:
-        """Hand over an action of the core. Returns at once."""
+        """Hand over one of the core's actions. Returns immediately."""
 
     def poll(self, wait_s: float = 0.0) -> list[Done]:
         """Return the results since the last call, waiting up to `wait_s` for the first. Called every turn."""

@@ -82,13 +82,13 @@ class Lag:
 
 @dataclass(slots=True)
 class LagGauge:
-    """Measures the lag. A partition whose oldest message was not delivered yet (halted, paused or new) counts from when
-    it was first seen behind."""
+    """Measures the lag. A partition whose oldest message has not been delivered yet (halted, paused or new) counts from
+    when it was first seen behind."""
 
     _since: dict[Partition, int] = field(default_factory=dict)
 
     def measure(self, states: Iterable[PartitionState], ends: Mapping[Partition, int], wall_ms: int) -> Lag:
-        """Return the sum of records and the highest age of all partitions; `ends` may lack some of them."""
+        """Return the sum of records and the highest age over all partitions; `ends` may lack some partitions."""
         records, oldest = 0, wall_ms
         unseen: dict[Partition, int] = {}
         for state in states:

@@ -32,7 +32,7 @@ class BoundedCall:
         self._timeout_s = timeout_s
         self._error = error
         self._slots = anyio.CapacityLimiter(threads)
-        self._threads = anyio.CapacityLimiter(math.inf)  # not the shared threads, which may all be busy
+        self._threads = anyio.CapacityLimiter(math.inf)  # separate from the shared threads, which may all be busy
 
     async def run(self, job: Callable[[], T]) -> T:
         """Return the job's result. Propagates the job's errors, and raises the configured error on timeout."""

@@ -116,7 +116,7 @@ class Readiness:
         self._keys = keys
         self._signing = signing
         self._logged: dict[str, str | None] = {}  # the problem logged last, by part
-        # Threads of its own: slow queries that occupy the shared ones must not make the process appear dead.
+        # Separate threads: slow queries that occupy the shared ones must not make the process appear dead.
         self._threads = anyio.CapacityLimiter(max(1, len(self._probes)))
 
     async def check(self) -> tuple[bool, list[Part]]:

@@ -1,7 +1,7 @@
 """Sends replayed events to their topics, and resolutions that close their letters.
 
 A resolution is sent only after its event is acknowledged. If the process dies in between, the letter is still open and
-the next replay sends the event again, with the same tenant, time and id, of which readers see one.
+the next replay sends the event again, with the same tenant, time and id, and readers see only one.
 """
 
 from __future__ import annotations

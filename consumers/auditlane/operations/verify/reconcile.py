@@ -100,7 +100,7 @@ def runs(compared: Compared) -> Iterator[Run]:
 
 @dataclass(slots=True)
 class SpanSummary:
-    """The accumulated result of one span: exact counts, and lists cut at `limit` entries.
+    """The accumulated result of one span: exact counts, and lists truncated to `limit` entries.
 
     `wrong` are the runs that are missing or extra, or differ.
     """

@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # the drawing process imports as little as possible
 
 CELL_CHARS: Final = 1_000
 _WIDTH, _HEIGHT, _MARGIN, _PADDING = 297.0, 210.0, 10.0, 1.5  # mm
-_SIZE, _LINE = 7.0, 3.2  # points, mm
+_SIZE, _LINE = 7.0, 3.2  # font size in points, line height in mm
 _MM_PER_POINT: Final = 25.4 / 72
 _NARROWEST, _WIDEST = 10.0, 90.0  # mm
 

@@ -57,7 +57,7 @@ def _bound(memory_bytes: int, seconds: int) -> None:
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource
 
-        # Limits written memory, not address space, of which libraries reserve more than they use.
+        # Limits written memory, not address space, since libraries reserve more of it than they use.
         resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
 
 

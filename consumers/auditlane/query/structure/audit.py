@@ -1,4 +1,4 @@
-"""Records changes of the structure in the service's own audit log, in events of limited size."""
+"""Records changes to the structure in the service's own audit log, in events of limited size."""
 
 from __future__ import annotations
 

@@ -198,7 +198,7 @@ class Contract(_Answer):
 
 
 class Change(_Answer):
-    """A change of one field, or of the switch, in a revision."""
+    """A change to one field, or to the switch, in a revision."""
 
     kind: str = Field(description="added, changed, removed, restored, reset (inherited again) or switched")
     field: str | None

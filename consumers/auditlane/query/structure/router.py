@@ -157,9 +157,9 @@ def build(
 ) -> APIRouter:
     """Build the routes for the environment and for a tenant.
 
-    `authorize` and `environment` take the permissions of which the caller needs one, and return a dependency:
-    `authorize` for the TenantScope of the path's tenant, `environment` for an environment-wide Principal.
-    `only(*names)` is a dependency that rejects any other query parameter.
+    `authorize` and `environment` take permissions, any one of which suffices, and return a dependency: `authorize` for
+    the TenantScope of the path's tenant, `environment` for an environment-wide Principal. `only(*names)` is a
+    dependency that rejects any other query parameter.
     """
     router = APIRouter(prefix=prefix, tags=["structure"], include_in_schema=documented)
     plain, paged = Depends(only()), Depends(only("limit", "before"))
@@ -172,7 +172,7 @@ def _mount(router: APIRouter, path: str, authorize: Authorize, to_read: Permissi
     whose = "a tenant's" if "{tenant}" in path else "the environment's"
     reads, configures = granted(authorize(to_read)), granted(authorize(Permission.configure))
     decides = granted(authorize(Permission.contract))
-    changes = granted(authorize(Permission.configure, Permission.contract))  # which of them, `rights` decides
+    changes = granted(authorize(Permission.configure, Permission.contract))  # `rights` decides which of them
     router.get(path, summary=f"Get {whose} data structure", dependencies=[reads, plain], responses={200: _WITH_ETAG})(
         show
     )

@@ -124,7 +124,7 @@ class Core:
     def written(self, range_: Range, *, parts: int, rejected: int, took_ms: int) -> None:
         """Record that every month of the range is stored and `rejected` messages remain to be published.
 
-        `parts` and `took_ms` cover its present months only: late ones have a budget of their own.
+        `parts` and `took_ms` cover its present months only: late months have their own budget.
         """
         self.budget.spend(max(0, parts - 1))  # the first was charged when the range was sealed
         self.budget.stored(took_ms)
@@ -295,7 +295,10 @@ class Core:
         return [Halt(state.partition, state.halted) for state in news]
 
     def _flow(self, now: int) -> list[Action]:
-        """Pause and resume partitions. A range being rebuilt is read even over the limit: it frees memory only then."""
+        """Pause and resume partitions.
+
+        A range being rebuilt is read even above the limit, since only completing it frees memory.
+        """
         actions: list[Action] = [*self._make_room(now)]
         states = self.partitions.values()
         self._unpark(now)

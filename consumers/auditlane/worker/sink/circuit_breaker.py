@@ -43,7 +43,7 @@ ByTenant = Mapping[str, Traffic]
 class BreakerPolicy:
     """Opens when more than `ratio` of the recent messages are rejected; a ratio of 1 disables it.
 
-    Recent are at least the last `window` messages, none validated more than `within_ms` ago.
+    Recent means at least the last `window` messages, none validated more than `within_ms` ago.
 
     At least `tenants` tenants must be failing, or every tenant known to use the partition. A tenant is failing when
     more than `ratio` of its own messages are rejected; messages whose key names no tenant count as one tenant. Nor may

@@ -41,7 +41,7 @@ class Bucket:
 
 @dataclass(slots=True)
 class LateBudget:
-    """Allows `rate` parts per second and tenant, of which a minute's worth may be saved. Thread-safe.
+    """Allows `rate` parts per second and tenant, and saves up to a minute's worth. Thread-safe.
 
     A part holds events of several tenants. It may be created if one of them has budget left, and is charged to all: so
     a tenant with few late events does not wait for a tenant with many.

@@ -232,7 +232,7 @@ class _Walk:
 
 
 def encoded_lengths(fields: Sequence[Field], columns: Sequence[Column], rows: int) -> Lengths:
-    """Return the bytes of each row's fields in canonical encoding, without the tags of unions.
+    """Return the length in bytes of each row's fields in canonical encoding, without the tags of unions.
 
     `columns` are in the order of `fields`. Canonical is the shortest: shortest varints, a map in one block with a
     positive count. So a datum as long as this was read to its end.

@@ -30,7 +30,7 @@ from auditlane.worker.validation.checks import Mask
 
 CHUNK_ROWS: Final = 4_096  # rows that fit in the CPU cache while they are decoded
 
-_FEW: Final = 8  # keys of a map up to which they are compared pair by pair
+_FEW: Final = 8  # the keys of a map with at most this many are compared pair by pair
 _SLICE: Final = 1_024
 
 _ARROW: Final[dict[str, DataType]] = {

@@ -132,8 +132,8 @@ def _provenance(vouched: Vouched, codes: Codes, topic: str) -> dict[str, Column]
 def defaulted(decoded: DecodedBatch, vouched: Vouched, standing: Standing) -> Column:
     """Return for each row the fields that its producer did not set.
 
-    Those are the fields that the gateway filled in, and custom fields with the default that means "not set", which
-    every event has that is older than the field.
+    These are fields that the gateway filled in, and custom fields with the default that means "not set", as in every
+    event older than the field.
     """
     found: list[tuple[str, npt.NDArray[np.int64]]] = []
     codes = vouched.codes[decoded.rows]

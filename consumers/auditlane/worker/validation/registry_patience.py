@@ -44,7 +44,7 @@ class Patience:
     _lock: Lock = field(default_factory=Lock)
 
     def waits(self, about: About, tenants: Collection[str], error: Exception, now: float) -> bool:
-        """Return whether to retry the request later; otherwise it counts as answered with nothing.
+        """Return whether to retry the request later; otherwise it counts as answered without a result.
 
         `tenants` are the tenants whose messages need the answer; a single tenant without retries in vain is enough for
         the full time.

@@ -1,7 +1,7 @@
 """How a session runs: work of people and administrators, attacks, impersonations, integrations, backups.
 
-A session is an iterator. A number is a pause in seconds; an entry is an action that happens now. Work on the inventory
-is done when the iterator is resumed, so sessions that overlap see each other's changes.
+A session is an iterator. A number is a pause in seconds; an entry is an action that happens now. The inventory changes
+when the iterator is resumed, so overlapping sessions see each other's changes.
 """
 
 from __future__ import annotations

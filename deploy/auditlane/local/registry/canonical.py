@@ -31,7 +31,7 @@ def render(schema: Node, known: frozenset[str] = frozenset()) -> str:
 
 
 def normalized(schema: Node) -> Node:
-    """Return the schema with attributes, aliases and keys sorted, whose order has no meaning."""
+    """Return the schema with its attributes, aliases and keys sorted, since their order has no meaning."""
     return _normalized(schema, {})
 
 

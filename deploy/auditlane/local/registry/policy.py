@@ -1,4 +1,4 @@
-"""The settings of a subject (compatibility level, normalization, mode), which default to the global ones."""
+"""A subject's settings (compatibility level, normalization, mode), which default to the global ones."""
 
 from __future__ import annotations
 

@@ -331,7 +331,7 @@ def require_not_cross_site(request: Request) -> None:
 
 
 def _from_our_pages(request: Request) -> bool:
-    """Return whether our own page sent the request. Browsers set this header, and pages cannot change it."""
+    """Return whether auditlane's own page sent the request. Browsers set this header, and pages cannot change it."""
     return request.headers.get("sec-fetch-site") == "same-origin"
 
 

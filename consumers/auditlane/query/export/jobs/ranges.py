@@ -18,7 +18,7 @@ _RANGE: Final = re.compile(r"([0-9]{1,18})-([0-9]{0,18})|-([0-9]{1,18})")
 
 
 class RangedFile(FileResponse):
-    """The present file at `path`, or only its headers for HEAD. `request_headers` has names in lower case.
+    """Sends the file at `path`, or only its headers for HEAD. `request_headers` has names in lower case.
 
     `check` is called for every MiB; if it raises, the body is cut off, which every client notices.
     Raises FileNotFoundError, and RangeNotSatisfiable if the requested ranges are outside of the file.

@@ -1,4 +1,4 @@
-"""Turns errors into responses: RFC 9457 problem+json with our codes, or a page for a browser that navigates."""
+"""Turns errors into responses: RFC 9457 problem+json with auditlane's codes, or a page for a browser that navigates."""
 
 from __future__ import annotations
 

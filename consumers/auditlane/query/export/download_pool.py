@@ -32,7 +32,7 @@ class DownloadPool:
 
     @classmethod
     def of(cls, settings: Settings) -> DownloadPool:
-        """Make a pool with the limits of the settings."""
+        """Make a pool with the limits from the settings."""
         return cls(
             per_tenant=settings.export_downloads_per_tenant,
             pdfs=settings.export_pdfs,

@@ -106,7 +106,7 @@ async def _send(request: Request, exports: ExportService, scope: TenantScope, pa
 
 
 def _file(exports: ExportService, request: Request, opened: LinkTarget) -> Response | None:
-    """Return the file of a job, or None if the link leads to a new export."""
+    """Return a job's file, or None if the link leads to a new export."""
     if not exports.structure_of(opened.scope.tenant).enabled:
         raise LogsDisabled(
             "Audit logs are switched off for this tenant.", fix="Ask an administrator to switch them on."

@@ -33,7 +33,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A column of the event, or a key of its map `metadata` or `fields`."""
+    """A column of the event, or a key in its map `metadata` or `fields`."""
 
     name: str
     kind: Kind

@@ -51,7 +51,7 @@ class Follower:
         self._conflicts = Conflicts(executor, database)
 
     def partitions_of(self, scope: TenantScope, *, at_ms: int) -> list[PartitionKey]:
-        """Return the partitions with events of the tenant that were ingested in the preceding hour."""
+        """Return the partitions with the tenant's events that were ingested in the preceding hour."""
         rows = self._executor.rows(sql.compile_partitions(self._database, scope, since_ms=at_ms - HOUR_MS))
         return [(_text(row["topic"]), int(row["partition"])) for row in rows]
 

@@ -46,7 +46,7 @@ class StreamHub:
 
     @classmethod
     def of(cls, settings: Settings, executor: QueryExecutor) -> StreamHub:
-        """Make the hub of a process, with the limits of the settings."""
+        """Make a process's hub, with the limits from the settings."""
         return cls(
             executor,
             settings.clickhouse_database,

@@ -47,7 +47,7 @@ ORDER BY kafka_offset LIMIT {parameters.add("UInt32", limit)}"""  # noqa: S608 -
 
 
 def compile_partitions(database: str, scope: TenantScope, *, since_ms: int) -> Statement:
-    """Compile the partitions with events of the tenant ingested since `since_ms`. Rows: `topic`, `partition`."""
+    """Compile the partitions with the tenant's events ingested since `since_ms`. Rows: `topic`, `partition`."""
     parameters = Parameters(database)
     conditions = [*where(parameters, scope, Filter()), _ingested(parameters, since_ms)]
     columns = "toString(e.kafka_topic_id) AS topic, e.kafka_partition AS partition"
@@ -102,6 +102,6 @@ def _within(parameters: Parameters, place: PartitionKey, ranges: Sequence[Offset
 
 
 def compile_tables(database: str) -> Statement:
-    """Compile which of the tables of events exist. Rows: `name`."""
+    """Compile which event tables exist. Rows: `name`."""
     tables = "SELECT name FROM system.tables WHERE database = {database:String} AND name IN ('events', 'events_all')"
     return statement(tables, Parameters(database), shared=True)

@@ -88,7 +88,7 @@ class _Contract:
 
 
 class StructureService:
-    """Changes the structure of the environment (`tenant=None`) or of a tenant.
+    """Changes the environment's structure (`tenant=None`) or a tenant's.
 
     `etags` are the ETags that the caller read, or None to overwrite any revision. `unfinished` is called when a call
     fails that may already have changed the contract.
@@ -183,7 +183,7 @@ class StructureService:
         who: str,
         unfinished: Unfinished = _ignore,
     ) -> StructureChange:
-        """Change a field's contract and how it is shown; omitted attributes stay unchanged. Raises NotFound."""
+        """Change a field's contract and presentation; omitted attributes stay unchanged. Raises NotFound."""
         state = self._state_as_seen(tenant, etags)
         here = state.fields.get(field_change.name)
         if here is None or here.hidden or not here.custom:

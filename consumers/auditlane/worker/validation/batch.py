@@ -81,7 +81,7 @@ class Vouched:
 
     @property
     def trail(self) -> checks.Mask:
-        """Mask of the messages of auditlane's own trail."""
+        """Mask of the messages from auditlane's own trail."""
         ours = np.array([False, *(claim.client_id == TRAIL for claim in self.claims)])
         return np.asarray(ours[self.codes])
 

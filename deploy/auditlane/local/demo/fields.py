@@ -65,7 +65,7 @@ _ON_TICKET: Final = frozenset(
 
 
 def values(tenant: str, actor: Actor, change: Change, dice: Random) -> dict[str, object]:
-    """Return the custom fields of an event of this tenant."""
+    """Return the custom fields of one of this tenant's events."""
     return _VALUES[tenant](actor, change, dice)
 
 

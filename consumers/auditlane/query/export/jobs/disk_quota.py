@@ -19,7 +19,7 @@ class DiskQuota:
 
     @classmethod
     def of(cls, settings: Settings, jobs: JobStore) -> DiskQuota:
-        """Make a quota with the limits of the settings."""
+        """Make a quota with the limits from the settings."""
         return cls(jobs, per_tenant=settings.export_bytes_per_tenant, free=settings.export_disk_free_bytes)
 
     def require_space(self, scope: TenantScope) -> None:

@@ -45,7 +45,7 @@ class JobFolder:
         return self.path.parent.name
 
     def output(self, epoch: int) -> Path:
-        """Return the file that this epoch's owner writes to."""
+        """Return the file to which this epoch's owner writes."""
         return self.path / f"output.{epoch}"
 
     def status(self) -> JobStatus:

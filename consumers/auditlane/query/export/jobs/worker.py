@@ -1,4 +1,4 @@
-"""Makes the file of a job, saves checkpoints, and resumes from the last one after an interruption."""
+"""Makes a job's file, saves checkpoints, and resumes from the last one after an interruption."""
 
 from __future__ import annotations
 

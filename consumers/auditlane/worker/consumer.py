@@ -30,8 +30,8 @@ def consumer_config(settings: Settings, *, protocol: str) -> dict[str, Any]:
         "client.id": "auditlane-worker",
         **CONSUMER,
         "allow.auto.create.topics": False,
-        # Also the broker's rebalance timeout: how long other members wait for one that missed a revocation because the
-        # response to its heartbeat was lost. The loop polls every few milliseconds.
+        # Also the broker's rebalance timeout: how long other members wait for a member that missed a revocation because
+        # the response to its heartbeat was lost. The loop polls every few milliseconds.
         "max.poll.interval.ms": 60_000,
         "fetch.queue.backoff.ms": 10,
         # The limit per partition. With more, the first partitions fill the prefetch queue and starve the others, since

@@ -27,7 +27,7 @@ from auditlane.worker.protocol.core import Core
 from auditlane.worker.sink.insert_pool import Done
 
 BATCH: Final = 10_000
-TURN_S: Final = 0.05  # a turn waits this long at most
+TURN_S: Final = 0.05  # maximum wait of a turn
 STALL_MS: Final = 5_000  # a turn that took longer (a frozen process) polls before it commits
 
 

@@ -133,7 +133,7 @@ class Service:
                 validator, writer, dead_letters, failpoints, threads=settings.insert_threads, breaker=breaker, late=late
             )
             stack.callback(pool.close)
-            stack.callback(self._stop.set)  # whatever the reason to end: the watchdog starts
+            stack.callback(self._stop.set)  # however this ends, the watchdog starts
             admin_client = admin(settings)
             brokers = Brokers(partial(admin, settings), self._stored)
             membership = Membership(admin_client, settings.consumer_group)
@@ -229,8 +229,8 @@ class Service:
 def _use_shared_arena() -> None:
     """Let Python, Arrow and librdkafka share one heap. Call before threads are started.
 
-    Each keeps some ten megabytes of freed buffers to reuse itself, and glibc gives each thread a heap: together they
-    held twice the memory in use. Without glibc only Arrow's allocator is set.
+    Each keeps its freed buffers, of some ten megabytes each, for its own reuse, and glibc gives each thread a heap:
+    together they held twice the memory in use. Without glibc only Arrow's allocator is set.
     """
     pa.set_memory_pool(pa.system_memory_pool())
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)

@@ -264,7 +264,7 @@ def policy(settings: Settings) -> Policy:
 
 @contextmanager
 def stopped_by_signals(service: Service) -> Iterator[None]:
-    """Drain on SIGTERM or SIGINT; a second signal ends the process at once."""
+    """Drain on SIGTERM or SIGINT; a second signal ends the process immediately."""
 
     def handle(_number: int, _frame: FrameType | None) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,4 +1,4 @@
-"""The routes that send a tenant's log as a file at once, and links for browsers to it."""
+"""The routes that send a tenant's log as a file immediately, and links for browsers to it."""
 
 from __future__ import annotations
 

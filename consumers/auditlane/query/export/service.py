@@ -26,7 +26,7 @@ from auditlane.runtime.settings import Settings
 
 
 class ExportService:
-    """The state behind the routes of exports. Call `start` before the first request and `close` after the last.
+    """The state behind the export routes. Call `start` before the first request and `close` after the last.
 
     A tenant has at most `max_jobs` jobs, each kept for `keep` after it ended. `wake` starts a new job without delay,
     `count_rows(format, rows)` records an export that ended, and `require_standing` raises when a scope may no longer

@@ -1,4 +1,4 @@
-"""The routes of the data structure: the environment's under `/v1/structure`, a tenant's under its own path."""
+"""The routes for the data structure: the environment's under `/v1/structure`, a tenant's under its own path."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ class Done:
 
 
 class InsertNotVisible(Exception):
-    """The store does not return rows that it acknowledged: retrying would add parts without end."""
+    """The store does not return rows that it acknowledged: retrying would add parts endlessly."""
 
 
 class CircuitOpen(Exception):
@@ -177,7 +177,7 @@ class InsertPool:
     def _loop(self) -> None:
         while (work := self._work.get()) is not None:
             try:
-                if not self._closed:  # work still queued when the worker leaves is its successor's
+                if not self._closed:  # work still queued when the worker leaves belongs to its successor
                     self._run(work)
             finally:
                 with self._idle:

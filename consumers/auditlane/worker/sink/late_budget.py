@@ -53,7 +53,10 @@ class LateBudget:
     _lock: Lock = field(default_factory=Lock)
 
     def take(self, tenants: Collection[str], now: int) -> bool:
-        """Charge a part to its tenants; if it has to wait, return False and charge nothing. `now` in milliseconds."""
+        """Charge a part to its tenants; if it has to wait, return False and charge nothing.
+
+        `now` is in milliseconds.
+        """
         with self._lock:
             whole = self._whole(now)
             buckets = [self._of(tenant, now) for tenant in tenants]

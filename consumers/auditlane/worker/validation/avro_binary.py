@@ -267,7 +267,7 @@ def _column_lengths(field: Field, column: Column) -> Lengths | int:
 
 
 def varint_lengths(numbers: npt.NDArray[np.int64]) -> Lengths | int:
-    """Return the length of each number as a zigzag varint; a single int if all have the same length."""
+    """Return the length of each number as a zigzag varint, or a single int if all have the same length."""
     if len(numbers) == 0:
         return 0
     zigzag = (numbers.astype(np.uint64) << np.uint64(1)) ^ (numbers >> np.int64(63)).astype(np.uint64)

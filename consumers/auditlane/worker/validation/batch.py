@@ -27,7 +27,7 @@ from auditlane.worker.validation import checks
 Indexes = npt.NDArray[np.int64]
 _LONGEST_CACHED: Final = 256  # bytes of a key whose tenant is cached
 NO_ID: Final = (1 << 32) - 1  # no registry assigns it
-UNKNOWN_GUIDS: Final = 32  # per tenant and range; further ones are not looked up
+UNKNOWN_GUIDS: Final = 32  # unknown GUIDs per tenant and range; after these, lookups stop
 _CHUNK: Final = 4_096  # values copied at a time
 Codes = npt.NDArray[np.int32]
 _FRAME: Final = np.dtype([("magic", "u1"), ("id", ">u4")])
@@ -96,7 +96,7 @@ class ValidationBatch:
     framed: checks.Mask
     schema_ids: npt.NDArray[np.uint32]
     timestamps_ms: Indexes
-    already_committed: checks.Mask  # below the group's offset and without a dead letter
+    already_committed: checks.Mask  # messages below the group's offset and without a dead letter
     unique_keys: list[bytes | None]
     key_codes: Indexes  # index into unique_keys, per message
     tenants: list[str | None]  # tenant per unique key; None if its tenant id is invalid
@@ -158,7 +158,7 @@ class ValidationBatch:
         return np.flatnonzero(which[self.key_codes]) if which.any() else np.zeros(0, dtype=np.int64)
 
     def refuse(self, code: RejectCode, indexes: Indexes, why: Callable[[int], str]) -> None:
-        """Reject the messages at `indexes` that are not rejected yet; `why` makes the reason from an index."""
+        """Reject the messages at `indexes` that are not rejected yet; `why` returns the reason for an index."""
         for index in indexes[~self.refused[indexes]].tolist():
             named = self.framed[index] and index not in self.nameless
             schema_id = int(self.schema_ids[index]) if named else None
@@ -166,7 +166,7 @@ class ValidationBatch:
         self.refused[indexes] = True
 
     def refuse_malformed(self, why: dict[int, str]) -> None:
-        """Reject messages whose bytes are not a datum of their schema; `why` is by index."""
+        """Reject messages whose bytes are not a datum of their schema; `why` maps an index to the reason."""
         self.refuse(RejectCode.AVRO_MALFORMED, np.array(sorted(why), dtype=np.int64), why.__getitem__)
 
 

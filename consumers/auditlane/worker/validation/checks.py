@@ -36,7 +36,7 @@ def mask(array: Column, *, null: bool = False) -> Mask:
 
 
 def bad_event_ids(column: Column) -> Mask:
-    """Return the rows whose event_id is not a UUID of 36 characters, in either case."""
+    """Return the rows whose event_id is not a 36-character UUID, in upper or lower case."""
     return ~mask(pc.match_substring_regex(column, _UUID))
 
 

@@ -21,7 +21,7 @@ TEXTS: Final = pa.map_(pa.string(), pa.string())
 _MS: Final = pa.timestamp("ms", "UTC")
 _US: Final = pa.timestamp("us", "UTC")
 
-# In the table's order, with types that ClickHouse converts to the table's without guessing.
+# In the table's order, with types that ClickHouse converts to the table's types without guessing.
 EVENTS: Final = pa.schema(
     [
         *(pa.field(one.name, _US if one.kind == "timestamp" else arrow_type(one)) for one in base_fields().values()),

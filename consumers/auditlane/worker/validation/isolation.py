@@ -71,7 +71,7 @@ class _Search:
         return _merged(self._found)
 
     def _halves(self, part: Sequence[int], error: Exception) -> list[Sequence[int]]:
-        """Return the parts to validate instead of a failed one; none if all of it was rejected."""
+        """Return the parts to validate instead of a failed one, or none if all of it was rejected."""
         kinds = sorted({self._kinds[index] for index in part}, key=str)
         self._all += 1
         if len(kinds) == 1:

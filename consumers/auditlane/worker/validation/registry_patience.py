@@ -1,9 +1,9 @@
 """Decides how long to retry a request that fails for one schema or subject while the registry answers others.
 
 Most failures are final: the id does not exist, or the content is not a schema. An internal error or a permission error
-may pass, so the worker retries, but not for long, since the messages behind it wait as well. After a retry in vain the
-same request is not retried again soon, and further requests of the same tenants get only a few tries: a producer that
-can name one such schema can name many. Requests of other tenants keep their full time.
+may pass, so the worker retries, but not for long, since the messages behind it wait as well. After unsuccessful retries
+the same request is not retried again soon, and further requests of the same tenants get only a few tries: a producer
+that can name one such schema can name many. Requests of other tenants keep their full time.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Final
 from auditlane.runtime.errors import RegistryRefused, RegistryUnavailable
 
 PATIENCE_S: Final = 60.0
-IMPATIENT_S: Final = 3_600.0  # how long a retry in vain counts
-FEW_TRIES: Final = 3  # tries of a further request of tenants with a retry in vain …
+IMPATIENT_S: Final = 3_600.0  # how long unsuccessful retries count
+FEW_TRIES: Final = 3  # tries of a further request from tenants with unsuccessful retries …
 TRIED_S: Final = 3.0  # … spread over at least this time
 MOST_TRIED: Final = 8  # such requests per tenant within `IMPATIENT_S`; further ones are not retried
 MOST_KEPT: Final = 10_000  # requests and tenants remembered; the oldest is dropped first
@@ -39,15 +39,15 @@ class Patience:
     """Counts failed requests. Times are seconds of one monotonic clock. Thread-safe."""
 
     _open: dict[About, _Failing] = field(default_factory=dict)
-    # Requests retried in vain, and the tenants they were for -> (until when that counts, how many).
+    # Requests retried without success, and the tenants they were for -> (until when that counts, how many).
     _vain: dict[Hashable, tuple[float, int]] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
     def waits(self, about: About, tenants: Collection[str], error: Exception, now: float) -> bool:
         """Return whether to retry the request later; otherwise it counts as answered without a result.
 
-        `tenants` are the tenants whose messages need the answer; a single tenant without retries in vain is enough for
-        the full time.
+        `tenants` are the tenants whose messages need the answer; a single tenant without unsuccessful retries is enough
+        for the full time.
         """
         passing = isinstance(error, RegistryUnavailable) or (
             isinstance(error, RegistryRefused) and error.status in _RIGHTS
@@ -76,7 +76,7 @@ class Patience:
                 self._open.pop(about, None)
 
     def _in_vain(self, key: Hashable, now: float) -> int:
-        """Return how many recent requests, for this subject or tenant, were retried in vain."""
+        """Return how many recent requests, for this subject or tenant, were retried without success."""
         until, count = self._vain.get(key, (now, 0))
         return count if now < until else 0
 
@@ -89,7 +89,7 @@ class Patience:
 
 
 def _waits(failing: _Failing, waited_s: float, before: int) -> bool:
-    """Return whether to retry once more, after `before` other requests in vain."""
+    """Return whether to retry once more, after `before` other requests without success."""
     if not before:
         return waited_s < PATIENCE_S
     return before < MOST_TRIED and (failing.tries <= FEW_TRIES or waited_s < TRIED_S)

@@ -27,7 +27,7 @@ from auditlane.worker.validation.checks import unmatchable
 from auditlane.worker.validation.registry_patience import Patience
 
 REFUSAL_S: Final = 2.0
-KEPT_CHARACTERS: Final = 16 << 20  # characters of cached schema text; some 5,000 base events
+KEPT_CHARACTERS: Final = 16 << 20  # characters of cached schema text: some 5,000 base schemas
 LARGEST_ID: Final = (1 << 31) - 1  # registries use signed 32-bit integers; the frame has room for more
 MOST_KEPT: Final = 10_000  # answers cached of each kind; the oldest is dropped first
 K = TypeVar("K")

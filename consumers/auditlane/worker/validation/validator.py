@@ -45,7 +45,7 @@ ORDER: Final = (
     RejectCode.SOURCE_RESERVED,
     RejectCode.FIELD_RULE,
 )
-UNKNOWN_IDS: Final = 32  # per tenant and range; further schema ids are not looked up
+UNKNOWN_IDS: Final = 32  # unknown schema ids per tenant and range; after these, lookups stop
 
 
 class BatchValidator:

@@ -55,7 +55,7 @@ def serve(options: config.Options, passwords: dict[str, str] | None) -> None:
     """Serve until SIGTERM or SIGINT. Raises PartFailed."""
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # ClickHouse would read standard input as a table
     os.chdir(options.folder)
-    # ClickHouse exits at once for a time zone without a file, such as CST-8.
+    # ClickHouse exits immediately for a time zone without a file, such as CST-8.
     os.environ.update(TZ="UTC", TMPDIR=str(options.store), JE_MALLOC_CONF=config.MALLOC)
     confined = confine([options.data], readable_paths("chdb"))
     (configuration := Path("config.xml")).unlink(missing_ok=True)  # not for the in-memory store of chdb's import

@@ -1,4 +1,4 @@
-"""The routes of administration. They require `audits:admin` and an environment-wide credential."""
+"""The administration routes. They require `audits:admin` and an environment-wide credential."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Limits the disk space of export jobs: per tenant, and by what must stay free on the disk."""
+"""Limits the disk space of export jobs: per tenant, and by the space that must stay free on the disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The routes of export jobs: create one, follow its progress, download its file by ranges, cancel it."""
+"""The routes for export jobs: create one, follow its progress, download its file by ranges, cancel it."""
 
 from __future__ import annotations
 

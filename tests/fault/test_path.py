@@ -39,7 +39,7 @@ def _exact(stack: Stack, tenant: str, rows: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "part", ["kafka", *(pytest.param(part, marks=pytest.mark.long) for part in ("worker", "clickhouse", "registry"))]
+    "part", ["worker", *(pytest.param(part, marks=pytest.mark.long) for part in ("kafka", "clickhouse", "registry"))]
 )
 def test_a_part_killed_during_an_import_loses_and_doubles_nothing(own: Stack, part: str, tmp_path: Path) -> None:
     tenant = f"kill-{part}"
@@ -57,6 +57,7 @@ def test_a_part_killed_during_an_import_loses_and_doubles_nothing(own: Stack, pa
     assert own.pids()[part] not in (before, None)
 
 
+@pytest.mark.long
 def test_importing_twice_and_after_a_kill_adds_nothing_for_a_reader(own: Stack, tmp_path: Path) -> None:
     tenant = "import-killed"
     path, rows = _file(tmp_path, tenant)

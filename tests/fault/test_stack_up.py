@@ -185,6 +185,7 @@ def test_a_killed_part_comes_back(stack, name):
     stack.until(lambda: stack.status()["ready"], "ready again")
 
 
+@pytest.mark.long
 def test_two_stacks_at_once_and_nothing_left_of_one_that_was_killed(stack, tmp_path):
     other = Stack(tmp_path / "other")
     try:

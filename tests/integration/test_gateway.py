@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
-import shutil
-import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,14 +13,12 @@ from uuid import uuid4
 import pytest
 import urllib3
 from confluent_kafka import Consumer, TopicPartition
-from fixtures.node import missing
 from fixtures.workers import World, wait_until, world_on
 from serving import Served
 
 from auditlane.access.permissions import Permission
 from auditlane.runtime.zstandard import pack
 
-ROOT = Path(__file__).parents[2]
 HTTP = urllib3.PoolManager(retries=False, timeout=30.0)
 TIME = datetime.now(UTC).isoformat()
 NDJSON = "application/x-ndjson"
@@ -336,17 +331,6 @@ def test_a_test_event_meets_the_tenants_own_contract(gateway: Gateway, unique: s
 
     wait_until(lambda: len(stored()) >= 2)  # separately: auditlane's own record of each arrives, too
     assert stored() == {"DE-17", "DE-18"}
-
-
-def test_the_documented_requests_run_as_they_stand(gateway: Gateway) -> None:
-    if not shutil.which("curl"):
-        missing("curl", "it is not on the PATH.")
-    section = (ROOT / "docs" / "emit.md").read_text().partition("## Over HTTP")[2]
-    script = section.partition("```console\n")[2].partition("```")[0]
-    issued = gateway.client("writer")
-    given = {"URL": gateway.url, "CLIENT_ID": issued.client.client_id, "SECRET": issued.secret}
-    done = subprocess.run(["bash", "-eu", "-c", script], env=os.environ | given, capture_output=True, text=True)
-    assert json.loads(done.stdout)["accepted"] == 1, done.stderr
 
 
 def test_accepted_events_are_counted(gateway: Gateway, unique: str) -> None:

@@ -53,8 +53,8 @@ def problem(answer: Any, status: int, code: str) -> None:
 def test_429_where_a_tenants_turns_are_taken(filled: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[TenantConcurrency] = []
 
-    def kept(limit: int, at_once: int) -> TenantConcurrency:
-        made.append(TenantConcurrency(limit, at_once))
+    def kept(limit: int) -> TenantConcurrency:
+        made.append(TenantConcurrency(limit))
         return made[-1]
 
     monkeypatch.setattr(services, "TenantConcurrency", kept)

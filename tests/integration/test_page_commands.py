@@ -15,6 +15,7 @@ from pathlib import Path
 import cloudtrail_records
 import pytest
 import urllib3
+from fixtures.node import missing
 from fixtures.stack import Stack, clean, until
 
 ROOT = Path(__file__).parents[2]
@@ -77,6 +78,9 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def shell(variables: Mapping[str, str], folder: Path) -> Shell:
+    if not shutil.which("curl"):
+        missing("curl", "it is not on the PATH.")
+
     def run(script: str) -> str:
         done = subprocess.run(
             [shutil.which("sh") or "sh", "-e", "-c", PRELUDE + script],

@@ -60,7 +60,7 @@ def test_a_page_is_given_up_in_time(hung: tuple[EngineProcess, str], tmp_path: P
 def test_hanging_pages_do_not_hold_up_the_probe(hung: tuple[EngineProcess, str], tmp_path: Path) -> None:
     engine, database = hung
     given = {"clickhouse_url": engine.url, "clickhouse_database": database, "query_timeout_s": 8.0}
-    given |= {"query_concurrency": PAGES, "query_running": PAGES}  # all of them hang
+    given["query_concurrency"] = PAGES  # otherwise the tenant's requests would be throttled
     with Served(tmp_path, **given) as served, ThreadPoolExecutor(PAGES + 1) as threads:
         token = served.viewer_token("acme", Permission.read)
         assert served.request("/v1/events", token).status == 200

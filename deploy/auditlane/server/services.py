@@ -123,7 +123,7 @@ class Services:
             keys, signing, oidc.from_settings(settings), enablement, cookies=Cookies(settings.serve_url)
         )
         metrics = HttpMetrics()
-        concurrency = TenantConcurrency(settings.query_concurrency, settings.query_running)
+        concurrency = TenantConcurrency(settings.query_concurrency)
         reader = Reader(settings, concurrency=concurrency)
         exports = ExportService(
             settings,

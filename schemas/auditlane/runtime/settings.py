@@ -390,12 +390,6 @@ class ServeSettings(BaseModel):
         description="Concurrent queries of one tenant in one process, including the counting of rows for an export.",
         json_schema_extra=reached("Further queries get 429 with `Retry-After`."),
     )
-    query_running: int = Field(
-        3,
-        ge=1,
-        description="Queries of one tenant that run in ClickHouse at the same time, for one process.",
-        json_schema_extra=reached("Further queries wait, within their time limit."),
-    )
 
 
 class OidcSettings(BaseModel):

@@ -15,14 +15,13 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from time import monotonic
 from typing import Any, Final, Protocol, cast
 
 import pyarrow as pa
 import urllib3.exceptions
 from clickhouse_connect.driver.exceptions import DatabaseError
 
-from auditlane.query.clickhouse.cancellation import current_scope, is_cancelled, pool_for
+from auditlane.query.clickhouse.cancellation import pool_for
 from auditlane.query.clickhouse.statements import Statement
 from auditlane.runtime.errors import AuditlaneError, QueryTooLarge, RateLimited, StoreRefused, StoreUnavailable
 from auditlane.runtime.fair_share import current, reads
@@ -66,73 +65,36 @@ _CANCELLED: Final = {"readonly": 2, "cancel_http_readonly_queries_on_client_clos
 
 
 class TenantConcurrency:
-    """Limits the queries of one tenant, so that its dashboards do not starve other tenants. Thread-safe.
+    """Limits the queries of one tenant that run at once, so that its dashboards do not starve other tenants.
 
-    Of at most `limit` queries, `at_once` run and the others wait; one over the limit is rejected at once. The order in
-    which waiting queries run is undefined.
+    Thread-safe. Never waits: a query over the limit is rejected at once.
     """
 
-    def __init__(
-        self, limit: int, at_once: int | None = None, *, what: str = "queries", setting: str = "query_concurrency"
-    ) -> None:
-        """Admit `limit` for each tenant and run `at_once` of them, by default all.
-
-        The error names `what` is limited, and by which `setting`.
-        """
+    def __init__(self, limit: int, *, what: str = "queries", setting: str = "query_concurrency") -> None:
+        """Allow `limit` for each tenant. The error names `what` is limited, and by which `setting`."""
         self._limit = limit
-        self._at_once = at_once or limit
         self._what = what
         self._setting = setting
-        self._admitted: Counter[str] = Counter()
         self._running: Counter[str] = Counter()
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
 
     @contextmanager
-    def slot(self, tenant: str, wait_s: float = 0.0) -> Iterator[None]:
-        """Hold one of the tenant's slots. Raises RateLimited when all are taken, or when none was free in `wait_s`."""
-        with self._changed:
-            if self._admitted[tenant] >= self._limit:
-                raise self._refusal(f"{self._limit} {self._what} of this tenant are already running.")
-            self._admitted[tenant] += 1
+    def slot(self, tenant: str) -> Iterator[None]:
+        """Hold one of the tenant's slots. Raises RateLimited when all are taken."""
+        with self._lock:
+            if self._running[tenant] >= self._limit:
+                raise RateLimited(
+                    f"{self._limit} {self._what} of this tenant are already running.",
+                    fix=f"Repeat the request after Retry-After seconds; {variable(self._setting)} is the limit.",
+                )
+            self._running[tenant] += 1
         try:
-            self._start(tenant, wait_s)
-            try:
-                yield
-            finally:
-                with self._changed:
-                    _decrement(self._running, tenant)
-                    self._changed.notify_all()
+            yield
         finally:
-            with self._changed:
-                _decrement(self._admitted, tenant)
-
-    def _start(self, tenant: str, wait_s: float) -> None:
-        scope, key = current_scope(), object()
-        if scope:
-            scope.attach(key, self._wake)
-        try:
-            with self._changed:
-                free = self._changed.wait_for(lambda: self._running[tenant] < self._at_once or is_cancelled(), wait_s)
-                if not free or is_cancelled():
-                    raise self._refusal(f"Other {self._what} of this tenant did not finish in time.")
-                self._running[tenant] += 1
-        finally:
-            if scope:
-                scope.detach(key)
-
-    def _wake(self) -> None:
-        with self._changed:
-            self._changed.notify_all()
-
-    def _refusal(self, message: str) -> RateLimited:
-        fix = f"Repeat the request after Retry-After seconds; {variable(self._setting)} is the limit."
-        return RateLimited(message, fix=fix)
-
-
-def _decrement(counts: Counter[str], tenant: str) -> None:
-    counts[tenant] -= 1
-    if not counts[tenant]:
-        del counts[tenant]
+            with self._lock:
+                self._running[tenant] -= 1
+                if not self._running[tenant]:
+                    del self._running[tenant]
 
 
 class Source(Protocol):
@@ -207,10 +169,8 @@ class QueryExecutor:
 
     def rows(self, statement: Statement, tenant: str = "", seconds: float | None = None) -> list[dict[str, Any]]:
         """Run a statement with a small result. Raises RateLimited when the tenant has too many running."""
-        allowed_s = self._seconds if seconds is None else seconds
-        ends = monotonic() + allowed_s
-        with self._concurrency.slot(tenant, allowed_s) if self._concurrency and tenant else nullcontext():
-            source = self.open(statement, max(ends - monotonic(), 1.0))
+        with self._concurrency.slot(tenant) if self._concurrency and tenant else nullcontext():
+            source = self.open(statement, seconds)
             reads().charge(_work_s(source))
             try:
                 return current().charged(

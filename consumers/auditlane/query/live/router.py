@@ -101,7 +101,7 @@ async def stream(request: Request, scope: Scope, services: Services) -> Streamin
     except BaseException:
         hub.leave(channel, subscription, scope)
         raise
-    check = partial(_require_same_tenant, services.authenticator, request, scope)
+    check = partial(_require_same_tenant, services.authenticator.authorize(Permission.read), request, scope)
     body = followed.body(start, patience_s, threads, check, request.is_disconnected)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return _StreamResponse(body, lambda: hub.leave(channel, subscription, scope), headers)
@@ -121,11 +121,11 @@ def build(services: StreamServices) -> APIRouter:
     return router
 
 
-async def _require_same_tenant(authenticator: Authenticator, request: Request, scope: TenantScope) -> None:
+async def _require_same_tenant(authorize: Callable[..., Any], request: Request, scope: TenantScope) -> None:
     """Authenticate the request again. Raises the error that it would get now, or WrongTenant if its credential has
     moved to another tenant."""
     request.state.principal = None  # it may have been revoked since
-    now: TenantScope = await authenticator.authorize(Permission.read)(request)
+    now: TenantScope = await authorize(request)
     if now.tenant != scope.tenant:
         raise WrongTenant("This credential now belongs to another tenant.", fix="Open a new stream.")
 

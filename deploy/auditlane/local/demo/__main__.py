@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
-import threading
+import time
 from datetime import UTC, datetime
 from typing import Final
 
@@ -39,7 +39,7 @@ def main() -> None:
             audit.emit(live.event(datetime.now(UTC)))
         except AuditlaneError as error:  # a part is unavailable: the demo loses this event, but not later ones
             logger.warning("event.refused", reason=str(error))
-        threading.Event().wait(LIVE_EVERY_S)
+        time.sleep(LIVE_EVERY_S)
 
 
 if __name__ == "__main__":

@@ -41,8 +41,8 @@ def open_settings(site: Site, page: Page, token: str, **attributes: str) -> Loca
             '<meta name="viewport" content="width=device-width, initial-scale=1">'
             f'<meta http-equiv="Content-Security-Policy" content="{policy(site.url)}">'
             '<link rel="icon" href="data:,"><link rel="stylesheet" href="/settings.css">'
-            f'<script type="module" src="{site.url}/static/viewer/auditlane-settings.js"></script>'
-            f'<script type="module" src="/settings.js"></script></head>'
+            '<script type="module" src="/settings.js"></script>'  # first, so that it hears every event
+            f'<script type="module" src="{site.url}/static/viewer/auditlane-settings.js"></script></head>'
             f"<body><auditlane-settings {written}></auditlane-settings></body></html>",
         )
     )

@@ -1,0 +1,67 @@
+"""The definition of an action of the vocabulary."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from auditlane.contract.event import OutcomeName, SeverityName
+
+Group = Literal["user_management", "performance", "maintenance", "auditlane"]
+Vendor = Literal["auth0", "clerk", "frontegg", "github", "google_workspace", "keycloak", "microsoft", "okta", "workos"]
+
+
+class OcsfClass(NamedTuple):
+    """A class of the Open Cybersecurity Schema Framework and one of its activities."""
+
+    class_uid: int
+    activity_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class MetadataKey:
+    """A key of an event's metadata.
+
+    `values` are the texts to choose from; empty if any text will do. A `list` is comma-separated text, a `time` is RFC
+    3339 text. A `masked` value is shortened before it is recorded, since it may identify a person or be a secret.
+    """
+
+    meaning: str
+    values: tuple[str, ...] = ()
+    kind: Literal["text", "number", "list", "time"] = "text"
+    masked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """An action: its name (`noun.past_participle`), its meaning in a sentence, and what an event with it states.
+
+    `outcome`, `severity` and `resource` are the defaults of an event. `required` and `optional` describe metadata by
+    key. If `masks_changes`, `before` and `after` are shortened like a masked value. `aliases` has the names that other
+    products use, by vendor; in a name, `*` stands for any text.
+    """
+
+    name: str
+    meaning: str
+    group: Group
+    resource: str
+    severity: SeverityName = "Info"
+    outcome: OutcomeName = "success"
+    required: Mapping[str, MetadataKey] = field(default_factory=dict)
+    optional: Mapping[str, MetadataKey] = field(default_factory=dict)
+    masks_changes: bool = False
+    ocsf_1_8: OcsfClass | None = None
+    ocsf_1_9: OcsfClass | None = None
+    aliases: Mapping[Vendor, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def noun(self) -> str:
+        """The part of the name before the dot."""
+        return self.name.partition(".")[0]
+
+    @property
+    def participle(self) -> str:
+        """The part of the name after the dot."""
+        return self.name.partition(".")[2]

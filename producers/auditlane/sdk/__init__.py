@@ -20,6 +20,8 @@ from auditlane.runtime.errors import (
 )
 from auditlane.sdk.client import AuditClient
 from auditlane.sdk.config import ClientConfig
+from auditlane.sdk.context import AuditContext
+from auditlane.sdk.default_client import audit, default_client, set_default_client
 from auditlane.sdk.results import ClientStats, Failure, FlushResult
 
 if typing.TYPE_CHECKING:
@@ -27,6 +29,7 @@ if typing.TYPE_CHECKING:
 
 __all__ = [
     "AuditClient",
+    "AuditContext",
     "AuditEvent",
     "AuditReader",
     "AuditlaneError",
@@ -48,6 +51,9 @@ __all__ = [
     "RegistryUnavailable",
     "Severity",
     "SingleEvent",
+    "audit",
+    "default_client",
+    "set_default_client",
 ]
 
 _READER_NAMES = frozenset({"AuditReader", "Event", "EventFilters", "ExportProgress", "SingleEvent"})

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Set
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import datetime
 from ipaddress import IPv4Address, IPv6Address
 from types import TracebackType
-from typing import Any, Final, Literal, Never, get_overloads, overload
+from typing import Any, Literal, Never, get_overloads, overload
 from uuid import UUID
 
-from auditlane.contract.event import BASE_FIELDS, AuditEvent, Outcome, OutcomeName, Severity, SeverityName
+from auditlane.contract.event import AuditEvent, Outcome, OutcomeName, Severity, SeverityName
 from auditlane.contract.provenance import RESERVED, Sign, is_ours
-from auditlane.contract.tenants import check_tenant
-from auditlane.contract.window import check_time
 from auditlane.runtime.errors import ConfigError, InvalidEvent, InvalidInput
-from auditlane.runtime.messages import did_you_mean
+from auditlane.sdk.audited import P, R, audited
 from auditlane.sdk.config import OPTIONS, ClientConfig
+from auditlane.sdk.context import context, fill
 from auditlane.sdk.delivery import OnError, OnSettled
+from auditlane.sdk.diff import diff
+from auditlane.sdk.event_builder import EventBuilder, suggest
 from auditlane.sdk.publisher import EventPublisher
+from auditlane.sdk.recording import Recorder
+from auditlane.sdk.redaction import Redaction
 from auditlane.sdk.results import ClientStats, FlushResult
-
-_NAMED: Final = frozenset(BASE_FIELDS)
 
 
 def _documented_signature(function: Callable[..., object]) -> inspect.Signature:
@@ -30,8 +32,7 @@ def _documented_signature(function: Callable[..., object]) -> inspect.Signature:
     signature = inspect.signature(get_overloads(function)[-1])
     parameters = dict(signature.parameters)
     parameters["event"] = parameters["event"].replace(annotation="AuditEvent | None")
-    for name in ("tenant_id", "action"):
-        parameters[name] = parameters[name].replace(default=...)
+    parameters["action"] = parameters["action"].replace(default=...)
     return signature.replace(parameters=list(parameters.values()))
 
 
@@ -70,6 +71,10 @@ class AuditClient:
         buffer_bytes: int | None = None,
         delivery_timeout_ms: int | None = None,
         close_timeout_s: float | None = None,
+        catch_all_tenant: str | None = None,
+        redact: Set[str] | None = None,
+        hash_values: Set[str] | None = None,
+        hash_key: str | None = None,
         own_events: bool = False,
         own_headers: bool = False,
         sign: Sign | None = None,
@@ -105,6 +110,12 @@ class AuditClient:
             delivery_timeout_ms: Milliseconds after which an event that Kafka has not acknowledged fails; default
                 120000.
             close_timeout_s: Seconds that `close`, and the exit of the process, may take to flush; default 10.
+            catch_all_tenant: Id of the tenant for recorded events without a valid one; default `unassigned`.
+            redact: Values to remove from every event: `ip`, `actor_id`, `actor_name`, `on_behalf_of`, `resource_id`,
+                `description`, `user_agent`, `metadata.<key>`, `fields.<name>`, or `changes.<key>` for a key at any
+                depth of `before` and `after`; default none.
+            hash_values: Values to replace by a keyed hash, named likewise, except `ip`; default none.
+            hash_key: The key of these hashes, at least 16 characters.
             own_events: Internal: allow auditlane's own tenant and `source`.
             own_headers: Internal: allow Kafka headers that start with `auditlane.`.
             sign: Internal: `sign(key, value)` returns a Kafka header that proves who sent the message.
@@ -121,9 +132,11 @@ class AuditClient:
                 field="AUDITLANE_SOURCE",
                 fix="Set it to the name of the service that sends the events.",
             )
-        self._own_events = own_events
         self._own_headers = own_headers
+        redaction = Redaction.made(self.config.redact, self.config.hash_values, self.config.hash_key)
+        self._builder = EventBuilder(self.config.source, redaction, own_events=own_events)
         self._publisher = EventPublisher(self.config, on_error, sign)
+        self._recorder = Recorder(self._emit_filled, self._publisher.report, self.config.catch_all_tenant)
 
     @overload
     def emit(self, event: AuditEvent, /) -> str: ...
@@ -134,7 +147,7 @@ class AuditClient:
         event: None = None,
         /,
         *,
-        tenant_id: str,
+        tenant_id: str = ...,
         action: str,
         event_id: str | UUID = ...,
         occurred_at: datetime | str = ...,
@@ -173,7 +186,8 @@ class AuditClient:
                 project="moon",  # a custom field of the tenant's contract
             )
 
-        Pass either an AuditEvent, or its fields as keywords. Only `tenant_id` and `action` are required.
+        Pass either an AuditEvent, or its fields as keywords. Only `action` is required, and `tenant_id` unless a
+        `context` has it: inside one, fields about tenant, actor and request are taken from it when omitted.
 
         Args:
             event: A complete event; no keyword may be given with it.
@@ -216,13 +230,69 @@ class AuditClient:
         1 s and at most once a second per tenant, because the contract may have changed.
         """
         try:
-            return self._publisher.send(lambda: self._event(event, values))
+            if event is None:
+                fill(values, self._recorder.report_resolver)
+            return self._publisher.send(lambda: self._builder.build(event, values))
         except InvalidEvent as error:
             if event is None:
-                self._suggest(error, values)
+                suggest(error, values, lambda: self._cached_fields(values.get("tenant_id")))
             raise
 
     emit.__signature__ = _documented_signature(emit)  # type: ignore[attr-defined]
+
+    def record(self, event: AuditEvent | None = None, /, **values: Any) -> str | None:
+        """Emit like `emit`, but never raise: what cannot be recorded is counted and reported to `on_error`.
+
+        Takes the arguments of `emit`, and any values in `metadata`. Returns the event's id, or None if it was not
+        recorded. A field that is not valid is left out and named in the metadata value `unrecorded_fields`. An event
+        without a valid tenant is recorded for `catch_all_tenant`. What is recorded while `record` runs on the same
+        thread, such as by a logging handler, is dropped and counted, so that recording cannot recurse.
+        """
+        if event is not None:
+            values = {name: getattr(event, name) for name in ("event_id", "occurred_at", *event.model_fields_set)}
+        return self._recorder.record(values)
+
+    context = staticmethod(context)
+    diff = staticmethod(diff)
+
+    def audited(
+        self,
+        action: str,
+        *,
+        resource: str = "",
+        resource_id: str | Callable[..., object] | None = None,
+        severity: Severity | SeverityName = Severity.Info,
+        metadata: Mapping[str, object] | Callable[..., Mapping[str, object]] | None = None,
+        error_text: bool = False,
+    ) -> Callable[[Callable[P, R]], Callable[P, R]]:
+        """Return a decorator that records every call of a function, sync or async, with `record`.
+
+            @audit.audited("document.deleted", resource="document", resource_id="document_id")
+            def delete_document(document_id: str) -> None: ...
+
+        The outcome is `success`, `denied` for an exception that means so (PermissionError, an HTTP status of 401 or
+        403), or `failure` for any other; the exception is raised again. The metadata has `duration_ms` and the type of
+        the exception, as `exception`.
+
+        Args:
+            action: What the function does, such as `document.deleted`.
+            resource: Type of the object that it acts on.
+            resource_id: Name of the parameter that holds the object's id, or a function of the call's arguments.
+            severity: As in `emit`.
+            metadata: Further values by name, or a function of the call's arguments that returns them.
+            error_text: Whether to record the text of exceptions, which may contain secrets.
+
+        Raises ConfigError for a generator, and for a `resource_id` that is not a parameter.
+        """
+        return audited(
+            self.record,
+            action,
+            resource=resource,
+            resource_id=resource_id,
+            severity=severity,
+            metadata=metadata,
+            error_text=error_text,
+        )
 
     def send(
         self,
@@ -244,7 +314,9 @@ class AuditClient:
         """
         if not self._own_headers:
             _check_headers(headers or {})
-        return self._publisher.send(lambda: self._event(event, {}), on_settled, headers, may_ask=may_ask, sign=sign)
+        return self._publisher.send(
+            lambda: self._builder.build(event, {}), on_settled, headers, may_ask=may_ask, sign=sign
+        )
 
     def knows(self, tenant: str) -> bool:
         """Return whether the tenant's contract is cached, so that an event would not wait for the registry."""
@@ -293,7 +365,8 @@ class AuditClient:
     @property
     def stats(self) -> ClientStats:
         """Counters since the client was created."""
-        return self._publisher.stats
+        recorder = self._recorder
+        return replace(self._publisher.stats, unrecorded=recorder.unrecorded, unassigned=recorder.unassigned)
 
     def __enter__(self) -> AuditClient:
         return self
@@ -306,73 +379,11 @@ class AuditClient:
         if kind is None:
             result.raise_for_failure()
 
-    def _event(self, event: AuditEvent | None, values: dict[str, Any]) -> AuditEvent:
-        if event is None:
-            if not values.keys() <= _NAMED:
-                own = {name: values.pop(name) for name in list(values) if name not in _NAMED and name != "fields"}
-                values["fields"] = {**_mapping(values.get("fields", {})), **own}
-            if self.config.source:
-                values.setdefault("source", self.config.source)
-            event = AuditEvent.checked(values)
-        elif values:
-            raise InvalidEvent(
-                "emit() was given both an event and fields.",
-                field=next(iter(values)),
-                fix="Pass either an AuditEvent or its fields as keywords.",
-            )
-        elif not isinstance(event, AuditEvent):
-            raise InvalidEvent(
-                f"The event must be an AuditEvent, not {type(event).__name__}.",
-                fix="Pass the fields as keywords: emit(**fields).",
-            )
-        check_tenant(event.tenant_id, ours=self._own_events)
-        if event.source and is_ours(event.source) and not self._own_events:
-            raise InvalidEvent(
-                f"source {event.source[:120]!r} is reserved for auditlane's own events.",
-                field="source",
-                fix="Set source to the name of the service that sends the event, or omit it.",
-            )
-        check_time(event.occurred_at, datetime.now(UTC))
-        return event
+    def _emit_filled(self, values: dict[str, Any]) -> str:
+        return self._publisher.send(lambda: self._builder.build(None, values))
 
-    def _suggest(self, error: InvalidEvent, values: Mapping[str, Any]) -> None:
-        """Add the likely spelling of a misspelt keyword to the error: a type checker takes it for a custom field.
-
-        `send` does without, since it takes a fraction of a millisecond and a gateway may reject events by the thousand.
-        """
-        own, name = values.get("fields"), error.field
-        if not isinstance(own, Mapping) or not name:
-            return
-        if name in _NAMED and name not in values:
-            meant = did_you_mean(name, own)
-            hint = meant and f"Did you mean {name} instead of {meant.removeprefix('Did you mean ')}"
-        elif name in own and name not in (known := self._known_fields(values)):
-            hint = did_you_mean(name, known)
-        else:
-            return
-        error.fix = f"{hint} {error.fix}".strip()
-
-    def _known_fields(self, values: Mapping[str, Any]) -> list[str]:
-        tenant = values.get("tenant_id")
-        known = self.own_fields(tenant) if isinstance(tenant, str) and self.knows(tenant) else ()
-        return [*BASE_FIELDS, *known]
-
-
-def _mapping(given: Any) -> Mapping[str, Any]:
-    if isinstance(given, Mapping):
-        try:
-            return dict(given)
-        except MemoryError:
-            raise
-        except Exception as error:  # raised by the value's own methods
-            raise InvalidEvent(
-                f"fields could not be read: the value raised {type(error).__name__}.", field="fields"
-            ) from error
-    raise InvalidEvent(
-        f"fields must map the names of custom fields to values, not be of type {type(given).__name__}.",
-        field="fields",
-        fix="Pass a dict, or omit it.",
-    )
+    def _cached_fields(self, tenant: object) -> frozenset[str]:
+        return self.own_fields(tenant) if isinstance(tenant, str) and self.knows(tenant) else frozenset()
 
 
 def _check_headers(headers: Mapping[str, str]) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -14,8 +15,10 @@ from auditlane.contract.tenants import is_tenant
 from auditlane.runtime import validators
 from auditlane.runtime.errors import ConfigError
 from auditlane.runtime.messages import did_you_mean
+from auditlane.sdk.redaction import check_path
 
 PREFIX: Final = "AUDITLANE_"
+_SHORTEST_KEY: Final = 16  # characters; with fewer, the hashed values could be found by trying keys
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +51,10 @@ class ClientConfig:
     buffer_bytes: int = 64 << 20
     delivery_timeout_ms: int = 120_000
     close_timeout_s: float = 10.0
+    catch_all_tenant: str = "unassigned"  # for recorded events without a valid tenant
+    redact: Set[str] = frozenset()  # paths of values to remove; see `redaction`
+    hash_values: Set[str] = frozenset()  # paths of values to replace by a keyed hash
+    hash_key: str = field(default="", repr=False)
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None, **given: Any) -> ClientConfig:
@@ -86,6 +93,8 @@ def _checked(raw: Mapping[str, Any]) -> dict[str, Any]:
             values[name] = _READERS[name](value)
         except (TypeError, ValueError) as error:
             problems.append(f"{variable(name)}: {error}")
+    if values.get("hash_values") and "hash_key" not in raw:
+        problems.append(f"{variable('hash_key')}: is not set, but {variable('hash_values')} needs it")
     if problems:
         raise ConfigError(
             "The audit client's settings are invalid:\n" + "\n".join(f"  {problem}" for problem in problems),
@@ -171,6 +180,20 @@ def _tenant(value: object) -> str:
     return text
 
 
+def _paths(value: object, *, hashed: bool) -> frozenset[str]:
+    paths = value.split(",") if isinstance(value, str) else value
+    if not isinstance(paths, (list, tuple, set, frozenset)):
+        raise ValueError("must be names of values, separated by commas")
+    return frozenset(check_path(str(path).strip(), hashed=hashed) for path in paths if path)
+
+
+def _hash_key(value: object) -> str:
+    text = str(value)
+    if len(text) < _SHORTEST_KEY:
+        raise ValueError(f"must have at least {_SHORTEST_KEY} characters")
+    return text
+
+
 def _compression(value: object) -> str:
     if value not in ("lz4", "zstd"):
         raise ValueError("must be lz4 or zstd")
@@ -198,4 +221,8 @@ _READERS: Final[Mapping[str, Callable[[object], Any]]] = {
     "buffer_bytes": _number(int, 1_024, 2 << 30),
     "delivery_timeout_ms": _number(int, 100, 86_400_000),
     "close_timeout_s": _number(float, 0, 3_600),
+    "catch_all_tenant": _tenant,
+    "redact": partial(_paths, hashed=False),
+    "hash_values": partial(_paths, hashed=True),
+    "hash_key": _hash_key,
 }

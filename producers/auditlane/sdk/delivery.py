@@ -164,16 +164,16 @@ class Delivery:
             self._tracker.settle(epoch, None)
             self._report_outage(self._outage.recovered(time.monotonic()))
             if on_settled:
-                self._call(on_settled, None)
+                _call(on_settled, None)
             return
         failure = Failure(event_id, tenant, self._explain(error, event_id))
         self._tracker.settle(epoch, failure)
         if on_settled:
-            self._call(on_settled, failure.error)
+            _call(on_settled, failure.error)
         if self._on_error is None and isinstance(failure.error, KafkaUnavailable):
             self._outage.count_lost()  # the outage's log messages carry the count
         else:
-            self._report_error(failure.error, event_id)
+            report_error(self._on_error, failure.error, event_id)
 
     def _on_kafka_error(self, error: KafkaError) -> None:
         """Handle a connection error, which is transient unless it is fatal or an outage."""
@@ -182,7 +182,7 @@ class Delivery:
                 f"The Kafka producer stopped after a fatal error: {error.str()}.",
                 fix="Emit again; the next event starts a new producer.",
             )
-            self._report_error(self.fatal, None)
+            report_error(self._on_error, self.fatal, None)
         elif error.code() in _AWAY:
             now = time.monotonic()
             if error.code() != KafkaError._ALL_BROKERS_DOWN or not self._outage.reason:
@@ -213,7 +213,7 @@ class Delivery:
     def _report_outage(self, change: Away | Back | None) -> None:
         """Report an outage to `on_error`; without it, log the outage and the recovery."""
         if isinstance(change, Away) and self._on_error is not None:
-            self._report_error(self._away(change.reason), None)
+            report_error(self._on_error, self._away(change.reason), None)
         elif isinstance(change, Away):
             since = f" It has been unreachable for {change.for_s:.0f} s." if change.for_s else ""
             error, lost = self._away(change.reason), _lost_text(change.lost)
@@ -221,19 +221,6 @@ class Delivery:
         elif change is not None and self._on_error is None:
             at, after, lost = self._config.kafka_bootstrap, change.after_s, _lost_text(change.lost)
             log_later(logging.WARNING, "Kafka at %s is back after %.0f s.%s", at, after, lost)
-
-    def _report_error(self, error: AuditlaneError, event_id: str | None) -> None:
-        if self._on_error is None:
-            log_later(logging.ERROR, "%s", error)
-        else:
-            self._call(self._on_error, error, event_id)
-
-    def _call(self, callback: Callable[..., None], *arguments: object) -> None:
-        """Call an application's function; an exception in it must not end the thread."""
-        try:
-            callback(*arguments)
-        except Exception as error:
-            log_later(logging.ERROR, "a callback raised an exception", error=error)
 
     def _full(self) -> BufferFull:
         problem = self._tracker.problem
@@ -257,6 +244,22 @@ class Delivery:
         return DeliveryFailed(
             f"Event {event_id} was not delivered: {error.str()}.", fix=_FIXES.get(error.code(), "Emit it again.")
         )
+
+
+def report_error(on_error: OnError | None, error: AuditlaneError, event_id: str | None) -> None:
+    """Pass an error to `on_error`, or log it if there is none. Never raises."""
+    if on_error is None:
+        log_later(logging.ERROR, "%s", error)
+    else:
+        _call(on_error, error, event_id)
+
+
+def _call(callback: Callable[..., None], *arguments: object) -> None:
+    """Call an application's function; an exception in it must not end the thread."""
+    try:
+        callback(*arguments)
+    except Exception as error:
+        log_later(logging.ERROR, "a callback raised an exception", error=error)
 
 
 def _lost_text(lost: int) -> str:

@@ -17,10 +17,10 @@ from auditlane.contract.event import AuditEvent
 from auditlane.contract.provenance import Sign
 from auditlane.contract.registry_reader import Registry
 from auditlane.contract.tenants import dedicated_topic, key_of
-from auditlane.runtime.errors import BufferFull, ClientClosed, ConfigError, EventTooLarge, InvalidEvent
+from auditlane.runtime.errors import AuditlaneError, BufferFull, ClientClosed, ConfigError, EventTooLarge, InvalidEvent
 from auditlane.sdk import process_exit
 from auditlane.sdk.config import ClientConfig
-from auditlane.sdk.delivery import Delivery, OnError, OnSettled, thread_starter
+from auditlane.sdk.delivery import Delivery, OnError, OnSettled, report_error, thread_starter
 from auditlane.sdk.delivery_tracker import DeliveryTracker
 from auditlane.sdk.encoding import Encoder
 from auditlane.sdk.logs import log_later, write_all
@@ -131,6 +131,10 @@ class EventPublisher:
             buffer_full=self._buffer_full,
             producer_restarts=self._restarts,
         )
+
+    def report(self, error: AuditlaneError, event_id: str | None) -> None:
+        """Pass an error to `on_error`, or log it. Never raises."""
+        report_error(self._on_error, error, event_id)
 
     def knows(self, tenant: str) -> bool:
         """Return whether the tenant's contract is cached."""

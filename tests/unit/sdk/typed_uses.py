@@ -65,6 +65,7 @@ def emits(audit: AuditClient, event: AuditEvent, values: dict[str, Any], texts: 
     audit.emit(event)
     audit.emit(None, tenant_id="acme", action="login")
     audit.emit(**values)
+    audit.emit(action="login")  # within a context
     audit.emit(tenant_id="acme", action="login", actor_id="u-1", actor_type="api_key", actor_name=None)
     audit.emit(tenant_id="acme", action="login", event_id=UUID(int=1), occurred_at=NOW, on_behalf_of="u-2")
     audit.emit(tenant_id="acme", action="login", event_id=str(UUID(int=1)), occurred_at="2026-01-31T13:45:00Z")
@@ -81,8 +82,7 @@ def emits(audit: AuditClient, event: AuditEvent, values: dict[str, Any], texts: 
 
     audit.emit()  # wrong: call-overload, reportCallIssue
     audit.emit({"tenant_id": "acme", "action": "login"})  # wrong: call-overload, reportArgumentType
-    audit.emit(event, action="login")  # wrong: call-overload, reportCallIssue
-    audit.emit(tenant="acme", action="login")  # wrong: call-overload, reportCallIssue
+    audit.emit(event, action="login")  # wrong: call-overload, reportArgumentType
     audit.emit(tenant_id="acme", acton="login")  # wrong: call-overload, reportCallIssue
     audit.emit(tenant_id=7, action="login")  # wrong: call-overload, reportArgumentType
     audit.emit(tenant_id="acme", action=None)  # wrong: call-overload, reportArgumentType

@@ -1,0 +1,211 @@
+"""Remember who is acting, for which tenant and from where, so that the calls that emit events need not know.
+
+A context is mutable, and it is read when an event is made. A web framework may therefore enter it when a request
+begins, and fill in the user and the tenant later, from any task or thread of the request.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar, Token
+from types import TracebackType
+from typing import Any, Final
+
+from auditlane.sdk.trace import current_span
+
+NAMES: Final = (
+    *("tenant_id", "actor_id", "actor_type", "actor_name", "on_behalf_of"),
+    *("ip", "user_agent", "request_id"),
+)
+_ACTOR: Final = ("actor_type", "actor_name", "on_behalf_of")  # describe `actor_id`, and go with it
+_MOST_CHARACTERS: Final = 1_000  # of a carried value
+_MOST_METADATA: Final = 20  # carried values
+
+Resolver = Callable[["AuditContext"], None]
+Report = Callable[[Exception], None]
+
+_current: ContextVar[AuditContext | None] = ContextVar("auditlane_context", default=None)
+
+
+class AuditContext:
+    """The values that events of one request or job have in common; None means that the outer context decides.
+
+    `resolve` is called with the context whenever an event is made, and may set the other attributes.
+    """
+
+    __slots__ = (*NAMES, "_outer", "_resolving", "_token", "metadata", "resolve")
+
+    def __init__(
+        self,
+        *,
+        tenant: str | None = None,
+        actor: str | None = None,
+        actor_type: str | None = None,
+        actor_name: str | None = None,
+        on_behalf_of: str | None = None,
+        ip: str | None = None,
+        user_agent: str | None = None,
+        request_id: str | None = None,
+        metadata: Mapping[str, object] | None = None,
+        resolve: Resolver | None = None,
+    ) -> None:
+        self.tenant_id = tenant
+        self.actor_id = actor
+        self.actor_type = actor_type
+        self.actor_name = actor_name
+        self.on_behalf_of = on_behalf_of
+        self.ip = ip
+        self.user_agent = user_agent
+        self.request_id = request_id
+        self.metadata: dict[str, object] = dict(metadata or {})
+        self.resolve = resolve
+        self._outer: AuditContext | None = None
+        self._resolving = False
+        self._token: Token[AuditContext | None] | None = None
+
+    def __enter__(self) -> AuditContext:
+        self._outer = _current.get()
+        self._token = _current.set(self)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        token, self._token = self._token, None
+        if token is not None:
+            with contextlib.suppress(ValueError):  # left in another task, as a streamed response may be
+                _current.reset(token)
+
+    def values(self, report: Report) -> dict[str, Any]:
+        """Return what is known now, as keywords of `emit`. What a resolver raises is passed to `report`."""
+        values: dict[str, Any] = {} if self._outer is None else self._outer.values(report)
+        if self.resolve is not None and not self._resolving:
+            self._resolving = True
+            try:
+                self.resolve(self)
+            except Exception as error:
+                report(error)
+            finally:
+                self._resolving = False
+        if self.actor_id is not None:
+            for name in _ACTOR:
+                values.pop(name, None)
+        for name in NAMES:
+            if (value := getattr(self, name)) is not None:
+                values[name] = value
+        if self.metadata:
+            values["metadata"] = {**values.get("metadata", {}), **self.metadata}
+        return values
+
+
+def context(
+    *,
+    tenant: str | None = None,
+    actor: str | None = None,
+    actor_type: str | None = None,
+    actor_name: str | None = None,
+    on_behalf_of: str | None = None,
+    ip: str | None = None,
+    user_agent: str | None = None,
+    request_id: str | None = None,
+    metadata: Mapping[str, object] | None = None,
+    resolve: Resolver | None = None,
+) -> AuditContext:
+    """Return a context to enter with `with`: events that are made inside take what they do not set from it.
+
+        with audit.context(tenant="acme", actor="user-17", ip="203.0.113.7"):
+            audit.emit(action="document.deleted", resource_id="d-98765")
+
+    Contexts nest: what the inner one does not set is taken from the outer one. Tasks and threads that copy the current
+    `contextvars` context share it, so that a value set later is seen by all of them.
+
+    Args:
+        tenant: The tenant's id.
+        actor: Id of the user or service that acts. An event with its own `actor_id` takes nothing else about the actor.
+        actor_type: As in `emit`.
+        actor_name: As in `emit`.
+        on_behalf_of: As in `emit`.
+        ip: As in `emit`.
+        user_agent: As in `emit`.
+        request_id: As in `emit`; by default, the trace id of OpenTelemetry's current span, if there is one.
+        metadata: Further values by name, which are converted to text.
+        resolve: Called with the context whenever an event is made; may set its attributes.
+    """
+    return AuditContext(
+        tenant=tenant,
+        actor=actor,
+        actor_type=actor_type,
+        actor_name=actor_name,
+        on_behalf_of=on_behalf_of,
+        ip=ip,
+        user_agent=user_agent,
+        request_id=request_id,
+        metadata=metadata,
+        resolve=resolve,
+    )
+
+
+def current() -> AuditContext | None:
+    """Return the context that was entered last and not left, or None."""
+    return _current.get()
+
+
+def known_values(report: Report) -> dict[str, Any]:
+    """Return the values of the current context and of OpenTelemetry's current span, as keywords of `emit`."""
+    found = _current.get()
+    values = {} if found is None else found.values(report)
+    if span := current_span():
+        values.setdefault("request_id", span[0])
+        values["metadata"] = {"trace_id": span[0], "span_id": span[1], **values.get("metadata", {})}
+    return values
+
+
+def fill(values: dict[str, Any], report: Report) -> None:
+    """Add to the keywords of an `emit` what the current context knows. A keyword that is given wins, also as None."""
+    known = known_values(report)
+    if not known:
+        return
+    metadata = known.pop("metadata", None)
+    if "actor_id" in values:
+        for name in _ACTOR:
+            known.pop(name, None)
+    for name, value in known.items():
+        values.setdefault(name, value)
+    if metadata:
+        given = values.get("metadata")
+        if given is None or isinstance(given, Mapping):  # anything else is refused with its own message
+            values["metadata"] = {name: text_of(value) for name, value in metadata.items()} | dict(given or {})
+
+
+def carried() -> dict[str, str]:
+    """Return the current values as text of bounded size, for the headers of a message; `restored` reads them."""
+    values = known_values(lambda _: None)
+    metadata = values.pop("metadata", {})
+    texts = {name: str(value)[:_MOST_CHARACTERS] for name, value in values.items()}
+    for name, value in list(metadata.items())[:_MOST_METADATA]:
+        texts[f"metadata.{name}"] = text_of(value)[:_MOST_CHARACTERS]
+    return texts
+
+
+def restored(values: Mapping[str, str]) -> AuditContext:
+    """Return a context with the values that `carried` returned in another process; other names are ignored."""
+    made = AuditContext()
+    for name, value in values.items():
+        if name in NAMES and isinstance(value, str):
+            setattr(made, name, value)
+        elif name.startswith("metadata."):
+            made.metadata[name.removeprefix("metadata.")] = value
+    return made
+
+
+def text_of(value: object) -> str:
+    """Return the text of a metadata value: text as it is, everything else as `plain_value` shows it."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    # Imported here, since most processes only have text.
+    from auditlane.sdk.diff import plain_value
+
+    shown = plain_value(value)
+    return shown if isinstance(shown, str) else json.dumps(shown, ensure_ascii=False)

@@ -1,0 +1,265 @@
+"""Compare an object before and after a change, and return what differs in a form that people can read.
+
+Objects are read without side effects: only attributes that are already loaded, never a query. Values are bounded in
+size, and those under keys that look like secrets are masked.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from datetime import date, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from pathlib import PurePath
+from typing import Any, Final, TypedDict
+from uuid import UUID
+
+from pydantic import BaseModel, SecretBytes, SecretStr
+
+MASKED: Final = "[masked]"
+MASKED_CHANGE: Final = "[masked, changed]"
+_MOST_CHARACTERS: Final = 1_000  # of one text
+_MOST_ITEMS: Final = 100  # of one list or object
+_MOST_VALUES: Final = 2_000  # of one state
+_MOST_DEPTH: Final = 8
+_MOST_TOTAL: Final = 64 << 10  # characters of all texts of one state
+_SECRET: Final = re.compile(
+    r"passw|passphrase|pwd|secret|token|credential|authorization|cookie|signature|private_?key|api_?key|access_?key"
+    r"|session_?(key|id)|(^|_)(otp|pin|cvv|cvc|salt|hash|ssn|iban)(_|$)|card_?number|recovery_?code",
+    re.IGNORECASE,
+)
+_TEXTS: Final = (Decimal, UUID, PurePath, IPv4Address, IPv6Address, IPv4Network, IPv6Network)
+
+_PLAIN: Final = frozenset({str, int, float, bool, type(None)})
+
+Mask = Callable[[str], bool]
+
+
+class Changes(TypedDict, total=False):
+    """What changed, as the keywords `before` and `after` of `emit`."""
+
+    before: dict[str, Any]
+    after: dict[str, Any]
+
+
+def diff(before: object, after: object, *, mask: Iterable[str] = (), ignore: Collection[str] = ()) -> Changes:
+    """Return the fields that differ between two states of an object; empty if none do.
+
+        old = document.model_copy()
+        document.title = "Final"
+        audit.emit(action="document.updated", resource_id=document.id, **audit.diff(old, document))
+
+    Each state is a mapping, a dataclass, a pydantic model, a Django or SQLAlchemy object, another object with
+    attributes, or None for an object that does not exist: then the result has all fields of the other state.
+
+    Args:
+        before: The state before the change.
+        after: The state after it.
+        mask: Names of fields whose values are masked, in addition to those that look like secrets.
+        ignore: Names of fields that are left out.
+    """
+    masked = frozenset(name.casefold() for name in mask)
+
+    def is_secret(name: str) -> bool:
+        return _looks_secret(name) or name.casefold() in masked
+
+    fields = [_fields(state, value_is_state=True) for state in (before, after)]
+    same = _same(*fields) if all(isinstance(state, Mapping) for state in fields) else frozenset()
+    left, right = (_state(state, same.union(ignore)) for state in fields)
+    if left is None or right is None:
+        changes = Changes()
+        if left:
+            changes["before"] = _masked(left, is_secret)
+        if right:
+            changes["after"] = _masked(right, is_secret)
+        return changes
+    old, new = _changed(left, right, is_secret)
+    return Changes(before=old, after=new) if old or new else Changes()
+
+
+def plain_value(value: object) -> Any:
+    """Return a value as JSON can represent it, bounded in size: unlike `json_text`, this accepts every value.
+
+    What cannot be represented is replaced by the name of its type in angle brackets.
+    """
+    return _Reader().read(value, 0)
+
+
+@lru_cache(maxsize=4_096)  # names of columns recur
+def _looks_secret(name: str) -> bool:
+    return _SECRET.search(name) is not None
+
+
+def _same(left: Any, right: Any) -> frozenset[Any]:
+    """Return the fields with the same plain value in both, which need not be read: nearly all of them."""
+    return frozenset(
+        name
+        for name, was in left.items()
+        if type(was) in _PLAIN and type(now := right.get(name, _ABSENT)) is type(was) and now == was
+    )
+
+
+def _state(fields: object, ignore: Collection[Any]) -> dict[str, Any] | None:
+    if fields is None:
+        return None
+    if isinstance(fields, Mapping):
+        fields = {name: item for name, item in fields.items() if name not in ignore}
+    state = _Reader().read(fields, 0)
+    return state if isinstance(state, dict) else {"value": state}
+
+
+def _changed(left: dict[str, Any], right: dict[str, Any], is_secret: Mask) -> tuple[dict[str, Any], dict[str, Any]]:
+    old: dict[str, Any] = {}
+    new: dict[str, Any] = {}
+    for name in left.keys() | right.keys() if left.keys() != right.keys() else left:
+        was, now = left.get(name, _ABSENT), right.get(name, _ABSENT)
+        if was is now or (was == now and type(was) is type(now)):
+            continue
+        if is_secret(name):
+            was, now = (MASKED if was is not _ABSENT else was), (MASKED_CHANGE if now is not _ABSENT else now)
+        elif isinstance(was, dict) and isinstance(now, dict):
+            was, now = _changed(was, now, is_secret)
+            if not was and not now:
+                continue
+        else:
+            was, now = _masked(was, is_secret), _masked(now, is_secret)
+        if was is not _ABSENT:
+            old[name] = was
+        if now is not _ABSENT:
+            new[name] = now
+    return old, new
+
+
+def _masked(value: Any, is_secret: Mask) -> Any:
+    if isinstance(value, dict):
+        return {
+            name: MASKED if is_secret(name) and item not in (None, "") else _masked(item, is_secret)
+            for name, item in value.items()
+        }
+    if isinstance(value, list):
+        return [_masked(item, is_secret) for item in value]
+    return value
+
+
+class _Absent:
+    pass
+
+
+_ABSENT: Final[Any] = _Absent()
+
+
+class _Reader:
+    """Reads one state; counts what it has read, so that a huge or cyclic object yields a bounded result."""
+
+    __slots__ = ("characters", "open", "values")
+
+    def __init__(self) -> None:
+        self.characters = _MOST_TOTAL
+        self.values = _MOST_VALUES
+        self.open: set[int] = set()  # ids of the containers that are being read
+
+    def read(self, value: object, depth: int) -> Any:  # noqa: C901 - a table of types
+        self.values -= 1
+        if value is None or value is True or value is False:
+            return value
+        kind = type(value)
+        if kind is str:
+            return self._text(value)  # type: ignore[arg-type]
+        if kind is int:
+            return value if -(1 << 63) <= value < 1 << 64 else self._text(str(value))  # type: ignore[operator]
+        if kind is float:
+            return value if value - value == 0 else str(value)  # type: ignore[operator]  # NaN and infinities are not JSON
+        try:
+            if isinstance(value, Enum):
+                return self.read(value.value, depth)
+            if isinstance(value, date | time):
+                return value.isoformat()
+            if isinstance(value, timedelta):
+                return str(value)
+            if isinstance(value, _TEXTS):
+                return self._text(str(value))
+            if isinstance(value, SecretStr | SecretBytes):
+                return MASKED
+            if isinstance(value, bytes | bytearray | memoryview):
+                return f"<{len(bytes(value))} bytes>"
+            if isinstance(value, str):
+                return self._text(str.__str__(value))
+            if isinstance(value, int | float):
+                return self.read(int(value) if isinstance(value, int) else float(value), depth)
+            return self._container(value, depth)
+        except Exception as error:  # raised by one of the value's own methods
+            return f"<{kind.__name__}: {type(error).__name__}>"
+
+    def _container(self, value: object, depth: int) -> Any:
+        if id(value) in self.open:
+            return "<cycle>"
+        if depth >= _MOST_DEPTH or self.values <= 0:
+            return "<…>"
+        self.open.add(id(value))
+        try:
+            fields = _fields(value)
+            if isinstance(fields, Mapping):
+                return self._object(fields, depth)
+            if isinstance(value, AbstractSet):
+                return sorted(self._list(value, depth), key=str)
+            if isinstance(value, list | tuple) or (isinstance(value, Collection) and not isinstance(value, type)):
+                return self._list(value, depth)
+            return f"<{type(value).__name__}>"
+        finally:
+            self.open.discard(id(value))
+
+    def _object(self, fields: Mapping[Any, Any], depth: int) -> dict[str, Any]:
+        state: dict[str, Any] = {}
+        for name, item in fields.items():
+            if len(state) >= _MOST_ITEMS or self.values <= 0:
+                state["…"] = f"{len(fields) - len(state)} more"
+                break
+            key = name if type(name) is str else self.read(name, _MOST_DEPTH)
+            state[self._text(str(key))] = self.read(item, depth + 1)
+        return state
+
+    def _list(self, items: Collection[Any], depth: int) -> list[Any]:
+        read: list[Any] = []
+        for item in items:
+            if len(read) >= _MOST_ITEMS or self.values <= 0:
+                read.append(f"… {len(items) - len(read)} more")
+                break
+            read.append(self.read(item, depth + 1))
+        return read
+
+    def _text(self, text: str) -> str:
+        if not text.isascii():
+            text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # lone surrogates
+        room = max(min(_MOST_CHARACTERS, self.characters), 0)
+        self.characters -= len(text)
+        return text if len(text) <= room else f"{text[:room]}… ({len(text)} characters)"
+
+
+def _fields(value: Any, *, value_is_state: bool = False) -> object:
+    """Return the fields of an object as a mapping; return anything that has no fields unchanged.
+
+    A plain object inside a state is only named by its type, since its attributes may be anything; the state itself
+    may be one.
+    """
+    if isinstance(value, Mapping):
+        return value
+    if isinstance(value, BaseModel):
+        return {name: getattr(value, name) for name in type(value).model_fields} | (value.model_extra or {})
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    kind = type(value)
+    attributes = getattr(value, "__dict__", None)
+    if attributes is not None and (columns := getattr(getattr(kind, "_meta", None), "concrete_fields", None)):  # Django
+        return {column.attname: attributes[column.attname] for column in columns if column.attname in attributes}
+    if attributes is not None and (mapper := getattr(kind, "__mapper__", None)) is not None:  # SQLAlchemy
+        return {column.key: attributes[column.key] for column in mapper.column_attrs if column.key in attributes}
+    if (named := getattr(kind, "__attrs_attrs__", None)) is not None:
+        return {field.name: getattr(value, field.name) for field in named}
+    if value_is_state and attributes is not None and not isinstance(value, type | Collection):
+        return {name: item for name, item in attributes.items() if not name.startswith("_")}
+    return value

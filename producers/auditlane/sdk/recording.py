@@ -1,0 +1,137 @@
+"""Record events without ever failing the application: what integrations and decorators use instead of `emit`."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from auditlane.runtime.errors import AuditlaneError, EventTooLarge, InvalidEvent
+from auditlane.sdk.context import fill, text_of
+from auditlane.sdk.diff import plain_value
+from auditlane.sdk.logs import log_later
+
+_STATES: Final = ("before", "after")
+_LEFT_OUT: Final = "unrecorded_fields"  # the metadata key that names fields that were not valid
+_MOST_REPAIRS: Final = 30
+_LARGE: Final = ("before", "after", "metadata", "description", "user_agent")
+
+
+Emit = Callable[[dict[str, Any]], str]  # emits an event from keywords; raises as `AuditClient.emit` does
+Report = Callable[[AuditlaneError, str | None], None]  # passes an error to `on_error`, or logs it; never raises
+
+
+class Recorder:
+    """Records the events of one client, and counts those that were not recorded or had no tenant."""
+
+    def __init__(self, emit: Emit, report: Report, catch_all_tenant: str) -> None:
+        self.unrecorded = 0
+        self.unassigned = 0
+        self._emit = emit
+        self._report = report
+        self._catch_all = catch_all_tenant
+        self._thread = threading.local()  # whether this thread is recording: what it logs meanwhile is not recorded
+
+    def record(self, values: dict[str, Any]) -> str | None:
+        """Emit an event from keywords, or count and report why that is impossible. Never raises an Exception."""
+        if getattr(self._thread, "busy", False):
+            self.unrecorded += 1
+            return None
+        self._thread.busy = True
+        try:
+            return self._recorded(values)
+        except Exception as error:
+            self.unrecorded += 1
+            known = error if isinstance(error, AuditlaneError) else _unexpected(error)
+            self._report(known, None)
+            return None
+        finally:
+            self._thread.busy = False
+
+    def report_resolver(self, error: Exception) -> None:
+        """Report what a resolver of the context raised."""
+        self._report(
+            InvalidEvent(
+                f"A resolver of the audit context raised {type(error).__name__}; its values are missing in the event.",
+                fix="Let it leave out what it does not know.",
+            ),
+            None,
+        )
+
+    def _recorded(self, values: dict[str, Any]) -> str:
+        fill(values, self.report_resolver)
+        if (given := values.get("metadata")) is not None:
+            values["metadata"] = {text_of(name): text_of(value) for name, value in given.items()}
+        if not values.get("tenant_id"):
+            self._assign(values, "")
+        left_out: list[str] = []
+        for _ in range(_MOST_REPAIRS):
+            try:
+                return self._emit(values)
+            except EventTooLarge as error:
+                self._leave_out(values, _largest(values, left_out), left_out, error)
+            except InvalidEvent as error:
+                self._repair(values, error.field.partition(".")[0], left_out, error)
+        return self._emit(values)
+
+    def _repair(self, values: dict[str, Any], field: str, left_out: list[str], error: InvalidEvent) -> None:
+        """Change the field that is not valid. Raises the error if that is impossible."""
+        value = values.get(field)
+        if field == "tenant_id" and value != self._catch_all:
+            self._assign(values, text_of(value)[:100])
+        elif field in _STATES and field not in left_out:
+            values[field] = plain_value(value)
+            left_out.append(field)  # a second time, it is left out
+        elif isinstance(value, str) and text_of(value) != value:
+            values[field] = text_of(value)
+        else:
+            self._leave_out(values, field, left_out, error)
+
+    def _leave_out(self, values: dict[str, Any], field: str, left_out: list[str], error: InvalidEvent) -> None:
+        if field in ("action", "tenant_id") or not _take_out(values, field):
+            raise error
+        left_out.append(field)
+        values["metadata"] = {**values.get("metadata", {}), _LEFT_OUT: ", ".join(dict.fromkeys(left_out))}
+
+    def _assign(self, values: dict[str, Any], given: str) -> None:
+        """Give the event to the catch-all tenant, with one warning per client."""
+        if self.unassigned == 0:
+            log_later(
+                logging.WARNING,
+                "An event of action %r has no valid tenant, so it is recorded for the tenant %r, like all later ones. "
+                "Set the tenant in the context, or correct the tenant resolver of the integration.",
+                text_of(values.get("action")),
+                self._catch_all,
+            )
+        self.unassigned += 1
+        values["tenant_id"] = self._catch_all
+        if given:
+            values["metadata"] = {**values.get("metadata", {}), "tenant": given}
+
+
+def _take_out(values: dict[str, Any], field: str) -> bool:
+    if field in values:
+        del values[field]
+        return True
+    custom = values.get("fields")
+    if isinstance(custom, Mapping) and field in custom:
+        values["fields"] = {name: value for name, value in custom.items() if name != field}
+        return True
+    return False
+
+
+def _largest(values: dict[str, Any], left_out: list[str]) -> str:
+    """Return the largest field that may be left out of an event that is too large, or ""."""
+
+    def size(name: str) -> int:
+        return len(text_of(values[name]))
+
+    return max((name for name in _LARGE if name in values and name not in left_out), key=size, default="")
+
+
+def _unexpected(error: Exception) -> AuditlaneError:
+    return InvalidEvent(
+        f"An event could not be recorded: {type(error).__name__} was raised by one of its values.",
+        fix="Pass values of plain types, such as text and numbers.",
+    )

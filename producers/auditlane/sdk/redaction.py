@@ -1,0 +1,92 @@
+"""Remove or hash chosen values of an event before it leaves the process."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from auditlane.contract.event import AuditEvent
+
+REDACTED: Final = "[redacted]"
+_HASH_CHARACTERS: Final = 32  # 128 bits
+_TEXTS: Final = frozenset({"actor_id", "actor_name", "on_behalf_of", "resource_id", "description", "user_agent"})
+_REMOVED: Final = frozenset({"ip"})  # not text, so that it can only be removed
+_STATES: Final = ("before", "after")
+_KEYED: Final = ("metadata.", "fields.", "changes.")
+
+
+def check_path(path: str, *, hashed: bool) -> str:
+    """Return a path that can be redacted or hashed. Raises ValueError."""
+    if path in _TEXTS or (path in _REMOVED and not hashed):
+        return path
+    if any(path.startswith(prefix) and len(path) > len(prefix) for prefix in _KEYED):
+        return path
+    if path in _REMOVED:
+        raise ValueError(f"{path} can be redacted, but not hashed")
+    known = ", ".join(sorted(_TEXTS | (frozenset() if hashed else _REMOVED)))
+    raise ValueError(f"{path!r} must be one of {known}, metadata.<key>, fields.<name> or changes.<key>")
+
+
+@dataclass(frozen=True, slots=True)
+class Redaction:
+    """Which values of events to replace: `redacted` by a fixed text, `hashed` by an HMAC-SHA256 under `key`.
+
+    Equal values have equal hashes, so that users can still be distinguished and searched for. A path is the name of a
+    base field, `metadata.<key>`, `fields.<name>` for a custom field, or `changes.<key>` for a key at any depth of
+    `before` and `after`.
+    """
+
+    redacted: frozenset[str]
+    hashed: frozenset[str]
+    key: bytes
+
+    @classmethod
+    def made(cls, redacted: Collection[str], hashed: Collection[str], key: str) -> Redaction | None:
+        """Return the redaction, or None if there is nothing to replace."""
+        return cls(frozenset(redacted), frozenset(hashed), key.encode()) if redacted or hashed else None
+
+    def apply(self, event: AuditEvent) -> AuditEvent:
+        """Return the event with the values replaced."""
+        changed: dict[str, Any] = {}
+        for path, replace in self._replacements():
+            kind, _, name = path.partition(".")
+            if not name:
+                if value := getattr(event, path):
+                    changed[path] = None if path in _REMOVED else replace(value)
+            elif kind == "changes":
+                for state in _STATES:
+                    text = changed.get(state, getattr(event, state))
+                    if text and name in text:
+                        changed[state] = _replaced_in(text, name, replace)
+            else:
+                values: Mapping[str, Any] = changed.get(kind, getattr(event, kind))
+                if values.get(name) is not None:
+                    changed[kind] = {**values, name: replace(values[name])}
+        return event.model_copy(update=changed) if changed else event
+
+    def _replacements(self) -> list[tuple[str, Callable[[Any], str]]]:
+        return [(path, lambda _: REDACTED) for path in self.redacted] + [(path, self._hash) for path in self.hashed]
+
+    def _hash(self, value: object) -> str:
+        text = value if isinstance(value, str) else json.dumps(value, default=str, sort_keys=True)
+        return "hmac:" + hmac.digest(self.key, text.encode(), "sha256").hex()[:_HASH_CHARACTERS]
+
+
+def _replaced_in(text: str, name: str, replace: Callable[[Any], str]) -> str:
+    try:
+        state = json.loads(text)
+    except ValueError:  # `before` and `after` may be any text
+        return text
+    return json.dumps(_walked(state, name, replace), ensure_ascii=False)
+
+
+def _walked(value: Any, name: str, replace: Callable[[Any], str]) -> Any:
+    if isinstance(value, dict):
+        return {
+            key: replace(item) if key == name and item is not None else _walked(item, name, replace)
+            for key, item in value.items()
+        }
+    return [_walked(item, name, replace) for item in value] if isinstance(value, list) else value

@@ -1,0 +1,96 @@
+"""Find the address of the client behind proxies, for the server and every integration."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from auditlane.runtime.errors import ConfigError
+from auditlane.runtime.validators import listed
+
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+_MOST_ENTRIES = 50  # of X-Forwarded-For that are read, from the right
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedProxies:
+    """Which entries of X-Forwarded-For to trust: those of proxies in `networks`, or else the last `hops` of them."""
+
+    networks: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = ()
+    hops: int = 0
+
+    @classmethod
+    def parse(cls, text: str) -> TrustedProxies:
+        """Parse addresses and networks separated by commas, or the number of proxies. Raises ConfigError.
+
+        Empty text trusts no proxy.
+        """
+        text = text.strip()
+        if text.isascii() and text.isdecimal():
+            return cls(hops=int(text))
+        try:
+            return cls(tuple(ipaddress.ip_network(entry) for entry in listed(text)))
+        except ValueError as error:
+            raise ConfigError(
+                f"trusted_proxies {text[:200]!r} is not valid: {error}.",
+                field="trusted_proxies",
+                fix="List addresses and networks, such as 10.0.0.0/8,127.0.0.1, or give the number of proxies.",
+            ) from None
+
+    def trusts(self, address: _Address) -> bool:
+        """Return whether a proxy has this address."""
+        return any(address in network for network in self.networks)
+
+
+NO_PROXIES = TrustedProxies()
+
+
+def client_address(
+    peer: str | None, forwarded_for: Sequence[str] = (), trusted: TrustedProxies = NO_PROXIES
+) -> str | None:
+    """Return the client's IP address, or None if it is unknown.
+
+    Every proxy appends the address that it was called from, so only the right-most entries can be trusted: a client
+    may send any others itself. The result is the peer, unless it is a trusted proxy; then it is the right-most entry
+    that is not one. With a hop count of n, it is the n-th entry from the right.
+
+    Args:
+        peer: Address of the socket's other end; None or a path for a Unix socket, which counts as a trusted proxy if
+            any proxy is trusted.
+        forwarded_for: Values of the X-Forwarded-For headers, in the order of the headers.
+        trusted: The proxies to trust.
+    """
+    last = _parsed(peer or "")
+    if not trusted.networks and not trusted.hops:
+        return _text(last)
+    if trusted.networks and last is not None and not trusted.trusts(last):
+        return _text(last)
+    entries = [entry for value in forwarded_for for entry in value.split(",")][-_MOST_ENTRIES:]
+    for distance, entry in enumerate(reversed(entries), start=1):
+        address = _parsed(entry)
+        if address is None:  # not written by a proxy that can be trusted
+            return _text(last)
+        last = address
+        if distance == trusted.hops or (trusted.networks and not trusted.trusts(address)):
+            break
+    return _text(last)
+
+
+def _parsed(entry: str) -> _Address | None:
+    """Parse an address, which some proxies write with a port, in brackets or quoted."""
+    entry = entry.strip().strip('"')
+    if entry.startswith("["):
+        entry = entry[1:].partition("]")[0]
+    elif entry.count(":") == 1:
+        entry = entry.partition(":")[0]
+    try:
+        address = ipaddress.ip_address(entry.partition("%")[0])
+    except ValueError:
+        return None
+    mapped = getattr(address, "ipv4_mapped", None)
+    return mapped or address
+
+
+def _text(address: _Address | None) -> str | None:
+    return None if address is None else str(address)

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
@@ -84,6 +85,33 @@ def test_the_structure_of_a_new_tenant(api: Api, path: str, tenant: str) -> None
     assert time["inherited"].items() <= time.items()
     assert answer.headers["etag"]
     assert api.ok("GET", f"{path}/history") == {"data": [], "next": None}
+
+
+def test_an_environment_names_its_actions(api: Api, path: str, tenant: str) -> None:
+    shared = "/v1/structure/actions"
+    answer = api.call("GET", f"{path}/actions")
+    known = {one["name"]: one for one in answer.json()["actions"]}
+    assert known["user.login"]["builtIn"] is True
+    name = f"invoice.paid by {tenant}"
+    label = {"en": "Invoice paid", "de": "Rechnung bezahlt"}
+    body = {"actions": [{"name": name, "label": label}]}
+    reader = api.served.viewer_token(tenant, Permission.read, Permission.configure, Permission.contract)
+    api.refused(403, "TENANT_FORBIDDEN", "POST", shared, body, token=reader)
+    api.refused(412, "PRECONDITION_FAILED", "POST", shared, body, if_match='"nothing"')
+    api.refused(400, "INPUT_INVALID", "POST", shared, {"actions": [{"name": name, "label": {"en": "Invoice paid"}}]})
+    changed = api.call("POST", shared, body, if_match=answer.headers["etag"])
+    assert (changed.status, changed.headers["etag"] != answer.headers["etag"]) == (200, True)
+    seen = api.call("GET", f"{path}/actions", token=reader)
+    assert seen.headers["etag"] == changed.headers["etag"]
+    own = [one for one in seen.json()["actions"] if one["own"]]
+    assert own == [{"name": name, "label": label, "own": True, "builtIn": False}]
+    again = api.call("POST", shared, body)
+    assert again.headers["etag"] == changed.headers["etag"], "nothing was changed"
+    [entry] = api.ok("GET", "/v1/structure/history?limit=1")["data"]
+    assert [(one["kind"], one["field"], one["action"]) for one in entry["changes"]] == [("added", None, name)]
+    api.ok("DELETE", f"{shared}/{quote(name)}")
+    api.refused(404, "NOT_FOUND", "DELETE", f"{shared}/{quote(name)}")
+    assert [one for one in api.ok("GET", f"{path}/actions")["actions"] if one["own"]] == []
 
 
 def test_a_field_is_added_shown_and_demanded(api: Api, path: str, tenant: str) -> None:
@@ -177,7 +205,9 @@ def test_the_second_of_two_editors_gets_a_conflict(api: Api, path: str) -> None:
     revisions = api.ok("GET", f"{path}/history?limit=3")
     assert [one["revision"] for one in revisions["data"]] == [4, 3, 2]
     (last,) = api.ok("GET", f"{path}/history?before={revisions['next']}")["data"]
-    assert last["changes"] == [{"kind": "changed", "field": "ip", "values": {"showInTable": [True, False]}}]
+    assert last["changes"] == [
+        {"kind": "changed", "field": "ip", "action": None, "values": {"showInTable": [True, False]}}
+    ]
     assert last["changedBy"]
     assert last["changedAt"]
 

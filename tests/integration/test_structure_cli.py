@@ -56,6 +56,19 @@ def test_an_operator_shows_changes_and_looks_back(run: Callable[..., str]) -> No
     assert json.loads(run("history", "--json"))["data"][0]["changes"][0]["field"] == "region"
 
 
+def test_an_operator_names_actions(run: Callable[..., str]) -> None:
+    assert "Anmeldung fehlgeschlagen" in run("actions")
+    run("name-action", "document.deleted", "--en", "Document deleted", "--de", "Dokument gelöscht")
+    [own] = json.loads(run("actions", "--own", "--json"))["actions"]
+    assert own["label"] == {"en": "Document deleted", "de": "Dokument gelöscht"}
+    assert "added document.deleted" in run("history")
+    assert json.loads(run("forget-action", "document.deleted", "--json")) == {"actions": []}
+    with pytest.raises(InvalidInput, match=r"label\.de"):
+        run("name-action", "document.deleted", "--en", "Document deleted", "--de", "")
+    with pytest.raises(NotFound, match=r"document\.deleted"):
+        run("forget-action", "document.deleted")
+
+
 def test_errors_are_reported(run: Callable[..., str]) -> None:
     with pytest.raises(InvalidInput, match="--logs"):
         run("set")

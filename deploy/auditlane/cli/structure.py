@@ -163,6 +163,49 @@ def remove_field(
     _finish(_service().remove(tenant_id, name, etags=None, who=operator_name(), unfinished=note), as_json=as_json)
 
 
+@app.command(name="actions", epilog=examples("structure actions --own", "structure actions --json"))
+def actions_(
+    own: Annotated[bool, typer.Option("--own", help="List only the environment's own actions.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the known actions with their labels."""
+    _print_actions(_service().state(None), own=own, as_json=as_json)
+
+
+@app.command(
+    name="name-action",
+    epilog=examples("structure name-action document.deleted --en 'Document deleted' --de 'Dokument gelöscht'"),
+)
+def name_action(
+    name: Annotated[str, typer.Argument(help="The action of events.")],
+    en: Annotated[str, typer.Option("--en", help="English label.")],
+    de: Annotated[str, typer.Option("--de", help="German label.")],
+    as_json: AsJson = False,
+) -> None:
+    """Add an action to the environment's catalogue, or give an action another label."""
+    from auditlane.query.structure.models import LabelledAction
+
+    try:
+        given = LabelledAction.model_validate({"name": name, "label": {"en": en, "de": de}})
+    except ValueError as error:
+        raise InvalidInput(
+            f"The action is not valid: {_first_problem(error)}.", fix="Run: auditlane structure name-action --help"
+        ) from error
+    done = _service().name_actions([given.stored()], etags=None, who=operator_name())
+    _print_actions(done.after, own=True, as_json=as_json)
+    _record(done)
+
+
+@app.command(name="forget-action", epilog=examples("structure forget-action document.deleted"))
+def forget_action(
+    name: Annotated[str, typer.Argument(help="One of the environment's own actions.")], as_json: AsJson = False
+) -> None:
+    """Remove the environment's label of an action. A built-in label applies again; events stay as they are."""
+    done = _service().forget_action(name, etags=None, who=operator_name())
+    _print_actions(done.after, own=True, as_json=as_json)
+    _record(done)
+
+
 @app.command(epilog=examples("structure history --tenant acme --limit 10"))
 def history(
     tenant: Tenant = None,
@@ -180,7 +223,7 @@ def history(
         print(f"{revision.revision}  {revision.changed_at:%Y-%m-%d %H:%M:%S}  {revision.changed_by}")
         for change in revision.changes:
             values = ", ".join(f"{name}: {was} -> {now}" for name, (was, now) in change.values.items())
-            print(f"    {change.kind} {change.field or ''}  {values}")
+            print(f"    {change.kind} {change.field or change.action or ''}  {values}")
 
 
 def _service() -> StructureService:
@@ -210,9 +253,13 @@ def _unfinished_recorder(tenant: str | None, stated: FieldChange | None, name: s
 
 
 def _finish(done: StructureChange, stated: FieldChange | None = None, *, as_json: bool) -> None:
+    _print(done.after, as_json=as_json)
+    _record(done, stated)
+
+
+def _record(done: StructureChange, stated: FieldChange | None = None) -> None:
     from auditlane.query.structure.audit import audit_events
 
-    _print(done.after, as_json=as_json)
     scope, _, tenant = done.after.own.scope.partition(":")
     for action, facts in audit_events(done, stated):
         record(action, **facts | ({"tenant": tenant} if scope == "tenant" else {}))
@@ -237,6 +284,21 @@ def _print(shown: ScopeState, *, as_json: bool) -> None:
         out.print("removed: " + ", ".join(field.name for field in answer.removed))
     inherited = "" if answer.enabled is not None else " (inherited)" if answer.tenant else " (by default)"
     out.print(f"audit logs: {'on' if answer.effective_enabled else 'off'}{inherited}; revision {answer.revision}")
+
+
+def _print_actions(shown: ScopeState, *, own: bool, as_json: bool) -> None:
+    from auditlane.query.structure import responses
+
+    answer = responses.catalogue(shown)
+    if own:
+        answer = answer.model_copy(update={"actions": [action for action in answer.actions if action.own]})
+    if as_json:
+        print(answer.model_dump_json(by_alias=True))
+        return
+    table = Table("action", "English", "German", "from", box=SIMPLE)
+    for action in answer.actions:
+        table.add_row(action.name, action.label.en, action.label.de, "environment" if action.own else "built-in")
+    Console(highlight=False).print(table)
 
 
 def _number(value: float | None) -> int | float | None:

@@ -70,8 +70,29 @@ class FieldView(BaseModel):
         return f"fields.{self.name}" if self.custom else self.name
 
 
+class ActionLabel(BaseModel):
+    """What an action is called in each interface language."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    en: str
+    de: str
+
+
+class NamedAction(BaseModel):
+    """An action with a label of the environment's own. `name` is the event's `action`."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str
+    label: ActionLabel
+
+
 class Revision(BaseModel):
-    """One saved state of a scope; revision 0 means that none has been saved. `enabled` None inherits the value."""
+    """One saved state of a scope; revision 0 means that none has been saved. `enabled` None inherits the value.
+
+    Only the environment has `actions`, which are sorted by name.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -79,6 +100,7 @@ class Revision(BaseModel):
     revision: int = 0
     enabled: bool | None = None
     fields: tuple[FieldView, ...] = ()
+    actions: tuple[NamedAction, ...] = ()
     changed_by: str = ""
     changed_at: datetime | None = None
 
@@ -148,7 +170,8 @@ def load_many(client: Client, database: str, scopes: Collection[str]) -> dict[st
     """Return the newest revision of each scope, in one query. It is revision 0 if none has been saved."""
     with store_errors():
         rows = client.query(
-            "SELECT scope, revision, enabled, fields, changed_by, changed_at FROM {database:Identifier}.settings "
+            "SELECT scope, revision, enabled, fields, actions, changed_by, changed_at "
+            "FROM {database:Identifier}.settings "
             "WHERE scope IN {scopes:Array(String)} ORDER BY revision DESC LIMIT 1 BY scope",
             parameters={"database": database, "scopes": list(scopes)},
         ).result_rows
@@ -159,7 +182,8 @@ def history(client: Client, database: str, scope: str, *, limit: int, before: in
     """Return the scope's revisions below `before`, newest first."""
     with store_errors():
         rows = client.query(
-            "SELECT scope, revision, enabled, fields, changed_by, changed_at FROM {database:Identifier}.settings "
+            "SELECT scope, revision, enabled, fields, actions, changed_by, changed_at "
+            "FROM {database:Identifier}.settings "
             "WHERE scope = {scope:String} AND revision < {before:UInt64} ORDER BY revision DESC LIMIT {limit:UInt32}",
             parameters={
                 "database": database,
@@ -179,7 +203,8 @@ def as_of(client: Client, database: str, scope: str, times: Sequence[datetime]) 
         rows = client.query(
             "WITH (SELECT max(revision) FROM {database:Identifier}.settings WHERE scope = {scope:String} "
             "AND toUnixTimestamp64Milli(changed_at) <= {oldest:Int64}) AS first "
-            "SELECT scope, revision, enabled, fields, changed_by, changed_at FROM {database:Identifier}.settings "
+            "SELECT scope, revision, enabled, fields, actions, changed_by, changed_at "
+            "FROM {database:Identifier}.settings "
             "WHERE scope = {scope:String} AND revision >= first "
             "AND toUnixTimestamp64Milli(changed_at) <= {newest:Int64} ORDER BY revision DESC",
             parameters={"database": database, "scope": scope, "oldest": _ms(min(times)), "newest": _ms(max(times))},
@@ -193,12 +218,13 @@ def _ms(time: datetime) -> int:
 
 
 def _revision(row: Sequence[Any]) -> Revision:
-    scope, revision, enabled, fields, changed_by, changed_at = row
+    scope, revision, enabled, fields, actions, changed_by, changed_at = row
     return Revision(
         scope=scope,
         revision=revision,
         enabled=enabled,
         fields=tuple(map(_view, json.loads(fields))),
+        actions=tuple(map(NamedAction.model_validate, json.loads(actions))),
         changed_by=changed_by,
         changed_at=changed_at.replace(tzinfo=UTC),  # the client returns UTC without a time zone
     )
@@ -216,11 +242,12 @@ def save(client: Client, database: str, seen: Revision, new: Revision, *, now: d
     """
     revision, save_id = seen.revision + 1, uuid.uuid4()
     fields = json.dumps([field.model_dump(by_alias=True, mode="json") for field in new.fields])
+    actions = json.dumps([action.model_dump(mode="json") for action in new.actions])
     with store_errors():
         client.insert(
             "settings",
-            [[seen.scope, revision, save_id, new.enabled, fields, new.changed_by, now]],
-            column_names=["scope", "revision", "save_id", "enabled", "fields", "changed_by", "changed_at"],
+            [[seen.scope, revision, save_id, new.enabled, fields, actions, new.changed_by, now]],
+            column_names=["scope", "revision", "save_id", "enabled", "fields", "actions", "changed_by", "changed_at"],
             database=database,
             settings={"insert_deduplication_token": f"{seen.scope}:{revision}"},
         )

@@ -58,8 +58,13 @@ for place in ("/v1/structure", "/v1/tenants/{tenant}/structure"):
         f"POST {place}/fields": f"201 {READS} {CHANGES}",
         f"PUT {place}/fields/{{name}}": f"200 {READS} {CHANGES} 404 428",
         f"DELETE {place}/fields/{{name}}": f"204 {READS} 404 409 412",
+        f"GET {place}/actions": f"200 {READS}",
         f"GET {place}/history": f"200 {READS}",
     }
+EXPECTED |= {
+    "POST /v1/structure/actions": f"200 {READS} {CHANGES}",
+    "DELETE /v1/structure/actions/{name}": f"204 {READS} 404 409 412",
+}
 
 
 @pytest.fixture(scope="module")

@@ -42,7 +42,7 @@ class Table:
             raise OperationalError("connection refused")
         return SimpleNamespace(
             result_rows=[
-                (scope, revision, enabled, json.dumps([dump(one) for one in fields]), "jane", datetime.now(UTC))
+                (scope, revision, enabled, json.dumps([dump(one) for one in fields]), "[]", "jane", datetime.now(UTC))
                 for scope, revision, enabled, fields in rows
             ]
         )

@@ -23,14 +23,14 @@ def audit_events(
     `field_change` is the requested change of a field's contract.
     """
     own = change.after.own
-    fields = [entry for entry in change.changes if entry["field"] is not None]
+    others = [entry for entry in change.changes if entry["kind"] != "switched"]
     facts: dict[str, Any] = {"resource": RESOURCE, "resource_id": own.scope, "revision": str(own.revision)}
     switched = change.before.own.enabled != own.enabled
     if switched:
         action = Action.logs_enabled if change.after.enabled else Action.logs_disabled
         yield action, facts | {"enabled": json.dumps(own.enabled)}
-    if fields or (not switched and own.revision != change.before.own.revision):
-        facts["changes"] = changes_text(fields)
+    if others or (not switched and own.revision != change.before.own.revision):
+        facts["changes"] = changes_text(others)
         if change.sequence is not None:
             facts["sequence"] = json_text([digested(names, _MAX_BYTES // 2) for names in change.sequence])
         if field_change is not None:

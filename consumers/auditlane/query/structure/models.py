@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 from pydantic.alias_generators import to_camel
 
 from auditlane.contract.field_definition import FieldType
+from auditlane.query.structure.actions import MAX_ACTIONS
 from auditlane.query.structure.views import Origin
-from auditlane.store.presentation import DisplayType, one_line
+from auditlane.store.presentation import ActionLabel, DisplayType, NamedAction, one_line
 
 MAX_FIELDS: Final = 500  # fields in one request
 _VIEW: Final = (
@@ -198,10 +199,11 @@ class Contract(_Answer):
 
 
 class Change(_Answer):
-    """A change to one field, or to the switch, in a revision."""
+    """A change to one field, to the label of one action, or to the switch, in a revision."""
 
     kind: str = Field(description="added, changed, removed, restored, reset (inherited again) or switched")
-    field: str | None
+    field: str | None = Field(description="Null for an action and for the switch.")
+    action: str | None = Field(None, description="The action whose label was added, changed or removed.")
     values: dict[str, tuple[Any, Any]] = Field(description="(old, new) by attribute, including inherited values.")
 
 
@@ -223,3 +225,69 @@ class History(_Answer):
 
     data: list[RevisionChanges]
     next: int | None
+
+
+def _one_line(value: str) -> str:
+    if not one_line(value):
+        raise ValueError("must have no line break or other control character")
+    if value != value.strip():
+        raise ValueError("must not begin or end with a space")
+    return value
+
+
+def _action_name(value: str) -> str:
+    if "/" in value or not value.strip("."):
+        raise ValueError("must have no slash, and a character other than a dot")
+    return _one_line(value)
+
+
+Label = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_one_line)]
+ActionName = Annotated[
+    str, Field(min_length=1, max_length=200), AfterValidator(_one_line), AfterValidator(_action_name)
+]
+
+
+class Labels(_Request):
+    """What an action is called, in each language of the interface."""
+
+    en: Label = Field(description="English.", examples=["Document deleted"])
+    de: Label = Field(description="German.", examples=["Dokument gelöscht"])
+
+
+class LabelledAction(_Request):
+    """An action to name. A built-in action gets another label."""
+
+    name: ActionName = Field(description="The `action` of events.", examples=["document.deleted"])
+    label: Labels
+
+    def stored(self) -> NamedAction:
+        """Return the action as it is stored."""
+        return NamedAction(name=self.name, label=ActionLabel(en=self.label.en, de=self.label.de))
+
+
+class LabelledActions(_Request):
+    """Actions to add, or to give another label. All others stay unchanged."""
+
+    actions: list[LabelledAction] = Field(min_length=1, max_length=MAX_ACTIONS)
+
+
+class CatalogueLabel(_Answer):
+    """What an action is called, in each language of the interface."""
+
+    en: str
+    de: str
+
+
+class CatalogueAction(_Answer):
+    """An action with its label."""
+
+    name: str = Field(description="The `action` of events.", examples=["user.login_failed"])
+    label: CatalogueLabel
+    own: bool = Field(description="Whether the label is the environment's own, perhaps in place of a built-in one.")
+    built_in: bool = Field(description="Whether the action has a built-in label.")
+
+
+class Catalogue(_Answer):
+    """The known actions by name. Events may have any other action too."""
+
+    actions: list[CatalogueAction]

@@ -8,7 +8,12 @@ from typing import Any
 from auditlane.contract.field_definition import described, own_fields
 from auditlane.contract.registry import Registered
 from auditlane.contract.tenant_contract import TenantContract
+from auditlane.contract.vocabulary.labels import LABELS
+from auditlane.query.structure import actions
 from auditlane.query.structure.models import (
+    Catalogue,
+    CatalogueAction,
+    CatalogueLabel,
     Change,
     Contract,
     ContractField,
@@ -36,6 +41,21 @@ def structure(state: ScopeState) -> DataStructure:
         removed=[_field(state, view, below.get(view.name)) for view in fields if view.hidden],
         changed_by=own.changed_by,
         changed_at=own.changed_at,
+    )
+
+
+def catalogue(state: ScopeState) -> Catalogue:
+    """Describe the actions that the scope's readers see with a label."""
+    return Catalogue(
+        actions=[
+            CatalogueAction(
+                name=action.name,
+                label=CatalogueLabel(**action.label.model_dump()),
+                own=own,
+                built_in=action.name in LABELS,
+            )
+            for action, own in actions.catalogue(state.environment.actions)
+        ]
     )
 
 

@@ -15,14 +15,17 @@ from auditlane.query.router import Authorize, caller_of, granted
 from auditlane.query.structure import responses, rights
 from auditlane.query.structure.audit import audit_events, unfinished
 from auditlane.query.structure.models import (
+    Catalogue,
     ChangedField,
     Contract,
     DataStructure,
     DataStructureUpdate,
     History,
+    LabelledActions,
     NewField,
 )
 from auditlane.query.structure.service import FieldChange, StructureChange, StructureService, Unfinished
+from auditlane.query.structure.views import ScopeState
 from auditlane.runtime.errors import (
     InvalidInput,
     PreconditionMissing,
@@ -147,6 +150,29 @@ def history(
     return responses.history(service.history(_tenant(caller), limit=limit, before=before), limit)
 
 
+def catalogue(request: Request, response: Response, caller: Caller, service: Service) -> Catalogue:
+    """List the known actions with their labels: the built-in ones, and those that the environment added."""
+    _not_audited(request)
+    state = service.state(_tenant(caller))
+    response.headers["ETag"] = ScopeState(state.environment, state.environment).etag
+    return responses.catalogue(state)
+
+
+def name_actions(
+    request: Request, response: Response, body: LabelledActions, caller: Caller, service: Service
+) -> Catalogue:
+    """Add actions with their labels, or give actions another label. All other actions stay unchanged."""
+    given = [action.stored() for action in body.actions]
+    change = service.name_actions(given, etags=_etags(request), who=_name(caller))
+    _recorded_answer(request, response, change)
+    return responses.catalogue(change.after)
+
+
+def forget_action(request: Request, response: Response, name: str, caller: Caller, service: Service) -> None:
+    """Remove the environment's label of an action. A built-in label applies again; events stay as they are."""
+    _recorded_answer(request, response, service.forget_action(name, etags=_etags(request), who=_name(caller)))
+
+
 def build(
     authorize: Authorize,
     environment: Authorize,
@@ -165,6 +191,7 @@ def build(
     plain, paged = Depends(only()), Depends(only("limit", "before"))
     _mount(router, "/structure", environment, Permission.configure, plain, paged)
     _mount(router, "/tenants/{tenant}/structure", authorize, Permission.read, plain, paged)
+    _mount_actions(router, environment, plain)
     return router
 
 
@@ -204,9 +231,33 @@ def _mount(router: APIRouter, path: str, authorize: Authorize, to_read: Permissi
         dependencies=[decides, plain],
         responses={412: _CHANGED[412]},
     )(remove)
+    router.get(
+        f"{path}/actions",
+        summary="List the known actions" if "{tenant}" in path else "List the known actions of the environment",
+        dependencies=[reads, plain],
+        responses={200: _WITH_ETAG},
+    )(catalogue)
     router.get(f"{path}/history", summary=f"List the changes of {whose} data structure", dependencies=[reads, paged])(
         history
     )
+
+
+def _mount_actions(router: APIRouter, environment: Authorize, plain: Any) -> None:
+    """Mount the routes that change the catalogue of actions, which all tenants share."""
+    configures = granted(environment(Permission.configure))
+    router.post(
+        "/structure/actions",
+        summary="Add actions to the catalogue",
+        dependencies=[configures, plain],
+        responses={200: _WITH_ETAG, 412: _CHANGED[412]},
+    )(name_actions)
+    router.delete(
+        "/structure/actions/{name}",
+        summary="Remove an action from the catalogue",
+        status_code=204,
+        dependencies=[configures, plain],
+        responses={412: _CHANGED[412]},
+    )(forget_action)
 
 
 def _tenant(caller: TenantScope | Principal) -> str | None:

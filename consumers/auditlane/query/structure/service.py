@@ -14,7 +14,7 @@ from typing import Any, Final
 from clickhouse_connect.driver.client import Client
 
 from auditlane.contract.field_definition import FieldDefinition, FieldType, described, own_field
-from auditlane.query.structure import views
+from auditlane.query.structure import actions, views
 from auditlane.query.structure.contract_repository import ContractRepository, schema_of
 from auditlane.query.structure.views import ScopeState
 from auditlane.runtime.errors import (
@@ -26,7 +26,7 @@ from auditlane.runtime.errors import (
     RegistryRefused,
 )
 from auditlane.store import presentation
-from auditlane.store.presentation import ENVIRONMENT, DisplayType, FieldView, Revision, tenant_scope
+from auditlane.store.presentation import ENVIRONMENT, DisplayType, FieldView, NamedAction, Revision, tenant_scope
 from auditlane.store.structure_cache import StructureCache
 
 _ATTEMPTS: Final = 10
@@ -229,6 +229,24 @@ class StructureService:
             contract.changed = self.contracts().release(tenant, name)
             return self._save(tenant, new, etags, even_so=contract.changed)
 
+    def name_actions(self, given: Sequence[NamedAction], *, etags: Sequence[str] | None, who: str) -> StructureChange:
+        """Add actions to the environment's catalogue, or give them another label. Raises InvalidInput for too many."""
+
+        def new(state: ScopeState) -> Revision:
+            own = actions.with_actions(state.own.actions, given)
+            return state.own.model_copy(update={"actions": own, "changed_by": who})
+
+        return self._save(None, new, etags)
+
+    def forget_action(self, name: str, *, etags: Sequence[str] | None, who: str) -> StructureChange:
+        """Remove an action from the environment's own. Raises NotFound."""
+
+        def new(state: ScopeState) -> Revision:
+            own = actions.without_action(state.own.actions, name)
+            return state.own.model_copy(update={"actions": own, "changed_by": who})
+
+        return self._save(None, new, etags)
+
     def history(self, tenant: str | None, *, limit: int, before: int | None = None) -> list[StructureChange]:
         """Return the newest revisions below `before`, newest first, each with the states before and after it."""
         scope = _scope(tenant)
@@ -278,8 +296,11 @@ class StructureService:
         for _ in range(_ATTEMPTS):
             state = self._state_as_seen(tenant, etags)
             wanted = new(state)
-            same = (wanted.enabled, wanted.fields) == (state.own.enabled, state.own.fields)
-            if same and not even_so:
+            saved_attributes = {"enabled", "fields", "actions"}
+            if (
+                wanted.model_dump(include=saved_attributes) == state.own.model_dump(include=saved_attributes)
+                and not even_so
+            ):
                 return StructureChange(state, state)
             try:
                 saved = presentation.save(self._client(), self._database, state.own, wanted, now=self._now())
@@ -296,6 +317,10 @@ class StructureService:
 
 def _scope(tenant: str | None) -> str:
     return ENVIRONMENT if tenant is None else tenant_scope(tenant)
+
+
+def _content(revision: Revision) -> tuple[object, ...]:
+    return revision.enabled, revision.fields, revision.actions
 
 
 def _view(state: ScopeState, field_change: FieldChange) -> FieldView:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from auditlane.query.structure import actions
 from auditlane.runtime.errors import FieldConflict, InvalidInput, NotFound
 from auditlane.store.presentation import ENVIRONMENT, FieldView, Revision, overlay
 
@@ -114,10 +115,10 @@ def next_order(state: ScopeState) -> int:
 
 
 def changes(before: ScopeState, after: ScopeState) -> list[dict[str, Any]]:
-    """Return the changes of a revision, one for each field and one for the switch, with the names of JSON.
+    """Return the changes of a revision, one for each field or action and one for the switch, with the names of JSON.
 
-    Values are (old, new), as in effect, including inherited ones. `kind` is added (a new field), removed, restored,
-    changed, reset (inherited again) or switched.
+    Values are (old, new), as in effect, including inherited ones; of an action, only its own labels. `kind` is added (a
+    new field or action), removed, restored, changed, reset (inherited again) or switched.
     """
     found: list[dict[str, Any]] = []
     if before.own.enabled != after.own.enabled:
@@ -132,7 +133,7 @@ def changes(before: ScopeState, after: ScopeState) -> list[dict[str, Any]]:
         kind = _kind_of_change(was.get(name), now.get(name), inherited=name not in own_after)
         if values or kind == "reset":
             found.append({"kind": kind, "field": name, "values": values})
-    return found
+    return found + actions.changes(before.own.actions, after.own.actions)
 
 
 def sequence(before: ScopeState, after: ScopeState) -> tuple[list[str], list[str]] | None:

@@ -112,6 +112,7 @@ def _rows() -> Iterator[Right]:
     )
     yield from _structure("/v1/tenants/{tenant}/structure", Whose.tenant, read)
     yield from _structure("/v1/structure", Whose.environment, configure)
+    yield from each(Whose.environment, configure, "POST /v1/structure/actions", "DELETE /v1/structure/actions/{name}")
     yield from each(Whose.environment, configure, "POST /metadata")
     yield from each(
         Whose.environment,
@@ -130,6 +131,9 @@ def _rows() -> Iterator[Right]:
     yield from each(Whose.console, admin, "GET /console/v1/session")
     yield from _structure("/console/v1/tenants/{tenant}/structure", Whose.console, read)
     yield from _structure("/console/v1/structure", Whose.console, configure)
+    yield from each(
+        Whose.console, configure, "POST /console/v1/structure/actions", "DELETE /console/v1/structure/actions/{name}"
+    )
     yield from each(Whose.key, None, "POST /v1/token", "POST /auth/vendor", "POST /vendors/auth/token")
     yield from each(Whose.code, None, "GET /enter", "POST /enter", "GET /v1/download", "HEAD /v1/download")
     yield from each(
@@ -156,6 +160,7 @@ def _structure(path: str, whose: Whose, to_read: Permission) -> Iterator[Right]:
     yield Right(f"PUT {path}/fields/{{name}}", whose, (decided,), "type, default, rules, exclusive")
     yield Right(f"PUT {path}/fields/{{name}}", whose, (shown, decided), "both")
     yield Right(f"DELETE {path}/fields/{{name}}", whose, (decided,))
+    yield Right(f"GET {path}/actions", whose, (to_read,))
     yield Right(f"GET {path}/history", whose, (to_read,))
 
 

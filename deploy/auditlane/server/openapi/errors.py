@@ -64,6 +64,9 @@ _OF_STRUCTURE: Final[dict[str, tuple[str, ...]]] = {
         "NOT_FOUND",
     ),
     "DELETE /fields/{name}": (*_CHANGES, *_REGISTRY, "FIELD_CONFLICT", "NOT_FOUND"),
+    "GET /actions": (),
+    "POST /actions": _CHANGES,
+    "DELETE /actions/{name}": (*_CHANGES, "NOT_FOUND"),
     "GET /history": (),
 }
 _STRUCTURES: Final = ("/v1/structure", "/v1/tenants/{tenant}/structure")

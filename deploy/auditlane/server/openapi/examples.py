@@ -150,6 +150,22 @@ OF_SCHEMA: Final[dict[str, Any]] = {
             }
         ],
     },
+    "Catalogue": {
+        "actions": [
+            {
+                "name": "document.deleted",
+                "label": {"en": "Document deleted", "de": "Dokument gelöscht"},
+                "own": True,
+                "builtIn": False,
+            },
+            {
+                "name": "user.login_failed",
+                "label": {"en": "Sign-in failed", "de": "Anmeldung fehlgeschlagen"},
+                "own": False,
+                "builtIn": True,
+            },
+        ]
+    },
     "History": {
         "data": [
             {

@@ -7,6 +7,7 @@ CREATE TABLE IF NOT EXISTS {database}.settings (
     save_id UUID,
     enabled Nullable(Bool),
     fields String COMMENT 'JSON array: name, displayName, displayType, sortable, filterable, showInTable, …',
+    actions String DEFAULT '[]' COMMENT 'JSON array of the environment''s own actions: name, label',
     changed_by String,
     changed_at DateTime64(3, 'UTC')
 ) ENGINE = MergeTree

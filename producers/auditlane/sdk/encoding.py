@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import PurePath
 from typing import Any, Final
 
 import fastavro
@@ -71,8 +73,8 @@ class Encoder:
     def encode(self, event: AuditEvent, max_event_bytes: int) -> bytes:
         """Return the framed Kafka value. Raises InvalidEvent, naming the field, or EventTooLarge."""
         record = event.record()
-        for name in event.fields:
-            record[name] = self._own_value(name, event)
+        for name, value in event.custom_fields().items():
+            record[name] = self._own_value(name, value, event)
         if self.defaults:
             self._fill(record, event)
         self._check_absent(record)
@@ -115,16 +117,16 @@ class Encoder:
                 )
             record[name] = default
 
-    def _own_value(self, name: str, event: AuditEvent) -> Any:
+    def _own_value(self, name: str, value: Any, event: AuditEvent) -> Any:
         field = self.own.get(name)
         if field is None:
             known = ", ".join(self.own) or "none"
             raise InvalidEvent(
                 f"{name} is neither a base field nor a field of {event.tenant_id}'s contract (custom fields: {known}).",
                 field=name,
-                fix="Correct the name, add the field to the contract, or put the value into metadata.",
+                fix=_sync(name, event)
+                or "Correct the name, add the field to the contract, or put the value into metadata.",
             )
-        value = event.fields[name]
         if isinstance(value, str) and isinstance(event.fields, StoredFields):
             value = from_text(field.kind, value)
             if field.kind == "timestamp" and isinstance(value, int):
@@ -132,7 +134,7 @@ class Encoder:
         try:
             return _converted(field, value)
         except ValueError as error:
-            raise InvalidEvent(f"{name} {error}.", field=name) from None
+            raise InvalidEvent(f"{name} {error}.", field=name, fix=_compare(name, event)) from None
 
     def _check_absent(self, record: dict[str, Any]) -> None:
         """Reject values of base fields that the tenant's older contract lacks; they would be dropped silently."""
@@ -143,6 +145,31 @@ class Encoder:
                     field=name,
                     fix="Register a version of the contract that has the field, or omit it.",
                 )
+
+
+def _sync(name: str, event: AuditEvent) -> str:
+    """Return how to register a field that the event's class declares, or "" if it declares no such field."""
+    if name not in type(event).model_fields:
+        return ""
+    command = f"auditlane schema sync {_module(event)} --tenant {event.tenant_id}"
+    return f"Run `{command}`; without --tenant, it registers the field for every tenant."
+
+
+def _compare(name: str, event: AuditEvent) -> str:
+    """Return how to compare a declared field's type with the contract's, or "" if the class declares no such field."""
+    if name not in type(event).model_fields:
+        return ""
+    return f"To compare the declaration, run `auditlane schema diff {_module(event)} --tenant {event.tenant_id}`."
+
+
+def _module(event: AuditEvent) -> str:
+    """Return the name by which `auditlane schema` can import the class's module, also if it is the program itself."""
+    name = type(event).__module__
+    if name != "__main__":
+        return name
+    main = sys.modules[name]
+    spec, file = getattr(main, "__spec__", None), getattr(main, "__file__", None)
+    return spec.name if spec else PurePath(file).stem if file else name
 
 
 def _size(value: Any) -> int:

@@ -8,16 +8,17 @@ import uuid
 from datetime import UTC, datetime
 from enum import Enum, StrEnum
 from numbers import Number
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
+from auditlane.contract.declared_values import contract_value
 from auditlane.contract.json_values import json_text
 from auditlane.contract.tenants import is_tenant
 from auditlane.runtime.errors import InvalidEvent
 from auditlane.runtime.ids import uuid7
-from auditlane.runtime.messages import plain
+from auditlane.runtime.messages import did_you_mean, plain
 
 _ADDRESSES: Final = (ipaddress.IPv4Address, ipaddress.IPv6Address)
 _LONGEST_IP: Final = len("0000:0000:0000:0000:0000:ffff:255.255.255.255")
@@ -148,24 +149,64 @@ def _sentence(problem: ErrorDetails) -> str:
     return f"{field} {words}" if problem["type"] == "missing" else f"{field}: {words}"
 
 
+def _invalid(kind: type[AuditEvent], error: ValidationError) -> InvalidEvent:
+    """Return the error that names the first invalid field and lists all of them."""
+    problems = error.errors(include_input=False, include_url=False)
+    unknown = [str(problem["loc"][0]) for problem in problems if problem["type"] == "extra_forbidden"]
+    return InvalidEvent(
+        "The event is not valid: " + "; ".join(map(_sentence, problems)),
+        field=_place(problems[0]),
+        fix=did_you_mean(unknown[0], kind.model_fields) if unknown and kind is not AuditEvent else "",
+    )
+
+
+def _init_typed(self: AuditEvent, /, **values: Any) -> None:
+    """Validate like BaseModel, but raise InvalidEvent, whose message has no values: the error may be logged."""
+    try:
+        self.__pydantic_validator__.validate_python(values, self_instance=self)
+    except ValidationError as error:
+        raise _invalid(type(self), error) from None
+
+
+_init_typed.__pydantic_base_init__ = True  # type: ignore[attr-defined]  # pydantic need not call it to validate
+
 Text = Annotated[str, AfterValidator(_encodable)]
-JsonText = Annotated[Text | None, BeforeValidator(_json_text)]
+if TYPE_CHECKING:
+    JsonText = Any  # what is given, rather than the text that it becomes
+else:
+    JsonText = Annotated[Text | None, BeforeValidator(_json_text)]
 
 
 class AuditEvent(BaseModel):
     """One action, in the tenant's terms. Field order is the order in Avro.
 
     `fields` holds the tenant's custom fields by name; in Avro they are on the same level as the base fields.
+
+    A subclass declares an event with custom fields of its own, its action, and defaults:
+
+        class DocumentDeleted(AuditEvent, action="document.deleted", resource="document", outcome="success"):
+            project: str
+
+        audit.emit(DocumentDeleted(tenant_id="acme", resource_id="d-98765", project="moon"))
+
+    `auditlane schema sync` registers the fields. Raises InvalidInput for a field that no contract can have.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    _declared: ClassVar[tuple[str, ...]] = ()  # the fields that a subclass adds
 
     event_id: Annotated[str, BeforeValidator(_event_id)] = Field(default_factory=uuid7)
-    tenant_id: Annotated[Text, AfterValidator(_tenant_id)]
+    if TYPE_CHECKING:  # a subclass need not be given these two; the constructor below requires them here
+        tenant_id: str = ""
+    else:
+        tenant_id: Annotated[Text, AfterValidator(_tenant_id)]
     occurred_at: Annotated[AwareDatetime, BeforeValidator(_time), AfterValidator(_utc)] = Field(
         default_factory=lambda: datetime.now(UTC)
     )
-    action: Annotated[Text, Field(min_length=1), AfterValidator(_not_blank)]
+    if TYPE_CHECKING:
+        action: str = ""
+    else:
+        action: Annotated[Text, Field(min_length=1), AfterValidator(_not_blank)]
     actor_id: Text = ""
     actor_type: Text = "user"
     actor_name: Text | None = None
@@ -184,17 +225,62 @@ class AuditEvent(BaseModel):
     metadata: dict[Text, Text] = Field(default_factory=dict)
     fields: dict[str, Any] = Field(default_factory=dict)
 
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            tenant_id: str,
+            action: str,
+            event_id: str | uuid.UUID = ...,
+            occurred_at: datetime | str = ...,
+            actor_id: str = "",
+            actor_type: str = "user",
+            actor_name: str | None = None,
+            on_behalf_of: str | None = None,
+            resource: str = "",
+            resource_id: str | None = None,
+            outcome: Outcome | OutcomeName = Outcome.unknown,
+            severity: Severity | SeverityName = Severity.Info,
+            description: str | None = None,
+            ip: str | ipaddress.IPv4Address | ipaddress.IPv6Address | None = None,
+            user_agent: str | None = None,
+            request_id: str | None = None,
+            before: object = None,
+            after: object = None,
+            source: str = "",
+            metadata: dict[str, str] = ...,
+            fields: dict[str, Any] = ...,
+        ) -> None: ...
+
+    def __init_subclass__(
+        cls,
+        *,
+        action: str | None = None,
+        resource: str | None = None,
+        outcome: Outcome | OutcomeName | None = None,
+        severity: Severity | SeverityName | None = None,
+    ) -> None:
+        """Accept the arguments that pydantic passes to `__pydantic_init_subclass__` too."""
+
     @classmethod
-    def checked(cls, values: dict[str, Any]) -> AuditEvent:
+    def __pydantic_init_subclass__(cls, **arguments: Any) -> None:
+        """Make the arguments defaults, and check the declared fields. Raises InvalidInput, naming the field."""
+        from auditlane.contract.declared_fields import complete  # which needs the schema of this class
+
+        cls._declared = tuple(name for name in cls.model_fields if name not in AuditEvent.model_fields)
+        complete(cls, arguments)
+        if not cls.__pydantic_custom_init__:
+            cls.__init__ = _init_typed  # type: ignore[assignment, method-assign]
+
+    @classmethod
+    def checked(cls, values: dict[str, Any]) -> Self:
         """Build an event. Raises InvalidEvent, which names the first invalid field and lists all of them."""
         try:
             return cls(**values)
         except ValidationError as error:
-            problems = error.errors(include_input=False, include_url=False)
-            raise InvalidEvent(
-                "The event is not valid: " + "; ".join(map(_sentence, problems)), field=_place(problems[0])
-            ) from error
-        except MemoryError:
+            raise _invalid(cls, error) from error
+        except (MemoryError, InvalidEvent):
             raise
         except Exception as error:  # raised by one of a value's methods
             field = next((name for name, value in values.items() if cls._raises(name, value)), "")
@@ -206,9 +292,10 @@ class AuditEvent(BaseModel):
     @classmethod
     def _raises(cls, name: str, value: object) -> bool:
         """Return whether the value's own code raises when it is read."""
+        values: dict[str, Any] = {"tenant_id": "a", "action": "a", name: value}
         try:
-            cls(**{"tenant_id": "a", "action": "a", name: value})
-        except ValidationError:
+            cls(**values)
+        except (ValidationError, InvalidEvent):
             pass
         except Exception:  # the value's own code may raise anything; the caller reports the field's name
             return True
@@ -218,7 +305,22 @@ class AuditEvent(BaseModel):
         """Return the Avro record's values: enums as symbols, the time as a datetime, custom fields at the top level."""
         values = {name: getattr(self, name) for name in BASE_FIELDS}
         values["outcome"], values["severity"] = self.outcome.value, self.severity.value
-        return values | self.fields
+        return values | self.custom_fields()
+
+    def custom_fields(self) -> dict[str, Any]:
+        """Return `fields`, and the fields that a subclass declares, which take precedence, as a contract carries them.
+
+        Raises InvalidEvent, naming the field, for a value that no contract can carry.
+        """
+        if not self._declared:
+            return self.fields
+        own = dict(self.fields)
+        for name in self._declared:
+            try:
+                own[name] = contract_value(getattr(self, name))
+            except ValueError as error:
+                raise InvalidEvent(f"{name} {error}.", field=name) from None
+        return own
 
 
 BASE_FIELDS: tuple[str, ...] = tuple(name for name in AuditEvent.model_fields if name != "fields")

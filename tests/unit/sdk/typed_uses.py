@@ -28,6 +28,35 @@ from auditlane.sdk import (
 NOW = datetime.now(UTC)
 
 
+class DocumentDeleted(AuditEvent, action="document.deleted", resource="document", outcome="success"):
+    project: str
+    pages: int | None = None
+
+
+class PageDeleted(DocumentDeleted, action="page.deleted", severity=Severity.Low):
+    words: int
+
+
+def declares(audit: AuditClient) -> str:
+    event = DocumentDeleted(project="moon")
+    PageDeleted(project="moon", words=7, pages=3, outcome=Outcome.denied, before={"title": "Draft"})
+    DocumentDeleted(tenant_id="acme", action="document.purged", project="moon", ip="192.0.2.17", metadata={"a": "b"})
+    AuditEvent(tenant_id="acme", action="login", outcome="denied", occurred_at=NOW, before={"a": 1})
+    audit.emit(event)
+
+    DocumentDeleted()  # wrong: call-arg, reportCallIssue
+    DocumentDeleted(projct="moon")  # wrong: call-arg, reportCallIssue
+    DocumentDeleted(project=7)  # wrong: arg-type, reportArgumentType
+    DocumentDeleted(project="moon", pages="3")  # wrong: arg-type, reportArgumentType
+    DocumentDeleted(project="moon", outcome="succes")  # wrong: arg-type, reportArgumentType
+    PageDeleted(project="moon")  # wrong: call-arg, reportCallIssue
+    AuditEvent(action="login")  # wrong: call-arg, reportCallIssue
+    AuditEvent(tenant_id="acme")  # wrong: call-arg, reportCallIssue
+    AuditEvent(tenant_id="acme", action="login", outcome="succes")  # wrong: arg-type, reportArgumentType
+    print(event.projct)  # wrong: attr-defined, reportAttributeAccessIssue
+    return event.project
+
+
 def makes_clients(config: ClientConfig, options: dict[str, Any], tenants: frozenset[str]) -> None:
     def on_error(error: AuditlaneError, event_id: str | None) -> None: ...
 

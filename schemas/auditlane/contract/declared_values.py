@@ -1,0 +1,43 @@
+"""Convert the values of a typed event's fields to those that a contract carries."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from enum import Enum
+from ipaddress import IPv4Address, IPv6Address
+from typing import Any, Final
+from uuid import UUID
+
+from pydantic import AnyUrl
+
+from auditlane.contract.json_values import json_text
+
+_UNCHANGED: Final = frozenset({str, int, float, bool, datetime, type(None)})
+_TEXTS: Final = (UUID, IPv4Address, IPv6Address, AnyUrl)
+
+
+def contract_value(value: object) -> Any:
+    """Return text, a number, a boolean, a datetime or None as it is, and everything else in one of these forms.
+
+    Raises ValueError; its message is phrased to follow the field's name.
+    """
+    if type(value) in _UNCHANGED:
+        return value
+    if isinstance(value, Enum):
+        return contract_value(value.value)
+    if isinstance(value, Decimal):
+        return _number(value)
+    if isinstance(value, _TEXTS):
+        return str(value)
+    if isinstance(value, str | int | float | datetime):  # a subclass
+        return value
+    return json_text(value)
+
+
+def _number(value: Decimal) -> float:
+    """Return the 64-bit number that is read back as this value."""
+    number = float(value)
+    if value.is_finite() and Decimal(repr(number)) == value:
+        return number
+    raise ValueError("must be a finite number that 64 bits represent exactly; round it, or declare the field as str")

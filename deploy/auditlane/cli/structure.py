@@ -11,15 +11,13 @@ from rich.console import Console
 from rich.table import Table
 
 from auditlane.cli.help_text import examples
-from auditlane.cli.operator_audit import operator_name, record
+from auditlane.cli.operator_audit import operator_name
+from auditlane.cli.structure_changes import record_change, structure_service, unfinished_recorder
 from auditlane.contract.tenants import check_tenant
 from auditlane.runtime.errors import InvalidInput
-from auditlane.runtime.settings import load
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from auditlane.query.structure.service import FieldChange, StructureChange, StructureService
+    from auditlane.query.structure.service import FieldChange, StructureChange
     from auditlane.query.structure.views import ScopeState
 
 app = typer.Typer(
@@ -41,7 +39,7 @@ _SWITCH = {"on": True, "off": False, "inherit": None}
 @app.command(epilog=examples("structure show --tenant acme"))
 def show(tenant: Tenant = None, as_json: AsJson = False) -> None:
     """Show the fields in order, and whether audit logs are enabled."""
-    _print(_service().state(_tenant(tenant)), as_json=as_json)
+    _print(structure_service().state(_tenant(tenant)), as_json=as_json)
 
 
 @app.command(
@@ -83,7 +81,7 @@ def set_(
             field="field",
             fix="Name a field and pass the options to change, or pass --logs.",
         )
-    service, tenant_id = _service(), _tenant(tenant)
+    service, tenant_id = structure_service(), _tenant(tenant)
     seen = service.state(tenant_id)
     fields = None
     if field:
@@ -148,8 +146,8 @@ def add_field(
         raise InvalidInput("The base event is shared by all tenants.", field="exclusive", fix="Pass --tenant.")
     rules = given.rules.stated() if given.rules else {}
     stated = FieldChange(name, given.type, given.default, rules, exclusive, given.view())
-    note = _unfinished_recorder(tenant_id, stated, name)
-    done = _service().add(tenant_id, stated, etags=None, who=operator_name(), unfinished=note)
+    note = unfinished_recorder(tenant_id, stated, name)
+    done = structure_service().add(tenant_id, stated, etags=None, who=operator_name(), unfinished=note)
     _finish(done, stated, as_json=as_json)
 
 
@@ -159,8 +157,9 @@ def remove_field(
 ) -> None:
     """Remove a field: hide it and drop its rules. Stored values are kept; `add-field` restores the field."""
     tenant_id = _tenant(tenant)
-    note = _unfinished_recorder(tenant_id, None, name)
-    _finish(_service().remove(tenant_id, name, etags=None, who=operator_name(), unfinished=note), as_json=as_json)
+    note = unfinished_recorder(tenant_id, None, name)
+    done = structure_service().remove(tenant_id, name, etags=None, who=operator_name(), unfinished=note)
+    _finish(done, as_json=as_json)
 
 
 @app.command(name="actions", epilog=examples("structure actions --own", "structure actions --json"))
@@ -169,7 +168,7 @@ def actions_(
     as_json: AsJson = False,
 ) -> None:
     """List the known actions with their labels."""
-    _print_actions(_service().state(None), own=own, as_json=as_json)
+    _print_actions(structure_service().state(None), own=own, as_json=as_json)
 
 
 @app.command(
@@ -191,9 +190,9 @@ def name_action(
         raise InvalidInput(
             f"The action is not valid: {_first_problem(error)}.", fix="Run: auditlane structure name-action --help"
         ) from error
-    done = _service().name_actions([given.stored()], etags=None, who=operator_name())
+    done = structure_service().name_actions([given.stored()], etags=None, who=operator_name())
     _print_actions(done.after, own=True, as_json=as_json)
-    _record(done)
+    record_change(done)
 
 
 @app.command(name="forget-action", epilog=examples("structure forget-action document.deleted"))
@@ -201,9 +200,9 @@ def forget_action(
     name: Annotated[str, typer.Argument(help="One of the environment's own actions.")], as_json: AsJson = False
 ) -> None:
     """Remove the environment's label of an action. A built-in label applies again; events stay as they are."""
-    done = _service().forget_action(name, etags=None, who=operator_name())
+    done = structure_service().forget_action(name, etags=None, who=operator_name())
     _print_actions(done.after, own=True, as_json=as_json)
-    _record(done)
+    record_change(done)
 
 
 @app.command(epilog=examples("structure history --tenant acme --limit 10"))
@@ -215,7 +214,7 @@ def history(
     """Show who changed what, newest first."""
     from auditlane.query.structure import responses
 
-    found = responses.history(_service().history(_tenant(tenant), limit=limit), limit)
+    found = responses.history(structure_service().history(_tenant(tenant), limit=limit), limit)
     if as_json:
         print(found.model_dump_json(by_alias=True))
         return
@@ -226,43 +225,13 @@ def history(
             print(f"    {change.kind} {change.field or change.action or ''}  {values}")
 
 
-def _service() -> StructureService:
-    from auditlane.query.structure.contract_repository import contract_repository_of
-    from auditlane.query.structure.service import StructureService
-    from auditlane.store.client import LazyClient, connect
-
-    settings = load()
-    return StructureService(
-        LazyClient(lambda: connect(settings)).client, settings.clickhouse_database, contract_repository_of(settings)
-    )
-
-
 def _tenant(named: str | None) -> str | None:
     return None if named is None else check_tenant(named, ours=True)
 
 
-def _unfinished_recorder(tenant: str | None, stated: FieldChange | None, name: str) -> Callable[[BaseException], None]:
-    """Return a function that records a failed change that may still have changed the contract."""
-    from auditlane.query.structure.audit import unfinished
-
-    def note(error: BaseException) -> None:
-        action, facts = unfinished(name, stated, error)
-        record(action, tenant=tenant, **facts)
-
-    return note
-
-
 def _finish(done: StructureChange, stated: FieldChange | None = None, *, as_json: bool) -> None:
     _print(done.after, as_json=as_json)
-    _record(done, stated)
-
-
-def _record(done: StructureChange, stated: FieldChange | None = None) -> None:
-    from auditlane.query.structure.audit import audit_events
-
-    scope, _, tenant = done.after.own.scope.partition(":")
-    for action, facts in audit_events(done, stated):
-        record(action, **facts | ({"tenant": tenant} if scope == "tenant" else {}))
+    record_change(done, stated)
 
 
 def _print(shown: ScopeState, *, as_json: bool) -> None:

@@ -36,6 +36,7 @@ SUBCOMMANDS: tuple[Subcommand, ...] = (
     Subcommand("import", "cli", "Import events from files."),
     Subcommand("events", "serve", "List and search a tenant's events."),
     Subcommand("export", "serve", "Export a tenant's events to a file or to standard output."),
+    Subcommand("schema", "serve", "Compare typed events with a contract, and register the fields that they need."),
     Subcommand("structure", "serve", "Show and change the fields of events and how readers see them."),
     Subcommand("keys", "serve", "Create, list, rotate and revoke keys."),
     Subcommand("token", "serve", "Mint a viewer token, or a link to the viewer or the console."),

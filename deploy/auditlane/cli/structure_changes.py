@@ -1,0 +1,45 @@
+"""What commands that change data structures share: the service, and the record of each change in the audit log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from auditlane.cli.operator_audit import record
+from auditlane.runtime.settings import load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from auditlane.query.structure.service import FieldChange, StructureChange, StructureService
+
+
+def structure_service() -> StructureService:
+    """Return a service that changes ClickHouse and the registry directly, as the settings name them."""
+    from auditlane.query.structure.contract_repository import contract_repository_of
+    from auditlane.query.structure.service import StructureService
+    from auditlane.store.client import LazyClient, connect
+
+    settings = load()
+    return StructureService(
+        LazyClient(lambda: connect(settings)).client, settings.clickhouse_database, contract_repository_of(settings)
+    )
+
+
+def unfinished_recorder(tenant: str | None, stated: FieldChange | None, name: str) -> Callable[[BaseException], None]:
+    """Return a function that records a failed change that may still have changed the contract."""
+    from auditlane.query.structure.audit import unfinished
+
+    def note(error: BaseException) -> None:
+        action, facts = unfinished(name, stated, error)
+        record(action, tenant=tenant, **facts)
+
+    return note
+
+
+def record_change(done: StructureChange, stated: FieldChange | None = None) -> None:
+    """Record a change; `stated` is the requested change of a field's contract, if it was one."""
+    from auditlane.query.structure.audit import audit_events
+
+    scope, _, tenant = done.after.own.scope.partition(":")
+    for action, facts in audit_events(done, stated):
+        record(action, **facts | ({"tenant": tenant} if scope == "tenant" else {}))

@@ -34,7 +34,7 @@ app = typer.Typer(
 Events = Annotated[
     list[str],
     typer.Argument(
-        metavar="MODULE[:CLASS]...", help="Modules that declare subclasses of AuditEvent, or single classes.",
+        metavar="MODULE[:CLASS]", help="Modules that declare subclasses of AuditEvent, or single classes.",
         show_default=False,
     ),
 ]  # fmt: skip

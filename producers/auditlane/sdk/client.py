@@ -24,6 +24,7 @@ from auditlane.sdk.publisher import EventPublisher
 from auditlane.sdk.recording import Recorder
 from auditlane.sdk.redaction import Redaction
 from auditlane.sdk.results import ClientStats, FlushResult
+from auditlane.sdk.typed_events import filled, keywords
 
 
 def _documented_signature(function: Callable[..., object]) -> inspect.Signature:
@@ -232,6 +233,9 @@ class AuditClient:
         try:
             if event is None:
                 fill(values, self._recorder.report_resolver)
+            elif isinstance(event, AuditEvent) and type(event) is not AuditEvent:
+                typed, source, report = event, self.config.source, self._recorder.report_resolver
+                return self._publisher.send(lambda: self._builder.build(filled(typed, source, report), values))
             return self._publisher.send(lambda: self._builder.build(event, values))
         except InvalidEvent as error:
             if event is None:
@@ -249,7 +253,7 @@ class AuditClient:
         thread, such as by a logging handler, is dropped and counted, so that recording cannot recurse.
         """
         if event is not None:
-            values = {name: getattr(event, name) for name in ("event_id", "occurred_at", *event.model_fields_set)}
+            values = keywords(event) if isinstance(event, AuditEvent) else {}
         return self._recorder.record(values)
 
     context = staticmethod(context)

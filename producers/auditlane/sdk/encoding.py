@@ -149,7 +149,7 @@ class Encoder:
 
 def _sync(name: str, event: AuditEvent) -> str:
     """Return how to register a field that the event's class declares, or "" if it declares no such field."""
-    if name not in type(event).model_fields:
+    if not event.declares(name):
         return ""
     command = f"auditlane schema sync {_module(event)} --tenant {event.tenant_id}"
     return f"Run `{command}`; without --tenant, it registers the field for every tenant."
@@ -157,7 +157,7 @@ def _sync(name: str, event: AuditEvent) -> str:
 
 def _compare(name: str, event: AuditEvent) -> str:
     """Return how to compare a declared field's type with the contract's, or "" if the class declares no such field."""
-    if name not in type(event).model_fields:
+    if not event.declares(name):
         return ""
     return f"To compare the declaration, run `auditlane schema diff {_module(event)} --tenant {event.tenant_id}`."
 

@@ -15,6 +15,7 @@ from auditlane.runtime.messages import did_you_mean
 from auditlane.sdk.redaction import Redaction
 
 _NAMED: Final = frozenset(BASE_FIELDS)
+_TENANT: Final = "Pass it, or enter a context: `with audit.context(tenant=…)`."
 
 
 class EventBuilder:
@@ -45,6 +46,8 @@ class EventBuilder:
                 f"The event must be an AuditEvent, not {type(event).__name__}.",
                 fix="Pass the fields as keywords: emit(**fields).",
             )
+        if not event.tenant_id:  # of a typed event
+            raise InvalidEvent("The event is not valid: tenant_id is missing", field="tenant_id", fix=_TENANT)
         check_tenant(event.tenant_id, ours=self._own_events)
         if event.source and is_ours(event.source) and not self._own_events:
             raise InvalidEvent(
@@ -63,7 +66,7 @@ def suggest(error: InvalidEvent, values: Mapping[str, Any], known_fields: Callab
     takes a fraction of a millisecond and a gateway may reject events by the thousand.
     """
     if error.field == "tenant_id" and "tenant_id" not in values:
-        error.fix = error.fix or "Pass it, or enter a context: `with audit.context(tenant=…)`."
+        error.fix = error.fix or _TENANT
     own, name = values.get("fields"), error.field
     if not isinstance(own, Mapping) or not name:
         return

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from auditlane.contract.declared_values import contract_value
 from auditlane.contract.event import AuditEvent
 
 REDACTED: Final = "[redacted]"
@@ -56,6 +57,9 @@ class Redaction:
             if not name:
                 if value := getattr(event, path):
                     changed[path] = None if path in _REMOVED else replace(value)
+            elif kind == "fields" and event.declares(name):
+                if (value := contract_value(getattr(event, name))) is not None:
+                    changed[name] = replace(value)
             elif kind == "changes":
                 for state in _STATES:
                     text = changed.get(state, getattr(event, state))

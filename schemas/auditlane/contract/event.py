@@ -307,6 +307,10 @@ class AuditEvent(BaseModel):
         values["outcome"], values["severity"] = self.outcome.value, self.severity.value
         return values | self.custom_fields()
 
+    def declares(self, name: str) -> bool:
+        """Return whether the event's class declares this custom field."""
+        return name in self._declared
+
     def custom_fields(self) -> dict[str, Any]:
         """Return `fields`, and the fields that a subclass declares, which take precedence, as a contract carries them.
 

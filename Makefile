@@ -22,7 +22,7 @@ $(STAMP): $(STACK)
 	@$(PIP) --editable '.[dev]'
 	@touch $@
 
-.PHONY: run test test-viewer test-lint test-alone test-fault test-parts test-long lint format docs texts lock bench bench-parts bench-neighbours bench-viewer bench-embed pictures chaos simulate viewer clean help
+.PHONY: run test test-viewer test-lint test-alone test-fault test-parts test-long lint format docs actions texts lock bench bench-parts bench-neighbours bench-viewer bench-embed pictures chaos simulate viewer clean help
 
 run: $(STACK) ## set up, start the whole stack with sample data, print where to look
 	@$(BIN)/python consumers/viewer/build.py --if-possible
@@ -64,6 +64,9 @@ lint: $(STAMP) ## ruff, mypy --strict, import-linter
 
 docs: $(STAMP) ## write the generated parts of the docs
 	$(BIN)/python docs/generate.py
+
+actions: $(STAMP) ## write the SDK's methods for the actions of the vocabulary
+	$(BIN)/python producers/generate_actions.py
 
 # New texts are added, empty, and what nobody says any more is dropped.
 PO := --no-wrap --ignore-obsolete --no-fuzzy-matching --ignore-pot-creation-date

@@ -23,6 +23,7 @@ from auditlane.access.permissions import Permission
 from auditlane.cli import app as cli
 from auditlane.cli.help_text import examples_of
 from auditlane.cli.subcommands import SUBCOMMANDS
+from auditlane.contract import vocabulary
 from auditlane.contract.reject_codes import RejectCode
 from auditlane.runtime import errors, metrics, settings
 from auditlane.server.auth.route_permissions import RIGHTS, Cell, Whose
@@ -188,6 +189,75 @@ def permissions_table() -> str:
     return table(("Request", *(one.name for one in Permission), "Another tenant's", "No credential"), rows)
 
 
+GROUPS: dict[vocabulary.Group, str] = {
+    "user_management": "User management",
+    "performance": "Performance",
+    "maintenance": "Maintenance",
+    "auditlane": "auditlane's own trail",
+}
+VENDORS: dict[vocabulary.Vendor, str] = {
+    "auth0": "Auth0",
+    "clerk": "Clerk",
+    "frontegg": "Frontegg",
+    "github": "GitHub",
+    "google_workspace": "Google Workspace",
+    "keycloak": "Keycloak",
+    "microsoft": "Microsoft",
+    "okta": "Okta",
+    "workos": "WorkOS",
+}
+
+
+def actions_tables() -> str:
+    """Return the tables of the known actions, one per group."""
+    head = ("Action", "Meaning", "Outcome", "Severity", "Resource", "Metadata", "OCSF")
+    parts = []
+    for group, title in GROUPS.items():
+        rows = [
+            (
+                f"`{one.name}`",
+                one.meaning,
+                one.outcome,
+                one.severity,
+                one.resource,
+                "<br>".join(
+                    [_metadata(name, key, "") for name, key in one.required.items()]
+                    + [_metadata(name, key, " (optional)") for name, key in one.optional.items()]
+                ),
+                " → ".join(dict.fromkeys(f"{pair.class_uid}({pair.activity_id})" for pair in _ocsf(one))),
+            )
+            for one in vocabulary.ACTIONS.values()
+            if one.group == group
+        ]
+        parts.append(f"### {title}\n\n{table(head, rows)}")
+    return "\n".join(parts)
+
+
+def _metadata(name: str, key: vocabulary.MetadataKey, note: str) -> str:
+    values = f" One of {', '.join(f'`{value}`' for value in key.values)}." if key.values else ""
+    return f"`{name}`{note}: {key.meaning}{values}{' Masked.' if key.masked else ''}"
+
+
+def _ocsf(action: vocabulary.Action) -> Iterator[vocabulary.OcsfClass]:
+    yield from (one for one in (action.ocsf_1_8, action.ocsf_1_9) if one)
+
+
+def action_names() -> str:
+    """Return the table of the names that other products give to the known actions."""
+    rows = [
+        (
+            f"`{one.name}`",
+            "; ".join(
+                f"{VENDORS[vendor]}: {', '.join(f'`{name}`' for name in names)}"
+                for vendor, names in one.aliases.items()
+            ),
+        )
+        for one in vocabulary.ACTIONS.values()
+        if one.aliases
+    ]
+    return table(("Action", "In other products"), rows)
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
     "roles": roles_sql,
     "settings": settings_table,
@@ -197,6 +267,8 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "http_codes": http_codes,
     "metrics": metrics_table,
     "permissions": permissions_table,
+    "actions": actions_tables,
+    "action_names": action_names,
     "cli": cli_help,
     "layers": layers,
     "packages": packages,

@@ -36,9 +36,10 @@ def run(kafka: str, registry: str):
     return start
 
 
-@pytest.mark.parametrize("snippet", SNIPPETS, ids=("keywords", "event", "stock"))
+@pytest.mark.parametrize("snippet", SNIPPETS, ids=("keywords", "event", "known actions", "stock"))
 def test_a_snippet_runs(run, snippet):
-    checked = "\nassert event_id and result.delivered == 1" if "emit(" in snippet else "\nassert producer.flush() == 0"
+    emitted = len(re.findall(r"audit\.(?:emit|\w+\.\w+)\(", snippet))
+    checked = f"\nassert event_id and result.delivered == {emitted}" if emitted else "\nassert producer.flush() == 0"
     done = run("-W", "error::SyntaxWarning", "-c", snippet + checked)
     assert done.returncode == 0, done.stderr
 

@@ -1,6 +1,6 @@
 """Emit audit events with `AuditClient`, read them with `AuditReader`.
 
-The public API is what this package exports. The reader's names are imported on first use, to keep emitting light.
+The public API is what this package exports. Names that emitting does not need are imported on first use.
 """
 
 import importlib
@@ -25,6 +25,7 @@ from auditlane.sdk.default_client import audit, default_client, set_default_clie
 from auditlane.sdk.results import ClientStats, Failure, FlushResult
 
 if typing.TYPE_CHECKING:
+    from auditlane.sdk.event_fields import EventFields
     from auditlane.sdk.reader import AuditReader, Event, EventFilters, ExportProgress, SingleEvent
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "ConfigError",
     "DeliveryFailed",
     "Event",
+    "EventFields",
     "EventFilters",
     "ExportProgress",
     "Failure",
@@ -56,10 +58,11 @@ __all__ = [
     "set_default_client",
 ]
 
-_READER_NAMES = frozenset({"AuditReader", "Event", "EventFilters", "ExportProgress", "SingleEvent"})
+_LATE = dict.fromkeys(("AuditReader", "Event", "EventFilters", "ExportProgress", "SingleEvent"), "reader")
+_LATE["EventFields"] = "event_fields"
 
 
 def __getattr__(name: str) -> typing.Any:
-    if name in _READER_NAMES:
-        return getattr(importlib.import_module("auditlane.sdk.reader"), name)
+    if name in _LATE:
+        return getattr(importlib.import_module(f"auditlane.sdk.{_LATE[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -14,6 +14,7 @@ from uuid import UUID
 from auditlane.contract.event import AuditEvent, Outcome, OutcomeName, Severity, SeverityName
 from auditlane.contract.provenance import RESERVED, Sign, is_ours
 from auditlane.runtime.errors import ConfigError, InvalidEvent, InvalidInput
+from auditlane.sdk.action_properties import ActionProperties
 from auditlane.sdk.audited import P, R, audited
 from auditlane.sdk.config import OPTIONS, ClientConfig
 from auditlane.sdk.context import context, fill
@@ -37,7 +38,7 @@ def _documented_signature(function: Callable[..., object]) -> inspect.Signature:
     return signature.replace(parameters=list(parameters.values()))
 
 
-class AuditClient:
+class AuditClient(ActionProperties):
     """Emits audit events to Kafka. Create one per process and share it: it is thread-safe and works with asyncio.
 
         with AuditClient() as audit:  # reads AUDITLANE_KAFKA_BOOTSTRAP and AUDITLANE_REGISTRY_URL

@@ -19,6 +19,7 @@ from auditlane.sdk import (
     AuditReader,
     ClientConfig,
     Event,
+    EventFields,
     EventFilters,
     FlushResult,
     Outcome,
@@ -137,6 +138,33 @@ def emits(audit: AuditClient, event: AuditEvent, values: dict[str, Any], texts: 
     count: int = audit.emit(event)  # wrong: assignment, reportAssignmentType
     print(count)
     return audit.emit(event)
+
+
+def emits_known_actions(audit: AuditClient, event: EventFields) -> str:
+    audit.user.login(method="password")
+    audit.user.login(method="sso", mfa="totp", session_id=None, tenant_id="acme", actor_id="u-1", ip=ip_address("::1"))
+    audit.user.login_failed(reason="bad_credentials", login="jane@example.com", outcome="denied", metadata={"a": "b"})
+    audit.user.logout()
+    audit.role.assigned(role="admin", resource_id="u-1", severity=Severity.High, before={"role": "viewer"})
+    audit.user.locked(reason="attempts", until=NOW, attempts=5)
+    audit.api_key.created(name="backup", scopes={"read"}, fields={"project": "moon"})
+    audit.data.exported(rows=10, format="csv", **event)
+
+    audit.user.login()  # wrong: call-arg, reportCallIssue
+    audit.user.login("password")  # wrong: call-arg, reportCallIssue
+    audit.user.login(method="pasword")  # wrong: arg-type, reportArgumentType
+    audit.user.login(method="password", actor_idd="u-1")  # wrong: call-arg, reportCallIssue
+    audit.user.login(method="password", project="moon")  # wrong: call-arg, reportCallIssue
+    audit.user.login(method="password", action="login")  # wrong: call-arg, reportCallIssue
+    audit.user.login_failed(reason="typo")  # wrong: arg-type, reportArgumentType
+    audit.user.login_failed(reason="mfa", outcome="failed")  # wrong: arg-type, reportArgumentType
+    audit.user.loggedin(method="password")  # wrong: attr-defined, reportAttributeAccessIssue
+    audit.users.login(method="password")  # wrong: attr-defined, reportAttributeAccessIssue
+    audit.role.assigned(role=7)  # wrong: arg-type, reportArgumentType
+    audit.user.locked(reason="attempts", attempts="5")  # wrong: arg-type, reportArgumentType
+    audit.api_key.created(name="backup", scopes=8)  # wrong: arg-type, reportArgumentType
+    audit.key.created()  # wrong: attr-defined, reportAttributeAccessIssue
+    return audit.tenant.deleted(resource_id="acme")
 
 
 def reads(reader: AuditReader, ids: list[str], names: set[str], given: Iterator[str]) -> Iterator[Event]:

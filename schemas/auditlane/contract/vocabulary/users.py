@@ -9,6 +9,7 @@ from auditlane.contract.vocabulary.action import Action, MetadataKey
 
 _action = partial(Action, group="user_management", resource="user")
 
+_METHODS: Final = ("password", "sso", "social", "passkey", "magic_link", "device")
 _BY: Final = MetadataKey("Who did it.", ("self", "admin", "system"))
 _VIA: Final = MetadataKey("How it happened, such as `admin`, `self` or `scim`.")
 _FACTOR: Final = MetadataKey("The second factor.", ("totp", "webauthn", "sms", "push", "recovery", "all"))
@@ -20,11 +21,7 @@ DEFINITIONS: Final = (
     _action(
         "user.login",
         "A user signed in.",
-        required={
-            "method": MetadataKey(
-                "How the user was authenticated.", ("password", "sso", "social", "passkey", "magic_link", "device")
-            )
-        },
+        required={"method": MetadataKey("How the user was authenticated.", _METHODS)},
         optional={
             "mfa": MetadataKey("The second factor that was used, or `none`."),
             "session_id": MetadataKey("Id of the session that began."),
@@ -45,7 +42,7 @@ DEFINITIONS: Final = (
         },
         optional={
             "login": MetadataKey("The login as typed, which may be a password in the wrong box.", masked=True),
-            "method": MetadataKey("How the user tried to authenticate, as for `user.login`."),
+            "method": MetadataKey("How the user tried to authenticate.", _METHODS),
         },
     ),
     _action(

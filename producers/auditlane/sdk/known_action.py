@@ -1,0 +1,69 @@
+"""What the methods of known actions share: metadata as text, defaults beneath what the caller states."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, cast
+
+from auditlane.sdk.masking import masked_state
+
+if TYPE_CHECKING:
+    from auditlane.contract.event import OutcomeName, SeverityName
+    from auditlane.sdk.client import AuditClient
+    from auditlane.sdk.event_fields import EventFields
+
+Number = int | float
+Time = datetime | str
+Texts = Iterable[str]  # a text is one item
+
+
+class KnownActions:
+    """The actions of one noun, whose methods emit through a client."""
+
+    __slots__ = ("_client",)
+
+    def __init__(self, client: object) -> None:
+        self._client = cast("AuditClient", client)
+
+    def _emit(
+        self,
+        action: str,
+        outcome: OutcomeName,
+        severity: SeverityName,
+        resource: str,
+        metadata: Mapping[str, object],
+        event: Mapping[str, Any],
+    ) -> str:
+        """Emit an event. The caller's fields take precedence over the defaults, and its metadata over the keywords."""
+        given = event.get("metadata", {})
+        if isinstance(given, Mapping):  # otherwise emit rejects it
+            given = {name: text_of(value) for name, value in metadata.items() if value is not None} | dict(given)
+        defaults = {"outcome": outcome, "severity": severity, "resource": resource}
+        return self._client.emit(action=action, **{**defaults, **event, "metadata": given})
+
+
+def masked_changes(event: EventFields) -> EventFields:
+    """Return the event with its states before and after the change masked."""
+    changed = event.copy()
+    if "before" in event:
+        changed["before"] = masked_state(event["before"])
+    if "after" in event:
+        changed["after"] = masked_state(event["after"])
+    return changed
+
+
+def text_of(value: object) -> object:
+    """Return a number, a time or texts as the text that metadata holds. Any other value is returned unchanged."""
+    if isinstance(value, str | bytes):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return str(value)
+    if isinstance(value, datetime):
+        return (value.astimezone(UTC) if value.tzinfo else value).isoformat().replace("+00:00", "Z")
+    if isinstance(value, Iterable):
+        items = list(value)
+        return ",".join(items) if all(isinstance(item, str) for item in items) else value
+    return value

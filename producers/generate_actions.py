@@ -8,7 +8,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 from typing import Final
@@ -27,7 +27,6 @@ from typing import Literal, Unpack
 
 from auditlane.sdk.event_fields import EventFields
 from auditlane.sdk.known_action import KnownActions, Number, Texts, Time, masked_changes
-from auditlane.sdk.masking import masked
 '''
 PROPERTIES_HEAD: Final = f'''"""The nouns of known actions as properties of the client. {NOTE}
 
@@ -89,23 +88,19 @@ def _method(action: Action) -> str:
     parameters += [f"{name}: {_type(key)} | None = None" for name, key in action.optional.items()]
     star = ["*"] if parameters else []
     head = ", ".join(["self", *star, *parameters, "**event: Unpack[EventFields]"])
-    values = ", ".join(f'"{name}": {_value(name, key, action.required)}' for name, key in keys.items())
+    values = ", ".join(f'"{name}": {name}' for name in keys)
+    masked = [name for name, key in keys.items() if key.masked]
     lines = [f"def {action.participle}({head}) -> str:", *textwrap.indent(_docstring(action), "    ").splitlines()]
     if action.masks_changes:
         lines.append("    event = masked_changes(event)")
     defaults = ", ".join(map(repr, (action.name, action.outcome, action.severity, action.resource)))
-    lines.append(f"    return self._emit({defaults}, {{{values}}}, event)")
+    masks = f", masks={tuple(masked)!r}" if masked else ""
+    lines.append(f"    return self._emit({defaults}, {{{values}}}, event{masks})")
     return "\n" + textwrap.indent("\n".join(lines), "    ") + "\n"
 
 
 def _type(key: MetadataKey) -> str:
     return f"Literal[{', '.join(map(repr, key.values))}]" if key.values else TYPES[key.kind]
-
-
-def _value(name: str, key: MetadataKey, required: Iterable[str]) -> str:
-    if not key.masked:
-        return name
-    return f"masked({name})" if name in required else f"{name} and masked({name})"
 
 
 def _docstring(action: Action) -> str:
@@ -114,7 +109,7 @@ def _docstring(action: Action) -> str:
     if keys:
         lines += ["", "Args:"]
         for name, key in keys.items():
-            masked = " It is recorded masked." if key.masked else ""
+            masked = " Recorded masked, unless the client hashes it." if key.masked else ""
             lines += _wrapped(f"{name}: {key.meaning}{masked}", "    ")
         lines += ["    event: Further fields, as in `emit`."]
     if len(lines) == 1:

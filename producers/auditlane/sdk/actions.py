@@ -6,7 +6,6 @@ from typing import Literal, Unpack
 
 from auditlane.sdk.event_fields import EventFields
 from auditlane.sdk.known_action import KnownActions, Number, Texts, Time, masked_changes
-from auditlane.sdk.masking import masked
 
 
 class ApiKeyActions(KnownActions):
@@ -320,24 +319,36 @@ class InvitationActions(KnownActions):
         """Emit `invitation.accepted`. An invitation was accepted.
 
         Args:
-            email: The invited address. It is recorded masked.
+            email: The invited address. Recorded masked, unless the client hashes it.
             roles: The roles that the user is to have.
             event: Further fields, as in `emit`.
         """
         return self._emit(
-            "invitation.accepted", "success", "Low", "invitation", {"email": masked(email), "roles": roles}, event
+            "invitation.accepted",
+            "success",
+            "Low",
+            "invitation",
+            {"email": email, "roles": roles},
+            event,
+            masks=("email",),
         )
 
     def revoked(self, *, email: str, roles: Texts, **event: Unpack[EventFields]) -> str:
         """Emit `invitation.revoked`. An invitation was withdrawn.
 
         Args:
-            email: The invited address. It is recorded masked.
+            email: The invited address. Recorded masked, unless the client hashes it.
             roles: The roles that the user is to have.
             event: Further fields, as in `emit`.
         """
         return self._emit(
-            "invitation.revoked", "success", "Low", "invitation", {"email": masked(email), "roles": roles}, event
+            "invitation.revoked",
+            "success",
+            "Low",
+            "invitation",
+            {"email": email, "roles": roles},
+            event,
+            masks=("email",),
         )
 
 
@@ -796,7 +807,8 @@ class UserActions(KnownActions):
 
         Args:
             reason: Why the attempt failed.
-            login: The login as typed, which may be a password in the wrong box. It is recorded masked.
+            login: The login as typed, which may be a password in the wrong box. Recorded masked, unless the client
+            hashes it.
             method: How the user tried to authenticate.
             event: Further fields, as in `emit`.
         """
@@ -805,8 +817,9 @@ class UserActions(KnownActions):
             "failure",
             "Medium",
             "user",
-            {"reason": reason, "login": login and masked(login), "method": method},
+            {"reason": reason, "login": login, "method": method},
             event,
+            masks=("login",),
         )
 
     def logout(self, *, session_id: str | None = None, **event: Unpack[EventFields]) -> str:
@@ -983,12 +996,12 @@ class UserActions(KnownActions):
         """Emit `user.invited`. A person was invited to become a user.
 
         Args:
-            email: The invited address. It is recorded masked.
+            email: The invited address. Recorded masked, unless the client hashes it.
             roles: The roles that the user is to have.
             event: Further fields, as in `emit`.
         """
         return self._emit(
-            "user.invited", "success", "Low", "invitation", {"email": masked(email), "roles": roles}, event
+            "user.invited", "success", "Low", "invitation", {"email": email, "roles": roles}, event, masks=("email",)
         )
 
     def identity_linked(self, *, provider: str, **event: Unpack[EventFields]) -> str:

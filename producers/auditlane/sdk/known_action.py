@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
-from auditlane.sdk.masking import masked_state
+from auditlane.sdk.masking import masked, masked_state
 
 if TYPE_CHECKING:
     from auditlane.contract.event import OutcomeName, SeverityName
@@ -34,11 +34,20 @@ class KnownActions:
         resource: str,
         metadata: Mapping[str, object],
         event: Mapping[str, Any],
+        masks: tuple[str, ...] = (),
     ) -> str:
-        """Emit an event. The caller's fields take precedence over the defaults, and its metadata over the keywords."""
+        """Emit an event. The caller's fields take precedence over the defaults, and its metadata over the keywords.
+
+        `masks` are the keys of metadata to mask, unless the client hashes them: the hash of a masked value would be the
+        same for many.
+        """
         given = event.get("metadata", {})
         if isinstance(given, Mapping):  # otherwise emit rejects it
-            given = {name: text_of(value) for name, value in metadata.items() if value is not None} | dict(given)
+            texts = {name: text_of(value) for name, value in metadata.items() if value is not None}
+            for name in masks:
+                if name in texts and f"metadata.{name}" not in self._client.config.hash_values:
+                    texts[name] = masked(texts[name])
+            given = texts | dict(given)
         defaults = {"outcome": outcome, "severity": severity, "resource": resource}
         return self._client.emit(action=action, **{**defaults, **event, "metadata": given})
 

@@ -36,6 +36,7 @@ class Recorder(ActionProperties):
 
     def __init__(self) -> None:
         self.event: AuditEvent | None = None
+        self.config = ClientConfig(kafka_bootstrap="127.0.0.1:9", registry_url="http://127.0.0.1:9")
 
     def emit(self, **values: Any) -> str:
         self.event = AuditEvent.checked(values)
@@ -83,6 +84,12 @@ def test_what_the_caller_states_takes_precedence(audit: Any) -> None:
 def test_metadata_of_the_caller_replaces_a_masked_value(audit: Any) -> None:
     audit.user.login_failed(reason="unknown_user", login="jane", tenant_id="acme", metadata={"login": "jane"})
     assert audit.metadata() == {"reason": "unknown_user", "login": "jane"}
+
+
+def test_a_value_that_the_client_hashes_is_not_masked(audit: Any) -> None:
+    audit.config = audit.config.changed(hash_values={"metadata.login"}, hash_key="k" * 16)
+    audit.user.login_failed(reason="unknown_user", login="jane", tenant_id="acme")
+    assert audit.metadata()["login"] == "jane"
 
 
 def test_optional_metadata_that_is_none_is_left_out(audit: Any) -> None:

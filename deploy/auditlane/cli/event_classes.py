@@ -84,8 +84,16 @@ def _typed_events(module: ModuleType) -> list[type[AuditEvent]]:
     return [
         event
         for event in _subclasses(AuditEvent)
-        if event.__module__ == module.__name__ or event.__module__.startswith(inside) or event in exported
+        if event in exported or (f"{event.__module__}.".startswith(inside) and _is_current(event))
     ]
+
+
+def _is_current(event: type[AuditEvent]) -> bool:
+    """Return whether the class's module has it, rather than a newer class of this name or a function that made it."""
+    found: object = sys.modules.get(event.__module__)
+    for name in event.__qualname__.split("."):
+        found = getattr(found, name, None)
+    return found is event
 
 
 def _subclasses(event: type[AuditEvent]) -> Iterator[type[AuditEvent]]:

@@ -88,6 +88,7 @@ def stored(world: World, table: str = "events") -> dict[str, AuditEvent]:
     return found
 
 
+@pytest.mark.long
 def test_a_demo_killed_while_it_imports_and_run_again_stores_each_event_once(world: World, demo: Demo) -> None:
     first = demo.start()
     wait_until(lambda: on_topic(world) > 0, why=demo.errors)

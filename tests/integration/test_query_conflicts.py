@@ -114,7 +114,7 @@ def content(event_: Any) -> tuple[str, str]:
     return event_.event_id, event_.description
 
 
-@pytest.mark.parametrize("limit", [1, 2, 5])
+@pytest.mark.parametrize("limit", [pytest.param(1, marks=pytest.mark.long), pytest.param(2, marks=pytest.mark.long), 3])
 @pytest.mark.parametrize("descending", [True, False])
 @pytest.mark.parametrize("name", SORTED_BY)
 def test_pages_of_every_sort_give_each_content_once_both_ways(

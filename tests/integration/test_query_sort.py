@@ -169,6 +169,7 @@ def test_every_kind_of_value_both_ways(reader, data, name):
         assert found == ordered(data, KEYS[name], descending=descending), sort
 
 
+@pytest.mark.long
 def test_one_event_a_page(reader, data):
     """Each event is the edge of a page, the ones without a value too."""
     some = parse([("action", "login"), ("outcome", "denied"), ("outcome", "failure")])

@@ -7,7 +7,7 @@ import os
 import pytest
 from simulator.schedule import Plan, Schedule
 
-SCHEDULES = int(os.environ.get("SIMULATE", "1000"))
+SCHEDULES = int(os.environ.get("SIMULATE", "500"))
 BATCHES = 8
 
 

@@ -274,7 +274,7 @@ class KafkaAuditSink:
                 self._report("trail.waits", error)
                 moving = False
             with self._changed:
-                ready = bool(self._queue or self._returned)
+                ready = bool(self._queue or self._returned or (self._kafka_accepts and self._losses.count))
                 if self._stopping and not (moving and ready):
                     return
                 if not moving:

@@ -60,7 +60,7 @@ def ended(served: Served, token: str, id_: str) -> dict[str, Any]:
     return until(look, 60, "the job's end")
 
 
-@pytest.mark.parametrize("format_", ["csv", "jsonl", "parquet", "pdf"])
+@pytest.mark.parametrize("format_", ["csv", "jsonl", "parquet", "pdf", "ocsf"])
 def test_a_job_makes_the_file_that_an_export_gives_at_once(served: Served, token: str, format_: str) -> None:
     asked = ask(served, token, format=format_, filter={"action": ["act-1", "act-2"]}, columns=["event_id", "action"])
     assert (asked["total"], asked["created_by"], asked["url"]) == (2_000, "jane", None)

@@ -30,7 +30,8 @@ from auditlane.query.clickhouse.statements import Statement
 from auditlane.query.export import exporter as exporter_
 from auditlane.query.export.columns import choose
 from auditlane.query.export.exporter import Exporter
-from auditlane.query.export.formats import PDF_ROWS, Form, Format
+from auditlane.query.export.formats import PDF_ROWS, Form, Format, OcsfVersion
+from auditlane.query.export.ocsf.event import ocsf_event
 from auditlane.query.filters import Filter, parse
 from auditlane.query.reader import Reader
 from auditlane.runtime.errors import QueryTooLarge, StoreUnavailable
@@ -59,6 +60,7 @@ def filled(clickhouse: str) -> Iterator[Store]:
                     metadata={chance.choice(TRICKY): chance.choice(FORMULAS)},
                     fields=chance.choice([{}, {"total": "-1.5", "secret": "x"}, {"note": "=1+1", "total": "-1+1"}]),
                     ip=chance.choice([None, "10.0.0.1", "::1"]),
+                    user_agent="Mozilla/5.0",
                     before=chance.choice([None, '{"a": "=1"}']),
                 )
                 for number in range(1_500)
@@ -197,6 +199,37 @@ def test_parquet_equals_the_list(reader, exporter):
         assert dict(row.pop("metadata")) == one["metadata"]
         assert row == {name: one["fields"].get(name) if name in OWN else one[name] for name in row}
     assert pq.read_table(io.BytesIO(empty.data)).num_rows == 0
+
+
+@pytest.mark.parametrize("version", OcsfVersion)
+def test_ocsf_has_the_fields_that_may_be_downloaded(reader, exporter, version):
+    with served(reader, exporter, structure_of=structure_of) as url:
+        answer = fetch(url, format="ocsf", ocsf_version=version)
+        some = fetch(url, format="ocsf", columns="fields.total,ip", ocsf_version=version)
+    assert answer.headers["Content-Type"] == "application/jsonl; charset=utf-8"
+    assert answer.headers["Content-Disposition"].endswith('Z.ocsf.jsonl"')
+    expected = listed(reader, Filter())
+    assert len(expected) == int(answer.headers["Auditlane-Rows"])
+    assert {one["user_agent"] for one in expected} == {"Mozilla/5.0"}
+    assert [one for one in expected if "secret" in one["fields"]]
+    needed = ["event_id", "tenant_id", "occurred_at", "ingested_at", "action"]
+    for data, names in ((answer.data, [*DOWNLOADABLE, *needed]), (some.data, ["total", "ip", *needed])):
+        found = [json.loads(line) for line in data.splitlines()]
+        assert found == [ocsf_event(shown(one, names), version) for one in expected]
+        assert not any(hidden in data for hidden in (b"Mozilla", b"secret"))
+    assert b"actor" in answer.data
+    assert b"u-1" not in some.data
+
+
+def test_ocsf_needs_the_time_and_the_action(reader, exporter):
+    hidden = Revision(scope=tenant_scope("acme"), fields=(field("action", "What", downloadable=False),))
+    structure = Structure.of(Revision(scope=ENVIRONMENT), hidden)
+    with served(reader, exporter, structure_of=lambda tenant: structure) as url:
+        refused, other = fetch(url, format="ocsf"), fetch(url, format="jsonl")
+        unknown = fetch(url, format="ocsf", ocsf_version="1.0.0")
+    assert (refused.status, refused.json()["field"], other.status) == (400, "format", 200)
+    assert "'action'" in refused.json()["detail"]
+    assert (unknown.status, unknown.json()["field"]) == (400, "ocsf_version")
 
 
 def test_a_pdf_shows_every_event(reader, exporter):

@@ -17,9 +17,9 @@ from auditlane.access.scope import TenantScope
 from auditlane.cli import filter_options as options
 from auditlane.cli.help_text import examples
 from auditlane.cli.pipes import ignore_broken_pipe
-from auditlane.query.export.columns import choose, of_table
+from auditlane.query.export.columns import choose, of_ocsf, of_table
 from auditlane.query.export.exporter import Export, Exporter
-from auditlane.query.export.formats import Form, Format
+from auditlane.query.export.formats import Form, Format, OcsfVersion
 from auditlane.query.filters import Filter
 from auditlane.runtime.errors import ConfigError, Conflict
 from auditlane.runtime.settings import load
@@ -33,6 +33,7 @@ app = typer.Typer(add_completion=False)
     epilog=examples(
         "export --tenant acme --format csv --output audit.csv",
         "export --tenant acme --from 2030-01-01 --severity Critical --columns occurred_at,actor_id,action",
+        "export --tenant acme --format ocsf --ocsf-version 1.8.0 --output audit.ocsf.jsonl",
     )
 )
 @options.filtered
@@ -49,6 +50,7 @@ def command(
     raw_formulas: Annotated[
         bool, typer.Option("--raw-formulas", help="Do not escape CSV cells that a spreadsheet would run as formulas.")
     ] = False,
+    ocsf_version: Annotated[OcsfVersion, typer.Option(help="Version of OCSF events.")] = OcsfVersion.v1_8_0,
     *,
     filter_: Filter,
 ) -> None:
@@ -68,7 +70,9 @@ def command(
         chosen = choose(structure, columns, everything=True)
         if format_ is Format.pdf and columns is None:
             chosen = of_table(chosen)
-        export = exporter.export(scope, filter_, Form(format_, chosen, raw_formulas))
+        if format_ is Format.ocsf:
+            chosen = of_ocsf(chosen, structure, everything=True)
+        export = exporter.export(scope, filter_, Form(format_, chosen, raw_formulas, ocsf_version))
         if output is None:
             with ignore_broken_pipe():
                 _copy(export, sys.stdout.buffer)

@@ -159,9 +159,10 @@ class AuditReader:
         filters: Filters | None = None,
         /,
         *,
-        format: Literal["csv", "jsonl", "parquet", "pdf"] = "jsonl",  # noqa: A002 - the API's name for it
+        format: Literal["csv", "jsonl", "parquet", "pdf", "ocsf"] = "jsonl",  # noqa: A002 - the API's name for it
         columns: Sequence[str] | None = None,
         raw_formulas: bool = False,
+        ocsf_version: Literal["1.8.0", "1.9.0-dev"] = "1.8.0",
         resume: bool = True,
         progress: Progress = lambda _: None,
         poll_s: float = 0.5,
@@ -180,6 +181,7 @@ class AuditReader:
             format: File format.
             columns: Names of the fields to export, in this order; default: all downloadable fields.
             raw_formulas: In a CSV, do not escape cells that a spreadsheet would evaluate as formulas.
+            ocsf_version: Version of the schema of OCSF events.
             resume: False to start over, even if an earlier call can be resumed.
             progress: Called with an ExportProgress: in events while the job runs, then in bytes.
             poll_s: Seconds between polls of the job's state.
@@ -191,6 +193,8 @@ class AuditReader:
             OSError: The file cannot be written.
         """
         request: dict[str, Any] = {"format": format, "formulas": "raw" if raw_formulas else "neutralised"}
+        if format == "ocsf":
+            request["ocsf_version"] = ocsf_version
         if columns:
             request["columns"] = list(columns)
         request["filter"] = _grouped(_pairs(filters, more))

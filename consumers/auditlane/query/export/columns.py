@@ -44,6 +44,8 @@ class Column:
         return not self.custom and self.name == _CONFLICT
 
 
+# What every OCSF event needs: its time, its class, and the identity of the event.
+_OCSF: Final = ("event_id", "tenant_id", "occurred_at", "ingested_at", "action")
 CONFLICT: Final = Column(_CONFLICT, "Conflict", in_table=True)  # not in the structure: always downloadable
 
 
@@ -100,6 +102,21 @@ def withdrawn_of(columns: Sequence[Column], structure: Structure) -> list[Column
 def of_table(columns: Sequence[Column]) -> tuple[Column, ...]:
     """Return the columns that the viewer's table shows, or all of them if it shows none."""
     return tuple(column for column in columns if column.in_table) or tuple(columns)
+
+
+def of_ocsf(columns: Sequence[Column], structure: Structure, *, everything: bool = False) -> tuple[Column, ...]:
+    """Return the columns and those that every OCSF event needs. Raises InvalidFilter if one is not downloadable."""
+    given = of_operator(structure) if everything else downloadable(structure)
+    known = {column.name: column for column in _nameable(structure, given, everything=everything) if not column.custom}
+    present = {column.name for column in columns if not column.custom}
+    for name in _OCSF:
+        if name not in known:
+            raise InvalidFilter(
+                f"OCSF requires the column {name!r}, which this log does not permit to download.",
+                field="format",
+                fix="Choose another format, or allow the field in the tenant's data structure.",
+            )
+    return (*columns, *(known[name] for name in _OCSF if name not in present))
 
 
 def _nameable(structure: Structure, given: list[Column], *, everything: bool) -> list[Column]:

@@ -46,6 +46,10 @@ def encoder(
         from auditlane.query.export.pdf_process import PdfProcess
 
         return PdfProcess(form.columns, heading, more_font, pdf_bounds)
+    if form.format is Format.ocsf:
+        from auditlane.query.export.ocsf.encoder import OcsfLines
+
+        return OcsfLines(form.ocsf_version)
     return Lines(_csv_header(form.columns, raw=form.raw_formulas) if form.format is Format.csv else b"")
 
 

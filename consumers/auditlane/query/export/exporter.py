@@ -137,7 +137,7 @@ class Exporter:
             raise QueryTooLarge(
                 f"A PDF holds at most {PDF_ROWS} events, and {counted.rows} match.",
                 field="format",
-                fix="Narrow the filter, or use csv, jsonl or parquet, which have no limit.",
+                fix="Narrow the filter, or use csv, jsonl, parquet or ocsf, which have no limit.",
             )
         return counted
 

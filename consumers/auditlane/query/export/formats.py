@@ -20,6 +20,7 @@ class Format(StrEnum):
     jsonl = "jsonl"
     parquet = "parquet"
     pdf = "pdf"
+    ocsf = "ocsf"
 
     @property
     def media_type(self) -> str:
@@ -29,12 +30,17 @@ class Format(StrEnum):
     @property
     def label(self) -> str:
         """The name that people read."""
-        return {"csv": "CSV", "jsonl": "JSON Lines", "parquet": "Parquet", "pdf": "PDF"}[self]
+        return _LABELS[self]
+
+    @property
+    def extension(self) -> str:
+        """The end of a file's name, without a dot."""
+        return "ocsf.jsonl" if self is Format.ocsf else self.value
 
     @property
     def lines(self) -> bool:
-        """Whether ClickHouse formats the lines, so that an export can resume after any whole line."""
-        return self in (Format.csv, Format.jsonl)
+        """Whether ClickHouse formats the rows as lines, so that an export can resume after any whole line."""
+        return self in (Format.csv, Format.jsonl, Format.ocsf)
 
 
 _MEDIA_TYPES: Final = {
@@ -42,16 +48,35 @@ _MEDIA_TYPES: Final = {
     Format.jsonl: "application/jsonl; charset=utf-8",
     Format.parquet: "application/vnd.apache.parquet",
     Format.pdf: "application/pdf",
+    Format.ocsf: "application/jsonl; charset=utf-8",
 }
+_LABELS: Final = {
+    Format.csv: "CSV",
+    Format.jsonl: "JSON Lines",
+    Format.parquet: "Parquet",
+    Format.pdf: "PDF",
+    Format.ocsf: "OCSF",
+}
+
+
+class OcsfVersion(StrEnum):
+    """A version of the Open Cybersecurity Schema Framework. Version 1.9.0 is not released yet."""
+
+    v1_8_0 = "1.8.0"
+    v1_9_0 = "1.9.0-dev"
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """The format and columns of a file. `raw_formulas` leaves CSV cells unchanged that a spreadsheet would run."""
+    """The format and columns of a file.
+
+    `raw_formulas` leaves CSV cells unchanged that a spreadsheet would run; `ocsf_version` is for OCSF alone.
+    """
 
     format: Format
     columns: tuple[Column, ...]
     raw_formulas: bool = False
+    ocsf_version: OcsfVersion = OcsfVersion.v1_8_0
 
 
 @dataclass(frozen=True, slots=True)

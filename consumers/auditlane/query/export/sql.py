@@ -1,6 +1,6 @@
 """The statement of an export, with the conditions that `query.sql.where` compiles from a filter.
 
-ClickHouse formats lines (CSV, JSON Lines) as `line`; other formats get columns `c0`, `c1`, …
+ClickHouse formats lines (CSV, JSON Lines and those that become OCSF) as `line`; other formats get columns `c0`, `c1`, …
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def compile_export(
     conditions.append(f"e.ingested_at <= fromUnixTimestamp64Milli({parameters.add('Int64', bound_ms)}, 'UTC')")
     if after is not None:
         conditions.append(beside(parameters, after))
-    if form.format is Format.jsonl:
+    if form.format in (Format.jsonl, Format.ocsf):
         shown = f"{_json_line(parameters, form.columns, conflict)} AS line"
     elif form.format is Format.csv:
         shown = f"{_csv_line(parameters, form, conflict)} AS line"

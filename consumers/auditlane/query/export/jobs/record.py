@@ -11,7 +11,7 @@ from auditlane.access.permissions import Permission
 from auditlane.access.scope import TenantScope
 from auditlane.query.export.columns import Column
 from auditlane.query.export.exporter import Counted
-from auditlane.query.export.formats import Form, Format
+from auditlane.query.export.formats import Form, Format, OcsfVersion
 from auditlane.query.sort import Position
 from auditlane.runtime.errors import AuditlaneError
 
@@ -32,6 +32,7 @@ class JobRecord(BaseModel):
     format: Format
     columns: tuple[Column, ...]
     raw_formulas: bool
+    ocsf_version: OcsfVersion = OcsfVersion.v1_8_0
     rows: int
     bound_ms: int
     created_at: AwareDatetime
@@ -39,7 +40,7 @@ class JobRecord(BaseModel):
     @property
     def form(self) -> Form:
         """The form of the file, independent of later changes of the tenant's structure."""
-        return Form(self.format, self.columns, self.raw_formulas)
+        return Form(self.format, self.columns, self.raw_formulas, self.ocsf_version)
 
     @property
     def scope(self) -> TenantScope:

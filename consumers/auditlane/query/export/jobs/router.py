@@ -149,6 +149,7 @@ def create_job(exports: ExportService, request: Request, scope: TenantScope, bod
         format=spec.form.format,
         columns=spec.form.columns,
         raw_formulas=spec.form.raw_formulas,
+        ocsf_version=spec.form.ocsf_version,
         rows=counted.rows,
         bound_ms=counted.bound_ms,
         created_at=datetime.now(UTC),

@@ -1,0 +1,216 @@
+"""The attributes that each OCSF class adds to an event, beside those that all classes have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from auditlane.query.export.formats import OcsfVersion
+from auditlane.query.export.ocsf.activities import API_ACTIVITY
+from auditlane.query.export.ocsf.objects import (
+    PRINCIPALS,
+    UNKNOWN,
+    endpoint,
+    entity,
+    factors,
+    given,
+    is_factor,
+    request,
+    resource,
+    subject,
+    user,
+)
+from auditlane.query.export.ocsf.row import Attributes, Row
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """What the attributes of a class depend on: the action, its activity, and the actor's user, which may be empty."""
+
+    action: str
+    activity_id: int
+    by: Attributes
+    event_id: str
+    tenant_id: str
+    source: str
+    version: OcsfVersion
+
+    @property
+    def noun(self) -> str:
+        """The part of the action before the dot."""
+        return self.action.partition(".")[0]
+
+
+Build = Callable[[Row, Mapped], Attributes]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A class: its own attributes, and which of the common ones it has.
+
+    A class without an actor of its own gets it from the `host` profile.
+    """
+
+    build: Build
+    actor: bool = True
+    endpoint: bool = True
+    request: bool = True
+
+
+def _account(row: Row, mapped: Mapped) -> Attributes:
+    """Build Account Change."""
+    return {"user": subject(row, mapped.by)} | given(auth_factors=factors(row.take_key("factor")))
+
+
+def _authentication(row: Row, mapped: Mapped) -> Attributes:
+    """Build Authentication; the schema demands a service or a destination."""
+    session = row.take_key("session_id")
+    if row.get("resource") == "session":
+        row.take("resource")
+        session = row.take("resource_id") or session
+    second = row.key("mfa")
+    made: Attributes = {"user": subject(row, mapped.by), "service": {"name": mapped.source or UNKNOWN}}
+    if mapped.activity_id == _SWITCH:
+        made |= {"account_switch_type_id": 2, "account_switch_type": "Impersonate"}
+    if second:
+        made["is_mfa"] = second not in _NO_FACTOR
+    used = [row.take_key(key) for key in ("method", "mfa") if is_factor(row.key(key))]
+    return made | given(session=given(uid=session), auth_factors=factors(*used))
+
+
+def _entity(row: Row, mapped: Mapped) -> Attributes:
+    """Build Entity Management, whose entity has the values before and after."""
+    made = entity(row, mapped.noun)
+    result = "entity_result" if mapped.version is OcsfVersion.v1_8_0 else "updated_entity"
+    before, after = row.take_json("before"), row.take_json("after")
+    changed = {result: made | {"data": after}} if after is not None else {}
+    return {"entity": made | ({"data": before} if before is not None else {})} | changed
+
+
+def _access(row: Row, mapped: Mapped) -> Attributes:
+    """Build User Access Management, which demands privileges."""
+    return {"user": subject(row, mapped.by), "privileges": _privileges(row), **_scope(row)}
+
+
+def _group(row: Row, mapped: Mapped) -> Attributes:
+    """Build Group Management: the resource is the group, or a user who joins or leaves the tenant."""
+    if row.get("resource") in ("group", "team", ""):
+        group = resource(row) or {"name": row.take_key("name", "group") or UNKNOWN}
+        member = user(row.take_key("user"))
+    else:
+        member = subject(row, mapped.by)
+        named = row.take_key("group")
+        group = {"name": named} if named else {"uid": mapped.tenant_id, "type": "tenant"}
+    if mapped.version is OcsfVersion.v1_8_0:
+        return {"group": group} | given(user=member)
+    return {"group": group} | given(users=[member] if member else [])
+
+
+def _user(row: Row, mapped: Mapped) -> Attributes:
+    """Build User Management."""
+    if mapped.activity_id in _CREDENTIALS and row.get("resource") not in PRINCIPALS and row.get("resource_id"):
+        credential = given(uid=row.take("resource_id"), type=row.take("resource"))
+        return {"user": subject(row, mapped.by) | {"programmatic_credentials": [credential]}}
+    made: Attributes = {"user": subject(row, mapped.by)}
+    if mapped.activity_id in _ROLES:
+        made |= given(iam_roles=[{"name": name} for name in row.take_list("role", "roles")])
+    elif mapped.activity_id in _PRIVILEGES:
+        made |= given(privileges=_privileges(row))
+    return made | given(auth_factors=factors(row.take_key("factor"))) | _scope(row)
+
+
+def _role(row: Row, mapped: Mapped) -> Attributes:
+    """Build Role Management."""
+    if row.get("resource") == "role":
+        row.take("resource")
+    role = given(uid=row.take("resource_id"), name=row.take_key("name", "role")) or {"name": UNKNOWN}
+    return {"iam_role": role} | given(privileges=_privileges(row))
+
+
+def _web_resources(row: Row, mapped: Mapped) -> Attributes:
+    """Build Web Resources Activity."""
+    return {"web_resources": [resource(row) or {"name": mapped.noun}]}
+
+
+def _lifecycle(row: Row, mapped: Mapped) -> Attributes:
+    """Build Application Lifecycle: the resource is the application if it is a service."""
+    name = row.take("resource_id") if row.get("resource") == "service" else ""
+    if name:
+        row.take("resource")
+    return {"app": {"name": name or mapped.source or UNKNOWN} | given(version=row.take_key("version"))}
+
+
+def _api(row: Row, mapped: Mapped) -> Attributes:
+    """Build API Activity, which demands an actor and an endpoint."""
+    made: Attributes = {"api": {"operation": mapped.action} | given(service=given(name=mapped.source))}
+    found = resource(row)
+    if not mapped.by:
+        made["actor"] = {"app_name": mapped.source or UNKNOWN}
+    if not row.get("ip"):
+        made["src_endpoint"] = {"name": UNKNOWN}
+    return made | given(resources=[found] if found else [])
+
+
+def _scan(row: Row, mapped: Mapped) -> Attributes:
+    """Build Scan Activity."""
+    scan = {"uid": mapped.event_id, "name": mapped.action, "type_id": 0, "type": "Unknown"}
+    return {"scan": scan} | given(num_detections=row.take_number("findings"))
+
+
+def _log(row: Row, mapped: Mapped) -> Attributes:
+    """Build Event Log Activity: the log is the resource, or the tenant's."""
+    name = row.take("resource_id") if row.get("resource") in _LOGS else ""
+    if row.get("resource") in _LOGS:
+        row.take("resource")
+    return {"log_name": name or mapped.tenant_id, "log_type_id": 2, "log_type": "Application"}
+
+
+def _finding(row: Row, mapped: Mapped) -> Attributes:
+    """Build Detection Finding. Its status is the finding's, not the action's."""
+    kind = row.take_key("kind")
+    info = {"uid": mapped.event_id, "title": kind or mapped.action} | given(types=[kind] if kind else [])
+    found = resource(row)
+    evidences = [{"src_endpoint": source} | given(http_request=request(row))] if (source := endpoint(row)) else []
+    made: Attributes = {"finding_info": info, "is_alert": True, "status_id": 1, "status": "New"}
+    return made | given(resources=[found] if found else [], evidences=evidences)
+
+
+def _nothing(row: Row, mapped: Mapped) -> Attributes:
+    """Build a class whose common attributes suffice."""
+    return {}
+
+
+def _privileges(row: Row) -> list[str]:
+    return row.take_list("role", "permission", "privileges", "scopes", "roles")
+
+
+def _scope(row: Row) -> Attributes:
+    """Take what privileges give access to: a resource that is not a principal, and their scope."""
+    found = resource(row) if row.get("resource") not in PRINCIPALS else {}
+    scope = row.take_key("scope")
+    return given(resources=[*([found] if found else []), *([{"name": scope}] if scope else [])])
+
+
+_SWITCH: Final = 7
+_ROLES: Final = (16, 17)
+_PRIVILEGES: Final = (14, 15)
+_CREDENTIALS: Final = (18, 19)
+_NO_FACTOR: Final = ("none", "false", "no", "0")
+_LOGS: Final = ("log", "audit_log")
+SHAPES: Final[Mapping[int, Shape]] = {
+    1008: Shape(_log, request=False),
+    2004: Shape(_finding, actor=False, endpoint=False, request=False),
+    3001: Shape(_account),
+    3002: Shape(_authentication),
+    3004: Shape(_entity),
+    3005: Shape(_access),
+    3006: Shape(_group),
+    3007: Shape(_user),
+    3008: Shape(_role),
+    6001: Shape(_web_resources, actor=False),
+    6002: Shape(_lifecycle, actor=False, endpoint=False, request=False),
+    API_ACTIVITY: Shape(_api),
+    6007: Shape(_scan, actor=False, endpoint=False, request=False),
+    6008: Shape(_nothing, actor=False, endpoint=False, request=False),
+}

@@ -1,0 +1,74 @@
+"""An exported row while it is mapped: each value is taken once, and the rest has no place in OCSF."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pydantic_core import from_json
+
+Attributes = dict[str, Any]
+_INTEGER: Final = 1 << 31
+
+
+class Row:
+    """The values of a row of JSON Lines by field. A field without a value, or that is not exported, is missing."""
+
+    __slots__ = ("_metadata", "_values")
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self._values = {name: value for name, value in values.items() if value}
+        self._metadata: dict[str, str] = dict(self._values.pop("metadata", {}))
+
+    def get(self, field: str) -> str:
+        """Return a field's text without taking it; "" if it has none."""
+        value: str = self._values.get(field, "")
+        return value
+
+    def take(self, field: str) -> str:
+        """Take a field's text; "" if it has none."""
+        value: str = self._values.pop(field, "")
+        return value
+
+    def take_json(self, field: str) -> Any:
+        """Take the value that a field's JSON text describes, or the text itself if it is not JSON; None without any."""
+        text = self.take(field)
+        return _parsed(text) if text else None
+
+    def take_key(self, *keys: str) -> str:
+        """Take the text of the first of these keys of the metadata that has any; "" if none has."""
+        for key in keys:
+            if self._metadata.get(key):
+                return self._metadata.pop(key)
+        return ""
+
+    def key(self, key: str) -> str:
+        """Return the text of a key of the metadata without taking it; "" if it has none."""
+        return self._metadata.get(key) or ""
+
+    def take_list(self, *keys: str) -> list[str]:
+        """Take the parts of comma-separated text, as `take_key` does."""
+        return [part for part in map(str.strip, self.take_key(*keys).split(",")) if part]
+
+    def take_number(self, key: str) -> int | None:
+        """Take a key of the metadata if it is a whole number that OCSF's `integer_t` can hold."""
+        text = self._metadata.get(key, "")
+        if not (text.isascii() and text.isdecimal() and len(text) < 11 and int(text) < _INTEGER):
+            return None
+        return int(self._metadata.pop(key))
+
+    def rest(self) -> Attributes:
+        """Return everything that was not taken, with `before` and `after` as JSON values."""
+        rest = dict(self._values)
+        for field in ("before", "after"):
+            if field in rest:
+                rest[field] = _parsed(rest[field])
+        return rest | ({"metadata": self._metadata} if self._metadata else {})
+
+
+def _parsed(text: str) -> Any:
+    """Parse JSON text. Text that is not JSON, or that is nested too deeply, remains as it is."""
+    try:
+        return from_json(text, allow_inf_nan=False)
+    except ValueError:
+        return text

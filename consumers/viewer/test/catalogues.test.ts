@@ -11,6 +11,7 @@ const ALIKE = [
   "download.formats.csv.name",
   "download.formats.jsonl.name",
   "download.formats.parquet.name",
+  "download.formats.ocsf.name",
   "download.formats.pdf.name",
   "reading.severity.Info",
   "reading.provenance.gateway",

@@ -2,6 +2,7 @@
 import type { QueryParams } from "../api/client.js";
 import type { ExportFormat, ShownField } from "../api/types.js";
 
+/** The formats to choose from. Programs request the others, whose jobs are listed too. */
 export const FORMATS = ["csv", "jsonl", "parquet", "pdf"] as const satisfies readonly ExportFormat[];
 
 /** Up to this many rows, the page loads the file itself, which can show progress and errors. */
@@ -24,7 +25,7 @@ const CONFLICT = { name: "conflict", title: "Conflict" };
 
 /** Returns the file's headings: labels in formats for people, names in formats for programs. */
 export function headings(format: ExportFormat, columns: readonly ShownField[]): string[] {
-  const by = { csv: "displayName", pdf: "displayName", jsonl: "parameter", parquet: "name" } as const;
+  const by = { csv: "displayName", pdf: "displayName", jsonl: "parameter", ocsf: "parameter", parquet: "name" } as const;
   const kind = by[format];
   return [...columns.map((field) => field[kind]), kind === "displayName" ? CONFLICT.title : CONFLICT.name];
 }

@@ -13,6 +13,7 @@ export const download: Texts["download"] = {
     csv: { name: "CSV", note: "Für Tabellenkalkulationen" },
     jsonl: { name: "JSON Lines", note: "Für Programme, ein Objekt pro Zeile" },
     parquet: { name: "Parquet", note: "Für Auswertungen, typisiert und kompakt" },
+    ocsf: { name: "OCSF", note: "Für SIEM-Systeme, ein Ereignis pro Zeile" },
     pdf: { name: "PDF", note: "Zum Drucken und Weitergeben" },
   },
   columns: "Spalten",

@@ -12,6 +12,7 @@ export const download = {
     csv: { name: "CSV", note: "For spreadsheets" },
     jsonl: { name: "JSON Lines", note: "For programs, one object per line" },
     parquet: { name: "Parquet", note: "For analytics, typed and compact" },
+    ocsf: { name: "OCSF", note: "For SIEMs, one event per line" },
     pdf: { name: "PDF", note: "For printing and sharing" },
   },
   columns: "Columns",

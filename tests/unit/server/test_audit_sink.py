@@ -17,6 +17,7 @@ from serving import HOUR, Served
 from auditlane.access.audit import Action, AuditRecord, NullAuditSink, RequestAuditor, auditor_of
 from auditlane.access.permissions import Permission
 from auditlane.contract.event import AuditEvent
+from auditlane.contract.vocabulary import ACTIONS
 from auditlane.runtime.errors import AuditlaneError, DeliveryFailed, InvalidEvent, RegistryUnavailable
 from auditlane.runtime.ids import uuid7
 from auditlane.runtime.settings import load
@@ -375,6 +376,7 @@ def test_events_beyond_the_spool_limit_are_counted_and_reported_in_one_event(mon
             own.record(view())
     [reported] = reserve.events
     assert (reported.tenant_id, reported.action, reported.outcome) == ("_auditlane", "events.dropped", "failure")
+    assert ACTIONS[reported.action].required.keys() <= reported.metadata.keys()
     assert int(reported.metadata["count"]) == counted["dropped"] > 0
     assert reported.metadata["actions"] == f"audit_log.viewed: {counted['dropped']}"
     assert len(spool.records) == 3

@@ -47,9 +47,9 @@ class Losses:
             metadata={
                 "count": str(self.count),
                 "actions": counts,
-                "first": self.first.isoformat(),
+                "since": self.first.isoformat(),
                 "until": self.last.isoformat(),
-                "because": self.why,
+                "cause": self.why,
             },
         )
         self.count, self.first, self.last, self.why = 0, None, None, ""

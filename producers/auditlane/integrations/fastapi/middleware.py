@@ -1,0 +1,22 @@
+"""The ASGI middleware, with a Starlette request for the resolvers."""
+
+from __future__ import annotations
+
+from starlette.requests import HTTPConnection, Request
+
+from auditlane.integrations import asgi
+from auditlane.integrations.asgi.middleware import Scope
+
+
+class AuditMiddleware(asgi.AuditMiddleware):
+    """Records the configured routes of a FastAPI or Starlette application.
+
+        app.add_middleware(AuditMiddleware, routes={"DELETE /documents/{document_id}": "document.deleted"},
+                           tenant=lambda request: request.state.tenant)
+
+    `tenant` and `actor` get the Request; for a WebSocket, its HTTPConnection.
+    """
+
+    def request_of(self, scope: Scope) -> HTTPConnection:
+        """Return the request."""
+        return Request(scope) if scope["type"] == "http" else HTTPConnection(scope)

@@ -1,0 +1,55 @@
+"""Flask-Login: its signals become events. It is imported only if the application has imported it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Flask, current_app, has_request_context, request
+
+from auditlane.integrations.web.accounts import of_user
+from auditlane.integrations.wsgi.middleware import EXCHANGE
+from auditlane.sdk import AuditClient
+
+
+def current_user_id(_: object) -> str | None:
+    """Return the id of Flask-Login's current user, or None without a user or Flask-Login."""
+    if not has_request_context() or not hasattr(current_app, "login_manager"):
+        return None
+    from flask_login import current_user
+
+    return _id(current_user)
+
+
+def connect(app: Flask, client: AuditClient) -> None:
+    """Record logins and logouts of this application, if Flask-Login is installed."""
+    try:
+        from flask_login import signals
+    except ImportError:
+        return
+
+    def logged_in(_: Flask, user: Any, **__: object) -> None:
+        client.record(**of_user("user.login", _id(user), method="password"))
+
+    def logged_out(_: Flask, user: Any, **__: object) -> None:
+        if (user_id := _id(user)) is not None:  # None: nobody was logged in
+            client.record(**of_user("user.logout", user_id))
+
+    signals.user_logged_in.connect(logged_in, app, weak=False)
+    signals.user_logged_out.connect(logged_out, app, weak=False)
+    signals.user_unauthorized.connect(_note_denied, app, weak=False)
+
+
+def _note_denied(_: Flask, **__: object) -> None:
+    """Note that a login is required: the response may be a redirect to the login page."""
+    exchange = request.environ.get(EXCHANGE)
+    if exchange is not None:
+        exchange.denied = True
+
+
+def _id(user: Any) -> str | None:
+    """Return a user's id, or None for an anonymous user."""
+    try:
+        found = user.get_id()
+    except AttributeError:  # no user was loaded, or it has no id
+        return None
+    return None if found is None else str(found)

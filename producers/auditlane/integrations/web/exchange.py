@@ -1,0 +1,95 @@
+"""What is known of a request and its response, and the event that follows from it. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from auditlane.contract.event import OutcomeName
+from auditlane.contract.vocabulary import ACTIONS
+from auditlane.integrations.web.routes import Match, Routes
+
+DENIED: Final = frozenset({401, 403})
+
+
+@dataclass(slots=True)
+class Exchange:
+    """A request and what has happened to it so far; the middleware fills it in."""
+
+    method: str
+    path: str  # relative to where the middleware is installed
+    template: str | None = None  # of the route that the framework chose
+    unrouted: bool = False  # the framework found no route
+    status: int = 0  # 0: no response has begun
+    complete: bool = False  # the whole response was sent, or is in memory
+    left: bool = False  # the client had left when a part of the response was to be sent
+    exception: str | None = None  # type of an unhandled exception
+    denied: bool = False  # a framework reported it, whatever the status: a redirect to the login page
+    recorded: bool = False
+
+    def failed(self, error: BaseException) -> None:
+        """Note an unhandled exception; its text may contain personal data and is not kept.
+
+        An exception because the client has left is not a failure of the application, so the status counts.
+        """
+        if not self.left:
+            self.exception = type(error).__name__
+
+    @property
+    def outcome(self) -> OutcomeName:
+        """Return the outcome: of the response, unless there was none or an exception."""
+        if self.denied or self.status in DENIED:
+            return "denied"
+        if self.exception is not None or not 100 <= self.status < 400:
+            return "failure"
+        return "success"
+
+
+def event_of(exchange: Exchange, routes: Routes, *, record_denied: bool) -> dict[str, Any] | None:
+    """Return the event's values, or None if the request is not recorded.
+
+    With `record_denied`, a request that no configured route matches is `access.denied` if it was denied.
+    """
+    found = None if exchange.unrouted else routes.find(exchange.method, exchange.path, exchange.template)
+    if found is not None:
+        return _routed(exchange, found)
+    if not record_denied or exchange.outcome != "denied":
+        return None
+    # The template only: a path may contain an id or a secret.
+    return {
+        "action": "access.denied",
+        "outcome": "denied",
+        "severity": ACTIONS["access.denied"].severity,
+        "resource": "route",
+        "resource_id": exchange.template,
+        "metadata": _facts(exchange, exchange.template),
+    }
+
+
+def _routed(exchange: Exchange, found: Match) -> dict[str, Any]:
+    event, parameters = found.event, dict(found.parameters)
+    name = event.resource_id or next(reversed(parameters), None)
+    known = ACTIONS.get(event.action)
+    resource = known.resource if known else event.action.partition(".")[0]
+    return {
+        "action": event.action,
+        "outcome": exchange.outcome,
+        "severity": event.severity or (known.severity if known else "Info"),
+        "resource": resource if event.resource is None else event.resource,
+        "resource_id": parameters.pop(name) if name else None,
+        "metadata": parameters | _facts(exchange, found.template),
+    }
+
+
+def _facts(exchange: Exchange, template: str | None) -> dict[str, str]:
+    """Return the metadata. `response`: `none` if none began (the client left, or an exception), or `incomplete`."""
+    facts = {"method": exchange.method}
+    if template:
+        facts["route"] = template
+    if exchange.status:
+        facts["status"] = str(exchange.status)
+    if not exchange.complete:
+        facts["response"] = "incomplete" if exchange.status else "none"
+    if exchange.exception:
+        facts["exception"] = exchange.exception
+    return facts

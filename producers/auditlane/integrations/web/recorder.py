@@ -1,0 +1,78 @@
+"""Gives each request its audit context, and records the event of an exchange: the shell around the decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from auditlane.integrations.web.exchange import Exchange, event_of
+from auditlane.integrations.web.resolvers import Resolvers
+from auditlane.integrations.web.routes import AuditRoute, Routes
+from auditlane.runtime.client_address import TrustedProxies, client_address
+from auditlane.runtime.errors import AuditlaneError, ClientClosed, ConfigError
+from auditlane.sdk import AuditClient, audit
+from auditlane.sdk.context import AuditContext, context
+from auditlane.sdk.trace import request_id_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """What a request's head says about its sender; `forwarded_for` are the values of all `X-Forwarded-For` headers."""
+
+    peer: str | None
+    forwarded_for: Sequence[str] = ()
+    user_agent: str | None = None
+    traceparent: str | None = None
+    x_request_id: str | None = None
+
+
+class Recorder:
+    """The options of a middleware, and what it does with a request."""
+
+    def __init__(
+        self,
+        *,
+        routes: Mapping[str, str | AuditRoute],
+        tenant: Callable[[Any], object] | None,
+        actor: Callable[[Any], object] | None,
+        trusted_proxies: str,
+        record_denied: bool,
+        client: AuditClient | None,
+    ) -> None:
+        """Raises ConfigError for an invalid route, resolver or proxy."""
+        self.client = audit if client is None else client
+        self._routes = Routes(routes)
+        self._resolvers = Resolvers(tenant, actor)
+        self._trusted = TrustedProxies.parse(trusted_proxies)
+        self._record_denied = record_denied
+
+    def context(self, head: Head, request: Callable[[], Any]) -> AuditContext:
+        """Return the context of a request; `request` returns the object that the resolvers get."""
+        return context(
+            ip=client_address(head.peer, head.forwarded_for, self._trusted),
+            user_agent=head.user_agent,
+            request_id=request_id_of(head.traceparent, head.x_request_id),
+            resolve=self._resolvers.hook(request),
+        )
+
+    def event(self, exchange: Exchange) -> dict[str, Any] | None:
+        """Return the values of the exchange's event, the first time; None if there is none."""
+        if exchange.recorded:
+            return None
+        exchange.recorded = True
+        return event_of(exchange, self._routes, record_denied=self._record_denied)
+
+    def waits(self, context: AuditContext) -> bool:
+        """Return whether recording in a settled context may wait for the registry, as for a tenant's first event."""
+        try:
+            return not self.client.knows(context.tenant_id or self.client.config.catch_all_tenant)
+        except AuditlaneError:  # no settings: `record` reports it
+            return False
+
+    async def flush(self) -> None:
+        """Flush what was recorded, for up to `close_timeout_s`, unless the application has closed the client."""
+        try:
+            await self.client.aflush(self.client.config.close_timeout_s)
+        except (ClientClosed, ConfigError):
+            return

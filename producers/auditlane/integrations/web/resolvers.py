@@ -1,0 +1,108 @@
+"""Who makes a request, and for which tenant: asked of the application when an event is made."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from auditlane.runtime.errors import ConfigError
+from auditlane.sdk.context import AuditContext
+
+_UNSET: Any = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who makes a request, as an `actor` resolver returns it. `type` is that of `emit`'s `actor_type`."""
+
+    id: object
+    name: str | None = None
+    type: str = "user"
+    on_behalf_of: str | None = None
+
+
+class Resolvers:
+    """The application's functions, called with the request; checked once.
+
+    `tenant(request)` returns the tenant's id, `actor(request)` an id or an `Actor`; None means unknown.
+    """
+
+    def __init__(self, tenant: Callable[[Any], object] | None, actor: Callable[[Any], object] | None) -> None:
+        """Raises ConfigError for a coroutine function: events are also made where nothing can be awaited."""
+        for name, function in (("tenant", tenant), ("actor", actor)):
+            called = function if inspect.isroutine(function) else type(function).__call__  # an instance may be callable
+            if inspect.iscoroutinefunction(called):
+                raise ConfigError(
+                    f"{name} is a coroutine function, but an event may be made where nothing can be awaited.",
+                    field=name,
+                    fix=f"Await the value in the application, as in a dependency, keep it, and return it in {name}.",
+                )
+        self.tenant = tenant
+        self.actor = actor
+
+    def hook(self, request: Callable[[], Any]) -> Callable[[AuditContext], None] | None:
+        """Return what a context calls when an event is made. `request` returns the object that the resolvers get."""
+        return None if self.tenant is None and self.actor is None else _Hook(self, request)
+
+
+class _Hook:
+    """Fills in the tenant and the actor of one request, again for each event, as they may have changed.
+
+    What the application has set in the context takes precedence. A resolver that finds nothing does not erase what it
+    found earlier: the user who logs out is still the actor.
+    """
+
+    __slots__ = ("_actor", "_request", "_resolvers", "_tenant")
+
+    def __init__(self, resolvers: Resolvers, request: Callable[[], Any]) -> None:
+        self._resolvers = resolvers
+        self._request = request
+        self._tenant: str | None = _UNSET
+        self._actor: str | None = _UNSET
+
+    def __call__(self, context: AuditContext) -> None:
+        try:
+            if context.tenant_id is None or context.tenant_id is self._tenant:
+                self._fill_tenant(context)
+        finally:
+            if context.actor_id is None or context.actor_id is self._actor:
+                self._fill_actor(context)
+
+    def _fill_tenant(self, context: AuditContext) -> None:
+        if self._resolvers.tenant is None:
+            return
+        found = self._resolvers.tenant(self._request())
+        if found is not None and found != "":
+            context.tenant_id = self._tenant = str(found)
+
+    def _fill_actor(self, context: AuditContext) -> None:
+        if self._resolvers.actor is None:
+            return
+        found = self._resolvers.actor(self._request())
+        actor = found if isinstance(found, Actor) else Actor(found)
+        if actor.id is None or actor.id == "":
+            return
+        context.actor_id = self._actor = str(actor.id)
+        context.actor_type = actor.type
+        context.actor_name = actor.name
+        if actor.on_behalf_of is not None:
+            context.on_behalf_of = actor.on_behalf_of
+
+
+def settle(context: AuditContext) -> None:
+    """Call the resolvers for the last time; an error is raised when the next event is made, so that it is reported."""
+    resolve = context.resolve
+    if resolve is None:
+        return
+    context.resolve = None
+    try:
+        resolve(context)
+    except Exception as error:
+        context.resolve = partial(_raise, error)
+
+
+def _raise(error: Exception, _: AuditContext) -> None:
+    raise error

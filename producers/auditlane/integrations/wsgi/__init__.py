@@ -1,0 +1,7 @@
+"""Record configured routes of any WSGI application: `AuditMiddleware`."""
+
+from auditlane.integrations.web.resolvers import Actor
+from auditlane.integrations.web.routes import AuditRoute
+from auditlane.integrations.wsgi.middleware import AuditMiddleware
+
+__all__ = ["Actor", "AuditMiddleware", "AuditRoute"]

@@ -1,0 +1,52 @@
+"""A client that records into a list, with the real context, checks and repairs, but without Kafka."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from auditlane.contract.event import AuditEvent
+from auditlane.sdk.context import context
+from auditlane.sdk.diff import diff
+from auditlane.sdk.recording import Recorder
+
+
+class RecordingClient:
+    """Stands for an AuditClient; `events` are checked events, `errors` what `on_error` would get."""
+
+    context = staticmethod(context)
+    diff = staticmethod(diff)
+
+    def __init__(self, *, knows: bool = True) -> None:
+        """Create the client; with `knows=False`, every event would wait for the registry."""
+        self.events: list[AuditEvent] = []
+        self.errors: list[Exception] = []
+        self.flushes = 0
+        self.config = SimpleNamespace(catch_all_tenant="unassigned", close_timeout_s=1.0)
+        self._knows = knows
+        self._recorder = Recorder(self._emit, lambda error, _: self.errors.append(error), "unassigned")
+
+    def record(self, event: AuditEvent | None = None, /, **values: Any) -> str | None:
+        return self._recorder.record(values)
+
+    def knows(self, tenant: str) -> bool:
+        return self._knows
+
+    async def aflush(self, timeout: float) -> bool:
+        self.flushes += 1
+        return True
+
+    @property
+    def unassigned(self) -> int:
+        return self._recorder.unassigned
+
+    @property
+    def only(self) -> AuditEvent:
+        """Return the single event."""
+        [event] = self.events
+        return event
+
+    def _emit(self, values: dict[str, Any]) -> str:
+        event = AuditEvent.checked(values)
+        self.events.append(event)
+        return str(event.event_id)

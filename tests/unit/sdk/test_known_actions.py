@@ -169,6 +169,30 @@ def test_a_nouns_property_hides_nothing_of_the_client(monkeypatch: pytest.Monkey
         client.close()
 
 
+def test_a_clients_context_and_redaction_apply(monkeypatch: pytest.MonkeyPatch) -> None:
+    for part in ("Delivery", "SchemaResolver", "_registry"):
+        monkeypatch.setattr(publisher, part, mock.Mock())
+    given = {"kafka_bootstrap": "127.0.0.1:9", "registry_url": "http://127.0.0.1:9"}
+    config = ClientConfig.load({}, **given, hash_values={"metadata.login"}, hash_key="k" * 16)
+    events: list[AuditEvent] = []
+    monkeypatch.setattr(publisher.EventPublisher, "send", lambda _, build: events.append(build()) or "id")
+    client = AuditClient(config)
+    with client.context(tenant="acme", actor="u-1", ip="192.0.2.17", metadata={"region": "eu"}):
+        client.user.login(method="password")
+        client.user.login_failed(reason="locked", login="jane@example.com")
+        client.user.login_failed(reason="locked", login="john@example.com", actor_id="u-2")
+    client.close()
+    assert [(event.tenant_id, event.actor_id, event.ip) for event in events] == [
+        ("acme", "u-1", "192.0.2.17"),
+        ("acme", "u-1", "192.0.2.17"),
+        ("acme", "u-2", "192.0.2.17"),
+    ]
+    assert events[0].metadata == {"region": "eu", "method": "password"}
+    logins = [event.metadata["login"] for event in events[1:]]
+    assert all(login.startswith("hmac:") for login in logins)
+    assert logins[0] != logins[1]  # each is the hash of the whole login
+
+
 def test_the_fields_beside_the_metadata_are_emits_keywords() -> None:
     hints = get_type_hints(get_overloads(AuditClient.emit)[-1])
     fields = get_type_hints(EventFields)

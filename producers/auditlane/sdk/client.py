@@ -257,6 +257,14 @@ class AuditClient(ActionProperties):
             values = keywords(event) if isinstance(event, AuditEvent) else {}
         return self._recorder.record(values)
 
+    def report_unrecorded(self, error: Exception) -> None:
+        """Count an event that an integration could not make, and report why to `on_error`. Never raises."""
+        self._recorder.report_unrecorded(error)
+
+    def report_resolver(self, error: Exception) -> None:
+        """Report to `on_error` what kept an integration from completing an event. Never raises."""
+        self._recorder.report_resolver(error)
+
     context = staticmethod(context)
     diff = staticmethod(diff)
 

@@ -49,6 +49,16 @@ class Recorder:
         finally:
             self._thread.busy = False
 
+    def report_unrecorded(self, error: Exception) -> None:
+        """Count an event that an integration could not make, and report what was raised meanwhile."""
+        self.unrecorded += 1
+        missing = InvalidEvent(
+            f"An event could not be made: {type(error).__name__} was raised.",
+            fix="Read the traceback of the error that is the cause of this one.",
+        )
+        missing.__cause__ = error
+        self._report(error if isinstance(error, AuditlaneError) else missing, None)
+
     def report_resolver(self, error: Exception) -> None:
         """Report what a resolver of the context raised."""
         self._report(

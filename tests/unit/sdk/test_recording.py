@@ -147,6 +147,14 @@ def test_a_hostile_value_is_reported(log):
     assert "RuntimeError" in log.errors[0].message
 
 
+def test_an_event_that_an_integration_could_not_make_is_counted_and_reported(log):
+    log.recorder.report_unrecorded(KeyError("x"))
+    log.recorder.report_unrecorded(BufferFull("full"))
+    assert log.recorder.unrecorded == 2
+    assert isinstance(log.errors[0].__cause__, KeyError)
+    assert log.errors[1].code == "BUFFER_FULL"
+
+
 def test_recording_does_not_recurse(log):
     def emit(values: dict[str, Any]) -> str:
         assert recorder.record({"tenant_id": "acme", "action": "inner"}) is None

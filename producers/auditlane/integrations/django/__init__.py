@@ -1,0 +1,10 @@
+"""Record what users and administrators of a Django project do: one line in INSTALLED_APPS, one in MIDDLEWARE.
+
+Start in `apps.py`, which connects the signals once. Nothing here raises into a request.
+"""
+
+from auditlane.integrations.django.audited_models import audited_model
+from auditlane.integrations.django.bulk import bulk
+from auditlane.integrations.django.middleware import AuditMiddleware
+
+__all__ = ["AuditMiddleware", "audited_model", "bulk"]

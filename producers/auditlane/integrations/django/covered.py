@@ -1,0 +1,19 @@
+"""The models whose changes have events of their own, so that the admin records none for them."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from django.db.models import Model
+
+_covered: Final[set[type[Model]]] = set()
+
+
+def cover(model: type[Model]) -> None:
+    """Note that saving and deleting objects of the model is recorded."""
+    _covered.add(model)
+
+
+def is_covered(model: Any) -> bool:
+    """Return whether changes of the model are recorded by its signals."""
+    return model in _covered

@@ -1,0 +1,39 @@
+"""The middleware that gives every event of a request its user, tenant and address."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+from auditlane.integrations.django.request_context import RequestContext
+
+
+class AuditMiddleware:
+    """Enters a context around each request, in synchronous and asynchronous projects. List it first in MIDDLEWARE.
+
+    Its place decides which other middleware is inside the context; the user is read when an event is made, so it need
+    not come after the authentication.
+    """
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        self._get_response = get_response
+        self._is_async = iscoroutinefunction(get_response)
+        if self._is_async:
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+        if self._is_async:
+            return self._call_async(request)
+        with RequestContext(request):
+            return cast(HttpResponseBase, self._get_response(request))
+
+    async def _call_async(self, request: HttpRequest) -> HttpResponseBase:
+        with RequestContext(request):
+            return cast(HttpResponseBase, await self._get_response(request))

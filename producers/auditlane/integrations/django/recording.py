@@ -1,0 +1,89 @@
+"""Record events at once, or once the change that they describe is committed. Nothing here raises."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from contextvars import Context
+from datetime import UTC, datetime
+from typing import Any, Final, ParamSpec
+
+from django.db import transaction
+from django.http import HttpRequest
+
+from auditlane.contract.vocabulary import ACTIONS
+from auditlane.integrations.django.options import options
+from auditlane.integrations.django.request_context import RequestContext, current_request
+from auditlane.sdk import AuditClient, audit
+from auditlane.sdk.context import current, known_values
+
+P = ParamSpec("P")
+
+_logger: Final = logging.getLogger("auditlane.integrations.django")
+
+
+def client() -> AuditClient:
+    """Return the client of the setting AUDITLANE["CLIENT"], or the process's default client."""
+    chosen = options().client
+    return audit if chosen is None else chosen()
+
+
+def safely(receiver: Callable[P, None]) -> Callable[P, None]:
+    """Return the function with its exceptions counted and reported to the client's `on_error`, and never raised."""
+
+    @functools.wraps(receiver)
+    def receive(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            receiver(*args, **kwargs)
+        except Exception as error:
+            report(error)
+
+    return receive
+
+
+def report(error: Exception) -> None:
+    """Count an event that could not be made, and report why to the client's `on_error`. Never raises."""
+    try:
+        client().report_unrecorded(error)
+    except Exception:  # the client itself cannot be made
+        _logger.exception("An audit event could not be made.")
+
+
+@safely
+def record_now(request: HttpRequest | None, action: str, **event: Any) -> None:
+    """Record an event of a request at once; `request` may be None, or served without the middleware."""
+    with nullcontext() if request is None or current_request() is not None else RequestContext(request):
+        client().record(**_complete(action, event))
+
+
+@safely
+def record_after_commit(using: str, action: str, **event: Any) -> None:
+    """Record an event once the transaction on the database `using` is committed; drop it on a rollback.
+
+    The actor and the tenant are those of now: a user who deletes their own account has no id at the commit.
+    """
+    event = {"occurred_at": datetime.now(UTC), **_with_context(_complete(action, event))}
+    transaction.on_commit(lambda: _record(event), using=using, robust=True)
+
+
+def _with_context(event: dict[str, Any]) -> dict[str, Any]:
+    known = known_values(client().report_resolver)
+    metadata = {**known.pop("metadata", {}), **event.get("metadata", {})}
+    return {**known, **event, "metadata": metadata}
+
+
+@safely
+def _record(event: Mapping[str, Any]) -> None:
+    Context().run(client().record, **event)  # in an empty context: nothing of the commit's is added
+
+
+def _complete(action: str, event: dict[str, Any]) -> dict[str, Any]:
+    """Return the event with what the vocabulary gives the action: severity, outcome and resource."""
+    values: dict[str, Any] = {"action": action, "outcome": "success"}
+    if (known := ACTIONS.get(action)) is not None:
+        values |= {"outcome": known.outcome, "severity": known.severity, "resource": known.resource}
+    if current() is None:
+        values["actor_type"] = "system"  # a management command, or the shell
+    return values | {name: value for name, value in event.items() if value is not None}

@@ -1,0 +1,86 @@
+"""Compare a row before and after it is saved."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from django.db.models import Field, Model
+from django.db.models.fields.files import FieldFile
+
+from auditlane.integrations.django.options import options
+from auditlane.sdk.diff import Changes, diff
+
+_BEFORE: Final = "_auditlane_before"  # key in an instance's __dict__, from pre_save to post_save
+
+
+def note_before(instance: Model, using: str, update_fields: Collection[str] | None, ignored: Collection[str]) -> None:
+    """Read the row that is about to be saved, unless none of its watched fields is."""
+    instance.__dict__.pop(_BEFORE, None)
+    names = watched(instance, update_fields, ignored)
+    if instance.pk is None or not names or (instance._state.adding and instance._meta.pk.has_default()):
+        return
+    rows = type(instance)._base_manager.using(using).filter(pk=instance.pk)
+    instance.__dict__[_BEFORE] = rows.values(*names).first() or {}
+
+
+def changes_of(
+    instance: Model, update_fields: Collection[str] | None, ignored: Collection[str], mask: Collection[str] = ()
+) -> Changes | None:
+    """Return what a save has changed; None if the row before it was not read."""
+    before = instance.__dict__.pop(_BEFORE, None)
+    names = watched(instance, update_fields, ignored)
+    if before is None:
+        return None if names else Changes()
+    after = state(instance, names)
+    same = {name for name, value in after.items() if name in before and _equal(before[name], value)}
+    return compared(_without(before, same), _without(after, same), mask)
+
+
+def compared(before: object, after: object, mask: Collection[str] = ()) -> Changes:
+    """Return how two states differ, with the values of secret fields masked."""
+    return diff(before, after, mask={*options().mask, *mask})
+
+
+def state(instance: Model, names: Collection[str]) -> dict[str, Any]:
+    """Return the values of an instance's columns, as they are read back from the database."""
+    known = instance.__dict__
+    fields = {field.attname: field for field in instance._meta.concrete_fields}
+    return {name: _value(fields[name], known[name]) for name in names if name in known}
+
+
+def watched(instance: Model, update_fields: Collection[str] | None, ignored: Collection[str]) -> list[str]:
+    """Return the columns that a save writes and an event may show: not the time of the save itself."""
+    return [
+        field.attname
+        for field in instance._meta.concrete_fields
+        if not {field.name, field.attname} & set(ignored)
+        and not getattr(field, "auto_now", False)
+        and (update_fields is None or field.name in update_fields or field.attname in update_fields)
+    ]
+
+
+def _without(row: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in names}
+
+
+def _equal(before: object, after: object) -> bool:
+    """Return whether a column has not changed: 1.50 is 1.5, and forms show a time without its microseconds."""
+    try:
+        if isinstance(before, datetime) and isinstance(after, datetime) and not after.microsecond:
+            before = before.replace(microsecond=0)
+        return bool(before == after)
+    except Exception:  # raised by the values' own methods
+        return False
+
+
+def _value(field: Field[Any, Any], value: object) -> object:
+    if hasattr(value, "resolve_expression"):
+        return f"<{value}>"  # computed by the database, such as F("count") + 1
+    if isinstance(value, FieldFile):
+        return str(value)
+    try:
+        return field.to_python(value)
+    except Exception:  # the save would have failed, unless the field accepts what it cannot read
+        return value

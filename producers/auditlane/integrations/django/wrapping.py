@@ -1,0 +1,34 @@
+"""Wrap methods of other libraries, once, where they send no signal."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, Final
+
+_done: Final[set[tuple[type, str]]] = set()
+
+
+def wrap(owner: type, name: str, around: Callable[..., Any]) -> None:
+    """Replace a method by a function that is called as `around(original, *arguments)`; a second call does nothing."""
+    if (owner, name) in _done:
+        return
+    _done.add((owner, name))
+    original = getattr(owner, name)
+
+    @functools.wraps(original)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        return around(original, *args, **kwargs)
+
+    setattr(owner, name, wrapped)
+
+
+def then(after: Callable[..., None]) -> Callable[..., Any]:
+    """Return an `around` that calls the original, and afterwards a function with the same arguments."""
+
+    def around(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        result = original(*args, **kwargs)
+        after(*args, **kwargs)
+        return result
+
+    return around

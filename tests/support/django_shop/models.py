@@ -1,0 +1,53 @@
+"""Models of the shop: some are audited, one is not."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from auditlane.integrations.django import audited_model
+
+
+class Tag(models.Model):
+    """A model that is not audited."""
+
+    name = models.CharField(max_length=50)
+
+
+@audited_model(exclude=["internal"])
+class Invoice(models.Model):
+    number = models.CharField(max_length=20)
+    total = models.DecimalField(max_digits=10, decimal_places=2, default=0)
+    paid = models.BooleanField(default=False)
+    due = models.DateTimeField(null=True)
+    api_key = models.CharField(max_length=50, blank=True)
+    internal = models.CharField(max_length=50, blank=True)
+    lines = models.JSONField(default=dict)
+    changed = models.DateTimeField(auto_now=True)
+    tags = models.ManyToManyField(Tag, blank=True)
+
+
+class Item(models.Model):
+    """A model that the settings name."""
+
+    name = models.CharField(max_length=50)
+    supplier = models.CharField(max_length=50, blank=True)
+    note = models.CharField(max_length=50, blank=True)
+
+
+class Article(models.Model):
+    """A model that only the admin changes."""
+
+    title = models.CharField(max_length=50)
+    access_token = models.CharField(max_length=50, blank=True)
+    body = models.TextField(blank=True)
+
+
+class Comment(models.Model):
+    article = models.ForeignKey(Article, models.CASCADE)
+    text = models.CharField(max_length=50)
+
+
+class Keeper(models.Model):
+    """Refuses that its article is deleted."""
+
+    article = models.ForeignKey(Article, models.RESTRICT)

@@ -1,0 +1,129 @@
+"""The shop in this process, on SQLite, with a client that keeps what is recorded."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from auditlane.contract.event import AuditEvent
+from auditlane.sdk.event_builder import EventBuilder
+from auditlane.sdk.recording import Recorder
+
+
+class Recorded:
+    """Implements what the integration uses of an AuditClient, without Kafka: events are checked and kept."""
+
+    def __init__(self) -> None:
+        self.events: list[AuditEvent] = []
+        self.errors: list[Exception] = []
+        self.unmade: list[Exception] = []
+        self._builder = EventBuilder("", None, own_events=False)
+        self._recorder = Recorder(self._keep, lambda error, _: self.errors.append(error), "unassigned")
+
+    def record(self, **values: Any) -> str | None:
+        return self._recorder.record(values)
+
+    def report_resolver(self, error: Exception) -> None:
+        self._recorder.report_resolver(error)
+
+    def report_unrecorded(self, error: Exception) -> None:
+        self.unmade.append(error)
+
+    def _keep(self, values: dict[str, Any]) -> str:
+        event = self._builder.build(None, values)
+        self.events.append(event)
+        return str(event.event_id)
+
+    def actions(self) -> list[str]:
+        return [event.action for event in self.events]
+
+    def one(self, action: str) -> AuditEvent:
+        """Return the only event of this action."""
+        found = [event for event in self.events if event.action == action]
+        assert len(found) == 1, (action, self.actions(), self.errors, self.unmade)
+        return found[0]
+
+    def clear(self) -> None:
+        self.events.clear()
+
+
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, bytes]]:
+    """Set up Django with the shop, once per process; return its database and the content of an empty one."""
+    database = tmp_path_factory.mktemp("shop") / "shop.sqlite3"
+    os.environ["SHOP_DATABASE"] = str(database)
+    os.environ["DJANGO_SETTINGS_MODULE"] = "django_shop.settings"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the libraries, while they are imported
+        import django
+        from django.core.management import call_command
+
+        django.setup()
+        call_command("migrate", run_syncdb=True, verbosity=0)
+        import django_shop.urls  # noqa: F401
+    from django.db import connections
+
+    connections.close_all()
+    yield database, database.read_bytes()
+    del os.environ["SHOP_DATABASE"], os.environ["DJANGO_SETTINGS_MODULE"]
+
+
+@pytest.fixture
+def recorded(shop: tuple[Path, bytes]) -> Iterator[Recorded]:
+    """Provide the client of the test, with empty tables."""
+    from django.core.cache import cache
+    from django.db import connections
+    from django.test import override_settings
+    from django_shop import settings
+
+    client = Recorded()
+    with override_settings(AUDITLANE={**settings.AUDITLANE, "CLIENT": lambda: client}):
+        yield client
+    connections.close_all()
+    cache.clear()
+    database, empty = shop
+    database.write_bytes(empty)
+
+
+@pytest.fixture
+def user(recorded: Recorded) -> Any:
+    """Provide a user who is not in the log yet."""
+    from django.contrib.auth.models import User
+
+    made = User.objects.create_user("jane", "jane@acme.example", "first-Secret-1")
+    recorded.clear()
+    return made
+
+
+@pytest.fixture
+def staff(recorded: Recorded) -> Any:
+    """Provide an administrator's browser, logged in."""
+    from django.contrib.auth.models import User
+    from django.test import Client
+
+    root = User.objects.create_superuser("root", "root@acme.example", "root-Secret-1")
+    browser = Client(headers={"host": "acme.example"})
+    browser.force_login(root)
+    browser.root = root  # type: ignore[attr-defined]
+    recorded.clear()
+    return browser
+
+
+@pytest.fixture
+def client_of(recorded: Recorded) -> Any:
+    """Provide a function that returns the browser of a user, who is logged in if not None."""
+    from django.test import Client
+
+    def make(user: Any, **options: Any) -> Any:
+        browser = Client(headers={"host": "acme.example"}, **options)
+        if user is not None:
+            browser.force_login(user)
+            recorded.clear()
+        return browser
+
+    return make

@@ -100,7 +100,7 @@ def registry_killed(at: Pipeline) -> Fault:
 
 
 def worker_killed(at: Pipeline) -> Fault:
-    victim = at.random.choice(at.alive())
+    victim = at.victim()
     victim.kill()
     at.start()
     yield
@@ -122,7 +122,7 @@ def at_a_step(when: str, step: str) -> Callable[[Pipeline], Fault]:
 
 
 def frozen(at: Pipeline) -> Fault:
-    victim = at.random.choice(at.alive())
+    victim = at.victim()
     victim.process.send_signal(signal.SIGSTOP)
     if len(at.alive()) == 1:
         at.start()

@@ -144,6 +144,10 @@ class Pipeline:
         self.workers = [worker for worker in self.workers if worker.process.poll() is None]
         return self.workers
 
+    def victim(self) -> WorkerProcess:
+        """Return a random worker; start one if none is left, since librdkafka may abort when a broker is killed."""
+        return self.random.choice(self.alive() or [self.start()])
+
     def staff(self, count: int) -> None:
         """Start or stop workers until there are `count`."""
         alive = self.alive()

@@ -1,0 +1,147 @@
+"""Keep the changes of one transaction, and combine those that concern the same row."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from typing import Any, Final, Literal
+from uuid import UUID
+
+from auditlane.integrations.sqlalchemy.models import AuditedModel
+
+Kind = Literal["created", "updated", "deleted"]
+Row = tuple[type[Any], tuple[Any, ...]]  # mapped base class, primary key
+
+_IMMUTABLE: Final = (str, bytes, int, float, Decimal, datetime, date, time, timedelta, UUID, Enum, type(None))
+
+
+@dataclass(frozen=True)
+class Change:
+    """What happened to one row: the columns before and after, as far as they are known.
+
+    `origin` is the row's identity before the change; None for a row that did not exist.
+    """
+
+    model: AuditedModel
+    kind: Kind
+    origin: Row | None
+    row: Row
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
+    tenant: str | None = None
+    metadata: Mapping[str, Any] | None = None
+    problem: Exception | None = None  # why something of the above could not be read
+
+
+@dataclass(frozen=True)
+class Bulk:
+    """What one statement did to many rows; `rows` is None if the database does not tell."""
+
+    model: AuditedModel
+    kind: Kind
+    rows: int | None
+    statement: str
+
+
+class Changes:
+    """The changes of a transaction or savepoint in the order in which rows were first touched."""
+
+    def __init__(self) -> None:
+        self._entries: dict[int, Change | Bulk] = {}
+        self._of_row: dict[Row, int] = {}
+        self._next = 0
+
+    def add(self, change: Change | Bulk) -> None:
+        """Add what happened next; a change of a row that has one already is combined with it."""
+        if isinstance(change, Bulk):
+            self._append(change)
+            return
+        number = self._of_row.pop(change.origin or change.row, None)
+        first = self._entries[number] if number is not None else None
+        if number is None or not isinstance(first, Change) or not _combinable(first.kind, change.kind):
+            self._of_row[change.row] = self._append(change)
+        elif (combined := _combined(first, change)) is None:
+            del self._entries[number]
+        else:
+            self._entries[number] = combined
+            self._of_row[combined.row] = number
+
+    def merge(self, inner: Changes) -> None:
+        """Add the changes of a savepoint that was released."""
+        for change in inner._entries.values():
+            self.add(change)
+
+    def settled(self) -> Iterator[Change | Bulk]:
+        """Yield what remains: updates with the columns that differ now, and other rows without their NULLs."""
+        for entry in self._entries.values():
+            if isinstance(entry, Bulk):
+                yield entry
+            elif entry.kind != "updated":
+                yield replace(entry, before=_without_nulls(entry.before), after=_without_nulls(entry.after))
+            elif (names := _differing(entry)) or entry.problem:
+                before = {name: entry.before[name] for name in names if name in entry.before}
+                yield replace(entry, before=before, after={name: entry.after[name] for name in names})
+
+    def _append(self, change: Change | Bulk) -> int:
+        number = self._next
+        self._next += 1
+        self._entries[number] = change
+        return number
+
+
+def _without_nulls(columns: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in columns.items() if value is not None}
+
+
+def _differing(change: Change) -> list[str]:
+    unknown = object()
+    return [name for name, now in change.after.items() if not same(change.before.get(name, unknown), now)]
+
+
+def same(first: Any, second: Any) -> bool:
+    """Return whether two values are equal; values that cannot be compared are not."""
+    if first is second:
+        return True
+    try:
+        return bool(first == second)
+    except Exception:  # an array's comparison, for example, is an array
+        return False
+
+
+def frozen(value: Any) -> Any:
+    """Return the value, or a copy if it can change later."""
+    if isinstance(value, _IMMUTABLE):
+        return value
+    try:
+        return copy.deepcopy(value)
+    except Exception:
+        return f"<{type(value).__name__}>"
+
+
+def _combinable(first: Kind, second: Kind) -> bool:
+    """Return whether ORM operations alone explain the order; a bulk statement in between may have caused another."""
+    return second == "created" if first == "deleted" else second != "created"
+
+
+def _combined(first: Change, second: Change) -> Change | None:
+    if first.kind == "created" and second.kind == "deleted":
+        return None
+    if first.kind == "created":
+        return replace(second, kind="created", origin=None, before={}, after={**first.after, **second.after})
+    if first.kind == "deleted":  # the row was replaced
+        known = first.before.keys() & second.after.keys()
+        return replace(
+            second,
+            kind="updated",
+            origin=first.origin,
+            before={name: value for name, value in first.before.items() if name in known},
+            after={name: value for name, value in second.after.items() if name in known},
+        )
+    before = {**second.before, **first.before}
+    second = replace(second, problem=second.problem or first.problem)
+    after = {} if second.kind == "deleted" else {**first.after, **second.after}
+    return replace(second, origin=first.origin, before=before, after=after)

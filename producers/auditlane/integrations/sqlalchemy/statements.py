@@ -1,0 +1,42 @@
+"""Tell what a bulk statement does, and to how many rows."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from sqlalchemy import Executable, Result
+from sqlalchemy.orm import ORMExecuteState
+
+from auditlane.integrations.sqlalchemy.changes import Kind
+
+_MOST_SQL: Final = 1_000  # characters of a statement
+
+
+def kind_of(execution: ORMExecuteState) -> Kind | None:
+    """Return what the statement does to rows; None if it is not an INSERT, UPDATE or DELETE of a mapped class."""
+    if not execution.is_orm_statement:
+        return None
+    if execution.is_update:
+        return "updated"
+    if execution.is_delete:
+        return "deleted"
+    return "created" if execution.is_insert else None
+
+
+def with_row_count(execution: ORMExecuteState, result: Result[Any]) -> tuple[int | None, Result[Any]]:
+    """Return the number of rows that a statement has changed, and its result, which RETURNING makes us read."""
+    if execution.is_executemany and not execution.is_delete:  # each item is one row
+        return len(execution.parameters or ()), result
+    if getattr(execution.statement, "_returning", ()):  # SQLAlchemy has no public name for it
+        kept = result.freeze()
+        return len(kept.data), kept()
+    rows = getattr(result, "rowcount", -1)
+    return (rows if rows >= 0 else None), result
+
+
+def sql_of(statement: Executable) -> str:
+    """Return the text of the statement, with the names of its parameters in place of their values."""
+    try:
+        return str(statement)[:_MOST_SQL]
+    except Exception:  # it can only be compiled for one database
+        return f"<{type(statement).__name__}>"

@@ -170,6 +170,58 @@ def test_a_plain_word_suggests_actions_and_actors(open_viewer: OpenViewer) -> No
     expect(query_box(page)).to_be_focused()
 
 
+def test_known_actions_have_labels_and_are_found_by_them(open_viewer: OpenViewer, site: Site, unique: str) -> None:
+    now = datetime.now(UTC)
+    site.emit(
+        *(
+            {"tenant_id": unique, "action": action, "occurred_at": now - timedelta(minutes=minute), "actor_id": "u-1"}
+            for minute, action in enumerate(["user.login_failed", "user.login", "came.back"], start=1)
+        )
+    )
+    page = open_viewer(of=unique)
+    rows = page.locator("auditlane-table").get_by_role("row")
+    for label in ("Sign-in failed user.login_failed", "Signed in user.login", "came.back"):
+        expect(rows.get_by_role("gridcell", name=label, exact=True)).to_be_visible()
+
+    query_box(page).fill("login failed")
+    expect_options(page, "Sign-in failed user.login_failed")
+    query_box(page).press("ArrowDown")
+    query_box(page).press("Enter")
+    expect(query_box(page)).to_have_value("action:user.login_failed ")
+    query_box(page).press("Enter")
+    expect_count(page, 1)
+    chips = page.get_by_role("list", name="Active filters")
+    expect(chips.locator(".words")).to_have_text(["Action is Sign-in failed"])
+    expect(chips.get_by_title("action:user.login_failed")).to_be_visible()
+    rows.get_by_role("gridcell", name="Sign-in failed user.login_failed").click()
+    details = page.locator("auditlane-details")
+    expect(details.get_by_role("heading", level=3)).to_have_text("Sign-in failed")
+    expect(details.locator("dl").first).to_contain_text(re.compile(r"Action\s+Sign-in failed\s*user\.login_failed"))
+    assert violations(page, whole_page=True) == []
+
+    page.goto(urlsplit(page.url)._replace(query="lang=de").geturl())
+    box = page.get_by_role("combobox")
+    box.fill("anmeld")
+    expect_options(page, "Anmeldung user.login 1 Ereignis", "Anmeldung fehlgeschlagen user.login_failed 1 Ereignis")
+    box.fill("faktor")  # no such event yet
+    expect_options(page, "Zweiter Faktor hinzugefügt user.mfa_enrolled", "Zweiter Faktor entfernt user.mfa_removed")
+    box.fill("action:entfernt")
+    expect_options(page, "Zweiter Faktor entfernt user.mfa_removed")
+    page.get_by_role("option", name="Zweiter Faktor entfernt").click()
+    expect(box).to_have_value("action:user.mfa_removed ")
+    box.fill("")
+    page.get_by_role("button", name="Filter", exact=True).click()
+    panel = page.locator("auditlane-filter")
+    panel.get_by_role("button", name="Aktion", exact=True).click()
+    values = panel.get_by_role("list", name="Werte von Aktion")
+    expect(values.locator(".value")).to_have_text(
+        ["came.back", "Anmeldung user.login", "Anmeldung fehlgeschlagen user.login_failed"]
+    )
+    assert violations(page, whole_page=True) == []
+    values.get_by_role("checkbox", name="Anmeldung user.login 1", exact=True).check()
+    assert address_params(page)["query"] == "action:user.login"
+
+
 def test_a_query_error_is_marked_at_its_position(open_viewer: OpenViewer) -> None:
     page = open_viewer("?query=action:login")
     expect_count(page, 8)

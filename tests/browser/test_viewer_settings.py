@@ -80,6 +80,11 @@ def request_structure(
     return response.json() if response.data else None
 
 
+def actions_of(site: Site, tenant: str, token: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = site.request(f"/v1/tenants/{tenant}/structure/actions", token).json()["actions"]
+    return found
+
+
 def stored_field(site: Site, tenant: str, name: str) -> dict[str, Any]:
     found: dict[str, Any] = next(one for one in request_structure(site, tenant)["fields"] if one["name"] == name)
     return found
@@ -152,6 +157,56 @@ def test_changes_made_by_keyboard_are_saved(site: Site, unique: str, page: Page)
     expect(field_row(settings, "resource")).to_contain_text("built-in")
     assert stored_field(site, unique, "resource")["origin"] == "default"
     assert messages == []
+
+
+def test_an_environments_actions_are_named(site: Site, unique: str, page: Page) -> None:
+    messages = complaints(page)
+    settings = open_settings(site, page, site.served.client_token("vendor"))
+    card = settings.locator("auditlane-settings-actions")
+    name = f"{unique}.paid"
+    card.get_by_role("button", name="Add action").focus()
+    page.keyboard.press("Enter")
+    form = settings.get_by_role("dialog", name="Add an action")
+    expect(form.get_by_label("Name of the action")).to_be_focused()
+    page.keyboard.type("user.login")
+    expect(form).to_contain_text("This action has a built-in label. Yours will replace it.")
+    form.get_by_label("Name of the action").fill(name)
+    form.get_by_label("Label in English").fill("Invoice paid")
+    page.keyboard.press("Enter")
+    expect(form).to_contain_text("Correct the marked entries first.")
+    expect(form.get_by_label("Label in German")).to_be_focused()
+    page.keyboard.type("Rechnung bezahlt")
+    assert_accessible(page, settings)
+    page.keyboard.press("Enter")
+    row = card.locator(f'li[data-name="{name}"]')
+    expect(row.get_by_role("button", name="Edit Invoice paid")).to_be_focused()
+    expect(row).to_contain_text("Rechnung bezahlt")
+    reader = site.token(unique)
+    [own] = [one for one in actions_of(site, unique, reader) if one["name"] == name]
+    assert (own["label"], own["own"]) == ({"en": "Invoice paid", "de": "Rechnung bezahlt"}, True)
+
+    # Another change of the environment's settings meanwhile does not prevent this one.
+    body = {"actions": [{"name": f"{unique}.sent", "label": {"en": "Invoice sent", "de": "Rechnung gesendet"}}]}
+    vendor = site.served.client_token("vendor")
+    assert site.request("/v1/structure/actions", vendor, method="POST", body=body).status == 200
+    page.keyboard.press("Enter")
+    form = settings.get_by_role("dialog", name=f"Labels of {name}")
+    form.get_by_label("Label in English").fill("Bill paid")
+    form.get_by_role("button", name="Save labels").click()
+    expect(row).to_contain_text("Bill paid")
+    expect(card.locator(f'li[data-name="{unique}.sent"]')).to_be_visible()
+    settings.evaluate("(element) => (element.lang = 'de')")
+    expect(row.locator(".label")).to_have_text("Rechnung bezahlt")
+    card.locator("summary").click()
+    expect(card.get_by_role("list", name="Mitgelieferte Bezeichnungen")).to_contain_text("Anmeldung fehlgeschlagen")
+    assert_accessible(page, settings)
+    for action in (name, f"{unique}.sent"):
+        card.locator(f'li[data-name="{action}"] .remove').click()
+        settings.get_by_role("button", name="Bezeichnung entfernen", exact=True).click()
+        expect(card.locator(f'li[data-name="{action}"]')).to_have_count(0)
+    expect(card.get_by_role("button", name="Aktion hinzufügen")).to_be_focused()
+    assert not any(one["own"] for one in actions_of(site, unique, reader) if unique in one["name"])
+    assert [one for one in messages if "412" not in one] == []
 
 
 def test_the_preview_is_translated_and_the_saved_notice_disappears(site: Site, unique: str, page: Page) -> None:

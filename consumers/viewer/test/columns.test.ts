@@ -19,21 +19,21 @@ describe("columns", () => {
 
   it("have their own widths, none too narrow", () => {
     const columns = layoutColumns(FIELDS, { columns: null, widths: { ip: 10 } });
-    expect(gridTracks(columns)).toBe("195px minmax(200px, 1fr) 64px");
-    expect(totalWidth(columns)).toBe(459);
+    expect(gridTracks(columns)).toBe("195px minmax(280px, 1fr) 64px");
+    expect(totalWidth(columns)).toBe(539);
     expect(gridTracks(layoutColumns(FIELDS, { columns: null, widths: { action: 100 } }))).toBe("195px 100px minmax(135px, 1fr)");
   });
 
   it("are at least as wide as their usual values", () => {
     const needed = { Timestamp: 212.4, action: 90, IpAddress: 140 };
-    expect(gridTracks(layoutColumns(FIELDS, { columns: null, widths: { ip: 80 } }, needed))).toBe("213px minmax(200px, 1fr) 80px");
+    expect(gridTracks(layoutColumns(FIELDS, { columns: null, widths: { ip: 80 } }, needed))).toBe("213px minmax(280px, 1fr) 80px");
   });
 
   it("share the remaining width, most of it for long values", () => {
     const fields = [...FIELDS, field("actor_name", "AlphaNumeric"), field("resource", "AlphaNumeric")];
     const shared = (columns: string[] | null, widths = {}): string => gridTracks(layoutColumns(fields, { columns, widths }));
-    expect(shared(null)).toBe("195px minmax(200px, 1fr) 135px 155px minmax(200px, 3fr)");
-    expect(shared(null, { resource: 120 })).toBe("195px minmax(200px, 1fr) 135px minmax(155px, 1fr) 120px");
+    expect(shared(null)).toBe("195px minmax(280px, 1fr) 135px 155px minmax(200px, 3fr)");
+    expect(shared(null, { resource: 120 })).toBe("195px minmax(280px, 1fr) 135px minmax(155px, 1fr) 120px");
   });
 
   it("are moved, hidden, and shown again at their position", () => {

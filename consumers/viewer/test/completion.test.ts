@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import {
+  caretPhrasesAt,
   caretTermAt,
   withBeginning,
   withField,
@@ -39,6 +40,25 @@ describe("the term at the caret", () => {
   it("does not exist within a phrase", () => {
     expect(at('"log in|').place).toBeNull();
     expect(at('ip:* "log|" x').place).toBeNull();
+  });
+});
+
+describe("the words before the caret", () => {
+  const phrases = (marked: string) => {
+    const caret = marked.indexOf("|");
+    return caretPhrasesAt(marked.replace("|", ""), caret).map(({ typed, begin, end }) => [typed, begin, end]);
+  };
+
+  it.each([
+    ["login failed|", [["login failed", 0, 12]]],
+    ["ip:* (sign-in fai|led) x", [["sign-in fai", 6, 20]]],
+    ["jane user.login  failed|", [["jane user.login  failed", 0, 23], ["user.login  failed", 5, 23]]],
+  ])("at %s", (text, found) => {
+    expect(phrases(text)).toEqual(found);
+  });
+
+  it.each(["login|", "ip:* failed|", "-login failed|", '"log in" failed|', "a OR failed|", "login |", "|"])("are fewer than two at %s", (text) => {
+    expect(phrases(text)).toEqual([]);
   });
 });
 

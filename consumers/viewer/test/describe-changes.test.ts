@@ -24,6 +24,14 @@ describe("a described revision", () => {
   it.each<[RevisionChange[], string[]]>([
     [[], ["Rules or default value of a field changed"]],
     [[{ kind: "switched", field: null, values: { enabled: [null, false] } }], ["Log switched off"]],
+    [
+      [
+        { kind: "added", field: null, action: "a.paid", values: { en: [null, "Paid"], de: [null, "Bezahlt"] } },
+        { kind: "changed", field: null, action: "a.sent", values: { de: ["Weg", "Gesendet"] } },
+        { kind: "removed", field: null, action: "a.lost", values: { en: ["Lost", null], de: ["Verloren", null] } },
+      ],
+      ["Action a.paid labelled “Paid” and “Bezahlt”", "Action a.sent labelled “Gesendet”", "Labels of action a.lost removed"],
+    ],
     [[{ kind: "switched", field: null, values: { enabled: [false, true] } }], ["Log switched on"]],
     [[{ kind: "switched", field: null, values: { enabled: [false, null] } }], ["Log reset to the default for all tenants"]],
     [[{ kind: "added", field: "actor", values: { displayName: [null, "Who"], order: [null, 18] } }], ["Who: added"]],

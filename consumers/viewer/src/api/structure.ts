@@ -65,9 +65,11 @@ export interface Contract {
 
 export interface RevisionChange {
   kind: "added" | "changed" | "removed" | "restored" | "reset" | "switched";
-  /** Null for the switch. */
+  /** Null for an action and for the switch. */
   field: string | null;
-  /** The effective values before and after, by attribute. */
+  /** The action whose labels changed. */
+  action?: string | null;
+  /** The effective values before and after, by attribute; of an action, by language. */
   values: Record<string, [unknown, unknown]>;
 }
 

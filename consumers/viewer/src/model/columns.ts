@@ -34,7 +34,7 @@ const WIDTH_BY_TYPE: Record<DisplayType, number> = {
   Boolean: 96,
 };
 const WIDTH_BY_NAME: Record<string, number> = {
-  action: 200,
+  action: 280, // a label and a name
   actor_name: 155,
   actor_type: 110,
   description: 320,

@@ -35,6 +35,25 @@ export function caretTermAt(text: string, caret: number): CaretTerm | null {
   return { kind: "value", begin, end, start: from, typed, field: unescapeText(term.slice(0, colon)), operator, negated };
 }
 
+const PLAIN_WORDS = /(?<![^\s(])(?:[^\s()":\\-][^\s()":\\]* +)+[^\s()":\\-][^\s()":\\]*$/;
+const MAX_WORDS = 6;
+const MAX_LENGTH = 500; // characters that are searched for words
+
+/**
+ * Returns the plain words before the caret as one term, longest first, down to two words; of these, `caretTermAt` returns
+ * the last only.
+ */
+export function caretPhrasesAt(text: string, caret: number): CaretTerm[] {
+  const [words] = PLAIN_WORDS.exec(text.slice(Math.max(0, caret - MAX_LENGTH), caret)) ?? [];
+  if (!words || /\b(?:AND|OR|NOT)\b/.test(words)) return [];
+  const starts = [...words.matchAll(/\S+/g)].map((word) => word.index).slice(-MAX_WORDS, -1);
+  const end = termEnd(text, caret);
+  return starts.map((start) => {
+    const begin = caret - words.length + start;
+    return { kind: "field", begin, end, start: begin, typed: text.slice(begin, caret), field: "", operator: "", negated: false };
+  });
+}
+
 /** A new text and caret. */
 export type Edit = readonly [text: string, caret: number];
 

@@ -10,6 +10,7 @@ import { baseStyles } from "../styles/base.js";
 import { icon } from "../styles/icons.js";
 import { tokens } from "../styles/tokens.js";
 import { auditlaneSettingsStyles } from "./auditlane-settings.styles.js";
+import "./action-list.js";
 import "./confirm-dialog.js";
 import type { ConfirmDialog } from "./confirm-dialog.js";
 import "./conflict-notice.js";
@@ -136,6 +137,7 @@ export class AuditlaneSettings extends LitElement {
       <auditlane-settings-fields></auditlane-settings-fields>
       <auditlane-settings-preview></auditlane-settings-preview>
       ${settings.loaded?.structure.removed.length ? html`<auditlane-settings-removed></auditlane-settings-removed>` : nothing}
+      ${settings.tenant === null ? html`<auditlane-settings-actions></auditlane-settings-actions>` : nothing}
       <auditlane-settings-history></auditlane-settings-history>
       <auditlane-settings-bar></auditlane-settings-bar>
       <auditlane-settings-confirm id="leave"></auditlane-settings-confirm>

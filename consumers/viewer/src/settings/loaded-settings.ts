@@ -1,4 +1,5 @@
 /** The part of the settings' state that is read from the service, and the user's permissions. */
+import { type CatalogueVersion, readActions } from "../api/actions.js";
 import { Client, type Endpoint } from "../api/client.js";
 import { Problem } from "../api/problem.js";
 import { type Contract, type Revision, StructureApi, type StructureVersion } from "../api/structure.js";
@@ -6,6 +7,7 @@ import type { AuditEvent, EventPage, Session } from "../api/types.js";
 import { LazyImports } from "../elements/lazy-import.js";
 import type { Texts } from "../i18n/en/index.js";
 import { type Language, textsOf } from "../i18n/index.js";
+import { Catalogue } from "../model/catalogue.js";
 import { localeOf } from "../model/format/locale.js";
 import { PreferenceStore } from "../model/preferences.js";
 import { changesOf, type Draft, draftOf } from "../model/structure/draft.js";
@@ -36,6 +38,9 @@ export class LoadedSettings extends EventTarget {
   draft: Draft | null = null;
   contract: Contract | null = null;
   contractProblem: Problem | null = null;
+  /** The known actions with their labels; null while they are loading or cannot be read. */
+  catalogue: CatalogueVersion | null = null;
+  catalogueProblem: Problem | null = null;
   conflict: Conflict | null = null;
   /** Why the last change was not saved. */
   saveProblem: Problem | null = null;
@@ -81,7 +86,8 @@ export class LoadedSettings extends EventTarget {
   /** Formats cells as the user's table does. */
   get cellContext(): CellContext {
     const { utc } = new PreferenceStore(this.tenant ?? "", this.session?.user ?? "").read();
-    return cellContext(this.text, localeOf(this.language), utc ? "UTC" : localZone());
+    const actions = new Catalogue(this.catalogue?.actions ?? [], this.language);
+    return cellContext(this.text, localeOf(this.language), utc ? "UTC" : localZone(), actions);
   }
 
   get unsaved(): boolean {
@@ -105,6 +111,7 @@ export class LoadedSettings extends EventTarget {
       this.draft = draftOf(this.loaded.structure);
       this.phase = "ready";
       void this.readContract();
+      void this.readCatalogue();
       void this.readSample();
     } catch (cause) {
       this.problem = Problem.from(cause);
@@ -120,6 +127,17 @@ export class LoadedSettings extends EventTarget {
       this.contract = await this.api.contract();
     } catch (cause) {
       this.contractProblem = Problem.from(cause);
+    }
+    this.notify();
+  }
+
+  /** Reads the known actions. */
+  async readCatalogue(): Promise<void> {
+    this.catalogueProblem = null;
+    try {
+      this.catalogue = await readActions(this.client, this.tenant);
+    } catch (cause) {
+      this.catalogueProblem = Problem.from(cause);
     }
     this.notify();
   }

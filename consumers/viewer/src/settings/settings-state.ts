@@ -1,6 +1,7 @@
 /** The state that the settings' elements share, with every way to change it. */
 import { createContext } from "@lit/context";
 
+import { forgetAction, nameAction, type NamedAction, readActions } from "../api/actions.js";
 import type { Endpoint } from "../api/client.js";
 import { Problem } from "../api/problem.js";
 import type { Field, FieldInput, HistoryPage, Revision, StructureVersion } from "../api/structure.js";
@@ -116,6 +117,32 @@ export class SettingsState extends LoadedSettings {
     });
   }
 
+  /** Adds an action, or changes its labels, even if others have changed other settings meanwhile. Rejects with Problem, which the form shows. */
+  async nameAction(action: NamedAction): Promise<void> {
+    const before = this.labelsOf(action.name);
+    const label = action.label[this.language];
+    try {
+      this.catalogue = await nameAction(this.client, this.catalogue?.etag ?? "*", action);
+    } catch (cause) {
+      if (!isStale(Problem.from(cause))) throw cause;
+      const latest = await readActions(this.client, this.tenant);
+      this.catalogue = latest;
+      this.notify();
+      if (this.labelsOf(action.name) !== before) throw cause;
+      this.catalogue = await nameAction(this.client, latest.etag, action);
+    }
+    await this.actionsChanged(this.text.settings.actions.form.saved(label));
+  }
+
+  /** Removes the environment's labels of an action. */
+  async forgetAction(name: string, label: string): Promise<boolean> {
+    return await this.run(async () => {
+      await forgetAction(this.client, name);
+      await this.readCatalogue();
+      await this.actionsChanged(this.text.settings.actions.removed(label));
+    });
+  }
+
   /** Resolves the conflict: takes the others' version and reapplies the user's changes to it, unsaved. */
   reapply(): void {
     if (!this.conflict) return;
@@ -214,6 +241,17 @@ export class SettingsState extends LoadedSettings {
     this.announcement = announcement;
     await this.readContract();
     this.dispatchEvent(new Event("saved"));
+  }
+
+  private async actionsChanged(announcement: string): Promise<void> {
+    this.announcement = announcement;
+    this.accept(await this.api.read()); // for its revision
+    this.notify();
+    this.dispatchEvent(new Event("saved"));
+  }
+
+  private labelsOf(name: string): string {
+    return JSON.stringify(this.catalogue?.actions.find((action) => action.name === name)?.label ?? null);
   }
 
   /** Returns a text that stays the same unless the field's presentation or contract has changed. */

@@ -29,8 +29,9 @@ function hasParameter(field: ShownField, parameter: string): boolean {
   return field.parameter === parameter || (field.custom && field.name === parameter);
 }
 
-/** Returns a value as the table shows it: outcomes and severities translated. */
+/** Returns a value as the table shows it: outcomes and severities translated, known actions by their labels. */
 export function valueLabel(viewer: ViewerState, parameter: string, value: string): string {
+  if (parameter === "action") return viewer.actions.labelOf(value) ?? visible(value);
   const { outcome, severity, provenance } = viewer.text.reading;
   const words = ownValue<Record<string, string>>({ outcome, severity, provenance }, parameter) ?? {};
   return ownValue(words, value) ?? visible(value);

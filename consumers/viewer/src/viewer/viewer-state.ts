@@ -1,12 +1,14 @@
 /** The state that the viewer's elements share: the session, the data structure, the view and the texts. */
 import { createContext } from "@lit/context";
 
+import { readActions } from "../api/actions.js";
 import { Client, type Endpoint, type QueryParams } from "../api/client.js";
 import { Problem } from "../api/problem.js";
 import type { Permission, Session, ShownField, ShownStructure } from "../api/types.js";
 import { LazyImports } from "../elements/lazy-import.js";
 import type { Texts } from "../i18n/en/index.js";
 import { type Language, textsOf } from "../i18n/index.js";
+import { Catalogue, NO_ACTIONS } from "../model/catalogue.js";
 import { fieldLabel } from "../model/labels.js";
 import { type Preferences, PreferenceStore } from "../model/preferences.js";
 import { EXCLUDE_OWN_EVENTS } from "../model/query.js";
@@ -33,6 +35,8 @@ export class ViewerState extends EventTarget {
   problem: Problem | null = null;
   session: Session | null = null;
   structure: ShownStructure | null = null;
+  /** The known actions with their labels; none when they cannot be read. */
+  actions = NO_ACTIONS;
   view: View = DEFAULT_VIEW;
   /** The invalid time parameters of the address, until a time is chosen; usually "". */
   invalidRange = "";
@@ -103,7 +107,10 @@ export class ViewerState extends EventTarget {
       if (!this.canOpenSettings) this.view = { ...this.view, settings: false };
       if (!session.audit_logs_enabled) throw new Problem(403, "AUDIT_LOGS_DISABLED", "");
       if (!this.can("audits:read")) throw new Problem(403, "FORBIDDEN", "");
+      const actions = readActions(this.client, tenant).catch(() => null);
       this.structure = await this.client.json<ShownStructure>(`/v1/tenants/${encodeURIComponent(tenant)}/structure`);
+      const known = await actions;
+      if (known) this.actions = new Catalogue(known.actions, this.language);
       this.view = this.withKnownSort(this.view);
       this.problem = null;
       this.phase = "ready";
@@ -136,6 +143,7 @@ export class ViewerState extends EventTarget {
     const text = await textsOf(language);
     this.language = language;
     this.text = text;
+    this.actions = this.actions.in(language);
     this.notify();
   }
 

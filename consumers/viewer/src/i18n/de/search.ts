@@ -18,6 +18,7 @@ export const search: Texts["search"] = {
     fields: "Felder",
     valuesOf: (field) => `Werte von ${field}`,
     found: "Im Log gefunden",
+    known: "Bekannte Aktionen",
     forms: "Weitere Bedingungen",
     count: (count) => `${count} ${plural.select(count) === "one" ? "Vorschlag" : "Vorschläge"}`,
     events,

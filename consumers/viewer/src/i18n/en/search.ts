@@ -17,6 +17,7 @@ export const search = {
     fields: "Fields",
     valuesOf: (field: string): string => `Values of ${field}`,
     found: "Found in the log",
+    known: "Known actions",
     forms: "More conditions",
     count: (count: number): string => `${count} ${plural.select(count) === "one" ? "suggestion" : "suggestions"}`,
     events,

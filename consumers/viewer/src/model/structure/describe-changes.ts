@@ -42,7 +42,7 @@ export function describeRevision(revision: Revision, structure: Structure, text:
     return now === undefined || then === now ? then : history.nowCalled(then, now);
   };
   const lines = revision.changes.flatMap((change) =>
-    change.field === null
+    change.action ? [describeActionChange(change, text)] : change.field === null
       ? [describeSwitch(change, structure.tenant !== null, text.settings)]
       : describeRevisionChange(change, label(change.field), text),
   );
@@ -62,6 +62,12 @@ export function describeConflict(conflict: MergeConflict, structure: Structure, 
   const texts = words.conflict;
   const label = labelByName(structure, conflict.name, text);
   return texts.mineTheirs(label, texts.what[conflict.attribute], formatValue(conflict.mine), formatValue(conflict.theirs));
+}
+
+function describeActionChange({ kind, action, values }: RevisionChange, { settings }: Texts): string {
+  const { history, list, quoted } = settings;
+  if (kind === "removed") return history.actionRemoved(action ?? "");
+  return history.actionNamed(action ?? "", list(Object.values(values).map(([, now]) => quoted(String(now)))));
 }
 
 function describeRevisionChange({ kind, field, values }: RevisionChange, label: string, text: Texts): string[] {

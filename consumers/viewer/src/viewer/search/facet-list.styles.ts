@@ -48,6 +48,12 @@ export const facetListStyles = css`
     ${ellipsis}
     unicode-bidi: isolate;
   }
+  .raw {
+    display: block;
+    color: var(--ink-2);
+    font-size: 0.86em;
+    ${ellipsis}
+  }
   .none {
     font-style: italic;
   }

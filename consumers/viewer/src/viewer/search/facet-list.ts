@@ -5,16 +5,19 @@ import { repeat } from "lit/directives/repeat.js";
 import type { QueryParams } from "../../api/client.js";
 import type { Count, Facet } from "../../api/types.js";
 import { RequestController } from "../../elements/request-controller.js";
+import { visible } from "../../model/format/text.js";
 import { parsePicks, type Value, withoutPicks, withPick, withPicks } from "../../model/picks.js";
 import { kindOf } from "../../model/problem-kind.js";
 import { findQueryField, type QueryFieldKind, queryFields } from "../../model/query-fields.js";
-import { wildcardTerm, withTerm } from "../../model/query.js";
+import { formatTerm, wildcardTerm, withTerm } from "../../model/query.js";
 import { baseStyles } from "../../styles/base.js";
 import { fieldLabel, formatNumber, valueLabel } from "../describe.js";
 import { ViewerElement } from "../viewer-element.js";
+import type { ViewerState } from "../viewer-state.js";
 import { facetListStyles } from "./facet-list.styles.js";
 
 const MAX_VALUES = 100;
+const MAX_LABELLED = 20; // actions found by their labels, whose names the service searches for
 const SEARCHABLE_FROM = 12; // fewer values need no search
 
 /**
@@ -49,7 +52,7 @@ export class FacetList extends ViewerElement {
     }
     if (!this.parameter) return;
     const viewer = this.viewer;
-    const narrowed = this.filterText && this.truncated ? [wildcardTerm(this.parameter, this.filterText, "within")] : [];
+    const narrowed = this.filterText && this.truncated ? [narrowingTerm(this.viewer, this.parameter, this.filterText)] : [];
     const under = narrowed.reduce(withTerm, withoutPicks(viewer.view.query, this.parameter));
     const params = [...withQuery(viewer.filter(), under), ["field", this.parameter], ["limit", String(MAX_VALUES)]] as const;
     this.facet.request(
@@ -119,11 +122,12 @@ export class FacetList extends ViewerElement {
     const only = picks.included.includes(value);
     const not = picks.excluded.includes(value);
     const shown = this.labelOf(value);
+    const name = this.parameter === "action" && value !== null && shown !== visible(value) ? visible(value) : "";
     return html`<li class=${not ? "out" : ""}>
       <svg class="share" aria-hidden="true"><rect width="${(share * 100).toFixed(1)}%" height="2"></rect></svg>
-      <label title=${shown}>
+      <label title=${name ? `${shown} (${name})` : shown}>
         <input type="checkbox" .checked=${only} @change=${() => this.toggle(value, only ? null : "only")} />
-        <span class="value ${value === null ? "none" : ""}">${shown}</span>
+        <span class="value ${value === null ? "none" : ""}">${shown}${name ? html` <bdi class="raw">${name}</bdi>` : nothing}</span>
         <span class="count">${formatNumber(this.viewer, events)}</span>
       </label>
       <button
@@ -143,7 +147,10 @@ export class FacetList extends ViewerElement {
     const lacking = picks.filter((value) => !found.some((count) => count.value === value));
     const all = [...lacking.map((value) => ({ value, events: 0 })), ...found];
     const typed = this.filterText.toLowerCase();
-    return typed ? all.filter(({ value }) => this.labelOf(value).toLowerCase().includes(typed)) : all;
+    const matches = (value: Value): boolean =>
+      this.labelOf(value).toLowerCase().includes(typed) ||
+      (this.parameter === "action" && value !== null && this.viewer.actions.matches(value, typed));
+    return typed ? all.filter(({ value }) => matches(value)) : all;
   }
 
   private labelOf(value: Value): string {
@@ -180,6 +187,13 @@ export class FacetList extends ViewerElement {
   private readonly emitDone = (): void => {
     this.dispatchEvent(new CustomEvent("done", { bubbles: true, composed: true }));
   };
+}
+
+/** Returns a term for values that contain the text; for actions, also those whose labels do. */
+export function narrowingTerm(viewer: ViewerState, field: string, typed: string): string {
+  const labelled = field === "action" ? viewer.actions.matching(typed).slice(0, MAX_LABELLED) : [];
+  const terms = [wildcardTerm(field, typed, "within"), ...labelled.map(({ name }) => formatTerm(field, name))];
+  return terms.length > 1 ? `(${terms.join(" OR ")})` : terms.join("");
 }
 
 /** Returns the filter with another query. */

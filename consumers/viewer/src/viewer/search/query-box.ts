@@ -4,7 +4,6 @@ import { live } from "lit/directives/live.js";
 
 import type { Problem } from "../../api/problem.js";
 import { anchor } from "../../elements/anchor.js";
-import { caretTermAt } from "../../model/completion.js";
 import { errorRange } from "../../model/query-error.js";
 import { baseStyles } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
@@ -69,7 +68,7 @@ export class QueryBox extends ViewerElement {
       const mustCheck = first || current === this.unchecked; // an address may have been typed by hand
       if (mustCheck && current) void this.check(current);
     }
-    this.rows = this.open ? this.suggestions.at(this.draft, caretTermAt(this.draft, this.caret)) : [];
+    this.rows = this.open ? this.suggestions.at(this.draft, this.caret) : [];
     if (this.active >= this.rows.length) this.active = -1;
   }
 

@@ -3,7 +3,7 @@ import type { ReactiveControllerHost } from "lit";
 
 import type { QueryParams } from "../../api/client.js";
 import { Problem } from "../../api/problem.js";
-import type { EventPage, Facet } from "../../api/types.js";
+import type { Count, EventPage, Facet } from "../../api/types.js";
 import { RequestController } from "../../elements/request-controller.js";
 import * as edit from "../../model/completion.js";
 import type { CaretTerm, Edit } from "../../model/completion.js";
@@ -12,7 +12,7 @@ import { findQueryField, isCountable, matchingFields, type QueryField, queryFiel
 import { formatTerm, wildcardTerm, withTerm } from "../../model/query.js";
 import { valueLabel } from "../describe.js";
 import type { ViewerState } from "../viewer-state.js";
-import { withQuery } from "./facet-list.js";
+import { narrowingTerm, withQuery } from "./facet-list.js";
 
 export interface Suggestion {
   readonly group: string;
@@ -50,9 +50,14 @@ export class Suggestions {
   }
 
   /** Returns the suggestions available so far, and requests missing values. */
-  at(text: string, caretTerm: CaretTerm | null): Suggestion[] {
+  at(text: string, caret: number): Suggestion[] {
+    const caretTerm = edit.caretTermAt(text, caret);
     if (!caretTerm) return [];
-    return caretTerm.kind === "field" ? this.fieldsAt(text, caretTerm) : this.valuesAt(text, caretTerm);
+    if (caretTerm.kind === "value") return this.valuesAt(text, caretTerm);
+    const fields = this.fieldsAt(text, caretTerm);
+    if (caretTerm.typed.length < 2) return fields;
+    const named = this.namedByPhrase(text, caret);
+    return [...fields.slice(0, 8), ...named, ...this.matchesAt(text, caretTerm, named)];
   }
 
   /** Aborts all requests for values. */
@@ -63,7 +68,7 @@ export class Suggestions {
 
   private fieldsAt(text: string, caretTerm: CaretTerm): Suggestion[] {
     const { search } = this.viewer().text;
-    const rows = matchingFields([...this.fields, ...this.metadataKeys()], caretTerm.typed).map((field) => ({
+    return matchingFields([...this.fields, ...this.metadataKeys()], caretTerm.typed).map((field) => ({
       group: field.parameter.startsWith("metadata.") ? search.box.metadata : search.box.fields,
       label: field.name,
       note: field.parameter === field.name ? "" : field.parameter,
@@ -71,31 +76,65 @@ export class Suggestions {
       edit: edit.withField(text, caretTerm, field.parameter),
       open: true,
     }));
-    return caretTerm.typed.length > 1 ? [...rows.slice(0, 8), ...this.matchesAt(text, caretTerm)] : rows;
   }
 
-  /** Suggests actions and actors that contain a plain word. */
-  private matchesAt(text: string, caretTerm: CaretTerm): Suggestion[] {
+  /** Suggests the actions whose name or label has the words before the caret, as many words as possible. */
+  private namedByPhrase(text: string, caret: number): Suggestion[] {
+    for (const phrase of edit.caretPhrasesAt(text, caret)) {
+      const rows = this.knownActions(phrase.typed, [], (name) => edit.withTermAt(text, phrase, formatTerm("action", name)));
+      if (rows.length) return rows;
+    }
+    return [];
+  }
+
+  /** Suggests actions by name or label, except those in the log, which are `listed` with their counts. */
+  private knownActions(typed: string, listed: readonly Count[], editFor: (name: string) => Edit): Suggestion[] {
+    const known = this.viewer().actions.matching(typed).filter(({ name }) => !listed.some(({ value }) => value === name));
+    return known.slice(0, MAX_MATCHES).map(({ name, label }) => ({
+      group: this.viewer().text.search.box.known,
+      label,
+      note: name,
+      events: null,
+      edit: editFor(name),
+      open: false,
+    }));
+  }
+
+  /** Suggests actions and actors that contain a plain word, except actions already `named` by more words. */
+  private matchesAt(text: string, caretTerm: CaretTerm, named: readonly Suggestion[]): Suggestion[] {
     const typed = caretTerm.typed.toLowerCase();
-    return (["action", "actor"] as const).flatMap((field) => {
+    const { actions, text: words } = this.viewer();
+    const { box } = words.search;
+    const labelOf = (field: string, value: string | null): string => (field === "action" && actions.labelOf(value ?? "")) || "";
+    const rows = (["action", "actor"] as const).flatMap((field) => {
       const request = field === "action" ? this.actions : this.actors;
       this.count(request, field, text, caretTerm, caretTerm.typed);
-      const hits = (request.result?.data ?? []).filter(({ value }) => value?.toLowerCase().includes(typed));
-      const { box } = this.viewer().text.search;
-      const row = (label: string, events: number | null, term: string): Suggestion => ({
+      const fieldName = findQueryField(this.fields, field).name;
+      const matches = ({ value }: Count): boolean =>
+        value !== null && (value.toLowerCase().includes(typed) || (labelOf(field, value) !== "" && actions.matches(value, typed)));
+      const hits = (request.result?.data ?? []).filter((count) => matches(count) && !named.some(({ note }) => note === count.value));
+      const row = (label: string, note: string, events: number | null, term: string): Suggestion => ({
         group: box.found,
         label,
-        note: findQueryField(this.fields, field).name,
+        note,
         events,
         edit: edit.withTermAt(text, caretTerm, term),
         open: false,
       });
       const begins = hits.some(({ value }) => value?.toLowerCase().startsWith(typed)) && !caretTerm.typed.includes("*");
+      const prefix = (caretTerm.negated ? "-" : "") + wildcardTerm(field, caretTerm.typed, "first");
       return [
-        ...(begins ? [row(box.begins(caretTerm.typed), null, (caretTerm.negated ? "-" : "") + wildcardTerm(field, caretTerm.typed, "first"))] : []),
-        ...hits.slice(0, MAX_MATCHES).map(({ value, events }) => row(visible(value ?? ""), events, formatTerm(field, value, caretTerm.negated))),
+        ...(begins ? [row(box.begins(caretTerm.typed), fieldName, null, prefix)] : []),
+        ...hits.slice(0, MAX_MATCHES).map(({ value, events }) => {
+          const shown = visible(value ?? "");
+          const label = labelOf(field, value);
+          return row(label || shown, label ? shown : fieldName, events, formatTerm(field, value, caretTerm.negated));
+        }),
       ];
     });
+    if (named.length) return rows;
+    const term = (name: string): Edit => edit.withTermAt(text, caretTerm, formatTerm("action", name, caretTerm.negated));
+    return [...rows, ...this.knownActions(caretTerm.typed, this.actions.result?.data ?? [], term)];
   }
 
   private valuesAt(text: string, caretTerm: CaretTerm): Suggestion[] {
@@ -106,9 +145,12 @@ export class Suggestions {
     this.count(this.values, caretTerm.field, text, caretTerm, field.kind === "text" ? caretTerm.typed : "");
     const typed = caretTerm.typed.toLowerCase();
     const found = this.values.result?.field === field.parameter ? this.values.result.data : [];
+    const isAction = field.parameter === "action";
+    const matches = (value: string, label: string): boolean =>
+      `${value}\n${label}`.toLowerCase().includes(typed) || (isAction && this.viewer().actions.matches(value, typed));
     const rows = found
       .map(({ value, events }) => ({ value, events, label: value === null ? "" : valueLabel(this.viewer(), field.parameter, value) }))
-      .filter(({ value, label }) => (value === null ? !typed && !caretTerm.operator : `${value}\n${label}`.toLowerCase().includes(typed)))
+      .filter(({ value, label }) => (value === null ? !typed && !caretTerm.operator : matches(value, label)))
       .slice(0, MAX_SUGGESTIONS)
       .map(({ value, events, label }) => ({
         group,
@@ -118,7 +160,9 @@ export class Suggestions {
         edit: edit.withValue(text, caretTerm, value),
         open: false,
       }));
-    return [...rows, ...this.operatorRows(text, caretTerm, field)];
+    const isPlain = isAction && !caretTerm.typed.includes("*");
+    const known = isPlain ? this.knownActions(caretTerm.typed, found, (name) => edit.withValue(text, caretTerm, name)) : [];
+    return [...rows, ...known.slice(0, MAX_SUGGESTIONS - rows.length), ...this.operatorRows(text, caretTerm, field)];
   }
 
   private dayRows(text: string, caretTerm: CaretTerm, group: string): Suggestion[] {
@@ -162,7 +206,7 @@ export class Suggestions {
     const narrowed = this.truncated.has(field) ? typed : "";
     const restQuery = edit.withoutTermAt(text, caretTerm);
     const fetchFacet = (query: string, signal: AbortSignal): Promise<Facet> => {
-      const narrow = narrowed ? withTerm(query, wildcardTerm(field, narrowed, "within")) : query;
+      const narrow = narrowed ? withTerm(query, narrowingTerm(viewer, field, narrowed)) : query;
       const params: QueryParams = [...withQuery(viewer.filter(), narrow), ["field", field], ["limit", String(MAX_VALUES)]];
       return viewer.client.json<Facet>("/v1/facets", { params, signal });
     };

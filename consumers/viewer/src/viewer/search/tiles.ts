@@ -9,7 +9,7 @@ import { withTerm } from "../../model/query.js";
 import type { Range } from "../../model/range.js";
 import { instantOf, localTimeOf } from "../../model/zone.js";
 import { baseStyles } from "../../styles/base.js";
-import { fieldLabel, formatNumber } from "../describe.js";
+import { fieldLabel, formatNumber, valueLabel } from "../describe.js";
 import { ViewerElement } from "../viewer-element.js";
 import { withQuery } from "./facet-list.js";
 import { tilesStyles } from "./tiles.styles.js";
@@ -66,9 +66,10 @@ export class Tiles extends ViewerElement {
   private list(name: string, parameter: string, counts: readonly Count[] | undefined): TemplateResult {
     const { tiles } = this.text.search;
     const rows = (counts ?? []).slice(0, SHOWN).map(({ value, events }) => {
-      const shown = value === null ? tiles.none : visible(value);
+      const shown = value === null ? tiles.none : valueLabel(this.viewer, parameter, value);
+      const title = value === null || shown === visible(value) ? shown : `${shown} (${visible(value)})`;
       return html`<li>
-        <button class="quiet" title=${tiles.add(fieldLabel(this.viewer, parameter), shown)} @click=${() => this.add(parameter, value)}>
+        <button class="quiet" title=${tiles.add(fieldLabel(this.viewer, parameter), title)} @click=${() => this.add(parameter, value)}>
           <span class="value">${shown}</span><span class="count">${formatNumber(this.viewer, events)}</span>
         </button>
       </li>`;

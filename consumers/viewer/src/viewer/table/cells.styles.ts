@@ -28,6 +28,13 @@ export const cellsStyles = css`
   .pair > .beside {
     flex-basis: calc(60% - 0.2em);
   }
+  /* A label beside the name of its action gets more than the name. */
+  .named > bdi {
+    flex-basis: calc(62% - 0.2em);
+  }
+  .named > .beside {
+    flex-basis: calc(38% - 0.2em);
+  }
   .parted {
     white-space: pre;
   }

@@ -3,6 +3,7 @@ import { html, nothing, type TemplateResult } from "lit";
 
 import type { AuditEvent, Outcome, Severity, ShownField } from "../../api/types.js";
 import type { Texts } from "../../i18n/en/index.js";
+import { type Catalogue, NO_ACTIONS } from "../../model/catalogue.js";
 import { displayAddress } from "../../model/format/address.js";
 import { splitTail, truncate, visible } from "../../model/format/text.js";
 import { type Clock, clockOf } from "../../model/format/time.js";
@@ -20,14 +21,16 @@ export interface CellContext {
   text: Texts;
   clock: Clock;
   numbers: Intl.NumberFormat;
+  actions: Catalogue;
   /** The time in ms since 1970 from which relative times count. */
   now: number;
 }
 
 /** Returns the context for a locale (BCP 47) and a zone (IANA). */
-export function cellContext(text: Texts, locale: string, zone: string): CellContext {
+export function cellContext(text: Texts, locale: string, zone: string, actions: Catalogue = NO_ACTIONS): CellContext {
   return {
     text,
+    actions,
     clock: clockOf(locale, zone),
     numbers: new Intl.NumberFormat(locale, { maximumFractionDigits: 20 }),
     now: Date.now(),
@@ -51,6 +54,11 @@ export function renderCell(event: AuditEvent, field: CellField, context: CellCon
     return html`<span class="pair">
       <bdi title=${whole}>${line}</bdi> ${renderId(event.resource_id)}
     </span>`;
+  }
+  const label = !field.custom && field.name === "action" ? context.actions.labelOf(value) : undefined;
+  if (label) {
+    const title = `${cellText(label)} (${titleText(value)})`;
+    return html`<span class="pair named" title=${title}><bdi>${cellText(label)}</bdi> <bdi class="beside">${line}</bdi></span>`;
   }
   return html`<bdi class=${isCode(field.displayType, field.name) ? "code" : ""} title=${whole}>${line}</bdi>`;
 }

@@ -87,12 +87,14 @@ export class Details extends ViewerElement {
     const metadata = Object.entries(event.metadata);
     const fields = this.viewer.fields.filter((field) => field.showInMoreInfo && (field.custom || !SEPARATE_FIELDS.has(field.name)));
     const shows = (name: string): boolean => this.viewer.fields.some((field) => field.name === name && field.showInMoreInfo);
+    const actionLabel = this.viewer.actions.labelOf(event.action);
     const apart = shows("provenance") ? "provenance_id" : ""; // shown in the line for `provenance`
     return html`
-      <h3 class="title"><bdi>${visible(event.action)}</bdi></h3>
+      <h3 class="title"><bdi>${actionLabel ?? visible(event.action)}</bdi></h3>
       <p class="short">
         <bdi>${visible(event.actor_name ?? event.actor_id)}</bdi> ·
         <time datetime=${event.occurred_at}>${clock.exact(event.occurred_at)}</time>
+        ${actionLabel ? html` · <bdi class="code">${visible(event.action)}</bdi>` : nothing}
       </p>
       <p class="marks">${outcomeBadge(event.outcome, this.text)} ${severityBadge(event.severity, this.text)}</p>
       ${event.conflict ? this.renderConflict(event) : nothing}
@@ -159,6 +161,8 @@ export class Details extends ViewerElement {
       const network = this.text.reading.network[networkOf(value)];
       return html`<bdi class="code">${visible(displayAddress(value))}</bdi> ${network ? html`<span class="quietly">${network}</span>` : nothing}`;
     }
+    const label = !field.custom && field.name === "action" ? viewer.actions.labelOf(value) : undefined;
+    if (label) return html`<bdi>${label}</bdi><div class="quietly code"><bdi>${visible(value)}</bdi></div>`;
     const formatted = renderFormatted(value, field, cellContext(this.text, localeOf(viewer), viewer.zone));
     if (!field.custom && field.name === "user_agent") return html`${formatted}<div class="quietly"><bdi>${visible(value)}</bdi></div>`;
     return formatted ?? this.renderText(value, isCode(field.displayType, field.name));

@@ -83,7 +83,7 @@ export class Table extends ViewerElement {
     const listKey = JSON.stringify([text.trim(), range, sort, viewer.refreshCount]);
     if (listKey !== this.listKey) this.list.loader.begin();
     this.listKey = listKey;
-    const rowInputs = [viewer.fields, viewer.preferences, viewer.zone, this.draggedWidths, this.text, Math.floor(Date.now() / RELATIVE_TIME_MS)];
+    const rowInputs = [viewer.fields, viewer.actions, viewer.preferences, viewer.zone, this.draggedWidths, this.text, Math.floor(Date.now() / RELATIVE_TIME_MS)];
     this.redraw ||= rowInputs.some((one, index) => one !== this.rowInputs[index]);
     this.rowInputs = rowInputs;
     if (this.redraw) this.updateLayout();
@@ -155,7 +155,7 @@ export class Table extends ViewerElement {
   private updateLayout(): void {
     const { viewer } = this;
     const { columns, widths } = viewer.preferences;
-    this.cellContext = cellContext(this.text, localeOf(viewer), viewer.zone);
+    this.cellContext = cellContext(this.text, localeOf(viewer), viewer.zone, viewer.actions);
     this.columns = layoutColumns(viewer.fields, { columns, widths: { ...widths, ...this.draggedWidths } }, this.minWidths.measure(this.cellContext));
   }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import io
 import json
 import pathlib
@@ -15,6 +16,7 @@ import pytest
 from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
+from fixtures.commands import Commands
 from fixtures.workers import World, wait_until, world_on
 from serving import Served
 
@@ -171,6 +173,44 @@ def test_a_change_of_fields_applies_to_the_next_posted_event(path: Path, whose: 
             client.emit(tenant_id=tenant, action="Posted", fields={name: "abcdefg"})
         assert answered(*both[0], "abcdefg")[0] == 202
     path.listed(tenant, f"fields.{name}=abcdefg", 2)
+
+
+@pytest.mark.parametrize("whose", ["tenant", "environment"])
+def test_typed_events_are_refused_until_their_fields_are_registered(
+    path: Path, whose: str, tmp_path: pathlib.Path
+) -> None:
+    """The error names the command; once it has run, the event is accepted, stored and shown."""
+    tenant = f"{whose}3"
+    scope = ["--tenant", tenant] if whose == "tenant" else []
+    commands = Commands(path.world, tmp_path)
+    module = tmp_path / f"{whose}_events.py"
+    module.write_text(
+        "from auditlane.sdk import AuditEvent\n"
+        f"class DocumentDeleted(AuditEvent, action='document.deleted', resource='document'):\n"
+        f"    {whose}_project: str\n"
+        f"    {whose}_pages: int | None = None\n"
+    )
+    with pytest.MonkeyPatch.context() as patched:
+        patched.syspath_prepend(tmp_path)
+        deleted = importlib.import_module(module.stem).DocumentDeleted
+        event = deleted(**{f"{whose}_project": "moon", f"{whose}_pages": 7, "resource_id": "d-1"})
+        with path.sdk() as client, client.context(tenant=tenant, actor="user-17", ip="192.0.2.17"):
+            with pytest.raises(InvalidEvent, match=f"auditlane schema sync {module.stem} --tenant {tenant}"):
+                client.emit(event)
+            commands.text("schema", "diff", module.stem, *scope, code=1)
+            commands.text("schema", "sync", module.stem, *scope, "--yes")
+            client.contract_changed(None)  # rather than wait for the next look, a second after the last
+            client.emit(event)
+            client.record(deleted(**{f"{whose}_project": "sun"}))
+        commands.text("schema", "diff", module.stem, *scope)
+    (sun, moon) = path.listed(tenant, "action=document.deleted", 2)
+    assert moon["fields"] == {f"{whose}_project": "moon", f"{whose}_pages": "7"}
+    assert (moon["actor_id"], moon["ip"], moon["resource"]) == (
+        "user-17", "192.0.2.17", "document"
+    )  # fmt: skip
+    assert sun["fields"] == {f"{whose}_project": "sun"}
+    shown = path.call("GET", f"/v1/tenants/{tenant}/structure", tenant=tenant).json()["fields"]
+    assert {one["name"] for one in shown} >= {f"{whose}_project", f"{whose}_pages"}
 
 
 def _exported(path: Path, tenant: str, rows: int = 0) -> list[dict[str, str]]:

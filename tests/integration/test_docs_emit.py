@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from auditlane.contract.avro import base_schema
+from auditlane.contract.declaration_diff import needed_fields
+from auditlane.contract.field_definition import with_field
 from auditlane.contract.registry import RegistryClient
 
 ROOT = Path(__file__).parents[2]
 SNIPPETS = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "emit.md").read_text(), re.DOTALL)
+[TYPED] = (snippet for snippet in SNIPPETS if "(AuditEvent, action=" in snippet)
 TOPIC = "audit.events"  # the snippets name it
 
 
@@ -36,11 +41,28 @@ def run(kafka: str, registry: str):
     return start
 
 
-@pytest.mark.parametrize("snippet", SNIPPETS, ids=("keywords", "event", "known actions", "stock"))
+@pytest.mark.parametrize(
+    "snippet", [other for other in SNIPPETS if other != TYPED], ids=("keywords", "event", "known actions", "stock")
+)
 def test_a_snippet_runs(run, snippet):
     emitted = len(re.findall(r"audit\.(?:emit|\w+\.\w+)\(", snippet))
     checked = f"\nassert event_id and result.delivered == {emitted}" if emitted else "\nassert producer.flush() == 0"
     done = run("-W", "error::SyntaxWarning", "-c", snippet + checked)
+    assert done.returncode == 0, done.stderr
+
+
+def test_typed_events_are_sent_once_their_fields_are_registered(run, registry: str):
+    refused = run("-c", TYPED)
+    assert "auditlane schema sync" in refused.stderr
+    assert "--tenant globex" in refused.stderr
+    declared: dict[str, Any] = {"__name__": "snippet"}
+    exec(compile(TYPED.partition("audit.emit")[0], "snippet", "exec", dont_inherit=True), declared)
+    schema = base_schema()
+    for needed in needed_fields([declared["DocumentDeleted"]]):
+        schema = with_field(schema, needed.field.definition.avro())
+    with contextlib.closing(RegistryClient(registry)) as client:
+        client.register(f"{TOPIC}.globex-value", json.dumps(schema))
+    done = run("-c", TYPED + "\nassert audit.flush(timeout=10).delivered == 1")
     assert done.returncode == 0, done.stderr
 
 

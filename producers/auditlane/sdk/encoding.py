@@ -169,7 +169,7 @@ def _module(event: AuditEvent) -> str:
         return name
     main = sys.modules[name]
     spec, file = getattr(main, "__spec__", None), getattr(main, "__file__", None)
-    return spec.name if spec else PurePath(file).stem if file else name
+    return spec.name if spec else PurePath(file).stem if file else "MODULE"
 
 
 def _size(value: Any) -> int:

@@ -29,6 +29,7 @@ from typing import Annotated, Any, Final, Literal, NewType, Union, get_args, get
 from uuid import UUID
 
 from pydantic import AnyUrl, AwareDatetime, BaseModel, EmailStr, IPvAnyAddress, SecretBytes, SecretStr
+from pydantic.errors import PydanticUndefinedAnnotation
 from pydantic.fields import FieldInfo
 
 from auditlane.contract import rules
@@ -68,12 +69,15 @@ class DeclaredField:
 
 
 def declared_fields(event: type[AuditEvent]) -> tuple[DeclaredField, ...]:
-    """Return the custom fields that a class declares or inherits. Raises InvalidInput, naming the field and the fix.
-
-    Raises pydantic's PydanticUndefinedAnnotation if an annotation names a type that does not exist.
-    """
+    """Return the custom fields that a class declares or inherits. Raises InvalidInput, naming the field and the fix."""
     if not event.__pydantic_fields_complete__:
-        event.model_rebuild()
+        try:
+            event.model_rebuild()
+        except PydanticUndefinedAnnotation as error:
+            raise InvalidInput(
+                f"An annotation of {event.__name__} names {error.name}, which its module does not define.",
+                fix=f"Define {error.name}, or import it outside of `if TYPE_CHECKING`.",
+            ) from error
     return tuple(
         _declared(event, name, info) for name, info in event.model_fields.items() if name not in AuditEvent.model_fields
     )

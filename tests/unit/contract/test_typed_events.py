@@ -286,6 +286,12 @@ class Line(BaseModel):
     assert placed(order={"count": 1}).custom_fields() == {"order": '{"count": 1}'}
 
 
+def test_an_annotation_of_nothing_is_named() -> None:
+    with pytest.raises(InvalidInput, match="of Declared names Nothing") as caught:
+        declared_fields(declared("Nothing"))
+    assert "Define Nothing" in caught.value.fix
+
+
 def test_a_message_names_no_value() -> None:
     """An error may be logged, and a value may be secret."""
     with pytest.raises(AuditlaneError) as caught:

@@ -35,7 +35,7 @@ curl() {{
 EXPECTED = {
     "README.md": ["http://"],
     "docs/query.md": ['"event_id":', '"value":', "retry: 2000"],
-    "docs/emit.md": ['"accepted":1'],
+    "docs/emit.md": ['"accepted":1', "Registered project, reason", "Nothing to register"],
     "docs/export.md": ['"Jane","login"'],
     "docs/sql.md": [r"^\d+$"],
     "docs/structure.md": ['"order_number"'],
@@ -65,6 +65,13 @@ def variables(stack: Stack) -> Mapping[str, str]:
     }
 
 
+def _typed_events() -> str:
+    """Return the module that docs/emit.md declares, without the call that emits."""
+    snippets = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "emit.md").read_text("utf-8"), re.DOTALL)
+    (typed,) = (snippet for snippet in snippets if "(AuditEvent, action=" in snippet)
+    return str(typed).partition("audit.emit")[0]
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Provide a folder with the files that the pages name."""
@@ -73,6 +80,8 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "AWSLogs").mkdir()
     for name in ("trail.json.gz", "2026-01.json.gz", "AWSLogs/2025-12.json.gz"):
         (tmp_path / name).write_bytes(gzip.compress(cloudtrail_records.lines(3)))
+    (tmp_path / "myapp").mkdir()
+    (tmp_path / "myapp" / "events.py").write_text(_typed_events())
     return tmp_path
 
 

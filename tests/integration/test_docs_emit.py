@@ -42,7 +42,9 @@ def run(kafka: str, registry: str):
 
 
 @pytest.mark.parametrize(
-    "snippet", [other for other in SNIPPETS if other != TYPED], ids=("keywords", "event", "known actions", "stock")
+    "snippet",
+    [other for other in SNIPPETS if other != TYPED],
+    ids=("keywords", "event", "known actions", "context", "stock"),
 )
 def test_a_snippet_runs(run, snippet):
     emitted = len(re.findall(r"audit\.(?:emit|\w+\.\w+)\(", snippet))

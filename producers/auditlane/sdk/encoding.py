@@ -73,8 +73,9 @@ class Encoder:
     def encode(self, event: AuditEvent, max_event_bytes: int) -> bytes:
         """Return the framed Kafka value. Raises InvalidEvent, naming the field, or EventTooLarge."""
         record = event.record()
-        for name, value in event.custom_fields().items():
-            record[name] = self._own_value(name, value, event)
+        own = event.fields if type(event) is AuditEvent else event.custom_fields()  # most are plain: saves a call
+        for name in own:
+            record[name] = self._own_value(name, own[name], event)
         if self.defaults:
             self._fill(record, event)
         self._check_absent(record)

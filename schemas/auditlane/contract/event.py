@@ -305,7 +305,7 @@ class AuditEvent(BaseModel):
         """Return the Avro record's values: enums as symbols, the time as a datetime, custom fields at the top level."""
         values = {name: getattr(self, name) for name in BASE_FIELDS}
         values["outcome"], values["severity"] = self.outcome.value, self.severity.value
-        return values | self.custom_fields()
+        return values | (self.custom_fields() if self._declared else self.fields)
 
     def declares(self, name: str) -> bool:
         """Return whether the event's class declares this custom field."""

@@ -1,8 +1,9 @@
 """The cost of an export for the service: `python tests/bench/bench_export.py` (ROWS=5000000).
 
 Exports one tenant's events from a real `auditlane serve` over the embedded engine: as CSV and Parquet at once, as JSON
-Lines by a job. By export: rows, bytes, seconds, and the most memory that `serve` ever held. Fails unless every export
-has as many rows as ClickHouse counts and the same sum of checksums, and `serve` stayed below 300 MB.
+Lines by a job. By export: rows, bytes, seconds, and the most memory that `serve` ever held. Then compares the seconds
+of OCSF with those of JSON Lines, with all columns of at most 500,000 rows. Fails unless every export has as many rows
+as ClickHouse counts and the same sum of checksums, and `serve` stayed below 300 MB.
 """
 
 from __future__ import annotations
@@ -14,8 +15,11 @@ import sys
 import tempfile
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 import pyarrow.parquet as pq
@@ -24,6 +28,7 @@ from fixtures.clickhouse import EngineProcess
 from measured import machine, usage
 from serving import ServeProcess
 
+from auditlane.contract.event import BASE_FIELDS
 from auditlane.runtime.settings import load
 from auditlane.sdk import AuditReader
 from auditlane.store.client import connect
@@ -46,7 +51,8 @@ FILL = (
     " repeat(hex(cityHash64(number)), 8), toIPv6('10.1.2.3'), map('n', toString(number)), now64(3), 0, number, now64(3)"
     " FROM numbers({start}, {count})"
 )
-CHUNK = 500_000
+CHUNK = LINES = 500_000
+START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def lines(pieces: Iterator[bytes]) -> Iterator[bytes]:
@@ -82,14 +88,21 @@ def of_parquet(path: Path) -> tuple[int, int, int]:
     return rows, total, path.stat().st_size
 
 
-def of_jsonl(path: Path) -> tuple[int, int, int]:
+def of_jsonl(path: Path, values: Callable[[Any], Sequence[str]] = itemgetter(*COLUMNS)) -> tuple[int, int, int]:
     rows = total = 0
     with path.open("rb") as file:
         for line in file:
-            one = json.loads(line)
             rows += 1
-            total += zlib.crc32(",".join(f'"{one[name]}"' for name in COLUMNS).encode())
+            total += zlib.crc32(",".join(f'"{value}"' for value in values(json.loads(line))).encode())
     return rows, total, path.stat().st_size
+
+
+def of_ocsf(path: Path) -> tuple[int, int, int]:
+    def values(event: Any) -> Sequence[str]:
+        metadata = event["metadata"]
+        return metadata["uid"], metadata["event_code"], event["actor"]["user"]["uid"], event["message"]
+
+    return of_jsonl(path, values)
 
 
 def main() -> None:
@@ -111,6 +124,8 @@ def _measure(engine: EngineProcess, folder: Path, count: int) -> None:
     for start in range(0, count, CHUNK):
         client.command(FILL.format(start=start, count=min(CHUNK, count - start)))
     expected, whole, ids = (int(one) for one in client.query(EXPECTED).result_rows[0])
+    part = f"{EXPECTED} AND occurred_at < toDateTime64('{START:%Y-%m-%d %H:%M:%S}', 6, 'UTC') + {LINES}"
+    of_part = client.query(part).result_rows[0]
     client.close()
     assert expected == count
     print(json.dumps({"rows": expected, **machine()}), flush=True)
@@ -156,6 +171,31 @@ def _measure(engine: EngineProcess, folder: Path, count: int) -> None:
             print(json.dumps({"export": name, **told}), flush=True)
             assert (rows, total) == (expected, checksum), "what was exported is what ClickHouse has"
             assert peak < MOST_MB, f"serve held {peak:.0f} MB"
+        _compare(serve, token, folder, (int(of_part[0]), int(of_part[1])))
+
+
+def _compare(serve: ServeProcess, token: str, folder: Path, expected: tuple[int, int]) -> None:
+    """Measure JSON Lines and OCSF by turns, so that the machine's load affects both."""
+    until = f"{START + timedelta(seconds=expected[0]):%Y-%m-%dT%H:%M:%SZ}"
+    seconds = dict.fromkeys(("jsonl", "ocsf"), 0.0)
+    for format_, check in (("jsonl", of_jsonl), ("ocsf", of_ocsf)) * 2:
+        path = folder / f"log.{format_}"
+        began = time.perf_counter()
+        url = f"{serve.url}/v1/export?format={format_}&to={until}&columns={','.join((*BASE_FIELDS, 'ingested_at'))}"
+        headers = {"Authorization": f"Bearer {token}"}
+        with urllib3.request("GET", url, headers=headers, preload_content=False, timeout=300.0) as answer:
+            assert answer.status == 200, answer.data
+            with path.open("wb") as file:
+                for piece in answer.stream(1 << 18):
+                    file.write(piece)
+        seconds[format_] += time.perf_counter() - began
+        rows, total, size = check(path)
+        assert (rows, total) == expected, "what was exported is what ClickHouse has"
+        told = {"rows": rows, "mb": round(size / 1e6), "peak_mb": round(usage(serve.process.pid).peak_mb)}
+        print(json.dumps({"export": f"{format_}, all columns", **told}), flush=True)
+        path.unlink()
+    rates = {f"{format_}_per_s": round(2 * expected[0] / spent) for format_, spent in seconds.items()}
+    print(json.dumps({"export": "ocsf by jsonl", "seconds": round(seconds["ocsf"] / seconds["jsonl"], 1), **rates}))
 
 
 if __name__ == "__main__":

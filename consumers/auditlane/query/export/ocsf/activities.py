@@ -33,6 +33,8 @@ def activity_of(action: str, version: OcsfVersion) -> OcsfClass:
     found = known and (known.ocsf_1_8 if version is OcsfVersion.v1_8_0 else known.ocsf_1_9)
     if found:
         return found
+    if activity := _ACTIVITIES.get(action.rpartition(".")[2]):
+        return OcsfClass(API_ACTIVITY, activity)
     words = _WORD.findall(_SEPARATOR.split(action)[-1])
     # A participle is the last word (`line_added`), an imperative the first (`addLine`).
     verbs = (_ACTIVITIES.get(word.lower()) for word in (*words[-1:], *words[:1]))

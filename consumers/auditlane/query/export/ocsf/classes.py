@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from auditlane.query.export.formats import OcsfVersion
 from auditlane.query.export.ocsf.activities import API_ACTIVITY
@@ -24,8 +24,7 @@ from auditlane.query.export.ocsf.objects import (
 from auditlane.query.export.ocsf.row import Attributes, Row
 
 
-@dataclass(frozen=True, slots=True)
-class Mapped:
+class Mapped(NamedTuple):
     """What the attributes of a class depend on: the action, its activity, and the actor's user, which may be empty."""
 
     action: str
@@ -143,13 +142,17 @@ def _lifecycle(row: Row, mapped: Mapped) -> Attributes:
 
 def _api(row: Row, mapped: Mapped) -> Attributes:
     """Build API Activity, which demands an actor and an endpoint."""
-    made: Attributes = {"api": {"operation": mapped.action} | given(service=given(name=mapped.source))}
-    found = resource(row)
+    api: Attributes = {"operation": mapped.action}
+    if mapped.source:
+        api["service"] = {"name": mapped.source}
+    made: Attributes = {"api": api}
     if not mapped.by:
         made["actor"] = {"app_name": mapped.source or UNKNOWN}
     if not row.get("ip"):
         made["src_endpoint"] = {"name": UNKNOWN}
-    return made | given(resources=[found] if found else [])
+    if found := resource(row):
+        made["resources"] = [found]
+    return made
 
 
 def _scan(row: Row, mapped: Mapped) -> Attributes:

@@ -11,7 +11,6 @@ from auditlane.query.export.formats import OcsfVersion
 from auditlane.query.export.ocsf import objects
 from auditlane.query.export.ocsf.activities import OTHER, activity_of
 from auditlane.query.export.ocsf.classes import SHAPES, Mapped
-from auditlane.query.export.ocsf.objects import given
 from auditlane.query.export.ocsf.row import Attributes, Row
 
 _PRODUCT: Final = {"name": "auditlane", "vendor_name": "auditlane", "version": version_of("auditlane")}
@@ -36,58 +35,71 @@ def ocsf_event(values: Mapping[str, Any], version: OcsfVersion) -> Attributes:
     Everything that no attribute of the class takes is in `unmapped`.
     """
     row = Row(values)
-    action, by, source = row.take("action"), objects.actor(row), row.take("source")
+    action, by = row.take("action"), objects.actor(row)
     class_uid, activity_id = activity_of(action, version)
     shape = SHAPES[class_uid]
-    mapped = Mapped(action, activity_id, by, row.take("event_id"), row.take("tenant_id"), source, version)
-    outcome = row.take("outcome")
-    severity_id, severity = _SEVERITIES.get(row.take("severity"), _UNKNOWN)
-    status_id, status = _STATUSES.get(outcome, _UNKNOWN)
-    occurred_at = row.take("occurred_at")
-    metadata: Attributes = {
-        "version": version.value,
-        "product": _PRODUCT,
-        "uid": mapped.event_id,
-        "tenant_uid": mapped.tenant_id,
-        "log_name": _LOG,
-        "event_code": action,
-        "original_time": occurred_at,
-    }
-    metadata |= given(source=source, correlation_uid=row.take("request_id"))
-    if ingested_at := row.take("ingested_at"):
-        metadata["logged_time"] = _milliseconds(ingested_at)
+    ids = row.take("event_id"), row.take("tenant_id")
+    mapped = Mapped(action, activity_id, by, *ids, row.take("source"), version)
     event: Attributes = {
         "class_uid": class_uid,
         "category_uid": class_uid // 1_000,
         "activity_id": activity_id,
         "type_uid": class_uid * 100 + activity_id,
-        "time": _milliseconds(occurred_at),
-        "severity_id": severity_id,
-        "severity": severity,
-        "status_id": status_id,
-        "status": status,
-        "metadata": metadata,
+        "time": _milliseconds(row.get("occurred_at")),
+        "metadata": _metadata(row, mapped),
     }
     if activity_id == OTHER:
         event["activity_name"] = action
-    event |= given(status_code=outcome, status_detail=_detail(outcome, row), message=row.take("description"))
-    event |= shape.build(row, mapped)
+    _add_status(event, row)
+    if message := row.take("description"):
+        event["message"] = message
+    event.update(shape.build(row, mapped))
     if by:
-        session = row.take_key("session_id")
-        event["actor"] = {"user": by} | given(session=given(uid=session))
+        event["actor"] = {"user": by}
+        if session := row.take_key("session_id"):
+            event["actor"]["session"] = {"uid": session}
         if not shape.actor:
-            metadata["profiles"] = ["host"]
-    if shape.endpoint:
-        event |= given(src_endpoint=objects.endpoint(row))
-    if shape.request:
-        event |= given(http_request=objects.request(row))
-    return event | given(unmapped=row.rest())
+            event["metadata"]["profiles"] = ["host"]
+    if shape.endpoint and (endpoint := objects.endpoint(row)):
+        event["src_endpoint"] = endpoint
+    if shape.request and (request := objects.request(row)):
+        event["http_request"] = request
+    if rest := row.rest():
+        event["unmapped"] = rest
+    return event
 
 
-def _detail(outcome: str, row: Row) -> str:
-    """Take what is known about a failure; OCSF has no other place for the difference between failed and denied."""
-    reason = row.take_key("reason") if outcome in ("failure", "denied") else ""
-    return ": ".join(filter(None, ("denied" if outcome == "denied" else "", reason)))
+def _metadata(row: Row, mapped: Mapped) -> Attributes:
+    """Take what identifies and describes the record itself."""
+    made: Attributes = {
+        "version": mapped.version.value,
+        "product": _PRODUCT,
+        "uid": mapped.event_id,
+        "tenant_uid": mapped.tenant_id,
+        "log_name": _LOG,
+        "event_code": mapped.action,
+        "original_time": row.take("occurred_at"),
+    }
+    if mapped.source:
+        made["source"] = mapped.source
+    if request_id := row.take("request_id"):
+        made["correlation_uid"] = request_id
+    if ingested_at := row.take("ingested_at"):
+        made["logged_time"] = _milliseconds(ingested_at)
+    return made
+
+
+def _add_status(event: Attributes, row: Row) -> None:
+    """Add severity and outcome. Only the code and the detail distinguish a failed action from a denied one."""
+    outcome = row.take("outcome")
+    event["severity_id"], event["severity"] = _SEVERITIES.get(row.take("severity"), _UNKNOWN)
+    event["status_id"], event["status"] = _STATUSES.get(outcome, _UNKNOWN)
+    if outcome:
+        event["status_code"] = outcome
+    if outcome in ("failure", "denied"):
+        parts = ("denied" if outcome == "denied" else "", row.take_key("reason"))
+        if detail := ": ".join(filter(None, parts)):
+            event["status_detail"] = detail
 
 
 def _milliseconds(time: str) -> int:

@@ -44,7 +44,7 @@ def user(uid: str, name: str = "", kind: str = "user") -> Attributes:
             return {}
         name = kind  # the system, or an anonymous caller
     made: Attributes = _named(uid, name)
-    if _EMAIL.fullmatch(name):
+    if "@" in name and _EMAIL.fullmatch(name):
         made["email_addr"] = name
     return made | _typed(kind, _USER_TYPES)
 
@@ -112,11 +112,14 @@ def request(row: Row) -> Attributes:
 
 def given(**attributes: Any) -> Attributes:
     """Return the attributes that have a value."""
-    return {name: value for name, value in attributes.items() if value not in (None, "", {}, [])}
+    return {name: value for name, value in attributes.items() if value or value == 0}
 
 
 def _named(uid: str, name: str) -> Attributes:
-    return given(uid=uid, name=name)
+    made = {"uid": uid} if uid else {}
+    if name:
+        made["name"] = name
+    return made
 
 
 def _typed(kind: str, types: dict[str, tuple[int, str]]) -> Attributes:

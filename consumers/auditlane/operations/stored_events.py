@@ -101,7 +101,7 @@ class StoredEvents:
         return {str(name): (str(kind), str(expression)) for name, kind, expression in rows}
 
     def origins(self, topics: Sequence[str] | None) -> list[Origin]:
-        """Count the rows of these topics, or all rows, by the origin recorded in them."""
+        """Count the rows of these topics, or all rows, by their recorded origin."""
         where = "1" if topics is None else "kafka_topic IN ({topics:Array(String)})"
         with store_errors():
             rows = self._client.query(
@@ -112,7 +112,7 @@ class StoredEvents:
         return [Origin(*row) for row in rows]
 
     def conflicts(self, spans: Sequence[Span] | None, limit: int) -> Conflicts:
-        """Find the conflicts in the table, or only conflicts with a row in the spans.
+        """Find the conflicts in the table, or only those with a row in the spans.
 
         Reads the keys of all rows, in order.
         """

@@ -14,11 +14,14 @@ from auditlane.store.client import store_errors
 Offsets = npt.NDArray[np.int64]
 # The table is not sorted by offset, so each query scans three narrow columns: few windows, of 16 MB each.
 WINDOW: Final = 2_000_000
-_WHOLE: Final = {"wait_end_of_query": 1}  # a failure half-way is an error, not a shorter result
+_WHOLE: Final = {"wait_end_of_query": 1}  # a failure halfway is an error, not a shorter result
 
 
 class StoredOffsets:
-    """The offsets of one span that `table` (quoted) holds. Each method raises StoreUnavailable or StoreRefused."""
+    """The offsets of one span that are stored in `table` (quoted).
+
+    Each method raises StoreUnavailable or StoreRefused.
+    """
 
     def __init__(self, client: Client, table: str, span: Span) -> None:
         self._client = client

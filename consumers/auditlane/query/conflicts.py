@@ -25,14 +25,14 @@ Key = tuple[int, str]  # microseconds when it occurred, and its id: unique unles
 def adjacent(rows: Iterable[Mapping[str, Any]], before: Position | None = None) -> set[Key]:
     """Return the keys that occur more than once among the rows of a complete list by time, in either direction.
 
-    No query is needed, since such rows are adjacent. `before` is the row before the first.
+    This needs no query, since such rows are adjacent. `before` is the row before the first.
     """
     keys = [*([(before.occurred_us, before.event_id)] if before else []), *map(key_of, rows)]
     return {key for key, following in pairwise(keys) if key == following}
 
 
 class Conflicts:
-    """Looks conflicts up for one tenant at a time. Thread-safe. Raises what `QueryExecutor.rows` raises."""
+    """Looks up conflicts for one tenant at a time. Thread-safe. Raises the errors of `QueryExecutor.rows`."""
 
     def __init__(self, executor: QueryExecutor, database: str) -> None:
         self._executor = executor
@@ -41,7 +41,7 @@ class Conflicts:
     def among(self, scope: TenantScope, rows: Sequence[Mapping[str, Any]], *, seconds: float | None = None) -> set[Key]:
         """Return the keys in the rows that several stored events share; rows have the columns `statements.KEY`.
 
-        Takes none of the tenant's query slots: it is part of the query that read the rows.
+        It takes none of the tenant's query slots: it is part of the query that read the rows.
         """
         if not rows:
             return set()
@@ -58,19 +58,19 @@ def key_of(row: Mapping[str, Any]) -> Key:
 def in_conflict(parameters: Parameters, scope: TenantScope, filter_: Filter) -> str:
     """Compile whether an event is in conflict, for a statement over all events that a filter matches.
 
-    It takes one more pass over the keys in the filter's time range, which yields the few that several events have.
+    It takes another pass over the keys in the filter's time range, which yields the few that several events share.
     """
     conditions = "\n  AND ".join(where(parameters, scope, Filter(filter_.since, filter_.until)))
     return (
         "(e.occurred_at, e.event_id) GLOBAL IN (SELECT e.occurred_at, e.event_id"
         f"\nFROM {{database:Identifier}}.log AS e\nWHERE {conditions}"
         "\nGROUP BY e.tenant_id, e.occurred_at, e.event_id HAVING count() > 1"
-        "\nSETTINGS optimize_aggregation_in_order = 1)"  # keys are read in this order, so that none is kept in memory
+        "\nSETTINGS optimize_aggregation_in_order = 1)"  # read in the order of the keys, so that none is kept in memory
     )
 
 
 def compile_conflicts(database: str, scope: TenantScope, keys: Iterable[Key]) -> Statement:
-    """Compile which of these keys, or of any other pairs of their times and ids, several events have. Rows:
+    """Compile which of these keys, or of all pairs of their times and ids, several events share. Rows:
     `statements.KEY`."""
     times, ids = zip(*keys, strict=True)
     parameters = Parameters(database)

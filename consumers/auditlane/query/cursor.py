@@ -1,7 +1,7 @@
 """Cursors: positions in the opaque, signed form in which clients carry them.
 
-A cursor is bound to the tenant, the filter and the order that it was made for; altered, or used with another query, it
-does not verify. It holds no secret: the signature keeps callers from forging positions.
+A cursor is bound to the tenant, the filter and the order that it was made for; its signature is invalid if it was
+altered or is used with another query. It holds no secret: the signature keeps callers from forging positions.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The fields that a filter, a query or a sort can name, how each compares, and how their values are written.
+"""The fields that a filter, a query or a sort can name, how they compare, and how their values are written.
 
 Values are parsed into the form that the store holds: times, ids, choices, addresses.
 """
@@ -88,7 +88,7 @@ def from_structure(structure_of: Callable[[str], Structure]) -> CustomFieldsOf:
 
 
 def find(name: str, custom: Mapping[str, Kind]) -> Field:
-    """Return the field of this name. Raises InvalidFilter that lists the known ones."""
+    """Return the field of this name. Raises InvalidFilter, listing the known fields."""
     if name in BASE:
         return Field(name, BASE[name])
     group, dot, key = name.partition(".")
@@ -110,7 +110,7 @@ def find(name: str, custom: Mapping[str, Kind]) -> Field:
 
 
 def parse_time(name: str, text: str) -> datetime:
-    """Parse RFC 3339, to the microsecond. A date is its midnight, and a time without an offset is UTC."""
+    """Parse RFC 3339, to the microsecond. A date means its midnight, and a time without an offset is UTC."""
     text = text.strip()
     try:
         if not _TIME.fullmatch(text):
@@ -128,12 +128,12 @@ def parse_time(name: str, text: str) -> datetime:
         return min(max(value.replace(tzinfo=UTC), EARLIEST), LATEST)
     try:
         return min(max(value.astimezone(UTC), EARLIEST), LATEST)
-    except OverflowError:  # the offset leads out of the calendar
+    except OverflowError:  # the offset moves it outside the calendar
         return EARLIEST if value.year < EARLIEST.year else LATEST
 
 
 def parse_choice(column: str, value: str) -> str:
-    """Return the choice as it is stored. Raises InvalidFilter that lists the choices."""
+    """Return the choice as it is stored. Raises InvalidFilter, listing the choices."""
     known = {choice.lower(): choice for choice in CHOICES[column]}
     if value.lower() not in known:
         raise InvalidFilter(

@@ -101,7 +101,7 @@ class Filter:
 def split(
     pairs: Iterable[tuple[str, str]], route_parameters: Sequence[str], custom: CustomFields = no_fields
 ) -> tuple[dict[str, str], Filter]:
-    """Separate a request's parameters: return the route's own by name, and the filter made of the others.
+    """Split a request's parameters: return the route's own by name, and the filter made of the others.
 
     `custom` looks up the tenant's custom fields. Raises InvalidFilter.
     """
@@ -124,8 +124,8 @@ def parse(
 
     `custom` looks up the tenant's custom fields; it is called only if there is a query in the query language.
 
-    Raises InvalidFilter that names the parameter. For an unknown one, its fix lists the filters, after the route's own
-    `route_parameters`.
+    Raises InvalidFilter, naming the parameter. For an unknown one, its fix lists the route's own `route_parameters` and
+    the filters.
     """
     bounds: dict[str, datetime] = {}
     found: dict[str, dict[str, list[str]]] = {"equals": {}, "metadata": {}, "fields": {}}
@@ -208,20 +208,20 @@ def limit_of(text: str | None) -> int:
 
 
 def whole_number(name: str, text: str | None, *, default: int, maximum: int, fix: str = "") -> int:
-    """Return a number from 1 to `maximum`, or the default if there is no text. Raises InvalidFilter."""
+    """Return a number from 1 to `maximum`, or the default if the text is empty. Raises InvalidFilter."""
     if text is None:
         return default
     if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= maximum):
         raise InvalidFilter(
             f"{name!r} is not a number from 1 to {maximum}.",
             field=name,
-            fix=fix or "Write it in digits, or leave it out.",
+            fix=fix or "Write it in digits, or omit it.",
         )
     return int(text)
 
 
 def one_of(name: str, text: str | None, choices: Sequence[str], default: str | None = None) -> str:
-    """Return the choice, or the default if there is no text. Raises InvalidFilter for any other value."""
+    """Return the choice, or the default if the text is empty. Raises InvalidFilter for any other value."""
     value = default if text is None else text
     if value is None or value not in choices:
         problem = f"{name!r} is missing." if value is None else f"{name!r} cannot be {value[:60]!r}."

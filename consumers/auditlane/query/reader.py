@@ -1,4 +1,4 @@
-"""Reads one tenant's events: a page of them, or one; for the API, the pages and the CLI."""
+"""Reads one tenant's events, a page or a single one, for the API, the pages and the CLI."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from auditlane.query.sort import NEWEST, Position, Sort
 from auditlane.runtime.errors import InvalidCursor, NotFound
 from auditlane.runtime.settings import Settings
 
-_PROBE_ROWS: Final = (10_000, 250_000)  # the nearest events, on which a filter is tried before all
+_PROBE_ROWS: Final = (10_000, 250_000)  # the nearest events, on which a filter is tried before all events
 _RESTART = "Restart the list without a cursor."
 _MAX_OTHERS: Final = 100  # events with the same id that are returned with an event; the rest are omitted
 
@@ -67,8 +67,8 @@ class Reader:
         if towards_newer:
             rows.reverse()
         if not rows and position is not None and not sort.by_time:
-            # A cursor exists only if there was more; its place is found by the event that it was made from.
-            raise InvalidCursor("The event that the cursor points at no longer exists.", field="cursor", fix=_RESTART)
+            # A cursor exists only if there was more; its place is found through the event that it was made from.
+            raise InvalidCursor("The event that the cursor points to no longer exists.", field="cursor", fix=_RESTART)
         if not rows:
             return Page([], None, None)
         # The list can only end on the side that the page was read towards.
@@ -85,9 +85,10 @@ class Reader:
     def _page_rows(
         self, scope: TenantScope, filter_: Filter, *, limit: int, position: Position | None, sort: Sort, ends: float
     ) -> list[dict[str, Any]]:
-        """Return a page's rows. A filter that reads every event is tried on the nearest events first, then on all.
+        """Return a page's rows. A filter that reads every event is tried on the nearest events first, then on all
+        events.
 
-        All statements share the time limit of one, until `ends`.
+        All its statements share one time limit, until `ends`.
         """
 
         def rows_of(statement: Statement) -> list[dict[str, Any]]:
@@ -104,7 +105,7 @@ class Reader:
         return rows_of(page())
 
     def event(self, scope: TenantScope, event_id: str, content_hash: str = "") -> SingleEvent:
-        """Return the event with this id. Raises NotFound, also for another tenant's event.
+        """Return the event with this id. Raises NotFound, even for another tenant's event.
 
         If several have the id, returns the one with this content hash, or by default the first that reached Kafka;
         `others` has the rest.

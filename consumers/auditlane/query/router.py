@@ -52,7 +52,7 @@ class ListServices(Protocol):
 
 
 async def services_of(request: Request) -> Any:
-    """Return the services of the app that answers this request; each router names the part that it uses."""
+    """Return the services of the app that handles this request; each router names the part that it uses."""
     return request.app.state.services
 
 
@@ -86,9 +86,9 @@ class EventPage(BaseModel):
 class FilterError(BaseModel):
     """Why a filter is invalid, as in the problem FILTER_INVALID."""
 
-    detail: str = Field(description="What is wrong, for people.")
+    detail: str = Field(description="Description of the error, for people.")
     fix: str | None = Field(None, description="How to correct it.")
-    field: str | None = Field(None, description="The parameter that is wrong.")
+    field: str | None = Field(None, description="The invalid parameter.")
     column: int | None = Field(None, description="The column in `query`, counted from 1.")
     reason: str | None = Field(None, description="The kind of error in the query language, for programs.")
     arguments: dict[str, str] | None = Field(None, description="Values that the error refers to, by name.")
@@ -149,7 +149,7 @@ def get_event(
         str, Query(description="Selects the event with this `content_hash` if several have this id.")
     ] = "",
 ) -> SingleEvent:
-    """Return the event with this id, and in `others` every other event with it. 404 also if it is another tenant's.
+    """Return the event with this id, and in `others` every other event with it. Another tenant's event is also a 404.
 
     If there are several, it is the first that reached Kafka, or the one with the given `content_hash`.
     """
@@ -159,7 +159,7 @@ def get_event(
 def check_filter(request: Request, scope: Scope, services: Services) -> FilterCheck:
     """Report what is wrong with the filter, as a list would. Reads no events, and is not recorded as viewing the
     log."""
-    request.state.permission = None  # the audit log has no record of it
+    request.state.permission = None  # the audit log does not record it
     try:
         split(request.query_params.multi_items(), (), from_structure(services.structures.of)(scope.tenant))
     except InvalidFilter as error:
@@ -176,7 +176,10 @@ def check_filter(request: Request, scope: Scope, services: Services) -> FilterCh
 
 
 def build(services: ListServices) -> APIRouter:
-    """Build the routes under `/v1`. Handlers raise AuditlaneError; the app that mounts them turns it into an answer."""
+    """Build the routes under `/v1`.
+
+    Handlers raise AuditlaneError; the app that mounts them turns it into a response.
+    """
     reads = granted(services.authenticator.authorize(Permission.read))
     router = APIRouter(prefix="/v1", tags=["events"], dependencies=[reads])
     router.get("/events", summary="List events", openapi_extra=_LIST)(list_events)

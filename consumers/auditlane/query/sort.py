@@ -36,7 +36,7 @@ class Sort:
 
     @property
     def by_time(self) -> bool:
-        """Whether it is the order in which events occurred, which the store keeps."""
+        """Whether it is the order in which events occurred, in which the store is sorted."""
         return self.field.name == "occurred_at" and not self.field.group
 
 
@@ -66,7 +66,7 @@ class Position:
 def parse_sort(text: str | None, structure: Callable[[], Structure]) -> Sort:
     """Parse `field`, or `-field` for descending; the prefix `fields.` of a custom field is optional.
 
-    `structure` is called only when there is a field to look up. Raises InvalidFilter that lists the sortable fields.
+    `structure` is called only when there is a field to look up. Raises InvalidFilter, listing the sortable fields.
     """
     if text is None or text == str(NEWEST):
         return NEWEST

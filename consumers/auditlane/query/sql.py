@@ -156,7 +156,7 @@ def _equals(parameters: Parameters, column: str, values: tuple[str, ...]) -> str
         found = f"{left} IN {parameters.add('Array(String)', given)}"
     if len(given) == len(values):
         return found
-    # An empty value is stored as NULL, or as the empty text that the sender gave.
+    # An empty value is stored as NULL, or as the empty text that the sender set.
     absent = f"e.{column} IS NULL" if column == "ip" else f"ifNull(e.{column}, '') = ''"
     return f"({found} OR {absent})" if given else absent
 
@@ -193,7 +193,7 @@ def condition(parameters: Parameters, node: Node) -> str:
 
 
 def occurs(parameters: Parameters, text: str) -> str:
-    """Compile whether a string occurs in the event's texts, addresses, metadata or custom fields, in any case.
+    """Compile whether a string occurs in the event's texts, addresses, metadata or custom fields, ignoring case.
 
     Column by column: joining them into one text takes as long as searching it.
     """

@@ -46,7 +46,7 @@ def consumer_config(settings: Settings, *, protocol: str) -> dict[str, Any]:
 
 
 class Membership:
-    """Checks whether the group has admitted this member: the client reports it only with partitions (KIP-848)."""
+    """Checks whether the group has admitted this member, which the client reports only with partitions (KIP-848)."""
 
     def __init__(self, admin: AdminClient, group: str) -> None:
         self._admin = admin
@@ -54,7 +54,7 @@ class Membership:
         self._asked: Future[Any] | None = None
 
     def has(self, member_id: str | None) -> bool:
-        """Return the result of the last request, and send another once it is answered. Never blocks."""
+        """Return the result of the last request, and send another once it has completed. Never blocks."""
         asked, self._asked = self._asked, self._asked or self._ask()
         if asked is None or not asked.done():
             return False
@@ -76,7 +76,7 @@ class EndOffsets:
         self.known: dict[Partition, int] = {}
 
     def ask(self, partitions: Iterable[Partition], now: int) -> None:
-        """Collect the answers and, at most every `ENDS_MS`, send new requests. Never blocks."""
+        """Collect the responses and, at most every `ENDS_MS`, send new requests. Never blocks."""
         for partition, asked in list(self._asked.items()):
             if asked.done():
                 del self._asked[partition]

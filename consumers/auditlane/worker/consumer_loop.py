@@ -27,7 +27,7 @@ from auditlane.worker.protocol.core import Core
 from auditlane.worker.sink.insert_pool import Done
 
 BATCH: Final = 10_000
-TURN_S: Final = 0.05  # maximum wait of a turn
+TURN_S: Final = 0.05  # maximum wait in a turn
 STALL_MS: Final = 5_000  # a turn that took longer (a frozen process) polls before it commits
 
 
@@ -122,7 +122,9 @@ class Runner:
 
     @property
     def failing(self) -> dict[str, dict[str, str]]:
-        """The partitions whose range has failed or made no progress for a minute: since when, and the last error."""
+        """The partitions whose range has failed or made no progress for a minute, each with the time and the last
+        error.
+        """
         now, wall = now_ms(), datetime.now(UTC)
         found: dict[str, dict[str, str]] = {}
         for state in list(self._core.partitions.values()):

@@ -1,7 +1,7 @@
 """The worker's HTTP endpoints: `/metrics`, `/health/live`, `/health/ready`.
 
 On the loopback interface, readiness includes the halted and failing partitions, and requests from foreign origins or
-host names are refused. On any other address, which is open to everyone on the network, readiness is the status alone.
+host names are rejected. On any other address, which is open to everyone on the network, readiness is the status alone.
 """
 
 from __future__ import annotations
@@ -98,6 +98,6 @@ def _handler(
             self.wfile.write(content)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
-            """Log nothing: probes would fill the log."""
+            """Log nothing, since probes would fill the log."""
 
     return Handler

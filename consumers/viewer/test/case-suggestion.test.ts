@@ -38,7 +38,7 @@ describe("a suggested spelling", () => {
     ["action:a.b*", ["AxB"], null],
     ["action:*a*b*c", ["xAbCC", "AcB"], { text: "action:*A*b*C", events: 10 }],
     ["action:ab*ba", ["ABA", "AB-BA"], { text: "action:AB*BA", events: 9 }],
-    [`action:${"*a".repeat(40)}*b`, ["A".repeat(4_000)], null], // a single expression would backtrack for ever
+    [`action:${"*a".repeat(40)}*b`, ["A".repeat(4_000)], null], // a single expression would backtrack forever
   ])("%s among %j", (query, values, found) => {
     expect(of(query, ...values)).toEqual(found);
   });

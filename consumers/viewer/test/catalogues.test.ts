@@ -5,7 +5,7 @@ import { en } from "../src/i18n/en/index.js";
 
 type Text = string | ((...values: unknown[]) => string);
 
-/** Texts whose translation is the English text. Any other such text was left untranslated. */
+/** Texts whose translation is the English text. Any other identical text was left untranslated. */
 const ALIKE = [
   "download.format",
   "download.formats.csv.name",

@@ -34,7 +34,7 @@ class Service {
   }
 }
 
-/** Loads pages until none is missing in this view, and returns the index that its first row has then. */
+/** Loads pages until none is missing in this view, and returns the resulting index of its first row. */
 function load(pages: Pages, service: Service, first: number, last = first + 30): number {
   for (let turns = 0; ; turns++) {
     const request = pages.nextRequest(first, last);

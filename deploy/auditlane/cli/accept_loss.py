@@ -46,7 +46,9 @@ class ResolvedLoss:
 def command(
     topic: Annotated[str, typer.Argument(help="Topic of the halted partition.")],
     partition: Annotated[int, typer.Argument(min=0, help="Number of the halted partition.")],
-    to: Annotated[int, typer.Option("--to", min=0, help="Offset to resume from; the worker's halt message names it.")],
+    to: Annotated[
+        int, typer.Option("--to", min=0, help="Offset to resume from, as given in the worker's halt message.")
+    ],
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show which offsets would be abandoned, and change nothing.")
     ] = False,

@@ -1,5 +1,8 @@
-"""The root command. Imports the module of a subcommand only when it runs: `--help` stays quick, and an installation
-needs only the extras of the commands in use."""
+"""The root command.
+
+Imports the module of a subcommand only when it runs: `--help` stays fast, and an installation needs only the extras of
+the commands in use.
+"""
 
 from __future__ import annotations
 

@@ -108,7 +108,7 @@ def show(
             assessor, upgrader = _assessor(settings, registry)
             result = assessor.dry_run([record], now_ms=time.time_ns() // 1_000_000)[0]
             shown = view(record, upgrader.writer, result)
-        except AuditlaneError as error:  # the registry is unreachable: show the bytes
+        except AuditlaneError as error:  # without the registry, show the bytes
             print(f"The event cannot be decoded: {error}", file=sys.stderr)
             shown = view(record, lambda _value: None, None)
         with ignore_broken_pipe():
@@ -153,7 +153,8 @@ def replay_(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Send open dead letters again if they are valid now. Those still invalid stay open; the reason is printed.
+    """Send open dead letters again if they are valid now. Dead letters that are still invalid stay open; the reason is
+    printed.
 
     Each event is upgraded to its tenant's latest contract and keeps its id and time. After an interruption, run the
     same command again: it resumes, and readers see no event twice. Exit code 3 when dead letters stay open, or would

@@ -12,7 +12,8 @@ from auditlane.cli.help_text import examples
 from auditlane.runtime.errors import InvalidEvent, InvalidInput
 
 app = typer.Typer(add_completion=False)
-_OPTION = {"tenant_id": "tenant", "actor_id": "actor", "occurred_at": "time"}  # options named unlike their field
+# Options whose name differs from the field's.
+_OPTION = {"tenant_id": "tenant", "actor_id": "actor", "occurred_at": "time"}
 
 
 @app.command(

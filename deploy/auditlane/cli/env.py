@@ -38,7 +38,7 @@ def command(
             help="ClickHouse user to print. `analyst` is read-only; for it, only the ClickHouse variables are printed.",
         ),
     ] = Role.INIT,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, as --format json does.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, like --format json.")] = False,
 ) -> None:
     """Print the variables that connect other commands to a stack. Evaluate them: eval "$(auditlane env)".
 

@@ -62,7 +62,9 @@ def command(
     if output is not None:
         _check_target(output, force=force)
     elif not format_.lines and sys.stdout.isatty():
-        raise ConfigError(f"A terminal cannot show {format_.label}.", fix="Pass --output, or redirect standard output.")
+        raise ConfigError(
+            f"A terminal cannot display {format_.label}.", fix="Pass --output, or redirect standard output."
+        )
     settings = load()
     exporter, store = Exporter(settings), LazyClient(lambda: connect(settings))
     try:

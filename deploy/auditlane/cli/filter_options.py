@@ -37,7 +37,9 @@ Query = Annotated[
 Where = Annotated[
     list[str] | None,
     typer.Option(
-        "--where", "-w", help="Any other filter as name=value: ip=10.0.0.1, metadata.region=eu. Can be repeated."
+        "--where",
+        "-w",
+        help="Any other filter as name=value, such as ip=10.0.0.1 or metadata.region=eu. Can be repeated.",
     ),
 ]
 

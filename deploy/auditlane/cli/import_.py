@@ -59,7 +59,7 @@ def command(
     tenant: Annotated[
         str | None,
         typer.Option(
-            help="With --format auditlane, tenant of lines that have none; with cloudtrail, tenant of all records."
+            help="With --format auditlane, the tenant of lines that name none; with cloudtrail, that of all records."
         ),
     ] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Import from the beginning instead of resuming.")] = False,

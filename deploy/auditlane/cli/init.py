@@ -58,12 +58,14 @@ def command(
     """
     settings = settings_.load()
     if print_ and not cluster:
-        raise ConfigError("--print needs --cluster.", field="--print", fix="Give --cluster a name in system.clusters.")
+        raise ConfigError(
+            "--print requires --cluster.", field="--print", fix="Pass --cluster with a name from system.clusters."
+        )
     if this_server and not print_:
         raise ConfigError(
-            "--this-server needs --print.",
+            "--this-server requires --print.",
             field="--this-server",
-            fix="Add --print, or remove --this-server: without --print, --cluster changes one server only.",
+            fix="Add --print, or remove --this-server: without --print, --cluster changes only one server.",
         )
     if print_:
         print(script(settings.clickhouse_database, cluster, one_server=this_server), end="")

@@ -61,7 +61,7 @@ def create(
     file: File = None,
     as_json: AsJson = False,
 ) -> None:
-    """Create a key and print its secret, this once. Creates the keys file if it does not exist."""
+    """Create a key and print its secret, which is shown only once. Creates the keys file if it does not exist."""
     from auditlane.access.keys import KeysFile
     from auditlane.access.permissions import Permission, parse_permissions
 
@@ -108,7 +108,7 @@ def rotate(
     file: File = None,
     as_json: AsJson = False,
 ) -> None:
-    """Give a key a new secret and print it, this once. The previous secret remains valid for a time."""
+    """Give a key a new secret and print it, only this once. The previous secret remains valid for a time."""
     from auditlane.access.keys import KeysFile
 
     now = datetime.now(UTC)
@@ -199,7 +199,7 @@ def parse_span(text: str) -> timedelta:
 
 
 def parse_end(text: str, now: datetime) -> datetime:
-    """Parse a duration from `now`, or a date or time in UTC. Raises InvalidInput, also for a time in the past."""
+    """Parse a duration from `now`, or a date or time in UTC. Raises InvalidInput, even for a time in the past."""
     try:
         end = datetime.fromisoformat(text)
     except ValueError:

@@ -32,7 +32,7 @@ def command(
     every: Annotated[float, typer.Option("--every", min=0.2, help="Refresh interval of --watch, in seconds.")] = 2.0,
     max_lag: Annotated[
         int | None,
-        typer.Option("--max-lag", min=0, help="Exit with code 1 when the total lag exceeds this many messages."),
+        typer.Option("--max-lag", min=0, help="Exit with code 1 when the total lag exceeds this number of messages."),
     ] = None,
     max_age: Annotated[
         float | None,
@@ -44,7 +44,7 @@ def command(
 ) -> None:
     """Show consumer lag per partition.
 
-    Exit code 0 when the brokers answered and no limit is exceeded, 1 above --max-lag or --max-age, 3 when the group
+    Exit code 0 when the brokers responded and no limit is exceeded, 1 above --max-lag or --max-age, 3 when the group
     does not exist, 6 when Kafka is unreachable. Ctrl-C ends --watch with exit code 0.
     """
     settings = load(consumer_group=group)

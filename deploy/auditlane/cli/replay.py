@@ -136,7 +136,7 @@ def _check(settings: Settings, topic: str, into_table: str, into_topic: str) -> 
         raise ConfigError(
             f"Workers consume {into_topic}: they would store every message again, under its new offset.",
             field="--into-topic",
-            fix=f"Choose a name that does not start with {settings.topic}. (including the dot).",
+            fix=f"Choose a name that does not start with `{settings.topic}.`, including the dot.",
         )
     if topic == settings.dead_letter_topic and not into_topic:
         raise ConfigError(f"{topic} is the dead-letter topic.", field="topic", fix="Use `auditlane dlq replay`.")

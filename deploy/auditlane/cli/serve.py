@@ -50,7 +50,8 @@ def command(
 
     settings = load(serve_host=host, serve_port=port)
     log.configure(settings.log_level, json=settings.log_json)
-    service = create_app(settings, validators.listed(roles))  # with several processes too: reports errors here, once
+    # Even with several processes, so that errors are reported here, once.
+    service = create_app(settings, validators.listed(roles))
     bound = listen(settings.serve_host, settings.serve_port) if listener is None else inherited(listener)
     count = processes or cpu_count()
     if count > 1:

@@ -74,10 +74,10 @@ def set_(
     }
     stated = {name: value for name, value in options.items() if value is not None}
     if logs is not None and logs not in _SWITCH:
-        raise InvalidInput(f"--logs {logs!r} is not valid.", field="logs", fix="Use one of: on, off, inherit.")
+        raise InvalidInput(f"Invalid --logs {logs!r}.", field="logs", fix="Use one of: on, off, inherit.")
     if bool(field) != bool(stated) or not (field or logs):
         raise InvalidInput(
-            "A field needs at least one change, and a change needs a field.",
+            "Pass a field together with at least one change to it.",
             field="field",
             fix="Name a field and pass the options to change, or pass --logs.",
         )
@@ -118,7 +118,7 @@ def add_field(
     required: Annotated[bool, typer.Option("--required", help="Reject events whose value is null or empty.")] = False,
     max_length: Annotated[int | None, typer.Option(help="Maximum length of a text, in characters.")] = None,
     pattern: Annotated[
-        str | None, typer.Option(help="RE2 pattern that the whole text must match; needs --max-length.")
+        str | None, typer.Option(help="RE2 pattern that the whole text must match; requires --max-length.")
     ] = None,
     minimum: Annotated[float | None, typer.Option(help="Minimum of a number.")] = None,
     maximum: Annotated[float | None, typer.Option(help="Maximum of a number.")] = None,
@@ -139,7 +139,7 @@ def add_field(
         given = NewField.model_validate(body | {"rules": rules | bounds, "default": default and json.loads(default)})
     except ValueError as error:  # pydantic's too
         raise InvalidInput(
-            f"The field is not valid: {_first_problem(error)}.", fix="Run: auditlane structure add-field --help"
+            f"The field is invalid: {_first_problem(error)}.", fix="Run: auditlane structure add-field --help"
         ) from error
     tenant_id = _tenant(tenant)
     if tenant_id is None and exclusive is not None:

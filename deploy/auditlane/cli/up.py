@@ -44,7 +44,9 @@ def command(
     demo: Annotated[bool, typer.Option("--demo", help="Add sample tenants and emit live events.")] = False,
     no_auth: Annotated[
         bool,
-        typer.Option("--no-auth", help="Disable passwords: every user of this machine can read and write everything."),
+        typer.Option(
+            "--no-auth", help="Disable passwords, so that every user of this machine can read and write everything."
+        ),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON when everything is ready.")] = False,
 ) -> None:
@@ -102,7 +104,8 @@ def _console_link(env: Mapping[str, str]) -> str:
 
 def _print_block(state: Mapping[str, Any], links: Mapping[str, str], console: str) -> None:
     env = state["env"]
-    # Without an activated virtual environment the command is not on the PATH: print it the way this process was run.
+    # Without an activated virtual environment the command is not on the PATH: print it the way this process was
+    # started.
     command = "auditlane" if shutil.which("auditlane") else shlex.quote(sys.argv[0])
     data = shlex.quote(env[variable("data_dir")])
     lines = ["", "auditlane is ready.", ""]

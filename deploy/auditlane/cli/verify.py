@@ -55,7 +55,7 @@ def command(
     ] = None,
     since: options.Since = "",
     until: options.Until = "",
-    table: Annotated[str, typer.Option(help="Table to compare, such as one that a replay filled.")] = "events",
+    table: Annotated[str, typer.Option(help="Table to compare, such as the target of a replay.")] = "events",
     content: Annotated[
         bool, typer.Option("--content", help="Also compare every value of each row with its message.")
     ] = False,

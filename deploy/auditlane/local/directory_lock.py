@@ -16,7 +16,7 @@ def lock_directory(data: Path, service: str) -> IO[str]:
     """
     try:
         data.mkdir(parents=True, exist_ok=True)
-        data.chmod(0o700)  # every tenant's events may be in it
+        data.chmod(0o700)  # it may contain every tenant's events
         lock = (data / "lock").open("a+", encoding="utf-8")
     except OSError as error:
         raise PartFailed(f"{service} cannot use {data}: {error}", fix="Pass a writable folder.") from error

@@ -30,7 +30,7 @@ class KafkaProbe:
         self._client: AdminClient | None = None
 
     def is_ready(self) -> bool:
-        """Return whether a broker of the cluster answered within two seconds. Raises ConfigError for a bad option."""
+        """Return whether a broker of the cluster responded within two seconds. Raises ConfigError for a bad option."""
         if self._client is None:
             if not self._listens():
                 return False
@@ -53,7 +53,7 @@ class KafkaProbe:
 
 
 def http_is_ready(url: str, pool: urllib3.PoolManager, headers: Mapping[str, str] | None = None) -> bool:
-    """Return whether a GET is answered with 200 within two seconds."""
+    """Return whether a GET gets a 200 within two seconds."""
     try:
         return pool.request("GET", url, headers=headers, timeout=_TIMEOUT_S, retries=False).status == 200
     except urllib3.exceptions.HTTPError:

@@ -1,4 +1,4 @@
-"""Finds a Java that runs Kafka: JAVA_HOME, the PATH, or the runtime that the `local` extra installs as a wheel."""
+"""Finds a Java that can run Kafka: JAVA_HOME, the PATH, or the runtime that the `local` extra installs as a wheel."""
 
 from __future__ import annotations
 

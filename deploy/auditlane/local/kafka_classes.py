@@ -56,7 +56,7 @@ def _make(wanted: Path, java: Java, class_path: Sequence[Path]) -> None:
         folder = Path(name)
         made = folder / "classes.jsa"
         flags = [f"-XX:ArchiveClassesAtExit={made}"]
-        node, password = Node(*ports.free(2)), secrets.token_urlsafe()  # loads the classes of authentication, too
+        node, password = Node(*ports.free(2)), secrets.token_urlsafe()  # also loads the classes for authentication
         broker = Broker(folder / "kafka", node, java, class_path, folder / "log", jvm_flags=flags, password=password)
         running = broker.start(folder / "out")
         try:

@@ -1,4 +1,4 @@
-"""A stack's data directory: its paths, its owner, and the state that a start leaves for the next."""
+"""A stack's data directory: its paths, its owner, and the state that one start leaves for the next."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Layout:
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             with suppress(PermissionError):  # a writable directory of another user
-                self.root.chmod(0o700)  # every tenant's events are in it
+                self.root.chmod(0o700)  # it contains every tenant's events
             (self.root / "logs").mkdir(exist_ok=True)
             write_text(self.root / ".written", "")
             available = shutil.disk_usage(self.root).free

@@ -93,7 +93,7 @@ def environment(settings: Settings, layout: Layout, port: Mapping[str, int]) -> 
 
 
 def readiness_checks(settings: Settings, urls: Mapping[str, str]) -> dict[str, Callable[[], bool]]:
-    """Return the readiness probe of each of the five services by name; `urls` are by name, too."""
+    """Return the readiness probe of each of the five services by name; `urls` are by name as well."""
     pool = urllib3.PoolManager(num_pools=8)
     registry_ca, store_ca = settings.registry_ca, settings.clickhouse_ca
     registry = urllib3.PoolManager(ca_certs=str(registry_ca)) if registry_ca else pool

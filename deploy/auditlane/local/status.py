@@ -22,7 +22,7 @@ def report(settings: Settings) -> dict[str, Any]:
     """Return `ready`, and for each of the five services `name`, `pid`, `url`, `state`, `starts`, `log`; others are in
     `extras`. The embedded ClickHouse also has `native`, the address of its native protocol.
 
-    A service is `unreachable` if it should be ready and does not answer within two seconds.
+    A service is `unreachable` if it should be ready but does not respond within two seconds.
     """
     layout = Layout.of(settings.data_dir)
     state, owner = layout.read_state(), layout.owner()

@@ -34,7 +34,7 @@ class Observer(Protocol):
         """Handle a problem of a service that is ready."""
 
     def ready(self, state: Mapping[str, Any]) -> None:
-        """Handle that every service is ready, for the first time."""
+        """Handle the first time that every service is ready."""
 
 
 class Supervisor(ProcessLoop):
@@ -99,8 +99,10 @@ class Supervisor(ProcessLoop):
             self._check_readiness(name, starts, service.is_ready, service.remarks or list)
 
     def _start_failed(self, service: Service, error: AuditlaneError) -> None:
-        """Stop the stack on a failure during the first start. Later the cause, such as a full disk, may pass, and the
-        other services keep running."""
+        """Stop the stack on a failure during the first start.
+
+        After that the cause, such as a full disk, may pass, and the other services keep running.
+        """
         now = time.monotonic()
         self._plan.exited(service.name, 1, now)
         if not self._plan.was_ready:

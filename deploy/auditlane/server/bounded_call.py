@@ -40,7 +40,7 @@ class BoundedCall:
             with anyio.fail_after(self._timeout_s):
                 return await self._run(job)
         except TimeoutError as error:
-            raise self._error(f"{self._what} did not answer in time.", fix="Try again in a moment.") from error
+            raise self._error(f"{self._what} did not respond in time.", fix="Try again in a moment.") from error
 
     async def _run(self, job: Callable[[], T]) -> T:
         # The thread releases its own slot: the limiter of `run_sync` is released once the caller stops waiting.
@@ -67,7 +67,7 @@ class BoundedCall:
 
 
 class CachedCall(Generic[T]):
-    """Runs one call, and returns its result again while it is younger than `fresh_s`."""
+    """Runs one call, and caches its result for `fresh_s`."""
 
     def __init__(self, what: str, call: Callable[[], T], *, timeout_s: float, fresh_s: float) -> None:
         self._bounded = BoundedCall(what, timeout_s=timeout_s)
@@ -76,7 +76,7 @@ class CachedCall(Generic[T]):
         self._cached: tuple[float, T] | None = None
 
     async def get(self) -> T:
-        """Return the result. Raises what `BoundedCall.run` raises."""
+        """Return the result. Raises the errors of `BoundedCall.run`."""
         return await self._bounded.run(self._fresh)
 
     def _fresh(self) -> T:

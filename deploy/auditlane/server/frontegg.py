@@ -13,7 +13,7 @@ from auditlane.server.auth.tokens import exchange
 from auditlane.server.services import Services, services_of
 
 TOKEN_PATHS: Final = ("/auth/vendor", "/vendors/auth/token")
-LONGEST_S: Final = 2_684_354  # clients set a timer for 80 % of it; JavaScript fires longer timers immediately
+LONGEST_S: Final = 2_684_354  # clients set a timer for 80 % of it, and JavaScript fires longer timers immediately
 
 
 def frontegg_tenant(request: Request) -> str | None:

@@ -23,7 +23,7 @@ class HttpMetrics:
         self._trail = Counter(trail.name, trail.help, trail.labels, registry=self.registry)
 
     def observe(self, route: str, status: int, first_byte_s: float) -> None:
-        """Count one answered request. `route` is the pattern (`/v1/events/{id}`), never the path."""
+        """Count one completed request. `route` is the pattern (`/v1/events/{id}`), never the path."""
         self._requests.labels(route, str(status)).inc()
         self._seconds.labels(route).observe(first_byte_s)
 

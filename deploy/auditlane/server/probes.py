@@ -1,4 +1,4 @@
-"""Readiness: whether the dependencies of this process's roles answer. ClickHouse for queries, Kafka for ingestion."""
+"""Readiness: whether the dependencies of this process's roles respond: ClickHouse for queries, Kafka for ingestion."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Probe(Protocol):
 
 
 class StoreProbe:
-    """Checks with the service's credentials that ClickHouse answers and has the view that queries read."""
+    """Checks with the service's credentials that ClickHouse responds and has the view that queries read."""
 
     def __init__(self, connect: Callable[[], Client], database: str) -> None:
         """`connect` returns a client with timeouts of PROBE_TIMEOUT_S."""
@@ -99,7 +99,7 @@ class KafkaProbe:
         try:
             topic = self._admin.list_topics(self._topic, timeout=PROBE_TIMEOUT_S).topics[self._topic]
         except KafkaException as error:
-            raise KafkaUnavailable(f"Kafka does not answer: {error.args[0].str()}.") from error
+            raise KafkaUnavailable(f"Kafka does not respond: {error.args[0].str()}.") from error
         if topic.error is not None:
             fix = "Create it: auditlane init."
             raise KafkaUnavailable(f"The topic {self._topic}: {topic.error.str()}.", fix=fix)

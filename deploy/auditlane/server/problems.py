@@ -48,7 +48,7 @@ HTTP_CODES: Final = {
     415: ("MEDIA_TYPE_UNSUPPORTED", "the route does not accept this content type"),
 }
 
-# Their messages quote another server: its version, hosts, table names. Only the log has them.
+# Their messages quote another server: its version, hosts, table names. They appear only in the log.
 WITHOUT_DETAILS: Final = {
     StoreRefused.code: "ClickHouse refused the query.",
     IssuerUnavailable.code: "The issuer's keys are unavailable.",

@@ -1,8 +1,8 @@
 """HTTP/1.1 by uvicorn and httptools, with limits on heads, their duration, pipelined requests and connections.
 
 httptools takes a quarter less CPU per small request than h11, but has none of these limits. A client may offer to
-switch protocols (`Upgrade: h2c`, as sent by `curl --http2` and Java's client); the offer is ignored and the request is
-answered over HTTP/1.1."""
+switch protocols (`Upgrade: h2c`, as sent by `curl --http2` and Java's client); the offer is ignored, and the response
+uses HTTP/1.1."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _OFFERED: Final = frozenset({b"upgrade", b"http2-settings"})  # names of headers
 
 @dataclass(slots=True)
 class Connections:
-    """Counts a process's connections in total and by address. Addresses in `proxies` have no limit of their own."""
+    """Counts a process's connections in total and by address. Addresses in `proxies` have no limit per address."""
 
     limit: int = 4_096
     address_limit: int = 2_048

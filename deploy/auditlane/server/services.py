@@ -101,8 +101,8 @@ class Services:
     def from_settings(cls, settings: Settings, roles: Iterable[str], *, claims: Claims | None = None) -> Services:
         """Make the services that these roles need.
 
-        `claims` records used links, by default in ClickHouse. Raises ConfigError that names every missing variable,
-        or the invalid file.
+        `claims` records used links, by default in ClickHouse. Raises ConfigError, naming every missing variable or the
+        invalid file.
         """
         roles = _known(roles)
         keys_file, signing_keys_file = _needed(settings, roles)
@@ -238,7 +238,7 @@ def _known(roles: Iterable[str]) -> tuple[str, ...]:
 
 
 def _needed(settings: Settings, roles: Iterable[str]) -> tuple[Path, Path]:
-    """Return the paths of the keys file and the signing keys. Raises ConfigError that lists every missing setting."""
+    """Return the paths of the keys file and the signing keys. Raises ConfigError, listing every missing setting."""
     needed = _NEEDED | {name: what for role in roles for name, what in _NEEDED_BY[role].items()}
     missing = [f"{variable(name)}: {what}" for name, what in needed.items() if not getattr(settings, name)]
     if missing or settings.keys_file is None or settings.signing_keys_file is None:

@@ -18,7 +18,7 @@ from auditlane.runtime.errors import BodyTooLarge, EventTooLarge, InvalidEvent, 
 from auditlane.runtime.zstandard import HTTP_WINDOW, ZstdError, http_decompressor
 
 PIECE: Final = 64 << 10  # bytes to decompress before other tasks get a turn on the event loop
-_MEMBERS: Final = 64  # members to decompress before other tasks get a turn, since each may be empty
+_MEMBERS: Final = 64  # members to decompress before other tasks get a turn, since members may be empty
 
 
 class Coding(StrEnum):
@@ -51,7 +51,7 @@ async def decoded(pieces: AsyncIterator[bytes], coding: Coding, count: Callable[
     """Decompress the body into chunks of at most PIECE bytes; report the decoder's memory in bytes to `count`.
 
     The last chunk is withheld until the body is known to be complete, so that a small truncated body yields nothing.
-    Raises InvalidInput if the body is truncated or has another coding.
+    Raises InvalidInput if the body is truncated or in another coding.
     """
     withheld = b""
     async for piece in _decompressed(pieces, coding, count):
@@ -125,7 +125,7 @@ class _Zstd:
 
     def decompress(self, data: bytes) -> tuple[bytes, bytes]:
         content = self._raw.decompress(data, PIECE)
-        return content, self._raw.unused_data if self._raw.eof else b""  # it keeps unread input itself
+        return content, self._raw.unused_data if self._raw.eof else b""  # the decoder itself keeps unread input
 
 
 def _new_member(coding: Coding) -> _Member:
@@ -229,7 +229,7 @@ def is_lines(content_type: str) -> bool:
 
 
 async def bounded(pieces: AsyncIterator[bytes], max_bytes: int, what: str = "The body") -> AsyncIterator[bytes]:
-    """Yield the non-empty chunks. Raises BodyTooLarge, about `what`, once they exceed `max_bytes`."""
+    """Yield the non-empty chunks. Raises BodyTooLarge, naming `what`, once they exceed `max_bytes`."""
     size = 0
     async for piece in pieces:
         size += len(piece)

@@ -36,10 +36,11 @@ from auditlane.sdk.schema_resolver import SchemaMayBeStale
 SLICE: Final = 1_000  # events that are sent and waited for together
 LEAST_STEPS: Final = 5_000  # pattern steps of one event, up to 60 µs; fewer are not charged
 LONG_STEPS: Final = 200_000  # pattern steps of a slice, up to 2.4 ms; more would block the event loop for too long
-_BURST: Final = 5  # seconds' worth of steps that may be spent at once
-_INLINE: Final = 16  # up to this many events are checked on the event loop: a thread would cost more than checking them
+_BURST: Final = 5  # seconds' worth of steps that may be spent in a burst
+_INLINE: Final = 16  # up to this number, events are checked on the event loop, where they cost less than a thread
 _DEBTORS: Final = 1_000  # requests in progress that have exhausted their rate
-_THREADS: Final = 4  # threads that may wait for the registry, each for uncached and for possibly stale contracts
+# Threads that may wait for the registry, for uncached contracts and as many for possibly stale ones.
+_THREADS: Final = 4
 _LOG_EVERY_S: Final = 10.0  # an unreachable Kafka is reported several times a second
 REQUEST_ID: Final = "auditlane.request.id"  # the Kafka header
 Signer = Callable[[str, Sequence[str]], Sign]  # (client id, filled fields) -> signer for their messages
@@ -100,7 +101,7 @@ class IngestService:
         its result. An event that is not settled within `AUDITLANE_INGEST_ACK_TIMEOUT_MS` gets KafkaUnavailable; it may
         still be stored. Errors in results: InvalidEvent, WrongTenant and RegistryRefused, and, worth a retry,
         KafkaUnavailable, BufferFull, RateLimited and RegistryUnavailable. Raises RateLimited if the client has exceeded
-        its rate; in that case no event was taken.
+        its rate; in that case no event was accepted.
         """
         self.check_rate(sender)
         results: list[Result] = []
@@ -118,7 +119,7 @@ class IngestService:
 
     @contextmanager
     def reserve_bytes(self, size: int, sender: Sender | None = None) -> Iterator[Callable[[int], None]]:
-        """Reserve `size` bytes of memory for a request; yield a function that reserves more as they arrive.
+        """Reserve `size` bytes of memory for a request; yield a function that reserves more as bytes arrive.
 
         Both raise BufferFull if the buffer is full, and RateLimited if the sender's requests would hold over half of
         it.
@@ -132,7 +133,7 @@ class IngestService:
             if held_by_sender and held_by_sender + size > self._max_held // 2:
                 raise self._request_refused(
                     RateLimited(
-                        "The requests in progress of this sender hold too many bytes.",
+                        "This sender's requests in progress hold too many bytes.",
                         fix="Send fewer requests concurrently.",
                     )
                 )
@@ -193,7 +194,7 @@ class IngestService:
         await anyio.to_thread.run_sync(current().charged(work), limiter=limiter)
 
     def _within_rate(self, posted: Sequence[object], sender: Sender, now: float) -> Sequence[object]:
-        """Charge the client for the events, per tenant, so that one tenant's flood does not use up the others' rate.
+        """Charge the client for the events, per tenant, so that one tenant's flood does not use up other tenants' rate.
 
         Events of tenants that have to wait become errors. A request for a single tenant was admitted as a whole: it
         continues after exhausting the rate itself, but not after another request has.
@@ -224,7 +225,8 @@ class IngestService:
     ) -> tuple[Sequence[object], int]:
         """Charge tenants for the pattern steps of their events.
 
-        Return the events, with an error in place of each whose tenant has to wait, and the other events' total steps.
+        Return the events, with an error in place of each event whose tenant has to wait, and the total steps of the
+        others.
         """
         tenants = {sender.tenant or _tenant_named_by(event) for event in posted}
         patterned = {tenant: client.patterned(tenant) for tenant in tenants}
@@ -327,7 +329,7 @@ class IngestService:
 
     def _log_error(self, error: AuditlaneError, event_id: str | None) -> None:
         now = time.monotonic()
-        if event_id is None and now >= self._log_next_at:  # a connection error; an event's own error is in its result
+        if event_id is None and now >= self._log_next_at:  # a connection error; an event's error is in its result
             self._log_next_at = now + _LOG_EVERY_S
             self._log.warning("ingest.kafka", problem=str(error))
 
@@ -364,14 +366,14 @@ def _bytes(value: object) -> int:
 def _too_many_steps(wait_s: float) -> RateLimited:
     return RateLimited(
         "Checking the patterns of the tenant's contract exceeds the tenant's CPU limit.",
-        fix="Send it again after Retry-After seconds; simpler patterns and shorter values need less.",
+        fix="Send it again after Retry-After seconds; simpler patterns and shorter values take less time.",
         retry_after_s=wait_s,
     )
 
 
 def _too_fast(wait_s: float) -> RateLimited:
     return RateLimited(
-        "This client exceeds its rate limit of events for the tenant.",
+        "This client exceeds its rate limit for the tenant's events.",
         fix="Send them again after Retry-After seconds.",
         retry_after_s=wait_s,
     )

@@ -37,7 +37,7 @@ def client_config(settings: Settings) -> ClientConfig:
         registry_wait_ms=settings.ingest_ack_timeout_ms,
         topic=settings.topic,
         max_event_bytes=settings.max_event_bytes,
-        max_block_ms=0,  # a full buffer is an error at once: the caller still has the event
+        max_block_ms=0,  # a full buffer is an immediate error: the caller still has the event
         buffer_bytes=settings.ingest_buffer_bytes,
         # After this time the caller has its response, so an older message must not stay in the buffer.
         delivery_timeout_ms=settings.ingest_ack_timeout_ms,
@@ -45,23 +45,23 @@ def client_config(settings: Settings) -> ClientConfig:
 
 
 def public_error(error: AuditlaneError | None) -> AuditlaneError:
-    """Return the error for an HTTP client, without host names; None stands for an event not acknowledged in time."""
+    """Return the error for an HTTP client, without host names; None means that Kafka did not acknowledge in time."""
     if error is None or isinstance(error, (DeliveryFailed, KafkaUnavailable)):
         return KafkaUnavailable(
             "Kafka did not acknowledge the event in time. It may still have been stored.", fix=_AGAIN
         )
     if isinstance(error, BufferFull):
-        return BufferFull("Events arrive faster than Kafka takes them; this one was not taken.", fix=_AGAIN)
+        return BufferFull("Events arrive faster than Kafka accepts them; this event was not accepted.", fix=_AGAIN)
     if isinstance(error, ClientClosed):
-        return KafkaUnavailable("The service is shutting down; the event was not taken.", fix=_AGAIN)
+        return KafkaUnavailable("The service is shutting down; the event was not accepted.", fix=_AGAIN)
     if isinstance(error, RegistryUnavailable):
         return RegistryUnavailable(
-            "The tenant's contract is temporarily unavailable; the event was not taken.", fix=_AGAIN
+            "The tenant's contract is temporarily unavailable; the event was not accepted.", fix=_AGAIN
         )
     if isinstance(error, RegistryRefused):
         return RegistryRefused(
-            "The registry has no usable contract for this tenant; the event was not taken.",
-            fix="Correct the tenant's contract, or ask an operator to.",
+            "The registry has no usable contract for this tenant; the event was not accepted.",
+            fix="Correct the tenant's contract, or ask an operator to do so.",
         )
     return error
 

@@ -37,5 +37,5 @@ class GatewayMetrics:
         self._by_contract.labels("yes" if changed else "no").inc()
 
     def request_refused(self, error: AuditlaneError) -> None:
-        """Count a request that was refused as a whole, before its events were counted."""
+        """Count a request that was rejected as a whole, before its events were counted."""
         self._refused.labels(error.code).inc()

@@ -13,7 +13,8 @@ Tenant = Annotated[
     str | None,
     Header(
         alias=TENANT_HEADER,
-        description="Tenant of all events, with a token for every tenant. Without it, each event has a `tenant_id`.",
+        description="Tenant of all events, with a token that is valid for every tenant. If omitted, each event has a "
+        "`tenant_id`.",
         examples=["acme"],
     ),
 ]
@@ -29,7 +30,7 @@ IdempotencyKey = Annotated[
 OwnFields = Annotated[
     dict[str, Any] | None,
     Body(
-        description="Values of the tenant's custom fields, if its contract requires them. No other field can be set.",
+        description="Values of the tenant's custom fields, if its contract requires them. Other fields cannot be set.",
         examples=[{}],
     ),
 ]
@@ -45,7 +46,7 @@ class EventResult(BaseModel):
     event_id: str | None = None
     code: str | None = Field(None, description="Error code, for programs.")
     detail: str | None = Field(None, description="Error message, for people.")
-    fix: str | None = Field(None, description="What to do about it.")
+    fix: str | None = Field(None, description="How to resolve the error.")
     field: str | None = Field(None, description="Name of the invalid field.")
 
 
@@ -55,7 +56,7 @@ class EventsAnswer(BaseModel):
     accepted: int = Field(description="Events that Kafka has acknowledged.")
     refused: int = Field(description="Events that were not accepted.")
     results: list[EventResult] = Field(
-        description="The results of all events of a request of up to 1,000; of a longer one, the first 1,000 errors."
+        description="The results of all events if the request has at most 1,000, otherwise the first 1,000 errors."
     )
     left_out: int = Field(description="Events without an entry in `results`.")
 
@@ -82,14 +83,17 @@ _EVENT: Final = {
 _SCHEMA: Final = {
     "type": "object",
     "required": ["action"],
-    "description": "An event. Custom fields of the tenant go next to these, or under `fields`. null means absent.",
+    "description": "An event. The tenant's custom fields go next to these fields or under `fields`. null means absent.",
     "properties": {
         "event_id": {
             "type": "string",
             "format": "uuid",
-            "description": "Set it to make retries harmless. Default: new.",
+            "description": "Set it to make retries harmless. Default: a new UUID.",
         },
-        "tenant_id": {"type": "string", "description": f"Default: that of the header {TENANT_HEADER} or the token."},
+        "tenant_id": {
+            "type": "string",
+            "description": f"Default: the tenant of the header {TENANT_HEADER} or of the token.",
+        },
         "occurred_at": {"type": "string", "format": "date-time", "description": "With a UTC offset. Default: now."},
         "action": {"type": "string", "minLength": 1, "pattern": r"\S"},
         **{name: {"type": "string"} for name in ("actor_id", "actor_type", "actor_name", "on_behalf_of")},

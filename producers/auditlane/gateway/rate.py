@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-MOST_KEYS: Final = 20_000  # buckets kept; the least recently used one is dropped, so its caller starts with a full one
+# Buckets kept; the least recently used one is dropped, so its caller starts again with a full one.
+MOST_KEYS: Final = 20_000
 
 
 @dataclass(slots=True)
@@ -52,7 +53,8 @@ class Rates:
         return min(self.burst, bucket.tokens + (now - bucket.at) * self.per_s)
 
 
-SECOND_S: Final = 1.0  # a charged month covers events that arrive within this time: a worker inserts them together
+# A charged month covers events that arrive within this time: since a worker inserts them together.
+SECOND_S: Final = 1.0
 BURST_S: Final = 10.0  # a larger burst would delay other tenants of the partition by seconds
 REMEMBERED: Final = 20_000
 

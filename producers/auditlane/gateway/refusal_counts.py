@@ -13,7 +13,7 @@ from typing import Final
 
 from auditlane.runtime.errors import EventTooLarge, InvalidEvent
 
-MOST_TENANTS: Final = 1_000  # the tenant whose last refusal is oldest is dropped
+MOST_TENANTS: Final = 1_000  # beyond this, the tenant whose last rejection is oldest is dropped
 HOUR: Final = timedelta(hours=1)
 _SLOT: Final = timedelta(minutes=5)  # granularity of the counts
 _CONTRACT_INDEPENDENT: Final = frozenset({"tenant_id", "occurred_at"})  # checked regardless of the contract

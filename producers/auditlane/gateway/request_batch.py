@@ -36,7 +36,7 @@ class BatchResult:
     results: list[Result] = field(default_factory=list)
     first: AuditlaneError | None = None  # first error
     retryable: AuditlaneError | None = None  # first error that a retry may avoid
-    outage: AuditlaneError | None = None  # first error of Kafka: later events would fail in the same way
+    outage: AuditlaneError | None = None  # first error of Kafka: later events would fail the same way
 
     @property
     def events(self) -> int:

@@ -65,7 +65,7 @@ def build(
         """Send one event, an array, or NDJSON, optionally with `Content-Encoding: gzip` or `zstd`. The response is sent
         once Kafka has acknowledged the accepted events.
 
-        `202`: all events were accepted. `207`: some were; `results` lists the others. Any other status: none were.
+        `202`: all events were accepted. `207`: some were; `results` lists the others. With any other status, none were.
         Sending a request again after a 503 or a lost connection is harmless if its events have an `event_id`, or the
         request an `Idempotency-Key`; both require `occurred_at` in every event.
         """
@@ -99,7 +99,7 @@ def build(
         if wait_s := tests.wait_s(scope.tenant, now):
             raise RateLimited(
                 "The limit of test events per minute for this tenant is reached.",
-                fix="Send it again after Retry-After seconds, or send events with POST /v1/events and audits:write.",
+                fix="Send it again after Retry-After seconds, or use POST /v1/events, which requires audits:write.",
                 retry_after_s=wait_s,
             )
         tests.charge(scope.tenant, 1, now)
@@ -123,7 +123,7 @@ async def _arriving(pieces: AsyncIterator[bytes], settings: Settings, *, lines: 
             yield arrived
         return
     events = await body.document(pieces)
-    if len(events) > settings.ingest_request_events:  # a document is accepted or refused as a whole
+    if len(events) > settings.ingest_request_events:  # a document is accepted or rejected as a whole
         raise too_many(settings.ingest_request_events)
     yield events, 0
 
@@ -146,7 +146,7 @@ def sample_event(actor_id: str, actor_type: str, given: Mapping[str, Any]) -> di
     """Return a test event in the form of POST /v1/events, without time and id, which default to now and a new one.
 
     `given` are values of custom fields, so that the event can satisfy the tenant's contract, which checks their names.
-    Raises InvalidEvent for a base field: a test event must not pass for a real one.
+    Raises InvalidEvent for a base field: a test event must not look like a real one.
     """
     own: dict[str, Any] = values_of({"fields": {}, **given}).get("fields", {})
     for name in (*given, *own):
@@ -154,7 +154,7 @@ def sample_event(actor_id: str, actor_type: str, given: Mapping[str, Any]) -> di
             raise InvalidEvent(
                 f"{name} cannot be set for a test event.",
                 field=name,
-                fix="Send only custom fields, or none. To send other events, use POST /v1/events with audits:write.",
+                fix="Send only custom fields, or none. For other events, use POST /v1/events (with audits:write).",
             )
     return {
         "action": ACTION,

@@ -35,7 +35,10 @@ class Sender:
 
     @property
     def provenance_id(self) -> str:
-        """The sender in provenance and rate limits. Client ids have no colon: no external user passes for a client."""
+        """The sender in provenance and rate limits.
+
+        Client ids have no colon, so no external user can pass for a client.
+        """
         return f"oidc:{self.client_id}" if self.external else self.client_id
 
     @classmethod
@@ -62,7 +65,7 @@ class Sender:
             raise InvalidInput(
                 f"Idempotency-Key must be 1 to {_KEY_LENGTH} printable ASCII characters.",
                 field="Idempotency-Key",
-                fix="Use a new UUID for each request, and the same one for its retries.",
+                fix="Use a new UUID for each request, and the same UUID for its retries.",
             )
         return cls(
             principal.client_id or principal.subject,

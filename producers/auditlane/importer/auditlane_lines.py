@@ -1,7 +1,7 @@
 """auditlane's own format: one event per line, as a JSON object with base and custom fields side by side.
 
 Exports have this format. The members that they add, such as when the event was received, are ignored on import, and
-custom fields, which they write as text, are converted back to their types.
+custom fields, which exports contain as text, are converted back to their types.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from auditlane.importer.sources import Item, Source
 from auditlane.runtime.errors import InvalidEvent
 from auditlane.runtime.ids import uuid5
 
-_HASH = "content_hash"  # only exported lines have it; with `fields`, it shows that all custom fields were exported
+# Only exported lines have it; together with `fields`, it shows that all custom fields were exported.
+_HASH = "content_hash"
 
 
 class AuditlaneLines:

@@ -14,7 +14,8 @@ from auditlane.runtime.files import write_text
 @dataclass(frozen=True, slots=True)
 class Progress:
     """`number` is the last finished item; the other members count the items up to it, by outcome: sent, already known,
-    refused, passed over. `cut` counts refused items that may stand for several records."""
+    rejected, passed over. `cut` counts rejected items that may stand for several records.
+    """
 
     number: int = 0
     sent: int = 0
@@ -35,13 +36,13 @@ class Checkpoint:
 
     @classmethod
     def of(cls, folder: Path, file: Path, options: Iterable[str]) -> Checkpoint:
-        """Return the checkpoint of `file` in its present state; a changed file is imported from the start."""
+        """Return the checkpoint of `file` in its current state; a changed file is imported from the start."""
         stat = file.stat()
         parts = [str(file.resolve()), str(stat.st_size), str(stat.st_mtime_ns), str(stat.st_ino), *options]
         return cls(folder / f"{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]}.json")
 
     def load(self) -> Progress:
-        """Return the saved progress, or the start if there is none or it cannot be read."""
+        """Return the saved progress, or the start if none can be read."""
         try:
             return Progress(**json.loads(self.path.read_text("utf-8")))
         except (OSError, ValueError, TypeError):

@@ -66,7 +66,7 @@ class CloudTrail:
 
 
 def rebuild(event: AuditEvent) -> dict[str, Any]:
-    """Return the record that an imported event was made from, also if the event was read back from the store."""
+    """Return the record that an imported event was made from, even if the event was read back from the store."""
     metadata = dict(event.metadata)
     if _RECORD in metadata:
         record: dict[str, Any] = json.loads(metadata[_RECORD])
@@ -81,7 +81,7 @@ def _kept(name: str, text: str) -> tuple[str, Any]:
 
 
 def _from_columns(event: AuditEvent) -> dict[str, Any]:
-    """Derive the record's fields from the event's columns, also after the store normalized an address."""
+    """Derive the record's fields from the event's columns, even after the store has normalized an address."""
     derived: dict[str, str | None] = {
         "eventID": event.event_id,
         "eventTime": event.occurred_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -97,7 +97,7 @@ def _from_columns(event: AuditEvent) -> dict[str, Any]:
 
 
 def _metadata(record: Mapping[str, Any], event: AuditEvent) -> dict[str, str] | None:
-    """Return the members that the columns do not hold, or None if a member's name cannot be a metadata key."""
+    """Return the members that the columns do not contain, or None if a member's name cannot be a metadata key."""
     derived = _from_columns(event)
     kept: dict[str, str] = {}
     for name, value in record.items():
@@ -264,7 +264,8 @@ _KINDS: Final = ("arn", "name", "id")  # in order of preference: an ARN is the m
 def infer_resource(action: str, parameters: Any) -> str | None:
     """Return the id of the resource that the action names last: for `DeleteRolePolicy`, `policyName` over `roleName`.
 
-    A plain `name`, `id` or `arn` is used if no parameter matches the action. Returns None if there is none either.
+    A plain `name`, `id` or `arn` is used if no parameter matches the action. Returns None if there is no such parameter
+    either.
     """
     if not isinstance(parameters, Mapping):
         return None

@@ -105,7 +105,7 @@ class _Records:
         yield self._abandon()
 
     def _members(self, depth: int, *, nested: bool = False) -> Iterator[Item]:
-        """Yield the records in lists among an object's remaining members; with `nested`, also in lists inside them."""
+        """Yield the records in lists among an object's remaining members; with `nested`, in lists inside them too."""
         while self._stream.skip(_COMMAS):
             if self._stream.first == "}":
                 self._stream.advance(1)
@@ -147,7 +147,7 @@ class _Records:
         return Item(self._number, data, note=note)
 
     def _abandon(self) -> Item:
-        """Give up the current document; return the item that reports it."""
+        """Abandon the current document; return the item that reports it."""
         self._lost = True
         return self._problem(_CUT_OFF, more=True)
 
@@ -161,7 +161,7 @@ class _Records:
         while True:
             following = _NEXT.search(stream.text, stream.at + 1)
             end = following.start() if following else len(stream.text)
-            if stream.first not in "{[":  # it ends no later than the next object that looks like a document
+            if stream.first not in "{[":  # a scalar ends before the next object that looks like a document
                 likely = _LIKELY.search(stream.text, stream.at + 1, end)
                 end = likely.start() if likely else end
             size = _extent(stream.text, stream.at, end, depth)
@@ -201,14 +201,16 @@ def _extent(text: str, at: int, end: int, depth: int) -> int | None:
 
 
 def _likely(text: str, at: int, end: int) -> int | None:
-    """Return where the next document seems to start in a broken value: neither a member's value nor a list element."""
+    """Return where the next document seems to start in a broken value: at an object that is neither a member's value
+    nor a list element.
+    """
     while found := _LIKELY.search(text, at, end):
         if not _BEFORE_VALUE.search(text, max(0, found.start() - 9), found.start()):
             return found.start()
         start = _SPACE.match(text, found.start()).end()  # type: ignore[union-attr]
         try:
             _, at = _DECODER.raw_decode(text, start)
-        except (ValueError, RecursionError):  # it contains the error itself
+        except (ValueError, RecursionError):  # this object contains the error
             at = start + 1
             continue
         if not _AFTER_VALUE.match(text, at):

@@ -23,7 +23,7 @@ class Format(Protocol):
         """Return the item's event, with the same id in every run. Raises InvalidEvent."""
 
     def skip(self, item: Item) -> None:
-        """Take note of an item that an earlier run has imported."""
+        """Note an item that an earlier run has imported."""
 
 
 # Name -> constructor, which takes the value of --tenant.

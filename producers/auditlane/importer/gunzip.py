@@ -47,7 +47,7 @@ class Gunzip(io.RawIOBase):
         before = self._member.copy()
         try:
             self._left = self._member.decompress(piece, most)
-        except zlib.error as error:  # the output for the chunk so far is lost with it
+        except zlib.error as error:  # the chunk's output so far is lost with it
             self.damage = str(error)
             self._left = _readable(before, piece)
         if self._member.eof:

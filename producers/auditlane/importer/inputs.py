@@ -29,8 +29,8 @@ class Inputs:
 def inputs(paths: Sequence[str]) -> Inputs:
     """Return the files that `paths` stand for.
 
-    A folder stands for its files at any depth that have a JSON extension, in order of their names; a pattern such
-    as `2026-*.json.gz` for its matches. Raises InvalidInput if a folder has no such file, or a pattern no match.
+    A folder stands for its files at any depth that have a JSON extension, in order of their names; a pattern such as
+    `2026-*.json.gz` stands for its matches. Raises InvalidInput if a folder has no such file, or a pattern no match.
     """
     files: dict[str, None] = {}
     others = 0
@@ -45,7 +45,7 @@ def inputs(paths: Sequence[str]) -> Inputs:
         if not readable and len(unread) == unread_before:
             raise InvalidInput(
                 f"{path} contains no file to import.",
-                fix=f"Give the files one of the extensions {', '.join(_EXTENSIONS)}.",
+                fix=f"Rename the files to have one of the extensions {', '.join(_EXTENSIONS)}.",
             )
         others += len(found) - len(readable)
         files |= dict.fromkeys(readable)

@@ -128,7 +128,7 @@ class JsonStream:
         more = self._decode(data, final=self.ended)
         if not more and not self.ended:
             return self.fetch()
-        keep = self.at - 1 if self.at else 0  # a pattern may look behind by one character
+        keep = self.at - 1 if self.at else 0  # a pattern may look one character back
         self.text = self.text[keep:] + more
         self.at -= keep
         return bool(more)
@@ -146,9 +146,9 @@ def list_at(text: str, at: int, names: Collection[str]) -> int:
 def nested_list(
     text: str, at: int, names: Collection[str], alone: Callable[[dict[str, Any]], bool], deepest: int = _DEEPEST
 ) -> tuple[int, int]:
-    """Find a list as `list_at` does in a truncated object, also in the nested objects where it is truncated.
+    """Find a list like `list_at` in a truncated object, including the nested objects in which it is truncated.
 
-    Return (position, nesting levels), or zeros. Objects for which `alone` is true are records and not searched.
+    Return (position, nesting levels), or zeros. Objects for which `alone` is true are records, which are not searched.
     """
     seen: dict[str, Any] = {}
     for name, start, end in members(text, at):

@@ -73,7 +73,7 @@ class Source:
                 while line and not line.endswith(b"\n"):
                     line = self._line(CHUNK_BYTES)
                 yield Item(number, b"", f"is longer than {MAX_ITEM_BYTES} bytes")
-            elif text := line.removeprefix(_BOM).strip():  # concatenated files may each start with a mark
+            elif text := line.removeprefix(_BOM).strip():  # concatenated files may each start with a byte order mark
                 yield Item(number, text)
         self._check_whole()
 
@@ -143,4 +143,4 @@ def _reading() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise InvalidInput(f"Reading the file failed: {error}.", fix="Check the disk that it is on.") from error
+        raise InvalidInput(f"Reading the file failed: {error}.", fix="Check the disk that contains it.") from error

@@ -45,7 +45,7 @@ class AuditClient(ActionProperties):
             audit.emit(tenant_id="acme", action="document.deleted", actor_id="user-17", outcome="success")
 
     `emit` checks an event and buffers it; a background thread delivers it. `flush` waits for the delivery, and so do
-    `close` and leaving the `with` block. After a fork, the child starts with an empty buffer and a producer of its own;
+    `close` and leaving the `with` block. After a fork, the child starts with an empty buffer and its own producer;
     the parent delivers what it has buffered. `emit`, `flush` and `close` may be called in a signal handler.
     """
 
@@ -105,7 +105,7 @@ class AuditClient(ActionProperties):
             max_event_bytes: Maximum size of an encoded event in bytes; default 524288.
             source: `source` of events that do not set their own; default none.
             shards: Number of message keys per tenant id, to spread a large tenant over partitions; default 1 each.
-            dedicated_tenants: Ids of tenants whose events go to a topic of their own, `<topic>.<tenant>`; default none.
+            dedicated_tenants: Ids of tenants whose events go to their own topic, `<topic>.<tenant>`; default none.
             compression: `lz4` (default) or `zstd`.
             max_block_ms: Milliseconds that `emit` may wait when the buffer is full; default 0.
             buffer_bytes: Size of the buffer in bytes; default 67108864.
@@ -223,7 +223,7 @@ class AuditClient(ActionProperties):
         Raises:
             InvalidEvent: The event violates a base rule or the tenant's contract; `error.field` names the field. Its
                 subclass EventTooLarge: the encoded event exceeds `max_event_bytes`.
-            BufferFull: The buffer had no room within `max_block_ms`; the event was not taken.
+            BufferFull: The buffer had no room within `max_block_ms`; the event was not accepted.
             RegistryUnavailable, RegistryRefused: The tenant's schema is not cached and cannot be fetched.
             ClientClosed: The client is closed.
 

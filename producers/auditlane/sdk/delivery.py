@@ -43,7 +43,8 @@ def thread_starter() -> object:
 
 
 def _threads_are_green() -> bool:
-    """Return whether gevent or eventlet have replaced threads: one that blocks outside Python then stops all others.
+    """Return whether gevent or eventlet have replaced threads: a thread that blocks outside Python then stops all
+    others.
 
     Also true under some debuggers, which does no harm.
     """
@@ -96,7 +97,7 @@ class Delivery:
     ) -> None:
         """Hand one event to librdkafka.
 
-        Raises BufferFull if the buffer stays full for `max_block_ms`; in that case the event was not taken.
+        Raises BufferFull if the buffer stays full for `max_block_ms`; in that case the event was not accepted.
         """
         epoch = self._tracker.open()
 
@@ -226,7 +227,7 @@ class Delivery:
         problem = self._tracker.problem
         why = f" {problem.message}" if problem else ""
         return BufferFull(
-            f"The buffer of {self._config.buffer_bytes} bytes is full; the event was not taken.{why}",
+            f"The buffer of {self._config.buffer_bytes} bytes is full; the event was not accepted.{why}",
             fix=(problem.fix + " " if problem else "")
             + "Emit again later, or raise AUDITLANE_MAX_BLOCK_MS or AUDITLANE_BUFFER_BYTES.",
         )

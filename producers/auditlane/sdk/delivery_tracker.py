@@ -27,7 +27,7 @@ class Epoch:
 
     def __init__(self) -> None:
         self.open = 0
-        self.in_hand = 0  # only the main thread's, where signal handlers run
+        self.in_hand = 0  # only for the main thread, where signal handlers run
 
 
 class DeliveryTracker:
@@ -39,7 +39,7 @@ class DeliveryTracker:
     def __init__(self) -> None:
         self._changed = threading.Condition(threading.RLock())
         self._epoch = Epoch()
-        self._earlier: list[Epoch] = []  # ended by a flush, with events that still have no report
+        self._earlier: list[Epoch] = []  # epochs that a flush has ended, with events that still have no report
         self._delivered = 0  # this and the next two count since the last flush
         self._failed_count = 0
         self._failed: list[Failure] = []
@@ -73,7 +73,7 @@ class DeliveryTracker:
             epoch.in_hand -= 1
 
     def withdraw(self, epoch: Epoch) -> None:
-        """Uncount an event that librdkafka did not take. Call `handed_over` as well."""
+        """Uncount an event that librdkafka did not accept. Call `handed_over` as well."""
         with self._changed:
             self.emitted -= 1
             epoch.open -= 1

@@ -97,7 +97,7 @@ class Encoder:
             raise EventTooLarge(
                 f"The encoded event has {len(datum)} bytes (limit {max_event_bytes}); its largest field is {largest}.",
                 field=largest,
-                fix="Store large objects elsewhere, and put their address into the event.",
+                fix="Store large objects elsewhere, and put a link to them into the event.",
             )
         return frame(self.schema_id, datum)
 

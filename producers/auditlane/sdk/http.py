@@ -129,7 +129,7 @@ os.register_at_fork(after_in_child=_after_fork)
 
 
 class unavailable_if_broken:  # noqa: N801 - a context manager
-    """Raises errors of the connection as Unavailable."""
+    """Raises connection errors as Unavailable."""
 
     def __enter__(self) -> None:
         return None
@@ -137,7 +137,7 @@ class unavailable_if_broken:  # noqa: N801 - a context manager
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         if isinstance(error, (urllib3.exceptions.HTTPError, OSError)):
             raise Unavailable(
-                f"The audit service does not answer: {error}.", fix="Try again, or check the URL and the network."
+                f"The audit service does not respond: {error}.", fix="Try again, or check the URL and the network."
             ) from error
 
 

@@ -11,7 +11,7 @@ PROBE_S: Final = 5.0  # interval of the probes that detect a recovery when there
 
 @dataclass(frozen=True, slots=True)
 class Away:
-    """The service is unreachable; `for_s` is 0 in the first report. `lost` counts the events given up so far."""
+    """The service is unreachable; `for_s` is 0 in the first report. `lost` counts the events lost so far."""
 
     reason: str
     for_s: float
@@ -20,7 +20,7 @@ class Away:
 
 @dataclass(frozen=True, slots=True)
 class Back:
-    """The service is reachable again after `after_s`; `lost` events were given up."""
+    """The service is reachable again after `after_s`; `lost` events were lost."""
 
     after_s: float
     lost: int
@@ -58,7 +58,7 @@ class Outage:
         return self.reminder(now)
 
     def count_lost(self) -> None:
-        """Count an event that was given up."""
+        """Count a lost event."""
         self._lost += 1
 
     def reminder(self, now: float) -> Away | None:

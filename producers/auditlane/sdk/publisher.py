@@ -64,7 +64,7 @@ class EventPublisher:
         may_ask: bool = True,
         sign: Sign | None = None,
     ) -> str:
-        """Encode and buffer the event that `make` returns; return its id. Raises as `AuditClient.send` does.
+        """Encode and buffer the event that `make` returns; return its id. Raises the same errors as `AuditClient.send`.
 
         `make` runs after the check that the client is open, and its InvalidEvent counts as a rejection.
         """
@@ -93,7 +93,7 @@ class EventPublisher:
         return event.event_id
 
     def flush(self, timeout_s: float) -> FlushResult:
-        """Wait as `AuditClient.flush` does. Raises ClientClosed."""
+        """Flush like `AuditClient.flush`. Raises ClientClosed."""
         if self._closed:
             raise ClientClosed(
                 "The audit client is closed.", fix="Flush before you close it; close() returns the same result."

@@ -19,7 +19,7 @@ from auditlane.sdk.logs import log_later, quiet
 from auditlane.sdk.outage import Away, Back, Outage
 
 RETRY_S: Final = 1.0  # time between requests to a registry that fails
-TRY_S: Final = 0.1  # how long one caller waits for a registry that failed before
+TRY_S: Final = 0.1  # how long one caller waits for a registry that has failed before
 RECHECK_S: Final = 1.0  # how often a tenant's rejected events may cause a request, and how long they wait for it
 
 
@@ -55,7 +55,8 @@ class SchemaResolver:
         # The next three are keyed by tenant subject.
         self._rechecked_at: LruCache[str, float] = LruCache(KEPT_TENANTS)  # last request for a rejected event
         self._changed_at: LruCache[str, float] = LruCache(KEPT_TENANTS)  # last `forget`
-        self._waited_at: LruCache[str, float] = LruCache(KEPT_TENANTS)  # last wait for the change that timed out
+        # Last time that waiting for the change timed out.
+        self._waited_at: LruCache[str, float] = LruCache(KEPT_TENANTS)
         self._fetcher: threading.Thread | None = None
         self._asking = False
         self._outage = Outage()
@@ -155,7 +156,7 @@ class SchemaResolver:
     def _predates_change(self, own: str, known: tuple[float, Encoder], now: float) -> bool:
         """Return whether the tenant uses the base contract as cached before `forget`, so that its event must wait.
 
-        False once an event has waited in vain, or while the registry fails.
+        False once an event has waited without success, or while the registry fails.
         """
         changed_at = self._changed_at.get(own)
         if changed_at is None or known[1].subject != self._base:
@@ -203,7 +204,7 @@ class SchemaResolver:
                 return known[1]
             if asked and (failed := self._failure(own)):
                 raise failed[1]
-            late = RegistryUnavailable(f"It did not answer within {timeout_s:g} s.")
+            late = RegistryUnavailable(f"It did not respond within {timeout_s:g} s.")
             raise self._fail(own, self._explained(late))
 
     def _want(self, own: str, since: float) -> None:

@@ -24,7 +24,7 @@ def base_of(request: Any, url: str) -> str:
 
 
 def base(url: str, *, scheme: str, host: str, at: tuple[str, int | None] | None) -> str:
-    """Do the same from the parts of a request; `at` is the local address and port of the connection, if it has any."""
+    """Return the same from parts of a request; `at` is the local address and port of the connection, if any."""
     if url:
         return url.rstrip("/")
     found = _HOST.fullmatch(host.lower())

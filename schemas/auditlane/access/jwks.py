@@ -60,7 +60,7 @@ class KeySet:
         return self._within(self._fetched_at, KEPT_S) and self._cached(kid) is not None
 
     def key(self, kid: str | None) -> PublicKey:
-        """Return the key with this id; for a token without a key id, the issuer's only key.
+        """Return the key with this id; for a token without a key id, return the issuer's only key.
 
         Raises Unauthenticated if the issuer has no such key, or IssuerUnavailable if the keys cannot be fetched.
         """

@@ -76,13 +76,13 @@ class Client(BaseModel):
     @field_validator("tenant")
     @classmethod
     def _not_empty(cls, tenant: str | None) -> str | None:
-        if tenant == "":  # could be taken for "every tenant"
+        if tenant == "":  # could be mistaken for "every tenant"
             raise ValueError("must not be empty; omit it for a client of every tenant")
         return tenant
 
     @property
     def permissions(self) -> frozenset[Permission]:
-        """The permissions granted by the client's roles and to this key itself."""
+        """The permissions of the client's roles, and those granted to this key itself."""
         return permissions_of(self.roles, bound=self.tenant is not None) | frozenset(self.extra_permissions)
 
     def state(self, now: datetime) -> Literal["active", "expired", "revoked"]:

@@ -71,7 +71,7 @@ def mint_console_link(
     session: timedelta,
     ttl: timedelta = LINK_TTL_MAX,
 ) -> str:
-    """Return a one-time URL that opens the console for this operator. Raises InvalidInput as `mint_link` does."""
+    """Return a one-time URL that opens the console for this operator. Raises InvalidInput like `mint_link`."""
     check_operator(operator, session)
     return _link(signing, operator.claims(), Page.console, url=url, now=now, session=session, ttl=ttl)
 
@@ -157,11 +157,17 @@ class LinkExchange:
         self._claims = claims
 
     def page_of(self, code: str, *, now: datetime) -> Page:
-        """Return the page that the code opens, without using the link. Raises as `redeem`, except for a used code."""
+        """Return the page that the code opens, without using the link.
+
+        Raises the same errors as `redeem`, except for a used code.
+        """
         return self.read(code, now=now).page
 
     def read(self, code: str, *, now: datetime) -> LinkRead:
-        """Return the content of the code, without using the link or querying claims. Raises as `page_of` does."""
+        """Return the content of the code, without using the link or querying claims.
+
+        Raises the same errors as `page_of`.
+        """
         claims, who, page, _ = self._read(code, now)
         self._require_standing(who, now)
         return LinkRead(page, str(claims["jti"]), None if isinstance(who, Operator) else who.tenant)

@@ -38,7 +38,7 @@ class OidcPolicy:
 
 
 class Oidc:
-    """Verifies tokens from one issuer. Blocks for a few seconds at most, while its keys are fetched."""
+    """Verifies tokens from one issuer. Blocks for at most a few seconds, while its keys are fetched."""
 
     def __init__(self, policy: OidcPolicy, keys: KeySet, *, is_tenant: Callable[[str], bool]) -> None:
         """`is_tenant` decides whether the value of a claim is a valid tenant id."""
@@ -47,7 +47,7 @@ class Oidc:
         self._is_tenant = is_tenant
 
     def authenticate(self, token: str, *, now: datetime) -> Principal:
-        """Return the viewer that presents this token, with the permissions of its claims; there may be none.
+        """Return the viewer that presents this token, with the permissions that its claims grant, possibly none.
 
         Raises TokenExpired, Unauthenticated for any other invalid token, Forbidden for a valid token without a tenant,
         or IssuerUnavailable if the issuer's keys cannot be fetched.
@@ -80,7 +80,7 @@ class Oidc:
             raise Unauthenticated("The token's signature algorithm is not accepted.", fix=_NEW_TOKEN)
         key = self.keys.key(header.kid)
         if key.algorithm not in ("", header.alg):
-            raise Unauthenticated("The token's signature algorithm is not the one of its key.", fix=_NEW_TOKEN)
+            raise Unauthenticated("The token's signature algorithm does not match its key.", fix=_NEW_TOKEN)
         try:
             claims: dict[str, Any] = jwt.decode(
                 token,
@@ -123,7 +123,7 @@ def permissions(claims: Mapping[str, Any], policy: OidcPolicy) -> frozenset[Perm
 
 
 def _covers(claimed: str, name: str) -> bool:
-    """Return whether a claimed permission covers a name: `fe.secure.*` covers all below `fe.secure.`, `*` none."""
+    """Return whether a claimed permission covers a name: `fe.secure.*` covers all below `fe.secure.`, `*` nothing."""
     return claimed == name or (claimed.endswith(_WILD) and len(claimed) > len(_WILD) and name.startswith(claimed[:-1]))
 
 

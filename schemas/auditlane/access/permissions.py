@@ -49,7 +49,7 @@ def parse_permissions(names: Iterable[str], *, allowed: frozenset[Permission] = 
     unknown = [name for name in wanted if name not in by_name]
     if unknown or not wanted:
         raise InvalidInput(
-            f"These permissions cannot be granted: {', '.join(unknown)}." if unknown else "No permission is given.",
+            f"These permissions cannot be granted: {', '.join(unknown)}." if unknown else "No permission was given.",
             field="permissions",
             fix="Use some of: " + ", ".join(sorted(allowed)) + ".",
         )

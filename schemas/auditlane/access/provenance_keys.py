@@ -57,7 +57,7 @@ class ProvenanceKeys:
         return tuple(self.secrets())
 
     def secrets(self) -> Mapping[str, bytes]:
-        """Return key id -> secret for every key that verifies now."""
+        """Return the secrets of the keys that verify now, by key id."""
         return {key.kid: _secret(key) for key in self._file.current().live(datetime.now(UTC))}
 
     def signer(self, client_id: str, filled: Iterable[str] = ()) -> Sign:
@@ -68,7 +68,10 @@ class ProvenanceKeys:
         return _signer(self._signing(), client_id, tuple(filled))
 
     def lasting_signer(self, client_id: str) -> Sign:
-        """Return a signer for one client's messages, for the life of a process. The signer raises as `signer` does."""
+        """Return a signer for one client's messages, for the life of a process.
+
+        The signer raises the same errors as `signer`.
+        """
 
         def sign(message_key: bytes, value: bytes) -> Header:
             return self.signer(client_id)(message_key, value)

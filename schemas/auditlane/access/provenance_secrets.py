@@ -44,7 +44,7 @@ class Secrets:
             return self._keys
 
     def __call__(self) -> Mapping[str, bytes]:
-        """Return key id -> secret, or {} without the file."""
+        """Return the secrets by key id, or {} if there is no file."""
         keys = self.keys
         return keys.secrets() if keys else {}
 

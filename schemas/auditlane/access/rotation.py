@@ -1,6 +1,6 @@
 """Rotate the secrets of one file with overlap, for token and provenance keys. Pure.
 
-Imports no token library, which a worker does not need.
+It does not import a token library, which workers do not need.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ class Principal:
         )
 
     def about(self, named: str | None, *, header: str = TENANT_HEADER) -> str | None:
-        """Return a request's tenant, or None if its credential is environment-wide and the request names no tenant.
+        """Return a request's tenant, or None if its credential is environment-wide and it does not name a tenant.
 
         `named` is the value of `header`. Raises WrongTenant if a tenant's credential names another tenant.
         """
@@ -56,7 +56,7 @@ class Principal:
         """Return the scope of this request; `named` is the value of `header`, or None if it is absent.
 
         Raises Forbidden without the permission, WrongTenant if a tenant's credential names another tenant, and
-        InvalidInput if a request with an environment-wide credential names no tenant.
+        InvalidInput if a request with an environment-wide credential does not name a tenant.
         """
         self.require(permission)
         tenant = self.about(named, header=header)

@@ -80,7 +80,7 @@ def mint_viewer_token(signing: SigningKeys, viewer: Viewer, *, now: datetime, tt
 
 
 def mint_session_token(signing: SigningKeys, viewer: Viewer, *, now: datetime, ttl: timedelta) -> Token:
-    """Mint a token for the session cookie of our pages. Raises as `mint_viewer_token` does."""
+    """Mint a token for our pages' session cookie. Raises the same errors as `mint_viewer_token`."""
     check_viewer(viewer, ttl)
     return Token(signing.sign(SESSION_TOKEN, viewer.claims(), now=now, ttl=ttl), ttl)
 
@@ -115,7 +115,8 @@ def check_delegation(principal: Principal, viewer: Viewer) -> None:
 def authenticate(token: str, *, keys: KeysFile, signing: SigningKeys, now: datetime) -> Principal:
     """Return the principal of this token. A client's permissions come from the keys file at each request.
 
-    Revoking a key therefore ends its tokens and the tokens it minted at once; all lose any permission that it loses.
+    Revoking a key therefore ends its tokens and the tokens it minted at once; they also lose any permission that it
+    loses.
 
     Raises TokenExpired, and Unauthenticated for any other invalid token.
     """
@@ -128,7 +129,10 @@ def authenticate(token: str, *, keys: KeysFile, signing: SigningKeys, now: datet
 
 
 def authenticate_session(token: str, *, keys: KeysFile, signing: SigningKeys, now: datetime) -> Principal:
-    """Return the viewer of our pages, from the session cookie that a link set. Raises as `authenticate` does."""
+    """Return the viewer of our pages, from the session cookie that a link set.
+
+    Raises the same errors as `authenticate`.
+    """
     return _viewing(signing.verify(SESSION_TOKEN, token, now=now), keys, now)
 
 
@@ -201,7 +205,7 @@ def _purpose(token: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """A user of the console. `client_id` is the admin client that vouches; "" for a holder of the signing keys."""
+    """A user of the console. `client_id` is the admin client that vouches, or "" for a holder of the signing keys."""
 
     user: str
     client_id: str = ""

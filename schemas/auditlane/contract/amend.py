@@ -54,9 +54,9 @@ def amend(
 ) -> Amended:
     """Register `change(newest version)`, unless it equals the newest version.
 
-    A missing subject starts with `seed()`, and gets the level BACKWARD. Raises SchemaNotFound without a seed,
-    InvalidInput or FieldConflict for an invalid contract, or TooManyVersions at the limit `most_versions`. Propagates
-    errors from RegistryClient and `change`.
+    A missing subject starts with `seed()`, and gets the level BACKWARD. Raises SchemaNotFound if there is no seed
+    either, InvalidInput or FieldConflict for an invalid contract, or TooManyVersions at the limit `most_versions`.
+    Propagates errors from RegistryClient and `change`.
     """
     lost: list[dict[str, Any]] = []
     changed, refused = False, None
@@ -76,7 +76,7 @@ def amend(
             client.set_compatibility(subject, COMPATIBILITY)
         try:
             client.register(subject, json.dumps(wanted | {_COUNT: since}))
-        except SchemaIncompatible as error:  # another version was registered first: start again from that version
+        except SchemaIncompatible as error:  # another version was registered first: start over from it
             refused = error
             continue
         changed = True
@@ -84,7 +84,7 @@ def amend(
     if refused is not None and not changed:
         raise FieldConflict(f"The registry refuses the contract: {refused.message}") from refused
     raise RegistryUnavailable(
-        f"The subject {subject} is being changed by many processes at once.", fix="Try again in a moment."
+        f"The subject {subject} is being changed by many processes concurrently.", fix="Try again in a moment."
     )
 
 

@@ -1,6 +1,6 @@
 """Many byte strings in few buffers: a range's keys and values, without an object for each.
 
-Every step would visit fifty thousand objects one by one; a buffer is read from end to end.
+With objects, every step would visit fifty thousand of them one by one; a buffer is scanned in one pass.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Numbers = npt.NDArray[np.int64]
 
 
 class _Places(NamedTuple):
-    """The position of each blob: its part, its start and end there, and whether it is None."""
+    """The position of each blob: its part, its start and end in that part, and whether it is None."""
 
     part: Numbers
     begin: Numbers

@@ -59,8 +59,8 @@ class Letter:
     """A letter, parsed from its headers. `received_ms` is the rejected message's Kafka timestamp, `published_ms` the
     letter's.
 
-    `whole_bytes` and `sha256` describe the message's complete value if the letter truncates it. Otherwise they are
-    None and empty.
+    `whole_bytes` and `sha256` describe the message's complete value if the letter truncates it. Otherwise they are None
+    and "".
     """
 
     identity: Identity

@@ -63,7 +63,7 @@ def _tenant_id(value: str) -> str:
 
 
 def _time(value: object) -> object:
-    """Refuse numbers, also as text or bytes, since they could be seconds or milliseconds."""
+    """Reject numbers, even as text or bytes, since they could be seconds or milliseconds."""
     if isinstance(value, Number | bytes | bytearray) or (isinstance(value, str) and _is_number(value)):
         raise ValueError("must be text, such as 2024-05-01T12:00:00Z")
     return value
@@ -123,7 +123,7 @@ def _ip(value: object) -> object:
 
 
 def _choice(value: object) -> object:
-    """Accept only text and our enums; other values may not even be comparable."""
+    """Accept only text and our enums: other values might not even support comparison."""
     if isinstance(value, str):
         return value if isinstance(value, Outcome | Severity) else str.__str__(value)
     raise ValueError("must be text")
@@ -134,7 +134,7 @@ def _not_empty(value: object) -> object:
 
 
 def _json_text(value: object) -> object:
-    """Convert `before` or `after` to JSON text; a string is taken to be JSON already."""
+    """Convert `before` or `after` to JSON text; a string is assumed to be JSON already."""
     given = value is None or (isinstance(value, str) and not isinstance(value, Enum))
     return value if given else json_text(value)
 
@@ -291,7 +291,7 @@ class AuditEvent(BaseModel):
 
     @classmethod
     def _raises(cls, name: str, value: object) -> bool:
-        """Return whether the value's own code raises when it is read."""
+        """Return whether reading the value raises an error in its own code."""
         values: dict[str, Any] = {"tenant_id": "a", "action": "a", name: value}
         try:
             cls(**values)

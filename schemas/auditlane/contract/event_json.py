@@ -1,4 +1,4 @@
-"""Read an event from a JSON object, for imports and HTTP. Null means absent; custom fields may be on either level."""
+"""Read an event from a JSON object, for imports and HTTP. Null means absent; custom fields may be at either level."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def finite(text: str) -> float:
 
 
 def no_constant(text: str) -> Any:
-    """Refuse NaN and Infinity, for `parse_constant`. Always raises UnusableNumber."""
+    """Reject NaN and Infinity, for `parse_constant`. Always raises UnusableNumber."""
     raise UnusableNumber(f"{text} is not a JSON number.")
 
 

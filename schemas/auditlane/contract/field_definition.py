@@ -1,7 +1,7 @@
-"""Fields that are added to a contract over the API: convert a caller's definition to an Avro field, and back.
+"""Convert the definition of a field added over the API to an Avro field, and back.
 
-A field is never taken out of a contract, since stored messages are decoded with it: a removed field loses its rules, so
-that producers may omit it, and the data structure hides it.
+A field never leaves a contract, since stored messages are decoded with it: a removed field loses its rules, so that
+producers may omit it, and the data structure hides it.
 """
 
 from __future__ import annotations
@@ -174,7 +174,7 @@ def own_field(schema: Mapping[str, Any], name: str) -> dict[str, Any] | None:
 
 
 def own_fields(schema: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the custom fields, as they are in the schema."""
+    """Return the custom fields as they appear in the schema."""
     return [field for field in schema["fields"] if field["name"] not in base_fields()]
 
 
@@ -198,7 +198,7 @@ def conflict(current: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
 
 
 def missing(schema: Mapping[str, Any], others: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the custom fields that this contract lacks and the others have, each as the last of them defines it."""
+    """Return the custom fields that this contract lacks and the others have, as defined by the last of them."""
     expected = {field["name"]: field for other in others for field in own_fields(other)}
     present = {field["name"] for field in schema["fields"]}
     return [field for name, field in expected.items() if name not in present]

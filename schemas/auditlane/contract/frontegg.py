@@ -39,7 +39,7 @@ NAMES: Final[Mapping[str, str]] = {
 TENANT_HEADER: Final = "frontegg-tenant-id"  # names a request's tenant
 # Names under which Frontegg's callers send the actor, in order of precedence.
 ACTORS: Final = ("user", "email", "actorMail")
-# Names whose values auditlane sets, whatever the sender wrote under them.
+# Names whose values auditlane sets, whatever the sender put there.
 OURS: Final = frozenset({"frontegg_id", "tenantId", "vendorId", "createdAt", "updatedAt"})
 MARK: Final = "frontegg:json"
 DEEPEST: Final = 100  # nested lists and objects: the response serializer allows 255
@@ -82,8 +82,9 @@ def as_read(event: AuditEvent) -> dict[str, Any]:
 
 
 def storable(value: Any, levels: int = DEEPEST) -> Any:
-    """Return a JSON value that every store and response can represent: U+FFFD replaces lone surrogates, in keys too,
-    and text replaces numbers beyond a double's range. Raises ValueError if it is nested deeper than `levels`."""
+    """Return a JSON value that every store and response can represent: U+FFFD replaces lone surrogates, even in keys,
+    and text replaces numbers beyond a double's range. Raises ValueError if it is nested deeper than `levels`.
+    """
     if isinstance(value, str):
         return value if value.isascii() else _SURROGATES.sub("\ufffd", value)
     if isinstance(value, float) and not math.isfinite(value):

@@ -1,6 +1,6 @@
 """Detect subject versions that lack base fields: a serializer that auto-registers its schema may add them.
 
-With such a version, every event that has more fields would be rejected, so the newest complete version is used.
+With such a version, every event that sets a missing field would be rejected, so the newest complete version is used.
 """
 
 from __future__ import annotations

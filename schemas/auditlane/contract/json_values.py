@@ -75,7 +75,7 @@ def _check_keys(value: object) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """Convert a value that `json.dumps` does not support one step towards types that it does."""
+    """Convert a value that `json.dumps` does not support one step closer to a type that it supports."""
     converted = _converted(value)
     _check_keys(converted)
     return converted

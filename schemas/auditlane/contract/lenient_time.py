@@ -9,7 +9,7 @@ from typing import Any, Final
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DIGITS: Final = re.compile(r"\d{9,17}(\.\d{1,9})?")
-_MILLIS: Final = 1e11  # numbers from here on are milliseconds: as seconds they would be after the year 5000
+_MILLIS: Final = 1e11  # larger numbers are milliseconds: as seconds they would be after the year 5000
 # Wed Nov 25 2026 10:00:00 GMT+0100 (Central European Standard Time)
 _JAVASCRIPT: Final = re.compile(
     r"[A-Z][a-z]{2} ([A-Z][a-z]{2}) (\d\d) (\d{4}) (\d\d:\d\d:\d\d) GMT([+-]\d{4})\b.*", re.DOTALL
@@ -49,7 +49,7 @@ def _iso(text: str) -> datetime | None:
 
 def _javascript(text: str) -> datetime | None:
     found = _JAVASCRIPT.fullmatch(text)
-    # Reordered to RFC 2822: only the order of the parts and the name of the offset differ.
+    # Reorder to RFC 2822's form, which differs only in the order of the parts and the name of the offset.
     return parsedate_to_datetime("{1} {0} {2} {3} {4}".format(*found.groups())) if found else None
 
 

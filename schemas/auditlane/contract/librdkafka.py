@@ -21,7 +21,7 @@ PRODUCER: Final[Mapping[str, str | bool]] = {
 CONSUMER: Final[Mapping[str, str | bool]] = {
     "enable.auto.commit": "false",
     "enable.auto.offset.store": "false",
-    "auto.offset.reset": "error",  # a missing offset is never a reason to jump
+    "auto.offset.reset": "error",  # a missing offset is never a reason to skip messages
     "isolation.level": "read_committed",
 }
 _MEANT: Final = {name: str(value).lower() for name, value in {**PRODUCER, **CONSUMER}.items()}

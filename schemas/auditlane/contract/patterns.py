@@ -17,7 +17,7 @@ LONGEST_PATTERN: Final = 1_000  # characters
 # Instructions in RE2's program. In the worst case RE2 takes 12 ns per instruction and byte of a value.
 MOST_STATES: Final = 2_000
 LONGEST_VALUE: Final = 4_096  # characters in a matched value: the upper limit for the pattern's `maxLength`
-BYTES: Final = 4  # the most that one character takes in UTF-8
+BYTES: Final = 4  # maximum size of a character in UTF-8
 # Work per event, as states times bytes of the longest values over all of a contract's patterns: 6 ms. It also bounds
 # the worker, which validates everything written to Kafka, and so the delay of other tenants in the same partition.
 MOST_WORK: Final = 500_000
@@ -69,7 +69,7 @@ class Pattern:
             raise ValueError(advice)
         if _re2 is None:
             return cls(text)
-        _compiled(text)  # also on its own: `a)|(?:b` is invalid, but would be valid within the outer group
+        _compiled(text)  # compiled alone as well: `a)|(?:b` is invalid, but would be valid inside the outer group
         program = _compiled(_whole(text), captures=False)
         if program.programsize > MOST_STATES:
             raise ValueError(

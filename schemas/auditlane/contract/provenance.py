@@ -6,8 +6,8 @@ The header `auditlane.provenance` is text in five parts, separated by semicolons
 
 Key and client id are percent-encoded, the filled fields are sorted and separated by commas, the signature is base64. It
 is an HMAC-SHA256 over the version, the client id, the filled fields, the message's key and its value, each preceded by
-its length. It covers the whole event, so it is invalid for any other event, and nothing that a replay, a mirror or
-another topic changes. Only headers in exactly the form that `sign` writes are valid.
+its length. It covers the whole event, so it is invalid for any other event, but it covers nothing that a replay, a
+mirror or another topic changes. Only headers in exactly the form that `sign` writes are valid.
 """
 
 from __future__ import annotations
@@ -58,12 +58,12 @@ def signer(key: Key, client_id: str, filled: Iterable[str] = ()) -> Sign:
 
 
 def sign(key: Key, claim: Claim, message_key: bytes, value: bytes) -> Header:
-    """Sign one message and return its header. Raises as `signer` does."""
+    """Sign one message and return its header. Raises the same errors as `signer`."""
     return signer(key, claim.client_id, claim.filled)(message_key, value)
 
 
 def verify(secrets: Mapping[str, bytes], header: bytes, message_key: bytes, value: bytes) -> Claim | None:
-    """Verify a message's header and return its claim, or None if none of `secrets` signed exactly this message."""
+    """Verify a message's header. Returns its claim, or None unless one of `secrets` signed exactly this message."""
     head, _, mac = header.rpartition(b";")
     read = _read(head)
     secret = secrets.get(read.kid) if read else None
@@ -78,7 +78,7 @@ class _Head(NamedTuple):
     signed: bytes
 
 
-@lru_cache(maxsize=4_096)  # one client's messages share a head
+@lru_cache(maxsize=4_096)  # one client's messages share a header
 def _read(head: bytes) -> _Head | None:
     try:
         parts = head.decode("ascii").split(";")

@@ -104,7 +104,7 @@ def _pending(facts: AssignmentFacts, intent: Intent) -> StartDecision:
 
 def _uncommitted(facts: AssignmentFacts, note: str = "") -> StartDecision:
     note = note or "no offset was committed"
-    if facts.stored is None:  # reading again is safe, since every insert skips stored offsets; it only costs time
+    if facts.stored is None:  # rereading is safe, since every insert skips stored offsets; it only costs time
         note = f"{note}, and the store did not respond: reading from the beginning"
         return StartDecision(facts.low, note=note, recheck_below=facts.high)
     if facts.stored.highest is None:

@@ -74,7 +74,7 @@ class RegistryClient:
         self._pool.clear()
 
     def schema(self, schema_id: int) -> str:
-        """Return a schema's text, without its references. Raises SchemaNotFound."""
+        """Return the text of a schema, without its references. Raises SchemaNotFound."""
         text = self._texts.get(schema_id)
         if text is None:
             text = self._text(self._call("GET", f"schemas/ids/{schema_id}"), "schema")

@@ -28,7 +28,7 @@ _APPLIES: Final[dict[str, frozenset[str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The rules of one field, checked in the order of `NAMES`; None and False mean that there is no such rule."""
+    """The rules of one field, checked in the order of `NAMES`; None and False mean that the rule is absent."""
 
     required: bool = False
     max_length: int | None = None
@@ -78,7 +78,7 @@ def check_value(rules: Rules, value: Any) -> str | None:
         return "maxLength"
     if rules.pattern is not None and rules.pattern.matches(value) is False:
         return "pattern"
-    # Written so that NaN, which compares false with everything, breaks both.
+    # Written so that NaN, for which every comparison is false, breaks both.
     if rules.minimum is not None and not value >= rules.minimum:
         return "minimum"
     if rules.maximum is not None and not value <= rules.maximum:

@@ -47,7 +47,7 @@ class Event(BaseModel):
     )
     content_hash: str = Field(description="32 hexadecimal digits: a hash of everything that the sender set.")
     conflict: bool = Field(
-        False, description="Another event has the same id and time but different content; both are kept."
+        False, description="Whether another event has the same id and time but different content; both are kept."
     )
 
 

@@ -21,7 +21,7 @@ _PRIMITIVES: Final = frozenset({"string", "boolean"}) | NUMBERS
 _OWN_TYPES: Final = (
     "string, boolean, long, double, an enum or timestamp-micros (store anything else as a string of JSON)"
 )
-LONGEST_NAME: Final = 200  # characters: a symbol takes one byte in an event but its whole text in a row, as names do
+LONGEST_NAME: Final = 200  # characters: a symbol takes one byte in an event but its whole text in a row, like a name
 _PROTO: Final = "__proto__"
 # Properties of every JavaScript object: a page that looks up a field by such a name could get the property instead.
 MISREAD_NAMES: Final = frozenset(
@@ -38,7 +38,7 @@ class Field:
     """One field. `kind`: string, boolean, int, long, float, double, enum, timestamp (micros) or map (of string).
 
     `null_at` is the position of null in the union, or None if there is none; `union` is false for a plain type.
-    `default` is the unchecked value from the schema's JSON; None stands both for null and for no default.
+    `default` is the unchecked value from the schema's JSON; None stands for null as well as for no default.
     """
 
     name: str

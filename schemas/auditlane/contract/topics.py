@@ -92,7 +92,7 @@ def differences(want: Topic, have: Topic) -> list[str]:
 
 
 def clash(wanted_name: str, existing: set[str]) -> str | None:
-    """Return an existing topic whose name differs only in `.` and `_`, which Kafka forbids, or None."""
+    """Return an existing topic whose name differs from this one only in `.` and `_`, which Kafka forbids, or None."""
     folded = wanted_name.replace(".", "_")
     return next((name for name in sorted(existing) if name != wanted_name and name.replace(".", "_") == folded), None)
 

@@ -38,7 +38,7 @@ def fits(kind: str, symbols: tuple[str, ...], default: Any) -> bool:
 
 
 def as_stored(kind: str, value: Any) -> Any:
-    """Return the value as stored: a `float` is rounded to 32 bits. Raises OverflowError beyond that range."""
+    """Return the value as it is stored: a `float` is rounded to 32 bits. Raises OverflowError beyond that range."""
     if kind == "float":
         return struct.unpack("<f", struct.pack("<f", value))[0]
     return float(value) if kind == "double" else value
@@ -69,7 +69,7 @@ def from_text(kind: str, text: str) -> Any:
         if kind in ("float", "double") and (_NUMBER.fullmatch(text) or text in _NO_NUMBERS):
             number = float(text)
             return number if math.isfinite(number) or text in _NO_NUMBERS else text
-        if kind == "timestamp" and text.startswith("0000-"):  # Python's calendar lacks this year: microseconds
+        if kind == "timestamp" and text.startswith("0000-"):  # a year that Python's calendar lacks
             since_1970 = datetime.fromisoformat(f"0400-{text[5:]}") - _EPOCH - _400_YEARS
             return since_1970 // timedelta(microseconds=1)
     return text

@@ -12,8 +12,8 @@ from typing import Final
 from auditlane.runtime.errors import InvalidEvent
 
 DAY_US: Final = 86_400_000_000
-LATEST_US: Final = DAY_US  # the most that an event may be after its message's Kafka timestamp
-EARLIEST_US: Final = 3_653 * DAY_US  # the most that it may be before it: ten years with the most leap days
+LATEST_US: Final = DAY_US  # how far an event may be after its message's Kafka timestamp
+EARLIEST_US: Final = 3_653 * DAY_US  # how far it may be before it: ten years with the most leap days
 OLDEST: Final = timedelta(microseconds=EARLIEST_US) - timedelta(hours=1)  # margin for the delay until Kafka has it
 NEWEST: Final = timedelta(microseconds=LATEST_US) - timedelta(minutes=1)  # margin for a broker's slow clock
 

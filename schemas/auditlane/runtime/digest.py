@@ -59,8 +59,8 @@ def digested(value: Any, most_bytes: int) -> Any:
 
 
 def digested_list(values: Sequence[Mapping[str, Any]], most_bytes: int, *, name: str) -> list[Any]:
-    """Do the same for a list of objects, and return a list: the first objects, each within its share of the bytes, then
-    one summary of the whole list with the values that the objects have under `name`."""
+    """Digest a list of objects in the same way, and return a list: the first objects, each within its share of the
+    bytes, then one summary of the whole list with the values that the objects have under `name`."""
     if size_of(json_text(values)) <= most_bytes:
         return list(values)
     summary = _identity(values) | {

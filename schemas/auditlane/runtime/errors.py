@@ -4,7 +4,7 @@
     ├── ConfigError              an invalid setting, command-line argument or operator's file
     │   └── MissingExtra         the optional dependencies of a subcommand are not installed
     ├── InvalidInput             invalid input from a caller
-    │   ├── InvalidEvent         an event that breaks its contract; names the field
+    │   ├── InvalidEvent         an event that violates its contract; names the field
     │   │   └── EventTooLarge    an event that exceeds the size limit
     │   ├── BodyTooLarge         a request body that exceeds the size limit
     │   ├── MediaTypeUnsupported  a request body of a media type that the route does not accept

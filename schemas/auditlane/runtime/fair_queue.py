@@ -17,7 +17,7 @@ class FairQueue:
 
     @asynccontextmanager
     async def of(self, tenant: str) -> AsyncIterator[None]:
-        """Hold one of the tenant's places; a request without a tenant does not queue."""
+        """Hold one of the tenant's slots; a request without a tenant does not queue."""
         if not tenant:
             yield
             return

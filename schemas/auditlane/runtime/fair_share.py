@@ -2,7 +2,7 @@
 
 A bound on requests or bytes does not bound their cost. CPU time does: on the event loop that serves every response, in
 the threads that share its interpreter, and in ClickHouse. Each tenant's work drains at a fixed rate, as in a leaky
-bucket; a request from a tenant whose bucket is full waits for its turn, and is refused only if the wait would be too
+bucket; a request from a tenant whose bucket is full waits for its turn, and is rejected only if the wait would be too
 long.
 """
 
@@ -106,7 +106,7 @@ class Share:
     _expected: float | None = None  # None: nothing is reserved
 
     def reserve(self, tenant: str) -> float:
-        """Take a turn for this request of the tenant, and return the seconds that it has to wait."""
+        """Reserve a turn for this request of the tenant, and return the seconds that it has to wait."""
         self.tenant = tenant
         if not tenant:
             return 0.0
@@ -114,8 +114,10 @@ class Share:
         return wait_s
 
     def settle(self, *, worked: bool = True) -> None:
-        """Replace the reservation with the actual charge once the response has started. `worked=False`: the request was
-        given up before its turn."""
+        """Replace the reservation with the actual charge once the response has started.
+
+        `worked=False`: the request was abandoned before its turn.
+        """
         if self._expected is not None:
             self.shares.settle(self.tenant, self._expected, self._cost if worked else None, time.monotonic())
             self._expected = None
@@ -127,7 +129,7 @@ class Share:
             self.shares.charge(self.tenant, seconds, time.monotonic())
 
     async def pause(self) -> None:
-        """Yield to other tenants for as long as this one has to wait. For work that is done in chunks."""
+        """Yield to other tenants for as long as this one has to wait, between the chunks of a longer task."""
         await asyncio.sleep(self.shares.wait_s(self.tenant, time.monotonic()) if self.tenant else 0)
 
     def charged(self, work: Callable[[], T]) -> Callable[[], T]:

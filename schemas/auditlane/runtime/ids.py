@@ -13,7 +13,7 @@ NAMESPACE = uuid.UUID("6ba6d8a5-5b1a-5f0e-9c6b-1f3f0d7e3a11")
 
 _lock = threading.RLock()  # reentrant: a signal handler may interrupt the thread inside `uuid7` and call it too
 _last = 0
-# Private, so that no program seeds it by accident. os.urandom for each id would cost more than everything else here.
+# Private, so that no program seeds it by accident. os.urandom for each id would cost more than the rest of this module.
 _random = random.Random()  # noqa: S311 - ids must be unique, not secret
 
 

@@ -55,7 +55,7 @@ class ProcessLoop(ABC):
                     again_at = self._after_actions()
                     if self._plan.finished:
                         return
-                    if not actions:  # an action that failed may have changed the plan
+                    if not actions:  # a failed action may have changed the plan
                         self._wait(again_at)
             finally:
                 for child in self._running.values():  # only after an unexpected error

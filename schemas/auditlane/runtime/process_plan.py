@@ -1,4 +1,4 @@
-"""Decide what to do next with processes that depend on one another: start, restart, stop, give up. Pure: states and
+"""Decide what to do next with processes that depend on one another: start, restart, stop or give up. Pure: states and
 time in, actions out.
 
     waiting ──▶ starting ──▶ ready ──▶ stopping ──▶ stopped
@@ -52,7 +52,7 @@ class ServiceSpec:
     tier: int = 0
     one_shot: bool = False
     start_timeout_s: float = 120.0
-    max_failures: int = 4  # consecutive failures, after which the initial start of all services is given up
+    max_failures: int = 4  # consecutive failures after which the initial start of all services is abandoned
     stop_timeout_s: float = 20.0
 
 
@@ -90,7 +90,7 @@ class ServiceState:
 
 
 class Plan:
-    """Report events to it, then call `decide`. `failed` names the service whose initial start was given up."""
+    """Report events to it, then call `decide`. `failed` names the service that made the initial start fail."""
 
     def __init__(self, specs: Iterable[ServiceSpec], policy: Policy | None = None) -> None:
         self.services = {spec.name: ServiceState(spec) for spec in specs}

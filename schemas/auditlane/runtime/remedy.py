@@ -13,7 +13,7 @@ class Remedy(StrEnum):
     wait = "wait"  # another insert is ahead of this one: retry soon; not an error
     look = "look"  # the outcome is unknown: retry after checking which rows are stored
     retry_slower = "retry_slower"  # ClickHouse lacks capacity or replicas: retry later, with fewer inserts
-    halt = "halt"  # a retry would fail in the same way: halt the partition
+    halt = "halt"  # a retry would fail the same way: halt the partition
     open_circuit = "open_circuit"  # too many messages are rejected: halt before any of the range is written
 
 

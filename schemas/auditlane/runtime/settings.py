@@ -92,7 +92,7 @@ class KafkaSettings(BaseModel):
         validate_default=True,  # with the topic `audit` the default would be one of its dedicated topics
         description="Dead-letter topic, for rejected messages. Must not be `AUDITLANE_TOPIC` or start with `<topic>.`.",
     )
-    topic_partitions: int = Field(6, ge=1, description="Partitions of each topic that `init` creates.")
+    topic_partitions: int = Field(6, ge=1, description="Number of partitions of each topic that `init` creates.")
     topic_replication_factor: int = Field(1, ge=1, description="Replication factor of each topic that `init` creates.")
     topic_retention_hours: int = Field(
         24 * 7, ge=24 * 7, description="Retention of topics in Kafka, in hours; at least a week."
@@ -104,9 +104,9 @@ class RegistrySettings(BaseModel):
     registry_url: RegistryUrl = Field(
         "", description="URL of the schema registry, with an optional path prefix. Empty: the embedded registry."
     )
-    registry_user: str = Field("", description="User for basic authentication at the registry.")
+    registry_user: str = Field("", description="User name for basic authentication with the registry.")
     registry_password: SecretStr = Field(
-        SecretStr(""), description="Password for basic authentication at the registry."
+        SecretStr(""), description="Password for basic authentication with the registry."
     )
     registry_token: SecretStr = Field(
         SecretStr(""), description="Bearer token for the registry, instead of user and password."
@@ -152,12 +152,10 @@ class ClickHouseSettings(BaseModel):
     clickhouse_url: ClickHouseUrl = Field(
         "", description="HTTP URL of ClickHouse, with an optional path prefix. Empty: the embedded ClickHouse."
     )
-    clickhouse_user: str = Field("default", description="User of ClickHouse.")
+    clickhouse_user: str = Field("default", description="ClickHouse user.")
     clickhouse_password: SecretStr = Field(SecretStr(""), description="Password of the ClickHouse user.")
     clickhouse_ca: File | None = Field(None, description="CA bundle (PEM) for ClickHouse's certificate.")
-    clickhouse_database: str = Field(
-        "audit", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="Database of ClickHouse."
-    )
+    clickhouse_database: str = Field("audit", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="ClickHouse database.")
 
 
 class WorkerSettings(BaseModel):
@@ -217,7 +215,7 @@ class WorkerSettings(BaseModel):
     shutdown_timeout_s: float = Field(
         20.0,
         gt=0,
-        description="Time that a stopping worker has to finish its ranges, and `serve` its requests, in seconds.",
+        description="Time limit, in seconds, for a stopping worker's ranges and a stopping `serve`'s requests.",
     )
 
 
@@ -483,10 +481,10 @@ class GatewaySettings(BaseModel):
 class ExportSettings(BaseModel):
     export_dir: Path | None = Field(
         None,
-        description="Folder of the state and files of export jobs; replicas share it. "
+        description="Folder for the state and files of export jobs; replicas share it. "
         "Empty: `exports` in the folder of the signing keys.",
     )
-    export_expire_s: int = Field(86_400, ge=60, description="Time that a finished job's file is kept, in seconds.")
+    export_expire_s: int = Field(86_400, ge=60, description="Time for which a finished job's file is kept, in seconds.")
     export_jobs_per_tenant: int = Field(
         10,
         ge=1,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import signal
 from typing import Final
 
-# A process that ignores these cannot wait for its children, or be asked to stop. An inherited disposition of SIGINT or
-# SIGHUP stays: a shell (for background jobs) and nohup ignore them on purpose.
+# A process that ignores these can neither wait for its children nor be stopped cleanly. An inherited disposition of
+# SIGINT or SIGHUP stays: a shell (for background jobs) and nohup ignore them on purpose.
 _OURS: Final = (signal.SIGCHLD, signal.SIGTERM)
 
 

@@ -38,14 +38,17 @@ class Spool(Protocol):
     """A store for records that wait to be sent. Thread-safe."""
 
     def append(self, records: Sequence[bytes]) -> int:
-        """Append the records in order, durably, and return how many of them there was room for.
+        """Append the records in order, durably, and return how many of them fit.
 
-        Raises OSError, in which case none of them is kept.
+        Raises OSError; in that case none of them is kept.
         """
         ...
 
     def drain(self, send: Send) -> Drained:
-        """Send the waiting records, including exited processes' records. They are removed once `send` returns true."""
+        """Send the waiting records, including those of processes that have exited.
+
+        They are removed once `send` returns true.
+        """
         ...
 
     def size(self) -> int:

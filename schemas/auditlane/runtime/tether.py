@@ -2,9 +2,9 @@
 
 Run by its path, not as a module, so that it starts in milliseconds: `python -I -S tether.py PARENT_PID FD PROGRAM …`.
 On Linux the kernel sends the signal. Elsewhere (or with FD not -1) a small watcher process does: FD is the reading end
-of a pipe whose other end only the parent holds, so that end of file means that the parent is gone.
-The signal is SIGKILL: no parent is left to wait for a program that hangs, and every program of the embedded stack
-survives it without losing data.
+of a pipe whose other end only the parent holds, so that end of file means that the parent is gone. The signal is
+SIGKILL: no parent is left to wait for a program that hangs, and every program in the embedded stack survives it without
+losing data.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Zstandard, from the standard library where available (Python 3.14), or else from its backport."""
+"""Zstandard, from the standard library (Python 3.14 and later) or its backport."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def connect(settings: Settings, **given: Any) -> Client:
     if not url.hostname:
         raise ConfigError(
             "No ClickHouse is configured.",
-            fix='Set AUDITLANE_CLICKHOUSE_URL; beside a running `auditlane up`: eval "$(auditlane env)"',
+            fix='Set AUDITLANE_CLICKHOUSE_URL; with a running `auditlane up`: eval "$(auditlane env)"',
         )
     options: dict[str, Any] = {
         "host": url.hostname,
@@ -132,7 +132,7 @@ def store_errors() -> Iterator[None]:
 
 def _refused(error: BaseException) -> StoreRefused:
     account = getattr(error, "code", None) in _ACCOUNT_CODES
-    return StoreRefused(f"ClickHouse refused: {first_line(error)}.", fix=_FIX_ACCOUNT if account else "")
+    return StoreRefused(f"ClickHouse refused the request: {first_line(error)}.", fix=_FIX_ACCOUNT if account else "")
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
@@ -151,5 +151,5 @@ def first_line(error: BaseException) -> str:
     for cause in causes(error):
         if isinstance(cause, urllib3.exceptions.HTTPError):  # their messages name internal objects
             timed_out = isinstance(cause, urllib3.exceptions.TimeoutError)
-            return "it did not answer in time" if timed_out else "the connection was cut"
+            return "it did not respond in time" if timed_out else "the connection was cut"
     return (str(error) or type(error).__name__).strip().splitlines()[0][:500].rstrip(".")

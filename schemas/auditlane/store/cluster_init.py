@@ -68,7 +68,7 @@ def migrate(client: Client, database: str, cluster: str) -> list[str]:
     engines = _engines(client, database)
     if engines.get("events") and not engines["events"].startswith("Replicated"):
         raise ConfigError(
-            f"{database}.events on this server has the engine {engines['events'].partition('(')[0]}, which is that of "
+            f"{database}.events on this server has the engine {engines['events'].partition('(')[0]}, which is for "
             "a single server.",
             field="--cluster",
             fix="Set AUDITLANE_CLICKHOUSE_DATABASE to another database for the cluster.",
@@ -79,7 +79,7 @@ def migrate(client: Client, database: str, cluster: str) -> list[str]:
     todo = plan(known(), done)
     if done and todo and "events" not in engines:
         raise ConfigError(
-            f"This server lacks the tables, while those of its shard are at version {max(done)}.",
+            f"This server lacks the tables, while its shard's tables are at version {max(done)}.",
             fix="Run `auditlane init` against a server that has them, then against this one again.",
         )
     for statement in form[2:]:

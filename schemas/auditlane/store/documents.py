@@ -34,7 +34,7 @@ def save_document(
                 [[scope, revision, save_id, None, text, changed_by, now]],
                 column_names=["scope", "revision", "save_id", "enabled", "fields", "changed_by", "changed_at"],
                 database=database,
-                # Of two inserts with one token only the first is stored; `save_id` shows whose it was.
+                # Of two inserts with the same token only the first is stored; `save_id` shows whose it was.
                 settings={"insert_deduplication_token": f"{scope}:{revision}"},
             )
             rows = client.query(
@@ -44,7 +44,7 @@ def save_document(
             ).result_rows
         if [row[0] for row in rows] == [save_id]:
             return
-    raise Conflict(f"The document {name} is being changed by many callers at once.", fix="Try again in a moment.")
+    raise Conflict(f"The document {name} is being changed by many callers concurrently.", fix="Try again in a moment.")
 
 
 def _scope(name: str) -> str:

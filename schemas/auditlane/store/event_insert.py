@@ -3,7 +3,7 @@
 Sending the rows of a range and month again, by any process and however late, adds nothing, for two reasons. The
 deduplication token covers an insert that is still in flight; ClickHouse forgets tokens past a window, and tracks
 `INSERT … FORMAT` and `INSERT … SELECT` separately, so every insert has the same form. The guard inside the statement
-skips the offsets that are stored when it runs, whatever became of the token.
+skips the offsets that are stored when it runs, even if the token is forgotten.
 
 A range that may have been attempted before is read back first. Its token names the offsets found stored, and its
 statement adds nothing unless they are still the same: then nothing was stored under the token before the statement
@@ -45,7 +45,7 @@ PINNED: Final[dict[str, int | str]] = {
 }
 # Servers before 26 have only `insert_deduplicate`; they do not distinguish the forms of INSERT.
 OPTIONAL: Final = frozenset({"deduplicate_insert", "deduplicate_insert_select", "insert_deduplicate"})
-# On replicas: an insert is acknowledged once a majority has it, and the guard reads what a majority has, on any
+# On replicas: an insert is acknowledged once a majority has it, and the guard reads rows that a majority has, on any
 # replica. ClickHouse supports the latter only for sequential quorum inserts; an insert that has to wait is retried.
 REPLICATED: Final[dict[str, int | str]] = {
     "insert_quorum": "auto",

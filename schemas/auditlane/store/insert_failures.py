@@ -1,4 +1,4 @@
-"""Classify failed inserts: retry, retry more slowly or after a check, or halt the partition. Never: drop the rows."""
+"""Classify failed inserts: retry, retry more slowly or after a check, or halt. The rows are never dropped."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LOOK = {
     244: "UNEXPECTED_ZOOKEEPER_ERROR",
     319: "UNKNOWN_STATUS_OF_INSERT",
 }
-# The block or the statement itself is refused: a retry would fail in the same way.
+# The block or the statement itself is refused: a retry would fail the same way.
 HALT = {
     6: "CANNOT_PARSE_TEXT",
     8: "THERE_IS_NO_COLUMN",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-FLOOR = 1 / 16  # lowest share of the configured rate: under constant push-back, a worker still tries
+FLOOR = 1 / 16  # lowest share of the configured rate, so that a worker still tries under constant push-back
 SHRINK = 0.5
 GROW = 1.1
 SLOW_MS = 5_000  # an insert that takes longer counts as push-back
@@ -16,7 +16,7 @@ SLOW_MS = 5_000  # an insert that takes longer counts as push-back
 
 @dataclass(slots=True)
 class AdaptiveRate:
-    """`rate` is parts per second; `burst` is how many may be saved up. Times are monotonic milliseconds."""
+    """`rate` is parts per second; `burst` is how many may accumulate. Times are monotonic milliseconds."""
 
     rate: float
     burst: float

@@ -18,7 +18,7 @@ from auditlane.store.event_insert import OPTIONAL, PINNED, REPLICATED, Table
 
 WINDOW_SECONDS = 600  # tokens must outlive the longest pause plus takeover
 ENGINES: Final = ("ReplacingMergeTree", "ReplicatedReplacingMergeTree")
-VERSION: Final = "first_wins"  # of rows with the same key, the row that reached Kafka first stays
+VERSION: Final = "first_wins"  # of rows with the same key, the one that reached Kafka first is kept
 PARTITIONING: Final = "toYYYYMM(occurred_at)"  # only then does an insert of one month create one part
 SORTING: Final = "tenant_id, occurred_at, event_id, content_hash"  # rows equal in these are copies of one event
 
@@ -112,7 +112,7 @@ def check_table(table: TableDefinition, parts_per_second: float) -> None:
         )
     if table.version != VERSION:
         raise ConfigError(
-            f"Among rows with one key, {name} keeps one by {table.version or 'insertion order'}, not by {VERSION}.",
+            f"Of rows with one key, {name} keeps one by {table.version or 'insertion order'}, not by {VERSION}.",
             fix=f"Use {VERSION} as the engine's last argument. {_RECREATE}",
         )
     if table.sorting.replace("`", "") != SORTING:

@@ -167,7 +167,7 @@ def load(client: Client, database: str, scope: str) -> Revision:
 
 
 def load_many(client: Client, database: str, scopes: Collection[str]) -> dict[str, Revision]:
-    """Return the newest revision of each scope, in one query. It is revision 0 if none has been saved."""
+    """Return the newest revision of each scope, or revision 0 if none has been saved, in one query."""
     with store_errors():
         rows = client.query(
             "SELECT scope, revision, enabled, fields, actions, changed_by, changed_at "

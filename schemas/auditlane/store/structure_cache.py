@@ -175,7 +175,7 @@ class StructureCache:
                 self._changed.notify_all()
 
     def _keep(self, found: dict[str, Revision], tenants: list[str], read_at: float) -> None:
-        """Keep the results of a query, also of one that failed halfway. The caller holds the lock."""
+        """Keep the results of a query, even of one that failed halfway. The caller holds the lock."""
         if ENVIRONMENT in found and found[ENVIRONMENT].revision != self._environment.revision:
             self._environment = found[ENVIRONMENT]
             self._inherited = Structure.of(self._environment, Revision(scope=""))

@@ -198,7 +198,7 @@ class Pipeline:
             with contextlib.suppress(KafkaException):
                 end_, committed, _ = self._committed()[partition]
                 return max(0, committed), end_
-        raise TimeoutError(f"Kafka does not answer: {self._offsets_error}")
+        raise TimeoutError(f"Kafka does not respond: {self._offsets_error}")
 
     def _drained(self) -> bool:
         try:
@@ -210,7 +210,7 @@ class Pipeline:
         halted = [event for worker in self.world.workers for event in worker.events("partition.halted")]
         with contextlib.suppress(KafkaException):
             return f"{self._committed()}; halted: {halted[-2:]}"
-        return f"Kafka does not answer: {self._offsets_error}; halted: {halted[-2:]}"
+        return f"Kafka does not respond: {self._offsets_error}; halted: {halted[-2:]}"
 
     def _count(self) -> Counts:
         for message in self._dead_letter_consumer.consume(10_000, 0.2):

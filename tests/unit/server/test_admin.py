@@ -232,7 +232,7 @@ def test_calls_time_out_and_share_one_check():
                     pass
 
     found = anyio.run(several)
-    assert found == ["It did not answer in time. Try again in a moment."] * 4 + [1]
+    assert found == ["It did not respond in time. Try again in a moment."] * 4 + [1]
     assert len(asked) == 1
 
 

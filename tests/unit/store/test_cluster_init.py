@@ -133,7 +133,7 @@ def test_an_upgrade_alters_replicated_tables_once_and_updates_each_server() -> N
 def test_a_replica_that_joins_a_shard_of_an_older_version_is_refused() -> None:
     server = Server(recorded={one.version: one.checksum for one in known()})
     with pytest.raises(
-        ConfigError, match=f"lacks the tables, while those of its shard are at version {len(NAMES)}"
+        ConfigError, match=f"lacks the tables, while its shard's tables are at version {len(NAMES)}"
     ) as no:
         server.init()
     assert "auditlane init" in no.value.fix
@@ -150,7 +150,7 @@ def test_a_shard_of_a_newer_version_is_not_changed() -> None:
 def test_the_tables_of_one_server_are_not_taken_for_a_clusters() -> None:
     server = Server(engines={"events": "ReplacingMergeTree(first_wins) PARTITION BY x"})
     assert server.cluster() == ""
-    with pytest.raises(ConfigError, match="which is that of a single server"):
+    with pytest.raises(ConfigError, match="which is for a single server"):
         server.init()
     assert server.ran == []
 

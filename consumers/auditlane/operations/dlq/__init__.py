@@ -1,1 +1,1 @@
-"""Dead letters: lists them, shows what broke, replays them under the latest contract, resolves them."""
+"""Lists dead letters, shows what is wrong with them, replays them under the latest contract, and resolves them."""

@@ -1,4 +1,4 @@
-"""Decides what a replay of dead letters would do: the value to send, or why the letter is not replayable."""
+"""Decides what a replay would do with a dead letter: the value to send, or why it is not replayable."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Found:
 
     @property
     def size(self) -> int:
-        """Bytes of key and value."""
+        """The size of the key and the value in bytes."""
         return len(self.key or b"") + len(self.value or b"")
 
 
@@ -55,7 +55,7 @@ class DryRunResult:
 
 
 class DryRunner:
-    """Validates as the worker does, under the current contracts. `topics` are the topics that exist.
+    """Validates like the worker, under the current contracts. `topics` are the topics that exist.
 
     With `keys`, a signed message whose value changes is signed again, so that its provenance is kept.
     """

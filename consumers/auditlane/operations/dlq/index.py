@@ -1,6 +1,6 @@
-"""Indexes the letters of a topic: each identity once, open until a resolution with the same identity is found.
+"""Indexes a topic's dead letters: each identity once, open until a resolution with the same identity is found.
 
-The headers' fields go into a temporary SQLite database on disk, so that millions of letters are listed, counted and
+The headers' fields go into a temporary SQLite database on disk, so that millions of letters can be listed, counted and
 sorted with a few megabytes of memory. Bodies stay in Kafka. The order of records does not matter: a letter that a
 worker publishes again after its resolution stays resolved.
 """
@@ -95,7 +95,7 @@ class Index:
     def __init__(self) -> None:
         self._database = sqlite3.connect("", check_same_thread=False)  # a temporary file, deleted with the connection
         self._database.executescript(f"{_PRAGMAS} {_SCHEMA}")
-        self.foreign = 0  # records that are neither letter nor resolution
+        self.foreign = 0  # records that are neither letters nor resolutions
 
     def close(self) -> None:
         self._database.close()

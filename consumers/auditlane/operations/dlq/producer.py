@@ -33,7 +33,10 @@ class ReplayProducer:
         self._topic = dead_letter_topic
 
     def replay(self, ready: Sequence[DryRunResult]) -> list[DryRunResult]:
-        """Send the events and close their letters. Return the results, with the reason if Kafka rejected an event."""
+        """Send the events and close their letters.
+
+        Return the results, with the reason for each event that Kafka rejected.
+        """
         results: list[DryRunResult | None] = [None] * len(ready)
         failures: list[KafkaError] = []
 

@@ -1,4 +1,4 @@
-"""Replays letters in chunks of bounded size: read, validate, send, close. A second run continues where one stopped."""
+"""Replays letters in chunks of bounded size: read, validate, send, close. Another run continues where one stopped."""
 
 from __future__ import annotations
 
@@ -22,8 +22,11 @@ _KEPT: Final = 1_000
 
 @dataclass(slots=True)
 class Report:
-    """The result of a replay. `stays` counts the letters not replayed by code, `dropped` the events by each field that
-    they lose; `remaining` lists the first letters not replayed."""
+    """The result of a replay.
+
+    `stays` counts the letters not replayed, by code; `dropped` counts the events that lose a field, by field;
+    `remaining` lists the first letters not replayed.
+    """
 
     replayed: int = 0
     stays: Counter[str] = field(default_factory=Counter)
@@ -43,7 +46,7 @@ class Report:
 
 
 def found(topic: LetterTopic, letters: Iterable[Letter]) -> Iterator[Found]:
-    """Yield the letters with their records, in the topic's order, leaving out letters that Kafka no longer holds."""
+    """Yield the letters with their records, in the topic's order, omitting letters that Kafka no longer holds."""
     for letter, message in topic.bodies(letters):
         headers: Any = message.headers() or []
         yield Found(letter, message.key(), prepend_guid(message.value(), headers), signature_of(headers))
@@ -57,7 +60,7 @@ def replay(
     on_progress: Callable[[int], None] = lambda _count: None,
     clock: Callable[[], float] = time.time,
 ) -> Report:
-    """Replay the letters; without a producer only report what would happen.
+    """Replay the letters; without a producer, only report what would happen.
 
     Raises KafkaUnavailable and RegistryUnavailable.
     """

@@ -56,7 +56,7 @@ def time_of(ms: int) -> str:
 
 
 def time_of_us(us: int, precision: str) -> str:
-    """Format microseconds since 1970 like `time_of`, to this `timespec`."""
+    """Format microseconds since 1970 like `time_of`, with this `timespec`."""
     try:
         return (_EPOCH + timedelta(microseconds=us)).isoformat(timespec=precision).replace("+00:00", "Z")
     except OverflowError:

@@ -167,7 +167,7 @@ _FIX: Final = "Check AUDITLANE_KAFKA_BOOTSTRAP and AUDITLANE_KAFKA_EXTRA, and th
 
 
 def _away(error: KafkaError) -> KafkaUnavailable:
-    return KafkaUnavailable(f"Kafka does not answer: {error.str()}.", fix=_FIX)
+    return KafkaUnavailable(f"Kafka does not respond: {error.str()}.", fix=_FIX)
 
 
 def _headers(message: Message) -> RawHeaders:

@@ -63,7 +63,7 @@ class Upgraded:
 class SchemaUpgrader:
     """Upgrades values; requests each contract from the registry once. `known` returns the worker's schema for an id.
 
-    Raises RegistryUnavailable and RegistryRefused as the registry's client does.
+    Raises RegistryUnavailable and RegistryRefused like the registry's client.
     """
 
     def __init__(self, registry: Registry, known: Callable[[int], CachedSchema | None], *, topic: str) -> None:
@@ -98,7 +98,7 @@ class SchemaUpgrader:
         return Upgraded(frame(latest.schema_id, out.getvalue()), dropped)
 
     def writer(self, value: bytes | None) -> CachedSchema | None:
-        """Return the schema that a value was written with, or None if it names none or the registry lacks it."""
+        """Return the schema that a value was written with, or None if it names no schema or the registry lacks it."""
         try:
             schema_id = unframe(value or b"")[0]
         except ValueError:
@@ -106,7 +106,10 @@ class SchemaUpgrader:
         return self._known(schema_id)
 
     def latest(self, tenant: str) -> Latest:
-        """Return the tenant's own contract, or the base event's. Raises NotResolved if that is not an event's."""
+        """Return the tenant's own contract, or the base event's.
+
+        Raises NotResolved if that does not describe an event.
+        """
         if self._subjects is None:
             self._subjects = self._registry.subjects()
         own = tenant_subject(self._topic, tenant)

@@ -1,4 +1,4 @@
-"""Shows a letter to operators: the event decoded as far as possible, and the field that broke."""
+"""Shows a letter to operators: the event, decoded as far as possible, and the malformed field."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def view(
 def decoded(
     value: bytes | None, known: Callable[[bytes | None], CachedSchema | None]
 ) -> tuple[dict[str, Any] | None, str]:
-    """Return (the event's fields as far as they can be decoded, the problem with the rest or an empty string)."""
+    """Return (the event's fields as far as they can be decoded, the problem with the rest or "")."""
     if value is None:
         return None, "The message has no value."
     try:
@@ -75,7 +75,7 @@ def _shown(contract: TenantContract, values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _broken(letter: Letter, event: dict[str, Any] | None, problem: str) -> str | None:
-    """Return the field that broke, if it is known."""
+    """Return the field that caused the rejection, if known."""
     if event is None:
         return None
     name, colon, _ = problem.partition(":")

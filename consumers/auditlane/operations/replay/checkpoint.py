@@ -63,7 +63,7 @@ class Checkpoint:
         return cls(folder / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.json")
 
     def load(self) -> Progress | None:
-        """Return the saved progress, or None if there is none or it cannot be read."""
+        """Return the saved progress, or None if none can be read."""
         try:
             read = json.loads(self.path.read_text("utf-8"))
             pending = read["pending"]
@@ -82,7 +82,7 @@ class Checkpoint:
         write_text(self.path, json.dumps(asdict(progress)))
 
     def clear(self) -> None:
-        """Delete the file: the replay is complete."""
+        """Delete the file, since the replay is complete."""
         self.path.unlink(missing_ok=True)
 
 

@@ -54,9 +54,11 @@ class Replay:
         self._guarded = guarded
 
     def run(self, plan: Plan, checkpoint: Checkpoint | None, on_progress: OnProgress) -> Progress:
-        """Replay from the checkpoint to the end of the plan and return the progress; without a checkpoint save nothing.
+        """Replay from the checkpoint to the end of the plan and return the progress; without a checkpoint, save
+        nothing.
 
-        Raises Halted if Kafka deleted messages in the meantime, and Unavailable errors; another run then continues.
+        Raises Halted if Kafka deleted messages in the meantime, and the subclasses of Unavailable; another run then
+        continues.
         """
         progress = (checkpoint and checkpoint.load()) or Progress()
         reader = SpanReader(self._settings)
@@ -121,7 +123,7 @@ class Replay:
 
 
 def resumed(span: Span, progress: Progress) -> list[tuple[Span, bool]]:
-    """Return the rest of a span as (part, whether it is an announced chunk that must keep its bounds)."""
+    """Return the rest of a span as pairs: a part, and whether it is an announced chunk, which must keep its bounds."""
     number = span.partition.number
     first = min(span.end, max(span.first, progress.done.get(number, 0)))
     if progress.pending is None or progress.pending[0] != number:
@@ -137,7 +139,7 @@ def _part(span: Span, first: int, end: int) -> Span:
 
 
 def tenant(key: bytes | None) -> str | None:
-    """Return the tenant of a message key, or None if it has none."""
+    """Return the tenant that a message key names, or None if it names none."""
     try:
         return tenant_of_key(key) if key else None
     except UnicodeDecodeError:

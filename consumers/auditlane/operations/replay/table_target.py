@@ -1,4 +1,4 @@
-"""Replays into a table: validates and inserts messages that are not stored, with its own tokens and the guard."""
+"""Replays into a table: validates and inserts the messages that are not stored, with its own tokens and the guard."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def token(run: str, range_: ReplayedRange, month: int) -> str:
 
 
 class TableTarget:
-    """A `replay.Target`. With `dry` it only counts."""
+    """A `replay.Target`. With `dry`, it only counts."""
 
     def __init__(
         self,

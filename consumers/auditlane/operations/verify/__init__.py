@@ -1,4 +1,4 @@
 """Compares Kafka with the table and the dead-letter topic, offset by offset.
 
-`reconcile` decides the status of each offset, `content` compares values, `verifier` reads, `report` sums up.
+`reconcile` decides the status of each offset, `content` compares values, `verifier` reads, and `report` summarizes.
 """

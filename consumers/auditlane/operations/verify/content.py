@@ -18,7 +18,7 @@ from auditlane.operations.selection import Span
 from auditlane.runtime._pyarrow import pa
 from auditlane.store.client import store_errors
 
-_WHOLE: Final = {"wait_end_of_query": 1}  # a failure half-way is an error, not a shorter result
+_WHOLE: Final = {"wait_end_of_query": 1}  # a failure halfway is an error, not a shorter result
 _HASH: Final = "content_hash"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -72,7 +72,7 @@ class StoredContent:
         times = [values[_TIME] for values in expected.values()]
         found: dict[int, str] = {}
         seen: set[int] = set()
-        # The times let ClickHouse skip most of the table; rows not found within them are searched without.
+        # The times let ClickHouse skip most of the table; rows not found within them are searched for without.
         for bounds in (_bounds(times), ""):
             left = expected.keys() - seen
             if not left:

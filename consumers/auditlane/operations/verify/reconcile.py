@@ -24,7 +24,7 @@ class OffsetStatus(IntEnum):
 
     stored = 0
     dead_lettered = 1
-    duplicate = 2  # its event is stored, from another message; a merge keeps the first
+    duplicate = 2  # the same event is stored from another message; a merge keeps the first
     missing = 3
     extra = 4  # a row without a message
     differs = 5  # a row whose values differ from its message's; found only if contents are compared
@@ -35,7 +35,7 @@ WRONG: Final = frozenset({OffsetStatus.missing, OffsetStatus.extra, OffsetStatus
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Neighbouring offsets with one status; `count` is lower than the distance if some in between hold nothing."""
+    """Adjacent offsets with one status; `count` is lower than the distance if some in between hold nothing."""
 
     first: int
     last: int
@@ -48,7 +48,7 @@ class Run:
 class Compared:
     """Distinct ascending `offsets` with their `statuses`; `doubled` are offsets stored more than once.
 
-    A `missing` one may turn out to be a duplicate later.
+    A `missing` offset may turn out to be a duplicate later.
     """
 
     offsets: Offsets

@@ -68,7 +68,7 @@ class Verifier:
         """Verify the spans and return a report.
 
         With `topics` it also covers rows that belong to none of their partitions, and with `other_topics` rows of any
-        other topic. Raises Unavailable errors, Halted.
+        other topic. Raises Halted and the subclasses of Unavailable.
         """
         results = self.verify(spans, on_progress)
         origins = self._events.origins(None if other_topics else topics) if topics else []
@@ -80,7 +80,10 @@ class Verifier:
         return Report(results, self._events.two_times(spans, self._listed), extra, beyond, conflicts)
 
     def verify(self, spans: Sequence[Span], on_progress: Callable[[Span, int], None]) -> list[Result]:
-        """Compare span by span; `on_progress` gets the offset reached. Raises Unavailable errors, Halted."""
+        """Compare span by span; `on_progress` gets the offset reached.
+
+        Raises Halted and the subclasses of Unavailable.
+        """
         reader = SpanReader(self._settings)
         try:
             letters = dead_lettered(self._settings, self._positions, reader, spans)

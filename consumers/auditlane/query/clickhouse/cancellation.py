@@ -34,7 +34,7 @@ class CancelScope:
         self._lock = threading.Lock()
 
     def cancel(self) -> None:
-        """End everything that is attached now or later."""
+        """Cancel everything that is attached, now or later."""
         with self._lock:
             if self._over or self.cancelled:
                 return
@@ -64,7 +64,7 @@ class CancelScope:
 
     @contextmanager
     def active(self) -> Iterator[None]:
-        """Put queries of this thread (or task, and threads that it waits for) under this scope within the block."""
+        """Run the block's queries under this scope, including those of threads that this thread or task waits for."""
         token = _CURRENT.set(self)
         try:
             yield

@@ -1,7 +1,7 @@
 """Sends statements to ClickHouse, verifies that each result is complete, and maps failures to auditlane errors.
 
-ClickHouse answers 200 before a query is done; if it then fails, it ends the body early or writes its error into it. So
-every result is read to the end marker of its Arrow stream.
+ClickHouse responds with 200 before a query is done; if it then fails, it ends the body early or writes its error into
+it. So every result is read up to the end marker of its Arrow stream.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ class Limits:
     export_s: float = 3_600.0
     memory_bytes: int = 2 << 30
     threads: int = 4
-    priority: int = 1  # ClickHouse's: a query pauses for `PAUSE_MS` per block while one with a smaller number runs
+    # ClickHouse's setting: a query pauses for `PAUSE_MS` per block while one with a smaller number runs.
+    priority: int = 1
     rows_read: int = 0  # rows that a tenant's query may read; 0 means unlimited
 
     @classmethod
@@ -54,8 +55,8 @@ class Limits:
         )
 
 
-QUERY_S: Final = 0.02  # ClickHouse's work for any statement …
-BYTES_PER_S: Final = 500_000_000  # … and for the data it reads, uncompressed
+QUERY_S: Final = 0.02  # the cost of any statement …
+BYTES_PER_S: Final = 500_000_000  # … plus the data that it reads, uncompressed
 
 _GRACE_S: Final = 1.0  # lets ClickHouse report its own time-out before the connection's
 PAUSE_MS: Final = 20  # per block, while a query of higher priority runs
@@ -65,13 +66,13 @@ _CANCELLED: Final = {"readonly": 2, "cancel_http_readonly_queries_on_client_clos
 
 
 class TenantConcurrency:
-    """Limits the queries of one tenant that run at once, so that its dashboards do not starve other tenants.
+    """Limits one tenant's concurrent queries, so that its dashboards do not starve other tenants.
 
-    Thread-safe. Never waits: a query over the limit is rejected at once.
+    Thread-safe. Never waits: a query over the limit is rejected immediately.
     """
 
     def __init__(self, limit: int, *, what: str = "queries", setting: str = "query_concurrency") -> None:
-        """Allow `limit` for each tenant. The error names `what` is limited, and by which `setting`."""
+        """Allow `limit` for each tenant. `what` and `setting` name the limit in the error."""
         self._limit = limit
         self._what = what
         self._setting = setting
@@ -85,7 +86,7 @@ class TenantConcurrency:
             if self._running[tenant] >= self._limit:
                 raise RateLimited(
                     f"{self._limit} {self._what} of this tenant are already running.",
-                    fix=f"Repeat the request after Retry-After seconds; {variable(self._setting)} is the limit.",
+                    fix=f"Repeat the request after the time in Retry-After; {variable(self._setting)} is the limit.",
                 )
             self._running[tenant] += 1
         try:
@@ -107,8 +108,8 @@ class Source(Protocol):
 class QueryExecutor:
     """Runs statements under one set of limits. Thread-safe; connects with the first statement.
 
-    ClickHouse may be silent for `silence_s`, and a statement may take `seconds`. `concurrency` limits how many
-    statements of a tenant run at once.
+    ClickHouse may be silent for `silence_s`, and a statement may take `seconds`. `concurrency` limits each tenant's
+    concurrent statements.
     """
 
     def __init__(
@@ -138,8 +139,9 @@ class QueryExecutor:
     def for_pages(
         cls, settings: Settings, limits: Limits | None = None, concurrency: TenantConcurrency | None = None
     ) -> QueryExecutor:
-        """Make an executor for statements that people wait for: each takes at most `page_s`, and a second more when
-        ClickHouse is silent."""
+        """Make an executor for statements that people wait for: each takes at most `page_s`, plus a second when
+        ClickHouse is silent.
+        """
         limits = limits or Limits.of(settings)
         silence_s = limits.page_s + _GRACE_S
         return cls(settings, limits, silence_s=silence_s, seconds=limits.page_s, concurrency=concurrency)
@@ -156,7 +158,7 @@ class QueryExecutor:
             "priority": self._limits.priority,
             "low_priority_query_wait_time_ms": PAUSE_MS,
             "max_rows_to_read": 0 if statement.shared else self._limits.rows_read,
-            # Small blocks: an export holds a few of them at a time.
+            # Small blocks, since an export holds a few of them at a time.
             "max_block_size": 4_096,
         }
         with errors():
@@ -206,10 +208,10 @@ _TAIL_BYTES: Final = 4_096
 
 
 class TruncatedResult(StoreUnavailable):
-    """The result ended before its end marker. `tail` is its last bytes, in which ClickHouse may have left its error."""
+    """The result ended before its end marker. `tail` is its last bytes, which may contain ClickHouse's error."""
 
     def __init__(self, reason: str, tail: bytes = b"") -> None:
-        super().__init__(f"The result is incomplete: {reason}.", fix="Try again, and discard what was read so far.")
+        super().__init__(f"The result is incomplete: {reason}.", fix="Try again, and discard the data read so far.")
         self.tail = tail
 
 
@@ -273,7 +275,7 @@ def errors() -> Iterator[None]:
             yield
     except StoreUnavailable as error:
         if any(_timed_out(cause) for cause in causes(error)):
-            raise StoreUnavailable("ClickHouse did not answer in time.", fix="Try again in a moment.") from error
+            raise StoreUnavailable("ClickHouse did not respond in time.", fix="Try again in a moment.") from error
         raise
     except StoreRefused as error:
         cause = error.__cause__

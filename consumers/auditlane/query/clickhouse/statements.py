@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 
 from auditlane.contract.event import BASE_FIELDS
 
-# Every column that a reader sees, always in this order. Columns that no sender sets come last.
+# Every column that a reader sees, always in this order; columns that senders cannot set come last.
 COLUMNS: Final = (*BASE_FIELDS, "fields", "ingested_at", "provenance", "provenance_id", "content_hash")
 
 NULLABLE: Final = frozenset(
@@ -66,7 +66,10 @@ _OUTPUT: Final = {
 
 
 class Parameters:
-    """Collects values and gives each a placeholder. Strings go as arrays, whose quoting carries any character."""
+    """Collects values and gives each a placeholder.
+
+    Strings are sent as arrays, whose quoting supports any character.
+    """
 
     def __init__(self, database: str) -> None:
         self.values: dict[str, Any] = {"database": database}

@@ -1,4 +1,4 @@
-"""An export's columns: the ones that the tenant's structure makes downloadable, or all of them for an operator."""
+"""An export's columns: those that the tenant's structure makes downloadable, or all of them for an operator."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from auditlane.runtime.errors import InvalidFilter
 from auditlane.store.presentation import DEFAULT_FIELDS, DisplayType, FieldView
 from auditlane.store.structure_cache import Structure
 
-# Columns of every event, whatever the structure lists; exported only when they are named.
+# Columns that every event has, whatever the structure lists; they are exported only if named.
 _IDENTITY: Final = {
     "event_id": "Event ID",
     "tenant_id": "Tenant",
@@ -40,7 +40,7 @@ class Column:
 
     @property
     def is_conflict(self) -> bool:
-        """Whether a cell shows if the event is in conflict with another."""
+        """Whether a cell shows whether the event is in conflict with another."""
         return not self.custom and self.name == _CONFLICT
 
 
@@ -56,7 +56,7 @@ def downloadable(structure: Structure) -> list[Column]:
 
 
 def of_operator(structure: Structure) -> list[Column]:
-    """Return every stored column, with the tenant's own titles where it has them."""
+    """Return every stored column, with the tenant's own titles where it has set them."""
     titles = _TITLES | {field.name: field.display_name for field in structure.fields}
     table = {field.name for field in structure.displayed()}
     return [*(Column(name, titles[name], in_table=name in table) for name in COLUMNS), CONFLICT]
@@ -92,7 +92,7 @@ def choose(structure: Structure, named: str | None, *, everything: bool = False)
 
 
 def withdrawn_of(columns: Sequence[Column], structure: Structure) -> list[Column]:
-    """Return the columns that were chosen earlier and may no longer be chosen."""
+    """Return the columns that were chosen earlier but may no longer be downloaded."""
     allowed = {
         (column.name, column.custom) for column in _nameable(structure, downloadable(structure), everything=False)
     }

@@ -1,4 +1,4 @@
-"""Limits the exports sent at once, per tenant and in total, and runs them in threads separate from lists."""
+"""Limits concurrent exports, per tenant and in total, and runs them in other threads than lists."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Lines:
-    """An `Encoder` of CSV and JSON Lines, which ClickHouse formats: column 0 is a line with its end."""
+    """An `Encoder` for CSV and JSON Lines, which ClickHouse formats: column 0 is a line including its line break."""
 
     def __init__(self, header: bytes = b"") -> None:
         self._header = header
@@ -37,7 +37,7 @@ class Lines:
 def encoder(
     form: Form, heading: Heading, more_font: Path | None = None, pdf_bounds: PdfBounds | None = None
 ) -> Encoder:
-    """Make the encoder of a form; the libraries of the rarer formats are imported only when needed."""
+    """Make the encoder for a form; the libraries of the rarer formats are imported only when needed."""
     if form.format is Format.parquet:
         from auditlane.query.export.parquet import Parquet
 

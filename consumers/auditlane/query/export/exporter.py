@@ -33,12 +33,12 @@ from auditlane.runtime.errors import QueryTooLarge
 from auditlane.runtime.settings import Settings
 from auditlane.store.client import CONNECT_TIMEOUT_S
 
-_SILENCE_S: Final = 120.0  # a sort or a busy server may send nothing for long
+_SILENCE_S: Final = 120.0  # a sort or a busy server may send nothing for a long time
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """The number of events of an export, and their newest `ingested_at` in milliseconds."""
+    """The number of events in an export, and their newest `ingested_at` in milliseconds."""
 
     rows: int
     bound_ms: int
@@ -47,9 +47,9 @@ class Counted:
 class Export:
     """A file being made, of `rows` events. Iterating yields its bytes, whole rows at a time.
 
-    Iterating raises StoreUnavailable or QueryTooLarge if the result is incomplete, and what `check` raises, which is
-    called before every batch of rows; the file is then incomplete. `close` may be called at any time and ends the
-    query. `written` and `position` are as of the newest chunk.
+    Iterating raises StoreUnavailable or QueryTooLarge if the result is incomplete, and propagates the errors of
+    `check`, which is called before every batch of rows; in either case the file is incomplete. `close` may be called at
+    any time and ends the query. `written` and `position` are as of the newest chunk.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class Export:
                 self.position = Position.of(batch.slice(batch.num_rows - 1).to_pylist()[0])
                 if piece:
                     yield piece
-        # There may be more rows: another worker may still insert events up to the bound.
+        # There may be more rows, since another worker may still insert events up to the bound.
         if self.written < self.rows:
             raise TruncatedResult(f"it has {self.written} of {self.rows} rows")
         if last := self._encoder.end():
@@ -111,7 +111,7 @@ class Exporter:
         concurrency: TenantConcurrency | None = None,
     ) -> None:
         """Use `concurrency`, shared with a tenant's other queries, to limit its concurrent counts."""
-        # An export reads as many rows as it exports. It runs on one thread and yields to lists, which people wait for.
+        # An export reads as many rows as it exports. It runs on one thread and yields to lists, which users wait for.
         limits = limits or replace(Limits.of(settings), rows_read=0)
         self.database = settings.clickhouse_database
         self._font: Path | None = settings.export_font
@@ -130,7 +130,7 @@ class Exporter:
         return self.counted(compile_count(self.database, scope, filter_), scope, format_)
 
     def counted(self, statement: Statement, scope: TenantScope, format_: Format) -> Counted:
-        """Count by a given statement, as `count` does; its one row has `rows` and `bound`."""
+        """Count like `count`, but with a given statement, whose one row has `rows` and `bound`."""
         found = self._counts.rows(statement, scope.tenant)[0]
         counted = Counted(int(found["rows"]), int(found["bound"]))
         if format_ is Format.pdf and counted.rows > PDF_ROWS:
@@ -151,7 +151,7 @@ class Exporter:
         after: Position | None = None,
         written: int = 0,
     ) -> Export:
-        """Start an export of the counted events; counts them first if necessary. Most errors are raised here, before
+        """Start an export of the counted events, counting them first if necessary. Most errors are raised here, before
         the first byte.
 
         `after` and `written` resume after rows that were already written; only line-based formats can be resumed.
@@ -165,7 +165,7 @@ class Exporter:
     def started(
         self, statement: Statement, scope: TenantScope, form: Form, counted: Counted, *, written: int = 0
     ) -> Export:
-        """Start an export by a given statement, as `export` does; it must select the columns of `compile_export`."""
+        """Start an export like `export`, with a given statement, which must select the columns of `compile_export`."""
         check = partial(self._require_standing, scope)
         check()
         made_at = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
@@ -187,7 +187,7 @@ class Exporter:
 
 
 def _primed(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Read the first batch and return all of them, so that most failures occur before a response has started."""
+    """Read the first batch and return an iterator of all batches, so that most failures precede the response."""
     first = next(batches, None)
 
     def chained() -> Iterator[pa.RecordBatch]:

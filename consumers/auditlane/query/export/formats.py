@@ -89,7 +89,7 @@ class Heading:
 
 
 class Encoder(Protocol):
-    """Makes a file's bytes: `begin`, `add` for every batch of rows, then `end`, which completes the file."""
+    """Makes a file's bytes: call `begin`, `add` for every batch of rows, then `end`, which completes the file."""
 
     def begin(self) -> bytes:
         """Return the first bytes."""

@@ -1,4 +1,4 @@
-"""The fonts of a PDF: which one draws a character, how wide it is, and the substitute for a missing one."""
+"""The fonts of a PDF: which of them draws a character, its width, and the substitute for a missing character."""
 
 from __future__ import annotations
 

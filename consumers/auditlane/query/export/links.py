@@ -1,4 +1,4 @@
-"""Download links for browsers, which send no credential when they follow one: a signed code names the download."""
+"""Download links for browsers, which send no credential when they follow a link: a signed code names the download."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ JOB_TTL: Final = timedelta(minutes=15)  # a download that has started continues;
 
 
 class RequireStanding(Protocol):
-    """Raises Unauthenticated or Forbidden if the requester of an export, or of a link to it, may no longer have it."""
+    """Raises Unauthenticated or Forbidden if the requester of an export, or of a link to it, has lost access to it."""
 
     def __call__(self, scope: TenantScope, behind: str = "link") -> None:
         """`behind` is the subject of the error: a link, or an export."""
@@ -30,7 +30,7 @@ class RequireStanding(Protocol):
 
 
 class Signer(Protocol):
-    """Signs and verifies claims, as the signing keys do."""
+    """Signs and verifies claims, like the signing keys."""
 
     def sign(self, purpose: str, claims: Mapping[str, Any], *, now: datetime, ttl: timedelta) -> str: ...
     def verify(self, purpose: str, token: str, *, now: datetime) -> dict[str, Any]: ...

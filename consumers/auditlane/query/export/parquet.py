@@ -34,7 +34,7 @@ def _type(column: Column) -> pa.DataType:
 
 
 class Parquet:
-    """An `Encoder` of typed cells. The file's index comes last, so that an incomplete file cannot be opened."""
+    """An `Encoder` for typed cells. The file's index comes last, so that an incomplete file cannot be opened."""
 
     def __init__(self, columns: Sequence[Column]) -> None:
         self._schema = schema_of(columns)

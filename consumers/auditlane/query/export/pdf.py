@@ -23,7 +23,7 @@ _NARROWEST, _WIDEST = 10.0, 90.0  # mm
 
 
 class Pdf:
-    """An `Encoder` of text cells. The first rows determine the widths of the columns."""
+    """An `Encoder` for text cells. The first rows determine the widths of the columns."""
 
     def __init__(self, columns: Sequence[Column], heading: Heading, more_font: Path | None = None) -> None:
         self._document = FPDF(orientation="landscape", format="A4", unit="mm")

@@ -41,7 +41,7 @@ def main() -> int:
         sys.stdout.buffer.write(pdf.end())
         sys.stdout.buffer.flush()
     except (MemoryError, pa.ArrowMemoryError):
-        os._exit(NO_MEMORY)  # there is no memory for an orderly exit
+        os._exit(NO_MEMORY)  # there is not enough memory for an orderly exit
     except ConfigError as error:
         print(error.message, file=sys.stderr)
         return WRONG_FONT

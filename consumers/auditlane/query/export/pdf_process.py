@@ -1,4 +1,4 @@
-"""Draws PDFs in child processes: a document takes seconds of CPU, which must not delay other requests.
+"""Draws PDFs in child processes: a document takes seconds of CPU time, which must not delay other requests.
 
 The parent sends the request as one line of JSON and the rows as an Arrow stream, and reads the finished document. Each
 child starts with memory and time limits, and is killed when its request is cancelled.

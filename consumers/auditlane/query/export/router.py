@@ -1,4 +1,4 @@
-"""The routes that send a tenant's log as a file immediately, and links for browsers to it."""
+"""The routes that send a tenant's log as a file immediately, and the links to it for browsers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from auditlane.query.router import Authenticator, Scope, granted
 from auditlane.runtime.errors import LogsDisabled
 
 CODE: Final = Security(
-    APIKeyQuery(name="code", scheme_name="link", auto_error=False, description="The code of a download link.")
+    APIKeyQuery(name="code", scheme_name="link", auto_error=False, description="The download link's code.")
 )
 FILE: Final = {
     "description": "The file. If it is incomplete, the connection closes before the chunked body ends.",
@@ -37,7 +37,7 @@ FILE: Final = {
 
 
 class LinkAnswer(BaseModel):
-    """A link to a file, which needs no other credential."""
+    """A link to a file. It requires no other credential."""
 
     url: str
     expires_in: int = Field(description="Seconds within which a download must begin.")
@@ -59,7 +59,10 @@ def export_link(request: Request, body: ExportRequest, scope: Scope, exports: Ex
 
 
 async def download(request: Request, exports: Exports, code: str | None = CODE) -> Response:
-    """Download what the link's code stands for: a new export, or a job's file. HEAD returns only the headers."""
+    """Download the file that the link's code identifies: a new export, or a job's file.
+
+    HEAD returns only the headers.
+    """
     opened = exports.links.open(code or "")
     request.state.permission = Permission.export
     opened.identify(auditor_of(request))

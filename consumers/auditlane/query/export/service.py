@@ -29,8 +29,8 @@ class ExportService:
     """The state behind the export routes. Call `start` before the first request and `close` after the last.
 
     A tenant has at most `max_jobs` jobs, each kept for `keep` after it ended. `wake` starts a new job without delay,
-    `count_rows(format, rows)` records an export that ended, and `require_standing` raises when a scope may no longer
-    have its export.
+    `count_rows(format, rows)` records an export that ended, and `require_standing` raises when a scope has lost access
+    to its export.
     """
 
     exporter: Exporter
@@ -72,7 +72,7 @@ class ExportService:
         )
 
     def start(self) -> None:
-        """Start to work on jobs."""
+        """Start working on jobs."""
         self._runner.start()
 
     def wake(self) -> None:
@@ -86,7 +86,7 @@ class ExportService:
 
 
 async def exports_of(request: Request) -> ExportService:
-    """Return the exports of the app that answers this request."""
+    """Return the exports of the app that handles this request."""
     exports: ExportService = request.app.state.services.exports
     return exports
 

@@ -86,7 +86,7 @@ def _csv_line(parameters: Parameters, form: Form, conflict: Conflict) -> str:
 
 
 def _typed(parameters: Parameters, column: Column, conflict: Conflict) -> str:
-    """Compile a cell of Parquet: a time, a map, the conflict as a boolean, or else UTF-8 text or NULL."""
+    """Compile a Parquet cell: a time, a map, the conflict as a boolean, or else UTF-8 text or NULL."""
     if column.is_map:
         pair = "toValidUTF8(toString(name)), toValidUTF8(value)"
         return f"CAST(mapApply((name, value) -> ({pair}), e.{column.name}), 'Map(String, String)')"
@@ -98,7 +98,7 @@ def _typed(parameters: Parameters, column: Column, conflict: Conflict) -> str:
 
 
 def _text(parameters: Parameters, column: Column, conflict: Conflict) -> str:
-    """Compile a cell of a PDF: text, or NULL. The conflict is `true` or empty."""
+    """Compile a PDF cell: text, or NULL. The conflict is `true` or empty."""
     text = f"if({conflict()}, 'true', '')" if column.is_conflict else _value(parameters, column, conflict)
     text = f"toJSONString({text})" if column.is_map else text
     return f"CAST(toValidUTF8({text}), 'Nullable(String)')"

@@ -115,13 +115,13 @@ def columns_of(properties: list[Property], structure: Structure) -> tuple[Column
     for column in properties:
         if _field(column.name, structure) not in taken:
             raise InvalidFilter(
-                f"{column.name[:100]!r} may not be downloaded.", field="properties", fix="Leave the property out."
+                f"{column.name[:100]!r} may not be downloaded.", field="properties", fix="Omit the property."
             )
     return tuple(Column(column.name, column.display_name or column.name) for column in properties)
 
 
 def _field(name: str, structure: Structure) -> str:
-    """Return the field that a column belongs to: `metadata` for any other name, which is a key of it."""
+    """Return the field that a column belongs to: `metadata` for any other name, which is one of its keys."""
     field = "actor_name" if name in ACTORS else NAMES.get(name, name)
     return field if name in NAMES or structure.field(field) else "metadata"
 

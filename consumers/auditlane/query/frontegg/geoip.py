@@ -39,9 +39,9 @@ class IpLocation(BaseModel):
 
 
 class GeoIp:
-    """Looks addresses up in the file, and reads it again when it is replaced. Thread-safe.
+    """Looks up addresses in the file, and reads it again when it is replaced. Thread-safe.
 
-    Raises ConfigError if the file cannot be read at first; later, the last readable one stays in use.
+    Raises ConfigError if the file cannot be read initially; later, the last readable version stays in use.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -60,7 +60,7 @@ class GeoIp:
                 ) from error
 
     def of(self, ip: str) -> IpLocation:
-        """Return the location of an address, as far as the file has it."""
+        """Return the location of an address, as far as the file contains it."""
         if self._path is None:
             return IpLocation(ip=ip)
         with self._lock:

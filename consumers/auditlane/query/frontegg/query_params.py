@@ -1,4 +1,4 @@
-"""Parses the query parameters of Frontegg's clients, which write a filter in five ways.
+"""Parses the query parameters of Frontegg's clients, which express a filter in five ways.
 
 `severity=High`, the same name several times or with `[]`, a JSON object or list as the value, and an object in
 brackets (`createdAt[$gt]=…`). PHP prepends a number: `0[severity]=High`.
@@ -185,6 +185,6 @@ def _tenants(single: dict[str, str]) -> tuple[str, ...]:
     named = tuple(tenant.strip() for tenant in single.get("tenantId", "").split(",") if tenant.strip())
     if not all(map(is_tenant, named)):
         raise InvalidFilter(
-            "'tenantId' is not a tenant id.", field="tenantId", fix="Leave it out; the header names the tenant."
+            "'tenantId' is not a tenant id.", field="tenantId", fix="Omit it; the header names the tenant."
         )
     return named

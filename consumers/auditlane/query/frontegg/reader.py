@@ -32,7 +32,10 @@ class Metrics:
 
 
 class FronteggReader:
-    """Reads pages and numbers. Thread-safe; connects with the first query. Raises what `QueryExecutor.rows` raises."""
+    """Reads pages and numbers.
+
+    Thread-safe; connects with the first query. Raises the errors of `QueryExecutor.rows`.
+    """
 
     def __init__(self, settings: Settings, concurrency: TenantConcurrency | None = None) -> None:
         self._database = settings.clickhouse_database

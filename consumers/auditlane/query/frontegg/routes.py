@@ -1,4 +1,4 @@
-"""The routes that Frontegg's clients read: `GET /audits`, its second version, and the numbers of a log."""
+"""The routes that Frontegg's clients read: `GET /audits`, its second version, and a log's numbers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ EVERY: Final = {
 
 
 async def reader_of(request: Request) -> FronteggReader:
-    """Return the reader of the app that answers this request."""
+    """Return the reader of the app that handles this request."""
     reader: FronteggReader = request.app.state.services.frontegg_reader
     return reader
 
@@ -104,7 +104,7 @@ def check_tenants(scope: TenantScope, named: tuple[str, ...]) -> None:
         raise InvalidInput(
             "'tenantId' differs from the tenant of this request.",
             field="tenantId",
-            fix=f"Name the tenant in the header {TENANT_HEADER}; 'tenantId' may be left out.",
+            fix=f"Name the tenant in the header {TENANT_HEADER}; 'tenantId' may be omitted.",
         )
 
 

@@ -175,7 +175,10 @@ def _compared(parameters: Parameters, column: str, condition: Condition, value: 
 
 
 def _timed(parameters: Parameters, column: str, condition: Condition) -> str:
-    """Compile a comparison of times. A value in whole milliseconds covers the millisecond, as times are shown so."""
+    """Compile a comparison of times.
+
+    A value in whole milliseconds covers the millisecond, since times are shown in milliseconds.
+    """
     found = []
     for value in condition.values:
         time = parse_time(value)
@@ -205,7 +208,7 @@ def _text(parameters: Parameters, name: str) -> str:
 
 
 def _cell(parameters: Parameters, name: str) -> str:
-    """Compile `_text` with values that the column could not hold. Not for filters: it reads all metadata."""
+    """Compile `_text`, including values that the column could not hold. Not for filters: it reads all metadata."""
     text = _text(parameters, name)
     if name in OURS or name not in NAMES:
         return text

@@ -1,1 +1,3 @@
-"""The query language of `query=`: `grammar` reads the text, `parser` types it, `tree` represents its meaning."""
+"""The query language of `query=`: `grammar` reads the text, `parser` resolves fields and types, `tree` represents the
+meaning.
+"""

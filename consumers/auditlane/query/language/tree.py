@@ -41,7 +41,7 @@ class Field:
 
     @property
     def path(self) -> str:
-        """The full name in a query: `action`, `metadata.region`."""
+        """The full name in a query, such as `action` or `metadata.region`."""
         return f"{self.group}.{self.name}" if self.group else self.name
 
 

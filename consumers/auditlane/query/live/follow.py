@@ -22,7 +22,7 @@ HOUR_MS: Final = 3_600_000  # events inserted later than this after ingestion ar
 class StreamedEvent:
     """An event as JSON, whether it is in conflict, its place in Kafka, and the stream's position after it.
 
-    `text` caches the text that is sent: all streams of a channel send the same.
+    `text` caches the text that is sent, which is the same for all streams of a channel.
     """
 
     line: str
@@ -43,7 +43,7 @@ class EventSlice:
 
 
 class Follower:
-    """Reads events for one tenant and filter at a time. Thread-safe. Raises what `QueryExecutor.rows` raises."""
+    """Reads events for one tenant and filter at a time. Thread-safe. Raises the errors of `QueryExecutor.rows`."""
 
     def __init__(self, executor: QueryExecutor, database: str) -> None:
         self._executor = executor
@@ -67,7 +67,7 @@ class Follower:
     ) -> EventSlice:
         """Return the next events before `goal`. `occurred` is the range of times at which they occurred, if known.
 
-        `everywhere` includes partitions that the goal does not have, in which the tenant had no events for long.
+        `everywhere` includes partitions that the goal lacks, in which the tenant had no recent events.
         """
         # Another process may have sent more than this one has seen.
         seen = {partition: union(start.seen.get(partition), offsets) for partition, offsets in goal.seen.items()}
@@ -121,9 +121,9 @@ def _slice_of(
 
 
 def _seen_after(seen: SeenOffsets | None, goal: SeenOffsets | None, offset: int) -> SeenOffsets:
-    """Return the offsets of a partition that are seen once the event at `offset` is sent.
+    """Return the offsets of a partition that count as seen once the event at `offset` is sent.
 
-    Without a goal the tenant had no events for long, so that no insert can still fill a gap.
+    Without a goal the tenant had no recent events, so no insert can still fill a gap.
     """
     if goal:
         return seen_through(seen, goal, offset)

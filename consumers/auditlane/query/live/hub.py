@@ -26,7 +26,7 @@ from auditlane.runtime.settings import Settings
 
 
 class StreamHub:
-    """Connects streams to one polling thread, which runs while there are streams. Thread-safe."""
+    """Connects streams to one polling thread, which runs as long as there are streams. Thread-safe."""
 
     def __init__(
         self, executor: QueryExecutor, database: str, *, poll_s: float, per_tenant: int, per_user: int | None = None
@@ -42,7 +42,7 @@ class StreamHub:
         self._thread: threading.Thread | None = None
         self._closed = False
         self._poller = Poller(executor, database)
-        self._failure: AuditlaneError | None = None  # the error if the last poll failed
+        self._failure: AuditlaneError | None = None  # the last poll's error, if it failed
 
     @classmethod
     def of(cls, settings: Settings, executor: QueryExecutor) -> StreamHub:
@@ -82,7 +82,7 @@ class StreamHub:
         return channel
 
     def leave(self, channel: Channel, subscription: Subscription, scope: TenantScope | None = None) -> None:
-        """Leave the channel when the stream ends. `scope` is the one that joined, by default the channel's."""
+        """Leave the channel when the stream ends. `scope` is the scope that joined, by default the channel's."""
         user = (scope or channel.scope).tenant, (scope or channel.scope).actor
         with self._changed:
             self._held[user] -= 1
@@ -103,7 +103,7 @@ class StreamHub:
             position = self._begun(channel, timeout_s)
             if position is None:
                 raise self._failure or StoreUnavailable(
-                    "ClickHouse did not answer in time.", fix="Try again in a moment."
+                    "ClickHouse did not respond in time.", fix="Try again in a moment."
                 )
             self._attach(channel, subscription)
             return position
@@ -150,7 +150,10 @@ class StreamHub:
             thread.join()
 
     def _begun(self, channel: Channel, timeout_s: float) -> StreamPosition | None:
-        """Wait for the channel's position and return it, or None after the timeout. Raises a poll's permanent error."""
+        """Wait for the channel's position and return it, or None after the timeout.
+
+        Raises the error of a poll that failed permanently.
+        """
 
         def permanent() -> AuditlaneError | None:
             return channel.failure or (None if isinstance(self._failure, Unavailable) else self._failure)
@@ -228,8 +231,11 @@ class StreamHub:
         return more
 
     def _try_advance(self, channel: Channel, at_ms: int, states: dict[PartitionKey, SeenOffsets]) -> bool:
-        """Advance a channel. Returns whether more is available already. A permanent error of its query ends its streams
-        only. Raises Unavailable."""
+        """Advance a channel.
+
+        Returns whether more is available already. A permanent error of its query ends only its own streams. Raises
+        Unavailable.
+        """
         try:
             more = self._advance(channel, at_ms, states)
             channel.failure = None
@@ -247,7 +253,7 @@ class StreamHub:
             return False
 
     def _advance(self, channel: Channel, at_ms: int, states: dict[PartitionKey, SeenOffsets]) -> bool:
-        """Push some of the new events to the channel's streams, so that other channels have their turn. Returns whether
+        """Push some of the new events to the channel's streams, so that other channels get their turn. Returns whether
         there are more. After a failure, the next poll retries."""
         if channel.position is None:
             home = set(self._follower.partitions_of(channel.scope, at_ms=at_ms))

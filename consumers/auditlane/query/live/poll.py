@@ -51,8 +51,8 @@ class Poller:
         self._polled_ms = 0
 
     def poll(self, tenants: Sequence[str]) -> PollResult:
-        """Read the rows that became visible, and return the new events of these tenants. Raises what
-        `QueryExecutor.rows` raises, except QueryTooLarge, which no tenant could correct.
+        """Read the rows that became visible, and return the new events of these tenants. Raises the errors of
+        `QueryExecutor.rows`, except QueryTooLarge, which no tenant could correct.
         """
         now, now_ms = time.monotonic(), time.time_ns() // 1_000_000
         since_ms = self._since(now, now_ms)
@@ -101,7 +101,7 @@ class Poller:
         return found
 
     def _source(self) -> str:
-        """Return the table of all shards, or on a single server the local table."""
+        """Return the table that covers all shards, or the local table on a single server."""
         rows = self._executor.rows(sql.compile_tables(self._database))
         return "events_all" if any(row["name"] in ("events_all", b"events_all") for row in rows) else "events"
 

@@ -61,7 +61,7 @@ class ResumeTokens:
             raise InvalidCursor(
                 "The id does not belong to this stream.",
                 field="Last-Event-ID",
-                fix="Open the stream without an id. Use the same filters when resuming.",
+                fix="Open the stream without an id. To resume, use the same filters.",
             ) from None
 
     def _signature(self, scope: TenantScope, filter_: Filter, payload: bytes) -> bytes:

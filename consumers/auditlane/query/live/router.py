@@ -1,4 +1,4 @@
-"""The live stream over HTTP: server-sent events, whose ids a client sends back to resume."""
+"""The live stream over HTTP: server-sent events, whose ids let a client resume."""
 
 from __future__ import annotations
 
@@ -122,8 +122,10 @@ def build(services: StreamServices) -> APIRouter:
 
 
 async def _require_same_tenant(authorize: Callable[..., Any], request: Request, scope: TenantScope) -> None:
-    """Authenticate the request again. Raises the error that it would get now, or WrongTenant if its credential has
-    moved to another tenant."""
+    """Authenticate the request again.
+
+    Raises its current authentication error, or WrongTenant if its credential has moved to another tenant.
+    """
     request.state.principal = None  # it may have been revoked since
     now: TenantScope = await authorize(request)
     if now.tenant != scope.tenant:
@@ -170,7 +172,7 @@ class _Stream:
         check: Callable[[], Awaitable[None]],
         disconnected: Callable[[], Awaitable[bool]],
     ) -> AsyncIterator[str]:
-        """Yield the stream's text until the credential ends, the client is gone or too slow, or the service stops."""
+        """Yield the stream's text until the credential expires, the client is gone or slow, or the service stops."""
         yield f"retry: {RETRY_MS}\n\n"
         try:
             if start is not None:

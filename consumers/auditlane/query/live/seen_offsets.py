@@ -13,16 +13,16 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 PartitionKey: TypeAlias = tuple[str, int]  # topic id, partition
-OffsetRange: TypeAlias = tuple[int, int]  # offsets from the first to the last, both included
+OffsetRange: TypeAlias = tuple[int, int]  # first and last offset, both included
 
 MAX_GAPS: Final = 64  # gaps kept per partition
-SETTLED_S: Final = 10.0  # a gap this old may be dropped for a newer one
+SETTLED_S: Final = 10.0  # a gap this old may be dropped to make room for a newer one
 _NO_END: Final = (1 << 64) - 1
 
 
 @dataclass(frozen=True, slots=True)
 class SeenOffsets:
-    """Every offset up to `top` outside of the gaps, which are in order and disjoint."""
+    """Every offset up to `top` outside the gaps, which are in order and disjoint."""
 
     top: int = -1
     gaps: tuple[OffsetRange, ...] = ()
@@ -31,7 +31,7 @@ class SeenOffsets:
         return offset <= self.top and not any(first <= offset <= last for first, last in self.gaps)
 
     def with_offsets(self, offsets: Iterable[int]) -> SeenOffsets:
-        """Return these offsets added to the seen ones."""
+        """Return the seen offsets with these added."""
         found = sorted(set(offsets))
         inside = [offset for offset in found if offset <= self.top]
         gaps = [piece for gap in self.gaps for piece in _without(gap, inside)]
@@ -49,7 +49,7 @@ class SeenOffsets:
 
 
 def unseen(seen: SeenOffsets | None, new: SeenOffsets | None) -> list[OffsetRange]:
-    """Return the offsets seen in `new` but not in `seen`; without `new`, all that may still appear."""
+    """Return the offsets seen in `new` but not in `seen`; without `new`, all offsets that may still appear."""
     old = seen or SeenOffsets()
     top = new.top if new else _NO_END
     ranges = [*old.gaps, (old.top + 1, top)] if top > old.top else list(old.gaps)
@@ -102,7 +102,7 @@ class PartitionTracker:
         self.seen = SeenOffsets(top, tuple(gap for gap, _ in kept[:most]))
 
     def _first_seen_at(self, gap: OffsetRange, now: float) -> float:
-        """Return when the gap, or the larger gap that it remains of, was first seen."""
+        """Return when the gap, or the larger gap that it was part of, was first seen."""
         at = bisect_right(self._first_seen, gap[0], key=lambda entry: entry[0][0]) - 1
         return self._first_seen[at][1] if at >= 0 and gap[1] <= self._first_seen[at][0][1] else now
 

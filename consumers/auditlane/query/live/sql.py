@@ -25,7 +25,7 @@ def compile_poll(
 ) -> Statement:
     """Compile the unseen offsets of all tenants that were ingested since `since_ms`, lowest first.
 
-    Rows: `topic`, `partition`, `place_offset`, `tenant` (its index in `tenants` from 1, else 0) and `occurred_us`.
+    Rows: `topic`, `partition`, `place_offset`, `tenant` (its index in `tenants` from 1, or 0) and `occurred_us`.
     """
     parameters = Parameters(database)
     topics = parameters.add("Array(UUID)", [topic for topic, _ in seen])

@@ -34,7 +34,7 @@ def check_field(avro: Mapping[str, Any], budget: ContractSettings) -> None:
 def check_contract(schema: Schema, environments: Collection[str], budget: ContractSettings) -> None:
     """Raise InvalidInput for a contract with too many custom fields, or too large ones.
 
-    `environments` are the names of the environment's fields, which every tenant's contract has; they do not count.
+    `environments` are the names of the environment's fields, which every tenant's contract has; these do not count.
     """
     own = [avro for avro in own_fields(schema) if avro["name"] not in environments]
     if len(own) > budget.contract_fields:

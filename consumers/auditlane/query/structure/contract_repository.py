@@ -1,6 +1,6 @@
 """Fields in the registry: environment fields are in the base subject and every tenant's, a tenant's fields in its own.
 
-Every operation may be repeated and then completes the rest: a field that exists is not added again. A tenant's contract
+Repeating an operation completes the rest of it: a field that exists is not added again. A tenant's contract
 never blocks the environment's: a field that the tenant already has under the name stays as it is.
 """
 
@@ -29,7 +29,7 @@ _NAMED: Final = 5  # tenants named in a log entry
 
 
 class ContractRepository:
-    """The environment's contract and its tenants'. Thread-safe; raises what RegistryClient and `amend` raise."""
+    """The environment's contract and its tenants'. Thread-safe; raises the errors of RegistryClient and `amend`."""
 
     def __init__(self, client: RegistryClient, topic: str, limits: ContractSettings | None = None) -> None:
         self._client = client
@@ -95,7 +95,7 @@ class ContractRepository:
             raise FieldConflict(
                 f"The field {avro['name']} belongs to the environment; no tenant can change its definition.",
                 field="name",
-                fix="Leave type, default and rules out, or choose another name.",
+                fix="Omit type, default and rules, or choose another name.",
             )
         if self._own(tenant) is None:
             return False
@@ -121,7 +121,7 @@ class ContractRepository:
         return self._in_every_tenants(change) or changed or first
 
     def _check_tenants(self, avro: Schema, change: Callable[[Schema], Schema]) -> None:
-        """Raise FieldConflict that names the tenant if the registry would refuse its changed contract.
+        """Raise FieldConflict, naming the tenant, if the registry would reject its changed contract.
 
         A tenant's field of this name with another type stays as it is, and is logged.
         """
@@ -150,7 +150,7 @@ class ContractRepository:
             get("structure").warning("structure.field_kept", field=avro["name"], tenants=keep[:_NAMED], count=len(keep))
 
     def _in_every_tenants(self, change: Callable[[Schema], Schema]) -> bool:
-        """Change every tenant's contract; schemas in their subjects that are not contracts are left alone."""
+        """Change every tenant's contract; schemas in their subjects that are not contracts are left unchanged."""
 
         def changed(tenant: str) -> bool:
             own = self._own(tenant)

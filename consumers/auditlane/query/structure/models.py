@@ -83,10 +83,10 @@ class Rules(_Request):
     model_config = ConfigDict(strict=True)
 
     required: bool | None = Field(None, description="The value must not be null or empty.")
-    max_length: int | None = Field(None, description="The maximum number of characters of a text.")
+    max_length: int | None = Field(None, description="The maximum number of characters in a text.")
     pattern: str | None = Field(
         None,
-        description="RE2 syntax, matched against the whole text; requires `maxLength` of at most 4096.",
+        description="RE2 syntax, matched against the whole text; requires a `maxLength` of at most 4096.",
         examples=["[A-Z]{2}-[0-9]+"],
     )
     minimum: int | float | None = None
@@ -96,7 +96,7 @@ class Rules(_Request):
     )
 
     def stated(self) -> dict[str, Any]:
-        """Return the given rules by the names of the contract's attributes."""
+        """Return the rules that are set, by the names of the contract's attributes."""
         return self.model_dump(by_alias=True, exclude_none=True)
 
 
@@ -118,12 +118,12 @@ class _Toggles(_Request):
         return value
 
     def view(self) -> dict[str, Any]:
-        """Return the given attributes of how the field is shown."""
+        """Return the presentation attributes that are set."""
         return {name: value for name in _VIEW if (value := getattr(self, name, None)) is not None}
 
 
 class StructureFieldUpdate(_Toggles):
-    """How a field is to be shown; omitted attributes stay unchanged."""
+    """How to show a field; omitted attributes stay unchanged."""
 
     name: str
     display_type: DisplayType | None = None

@@ -14,7 +14,7 @@ _NULLABLE: Final = frozenset({"default"})  # null leaves every other attribute u
 
 
 def require(permissions: Collection[Permission], body: ChangedField) -> None:
-    """Raise Forbidden that names each missing permission, and the attributes of the body that require it."""
+    """Raise Forbidden, naming each missing permission and the attributes of the body that require it."""
     missing: dict[Permission, list[str]] = {}
     for name, permission in _needed(body):
         if permission not in permissions:
@@ -24,12 +24,12 @@ def require(permissions: Collection[Permission], body: ChangedField) -> None:
         raise Forbidden(
             f"This credential lacks the permission {needs}. Nothing was changed.",
             field=next(iter(missing.values()))[0],
-            fix="Leave these attributes out, or use a credential that may change them.",
+            fix="Omit these attributes, or use a credential that may change them.",
         )
 
 
 def _needed(body: ChangedField) -> Iterator[tuple[str, Permission]]:
-    """Yield each given attribute by its name in JSON, and the permission that it requires."""
+    """Yield each attribute that is set, by its name in JSON, with the permission that it requires."""
     for name, field in type(body).model_fields.items():
         if name in body.model_fields_set and (getattr(body, name) is not None or name in _NULLABLE):
             yield field.alias or name, Permission.contract if name in _OF_CONTRACT else Permission.configure

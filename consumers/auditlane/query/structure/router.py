@@ -50,7 +50,7 @@ _WITH_ETAG: Final[dict[str, Any]] = {
 
 
 async def structure_of(request: Request) -> StructureService:
-    """Return the data structures of the app that answers this request."""
+    """Return the data structures of the app that handles this request."""
     structure: StructureService = request.app.state.services.structure
     return structure
 
@@ -108,7 +108,7 @@ def add(request: Request, response: Response, body: NewField, caller: Caller, se
 def change(
     request: Request, response: Response, name: str, body: ChangedField, caller: Caller, service: Service
 ) -> DataStructure:
-    """Change the attributes that are given. Events stored before remain readable.
+    """Change the given attributes of a field. Events stored before remain readable.
 
     `type`, `default`, `rules` and `exclusive` require `audits:contract`, all others `audits:configure`.
     """
@@ -222,7 +222,7 @@ def _mount(router: APIRouter, path: str, authorize: Authorize, to_read: Permissi
         field,
         summary=f"Change a field of {whose} events",
         dependencies=[changes, plain],
-        responses={200: _WITH_ETAG, **_CHANGED, 409: {"description": "The field cannot be changed in this way."}},
+        responses={200: _WITH_ETAG, **_CHANGED, 409: {"description": "The field cannot be changed this way."}},
     )(change)
     router.delete(
         field,
@@ -237,7 +237,7 @@ def _mount(router: APIRouter, path: str, authorize: Authorize, to_read: Permissi
         dependencies=[reads, plain],
         responses={200: _WITH_ETAG},
     )(catalogue)
-    router.get(f"{path}/history", summary=f"List the changes of {whose} data structure", dependencies=[reads, paged])(
+    router.get(f"{path}/history", summary=f"List the changes to {whose} data structure", dependencies=[reads, paged])(
         history
     )
 
@@ -290,7 +290,7 @@ def _required_etags(request: Request) -> list[str]:
         raise PreconditionMissing(
             "The request does not name the revision that it changes.",
             field="If-Match",
-            fix="Send the header If-Match with the ETag of the structure that was read, or * to overwrite any.",
+            fix="Send the header If-Match with the ETag of the structure that was read, or * to overwrite it.",
         )
     return given
 
@@ -316,7 +316,7 @@ def _unfinished_recorder(request: Request, field_change: FieldChange | None, nam
 
 
 def _not_audited(request: Request) -> None:
-    """Keep a read of the structure out of the audit log: it reveals nothing of the log's content."""
+    """Keep a read of the structure out of the audit log: it reveals none of the log's content."""
     auditor_of(request).recorded = True
 
 
@@ -333,7 +333,7 @@ def public_errors() -> Iterator[None]:
 def _public_error(error: RegistryUnavailable | RegistryRefused) -> RegistryUnavailable | RegistryRefused:
     if isinstance(error, RegistryUnavailable):
         return RegistryUnavailable(
-            "The schema registry does not answer, so the contract may or may not have been changed.",
+            "The schema registry does not respond, so the contract may or may not have been changed.",
             fix="Repeat the request later; it completes the change.",
         )
     reason = "See the service's log for the reason."

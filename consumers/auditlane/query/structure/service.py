@@ -36,8 +36,10 @@ _DISPLAYED_AS: Final = {FieldType.Integer: DisplayType.Number, FieldType.Enum: D
 
 @dataclass(frozen=True, slots=True)
 class FieldChange:
-    """A field as a caller states it; None leaves an attribute unchanged. `view` has the attributes of how it is shown,
-    and `without_default` removes the default."""
+    """The caller's definition of a field; None leaves an attribute unchanged.
+
+    `view` has the presentation attributes, and `without_default` removes the default.
+    """
 
     name: str
     type: FieldType | None = None
@@ -93,8 +95,8 @@ class StructureService:
     `etags` are the ETags that the caller read, or None to overwrite any revision. `unfinished` is called when a call
     fails that may already have changed the contract.
 
-    Raises PreconditionFailed if the structure has changed since the caller read it, and what the store and the registry
-    raise.
+    Raises PreconditionFailed if the structure has changed since the caller read it, and the errors of the store and the
+    registry.
     """
 
     def __init__(
@@ -268,7 +270,7 @@ class StructureService:
         try:
             yield contract
         except BaseException as error:
-            refused = isinstance(error, (InvalidInput, Conflict, RegistryRefused))  # so nothing was registered
+            refused = isinstance(error, (InvalidInput, Conflict, RegistryRefused))  # then nothing was registered
             if contract.changed or (contract.changed is None and not refused):
                 unfinished(error)
             raise
@@ -324,7 +326,7 @@ def _content(revision: Revision) -> tuple[object, ...]:
 
 
 def _view(state: ScopeState, field_change: FieldChange) -> FieldView:
-    """Return how to show the field: by the stated attributes, the current ones, or the defaults, in this order."""
+    """Return how to show the field: the stated attributes, or else the current ones, or else the defaults."""
     here, stated = state.fields.get(field_change.name), dict(field_change.view or {})
     if field_change.type is not None and "display_type" not in stated:
         stated["display_type"] = _DISPLAYED_AS.get(field_change.type) or DisplayType(field_change.type.value)

@@ -62,7 +62,7 @@ class ScopeState:
 
 
 def replaced(state: ScopeState, given: Iterable[tuple[str, Mapping[str, Any]]]) -> tuple[FieldView, ...]:
-    """Return the scope's own fields after its fields are shown as `given`: (name, stated attributes).
+    """Return the scope's own fields after applying `given`: (name, stated attributes).
 
     Omitted attributes stay unchanged. An omitted inherited field is reset to its inherited state; an omitted field of
     the scope's own stays. Raises InvalidInput for an unknown or removed field.
@@ -86,7 +86,7 @@ def replaced(state: ScopeState, given: Iterable[tuple[str, Mapping[str, Any]]]) 
 
 
 def with_view(state: ScopeState, view: FieldView) -> tuple[FieldView, ...]:
-    """Return the scope's own fields after this one is shown, even if it was removed."""
+    """Return the scope's own fields with this one shown, even if it was removed."""
     below = state.below
     here = below.get(view.name)
     view = view.model_copy(update={"hidden": False if here is not None and here.hidden else None})
@@ -94,7 +94,7 @@ def with_view(state: ScopeState, view: FieldView) -> tuple[FieldView, ...]:
 
 
 def without_view(state: ScopeState, name: str) -> tuple[FieldView, ...]:
-    """Return the scope's own fields after this one is removed. Raises NotFound, and FieldConflict for a base field."""
+    """Return the scope's own fields without this one. Raises NotFound, and FieldConflict for a base field."""
     here = state.fields.get(name)
     if here is None or here.hidden:
         raise NotFound(f"There is no field {name}.", fix="Get the structure, which lists the fields.")
@@ -117,8 +117,8 @@ def next_order(state: ScopeState) -> int:
 def changes(before: ScopeState, after: ScopeState) -> list[dict[str, Any]]:
     """Return the changes of a revision, one for each field or action and one for the switch, with the names of JSON.
 
-    Values are (old, new), as in effect, including inherited ones; of an action, only its own labels. `kind` is added (a
-    new field or action), removed, restored, changed, reset (inherited again) or switched.
+    Values are (old, new) as they take effect, including inherited ones; of an action, only its own labels. `kind` is
+    added (a new field or action), removed, restored, changed, reset (inherited again) or switched.
     """
     found: list[dict[str, Any]] = []
     if before.own.enabled != after.own.enabled:

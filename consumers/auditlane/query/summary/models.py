@@ -31,7 +31,7 @@ class Histogram(BaseModel):
     """Every bucket of the requested time, including empty ones."""
 
     interval: str = Field(description="The width of a bucket as an ISO 8601 duration.", examples=["PT1H"])
-    tz: str = Field(description="The time zone in which buckets begin.")
+    tz: str = Field(description="The time zone of the buckets' edges.")
     events: int = Field(description="Events in all buckets.")
     data: list[Bucket]
 
@@ -44,4 +44,4 @@ class Stats(BaseModel):
     week: int = Field(description="Events of the last seven days.")
     severe: int = Field(description="Events of the last seven days whose severity is High, Critical or Error.")
     actions: list[Count] = Field(description="The most frequent actions of the last seven days.")
-    actors: list[Count] = Field(description="The most active people and machines of the last seven days.")
+    actors: list[Count] = Field(description="The most active actors of the last seven days.")

@@ -21,7 +21,7 @@ _MAX_VALUES: Final = 100
 _MAX_BUCKETS: Final = 500
 _TZ: Final[dict[str, Any]] = {"type": "string", "default": "UTC", "examples": ["Europe/Berlin"]}
 _FACETS = openapi_parameters(
-    field={"type": "string", "required": True, "description": "The field: `action`, `metadata.region`, …"},
+    field={"type": "string", "required": True, "description": "The field, such as `action` or `metadata.region`."},
     limit={
         "type": "integer",
         "minimum": 1,
@@ -31,7 +31,7 @@ _FACETS = openapi_parameters(
     },
 )
 _HISTOGRAM = openapi_parameters(
-    tz=_TZ | {"description": "The time zone (IANA) in which buckets begin at midnight, or with a month."},
+    tz=_TZ | {"description": "The time zone (IANA) in which days and months begin."},
     buckets={
         "type": "integer",
         "minimum": 1,

@@ -24,7 +24,7 @@ TOP: Final = 10  # actions and actors of the stats
 
 
 class Summaries:
-    """Computes summaries through `executor`. Raises what `QueryExecutor.rows` raises."""
+    """Computes summaries through `executor`. Raises the errors of `QueryExecutor.rows`."""
 
     def __init__(self, executor: QueryExecutor, database: str) -> None:
         self._executor = executor

@@ -4,8 +4,8 @@ Each partition runs this cycle, one range at a time. The order of the steps is w
 
     1. seal      cut a contiguous range [a, b] from the buffered messages
     2. intent    commit offset a with the range and its digest   lost or late: nothing is written yet
-    3. write     insert its rows, one insert a month, by token   answer lost: sent again; token and guard drop it
-    4. publish   produce its dead letters, await every answer    failed: the range stays open
+    3. write     insert its rows, one insert a month, by token   response lost: sent again; token and guard drop it
+    4. publish   produce its dead letters, await each response    failed: the range stays open
     5. complete  commit b + 1, or the next range's intent, which implies it
 
 A crash after 2 leaves the intent: the next owner rebuilds exactly [a, b] and continues at 3. Nothing is ever
@@ -95,7 +95,10 @@ class Core:
         return skipped
 
     def position_lost(self, partition: Partition, reason: str) -> None:
-        """Halt a partition whose position Kafka cannot deliver (say, out of range). Buffered messages are written."""
+        """Halt a partition whose position Kafka cannot deliver, such as one out of range.
+
+        Buffered messages are written.
+        """
         state = self.partitions.get(partition)
         if state is not None:
             state.halt(reason)
@@ -105,7 +108,7 @@ class Core:
     # Events: results of actions.
 
     def committed(self, commit: Commit, errors: Mapping[Partition, str], now: int) -> None:
-        """Take the result of a commit. Partitions in `errors` repeat the same commit after the next poll."""
+        """Handle the result of a commit. Partitions in `errors` repeat the same commit after the next poll."""
         for partition in commit.offsets:
             state = self.partitions.get(partition)
             if state is None or state.flight is None or partition in commit.notes:
@@ -235,14 +238,14 @@ class Core:
         return state.flight if state is not None and state.assignment_epoch == range_.assignment_epoch else None
 
     def _overloaded(self, flight: InFlightRange | None) -> bool:
-        """Return whether a range refused for lack of capacity means that ClickHouse is overloaded.
+        """Return whether a range that was refused for lack of capacity means that ClickHouse is overloaded.
 
         The alternative is that the range itself needs too much memory while others are stored.
         """
         return flight is None or not flight.attempts or self._stored == flight.stored_before
 
     def _notes(self, state: PartitionState, flight: InFlightRange, now: int) -> bool:
-        """Return whether to commit a note that the announced range fails, for readers of the group's offsets."""
+        """Return whether to commit a note that the announced range is failing, for readers of the group's offsets."""
         if state.failing_since is None or flight.step not in (Step.WRITE, Step.PUBLISH) or state.halted:
             return False
         return now - (state.failing_since if state.noted is None else state.noted) >= self.policy.failing_ms
@@ -356,7 +359,7 @@ class Core:
         return seeks
 
     def _unpark(self, now: int) -> None:
-        """Let a parked range be read again, one partition at a time."""
+        """Allow a parked range to be read again, one partition at a time."""
         states = self.partitions.values()
         if any(state.rebuild is not None and state.parked_until is None for state in states):
             return

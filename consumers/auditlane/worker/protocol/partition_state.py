@@ -105,7 +105,7 @@ class InFlightRange:
         self.step, self.busy, self.attempts, self.not_before = step, False, 0, 0
 
     def wait(self, now: int) -> None:
-        """Retry the step soon. It still counts as in flight, so that no further ranges queue up behind it."""
+        """Retry the step soon. The range still counts as in flight, so that no further ranges queue up behind it."""
         self.busy = False
         self.not_before = now + WAIT_MS[min(self.attempts, len(WAIT_MS) - 1)]
         self.attempts += 1
@@ -131,18 +131,18 @@ class PartitionState:
     since: int = 0
     flight: InFlightRange | None = None
     halted: str = ""
-    circuit_open: bool = False  # halted by the circuit breaker
+    circuit_open: bool = False  # whether the circuit breaker halted it
     oldest_ms: int = 0  # Kafka's timestamp of the message at `begin`; 0 if unknown
     halt_reported: bool = False
     paused: bool = False
     recheck_below: int = 0  # ranges that start below this offset may have been attempted before
-    slow: bool = False  # its last range was slow
+    slow: bool = False  # whether its last range was slow
     failing_since: int | None = None  # time of the first failure since a step last succeeded; `error` is the latest
     error: str = ""
     noted: int | None = None  # when the failure was last committed as a note
     parked_until: int | None = None  # its range was discarded to free memory and is not read again before this time
     parked_attempts: int = 0
-    gave_up: bool = False  # buffered messages were discarded: read nothing until its range is complete
+    gave_up: bool = False  # buffered messages were discarded, so nothing is read until its range is complete
 
     @property
     def free(self) -> bool:
@@ -165,7 +165,7 @@ class PartitionState:
         self.failing_since, self.error = None, ""
 
     def trouble(self, now: int) -> tuple[int, str] | None:
-        """Return (since when its range has failed or its step has run, why), or None if all is well."""
+        """Return since when its range has failed or its step has run, and the reason; None if all is well."""
         if self.halted:
             return None
         if self.failing_since is not None:
@@ -200,7 +200,7 @@ class PartitionState:
         return self.announced(range_, wall_ms).encode()
 
     def announced(self, range_: Range, wall_ms: int, *, failing_ms: int = 0) -> Intent:
-        """Build a range's intent; with `failing_ms`, include since when and why it fails.
+        """Build a range's intent; with `failing_ms`, it includes the time and the reason of the failure.
 
         Times are wall-clock milliseconds.
         """

@@ -1,6 +1,6 @@
-"""Decides when a partition's buffered messages are sealed into a range, which comes first, and when polling stops.
+"""Decides when a partition's buffered messages are sealed into a range, in which order, and when polling stops.
 
-Backpressure has two stages. The usual wait, for an insert that is about to end, only skips polling. Pausing keeps the
+Backpressure has two stages. A short wait, for an insert that is about to end, only skips polling. Pausing keeps the
 group membership for as long as it takes, but discards prefetched messages, which Kafka then sends again.
 """
 
@@ -12,7 +12,7 @@ from typing import Final
 
 from auditlane.worker.protocol.partition_state import PartitionState, Policy
 
-PATIENCE_MS: Final = 1_000  # polling may be skipped this long before partitions are paused instead
+PATIENCE_MS: Final = 1_000  # how long polling may be skipped before partitions are paused instead
 OVERDUE: Final = 5  # multiples of `range_age_ms` after which a range precedes larger ones
 
 
@@ -27,11 +27,11 @@ class MemoryGate:
 
     @property
     def should_skip_poll(self) -> bool:
-        """True while polling is suspended but partitions are not yet paused."""
+        """Return whether polling is suspended, but partitions are not paused yet."""
         return self.over_limit and not self.paused
 
     def update(self, held: int, now: int, *, urgent: bool) -> None:
-        """Account for `held` bytes. `urgent`: some partition must be read regardless, so the others pause at once.
+        """Account for `held` bytes. `urgent`: some partition must be read regardless, so the others pause immediately.
 
         Paused partitions resume once at most half of the limit is held.
         """

@@ -141,7 +141,7 @@ class _Assigned:
     """The breaker of one assignment.
 
     `counted` is the first offset of the newest range, so that a range validated again (because the store did not
-    answer) counts once.
+    respond) counts once.
     """
 
     assignment_epoch: int
@@ -155,7 +155,7 @@ class CircuitBreaker:
     per partition.
 
     `served` returns the tenants with rows among a partition's newest messages. It is called before the first halt of an
-    assignment, so that the first tenant seen is not taken for the only one. Its exceptions propagate.
+    assignment, so that the first tenant seen is not mistaken for the only one. Its exceptions propagate.
     """
 
     def __init__(self, policy: BreakerPolicy, *, served: Callable[[Range], Iterable[str]] = lambda _: ()) -> None:

@@ -1,7 +1,7 @@
 """Publishes rejected messages unchanged to the dead-letter topic, with their origin and the reason in headers.
 
 At least once: a range that is written again publishes its dead letters again, under the same identity (topic id,
-partition, offset). Headers have Kafka Connect's names where there is one, so that existing tools read them.
+partition, offset). Headers have Kafka Connect's names where they exist, so that existing tools can read them.
 
 A dead letter that exceeds Kafka's size limit is truncated, since one message must not halt its partition.
 """
@@ -118,8 +118,9 @@ class DeadLetters:
                 raise DlqPublishFailed(self._failure(error))
 
     def _publish_alone(self, range_: Range, rejection: Rejection) -> None:
-        """Send a dead letter that was too large by itself: first whole, as only its batch may have been too large, then
-        with less and less of its value."""
+        """Send a dead letter that was too large by itself: first complete, since only its batch may have been too
+        large, then with less and less of its value.
+        """
         for kept in _KEPT:
             [error] = self._produced(range_, [rejection], kept, time.monotonic() + self._timeout_s)
             if error is None:

@@ -30,7 +30,7 @@ from auditlane.worker.sink.late_budget import LateBudget, late_before
 from auditlane.worker.validation.batch import RawRange, Rejection, ValidationResult
 from auditlane.worker.validation.validator import BatchValidator
 
-MAX_INVISIBLE: Final = 3  # one occurs when a token was used for rows that were then deleted by hand
+MAX_INVISIBLE: Final = 3  # one occurs if a token was used for rows that were then deleted manually
 SLICE_MS: Final = 200  # late months are inserted for this long at a time, as other partitions may be waiting
 LATE_WAIT_MS: Final = 250  # delay before late months without budget are tried again
 MOST_THREADS: Final = 64
@@ -80,7 +80,7 @@ class _Progress:
     parts: int = 0
     late_parts: int = 0
     took_ms: int = 0
-    outcome_unknown: bool = False  # an insert may have succeeded, so the store is read first, as for a redo
+    outcome_unknown: bool = False  # an insert may have succeeded, so the store is read first, as with `redo`
 
     def ended(self, month: int) -> None:
         """Record that all rows of the month are stored."""
@@ -137,7 +137,7 @@ class InsertPool:
         self._closed = False
         self._inserting = threading.BoundedSemaphore(threads)
         self._threads: list[threading.Thread] = []
-        for _ in range(threads + 1):  # one more than inserts: it validates the next range in the meantime
+        for _ in range(threads + 1):  # one more than the inserts: it validates the next range in the meantime
             self._start_thread()
 
     def _start_thread(self) -> None:

@@ -53,7 +53,7 @@ class LateBudget:
     _lock: Lock = field(default_factory=Lock)
 
     def take(self, tenants: Collection[str], now: int) -> bool:
-        """Charge a part to its tenants; if it has to wait, return False and charge nothing.
+        """Charge a part to its tenants, or return False and charge nothing if it has to wait.
 
         `now` is in milliseconds.
         """

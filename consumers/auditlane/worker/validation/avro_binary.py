@@ -1,7 +1,8 @@
 """Reads Avro's binary encoding where the fast decoder does not check it.
 
-`read` decodes one datum strictly. So that few datums need it, two functions work on many at once: `find_malformed`
-walks over their lengths and tags, and `encoded_lengths` computes from decoded columns how long the datums must be.
+`read` decodes one datum strictly. Since it is slow, two functions on many datums at once keep their number low:
+`find_malformed` walks over their lengths and tags, and `encoded_lengths` computes from decoded columns how long the
+datums must be.
 
 Strict where general readers are lenient: indexes in range, booleans 0 or 1, UTF-8 text, no duplicate map key, no
 trailing byte. Source: "Binary encoding" in the Avro 1.12 specification.
@@ -234,8 +235,8 @@ class _Walk:
 def encoded_lengths(fields: Sequence[Field], columns: Sequence[Column], rows: int) -> Lengths:
     """Return the length in bytes of each row's fields in canonical encoding, without the tags of unions.
 
-    `columns` are in the order of `fields`. Canonical is the shortest: shortest varints, a map in one block with a
-    positive count. So a datum as long as this was read to its end.
+    `columns` are in the order of `fields`. Canonical means shortest: the shortest varints, and a map in one block with
+    a positive count. So a datum of this length was read to its end.
     """
     total = np.zeros(rows, dtype=np.int64)
     texts = []

@@ -27,7 +27,7 @@ from auditlane.worker.validation import checks
 Indexes = npt.NDArray[np.int64]
 _LONGEST_CACHED: Final = 256  # bytes of a key whose tenant is cached
 NO_ID: Final = (1 << 32) - 1  # no registry assigns it
-UNKNOWN_GUIDS: Final = 32  # unknown GUIDs per tenant and range; after these, lookups stop
+UNKNOWN_GUIDS: Final = 32  # unknown GUIDs per tenant and range, after which lookups stop
 _CHUNK: Final = 4_096  # values copied at a time
 Codes = npt.NDArray[np.int32]
 _FRAME: Final = np.dtype([("magic", "u1"), ("id", ">u4")])
@@ -81,7 +81,7 @@ class Vouched:
 
     @property
     def trail(self) -> checks.Mask:
-        """Mask of the messages from auditlane's own trail."""
+        """A mask of the messages from auditlane's own audit trail."""
         ours = np.array([False, *(claim.client_id == TRAIL for claim in self.claims)])
         return np.asarray(ours[self.codes])
 
@@ -96,10 +96,10 @@ class ValidationBatch:
     framed: checks.Mask
     schema_ids: npt.NDArray[np.uint32]
     timestamps_ms: Indexes
-    already_committed: checks.Mask  # messages below the group's offset and without a dead letter
+    already_committed: checks.Mask  # messages below the group's offset without a dead letter
     unique_keys: list[bytes | None]
-    key_codes: Indexes  # index into unique_keys, per message
-    tenants: list[str | None]  # tenant per unique key; None if its tenant id is invalid
+    key_codes: Indexes  # per message, an index into unique_keys
+    tenants: list[str | None]  # per unique key; None if its tenant id is invalid
     refused: checks.Mask
     vouched: Vouched
     rejected: dict[int, Rejection] = field(default_factory=dict)
@@ -158,7 +158,7 @@ class ValidationBatch:
         return np.flatnonzero(which[self.key_codes]) if which.any() else np.zeros(0, dtype=np.int64)
 
     def refuse(self, code: RejectCode, indexes: Indexes, why: Callable[[int], str]) -> None:
-        """Reject the messages at `indexes` that are not rejected yet; `why` returns the reason for an index."""
+        """Reject the messages at `indexes` that are not rejected yet; `why` returns an index's reason."""
         for index in indexes[~self.refused[indexes]].tolist():
             named = self.framed[index] and index not in self.nameless
             schema_id = int(self.schema_ids[index]) if named else None
@@ -183,7 +183,7 @@ def tenant_of_bytes(key: bytes | None) -> str | None:
     """Return the tenant that a message key names, or None if that is not a valid tenant id."""
     if key is None:
         return None
-    # A key may be as large as a message: only keys of a sane length are cached.
+    # A key may be as large as a message, so only keys of a sane length are cached.
     return _tenant_of(key) if len(key) <= _LONGEST_CACHED else _tenant_of.__wrapped__(key)
 
 

@@ -92,7 +92,10 @@ def event_rows(
     vouched: Vouched,
     standing: Standing,
 ) -> Table:
-    """Build the rows of `audit.events`, in the columns of `EVENTS`; `offsets` and `timestamps_ms` are the range's."""
+    """Build the rows of `audit.events`, in the columns of `EVENTS`.
+
+    `offsets` and `timestamps_ms` are those of the range.
+    """
     rows = len(decoded.rows)
     columns = {name: decoded.base.column(name) for name in BASE.names}
     columns["event_id"] = pc.ascii_lower(columns["event_id"])

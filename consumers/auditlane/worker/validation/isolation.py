@@ -24,8 +24,8 @@ Kind = tuple[str | None, int]  # tenant and schema id
 
 
 def isolated(raw: RawRange, validate: Callable[[RawRange], ValidationResult]) -> ValidationResult:
-    """Return the result of `validate`, rejecting as NOT_JUDGED any message that makes it raise. Unavailable errors
-    propagate: no message is at fault, so retry the range later.
+    """Return the result of `validate`, rejecting as NOT_JUDGED any message that makes it raise. The subclasses of
+    Unavailable propagate: no message is at fault, so the range is retried later.
     """
     try:
         return validate(raw)
@@ -80,7 +80,7 @@ class _Search:
             self._refuse(part, error)
             return []
         middle = len(part) // 2
-        if len(kinds) > 1:  # split between two kinds, so that one that always fails is soon alone
+        if len(kinds) > 1:  # split between two kinds, so that a kind that always fails is soon isolated
             second = set(kinds[len(kinds) // 2 :])
             middle = next(at for at, index in enumerate(part) if self._kinds[index] in second)
         return [part[:middle], part[middle:]]

@@ -1,4 +1,4 @@
-"""Decides how long to retry a request that fails for one schema or subject while the registry answers others.
+"""Decides how long to retry a request that fails for one schema or subject while the registry responds to others.
 
 Most failures are final: the id does not exist, or the content is not a schema. An internal error or a permission error
 may pass, so the worker retries, but not for long, since the messages behind it wait as well. After unsuccessful retries
@@ -28,7 +28,7 @@ About = tuple[str, object]
 
 @dataclass(slots=True)
 class _Failing:
-    """A request without an answer: since when, and how often it was tried."""
+    """A request that keeps failing: since when, and how often it was tried."""
 
     since: float
     tries: int = 0
@@ -44,10 +44,10 @@ class Patience:
     _lock: Lock = field(default_factory=Lock)
 
     def waits(self, about: About, tenants: Collection[str], error: Exception, now: float) -> bool:
-        """Return whether to retry the request later; otherwise it counts as answered without a result.
+        """Return whether to retry the request later; otherwise it counts as completed without a result.
 
-        `tenants` are the tenants whose messages need the answer; a single tenant without unsuccessful retries is enough
-        for the full time.
+        `tenants` are the tenants whose messages need the response; a single tenant without unsuccessful retries is
+        enough for the full time.
         """
         passing = isinstance(error, RegistryUnavailable) or (
             isinstance(error, RegistryRefused) and error.status in _RIGHTS

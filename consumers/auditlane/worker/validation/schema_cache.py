@@ -29,7 +29,7 @@ from auditlane.worker.validation.registry_patience import Patience
 REFUSAL_S: Final = 2.0
 KEPT_CHARACTERS: Final = 16 << 20  # characters of cached schema text: some 5,000 base schemas
 LARGEST_ID: Final = (1 << 31) - 1  # registries use signed 32-bit integers; the frame has room for more
-MOST_KEPT: Final = 10_000  # answers cached of each kind; the oldest is dropped first
+MOST_KEPT: Final = 10_000  # responses cached of each kind; the oldest is dropped first
 K = TypeVar("K")
 T = TypeVar("T")
 
@@ -46,7 +46,7 @@ class CachedSchema:
 
 @dataclass(frozen=True, slots=True)
 class FirstDefaults:
-    """The first default that each field of a subject ever had, by name, in versions up to `read`.
+    """The first default of each field of a subject, by name, in versions up to `read`.
 
     It means "not set": an event that leaves a field out equals one with the default, since events may be older than the
     field. If later defaults counted too, two events that set different values could equal the same third event, and so
@@ -57,7 +57,7 @@ class FirstDefaults:
     defaults: dict[str, Any] = field(default_factory=dict)
 
     def through(self, registry: Versions[Version], subject: str, names: Collection[str]) -> FirstDefaults:
-        """Read further versions until all names are found or none is left. Raises what the registry raises."""
+        """Read further versions until all names are found or none is left. Raises the registry's errors."""
         read, defaults = self.read, dict(self.defaults)
         numbers = iter(registry.versions(subject) if not defaults.keys() >= set(names) else ())
         while not defaults.keys() >= set(names) and (number := next(numbers, None)) is not None:
@@ -72,7 +72,7 @@ class SchemaCache:
     """The cache. Thread-safe; no lock is held during a request to the registry.
 
     `refresh_s` is the maximum age of a positive result; `clock` counts seconds. Every method raises RegistryUnavailable
-    when the registry is unreachable, rejects the credentials or lacks the base subject: none of that is a message's
+    when the registry is unreachable, rejects the credentials or lacks the base subject: none of these is a message's
     fault.
     """
 
@@ -164,7 +164,7 @@ class SchemaCache:
     def standing(self, schema_id: int, tenant: str, fields: Collection[Field]) -> frozenset[str]:
         """Return the custom fields whose default means "not set" in the tenant's events (see `FirstDefaults`).
 
-        Returns no fields if the registry does not answer about the subjects.
+        Returns no fields if the registry does not return the subjects.
         """
         known = self._standing.get((schema_id, tenant))
         if known is not None:
@@ -206,7 +206,7 @@ class SchemaCache:
             subjects = _asked(self._registry.subjects)
             if base_subject(self._topic) not in subjects:
                 raise RegistryUnavailable(
-                    f"The registry has no subject {base_subject(self._topic)}: it is empty, or another system's.",
+                    f"The registry has no subject {base_subject(self._topic)}: it is empty, or another system uses it.",
                     fix="Check AUDITLANE_REGISTRY_URL, or run `auditlane init`.",
                 )
             tenants = (tenant_of_subject(self._topic, subject) for subject in subjects)
@@ -242,15 +242,15 @@ class SchemaCache:
             latest = self._ask(("latest", subject), lambda: self._registry.latest(subject), [tenant], now)
         except SchemaNotFound:  # deleted since the subjects were listed
             return False
-        # Without a readable contract there is nothing to hold the tenant to.
+        # Without a readable contract there is nothing to enforce.
         contract = None if latest is None else _read(0, latest.schema).contract
         return contract is not None and contract.exclusive
 
     def _ask(
         self, about: tuple[str, object], question: Callable[[], T], tenants: Collection[str], now: float
     ) -> T | None:
-        """Send a request that these tenants' messages need. Returns None if the registry answers other requests but not
-        this one.
+        """Send a request that these tenants' messages need. Returns None if the registry responds to other requests but
+        not to this one.
 
         Raises SchemaNotFound and RegistryUnavailable.
         """

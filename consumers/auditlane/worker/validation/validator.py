@@ -1,6 +1,6 @@
 """Validates a range of Kafka messages by column: into rows to store and messages to reject.
 
-The result follows from the messages, their Kafka timestamps and the schemas, so validating again gives the same one.
+The result follows from the messages, their Kafka timestamps and the schemas, so validating again gives the same result.
 Rules that may have changed since (who may write with a schema, how large an event may be) are not applied to messages
 that are already committed. A message that breaks several rules gets the first code in the order of `ORDER`.
 """
@@ -45,7 +45,7 @@ ORDER: Final = (
     RejectCode.SOURCE_RESERVED,
     RejectCode.FIELD_RULE,
 )
-UNKNOWN_IDS: Final = 32  # unknown schema ids per tenant and range; after these, lookups stop
+UNKNOWN_IDS: Final = 32  # unknown schema ids per tenant and range, after which lookups stop
 
 
 class BatchValidator:

@@ -19,15 +19,16 @@ export interface Endpoint {
   /** The service's URL without a trailing slash, such as `https://audit.example.com`; empty for the page's own origin. */
   baseUrl: string;
   token: string;
-  /** Sent in a header, for a token of the whole environment. */
+  /** Sent in a header, with an environment-wide token. */
   tenant: string;
 }
 
 const TOKEN_EXPIRED = "TOKEN_EXPIRED";
 
 /**
- * Talks to one service with one credential. When the token has expired, `renew` is called once for all waiting requests;
- * it resolves to a new token, or to "" when there is none. `onResult` is called after every request, with null on success.
+ * Sends requests to one service with one credential. When the token has expired, `renew` is called once for all waiting
+ * requests; it resolves to a new token, or to "" when there is none. `onResult` is called after every request, with
+ * null on success.
  */
 export class Client {
   private renewing: Promise<string> | null = null;
@@ -42,7 +43,7 @@ export class Client {
     return this.endpoint.token;
   }
 
-  /** The tenant that is sent in a header; "" when the credential names it. */
+  /** The tenant to send in a header; "" when the credential names one. */
   get tenant(): string {
     return this.endpoint.tenant;
   }
@@ -56,7 +57,7 @@ export class Client {
     return new Client({ ...this.endpoint, token });
   }
 
-  /** The absolute URL of the service without a trailing slash, for snippets that are used elsewhere. */
+  /** The absolute URL of the service without a trailing slash, for snippets that run elsewhere. */
   get service(): string {
     return new URL(this.endpoint.baseUrl || "/", location.href).href.replace(/\/+$/, "");
   }

@@ -8,7 +8,7 @@ export interface QueryError {
 /** A failed request: RFC 9457 problem details with the service's codes. */
 export class Problem extends Error {
   constructor(
-    /** The HTTP status; 0 without a response. */
+    /** The HTTP status, or 0 if there was no response. */
     readonly status: number,
     /** The service's stable code, or OFFLINE, UNREACHABLE, ABORTED, UNREADABLE. */
     readonly code: string,

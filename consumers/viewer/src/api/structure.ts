@@ -78,7 +78,7 @@ export interface Revision {
   changedBy: string;
   changedAt: string | null;
   changes: RevisionChange[];
-  /** The names of all shown fields, in their order before and after; null when none moved. */
+  /** The names of all shown fields, in the order before and after; null when none moved. */
   sequence: [string[], string[]] | null;
   /** The labels of the named fields from this revision on. */
   labels: Record<string, string>;

@@ -1,4 +1,4 @@
-/** The service's response bodies, as its OpenAPI document describes them. */
+/** The service's response bodies, as in its OpenAPI document. */
 
 export type Severity = "Info" | "Low" | "Medium" | "High" | "Critical" | "Error";
 export type Outcome = "unknown" | "success" | "failure" | "denied";
@@ -118,7 +118,7 @@ export interface ShownStructure {
 
 /** The body of `GET /v1/session`: the credential's owner and permissions. */
 export interface Session {
-  /** Null for a credential of the whole environment without a named tenant. */
+  /** Null for an environment-wide credential when no tenant is named. */
   tenant: string | null;
   user: string;
   permissions: Permission[];

@@ -1,4 +1,4 @@
-/** Copies text. Falls back to `execCommand`, which only needs a user gesture, where a frame lacks the Clipboard API's permission. */
+/** Copies text. In a frame without permission for the Clipboard API it falls back to `execCommand`, which only requires a user gesture. */
 
 /** Resolves to whether the text was copied. A temporary textarea is added to `within`. */
 export async function copyText(text: string, within: HTMLElement | DocumentFragment): Promise<boolean> {

@@ -77,7 +77,7 @@ export class Dropdown extends LitElement {
     return this.contains((this.getRootNode() as Document | ShadowRoot).activeElement);
   }
 
-  /** Whether no other element has taken the focus meanwhile. */
+  /** Whether no other element has taken the focus in the meantime. */
   private focusIsFree(): boolean {
     const { activeElement, body } = document;
     return this.holdsFocus() || !activeElement || activeElement === body;

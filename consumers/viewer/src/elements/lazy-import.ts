@@ -8,7 +8,7 @@ export class LazyImports extends EventTarget {
   /** Whether the last import failed. Dispatches `change` when it changes. */
   failed = false;
 
-  /** Resolves to the module, or to null when it could not be loaded. */
+  /** Resolves to the module, or to null if it could not be loaded. */
   async load<T>(load: () => Promise<T>): Promise<T | null> {
     try {
       const loaded = await load();

@@ -12,11 +12,12 @@ interface RequestTiming {
 const NEVER = Symbol("unlike any revision");
 
 /**
- * Keeps the result of one request for an element: sends it again when its key changes, ignores all but the latest, and
- * aborts it when the element leaves the page. Calls `onResult` after each request, with null on success and after a reset.
+ * Keeps the result of one request for an element: sends it again when its key changes, ignores all responses but the
+ * latest, and aborts it when the element leaves the page. Calls `onResult` after each request, with null on success and
+ * after a reset.
  */
 export class RequestController<T> implements ReactiveController {
-  /** The last result. It stays while another request runs, and when repeating the same request fails. */
+  /** The last result. It is kept while another request runs, and if repeating the same request fails. */
   result: T | null = null;
   /** Why the latest request failed. */
   problem: Problem | null = null;
@@ -34,7 +35,7 @@ export class RequestController<T> implements ReactiveController {
     host.addController(this);
   }
 
-  /** Whether `result` belongs to a different key than the latest request. */
+  /** Whether `result` belongs to another key than the latest request. */
   get outdated(): boolean {
     return this.resultKey !== this.key;
   }
@@ -51,7 +52,7 @@ export class RequestController<T> implements ReactiveController {
     this.host.requestUpdate();
   }
 
-  /** Makes the next `request` send even if its key is unchanged. */
+  /** Makes the next call of `request` send, even if the key is unchanged. */
   invalidate(): void {
     this.revision = NEVER;
     this.host.requestUpdate();

@@ -16,13 +16,13 @@ export class TokenRenewal {
     return this.waiting !== null;
   }
 
-  /** Resolves to the first token. Waits for the host's on another origin, where there is no browser session. */
+  /** Resolves to the first token. On another origin, where there is no browser session, it waits for the host's token. */
   async initialToken(baseUrl: string, token: string): Promise<string> {
     const elsewhere = new URL(baseUrl || location.origin, location.href).origin !== location.origin;
     return token || !elsewhere ? token : await this.nextToken();
   }
 
-  /** Resolves to the token that replaces `used`: `current`, if the host has changed it already and it is valid, else the next one. */
+  /** Resolves to the token that replaces `used`: `current`, if the host has already changed it and it is valid, or else the next one. */
   async renew(current: string, used: string, verify: (token: string) => Promise<boolean>): Promise<string> {
     const verified = current !== "" && current !== used && (await verify(current).catch(() => false));
     return verified ? current : await this.nextToken();
@@ -39,11 +39,11 @@ export class TokenRenewal {
       };
     });
     const promised = this.waiting;
-    this.requestToken(); // last, because the host may answer synchronously
+    this.requestToken(); // last, because the host may respond synchronously
     return promised;
   }
 
-  /** Ends the wait with a token, or with "" for none. */
+  /** Ends the wait with a token, or with "" if there is none. */
   provide(token: string): void {
     this.waiting = null;
     this.settle(token);

@@ -1,6 +1,6 @@
 /**
  * Refreshes the operators' console. The server renders the page again, and only differences are applied, so that focus,
- * input and scroll positions stay. The texts are the page's `data-` attributes.
+ * input and scroll positions are kept. The page's `data-` attributes contain the texts.
  */
 const REFRESH_MS = 5_000;
 
@@ -49,7 +49,7 @@ async function refresh(): Promise<void> {
   setStatus(texts["updated"]?.replace("{time}", new Date().toLocaleTimeString(document.documentElement.lang)));
 }
 
-/** Runs one refresh at a time; the next is scheduled when it ends. */
+/** Runs one refresh at a time, and schedules the next when it ends. */
 async function run(): Promise<void> {
   stop();
   if (paused || refreshing || document.hidden) return;

@@ -7,7 +7,7 @@ export type Language = (typeof LANGUAGES)[number];
 /** Writing direction by language, set independently of the page: in an Arabic page, "1 sec. ago" would be reversed. */
 export const DIRECTIONS: Record<Language, "ltr" | "rtl"> = { en: "ltr", de: "ltr" };
 
-/** Returns the first available language among the preferences (BCP 47 tags), else English. */
+/** Returns the first available language among the preferences (BCP 47 tags), or English. */
 export function languageOf(...preferences: readonly (string | null | undefined)[]): Language {
   const subtags = preferences.map((tag) => tag?.toLowerCase().split("-")[0]);
   return subtags.find((subtag): subtag is Language => (LANGUAGES as readonly (string | undefined)[]).includes(subtag)) ?? "en";

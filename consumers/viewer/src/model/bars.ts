@@ -5,11 +5,11 @@ export interface Bar extends Bucket {
   /** Ms since 1970. */
   readonly from: number;
   readonly to: number;
-  /** Set when only a part of the bar was counted: the range begins or ends within it, or its time is not over. */
+  /** Set when only part of the bar was counted: the range starts or ends within it, or its time is not over yet. */
   readonly partial: "begins" | "ends" | "";
 }
 
-/** Converts buckets to bars. `since` and `until` are the range's ends in ms, null for an open end. */
+/** Converts buckets to bars. `since` and `until` are the range's ends in ms, or null for an open end. */
 export function barsOf(histogram: Histogram, since: number | null, until: number | null, now: number): Bar[] {
   return histogram.data.map((bucket) => {
     const from = Date.parse(bucket.start);
@@ -21,13 +21,13 @@ export function barsOf(histogram: Histogram, since: number | null, until: number
   });
 }
 
-/** Returns the index of the bar that contains a moment (ms), else of the nearest bar. */
+/** Returns the index of the bar that contains a moment (ms), or of the nearest bar. */
 export function barAt(bars: readonly Bar[], moment: number): number {
   const found = bars.findIndex((bar) => moment < bar.to);
   return found < 0 ? bars.length - 1 : found;
 }
 
-/** Returns the index of the same bar after a recount; null when it is gone. */
+/** Returns the index of the same bar after a recount, or null if it no longer exists. */
 export function indexAfterRecount(before: readonly Bar[], after: readonly Bar[], index: number | null): number | null {
   const bar = index === null ? undefined : before[index];
   const found = bar ? after.findIndex(({ start }) => start === bar.start) : -1;
@@ -51,7 +51,7 @@ export function tickSteps(bars: readonly Bar[]): number[] {
   return found.length ? found : TICK_STEPS.slice(-1);
 }
 
-/** Returns the axis's range in ms: that of the bars, with a margin when they are too few for a tick. */
+/** Returns the axis's range in ms: the bars' range, with a margin if there are too few for a tick. */
 export function axisRange(bars: readonly Bar[]): [number, number] {
   const first = bars[0];
   const last = bars.at(-1);
@@ -60,7 +60,7 @@ export function axisRange(bars: readonly Bar[]): [number, number] {
   return [first.from - around, last.to + around];
 }
 
-/** Returns the time range and the event count of the bars between two indices, in either order; null when one is out of range. */
+/** Returns the time range and the event count of the bars between two indices, in either order, or null if one is out of range. */
 export function selectionOf(bars: readonly Bar[], start: number, end: number): { from: string; to: string; events: number } | null {
   const first = bars[Math.min(start, end)];
   const last = bars[Math.max(start, end)];
@@ -69,7 +69,7 @@ export function selectionOf(bars: readonly Bar[], start: number, end: number): {
   return { from: first.start, to: last.end, events };
 }
 
-/** Returns the highest bar; null without bars. */
+/** Returns the highest bar, or null if there are none. */
 export function highest(bars: readonly Bar[]): Bar | null {
   return bars.reduce<Bar | null>((most, bar) => (!most || bar.events > most.events ? bar : most), null);
 }

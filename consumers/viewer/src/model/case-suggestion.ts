@@ -31,7 +31,7 @@ export function caseSensitiveTerms(query: string, isText: (parameter: string) =>
     });
 }
 
-/** Returns the term in the spelling of the most frequent value that it matches case-insensitively; null without one. */
+/** Returns the term in the spelling of the most frequent value that it matches case-insensitively, or null if there is none. */
 export function suggestCase(term: CaseSensitiveTerm, values: readonly Count[]): CaseSuggestion | null {
   for (const { value } of values) {
     const written = value === null ? null : matchPieces(term.pieces, value, "iu");
@@ -56,8 +56,8 @@ function piecesOf(raw: string): string[] {
 }
 
 /**
- * Returns the pieces as they occur in the value; null unless the whole value matches. Matches piece by piece, each at the
- * first position: one expression with several ".*" could backtrack for a very long time.
+ * Returns the pieces as they occur in the value; or null unless the whole value matches. Matches piece by piece, each
+ * at the first position: one expression with several ".*" could backtrack for a very long time.
  */
 function matchPieces(pieces: readonly string[], value: string, flags: string): string[] | null {
   const written: string[] = [];

@@ -55,7 +55,7 @@ const features = tableFeatures({
 });
 
 /**
- * Returns the columns to show, in order: the tenant's when the user chose none that still exist. `minWidths` are in px,
+ * Returns the columns to show, in order: the tenant's if the user chose none that still exist. `minWidths` are in px,
  * by a field's name or else by its type.
  */
 export function layoutColumns(
@@ -93,12 +93,12 @@ export function layoutColumns(
   return columns;
 }
 
-/** Prefixes ids: the library keeps columns in plain objects, where a name may equal an inherited member. */
+/** Prefixes ids: the library keeps columns in plain objects, where a name could equal an inherited member. */
 function idOf(name: string): string {
   return `:${name}`;
 }
 
-/** Returns the text columns with the largest shares, then the widest, unless their width was chosen; else the last column. */
+/** Returns the text columns with the largest shares, then the widest, unless their width was chosen, or else the last column. */
 function growingColumns(columns: readonly Column[], chosenWidths: Preferences["widths"]): Column[] {
   const free = columns.filter((column) => !Object.hasOwn(chosenWidths, column.field.name));
   const texts = free.filter((column) => TEXTS.has(column.field.displayType));

@@ -16,7 +16,7 @@ export interface CaretTerm {
   readonly negated: boolean;
 }
 
-/** Returns the term at the caret; null within a phrase, where nothing can be suggested. */
+/** Returns the term at the caret, or null within a phrase, where nothing can be suggested. */
 export function caretTermAt(text: string, caret: number): CaretTerm | null {
   const begin = termBegin(text, caret);
   let start = begin;

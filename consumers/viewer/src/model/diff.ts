@@ -15,7 +15,7 @@ const DEEPEST = 40;
 
 type Value = null | boolean | string | Numeral | Value[] | Map<string, Value>;
 
-/** Returns the changes in the order of the keys; null when a text is not JSON. A null side means that there is no value. */
+/** Returns the changes in the order of the keys, or null if a text is not JSON. A null side means that there is no value. */
 export function diffJson(before: string | null, after: string | null): Change[] | null {
   try {
     const [old, now] = [before, after].map((text) => (text === null ? undefined : (parseJson(text) as Value)));

@@ -5,14 +5,14 @@ import type { ExportFormat, ShownField } from "../api/types.js";
 /** The formats to choose from. Programs request the others, whose jobs are listed too. */
 export const FORMATS = ["csv", "jsonl", "parquet", "pdf"] as const satisfies readonly ExportFormat[];
 
-/** Up to this many rows, the page loads the file itself, which can show progress and errors. */
+/** Up to this number of rows, the page loads the file itself, so that it can show progress and errors. */
 export const MAX_DIRECT_ROWS = 50_000;
 /** The service rejects larger PDFs. */
 export const MAX_PDF_ROWS = 5_000;
 
 export type ColumnChoice = "all" | "shown";
 
-/** Returns the downloadable fields: all in the tenant's order, or the shown ones in the user's. */
+/** Returns the downloadable fields: all of them in the tenant's order, or the shown ones in the user's order. */
 export function exportedFields(fields: readonly ShownField[], shown: readonly string[], which: ColumnChoice): ShownField[] {
   const downloadable = fields.filter((field) => field.downloadable);
   if (which === "all") return downloadable;
@@ -48,7 +48,7 @@ export function exportBody({ format, columns, filter }: ExportRequest): object {
 
 export type ExportMethod = "at once" | "job" | "too many" | "nothing";
 
-/** Returns how to create a file of `rows` rows; null while they are not counted. */
+/** Returns how to create a file of `rows` rows; null until they are counted. */
 export function exportMethod(format: ExportFormat, rows: number | null): ExportMethod {
   if (rows === 0) return "nothing";
   if (format === "pdf" && rows !== null && rows > MAX_PDF_ROWS) return "too many";

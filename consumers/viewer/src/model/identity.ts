@@ -1,4 +1,4 @@
-/** Identifies events. Several may have the same id and time; then their content tells them apart. */
+/** Identifies events. Several may have the same id and time, but different content. */
 import type { AuditEvent } from "../api/types.js";
 
 type Identified = Pick<AuditEvent, "event_id" | "occurred_at" | "content_hash">;
@@ -17,7 +17,7 @@ export function referenceOf(event: Identified & Pick<AuditEvent, "conflict">): s
   return event.conflict ? `${event.event_id}.${event.content_hash}` : event.event_id;
 }
 
-/** Whether the reference names this event. An id alone names every event with that id. */
+/** Whether the reference identifies this event. An id alone identifies every event with that id. */
 export function matchesReference(reference: string, event: Identified): boolean {
   const [id, content] = splitReference(reference);
   return event.event_id === id && (!content || event.content_hash === content);

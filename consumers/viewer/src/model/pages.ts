@@ -9,11 +9,11 @@ export const FIRST_PAGE_SIZE = 50; // small, so that the first rows appear quick
 export const PAGE_SIZE = 200; // the service's maximum
 const PREFETCH_ROWS = 400; // rows loaded before they are in view
 
-/** All in rows. */
+/** All of these are numbers of rows. */
 export interface Bounds {
   /** Rows kept on each side of the view. */
   kept: number;
-  /** Rows whose position is remembered; beyond this, those at the far end are forgotten. */
+  /** Rows whose position is remembered; beyond this number, those at the far end are forgotten. */
   known: number;
   /** How many rows to forget each time the limit is exceeded. */
   spare: number;
@@ -79,13 +79,13 @@ export class Pages {
     return this.pages.reduce((sum, page) => sum + (page.rows?.length ?? 0), 0);
   }
 
-  /** Returns a row; undefined when it is unknown or was dropped. */
+  /** Returns a row, or undefined if it is unknown or was dropped. */
   at(index: number): AuditEvent | undefined {
     const page = this.pageIndexOf(index);
     return page < 0 ? undefined : this.pages[page]?.rows?.[index - (this.starts[page] as number)];
   }
 
-  /** Returns the index of the first matching row in memory; -1 without one. */
+  /** Returns the index of the first matching row in memory, or -1 if there is none. */
   find(matches: (row: AuditEvent) => boolean): number {
     for (const [index, page] of this.pages.entries()) {
       const found = page.rows?.findIndex(matches) ?? -1;
@@ -94,7 +94,7 @@ export class Pages {
     return -1;
   }
 
-  /** Returns the most urgent request while rows `first` to `last` are in view; null when nothing is missing. */
+  /** Returns the most urgent request while rows `first` to `last` are in view, or null if nothing is missing. */
   nextRequest(first: number, last: number): PageRequest | null {
     if (!this.started) return { kind: "next", cursor: null, limit: FIRST_PAGE_SIZE, inView: true, page: null };
     const inView = this.missingPage(first, last);
@@ -110,7 +110,7 @@ export class Pages {
     return near ? this.requestAgain(near, false) : null;
   }
 
-  /** Inserts a response; ignores it if its position has been forgotten. */
+  /** Inserts a response, unless its position has been forgotten. */
   accept(request: PageRequest, response: EventPage): RowShift {
     const page: Page = { cursor: request.cursor, rows: response.data, count: response.data.length, next: response.next, prev: response.prev };
     if (request.kind === "again") return this.refill(request.page as Page, page);
@@ -149,7 +149,7 @@ export class Pages {
 
   /**
    * Inserts an event that has just arrived at the position of its time, in a list with the newest first. Returns its
-   * index; -1 when it is present already, or belongs where rows were dropped.
+   * index, or -1 if it is already present or belongs where rows were dropped.
    */
   insert(event: AuditEvent): number {
     if (!this.started) return -1;
@@ -181,7 +181,7 @@ export class Pages {
     }
   }
 
-  /** Splits a page that has grown by arriving events, so that its older part can be dropped. */
+  /** Splits a page to which arriving events were added, so that its older part can be dropped. */
   private split(page: Page): void {
     const rows = page.rows ?? [];
     // one request must be able to load the older part again
@@ -207,7 +207,7 @@ export class Pages {
     return null;
   }
 
-  /** Requests a dropped page, or the next one when its own cursor is not known yet. */
+  /** Requests a dropped page, or the page after it while its own cursor is unknown. */
   private requestAgain(wanted: Page, inView: boolean): PageRequest {
     const from = this.pages.indexOf(wanted);
     const index = this.pages.findIndex((page, at) => at >= from && (page.cursor !== null || Boolean(this.pages[at + 1]?.prev)));
@@ -216,7 +216,7 @@ export class Pages {
     return { kind: "again", cursor, limit: Math.min(PAGE_SIZE, Math.max(1, page.count)), inView, page };
   }
 
-  /** Replaces a dropped page. If late events moved the beginning of the next page, that one is dropped to be read again. */
+  /** Replaces a dropped page. If late events moved the beginning of the next page, that page is dropped and read again. */
   private refill(old: Page, page: Page): RowShift {
     const index = this.pages.indexOf(old);
     if (index < 0) return NO_SHIFT;

@@ -5,7 +5,7 @@ import { formatTerm, parseTerm, splitAlternatives, withoutTerm, withTerm } from 
 export type Value = string | null;
 
 export interface Picks {
-  /** Any of these values; every value when empty. */
+  /** Any of these values, or every value if empty. */
   readonly included: readonly Value[];
   readonly excluded: readonly Value[];
 }
@@ -21,7 +21,7 @@ export function parsePicks(query: string, parameter: string): Picks {
   return { included, excluded };
 }
 
-/** Returns the query with a value included, excluded, or neither. */
+/** Returns the query with a value included, excluded or neither. */
 export function withPick(query: string, parameter: string, value: Value, as: "only" | "not" | null): string {
   const before = parsePicks(query, parameter);
   const included = before.included.filter((picked) => picked !== value);
@@ -45,7 +45,7 @@ export function withoutPicks(query: string, parameter: string): string {
   return pickTerms(query, parameter).reduce((left, found) => withoutTerm(left, found.text), bracketed(query, parameter));
 }
 
-/** Brackets a query that consists only of alternatives for this field: one pick of several values. */
+/** Brackets a query that consists only of alternatives for this field, that is, of one pick of several values. */
 function bracketed(query: string, parameter: string): string {
   if (splitAlternatives(query).length < 2) return query;
   const bracketed = `(${query.trim()})`;

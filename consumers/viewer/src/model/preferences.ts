@@ -11,7 +11,7 @@ export interface Preferences {
 
 export const DEFAULT_PREFERENCES: Preferences = { columns: null, density: "comfortable", utc: false, widths: {} };
 
-/** Reads stored preferences and drops invalid parts: other versions and other scripts may have written them. */
+/** Reads stored preferences and drops invalid parts, which other versions or scripts may have written. */
 export function parsePreferences(stored: unknown): Preferences {
   const { columns, density, utc, widths } = { ...(stored as Partial<Record<keyof Preferences, unknown>> | null) };
   const sizes = Object.entries({ ...(widths as object | null) }).filter(([, width]) => Number.isFinite(width));

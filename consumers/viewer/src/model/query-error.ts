@@ -21,7 +21,7 @@ export interface Description {
   readonly translated: boolean;
 }
 
-/** Describes an error in a query: translated when its reason is known, else in the service's own English. */
+/** Describes an error in a query: translated if its reason is known, or else in the service's English. */
 export function describeQueryError(problem: Problem, texts: Texts): Description {
   const known = texts.mistakes as Record<string, (args: Readonly<Record<string, string>>) => string>;
   const { reason, args } = problem.queryError ?? { reason: "", args: {} };
@@ -30,8 +30,8 @@ export function describeQueryError(problem: Problem, texts: Texts): Description 
 }
 
 /**
- * Returns the service's description of a problem where it adds something to the texts of its kind. Empty for other kinds,
- * whose details address developers, and for an error that the query box shows itself.
+ * Returns the service's description of a problem where it adds something to the texts of its kind. Empty for other
+ * kinds, whose details are for developers, and for errors that the query box shows itself.
  */
 export function describeDetail(problem: Problem, texts: Texts): Description {
   const shownInBox = problem.column !== null;

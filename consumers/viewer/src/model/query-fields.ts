@@ -44,13 +44,13 @@ export function queryFields(fields: readonly ShownField[], names: Record<string,
   return [...all.filter((field) => field.filterable), ...all.filter((field) => !field.filterable)];
 }
 
-/** Finds a field by its name in a query; custom fields also without `fields.`. An unknown name, such as a metadata key, is text. */
+/** Finds a field by its name in a query; the prefix `fields.` is optional for custom fields. An unknown name, such as a metadata key, is text. */
 export function findQueryField(known: readonly QueryField[], parameter: string): QueryField {
   const found = known.find((field) => field.parameter === parameter || field.parameter === `fields.${parameter}`);
   return found ?? { parameter, name: parameter, kind: "text", filterable: true };
 }
 
-/** Returns the fields whose name or parameter contains the text; those that begin with it come first. */
+/** Returns the fields whose name or parameter contains the text, with those that begin with it first. */
 export function matchingFields(known: readonly QueryField[], typed: string): QueryField[] {
   const wanted = typed.toLowerCase();
   if (!wanted) return [...known];

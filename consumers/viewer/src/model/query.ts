@@ -126,7 +126,7 @@ export function parseTerm(text: string): ParsedTerm {
   return { kind: wild ? "like" : "is", negated, parameter, value: unquote(raw) };
 }
 
-/** Returns the index of the colon after a field's name; -1 in a word or a phrase. */
+/** Returns the index of the colon after a field's name, or -1 in a word or a phrase. */
 export function colonIndex(text: string): number {
   if (text.startsWith('"')) return -1;
   for (let index = 0; index < text.length; index++) {

@@ -35,7 +35,7 @@ export function parseRange(given: URLSearchParams): Range {
   return from || to ? { kind: "custom", from, to } : ALL_TIME;
 }
 
-/** Returns the invalid time parameters of an address, as written there; "" when all are valid. */
+/** Returns the invalid time parameters of an address, as written there, or "" if all are valid. */
 export function invalidRangeIn(given: URLSearchParams): string {
   const [range, from, to] = ["range", "from", "to"].map((name) => given.get(name) ?? "") as [string, string, string];
   const known = (PRESETS as readonly string[]).includes(range);
@@ -104,14 +104,14 @@ export function inputFromRange(range: Range, zone: string, now: number): RangeIn
   };
 }
 
-/** Returns the range's ends in ms; null where it is open. A preset ends now. */
+/** Returns the range's ends in ms, or null where it is open. A preset ends now. */
 export function endsOf(range: Range, now: number): [number | null, number | null] {
   if (range.kind === "ever") return [null, null];
   if (range.kind === "preset") return [now - LENGTH_MS[range.preset], now];
   return [range.from ? Date.parse(range.from) : null, range.to ? Date.parse(range.to) : null];
 }
 
-/** Returns the first and the last day that a range covers completely; null when it begins or ends within a day. */
+/** Returns the first and last days that a range covers completely, or null if it begins or ends within a day. */
 export function wholeDaysOf(range: Range, zone: string): [string, string] | null {
   if (range.kind !== "custom" || !range.from || !range.to) return null;
   const from = localTimeOf(Date.parse(range.from), zone);

@@ -24,7 +24,7 @@ function shellQuote(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
-/** Parses JSON; keeps the text where a number would lose digits. */
+/** Parses JSON, or returns the text if a number would lose digits. */
 function parseOrText(text: string | null): unknown {
   if (text === null || losesDigits(text)) return text;
   try {

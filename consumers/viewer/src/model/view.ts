@@ -7,7 +7,7 @@ export interface View {
   range: Range;
   /** A field's parameter name, with a leading `-` for descending order. */
   sort: string;
-  /** Whether arriving events are followed. */
+  /** Whether the list follows arriving events. */
   live: boolean;
   /** The reference of the event whose details are open, or "". */
   open: string;
@@ -19,7 +19,7 @@ export const DEFAULT_SORT = "-occurred_at";
 export const DEFAULT_VIEW: View = { query: "", range: ALL_TIME, sort: DEFAULT_SORT, live: false, open: "", settings: false };
 const SHOWN = "1";
 
-/** Reads a view from an address' query string; missing and invalid parts get the default. */
+/** Reads a view from an address's query string, with defaults for missing and invalid parts. */
 export function viewFromSearch(search: string): View {
   const given = new URLSearchParams(search);
   const sort = given.get("sort") || DEFAULT_SORT;
@@ -27,7 +27,7 @@ export function viewFromSearch(search: string): View {
     query: given.get("query") ?? "",
     range: parseRange(given),
     sort,
-    live: given.get("live") === "1" && sort === DEFAULT_SORT, // arriving events only have a position in a list by time
+    live: given.get("live") === "1" && sort === DEFAULT_SORT, // arriving events have a position only in a list sorted by time
     open: given.get("event") ?? "",
     settings: given.get("settings") === SHOWN, // a host page may have its own parameter of this name
   };

@@ -11,7 +11,7 @@ const formats = new Map<string, Intl.DateTimeFormat>();
 
 const formattable = new Map<string, boolean>();
 
-/** Returns the browser's zone (IANA); UTC when it reports none, or one that it cannot format, such as `Etc/Unknown`. */
+/** Returns the browser's zone (IANA), or UTC if it reports none or one that it cannot format, such as `Etc/Unknown`. */
 export function localZone(): string {
   const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
   if (!timeZone) return "UTC";

@@ -34,7 +34,7 @@ export const auditlaneSettingsStyles = css`
     letter-spacing: -0.01em;
   }
   h2:focus {
-    outline: none; /* not a control: focused to move the reading position only */
+    outline: none; /* not a control; focused only to move the reading position */
   }
   h2 .tenant {
     color: var(--ink-2);

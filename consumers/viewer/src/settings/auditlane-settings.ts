@@ -45,11 +45,11 @@ export class AuditlaneSettings extends LitElement {
   @property({ attribute: "base-url" }) baseUrl = "";
   /** A viewer token. Without one, the browser's session is used when the service has the page's origin. */
   @property() token = "";
-  /** The tenant; empty for the credential's own tenant, or the environment. */
+  /** The tenant; empty for the credential's own tenant or the environment. */
   @property() tenant = "";
   /** The colour scheme; `auto` follows the reader's system. */
   @property({ reflect: true }) theme: "auto" | "light" | "dark" = "auto";
-  /** The language (`en`, `de`); empty for the page's, else the browser's. */
+  /** The language (`en`, `de`); empty for the page's language, or else the browser's. */
   @property() override lang = "";
 
   @state() private settings: SettingsState | null = null;
@@ -92,7 +92,7 @@ export class AuditlaneSettings extends LitElement {
     else if (changed.has("lang")) void this.settings?.setLanguage(this.language);
   }
 
-  /** Loads everything again, and drops unsaved changes. */
+  /** Loads everything again, and discards unsaved changes. */
   async open(): Promise<void> {
     const openCount = ++this.openCount;
     const baseUrl = this.baseUrl.replace(/\/+$/, "");
@@ -101,7 +101,7 @@ export class AuditlaneSettings extends LitElement {
     const renew = (): Promise<string> =>
       this.renewal.renew(this.token, settings.client.token, (next) => settings.verifyToken(next));
     const settings = await SettingsState.open({ baseUrl, token, tenant: this.tenant }, renew, this.language);
-    if (openCount !== this.openCount) return; // the endpoint was changed meanwhile
+    if (openCount !== this.openCount) return; // the endpoint has changed in the meantime
     settings.addEventListener("heading", (event) => void this.focusHeading((event as CustomEvent<boolean>).detail));
     settings.addEventListener("change", () => this.requestUpdate());
     settings.addEventListener("saved", () => this.emit("auditlane-saved", settings.loaded?.structure ?? null));

@@ -8,9 +8,9 @@ import { SettingsElement } from "./settings-element.js";
 export interface ConfirmRequest {
   title: string;
   lines: string[];
-  /** The label of the button that confirms. */
+  /** The label of the confirm button. */
   confirm: string;
-  /** The label of the button that cancels; "Cancel" by default. */
+  /** The label of the cancel button; "Cancel" by default. */
   cancel?: string;
 }
 

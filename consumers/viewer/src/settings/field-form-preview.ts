@@ -17,7 +17,7 @@ interface PreviewInput {
   cellContext: CellContext;
 }
 
-const NEIGHBOUR_COLUMNS = 2; // beside the new one
+const NEIGHBOUR_COLUMNS = 2; // next to the new column
 
 export function formPreview({ form, fields, events, tenant, cellContext }: PreviewInput): TemplateResult {
   const { text } = cellContext;

@@ -35,14 +35,14 @@ import { SettingsElement } from "./settings-element.js";
 export class FieldForm extends SettingsElement {
   static override styles = [baseStyles, sectionStyles, dialogStyles, noteStyles, ...sampleStyles, fieldFormStyles];
 
-  /** The name of the field; "" for a new one. */
+  /** The name of the field; "" for a new field. */
   @property() field = "";
 
   @state() private form: Form = emptyForm();
   @state() private messages: ErrorMessages = {};
   @state() private problem: Problem | null = null;
   @state() private sending = false;
-  /** The inputs that show errors: those that have lost the focus, and all after the first submit. */
+  /** The inputs that show errors: those that have lost focus, and all of them after the first submit. */
   @state() private visited: ReadonlySet<Key> = new Set();
   /** Whether the rules are expanded. */
   @state() private rulesOpen = false;

@@ -1,4 +1,4 @@
-/** A grid with a head above each column; cards where the page is narrow. */
+/** A grid with a heading above each column, or cards on a narrow page. */
 import { css } from "lit";
 
 import { choiceInput, plainList } from "../styles/fragments.js";
@@ -78,7 +78,7 @@ export const fieldListStyles = css`
   }
   li button,
   li input {
-    scroll-margin-block: 3rem 6.5rem; /* neither behind the head nor behind the bar with unsaved changes */
+    scroll-margin-block: 3rem 6.5rem; /* not hidden behind the headings or the bar with unsaved changes */
   }
   .places button,
   .actions button {

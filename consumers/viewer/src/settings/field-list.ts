@@ -247,7 +247,7 @@ export class FieldList extends SettingsElement {
     this.editedField = null;
     if (name === "") this.addedField = this.names.find((one) => !this.namesBefore.has(one)) ?? "";
     await this.updateComplete;
-    if (name || this.addedField) await this.focusIn(name || this.addedField, ".edit"); // which scrolls to it
+    if (name || this.addedField) await this.focusIn(name || this.addedField, ".edit"); // this also scrolls to it
     else this.renderRoot.querySelector<HTMLElement>("#add")?.focus();
   };
 

@@ -31,7 +31,7 @@ export function readOnlyToggle(field: Field, toggle: Toggle, { text }: LoadedSet
   </div>`;
 }
 
-/** Returns a selector that finds the same control after its row was moved. */
+/** Returns a selector that finds the same control after its row has moved. */
 export function selectorOf(control: HTMLElement): string {
   const { toggle } = control.dataset;
   const which = ["up", "down", "edit", "remove", "reset"].find((one) => control.classList.contains(one));

@@ -1,4 +1,4 @@
-/** Renders inputs with label, hint and error. */
+/** Renders inputs with a label, a hint and an error. */
 import { html, nothing, type TemplateResult } from "lit";
 import { live } from "lit/directives/live.js";
 
@@ -11,7 +11,7 @@ export interface InputOptions {
   error?: string;
   disabled?: boolean;
   onInput: (value: string | boolean) => void;
-  /** Called when the input loses the focus. */
+  /** Called when the input loses focus. */
   onBlur?: () => void;
 }
 

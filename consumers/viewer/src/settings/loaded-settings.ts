@@ -17,12 +17,12 @@ import { cellContext, type CellContext } from "../viewer/table/cells.js";
 
 export type Phase = "loading" | "ready" | "failed";
 
-/** Another user has saved since `loaded` was read. */
+/** Whether another user has saved since `loaded` was read. */
 export interface Conflict {
   latest: StructureVersion;
   remote: RemoteChanges;
   merged: MergeResult;
-  /** The revisions since `loaded`; empty when they cannot be read. */
+  /** The revisions since `loaded`; empty if they cannot be read. */
   revisions: Revision[];
 }
 
@@ -45,11 +45,11 @@ export class LoadedSettings extends EventTarget {
   /** Why the last change was not saved. */
   saveProblem: Problem | null = null;
   busy = false;
-  /** Read to screen readers when it changes. */
+  /** Announced by screen readers when it changes. */
   announcement = "";
-  /** The draft was just saved and has not been edited since. */
+  /** Whether the draft was just saved and has not been edited since. */
   justSaved = false;
-  /** The newest events, for the preview; empty when the user may not read them. */
+  /** The newest events, for the preview; empty if the user may not read them. */
   sample: readonly AuditEvent[] = [];
 
   readonly client: Client;

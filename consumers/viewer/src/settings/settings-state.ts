@@ -21,7 +21,7 @@ export class SettingsState extends LoadedSettings {
     return new SettingsState(endpoint, renew, language, await textsOf(language));
   }
 
-  /** Changes the draft. `announcement` is read to screen readers. */
+  /** Changes the draft. Screen readers announce `announcement`. */
   edit(change: (draft: Draft) => Draft, announcement = ""): void {
     if (!this.draft) return;
     this.draft = change(this.draft);
@@ -39,7 +39,7 @@ export class SettingsState extends LoadedSettings {
     this.notify();
   }
 
-  /** Saves the draft and resolves to whether that succeeded. Sets `conflict` after another user's change, else `saveProblem`. */
+  /** Saves the draft and resolves to whether that succeeded. Sets `conflict` after another user's change, and `saveProblem` after any other failure. */
   async save(): Promise<boolean> {
     const { loaded, draft } = this;
     if (!loaded || !draft) return false;
@@ -53,7 +53,7 @@ export class SettingsState extends LoadedSettings {
     });
   }
 
-  /** Sets the scope's own switch; null inherits. Other users' changes of anything else do not prevent it. */
+  /** Sets the scope's own switch; null inherits. Other users' changes to anything else do not prevent it. */
   async switchTo(enabled: boolean | null): Promise<boolean> {
     return await this.run(async () => {
       const { loaded } = this;
@@ -77,12 +77,12 @@ export class SettingsState extends LoadedSettings {
     await this.fieldsChanged(this.text.settings.form.added(field.displayName ?? field.name ?? ""));
   }
 
-  /** Changes a field, even if others have changed other fields meanwhile. Rejects with Problem, which the form shows. */
+  /** Changes a field, even if others have changed other fields in the meantime. Rejects with Problem, which the form shows. */
   async change(name: string, field: FieldInput): Promise<void> {
     const { loaded } = this;
     if (!loaded) return;
     const current = fieldOf(loaded, name);
-    if (current && field.displayName) this.edit((draft) => setField(draft, name, { displayName: current.displayName })); // the form's name wins
+    if (current && field.displayName) this.edit((draft) => setField(draft, name, { displayName: current.displayName })); // the form's name takes precedence
     try {
       this.accept(await this.api.change(loaded.etag, name, field));
     } catch (cause) {

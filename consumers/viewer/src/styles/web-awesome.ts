@@ -7,7 +7,7 @@ import { css } from "lit";
 
 const ICONS = import.meta.glob<string>("./icons/*.svg", { query: "?no-inline", import: "default", eager: true });
 
-/** Resolves when the elements for tabs are defined. */
+/** Resolves once the elements for tabs are defined. */
 export async function loadTabs(): Promise<void> {
   const { registerIconLibrary } = await import("@awesome.me/webawesome/dist/components/icon/library.js");
   registerIconLibrary("system", { resolver: (name) => ICONS[`./icons/${name}.svg`] ?? "" });

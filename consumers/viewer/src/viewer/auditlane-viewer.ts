@@ -44,7 +44,7 @@ import { viewerContext, ViewerState } from "./viewer-state.js";
  * @csspart visit - The banner shown to an operator who views the log from the console.
  * @csspart notice - A one-line notice about the whole viewer.
  * @csspart first-use - The instructions shown until the first event arrives.
- * @csspart tiles - The numbers of today and this week.
+ * @csspart tiles - Today's and this week's numbers.
  * @csspart tile - One of these numbers.
  * @csspart search - The query, its chips and the time range.
  * @csspart histogram - The chart of events over time.
@@ -71,17 +71,17 @@ export class AuditlaneViewer extends LitElement {
   @property({ attribute: "base-url" }) baseUrl = "";
   /** A viewer token. Without one, the browser's session is used when the service has the page's origin. */
   @property() token = "";
-  /** The tenant, for a token of the whole environment. */
+  /** The tenant, for an environment-wide token. */
   @property() tenant = "";
   /** The colour scheme; `auto` follows the reader's system. */
   @property({ reflect: true }) theme: "auto" | "light" | "dark" = "auto";
-  /** The language (`en`, `de`); empty for the page's, else the browser's. */
+  /** The language (`en`, `de`); empty for the page's language, or else the browser's. */
   @property() override lang = "";
   /** Keeps the view in the page's address, so that it can be shared and "back" works. */
   @property({ type: Boolean }) address = false;
 
   @state() private viewer: ViewerState | null = null;
-  /** The settings' module was loaded. */
+  /** Whether the settings' module has been loaded. */
   @state() private settingsLoaded = false;
 
   private readonly provider = new ContextProvider(this, { context: viewerContext });
@@ -122,7 +122,7 @@ export class AuditlaneViewer extends LitElement {
     const endpoint = { baseUrl, token, tenant: this.tenant };
     const renew = (): Promise<string> => this.renewal.renew(this.token, viewer.client.token, (next) => viewer.verifyToken(next));
     const viewer = await ViewerState.open(endpoint, renew, this.language);
-    if (openCount !== this.openCount) return; // the endpoint was changed meanwhile
+    if (openCount !== this.openCount) return; // the endpoint has changed in the meantime
     this.history.start(viewer, this.address);
     viewer.addEventListener("change", () => this.requestUpdate());
     this.reconnect?.close();
@@ -225,7 +225,7 @@ export class AuditlaneViewer extends LitElement {
     return this.settingsLoaded;
   }
 
-  /** Loads the settings' module when the address or the history opened them; closes them when that fails. */
+  /** Loads the settings' module if the address or the history opens them, and closes them if that fails. */
   private async loadSettingsOrClose(viewer: ViewerState): Promise<void> {
     if (!(await this.loadSettings(viewer)) && viewer === this.viewer) viewer.setView({ settings: false });
   }

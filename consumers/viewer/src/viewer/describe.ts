@@ -18,7 +18,7 @@ export function formatNumber(viewer: ViewerState, value: number): string {
   );
 }
 
-/** Returns the tenant's label of a field; the name of a field outside its structure. */
+/** Returns the tenant's label of a field, or the name of a field outside its structure. */
 export function fieldLabel(viewer: ViewerState, parameter: string): string {
   const known = viewer.fields.find((field) => hasParameter(field, parameter));
   if (known) return known.displayName;

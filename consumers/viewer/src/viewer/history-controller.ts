@@ -9,7 +9,7 @@ interface Hooks {
   viewer: () => ViewerState | null;
   /** Resolves to whether unsaved settings may be left. */
   confirmLeave: () => Promise<boolean>;
-  /** Called after the settings were left. */
+  /** Called after the user has left the settings. */
   onLeft: () => void;
 }
 
@@ -32,7 +32,7 @@ export class HistoryController implements ReactiveController {
     window.removeEventListener("popstate", this.onPopState);
   }
 
-  /** Reads the view from the address if `usesAddress`; otherwise leaves the address and the history alone. */
+  /** Reads the view from the address if `usesAddress`; otherwise leaves the address and the history unchanged. */
   start(viewer: ViewerState, usesAddress: boolean): void {
     viewer.usesAddress = usesAddress;
     if (usesAddress) {
@@ -42,7 +42,7 @@ export class HistoryController implements ReactiveController {
     viewer.addEventListener("view-change", () => this.push(viewer));
   }
 
-  /** Leaves the settings for the view of the address, or for the same view without the settings. */
+  /** Leaves the settings for the address's view, or for the same view without the settings. */
   async leaveSettings(viewer: ViewerState): Promise<void> {
     if (this.leaving) return; // a confirmation is open
     this.leaving = true;
@@ -62,7 +62,7 @@ export class HistoryController implements ReactiveController {
     history.pushState(null, "", `${location.pathname}${searchFromView(viewer.view, location.search)}${location.hash}`);
   }
 
-  /** Restores the view of the address. Ignores navigation of the host page, to a hash or a parameter of its own. */
+  /** Restores the address's view. Ignores navigation by the host page to a hash or a parameter of its own. */
   private readonly onPopState = (): void => {
     const viewer = this.hooks.viewer();
     const view = viewFromSearch(location.search);
@@ -72,7 +72,7 @@ export class HistoryController implements ReactiveController {
   };
 
   private restore(viewer: ViewerState, view: View): void {
-    this.restoring = true; // the view is in the history already
+    this.restoring = true; // the view is already in the history
     viewer.setView(view);
     this.restoring = false;
   }

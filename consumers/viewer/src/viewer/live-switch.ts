@@ -50,7 +50,7 @@ export class LiveSwitch extends ViewerElement {
 
   private readonly toggle = (): void => {
     const live = !this.viewer.view.live;
-    this.viewer.setView(live ? { live, sort: DEFAULT_SORT } : { live }); // arriving events only have a position in a list by time
+    this.viewer.setView(live ? { live, sort: DEFAULT_SORT } : { live }); // arriving events have a position only in a list sorted by time
   };
 
   private subscribeTo(stream: LiveStream): void {

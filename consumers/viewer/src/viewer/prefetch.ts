@@ -14,7 +14,7 @@ export class Prefetch {
     this.page = response.catch(() => null); // the loader requests it again and reports the problem
   }
 
-  /** Returns the page for these parameters once; null when it was not requested. Resolves to null when the request failed. */
+  /** Returns the page for these parameters once, or null if it was not requested. Resolves to null if the request failed. */
   take(params: QueryParams): Promise<EventPage | null> | null {
     const page = this.key === JSON.stringify(params) ? this.page : null;
     this.page = null;

@@ -21,7 +21,7 @@ import { listParams, Prefetch } from "./prefetch.js";
 
 export type Phase = "loading" | "ready" | "failed";
 
-/** The credential is no longer valid: the shown data stays, nothing new can be loaded. */
+/** The credential is no longer valid: the shown data stays, but nothing new can be loaded. */
 const AUTH_CODES = new Set(["TOKEN_EXPIRED", "UNAUTHENTICATED"]);
 /** There was no response. */
 const NETWORK_CODES = new Set(["OFFLINE", "UNREACHABLE"]);
@@ -40,7 +40,7 @@ export class ViewerState extends EventTarget {
   view: View = DEFAULT_VIEW;
   /** The invalid time parameters of the address, until a time is chosen; usually "". */
   invalidRange = "";
-  /** Whether the page's address holds the view, so that links to it can be shared. */
+  /** Whether the page's address contains the view, so that links to it can be shared. */
   usesAddress = false;
   /** The time in ms since 1970 from which presets count back. One value for all elements; updated by `setView` and `refresh`. */
   asOf = Date.now();
@@ -54,7 +54,7 @@ export class ViewerState extends EventTarget {
   offline = false;
   /** While `offline`: whether the network works, so that the service is the cause. */
   unreachable = false;
-  /** Why the credential is no longer valid; null while it is. */
+  /** Why the credential is no longer valid; null as long as it is. */
   authProblem: Problem | null = null;
   /** Whether no event has been sent yet, apart from auditlane's own; null while unknown. */
   unused: boolean | null = null;
@@ -175,7 +175,7 @@ export class ViewerState extends EventTarget {
     return this.preferences.utc ? "UTC" : localZone();
   }
 
-  /** The tenant's fields in order, with custom labels or else translated default ones. */
+  /** The tenant's fields in order, with custom labels or translated default labels. */
   get fields(): readonly ShownField[] {
     const { structure, text } = this;
     if (this.labelled.structure !== structure || this.labelled.text !== text) {
@@ -191,7 +191,7 @@ export class ViewerState extends EventTarget {
     return [...query, ...rangeParams(this.view.range, this.asOf)];
   }
 
-  /** Changes the view, and with it the address. */
+  /** Changes the view and the address with it. */
   setView(changes: Partial<View>): void {
     if ("range" in changes) this.invalidRange = "";
     const listChanged = (["query", "range", "sort"] as const).some((name) => name in changes && changes[name] !== this.view[name]);
@@ -214,7 +214,7 @@ export class ViewerState extends EventTarget {
     this.notify();
   }
 
-  /** Retries all failed requests; refreshes everything when none is known. */
+  /** Retries all failed requests, or refreshes everything if none is known. */
   retry(): void {
     if (!this.failures.first) return this.refresh();
     this.asOf = Date.now();
@@ -242,7 +242,7 @@ export class ViewerState extends EventTarget {
       this.phase = "failed";
     }
     const recovered = !problem && (wasOffline || hadExpired);
-    if (recovered && this.phase === "ready") queueMicrotask(() => this.retry()); // retries requests that failed meanwhile
+    if (recovered && this.phase === "ready") queueMicrotask(() => this.retry()); // retries requests that failed in the meantime
     else if (problem || recovered) this.notify();
   }
 

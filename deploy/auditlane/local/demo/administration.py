@@ -114,7 +114,7 @@ def _change_settings(inventory: Inventory, admin: Person, dice: Random) -> list[
 
 
 def _another(before: Values, choices: Mapping[str, Sequence[object]], dice: Random) -> Values:
-    """Return one of the values changed to another of its choices."""
+    """Return the values with one of them changed to another of its choices."""
     name = dice.choice(list(choices))
     return {name: another(dice, choices[name], before[name])}
 

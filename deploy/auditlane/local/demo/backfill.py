@@ -1,6 +1,6 @@
 """Registers the custom fields and stores the history, each event once: only events that are missing are sent.
 
-A demo that was killed half-way through can therefore be run again.
+A demo that was killed halfway through can therefore be run again.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ T = TypeVar("T")
 def ensure(settings: Settings, events: Sequence[AuditEvent], logger: Any) -> int:
     """Register the custom fields, send missing events, and wait until all are stored. Returns the number of events.
 
-    Waits as long as a part of the stack is away.
+    Waits as long as a part of the stack is unavailable.
     """
     _until_available(lambda: register_fields(settings), logger)
     wanted = {event.event_id for event in events}
@@ -65,7 +65,7 @@ def send(settings: Settings, events: Sequence[AuditEvent], stored: frozenset[str
 def register_fields(settings: Settings) -> None:
     """Add the fields that a tenant does not have yet. Fields that were changed or removed stay as they are.
 
-    Raises what the registry and the store raise.
+    Raises the errors of the registry and the store.
     """
     store = LazyClient(lambda: connect(settings))
     try:
@@ -113,7 +113,7 @@ def ids_in_kafka(settings: Settings, tenants: set[str]) -> frozenset[str]:
             if messages:
                 deadline = time.monotonic() + _TIMEOUT_S
             elif time.monotonic() > deadline:
-                raise KafkaUnavailable("Kafka stopped answering.", fix="Check AUDITLANE_KAFKA_BOOTSTRAP.")
+                raise KafkaUnavailable("Kafka stopped responding.", fix="Check AUDITLANE_KAFKA_BOOTSTRAP.")
             for message in messages:
                 error = message.error()
                 if error is not None and error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  librdkafka's name
@@ -121,7 +121,7 @@ def ids_in_kafka(settings: Settings, tenants: set[str]) -> frozenset[str]:
                 elif error is None and message.key() in keys and (event_id := _event_id(message.value())):
                     found.add(event_id)
     except KafkaException as error:
-        raise KafkaUnavailable(f"Kafka does not answer: {error.args[0].str()}.") from error
+        raise KafkaUnavailable(f"Kafka does not respond: {error.args[0].str()}.") from error
     finally:
         consumer.close()
     return frozenset(found)

@@ -15,7 +15,7 @@ def seeded(*parts: object) -> Random:
 
 
 def weighted(dice: Random, weights: Mapping[T, float]) -> T:
-    """Return a key of `weights` with the probability of its weight."""
+    """Return a key of `weights`, chosen with the probability of its weight."""
     return dice.choices(list(weights), list(weights.values()))[0]
 
 

@@ -39,7 +39,7 @@ Step = Callable[[Inventory, Person, Random], Change]
 
 
 def work(inventory: Inventory, person: Person, dice: Random) -> Change:
-    """Do something that is usual in the person's department. A viewer's attempt to change something is denied."""
+    """Do something typical of the person's department. A viewer's attempt to change something is denied."""
     step = weighted(dice, _USUAL[person.department])
     if person.role == "viewer" and step is not _view:
         if dice.random() < 0.15:

@@ -1,6 +1,6 @@
 """Who acts: a tenant's people, the vendor's support, API keys and the product itself.
 
-Every address is of a documentation range (RFC 5737, RFC 3849), every name of example.com.
+Every address is in a documentation range (RFC 5737, RFC 3849), and every domain is example.com.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who did something, and from where: the fields of an event that a session's actions share."""
+    """Who did something, and from where: the fields that all events of a session share."""
 
     actor_id: str
     actor_type: str

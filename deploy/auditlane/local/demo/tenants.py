@@ -15,7 +15,7 @@ class Cadence:
     phase: int = 0
 
     def falls_on(self, ordinal: int) -> bool:
-        """Return whether the day with this ordinal has one."""
+        """Return whether it happens on the day with this ordinal."""
         return ordinal % self.days == self.phase
 
 

@@ -38,8 +38,10 @@ def fail(part: str, message: str, fix: str = "") -> Finding:
 
 
 def guarded(part: str, check: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
-    """Yield the findings of a check. An AuditlaneError that ends it becomes the last finding, so that the other parts
-    are still checked."""
+    """Yield the findings of a check.
+
+    An AuditlaneError that ends the check becomes the last finding, so that the other parts are still checked.
+    """
     try:
         yield from check()
     except AuditlaneError as error:

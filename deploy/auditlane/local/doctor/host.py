@@ -18,7 +18,7 @@ PART = "host"
 ROOM_WARN = 2 << 30
 ROOM_FAIL = 256 << 20
 _TIMEOUT_S = 5.0
-_PORTS_AFTER_LAST = 2  # ports probed after the last that answers: a process in between may be restarting
+_PORTS_AFTER_LAST = 2  # ports probed after the last that responds: a process in between may be restarting
 _PROBE_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - the address to probe of a server that listens on all
 _FAILURE_GAUGES = {
     "auditlane_worker_halted_partitions": "halted",
@@ -93,7 +93,7 @@ def service(part: str, url: str, settings: Settings) -> Iterator[Finding]:
 
 
 def metric_findings(gauges: Mapping[str, float]) -> Iterator[Finding]:
-    """Yield findings from the metrics of a worker whose health does not name partitions, as it listens on a network."""
+    """Yield findings from the metrics of a worker that listens on a network, whose health does not name partitions."""
     for name, what in _FAILURE_GAUGES.items():
         if count := int(gauges.get(name, 0)):
             plural = "" if count == 1 else "s"

@@ -34,8 +34,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--native-port", type=int, default=0, help="port of the native protocol; 0 chooses a free port")
     parser.add_argument("--memory", type=int, default=config.default_memory(), help="memory limit, in bytes")
     parser.add_argument("--keep-free", type=int, default=config.KEEP_FREE, help="disk space to keep free, in bytes")
-    parser.add_argument("--users", type=Path, help="JSON file of passwords by role; without it there are no accounts")
-    parser.add_argument("--database", default="audit", help="database of the roles")
+    parser.add_argument(
+        "--users", type=Path, help="JSON file with the roles' passwords; without it there are no accounts"
+    )
+    parser.add_argument("--database", default="audit", help="database that the roles may use")
     given = vars(parser.parse_args(arguments))
     try:
         file = given.pop("users")

@@ -9,10 +9,10 @@ from pathlib import Path
 from uuid import uuid4
 from xml.sax.saxutils import escape
 
-# Disk space kept free, so that inserts and merges are rejected before they start, not half-way on a full disk.
+# Disk space kept free, so that inserts and merges are rejected before they start, not halfway on a full disk.
 KEEP_FREE = 128 << 20
 MALLOC = "thp:always,narenas:2,percpu_arena:disabled,oversize_threshold:0,dirty_decay_ms:10000,prof:false"  # jemalloc
-# Hosts allowed in Host and Origin: pages of other sites must not reach it, not even by a DNS name for 127.0.0.1.
+# Hosts allowed in Host and Origin: other sites' pages must not reach it, even through a DNS name for 127.0.0.1.
 _HERE = r"(localhost|127(\.[0-9]+){3}|\[::1\])(:[0-9]+)?"
 _REFUSED = "Requests must name a user of this ClickHouse and come from this machine."
 
@@ -47,7 +47,7 @@ def default_memory() -> int:
 def prepare(options: Options) -> None:
     """Create the files that ClickHouse needs in its store before it starts, if missing. Raises OSError."""
     default = options.store / "metadata" / "default.sql"  # the database `default`, in ClickHouse's format
-    refused = options.store / "user_defined" / "function_file.sql"  # shadows ClickHouse's own
+    refused = options.store / "user_defined" / "function_file.sql"  # shadows ClickHouse's own function
     for folder in (options.folder, default.parent, refused.parent):
         folder.mkdir(parents=True, exist_ok=True)
     if not default.exists():

@@ -48,7 +48,7 @@ class Servers:
         reading, writing = os.pipe()
         threading.Thread(target=self._serve, args=(writing,), name="clickhouse", daemon=True).start()
         with os.fdopen(reading) as pipe:
-            line = pipe.readline()  # empty if it has already ended; its messages may be on stderr
+            line = pipe.readline()  # empty if the process has already ended; its messages may be on stderr
         if not line:
             self.ended.wait()
             message = f"ClickHouse's servers could not be started. {self._error}".strip()
@@ -66,7 +66,8 @@ class Servers:
             self.ended.wait(_POLL_S)
         until = time.monotonic() + (_END_S if self._ask(_KILL) else 0)
         while not self.ended.wait(_POLL_S) and time.monotonic() < until:
-            shut_down_connections(self.ports)  # otherwise it waits for idle connections, then ends without cleaning up
+            # Otherwise the server waits for idle connections, then ends without cleaning up.
+            shut_down_connections(self.ports)
 
     def _serve(self, ports_fd: int) -> None:
         try:

@@ -16,7 +16,7 @@ from auditlane.store.roles import ROLES, grants
 
 LAUNCHER = "launcher"
 _PASSWORDS: TypeAdapter[dict[str, str]] = TypeAdapter(dict[Literal[ROLES], Annotated[str, MinLen(1)]])  # type: ignore[valid-type]
-# Permissions of `default` when there are no accounts: anything with tables, nothing outside of them.
+# Permissions of `default` when there are no accounts: anything with tables, and nothing else.
 _GRANTS_WITHOUT_ACCOUNTS = (
     "SHOW, SELECT, INSERT, ALTER, CREATE DATABASE, CREATE TABLE, CREATE VIEW, CREATE TEMPORARY TABLE, CREATE FUNCTION,"
     " DROP, UNDROP TABLE, TRUNCATE, OPTIMIZE, CHECK, BACKUP, SYSTEM LISTEN, SYSTEM FLUSH, SYSTEM MERGES,"
@@ -59,7 +59,7 @@ def text(passwords: Mapping[str, str] | None, launcher: str, options: Options) -
         users.append(_user("default", "", [_GRANTS_WITHOUT_ACCOUNTS, *_TABLE_GRANTS]))
     else:
         # The process itself opens the store as `default`, with an empty password and as if from 127.0.0.1. That user
-        # has no other permission, and the launcher locks it for the network at once by a failed login.
+        # has no other permission, and the launcher immediately locks it for the network with a failed login.
         users.append(_user("default", "", ["SYSTEM LISTEN ON *.*"], quota="locked"))
         for role, password in passwords.items():
             users.append(_user(role, password, grants(role, options.database) + _TABLE_GRANTS * (role == "init")))

@@ -14,7 +14,7 @@ from auditlane.runtime.errors import KafkaUnavailable
 from auditlane.runtime.settings import Settings
 from auditlane.server.admin.models import DeadLetters, Lag, Rate
 
-ASK_S: Final = 3.0  # timeout of each of the requests that the lag requires
+ASK_S: Final = 3.0  # timeout of each request that the lag requires
 RATE_S: Final = 60.0  # period over which the rate is measured
 READ_S: Final = 5.0  # time spent reading the dead-letter topic per call; the next call continues there
 

@@ -52,7 +52,7 @@ class PartitionLag(BaseModel):
     failing_s: float | None = Field(
         None, description="Time for which the worker has failed to store the next messages; null below one minute."
     )
-    error: str = Field("", description="The reason, as the worker committed it with the group's offsets.")
+    error: str = Field("", description="The reason, as the worker has committed it with the group's offsets.")
 
 
 class Lag(BaseModel):
@@ -131,7 +131,7 @@ class PartHealth(BaseModel):
 
 
 class ContractRefusals(BaseModel):
-    """Events of one tenant that its contract rejected over HTTP in the past hour, in the process that answers."""
+    """Events of one tenant that its contract rejected over HTTP in the past hour, in the process that responds."""
 
     tenant: str
     refused: int
@@ -142,7 +142,7 @@ class ContractRefusals(BaseModel):
 class RecentConflicts(BaseModel):
     """Event ids shared by several events with the same time and different content; `auditlane verify` lists them."""
 
-    hours: int = Field(description="Only events that occurred within this number of hours are counted.")
+    hours: int = Field(description="The number of past hours whose events are counted.")
     ids: int = Field(description="Event ids in conflict.")
     tenants: int = Field(description="Tenants affected.")
 
@@ -154,4 +154,4 @@ class Health(BaseModel):
     healthy: bool
     parts: list[PartHealth]
     refusals: list[ContractRefusals] = []
-    conflicts: RecentConflicts | None = Field(None, description="Null if ClickHouse did not answer in time.")
+    conflicts: RecentConflicts | None = Field(None, description="Null if ClickHouse did not respond in time.")

@@ -127,7 +127,7 @@ class Operations:
             with anyio.fail_after(PART_TIMEOUT_S):
                 return parts.workers(await self.lag())
         except TimeoutError as error:
-            raise Unavailable("Kafka did not answer in time.") from error
+            raise Unavailable("Kafka did not respond in time.") from error
 
     @staticmethod
     def _part(what: str, ask: Callable[[], PartHealth]) -> Callable[[], Awaitable[PartHealth]]:

@@ -24,13 +24,13 @@ ASK_S: Final = 5.0
 
 
 def store(probe: Probe) -> PartHealth:
-    """Check that ClickHouse answers and has the view that queries read."""
+    """Check that ClickHouse responds and has the view that queries read."""
     part = probe.part()
     return PartHealth(name="clickhouse", state=part.state, problem=part.problem)
 
 
 def kafka(settings: Settings) -> PartHealth:
-    """Check that brokers answer and both topics exist."""
+    """Check that brokers respond and both topics exist."""
     if not settings.kafka_bootstrap:
         return PartHealth(name="kafka", state="off", problem=_not_set("AUDITLANE_KAFKA_BOOTSTRAP"))
     try:
@@ -49,7 +49,7 @@ def kafka(settings: Settings) -> PartHealth:
 
 
 def registry(settings: Settings) -> PartHealth:
-    """Check that the registry answers and has the base event."""
+    """Check that the registry responds and has the base event."""
     if not settings.registry_url:
         return PartHealth(name="registry", state="off", problem=_not_set("AUDITLANE_REGISTRY_URL"))
     try:

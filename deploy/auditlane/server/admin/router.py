@@ -22,7 +22,7 @@ AppServices = Annotated[Services, Depends(services_of)]
 async def tenants(
     services: AppServices,
     after: Annotated[str, Query(max_length=100, description="`next` of the previous page.")] = "",
-    prefix: Annotated[str, Query(max_length=100, description="Only tenants whose id begins with this.")] = "",
+    prefix: Annotated[str, Query(max_length=100, description="Only tenants whose id starts with this.")] = "",
     limit: Annotated[int, Query(ge=1, le=tenants_.MAX_LIMIT, description="Tenants per page.")] = tenants_.DEFAULT_LIMIT,
 ) -> Tenants:
     """Returns tenants sorted by name, including those that have settings but no events."""

@@ -99,8 +99,10 @@ class AuditProducer:
 
 
 def signer(settings: Settings) -> Sign:
-    """Return the signer of audit events; workers reject unsigned ones as forged. Creates no keys, which workers would
-    not have. Raises ConfigError."""
+    """Return the signer of audit events; workers reject unsigned ones as forged.
+
+    It creates no keys, since workers would not have them. Raises ConfigError.
+    """
     path = provenance_keys.path_of(settings)
     if path is None:
         raise ConfigError(

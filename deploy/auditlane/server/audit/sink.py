@@ -50,7 +50,7 @@ _Key = tuple[str, str]  # tenant and event id
 
 
 def from_settings(settings: Settings, count: Count) -> ServiceAuditSink:
-    """Return the service's sink. Without Kafka and a registry in the settings it records nothing, and logs this."""
+    """Return the service's sink. Without Kafka and a registry in the settings it records nothing, and logs that."""
     missing = [variable(name) for name in ("kafka_bootstrap", "registry_url") if not getattr(settings, name)]
     if missing:
         get("trail").warning("trail.off", missing=", ".join(missing), means="actions in this service are not recorded")
@@ -85,7 +85,7 @@ def record_of(event: AuditEvent) -> bytes:
 
 
 def _tenant_of(event: AuditEvent) -> str:
-    """Return the tenant concerned, also for an event in the log of `_auditlane`, or an empty string."""
+    """Return the tenant concerned, even for an event in the log of `_auditlane`, or an empty string."""
     return event.metadata.get("tenant", "") if event.tenant_id == OURS else event.tenant_id
 
 
@@ -106,7 +106,7 @@ class ServiceAuditSink(AuditSink, Protocol):
     def problem(self) -> str: ...
 
     def running(self) -> AbstractContextManager[object]:
-        """Emit events within the block. At its end, send the rest for a few seconds at most, or spool it."""
+        """Emit events within the block. At its end, send the rest within a few seconds, or spool it."""
         ...
 
 
@@ -124,7 +124,7 @@ class KafkaAuditSink:
         spool_bytes: int | None = None,
         reserve: Spool | None = None,
     ) -> None:
-        """`reserve` takes the summaries of dropped events when `spool` is full.
+        """`reserve` holds the summaries of dropped events when `spool` is full.
 
         One tenant's events may occupy at most half of the memory, and half of the space left in `spool`, whose limit is
         `spool_bytes`.
@@ -146,7 +146,7 @@ class KafkaAuditSink:
         self._records_of: Counter[str] = Counter()
         self._spool_bytes = spool_bytes
         self._spooled_of: Counter[str] = Counter()  # bytes spooled by this process since the spool was last empty
-        self._of_files: set[_Key] = set()  # in flight and also in a file
+        self._of_files: set[_Key] = set()  # in flight, and in a file as well
         self._losses = Losses()
         self._kafka_accepts = False  # Kafka acknowledged the last settled event
         self._drain_at = datetime.min.replace(tzinfo=UTC)
@@ -213,7 +213,7 @@ class KafkaAuditSink:
             left += [*self._returned, *self._unsent]
         self._write_down(left)
         if self._client is not None:
-            self._client.close(0)  # events acknowledged later are sent again, and stored once
+            self._client.close(0)  # events acknowledged after this are sent again, and stored only once
 
     def _write_down(self, events: Sequence[AuditEvent]) -> None:
         """Spool events, and drop events that do not fit. Used at shutdown, when there is no alternative."""

@@ -116,15 +116,18 @@ _ACTOR_TYPES: Final = {"client": "api_key", "viewer": "user", "operator": "user"
 _VIEWS: Final = frozenset({Permission.read, Permission.export})
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
-# These and TenantName only describe the credentials in OpenAPI. `credential_from` and `named_tenant` read them, as that
-# also happens before dependency injection.
+# These and TenantName only describe the credentials in OpenAPI. `credential_from` and `named_tenant` read them, since
+# that also happens before dependency injection.
 BEARER: Final = HTTPBearer(
     scheme_name="token",
     auto_error=False,
     description="A token from /v1/token, a viewer token, or a token of the external issuer.",
 )
 ACCESS_TOKEN: Final = APIKeyHeader(
-    scheme_name="access-token", name=ACCESS_TOKEN_HEADER, auto_error=False, description="The same, in another header."
+    scheme_name="access-token",
+    name=ACCESS_TOKEN_HEADER,
+    auto_error=False,
+    description="The same token in another header.",
 )
 SESSION: Final = APIKeyCookie(
     scheme_name="session",
@@ -180,7 +183,9 @@ class Authenticator:
             found = self.oidc.authenticate(token, now=now)
         else:
             if self._issuer_threads.statistics().tasks_waiting >= MAX_WAITING:
-                raise IssuerUnavailable("Too many requests wait for the issuer's keys.", fix="Try again in a moment.")
+                raise IssuerUnavailable(
+                    "Too many requests are waiting for the issuer's keys.", fix="Try again in a moment."
+                )
             check = partial(self.oidc.authenticate, token, now=now)
             found = await anyio.to_thread.run_sync(check, limiter=self._issuer_threads)
         identify(request, found)
@@ -213,8 +218,8 @@ class Authenticator:
         """Return a FastAPI dependency that returns the request's TenantScope and raises as `Principal.scope`.
 
         The caller needs one of the permissions; a route that also needs another checks the scope. `named_in` reads the
-        tenant that a request names, by default `named_tenant`; `header` is its name in errors. Unless `even_off`, reads
-        and exports raise LogsDisabled while the tenant's audit logs are disabled.
+        tenant that a request names, by default `named_tenant`; `header` is the header's name in errors. Unless
+        `even_off`, reads and exports raise LogsDisabled while the tenant's audit logs are disabled.
         """
 
         @requires_credential

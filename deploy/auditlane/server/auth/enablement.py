@@ -14,7 +14,7 @@ THREADS: Final = 16  # threads; one refreshes the settings while the others serv
 
 
 class TenantEnablement:
-    """`enabled(tenant)` may block, as `StructureCache.of` does; no request waits longer than `timeout_s` for it.
+    """`enabled(tenant)` may block, like `StructureCache.of`; no request waits longer than `timeout_s` for it.
 
     With an empty tenant it returns the default that tenants inherit.
     """

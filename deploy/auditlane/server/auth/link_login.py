@@ -36,14 +36,14 @@ _BODY: Final[dict[str, Any]] = {
                 "schema": {
                     "type": "object",
                     "properties": {
-                        "code": {"type": "string", "maxLength": _CODE_LENGTH, "description": "The code of the link."}
+                        "code": {"type": "string", "maxLength": _CODE_LENGTH, "description": "The link's code."}
                     },
                 }
             }
         }
     }
 }
-Code = Annotated[str, Query(max_length=_CODE_LENGTH, description="The code of the link.")]
+Code = Annotated[str, Query(max_length=_CODE_LENGTH, description="The link's code.")]
 AppServices = Annotated[Services, Depends(services_of)]
 
 
@@ -105,7 +105,7 @@ def build() -> APIRouter:
     router.get("/enter", summary="Show the button that opens a link", response_class=HTMLResponse)(show_button)
     router.post(
         "/enter",
-        summary="Open the pages with the code of a link",
+        summary="Open the pages with a link's code",
         status_code=303,
         response_class=RedirectResponse,
         openapi_extra=_BODY,

@@ -16,7 +16,7 @@ from auditlane.runtime.lru_cache import LruCache
 
 OPENERS: Final = 8  # threads that check in ClickHouse whether a link was used; queries have their own
 MAX_WAITING: Final = 32  # requests that may wait for one of these threads
-OF_TENANT: Final = 4  # threads for one tenant's links
+OF_TENANT: Final = 4  # threads that one tenant's links may occupy
 KNOWN: Final = 20_000  # used links that are remembered, so that ClickHouse is not queried about them again
 
 
@@ -31,11 +31,11 @@ class LinkOpener:
         self._used: LruCache[str, bool] = LruCache(KNOWN)
 
     def page_of(self, code: str, *, now: datetime) -> Page:
-        """Return the page that a link opens, without using it. Raises what `LinkExchange.page_of` raises."""
+        """Return the page that a link opens, without using it. Raises the errors of `LinkExchange.page_of`."""
         return self._exchange.page_of(code, now=now)
 
     async def open(self, code: str, *, now: datetime) -> Opened:
-        """Use a link. Raises what `LinkExchange.redeem` raises, and Busy if too many requests wait for a thread."""
+        """Use a link. Raises the errors of `LinkExchange.redeem`, and Busy if too many requests wait for a thread."""
         link = self._exchange.read(code, now=now)
         async with self._links.of(link.jti), self._tenants.of(link.tenant or ""):
             if self._used.get(link.jti):

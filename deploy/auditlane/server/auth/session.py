@@ -25,11 +25,11 @@ class Session(BaseModel):
         description="Whether the credential belongs to one tenant or to the whole environment."
     )
     tenant: str | None = Field(
-        description="Tenant whose log the request is about; null if a credential of the environment names none.",
+        description="Tenant whose log the request is about; null if an environment-wide credential names none.",
         examples=["acme"],
     )
     user: str = Field(description="The user, or the client's id.", examples=["u-17"])
-    permissions: list[Permission] = Field(description="Listed even while audit logs are disabled.")
+    permissions: list[Permission] = Field(description="Permissions, even while audit logs are disabled.")
     expires_at: datetime = Field(description="Time at which the credential expires.")
     from_console: bool = Field(description="Whether an operator opened the tenant's log from the console.")
     audit_logs_enabled: bool = Field(
@@ -45,7 +45,7 @@ async def session(
 
 
 async def session_of(request: Request, principal: Principal, enablement: TenantEnablement) -> Session:
-    """Return the session of `principal`. Raises what `Principal.about` raises, and StoreUnavailable."""
+    """Return the session of `principal`. Raises the errors of `Principal.about`, and StoreUnavailable."""
     tenant = principal.about(named_tenant(request))
     if tenant == OURS and principal.tenant is None:
         principal.require(Permission.admin)

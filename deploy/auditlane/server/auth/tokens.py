@@ -64,7 +64,9 @@ class ViewerTokenRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     tenant: str = Field(pattern=rf"^{TENANT_PATTERN}$", examples=["acme"])
-    user: str = Field(min_length=1, max_length=256, description="Your id of the user.", examples=["jane@acme.example"])
+    user: str = Field(
+        min_length=1, max_length=256, description="The user's id in your system.", examples=["jane@acme.example"]
+    )
     permissions: list[Annotated[str, AfterValidator(_viewers_only)]] = Field(
         default_factory=lambda: [Permission.read.value],
         min_length=1,

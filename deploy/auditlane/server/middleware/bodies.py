@@ -1,4 +1,4 @@
-"""Limits on request bodies before they reach a route: their size, their number, and how slowly one may arrive."""
+"""Limits on request bodies before they reach a route: their size, their number, and how slowly they may arrive."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class PendingBodies:
         """Add bytes of this holder. Raises RateLimited above the holder's share, Busy above the total."""
         mine = self._of_holder.get(holder, 0) + size
         if mine > max(self.byte_limit // _SHARE, MAX_BYTES):
-            raise RateLimited("Too many bytes are arriving for this tenant.", fix="Send fewer requests at once.")
+            raise RateLimited("Too many bytes are arriving for this tenant.", fix="Send fewer concurrent requests.")
         if self._bytes + size > self.byte_limit:
             raise Busy("This process cannot hold more request bodies.", fix="Try again in a moment.")
         self._of_holder[holder] = mine
@@ -84,7 +84,7 @@ class RequestBody:
     """A request's body as it arrives, with a timeout; `whole` once it is complete."""
 
     def __init__(self, receive: Receive, body_s: float, *, whole: bool) -> None:
-        """`whole` for a request without a body."""
+        """Pass `whole` for a request without a body."""
         self.whole = whole
         self._receive = receive
         self._body_s = body_s
@@ -119,7 +119,7 @@ class RequestBody:
         """Return a `send` that closes the connection after a response that precedes the end of the body.
 
         The unread rest must not be parsed as the next request. A client that is still sending would not see the
-        response if the connection were closed at once, so the rest is discarded for a while.
+        response if the connection were closed immediately, so the rest is discarded for a while.
         """
         early = False
 

@@ -12,7 +12,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def network_of(host: str | None) -> str:
-    """Return an IPv4 address, or the /64 of an IPv6 address; any other text counts as an address of its own."""
+    """Return an IPv4 address, or the /64 of an IPv6 address; any other text counts as a separate address."""
     try:
         address = ipaddress.ip_address((host or "").partition("%")[0])
     except ValueError:

@@ -67,7 +67,7 @@ class RequestSlots:
         if tenant and self._tenants.get(tenant, 0) >= self._tenant_limit:
             raise RateLimited(
                 f"{self._tenant_limit} requests of this tenant are already in progress, which is the limit.",
-                fix="Send fewer requests at once, or retry after the time in Retry-After.",
+                fix="Send fewer concurrent requests, or retry after the time in Retry-After.",
             )
 
     def add(self, tenant: str, by: int) -> None:
@@ -124,7 +124,7 @@ class ConcurrencyLimit:
         authenticator: Authenticator,
         links: DownloadLinks | None,
     ) -> None:
-        """`streamed` maps the paths of routes that read their body in chunks to its maximum bytes.
+        """`streamed` maps the paths of routes that read their body in chunks to the maximum size in bytes.
 
         Such a body may have an unknown length, and only its first chunk is awaited. `links` opens download links.
         """
@@ -223,7 +223,7 @@ class ConcurrencyLimit:
         if wait_s > LONGEST_S:
             raise RateLimited(
                 "This tenant's requests exceed its share of this process's time.",
-                fix="Send fewer requests at once, or retry after the time in Retry-After.",
+                fix="Send fewer concurrent requests, or retry after the time in Retry-After.",
                 retry_after_s=wait_s,
             )
         if request.method not in _WITH_BODY:  # never rejected: ClickHouse may be slow for another reason

@@ -85,14 +85,14 @@ _ERRORS: Final = (
         fix="Combine several changes into one, or ask an operator to raise AUDITLANE_CONTRACT_VERSIONS.",
     ),
     TooManyExports(
-        "There are 10 exports already; the limit is 10.",
+        "This tenant already has 10 exports; the limit is 10.",
         fix=f"Remove one that is no longer needed: DELETE /v1/exports/{_EXPORT}.",
     ),
     PreconditionFailed("The structure has changed since it was read.", fix="Read it again, then repeat the change."),
     PreconditionMissing(
         "The request does not name the revision that it changes.",
         field="If-Match",
-        fix="Send the header If-Match with the ETag of the structure that was read, or * to overwrite any.",
+        fix="Send the header If-Match with the ETag of the structure that was read, or * to overwrite it.",
     ),
     BodyTooLarge(
         "The body exceeds 1048576 bytes.",
@@ -101,7 +101,7 @@ _ERRORS: Final = (
     EventTooLarge(
         "The encoded event has 300000 bytes (limit 262144); its largest field is after.",
         field="after",
-        fix="Store large objects elsewhere, and put their address into the event.",
+        fix="Store large objects elsewhere, and put a link to them into the event.",
     ),
     MediaTypeUnsupported(
         "The content type 'text/csv' is not supported.",
@@ -110,19 +110,19 @@ _ERRORS: Final = (
         "application/x-ndjson for one event per line; both in UTF-8.",
     ),
     RangeNotSatisfiable(
-        "The requested range is outside of the file, which has 1204 bytes.",
+        "The requested range is outside the file, which has 1204 bytes.",
         field="Range",
-        fix="Request bytes within the file, or leave the header out.",
+        fix="Request bytes within the file, or omit the header.",
         size=1_204,
     ),
     RateLimited(
         "16 queries of this tenant are already running.",
-        fix="Repeat the request after Retry-After seconds; AUDITLANE_QUERY_CONCURRENCY is the limit.",
+        fix="Repeat the request after the time in Retry-After; AUDITLANE_QUERY_CONCURRENCY is the limit.",
     ),
     RegistryRefused("The schema registry refused the contract.", fix="See the service's log for the reason."),
     SchemaNotFound("The schema registry has no contract for events yet.", fix="See the service's log for the reason."),
     StoreRefused("The tables do not exist yet.", fix="Run `auditlane init`."),
-    Unavailable("Kafka did not answer in time."),
+    Unavailable("Kafka did not respond in time."),
     Busy(
         "This process is already processing 256 requests, which is the limit.",
         fix=f"{_AGAIN} If this persists, add processes or raise AUDITLANE_SERVE_MAX_CONCURRENCY.",
@@ -130,8 +130,8 @@ _ERRORS: Final = (
     public_error(BufferFull("")),
     public_error(KafkaUnavailable("")),
     public_error(RegistryUnavailable("")),
-    StoreUnavailable("ClickHouse did not answer in time.", fix=_AGAIN),
-    IssuerUnavailable("Too many requests wait for the issuer's keys.", fix=_AGAIN),
+    StoreUnavailable("ClickHouse did not respond in time.", fix=_AGAIN),
+    IssuerUnavailable("Too many requests are waiting for the issuer's keys.", fix=_AGAIN),
     AuditlaneError(
         "An internal error occurred.", fix="Report the request id to the operator, who finds the error in the log."
     ),

@@ -89,7 +89,7 @@ def _log(request: Request, services: Services, scope: TenantScope) -> Response:
         position = cursors.read(scope, filter_, own["cursor"]) if "cursor" in own else None
         page = services.reader.page(scope, filter_, limit=DEFAULT_LIMIT, position=position)
         if position is not None and position.newer and page.newer is None:
-            return RedirectResponse(to(filters), 303)  # the newest page in full, instead of its remainder
+            return RedirectResponse(to(filters), 303)  # the complete newest page, instead of its remainder
         newer = cursors.sign(scope, filter_, page.newer) if page.newer else ""
         older = cursors.sign(scope, filter_, page.older) if page.older else ""
     except InvalidCursor:

@@ -91,7 +91,7 @@ def _rest(sent: Mapping[str, Any], event: AuditEvent) -> dict[str, str]:
 
 
 def _is_restored(key: str, value: Any, restored: Mapping[str, Any], event: AuditEvent) -> bool:
-    """Return whether the restored audit has this member: identical, or for members that we generate, equal in value."""
+    """Return whether the restored audit has this member: identical, or of equal value if we generate the member."""
     if key == "createdAt":
         return parse_time(value) == event.occurred_at
     if key in OURS:
@@ -100,7 +100,9 @@ def _is_restored(key: str, value: Any, restored: Mapping[str, Any], event: Audit
 
 
 def _occurred_at(sent: Mapping[str, Any], now: datetime) -> datetime:
-    """Return `time`, else `createdAt`, else now; a time that workers would reject is ignored and kept as metadata."""
+    """Return `time`, or else `createdAt`, or else now; a time that workers would reject is ignored and kept as
+    metadata.
+    """
     times = (parse_time(sent.get(name)) for name in ("time", "createdAt"))
     return next((time for time in times if time and now - OLDEST <= time <= now + NEWEST), now)
 

@@ -43,7 +43,7 @@ def build(service: IngestService, client: Callable[..., Any], *, named: Callable
         event_id = idempotent_id(sender.provenance_id, tenant, key, 0) if key else ""
         own = await service.own_fields(tenant)
         event = event_of(audit, tenant, now=now, own=own, source=sender.client_id, event_id=event_id)
-        if key and event.occurred_at == now:  # a retry would get another time, and so be another event
+        if key and event.occurred_at == now:  # a retry would get another time, and so become another event
             raise InvalidEvent(
                 "time is missing; it is required with an Idempotency-Key.", field="time", fix="Add time, as RFC 3339."
             )
@@ -81,7 +81,7 @@ def tenant_of(audit: Mapping[str, Any], sender: Sender) -> str:
         raise InvalidEvent("tenantId must be text.", field="tenantId")
     if sender.tenant not in (None, tenant):
         raise InvalidEvent(
-            f"tenantId differs from the tenant of the header {TENANT_HEADER} or of the credential.",
+            f"tenantId differs from the tenant in the header {TENANT_HEADER} or of the credential.",
             field="tenantId",
             fix="Send the same tenant in both, or omit tenantId.",
         )

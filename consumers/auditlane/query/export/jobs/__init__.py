@@ -1,1 +1,1 @@
-"""Exports that continue without their client and survive the process that works on them."""
+"""Exports that continue without their client and survive a restart of the process that runs them."""

@@ -30,7 +30,7 @@ class DiskQuota:
         held = self._jobs.bytes_of(scope.tenant)
         if held >= self._per_tenant:
             raise TooManyExports(
-                f"The exports of this tenant have {held} bytes; the limit is {self._per_tenant}.",
+                f"This tenant's exports take up {held} bytes; the limit is {self._per_tenant}.",
                 fix=f"Remove one that is no longer needed; {variable('export_bytes_per_tenant')} is the limit.",
             )
         try:

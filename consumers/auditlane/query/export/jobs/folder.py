@@ -1,4 +1,4 @@
-"""Jobs in a folder that all replicas share: `<tenant>/<job>/`, with a lease that two processes cannot take at once.
+"""Jobs in a folder that all replicas share: `<tenant>/<job>/`, with a lease that only one process can hold.
 
 A job's attempts are numbered by epoch. A process takes a job by creating `run.<epoch>.json` as a hard link, which
 succeeds for one process only. An owner writes only to the files of its own epoch, so that an owner presumed dead that
@@ -59,7 +59,7 @@ class JobFolder:
             raise _not_found(self.id) from error
 
     def make(self, record: JobRecord) -> None:
-        """Write the record, which makes the folder a job."""
+        """Write the record; the folder is a job from then on."""
         self.path.mkdir(parents=True)
         write_text(self.path / "job.json", record.model_dump_json())
 
@@ -131,7 +131,7 @@ class JobStore:
         return folder
 
     def find(self, scope: TenantScope, id_: str) -> tuple[JobFolder, JobStatus]:
-        """Return a job of this tenant. Raises NotFound, also for another tenant's job."""
+        """Return a job of this tenant. Raises NotFound, even for another tenant's job."""
         if not _ID.fullmatch(id_):
             raise _not_found(id_)
         folder = JobFolder(self._of(scope.tenant) / id_)

@@ -65,5 +65,5 @@ class LeaseMonitor:
         return now - last[1] >= self._lease_s
 
     def forget(self, id_: str) -> None:
-        """Discard the state of a job that has ended."""
+        """Discard the state of an ended job."""
         self._seen.pop(id_, None)

@@ -21,7 +21,7 @@ class RangedFile(FileResponse):
     """Sends the file at `path`, or only its headers for HEAD. `request_headers` has names in lower case.
 
     `check` is called for every MiB; if it raises, the body is cut off, which every client notices.
-    Raises FileNotFoundError, and RangeNotSatisfiable if the requested ranges are outside of the file.
+    Raises FileNotFoundError, and RangeNotSatisfiable if the requested ranges are outside the file.
     """
 
     def __init__(
@@ -79,9 +79,9 @@ def satisfiable(header: str, size: int) -> str | None:
             found.append(f"{first}-{last}")
     if not found:
         raise RangeNotSatisfiable(
-            f"The requested range is outside of the file, which has {size} bytes.",
+            f"The requested range is outside the file, which has {size} bytes.",
             field="Range",
-            fix="Request bytes within the file, or leave the header out.",
+            fix="Request bytes within the file, or omit the header.",
             size=size,
         )
     return f"bytes={','.join(found)}"

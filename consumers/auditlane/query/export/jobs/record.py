@@ -27,7 +27,7 @@ class JobRecord(BaseModel):
     tenant: str
     actor: str
     actor_type: str
-    client_id: str = ""  # the client whose key vouches for it; "" for an operator
+    client_id: str = ""  # the client that vouches for the requester, or "" for an operator
     pairs: tuple[tuple[str, str], ...]
     format: Format
     columns: tuple[Column, ...]
@@ -54,7 +54,7 @@ class JobRecord(BaseModel):
 
 
 class Failure(BaseModel):
-    """Why a job failed: the texts of an auditlane error."""
+    """Why a job failed: an error's message and fix."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -68,7 +68,7 @@ class Failure(BaseModel):
 
 
 class JobAttempt(BaseModel):
-    """The progress of one epoch's owner: the first `size` bytes of the output of epoch `file` hold `rows` events.
+    """The progress of one epoch's owner: the first `size` bytes of epoch `file`'s output hold `rows` events.
 
     `beat` counts its heartbeats; an empty `owner` has released the job.
     """

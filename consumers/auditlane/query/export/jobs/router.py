@@ -55,7 +55,7 @@ class Job(BaseModel):
     expires_at: datetime | None = Field(description="When the file is removed; null until the job has ended.")
     error: Failure | None = Field(description="Why it failed.")
     url: str | None = Field(
-        description="A link to the file that needs no header and is valid for 15 minutes; null until the job is done, "
+        description="A link to the file, valid for 15 minutes without a header; null until the job is done, "
         "or if the service does not know its own address (AUDITLANE_SERVE_URL)."
     )
 
@@ -67,7 +67,7 @@ class JobList(BaseModel):
 
 
 def create(request: Request, response: Response, body: ExportRequest, scope: Scope, exports: Exports) -> Job:
-    """Create a background job that exports the events matching now. The `Location` header is the job's URL."""
+    """Create a background job that exports the events that match now. The `Location` header is the job's URL."""
     job = create_job(exports, request, scope, body)
     response.headers["Location"] = f"{_PATH}/{job.id}"
     return job
@@ -123,7 +123,7 @@ def build(authenticator: Authenticator) -> APIRouter:
 
 
 def create_job(exports: ExportService, request: Request, scope: TenantScope, body: ExportRequest) -> Job:
-    """Count what matches now and queue a job for it.
+    """Count the events that match now, and queue a job to export them.
 
     Raises InvalidFilter, TooManyExports when the tenant has reached its limit of jobs or bytes, and ConfigError if the
     folder is not writable.
@@ -133,7 +133,7 @@ def create_job(exports: ExportService, request: Request, scope: TenantScope, bod
     present = _present(exports, scope)
     if len(present) >= exports.max_jobs:
         raise TooManyExports(
-            f"There are {len(present)} exports already; the limit is {exports.max_jobs}.",
+            f"This tenant already has {len(present)} exports; the limit is {exports.max_jobs}.",
             fix=f"Remove one that is no longer needed: DELETE {_PATH}/{present[-1].record.id}.",
         )
     exports.quota.require_space(scope)
@@ -193,7 +193,7 @@ def job_of(exports: ExportService, request: Request, scope: TenantScope, status:
 
 
 def job_file(exports: ExportService, request: Request, scope: TenantScope, id_: str) -> Response:
-    """Return a finished job's file; the download is cut off when the caller loses access to it.
+    """Return a finished job's file; the download is cut off if the caller loses access to it.
 
     Raises NotFound, and Conflict if the job is not done or the file has a column that may no longer be downloaded.
     """

@@ -21,7 +21,10 @@ _STOP_S: Final = 10.0
 
 
 class Runner:
-    """Runs jobs. Call `start` and `close` once each, and `wake` after creating a job. Processes may share the jobs."""
+    """Runs jobs.
+
+    Call `start` and `close` once each, and `wake` after creating a job. Several processes may share jobs.
+    """
 
     def __init__(
         self, jobs: JobStore, worker: Worker, *, concurrency: int, lease_s: float, keep: timedelta, per_tenant: int = 1
@@ -43,7 +46,7 @@ class Runner:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Start to scan for jobs."""
+        """Start scanning for jobs."""
         self._thread = threading.Thread(target=self._run, name="export-jobs", daemon=True)
         self._thread.start()
 
@@ -52,7 +55,7 @@ class Runner:
         self._wake.set()
 
     def close(self) -> None:
-        """Release every job and end, within some seconds."""
+        """Release every job and stop, within a few seconds."""
         self._stopping = True
         self._worker.stop()
         self._wake.set()

@@ -33,7 +33,7 @@ class WorkerStopping(Exception):
 
 
 class Worker:
-    """Works on leases, each in its own thread. `stop` ends them all between two chunks."""
+    """Works on leases, each in its own thread. `stop` ends all of them at their next chunk."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class Worker:
         count_rows: CountRows,
         require_space: Callable[[TenantScope], None] = lambda scope: None,
     ) -> None:
-        """Make files with `exporter`; `require_space` raises while a tenant has no space left."""
+        """Make files with `exporter`; `require_space` raises if a tenant has no space left."""
         self._exporter = exporter
         self._require_space = require_space
         self._filter_of = filter_of
@@ -62,7 +62,7 @@ class Worker:
             found.cancel()
 
     def work(self, lease: Lease, record: JobRecord) -> None:
-        """Work on the lease until the job ends, the lease is lost, or `stop` is called. Raises nothing."""
+        """Work on the lease until the job ends, the lease is lost, or `stop` is called. Never raises."""
         cancel_scope = self._cancel_scopes[record.id] = CancelScope()
         try:
             with cancel_scope.active():
@@ -91,7 +91,7 @@ class Worker:
             log.exception("export.unforeseen")
 
     def _end(self, lease: Lease, **changes: object) -> bool:
-        """Save the end of the attempt. Returns whether that was possible: the job still belongs to this worker."""
+        """Save the end of the attempt. Returns False if the job no longer belongs to this worker."""
         try:
             lease.save(**changes)
         except (LeaseLost, OSError):

@@ -88,7 +88,7 @@ export const reading = {
     copyJson: "Copy JSON",
     copyCurl: "Copy as curl",
     copied: (what: string): string => `${what} copied`,
-    notCopied: "The browser blocked copying. Select the text and copy it yourself.",
+    notCopied: "The browser blocked copying. Select the text and copy it manually.",
     link: "Link",
     json: "JSON",
     curl: "curl command",
@@ -101,6 +101,6 @@ export const reading = {
     whole: "(entire value)",
     unchanged: (count: number, shown: string): string => `Show ${shown} unchanged ${choose(count, "field", "fields")}`,
     nothing: "Before and after are identical.",
-    tooLarge: "The values are too large to compare here. The raw JSON has their full text.",
+    tooLarge: "The values are too large to compare here. The raw JSON contains their full text.",
   },
 };

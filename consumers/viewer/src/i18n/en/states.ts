@@ -24,7 +24,7 @@ const problems: Record<ProblemKind, ProblemTexts> = {
   offline: { title: "No connection", advice: "We’ll reconnect automatically." },
   unreachable: {
     title: "The service cannot be reached from this page",
-    advice: "It is not responding, or it does not allow requests from this page. The browser console has the details.",
+    advice: "It is not responding, or it does not allow requests from this page. See the browser console for details.",
   },
   limited: { title: "Too many requests", advice: "Other people in your organisation are searching, too." },
   away: { title: "The log is temporarily unavailable", advice: "Nothing is lost. Try again in a moment." },
@@ -75,7 +75,7 @@ export const states = {
   offlineNotice: "No connection. What you see may be out of date. We’ll reconnect automatically.",
   unreachableNotice: "The service is not responding to this page. What you see may be out of date. We’ll keep trying.",
   maybeOld: "What you see may be out of date.",
-  missingPart: "Part of this page could not be loaded. If this persists, the page is outdated: reload it.",
+  missingPart: "Part of this page could not be loaded. If this persists, the page is out of date: reload it.",
   reload: "Reload page",
   nothingMatches: "No matching events",
   searchedFor: "Search",

@@ -2,12 +2,12 @@
 
 export type Network = "private" | "loopback" | "local" | "public";
 
-/** Returns the address for display; an IPv4-mapped IPv6 address as IPv4. */
+/** Returns the address for display, with an IPv4-mapped IPv6 address as IPv4. */
 export function displayAddress(ip: string): string {
   return /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(ip)?.[1] ?? ip;
 }
 
-/** Returns the kind of network that the address belongs to. */
+/** Returns the kind of network to which the address belongs. */
 export function networkOf(ip: string): Network {
   const shown = displayAddress(ip).toLowerCase();
   const v4 = /^(\d+)\.(\d+)\.\d+\.\d+$/.exec(shown);

@@ -19,7 +19,7 @@ export function truncate(text: string, length: number): string {
   return `${text.slice(0, end)}…`;
 }
 
-/** Splits off the last `length` characters, or one fewer to keep a surrogate pair whole. */
+/** Splits off the last `length` characters, or one fewer so as not to split a surrogate pair. */
 export function splitTail(text: string, length: number): [string, string] {
   let at = Math.max(0, text.length - length);
   if (at && /[\udc00-\udfff]/.test(text[at] as string)) at += 1; // never splits a surrogate pair

@@ -36,7 +36,7 @@ export class Clock {
     });
   }
 
-  /** Formats as "3 min. ago" or "yesterday", or as the exact time beyond a week. `now` is in ms. */
+  /** Formats as "3 min. ago" or "yesterday", or as the exact time after a week. `now` is in ms. */
   relative(moment: string, now: number): string {
     const ms = Date.parse(moment);
     if (Number.isNaN(ms)) return moment;
@@ -50,7 +50,7 @@ export class Clock {
     return this.ago.format(Math.trunc(off / DAY), "day");
   }
 
-  /** Returns exact times that include the longest possible one: in each month, before and after noon, with wide digits. */
+  /** Returns exact times that include the longest possible one: in every month, before and after noon, with wide digits. */
   longest(): string[] {
     const months = Array.from({ length: 12 }, (_, month) => month);
     return months.flatMap((month) => [8, 20].map((hour) => this.full.format(Date.UTC(2028, month, 28, hour, 58, 58))));

@@ -1,13 +1,13 @@
 /** Summarizes a User-Agent header as program and system. For display only. */
 
 export interface UserAgent {
-  /** "Chrome 126", "aws-cli 1.16"; the beginning of the text for an unknown program. */
+  /** "Chrome 126", "aws-cli 1.16"; for an unknown program, the beginning of the text. */
   program: string;
-  /** "macOS", "iOS 17"; "" when unknown. */
+  /** "macOS", "iOS 17"; "" if unknown. */
   system: string;
 }
 
-/** The first match wins: browsers also include the names of those further down. */
+/** The first match wins, since browsers include the names of those further down as well. */
 const BROWSERS: readonly (readonly [RegExp, string])[] = [
   [/\b(?:Edg|EdgA|EdgiOS)\/(\d+)/, "Edge"],
   [/\bOPR\/(\d+)/, "Opera"],

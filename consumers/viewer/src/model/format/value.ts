@@ -2,7 +2,7 @@
 import type { AuditEvent, DisplayType, ShownField } from "../../api/types.js";
 import { ownValue } from "../own-property.js";
 
-/** Returns a field's value as text; null without one. Metadata is JSON. */
+/** Returns a field's value as text, or null if there is none. Metadata is JSON. */
 export function valueOf(event: AuditEvent, field: Pick<ShownField, "name" | "custom">): string | null {
   if (field.custom) return ownValue(event.fields, field.name) ?? null;
   if (field.name === "metadata") return Object.keys(event.metadata).length ? JSON.stringify(event.metadata) : null;

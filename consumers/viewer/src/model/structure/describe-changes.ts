@@ -9,7 +9,7 @@ import { movedFields } from "./order.js";
 
 type Words = Texts["settings"];
 
-/** Returns a field's label, also of a removed field; else its name. */
+/** Returns a field's label, even if the field was removed, or else its name. */
 export function labelByName(structure: Structure, name: string, text: Texts): string {
   const field = fieldOf(structure, name);
   return (field && fieldLabel(field, text)) || name;
@@ -80,7 +80,7 @@ function describeRevisionChange({ kind, field, values }: RevisionChange, label: 
   return phrases.length ? [words.line(label, words.list(phrases))] : [];
 }
 
-/** Returns the names of moved fields: the fewest that explain the new order, preferably those with a changed number. */
+/** Returns the names of moved fields: as few as can explain the new order, preferably those whose number changed. */
 function movedFieldsIn({ changes, sequence }: Revision): string[] {
   const numbered = changes.filter((change) => change.kind === "changed" && "order" in change.values);
   const names = (list: readonly RevisionChange[]): string[] => list.map((change) => change.field as string);

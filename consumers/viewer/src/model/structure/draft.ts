@@ -12,7 +12,7 @@ export interface Draft {
   base: Structure;
   /** The edited fields, in order. A field keeps its number `order` if its position allows. */
   fields: readonly Field[];
-  /** The names of fields that the user moved, as opposed to those that made room. */
+  /** The names of fields that the user moved, not those that only made room for them. */
   movedByUser: ReadonlySet<string>;
 }
 
@@ -36,7 +36,7 @@ export function moveField(draft: Draft, name: string, to: number): Draft {
   return { ...draft, fields: moveTo(draft.fields, name, to), movedByUser: new Set([...draft.movedByUser, name]) };
 }
 
-/** Resets a field to what it inherits, including its position. A field of the scope's own stays. */
+/** Resets a field to its inherited state, including its position. A field that the scope defines itself stays. */
 export function resetField(draft: Draft, name: string): Draft {
   const here = draft.fields.find((field) => field.name === name);
   if (!here?.inherited) return draft;

@@ -5,7 +5,7 @@ import type { Toggle } from "./draft.js";
 export type RuleName = "required" | "maxLength" | "pattern" | "minimum" | "maximum" | "oneOf";
 export type Key = "displayName" | "name" | "type" | "default" | "exclusive" | RuleName;
 
-/** The inputs as typed. */
+/** The inputs' values as the user typed them. */
 export interface Form extends Record<Toggle, boolean> {
   displayName: string;
   name: string;
@@ -53,7 +53,7 @@ export const TYPES: readonly FieldType[] = [
 ];
 
 const TEXTS: readonly FieldType[] = ["AlphaNumeric", "Enum", "Email", "IpAddress", "Json"];
-/** Names of every event that the list of fields does not show. */
+/** Names of base fields that the list of fields does not show. */
 const RESERVED_NAMES = new Set(["event_id", "tenant_id", "ingested_at", "fields"]);
 const MAX_NAME_LENGTH = 100;
 const MAX_MATCHED_LENGTH = 4096; // characters that a pattern is matched against
@@ -131,7 +131,7 @@ export function nameFromLabel(displayName: string): string {
   return (/^\d/.test(plain) ? `_${plain}` : plain).slice(0, MAX_NAME_LENGTH);
 }
 
-/** Validates what can be checked without the service. `isNew`: the name must not exist yet. */
+/** Validates everything that can be checked without the service. `isNew`: the name must not exist yet. */
 export function validateForm(form: Form, structure: Structure, isNew: boolean): Partial<Record<Key, FormError>> {
   const found: Partial<Record<Key, FormError>> = {};
   const setError = (key: Key, error: FormError | ""): void => {
@@ -203,7 +203,7 @@ export function rulesFromForm(form: Form): Rules {
   return rules;
 }
 
-/** Returns the lines, without empty and duplicate ones. */
+/** Returns the lines, without empty or duplicate ones. */
 export function linesOf(text: string): string[] {
   return [...new Set(text.split("\n").map((one) => one.trim()).filter(Boolean))];
 }

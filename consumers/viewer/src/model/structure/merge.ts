@@ -72,7 +72,7 @@ function mergeField(before: Field, own: Field, their: Field, conflicts: MergeCon
   return own.order === before.order ? field : { ...field, order: own.order }; // it inherits its position again
 }
 
-/** Puts each field that the draft moved behind the same field as in the draft. */
+/** Places each field that the draft moved after the same field as in the draft. */
 function mergeOrder(draft: Draft, theirs: Structure, fields: Field[], conflicts: MergeConflict[]): Field[] {
   const before = names(draft.base.fields);
   const own = names(draft.fields);

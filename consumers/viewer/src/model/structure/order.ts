@@ -1,4 +1,4 @@
-/** Assigns the numbers that order the fields. Changes as few as possible, so that the others keep inheriting. */
+/** Assigns the numbers that order the fields. It changes as few as possible, so that the others keep inheriting. */
 
 export interface OrderedField {
   name: string;
@@ -6,7 +6,7 @@ export interface OrderedField {
   order: number;
 }
 
-const MAX_ORDER = 1_000_000; // in both directions, the service's limit
+const MAX_ORDER = 1_000_000; // the service's limit, in both directions
 const NONE: ReadonlySet<string> = new Set();
 
 /** Returns numbers by name that give this sequence. Most fields keep theirs, preferably those outside `preferMoved`. */
@@ -38,7 +38,7 @@ export function assignOrders(sequence: readonly OrderedField[], preferMoved: Rea
   }
 }
 
-/** Returns the names that moved: the fewest that explain the new order, preferably those in `preferMoved`. */
+/** Returns the names that moved: as few as can explain the new order, preferably those in `preferMoved`. */
 export function movedFields(before: readonly string[], after: readonly string[], preferMoved: ReadonlySet<string> = NONE): string[] {
   const indexByName = new Map(before.map((name, at) => [name, at]));
   const known = after.filter((name) => indexByName.has(name));
@@ -80,7 +80,7 @@ function longestChain(
   const length: number[] = [];
   const previous: number[] = [];
   for (let right = 0; right < count; right++) {
-    const counts = avoided(right) ? 1 - 1 / (count + 1) : 1; // all avoided ones together count less than one other
+    const counts = avoided(right) ? 1 - 1 / (count + 1) : 1; // all avoided ones together count less than a single other one
     [length[right], previous[right]] = [counts, -1];
     for (let left = 0; left < right; left++) {
       if ((length[left] as number) + counts > (length[right] as number) && follows(left, right)) {

@@ -29,7 +29,7 @@ export function sampleValue(form: Form): string | number | boolean {
   }
 }
 
-/** Returns Python code for the SDK; "…" stands for the tenant of an environment's form. */
+/** Returns Python code for the SDK, with "…" as the tenant in the environment's form. */
 export function emitCode(form: Form, tenant: string | null): string {
   const value = sampleValue(form);
   const shown = value === true ? "True" : JSON.stringify(value);

@@ -5,7 +5,7 @@ import type { Key, RuleName } from "./form.js";
 const KEYS: readonly Key[] = ["displayName", "name", "type", "default", "exclusive"];
 const RULES: readonly RuleName[] = ["required", "maxLength", "pattern", "minimum", "maximum", "oneOf"];
 
-/** Messages by input; "" is the form as a whole. */
+/** Messages by input; the key "" stands for the form as a whole. */
 export type ErrorMessages = Partial<Record<Key | "", string>>;
 
 export function errorMessages(problem: Problem): ErrorMessages {

@@ -28,7 +28,7 @@ import { fetchFile, followLink, type Progress } from "./fetch.js";
  *
  * @event close - The dialog was closed.
  * @csspart dialog - The dialog.
- * @csspart summary - What the file will hold.
+ * @csspart summary - What the file will contain.
  */
 @customElement("auditlane-download-dialog")
 export class DownloadDialog extends ViewerElement {
@@ -38,14 +38,14 @@ export class DownloadDialog extends ViewerElement {
   @property({ attribute: false }) changes = 0;
 
   @state() private format: ExportFormat = "csv";
-  /** The user's choice. Until then a PDF has the table's columns, since a page has no room for more. */
+  /** The user's choice. Until there is one, a PDF has the table's columns, since a page has no room for more. */
   @state() private chosenColumns: ColumnChoice | null = null;
-  /** The number of matching events; null while it is counted. */
+  /** The number of matching events; null while they are being counted. */
   @state() private rows: number | null = null;
   @state() private progress: Progress | null = null;
   @state() private busy = false;
   @state() private finished = "";
-  /** The export that was started last. */
+  /** The most recently started export. */
   @state() private startedJob: ExportJob | null = null;
   @state() private problem: Problem | null = null;
 
@@ -121,7 +121,7 @@ export class DownloadDialog extends ViewerElement {
     </label>`;
   }
 
-  /** Describes what the file will hold. */
+  /** Describes what the file will contain. */
   private renderSummary(): TemplateResult {
     const words = this.text.download;
     const { view, language, zone } = this.viewer;
@@ -233,7 +233,7 @@ export class DownloadDialog extends ViewerElement {
     });
   };
 
-  /** Starts or cancels with one button, so that the focus stays. The second click of a double click does not cancel. */
+  /** Starts or cancels with one button, so that focus stays on it. The second click of a double click does not cancel. */
   private readonly onPress = (event: MouseEvent): void => {
     if (!this.busy) void this.start();
     else if (event.detail < 2) this.stop.abort();

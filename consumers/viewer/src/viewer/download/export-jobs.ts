@@ -55,7 +55,7 @@ export class ExportJobs extends EventTarget {
     return job;
   }
 
-  /** Cancels a running export, deletes an ended one. Rejects with Problem. */
+  /** Cancels a running export or deletes an ended one. Rejects with Problem. */
   async remove(job: ExportJob): Promise<void> {
     await this.viewer.client.json(`/v1/exports/${job.id}`, { method: "DELETE" });
     await this.refresh();

@@ -79,7 +79,7 @@ export class ExportList extends ViewerElement {
     </li>`;
   }
 
-  /** Describes an error in the reader's language where its code is known, else in the service's English. */
+  /** Describes an error in the reader's language if its code is known, or else in the service's English. */
   private renderError({ code, message, fix }: NonNullable<ExportJob["error"]>): TemplateResult {
     const kind = kindOf(new Problem(0, code, message, fix));
     if (kind === "failed") return html`<p class="why small" lang="en">${message} ${fix}</p>`;

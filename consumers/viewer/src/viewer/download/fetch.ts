@@ -1,4 +1,4 @@
-/** Downloads files, through the page or by a link. */
+/** Downloads files, through the page or through a link. */
 import type { Client } from "../../api/client.js";
 import { exportBody, exportParams, type ExportRequest, fileName } from "../../model/export.js";
 
@@ -8,7 +8,7 @@ export interface Progress {
   rows: number | null;
 }
 
-/** Downloads through the page's memory, and calls `progress` for every chunk. Rejects with Problem, also when the body is truncated. */
+/** Downloads through the page's memory, and calls `progress` for every chunk. Rejects with Problem, even if the body is truncated. */
 export async function fetchFile(
   client: Client,
   request: ExportRequest,
@@ -32,7 +32,7 @@ export async function fetchFile(
   return at;
 }
 
-/** Downloads by a link that is valid for a minute; the browser shows the progress. Rejects with Problem. */
+/** Downloads through a link that is valid for a minute; the browser shows the progress. Rejects with Problem. */
 export async function followLink(client: Client, request: ExportRequest): Promise<void> {
   const { url } = await client.json<{ url: string }>("/v1/export-links", { method: "POST", body: exportBody(request) });
   saveUrl(url);

@@ -13,9 +13,9 @@ export interface ChartData {
 }
 
 export interface ChartEvents {
-  /** Called with the bar under the pointer; null when the pointer leaves. */
+  /** Called with the bar under the pointer, or null when the pointer leaves. */
   onHover(bar: number | null): void;
-  /** Called with the bars that were selected by dragging, or the one by a click. */
+  /** Called with the bars selected by dragging, or the bar selected by a click. */
   onSelect(first: number, last: number): void;
 }
 
@@ -30,7 +30,7 @@ export class Chart {
   private readonly plot: uPlot;
   private readonly sizes: ResizeObserver;
   private shown: ChartData;
-  /** The pointer's position in px from the left; below 0 when it is elsewhere. */
+  /** The pointer's position in px from the left; negative if it is elsewhere. */
   private pointer = -1;
 
   constructor(
@@ -52,10 +52,10 @@ export class Chart {
     this.shown = shown;
     const same = before.bars === shown.bars && before.zone === shown.zone && before.locale === shown.locale;
     if (!same) this.plot.setData(this.data());
-    if (String(before.selection) !== String(shown.selection)) this.showSelection(); // otherwise the current drag stays
+    if (String(before.selection) !== String(shown.selection)) this.showSelection(); // otherwise the current drag is kept
   }
 
-  /** Redraws after a change of the colours. */
+  /** Redraws after the colours have changed. */
   recolour(): void {
     this.plot.redraw(true, true); // rebuilds the paths, which keep their fill
   }
@@ -160,7 +160,7 @@ export class Chart {
     this.showSelection();
   }
 
-  /** Returns a label for each tick: the day where it changes, else the time. */
+  /** Returns a label for each tick: the day where it changes, or else the time. */
   private labels(splits: number[]): string[] {
     const { zone: timeZone, locale } = this.shown;
     const step = (splits[1] ?? 0) - (splits[0] ?? 0);

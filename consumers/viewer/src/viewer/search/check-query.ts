@@ -4,7 +4,7 @@ import { Problem, problemFromBody } from "../../api/problem.js";
 
 const BAD_REQUEST = { status: 400, statusText: "", headers: new Headers() };
 
-/** Resolves to the error in a query; null without one, and when the check fails, since the search itself reports that. */
+/** Resolves to the error in a query, or to null if there is none or the check fails, which the search itself reports. */
 export async function checkQuery(client: Client, query: string, signal: AbortSignal): Promise<Problem | null> {
   const response = client.json<{ error: Record<string, unknown> | null }>("/v1/check", { params: [["query", query]], signal });
   const { error } = await response.catch(() => ({ error: null }));

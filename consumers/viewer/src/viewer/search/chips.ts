@@ -11,7 +11,7 @@ import { chipsStyles } from "./chips.styles.js";
 /**
  * @summary Shows each term of the query in words, with a button that removes it.
  *
- * @event emptied - The last term was removed; the focus has to move elsewhere.
+ * @event emptied - The last term was removed, so focus has to move elsewhere.
  */
 @customElement("auditlane-chips")
 export class Chips extends ViewerElement {

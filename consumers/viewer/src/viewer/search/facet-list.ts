@@ -24,7 +24,7 @@ const SEARCHABLE_FROM = 12; // fewer values need no search
  * @summary Lists the values of a field with their counts, to include and exclude them in the query.
  *
  * Put it inside a menu or popover, anywhere in a viewer: `<auditlane-facet parameter="metadata.region">`. Counts apply to
- * the whole view except this field's own picks. A choice changes the query at once.
+ * the whole view except this field's own picks. A choice changes the query immediately.
  *
  * @event done - The list is no longer needed (bubbles, composed).
  */
@@ -157,7 +157,7 @@ export class FacetList extends ViewerElement {
     return value === null ? this.text.search.facet.none : valueLabel(this.viewer, this.parameter, value);
   }
 
-  /** Whether the service had more values than it sent, so that it has to search for the typed text. */
+  /** Whether the service had more values than it sent, so that the service has to search for the typed text. */
   private get truncated(): boolean {
     return (this.wasTruncated ||= (this.facet.result?.data.length ?? 0) >= MAX_VALUES);
   }

@@ -15,7 +15,7 @@ import "./search-help.js";
 import { renderOptions } from "./suggestion-options.js";
 import { type Suggestion, Suggestions } from "./suggestions.js";
 
-/** How long a search waits for its check. After that it starts unchecked, so that the list reports a slow service. */
+/** How long a search waits for its check. After that it starts without the check, so that the list reports a slow service. */
 const CHECK_TIMEOUT_MS = 1_000;
 
 /**
@@ -65,7 +65,7 @@ export class QueryBox extends ViewerElement {
       this.shownQuery = current;
       this.draft = current;
       this.error = null;
-      const mustCheck = first || current === this.unchecked; // an address may have been typed by hand
+      const mustCheck = first || current === this.unchecked; // an address may have been typed manually
       if (mustCheck && current) void this.check(current);
     }
     this.rows = this.open ? this.suggestions.at(this.draft, this.caret) : [];
@@ -232,7 +232,7 @@ export class QueryBox extends ViewerElement {
     this.viewer.setView({ query: text });
   }
 
-  /** Resolves to whether the query is valid; also "invalid" when another check has replaced this one. */
+  /** Resolves to whether the query is valid; it counts as invalid if another check has replaced this one. */
   private async check(text: string): Promise<"valid" | "invalid"> {
     this.checking?.abort();
     const controller = new AbortController();

@@ -16,7 +16,7 @@ import { rangeFormStyles } from "./range-form.styles.js";
 if (!customElements.get("calendar-range")) await import("cally");
 
 /**
- * @summary Lets the user choose a time range: days from a calendar or typed, and times, in the displayed zone.
+ * @summary Lets the user choose a time range: days, typed or from a calendar, and times, in the displayed zone.
  *
  * @event done - A range was chosen.
  */
@@ -27,7 +27,7 @@ export class RangeForm extends ViewerElement {
   @state() private input: RangeInput = { fromDay: "", fromTime: "", toDay: "", toTime: "" };
   @state() private error: RangeInputError | null = null;
   private shownRange = "";
-  /** The newest matching event, whose month the calendar shows for all time. */
+  /** The newest matching event; for all time, the calendar shows its month. */
   private readonly newest = new RequestController<EventPage>(this);
 
   protected override willUpdate(): void {
@@ -115,7 +115,7 @@ export class RangeForm extends ViewerElement {
   };
 }
 
-/** Returns the first day of the week, with 0 for Sunday; Monday where the browser does not know. */
+/** Returns the first day of the week, with 0 for Sunday; Monday if the browser does not provide it. */
 function firstDayOfWeek(locale: string): number {
   const known = new Intl.Locale(locale) as Intl.Locale & { getWeekInfo?: () => { firstDay: number } };
   return (known.getWeekInfo?.().firstDay ?? 1) % 7;

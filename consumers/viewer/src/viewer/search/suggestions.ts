@@ -36,7 +36,7 @@ export class Suggestions {
   private readonly actions: RequestController<Facet>;
   private readonly actors: RequestController<Facet>;
   private readonly sample: RequestController<EventPage>;
-  /** Fields with more values than the service sends, which it has to search. */
+  /** Fields with more values than the service sends, so that it has to search them. */
   private readonly truncated = new Set<string>();
 
   constructor(

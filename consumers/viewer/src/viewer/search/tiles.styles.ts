@@ -82,7 +82,7 @@ export const tilesStyles = css`
   }
   [aria-busy="true"] .number,
   [aria-busy="true"] .value {
-    opacity: 0.7; /* as old, and still to be read */
+    opacity: 0.7; /* marked as old, but still readable */
   }
   .failed {
     display: grid;

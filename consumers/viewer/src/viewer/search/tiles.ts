@@ -19,7 +19,7 @@ const WEEK: Range = { kind: "preset", preset: "7d" };
 const SHOWN = 3;
 
 /**
- * @summary The numbers of today and of the last seven days. They follow the query, but not the time range.
+ * @summary Today's numbers and those of the last seven days. They follow the query, but not the time range.
  *
  * @csspart tile - One number or list.
  */
@@ -84,7 +84,7 @@ export class Tiles extends ViewerElement {
     </div>`;
   }
 
-  /** Shows the list behind a number, and refreshes the number with it. */
+  /** Shows the events that a number counts, and refreshes the number with them. */
   private showList(action: () => void): void {
     action();
     this.stats.invalidate();

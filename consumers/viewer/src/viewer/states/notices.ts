@@ -77,7 +77,7 @@ export class Notices extends ViewerElement {
     return this.line("warning", content, maySucceedLater(kind));
   }
 
-  /** Renders a notice, with a retry button unless a failed element has one. */
+  /** Renders a notice, with a retry button unless a failed element has its own. */
   private line(sign: IconName, content: TemplateResult | string, retryable = true): TemplateResult {
     return html`<div class="notice" part="notice">
       ${icon(sign)}

@@ -5,7 +5,7 @@ import { Problem } from "../../api/problem.js";
 const POLL_MS = 500;
 const TIMEOUT_MS = 60_000;
 
-/** Resolves to the event's id and whether it was stored in time. Calls `onAccepted` when Kafka has acknowledged it. Rejects with Problem. */
+/** Resolves to the event's id and whether it was stored in time. Calls `onAccepted` once Kafka has acknowledged it. Rejects with Problem. */
 export async function sendTestEvent(client: Client, onAccepted: () => void, signal: AbortSignal): Promise<{ id: string; stored: boolean }> {
   const { event_id: id } = await client.json<{ event_id: string }>("/v1/test-event", { method: "POST", signal });
   onAccepted();
@@ -17,7 +17,7 @@ export async function sendTestEvent(client: Client, onAccepted: () => void, sign
   return { id, stored: false };
 }
 
-/** Looks the event up in a list, since a 404 would appear as an error in the browser's console. */
+/** Looks for the event in a list, since a 404 would appear as an error in the browser's console. */
 async function isStored(client: Client, id: string, signal: AbortSignal): Promise<boolean> {
   try {
     const found = await client.json<{ data: unknown[] }>("/v1/events", { params: [["event_id", id], ["limit", "1"]], signal });

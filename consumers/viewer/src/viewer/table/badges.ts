@@ -1,4 +1,4 @@
-/** Badges for severity, outcome and conflicts. Each has a shape and a word; the colour only adds to them. */
+/** Badges for severity, outcome and conflicts. Each has a shape and a word; the colour is only an addition. */
 import { html, svg, type TemplateResult } from "lit";
 
 import type { Outcome, Severity } from "../../api/types.js";
@@ -31,7 +31,7 @@ export function outcomeBadge(outcome: Outcome, text: Texts): TemplateResult {
 
 const CONFLICT = svg`<path d="M5.5 3.5v6M5.5 12v.1M10.5 3.5v6M10.5 12v.1"></path>`;
 
-/** Renders the icon of a row in conflict. Its text is a tooltip, and is read by screen readers. */
+/** Renders the icon of a row in conflict. Its text is a tooltip that screen readers read. */
 export function conflictIcon(text: Texts): TemplateResult {
   const { sign, explanation } = text.reading.conflict;
   return html`<span class="mark conflict" title=${explanation}><svg aria-hidden="true" viewBox="0 0 16 16">${CONFLICT}</svg><span class="unseen">${sign}</span></span> `;

@@ -16,7 +16,7 @@ const MAX_LENGTH = 240; // characters of a cell; more never fit into a line
 const MAX_TITLE_LENGTH = 1_000;
 const TAIL_LENGTH = 11; // characters at the end of a long id that are always visible
 
-/** Everything that a cell needs besides the event. */
+/** The data that a cell needs besides the event. */
 export interface CellContext {
   text: Texts;
   clock: Clock;
@@ -63,7 +63,7 @@ export function renderCell(event: AuditEvent, field: CellField, context: CellCon
   return html`<bdi class=${isCode(field.displayType, field.name) ? "code" : ""} title=${whole}>${line}</bdi>`;
 }
 
-/** Renders values that have a format of their own; returns null for plain text. */
+/** Renders values that have their own format; returns null for plain text. */
 export function renderFormatted(value: string, field: CellField, context: CellContext): TemplateResult | null {
   const { text, clock } = context;
   switch (field.displayType) {

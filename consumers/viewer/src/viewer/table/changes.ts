@@ -21,7 +21,7 @@ const SIGNS: Record<Change["kind"], string> = { added: "+", removed: "−", chan
 export class Changes extends ViewerElement {
   static override styles = [baseStyles, changesStyles];
 
-  /** JSON or other text; null without a value. */
+  /** JSON or other text; null if there is no value. */
   @property({ attribute: false }) was: string | null = null;
   @property({ attribute: false }) is: string | null = null;
 

@@ -42,7 +42,7 @@ export class Details extends ViewerElement {
 
   @state() private raw = false;
   @state() private announcement = "";
-  /** The item that was copied last; its button shows a check mark for `COPIED_MS`. */
+  /** The most recently copied item; its button shows a check mark for `COPIED_MS`. */
   @state() private copied = "";
   @state() private copyFailed = false;
   @query("section") private section!: HTMLElement;
@@ -132,7 +132,7 @@ export class Details extends ViewerElement {
     if (value === null && field.custom) return nothing;
     if (!field.custom && field.name === "provenance") return this.renderProvenance(event, field);
     if (value === null && field.name === "actor_name" && event.actor_id) {
-      // as in the table: the id in place of a missing name
+      // as in the table, the id replaces a missing name
       return this.renderLine(field.displayName, field.filterable ? "actor_id" : "", event.actor_id, this.renderText(event.actor_id, true));
     }
     const shown = value === null ? html`<span class="quietly">${this.text.reading.none}</span>` : this.renderValue(field, value);
@@ -155,7 +155,7 @@ export class Details extends ViewerElement {
       const title = this.text.reading.details.time(viewer.zone);
       const relative = ago === exact ? nothing : html` <span class="quietly">${ago}</span>`;
       const raw = html`<div class="quietly code">${visible(value)}</div>`;
-      return html`<time datetime=${value} title=${title}>${exact}</time>${relative}${raw}`; // white space would be shown
+      return html`<time datetime=${value} title=${title}>${exact}</time>${relative}${raw}`; // white space would be visible
     }
     if (field.displayType === "IpAddress") {
       const network = this.text.reading.network[networkOf(value)];
@@ -172,7 +172,7 @@ export class Details extends ViewerElement {
     return html`<bdi class=${code ? "code" : ""}>${visible(value, true)}</bdi>`;
   }
 
-  /** Renders a name, a value and its buttons. Without a parameter there is nothing to filter by. */
+  /** Renders a name, a value and its buttons. Without a parameter, it has no filter buttons. */
   private renderLine(name: string, parameter: string, value: string | null, shown: TemplateResult): TemplateResult {
     const { details } = this.text.reading;
     const valueText = value === null ? details.lacking : visible(value.slice(0, 80));

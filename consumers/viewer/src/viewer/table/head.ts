@@ -13,14 +13,14 @@ export interface HeadActions {
   hide(name: string): void;
   /** Sets a width; `done` stores it. */
   setWidth(name: string, px: number, done: boolean): void;
-  /** Reports the column whose menu is open; "" for none. */
+  /** Reports the column whose menu is open, or "". */
   openMenu(name: string): void;
 }
 
 export interface HeadState {
   viewer: ViewerState;
   columns: readonly Column[];
-  /** The name of the column whose menu is open; "" for none. */
+  /** The name of the column whose menu is open, or "". */
   openMenu: string;
   actions: HeadActions;
 }

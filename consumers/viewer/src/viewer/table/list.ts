@@ -13,7 +13,7 @@ import { Viewport } from "./viewport.js";
 const PLACEHOLDER_ROWS = 12; // drawn after the known rows while more can be loaded
 
 interface ListHost {
-  /** Renders a row's cells; placeholders without an event. */
+  /** Renders a row's cells, or placeholders if there is no event. */
   renderRow(event: AuditEvent | undefined): TemplateResult;
   /** Called when something other than the rows has changed. */
   onChange(): void;
@@ -23,7 +23,7 @@ interface ListHost {
 
 export class List {
   readonly loader: Loader;
-  /** The active row, which keys move; -1 for none. */
+  /** The active row, which keys move; -1 if there is none. */
   active = -1;
   /** The event whose details are open. */
   openEvent: AuditEvent | null = null;
@@ -73,7 +73,7 @@ export class List {
     this.unsubscribe();
   }
 
-  /** Draws the rows. `height` is a row's in px; `redraw` renders the content of all rows again. */
+  /** Draws the rows. `height` is a row's height in px; `redraw` renders the content of all rows again. */
   draw(height: number, redraw: boolean): void {
     this.height = height;
     if (redraw) this.rows?.invalidate();
@@ -85,19 +85,19 @@ export class List {
     return index === null ? undefined : this.pages.at(index);
   }
 
-  /** Returns the event that a reference names; null when it is not in memory. */
+  /** Returns the event that a reference identifies, or null if it is not in memory. */
   find(reference: string): AuditEvent | null {
     const index = reference ? this.pages.find((row) => matchesReference(reference, row)) : -1;
     return index < 0 ? null : (this.pages.at(index) ?? null);
   }
 
-  /** Returns the list's current version of the event; null when it is not in memory. */
+  /** Returns the list's current version of the event, or null if it is not in memory. */
   current(event: AuditEvent | null): AuditEvent | null {
     const index = event ? this.pages.find((row) => isSameEvent(row, event)) : -1;
     return index < 0 ? null : (this.pages.at(index) ?? null);
   }
 
-  /** Returns the row at a distance from the open event; null when it is not in memory. */
+  /** Returns the row at a distance from the open event, or null if the event is not in memory. */
   indexBeside(by: number): number | null {
     const { openEvent } = this;
     const index = openEvent ? this.pages.find((row) => isSameEvent(row, openEvent)) : -1;

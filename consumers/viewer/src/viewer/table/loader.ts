@@ -16,17 +16,17 @@ interface LoadedList {
   pages: Pages;
 }
 
-/** Called with `list` when another list is shown from its top, with `rows` after loading rows, and with `state` otherwise. */
+/** Called with `list` when another list is shown from its top, with `rows` after rows were loaded, and with `state` otherwise. */
 type OnLoaded = (what: "list" | "rows" | "state", shift?: RowShift) => void;
 
 export class Loader {
-  /** Why loading failed. A failed refresh is not a problem of the list, which keeps its current rows. */
+  /** Why loading failed. A failed refresh does not count: the list keeps its current rows. */
   problem: Problem | null = null;
   cancelled = false;
   /** Whether the running request takes longer than `SLOW_MS`. */
   slow = false;
 
-  /** The current list, also while the first page of the next one is loading. */
+  /** The current list, even while the first page of the next one is loading. */
   private shown: LoadedList = { key: "", params: [], pages: new Pages() };
   private pending: LoadedList | null = null;
   private running: { request: PageRequest; controller: AbortController } | null = null;
@@ -101,7 +101,7 @@ export class Loader {
     this.slow = false;
   }
 
-  /** Resolves to the newest events of this list; null when the request fails. */
+  /** Resolves to the newest events of this list, or to null if the request fails. */
   async newest(): Promise<AuditEvent[] | null> {
     const { shown } = this;
     const page = await this.fetchPage(shown, { cursor: null, limit: FIRST_PAGE_SIZE }).catch(() => null);

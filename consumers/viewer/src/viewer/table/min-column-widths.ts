@@ -1,7 +1,7 @@
 /** Measures the widths below which a column would truncate its usual values, such as times and outcomes. */
 import type { CellContext } from "./cells.js";
 
-const PADDING_PX = 18; // of a cell, and rounding
+const PADDING_PX = 18; // a cell's padding, and rounding
 const BADGE_EM = 1.45; // the icon and the gap after it
 
 /** Measures with the font of one element, and keeps the result until the font, the language or the zone changes. */

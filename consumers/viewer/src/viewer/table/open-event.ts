@@ -5,7 +5,7 @@ import { eventPath, referenceOf } from "../../model/identity.js";
 import type { ViewerState } from "../viewer-state.js";
 
 export class OpenEvent {
-  /** Its reference in the address; "" when none is open. */
+  /** Its reference in the address; "" if no event is open. */
   reference = "";
   /** Null while it is loading. */
   event: AuditEvent | null = null;
@@ -18,7 +18,7 @@ export class OpenEvent {
     private readonly onChange: () => void,
   ) {}
 
-  /** Opens the event of a reference. `find` returns it when it is in memory. */
+  /** Opens the event that a reference identifies. `find` returns it if it is in memory. */
   open(reference: string, find: (reference: string) => AuditEvent | null): void {
     if (reference === this.reference) return;
     this.close();
@@ -27,7 +27,7 @@ export class OpenEvent {
     if (reference && !this.event) void this.fetch();
   }
 
-  /** Opens this event. Its reference alone could be ambiguous. */
+  /** Opens this event; its reference alone could be ambiguous. */
   set(event: AuditEvent): void {
     this.close();
     this.reference = referenceOf(event);

@@ -2,7 +2,7 @@
 import { render, type TemplateResult } from "lit";
 
 export interface RowContent {
-  /** Identifies the content; a row with the same key is not rendered again. */
+  /** Identifies the content; a row whose key is unchanged is not rendered again. */
   key: unknown;
   content: () => TemplateResult;
   /** The `aria-rowindex`, counted from 1 with the head as the first. */
@@ -10,7 +10,7 @@ export interface RowContent {
   selected: boolean;
   active: boolean;
   loading: boolean;
-  /** The row belongs to a previous query. */
+  /** Whether the row belongs to a previous query. */
   outdated: boolean;
 }
 
@@ -63,7 +63,7 @@ export class Rows {
     for (const row of [...this.shown, ...this.free]) row.key = UNDRAWN;
   }
 
-  /** Returns the id of a row's element, for `aria-activedescendant`; "" when it is not drawn. */
+  /** Returns the id of a row's element, for `aria-activedescendant`, or "" if it is not drawn. */
   idOf(index: number): string {
     return this.shown.find((row) => row.index === index)?.element.id ?? "";
   }
@@ -84,7 +84,7 @@ export class Rows {
     element.classList.toggle("loading", drawn.loading);
   }
 
-  /** Puts the elements into reading order, with few moves in the direction of scrolling. */
+  /** Puts the elements in reading order, with few moves in the direction of scrolling. */
   private arrange(wanted: Row[], down: boolean): void {
     const { body } = this;
     if (down) {

@@ -31,7 +31,7 @@ export const tableStyles = css`
   .grid:focus-visible {
     outline-offset: -2px;
   }
-  /* Shades an edge with columns beyond it, the more the further it scrolls. */
+  /* Shades an edge beyond which there are columns, more strongly the further it can scroll. */
   @supports (animation-timeline: --sideways) {
     .main {
       timeline-scope: --sideways;
@@ -46,7 +46,7 @@ export const tableStyles = css`
       width: 1.1rem;
       opacity: 0;
       pointer-events: none;
-      animation: beyond linear both !important; /* also where motion is reduced: nothing moves by itself */
+      animation: beyond linear both !important; /* also with reduced motion, since nothing moves by itself */
       animation-timeline: --sideways !important;
     }
     .edge.end {
@@ -133,7 +133,7 @@ export const tableStyles = css`
   .row[aria-disabled="true"] {
     opacity: 0.45;
     cursor: default;
-    transition: opacity 0s 300ms; /* what comes at once does not flicker */
+    transition: opacity 0s 300ms; /* avoids flicker if the content arrives immediately */
   }
   .coming .head::after {
     position: absolute;

@@ -34,7 +34,7 @@ const RELATIVE_TIME_MS = 30_000; // how often relative times are updated
 const REDRAW_AFTER_MS = 1_000; // relative times need no update within a second
 
 /**
- * @summary Shows the events as rows of a virtual table, and the details of one.
+ * @summary Shows the events as rows of a virtual table, and the details of one event.
  *
  * @csspart grid - The scrolling part.
  * @csspart head - The head.
@@ -58,7 +58,7 @@ export class Table extends ViewerElement {
   private cellContext!: CellContext;
   private shownViewer: ViewerState | null = null;
   private listKey = "";
-  /** The inputs of the rows, and whether they have changed since the rows were drawn. */
+  /** The inputs of the rows' content, and whether they have changed since the rows were drawn. */
   private rowInputs: readonly unknown[] = [];
   private redraw = true;
   private timer = 0;

@@ -43,7 +43,9 @@ class ConsoleLinkRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    user: str = Field(min_length=1, max_length=256, description="Your id of the user.", examples=["ops@vendor.example"])
+    user: str = Field(
+        min_length=1, max_length=256, description="The user's id in your system.", examples=["ops@vendor.example"]
+    )
     ttl_s: int = Field(3_600, ge=60, le=86_400, description="How long the console stays open, in seconds.")
 
 

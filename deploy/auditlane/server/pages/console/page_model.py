@@ -66,7 +66,7 @@ async def load(operations: Operations, *, prefix: str, after: str) -> Board:
 
 
 def state_mark(part: PartHealth) -> str:
-    """Return the name of the outcome whose colour in the log's style sheet marks the state."""
+    """Return the outcome whose colour in the log's style sheet marks the state."""
     return _STATES[part.state]
 
 

@@ -36,7 +36,7 @@ async def log(request: Request, services: AppServices) -> Response:
 
 
 async def embed(request: Request, services: AppServices) -> Response:
-    """Return the embedded page, also without a session: the surrounding page may send a token."""
+    """Return the embedded page, even without a session: the surrounding page may send a token."""
     framed_by = validators.listed(services.settings.frame_ancestors)
     if not framed_by:
         return _page(request, "shell_no_embed.html", None, status=403)
@@ -62,7 +62,7 @@ def build() -> APIRouter:
 
 
 async def _principal(services: Services, request: Request) -> Principal:
-    """Return the principal of the session. Raises Unauthenticated, also for an environment-wide credential."""
+    """Return the principal of the session. Raises Unauthenticated, even for an environment-wide credential."""
     found = await services.authenticator.principal(request)
     if found.tenant is None:
         raise Unauthenticated("This page requires a tenant.", fix="Open it with a tenant's viewer link.")

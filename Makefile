@@ -11,31 +11,31 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --progress-bar o
 $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV)
 
-# What `make run` needs, and on top of it what the tests need.
+# First the packages for `make run`, then those for the tests as well.
 $(STACK): pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing auditlane and its embedded stack into $(VENV): the first time takes some minutes."
 	@$(PIP) --editable '.[local]'
 	@touch $@
 
 $(STAMP): $(STACK)
-	@echo "Installing what the tests need into $(VENV): the first time takes some minutes."
+	@echo "Installing the packages for the tests into $(VENV): the first time takes some minutes."
 	@$(PIP) --editable '.[dev]'
 	@touch $@
 
 .PHONY: run test test-viewer test-lint test-alone test-fault test-parts test-long lint format docs actions texts lock bench bench-parts bench-neighbours bench-viewer bench-embed pictures chaos simulate viewer clean help
 
-run: $(STACK) ## set up, start the whole stack with sample data, print where to look
+run: $(STACK) ## set up, start the whole stack with sample data, print links to open
 	@$(BIN)/python consumers/viewer/build.py --if-possible
 	$(BIN)/auditlane up --demo
 
-# The viewer is built first. Then lint and three runs of about the same length share the cores, as most of what the runs do
-# is wait for parts. Only test-parts prints as it goes; the others print when they have ended.
+# The viewer is built first. Then lint and three runs of about the same length share the cores, since the runs spend
+# most of their time waiting for parts. Only test-parts prints its progress; the others print when they have ended.
 BEGINNING := $(wildcard tests/integration/test_[a-i]*.py)
 ALONE ?= tests/unit tests/simulation $(BEGINNING)
 FAULT ?= tests/browser tests/fault
 PARTS ?= tests/contracts $(filter-out $(BEGINNING),$(wildcard tests/integration/test_*.py))
 QUIETLY = > $(VENV)/$@.log 2>&1; code=$$?; cat $(VENV)/$@.log; exit $$code
-test: $(STAMP) ## set up, lint, run every test that is not long
+test: $(STAMP) ## set up, lint, run all tests except the long ones
 	@$(MAKE) --no-print-directory --jobs 4 --keep-going test-lint test-alone test-fault test-parts
 
 test-viewer: $(STAMP)
@@ -52,7 +52,7 @@ test-alone test-fault: $(STAMP) test-viewer
 test-parts: $(STAMP) test-viewer
 	@$(BIN)/python -m pytest -m "not long" $(PARTS)
 
-test-long: $(STAMP) ## what takes minutes: each kind of process and of neighbour, two versions of the worker in one group, a round trip of 100,000 events (EVENTS=)
+test-long: $(STAMP) ## tests that take minutes: every kind of process and of abuse, two worker versions in one group, a round trip of 100,000 events (EVENTS=)
 	ROUND_TRIP_EVENTS=$(or $(EVENTS),100000) $(BIN)/python -m pytest tests/integration/test_round_trip.py
 	$(BIN)/python -m pytest -m long tests/integration tests/fault
 
@@ -68,21 +68,21 @@ docs: $(STAMP) ## write the generated parts of the docs
 actions: $(STAMP) ## write the SDK's methods for the actions of the vocabulary
 	$(BIN)/python producers/generate_actions.py
 
-# New texts are added, empty, and what nobody says any more is dropped.
+# New texts are added without a translation, and unused texts are removed.
 PO := --no-wrap --ignore-obsolete --no-fuzzy-matching --ignore-pot-creation-date
 SERVER := deploy/auditlane/server
-texts: $(STAMP) ## bring the catalogue of the server's pages up to date with what the code says
+texts: $(STAMP) ## update the catalogue of the server's pages from the code
 	@$(BIN)/pybabel --quiet extract --mapping pyproject.toml --no-wrap --add-location file --sort-by-file --output $(VENV)/texts.pot $(SERVER)
 	@$(BIN)/pybabel --quiet update $(PO) --locale de --input-file $(VENV)/texts.pot --output-file $(SERVER)/pages/locale/de.po
 
-lock: $(STAMP) ## renew constraints.txt from what is installed
+lock: $(STAMP) ## update constraints.txt from the installed packages
 	$(BIN)/python -m pip freeze --exclude-editable > constraints.txt
 
-format: $(STAMP) ## let ruff rewrite the code
+format: $(STAMP) ## format the code with ruff
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-chaos: $(STAMP) ## 200 faults on real parts, with a report in build/ (an hour); FAULTS=, SEED=
+chaos: $(STAMP) ## inject 200 faults into real parts, and write a report to build/ (an hour; FAULTS=, SEED=)
 	PYTHONPATH=tests/support:tests/fault $(BIN)/python -m chaos --faults $(or $(FAULTS),200) --seed $(or $(SEED),1) --report build/chaos-report.md
 
 BENCH := .venv-bench
@@ -94,7 +94,7 @@ $(BENCH)/.installed: tests/bench/peers/requirements.txt
 bench: $(STAMP) $(BENCH)/.installed ## measure the whole path against its ceilings and peers (EVENTS=300000)
 	PEERS_PYTHON=$(BENCH)/bin/python $(BIN)/python tests/bench/bench_worker.py
 
-bench-parts: $(STAMP) ## measure the steps, the judge, the table's form, the guard, exports, reading, the SDK, HTTP
+bench-parts: $(STAMP) ## measure the steps, validation, the table's layout, the guard, exports, reading, the SDK, HTTP
 	$(BIN)/python tests/bench/bench_stages.py
 	$(BIN)/python tests/bench/bench_validator.py
 	$(BIN)/python tests/bench/bench_table.py
@@ -103,7 +103,7 @@ bench-parts: $(STAMP) ## measure the steps, the judge, the table's form, the gua
 	$(BIN)/python tests/bench/bench_query.py
 	$(BIN)/python -m pytest tests/bench --override-ini python_files='bench_sdk.py bench_http.py' -s
 
-bench-neighbours: $(STAMP) ## measure what one tenant's abuse costs twenty others (ROUNDS=5, KINDS=contract,flood)
+bench-neighbours: $(STAMP) ## measure the effect of one tenant's abuse on twenty others (ROUNDS=5, KINDS=contract,flood)
 	$(BIN)/python -m pytest tests/bench --override-ini python_files=bench_neighbours.py -s
 
 bench-viewer: $(STAMP) ## measure the viewer over a million events in a browser (EVENTS=1000000, LOADS=30, ROWS=100000)
@@ -111,21 +111,21 @@ bench-viewer: $(STAMP) ## measure the viewer over a million events in a browser 
 
 SEED ?= 0
 SCHEDULES ?= 200000
-simulate: $(STAMP) ## the long simulation, with a report in build/: SEED=0 SCHEDULES=200000
+simulate: $(STAMP) ## run the long simulation, and write a report to build/ (SEED=0, SCHEDULES=200000)
 	PYTHONPATH=tests/support:tests/simulation $(BIN)/python -m simulator.long_run --seed $(SEED) --schedules $(SCHEDULES)
 
-bench-embed: $(STAMP) ## measure what the page for frames costs: bytes, requests, time, movement (LOADS=10)
+bench-embed: $(STAMP) ## measure the embedded page: bytes, requests, time, layout shift (LOADS=10)
 	$(BIN)/python -m pytest tests/bench --override-ini python_files=bench_embed.py -s
 
-pictures: $(STAMP) ## take the docs' pictures anew, of the demo in a browser
+pictures: $(STAMP) ## retake the docs' pictures of the demo in a browser
 	$(BIN)/python -m pytest tests/browser --override-ini python_files=pictures.py -s
 
-viewer: | $(BIN)/python ## build the viewer when its sources changed; the wheel needs it
+viewer: | $(BIN)/python ## build the viewer if its sources have changed; wheels need it
 	@$(BIN)/python consumers/viewer/build.py
 
-clean: ## remove what was built and the demo's data
+clean: ## remove all build results and the demo's data
 	rm -rf deploy/auditlane/server/pages/static/viewer consumers/viewer/node_modules
 	rm -rf $(VENV) $(BENCH) .data build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
-help: ## this text
+help: ## show this text
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12

@@ -1,4 +1,6 @@
-"""What every test shares: the parts (started once a session, each only when asked for) and a workspace of its own."""
+"""Fixtures that every test shares: the parts (each started once per session, when first needed) and a separate
+workspace.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGQUIT):
 if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # otherwise no child could be waited for
 signal.pthread_sigmask(signal.SIG_SETMASK, ())
-# Tests assert nothing about time. A run that gates a change tries the same examples each time.
+# Tests assert nothing about time. A run that gates a change uses the same examples each time.
 hypothesis.settings.register_profile("auditlane", deadline=None, derandomize=os.environ.get("CI") == "true")
 hypothesis.settings.load_profile("auditlane")
 pytest.register_assert_rewrite("fixtures")  # before any of them imports another
@@ -28,14 +30,14 @@ pytest_plugins = [f"fixtures.{path.stem}" for path in sorted(_FIXTURES.glob("[a-
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test sees the caller's AUDITLANE_* variables, except by the fixtures of the parts, nor the caller's stack."""
+    """Hide the caller's AUDITLANE_* variables, except from the fixtures of the parts, and the caller's stack."""
     for name in list(os.environ):
         if name.startswith("AUDITLANE_"):
             monkeypatch.delenv(name)
-    monkeypatch.setenv("AUDITLANE_DATA_DIR", "/nonexistent/auditlane")  # not a stack that runs beside the tests
+    monkeypatch.setenv("AUDITLANE_DATA_DIR", "/nonexistent/auditlane")  # not a stack that runs alongside the tests
 
 
 @pytest.fixture
 def unique() -> str:
-    """A name that no other test uses, legal in a topic, a group, a database and a tenant id."""
+    """Return a name that no other test uses, valid for a topic, a group, a database and a tenant id."""
     return f"t{uuid.uuid4().hex[:12]}"

@@ -1,4 +1,4 @@
-"""The cost of the embedded page for its reader: bytes, requests, time, layout shift. Reported; limits are asserted.
+"""Measure the embedded page: bytes, requests, time, layout shift. The figures are reported, and limits are asserted.
 
 `make bench-embed` (LOADS=10). A vendor's page with `/embed` in a frame and a token by message, each time in a fresh
 browser profile, against `auditlane serve` in this process, from the same machine.

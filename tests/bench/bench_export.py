@@ -1,4 +1,4 @@
-"""The cost of an export for the service: `python tests/bench/bench_export.py` (ROWS=5000000).
+"""Measure the cost of an export for the service: `python tests/bench/bench_export.py` (ROWS=5000000).
 
 Exports one tenant's events from a real `auditlane serve` over the embedded engine: as CSV and Parquet at once, as JSON
 Lines by a job. By export: rows, bytes, seconds, and the most memory that `serve` ever held. Then compares the seconds
@@ -36,7 +36,7 @@ from auditlane.store.migrate import migrate
 
 TENANT, DATABASE, MOST_MB = "acme", "audit", 300.0
 COLUMNS = ("event_id", "action", "actor_id", "description")
-# The same text on both sides, none of it with a quote: one CSV line, made here without any of the service's code.
+# One CSV line without quotes, built here without any of the service's code.
 EXPECTED = (
     "SELECT count(), sum(CRC32(concat('\"', toString(event_id), '\",\"', action, '\",\"', actor_id, '\",\"',"
     f" assumeNotNull(description), '\"'))), sum(CRC32(toString(event_id))) FROM {DATABASE}.log"

@@ -1,8 +1,8 @@
-"""The cost of syncing every insert to disk before it is acknowledged: `python tests/bench/bench_fsync.py`.
+"""Measure the cost of syncing every insert to disk before it is acknowledged: `python tests/bench/bench_fsync.py`.
 
-The same ranges go by the worker's statement into two tables in turns, of which one writes its parts through to the disk
-(`fsync_after_insert`, `fsync_part_directory`). Printed: ClickHouse's CPU and time of an insert, means over a pass,
-and the share of time that inserts take at the worker's budget of parts.
+The worker's statement inserts the same ranges into two tables in turns, one of which writes its parts through to the
+disk (`fsync_after_insert`, `fsync_part_directory`). It prints ClickHouse's CPU time and duration of an insert, as means
+over a pass, and the share of time that inserts take at the worker's budget of parts.
 """
 
 from __future__ import annotations

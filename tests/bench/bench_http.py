@@ -1,6 +1,7 @@
-"""The cost of HTTP: posts of one event and of a thousand, acks=all, next to a bare handler. Reported, not asserted.
+"""Measure the cost of HTTP: posts of one event and of a thousand, with acks=all, next to a bare handler. Reported, not
+asserted.
 
-The two run in turns on the same broker, and a ratio is of one such pair: this machine's speed drifts.
+Both run in turns on the same broker, and each ratio is that of one such pair, since the machine's speed drifts.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def process(*command: str, **variables: str) -> Iterator[str]:
 
 @pytest.fixture
 def gateway(kafka: str, registry: str, unique: str, tmp_path: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """(URL of `auditlane serve`, headers that it takes)."""
+    """Yield (URL of `auditlane serve`, headers of a request)."""
     admin = AdminClient({"bootstrap.servers": kafka})
     for created in admin.create_topics([NewTopic(unique, 6, 1), NewTopic(f"{unique}.bare", 6, 1)]).values():
         created.result(30)
@@ -63,7 +64,7 @@ def gateway(kafka: str, registry: str, unique: str, tmp_path: Path) -> Iterator[
     variables = {
         "AUDITLANE_KAFKA_BOOTSTRAP": kafka,
         "AUDITLANE_REGISTRY_URL": registry,
-        "AUDITLANE_INGEST_RATE": "0",  # one key sends all of it
+        "AUDITLANE_INGEST_RATE": "0",  # one key sends all events
         "AUDITLANE_TOPIC": unique,
         "AUDITLANE_KEYS_FILE": str(tmp_path / "keys.json"),
         "AUDITLANE_SIGNING_KEYS_FILE": str(tmp_path / "signing.json"),
@@ -108,7 +109,7 @@ ROWS = 1_000_000
 
 @pytest.fixture
 def reading(clickhouse: str, tmp_path: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """(URL of `auditlane serve` over a tenant with many events, headers that it takes)."""
+    """Yield (URL of `auditlane serve` over a tenant with many events, headers of a request)."""
     with store(clickhouse) as filled:
         filled.generate("acme", ROWS)
         KeysFile.load_or_create(tmp_path / "keys.json")

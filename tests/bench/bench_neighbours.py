@@ -1,4 +1,5 @@
-"""One tenant's abuse and twenty others: p95 of login, emit until visible, and list, by quiet in the same run.
+"""Measure the effect of one tenant's abuse on twenty others: p95 of login, emit until visible, and list, relative to
+quiet in the same run.
 
 Reported, not asserted, with the peak memory of `serve` and of the worker. KINDS=contract,flood measures these alone.
 """

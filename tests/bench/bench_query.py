@@ -1,7 +1,8 @@
-"""The cost of reading over HTTP: `python tests/bench/bench_query.py` (ROWS=1000000). Reported, not asserted.
+"""Measure the cost of reading over HTTP: `python tests/bench/bench_query.py` (ROWS=1000000). Reported, not asserted.
 
-One tenant's month beside a hundred small tenants, in inserts that each hold events of the whole month (so that parts
-overlap as much as they can), one event in eighty twice. One request after another to a real `auditlane serve`.
+It stores one tenant's month next to a hundred small tenants, in inserts that each hold events of the whole month (so
+that parts overlap as much as possible), with one event in eighty stored twice, and sends one request after another to a
+real `auditlane serve`.
 """
 
 from __future__ import annotations

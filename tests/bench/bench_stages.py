@@ -1,6 +1,7 @@
-"""Where the worker's CPU goes: each step by itself, in this process, `python tests/bench/bench_stages.py`.
+"""Measure the worker's CPU time step by step, in this process: `python tests/bench/bench_stages.py`.
 
-The best of several rounds over the same messages, in CPU microseconds an event of the thread that does the step.
+It prints the best of several rounds over the same messages, in CPU microseconds per event of the thread that executes
+the step.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from auditlane.worker.validation.validator import BatchValidator
 
 
 def stages(load: Load, rows: int) -> dict[str, float]:
-    """CPU µs an event by step, ranges of `rows` messages."""
+    """Return the CPU time per event in µs by step, with ranges of `rows` messages."""
     spent: dict[str, float] = {}
     seen: dict[str, int] = {}
 

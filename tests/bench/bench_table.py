@@ -1,9 +1,10 @@
-"""The cost of the layout of `events`: `python tests/bench/bench_table.py`. Each variant changes the shipped table.
+"""Measure the cost of the layout of `events`: `python tests/bench/bench_table.py`. Each variant changes the shipped
+table.
 
-By variant: ClickHouse's CPU for the worker's insert (the least of the rounds, µs a row), bytes a row in one part, the
-time of one merge of all parts, and the CPU in ms of a read of everything by `FINAL` before that merge, and of three
-questions after it: an actor's events, an event by its id, a page of a tenant's newest. CPU is what ClickHouse's query
-log says.
+For each variant it prints ClickHouse's CPU time for the worker's insert (the lowest of the rounds, µs per row), bytes
+per row in one part, the time of one merge of all parts, and the CPU time in ms of reading everything with `FINAL`
+before that merge, and of three queries after it: an actor's events, an event by its id, and a page of a tenant's newest
+events. CPU times come from ClickHouse's query log.
 """
 
 from __future__ import annotations
@@ -90,7 +91,7 @@ _ID = "6f9619ff-8b86-4011-b42d-00c04fc964ff"
 
 
 def ranges(count: int, rows: int) -> list[tuple[Range, dict[int, Any]]]:
-    """Judged ranges, as the worker inserts them."""
+    """Return validated ranges, as the worker inserts them."""
     registry: Any = DictRegistry()
     registry.register(f"{TOPIC}-value", base_schema())
     validator = BatchValidator(SchemaCache(registry, topic=TOPIC, refresh_s=600), topic=TOPIC, max_event_bytes=524_288)

@@ -1,8 +1,9 @@
-"""The viewer over a million events: first rows, cost of a frame while scrolling, memory. Reported, not asserted.
+"""Measure the viewer over a million events: first rows, cost of a frame while scrolling, memory. Reported, not
+asserted.
 
-`make bench-viewer` (EVENTS=1000000 LOADS=30 ROWS=100000). One tenant, the embedded engine, `auditlane serve` as a
-process of its own, Chromium drawing in software. A frame's cost is what its main thread spends in script, style and
-layout from one frame's begin to the next one's, by Chromium's own trace.
+`make bench-viewer` (EVENTS=1000000 LOADS=30 ROWS=100000). It uses one tenant, the embedded engine, `auditlane serve` as
+a separate process, and Chromium with software rendering. A frame's cost is the time that its main thread spends on
+script, style and layout from the start of one frame to the start of the next, according to Chromium's trace.
 """
 
 from __future__ import annotations
@@ -30,17 +31,17 @@ from auditlane.server.auth.cookies import COOKIE
 EVENTS = int(os.environ.get("EVENTS", "1000000"))
 LOADS = int(os.environ.get("LOADS", "30"))
 ROWS = int(os.environ.get("ROWS", "100000"))
-SPEEDS = (2_000, 8_000)  # px a second: reading, and looking for something
+SPEEDS = (2_000, 8_000)  # px per second: reading, and skimming
 PX = 40_000
 RESULTS = Path(__file__).parent.parent / "results"
 CATEGORIES = "devtools.timeline,devtools.timeline.frame,disabled-by-default-devtools.timeline,v8"
-# The main thread's tasks in our code; they nest.
+# The main thread's tasks in our code; they are nested.
 WORK = {
     "BlinkScheduler_PerformMicrotaskCheckpoint", "EvaluateScript",
     "EventDispatch", "FireAnimationFrame", "FunctionCall",
     "Layout", "MajorGC", "MinorGC", "RunMicrotasks", "TimerFire", "UpdateLayoutTree", "V8.Execute", "v8.callFunction",
 }  # fmt: skip
-# Notes when the first row with an event is there, and hands the table to the rest.
+# Records when the first row with an event appears, and exposes the table.
 INIT = """
 const find = () => {
   const table = document.querySelector("auditlane-viewer")?.shadowRoot?.querySelector("auditlane-table");
@@ -86,7 +87,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 
 def test_viewer(url: str, context: BrowserContext) -> None:
-    loads = [first_rows(context, url) for _ in range(LOADS + 1)][1:]  # the first fills the browser's cache
+    loads = [first_rows(context, url) for _ in range(LOADS + 1)][1:]  # the first load fills the browser's cache
     report: dict[str, Any] = {"at": datetime.now(UTC).isoformat(), "machine": machine(), "events": EVENTS}
     report["first_rows_ms"] = {"loads": LOADS} | quantiles(loads)
     print(f"\nfirst rows, {LOADS} loads: {shown(report['first_rows_ms'])} ms")
@@ -116,7 +117,7 @@ def told(found: dict[str, Any], what: str) -> dict[str, Any]:
 
 
 def first_rows(context: BrowserContext, url: str) -> float:
-    """Milliseconds from the navigation's start to the frame with the first event."""
+    """Return the milliseconds from the start of the navigation to the frame with the first event."""
     page = context.new_page()
     page.goto(url, wait_until="commit")
     wait_until(lambda: page.evaluate("window.firstRows > 0"))
@@ -186,7 +187,7 @@ def busiest(events: list[dict[str, Any]]) -> tuple[int, int]:
 
 
 def outermost(events: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Yield the events that do not lie within another one."""
+    """Yield the events that are not inside another event."""
     end = 0.0
     for one in sorted(events, key=lambda one: (one["ts"], -one["dur"])):
         if one["ts"] >= end:
@@ -195,7 +196,7 @@ def outermost(events: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def to_row(page: Page, row: int) -> None:
-    """Scroll on as pages come, up to this row."""
+    """Scroll to this row, as pages are loaded."""
     page.evaluate(
         """([row, height]) => new Promise((resolve) => {
           const grid = window.table.shadowRoot.querySelector(".grid");
@@ -213,7 +214,7 @@ def to_row(page: Page, row: int) -> None:
 
 
 def heap(session: CDPSession) -> float:
-    """MB of JavaScript's heap after a collection."""
+    """Return the size of JavaScript's heap after a garbage collection, in MB."""
     session.send("HeapProfiler.collectGarbage")
     return round(float(session.send("Runtime.getHeapUsage")["usedSize"]) / 1e6, 1)
 

@@ -1,11 +1,11 @@
-"""The whole path, measured: `make bench`, or `python tests/bench/bench_worker.py [--events 300000] [--only one] …`.
+"""Measure the whole path: `make bench`, or `python tests/bench/bench_worker.py [--events 300000] [--only one] …`.
 
-On the embedded stack and in one run: the insert alone, the consuming alone, the worker as it is deployed, a naive loop
-and two frameworks doing the same work. A topic is filled first; then a process is measured from its first message to
-its last commit. CPU seconds per million events and ratios within a run are comparable, rates depend on the machine.
-`steady_per_s` and `steady_busy` are of the middle of a run, from a tenth of its rows to nine tenths: without the start,
-and without the last ranges' wait for their age, which a stream has once and not every few seconds. Merges are stopped,
-so that every run has the same parts and nothing hides a duplicate.
+In one run on the embedded stack, it measures inserting alone, consuming alone, the worker as it is deployed, and a
+naive loop and two frameworks that do the same work. A topic is filled first; then a process is measured from its first
+message to its last commit. CPU seconds per million events and ratios within a run are comparable; rates depend on the
+machine. `steady_per_s` and `steady_busy` refer to the middle of a run, from a tenth of its rows to nine tenths: they
+exclude the start, and the time that the last ranges wait until they are old enough. Merges are stopped, so that every
+run has the same parts and nothing hides a duplicate.
 """
 
 from __future__ import annotations
@@ -55,10 +55,10 @@ PEERS = ("naive", "faststream_batch", "arroyo_process")
 RESULTS = HERE.parent / "results"
 POLL_S = 0.1
 PATIENCE_S = 600.0
-PARTS = 16  # a second, for a worker with its own ClickHouse
-QUEUE = 128 << 20  # bytes: larger ranges, at the price of memory
+PARTS = 16  # per second, for a worker with its own ClickHouse
+QUEUE = 128 << 20  # bytes: larger ranges, at the cost of memory
 MOST_BUILT = 1_000_000  # events whose inserts are built in advance, in memory
-MOST_OF_PEERS = 200_000  # events: they are an order of magnitude slower
+MOST_OF_PEERS = 200_000  # events: the peers are an order of magnitude slower
 
 
 @dataclass
@@ -90,7 +90,7 @@ def parts(folder: Path) -> Iterator[Parts]:
 class Load:
     """A filled topic: `ranges` are its messages as the worker would seal them, partition by partition.
 
-    `signed`: each message has the headers that the gateway gives it, and the worker the key.
+    `signed`: each message has the gateway's headers, and the worker has the key.
     """
 
     def __init__(self, parts: Parts, scenario: str, count: int, *, signed: bool = False) -> None:
@@ -163,7 +163,7 @@ class Load:
 
 
 def insert_ceiling(load: Load, threads: int) -> dict[str, float]:
-    """Measure pre-built Arrow streams of a range each, POSTed into the worker's table by `threads` threads."""
+    """Measure `threads` threads that POST prebuilt Arrow streams of one range each into the worker's table."""
     book = SchemaCache(load.registry, topic=load.settings.topic, refresh_s=600)
     validator = BatchValidator(book, topic=load.settings.topic, max_event_bytes=load.settings.max_event_bytes)
     tables: list[Any] = []
@@ -205,7 +205,7 @@ def _columns(client: Client, settings: Settings) -> list[str]:
 
 
 def raw_consume(load: Load) -> dict[str, float]:
-    """Measure the worker's consumer receiving messages and dropping them."""
+    """Measure the worker's consumer, which receives messages and drops them."""
     task = {"bootstrap": load.parts.kafka, "topic": load.settings.topic, "group": "raw", "messages": load.count}
     used = _child([sys.executable, str(HERE / "consume.py"), json.dumps(task)])
     return _figures(used["messages"], used["wall_s"], used["cpu_s"])

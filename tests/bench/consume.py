@@ -1,4 +1,7 @@
-"""The raw consume rate: the worker's consumer options, messages received and dropped. Prints its resource usage."""
+"""Measure the raw consume rate: receive and drop messages with the worker's consumer options.
+
+Prints the resource usage.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests over a few kept connections, as fast as they are answered: the rate and the latencies."""
+"""Send requests over a few persistent connections as fast as responses arrive; measure rate and latencies."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """`rate` in requests a second; `p50` and `p99` in milliseconds."""
+    """`rate` in requests per second; `p50` and `p99` in milliseconds."""
 
     rate: float
     p50: float
@@ -19,7 +19,7 @@ class Load:
 
 
 def load(request: bytes, url: str, *, connections: int, requests: int, status: int = 200) -> Load:
-    """Send the same request again and again; an answer with another status ends it."""
+    """Send the same request repeatedly; a response with another status ends the run."""
     return asyncio.run(_load(request, url, connections, requests, status))
 
 

@@ -1,4 +1,4 @@
-"""Resource usage of a process, as counted by the operating system."""
+"""Read the resource usage of a process from the operating system."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def usage(pid: int) -> Usage:
 
 
 def stopwatch(pid: int) -> Callable[[], float]:
-    """CPU seconds of a process since now."""
+    """Return a function that returns the CPU seconds of a process since this call."""
     before = usage(pid).cpu_s
     return lambda: usage(pid).cpu_s - before
 
@@ -47,7 +47,7 @@ class Middle:
 
     @classmethod
     def of(cls, stored: Sequence[tuple[float, int]]) -> Middle:
-        """`stored`: when a range was stored, and its rows, in order."""
+        """`stored` has, in order, the time at which a range was stored, and its number of rows."""
         totals = list(accumulate(rows for _, rows in stored))
         first, last = (bisect.bisect_left(totals, totals[-1] * share) for share in (0.1, 0.9))
         return cls(stored[first][0], stored[last][0], totals[last] - totals[first])
@@ -59,7 +59,7 @@ class Busy:
     EVERY_S = 0.1
 
     def __init__(self) -> None:
-        self._seen: list[tuple[float, float, float]] = []  # when, seconds of all cores, of these idle
+        self._seen: list[tuple[float, float, float]] = []  # time, seconds of all cores, idle seconds among these
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
 
@@ -88,7 +88,7 @@ class Busy:
 
 
 def machine() -> dict[str, object]:
-    """Facts that figures are to be read with."""
+    """Return facts about the machine that are needed to interpret figures."""
     model = next(
         (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
         platform.processor(),
@@ -99,5 +99,5 @@ def machine() -> dict[str, object]:
         "memory_gb": round(psutil.virtual_memory().total / 2**30),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
-        "load_before": round(os.getloadavg()[0], 1),  # above 0: others work on the machine too
+        "load_before": round(os.getloadavg()[0], 1),  # above 0: other programs use the machine too
     }

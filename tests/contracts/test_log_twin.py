@@ -1,4 +1,4 @@
-"""One suite for the log and the group in memory that the simulator reads and for the real ones: the same habits."""
+"""One suite for the simulator's log and group in memory and for the real ones: both behave the same."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class Real:
             self._producer.produce(self._name, b"v", partition=0)
         self._producer.commit_transaction(30)
         self._end += count + 1
-        # The broker answers before the transaction's own record is there.
+        # The broker responds before the transaction's own record is written.
         wait_until(lambda: self._asks.get_watermark_offsets(TopicPartition(self._name, 0), timeout=10)[1] == self._end)
 
     def fetch(self, position: int) -> list[int]:

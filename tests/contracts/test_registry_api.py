@@ -1,4 +1,4 @@
-"""Confluent's REST API, held against our registry, and against the one that AUDITLANE_TEST_REGISTRY_URL names."""
+"""Confluent's REST API, tested against our registry and against the registry at AUDITLANE_TEST_REGISTRY_URL."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def record(*fields: str, name: str = "R") -> str:
 
 
 class Api:
-    """The registry by bare HTTP: `call` returns status and JSON, `ok` requires 200, `refused` the error code."""
+    """The registry over plain HTTP: `call` returns status and JSON, `ok` requires 200, `refused` the error code."""
 
     def __init__(self, url: str) -> None:
         self.url = url

@@ -1,4 +1,4 @@
-"""One suite for the table in memory that the simulator writes to and for the real one: they have the same habits."""
+"""One suite for the simulator's table in memory and for the real table: both behave the same."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Store(Protocol):
         """Return the stored offsets from `first` to `last`, by month."""
 
     def remove(self) -> None:
-        """Delete all rows by hand."""
+        """Delete all rows manually."""
 
 
 class Twin:
@@ -71,12 +71,12 @@ class Real:
         table = preflight.check(self._client, database, EVENTS.names, parts_per_second=1)
         names = self._table([0], 0).column_names
         self._made = replace(table, columns=tuple(one for one in table.columns if one[0] in names))
-        # No merges, and yet deletions, which SYSTEM STOP MERGES would stop as well.
+        # No merges, but deletions, which SYSTEM STOP MERGES would also stop.
         changes = f"non_replicated_deduplication_window = {WINDOW}, max_bytes_to_merge_at_max_space_in_pool = 1"
         self._client.command(f"ALTER TABLE {self._events} MODIFY SETTING {changes}")
 
     def _table(self, offsets: Sequence[int], partition: int) -> pa.Table:
-        """Other rows each time, as those of another verdict are."""
+        """Create a table whose rows differ each time, as after another validation result."""
         count = len(offsets)
         return pa.table(
             {

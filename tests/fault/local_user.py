@@ -1,6 +1,6 @@
-"""Attacks by another user of the machine, as a program: `python local_user.py UID < attack.json`.
+"""Attack as another user of the machine: `python local_user.py UID < attack.json`.
 
-It becomes that user first. It reads an attack, `[kind, argument, …]`, and writes what that got.
+It first becomes that user. It reads an attack, `[kind, argument, …]`, and writes the result.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 
 def read(paths: list[str]) -> list[str]:
-    """Return those of the files and folders that could be read."""
+    """Return the files and folders that could be read."""
     found = []
     for path in paths:
         try:
@@ -32,7 +32,7 @@ def read(paths: list[str]) -> list[str]:
 
 
 def ask(url: str, method: str, headers: dict[str, str], body: str = "") -> list[object]:
-    """Status and body of the answer; the path and query are the URL's."""
+    """Return the status and body of the response; the path and query are those of the URL."""
     split = urlsplit(url)
     connection = http.client.HTTPConnection(split.hostname or "", split.port, timeout=30)
     try:
@@ -51,7 +51,7 @@ def metadata(port: int) -> int:
 
 
 def sign_in(port: int, user: str, password: str) -> int:
-    """Kafka's error code for this user by SASL/PLAIN; 0 lets in, -1 is a connection that was ended."""
+    """Return Kafka's error code for this user over SASL/PLAIN: 0 if accepted, -1 if the connection was closed."""
     with socket.create_connection(("127.0.0.1", port), 30) as connection:
         if not _call(connection, 17, 1, _text("PLAIN")):
             return -1

@@ -22,7 +22,7 @@ EACH = 5  # events in a request
 class Posters:
     """Threads that post until they are stopped; `acknowledged` are event ids, `refused` the other responses.
 
-    `doubtful` are the ids of events whose refusal stated that they may still be stored.
+    `doubtful` are the ids of events whose rejection stated that they may still be stored.
     """
 
     def __init__(self, served: Served) -> None:
@@ -60,7 +60,7 @@ class Posters:
         wait_until(lambda: len(self.acknowledged) >= enough, why=lambda: str(self.refused[-3:]))
 
     def meet_refusals(self) -> None:
-        """Wait until every thread has been refused since."""
+        """Wait until every thread has been rejected again."""
         enough = len(self.refused) + 2 * POSTERS
         wait_until(lambda: len(self.refused) >= enough, why="for refusals")
 

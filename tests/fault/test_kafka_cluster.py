@@ -1,4 +1,6 @@
-"""A partition's leader dies while producers and a worker are at it, then the controller: nothing is lost or doubled."""
+"""A partition's leader dies while producers and a worker are running, then the controller: nothing is lost or
+duplicated.
+"""
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ def test_problems_of_a_running_part_are_reported_at_each_start(small):
 
 
 def test_nothing_is_left_when_the_supervisor_is_killed(small):
-    """Not even a part that ignores SIGTERM."""
+    """Not even a part that ignores SIGTERM is left."""
     stack = small([{"name": "kafka"}, {"name": "worker", "mode": "stubborn", "tier": 2}]).wait_ready()
     pids = stack.pids()
     assert len(pids) == 2
@@ -179,7 +179,7 @@ def test_a_full_disk_at_the_first_start_is_reported_at_once(small, tmp_path):
 
 @pytest.mark.parametrize("ignored", ["CHLD", "TERM", "INT HUP PIPE USR1", "CHLD TERM INT HUP PIPE"])
 def test_signals_ignored_by_the_parent_have_no_effect(small, ignored):
-    """Parts are seen to end, and SIGTERM stops everything, in order."""
+    """The ends of parts are noticed, and SIGTERM stops everything, in order."""
     wrapped = ["sh", "-c", f'trap "" {ignored}; exec "$@"', "sh", sys.executable]
     stack = small(python=wrapped).wait_ready()
     before = stack.pids()["worker"]

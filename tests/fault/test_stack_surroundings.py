@@ -1,4 +1,4 @@
-"""`auditlane up` and commands where their surroundings are odd: proxies, zones, homes, ignored signals, full disks."""
+"""`auditlane up` and commands in unusual environments: proxies, time zones, homes, ignored signals, full disks."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _IGNORING = ["sh", "-c", 'trap "" CHLD PIPE INT HUP TERM; exec "$@"', "sh"]
 
 
 def surroundings() -> dict[str, str]:
-    """Return an environment hostile to commands; only the folder of downloads is that of other tests."""
+    """Return an environment hostile to commands; only the folder for downloads is shared with other tests."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AUDITLANE_")}
     for name in ("no_proxy", "NO_PROXY", "XDG_CACHE_HOME"):
         kept.pop(name, None)
@@ -44,7 +44,7 @@ def command(*arguments: object, env: dict[str, str], **options: Any) -> subproce
 
 @pytest.fixture(scope="module")
 def odd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """Start a stack in hostile surroundings and yield the environment for commands beside it."""
+    """Start a stack in a hostile environment and yield the environment for commands."""
     folder = tmp_path_factory.mktemp("odd")
     make_broker(folder / "probe")  # skips when Kafka is not installed and cannot be downloaded
     env = surroundings()
@@ -123,7 +123,7 @@ def stored(odd: dict[str, str]) -> dict[str, str]:
     ],
 )
 def test_output_to_a_full_disk(stored: dict[str, str], arguments: str) -> None:
-    """Also for commands that keep running, and for those that have already done their work."""
+    """Also covers commands that keep running, and commands that have already done their work."""
     line = ["sh", "-c", '"$@" >/dev/full', "sh", sys.executable, "-m", "auditlane.cli", *arguments.split()]
     env = stored | ({"AUDITLANE_WORKER_PORT": "0", "AUDITLANE_CONSUMER_GROUP": "full"} if arguments == "worker" else {})
     found = subprocess.run(line, capture_output=True, text=True, env=env, timeout=120)

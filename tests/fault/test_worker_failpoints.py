@@ -1,4 +1,4 @@
-"""Killed at every step of the protocol, and frozen past its session: the table holds every event once, raw."""
+"""A worker is killed at every step of the protocol, or frozen past its session: the raw table holds each event once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ STEPS = ("intent", "insert", "letters", "complete")
 
 
 def mixed(world: World, count: int) -> None:
-    """Produce events of two months and a bad message to each of both partitions."""
+    """Produce events of two months and a bad message to each of the two partitions."""
     for days in (0, 40):
         world.produce(count, occurred_at=datetime.now(UTC) - timedelta(days=days))
     for partition in range(2):

@@ -85,7 +85,9 @@ def test_memory_and_time_limits_are_waited_out(world: World, proxy: Proxy) -> No
 
 
 def test_answers_that_do_not_come_or_come_too_late(world: World, proxy: Proxy) -> None:
-    """Stored but not answered, answered after the worker gave up, arrived after it gave up, cut mid-body."""
+    """Covers inserts that are stored without a response, get a response after the worker gave up, arrive after it gave
+    up, or are cut off.
+    """
     worker = world.worker(clickhouse_url=proxy.url, insert_timeout_s=1)
     for kind, act in (
         ("lost", lambda: proxy.lose_answers(3)),

@@ -1,4 +1,4 @@
-"""A verdict that changes between a crash and the redo: no message is lost to it, none is stored twice."""
+"""A validation result that changes between a crash and the redo: no message is lost or stored twice."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The cluster form on a real cluster: AUDITLANE_TEST_CLICKHOUSE_URLS=a,b,c names replicas of one shard, in any order.
 
-AUDITLANE_TEST_CLICKHOUSE_USER and …_PASSWORD are the account's, …_CLUSTER the cluster's name; without it the largest of
-system.clusters is taken.
+AUDITLANE_TEST_CLICKHOUSE_USER and …_PASSWORD are the account's, …_CLUSTER the cluster's name; without it, the largest
+cluster in system.clusters is used.
 """
 
 from __future__ import annotations

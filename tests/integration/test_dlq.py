@@ -1,4 +1,4 @@
-"""Dead letters on real parts: refused, listed, shown, counted, replayed after the contract is fixed, stored once."""
+"""Dead letters on real parts: rejected, listed, shown, counted, replayed after the contract is fixed, stored once."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def listed(commands: Commands, *arguments: str) -> list[dict[str, Any]]:
 
 
 def contract(world: World, tenant: str, **rules: Any) -> tuple[int, dict[str, Any]]:
-    """Register the tenant's contract, with one own field."""
+    """Register the tenant's contract, with one custom field."""
     schema = validating.contract(validating.own("amount", "double", **rules))
     return world.registry.register(tenant_subject(world.settings.topic, tenant), json.dumps(schema)), schema
 
 
 def paid(schema_id: int, schema: dict[str, Any], tenant: str, amount: float) -> tuple[str, bytes]:
-    """(event id, the framed event)."""
+    """Return (event id, the framed event)."""
     event_id = str(uuid.uuid4())
     out = io.BytesIO()
     values = validating.event(event_id=event_id, tenant_id=tenant, occurred_at=1_770_091_506_789_012, amount=amount)
@@ -138,7 +138,7 @@ def test_the_circuit_breaker_halts_one_partition_until_an_operator_restarts_it(
     first = world.worker(dlq_ratio_window=50)
     world.stored(220)
     for number in range(200):
-        key = f"tenant{number % 4}"  # of several tenants: one alone never stops a partition that others use
+        key = f"tenant{number % 4}"  # several tenants, since one alone never halts a partition that others use
         world.producer.produce(world.settings.topic, key=key, value=b"junk%d" % number, partition=0)
     assert world.producer.flush(30) == 0
     [halted] = wait_until(lambda: first.events("partition.halted"), why=first.tail)

@@ -1,4 +1,4 @@
-"""The Python of docs/emit.md, and the example it points at, run unchanged."""
+"""The Python code in docs/emit.md and the example that it links to run unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The examples of docs/sql.md run, and its table of columns is the view's."""
+"""The examples in docs/sql.md run, and its table of columns matches the view."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""`auditlane emit` and `import` that fail: one sentence, which names the option or the variable, and nothing else."""
+"""If `auditlane emit` or `import` fails, it prints one sentence that names the option or the variable, and nothing
+else.
+"""
 
 from __future__ import annotations
 

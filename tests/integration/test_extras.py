@@ -1,6 +1,6 @@
 """Each extra alone installs what its subcommands need to print their options and to do their work.
 
-Quickly with the modules of all other packages blocked, and in the long run in an environment of its own.
+The quick test blocks the modules of all other packages; the long test uses a separate environment.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ ENDS: dict[str, tuple[str, set[int]]] = {
     "env": ("--json", {exit_code(NotFound(""))}),
     "doctor": ("--json", {0, 1}),
     "init": ("--json", {0}),
-    "lag": ("--json", {exit_code(NotFound(""))}),  # no worker has been there
+    "lag": ("--json", {exit_code(NotFound(""))}),  # no worker has joined the group
     "dlq": ("list --json", {0}),
     "replay": ("{topic} --into-topic copy-of-{topic} --dry-run --json", {0}),
     "verify": ("--json", {0}),

@@ -219,7 +219,7 @@ def test_a_request_sent_again_adds_nothing(gateway: Gateway, unique: str) -> Non
     assert first.json()["results"] == again.json()["results"]
     own = {"action": "own", "occurred_at": TIME, "event_id": str(uuid4())}
     assert [gateway.post(own, unique).status for _ in range(3)] == [202, 202, 202]
-    wait_until(lambda: gateway.rows(unique, "events") >= 9)  # the duplicates have come too
+    wait_until(lambda: gateway.rows(unique, "events") >= 9)  # the duplicates have arrived too
     gateway.stored(unique, 4)
     for timeless in ({"action": "a", "event_id": str(uuid4())}, {"action": "a"}):
         problem = refused(gateway.post(timeless, unique, idempotency_key="k2"), 400, "EVENT_INVALID")
@@ -329,7 +329,7 @@ def test_a_test_event_meets_the_tenants_own_contract(gateway: Gateway, unique: s
         answer = gateway.request("/v1/events?action=auditlane.test", gateway.viewer_token(unique))
         return {one["fields"]["order_number"] for one in answer.json()["data"]}
 
-    wait_until(lambda: len(stored()) >= 2)  # separately: auditlane's own record of each arrives, too
+    wait_until(lambda: len(stored()) >= 2)  # separately: auditlane's own record of each arrives as well
     assert stored() == {"DE-17", "DE-18"}
 
 

@@ -123,7 +123,7 @@ def test_two_versions_in_one_group_store_every_event_once_while_the_table_is_mig
             world.client.command(f"ALTER TABLE {world.events} ADD COLUMN note String DEFAULT 'x' AFTER action")
             migrated = True
         time.sleep(pace.uniform(*PAUSE_S))  # the pace of the faults; results are awaited by condition
-    for version in (OLD, NEW):  # each by itself on the table as it is now
+    for version in (OLD, NEW):  # each alone, on the current table
         crew.alone(version)
         world.produce(BATCH)
         produced += BATCH

@@ -1,4 +1,4 @@
-"""Statuses that are hard to come by: each is provoked on every route that declares it, as a problem with its code."""
+"""Rare statuses: each is provoked on every route that declares it, and is a problem with its code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Our own audit trail on the real parts: no contract keeps an event of it out, no stop and no outage loses one."""
+"""Our own audit trail on the real parts: no contract suppresses one of its events, and no stop or outage loses one."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ class Stage:
         )
 
     def export(self, tenant: str) -> None:
-        """Export the log: the act that the insider wants to hide."""
+        """Export the log, which is the action that the insider wants to hide."""
         answer = self.served.request("/v1/export?format=csv", self.served.viewer_token(tenant, *INSIDER))
         assert answer.status == 200, answer.data
 
     def told(self, tenant: str) -> dict[str, Counter[str]]:
-        """Count the distinct events about a tenant by action, in its log and in the vendor's."""
+        """Count the distinct events about a tenant by action, in its own log and in the vendor's."""
         rows = self.world.client.query(
             f"SELECT tenant_id, action, count() FROM (SELECT DISTINCT tenant_id, action, occurred_at, event_id"
             f" FROM {self.world.events} WHERE source = 'auditlane'"
@@ -103,7 +103,7 @@ def demand_in_an_exclusive_contract(stage: Stage, tenant: str) -> int:
 
 
 def have_rules_of_a_great_size(stage: Stage, tenant: str) -> int:
-    """Add a field with as many choices as a contract may have."""
+    """Add a field with the maximum number of choices."""
     size = len(CHOICES)
     while True:
         body = {"name": "big", "type": "Enum", "rules": {"oneOf": CHOICES[:size]}, "exclusive": True}

@@ -1,4 +1,4 @@
-"""The commands that README and docs show run on one stack, as they stand and in their order on a page."""
+"""The commands in README and docs run on one stack, unchanged and in the order in which a page has them."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_a_pages_commands_run(stack: Stack, shell: Shell, folder: Path, page: Pa
         for line in shown:
             if line.startswith("{"):
                 assert json.loads(line).keys() == json.loads(output).keys()
-            else:  # what differs from one run to the next begins at two spaces or an ellipsis
+            else:  # parts that differ from run to run begin at two spaces or an ellipsis
                 assert re.split(r"  |…", line)[0] in output
     printed += "".join(file.read_text("utf-8") for file in folder.glob("*.csv"))
     for expected in EXPECTED.get(str(page.relative_to(ROOT)), []):

@@ -30,7 +30,7 @@ FIRST_ID = str(event(0)["event_id"])
 
 
 def rows() -> list[dict[str, Any]]:
-    """Many events at few times, so that every page boundary falls between equal times."""
+    """Return many events at few times, so that every page boundary falls between equal times."""
     chance = random.Random(3)
     return [
         event(
@@ -51,7 +51,7 @@ def rows() -> list[dict[str, Any]]:
 
 
 def clickhouse_order(row: dict[str, Any]) -> tuple[Any, ...]:
-    """ClickHouse compares the low half of a UUID first."""
+    """Return the sort key by which ClickHouse compares UUIDs: the low half first."""
     value = row["event_id"].int
     return row["occurred_at"], value & (1 << 64) - 1, value >> 64
 

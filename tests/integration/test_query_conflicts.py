@@ -39,7 +39,7 @@ FORM = Form(Format.jsonl, choose(DEFAULT, None, everything=True))
 
 
 def rows() -> list[dict[str, Any]]:
-    """Few times and few values; every third id has several events that differ in one field alone."""
+    """Return rows with few times and values; every third id has several events that differ in only one field."""
     chance = random.Random(3)
     made: list[dict[str, Any]] = []
     offsets = itertools.count()
@@ -75,7 +75,7 @@ def filled(clickhouse: str) -> Iterator[Store]:
     with store(clickhouse) as made:
         for row in ROWS:  # each in a separate part, as from independent workers
             made.add([row])
-        made.add(ROWS)  # and again, which are the same events
+        made.add(ROWS)  # again: the same events
         made.add([event(0, "globex", description="another tenant's with the same id and time")])
         yield made
 
@@ -220,7 +220,7 @@ def provenance(row: dict[str, Any]) -> tuple[str, str]:
 
 @pytest.mark.parametrize("pairs", [[], [("description", "content 1")]])
 def test_an_export_marks_events_in_conflict(exporter: Exporter, pairs: list[tuple[str, str]]) -> None:
-    """All of the tenant's columns, without naming one."""
+    """The export has all of the tenant's columns, since none is named."""
     data = b"".join(exporter.export(ACME, parse(pairs), Form(Format.jsonl, choose(DEFAULT, None))))
     found = [json.loads(line) for line in data.splitlines()]
     assert found
@@ -312,7 +312,7 @@ def test_operators_see_how_many_ids_were_claimed_lately(filled: Store) -> None:
 
 
 def test_a_stream_sends_every_content_and_marks_the_conflict(filled: Store, url: str) -> None:
-    topic = uuid.uuid4()  # in which nothing was before
+    topic = uuid.uuid4()  # a topic without earlier messages
 
     def arrives(number: int, text: str) -> None:
         given = {"ingested_at": datetime.now(UTC), "kafka_topic_id": topic, "kafka_offset": number}

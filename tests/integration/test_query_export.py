@@ -1,4 +1,4 @@
-"""Exports on the real engine: the same events as the list, whole or visibly broken, in bounded memory."""
+"""Exports on the real engine: the same events as the list, complete or visibly truncated, in bounded memory."""
 
 from __future__ import annotations
 
@@ -293,7 +293,7 @@ def test_a_link_needs_no_header_and_opens_only_what_it_names(reader, exporter):
 
 
 class Records:
-    """A sink that keeps everything."""
+    """A sink that keeps every record."""
 
     def __init__(self) -> None:
         self.all: list[AuditRecord] = []

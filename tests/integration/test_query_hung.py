@@ -1,4 +1,4 @@
-"""The HTTP service over a ClickHouse that hangs: it takes connections and answers nothing."""
+"""The HTTP service over a ClickHouse that hangs: it accepts connections but never responds."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def hung(engine: EngineProcess, unique: str) -> Iterator[tuple[EngineProcess, st
 
 
 def test_a_page_is_given_up_in_time(hung: tuple[EngineProcess, str], tmp_path: Path) -> None:
-    """The client here waits 30 s; the time-out that the pages have is a second."""
+    """The client here waits for 30 s; the pages have a time-out of one second."""
     engine, database = hung
     given = {"clickhouse_url": engine.url, "clickhouse_database": database, "query_timeout_s": 1.0}
     with Served(tmp_path, **given) as served:

@@ -227,7 +227,8 @@ def test_query_filters_and_cursors_work_together_over_http(reader):
         assert both
         assert {(one["outcome"], one["ip"]) for one in both} == {("failure", None)}
         first = get("/v1/events", query="login*", limit="3").json()
-        assert get("/v1/events", query="login", cursor=first["next"]).status == 200  # the same query in other words
+        # The same query, written differently.
+        assert get("/v1/events", query="login", cursor=first["next"]).status == 200
         assert get("/v1/events", query="logout", cursor=first["next"]).json()["code"] == "CURSOR_INVALID"
         answer = get("/v1/events", query="action:login actr:x")
         problem = answer.json()

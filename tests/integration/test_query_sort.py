@@ -1,4 +1,6 @@
-"""Lists sorted by a field, on the real engine: every kind of value, paged both ways over ties and over no value."""
+"""Lists sorted by a field, on the real engine: every kind of value, paged in both directions across ties and missing
+values.
+"""
 
 from __future__ import annotations
 
@@ -106,7 +108,7 @@ KEYS: dict[str, Callable[[dict[str, Any]], Any]] = {
 
 
 def by_time(row: dict[str, Any]) -> tuple[Any, ...]:
-    """ClickHouse compares the low half of a UUID first."""
+    """Return the sort key by which ClickHouse compares UUIDs: the low half first."""
     value = row["event_id"].int
     return row["occurred_at"], value & (1 << 64) - 1, value >> 64
 
@@ -114,7 +116,7 @@ def by_time(row: dict[str, Any]) -> tuple[Any, ...]:
 def ordered(data: list[dict[str, Any]], key: Callable[[dict[str, Any]], Any], *, descending: bool) -> list[str]:
     newest = sorted(data, key=by_time, reverse=True)
     have = [row for row in newest if key(row) is not None]
-    # With `reverse`, too, equal ones stay as they were.
+    # With `reverse` too, equal rows keep their order.
     have.sort(key=key, reverse=descending)
     return [str(row["event_id"]) for row in [*have, *(row for row in newest if key(row) is None)]]
 
@@ -171,7 +173,7 @@ def test_every_kind_of_value_both_ways(reader, data, name):
 
 @pytest.mark.long
 def test_one_event_a_page(reader, data):
-    """Each event is the edge of a page, the ones without a value too."""
+    """Each event is at the edge of a page, including events without a value."""
     some = parse([("action", "login"), ("outcome", "denied"), ("outcome", "failure")])
     chosen = [row for row in data if row["action"] == "login" and row["outcome"] in ("denied", "failure")]
     found = pages(reader, parse_sort("-fields.total", structure), some, 1)
@@ -186,7 +188,7 @@ def test_the_oldest_first(reader, data):
 @pytest.mark.parametrize("near", [(1, 8), (20, 60), (ROWS + 40, 10_000)])
 @pytest.mark.parametrize("severity", [["Error"], ["Info", "Low", "Medium"]])
 def test_the_nearest_events_are_tried_first(reader, data, monkeypatch, near, severity):
-    """However few are tried first, and though losers among them match: the pages are those of the whole list."""
+    """The pages are those of the whole list, however few events are tried first."""
     monkeypatch.setattr("auditlane.query.reader._PROBE_ROWS", near)
     chosen = [row for row in data if row["severity"] in severity]
     for sort, reverse in (("-occurred_at", True), ("occurred_at", False)):
@@ -201,7 +203,7 @@ def test_a_position_whose_event_is_gone(reader):
     gone = Position(1_772_366_400_000_000, "00000000-0000-4000-8000-000000000001", "0" * 32)
     with pytest.raises(InvalidCursor, match="no longer exists"):
         reader.page(ACME, Filter(), limit=5, position=gone, sort=parse_sort("severity", structure))
-    reader.page(ACME, Filter(), limit=5, position=gone)  # a time is a place without any event
+    reader.page(ACME, Filter(), limit=5, position=gone)  # a time at which there is no event
 
 
 def test_pages_of_a_sorted_list_continue_over_http(filled, reader, data):

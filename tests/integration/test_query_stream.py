@@ -148,7 +148,7 @@ def test_a_stream_is_resumed_after_every_event(filled, url):
 
 
 def test_inserts_out_of_order(filled, url):
-    """The months of a range land one after the other, and a replica may show a later range first."""
+    """The months of a range become visible one after the other, and a replica may show a later range first."""
     stream = begun(Stream(url, "order"))
     filled.add([new(number, "order") for number in (1_005, 1_007, 1_009)])
     assert stream.actors(3) == people(1_005, 1_007, 1_009)
@@ -398,7 +398,7 @@ def test_a_stream_whose_tenant_comes_to_have_too_much_ends_with_the_reason(crowd
 
 
 def test_a_failure_for_all_is_reported_unchanged(filled, monkeypatch):
-    """Errors that retrying does not cure, such as missing tables, are reported at once."""
+    """Errors that a retry does not fix, such as missing tables, are reported immediately."""
     reader = Reader(filled.settings.model_copy(update={"clickhouse_database": "nowhere"}))
     with served(reader) as address:
         stream = Stream(address, "acme")

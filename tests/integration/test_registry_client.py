@@ -93,7 +93,7 @@ def test_a_schema_is_requested_once(own_registry: RegistryProcess) -> None:
     with pytest.raises(RegistryUnavailable, match="does not respond") as away:
         client.schema(schema_id + 1)
     assert "AUDITLANE_REGISTRY_URL" in away.value.fix
-    own_registry.start()  # and the kept-alive connection of before is of no harm
+    own_registry.start()  # the kept-alive connection from before does no harm
     assert client.latest("s").schema_id == schema_id
     client.close()
 
@@ -229,7 +229,7 @@ def test_an_invalid_ca_file_is_a_wrong_setting(tmp_path: Path, content: str | No
         RegistryClient("https://127.0.0.1:1", ca=str(ca))
 
 
-# Servers that are something else
+# Servers that are not registries
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The embedded registry's door: users with passwords, and no requests of foreign pages and names."""
+"""Access to the embedded registry: users with passwords, and no requests from foreign pages or host names."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_our_client_names_the_settings(guarded: RegistryProcess) -> None:
 def test_nothing_is_done_for_a_foreign_page_or_name(
     guarded: RegistryProcess, own_registry: RegistryProcess, headers: dict[str, str], method: str
 ) -> None:
-    """With the right password, and on routes that require none."""
+    """This also applies with the right password, and on routes that require none."""
     for url, known in ((guarded.url, {"Authorization": basic(USER, PASSWORD)}), (own_registry.url, {})):
         path = (
             "/subjects/evil/versions" if method == "POST" else "/subjects/evil" if method == "DELETE" else "/subjects"

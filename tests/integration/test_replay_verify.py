@@ -44,14 +44,14 @@ def work(world: World, rows: int) -> None:
 
 
 def delete(world: World, where: str) -> None:
-    """Delete rows by hand. Merges must run meanwhile, or the mutation would wait."""
+    """Delete rows manually. Merges must run in the meantime, or the mutation would wait."""
     world.client.command(f"SYSTEM START MERGES {world.events}")
     world.client.command(f"DELETE FROM {world.events} WHERE {where}", settings={"lightweight_deletes_sync": 2})
     world.client.command(f"SYSTEM STOP MERGES {world.events}")
 
 
 def insert(world: World, where: str, changed: str) -> None:
-    """Copies of rows by hand, with some columns changed."""
+    """Insert copies of rows manually, with some columns changed."""
     rows = f"(SELECT * FROM {world.events} WHERE {where})"
     world.client.command(f"INSERT INTO {world.events} SELECT * REPLACE ({changed}) FROM {rows}")
 
@@ -141,7 +141,7 @@ def test_every_offset_has_a_fate(world: World, commands: Commands) -> None:
             producer.produce(topic, key="tenant1", value=world.value("tenant1", number), partition=0)
         assert producer.flush(30) == 0
         end(30)
-        wait_until(lambda after=after: high(world)[Partition(topic, 0)] == after)  # its marker is there
+        wait_until(lambda after=after: high(world)[Partition(topic, 0)] == after)  # its marker has been written
     world.produce(5, partition=0)
     work(world, 20 + 2 + 2 + 3 + 5)
 
@@ -205,7 +205,7 @@ def test_events_that_the_contract_now_refuses_are_restored(world: World, command
     before = offsets(world)
     schema = validating.contract(validating.own("note", "string", maxLength=5))
     world.registry.register(tenant_subject(topic, "tenant0"), json.dumps(schema))
-    world.send(world.value("tenant0", 1), partition=0)  # the workers have still to refuse it
+    world.send(world.value("tenant0", 1), partition=0)  # the workers have yet to reject it
     delete(world, "tenant_id IN ('tenant0', 'tenant1') AND kafka_offset < 40")
     lost = len(before) - len(offsets(world))
 
@@ -414,7 +414,7 @@ def test_invalid_replays_and_verifications_are_refused(world: World, commands: C
 
 
 def test_contents_are_compared_on_request(world: World, commands: Commands) -> None:
-    """Rows changed by hand, in each column that a producer sets, and addresses that all have 16 characters."""
+    """Rows are changed manually in each column that a producer sets; the addresses all have 16 characters."""
     topic = world.settings.topic
     for ip in ("2001:db8:1:2::10", "::ffff:127.0.0.1", "192.0.2.1"):
         world.produce(4, ip=ip, partition=0)

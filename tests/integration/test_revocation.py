@@ -174,7 +174,7 @@ def opened(url: str, **headers: str) -> Iterator[urllib3.BaseHTTPResponse]:
 
 
 def broken_off(answer: urllib3.BaseHTTPResponse, meanwhile: Callable[[], None]) -> int:
-    """Read a little, do something, read on: how much came until the body broke off."""
+    """Read a little, call `then`, and read on; return the number of bytes until the body was cut off."""
     got = len(answer.read(1 << 20))
     meanwhile()
     with pytest.raises((urllib3.exceptions.ProtocolError, urllib3.exceptions.IncompleteRead)):
@@ -239,5 +239,5 @@ def test_a_stream_ends_with_its_key(served: Served, change: Change, who: str) ->
     with opened(f"{served.url}/v1/events/stream", **headers) as answer:
         assert answer.read(1)
         change(key)
-        last = answer.read().decode().split("event: end")[1]  # read to its end, which the service sends
+        last = answer.read().decode().split("event: end")[1]  # read to the end that the service sends
     assert any(code in last for code in ("UNAUTHENTICATED", "FORBIDDEN", "TENANT_FORBIDDEN"))

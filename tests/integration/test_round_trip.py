@@ -30,7 +30,7 @@ from auditlane.sdk import AuditClient
 
 EVENTS: Final = int(os.environ.get("ROUND_TRIP_EVENTS", "2000"))
 SEED: Final = 20
-MOST_BYTES: Final = 200 << 20  # of the import's process, whatever the number of events
+MOST_BYTES: Final = 200 << 20  # peak memory of the import's process, whatever the number of events
 TENANTS: Final = ("acme", "globex")  # the first has its own contract
 TIME: Final = {"type": "long", "logicalType": "timestamp-micros"}
 CONTRACT: Final = contract(
@@ -227,7 +227,7 @@ def imported(commands: Commands, *files: str) -> tuple[dict[str, Any], int]:
 
 @pytest.mark.long
 def test_an_export_is_imported_again_into_its_own_log(world: World, tmp_path: Path) -> None:
-    """Nothing is doubled, and nothing is in conflict, for a reader."""
+    """For readers, nothing is duplicated or in conflict."""
     commands = Commands(world, tmp_path / "cache")
     event_id = commands.run("emit", "--tenant", "acme", "--action", "a", "--metadata", "a=b")["event_id"]
     work(world, 1)

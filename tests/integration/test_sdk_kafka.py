@@ -43,7 +43,7 @@ def client(kafka: str, registry: str, topic: str) -> Iterator[AuditClient]:
 
 
 def murmur2(key: bytes) -> int:
-    """Kafka's own hash, as the Java clients' default partitioner computes it (org.apache.kafka.common.utils.Utils)."""
+    """Compute Kafka's own hash, like the Java clients' default partitioner (org.apache.kafka.common.utils.Utils)."""
     mask, m = 0xFFFFFFFF, 0x5BD1E995
     h = 0x9747B28C ^ len(key)
     whole = len(key) & ~3

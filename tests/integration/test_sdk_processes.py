@@ -224,7 +224,7 @@ ROWS = {
     "eventlet": green("eventlet", "import eventlet; eventlet.monkey_patch()"),
     "uvicorn": Server(("-m", "uvicorn", "asgi:application", "--port", "PORT"), "uvicorn"),
     "uvicorn --workers": Server(("-m", "uvicorn", "asgi:application", "--port", "PORT", "--workers", "2"), "uvicorn"),
-    # One worker: uWSGI hangs where one that still imports the app is to end.
+    # One worker: uWSGI hangs if it has to end a worker that is still importing the app.
     "uWSGI --lazy-apps": Server((*UWSGI, "--processes", "1", "--lazy-apps"), "pyuwsgi"),
     "Celery prefork": Celery(),
 }

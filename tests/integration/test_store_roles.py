@@ -36,7 +36,7 @@ TOPIC = str(uuid.uuid4())
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """ClickHouse with accounts, migrated by the one of `init`."""
+    """Provide a ClickHouse with accounts, migrated by the account of `init`."""
     folder = tmp_path_factory.mktemp("roles")
     (folder / "users.json").write_text(json.dumps(PASSWORDS))
     engine = EngineProcess(folder / "clickhouse", extra=("--users", str(folder / "users.json")))

@@ -139,7 +139,7 @@ def test_an_added_field_is_accepted_stored_shown_filtered_sorted_exported_and_va
 
     path.call("DELETE", f"{root}/fields/{name}", status=204)
     assert "Order no." not in _exported(path, tenant)[0]
-    path.stock(tenant, **{name: "anything"})  # nothing is demanded of it any more
+    path.stock(tenant, **{name: "anything"})  # its rules no longer apply
     [kept] = path.listed(tenant, f"fields.{name}=DE-17", 1)
     assert kept["fields"][name] == "DE-17"
     path.call("POST", f"{root}/fields", field, status=201)
@@ -148,7 +148,9 @@ def test_an_added_field_is_accepted_stored_shown_filtered_sorted_exported_and_va
 
 @pytest.mark.parametrize("whose", ["tenant", "environment"])
 def test_a_change_of_fields_applies_to_the_next_posted_event(path: Path, whose: str) -> None:
-    """The service that changed it and another one both apply the change: neither refuses by a stale cache."""
+    """Both the service that changed it and another one apply the change: neither rejects events because of a stale
+    cache.
+    """
     tenant, name = f"{whose}2", f"{whose}_code"
     root = "/v1/structure" if whose == "environment" else f"/v1/tenants/{tenant}/structure"
 
@@ -223,7 +225,7 @@ def _exported(path: Path, tenant: str, rows: int = 0) -> list[dict[str, str]]:
 
 
 def test_a_costly_pattern_delays_no_other_tenant(path: Path) -> None:
-    """A pattern that a backtracking engine would never finish is refused at once, by the service and the SDK."""
+    """The service and the SDK immediately reject a pattern that a backtracking engine would never finish."""
     tenant, root = "pattern1", "/v1/tenants/pattern1/structure"
     field = {"name": "note", "rules": {"pattern": "a?" * 60 + "b", "maxLength": 100}}
     path.call("POST", f"{root}/fields", field, status=201)
@@ -235,7 +237,7 @@ def test_a_costly_pattern_delays_no_other_tenant(path: Path) -> None:
     path.call("POST", "/v1/events", bad | {"action": "Stock", "note": "aab"}, status=202)
     with path.sdk() as client, pytest.raises(InvalidEvent, match="note"):
         client.emit(tenant_id=tenant, action="Wrong", fields={"note": "a" * 60})
-    path.stock(tenant, note="b")  # by another producer: the worker judges it alike
+    path.stock(tenant, note="b")  # from another producer: the worker validates it the same way
     path.stock(tenant, note="a" * 60)
     stored = path.listed(tenant, SENT, 2)
     assert sorted(one["fields"]["note"] for one in stored) == ["aab", "b"]

@@ -96,7 +96,7 @@ def surface(clickhouse, kafka, registry, tmp_path_factory) -> Iterator[Surface]:
         given = settings.model_dump(exclude_unset=True) | {
             "clickhouse_url": clickhouse,
             "clickhouse_database": table.database,
-            "audit_aggregation_s": 3_600,  # that this test reads as them, too, is an event of theirs
+            "audit_aggregation_s": 3_600,  # this test's own reads are also events of the other tenant
         }
         with Served(folder, **given) as served:
             yield Surface(served, table, settings.topic)
@@ -165,7 +165,7 @@ def changed(surface: Surface) -> list[str]:
 
 
 def messages(surface: Surface) -> list[tuple[str, str]]:
-    """(key, a part of the value) of everything that was sent to Kafka."""
+    """Return (key, a part of the value) of everything that was sent to Kafka."""
     consumer = Consumer(
         {
             "bootstrap.servers": surface.served.settings.kafka_bootstrap,
@@ -191,7 +191,7 @@ def messages(surface: Surface) -> list[tuple[str, str]]:
 
 
 def test_the_others_own_people_do_see_it(surface):
-    """Or the test above would hold of a service that shows nothing."""
+    """Otherwise the test above would also pass for a service that shows nothing."""
     token = auditor(surface)
     seen = [
         str(operation)

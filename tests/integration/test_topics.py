@@ -24,7 +24,7 @@ def test_created_once_by_many_then_left_as_they_are(kafka: str, unique: str) -> 
 
 
 def test_a_name_that_the_brokers_refuse(kafka: str, unique: str) -> None:
-    wrong = _settings(kafka, unique).model_copy(update={"topic": f"{unique} events"})  # as the settings let none be
+    wrong = _settings(kafka, unique).model_copy(update={"topic": f"{unique} events"})  # the settings reject such a name
     with pytest.raises(ConfigError, match=f"refused the topic {unique} events"):
         topics.ensure(wrong)
 

@@ -51,7 +51,7 @@ def client(clickhouse: str, unique: str) -> Any:
 
 
 def stored_as_judged(client: Any, database: str, raw: RawRange) -> int:
-    """Judge, insert, read back, compare every column; the number of rows."""
+    """Validate, insert, read back and compare every column; return the number of rows."""
     validator = BatchValidator(SchemaCache(REGISTRY, topic=TOPIC, refresh_s=30), topic=TOPIC, max_event_bytes=524_288)
     result = validator.validate(raw, ingested_at_ms=NOW_MS + 1)
     assert result.rejected == []
@@ -180,7 +180,7 @@ def test_extremes_are_stored_as_they_were_sent(client: Any, unique: str) -> None
 
 
 def test_every_accepted_address_is_stored(client: Any, unique: str) -> None:
-    """The engine turns a text that it cannot read into NULL in silence, so its reading and ours must agree."""
+    """The engine silently turns text that it cannot parse into NULL, so its parsing and ours must agree."""
     chance = random.Random(5)
     texts = []
     for _ in range(3_000):
@@ -200,7 +200,10 @@ def test_every_accepted_address_is_stored(client: Any, unique: str) -> None:
 
 
 def spread(total: int, parts: int, most: int, piece: str) -> list[str]:
-    """Split `total` characters into `parts` pieces of about equal length. Return none if `most` makes that impossible."""
+    """Split `total` characters into `parts` pieces of about equal length.
+
+    Return none if `most` makes that impossible.
+    """
     if not parts <= total <= parts * most:
         return []
     return [piece[: total // parts + (at < total % parts)] for at in range(parts)]

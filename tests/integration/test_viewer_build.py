@@ -45,7 +45,7 @@ def copy(viewer_build: Path, tmp_path: Path) -> Path:
 
 
 def _link(source: str, target: str) -> None:
-    """Packages are many files: links where both are on one disk."""
+    """Copy a file, or link it if both paths are on one disk, since packages have many files."""
     try:
         os.link(source, target)
     except OSError:
@@ -69,7 +69,7 @@ def test_it_is_the_same_each_time_and_wherever_it_is_made(copy, tmp_path, node):
     sizes = {name: float(kb) for name, kb in SIZE.findall(done.stdout)}
     assert sizes.keys() == ENTRIES
     assert max(sizes.values()) <= 120
-    # Nothing that our policy would forbid, and nothing of this machine.
+    # Nothing that our policy would forbid, and nothing specific to this machine.
     for name, content in first.items():
         assert not re.search(rb"\beval\(|new Function\(", content), name
         assert str(VIEWER).encode() not in content, name

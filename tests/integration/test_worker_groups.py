@@ -1,4 +1,4 @@
-"""Group protocols and outages: classic groups, a second worker, a registry and a ClickHouse that are away."""
+"""Group protocols and outages: classic groups, a second worker, an unavailable registry and ClickHouse."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_a_partition_that_was_taken_while_paused_is_read_when_it_comes_back(worl
 
 
 def test_a_worker_without_partitions_is_ready_too(world: World) -> None:
-    workers = [world.worker() for _ in range(3)]  # of two partitions
+    workers = [world.worker() for _ in range(3)]  # for two partitions
     assert len({worker.ready() for worker in workers}) == 3
     assert [worker.stop() for worker in workers] == [0, 0, 0]
 

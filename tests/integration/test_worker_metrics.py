@@ -9,14 +9,16 @@ from auditlane.runtime.metrics import METRICS
 
 
 def exposed(text: str) -> dict[str, str]:
-    """Name → type, of everything but the moments that the client library adds to counters and histograms."""
+    """Return name → type of all metrics, without the timestamps that the client library adds to counters and
+    histograms.
+    """
     families = list(text_string_to_metric_families(text))
     named = {one.name + "_total" * (one.type == "counter"): one.type for one in families}
     return {name: kind for name, kind in named.items() if not name.endswith("_created")}
 
 
 def figures(text: str) -> dict[str, float]:
-    """Sample → value, labels summed up."""
+    """Return sample → value, summed over labels."""
     found: dict[str, float] = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:

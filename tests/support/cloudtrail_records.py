@@ -97,7 +97,7 @@ _OUTCOMES: Final = ("success", "success", "denied", "failure", "failure", "succe
 
 
 def records(count: int = len(_SHAPES), account: str = ACCOUNT) -> list[dict[str, Any]]:
-    """Return the shapes in turn, one a second from BEGIN, each with an id of its own; the same ones each time."""
+    """Return the shapes in turn, one per second from BEGIN, each with its own id; the result is the same each time."""
     return [
         {
             "eventVersion": "1.08",

@@ -22,7 +22,7 @@ _HOUSEKEEPING_S = 30.0
 
 
 class Observer(Protocol):
-    """Receives the events of a stack; in `up`, the terminal."""
+    """Receives a stack's events. `up` shows them on the terminal."""
 
     def changed(self, service: Service, state: State, seconds: float) -> None:
         """Handle a new state of a service, which was in its previous state for `seconds`."""

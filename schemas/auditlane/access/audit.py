@@ -62,7 +62,7 @@ class AuditSink(Protocol):
     """Receives the records of auditlane's own audit trail."""
 
     def record(self, record: AuditRecord) -> None:
-        """Take over one record. Never blocks and never raises: auditing must not interrupt the audited request."""
+        """Queue one record. Never blocks and never raises: auditing must not interrupt the audited request."""
         ...
 
 

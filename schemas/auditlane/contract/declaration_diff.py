@@ -139,7 +139,7 @@ def _same_rule(name: str, first: Mapping[str, Any], second: Mapping[str, Any]) -
 
 
 def _stored_as(type_: FieldType) -> FieldType:
-    """Return the type whose values are stored alike: the others are only displayed differently."""
+    """Return the type by which values are stored; types that differ only in display map to the same one."""
     return FieldType.AlphaNumeric if type_ in _TEXTS else type_
 
 

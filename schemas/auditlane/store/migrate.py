@@ -88,7 +88,7 @@ def plan(known: list[Migration], applied: dict[int, str]) -> list[Migration]:
         if applied.get(migration.version, migration.checksum) != migration.checksum:
             raise Drift(
                 f"Migration {migration.name} was applied to the store with different text.",
-                fix="Install the auditlane that applied it, or compare the tables with `SHOW CREATE TABLE`.",
+                fix="Install the version of auditlane that applied it, or compare the tables with `SHOW CREATE TABLE`.",
             )
     return [migration for migration in known if migration.version not in applied]
 

@@ -1,6 +1,7 @@
-"""Every peer's handling of a message and of a batch, so that only the code in between differs.
+"""Handle messages and batches for every peer, so that the peers differ only in the code in between.
 
-A peer gets its task as JSON in its one argument, and prints what it used from the first message to the last commit.
+A peer gets its task as JSON in its only argument, and prints its resource usage from the first message to the last
+commit.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ Text = Annotated[str, StringConstraints(min_length=1)]
 
 
 class Event(BaseModel):
-    """The base fields, checked as strictly as a pydantic model does by itself."""
+    """The base fields, checked as strictly as a pydantic model does by default."""
 
     event_id: UUID
     tenant_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=128)]
@@ -109,7 +110,7 @@ class Task:
         )  # fmt: skip
 
     def take(self, row: tuple[Any, ...] | None) -> bool:
-        """Keep a row; whether there are enough of them for an insert."""
+        """Keep a row, and return whether there are enough for an insert."""
         self.seen += 1
         if row is not None:
             self.rows.append(row)
@@ -126,7 +127,7 @@ class Task:
         return self.seen >= self.messages
 
     def finish(self) -> None:
-        """Report after the last commit, and end at once even if threads are left."""
+        """Report after the last commit, and exit immediately even if threads are left."""
         used = {"cpu_s": time.process_time() - self.cpu, "wall_s": time.perf_counter() - self.started}
         print(json.dumps(used | {"messages": self.seen, "rows": self.stored}), flush=True)
         os._exit(0)

@@ -1,4 +1,4 @@
-"""The loop that one writes first: confluent-kafka, fastavro, pydantic, an insert of rows, a commit."""
+"""The loop that most people write first: confluent-kafka, fastavro, pydantic, an insert of rows, a commit."""
 
 from __future__ import annotations
 

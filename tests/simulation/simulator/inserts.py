@@ -18,7 +18,10 @@ from auditlane.worker.protocol.partition_state import Range
 
 @dataclass(slots=True)
 class Progress:
-    """The verdicts on a range. Kept as long as the range, so that a repeated step does not validate again."""
+    """The validation result of a range.
+
+    It is kept as long as the range, so that a repeated step does not validate again.
+    """
 
     rows: dict[int, list[int]]  # month -> offsets still to store
     bad: list[int]
@@ -76,7 +79,7 @@ class Inserts:
         self.jobs.append(Job(work, progress))
 
     def _validate(self, range_: Range) -> Progress:
-        """Validate a range by the registry's present state."""
+        """Validate a range by the registry's current state."""
         rows: dict[int, list[int]] = {}
         bad: list[int] = []
         for offset, value in zip(range_.columns.offsets, range_.columns.values, strict=True):
@@ -139,7 +142,7 @@ class Inserts:
             self.world.clickhouse.look(job.sent)
 
     def _answer(self, job: Job, sent: Insert) -> None:
-        """Receive ClickHouse's answer; or none, while the rows have landed, will land, or never do."""
+        """Receive ClickHouse's response, or none, although the rows have landed, will land, or never do."""
         clickhouse = self.world.clickhouse
         fault = self.random.choice(list(FAULTS)) if self._trouble() else ""
         remedy, becomes = FAULTS.get(fault, (Remedy.retry, "land"))

@@ -87,7 +87,7 @@ class Kafka:
         self.rebalance()
 
     def rebalance(self, turn: int = 0) -> None:
-        """Assign the partitions to the present members."""
+        """Assign the partitions to the current members."""
         names = sorted(self.members)
         for name in names:
             self.members[name].target = set()

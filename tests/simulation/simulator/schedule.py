@@ -165,7 +165,7 @@ class Schedule:
         self.world.clickhouse.others(self.random.randint(1, self.plan.window))
 
     def _store_restart(self) -> None:
-        """Kill ClickHouse: each running insert lands just before or is lost, and none is answered."""
+        """Kill ClickHouse: each running insert lands just before or is lost, and none gets a response."""
         self.world.log("ClickHouse restarts")
         self.world.events["ClickHouse restarts"] += 1
         for insert in list(self.world.clickhouse.running):

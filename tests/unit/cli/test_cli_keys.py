@@ -1,4 +1,4 @@
-"""`auditlane keys` and `auditlane token`, run as a person runs them."""
+"""`auditlane keys` and `auditlane token`, run as a user runs them."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ def test_each_death_in_a_row_waits_longer_up_to_a_bound() -> None:
 def test_wrong_configuration_is_not_retried(code: int) -> None:
     assert is_permanent_failure(code, was_ready=False)
     assert not is_permanent_failure(code, was_ready=True)  # it worked: something else has changed
-    assert not is_permanent_failure(6, was_ready=False)  # a part was away
+    assert not is_permanent_failure(6, was_ready=False)  # a part was unavailable
 
 
 def test_ports_count_up_and_zero_stays() -> None:

@@ -1,4 +1,4 @@
-"""A pattern is matched by RE2 alone, at a bounded cost, and means the same in the gateway and in the worker."""
+"""A pattern is matched only by RE2, at a bounded cost, and means the same in the gateway and in the worker."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_whatever_is_accepted_has_a_bounded_program(text: str) -> None:
 @pytest.mark.parametrize("kind", EXPONENTIAL)
 @pytest.mark.parametrize("size", [24, 40, 100])
 def test_patterns_slow_in_a_backtracking_engine_are_evaluated(kind: str, size: int) -> None:
-    """In a process that is killed: in Python's `re` most of these take longer than anyone waits."""
+    """They run in a process that is then killed: in Python's `re`, most of these would take far too long."""
     text, value = EXPONENTIAL[kind](size)
     code = (
         "import sys; from auditlane.contract.patterns import Pattern\n"

@@ -35,7 +35,7 @@ def test_a_signature_does_not_cover_another_message() -> None:
     assert verify(SECRETS, signed(), key, value) == CLAIM
     assert verify(SECRETS, signed(), key, value + b"x") is None
     assert verify(SECRETS, signed(), key + b"#1", value) is None
-    assert verify(SECRETS, signed(), key + value[:1], value[1:]) is None  # the same bytes, cut elsewhere
+    assert verify(SECRETS, signed(), key + value[:1], value[1:]) is None  # the same bytes, split elsewhere
 
 
 def test_each_key_in_the_file_verifies_what_it_signed_and_no_other_does() -> None:

@@ -30,7 +30,7 @@ def found(
         (found(7, Intent(HERE, 7, 9, "d")), 7),
         (found(None, stored=StoredOffsetsSummary(None)), 0),
         (found(None, stored=StoredOffsetsSummary(None), low=5), 5),
-        (found(None, low=5), 5),  # the store did not answer
+        (found(None, low=5), 5),  # the store did not respond
         (found(None, stored=StoredOffsetsSummary(41)), 42),
         (found(None, stored=StoredOffsetsSummary(41, first_gap=30)), 30),
         (found(7, Intent(OTHER), stored=StoredOffsetsSummary(None)), 0),  # the topic was created again

@@ -1,4 +1,4 @@
-"""A tenant's contract: how a schema is read, which schemas are refused and with which fix, and the rules at emit."""
+"""A tenant's contract: how a schema is parsed, which schemas are rejected and with which fix, and the rules at emit."""
 
 from __future__ import annotations
 

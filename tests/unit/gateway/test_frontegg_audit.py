@@ -34,7 +34,7 @@ def echo(audit, **given):
     event = made(audit, **given)
     event.model_dump_json()  # every text can be encoded
     row = row_of(as_read(event), vendor="env")
-    JSONResponse(row)  # and so can the answer to the POST
+    JSONResponse(row)  # and so can the response to the POST
     jsonable_encoder(row)
     return row
 
@@ -295,7 +295,9 @@ def test_a_number_that_no_double_holds_is_kept_as_text():
 
 
 def test_audits_stored_by_an_older_release_are_read():
-    """It kept half a surrogate pair, and infinite numbers, as JSON; a row that no answer holds stops a whole page."""
+    """It stored half a surrogate pair, and infinite numbers, as JSON; one row that cannot be serialized would break a
+    whole page.
+    """
     deep = "[" * 300 + "]" * 300
     metadata = {"k": r'"v\ud800"', "o": r'{"\udfff": [Infinity]}', "deep": deep, MARK: '["k", "o", "deep"]'}
     row = row_of(as_read(made({})) | {"metadata": metadata, "before": deep}, vendor="")

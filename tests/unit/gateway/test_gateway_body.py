@@ -1,4 +1,4 @@
-"""A body split into lines wherever its chunks end, the lines' values, and the count of their outcomes."""
+"""A body is split into lines wherever its chunks end; the lines' values, and the counts of their outcomes."""
 
 from __future__ import annotations
 

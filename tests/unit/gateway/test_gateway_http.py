@@ -105,7 +105,7 @@ def test_a_packed_body_is_read_within_the_limits(served, token, content_type, en
         response = post(served, token, body, content_type, encodings=encodings or (encoding,))
         return response.status, response.json()["code"]
 
-    assert answer(packed(b'{"action": "a"}'))[0] == 503  # it was read: only Kafka is away
+    assert answer(packed(b'{"action": "a"}'))[0] == 503  # it was read: only Kafka is unavailable
     assert answer(packed(b"{}")) == (400, "EVENT_INVALID")
     for broken in (packed(b'{"action": "a"}')[:-3], b'{"action": "a"}', b""):
         assert answer(broken) == (400, "INPUT_INVALID")
@@ -132,7 +132,7 @@ def test_a_tenants_log_is_not_filled_with_test_events(tmp_path):
         for chosen in ("actor_id", "action", "occurred_at", "event_id", "source", "tenant_id", "metadata"):
             refused = served.request("/v1/test-event", jane, method="POST", body={chosen: "x"})
             assert (refused.status, refused.json()["field"]) == (400, chosen)  # not yet counted as a test event
-        for _ in range(2):  # Kafka is away: whether they were sent is not known
+        for _ in range(2):  # Kafka is unavailable, so it is unknown whether they were sent
             assert served.request("/v1/test-event", jane, method="POST").status == 503
         for token in (jane, *others):
             refused = served.request("/v1/test-event", token, method="POST", body={"own": 1})
@@ -151,7 +151,7 @@ def test_no_more_bytes_are_held_than_there_is_room_for():
         service.reserve_bytes(2 << 20),
         pytest.raises(BufferFull),
         service.reserve_bytes(1),
-    ):  # alone, even a large one is let in
+    ):  # alone, even a large one is admitted
         pass
     with service.reserve_bytes(1 << 19), service.reserve_bytes(1 << 19):
         pass
@@ -233,12 +233,12 @@ def test_one_sender_holds_half_of_the_room():
         ):
             pass
     assert not service._held_by
-    with service.reserve_bytes(1 << 20, acme):  # alone, even a large one is let in
+    with service.reserve_bytes(1 << 20, acme):  # alone, even a large one is admitted
         pass
 
 
 def test_another_systems_user_does_not_pass_for_a_client():
-    """Neither in the events it may send, nor in the ids of events it repeats."""
+    """This applies to the events that it may send and to the ids of events that it repeats."""
     client, user = Sender("al_1", "acme"), Sender("al_1", "acme", external=True)
     posted = {"action": "Login", "occurred_at": "2026-01-01T00:00:00Z"}
     ids = {event_of(dict(posted), replace(one, idempotency_key="k"), 0).event_id for one in (client, user)}
@@ -251,7 +251,9 @@ def test_another_systems_user_does_not_pass_for_a_client():
 
 
 def test_requests_begun_together_do_not_pass_the_rate_together():
-    """All are admitted while the bucket has tokens; one sender uses them up, the others are refused their rest."""
+    """All are admitted while the bucket has tokens; one sender uses them up, and the rest of the others' events is
+    rejected.
+    """
     service, now = IngestService(load(**NOWHERE, ingest_rate=1, ingest_burst=10)), time.monotonic()
     senders = [Sender("al_1", "acme") for _ in range(4)]
     for sender in senders:

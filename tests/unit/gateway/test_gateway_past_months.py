@@ -1,4 +1,4 @@
-"""How many past months one tenant's events may be of over HTTP."""
+"""The number of past months that one tenant's events may span over HTTP."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Conversion of posted JSON: defaults, tenants, ids that a repeated request repeats, the rate of a key."""
+"""Conversion of posted JSON: defaults, tenants, the ids of repeated requests, the rate of a key."""
 
 from __future__ import annotations
 

@@ -218,7 +218,7 @@ BASE = {"action": "Login"}
         ("defaults", {"due": "2024-05-01T12:00:00Z", "tier": "a", "text": "xy"}, True),
         ("defaults", {"due": "2024-05-01T12:00:00Z", "tier": "a"}, False),  # the default breaks the field's own pattern
         ("defaults", {"due": "2024-05-01T12:00:00Z", "text": "xy"}, False),  # … or is not among the choices
-        ("defaults", {"tier": "a", "text": "xy"}, False),  # … or is a time that no calendar has
+        ("defaults", {"tier": "a", "text": "xy"}, False),  # … or is a time outside the calendar
         ("good", {}, True),  # written with defaults, which satisfy `required`
         ("good", {"text": "yx"}, False),
         ("newer", {"outcome": "success"}, True),
@@ -322,7 +322,7 @@ def test_the_patterns_of_one_tenant_have_a_budget_of_their_own(
     light = BASE | {"tenant_id": "light", "mail": "someone@acme.example"}
     results = asyncio.run(service.send([heavy] * 40, SENDER))
     codes = [one.error.code if one.error else "" for one in results]
-    assert codes[0] == "EVENT_INVALID"  # judged, and refused by its contract
+    assert codes[0] == "EVENT_INVALID"  # validated, and rejected by its contract
     assert set(codes[20:]) == {"RATE_LIMITED"}
     assert results[-1].error.retry_after_s > 0  # type: ignore[union-attr]
     results = asyncio.run(service.send([light] * 100 + [heavy], SENDER))

@@ -1,4 +1,4 @@
-"""CloudTrail records become events, and nothing of them is lost."""
+"""CloudTrail records become events without any loss."""
 
 from __future__ import annotations
 

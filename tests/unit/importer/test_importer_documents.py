@@ -1,4 +1,4 @@
-"""CloudTrail's records are found in whatever they come in, and a broken document costs no more than itself."""
+"""CloudTrail's records are found in any envelope, and a broken document affects only itself."""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ def test_possible_loss_is_reported_even_if_nothing_is_imported():
 
 
 class Trickle(io.RawIOBase):
-    """A pipe that brings its first bytes one by one."""
+    """A pipe that delivers its first bytes one by one."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -290,7 +290,7 @@ def test_a_checkpoint_belongs_to_a_file_as_it_is(tmp_path):
 
 
 class FakeClient:
-    """Takes events; `fail_at` is the flush that fails."""
+    """A client that accepts events; `fail_at` is the flush that fails."""
 
     def __init__(self, fail_at: int = 0, interrupt_at: int = 0) -> None:
         self.config = type("Config", (), {"delivery_timeout_ms": 1})

@@ -165,7 +165,7 @@ def test_after_a_power_loss_verify_and_replay_are_proposed(tmp_path, monkeypatch
 
 
 class Answers:
-    """Workers at some ports of one host: halted partitions by port; `busy` ports answer something else."""
+    """Workers at some ports of one host: halted partitions by port; `busy` ports return something else."""
 
     def __init__(self, halted, busy=()):
         self.halted, self.busy = halted, busy

@@ -1,4 +1,6 @@
-"""Which schema reads which: Avro's rules one by one, and agreement with Apache Avro's own checker where it is right."""
+"""Which schema can read which: Avro's rules one by one, and agreement with Apache Avro's own checker where that is
+correct.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which default is a value of which type."""
+"""Which defaults are valid values of which types."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Avro schemas as the registry reads and writes them: Java's rules, held against two other parsers."""
+"""Avro schemas as the registry parses and writes them: Java's rules, compared with two other parsers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dead letters without Kafka: the fold, the filters, the resolution into the latest contract, the verdict, the view."""
+"""Dead letters without Kafka: index, filters, resolution into the latest contract, dry run, view."""
 
 from __future__ import annotations
 

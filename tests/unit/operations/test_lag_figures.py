@@ -45,7 +45,7 @@ def line(*, now_ms: int = 9_000, **given: Any) -> PartitionLag:
         ({"committed": 10, "low": 12}, 3, 2, 5.0),  # Kafka deleted unread messages
         ({"committed": 20}, 0, 0, None),  # the log was truncated
         ({"oldest_ms": 9_500}, 5, 0, 0.0),  # our clock is behind Kafka's
-        ({"oldest_ms": None}, 5, 0, None),  # it did not come in time
+        ({"oldest_ms": None}, 5, 0, None),  # it did not arrive in time
     ],
 )
 def test_lag_loss_and_age_follow_from_a_partitions_offsets(

@@ -29,7 +29,7 @@ def found(
     ("what", "to", "highest", "given_up", "recheck_below"),
     [
         (found(7, Intent(HERE), low=30), 30, 6, 23, 100),
-        (found(7, Intent(HERE, 7, 40, "d"), low=30), 30, 35, 23, 100),  # a part of the pending range is there
+        (found(7, Intent(HERE, 7, 40, "d"), low=30), 30, 35, 23, 100),  # a part of the pending range is still in Kafka
         (found(None, stored=StoredOffsetsSummary(41), low=50), 50, 41, 8, 100),
         (found(None, stored=StoredOffsetsSummary(41, first_gap=20), low=50), 50, 41, 30, 100),
         (found(None, low=50), 50, None, 0, 100),
@@ -71,7 +71,7 @@ def test_offsets_that_cannot_be_resumed_at(what: AssignmentFacts, to: int, says:
     ("what", "to", "highest", "says"),
     [
         (found(900, Intent(HERE)), 100, 899, "rows with offsets 100-899"),
-        (found(98, Intent(HERE, 98, 99, "d")), 98, 99, "rows with offsets 98-99"),  # now of other messages
+        (found(98, Intent(HERE, 98, 99, "d")), 98, 99, "rows with offsets 98-99"),  # now the offsets of other messages
     ],
 )
 def test_rows_at_offsets_that_kafka_gives_out_again_are_moved_aside_first(

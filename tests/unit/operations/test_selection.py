@@ -56,7 +56,7 @@ def test_a_span_is_the_part_of_the_selection_that_exists(
     [
         (bounds(committed=40), 40),
         (bounds(committed=None), 0),
-        (bounds(committed=40, consumed=False), None),  # a copy: no worker has decided of it
+        (bounds(committed=40, consumed=False), None),  # a copy, which workers do not read
     ],
 )
 def test_the_workers_have_decided_below_their_commit(given: Bounds, already_committed: int | None) -> None:

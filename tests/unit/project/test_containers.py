@@ -35,7 +35,7 @@ def test_with_docker_they_run(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_real_daemon_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A daemon that cannot be there."""
+    """The configured daemon cannot exist."""
     containers.no_docker.cache_clear()
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
     assert containers.no_docker()

@@ -1,4 +1,4 @@
-"""Replacing a small file: whole or not at all."""
+"""A small file is replaced completely or not at all."""
 
 from __future__ import annotations
 

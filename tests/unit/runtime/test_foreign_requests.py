@@ -1,4 +1,4 @@
-"""Cross-origin requests of browsers, and which callers a worker's health port answers."""
+"""Cross-origin requests from browsers, and which callers a worker's health port accepts."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def health(host: str) -> Iterator[HealthServer]:
         host,
         0,
         metrics=lambda: b"auditlane_worker_partitions 1.0\n",
-        ready=lambda: {"clickhouse": "10.0.0.7:8123 does not answer"},
+        ready=lambda: {"clickhouse": "10.0.0.7:8123 does not respond"},
         halted=lambda: halted,
         failing=lambda: failing,
         verifies=lambda: ["k1"],

@@ -1,4 +1,4 @@
-"""What is logged about an unreachable service, and how often."""
+"""The log messages about an unreachable service, and their frequency."""
 
 from __future__ import annotations
 

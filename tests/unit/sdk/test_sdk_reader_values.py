@@ -1,4 +1,4 @@
-"""A filter's value: text, or refused by the filter's name."""
+"""A filter's value becomes text, or is rejected with the filter's name."""
 
 from __future__ import annotations
 

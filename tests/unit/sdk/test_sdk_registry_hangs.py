@@ -1,4 +1,4 @@
-"""A registry that accepts connections and never answers delays emitters no longer than their bound."""
+"""A registry that accepts connections but never responds delays emitters no longer than their limit."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SCHEMA = json.dumps(base_schema())
 
 
 class Silent:
-    """A server that accepts and counts connections, and never answers."""
+    """A server that accepts and counts connections, and never responds."""
 
     def __init__(self) -> None:
         self._listening = socket.create_server(("127.0.0.1", 0))
@@ -103,7 +103,7 @@ def until_learnt() -> None:
 
 
 def test_an_emit_waits_as_long_as_it_may_and_the_next_fails_at_once(silent: Silent) -> None:
-    """As with `max_block_ms=0`. The registry's own time-out, of five seconds, plays no part."""
+    """As with `max_block_ms=0`. The registry's own time-out of five seconds does not matter."""
     options = {"kafka_bootstrap": "127.0.0.1:9", "registry_url": silent.url}
     client = AuditClient(registry_wait_ms=50, on_error=lambda error, event_id: None, **options)
     try:

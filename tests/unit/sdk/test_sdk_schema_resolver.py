@@ -33,7 +33,7 @@ def own(name, kind, **more):
 
 
 class FakeRegistry:
-    """A registry in memory that can be away."""
+    """A registry in memory that can be unavailable."""
 
     def __init__(self, **schemas):
         self.schemas = {name.replace("_", "."): one for name, one in schemas.items()}

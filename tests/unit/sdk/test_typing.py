@@ -1,4 +1,4 @@
-"""Type checkers report nothing about right uses of the SDK, and the expected error of each wrong one."""
+"""Type checkers report nothing about correct uses of the SDK, and the expected error for each incorrect use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Right and wrong uses of the public SDK. Type checkers read them; they are never run.
+"""Correct and incorrect uses of the public SDK. Type checkers read them; they are never run.
 
 A line that ends in `# wrong: <code of mypy>, <rule of pyright>` is one where each checker must report exactly that;
 nowhere else may they report anything.

@@ -221,7 +221,7 @@ def test_calls_time_out_and_share_one_check():
         async with anyio.create_task_group() as group:
             for _ in range(3):
                 group.start_soon(one)
-        await one()  # the one that hangs has been given up by all who waited for it
+        await one()  # all callers have stopped waiting for the call that hangs
         release.set()
         with anyio.fail_after(20):
             while True:

@@ -150,7 +150,7 @@ def test_a_window_of_zero_groups_nothing():
 
 
 class Emitter:
-    """Accepts the configured events; acknowledges them at once, or when `answer` is called."""
+    """Accepts the configured events; acknowledges them immediately, or when `answer` is called."""
 
     def __init__(self, *errors: Exception, answers: bool = True) -> None:
         self.errors = list(errors)
@@ -532,7 +532,7 @@ def test_tokens_and_links_are_recorded(kept):
     body = {"tenant": "acme", "user": "jane", "ttl_s": 60}
     served.request("/v1/viewer-tokens", token, method="POST", body=body)
     link = served.request("/v1/viewer-tokens", token, method="POST", body=body | {"link": True}).json()["link"]
-    for _ in range(2):  # it opens once
+    for _ in range(2):  # it opens only once
         served.request(link.removeprefix(served.url), method="POST")
     assert [(one.action, one.outcome, one.tenant, one.actor_id) for one in records] == [
         ("token.issued", "success", None, issued.client.client_id),

@@ -193,7 +193,7 @@ def test_the_board_in_german(served, operations):
             'data-pause="Anhalten"',
         ):
             assert shown in html
-        assert '<td class="text"><span lang="en">&lt;script&gt;' in html  # what a part itself says
+        assert '<td class="text"><span lang="en">&lt;script&gt;' in html  # a part's own message
         assert f'href="/console/settings{lang}"' in html
         assert f'action="/console/view{lang}"' in html
     assert 'href="/console?lang=de&amp;after=globex#tenants"' in html
@@ -292,7 +292,7 @@ def test_viewing_as_a_tenant_is_recorded_in_the_tenants_log(served, kept):
     session = SimpleCookie(answer.headers["set-cookie"])["auditlane_viewer"]
     assert session["max-age"] == "900"
     assert jwt.decode(session.value, options={"verify_signature": False})["console"] is True
-    # The store is away: that the request got so far shows whose session it is and what it may.
+    # The store is unavailable: a request that gets this far has a session with the permission.
     request = {"cookie": f"auditlane_viewer={session.value}"}
     assert served.request("/v1/events", **request).status == 503
     assert served.request("/v1/events", auditlane_tenant="globex", **request).json()["code"] == "TENANT_FORBIDDEN"

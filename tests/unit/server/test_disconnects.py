@@ -15,7 +15,7 @@ App = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 class Wire:
-    """The messages between a server and an app; reports answered requests as disconnected."""
+    """The messages between a server and an app; reports completed requests as disconnected."""
 
     def __init__(self, *incoming: dict[str, Any]) -> None:
         self.incoming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
@@ -58,7 +58,7 @@ def test_a_disconnect_cancels_the_running_work(method):
         await ended.wait()
         assert is_cancelled()
         if method == "GET":
-            await receive()  # the body, which was there before
+            await receive()  # the body, which had already arrived
         assert await receive() == await receive() == {"type": "http.disconnect"}
 
     run(app, wire, method)

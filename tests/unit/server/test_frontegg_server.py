@@ -32,7 +32,7 @@ def test_a_key_is_exchanged_for_a_token(served, path):
     answer = response.json()
     assert answer["expiresIn"] == 86_400
     assert set(answer) == {"token", "expiresIn"}
-    # The store is away: that the request came so far shows that the token was good.
+    # The store is unavailable: a request that gets this far had a valid token.
     used = served.request("/v1/events", auditlane_tenant="acme", x_access_token=answer["token"])
     assert used.status == 503, used.data
 

@@ -23,7 +23,7 @@ OTHERS = LANGUAGES[1:]
 EN, DE = (catalogues()[one] for one in ("en", "de"))
 # Words of the templates that are the same in every language.
 NAMES = {"auditlane", "IP", "lt", "gt", "tenant"}
-# Texts whose translation is the English text. Any other such text was left untranslated.
+# Texts whose translation is the English text. Any other identical text was left untranslated.
 ALIKE = {
     "de": {
         *("%(number)s h", "%(number)s min", "%(number)s s"),

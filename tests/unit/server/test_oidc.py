@@ -36,7 +36,7 @@ AUDIENCE = "audit-logs"
 
 
 class Issuer:
-    """An issuer with its discovery document and keys; answers 500 while `down`."""
+    """An issuer with its discovery document and keys; returns 500 while `down`."""
 
     def __init__(self) -> None:
         outer = self
@@ -288,7 +288,7 @@ def test_permissions_come_from_scopes_and_roles(claims, allowed):
         roles={
             "decider": frozenset({Permission.contract}),
             "auditor": frozenset({Permission.read, Permission.export}),
-            "shaper": frozenset({Permission.configure, Permission.admin}),  # admin is not theirs to give
+            "shaper": frozenset({Permission.configure, Permission.admin}),  # an issuer cannot grant admin
         },
     )
     assert permissions(claims, policy) == allowed
@@ -345,7 +345,7 @@ def test_requests_with_tokens_of_the_issuer_are_authenticated(issuer, tmp_path):
             answer = served.request(path, token, **headers)
             return answer.status, answer.json()["code"]
 
-        # The store is away: that a request came so far shows that the token was good.
+        # The store is unavailable: a request that gets this far had a valid token.
         good = issuer.token()
         assert ask("/v1/events", good) == (503, "STORE_UNAVAILABLE")
         assert ask("/v1/events", good, auditlane_tenant="acme") == (503, "STORE_UNAVAILABLE")

@@ -129,7 +129,7 @@ def test_the_vendor_mints_viewer_tokens(served):
     assert answer["expires_in"] == 120
     assert answer["permissions"] == ["audits:export", "audits:read"]
     assert answer["link"].startswith(served.url + "/enter?code=")
-    # The store is away: that the request came so far shows that the token was good.
+    # The store is unavailable: a request that gets this far had a valid token.
     problem(served.request("/v1/events", answer["access_token"]), 503, "STORE_UNAVAILABLE")
 
 
@@ -321,7 +321,7 @@ def test_a_link_for_an_unknown_host_is_rejected(served):
             refused = problem(served.request(path, token, method="POST", body=body, **headers), 400, "INPUT_INVALID")
             assert refused["field"] == "Host"
             assert "AUDITLANE_SERVE_URL" in refused["fix"]
-        # A token alone leads nowhere.
+        # A token alone opens no page.
         assert served.request("/v1/viewer-tokens", admin, method="POST", body=minted, **headers).status == 200
     forwarded = served.request(
         "/v1/viewer-tokens", admin, method="POST", body=minted | {"link": True}, x_forwarded_host="evil.example"
@@ -408,7 +408,7 @@ def test_a_page_of_another_site_cannot_use_the_session_for_changes(served):
         assert "own pages" in problem(response, 403, "FORBIDDEN")["detail"]
 
 
-# Answers in general
+# Responses in general
 
 
 def test_errors_of_http_are_problems(served):
@@ -509,7 +509,7 @@ def test_a_broken_keys_file_is_reported_while_the_last_good_one_serves(tmp_path)
         (tmp_path / "keys.json").write_text("{")
         problem(served.request("/v1/events", token, auditlane_tenant="acme"), 503, "STORE_UNAVAILABLE")
         parts = {part["name"]: part for part in served.request("/health/ready").json()["parts"]}
-        assert parts["keys"] == {"name": "keys", "state": "stale", "problem": None}  # anybody may ask
+        assert parts["keys"] == {"name": "keys", "state": "stale", "problem": None}  # the route is public
         told = served.request("/v1/admin/health", admin).json()["parts"]
         assert "line 1" in next(part["problem"] for part in told if part["name"] == "keys")
 

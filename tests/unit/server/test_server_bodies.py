@@ -20,7 +20,7 @@ from auditlane.server.middleware.bodies import PendingBodies
 from auditlane.server.middleware.limits import RequestSlots
 
 NOWHERE = {"kafka_bootstrap": "127.0.0.1:1", "registry_url": "http://127.0.0.1:1"}
-# What gives a credential asks for none; nothing else is open to everybody.
+# Routes that issue a credential require none; all others require one.
 OPEN = {"POST /v1/token", "POST /auth/vendor", "POST /vendors/auth/token", "POST /leave", "POST /enter"}
 PLACES = {"tenant": "acme", "name": "region", "export_id": "x", "event_id": "x"}
 
@@ -181,7 +181,7 @@ def test_bytes_of_unfinished_bodies_are_shared():
     pending.add("four", 1)
     for tenant, held in (("four", 1), ("one", 2 << 20), ("two", 2 << 20), ("three", 2 << 20)):
         pending.remove(tenant, held)
-    assert pending == PendingBodies(10, 8 << 20)  # nothing is left of who was here
+    assert pending == PendingBodies(10, 8 << 20)  # nothing is left of earlier requests
 
 
 def test_one_tenant_has_a_share_of_the_slots():
@@ -192,7 +192,7 @@ def test_one_tenant_has_a_share_of_the_slots():
     with pytest.raises(RateLimited):
         slots.require_for("acme")
     slots.require_for("globex")
-    slots.require_for("")  # of no tenant in particular
+    slots.require_for("")  # of no particular tenant
     slots.add("globex", 1)
     slots.require()
     slots.add("", 1)

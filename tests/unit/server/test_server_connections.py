@@ -63,7 +63,7 @@ def test_the_connections_of_one_address_are_limited(tmp_path: Path):
             assert ended(refused) == b""
         assert served.request("/health/live").status == 200
         held[0].close()
-        while True:  # the server hears of it a moment later
+        while True:  # the server notices it a moment later
             with connected(served, "127.0.0.2") as again:
                 again.sendall(GET[:-2] + b"Connection: close\r\n\r\n")
                 if ended(again).startswith(b"HTTP/1.1 200"):
@@ -76,7 +76,7 @@ def test_all_connections_and_those_of_proxies_are_counted():
     assert None not in entered
     assert all_.enter("2001:db8::3") is None  # the same /64
     entered.append(all_.enter("10.0.0.1"))
-    assert all_.enter("192.0.2.1") is None  # four are all there may be
+    assert all_.enter("192.0.2.1") is None  # four is the maximum
     for address in entered:
         all_.leave(address)
     assert (all_.count, dict(all_.by_address)) == (0, {})

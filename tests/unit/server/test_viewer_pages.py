@@ -106,7 +106,7 @@ def test_any_page_may_load_them_as_modules(served):
         assert headers["access-control-allow-origin"] in ("*", origin.get("origin"))
         assert headers["cross-origin-resource-policy"] == "cross-origin"
         assert "Accept-Encoding" in headers["vary"]
-    # What is a tenant's stays ours.
+    # Tenants' data is served only to our own pages.
     assert served.request("/v1/events", origin=VENDOR).headers["cross-origin-resource-policy"] == "same-origin"
     assert "access-control-allow-origin" not in served.request("/v1/events", origin="https://elsewhere.example").headers
 
@@ -135,7 +135,7 @@ def test_the_licenses_of_what_is_bundled_are_beside_it(served):
     ["nothing.js", "not-in-the-manifest.js", ".vite/manifest.json", "../log.css", "%2e%2e/log.css", "", "chunks/"],
 )
 def test_no_other_file_is_served(served, name):
-    # Not by urllib3's own pool: it would tidy the path up.
+    # Not through urllib3's own pool, which would normalize the path.
     answer = served.request(f"{PATH}/{name}")
     assert answer.status == 404
     assert answer.headers["cache-control"] == "no-store"
@@ -155,7 +155,8 @@ def test_the_page_loads_the_viewer_and_nothing_inline(served):
 
 
 def test_each_page_requires_its_permission(served):
-    assert served.request("/", **cookie(served, Permission.configure)).status == 200  # the viewer says what is missing
+    # The viewer reports what is missing.
+    assert served.request("/", **cookie(served, Permission.configure)).status == 200
     for path in ("/", "/plain"):
         stranger = served.request(path, **HTML)
         assert stranger.status == 401
@@ -201,7 +202,7 @@ def test_only_listed_origins_may_embed_the_log(tmp_path, monkeypatch, build):
 def test_without_a_build_the_plain_page_is_served_with_a_note(bare):
     for path in ("/", "/plain"):
         answer = bare.request(path, **cookie(bare))
-        assert answer.status == 503  # this service has no store: the page says that too
+        assert answer.status == 503  # this service has no store, and the page reports that
         assert "make viewer" in answer.data.decode()
     embed = bare.request("/embed", **cookie(bare))
     assert embed.status == 503

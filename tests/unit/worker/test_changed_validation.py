@@ -28,7 +28,7 @@ COUNT = 6
 
 @dataclass
 class Table:
-    """Keeps offsets; a token that was spent stores nothing, as ClickHouse has it."""
+    """Keeps offsets; an insert with a used token stores nothing, as in ClickHouse."""
 
     offsets: list[int] = field(default_factory=list)
     spent: set[Any] = field(default_factory=set)
@@ -48,7 +48,7 @@ class Table:
 
 
 def attempt(table: Table, accepted: set[int], *, redo: bool) -> Done:
-    """Validate the range so, write it, publish its rejected messages; return the result of the last step."""
+    """Validate the range with this result, write it, publish its rejected messages; return the last step's result."""
     columns = Columns(list(range(COUNT)), [0] * COUNT, [b"k"] * COUNT, [b"v"] * COUNT)
     range_ = Range(Partition("t", 0), "id", 0, COUNT - 1, columns, "", 1, redo)
     rejected = [Rejection(one, RejectCode.SCHEMA_UNKNOWN, "", None, 1) for one in range(COUNT) if one not in accepted]
@@ -109,7 +109,7 @@ def test_a_store_that_does_not_show_what_it_acknowledged_halts_the_partition() -
 
 @dataclass
 class Unsure(Table):
-    """A replicated table that answers the first insert with an error, and has `stored` the rows then, or lost them."""
+    """A replicated table that fails the first insert, and has then `stored` its rows or lost them."""
 
     code: int = 319
     stores: bool = True
@@ -122,14 +122,14 @@ class Unsure(Table):
         self.answers.append("look" if seen is not None else "first")
         if len(self.answers) == 1:
             if not self.stores:
-                self.offsets.clear()  # the token stays spent
+                self.offsets.clear()  # the token stays used
             raise DatabaseError("what it says", code=self.code)
 
 
 @pytest.mark.parametrize("code", [244, 319])
 @pytest.mark.parametrize("stores", [True, False])
 def test_an_insert_whose_outcome_is_not_known_is_followed_by_a_look(code: int, stores: bool) -> None:
-    """A token alone would be acknowledged, also where its rows are lost."""
+    """A token alone would be acknowledged even if its rows are lost."""
     table = Unsure(code=code, stores=stores)
     columns = Columns(list(range(COUNT)), [0] * COUNT, [b"k"] * COUNT, [b"v"] * COUNT)
     range_ = Range(Partition("t", 0), "id", 0, COUNT - 1, columns, "", 1, redo=False)

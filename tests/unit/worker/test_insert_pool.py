@@ -1,4 +1,4 @@
-"""What the insert threads report of work that fails in an unexpected way."""
+"""The insert threads' reports on work that fails in an unexpected way."""
 
 from __future__ import annotations
 

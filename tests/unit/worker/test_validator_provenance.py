@@ -1,4 +1,4 @@
-"""The provenance of a message: a valid signature's client, else the topic; and values reserved for auditlane."""
+"""The provenance of a message: a valid signature's client, or else the topic; and values reserved for auditlane."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def decided(default: Any) -> dict[str, Any]:
 def test_of_the_defaults_that_a_field_had_the_first_alone_counts_as_not_set(
     defaults: list[Any], expected: list[list[str]]
 ) -> None:
-    """Else two events that set different values would be one, and the second would be hidden."""
+    """Otherwise two events that set different values would count as one, and the second would be hidden."""
     registry = base_registry()
     registry.register(f"{TOPIC}.acme-value", contract(own("plain", "string")))
     registry.register(f"{TOPIC}.globex-value", decided("denied"))  # another tenant's field is another field

@@ -136,7 +136,7 @@ def test_a_range_waiting_for_late_months_takes_no_slot_and_is_not_failing() -> N
 
 def test_a_partition_that_fails_holds_its_share_and_the_others_flow() -> None:
     world = World(core(P, Q, R, S, range_rows=20))
-    world.deliver(P, 90)  # nearly all that may be held
+    world.deliver(P, 90)  # nearly the whole memory limit
     world.turn()
     world.fail(P)
     world.deliver(Q, 20)

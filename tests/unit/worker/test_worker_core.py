@@ -333,7 +333,7 @@ def test_a_quiet_partition_gets_its_turn_in_a_backlog() -> None:
     turns = []
     for now in range(0, 6_000, 100):
         first = worker.partitions[Q].position
-        worker.received(Q, messages(first, first + 19), now)  # always full, and as much as may be held
+        worker.received(Q, messages(first, first + 19), now)  # always full, up to the memory limit
         write = sealed(worker, now)
         worker.written(write.range, parts=1, rejected=0, took_ms=1)
         if write.range.partition == P:

@@ -1,4 +1,4 @@
-"""One message, or one schema, that cannot be judged: it alone is refused, whatever the reason."""
+"""A message or schema that cannot be validated: only it is rejected, whatever the reason."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Clock:
 
 
 class OneAway(DictRegistry):
-    """Answers every request except those for one schema, for which it returns or raises `fails`."""
+    """Responds to every request except those for one schema, for which it returns or raises `fails`."""
 
     fails: Any = None
 
@@ -149,13 +149,13 @@ def test_an_error_of_one_id_is_waited_for_a_minute_once_an_hour(fails: Exception
     clock.now += IMPATIENT_S
     with pytest.raises(RegistryUnavailable):
         judged(one, *values)
-    registry.fails = registry.schemas[BASE_ID]  # it is answered again: the base event's text under another id
+    registry.fails = registry.schemas[BASE_ID]  # available again: the base event's text under another id
     clock.now += 10
     assert codes(judged(one, *values)) == {1: RejectCode.SCHEMA_NOT_TENANTS}
 
 
 class Failing(DictRegistry):
-    """Answers every request except those for the schemas in `failing`, each of which fails that often."""
+    """Responds to every request except those for the schemas in `failing`, each of which fails that often."""
 
     failing: dict[int, int]
 

@@ -72,7 +72,7 @@ class StoredContent:
         times = [values[_TIME] for values in expected.values()]
         found: dict[int, str] = {}
         seen: set[int] = set()
-        # The times let ClickHouse skip most of the table; rows not found within them are searched for without.
+        # The times let ClickHouse skip most of the table; a second query without them finds the remaining rows.
         for bounds in (_bounds(times), ""):
             left = expected.keys() - seen
             if not left:

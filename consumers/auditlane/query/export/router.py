@@ -1,4 +1,4 @@
-"""The routes that send a tenant's log as a file immediately, and the links to it for browsers."""
+"""The routes that send a tenant's log as a file immediately, and that create links to it for browsers."""
 
 from __future__ import annotations
 

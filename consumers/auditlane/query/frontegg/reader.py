@@ -17,7 +17,7 @@ from auditlane.runtime.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """The number of events since midnight (UTC), and of severe ones in seven days."""
+    """The number of events since midnight (UTC), and the number of severe events in the last seven days."""
 
     today: int
     severe: int

@@ -1,4 +1,4 @@
-/** The banner for an operator who views a tenant's log from the console, with the way back. */
+/** The banner for an operator who views a tenant's log from the console, with a link back. */
 import { html, nothing, type TemplateResult } from "lit";
 
 import type { ViewerState } from "../viewer-state.js";

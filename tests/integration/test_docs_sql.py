@@ -24,7 +24,7 @@ def filled(clickhouse: str) -> Iterator[Store]:
                     number,
                     occurred_at=now - timedelta(minutes=number),
                     ingested_at=now,
-                    action="Login",
+                    action="user.login_failed",
                     outcome="failure",
                     severity="High",
                     ip="192.0.2.1",
@@ -37,7 +37,17 @@ def filled(clickhouse: str) -> Iterator[Store]:
                 for number in range(10)
             ]
         )
-        made.add([event(0, occurred_at=now, ingested_at=now, action="Login", description="another of the same id")])
+        made.add(
+            [
+                event(
+                    0,
+                    occurred_at=now,
+                    ingested_at=now,
+                    action="user.login_failed",
+                    description="another of the same id",
+                )
+            ]
+        )
         yield made
 
 

@@ -36,7 +36,7 @@ EXPECTED = {
     "README.md": ["http://"],
     "docs/query.md": ['"event_id":', '"value":', "retry: 2000"],
     "docs/emit.md": ['"accepted":1', "Registered project, reason", "Nothing to register"],
-    "docs/export.md": ['"Jane","login"'],
+    "docs/export.md": ['"Jane","user.login_failed"'],
     "docs/sql.md": [r"^\d+$"],
     "docs/structure.md": ['"order_number"'],
 }
@@ -51,9 +51,9 @@ def variables(stack: Stack) -> Mapping[str, str]:
     url = stack.env["AUDITLANE_SERVE_URL"]
     credentials = {"client_id": key["client_id"], "secret": key["secret"]}
     token = urllib3.request("POST", f"{url}/v1/token", json=credentials).json()["access_token"]
-    event = ("--action", "login", "--outcome", "failure", "--severity", "High", "--actor-name", "Jane")
+    event = ("--action", "user.login_failed", "--outcome", "failure", "--severity", "High", "--actor-name", "Jane")
     stack.run("emit", "--tenant", "acme", *event)
-    until(lambda: stack.count(where="tenant_id = 'acme' AND action = 'login'"), 60, "the event")
+    until(lambda: stack.count(where="tenant_id = 'acme' AND action = 'user.login_failed'"), 60, "the event")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return {
         "PATH": path,

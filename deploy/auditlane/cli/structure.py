@@ -241,9 +241,9 @@ def _print(shown: ScopeState, *, as_json: bool) -> None:
     if as_json:
         print(answer.model_dump_json(by_alias=True))
         return
-    table = Table(
-        "field", "heading", "type", "table", "details", "exports", "filter", "sort", "order", "from", box=SIMPLE
-    )
+    table = Table(box=SIMPLE, padding=(0, 1, 0, 0))
+    for name in ("field", "heading", "type", "table", "details", "exports", "filter", "sort", "order", "from"):
+        table.add_column(name, no_wrap=name == "field")
     for field in answer.fields:
         ticks = ["yes" if getattr(field, name) else "" for name in _TICKS]
         table.add_row(field.name, field.display_name, field.display_type, *ticks, str(field.order), field.origin)

@@ -29,7 +29,7 @@ class Format(StrEnum):
 
     @property
     def label(self) -> str:
-        """The name that people read."""
+        """The name shown to users."""
         return _LABELS[self]
 
     @property

@@ -25,7 +25,7 @@ def check(settings: Settings) -> Iterator[Finding]:
     """Yield every finding about ClickHouse. Raises StoreUnavailable, StoreRefused, Drift or SchemaTooNew."""
     client = connect(settings)
     try:
-        yield ok(PART, f"{settings.clickhouse_url} answers, version {client.server_version}")
+        yield ok(PART, f"{settings.clickhouse_url} responds, version {client.server_version}")
         yield from _clock(client)
         yield from _room(client)
         todo = migrate.plan(migrate.known(), migrate.applied(client, settings.clickhouse_database))

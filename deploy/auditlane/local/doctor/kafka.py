@@ -71,7 +71,7 @@ def check(settings: Settings) -> Iterator[Finding]:
         yield fail(PART, f"Kafka at {settings.kafka_bootstrap} {what}{reason}.", fix)
         return
     count = len(metadata.brokers)
-    yield ok(PART, f"{settings.kafka_bootstrap} answers, {count} broker{'s' if count > 1 else ''}")
+    yield ok(PART, f"{settings.kafka_bootstrap} responds, {count} broker{'s' if count > 1 else ''}")
     try:
         yield from _topics(client, settings, metadata)
         if settings.topic in metadata.topics:

@@ -22,7 +22,7 @@ def check(settings: Settings) -> Iterator[Finding]:
     """Yield every finding about the registry. Raises RegistryUnavailable and RegistryRefused."""
     with contextlib.closing(registry_client(settings)) as client:
         count = len(client.subjects())
-        yield ok(PART, f"{settings.registry_url} answers, {count} subject{'s' if count != 1 else ''}")
+        yield ok(PART, f"{settings.registry_url} responds, {count} subject{'s' if count != 1 else ''}")
         subject = base_subject(settings.topic)
         try:
             latest = client.latest(subject)

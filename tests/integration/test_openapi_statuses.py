@@ -104,7 +104,9 @@ def test_502_if_the_store_refuses(clickhouse: str, tmp_path: Path) -> None:
         for method, path in refused:
             if path.endswith(("/download", "/enter", "/structure/fields")):
                 continue  # two need a link; the others query the registry first
-            sent = {"POST": {"format": "csv"}, "PUT": {}}.get(method)
+            sent: dict[str, Any] | None = {"POST": {"format": "csv"}, "PUT": {}}.get(method)
+            if (method, path) == ("POST", "/v1/structure/actions"):
+                sent = {"actions": [{"name": "x", "label": {"en": "X", "de": "X"}}]}
             answer = served.request(at(path), token, method=method, body=sent, auditlane_tenant="acme", if_match="*")
             problem(answer, 502, "STORE_REFUSED")
 

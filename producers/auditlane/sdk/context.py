@@ -6,12 +6,12 @@ begins, and fill in the user and the tenant later, from any task or thread of th
 
 from __future__ import annotations
 
-import contextlib
 import json
+import threading
 from collections.abc import Callable, Mapping
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from auditlane.sdk.trace import current_span
 
@@ -26,7 +26,15 @@ _MOST_METADATA: Final = 20  # carried values
 Resolver = Callable[["AuditContext"], None]
 Report = Callable[[Exception], None]
 
-_current: ContextVar[AuditContext | None] = ContextVar("auditlane_context", default=None)
+
+class _Entered(NamedTuple):
+    """A context that was entered and not left, and those around it: a context may be entered more than once."""
+
+    context: AuditContext
+    outer: _Entered | None
+
+
+_current: ContextVar[_Entered | None] = ContextVar("auditlane_context", default=None)
 
 
 class AuditContext:
@@ -35,7 +43,7 @@ class AuditContext:
     `resolve` is called with the context whenever an event is made, and may set the other attributes.
     """
 
-    __slots__ = (*NAMES, "_outer", "_resolving", "_token", "metadata", "resolve")
+    __slots__ = (*NAMES, "_resolving", "metadata", "resolve")
 
     def __init__(
         self,
@@ -61,34 +69,32 @@ class AuditContext:
         self.request_id = request_id
         self.metadata: dict[str, object] = dict(metadata or {})
         self.resolve = resolve
-        self._outer: AuditContext | None = None
-        self._resolving = False
-        self._token: Token[AuditContext | None] | None = None
+        self._resolving: set[int] = set()  # ids of threads that `resolve` runs on
 
     def __enter__(self) -> AuditContext:
-        self._outer = _current.get()
-        self._token = _current.set(self)
+        _current.set(_Entered(self, _current.get()))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        token, self._token = self._token, None
-        if token is not None:
-            with contextlib.suppress(ValueError):  # left in another task, as a streamed response may be
-                _current.reset(token)
+        # A token could not be reset here: a context may be left in another task, as by a streamed response.
+        _current.set(_without(self, _current.get()))
 
-    def values(self, report: Report) -> dict[str, Any]:
-        """Return what is known now, as keywords of `emit`. What a resolver raises is passed to `report`."""
-        values: dict[str, Any] = {} if self._outer is None else self._outer.values(report)
-        if self.resolve is not None and not self._resolving:
-            self._resolving = True
+    def add_to(self, values: dict[str, Any], report: Report) -> None:
+        """Add what is known now to the outer context's values, which are keywords of `emit`.
+
+        What a resolver raises is passed to `report`.
+        """
+        thread = threading.get_ident()
+        if self.resolve is not None and thread not in self._resolving:
+            self._resolving.add(thread)
             try:
                 self.resolve(self)
             except Exception as error:
                 report(error)
             finally:
-                self._resolving = False
+                self._resolving.discard(thread)
         if self.actor_id is not None:
             for name in _ACTOR:
                 values.pop(name, None)
@@ -97,7 +103,16 @@ class AuditContext:
                 values[name] = value
         if self.metadata:
             values["metadata"] = {**values.get("metadata", {}), **self.metadata}
-        return values
+
+
+def _without(context: AuditContext, entered: _Entered | None) -> _Entered | None:
+    """Return what is entered after the context was left, usually the last one that was entered."""
+    if entered is None:
+        return None
+    if entered.context is context:
+        return entered.outer
+    outer = _without(context, entered.outer)
+    return entered if outer is entered.outer else _Entered(entered.context, outer)
 
 
 def context(
@@ -149,13 +164,20 @@ def context(
 
 def current() -> AuditContext | None:
     """Return the context that was entered last and not left, or None."""
-    return _current.get()
+    entered = _current.get()
+    return None if entered is None else entered.context
 
 
 def known_values(report: Report) -> dict[str, Any]:
     """Return the values of the current context and of OpenTelemetry's current span, as keywords of `emit`."""
-    found = _current.get()
-    values = {} if found is None else found.values(report)
+    values: dict[str, Any] = {}
+    contexts = []
+    entered = _current.get()
+    while entered is not None:
+        contexts.append(entered.context)
+        entered = entered.outer
+    for found in reversed(contexts):
+        found.add_to(values, report)
     if span := current_span():
         values.setdefault("request_id", span[0])
         values["metadata"] = {"trace_id": span[0], "span_id": span[1], **values.get("metadata", {})}

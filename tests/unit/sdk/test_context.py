@@ -120,6 +120,42 @@ def test_a_context_may_be_left_in_another_task():
     assert current() is None
 
 
+def test_a_context_may_be_entered_again():
+    shared = context(tenant="acme")
+    with shared, context(ip="192.0.2.1"), shared:
+        assert filled() == {"tenant_id": "acme", "ip": "192.0.2.1"}
+    assert current() is None
+
+
+def test_contexts_may_be_left_in_any_order():
+    first, second = context(tenant="acme"), context(ip="192.0.2.1")
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert filled() == {"ip": "192.0.2.1"}
+    second.__exit__(None, None, None)
+    assert current() is None
+
+
+def test_threads_that_share_a_context_resolve_it_each():
+    begun, other_done = threading.Event(), threading.Event()
+
+    def resolve(request: AuditContext) -> None:
+        if threading.current_thread() is slow:
+            begun.set()
+            assert other_done.wait(60)
+        request.tenant_id = "acme"
+
+    with context(resolve=resolve):
+        shared = contextvars.copy_context()
+        slow = threading.Thread(target=shared.run, args=(filled,))
+        slow.start()
+        assert begun.wait(60)
+        assert filled() == {"tenant_id": "acme"}
+        other_done.set()
+        slow.join()
+
+
 def test_values_are_carried_to_another_process():
     with context(tenant="acme", actor="user-17", request_id="r-1", metadata={"plan": "pro", "seats": 3}):
         headers = carried()

@@ -23,7 +23,12 @@ def is_denied(error: BaseException) -> bool:
     """Return whether an exception means that access was denied: by its type, or by its HTTP status."""
     if isinstance(error, PermissionError) or type(error).__name__ in _DENIED_NAMES:
         return True
-    return any(getattr(error, name, None) in _DENIED_STATUSES for name in ("status_code", "code", "status"))
+    if isinstance(error, SystemExit):  # whose code is not an HTTP status
+        return False
+    try:
+        return any(getattr(error, name, None) in _DENIED_STATUSES for name in ("status_code", "code", "status"))
+    except Exception:  # a property of the exception may raise
+        return False
 
 
 def audited(
@@ -51,19 +56,20 @@ def audited(
             values: dict[str, object] = {"duration_ms": round((time.perf_counter() - begun) * 1000, 1)}
             if error is not None:
                 values["exception"] = type(error).__name__
-                if error_text:
-                    values["error"] = str(error)
+            found: str | None = None
             try:
+                if error_text and error is not None:
+                    values["error"] = str(error)
                 values |= metadata(*args, **kwargs) if callable(metadata) else metadata or {}
-                found = read_id(args, kwargs)
+                if (read := read_id(args, kwargs)) is not None:
+                    found = str(read)
             except Exception as raised:  # the application's own functions must not fail the call
                 values["unrecorded_fields"] = f"resource_id or metadata: {type(raised).__name__}"
-                found = None
             failed = Outcome.denied if error is not None and is_denied(error) else Outcome.failure
             record(
                 action=action,
                 resource=resource,
-                resource_id=None if found is None else str(found),
+                resource_id=found,
                 outcome=Outcome.success if error is None else failed,
                 severity=severity,
                 metadata=values,

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from typing import Any, Final, cast
 
 from auditlane.contract.event import AuditEvent
-from auditlane.runtime.errors import AuditlaneError
 from auditlane.sdk.client import AuditClient
 from auditlane.sdk.context import context
 from auditlane.sdk.diff import diff
 from auditlane.sdk.logs import log_later
 
-_lock: Final = threading.Lock()
+_lock = threading.RLock()  # a signal handler may need the client while it is created
 _client: AuditClient | None = None
 _warned = False
 
@@ -25,7 +25,11 @@ def default_client() -> AuditClient:
         return client
     with _lock:
         if _client is None:
-            _client = AuditClient()
+            created = AuditClient()
+            if _client is None:
+                _client = created
+            else:  # a signal handler created another one in the meantime
+                created.close(0)
         return _client
 
 
@@ -36,6 +40,26 @@ def set_default_client(client: AuditClient | None) -> None:
         _client, _warned = client, False
 
 
+def _available() -> AuditClient | None:
+    """Return the default client, or None if it cannot be created, with one log message."""
+    global _warned
+    try:
+        return default_client()
+    except Exception as error:
+        if not _warned:
+            _warned = True
+            log_later(logging.ERROR, "No audit events are recorded. %s", error)
+        return None
+
+
+def _after_fork() -> None:
+    global _lock
+    _lock = threading.RLock()  # another thread of the parent may have held it
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
 class _DefaultClient:
     """Stands for the default client: importing it needs no settings, and what never raises does not raise here."""
 
@@ -43,15 +67,16 @@ class _DefaultClient:
     diff = staticmethod(diff)
 
     def record(self, event: AuditEvent | None = None, /, **values: Any) -> str | None:
-        global _warned
-        try:
-            client = default_client()
-        except AuditlaneError as error:
-            if not _warned:
-                _warned = True
-                log_later(logging.ERROR, "No audit events are recorded. %s", error)
-            return None
-        return client.record(event, **values)
+        client = _available()
+        return None if client is None else client.record(event, **values)
+
+    def report_unrecorded(self, error: Exception) -> None:
+        if (client := _available()) is not None:
+            client.report_unrecorded(error)
+
+    def report_resolver(self, error: Exception) -> None:
+        if (client := _available()) is not None:
+            client.report_resolver(error)
 
     def audited(self, action: str, **options: Any) -> Any:
         from auditlane.sdk.audited import audited

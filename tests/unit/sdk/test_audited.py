@@ -119,6 +119,31 @@ def test_a_function_of_the_application_that_raises_does_not_fail_the_call(calls)
     assert calls[0]["metadata"]["unrecorded_fields"] == "resource_id or metadata: ZeroDivisionError"
 
 
+class Unreadable(Exception):
+    """Raises whenever it is read."""
+
+    def __str__(self) -> str:
+        raise RuntimeError
+
+    @property
+    def status_code(self) -> int:
+        raise RuntimeError
+
+
+def test_values_that_cannot_be_read_do_not_fail_the_call(calls):
+    @audited(calls.record, "a", resource_id=lambda error: error or Unreadable(), error_text=True)
+    def work(error: Exception | None = None) -> int:
+        if error is not None:
+            raise error
+        return 1
+
+    assert work(None) == 1
+    with pytest.raises(Unreadable):
+        work(Unreadable())
+    assert [call["outcome"] for call in calls] == ["success", "failure"]
+    assert {call["metadata"]["unrecorded_fields"] for call in calls} == {"resource_id or metadata: RuntimeError"}
+
+
 def test_methods_and_defaults_have_a_resource_id(calls):
     class Service:
         @audited(calls.record, "a", resource_id="key")
@@ -144,3 +169,4 @@ def test_wrong_uses_are_refused():
 def test_only_denials_are_denied():
     assert not is_denied(ValueError())
     assert not is_denied(FileNotFoundError())
+    assert not is_denied(SystemExit(401))

@@ -57,13 +57,11 @@ def audited(
             if error is not None:
                 values["exception"] = type(error).__name__
             found: str | None = None
-            try:
-                if error_text and error is not None:
-                    values["error"] = str(error)
+            try:  # the application's own functions must not fail the call
+                values |= _error_text(error) if error_text else {}
                 values |= metadata(*args, **kwargs) if callable(metadata) else metadata or {}
-                if (read := read_id(args, kwargs)) is not None:
-                    found = str(read)
-            except Exception as raised:  # the application's own functions must not fail the call
+                found = _text(read_id(args, kwargs))
+            except Exception as raised:
                 values["unrecorded_fields"] = f"resource_id or metadata: {type(raised).__name__}"
             failed = Outcome.denied if error is not None and is_denied(error) else Outcome.failure
             record(
@@ -104,6 +102,14 @@ def audited(
         return call
 
     return decorate
+
+
+def _error_text(error: BaseException | None) -> dict[str, object]:
+    return {} if error is None else {"error": str(error)}
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
 
 
 def _reader_of(

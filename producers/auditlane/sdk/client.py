@@ -25,7 +25,7 @@ from auditlane.sdk.publisher import EventPublisher
 from auditlane.sdk.recording import Recorder
 from auditlane.sdk.redaction import Redaction
 from auditlane.sdk.results import ClientStats, FlushResult
-from auditlane.sdk.typed_events import filled, keywords
+from auditlane.sdk.typed_events import filled
 
 
 def _documented_signature(function: Callable[..., object]) -> inspect.Signature:
@@ -248,14 +248,13 @@ class AuditClient(ActionProperties):
     def record(self, event: AuditEvent | None = None, /, **values: Any) -> str | None:
         """Emit like `emit`, but never raise: what cannot be recorded is counted and reported to `on_error`.
 
-        Takes the arguments of `emit`, and any values in `metadata`. Returns the event's id, or None if it was not
-        recorded. A field that is not valid is left out and named in the metadata value `unrecorded_fields`. An event
-        without a valid tenant is recorded for `catch_all_tenant`. What is recorded while `record` runs on the same
-        thread, such as by a logging handler, is dropped and counted, so that recording cannot recurse.
+        Takes the arguments of `emit`, and any values in `metadata`; keywords given with an event replace its fields.
+        Returns the event's id, or None if it was not recorded. A field that is not valid is left out and named in the
+        metadata value `unrecorded_fields`. An event without a valid tenant is recorded for `catch_all_tenant`. What is
+        recorded while `record` runs on the same thread, such as by a logging handler, is dropped and counted, so that
+        recording cannot recurse. `on_error` is called on this thread, so it must not wait.
         """
-        if event is not None:
-            values = keywords(event) if isinstance(event, AuditEvent) else {}
-        return self._recorder.record(values)
+        return self._recorder.record(values, event)
 
     def report_unrecorded(self, error: Exception) -> None:
         """Count an event that an integration could not make, and report why to `on_error`. Never raises."""

@@ -198,7 +198,7 @@ def fill(values: dict[str, Any], report: Report) -> None:
     if metadata:
         given = values.get("metadata")
         if given is None or isinstance(given, Mapping):  # anything else is refused with its own message
-            values["metadata"] = {name: text_of(value) for name, value in metadata.items()} | dict(given or {})
+            values["metadata"] = {text_of(name): text_of(value) for name, value in metadata.items()} | dict(given or {})
 
 
 def carried() -> dict[str, str]:

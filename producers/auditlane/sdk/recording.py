@@ -6,17 +6,19 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Final
+from uuid import UUID
 
+from auditlane.contract.event import AuditEvent
 from auditlane.runtime.errors import AuditlaneError, EventTooLarge, InvalidEvent
 from auditlane.sdk.context import fill, text_of
 from auditlane.sdk.diff import plain_value
 from auditlane.sdk.logs import log_later
+from auditlane.sdk.typed_events import keywords
 
 _STATES: Final = ("before", "after")
 _LEFT_OUT: Final = "unrecorded_fields"  # the metadata key that names fields that were not valid
 _MOST_REPAIRS: Final = 30
-_LARGE: Final = ("before", "after", "metadata", "description", "user_agent")
-
+_IDS: Final = ("actor_id", "on_behalf_of", "resource_id", "request_id", "tenant_id")
 
 Emit = Callable[[dict[str, Any]], str]  # emits an event from keywords; raises as `AuditClient.emit` does
 Report = Callable[[AuditlaneError, str | None], None]  # passes an error to `on_error`, or logs it; never raises
@@ -33,14 +35,17 @@ class Recorder:
         self._catch_all = catch_all_tenant
         self._thread = threading.local()  # whether this thread is recording: what it logs meanwhile is not recorded
 
-    def record(self, values: dict[str, Any]) -> str | None:
-        """Emit an event from keywords, or count and report why that is impossible. Never raises an Exception."""
+    def record(self, values: dict[str, Any], event: AuditEvent | None = None) -> str | None:
+        """Emit an event from keywords, which are added to those of `event`, or count and report why that is impossible.
+
+        Never raises an Exception.
+        """
         if getattr(self._thread, "busy", False):
             self.unrecorded += 1
             return None
         self._thread.busy = True
         try:
-            return self._recorded(values)
+            return self._recorded(values if event is None else keywords(event) | values)
         except Exception as error:
             self.unrecorded += 1
             known = error if isinstance(error, AuditlaneError) else _unexpected(error)
@@ -49,7 +54,7 @@ class Recorder:
         finally:
             self._thread.busy = False
 
-    def report_unrecorded(self, error: Exception) -> None:
+    def report_unrecorded(self, error: InvalidEvent) -> None:
         """Count an event that an integration could not make, and report what was raised meanwhile."""
         self.unrecorded += 1
         missing = InvalidEvent(
@@ -59,7 +64,7 @@ class Recorder:
         missing.__cause__ = error
         self._report(error if isinstance(error, AuditlaneError) else missing, None)
 
-    def report_resolver(self, error: Exception) -> None:
+    def report_resolver(self, error: InvalidEvent) -> None:
         """Report what a resolver of the context raised."""
         self._report(
             InvalidEvent(
@@ -70,20 +75,31 @@ class Recorder:
         )
 
     def _recorded(self, values: dict[str, Any]) -> str:
+        left_out: list[str] = []
+        self._read_metadata(values, left_out)
         fill(values, self.report_resolver)
-        if (given := values.get("metadata")) is not None:
-            values["metadata"] = {text_of(name): text_of(value) for name, value in given.items()}
+        for name in _IDS:  # applications often have numbers and UUIDs
+            if isinstance(value := values.get(name), int | UUID) and not isinstance(value, bool):
+                values[name] = str(value)
         if not values.get("tenant_id"):
             self._assign(values, "")
-        left_out: list[str] = []
         for _ in range(_MOST_REPAIRS):
             try:
                 return self._emit(values)
             except EventTooLarge as error:
-                self._leave_out(values, _largest(values, left_out), left_out, error)
+                self._leave_out(values, error.field, left_out, error)
             except InvalidEvent as error:
                 self._repair(values, error.field.partition(".")[0], left_out, error)
         return self._emit(values)
+
+    def _read_metadata(self, values: dict[str, Any], left_out: list[str]) -> None:
+        """Convert the metadata to texts, or leave it out if it cannot be read."""
+        if (given := values.pop("metadata", None)) is None:
+            return
+        try:
+            values["metadata"] = {text_of(name): text_of(value) for name, value in given.items()}
+        except Exception:  # it has no items, or its own code raises
+            _note(values, "metadata", left_out)
 
     def _repair(self, values: dict[str, Any], field: str, left_out: list[str], error: InvalidEvent) -> None:
         """Change the field that is not valid. Raises the error if that is impossible."""
@@ -101,8 +117,7 @@ class Recorder:
     def _leave_out(self, values: dict[str, Any], field: str, left_out: list[str], error: InvalidEvent) -> None:
         if field in ("action", "tenant_id") or not _take_out(values, field):
             raise error
-        left_out.append(field)
-        values["metadata"] = {**values.get("metadata", {}), _LEFT_OUT: ", ".join(dict.fromkeys(left_out))}
+        _note(values, field, left_out)
 
     def _assign(self, values: dict[str, Any], given: str) -> None:
         """Give the event to the catch-all tenant, with one warning per client."""
@@ -131,13 +146,10 @@ def _take_out(values: dict[str, Any], field: str) -> bool:
     return False
 
 
-def _largest(values: dict[str, Any], left_out: list[str]) -> str:
-    """Return the largest field that may be left out of an event that is too large, or ""."""
-
-    def size(name: str) -> int:
-        return len(text_of(values[name]))
-
-    return max((name for name in _LARGE if name in values and name not in left_out), key=size, default="")
+def _note(values: dict[str, Any], field: str, left_out: list[str]) -> None:
+    """Name a field that is left out, in the metadata."""
+    left_out.append(field)
+    values["metadata"] = {**values.get("metadata", {}), _LEFT_OUT: ", ".join(dict.fromkeys(left_out))}
 
 
 def _unexpected(error: Exception) -> AuditlaneError:

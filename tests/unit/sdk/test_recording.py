@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -27,7 +28,8 @@ class Log:
         event = EventBuilder("svc", None, own_events=False).build(None, values)
         size = len(event.model_dump_json())
         if size > self.most_bytes:
-            raise EventTooLarge(f"{size} bytes", field="action")
+            largest = max(values, key=lambda name: len(str(values[name])))
+            raise EventTooLarge(f"{size} bytes", field=largest)
         self.events.append(event)
         return event.event_id
 
@@ -116,6 +118,13 @@ def test_an_event_that_is_too_large_loses_its_largest_field():
     assert "description" in event.metadata["unrecorded_fields"]
 
 
+@pytest.mark.parametrize("field", ["actor_name", "resource_id", "source", "fields", "before"])
+def test_any_field_may_be_too_large(field):
+    log = Log(2_000)
+    value = {"project": "x" * 5_000} if field == "fields" else "x" * 5_000
+    assert log.record(tenant_id="acme", action="a", **{field: value}).metadata == {"unrecorded_fields": field}
+
+
 def test_an_event_that_stays_too_large_is_reported():
     log = Log(10)
     assert log.recorder.record({"tenant_id": "acme", "action": "a", "metadata": {"a": "b"}}) is None
@@ -138,12 +147,47 @@ def test_what_the_client_raises_is_reported(log):
     assert [error.code for error in log.errors] == ["BUFFER_FULL"]
 
 
-def test_a_hostile_value_is_reported(log):
-    class Hostile(dict[str, str]):
-        def items(self) -> Any:
-            raise RuntimeError
+class Hostile(dict[str, str]):
+    """Raises when it is read."""
 
-    assert log.recorder.record({"tenant_id": "acme", "action": "a", "metadata": Hostile(a="b")}) is None
+    def items(self) -> Any:
+        raise RuntimeError
+
+
+@pytest.mark.parametrize("metadata", ["text", [("a", "b")], Hostile(a="b")])
+def test_metadata_that_cannot_be_read_is_left_out(log, metadata):
+    with context(metadata={"plan": "pro", 7: 8}):
+        event = log.record(tenant_id="acme", action="a", metadata=metadata)
+    assert event.metadata == {"plan": "pro", "7": "8", "unrecorded_fields": "metadata"}
+
+
+def test_metadata_may_be_none(log):
+    assert log.record(tenant_id="acme", action="a", metadata=None).metadata == {}
+
+
+def test_ids_may_be_numbers_and_uuids(log):
+    some = UUID(int=7)
+    event = log.record(tenant_id=some, action="a", actor_id=7, resource_id=some)
+    assert (event.tenant_id, event.actor_id, event.resource_id) == (str(some), "7", str(some))
+    assert event.metadata == {}
+
+
+def test_keywords_beside_an_event_are_not_lost(log):
+    event_id = log.recorder.record({"actor_id": "user-17"}, AuditEvent(tenant_id="acme", action="a", actor_id="x"))
+    assert (log.events[-1].event_id, log.events[-1].actor_id) == (event_id, "user-17")
+
+
+def test_what_is_not_an_event_is_reported(log):
+    assert log.recorder.record({}, "document.deleted") is None
+    assert log.recorder.unrecorded == 1
+
+
+def test_an_unexpected_error_is_reported(log):
+    def fail(_: dict[str, Any]) -> str:
+        raise RuntimeError
+
+    recorder = Recorder(fail, lambda error, _: log.errors.append(error), "unassigned")
+    assert recorder.record({"tenant_id": "acme", "action": "a"}) is None
     assert "RuntimeError" in log.errors[0].message
 
 

@@ -7,6 +7,7 @@ size, and those under keys that look like secrets are masked.
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
@@ -27,11 +28,14 @@ _MOST_CHARACTERS: Final = 1_000  # of one text
 _MOST_ITEMS: Final = 100  # of one list or object
 _MOST_VALUES: Final = 2_000  # of one state
 _MOST_DEPTH: Final = 8
+_LONGEST_JSON: Final = 1 << 20  # characters of JSON text that is read
+_JSON_BEGINS: Final = frozenset("{[")
 _MOST_TOTAL: Final = 64 << 10  # characters of all texts of one state
+_WORD_START: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+")  # of `apiKey`, `api-key` and `api key`
 _SECRET: Final = re.compile(
-    r"passw|passphrase|pwd|secret|token|credential|authorization|cookie|signature|private_?key|api_?key|access_?key"
-    r"|session_?(key|id)|(^|_)(otp|pin|cvv|cvc|salt|hash|ssn|iban)(_|$)|card_?number|recovery_?code",
-    re.IGNORECASE,
+    r"passw|passphrase|passcode|pwd|secret|token|credential|authorization|cookie|signature|private_?key|api_?key"
+    r"|access_?key|(encryption|signing|ssh|hmac|aes)_?key|session_?(key|id)|card_?number|(recovery|backup)_?code"
+    r"|(^|_)(pass|pw|t?otp|pin|cvv|cvc|salt|hash|seed|ssn|iban|jwt|bearer|auth)(_|$)"
 )
 _TEXTS: Final = (Decimal, UUID, PurePath, IPv4Address, IPv6Address, IPv4Network, IPv6Network)
 
@@ -92,7 +96,7 @@ def plain_value(value: object) -> Any:
 
 @lru_cache(maxsize=4_096)  # names of columns recur
 def _looks_secret(name: str) -> bool:
-    return _SECRET.search(name) is not None
+    return _SECRET.search(_WORD_START.sub("_", name).lower()) is not None
 
 
 def _same(left: Any, right: Any) -> frozenset[Any]:
@@ -146,6 +150,24 @@ def _masked(value: Any, is_secret: Mask) -> Any:
     return value
 
 
+class _Shortened(str):
+    """What is shown of a value that is not shown whole; equal only if the whole values are."""
+
+    __slots__ = ("whole",)
+    whole: object
+
+    @classmethod
+    def of(cls, whole: object, shown: str) -> _Shortened:
+        made = cls(shown)
+        made.whole = whole
+        return made
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Shortened) and self.whole == other.whole
+
+    __hash__ = str.__hash__
+
+
 class _Absent:
     pass
 
@@ -169,7 +191,7 @@ class _Reader:
             return value
         kind = type(value)
         if kind is str:
-            return self._text(value)  # type: ignore[arg-type]
+            return self._json_or_text(value, depth)  # type: ignore[arg-type]
         if kind is int:
             return value if -(1 << 63) <= value < 1 << 64 else self._text(str(value))  # type: ignore[operator]
         if kind is float:
@@ -186,7 +208,8 @@ class _Reader:
             if isinstance(value, SecretStr | SecretBytes):
                 return MASKED
             if isinstance(value, bytes | bytearray | memoryview):
-                return f"<{len(bytes(value))} bytes>"
+                whole = bytes(value)
+                return _Shortened.of(whole, f"<{len(whole)} bytes>")
             if isinstance(value, str):
                 return self._text(str.__str__(value))
             if isinstance(value, int | float):
@@ -194,6 +217,17 @@ class _Reader:
             return self._container(value, depth)
         except Exception as error:  # raised by one of the value's own methods
             return f"<{kind.__name__}: {type(error).__name__}>"
+
+    def _json_or_text(self, text: str, depth: int) -> Any:
+        """Read text; of JSON text, read the object or list, since it may have keys to mask."""
+        if text[:1] not in _JSON_BEGINS:
+            return self._text(text)
+        if len(text) > _LONGEST_JSON:
+            return _Shortened.of(text, f"<{len(text)} characters>")
+        try:
+            return self.read(json.loads(text), depth)
+        except (ValueError, RecursionError):
+            return self._text(text)
 
     def _container(self, value: object, depth: int) -> Any:
         if id(value) in self.open:
@@ -237,7 +271,9 @@ class _Reader:
             text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # lone surrogates
         room = max(min(_MOST_CHARACTERS, self.characters), 0)
         self.characters -= len(text)
-        return text if len(text) <= room else f"{text[:room]}… ({len(text)} characters)"
+        if len(text) > room:
+            return _Shortened.of(text, f"{text[:room]}… ({len(text)} characters)")
+        return text
 
 
 def _fields(value: Any, *, value_is_state: bool = False) -> object:
@@ -249,9 +285,9 @@ def _fields(value: Any, *, value_is_state: bool = False) -> object:
     if isinstance(value, Mapping):
         return value
     if isinstance(value, BaseModel):
-        return {name: getattr(value, name) for name in type(value).model_fields} | (value.model_extra or {})
+        return _attributes(value, type(value).model_fields) | (value.model_extra or {})
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        return _attributes(value, (field.name for field in dataclasses.fields(value)))
     kind = type(value)
     attributes = getattr(value, "__dict__", None)
     if attributes is not None and (columns := getattr(getattr(kind, "_meta", None), "concrete_fields", None)):  # Django
@@ -259,7 +295,12 @@ def _fields(value: Any, *, value_is_state: bool = False) -> object:
     if attributes is not None and (mapper := getattr(kind, "__mapper__", None)) is not None:  # SQLAlchemy
         return {column.key: attributes[column.key] for column in mapper.column_attrs if column.key in attributes}
     if (named := getattr(kind, "__attrs_attrs__", None)) is not None:
-        return {field.name: getattr(value, field.name) for field in named}
+        return _attributes(value, (field.name for field in named))
     if value_is_state and attributes is not None and not isinstance(value, type | Collection):
         return {name: item for name, item in attributes.items() if not name.startswith("_")}
     return value
+
+
+def _attributes(value: object, names: Iterable[str]) -> dict[str, Any]:
+    """Return the attributes that are set: a model may have been constructed without some."""
+    return {name: item for name in names if (item := getattr(value, name, _ABSENT)) is not _ABSENT}

@@ -94,6 +94,15 @@ def test_numbers_of_another_type_differ():
         "Authorization",
         "otp",
         "user_pin",
+        "pass",
+        "userPass",
+        "pwd_hash",
+        "X-API-Key",
+        "private-key",
+        "backup codes",
+        "totp_seed",
+        "passcode",
+        "jwt",
     ],
 )
 def test_values_that_look_like_secrets_are_masked(name):
@@ -101,7 +110,10 @@ def test_values_that_look_like_secrets_are_masked(name):
     assert diff(None, {"inner": [{name: "new"}]}) == {"after": {"inner": [{name: "[masked]"}]}}
 
 
-@pytest.mark.parametrize("name", ["name", "compass", "pinned", "author", "hashtag", "keyboard"])
+@pytest.mark.parametrize(
+    "name",
+    ["name", "compass", "bypass", "passenger", "pinned", "author", "hashtag", "keyboard", "primary_key", "public_key"],
+)
 def test_other_names_are_not_masked(name):
     assert diff({name: "old"}, {name: "new"})["after"] == {name: "new"}
 
@@ -109,6 +121,34 @@ def test_other_names_are_not_masked(name):
 def test_further_names_can_be_masked_and_ignored():
     changes = diff({"salary": 1, "seen": 1}, {"salary": 2, "seen": 2}, mask=["Salary"], ignore=["seen"])
     assert changes == {"before": {"salary": "[masked]"}, "after": {"salary": "[masked, changed]"}}
+
+
+def test_secrets_in_json_text_are_masked():
+    changes = diff(
+        {"settings": '{"theme": "dark", "api_key": "old"}'}, {"settings": '{"theme": "dark", "api_key": "n"}'}
+    )
+    assert changes["before"] == {"settings": {"api_key": "[masked]"}}
+    assert "old" not in str(diff({"settings": '{"api_key": "old", "text": "' + "x" * 2_000_000 + '"}'}, None))
+    assert diff(None, {"title": "[draft] one"}) == {"after": {"title": "[draft] one"}}
+
+
+@pytest.mark.parametrize(
+    ("was", "now"), [("x" * 5_000 + "a", "x" * 5_000 + "b"), (b"a", b"b"), (["x" * 5_000 + "a"], ["x" * 5_000 + "b"])]
+)
+def test_a_change_is_found_in_what_is_not_shown(was, now):
+    assert set(diff({"text": was}, {"text": now})) == {"before", "after"}
+    assert diff({"text": [was]}, {"text": [was]}) == {}
+
+
+def test_attributes_that_are_not_set_are_left_out():
+    assert diff(Model.model_construct(key="x"), Model.model_construct(key="x")) == {}
+
+    @dataclasses.dataclass
+    class Unset:
+        name: str = dataclasses.field(init=False)
+        size: int = 1
+
+    assert diff(None, Unset()) == {"after": {"size": 1}}
 
 
 def test_every_value_becomes_json():

@@ -5,11 +5,15 @@ from __future__ import annotations
 import hmac
 import json
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
 from typing import Any, Final
 
 from auditlane.contract.declared_values import contract_value
 from auditlane.contract.event import AuditEvent
+from auditlane.sdk.diff import plain_value
 
 REDACTED: Final = "[redacted]"
 _HASH_CHARACTERS: Final = 32  # 128 bits
@@ -58,33 +62,57 @@ class Redaction:
                 if value := getattr(event, path):
                     changed[path] = None if path in _REMOVED else replace(value)
             elif kind == "fields" and event.declares(name):
-                if (value := contract_value(getattr(event, name))) is not None:
-                    changed[name] = replace(value)
+                with suppress(ValueError):  # no contract can carry it, so that the event is refused
+                    if (value := contract_value(getattr(event, name))) is not None:
+                        changed[name] = self._field(path, value, replace)
             elif kind == "changes":
                 for state in _STATES:
                     text = changed.get(state, getattr(event, state))
-                    if text and name in text:
+                    if text and (name in text or "\\" in text):  # which may be escaped
                         changed[state] = _replaced_in(text, name, replace)
             else:
                 values: Mapping[str, Any] = changed.get(kind, getattr(event, kind))
                 if values.get(name) is not None:
-                    changed[kind] = {**values, name: replace(values[name])}
+                    changed[kind] = {**values, name: self._field(path, values[name], replace)}
         return event.model_copy(update=changed) if changed else event
+
+    def _field(self, path: str, value: object, replace: Callable[[Any], str]) -> str | None:
+        return None if path in self.redacted and _is_number(value) else replace(value)
 
     def _replacements(self) -> list[tuple[str, Callable[[Any], str]]]:
         return [(path, lambda _: REDACTED) for path in self.redacted] + [(path, self._hash) for path in self.hashed]
 
     def _hash(self, value: object) -> str:
-        text = value if isinstance(value, str) else json.dumps(value, default=str, sort_keys=True)
-        return "hmac:" + hmac.digest(self.key, text.encode(), "sha256").hex()[:_HASH_CHARACTERS]
+        text = value if isinstance(value, str) else _json(value)
+        return "hmac:" + hmac.digest(self.key, text.encode(errors="surrogatepass"), "sha256").hex()[:_HASH_CHARACTERS]
 
 
 def _replaced_in(text: str, name: str, replace: Callable[[Any], str]) -> str:
+    """Return JSON text with the values of a key replaced; JSON that cannot be read is replaced as a whole."""
     try:
-        state = json.loads(text)
-    except ValueError:  # `before` and `after` may be any text
+        state = _walked(json.loads(text), name, replace)
+        shown = json.dumps(state, ensure_ascii=False, allow_nan=False)
+    except json.JSONDecodeError:  # `before` and `after` may be any text
         return text
-    return json.dumps(_walked(state, name, replace), ensure_ascii=False)
+    except (ValueError, RecursionError):  # a number that is too long, or nested too deeply
+        return replace(text)
+    return shown if _encodable(shown) else json.dumps(state)
+
+
+def _encodable(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _is_number(value: object) -> bool:
+    """Return whether a custom field with this value cannot hold a text instead."""
+    return isinstance(value, int | float | Decimal | datetime)
+
+
+def _json(value: object) -> str:
+    try:
+        return json.dumps(value, default=str, sort_keys=True)
+    except (TypeError, ValueError, RecursionError):  # keys that cannot be sorted, or a cycle
+        return json.dumps(plain_value(value))
 
 
 def _walked(value: Any, name: str, replace: Callable[[Any], str]) -> Any:

@@ -53,6 +53,46 @@ def test_equal_values_have_equal_hashes_under_one_key():
     assert other.apply(EVENT).actor_id != event.actor_id
 
 
+def changed(before: str) -> str:
+    event = AuditEvent(tenant_id="acme", action="a", before=before)
+    redaction = Redaction.made(["changes.email", "changes.straße"], [], "")
+    assert redaction is not None
+    return redaction.apply(event).before or ""
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (r'{"em\u0061il": "x@example.org"}', {"email": "[redacted]"}),
+        (r'{"stra\u00dfe": "x", "name": "\ud800"}', {"straße": "[redacted]", "name": "\ud800"}),
+    ],
+)
+def test_an_escaped_key_or_value_is_read(before, after):
+    text = changed(before)
+    assert json.loads(text) == after
+    text.encode()
+
+
+@pytest.mark.parametrize("rest", ["1" * 5_000, "[" * 100_000 + "]" * 100_000, "1e400"])
+def test_json_that_cannot_be_read_is_removed_as_a_whole(rest):
+    assert changed('{"email": "x@example.org", "rest": ' + rest + "}") == "[redacted]"
+
+
+def test_a_number_is_removed_rather_than_replaced_by_a_text():
+    event = AuditEvent(tenant_id="acme", action="a", fields={"amount": 3})
+    redaction = Redaction.made(["fields.amount"], [], "")
+    assert redaction is not None
+    assert redaction.apply(event).fields == {"amount": None}
+
+
+@pytest.mark.parametrize("value", ["\ud800", {1: 2, "a": 3}])
+def test_every_value_of_a_custom_field_has_a_hash(value):
+    event = AuditEvent(tenant_id="acme", action="a", fields={"x": value})
+    redaction = Redaction.made([], ["fields.x"], KEY)
+    assert redaction is not None
+    assert redaction.apply(event).fields["x"].startswith("hmac:")
+
+
 def test_without_paths_there_is_no_redaction():
     assert Redaction.made([], [], "") is None
 

@@ -27,7 +27,10 @@ class RecordingClient:
         self._recorder = Recorder(self._emit, lambda error, _: self.errors.append(error), "unassigned")
 
     def record(self, event: AuditEvent | None = None, /, **values: Any) -> str | None:
-        return self._recorder.record(values)
+        return self._recorder.record(values, event)
+
+    def report_unrecorded(self, error: Exception) -> None:
+        self._recorder.report_unrecorded(error)
 
     def knows(self, tenant: str) -> bool:
         return self._knows

@@ -54,7 +54,7 @@ class Recorder:
         finally:
             self._thread.busy = False
 
-    def report_unrecorded(self, error: InvalidEvent) -> None:
+    def report_unrecorded(self, error: Exception) -> None:
         """Count an event that an integration could not make, and report what was raised meanwhile."""
         self.unrecorded += 1
         missing = InvalidEvent(
@@ -64,7 +64,7 @@ class Recorder:
         missing.__cause__ = error
         self._report(error if isinstance(error, AuditlaneError) else missing, None)
 
-    def report_resolver(self, error: InvalidEvent) -> None:
+    def report_resolver(self, error: Exception) -> None:
         """Report what a resolver of the context raised."""
         self._report(
             InvalidEvent(

@@ -414,6 +414,17 @@ def test_an_event_that_may_wait_for_the_registry_does_not_hold_up_the_event_loop
     assert (client.only.tenant_id, client.only.actor_id, client.only.ip) == ("acme", "u-1", "192.0.2.7")
 
 
+def test_an_event_is_recorded_while_the_event_loop_ends():
+    client = RecordingClient(knows=False)
+
+    async def scenario():
+        await asyncio.get_running_loop().shutdown_default_executor()
+        return await Call(documents(client), "DELETE", "/documents/7").run()
+
+    assert asyncio.run(scenario()) == 204
+    assert client.only.action == "document.deleted"
+
+
 def test_websockets_pass_unchanged_with_a_context(client):
     async def endpoint(websocket):
         await websocket.accept()

@@ -130,6 +130,23 @@ def test_overridden_methods_are_recorded_once(client, calls_super):
     assert called == ["login", "authenticate"]
 
 
+def test_a_hook_that_cannot_be_described_still_runs(client):
+    class UserManager(AuditedUsers, BaseUserManager):
+        audit_client = client
+
+        async def on_after_login(self, user, request=None, response=None, *, device=None):
+            return device
+
+    assert run(UserManager().on_after_login(USER, device="phone")) == "phone"
+    assert client.events == []
+    assert [type(error.__cause__) for error in client.errors] == [TypeError]
+
+
+def test_a_password_typed_as_a_login_is_not_shown(manager, client):
+    run(manager.authenticate(SimpleNamespace(username="P@ssw0rd", user=None)))
+    assert client.only.metadata["login"] == "P***"
+
+
 def test_a_hook_that_raises_does_not_undo_what_has_happened(client):
     class UserManager(AuditedUsers, BaseUserManager):
         audit_client = client

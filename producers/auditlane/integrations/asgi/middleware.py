@@ -138,14 +138,19 @@ class AuditMiddleware:
             client.record(**values)
         else:  # the event loop must not wait
             record = partial(contextvars.copy_context().run, client.record, **values)
-            waiting = asyncio.get_running_loop().run_in_executor(None, record)
+            try:
+                waiting = asyncio.get_running_loop().run_in_executor(None, record)
+            except RuntimeError:  # the loop is ending, or is not asyncio's, as under Trio
+                record()
+                return
             self._pending.add(waiting)
             waiting.add_done_callback(self._pending.discard)
 
     async def _flush_at_the_end(self, send: Send, message: Message) -> None:
         """Flush before the server learns that the application has ended: uvicorn then runs no exit handlers."""
         if message["type"] in _ENDS:
-            await asyncio.gather(*self._pending, return_exceptions=True)
+            if self._pending:
+                await asyncio.gather(*self._pending, return_exceptions=True)
             await self._recorder.flush()
         await send(message)
 

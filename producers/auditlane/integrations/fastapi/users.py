@@ -53,7 +53,12 @@ def _recorded(name: str, method: Callable[..., Awaitable[Any]], describe: Descri
             return await method(self, *args, **kwargs)
         token = _inside.set(inside | {name})
         try:
-            for values in describe(*args, **kwargs, social=self.audit_social):
+            try:
+                made = describe(*args, **kwargs, social=self.audit_social)
+            except Exception as error:  # a hook with other parameters, or a user that cannot be read
+                self.audit_client.report_unrecorded(error)
+                made = []
+            for values in made:
                 self.audit_client.record(**values)
             return await method(self, *args, **kwargs)
         finally:

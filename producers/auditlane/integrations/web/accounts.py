@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from auditlane.contract.vocabulary import ACTIONS
-
-_MOST_CHARACTERS: Final = 200
+from auditlane.sdk.masking import masked
 
 
 def of_user(action: str, user_id: object, *, by_user: bool = True, **metadata: str) -> dict[str, Any]:
@@ -36,12 +35,5 @@ def login_failed(login: object, reason: str, *, method: str = "password", user_i
         "severity": ACTIONS["user.login_failed"].severity,
         "resource": "user",
         "resource_id": None if user_id is None else str(user_id),
-        "metadata": {"reason": reason, "login": masked_login(login), "method": method},
+        "metadata": {"reason": reason, "login": masked(login), "method": method},
     }
-
-
-def masked_login(login: object) -> str:
-    """Return the first character of a name or address, and the domain of an address."""
-    text = "" if login is None else str(login)[:_MOST_CHARACTERS]
-    local, at, domain = text.rpartition("@")
-    return f"{local[:1]}***@{domain}" if at else f"{text[:1]}***"

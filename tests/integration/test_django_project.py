@@ -8,13 +8,11 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
-import urllib3
-from django_site import Browser, environment, free_port, manage, served, start_project
+from django_site import Browser, environment, free_port, manage, read_events, served, start_project
 from fixtures.node import missing
-from fixtures.stack import Stack, until
+from fixtures.stack import Stack
 
 NEWEST = "6.1"
 SETTINGS = """
@@ -25,21 +23,6 @@ AUDITLANE = {{
 """
 # What the second of two proxies receives from a client that has forged an entry.
 PROXIED = {"X-Forwarded-For": "6.6.6.6, 198.51.100.4, 10.0.0.9", "User-Agent": "Browser/1"}
-
-
-def read_events(stack: Stack, tenant: str, at_least: int) -> list[dict[str, Any]]:
-    """Return a tenant's events from the query API, oldest first, once there are this many."""
-    key = json.loads(stack.run("keys", "create", "--role", "vendor", "--tenant", tenant, "--json").stdout)
-    url = stack.env["AUDITLANE_SERVE_URL"]
-    credentials = {"client_id": key["client_id"], "secret": key["secret"]}
-
-    def read() -> list[dict[str, Any]]:
-        token = urllib3.request("POST", f"{url}/v1/token", json=credentials).json()["access_token"]
-        answer = urllib3.request("GET", f"{url}/v1/events?limit=100", headers={"authorization": f"Bearer {token}"})
-        found = [event for event in answer.json()["data"] if event["source"] != "auditlane"]
-        return found if len(found) >= at_least else []
-
-    return sorted(until(read, 60, f"{at_least} events"), key=lambda event: str(event["occurred_at"]))
 
 
 def use_a_new_project(python: str, stack: Stack, tenant: str, folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import socket
@@ -15,6 +16,8 @@ from http.cookiejar import CookieJar
 from pathlib import Path
 from typing import Any
 
+import urllib3
+from fixtures.stack import Stack, until
 from fixtures.workers import wait_until
 
 APP = '    "auditlane.integrations.django",\n'
@@ -148,3 +151,18 @@ def environment(stack_env: Mapping[str, str], **more: str) -> dict[str, str]:
         name: value for name, value in os.environ.items() if not name.startswith(("AUDITLANE_", "DJANGO_", "PYTHON"))
     }
     return kept | {name: value for name, value in stack_env.items() if name.startswith("AUDITLANE_")} | more
+
+
+def read_events(stack: Stack, tenant: str, at_least: int) -> list[dict[str, Any]]:
+    """Return a tenant's events from the query API, oldest first, once there are this many."""
+    key = json.loads(stack.run("keys", "create", "--role", "vendor", "--tenant", tenant, "--json").stdout)
+    url = stack.env["AUDITLANE_SERVE_URL"]
+    credentials = {"client_id": key["client_id"], "secret": key["secret"]}
+
+    def read() -> list[dict[str, Any]]:
+        token = urllib3.request("POST", f"{url}/v1/token", json=credentials).json()["access_token"]
+        answer = urllib3.request("GET", f"{url}/v1/events?limit=100", headers={"authorization": f"Bearer {token}"})
+        found = [event for event in answer.json()["data"] if event["source"] != "auditlane"]
+        return found if len(found) >= at_least else []
+
+    return sorted(until(read, 60, f"{at_least} events"), key=lambda event: str(event["occurred_at"]))

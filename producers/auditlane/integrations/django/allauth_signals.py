@@ -16,8 +16,9 @@ from django.http import HttpRequest
 
 from auditlane.integrations.django.recording import record_after_commit, record_now, safely
 from auditlane.integrations.django.request_context import current_request, user_of
-from auditlane.integrations.django.sign_ins import masked, reset_requested
+from auditlane.integrations.django.sign_ins import reset_requested
 from auditlane.integrations.django.wrapping import then, wrap
+from auditlane.sdk.masking import masked
 
 _FACTORS: Final = {"recovery_codes": "recovery"}
 

@@ -11,6 +11,7 @@ from auditlane.integrations.django.options import options
 from auditlane.integrations.django.recording import record_now, safely
 from auditlane.integrations.django.request_context import actor_of
 from auditlane.integrations.django.wrapping import then, wrap
+from auditlane.sdk.masking import masked
 
 _NAMES: Final = ("username", "email", "login", "identifier")  # of the credential that says who is logging in
 _METHODS: Final = {"socialaccount": "social", "code": "magic_link", "passkey": "passkey", "password": "password"}
@@ -58,12 +59,6 @@ def shown_login(name: object) -> str:
         return ""
     text = str(name)[:200]
     return text if options().plain_logins else masked(text)
-
-
-def masked(name: str) -> str:
-    """Return the first character of a name or address, and the domain of an address."""
-    local, at, domain = name.rpartition("@")
-    return f"{local[:1]}***@{domain}" if at else f"{name[:1]}***"
 
 
 def _user_name() -> str:

@@ -16,8 +16,8 @@ from auditlane.integrations.django.audited_models import leave_to_others, option
 from auditlane.integrations.django.covered import cover
 from auditlane.integrations.django.recording import record_after_commit, safely
 from auditlane.integrations.django.request_context import current_request, in_admin, user_of
-from auditlane.integrations.django.sign_ins import masked
 from auditlane.sdk.diff import Changes
+from auditlane.sdk.masking import masked
 
 _ROLES: Final = {"is_staff": "staff", "is_superuser": "superuser"}
 _IGNORED: Final = ("password", "last_login")  # a hash, and what every login changes

@@ -1,0 +1,37 @@
+"""The only page of the loop: it changes an invoice in a way that the request chooses, and may end in any way."""
+
+from __future__ import annotations
+
+import os
+
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.urls import path
+
+from auditlane.sdk import audit
+from django_shop.models import Invoice
+
+
+def change(request: HttpRequest, number: int, how: str) -> HttpResponse:
+    """Create an invoice whose number names the process; respond with the process and what Kafka has acknowledged."""
+    pid = os.getpid()
+    with transaction.atomic():
+        Invoice.objects.create(number=f"{number}-{pid}")
+        if how == "rollback":
+            transaction.set_rollback(True)
+        if how == "raise":
+            raise RuntimeError("after the change")
+        if how == "savepoint":
+            try:
+                with transaction.atomic():
+                    Invoice.objects.create(number=f"{number}-inner")
+                    raise ValueError
+            except ValueError:
+                pass
+    if how == "raise_late":
+        raise RuntimeError("after the commit")
+    acknowledged = bool(audit.flush(30)) if how == "flush" else False
+    return JsonResponse({"pid": pid, "acknowledged": acknowledged})
+
+
+urlpatterns = [path("<int:number>/<str:how>/", change)]

@@ -51,6 +51,13 @@ def report(error: Exception) -> None:
         _logger.exception("An audit event could not be made.")
 
 
+def _report_resolver(error: Exception) -> None:
+    try:
+        client().report_resolver(error)
+    except Exception:  # the client itself cannot be made
+        _logger.exception("The actor or tenant of an audit event is missing.")
+
+
 @safely
 def record_now(request: HttpRequest | None, action: str, **event: Any) -> None:
     """Record an event of a request at once; `request` may be None, or served without the middleware."""
@@ -69,7 +76,7 @@ def record_after_commit(using: str, action: str, **event: Any) -> None:
 
 
 def _with_context(event: dict[str, Any]) -> dict[str, Any]:
-    known = known_values(client().report_resolver)
+    known = known_values(_report_resolver)
     metadata = {**known.pop("metadata", {}), **event.get("metadata", {})}
     return {**known, **event, "metadata": metadata}
 

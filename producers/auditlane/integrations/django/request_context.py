@@ -7,6 +7,7 @@ the request begins.
 from __future__ import annotations
 
 from contextvars import ContextVar, Token
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ from django.core.exceptions import SynchronousOnlyOperation
 from django.http import HttpRequest
 
 from auditlane.integrations.django.options import options
-from auditlane.runtime.client_address import client_address
+from auditlane.runtime.client_address import TrustedProxies, client_address
 from auditlane.sdk.context import AuditContext
 from auditlane.sdk.trace import request_id_of
 
@@ -60,10 +61,8 @@ class RequestContext(AuditContext):
         if self.user_agent is None and (agent := meta.get("HTTP_USER_AGENT")):
             self.user_agent = str(agent)[:_MOST_CHARACTERS]
         if self.ip is None:
-            forwarded = meta.get("HTTP_X_FORWARDED_FOR")
-            self.ip = client_address(
-                meta.get("REMOTE_ADDR"), [forwarded] if forwarded else [], options().trusted_proxies
-            )
+            peer, forwarded = meta.get("REMOTE_ADDR"), meta.get("HTTP_X_FORWARDED_FOR")
+            self.ip = _address(peer, forwarded, options().trusted_proxies)
         try:
             self._fill_actor()
         finally:
@@ -88,6 +87,11 @@ class RequestContext(AuditContext):
         tenant = tenant_of(self._request)
         if tenant is not None:
             self.tenant_id = self._tenant = str(tenant)
+
+
+@lru_cache(maxsize=1_024)  # a client sends many requests
+def _address(peer: str | None, forwarded: str | None, trusted: TrustedProxies) -> str | None:
+    return client_address(peer, [forwarded] if forwarded else [], trusted)
 
 
 def _resolve(context: AuditContext) -> None:

@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
+from fixtures.workers import wait_until
 
 from auditlane.runtime.errors import ConfigError, InvalidInput
+from auditlane.sdk import audit, set_default_client
 
 
 def states(event):
@@ -145,6 +147,21 @@ def test_without_transactions_of_django_nothing_is_recorded_and_the_loss_is_coun
         transaction.set_autocommit(True)
     assert recorded.actions() == []
     assert len(recorded.unmade) == 1
+
+
+def test_without_settings_of_a_client_the_application_works_and_one_error_is_logged(client_of, recorded, user, caplog):
+    from django.conf import settings
+    from django.test import override_settings
+    from django_shop.models import Invoice
+
+    set_default_client(None)  # it would be created from the environment, which has no settings
+    browser = client_of(user)
+    with override_settings(AUDITLANE=settings.AUDITLANE | {"CLIENT": lambda: audit}):
+        assert browser.get("/create/7/").status_code == 200
+        assert browser.get("/create/8/").status_code == 200
+    assert Invoice.objects.count() == 4
+    wait_until(lambda: [one for one in caplog.messages if "No audit events are recorded" in one])
+    assert len([one for one in caplog.records if one.levelname == "ERROR"]) == 1
 
 
 def test_bulk_changes_are_one_event(recorded, invoice):

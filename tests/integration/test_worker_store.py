@@ -60,11 +60,13 @@ class Store:
         columns = Columns(offsets, [AT + one for one in offsets], [b""] * len(offsets), [b""] * len(offsets))
         return Range(Partition("t", 0), self.topic_id, first, last, columns, "", assignment_epoch=1)
 
-    def insert(self, first: int, last: int, rows: pa.Table | None = None) -> None:
-        self.write(self.range(first, last), self.rows(first, last) if rows is None else rows)
+    def insert(self, first: int, last: int, rows: pa.Table | None = None) -> int:
+        return self.write(self.range(first, last), self.rows(first, last) if rows is None else rows)
 
-    def write(self, range_: Range, rows: pa.Table, **seen: Any) -> None:
-        self.writer.insert(range_, MONTH, event_insert.EncodedBatch(event_insert.columns_to_send(rows, range_)), **seen)
+    def write(self, range_: Range, rows: pa.Table, **seen: Any) -> int:
+        return self.writer.insert(
+            range_, MONTH, event_insert.EncodedBatch(event_insert.columns_to_send(rows, range_)), **seen
+        )
 
     def one(self, query: str) -> Any:
         return self.client.query(query.replace("events", f"`{self.database}`.events")).result_rows[0][0]
@@ -139,6 +141,14 @@ def test_a_first_attempt_and_a_redo_that_saw_nothing_exclude_one_another(store: 
     assert store.count() == 0
     store.write(store.range(0, 9), store.rows(0, 9), seen=set(), again=1)
     assert store.count() == 10
+
+
+def test_a_first_attempt_adds_all_rows_or_none_and_reports_how_many(store: Store) -> None:
+    assert store.write(store.range(0, 9), store.rows(0, 9), seen=()) == 10
+    assert store.write(store.range(0, 9), store.rows(0, 9), seen=()) == 0  # repeated
+    assert store.write(store.range(5, 14), store.rows(5, 14), seen=()) == 0  # overlaps
+    assert store.insert(5, 14) == 5
+    assert store.count() == 15
 
 
 def test_another_topic_id_is_another_topic(store: Store) -> None:

@@ -8,7 +8,8 @@ skips the offsets that are stored when it runs, even if the token is forgotten.
 A range that may have been attempted before is read back first. Its token names the offsets found stored, and its
 statement adds nothing unless they are still the same: then nothing was stored under the token before the statement
 started. Attempts that found the same offsets therefore exclude each other, even if they validated differently, and a
-token that an earlier attempt has used never hides rows that only a later one accepts.
+token that an earlier attempt has used never hides rows that only a later one accepts. A first attempt expects that
+nothing is stored. If that is wrong, it adds nothing, and continues as a range that may have been attempted before.
 
 One record batch per statement: ClickHouse derives a deduplication token's identity from the blocks it reads, and the
 same rows in two different batches were stored twice under one token.
@@ -118,15 +119,15 @@ def statement(table: Table, range_: OffsetRange, month: int, *, expected_rows: i
         ", ".join(f"`{name}` {travelling(kind)}" for name, kind in table.columns if name not in constant)
     )
     of_month = f" AND toYYYYMM(occurred_at) = {month}"
-    unchanged = (
-        f" AND ({stored(table, range_, 'uniqExact(kafka_offset)')}{of_month}) = {expected_rows}"
-        if expected_rows is not None
-        else ""
-    )
+    conditions = []
+    if expected_rows != 0:  # when none is stored, there is none to skip
+        conditions.append(f"kafka_offset NOT IN ({stored(table, range_)}{of_month})")
+    if expected_rows is not None:
+        conditions.append(f"({stored(table, range_, 'uniqExact(kafka_offset)')}{of_month}) = {expected_rows}")
     return (
         f"INSERT INTO {table.quoted} ({names})"  # noqa: S608 - names and types are the table's own
         f" SELECT {read} FROM input('{structure}')"
-        f" WHERE kafka_offset NOT IN ({stored(table, range_)}{of_month}){unchanged} FORMAT ArrowStream"
+        f" WHERE {' AND '.join(conditions)} FORMAT ArrowStream"
     )
 
 
@@ -199,10 +200,10 @@ def _write(sink: Any, batch: pa.Table) -> None:
         stream.write_table(batch, max_chunksize=max(1, batch.num_rows))
 
 
-def send(client: Client, text: str, rows: EncodedBatch, settings: dict[str, Any]) -> None:
-    """Run an INSERT with its rows. The client's `command` would decode and scan the whole body to classify it."""
+def send(client: Client, text: str, rows: EncodedBatch, settings: dict[str, Any]) -> int:
+    """Run an INSERT with its rows; return how many rows were added, 0 if the server does not report it. The client's `command` would decode and scan the whole body to classify it."""
     data: Any = rows.with_statement(text)  # sent from Arrow's buffer, without a copy
-    client.raw_insert("", insert_block=data, settings=settings)
+    return client.raw_insert("", insert_block=data, settings=settings).written_rows
 
 
 def token(range_: OffsetRange, month: int, *, seen: Collection[int] | None = None, again: int = 0) -> str:
@@ -232,16 +233,17 @@ class Writer:
         *,
         seen: Collection[int] | None = None,
         again: int = 0,
-    ) -> None:
-        """Store the rows of one month that are not stored yet; return once ClickHouse acknowledges them.
+    ) -> int:
+        """Store the rows of one month that are not stored yet; return how many were added, once acknowledged.
 
-        Pass `seen` and `again` (see `token`) for a range that may have been attempted before, and read it back
-        afterwards: the statement adds nothing if the stored offsets changed in the meantime.
+        With `seen`, the statement adds nothing unless these offsets of the month are stored: () for a first attempt.
+        Pass what was found, and `again` (see `token`), for a range that may have been attempted before, and read it
+        back afterwards.
         """
         name = token(range_, month, seen=seen, again=again)
         settings: dict[str, Any] = {**self._table.settings, "insert_deduplication_token": name}
         expected_rows = None if seen is None else len(seen)
-        send(self._client, statement(self._table, range_, month, expected_rows=expected_rows), rows, settings)
+        return send(self._client, statement(self._table, range_, month, expected_rows=expected_rows), rows, settings)
 
     def stored(self, range_: OffsetRange) -> dict[int, set[int]]:
         """Return the range's stored offsets by month (yyyymm)."""

@@ -28,6 +28,7 @@ class Insert:
     unanswered: bool = False  # the server was killed while it ran
     held: int | None = None  # it adds nothing unless exactly this number of offsets of its span and month is stored
     span: tuple[int, int] = (0, 0)
+    added: int = 0  # rows that it added
 
 
 @dataclass(slots=True)
@@ -89,6 +90,7 @@ class ClickHouse:
             at = insert.partition, offset
             self.rows[at] = self.rows.get(at, 0) + 1
             self.months[at] = insert.month
+        insert.added = len(insert.rows)
         self._remember(insert.token)
 
     def _remember(self, token: str) -> None:

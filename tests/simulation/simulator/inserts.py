@@ -61,6 +61,7 @@ class Inserts:
 
     compares = True  # whether a redo compares with the stored rows
     doubts = True  # whether an insert of unknown outcome is followed by a check
+    expects = True  # whether a first attempt expects an empty range, and continues as a redo otherwise
 
     def __init__(self, name: str, world: World, random: Random) -> None:
         self.name, self.world, self.random = name, world, random
@@ -108,7 +109,7 @@ class Inserts:
             self.core.later(range_, self.random.choice([0, 250]), self.now)
         elif progress.rows:
             month = min(progress.rows)
-            self._send(job, month, token(range_, month))
+            self._send(job, month, token(range_, month), held=0 if self.expects else None)
         else:
             self.jobs.remove(job)
             self.core.written(range_, parts=job.parts, rejected=len(progress.bad), took_ms=1)
@@ -163,7 +164,11 @@ class Inserts:
         job.sent = None
         job.parts += 1
         if not self._looks(job):
-            del job.progress.rows[sent.month]
+            if sent.held == 0 and sent.added < len(sent.offsets) and self.compares:
+                self.world.events["first attempt repeated or overtaken"] += 1
+                job.progress.doubtful = True
+            else:
+                del job.progress.rows[sent.month]
         elif not job.missing:
             job.missing = None  # check again
 

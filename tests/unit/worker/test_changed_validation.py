@@ -35,13 +35,15 @@ class Table:
 
     def insert(
         self, range_: Range, month: int, rows: EncodedBatch, *, seen: Collection[int] | None = None, again: int = 0
-    ) -> None:
+    ) -> int:
         left = [one for one in rows.offsets if one not in self.offsets]  # the guard
         name = token(range_, month, seen=seen, again=again)
         as_seen = seen is None or len(seen) == len(self.offsets)
         if left and as_seen and name not in self.spent:
             self.spent.add(name)
             self.offsets += left
+            return len(left)
+        return 0
 
     def stored(self, range_: Range) -> dict[int, set[int]]:
         return {MONTH: set(self.offsets)} if self.offsets else {}
@@ -117,13 +119,14 @@ class Unsure(Table):
 
     def insert(
         self, range_: Range, month: int, rows: EncodedBatch, *, seen: Collection[int] | None = None, again: int = 0
-    ) -> None:
-        super().insert(range_, month, rows, seen=seen, again=again)
-        self.answers.append("look" if seen is not None else "first")
+    ) -> int:
+        added = super().insert(range_, month, rows, seen=seen, again=again)
+        self.answers.append("first" if seen == () else "look")
         if len(self.answers) == 1:
             if not self.stores:
                 self.offsets.clear()  # the token stays used
             raise DatabaseError("what it says", code=self.code)
+        return added
 
 
 @pytest.mark.parametrize("code", [244, 319])

@@ -78,8 +78,9 @@ class Table:
     def __init__(self) -> None:
         self.months: list[int] = []
 
-    def insert(self, range_: Range, month: int, rows: Any, **_: Any) -> None:
+    def insert(self, range_: Range, month: int, rows: Any, **_: Any) -> int:
         self.months.append(month)
+        return len(rows)
 
     def stored(self, range_: Range) -> dict[int, set[int]]:
         return {month: set(range(100)) for month in self.months}

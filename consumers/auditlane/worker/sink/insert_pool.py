@@ -41,7 +41,7 @@ class Store(Protocol):
 
     def insert(
         self, range_: Range, month: int, rows: EncodedBatch, *, seen: Collection[int] | None = None, again: int = 0
-    ) -> None: ...
+    ) -> int: ...
     def stored(self, range_: Range) -> dict[int, set[int]]: ...
 
 
@@ -216,7 +216,8 @@ class InsertPool:
                 self._reconcile_attempt(range_, progress)
             started = time.monotonic_ns()
             for month in sorted(progress.rows.keys() - progress.late.keys()):
-                self._insert(range_, progress, month)
+                if month in progress.rows:
+                    self._insert(range_, progress, month)
             progress.took_ms += (time.monotonic_ns() - started) // 1_000_000
             if (wait_ms := self._write_late(range_, progress)) is not None:
                 return Done(work, later_ms=wait_ms)
@@ -231,7 +232,16 @@ class InsertPool:
         )
 
     def _insert(self, range_: Range, progress: _Progress, month: int) -> None:
-        self._store.insert(range_, month, progress.rows[month])
+        """Store a month of a first attempt, which expects that nothing of it is stored.
+
+        If it adds fewer rows, it is a repetition or was overtaken: the range is then handled as a redo.
+        """
+        rows = progress.rows[month]
+        if self._store.insert(range_, month, rows, seen=()) < len(rows):
+            progress.outcome_unknown = True
+            self._owe(progress)
+            self._reconcile_attempt(range_, progress)
+            return
         progress.parts += 1
         progress.late_parts += month in progress.late
         progress.ended(month)
@@ -243,6 +253,8 @@ class InsertPool:
         """
         began = _now_ms()
         for month in sorted(progress.rows, reverse=True):
+            if month not in progress.rows:  # stored as part of a redo
+                continue
             if _now_ms() - began > SLICE_MS:
                 return 0
             if self._late is None or self._late.take(progress.late[month], _now_ms()):

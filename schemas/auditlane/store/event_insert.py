@@ -201,7 +201,10 @@ def _write(sink: Any, batch: pa.Table) -> None:
 
 
 def send(client: Client, text: str, rows: EncodedBatch, settings: dict[str, Any]) -> int:
-    """Run an INSERT with its rows; return how many rows were added, 0 if the server does not report it. The client's `command` would decode and scan the whole body to classify it."""
+    """Run an INSERT with its rows; return how many were added, 0 if the server does not report it.
+
+    The client's `command` would decode and scan the whole body to classify it.
+    """
     data: Any = rows.with_statement(text)  # sent from Arrow's buffer, without a copy
     return client.raw_insert("", insert_block=data, settings=settings).written_rows
 

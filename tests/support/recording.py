@@ -22,7 +22,7 @@ class RecordingClient:
         self.events: list[AuditEvent] = []
         self.errors: list[Exception] = []
         self.flushes = 0
-        self.config = SimpleNamespace(catch_all_tenant="unassigned", close_timeout_s=1.0)
+        self.config = SimpleNamespace(catch_all_tenant="unassigned", close_timeout_s=1.0, hash_values=frozenset())
         self._knows = knows
         self._recorder = Recorder(self._emit, lambda error, _: self.errors.append(error), "unassigned")
 

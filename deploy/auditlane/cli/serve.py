@@ -62,8 +62,7 @@ def command(
     def ready() -> None:
         print(json.dumps({"ready": True, "part": "serve", "url": url_of(bound), "pid": os.getpid()}), flush=True)
 
-    proxies = validators.listed(settings.trusted_proxies)
-    run(service, bound, shutdown_timeout_s=settings.shutdown_timeout_s, on_ready=ready, proxies=proxies)
+    run(service, bound, shutdown_timeout_s=settings.shutdown_timeout_s, on_ready=ready)
 
 
 def _serve_processes(bound: socket.socket, roles: str, count: int, settings: Settings) -> None:

@@ -10,14 +10,15 @@ from fastapi import FastAPI
 from auditlane.access.links import Claims
 from auditlane.gateway import router as ingest
 from auditlane.runtime import validators
+from auditlane.runtime.client_address import NO_PROXIES, TrustedProxies
 from auditlane.runtime.settings import Settings
 from auditlane.server import problems
 from auditlane.server.auth.authentication import RouteChecks
 from auditlane.server.middleware import cors
-from auditlane.server.middleware.client_networks import networks
 from auditlane.server.middleware.disconnects import DisconnectMiddleware
 from auditlane.server.middleware.frontegg_paths import PathNormalizer
 from auditlane.server.middleware.limits import ConcurrencyLimit
+from auditlane.server.middleware.proxies import ProxyMiddleware
 from auditlane.server.middleware.request import RequestMiddleware
 from auditlane.server.openapi import document
 from auditlane.server.protocol import Connections
@@ -44,7 +45,7 @@ def create_app(settings: Settings, roles: Iterable[str] = ROLES, *, claims: Clai
         settings.serve_connections,
         settings.serve_connections_per_address,
         settings.serve_head_timeout_s,
-        networks(validators.listed(settings.trusted_proxies)),
+        TrustedProxies.parse(settings.trusted_proxies),
     )
     app.state.before_drain = services.streams.stop  # open streams would delay shutdown
     for router in routers(services):
@@ -75,4 +76,7 @@ def _surround(app: FastAPI, services: Services) -> None:
         framed_by=validators.listed(settings.frame_ancestors),
     )
     if settings.cors_origins:
-        cors.install(app, validators.listed(settings.cors_origins))  # outermost: pages must be able to read errors too
+        cors.install(app, validators.listed(settings.cors_origins))  # outside: pages must be able to read errors too
+    proxies = TrustedProxies.parse(settings.trusted_proxies)
+    if proxies != NO_PROXIES:
+        app.add_middleware(ProxyMiddleware, trusted=proxies)  # outermost, so that everything sees the client's address

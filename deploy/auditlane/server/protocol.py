@@ -17,7 +17,8 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from auditlane.server.middleware.client_networks import Network, network_of, within
+from auditlane.runtime.client_address import NO_PROXIES, TrustedProxies
+from auditlane.server.middleware.client_networks import network_of
 
 MAX_HEAD_BYTES: Final = 64 << 10  # bytes of request line and headers; may be exceeded by one read of the socket
 READ_BYTES: Final = 64 << 10  # bytes per read: this is buffered for each connection before authentication
@@ -27,18 +28,18 @@ _OFFERED: Final = frozenset({b"upgrade", b"http2-settings"})  # names of headers
 
 @dataclass(slots=True)
 class Connections:
-    """Counts a process's connections in total and by address. Addresses in `proxies` have no limit per address."""
+    """Counts a process's connections in total and by address. Connections of `proxies` have no limit per address."""
 
     limit: int = 4_096
     address_limit: int = 2_048
     head_s: float = 20.0
-    proxies: tuple[Network, ...] = ()
+    proxies: TrustedProxies = NO_PROXIES
     count: int = 0
     by_address: Counter[str] = field(default_factory=Counter)
 
     def enter(self, host: str) -> str | None:
         """Count a connection from this host. Return the argument for `leave`, or None if a limit is reached."""
-        address = "" if within(host, self.proxies) else network_of(host)
+        address = "" if self.proxies.is_proxy(host) else network_of(host)
         if self.count >= self.limit or (address and self.by_address[address] >= self.address_limit):
             return None
         self.count += 1

@@ -7,7 +7,7 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Final
 
 import uvicorn
@@ -102,12 +102,10 @@ def run(
     *,
     shutdown_timeout_s: float,
     on_ready: Callable[[], None],
-    proxies: Sequence[str] = (),
 ) -> None:
     """Serve until SIGTERM or Ctrl-C; requests in flight have `shutdown_timeout_s` seconds to finish.
 
-    `proxies` are addresses and networks that are trusted to report the client's address and scheme. If `on_ready`
-    raises an AuditlaneError or OSError, the server shuts down in order and the error is raised afterwards.
+    If `on_ready` raises an AuditlaneError or OSError, the server shuts down in order and the error is raised afterwards.
     """
     config = uvicorn.Config(
         app,
@@ -116,8 +114,7 @@ def run(
         log_config=None,  # logging is already configured
         access_log=False,  # RequestMiddleware logs the request id and no query string
         server_header=False,
-        proxy_headers=bool(proxies),
-        forwarded_allow_ips=list(proxies),
+        proxy_headers=False,  # the app's ProxyMiddleware reads them
         timeout_graceful_shutdown=max(1, round(shutdown_timeout_s)),
     )
     allow_files()

@@ -38,6 +38,14 @@ class TrustedProxies:
                 fix="List addresses and networks, such as 10.0.0.0/8,127.0.0.1, or give the number of proxies.",
             ) from None
 
+    def is_proxy(self, peer: str | None) -> bool:
+        """Return whether the socket's other end is a trusted proxy.
+
+        With a hop count, every peer is one; otherwise, so is a Unix socket, unless no proxy is trusted.
+        """
+        address = _parsed(peer or "")
+        return self.hops > 0 or (bool(self.networks) and (address is None or self.trusts(address)))
+
     def trusts(self, address: _Address) -> bool:
         """Return whether a proxy has this address."""
         return any(address in network for network in self.networks)
@@ -62,9 +70,7 @@ def client_address(
         trusted: The proxies to trust.
     """
     last = _parsed(peer or "")
-    if not trusted.networks and not trusted.hops:
-        return _text(last)
-    if trusted.networks and last is not None and not trusted.trusts(last):
+    if not trusted.is_proxy(peer):
         return _text(last)
     entries = [entry for value in forwarded_for for entry in value.split(",")][-_MOST_ENTRIES:]
     for distance, entry in enumerate(reversed(entries), start=1):

@@ -304,10 +304,10 @@ class ServeSettings(BaseModel):
     frame_ancestors: Annotated[str, AfterValidator(validators.origins)] = Field(
         "", description="Origins whose pages may embed `/embed` in a frame, as `https://app.example,…`. Empty: none."
     )
-    trusted_proxies: Annotated[str, AfterValidator(validators.networks)] = Field(
+    trusted_proxies: Annotated[str, AfterValidator(validators.proxies)] = Field(
         "",
-        description="Addresses or networks of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are trusted. "
-        "Empty: none.",
+        description="Addresses or networks of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are trusted, "
+        "or the number of proxies that every request passes. Empty: none.",
     )
     keys_file: Path | None = Field(
         None, description="File of clients and their hashed secrets, managed by `auditlane keys`."

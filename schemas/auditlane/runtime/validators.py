@@ -115,8 +115,10 @@ def origins(value: str) -> str:
     return value
 
 
-def networks(value: str) -> str:
-    """Check a comma-separated list of IP addresses or networks."""
+def proxies(value: str) -> str:
+    """Check a comma-separated list of IP addresses or networks, or a number of proxies."""
+    if value.strip().isascii() and value.strip().isdecimal():
+        return value
     for entry in listed(value):
         try:
             ipaddress.ip_network(entry)

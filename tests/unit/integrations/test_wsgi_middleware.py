@@ -345,6 +345,11 @@ class TestFlaskLogin:
         assert (failed.action, failed.outcome.value, failed.resource) == ("user.login_failed", "failure", "user")
         assert failed.metadata == {"login": "j***@acme.example", "reason": "unknown_user", "method": "password"}
 
+    def test_a_login_that_the_client_hashes_is_not_masked_first(self, app, client):
+        client.config.hash_values = {"metadata.login"}
+        app.test_client().post("/failed")
+        assert client.events[0].metadata["login"] == "jane@acme.example"
+
     @pytest.mark.parametrize("login_view", [None, "login_page"])
     def test_a_redirect_to_the_login_page_is_denied(self, app, client, login_view):
         self.manager.login_view = login_view

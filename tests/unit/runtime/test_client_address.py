@@ -47,3 +47,20 @@ def test_a_wrong_list_of_proxies_is_refused(text):
 
 def test_no_text_trusts_no_proxy():
     assert TrustedProxies.parse(" ") == NO_PROXIES
+
+
+@pytest.mark.parametrize(
+    ("peer", "trusted", "is_proxy"),
+    [
+        ("10.1.2.3", NETWORKS, True),
+        ("11.1.2.3", NETWORKS, False),
+        ("::ffff:10.1.2.3", NETWORKS, True),
+        ("192.0.2.1", TWO, True),
+        (None, NETWORKS, True),  # a Unix socket
+        (None, TWO, True),
+        (None, NO_PROXIES, False),
+        ("10.1.2.3", NO_PROXIES, False),
+    ],
+)
+def test_a_peer_is_a_proxy_by_its_network_or_by_the_hop_count(peer, trusted, is_proxy):
+    assert trusted.is_proxy(peer) is is_proxy

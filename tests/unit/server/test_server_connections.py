@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from serving import Served
 
-from auditlane.server.middleware.client_networks import networks
+from auditlane.runtime.client_address import TrustedProxies
 from auditlane.server.protocol import MAX_PIPELINED, Connections
 from auditlane.server.run import allow_files
 
@@ -71,7 +71,7 @@ def test_the_connections_of_one_address_are_limited(tmp_path: Path):
 
 
 def test_all_connections_and_those_of_proxies_are_counted():
-    all_ = Connections(limit=4, address_limit=2, proxies=networks(["10.0.0.0/8"]))
+    all_ = Connections(limit=4, address_limit=2, proxies=TrustedProxies.parse("10.0.0.0/8"))
     entered = [all_.enter(host) for host in ("2001:db8::1", "2001:db8::2", "10.0.0.1")]
     assert None not in entered
     assert all_.enter("2001:db8::3") is None  # the same /64

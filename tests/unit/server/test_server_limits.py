@@ -106,8 +106,9 @@ def test_an_invalid_origin_is_rejected_at_startup(value):
         load(cors_origins=value)
 
 
-@pytest.mark.parametrize("value", ["proxy.internal", "10.0.0.1/8", "*"])
+@pytest.mark.parametrize("value", ["proxy.internal", "10.0.0.1/8", "*", "-1", "2,10.0.0.0/8"])
 def test_an_invalid_network_is_rejected_at_startup(value):
     with pytest.raises(ConfigError, match="AUDITLANE_TRUSTED_PROXIES"):
         load(trusted_proxies=value)
     assert load(trusted_proxies="10.0.0.0/8, ::1").trusted_proxies
+    assert load(trusted_proxies="2").trusted_proxies == "2"

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
 from typing import Final
 
 _HOST_BITS: Final = 64  # a subscriber has a whole /64 of IPv6 addresses
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def network_of(host: str | None) -> str:
@@ -22,17 +19,3 @@ def network_of(host: str | None) -> str:
             return f"{ipaddress.IPv6Address(int(address) >> _HOST_BITS << _HOST_BITS)}/{_HOST_BITS}"
         address = address.ipv4_mapped
     return str(address)
-
-
-def networks(listed: Iterable[str]) -> tuple[Network, ...]:
-    """Parse addresses and networks."""
-    return tuple(ipaddress.ip_network(text) for text in listed)
-
-
-def within(host: str, among: tuple[Network, ...]) -> bool:
-    """Return whether the address is in one of the networks."""
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return False
-    return any(address in network for network in among)

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from typing import Any, ClassVar, Final
 
-from auditlane.integrations.web.accounts import login_failed, of_user
+from auditlane.integrations.web.accounts import of_user, record_login_failed
 from auditlane.sdk import AuditClient, audit
 
 Values = dict[str, Any]
@@ -81,9 +81,9 @@ def _authenticated(method: Callable[..., Awaitable[Any]]) -> Callable[..., Await
             _inside.reset(token)
         login = getattr(credentials, "username", None)
         if user is None:
-            self.audit_client.record(**login_failed(login, "bad_credentials"))
+            record_login_failed(self.audit_client, login, "bad_credentials")
         elif not getattr(user, "is_active", True):  # fastapi-users refuses it after this call
-            self.audit_client.record(**login_failed(login, "disabled", user_id=_id(user)))
+            record_login_failed(self.audit_client, login, "disabled", user_id=_id(user))
         return user
 
     setattr(authenticate, _DONE, True)

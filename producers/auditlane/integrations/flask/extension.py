@@ -9,7 +9,7 @@ from flask import Flask, Response, got_request_exception, has_request_context, r
 
 from auditlane.integrations import wsgi
 from auditlane.integrations.flask import logins
-from auditlane.integrations.web.accounts import login_failed
+from auditlane.integrations.web.accounts import record_login_failed
 from auditlane.integrations.web.exchange import Exchange
 from auditlane.integrations.web.resolvers import settle
 from auditlane.integrations.web.routes import AuditRoute
@@ -76,7 +76,7 @@ class Audit:
         `login` is what the user typed; it is masked. `reason` is `bad_credentials`, `unknown_user`, `mfa`, `locked`,
         `disabled`, `expired` or `policy`.
         """
-        self._client.record(**login_failed(login, reason, user_id=user_id))
+        record_login_failed(self._client, login, reason, user_id=user_id)
 
 
 class _Middleware(wsgi.AuditMiddleware):

@@ -1,10 +1,12 @@
-"""Events of user accounts that several frameworks record. Pure."""
+"""Events of user accounts that several frameworks record."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from auditlane.contract.vocabulary import ACTIONS
+from auditlane.runtime.errors import AuditlaneError
+from auditlane.sdk import AuditClient
 from auditlane.sdk.masking import masked
 
 
@@ -23,17 +25,26 @@ def of_user(action: str, user_id: object, *, by_user: bool = True, **metadata: s
     return values | {"actor_id": text} if by_user and text else values
 
 
-def login_failed(login: object, reason: str, *, method: str = "password", user_id: object = None) -> dict[str, Any]:
-    """Return the values of a failed login; `login` is masked, since people type passwords there.
+def record_login_failed(
+    client: AuditClient, login: object, reason: str, *, method: str = "password", user_id: object = None
+) -> None:
+    """Record a failed login; `login` is masked unless the client hashes it, since people type passwords there.
 
     The outcome is `denied` if the credentials may have been right, but the account is locked or disabled, or a policy
     forbids the login.
     """
-    return {
-        "action": "user.login_failed",
-        "outcome": "denied" if reason in ("locked", "disabled", "policy") else "failure",
-        "severity": ACTIONS["user.login_failed"].severity,
-        "resource": "user",
-        "resource_id": None if user_id is None else str(user_id),
-        "metadata": {"reason": reason, "login": masked(login), "method": method},
-    }
+    client.record(
+        action="user.login_failed",
+        outcome="denied" if reason in ("locked", "disabled", "policy") else "failure",
+        severity=ACTIONS["user.login_failed"].severity,
+        resource="user",
+        resource_id=None if user_id is None else str(user_id),
+        metadata={"reason": reason, "login": login if _hashes_logins(client) else masked(login), "method": method},
+    )
+
+
+def _hashes_logins(client: AuditClient) -> bool:
+    try:
+        return "metadata.login" in client.config.hash_values
+    except AuditlaneError:  # no settings: `record` reports it
+        return False

@@ -1,0 +1,36 @@
+"""Take the client's address and scheme from trusted proxies, by the same rule as the integrations of frameworks."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from auditlane.runtime.client_address import TrustedProxies, client_address
+
+_SCHEMES: Final = {b"http": "http", b"https": "https"}
+
+
+class ProxyMiddleware:
+    """ASGI middleware that replaces the scope's `client` and `scheme` if the request came through a trusted proxy."""
+
+    def __init__(self, app: ASGIApp, trusted: TrustedProxies) -> None:
+        self._app = app
+        self._trusted = trusted
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            peer = scope["client"][0] if scope.get("client") else None
+            if self._trusted.is_proxy(peer):
+                self._rewrite(scope, peer)
+        await self._app(scope, receive, send)
+
+    def _rewrite(self, scope: Scope, peer: str | None) -> None:
+        forwarded = []
+        for name, value in scope["headers"]:
+            if name == b"x-forwarded-for":
+                forwarded.append(value.decode("latin-1"))
+            elif name == b"x-forwarded-proto":
+                scope["scheme"] = _SCHEMES.get(value.strip().lower(), scope["scheme"])
+        if (address := client_address(peer, forwarded, self._trusted)) is not None and address != peer:
+            scope["client"] = (address, 0)

@@ -105,7 +105,7 @@ def run(
 ) -> None:
     """Serve until SIGTERM or Ctrl-C; requests in flight have `shutdown_timeout_s` seconds to finish.
 
-    If `on_ready` raises an AuditlaneError or OSError, the server shuts down in order and the error is raised afterwards.
+    If `on_ready` raises an AuditlaneError or OSError, the server shuts down in order and raises it afterwards.
     """
     config = uvicorn.Config(
         app,

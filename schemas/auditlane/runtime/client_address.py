@@ -5,12 +5,14 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from auditlane.runtime.errors import ConfigError
 from auditlane.runtime.validators import listed
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _MOST_ENTRIES = 50  # of X-Forwarded-For that are read, from the right
+_MOST_CHARACTERS = 100  # of an address with its port, zone and spaces
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,11 @@ def client_address(
 
 
 def _parsed(entry: str) -> _Address | None:
+    return _parsed_once(entry) if len(entry) <= _MOST_CHARACTERS else None
+
+
+@lru_cache(maxsize=4_096)
+def _parsed_once(entry: str) -> _Address | None:
     """Parse an address, which some proxies write with a port, in brackets or quoted."""
     entry = entry.strip().strip('"')
     if entry.startswith("["):

@@ -89,8 +89,8 @@ class AuditMiddleware:
         elif scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
         else:
-            with self._recorder.context(_head(scope), partial(self.request_of, scope)) as context:
-                if scope["type"] == "http":
+            with self._recorder.context(partial(_head, scope), partial(self.request_of, scope)) as context:
+                if scope["type"] == "http" and self._recorder.observes(scope["method"]):
                     await self._observe(context, scope, receive, send)
                 else:
                     await self.app(scope, receive, send)
@@ -123,6 +123,14 @@ class AuditMiddleware:
             self._record(exchange, context, scope)
 
     def _record(self, exchange: Exchange, context: AuditContext, scope: Scope) -> None:
+        if exchange.recorded:
+            return
+        try:
+            self._record_once(exchange, context, scope)
+        except Exception as error:
+            self._recorder.report(error)
+
+    def _record_once(self, exchange: Exchange, context: AuditContext, scope: Scope) -> None:
         route = scope.get("route")
         if route is not None:
             # A mount has no methods; its own template does not contain the path below it.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any, ClassVar, Final
 
@@ -30,6 +30,13 @@ class AuditedUsers:
     audit_client: ClassVar[AuditClient] = audit
     audit_social = False  # whether the user of this request came from an OAuth provider
 
+    def _record(self, describe: Describe, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        try:
+            for values in describe(*args, **kwargs, social=self.audit_social):
+                self.audit_client.record(**values)
+        except Exception as error:  # of the application's user class
+            self.audit_client.report_unrecorded(error)
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Surround the methods that this class has, wherever they are defined."""
         super().__init_subclass__(**kwargs)
@@ -53,13 +60,7 @@ def _recorded(name: str, method: Callable[..., Awaitable[Any]], describe: Descri
             return await method(self, *args, **kwargs)
         token = _inside.set(inside | {name})
         try:
-            try:
-                made = describe(*args, **kwargs, social=self.audit_social)
-            except Exception as error:  # a hook with other parameters, or a user that cannot be read
-                self.audit_client.report_unrecorded(error)
-                made = []
-            for values in made:
-                self.audit_client.record(**values)
+            self._record(describe, args, kwargs)
             return await method(self, *args, **kwargs)
         finally:
             _inside.reset(token)

@@ -50,6 +50,6 @@ def _id(user: Any) -> str | None:
     """Return a user's id, or None for an anonymous user."""
     try:
         found = user.get_id()
-    except AttributeError:  # no user was loaded, or it has no id
+        return None if found is None else str(found)
+    except Exception:  # of the application's class; the login must not fail
         return None
-    return None if found is None else str(found)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from auditlane.integrations.web.exchange import Exchange, event_of
-from auditlane.integrations.web.resolvers import Resolvers
+from auditlane.integrations.web.resolvers import ResolverHook, Resolvers
 from auditlane.integrations.web.routes import AuditRoute, Routes
 from auditlane.runtime.client_address import TrustedProxies, client_address
 from auditlane.runtime.errors import AuditlaneError, ClientClosed, ConfigError
@@ -47,14 +47,16 @@ class Recorder:
         self._trusted = TrustedProxies.parse(trusted_proxies)
         self._record_denied = record_denied
 
-    def context(self, head: Head, request: Callable[[], Any]) -> AuditContext:
-        """Return the context of a request; `request` returns the object that the resolvers get."""
-        return context(
-            ip=client_address(head.peer, head.forwarded_for, self._trusted),
-            user_agent=head.user_agent,
-            request_id=request_id_of(head.traceparent, head.x_request_id),
-            resolve=self._resolvers.hook(request),
-        )
+    def context(self, head: Callable[[], Head], request: Callable[[], Any]) -> AuditContext:
+        """Return the context of a request, which reads the request when the first event is made.
+
+        `request` returns the object that the resolvers get.
+        """
+        return context(resolve=_Hook(head, self._trusted, ResolverHook(self._resolvers, request)))
+
+    def observes(self, method: str) -> bool:
+        """Return whether a request with this method may have an event."""
+        return self._record_denied or self._routes.has(method)
 
     def event(self, exchange: Exchange) -> dict[str, Any] | None:
         """Return the values of the exchange's event, the first time; None if there is none."""
@@ -70,9 +72,38 @@ class Recorder:
         except AuditlaneError:  # no settings: `record` reports it
             return False
 
+    def report(self, error: Exception) -> None:
+        """Report an event that could not be made; the request must not fail."""
+        try:
+            self.client.report_unrecorded(error)
+        except AuditlaneError:  # no settings: `record` reports it
+            return
+
     async def flush(self) -> None:
         """Flush what was recorded, for up to `close_timeout_s`, unless the application has closed the client."""
         try:
             await self.client.aflush(self.client.config.close_timeout_s)
         except (ClientClosed, ConfigError):
             return
+
+
+class _Hook:
+    """Reads the head of one request for its first event, and calls the resolvers for each."""
+
+    __slots__ = ("_head", "_resolvers", "_trusted")
+
+    def __init__(self, head: Callable[[], Head], trusted: TrustedProxies, resolvers: ResolverHook) -> None:
+        self._head: Callable[[], Head] | None = head
+        self._trusted = trusted
+        self._resolvers = resolvers
+
+    def __call__(self, context: AuditContext) -> None:
+        if self._head is not None:
+            head, self._head = self._head(), None
+            if context.ip is None:
+                context.ip = client_address(head.peer, head.forwarded_for, self._trusted)
+            if context.user_agent is None:
+                context.user_agent = head.user_agent
+            if context.request_id is None:
+                context.request_id = request_id_of(head.traceparent, head.x_request_id)
+        self._resolvers(context)

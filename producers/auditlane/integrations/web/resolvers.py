@@ -11,8 +11,6 @@ from typing import Any
 from auditlane.runtime.errors import ConfigError
 from auditlane.sdk.context import AuditContext
 
-_UNSET: Any = object()
-
 
 @dataclass(frozen=True, slots=True)
 class Actor:
@@ -43,12 +41,8 @@ class Resolvers:
         self.tenant = tenant
         self.actor = actor
 
-    def hook(self, request: Callable[[], Any]) -> Callable[[AuditContext], None] | None:
-        """Return what a context calls when an event is made. `request` returns the object that the resolvers get."""
-        return None if self.tenant is None and self.actor is None else _Hook(self, request)
 
-
-class _Hook:
+class ResolverHook:
     """Fills in the tenant and the actor of one request, again for each event, as they may have changed.
 
     What the application has set in the context takes precedence. A resolver that finds nothing does not erase what it
@@ -58,10 +52,11 @@ class _Hook:
     __slots__ = ("_actor", "_request", "_resolvers", "_tenant")
 
     def __init__(self, resolvers: Resolvers, request: Callable[[], Any]) -> None:
+        """Store the resolvers; `request` returns the object that they get."""
         self._resolvers = resolvers
         self._request = request
-        self._tenant: str | None = _UNSET
-        self._actor: str | None = _UNSET
+        self._tenant: str | None = None  # what was found last
+        self._actor: str | None = None
 
     def __call__(self, context: AuditContext) -> None:
         try:

@@ -63,6 +63,10 @@ class Routes:
             method, configured = _configured(key, AuditRoute(action=event) if isinstance(event, str) else event)
             self._by_method.setdefault(method, []).append(configured)
 
+    def has(self, method: str) -> bool:
+        """Return whether any route has this method."""
+        return method in self._by_method or ANY in self._by_method
+
     def find(self, method: str, path: str, template: str | None) -> Match | None:
         """Return the first configured route that matches, or None if there is none.
 

@@ -72,7 +72,7 @@ class AuditMiddleware:
         exchange = Exchange(environ["REQUEST_METHOD"], _path(environ))
         environ[EXCHANGE] = exchange
         # Servers iterate over the response after this call, so the request has a context of its own, not a `with`.
-        entered = self._recorder.context(_head(environ), partial(self.request_of, environ))
+        entered = self._recorder.context(partial(_head, environ), partial(self.request_of, environ))
         request = _Request(exchange, self._recorder, entered)
 
         def observed(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Callable[[bytes], object]:
@@ -108,8 +108,11 @@ class _Request:
 
     def record(self) -> None:
         """Record the event, if there is one; later calls do nothing."""
-        if (values := self._recorder.event(self.exchange)) is not None:
-            self.context.run(partial(self._recorder.client.record, **values))
+        try:
+            if (values := self._recorder.event(self.exchange)) is not None:
+                self.context.run(partial(self._recorder.client.record, **values))
+        except Exception as error:
+            self._recorder.report(error)
 
     def end(self) -> None:
         """Record the event, and leave the audit context."""

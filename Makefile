@@ -94,15 +94,15 @@ $(BENCH)/.installed: tests/bench/peers/requirements.txt
 bench: $(STAMP) $(BENCH)/.installed ## measure the whole path against its ceilings and peers (EVENTS=300000)
 	PEERS_PYTHON=$(BENCH)/bin/python $(BIN)/python tests/bench/bench_worker.py
 
-bench-parts: $(STAMP) ## measure the steps, validation, the table's layout, the guard, exports, reading, the SDK, HTTP
-bench-parts: $(STAMP) ## measure the steps, the judge, the table's form, the guard, exports, reading, the SDK, HTTP, Django
+bench-parts: $(STAMP) ## measure the steps, validation, the table's layout, the guard, exports, reading, the SDK, a FastAPI route, HTTP
+bench-parts: $(STAMP) ## measure the steps, the judge, the table's form, the guard, exports, reading, the SDK, a FastAPI route, HTTP, Django
 	$(BIN)/python tests/bench/bench_stages.py
 	$(BIN)/python tests/bench/bench_validator.py
 	$(BIN)/python tests/bench/bench_table.py
 	$(BIN)/python tests/bench/bench_guard.py
 	$(BIN)/python tests/bench/bench_export.py
 	$(BIN)/python tests/bench/bench_query.py
-	$(BIN)/python -m pytest tests/bench --override-ini python_files='bench_sdk.py bench_http.py bench_django.py' -s
+	$(BIN)/python -m pytest tests/bench --override-ini python_files='bench_sdk.py bench_fastapi.py bench_http.py bench_django.py' -s
 
 bench-neighbours: $(STAMP) ## measure the effect of one tenant's abuse on twenty others (ROUNDS=5, KINDS=contract,flood)
 	$(BIN)/python -m pytest tests/bench --override-ini python_files=bench_neighbours.py -s

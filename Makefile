@@ -94,8 +94,7 @@ $(BENCH)/.installed: tests/bench/peers/requirements.txt
 bench: $(STAMP) $(BENCH)/.installed ## measure the whole path against its ceilings and peers (EVENTS=300000)
 	PEERS_PYTHON=$(BENCH)/bin/python $(BIN)/python tests/bench/bench_worker.py
 
-bench-parts: $(STAMP) ## measure the steps, validation, the table's layout, the guard, exports, reading, the SDK, a FastAPI route, HTTP
-bench-parts: $(STAMP) ## measure the steps, the judge, the table's form, the guard, exports, reading, the SDK, a FastAPI route, HTTP, Django
+bench-parts: $(STAMP) ## measure the steps, validation, the table's layout, the guard, exports, reading, the SDK, Django, FastAPI, HTTP
 	$(BIN)/python tests/bench/bench_stages.py
 	$(BIN)/python tests/bench/bench_validator.py
 	$(BIN)/python tests/bench/bench_table.py

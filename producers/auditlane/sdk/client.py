@@ -12,8 +12,8 @@ from typing import Any, Literal, Never, get_overloads, overload
 from uuid import UUID
 
 from auditlane.contract.event import AuditEvent, Outcome, OutcomeName, Severity, SeverityName
-from auditlane.contract.provenance import RESERVED, Sign, is_ours
-from auditlane.runtime.errors import ConfigError, InvalidEvent, InvalidInput
+from auditlane.contract.provenance import Sign, check_headers, is_ours
+from auditlane.runtime.errors import ConfigError, InvalidEvent
 from auditlane.sdk.action_properties import ActionProperties
 from auditlane.sdk.audited import P, R, audited
 from auditlane.sdk.config import OPTIONS, ClientConfig
@@ -325,7 +325,7 @@ class AuditClient(ActionProperties):
         SchemaMayBeStale.
         """
         if not self._own_headers:
-            _check_headers(headers or {})
+            check_headers(headers or {})
         return self._publisher.send(
             lambda: self._builder.build(event, {}), on_settled, headers, may_ask=may_ask, sign=sign
         )
@@ -396,13 +396,3 @@ class AuditClient(ActionProperties):
 
     def _cached_fields(self, tenant: object) -> frozenset[str]:
         return self.own_fields(tenant) if isinstance(tenant, str) and self.knows(tenant) else frozenset()
-
-
-def _check_headers(headers: Mapping[str, str]) -> None:
-    for name in headers:
-        if name.strip().lower().startswith(RESERVED):
-            raise InvalidInput(
-                f"The Kafka header {name[:120]!r} is reserved, as is every name that begins with {RESERVED!r}.",
-                field=name,
-                fix="Choose another name.",
-            )

@@ -36,7 +36,11 @@ class _Writer:
                 level, message, arguments, error = self.queue.popleft()
             except IndexError:  # another thread took it
                 return
-            log.log(level, message, *arguments, exc_info=error)
+            _writing.add(threading.get_ident())
+            try:
+                log.log(level, message, *arguments, exc_info=error)
+            finally:
+                _writing.discard(threading.get_ident())
 
     def _run(self) -> None:
         with self._lock:
@@ -54,10 +58,17 @@ class _Writer:
 
 _writer = _Writer()
 _quiet: set[int] = set()  # thread ids
+_writing: set[int] = set()  # thread ids
 
 
 def log_later(level: int, message: str, *arguments: object, error: BaseException | None = None) -> None:
-    """Queue a log record for the writer thread. Never blocks."""
+    """Queue a log record for the writer thread. Never blocks.
+
+    What a logging handler causes while it handles one is dropped: a handler that records events would otherwise report
+    its own failure for ever.
+    """
+    if threading.get_ident() in _writing:
+        return
     _writer.queue.append((level, message, arguments, error))
     _writer.start()
 
@@ -91,6 +102,7 @@ def _after_fork() -> None:
     global _writer
     _writer = _Writer()
     _quiet.clear()
+    _writing.clear()
 
 
 os.register_at_fork(after_in_child=_after_fork)

@@ -22,6 +22,8 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote, unquote
 
+from auditlane.runtime.errors import InvalidInput
+
 HEADER: Final = "auditlane.provenance"
 RESERVED: Final = "auditlane."  # the prefix of our headers' names, which callers may not set
 TRAIL: Final = "auditlane"  # the client id that signs our own audit trail, and the `source` of its events
@@ -153,3 +155,14 @@ def signature_of(headers: Iterable[tuple[str, Any]]) -> bytes | None:
     """Return the signature in a message's headers, or None if there are several, since one was added afterwards."""
     found = [value for name, value in headers if name == HEADER]
     return found[0] if len(found) == 1 and isinstance(found[0], bytes) else None
+
+
+def check_headers(names: Iterable[str]) -> None:
+    """Raise InvalidInput for a Kafka header that callers may not set."""
+    for name in names:
+        if name.strip().lower().startswith(RESERVED):
+            raise InvalidInput(
+                f"The Kafka header {name[:120]!r} is reserved, as is every name that begins with {RESERVED!r}.",
+                field=name,
+                fix="Choose another name.",
+            )

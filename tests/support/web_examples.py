@@ -18,6 +18,7 @@ from fixtures.stack import Stack, until
 
 from auditlane.local import ports
 
+AGENT = f"python-urllib3/{urllib3.__version__}"
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 
 
@@ -41,26 +42,30 @@ class Example:
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(60)
 
-    def events(self, tenant: str, count: int, **filters: str) -> list[dict[str, Any]]:
-        """Return the tenant's events since the start, oldest first, once there are at least `count`."""
+    def events(self, tenant: str, count: int, agent: str | None = AGENT, **filters: str) -> list[dict[str, Any]]:
+        """Return the tenant's events since the start, oldest first, once there are at least `count`.
+
+        With `agent=None`, events without the user agent of `request` are among them.
+        """
         created = self.stack.run("keys", "create", "--role", "vendor", "--tenant", tenant, "--json")
         key = json.loads(created.stdout)
         url = self.stack.env["AUDITLANE_SERVE_URL"]
         body = {"client_id": key["client_id"], "secret": key["secret"]}
-        token = urllib3.request("POST", f"{url}/v1/token", json=body).json()["access_token"]
+
+        def granted() -> Any:
+            return urllib3.request("POST", f"{url}/v1/token", json=body).json().get("access_token")
+
+        token = until(granted, 30, "the server to know the key")
         fields = {"from": self.began.isoformat(), "limit": "200", "sort": "occurred_at"} | filters
 
         def found() -> list[dict[str, Any]]:
             headers = {"authorization": f"Bearer {token}"}
             answer = urllib3.request("GET", f"{url}/v1/events", fields=fields, headers=headers)
             assert answer.status == 200, answer.data
-            events = [event for event in answer.json()["data"] if event.get("user_agent") == AGENT]
+            events = [event for event in answer.json()["data"] if agent in (None, event.get("user_agent"))]
             return events if len(events) >= count else []
 
         return list(until(found, 60, f"{count} events of {tenant}"))
-
-
-AGENT = f"python-urllib3/{urllib3.__version__}"
 
 
 @contextmanager

@@ -1,0 +1,5 @@
+"""Record log records that carry `audit`: `logging.getLogger().addHandler(AuditHandler())`."""
+
+from auditlane.integrations.logging.handler import AuditHandler
+
+__all__ = ["AuditHandler"]

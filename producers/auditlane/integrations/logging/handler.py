@@ -1,0 +1,37 @@
+"""A handler for the standard library's `logging`."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from auditlane.integrations.logging.records import KEY, event_of, is_internal
+from auditlane.sdk import AuditClient, audit
+
+
+class AuditHandler(logging.Handler):
+    """Records log records that carry `audit`, and ignores all others.
+
+        logging.getLogger().addHandler(AuditHandler())
+        logger.info("Jane deleted the draft", extra={"audit": {"action": "document.deleted", "resource_id": "d-1"}})
+
+    `audit` holds keywords of `AuditClient.emit`, or is the action. The record's message becomes the description unless
+    there is one. Tenant, actor and request come from the context. Recording never raises into the code that logs.
+    """
+
+    def __init__(self, client: AuditClient = audit, level: int | str = logging.NOTSET) -> None:
+        """Record with this client, by default the process's; `level` is that of `logging.Handler`."""
+        super().__init__(level)
+        self._client = client
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Record the event of a log record, if it has one."""
+        given: Any = getattr(record, KEY, None)
+        if given is None or is_internal(record.name):
+            return
+        exception = record.exc_info[0] if record.exc_info else None
+        try:
+            event = event_of(given, record.getMessage, at=record.created, exception=exception)
+        except Exception:  # raised by the mapping's own methods
+            event = {"action": ""}  # which is not valid, so that it is counted and reported
+        self._client.record(**event)

@@ -95,7 +95,6 @@ bench: $(STAMP) $(BENCH)/.installed ## measure the whole path against its ceilin
 	PEERS_PYTHON=$(BENCH)/bin/python $(BIN)/python tests/bench/bench_worker.py
 
 bench-parts: $(STAMP) ## measure the steps, validation, the table's layout, the guard, exports, reading, the SDK, Django, FastAPI, HTTP
-bench-parts: $(STAMP) ## measure the steps, validation, the table's layout, the guard, exports, reading, the SDK, HTTP, Django
 	$(BIN)/python tests/bench/bench_stages.py
 	$(BIN)/python tests/bench/bench_validator.py
 	$(BIN)/python tests/bench/bench_table.py

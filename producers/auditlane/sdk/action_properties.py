@@ -207,7 +207,7 @@ class ActionProperties:
 
     @property
     def task(self) -> actions.TaskActions:
-        """Actions of `task`: `failed`, `retried`."""
+        """Actions of `task`: `failed`, `retried`, `revoked`."""
         from auditlane.sdk.actions import TaskActions
 
         return TaskActions(self)

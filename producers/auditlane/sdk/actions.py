@@ -726,6 +726,16 @@ class TaskActions(KnownActions):
             "task.retried", "failure", "Low", "task", {"exception": exception, "duration_ms": duration_ms}, event
         )
 
+    def revoked(self, *, reason: Literal["expired", "terminated", "revoked"], **event: Unpack[EventFields]) -> str:
+        """Emit `task.revoked`. A background task was revoked: it expired, was terminated, or was called off before
+        it began.
+
+        Args:
+            reason: Why it does not run.
+            event: Further fields, as in `emit`.
+        """
+        return self._emit("task.revoked", "success", "Low", "task", {"reason": reason}, event)
+
 
 class TenantActions(KnownActions):
     """The actions of `tenant`."""

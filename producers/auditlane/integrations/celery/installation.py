@@ -20,7 +20,6 @@ from auditlane.sdk import AuditClient, audit
 from auditlane.sdk.context import AuditContext, known_values
 
 ACTIONS_BY_DEFAULT: Final = ("task.failed", "task.retried", "task.revoked")
-_OTHERWISE: Final = ("success", "Low")  # outcome and severity of an action that the vocabulary does not have
 _log: Final = logging.getLogger("auditlane.integrations.celery")
 
 Tenant = str | Callable[[Any], object]
@@ -143,15 +142,14 @@ class _Tasks:
         _, began = self._entered.get(request.id, (None, None))
         if began is not None:
             told["duration_ms"] = round((time.monotonic() - began) * 1_000)
-        known = ACTIONS.get(action)
-        outcome, severity = (known.outcome, known.severity) if known is not None else _OTHERWISE
+        known = ACTIONS[action]
         with AuditContext(resolve=None if self._tenant is None else functools.partial(self._assign, request)):
             self._client.record(
                 action=action,
                 resource="task",
                 resource_id=task.name,
-                outcome=outcome,
-                severity=severity,
+                outcome=known.outcome,
+                severity=known.severity,
                 metadata=told,
             )
 

@@ -97,6 +97,7 @@ _OF_VOCABULARY: Final = {
     "disk.freed": Label("Disk space available again", "Speicherplatz wieder verfügbar"),
     "task.failed": Label("Task failed", "Aufgabe fehlgeschlagen"),
     "task.retried": Label("Task retried", "Aufgabe wiederholt"),
+    "task.revoked": Label("Task revoked", "Aufgabe widerrufen"),
     "request.slow": Label("Slow request", "Langsame Anfrage"),
     "rate.limited": Label("Rate limit reached", "Anfragelimit erreicht"),
 }

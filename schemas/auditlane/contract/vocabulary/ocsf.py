@@ -95,6 +95,7 @@ CLASSES: Final[Mapping[str, tuple[OcsfClass, ...]]] = {
     "dead_letters.released": (_APPLICATION_OTHER,),
     "task.failed": (_APPLICATION_ERROR,),
     "task.retried": (_APPLICATION_ERROR,),
+    "task.revoked": (_APPLICATION_OTHER,),
     "request.slow": (_API_OTHER,),
     "rate.limited": (_API_OTHER,),
     "service.started": (OcsfClass(6002, 3),),

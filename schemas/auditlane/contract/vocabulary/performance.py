@@ -102,6 +102,13 @@ DEFINITIONS: Final = (
         optional={"duration_ms": _DURATION},
     ),
     _action(
+        "task.revoked",
+        "A background task was revoked: it expired, was terminated, or was called off before it began.",
+        resource="task",
+        severity="Low",
+        required={"reason": MetadataKey("Why it does not run.", values=("expired", "terminated", "revoked"))},
+    ),
+    _action(
         "request.slow",
         "A request took longer than its limit.",
         resource="route",

@@ -17,10 +17,10 @@ $(STACK): pyproject.toml constraints.txt | $(BIN)/python
 	@$(PIP) --editable '.[local]'
 	@touch $@
 
-$(STAMP): $(STACK)
-	@echo "Installing the packages for the tests into $(VENV): the first time takes some minutes."
+$(STAMP): pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing auditlane and the packages for its tests into $(VENV): the first time takes some minutes."
 	@$(PIP) --editable '.[dev]'
-	@touch $@
+	@touch $(STACK) $@
 
 .PHONY: run test test-viewer test-lint test-alone test-fault test-parts test-long lint format docs actions texts lock bench bench-parts bench-neighbours bench-viewer bench-embed pictures chaos simulate viewer clean help
 

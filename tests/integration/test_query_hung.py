@@ -74,6 +74,7 @@ def test_hanging_pages_do_not_hold_up_the_probe(hung: tuple[EngineProcess, str],
         assert {page.result().status for page in pages} == {200}
 
 
+@pytest.mark.long
 def test_requests_without_a_header_use_their_own_tenants_slots(hung: tuple[EngineProcess, str], tmp_path: Path) -> None:
     """The plain page and download links carry their tenant themselves: other tenants keep their slots."""
     engine, database = hung

@@ -9,6 +9,7 @@ import uuid
 from typing import Any
 
 import fastavro
+import pytest
 import validating
 from fixtures.commands import Commands
 from fixtures.workers import World, wait_until

@@ -76,7 +76,9 @@ def environment(settings: Settings, role: Role = Role.INIT) -> dict[str, str]:
     env: dict[str, str] = layout.read_state().get("env", {})
     if not env:
         raise NotFound(
-            f"No stack has been started in {layout.root}.", fix=f"Start one: auditlane up --data {layout.root}"
+            f"No stack has been started in {layout.root}.",
+            fix=f"Start one: auditlane up --data {layout.root}. If one was started in another folder, run the command "
+            "there, or set AUDITLANE_DATA_DIR.",
         )
     user, password = variable("clickhouse_user"), variable("clickhouse_password")
     if env.get(user) == Role.INIT != role:

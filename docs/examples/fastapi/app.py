@@ -82,7 +82,13 @@ def log_in(given: Login, request: Request) -> dict[str, str]:
         context.tenant_id = user.tenant  # also for an attempt that fails
     if user is None or not secrets.compare_digest(user.password, given.password):
         reason = "unknown_user" if user is None else "bad_credentials"
-        audit.record(action="user.login_failed", resource="user", outcome="failure", metadata={"reason": reason})
+        audit.record(
+            action="user.login_failed",
+            resource="user",
+            outcome="failure",
+            severity="Medium",
+            metadata={"reason": reason, "method": "password"},
+        )
         raise HTTPException(401)
     request.state.user = user
     audit.record(

@@ -14,7 +14,7 @@ from shop.models import Invoice
 def report(request: HttpRequest) -> JsonResponse:
     """Return the sum of all invoices, and record who has seen it."""
     totals = [invoice.total for invoice in Invoice.objects.all()]
-    audit.record(action="report.viewed", resource="report", metadata={"invoices": len(totals)})
+    audit.record(action="report.viewed", resource="report", outcome="success", metadata={"invoices": len(totals)})
     return JsonResponse({"sum": str(sum(totals))})
 
 

@@ -78,6 +78,7 @@ def test_other_routes_and_paths_are_not_recorded(client):
         ("192.0.2.0/24", "198.51.100.2"),
         ("192.0.2.0/24,198.51.100.0/24", "203.0.113.9"),
         ("2", "203.0.113.9"),
+        (2, "203.0.113.9"),
     ],
 )
 def test_the_address_is_the_peer_s_unless_proxies_are_trusted(client, trusted, ip):

@@ -63,7 +63,7 @@ def test_a_configured_route_becomes_an_event(client, body):
 
 
 @pytest.mark.parametrize(
-    ("trusted", "ip"), [("", "192.0.2.7"), ("192.0.2.0/24,198.51.100.0/24", "203.0.113.9"), ("2", "203.0.113.9")]
+    ("trusted", "ip"), [("", "192.0.2.7"), ("192.0.2.0/24,198.51.100.0/24", "203.0.113.9"), (2, "203.0.113.9")]
 )
 def test_the_address_is_the_peer_s_unless_proxies_are_trusted(client, trusted, ip):
     environ = environ_of(

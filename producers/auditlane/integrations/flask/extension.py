@@ -33,7 +33,7 @@ class Audit:
         routes: Mapping[str, str | AuditRoute] | None = None,
         tenant: Callable[[Any], object] | None = None,
         actor: Callable[[Any], object] | None = None,
-        trusted_proxies: str = "",
+        trusted_proxies: str | int = "",
         record_denied: bool = False,
         client: AuditClient | None = None,
     ) -> None:
@@ -45,7 +45,7 @@ class Audit:
             tenant: `tenant(request)` returns the tenant's id. Called within the request when an event is made, and at
                 its end, so `g`, `session` and `current_user` are available.
             actor: `actor(request)` returns the actor's id or an Actor, likewise; default: Flask-Login's current user.
-            trusted_proxies: Networks of proxies whose `X-Forwarded-For` is trusted, or the number of proxies.
+            trusted_proxies: Networks of proxies whose `X-Forwarded-For` is trusted, as text, or the number of proxies.
             record_denied: Record every other response 401 or 403, and whatever Flask-Login refuses, as
                 `access.denied`.
             client: The client; default: `auditlane.sdk.audit`.

@@ -36,7 +36,7 @@ class Recorder:
         routes: Mapping[str, str | AuditRoute],
         tenant: Callable[[Any], object] | None,
         actor: Callable[[Any], object] | None,
-        trusted_proxies: str,
+        trusted_proxies: str | int,
         record_denied: bool,
         client: AuditClient | None,
     ) -> None:
@@ -44,7 +44,7 @@ class Recorder:
         self.client = audit if client is None else client
         self._routes = Routes(routes)
         self._resolvers = Resolvers(tenant, actor)
-        self._trusted = TrustedProxies.parse(trusted_proxies)
+        self._trusted = TrustedProxies.parse(str(trusted_proxies))
         self._record_denied = record_denied
 
     def context(self, head: Callable[[], Head], request: Callable[[], Any]) -> AuditContext:

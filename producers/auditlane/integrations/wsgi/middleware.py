@@ -35,7 +35,7 @@ class AuditMiddleware:
         routes: Mapping[str, str | AuditRoute] | None = None,
         tenant: Callable[[Any], object] | None = None,
         actor: Callable[[Any], object] | None = None,
-        trusted_proxies: str = "",
+        trusted_proxies: str | int = "",
         record_denied: bool = False,
         client: AuditClient | None = None,
     ) -> None:
@@ -47,7 +47,7 @@ class AuditMiddleware:
             tenant: `tenant(request)` returns the tenant's id. Called when an event is made, so it may use what the
                 application has found out by then. `request` is the environ.
             actor: `actor(request)` returns the actor's id or an Actor, likewise.
-            trusted_proxies: Networks of proxies whose `X-Forwarded-For` is trusted, or the number of proxies.
+            trusted_proxies: Networks of proxies whose `X-Forwarded-For` is trusted, as text, or the number of proxies.
             record_denied: Record every other response 401 or 403 as `access.denied`.
             client: The client; default: `auditlane.sdk.audit`.
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import validating
 from clickhouse_connect.driver.exceptions import DatabaseError
+from clickhouse_connect.driver.summary import QuerySummary
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Message
 
 from auditlane.contract.partition import Partition
@@ -52,10 +53,11 @@ class Client:
     def raw_query(self, _query: str, **_given: Any) -> bytes:
         return np.array(self.stored, dtype="<u8").tobytes()
 
-    def raw_insert(self, _table: str, *, insert_block: object, settings: dict[str, Any]) -> None:
+    def raw_insert(self, _table: str, *, insert_block: object, settings: dict[str, Any]) -> QuerySummary:
         self.tokens.append(settings["insert_deduplication_token"])
         if self.failures:
             raise DatabaseError("failed", code=self.failures.pop(0))
+        return QuerySummary()
 
 
 def to_table(client: Client, slept: list[float], **given: Any) -> TableTarget:

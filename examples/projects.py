@@ -13,7 +13,7 @@ from auditlane.sdk import AuditClient, Outcome, Severity
 
 
 class ProjectService:
-    """Keeps projects in memory. Each method does its work, then emits an event, also when it refuses."""
+    """Keeps projects in memory. Each method does its work, then emits an event, even when it refuses."""
 
     def __init__(self, tenant: str, audit: AuditClient) -> None:
         self._tenant = tenant

@@ -69,7 +69,7 @@ def env(commands: Commands, tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture(params=["blocked", pytest.param("installed", marks=pytest.mark.long)])
 def install(request: pytest.FixtureRequest) -> Install:
-    """Provide an extra alone: all other packages blocked or, in the long run, installed by pip."""
+    """Provide one extra: block all other packages or, in the long tests, let pip install it."""
     return request.getfixturevalue(request.param)
 
 

@@ -1,4 +1,4 @@
-"""`auditlane structure` over the real engine and registry: the API shows its changes."""
+"""`auditlane structure` against the real engine and registry: the API shows the changes that it makes."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""A validation result that changes twice around a frozen first attempt, step by step: every row is stored once.
+"""Step through a validation result that changes twice around a frozen first attempt: every row is stored once.
 
-It is the rarest of the known ways to store a row twice: of 54,000 schedules, one reached it. It needs a first attempt
+This is the rarest known way to store a row twice: one of 54,000 schedules reached it. It needs a first attempt
 that does not expect an empty range, and each of the other conditions that the tests omit in turn.
 """
 

@@ -21,7 +21,7 @@ from auditlane.runtime.settings import Settings
 
 BATCH: Final = 10_000
 WAIT_S: Final = 0.1
-PATIENCE_S: Final = 60.0  # without a message or an end of partition, the brokers count as unavailable
+PATIENCE_S: Final = 60.0  # the brokers count as unavailable after this time without a message or end of partition
 _UNUSED_GROUP: Final = (
     "auditlane-reader"  # librdkafka requires a name; the client neither joins the group nor commits to it
 )
@@ -29,7 +29,7 @@ _UNUSED_GROUP: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """All messages with offsets from `first` (included) to `end` (not); some offsets may hold none."""
+    """All messages with offsets from `first` (inclusive) to `end` (exclusive); some offsets may hold none."""
 
     first: int
     end: int

@@ -19,7 +19,7 @@ from auditlane.query.sort import NEWEST, Position, Sort
 from auditlane.runtime.errors import InvalidCursor, NotFound
 from auditlane.runtime.settings import Settings
 
-_PROBE_ROWS: Final = (10_000, 250_000)  # the nearest events, on which a filter is tried before all events
+_PROBE_ROWS: Final = (10_000, 250_000)  # a filter is tried on this many of the nearest events first, then on all
 _RESTART = "Restart the list without a cursor."
 _MAX_OTHERS: Final = 100  # events with the same id that are returned with an event; the rest are omitted
 

@@ -118,7 +118,7 @@ def compile_one(database: str, scope: TenantScope, event_id: str, *, content_has
 
 
 def compile_count(database: str, scope: TenantScope, filter_: Filter) -> Statement:
-    """Compile the number of matching events. One row: `rows`, and `bound`, their newest ingested_at in milliseconds."""
+    """Compile a count of matching events. One row: `rows`, and `bound`, their newest ingested_at in milliseconds."""
     parameters = Parameters(database)
     columns = "count() AS rows, toUnixTimestamp64Milli(max(e.ingested_at)) AS bound"
     return select(columns, where(parameters, scope, filter_), "", parameters)

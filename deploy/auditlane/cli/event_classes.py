@@ -42,7 +42,7 @@ def _imported(name: str) -> ModuleType:
                 fix=f"Run the command in the folder that contains {name.partition('.')[0]}, or set PYTHONPATH.",
             ) from error
         raise ConfigError(
-            f"The module {name} cannot be imported: it needs {error.name}, which is not installed here.",
+            f"The module {name} cannot be imported: it requires {error.name}, which is not installed here.",
             field="events",
             fix="Run the command in the application's own environment, with auditlane[serve] installed.",
         ) from error
@@ -50,7 +50,7 @@ def _imported(name: str) -> ModuleType:
         raise ConfigError(
             f"The module {name} cannot be imported: {type(error).__name__}: {error}.".replace("..", "."),
             field="events",
-            fix=f'Correct what `python -c "import {name}"` reports, or move the events to a module of their own.',
+            fix=f'Correct what `python -c "import {name}"` reports, or move the events to a separate module.',
         ) from error
 
 
@@ -62,7 +62,7 @@ def _named(module: ModuleType, name: str) -> type[AuditEvent]:
     raise InvalidInput(
         f"{module.__name__} has no typed event {name}.",
         field="events",
-        fix=hint or f"Name a subclass of AuditEvent, or only the module: {module.__name__}.",
+        fix=hint or f"Pass a subclass of AuditEvent, or only the module: {module.__name__}.",
     )
 
 
@@ -72,7 +72,7 @@ def _of_module(module: ModuleType) -> list[type[AuditEvent]]:
         raise InvalidInput(
             f"{module.__name__} declares no typed events.",
             field="events",
-            fix="Name the module that has the subclasses of AuditEvent.",
+            fix="Pass the module that contains the subclasses of AuditEvent.",
         )
     return events
 
@@ -89,7 +89,7 @@ def _typed_events(module: ModuleType) -> list[type[AuditEvent]]:
 
 
 def _is_current(event: type[AuditEvent]) -> bool:
-    """Return whether the class's module has it, rather than a newer class of this name or a function that made it."""
+    """Return whether its module still contains the class, not a newer class of this name or only its factory."""
     found: object = sys.modules.get(event.__module__)
     for name in event.__qualname__.split("."):
         found = getattr(found, name, None)

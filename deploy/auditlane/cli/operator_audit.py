@@ -66,7 +66,7 @@ def _spool(settings: Settings, events: list[AuditEvent], problem: str) -> None:
 
 
 def operator_name() -> str:
-    """Return the system's name of the user who runs the command, or "operator"."""
+    """Return the login name of the user who runs the command, or "operator"."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):  # a container's user without a name

@@ -143,7 +143,7 @@ def _check(settings: Settings, topic: str, into_table: str, into_topic: str) -> 
 
 
 def _request(settings: Settings, selection: Selection, plan: Plan, topic: str, target: str) -> dict[str, Any]:
-    """Return what identifies this replay; a recreated topic makes it a different replay."""
+    """Return the values that identify this replay; a recreated topic makes it a different replay."""
     return {
         "kafka": settings.kafka_bootstrap,
         "clickhouse": settings.clickhouse_url,

@@ -199,7 +199,7 @@ def name_action(
 def forget_action(
     name: Annotated[str, typer.Argument(help="One of the environment's own actions.")], as_json: AsJson = False
 ) -> None:
-    """Remove the environment's label of an action. A built-in label applies again; events stay as they are."""
+    """Remove the environment's label of an action. A built-in label applies again; events are not changed."""
     done = structure_service().forget_action(name, etags=None, who=operator_name())
     _print_actions(done.after, own=True, as_json=as_json)
     record_change(done)

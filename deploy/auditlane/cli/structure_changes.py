@@ -1,4 +1,4 @@
-"""What commands that change data structures share: the service, and the record of each change in the audit log."""
+"""Shared code of the commands that change data structures: the service, and the audit event of each change."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def unfinished_recorder(tenant: str | None, stated: FieldChange | None, name: st
 
 
 def record_change(done: StructureChange, stated: FieldChange | None = None) -> None:
-    """Record a change; `stated` is the requested change of a field's contract, if it was one."""
+    """Record a change; `stated` is the requested change to a field's contract, if there is one."""
     from auditlane.query.structure.audit import audit_events
 
     scope, _, tenant = done.after.own.scope.partition(":")

@@ -108,7 +108,7 @@ class KafkaProbe:
 
 
 class Readiness:
-    """Runs the probes and logs each change of a problem. Used on one event loop."""
+    """Runs the probes and logs each change in their problems. Used on one event loop."""
 
     def __init__(self, probes: Sequence[Probe], keys: KeysFile, signing: SigningKeys) -> None:
         """`probes` has one probe for each role of this process."""

@@ -116,7 +116,7 @@ class AuditClient(ActionProperties):
             redact: Values to remove from every event: `ip`, `actor_id`, `actor_name`, `on_behalf_of`, `resource_id`,
                 `description`, `user_agent`, `metadata.<key>`, `fields.<name>`, or `changes.<key>` for a key at any
                 depth of `before` and `after`; default none.
-            hash_values: Values to replace by a keyed hash, named likewise, except `ip`; default none.
+            hash_values: Values to replace with a keyed hash, named likewise, except `ip`; default none.
             hash_key: The key of these hashes, at least 16 characters.
             own_events: Internal: allow auditlane's own tenant and `source`.
             own_headers: Internal: allow Kafka headers that start with `auditlane.`.

@@ -53,7 +53,7 @@ class ClientConfig:
     close_timeout_s: float = 10.0
     catch_all_tenant: str = "unassigned"  # for recorded events without a valid tenant
     redact: Set[str] = frozenset()  # paths of values to remove; see `redaction`
-    hash_values: Set[str] = frozenset()  # paths of values to replace by a keyed hash
+    hash_values: Set[str] = frozenset()  # paths of values to replace with a keyed hash
     hash_key: str = field(default="", repr=False)
 
     @classmethod

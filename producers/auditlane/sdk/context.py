@@ -19,16 +19,16 @@ NAMES: Final = (
     *("tenant_id", "actor_id", "actor_type", "actor_name", "on_behalf_of"),
     *("ip", "user_agent", "request_id"),
 )
-_ACTOR: Final = ("actor_type", "actor_name", "on_behalf_of")  # describe `actor_id`, and go with it
-_MOST_CHARACTERS: Final = 1_000  # of a carried value
-_MOST_METADATA: Final = 20  # carried values
+_ACTOR: Final = ("actor_type", "actor_name", "on_behalf_of")  # describe `actor_id`, and are taken only together with it
+_MOST_CHARACTERS: Final = 1_000  # maximum length of a carried value
+_MOST_METADATA: Final = 20  # maximum number of carried values
 
 Resolver = Callable[["AuditContext"], None]
 Report = Callable[[Exception], None]
 
 
 class _Entered(NamedTuple):
-    """A context that was entered and not left, and those around it: a context may be entered more than once."""
+    """An entered context and those around it. A context may be entered more than once."""
 
     context: AuditContext
     outer: _Entered | None
@@ -82,9 +82,9 @@ class AuditContext:
         _current.set(_without(self, _current.get()))
 
     def add_to(self, values: dict[str, Any], report: Report) -> None:
-        """Add what is known now to the outer context's values, which are keywords of `emit`.
+        """Add the values that are known now to those of the outer context, as keywords of `emit`.
 
-        What a resolver raises is passed to `report`.
+        Errors raised by a resolver are passed to `report`.
         """
         thread = threading.get_ident()
         if self.resolve is not None and thread not in self._resolving:
@@ -106,7 +106,7 @@ class AuditContext:
 
 
 def _without(context: AuditContext, entered: _Entered | None) -> _Entered | None:
-    """Return what is entered after the context was left, usually the last one that was entered."""
+    """Return the entered contexts without this one, which is usually the innermost."""
     if entered is None:
         return None
     if entered.context is context:
@@ -128,7 +128,7 @@ def context(
     metadata: Mapping[str, object] | None = None,
     resolve: Resolver | None = None,
 ) -> AuditContext:
-    """Return a context to enter with `with`: events that are made inside take what they do not set from it.
+    """Return a context for a `with` statement: events made inside it take from it the values that they do not set.
 
         with audit.context(tenant="acme", actor="user-17", ip="203.0.113.7"):
             audit.emit(action="document.deleted", resource_id="d-98765")
@@ -138,7 +138,7 @@ def context(
 
     Args:
         tenant: The tenant's id.
-        actor: Id of the user or service that acts. An event with its own `actor_id` takes nothing else about the actor.
+        actor: Id of the user or service that acts. An event with its own `actor_id` takes no other actor value.
         actor_type: As in `emit`.
         actor_name: As in `emit`.
         on_behalf_of: As in `emit`.
@@ -163,7 +163,7 @@ def context(
 
 
 def current() -> AuditContext | None:
-    """Return the context that was entered last and not left, or None."""
+    """Return the innermost entered context, or None."""
     entered = _current.get()
     return None if entered is None else entered.context
 
@@ -185,7 +185,7 @@ def known_values(report: Report) -> dict[str, Any]:
 
 
 def fill(values: dict[str, Any], report: Report) -> None:
-    """Add to the keywords of an `emit` what the current context knows. A keyword that is given wins, also as None."""
+    """Add the current context's values to the keywords of `emit`. Keywords that are given win, even if None."""
     known = known_values(report)
     if not known:
         return
@@ -223,7 +223,7 @@ def restored(values: Mapping[str, str]) -> AuditContext:
 
 
 def text_of(value: object) -> str:
-    """Return the text of a metadata value: text as it is, everything else as `plain_value` shows it."""
+    """Return a metadata value as text: text unchanged, everything else as `plain_value` shows it."""
     if isinstance(value, str):
         return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     # Imported here, since most processes only have text.

@@ -61,7 +61,7 @@ os.register_at_fork(after_in_child=_after_fork)
 
 
 class _DefaultClient:
-    """Stands for the default client: importing it needs no settings, and what never raises does not raise here."""
+    """A proxy for the default client. Importing it requires no settings, and `record` never raises here either."""
 
     context = staticmethod(context)
     diff = staticmethod(diff)

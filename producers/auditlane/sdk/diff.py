@@ -1,4 +1,4 @@
-"""Compare an object before and after a change, and return what differs in a form that people can read.
+"""Compare an object before and after a change, and return the differences in a readable form.
 
 Objects are read without side effects: only attributes that are already loaded, never a query. Values are bounded in
 size, and those under keys that look like secrets are masked.
@@ -24,9 +24,9 @@ from pydantic import BaseModel, SecretBytes, SecretStr
 
 MASKED: Final = "[masked]"
 MASKED_CHANGE: Final = "[masked, changed]"
-_MOST_CHARACTERS: Final = 1_000  # of one text
-_MOST_ITEMS: Final = 100  # of one list or object
-_MOST_VALUES: Final = 2_000  # of one state
+_MOST_CHARACTERS: Final = 1_000  # maximum length of a text
+_MOST_ITEMS: Final = 100  # maximum size of a list or object
+_MOST_VALUES: Final = 2_000  # maximum number of values in one state
 _MOST_DEPTH: Final = 8
 _LONGEST_JSON: Final = 1 << 20  # characters of JSON text that is read
 _JSON_BEGINS: Final = frozenset("{[")
@@ -89,12 +89,12 @@ def diff(before: object, after: object, *, mask: Iterable[str] = (), ignore: Col
 def plain_value(value: object) -> Any:
     """Return a value as JSON can represent it, bounded in size: unlike `json_text`, this accepts every value.
 
-    What cannot be represented is replaced by the name of its type in angle brackets.
+    A value that JSON cannot represent is replaced by the name of its type in angle brackets.
     """
     return _Reader().read(value, 0)
 
 
-@lru_cache(maxsize=4_096)  # names of columns recur
+@lru_cache(maxsize=4_096)  # column names recur
 def _looks_secret(name: str) -> bool:
     return _SECRET.search(_WORD_START.sub("_", name).lower()) is not None
 
@@ -151,7 +151,7 @@ def _masked(value: Any, is_secret: Mask) -> Any:
 
 
 class _Shortened(str):
-    """What is shown of a value that is not shown whole; equal only if the whole values are."""
+    """The shortened form of a value. Two are equal only if the full values are."""
 
     __slots__ = ("whole",)
     whole: object
@@ -219,7 +219,7 @@ class _Reader:
             return f"<{kind.__name__}: {type(error).__name__}>"
 
     def _json_or_text(self, text: str, depth: int) -> Any:
-        """Read text; of JSON text, read the object or list, since it may have keys to mask."""
+        """Read text. If it is a JSON object or list, read that instead, since it may have keys to mask."""
         if text[:1] not in _JSON_BEGINS:
             return self._text(text)
         if len(text) > _LONGEST_JSON:
@@ -279,8 +279,8 @@ class _Reader:
 def _fields(value: Any, *, value_is_state: bool = False) -> object:
     """Return the fields of an object as a mapping; return anything that has no fields unchanged.
 
-    A plain object inside a state is only named by its type, since its attributes may be anything; the state itself
-    may be one.
+    A plain object inside a state is shown only by its type, since its attributes may be anything; the state itself
+    may be a plain object.
     """
     if isinstance(value, Mapping):
         return value

@@ -164,7 +164,7 @@ def _compare(name: str, event: AuditEvent) -> str:
 
 
 def _module(event: AuditEvent) -> str:
-    """Return the name by which `auditlane schema` can import the class's module, also if it is the program itself."""
+    """Return the name by which `auditlane schema` can import the class's module, even if that is the program itself."""
     name = type(event).__module__
     if name != "__main__":
         return name

@@ -1,4 +1,4 @@
-"""What the methods of known actions share: metadata as text, defaults beneath what the caller states."""
+"""Shared code of the methods of known actions: metadata as text, and defaults that the caller's fields override."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class KnownActions:
     ) -> str:
         """Emit an event. The caller's fields take precedence over the defaults, and its metadata over the keywords.
 
-        `masks` are the keys of metadata to mask, unless the client hashes them: the hash of a masked value would be the
-        same for many.
+        `masks` are the keys of metadata to mask, unless the client hashes them: masked values would often have the
+        same hash.
         """
         given = event.get("metadata", {})
         if isinstance(given, Mapping):  # otherwise emit rejects it

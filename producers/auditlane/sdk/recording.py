@@ -16,7 +16,7 @@ from auditlane.sdk.logs import log_later
 from auditlane.sdk.typed_events import keywords
 
 _STATES: Final = ("before", "after")
-_LEFT_OUT: Final = "unrecorded_fields"  # the metadata key that names fields that were not valid
+_LEFT_OUT: Final = "unrecorded_fields"  # metadata key that lists the invalid fields
 _MOST_REPAIRS: Final = 30
 _IDS: Final = ("actor_id", "on_behalf_of", "resource_id", "request_id", "tenant_id")
 
@@ -33,10 +33,10 @@ class Recorder:
         self._emit = emit
         self._report = report
         self._catch_all = catch_all_tenant
-        self._thread = threading.local()  # whether this thread is recording: what it logs meanwhile is not recorded
+        self._thread = threading.local()  # whether this thread is recording: anything logged meanwhile is not recorded
 
     def record(self, values: dict[str, Any], event: AuditEvent | None = None) -> str | None:
-        """Emit an event from keywords, which are added to those of `event`, or count and report why that is impossible.
+        """Emit an event from `event` and the keywords; if that is impossible, count it and report why.
 
         Never raises an Exception.
         """
@@ -55,21 +55,21 @@ class Recorder:
             self._thread.busy = False
 
     def report_unrecorded(self, error: Exception) -> None:
-        """Count an event that an integration could not make, and report what was raised meanwhile."""
+        """Count an event that an integration failed to create, and report the error."""
         self.unrecorded += 1
         missing = InvalidEvent(
-            f"An event could not be made: {type(error).__name__} was raised.",
-            fix="Read the traceback of the error that is the cause of this one.",
+            f"An event could not be created: {type(error).__name__} was raised.",
+            fix="See the traceback of the original error (`__cause__`).",
         )
         missing.__cause__ = error
         self._report(error if isinstance(error, AuditlaneError) else missing, None)
 
     def report_resolver(self, error: Exception) -> None:
-        """Report what a resolver of the context raised."""
+        """Report an error raised by a resolver of the context."""
         self._report(
             InvalidEvent(
-                f"A resolver of the audit context raised {type(error).__name__}; its values are missing in the event.",
-                fix="Let it leave out what it does not know.",
+                f"A resolver of the audit context raised {type(error).__name__}; the event lacks its values.",
+                fix="Change the resolver to leave unknown values unset instead of raising.",
             ),
             None,
         )
@@ -102,13 +102,13 @@ class Recorder:
             _note(values, "metadata", left_out)
 
     def _repair(self, values: dict[str, Any], field: str, left_out: list[str], error: InvalidEvent) -> None:
-        """Change the field that is not valid. Raises the error if that is impossible."""
+        """Correct or omit the invalid field. Raises the error if that is impossible."""
         value = values.get(field)
         if field == "tenant_id" and value != self._catch_all:
             self._assign(values, text_of(value)[:100])
         elif field in _STATES and field not in left_out:
             values[field] = plain_value(value)
-            left_out.append(field)  # a second time, it is left out
+            left_out.append(field)  # omitted on the second failure
         elif isinstance(value, str) and text_of(value) != value:
             values[field] = text_of(value)
         else:
@@ -120,7 +120,7 @@ class Recorder:
         _note(values, field, left_out)
 
     def _assign(self, values: dict[str, Any], given: str) -> None:
-        """Give the event to the catch-all tenant, with one warning per client."""
+        """Assign the event to the catch-all tenant, with one warning per client."""
         if self.unassigned == 0:
             log_later(
                 logging.WARNING,
@@ -147,7 +147,7 @@ def _take_out(values: dict[str, Any], field: str) -> bool:
 
 
 def _note(values: dict[str, Any], field: str, left_out: list[str]) -> None:
-    """Name a field that is left out, in the metadata."""
+    """List an omitted field in the metadata."""
     left_out.append(field)
     values["metadata"] = {**values.get("metadata", {}), _LEFT_OUT: ", ".join(dict.fromkeys(left_out))}
 

@@ -18,7 +18,7 @@ from auditlane.sdk.diff import plain_value
 REDACTED: Final = "[redacted]"
 _HASH_CHARACTERS: Final = 32  # 128 bits
 _TEXTS: Final = frozenset({"actor_id", "actor_name", "on_behalf_of", "resource_id", "description", "user_agent"})
-_REMOVED: Final = frozenset({"ip"})  # not text, so that it can only be removed
+_REMOVED: Final = frozenset({"ip"})  # not text, so it can only be removed
 _STATES: Final = ("before", "after")
 _KEYED: Final = ("metadata.", "fields.", "changes.")
 
@@ -62,7 +62,7 @@ class Redaction:
                 if value := getattr(event, path):
                     changed[path] = None if path in _REMOVED else replace(value)
             elif kind == "fields" and event.declares(name):
-                with suppress(ValueError):  # no contract can carry it, so that the event is refused
+                with suppress(ValueError):  # no contract can carry it, so the event is rejected
                     if (value := contract_value(getattr(event, name))) is not None:
                         changed[name] = self._field(path, value, replace)
             elif kind == "changes":

@@ -1,4 +1,4 @@
-"""Complete typed events with what the context knows, and turn them into the keywords of `emit`."""
+"""Complete typed events from the context, and convert them to keywords of `emit`."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from auditlane.sdk.context import Report, fill
 
 
 def filled(event: AuditEvent, source: str, report: Report) -> AuditEvent:
-    """Return the event with the context's values in the fields that neither it nor its class states.
+    """Return the event with the context's values in the fields that neither the event nor its class sets.
 
-    Raises InvalidEvent if a value of the context is not valid. What a resolver raises is passed to `report`.
+    Raises InvalidEvent if a value of the context is not valid. Errors raised by a resolver are passed to `report`.
     """
     stated = _stated(event)
     values = dict(stated)
@@ -28,7 +28,7 @@ def filled(event: AuditEvent, source: str, report: Report) -> AuditEvent:
 
 
 def keywords(event: AuditEvent) -> dict[str, Any]:
-    """Return what the event and its class state, as keywords of `emit`."""
+    """Return the fields that the event and its class set, as keywords of `emit`."""
     values = {"event_id": event.event_id, "occurred_at": event.occurred_at} | _stated(event)
     own = dict(event.fields)
     for name in type(event).model_fields:
@@ -40,7 +40,7 @@ def keywords(event: AuditEvent) -> dict[str, Any]:
 
 
 def _stated(event: AuditEvent) -> dict[str, Any]:
-    """Return the base fields that the event sets, or that its class gives another default than the base event's."""
+    """Return the base fields that the event sets, or whose default its class overrides."""
     base, stated = AuditEvent.model_fields, event.model_fields_set
     found = {name: getattr(event, name) for name in BASE_FIELDS if name in stated}
     for name in BASE_FIELDS:

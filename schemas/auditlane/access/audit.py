@@ -12,7 +12,7 @@ Outcome = Literal["success", "failure", "denied"]
 
 
 class Action(StrEnum):
-    """The actions of auditlane's own events. Modules may record further actions, also named `thing.record`."""
+    """The actions of auditlane's own events. Modules may record others, which are named in the same way."""
 
     viewed = "audit_log.viewed"
     viewed_as_tenant = "audit_log.viewed_as_tenant"  # an operator opened the log from the console

@@ -51,6 +51,6 @@ def parse_permissions(names: Iterable[str], *, allowed: frozenset[Permission] = 
         raise InvalidInput(
             f"These permissions cannot be granted: {', '.join(unknown)}." if unknown else "No permission was given.",
             field="permissions",
-            fix="Use some of: " + ", ".join(sorted(allowed)) + ".",
+            fix="Use any of: " + ", ".join(sorted(allowed)) + ".",
         )
     return frozenset(by_name[name] for name in wanted)

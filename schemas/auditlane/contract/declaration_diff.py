@@ -76,7 +76,7 @@ def needed_fields(events: Iterable[type[AuditEvent]]) -> tuple[NeededField, ...]
             if was != now:
                 raise InvalidInput(
                     f"{known.events[0]} and {event.__name__} declare the field {field.name} differently: {was} and "
-                    f"{now}. A contract has one field of a name.",
+                    f"{now}. Field names are unique in a contract.",
                     field=field.name,
                     fix="Declare it in a class that both inherit, or rename it in one of them.",
                 )
@@ -112,7 +112,7 @@ def _difference(needed: NeededField, schema: Mapping[str, Any], shown: Mapping[s
     avro = own_field(schema, needed.name)
     if avro is None:
         if other := alike(schema, needed.name):
-            reason = f"differs only in case from the field {other}; give both one spelling"
+            reason = f"differs only in case from the field {other}; use the same spelling in both"
             return Difference(needed, Kind.type, reason)
         return Difference(needed, Kind.missing, "is not in the contract", definition)
     type_, default, rules = described(avro)
@@ -149,5 +149,5 @@ def _check_case(name: str, event: type[AuditEvent], found: Mapping[str, NeededFi
         raise InvalidInput(
             f"The fields {other.name} of {other.events[0]} and {name} of {event.__name__} differ only in case.",
             field=name,
-            fix="Give both one spelling.",
+            fix="Use the same spelling in both.",
         )

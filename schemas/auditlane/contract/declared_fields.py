@@ -107,7 +107,7 @@ def _check_class(event: type[AuditEvent]) -> None:
     config = event.model_config
     if config.get("extra") != "forbid" or not config.get("frozen"):
         raise InvalidInput(
-            f"{event.__name__} changes `extra` or `frozen` of its configuration: values would be lost or altered.",
+            f"{event.__name__} overrides `extra` or `frozen` in its configuration: values could be lost or altered.",
             field="model_config",
             fix="Remove them from the class.",
         )
@@ -129,7 +129,7 @@ def _checked_defaults(event: type[AuditEvent], given: dict[str, Any]) -> dict[st
 
 
 def _restore_validation(event: type[AuditEvent], name: str) -> None:
-    """Give a base field that the class declares again the base event's validators."""
+    """Restore the base event's validators on a base field that the class redeclares."""
     base, here = AuditEvent.model_fields[name], event.model_fields[name]
     if here.annotation == base.annotation and here.metadata == base.metadata:
         return
@@ -219,7 +219,7 @@ def _choices(event: type[AuditEvent], name: str, values: list[Any]) -> tuple[Fie
         return FieldType.Enum, [str(value) for value in plain]
     if plain and all(isinstance(value, int) and not isinstance(value, bool) for value in plain):
         return FieldType.Integer, [int(value) for value in plain]
-    fix = "Give all of its values one of these types."
+    fix = "Use the same one of these types for all of its values."
     raise _unfit(event, name, "has values that are neither all texts nor all whole numbers", fix)
 
 

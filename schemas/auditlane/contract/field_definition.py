@@ -77,7 +77,7 @@ class FieldDefinition:
         kind, given = self._kind(), {name: value for name, value in self.rules.items() if value is not None}
         unknown = sorted(set(given) - set(rules_.NAMES))
         if unknown:
-            raise _invalid("rules", f"unknown rule {unknown[0]!r}", fix="Use some of: " + ", ".join(rules_.NAMES))
+            raise _invalid("rules", f"unknown rule {unknown[0]!r}", fix="Use any of: " + ", ".join(rules_.NAMES))
         if self.type is FieldType.Enum and not given.get("oneOf"):
             raise _invalid("rules", "an Enum needs `oneOf`", fix="List the values of the Enum in `oneOf`")
         for problem in rules_.problems(given, kind):

@@ -11,8 +11,8 @@ from auditlane.runtime.errors import ConfigError
 from auditlane.runtime.validators import listed
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-_MOST_ENTRIES = 50  # of X-Forwarded-For that are read, from the right
-_MOST_CHARACTERS = 100  # of an address with its port, zone and spaces
+_MOST_ENTRIES = 50  # maximum number of entries of X-Forwarded-For that are read, from the right
+_MOST_CHARACTERS = 100  # maximum length of an address with its port, zone and spaces
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def client_address(
     entries = [entry for value in forwarded_for for entry in value.split(",")][-_MOST_ENTRIES:]
     for distance, entry in enumerate(reversed(entries), start=1):
         address = _parsed(entry)
-        if address is None:  # not written by a proxy that can be trusted
+        if address is None:  # not written by a trusted proxy
             return _text(last)
         last = address
         if distance == trusted.hops or (trusted.networks and not trusted.trusts(address)):

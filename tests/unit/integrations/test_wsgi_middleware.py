@@ -281,7 +281,7 @@ class TestFlask:
         assert client.only.resource_id == "7"
 
     def test_without_a_request_of_the_middleware_nothing_fails(self, client):
-        """A test of an application may push a context by itself."""
+        """An application's own tests may push a request context without the middleware."""
         with documents(client).test_request_context("/documents/7", method="DELETE"):
             pass
         assert client.events == []

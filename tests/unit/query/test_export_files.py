@@ -1,4 +1,4 @@
-"""Pages of a PDF, whose text fits and is complete with any font; Parquet files with bounded row groups."""
+"""PDF pages, whose text fits and is complete in any font, and Parquet files, whose row groups are bounded."""
 
 from __future__ import annotations
 

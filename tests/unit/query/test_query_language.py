@@ -1,4 +1,4 @@
-"""The query language: the meaning of its forms, the errors of others, and printing as the inverse of parsing."""
+"""The query language: the meaning of valid queries, the errors for others, and printing as the inverse of parsing."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class GeoIp:
                 raise ConfigError(
                     f"Cannot read {path}: {error}.",
                     field=variable("geoip_file"),
-                    fix="Name a MaxMind file (.mmdb).",
+                    fix="Set it to the path of a MaxMind database (.mmdb).",
                 ) from error
 
     def of(self, ip: str) -> IpLocation:

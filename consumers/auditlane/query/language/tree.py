@@ -85,7 +85,7 @@ class Within:
 
 @dataclass(frozen=True, slots=True)
 class Compare:
-    """The field's number, or severity, compares with the value as the operator requires."""
+    """The field's number, or severity, satisfies the comparison with the value."""
 
     field: Field
     operator: Operator

@@ -9,20 +9,20 @@ from auditlane.contract.vocabulary.labels import LABELS
 from auditlane.runtime.errors import InvalidInput, NotFound
 from auditlane.store.presentation import ActionLabel, NamedAction
 
-MAX_ACTIONS: Final = 500  # of an environment's own
+MAX_ACTIONS: Final = 500  # maximum number of an environment's own actions
 BUILT_IN: Final = tuple(
     NamedAction(name=name, label=ActionLabel(en=label.en, de=label.de)) for name, label in sorted(LABELS.items())
 )
 
 
 def catalogue(own: Iterable[NamedAction]) -> list[tuple[NamedAction, bool]]:
-    """Return (action, whether it is the environment's own) by name. An own label replaces a built-in one."""
+    """Return (action, whether it is the environment's own) by name. The environment's label replaces a built-in one."""
     labelled = {action.name: (action, False) for action in BUILT_IN} | {action.name: (action, True) for action in own}
     return sorted(labelled.values(), key=lambda entry: entry[0].name)
 
 
 def with_actions(own: Sequence[NamedAction], given: Sequence[NamedAction]) -> tuple[NamedAction, ...]:
-    """Return the own actions after the given ones are added or replaced. Raises InvalidInput above MAX_ACTIONS."""
+    """Return the environment's actions with the given ones added or replaced. Raises InvalidInput above MAX_ACTIONS."""
     names = [action.name for action in given]
     for place, name in enumerate(names):
         if name in names[:place]:
@@ -38,17 +38,15 @@ def with_actions(own: Sequence[NamedAction], given: Sequence[NamedAction]) -> tu
 
 
 def without_action(own: Sequence[NamedAction], name: str) -> tuple[NamedAction, ...]:
-    """Return the own actions without this one. Raises NotFound."""
+    """Return the environment's actions without this one. Raises NotFound."""
     after = tuple(action for action in own if action.name != name)
     if len(after) == len(own):
-        raise NotFound(
-            f"The environment has no action {name} of its own.", fix="Get …/actions, which lists the actions."
-        )
+        raise NotFound(f"The environment has no action {name} of its own.", fix="List the actions with GET …/actions.")
     return after
 
 
 def changes(before: Iterable[NamedAction], after: Iterable[NamedAction]) -> list[dict[str, Any]]:
-    """Return the changes as in the history, one for each action, in the order of their names."""
+    """Return the changes as the history lists them, one for each action, in the order of their names."""
     was, now = ({action.name: action.label for action in actions} for actions in (before, after))
     found: list[dict[str, Any]] = []
     for name in sorted(name for name in was.keys() | now.keys() if was.get(name) != now.get(name)):

@@ -20,7 +20,7 @@ def audit_events(
 ) -> Iterator[tuple[Action, dict[str, Any]]]:
     """Yield (action, facts) of a change: one for the switch, and one for everything else.
 
-    `field_change` is the requested change of a field's contract.
+    `field_change` is the requested change to a field's contract.
     """
     own = change.after.own
     others = [entry for entry in change.changes if entry["kind"] != "switched"]
@@ -39,7 +39,7 @@ def audit_events(
 
 
 def changes_text(changes: Sequence[Mapping[str, Any]]) -> str:
-    """Return the changes of a revision as text, in full if they fit."""
+    """Return the changes in a revision as text, in full if they fit."""
     return json_text(digested_list(changes, _MAX_BYTES, name="field"))
 
 

@@ -169,7 +169,7 @@ def name_actions(
 
 
 def forget_action(request: Request, response: Response, name: str, caller: Caller, service: Service) -> None:
-    """Remove the environment's label of an action. A built-in label applies again; events stay as they are."""
+    """Remove the environment's label of an action. A built-in label applies again; events are not changed."""
     _recorded_answer(request, response, service.forget_action(name, etags=_etags(request), who=_name(caller)))
 
 

@@ -314,7 +314,7 @@ class StructureService:
             if self._book is not None:
                 self._book.forget(tenant)
             return StructureChange(state, ScopeState(saved if tenant is None else state.environment, saved))
-        raise lost or Conflict("Too many concurrent changes of the structure.")
+        raise lost or Conflict("Too many concurrent changes to the structure.")
 
 
 def _scope(tenant: str | None) -> str:

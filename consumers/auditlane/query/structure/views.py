@@ -20,7 +20,7 @@ _EMPTY = Revision(scope="")
 
 @dataclass(frozen=True, slots=True)
 class ScopeState:
-    """A scope's state: `own` is its newest revision, `environment` the environment's, perhaps the same."""
+    """A scope's state: `own` is its newest revision; `environment` is the environment's, which may be the same."""
 
     environment: Revision
     own: Revision
@@ -115,7 +115,7 @@ def next_order(state: ScopeState) -> int:
 
 
 def changes(before: ScopeState, after: ScopeState) -> list[dict[str, Any]]:
-    """Return the changes of a revision, one for each field or action and one for the switch, with the names of JSON.
+    """Return the changes in a revision, one for each field or action and one for the switch, with the names of JSON.
 
     Values are (old, new) as they take effect, including inherited ones; of an action, only its own labels. `kind` is
     added (a new field or action), removed, restored, changed, reset (inherited again) or switched.

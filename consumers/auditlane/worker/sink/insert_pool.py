@@ -32,7 +32,7 @@ from auditlane.worker.validation.validator import BatchValidator
 
 MAX_INVISIBLE: Final = 3  # one occurs if a token was used for rows that were then deleted manually
 SLICE_MS: Final = 200  # late months are inserted for this long at a time, as other partitions may be waiting
-LATE_WAIT_MS: Final = 250  # delay before late months without budget are tried again
+LATE_WAIT_MS: Final = 250  # delay before late months without budget are retried
 MOST_THREADS: Final = 64
 
 

@@ -17,9 +17,9 @@ from auditlane.runtime.errors import RegistryRefused, RegistryUnavailable
 
 PATIENCE_S: Final = 60.0
 IMPATIENT_S: Final = 3_600.0  # how long unsuccessful retries count
-FEW_TRIES: Final = 3  # tries of a further request from tenants with unsuccessful retries …
-TRIED_S: Final = 3.0  # … spread over at least this time
-MOST_TRIED: Final = 8  # such requests per tenant within `IMPATIENT_S`; further ones are not retried
+FEW_TRIES: Final = 3  # tries of another request from a tenant with unsuccessful retries
+TRIED_S: Final = 3.0  # minimum time over which these tries are spread
+MOST_TRIED: Final = 8  # requests of one tenant that get these tries within `IMPATIENT_S`; further ones are not retried
 MOST_KEPT: Final = 10_000  # requests and tenants remembered; the oldest is dropped first
 _RIGHTS: Final = frozenset({0, 401, 403})  # 0: the status is unknown
 

@@ -287,7 +287,7 @@ class BatchValidator:
 
 
 def _time(seconds: int) -> str:
-    """Format seconds since 1970 as RFC 3339, also in years that Python's calendar lacks."""
+    """Format seconds since 1970 as RFC 3339, including years that Python's calendar lacks."""
     return f"{np.datetime64(int(seconds), 's')}Z"
 
 

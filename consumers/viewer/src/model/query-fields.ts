@@ -64,7 +64,7 @@ export function matchingFields(known: readonly QueryField[], typed: string): Que
   return ranked.sort((left, right) => left.rank - right.rank).map(({ field }) => field);
 }
 
-/** Whether the values of such a field can be listed with counts. */
+/** Returns whether the values of a field of this kind can be listed with counts. */
 export function isCountable(kind: QueryFieldKind): boolean {
   return kind !== "time" && kind !== "id";
 }

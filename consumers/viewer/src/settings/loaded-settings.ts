@@ -28,7 +28,7 @@ export interface Conflict {
 
 const SAMPLE_EVENTS = 3;
 
-/** Dispatches `change` after any change of its state. */
+/** Dispatches `change` after any change to its state. */
 export class LoadedSettings extends EventTarget {
   phase: Phase = "loading";
   /** Why loading failed. */

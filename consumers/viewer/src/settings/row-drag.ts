@@ -1,4 +1,4 @@
-/** Reorders rows by a pointer while they are dragged. Listens on the window, since moved rows lose pointer capture. */
+/** Reorders rows while they are dragged with a pointer. Listens on the window, since moved rows lose pointer capture. */
 
 export interface DragList {
   /** Returns the rows' elements, in order. */

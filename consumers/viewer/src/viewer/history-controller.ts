@@ -7,7 +7,7 @@ import type { ViewerState } from "./viewer-state.js";
 
 interface Hooks {
   viewer: () => ViewerState | null;
-  /** Resolves to whether unsaved settings may be left. */
+  /** Asks before unsaved settings are discarded. Resolves to whether the user may leave. */
   confirmLeave: () => Promise<boolean>;
   /** Called after the user has left the settings. */
   onLeft: () => void;

@@ -96,7 +96,7 @@ export class ViewerState extends EventTarget {
     await this.reload();
   }
 
-  /** Loads the same without hiding the shown data, as after a change of the settings. */
+  /** Loads the same without hiding the shown data, as after a change to the settings. */
   async reload(): Promise<void> {
     try {
       const session = await this.client.json<Session>("/v1/session");

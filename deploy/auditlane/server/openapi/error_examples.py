@@ -74,7 +74,7 @@ _ERRORS: Final = (
         fix="Ask a user with the permission audits:configure to enable them. Events are still recorded.",
     ),
     NotFound(f"There is no export '{_EXPORT}'.", fix="If it has expired, create it again."),
-    Conflict("Too many concurrent changes of the structure."),
+    Conflict("Too many concurrent changes to the structure."),
     FieldConflict(
         "The field order_number already exists.",
         field="name",

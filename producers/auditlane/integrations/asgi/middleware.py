@@ -53,16 +53,16 @@ class AuditMiddleware:
         record_denied: bool = False,
         client: AuditClient | None = None,
     ) -> None:
-        """Surround `app`.
+        """Wrap `app`.
 
         Args:
             app: The application.
-            routes: Action or AuditRoute by method and path template, which is relative to where the middleware is.
-            tenant: `tenant(request)` returns the tenant's id. Called when an event is made, so it may use what the
-                application has found out by then. `request` is the scope.
+            routes: Action or AuditRoute by method and path template, which is relative to the middleware's mount point.
+            tenant: `tenant(request)` returns the tenant's id. Called when an event is made, so it may use whatever
+                the application knows by then. `request` is the scope.
             actor: `actor(request)` returns the actor's id or an Actor, likewise.
             trusted_proxies: Networks of proxies whose `X-Forwarded-For` is trusted, as text, or the number of proxies.
-            record_denied: Record every other response 401 or 403 as `access.denied`.
+            record_denied: Record every other 401 or 403 response as `access.denied`.
             client: The client; default: `auditlane.sdk.audit`.
 
         Raises:
@@ -136,7 +136,7 @@ class AuditMiddleware:
             # A mount has no methods; its own template does not contain the path below it.
             exchange.template = getattr(route, "path", None) if hasattr(route, "methods") else None
         else:
-            exchange.unrouted = "router" in scope  # a router was asked and found nothing
+            exchange.unrouted = "router" in scope  # a router ran and found no route
         values = self._recorder.event(exchange)
         if values is None:
             return

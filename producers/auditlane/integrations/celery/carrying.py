@@ -8,11 +8,11 @@ from typing import Any, Final
 from auditlane.sdk.context import AuditContext, carried, restored
 
 HEADER: Final = "auditlane"
-_MOST_CHARACTERS: Final = 8_000  # of all values; brokers limit headers
+_MOST_CHARACTERS: Final = 8_000  # maximum length of all values together; brokers limit headers
 
 
 def put_in(headers: dict[str, Any]) -> None:
-    """Add what the current context knows; a message that has it already, such as a forwarded one, keeps its own."""
+    """Add the current context's values. A message that already has them, such as a forwarded one, keeps its own."""
     if HEADER in headers:
         return
     room = _MOST_CHARACTERS
@@ -29,8 +29,8 @@ def put_in(headers: dict[str, Any]) -> None:
 def taken_from(headers: Mapping[str, Any] | None, *, request_id: str) -> AuditContext | None:
     """Return the context that a message carries; None if it carries none.
 
-    `request_id` is used if the message has none. Anyone who may send tasks may send any header, so what is not text
-    is ignored.
+    `request_id` is used if the message has none. Anyone who may send tasks may send any header, so values that are
+    not text are ignored.
     """
     found = (headers or {}).get(HEADER)
     if not isinstance(found, Mapping):

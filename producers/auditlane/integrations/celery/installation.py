@@ -32,7 +32,7 @@ def install(
     actions: Collection[str] = ACTIONS_BY_DEFAULT,
     tenant: Tenant | None = None,
 ) -> None:
-    """Record tasks that fail, are tried again or are revoked, and carry the audit context with every task.
+    """Record tasks that fail, are retried or are revoked, and carry the audit context with every task.
 
         app = Celery("shop", broker=…)
         install(app)
@@ -55,7 +55,7 @@ def install(
             raise ConfigError(
                 f"install() cannot record {action!r:.120}.",
                 field="actions",
-                fix=f"{did_you_mean(action, ACTIONS_BY_DEFAULT)} Use some of: {', '.join(ACTIONS_BY_DEFAULT)}.".strip(),
+                fix=f"{did_you_mean(action, ACTIONS_BY_DEFAULT)} Use any of: {', '.join(ACTIONS_BY_DEFAULT)}.".strip(),
             )
     tasks = _Tasks(app, client, frozenset(actions), tenant)
     for name in ("before_task_publish", "task_received", "task_prerun", "task_postrun"):
@@ -72,7 +72,7 @@ def _connect(app: Any, name: str, receiver: Callable[..., None]) -> None:
         except Exception as error:  # only its type: Celery would log the text, which may contain arguments
             _log.error("A task was not recorded: %s in %s.", type(error).__name__, name)
 
-    # A second call of `install` for the same application replaces nothing and adds nothing.
+    # A second call of `install` for the same application has no effect.
     getattr(signals, name).connect(call, weak=False, dispatch_uid=f"auditlane.{id(app)}.{name}")
 
 
@@ -164,4 +164,4 @@ class _Tasks:
 
 
 def _ignore(_: Exception) -> None:
-    """Leave it to the event, which reports what a resolver of the application raises."""
+    """Ignore the error: the event itself reports errors of the application's resolvers."""

@@ -1,4 +1,4 @@
-"""What is done in Django's admin to models that are not recorded by themselves.
+"""Record changes made in Django's admin to models that are not audited otherwise.
 
 `LogEntry` has the labels of the changed fields, not their values, and is written without signals for several objects.
 So the methods of `ModelAdmin` that write it are wrapped. They are called inside the transaction of the edit.

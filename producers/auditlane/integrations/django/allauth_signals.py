@@ -1,6 +1,6 @@
-"""What allauth's signals add: second factors, addresses, social accounts, rejected codes.
+"""Record events from allauth's signals: second factors, addresses, social accounts, rejected codes.
 
-Logins, logouts and passwords are not taken from allauth: it sends Django's signals for them, and saves the user.
+Logins, logouts and passwords need no allauth signals: it sends Django's own for them, and saves the user.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ def _database(user: Any) -> str:
 
 
 def _watch_reset_requests() -> None:
-    """Record each mail with a link to reset a password: allauth has a form of its own."""
+    """Record each password reset email: allauth has its own form for it."""
     from allauth.account.adapter import DefaultAccountAdapter
 
     wrap(

@@ -1,4 +1,4 @@
-"""Models whose changes are recorded, by the decorator `audited_model` or the setting AUDITLANE["MODELS"]."""
+"""Record changes to the models chosen with the decorator `audited_model` or the setting AUDITLANE["MODELS"]."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def audited_model(
         @audited_model
         class Invoice(models.Model): ...
 
-    The events are `invoice.created`, `invoice.updated` with what changed, and `invoice.deleted`. Not recorded is what
-    sends no signals: `QuerySet.update`, `bulk_create` and `bulk_update` (see `bulk`), and raw SQL.
+    The events are `invoice.created`, `invoice.updated` with what changed, and `invoice.deleted`. Operations that
+    send no signals are not recorded: `QuerySet.update`, `bulk_create` and `bulk_update` (see `bulk`), and raw SQL.
 
     Args:
         model: A model that is not abstract.
@@ -78,7 +78,7 @@ def connect(models: Mapping[str, ModelOptions]) -> None:
             raise ConfigError(
                 f"The setting {name} names {label!r}, which is not a model: {error}",
                 field=name,
-                fix='Write "app_label.Model" of an installed app.',
+                fix='Use "app_label.Model", with the label of an installed app.',
             ) from None
     for model, chosen in _options.items():
         known = {name for field in model._meta.get_fields() for name in (field.name, getattr(field, "attname", ""))}
@@ -106,7 +106,7 @@ def register(model: type[Model], chosen: ModelOptions) -> None:
 
 
 def options_of(model: type[Model]) -> ModelOptions:
-    """Return the options that were given for a model, or those of a model without any."""
+    """Return the options given for a model, or the defaults."""
     return _options.get(model, _NONE)
 
 
@@ -153,7 +153,7 @@ def _deleted(sender: type[Model], instance: Model, using: str, **_: object) -> N
 
 
 class _Links:
-    """Receives the changes of a field with many objects at the other end."""
+    """Receives the changes to a many-to-many field."""
 
     def __init__(self, field: str) -> None:
         self._field = field

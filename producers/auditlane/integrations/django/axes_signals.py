@@ -1,4 +1,4 @@
-"""Accounts that django-axes locks, and logins that it refuses."""
+"""Record accounts that django-axes locks and logins that it refuses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One event for a change of many rows, which sends no signals."""
+"""Record one event for a change to many rows, which sends no signals."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from auditlane.integrations.django.recording import record_after_commit, safely
 from auditlane.runtime.errors import InvalidInput
 from auditlane.sdk.diff import diff, plain_value
 
-_MOST_CHARACTERS: Final = 1_000  # of a filter
+_MOST_CHARACTERS: Final = 1_000  # maximum length of a filter
 
 
 def bulk(objects: QuerySet[Any] | Collection[Model], action: str, *, count: int | None = None, **event: Any) -> None:
-    """Record one event, after the commit, for a change of many rows that sends no signals.
+    """Record one event, after the commit, for a change to many rows that sends no signals.
 
         changed = invoices.update(archived=True)
         bulk(invoices, "invoice.archived", count=changed)
@@ -33,7 +33,7 @@ def bulk(objects: QuerySet[Any] | Collection[Model], action: str, *, count: int 
             before an update that changes which rows match.
         event: Further fields of the event, as for `AuditClient.record`.
 
-    Raises InvalidInput if there are no objects and no queryset to say which model is meant.
+    Raises InvalidInput if there is neither an object nor a queryset to determine the model.
     """
     if isinstance(objects, QuerySet):
         model: type[Model] = objects.model

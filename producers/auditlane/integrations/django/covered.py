@@ -1,4 +1,4 @@
-"""The models whose changes have events of their own, so that the admin records none for them."""
+"""The models whose changes have their own events, so that the admin records none for them."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ def cover(model: type[Model]) -> None:
 
 
 def is_covered(model: Any) -> bool:
-    """Return whether changes of the model are recorded by its signals."""
+    """Return whether changes to the model are recorded through its signals."""
     return model in _covered

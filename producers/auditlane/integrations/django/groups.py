@@ -1,4 +1,4 @@
-"""Groups, memberships and permissions; recorded after the commit."""
+"""Record changes to groups, memberships and permissions, after the commit."""
 
 from __future__ import annotations
 

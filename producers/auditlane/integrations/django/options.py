@@ -1,4 +1,4 @@
-"""The project's choices: the setting AUDITLANE, checked when Django starts."""
+"""Read the setting AUDITLANE, which is checked when Django starts."""
 
 from __future__ import annotations
 
@@ -93,9 +93,9 @@ def _imported(key: str, value: object) -> Any:
         try:
             value = import_string(value)
         except ImportError as error:
-            raise _wrong(key, f"cannot be imported: {error}", "Give the dotted path of a function.") from error
+            raise _wrong(key, f"cannot be imported: {error}", "Use the dotted path of a function.") from error
     if not callable(value):
-        raise _wrong(key, "is not a function", "Give a function, or its dotted path.")
+        raise _wrong(key, "is not a function", "Use a function or its dotted path.")
     return value
 
 
@@ -104,7 +104,7 @@ def _late(key: str, value: object) -> Any:
     if callable(value):
         return value
     if not isinstance(value, str):
-        raise _wrong(key, "is neither a function nor a dotted path", "Give a function, or its dotted path.")
+        raise _wrong(key, "is neither a function nor a dotted path", "Use a function or its dotted path.")
     found = cache(lambda: _imported(key, value))
     return lambda *arguments: found()(*arguments)
 
@@ -123,7 +123,7 @@ def _proxies(key: str, value: object) -> TrustedProxies:
 
 def _names(key: str, value: object) -> frozenset[str]:
     if isinstance(value, str) or not isinstance(value, Iterable):
-        raise _wrong(key, "must be a list of names", "Write a list, also for one name.")
+        raise _wrong(key, "must be a list of names", "Use a list, even for a single name.")
     return frozenset(map(str, value))
 
 
@@ -135,7 +135,7 @@ def _models(key: str, value: object) -> dict[str, ModelOptions]:
 
 def _flag(key: str, value: object) -> bool:
     if not isinstance(value, bool):
-        raise _wrong(key, "must be True or False", "Write True or False.")
+        raise _wrong(key, "must be True or False", "Use True or False.")
     return value
 
 

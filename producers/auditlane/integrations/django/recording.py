@@ -69,7 +69,7 @@ def record_now(request: HttpRequest | None, action: str, **event: Any) -> None:
 def record_after_commit(using: str, action: str, **event: Any) -> None:
     """Record an event once the transaction on the database `using` is committed; drop it on a rollback.
 
-    The actor and the tenant are those of now: a user who deletes their own account has no id at the commit.
+    The actor and the tenant are read now: a user who deletes their own account has no id at the commit.
     """
     event = {"occurred_at": datetime.now(UTC), **_with_context(_complete(action, event))}
     transaction.on_commit(lambda: _record(event), using=using, robust=True)
@@ -83,11 +83,11 @@ def _with_context(event: dict[str, Any]) -> dict[str, Any]:
 
 @safely
 def _record(event: Mapping[str, Any]) -> None:
-    Context().run(client().record, **event)  # in an empty context: nothing of the commit's is added
+    Context().run(client().record, **event)  # in an empty context: no values from the time of the commit are added
 
 
 def _complete(action: str, event: dict[str, Any]) -> dict[str, Any]:
-    """Return the event with what the vocabulary gives the action: severity, outcome and resource."""
+    """Return the event with the vocabulary's defaults for the action: severity, outcome and resource."""
     values: dict[str, Any] = {"action": action, "outcome": "success"}
     if (known := ACTIONS.get(action)) is not None:
         values |= {"outcome": known.outcome, "severity": known.severity, "resource": known.resource}

@@ -19,7 +19,7 @@ from auditlane.runtime.client_address import TrustedProxies, client_address
 from auditlane.sdk.context import AuditContext
 from auditlane.sdk.trace import request_id_of
 
-_MOST_CHARACTERS: Final = 1_000  # of a User-Agent
+_MOST_CHARACTERS: Final = 1_000  # maximum length of a User-Agent
 
 _request: ContextVar[HttpRequest | None] = ContextVar("auditlane_django_request", default=None)
 
@@ -54,7 +54,7 @@ class RequestContext(AuditContext):
         super().__exit__(kind, error, trace)
 
     def fill(self) -> None:
-        """Read the request. Raises what the user or the tenant raised, after everything else has been filled in."""
+        """Read the request. Re-raises an error from the user or the tenant after everything else has been filled in."""
         meta = self._request.META
         if self.request_id is None:
             self.request_id = request_id_of(meta.get("HTTP_TRACEPARENT"), meta.get("HTTP_X_REQUEST_ID"))

@@ -1,4 +1,4 @@
-"""Refused requests of Django REST framework: an answer with 401 or 403 becomes `access.denied`."""
+"""Record denied requests of Django REST framework: a 401 or 403 response becomes `access.denied`."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from auditlane.integrations.django.request_context import current_request
 from auditlane.integrations.django.wrapping import wrap
 
 _DENIED: Final = (401, 403)
-_MOST_CHARACTERS: Final = 300  # of a path
+_MOST_CHARACTERS: Final = 300  # maximum length of a path
 
 Handler = Callable[[Exception, dict[str, Any]], Any]
 
 
 def install() -> None:
-    """Wrap the exception handler of every view, whichever the project has chosen."""
+    """Wrap the exception handler of every view, including custom ones."""
     wrap(APIView, "get_exception_handler", lambda original, view: functools.partial(_handle, original(view)))
 
 

@@ -16,7 +16,7 @@ _BEFORE: Final = "_auditlane_before"  # key in an instance's __dict__, from pre_
 
 
 def note_before(instance: Model, using: str, update_fields: Collection[str] | None, ignored: Collection[str]) -> None:
-    """Read the row that is about to be saved, unless none of its watched fields is."""
+    """Read the row that is about to be saved, unless none of its watched fields will be written."""
     instance.__dict__.pop(_BEFORE, None)
     names = watched(instance, update_fields, ignored)
     if instance.pk is None or not names or (instance._state.adding and instance._meta.pk.has_default()):
@@ -28,7 +28,7 @@ def note_before(instance: Model, using: str, update_fields: Collection[str] | No
 def changes_of(
     instance: Model, update_fields: Collection[str] | None, ignored: Collection[str], mask: Collection[str] = ()
 ) -> Changes | None:
-    """Return what a save has changed; None if the row before it was not read."""
+    """Return the changes made by a save, or None if the row was not read before it."""
     before = instance.__dict__.pop(_BEFORE, None)
     names = watched(instance, update_fields, ignored)
     if before is None:

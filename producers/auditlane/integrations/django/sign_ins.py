@@ -1,4 +1,4 @@
-"""Logins, failed logins and logouts, and requests for a new password: recorded at once."""
+"""Record logins, failed logins, logouts and password reset requests, all at once rather than after the commit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from auditlane.integrations.django.request_context import actor_of
 from auditlane.integrations.django.wrapping import then, wrap
 from auditlane.sdk.masking import masked
 
-_NAMES: Final = ("username", "email", "login", "identifier")  # of the credential that says who is logging in
+_NAMES: Final = ("username", "email", "login", "identifier")  # keys of a credential that identify the user
 _METHODS: Final = {"socialaccount": "social", "code": "magic_link", "passkey": "passkey", "password": "password"}
 REFUSED: Final = "_auditlane_refused"  # attribute of a request: why a rule refused the login
 
@@ -72,7 +72,7 @@ def _id(user: Any) -> str | None:
 
 
 def _method(request: HttpRequest | None, user: Any) -> str:
-    """Return how the user logged in: what allauth noted in the session, else by password."""
+    """Return how the user logged in: the method that allauth noted in the session, or else by password."""
     session = getattr(request, "session", None)
     noted = session.get("account_authentication_methods") if session is not None else None
     last = noted[-1] if isinstance(noted, list) and noted else None
@@ -83,7 +83,7 @@ def _method(request: HttpRequest | None, user: Any) -> str:
 
 
 def _watch_reset_requests() -> None:
-    """Record each mail with a link to reset a password; Django has no signal for it."""
+    """Record each password reset email; Django has no signal for it."""
     from django.contrib.auth.forms import PasswordResetForm
 
     def after(form: Any, subject: str, text: str, context: dict[str, Any], *_: Any, **__: Any) -> None:

@@ -1,4 +1,4 @@
-"""Users: created, changed, disabled, deleted, given roles and passwords; recorded after the commit."""
+"""Record changes to users, their roles and their passwords, after the commit."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from auditlane.sdk.diff import Changes
 from auditlane.sdk.masking import masked
 
 _ROLES: Final = {"is_staff": "staff", "is_superuser": "superuser"}
-_IGNORED: Final = ("password", "last_login")  # a hash, and what every login changes
+_IGNORED: Final = ("password", "last_login")  # a hash, and a field that every login changes
 _RESET_URLS: Final = ("password_reset_confirm", "account_reset_password_from_key")
 
 
@@ -106,7 +106,7 @@ def _created(user: Model, using: str) -> None:
 
 
 def _updated(user: Any, using: str, changes: Changes) -> None:
-    """Record the flags and the address as events of their own, and the other fields in one."""
+    """Record the flags and the address as separate events, and the other fields in one."""
     before, after = dict(changes.get("before", {})), dict(changes.get("after", {}))
     for field, role in _ROLES.items():
         if field in after:
@@ -163,7 +163,7 @@ def _via(user: Model) -> str:
 
 
 def _password_action(user: Model, request: HttpRequest | None) -> tuple[str, dict[str, str]]:
-    """Return whether a user has changed their password or someone has reset it, and who."""
+    """Return whether the user changed their own password or someone reset it, and who."""
     if request is None:
         return "user.password_reset", {"by": "system"}
     actor = user_of(request)

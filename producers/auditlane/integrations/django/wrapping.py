@@ -10,7 +10,7 @@ _done: Final[set[tuple[type, str]]] = set()
 
 
 def wrap(owner: type, name: str, around: Callable[..., Any]) -> None:
-    """Replace a method by a function that is called as `around(original, *arguments)`; a second call does nothing."""
+    """Replace a method with a function that is called as `around(original, *arguments)`; a second call does nothing."""
     if (owner, name) in _done:
         return
     _done.add((owner, name))

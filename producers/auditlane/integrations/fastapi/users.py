@@ -1,4 +1,4 @@
-"""fastapi-users: a mixin for its user manager, which has no signals."""
+"""Record the events of fastapi-users with a mixin for its user manager, which has no signals."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class AuditedUsers:
         try:
             for values in describe(*args, **kwargs, social=self.audit_social):
                 self.audit_client.record(**values)
-        except Exception as error:  # of the application's user class
+        except Exception as error:  # raised by the application's user class
             self.audit_client.report_unrecorded(error)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Surround the methods that this class has, wherever they are defined."""
+        """Wrap the methods of this class, wherever they are defined."""
         super().__init_subclass__(**kwargs)
         for name, describe in _AFTER.items():
             method = getattr(cls, name, None)
@@ -51,7 +51,7 @@ class AuditedUsers:
 
 
 def _recorded(name: str, method: Callable[..., Awaitable[Any]], describe: Describe) -> Callable[..., Awaitable[Any]]:
-    """Return the hook, which records before it runs: what it follows has happened, even if it raises."""
+    """Return a hook that records before it runs: the event has happened even if the hook raises."""
 
     @functools.wraps(method)
     async def hook(self: AuditedUsers, *args: Any, **kwargs: Any) -> Any:
@@ -112,7 +112,7 @@ def _logged_in(user: Any, request: Any = None, response: Any = None, *, social: 
 
 
 def _updated(user: Any, update_dict: Mapping[str, Any], request: Any = None, *, social: bool) -> list[Values]:
-    """Describe a change by the names of its fields, and what has an action of its own; never by their values."""
+    """Describe a change by the names of its fields, never by their values; some fields have their own action."""
     made, names = [], {str(name) for name in update_dict}
     if names & _PASSWORD:
         made.append(of_user("user.password_changed", _id(user), by_user=False))
@@ -144,7 +144,7 @@ def _deleted(user: Any, request: Any = None, *, social: bool) -> list[Values]:
     return [of_user("user.deleted", _id(user), by_user=False, via="api")]
 
 
-# Hook by the event that it follows. A token, which some of them get, is a secret and never recorded.
+# The hooks, and the action that each follows. Some receive a token, which is secret and never recorded.
 _AFTER: Final[Mapping[str, Describe]] = {
     "on_after_register": _registered,
     "on_after_login": _logged_in,

@@ -1,4 +1,4 @@
-"""The Flask extension: the WSGI middleware, with what only the application knows of a request."""
+"""The Flask extension: the WSGI middleware, plus the facts about a request that only the application knows."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Audit:
                 its end, so `g`, `session` and `current_user` are available.
             actor: `actor(request)` returns the actor's id or an Actor, likewise; default: Flask-Login's current user.
             trusted_proxies: Networks of proxies whose `X-Forwarded-For` is trusted, as text, or the number of proxies.
-            record_denied: Record every other response 401 or 403, and whatever Flask-Login refuses, as
+            record_denied: Record every other 401 or 403 response, and whatever Flask-Login refuses, as
                 `access.denied`.
             client: The client; default: `auditlane.sdk.audit`.
         """
@@ -63,7 +63,7 @@ class Audit:
             self.init_app(app)
 
     def init_app(self, app: Flask) -> None:
-        """Surround the application and listen to its signals. Raises ConfigError for invalid options."""
+        """Wrap the application and listen to its signals. Raises ConfigError for invalid options."""
         app.wsgi_app = _Middleware(app.wsgi_app, **self._options)  # type: ignore[method-assign]
         app.after_request(_note_response)
         app.teardown_request(_note_route)
@@ -81,7 +81,7 @@ class Audit:
 
 class _Middleware(wsgi.AuditMiddleware):
     def request_of(self, environ: Environ) -> Any:
-        """Return Flask's request; its environ is all that is left of it after the request."""
+        """Return Flask's request; after the request, only its environ is left."""
         return request._get_current_object() if has_request_context() else environ  # type: ignore[attr-defined]  # noqa: SLF001 - Flask documents it
 
 
@@ -94,7 +94,7 @@ def _note_response(response: Response) -> Response:
 
 
 def _note_route(_: BaseException | None) -> None:
-    """Keep what is gone once Flask has left the request: the rule, and what the resolvers find."""
+    """Keep the rule and the resolvers' results, which are gone once Flask has left the request."""
     exchange: Exchange | None = request.environ.get(EXCHANGE)
     if exchange is None:
         return

@@ -1,4 +1,4 @@
-"""Flask-Login: its signals become events. It is imported only if the application has imported it."""
+"""Turn the signals of Flask-Login into events. It is imported only if the application has imported it."""
 
 from __future__ import annotations
 
@@ -51,5 +51,5 @@ def _id(user: Any) -> str | None:
     try:
         found = user.get_id()
         return None if found is None else str(found)
-    except Exception:  # of the application's class; the login must not fail
+    except Exception:  # raised by the application's class; the login must not fail
         return None

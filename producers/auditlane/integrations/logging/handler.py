@@ -15,8 +15,9 @@ class AuditHandler(logging.Handler):
         logging.getLogger().addHandler(AuditHandler())
         logger.info("Jane deleted the draft", extra={"audit": {"action": "document.deleted", "resource_id": "d-1"}})
 
-    `audit` holds keywords of `AuditClient.emit`, or is the action. The record's message becomes the description unless
-    there is one. Tenant, actor and request come from the context. Recording never raises into the code that logs.
+    `audit` is a mapping of keywords of `AuditClient.emit`, or just the action. The record's message becomes the
+    description unless there is one. Tenant, actor and request come from the context. Recording never raises into
+    the code that logs.
     """
 
     def __init__(self, client: AuditClient = audit, level: int | str = logging.NOTSET) -> None:
@@ -33,5 +34,5 @@ class AuditHandler(logging.Handler):
         try:
             event = event_of(given, record.getMessage, at=record.created, exception=exception)
         except Exception:  # raised by the mapping's own methods
-            event = {"action": ""}  # which is not valid, so that it is counted and reported
+            event = {"action": ""}  # invalid, so that it is counted and reported
         self._client.record(**event)

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 KEY: Final = "audit"
-_MOST_CHARACTERS: Final = 1_000  # of a description
-_INTERNAL: Final = ("auditlane", "confluent_kafka")  # what recording itself may log must not be recorded
+_MOST_CHARACTERS: Final = 1_000  # maximum length of a description
+_INTERNAL: Final = ("auditlane", "confluent_kafka")  # anything that recording itself logs must not be recorded
 
 
 def is_internal(logger: str) -> bool:
-    """Return whether a logger is that of the SDK or of what it uses."""
+    """Return whether a logger belongs to the SDK or to a library that it uses."""
     return logger.split(".", 1)[0] in _INTERNAL
 
 
@@ -22,7 +22,7 @@ def event_of(
     """Return the event: the given keywords of `emit`, or text that is the action.
 
     The message becomes the description. An exception makes the outcome `failure`, and its type part of the metadata.
-    What is not valid remains so: `record` repairs it, or counts and reports it.
+    Invalid values are kept: `record` corrects them, or counts and reports the event.
     """
     if not isinstance(given, Mapping):
         given = {"action": given}

@@ -43,7 +43,7 @@ _SESSION_EVENTS: Final = ("after_transaction_create", "after_transaction_end", "
 def _quietly(
     method: Callable[Concatenate[Auditor, _P], None],
 ) -> Callable[Concatenate[Auditor, _P], None]:
-    """Keep what a listener raises from the application's flush or commit."""
+    """Keep a listener's errors out of the application's flush or commit."""
 
     @functools.wraps(method)
     def call(self: Auditor, /, *given: _P.args, **named: _P.kwargs) -> None:
@@ -56,7 +56,7 @@ def _quietly(
 
 
 class Auditor:
-    """Records the changes of chosen models in chosen sessions. `audit_models` makes it."""
+    """Records the changes of chosen models in chosen sessions. Created by `audit_models`."""
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class Auditor:
                 event.listen(model, name, getattr(self, f"_{name}"), raw=True, propagate=True)
 
     def remove(self) -> None:
-        """Stop listening. Changes of transactions that are open are not recorded."""
+        """Stop listening. Changes in open transactions are not recorded."""
         for name in _SESSION_EVENTS:
             event.remove(self._sessions, name, getattr(self, f"_{name}"))
         for model in self._models:
@@ -118,12 +118,12 @@ class Auditor:
         return None
 
     def _changes_of(self, session: Session | None) -> Changes | None:
-        """Return where to put a change; None if the session is not one of those that are listened to."""
+        """Return the collection for a change, or None if the session is not audited."""
         if session is None:
             return None
         return self._changes(session.get_nested_transaction() or session.get_transaction())
 
-    # Flushes: listeners of the mapper see every row that is written, also those that cascades reach.
+    # Flushes: the mapper's listeners see every row that is written, including those that cascades reach.
 
     @_quietly
     def _before_insert(self, mapper: Mapper[Any], connection: Connection, state: InstanceState[Any]) -> None:
@@ -147,7 +147,7 @@ class Auditor:
         if (gone := self._gone.pop(state, None)) is None:
             changes.add(self._change(model, "created", None, row, {}, inserted(state, names), state))
             return
-        after = loaded(state, gone.before)  # an UPDATE leaves the columns as they are that the new object does not set
+        after = loaded(state, gone.before)  # an UPDATE leaves columns unchanged that the new object does not set
         before = {name: gone.before[name] for name in after}
         changes.add(self._change(model, "updated", gone.row, row, before, after, state, gone.problem))
 
@@ -240,7 +240,7 @@ class Auditor:
         state: InstanceState[Any],
         problem: Exception | None = None,
     ) -> Change:
-        """Return the change with what the application's callables say about the object, while it can be read."""
+        """Return the change with the results of the application's callables, while the object can still be read."""
         tenant: object = None
         metadata: Mapping[str, Any] = {}
         target = state.obj()
@@ -314,8 +314,8 @@ def audit_models(
 
         audit_models(Session, [User, Document], tenant=lambda row: row.tenant_id)
 
-    Each row that a transaction has created, updated or deleted becomes one event after the commit, with its columns
-    before and after. What was rolled back, also to a savepoint, is not recorded. A bulk statement, such as
+    Each row that a transaction creates, updates or deletes becomes one event after the commit, with its columns
+    before and after. Changes that are rolled back, even to a savepoint, are not recorded. A bulk statement, such as
     `update(Document)`, becomes one event with the number of rows.
 
     Args:
@@ -333,9 +333,9 @@ def audit_models(
     chosen = decorated() if models is None else [_option(model) for model in models]
     if not chosen:
         raise ConfigError(
-            "audit_models() was given no models, and none is marked.",
+            "audit_models() was called without models, and no class is marked with @audited_model().",
             field="models",
-            fix="Pass mapped classes, or mark them with @audited_model().",
+            fix="Pass mapped classes, or mark them.",
         )
     return Auditor(target, chosen, client, tenant)
 

@@ -34,12 +34,12 @@ class Change:
     after: Mapping[str, Any]
     tenant: str | None = None
     metadata: Mapping[str, Any] | None = None
-    problem: Exception | None = None  # why something of the above could not be read
+    problem: Exception | None = None  # why some of the above could not be read
 
 
 @dataclass(frozen=True)
 class Bulk:
-    """What one statement did to many rows; `rows` is None if the database does not tell."""
+    """What one statement did to many rows; `rows` is None if the database does not report the number."""
 
     model: AuditedModel
     kind: Kind
@@ -56,7 +56,7 @@ class Changes:
         self._next = 0
 
     def add(self, change: Change | Bulk) -> None:
-        """Add what happened next; a change of a row that has one already is combined with it."""
+        """Add a change; it is combined with an earlier change to the same row."""
         if isinstance(change, Bulk):
             self._append(change)
             return
@@ -76,7 +76,7 @@ class Changes:
             self.add(change)
 
     def settled(self) -> Iterator[Change | Bulk]:
-        """Yield what remains: updates with the columns that differ now, and other rows without their NULLs."""
+        """Yield the final changes: updates with only the columns that differ, and other rows without their NULLs."""
         for entry in self._entries.values():
             if isinstance(entry, Bulk):
                 yield entry

@@ -1,4 +1,4 @@
-"""Say which models are audited, and how their events are called."""
+"""Choose the models to audit, and the names of their events."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class AuditedModel:
         model: The mapped class.
         name: `resource` and first part of the actions; default: the class name in snake case.
         actions: Actions in place of `<name>.created`, `.updated` and `.deleted`, by `created`, `updated`, `deleted`.
-        tenant: Called with the object inside the flush; returns the tenant id, or None for that of the context.
-        exclude: Names of attributes that events never contain; a change of these alone is not recorded.
+        tenant: Called with the object inside the flush; returns the tenant id, or None for the context's.
+        exclude: Names of attributes that events never contain; a change to these alone is not recorded.
         mask: Names of attributes whose values are masked, beyond those that look like secrets.
         metadata: Called with the object inside the flush; returns further metadata.
     """
@@ -73,5 +73,5 @@ def decorated() -> list[AuditedModel]:
 
 
 def of_class(model: type[Any]) -> AuditedModel:
-    """Return the options with which a class is marked, or those by default."""
+    """Return the options with which a class is marked, or the defaults."""
     return _decorated.get(model) or AuditedModel(model)

@@ -18,7 +18,7 @@ def columns(mapper: Mapper[Any], exclude: Collection[str] = ()) -> dict[str, Col
 
 
 def row_of(mapper: Mapper[Any], state: InstanceState[Any]) -> Row:
-    """Return the identity that the object's attributes have now."""
+    """Return the identity according to the object's current attributes."""
     keys = (state.dict.get(mapper.get_property_by_column(column).key) for column in mapper.primary_key)
     return mapper.base_mapper.class_, tuple(keys)
 
@@ -79,7 +79,7 @@ class UpdateDiff:
     def finish(
         self, connection: Connection, mapper: Mapper[Any], state: InstanceState[Any]
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return the columns before and after, those alone that the flush has changed."""
+        """Return the columns that the flush changed, before and after."""
         self._changed |= {
             name for name, value in self._others.items() if name in state.dict and state.dict[name] is not value
         }

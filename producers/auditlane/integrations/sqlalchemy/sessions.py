@@ -1,4 +1,4 @@
-"""Find the sessions to listen to in what an application creates its sessions with."""
+"""Find the session class to listen to from the object that an application creates its sessions with."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SessionTarget = (
 
 
 def listening_target(target: Any) -> Any:
-    """Return the class or session to listen to. Makers of async sessions get a class of their own to make."""
+    """Return the class or session to listen to. A maker of async sessions gets its own session class."""
     if isinstance(target, async_scoped_session):
         target = target.session_factory
     if isinstance(target, async_sessionmaker):

@@ -1,4 +1,4 @@
-"""Tell what a bulk statement does, and to how many rows."""
+"""Determine what a bulk statement does, and to how many rows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MOST_SQL: Final = 1_000  # characters of a statement
 
 
 def kind_of(execution: ORMExecuteState) -> Kind | None:
-    """Return what the statement does to rows; None if it is not an INSERT, UPDATE or DELETE of a mapped class."""
+    """Return the kind of change, or None if the statement is not an INSERT, UPDATE or DELETE of a mapped class."""
     if not execution.is_orm_statement:
         return None
     if execution.is_update:
@@ -24,7 +24,7 @@ def kind_of(execution: ORMExecuteState) -> Kind | None:
 
 
 def with_row_count(execution: ORMExecuteState, result: Result[Any]) -> tuple[int | None, Result[Any]]:
-    """Return the number of rows that a statement has changed, and its result, which RETURNING makes us read."""
+    """Return the number of rows that a statement changed, and its result, which must be read if it has RETURNING."""
     if execution.is_executemany and not execution.is_delete:  # each item is one row
         return len(execution.parameters or ()), result
     if getattr(execution.statement, "_returning", ()):  # SQLAlchemy has no public name for it

@@ -16,8 +16,9 @@ class AuditProcessor:
         structlog.configure(processors=[AuditProcessor(), structlog.processors.JSONRenderer()])
         log.info("Jane deleted the draft", audit={"action": "document.deleted", "resource_id": "d-1"})
 
-    `audit` holds keywords of `AuditClient.emit`, or is the action. The entry's text becomes the description unless
-    there is one. Tenant, actor and request come from the context. Recording never raises into the code that logs.
+    `audit` is a mapping of keywords of `AuditClient.emit`, or just the action. The entry's text becomes the
+    description unless there is one. Tenant, actor and request come from the context. Recording never raises into
+    the code that logs.
     Place it before processors that format exceptions.
     """
 
@@ -34,7 +35,7 @@ class AuditProcessor:
         try:
             event = event_of(given, lambda: str(entry.get("event", "")), exception=_exception(entry.get("exc_info")))
         except Exception:  # raised by the mapping's own methods
-            event = {"action": ""}  # which is not valid, so that it is counted and reported
+            event = {"action": ""}  # invalid, so that it is counted and reported
         self._client.record(**event)
         return entry
 

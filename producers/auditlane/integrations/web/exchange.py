@@ -1,4 +1,4 @@
-"""What is known of a request and its response, and the event that follows from it. Pure."""
+"""The facts about a request and its response, and the event that follows from them. Pure."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class Exchange:
 
     method: str
     path: str  # relative to where the middleware is installed
-    template: str | None = None  # of the route that the framework chose
+    template: str | None = None  # template of the route that the framework chose
     unrouted: bool = False  # the framework found no route
     status: int = 0  # 0: no response has begun
     complete: bool = False  # the whole response was sent, or is in memory
-    left: bool = False  # the client had left when a part of the response was to be sent
+    left: bool = False  # the client disconnected before the whole response was sent
     exception: str | None = None  # type of an unhandled exception
     denied: bool = False  # a framework reported it, whatever the status: a redirect to the login page
     recorded: bool = False
@@ -30,14 +30,14 @@ class Exchange:
     def failed(self, error: BaseException) -> None:
         """Note an unhandled exception; its text may contain personal data and is not kept.
 
-        An exception because the client has left is not a failure of the application, so the status counts.
+        An exception caused by a disconnect is not a failure of the application, so the status counts.
         """
         if not self.left:
             self.exception = type(error).__name__
 
     @property
     def outcome(self) -> OutcomeName:
-        """Return the outcome: of the response, unless there was none or an exception."""
+        """Return the outcome: that of the response, unless there was no response or an exception."""
         if self.denied or self.status in DENIED:
             return "denied"
         if self.exception is not None or not 100 <= self.status < 400:

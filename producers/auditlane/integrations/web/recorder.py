@@ -1,4 +1,4 @@
-"""Gives each request its audit context, and records the event of an exchange: the shell around the decisions."""
+"""Give each request its audit context, and record the event of an exchange: the shell around the decisions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from auditlane.sdk.trace import request_id_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
-    """What a request's head says about its sender; `forwarded_for` are the values of all `X-Forwarded-For` headers."""
+    """The sender, as a request's head describes it; `forwarded_for` are the values of all `X-Forwarded-For` headers."""
 
     peer: str | None
     forwarded_for: Sequence[str] = ()
@@ -28,7 +28,7 @@ class Head:
 
 
 class Recorder:
-    """The options of a middleware, and what it does with a request."""
+    """The options of a middleware, and its actions for a request."""
 
     def __init__(
         self,

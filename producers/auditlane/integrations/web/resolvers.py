@@ -1,4 +1,4 @@
-"""Who makes a request, and for which tenant: asked of the application when an event is made."""
+"""Ask the application, when an event is made, who makes a request and for which tenant."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Resolvers:
                 raise ConfigError(
                     f"{name} is a coroutine function, but an event may be made where nothing can be awaited.",
                     field=name,
-                    fix=f"Await the value in the application, as in a dependency, keep it, and return it in {name}.",
+                    fix=f"Await the value earlier, for example in a dependency, store it, and return it from {name}.",
                 )
         self.tenant = tenant
         self.actor = actor

@@ -18,7 +18,7 @@ _PARAMETER: Final = re.compile(
     r"\{(?P<curly>[A-Za-z_]\w*)(?::(?P<as_curly>[A-Za-z_]\w*))?\}"
     r"|<(?:(?P<as_angle>[A-Za-z_]\w*)(?:\([^<>]*\))?:)?(?P<angle>[A-Za-z_]\w*)>"
 )
-_EXAMPLE: Final = "Write it as in: 'DELETE /documents/{document_id}'."
+_EXAMPLE: Final = "Use the form 'DELETE /documents/{document_id}'."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ Environ = dict[str, Any]
 StartResponse = Callable[..., Callable[[bytes], object]]
 WSGIApp = Callable[[Environ, StartResponse], Iterable[bytes]]
 
-EXCHANGE: Final = "auditlane.exchange"  # in the environ: what a framework's integration adds to the exchange
+EXCHANGE: Final = "auditlane.exchange"  # key in the environ, under which a framework's integration adds to the exchange
 
 
 class AuditMiddleware:
@@ -39,16 +39,16 @@ class AuditMiddleware:
         record_denied: bool = False,
         client: AuditClient | None = None,
     ) -> None:
-        """Surround `app`.
+        """Wrap `app`.
 
         Args:
             app: The application.
-            routes: Action or AuditRoute by method and path template, which is relative to where the middleware is.
-            tenant: `tenant(request)` returns the tenant's id. Called when an event is made, so it may use what the
-                application has found out by then. `request` is the environ.
+            routes: Action or AuditRoute by method and path template, which is relative to the middleware's mount point.
+            tenant: `tenant(request)` returns the tenant's id. Called when an event is made, so it may use whatever
+                the application knows by then. `request` is the environ.
             actor: `actor(request)` returns the actor's id or an Actor, likewise.
             trusted_proxies: Networks of proxies whose `X-Forwarded-For` is trusted, as text, or the number of proxies.
-            record_denied: Record every other response 401 or 403 as `access.denied`.
+            record_denied: Record every other 401 or 403 response as `access.denied`.
             client: The client; default: `auditlane.sdk.audit`.
 
         Raises:
@@ -85,7 +85,7 @@ class AuditMiddleware:
             exchange.failed(error)
             request.end()
             raise
-        if _is_whole(body, environ):  # servers handle these in a special way, so they are not wrapped
+        if _is_whole(body, environ):  # servers treat these bodies specially, so they are not wrapped
             exchange.complete = True
             request.end()
             return body

@@ -94,7 +94,7 @@ DEFINITIONS: Final = (
     ),
     _action(
         "task.retried",
-        "A background task failed and will be tried again.",
+        "A background task failed and will be retried.",
         resource="task",
         outcome="failure",
         severity="Low",
@@ -103,7 +103,7 @@ DEFINITIONS: Final = (
     ),
     _action(
         "task.revoked",
-        "A background task was revoked: it expired, was terminated, or was called off before it began.",
+        "A background task was revoked: it expired, was terminated, or was cancelled before it began.",
         resource="task",
         severity="Low",
         required={"reason": MetadataKey("Why it does not run.", values=("expired", "terminated", "revoked"))},

@@ -39,7 +39,7 @@ class JobRecord(BaseModel):
 
     @property
     def form(self) -> Form:
-        """The form of the file, independent of later changes of the tenant's structure."""
+        """The form of the file, independent of later changes to the tenant's structure."""
         return Form(self.format, self.columns, self.raw_formulas, self.ocsf_version)
 
     @property

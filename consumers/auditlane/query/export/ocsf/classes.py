@@ -1,4 +1,4 @@
-"""The attributes that each OCSF class adds to an event, beside those that all classes have."""
+"""The attributes that each OCSF class adds to an event, in addition to those that all classes have."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from auditlane.query.export.ocsf.row import Attributes, Row
 
 
 class Mapped(NamedTuple):
-    """What the attributes of a class depend on: the action, its activity, and the actor's user, which may be empty."""
+    """The values that a class's attributes depend on: the action, its activity, and the actor's user (may be empty)."""
 
     action: str
     activity_id: int
@@ -63,7 +63,7 @@ def _account(row: Row, mapped: Mapped) -> Attributes:
 
 
 def _authentication(row: Row, mapped: Mapped) -> Attributes:
-    """Build Authentication; the schema demands a service or a destination."""
+    """Build Authentication; the schema requires a service or a destination."""
     session = row.take_key("session_id")
     if row.get("resource") == "session":
         row.take("resource")
@@ -88,7 +88,7 @@ def _entity(row: Row, mapped: Mapped) -> Attributes:
 
 
 def _access(row: Row, mapped: Mapped) -> Attributes:
-    """Build User Access Management, which demands privileges."""
+    """Build User Access Management, which requires privileges."""
     return {"user": subject(row, mapped.by), "privileges": _privileges(row), **_scope(row)}
 
 
@@ -141,7 +141,7 @@ def _lifecycle(row: Row, mapped: Mapped) -> Attributes:
 
 
 def _api(row: Row, mapped: Mapped) -> Attributes:
-    """Build API Activity, which demands an actor and an endpoint."""
+    """Build API Activity, which requires an actor and an endpoint."""
     api: Attributes = {"operation": mapped.action}
     if mapped.source:
         api["service"] = {"name": mapped.source}

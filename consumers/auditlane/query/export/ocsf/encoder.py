@@ -1,4 +1,4 @@
-"""The encoder of OCSF: JSON Lines, an OCSF event in each."""
+"""The encoder of OCSF: JSON Lines, with one OCSF event per line."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def ocsf_event(values: Mapping[str, Any], version: OcsfVersion) -> Attributes:
 
 
 def _metadata(row: Row, mapped: Mapped) -> Attributes:
-    """Take what identifies and describes the record itself."""
+    """Take the values that identify and describe the record itself."""
     made: Attributes = {
         "version": mapped.version.value,
         "product": _PRODUCT,

@@ -1,4 +1,4 @@
-"""OCSF objects: users, resources, entities and endpoints. Each has a name or an id, as the schema demands."""
+"""OCSF objects: users, resources, entities and endpoints. Each has a name or an id, as the schema requires."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final
 from auditlane.query.export.ocsf.activities import OTHER
 from auditlane.query.export.ocsf.row import Attributes, Row
 
-UNKNOWN: Final = "unknown"  # the name of what an event does not state
+UNKNOWN: Final = "unknown"  # the name of an object that the event does not name
 PRINCIPALS: Final = frozenset({"user", "member", "account", "client", "service", "group", "team"})
 _USER_TYPES: Final = {
     **dict.fromkeys(("user", "member", "account"), (1, "User")),
@@ -50,12 +50,12 @@ def user(uid: str, name: str = "", kind: str = "user") -> Attributes:
 
 
 def actor(row: Row) -> Attributes:
-    """Take the user who did it; empty if the event names none."""
+    """Take the user who acted; empty if the event names none."""
     return user(row.take("actor_id"), row.take("actor_name"), row.take("actor_type"))
 
 
 def subject(row: Row, by: Attributes) -> Attributes:
-    """Take the user to whom it was done: the resource, else the one that the metadata names, else the actor `by`."""
+    """Take the affected user: the resource, else the user named in the metadata, else the actor `by`."""
     kind = row.get("resource")
     if (kind in PRINCIPALS or not kind) and (uid := row.take("resource_id")):
         row.take("resource")
@@ -76,7 +76,7 @@ def resource(row: Row) -> Attributes:
 
 
 def entity(row: Row, noun: str) -> Attributes:
-    """Take the resource as a managed entity, which is called by the action's noun if the event names no other."""
+    """Take the resource as a managed entity, which is named by the action's noun if the event does not name it."""
     kind, uid = row.take("resource") or noun, row.take("resource_id")
     made = _named(uid, row.take_key("name") or ("" if uid else kind))
     return made | _typed(kind, _ENTITY_TYPES)
@@ -99,7 +99,7 @@ def is_factor(name: str) -> bool:
 
 
 def endpoint(row: Row) -> Attributes:
-    """Take the address from which it was done; empty if the event has none."""
+    """Take the address of the caller; empty if the event has none."""
     ip = row.take("ip")
     return {"ip": ip} if ip else {}
 

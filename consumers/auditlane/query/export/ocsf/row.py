@@ -1,4 +1,4 @@
-"""An exported row while it is mapped: each value is taken once, and the rest has no place in OCSF."""
+"""An exported row while it is mapped: each value is taken once, and the rest is unmapped."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Row:
         return value
 
     def take_json(self, field: str) -> Any:
-        """Take the value that a field's JSON text describes, or the text itself if it is not JSON; None without any."""
+        """Take the value that a field's JSON text describes, or the text itself if it is not JSON, or None."""
         text = self.take(field)
         return _parsed(text) if text else None
 
@@ -69,7 +69,7 @@ class Row:
 
 
 def _parsed(text: str) -> Any:
-    """Parse JSON text. Text that is not JSON, or that is nested too deeply, remains as it is."""
+    """Parse JSON text. Text that is not JSON, or that is nested too deeply, is returned unchanged."""
     try:
         return from_json(text, allow_inf_nan=False)
     except ValueError:

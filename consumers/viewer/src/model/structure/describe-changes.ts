@@ -1,4 +1,4 @@
-/** Describes changes of the structure in the reader's language. */
+/** Describes changes to the structure in the reader's language. */
 import type { Field, Revision, RevisionChange, Structure } from "../../api/structure.js";
 import type { Texts } from "../../i18n/en/index.js";
 import { fieldLabel } from "../labels.js";

@@ -1,4 +1,4 @@
-/** Unsaved changes of the list of fields. */
+/** Unsaved changes to the list of fields. */
 import type { Field, FieldView, Structure } from "../../api/structure.js";
 import { assignOrders, movedFields, moveTo } from "./order.js";
 

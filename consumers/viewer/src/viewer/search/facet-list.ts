@@ -189,7 +189,7 @@ export class FacetList extends ViewerElement {
   };
 }
 
-/** Returns a term for values that contain the text; for actions, also those whose labels do. */
+/** Returns a term for values that contain the text and, for actions, those whose labels do. */
 export function narrowingTerm(viewer: ViewerState, field: string, typed: string): string {
   const labelled = field === "action" ? viewer.actions.matching(typed).slice(0, MAX_LABELLED) : [];
   const terms = [wildcardTerm(field, typed, "within"), ...labelled.map(({ name }) => formatTerm(field, name))];

@@ -175,7 +175,7 @@ def _measure(engine: EngineProcess, folder: Path, count: int) -> None:
 
 
 def _compare(serve: ServeProcess, token: str, folder: Path, expected: tuple[int, int]) -> None:
-    """Measure JSON Lines and OCSF by turns, so that the machine's load affects both."""
+    """Measure JSON Lines and OCSF alternately, so that the machine's load affects both."""
     until = f"{START + timedelta(seconds=expected[0]):%Y-%m-%dT%H:%M:%SZ}"
     seconds = dict.fromkeys(("jsonl", "ocsf"), 0.0)
     for format_, check in (("jsonl", of_jsonl), ("ocsf", of_ocsf)) * 2:

@@ -1,4 +1,4 @@
-"""A small shop's tasks: what goes wrong with them is recorded, with the customer's tenant and the person's id."""
+"""A small shop's tasks, whose failures are recorded with the customer's tenant and the person's id."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ app.conf.broker_transport_options = {
     "data_folder_out": str(QUEUE / "messages"),
     "control_folder": str(QUEUE / "control"),
 }
-install(app, tenant="shop-internal")  # of tasks that are sent without a context
+install(app, tenant="shop-internal")  # the tenant of tasks that are sent without a context
 
 
 @app.task

@@ -79,7 +79,7 @@ def log_in(given: Login, request: Request) -> dict[str, str]:
     user = USERS.get(given.login)
     context = current()
     if user is not None and context is not None:
-        context.tenant_id = user.tenant  # also for an attempt that fails
+        context.tenant_id = user.tenant  # even if the attempt fails
     if user is None or not secrets.compare_digest(user.password, given.password):
         reason = "unknown_user" if user is None else "bad_credentials"
         audit.record(

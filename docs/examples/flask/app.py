@@ -50,7 +50,7 @@ def log_in() -> str:
     user = next((user for user in USERS if user.login == given["login"]), None)
     context = current()
     if user is not None and context is not None:
-        context.tenant_id = user.tenant  # also for an attempt that fails
+        context.tenant_id = user.tenant  # even if the attempt fails
     if user is None or not secrets.compare_digest(user.password, given["password"]):
         audit.login_failed(given["login"], reason="unknown_user" if user is None else "bad_credentials")
         abort(401)

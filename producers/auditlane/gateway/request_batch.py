@@ -120,7 +120,7 @@ async def post(service: IngestService, arriving: AsyncIterator[ParsedEvents], se
                 break
     except AuditlaneError as error:
         ended = error
-    finally:  # also when the client disconnects, so that events in flight are still counted
+    finally:  # even when the client disconnects, so that events in flight are still counted
         await batch.settle()
     await batch.send()
     await batch.settle()

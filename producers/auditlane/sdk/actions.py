@@ -464,8 +464,8 @@ class PolicyActions(KnownActions):
     __slots__ = ()
 
     def changed(self, *, section: str, **event: Unpack[EventFields]) -> str:
-        """Emit `policy.changed`. A policy for passwords, second factors, sessions or addresses was changed;
-        `before` and `after` have it.
+        """Emit `policy.changed`. A password, second-factor, session or address policy was changed; `before` and
+        `after` have its values.
 
         Args:
             section: The part that was changed, such as `password` or `billing`.
@@ -673,7 +673,8 @@ class SettingsActions(KnownActions):
     __slots__ = ()
 
     def changed(self, *, section: str, **event: Unpack[EventFields]) -> str:
-        """Emit `settings.changed`. Another setting was changed by an administrator; `before` and `after` have it.
+        """Emit `settings.changed`. Another setting was changed by an administrator; `before` and `after` have its
+        values.
 
         Args:
             section: The part that was changed, such as `password` or `billing`.
@@ -715,7 +716,7 @@ class TaskActions(KnownActions):
         )
 
     def retried(self, *, exception: str, duration_ms: Number | None = None, **event: Unpack[EventFields]) -> str:
-        """Emit `task.retried`. A background task failed and will be tried again.
+        """Emit `task.retried`. A background task failed and will be retried.
 
         Args:
             exception: Type of the exception, never its text.
@@ -727,7 +728,7 @@ class TaskActions(KnownActions):
         )
 
     def revoked(self, *, reason: Literal["expired", "terminated", "revoked"], **event: Unpack[EventFields]) -> str:
-        """Emit `task.revoked`. A background task was revoked: it expired, was terminated, or was called off before
+        """Emit `task.revoked`. A background task was revoked: it expired, was terminated, or was cancelled before
         it began.
 
         Args:
@@ -817,8 +818,8 @@ class UserActions(KnownActions):
 
         Args:
             reason: Why the attempt failed.
-            login: The login as typed, which may be a password in the wrong box. Recorded masked, unless the client
-            hashes it.
+            login: The login as typed, which may be a password typed into the wrong box. Recorded masked, unless the
+            client hashes it.
             method: How the user tried to authenticate.
             event: Further fields, as in `emit`.
         """
@@ -866,7 +867,7 @@ class UserActions(KnownActions):
         return self._emit("user.unlocked", "success", "Low", "user", {"reason": reason}, event)
 
     def impersonated(self, *, reason: str, **event: Unpack[EventFields]) -> str:
-        """Emit `user.impersonated`. Someone began to act as a user. Events that follow have the user in
+        """Emit `user.impersonated`. Someone began acting as a user. Events that follow have the user in
         `on_behalf_of`.
 
         Args:
@@ -876,7 +877,7 @@ class UserActions(KnownActions):
         return self._emit("user.impersonated", "success", "High", "user", {"reason": reason}, event)
 
     def impersonation_ended(self, *, reason: str, **event: Unpack[EventFields]) -> str:
-        """Emit `user.impersonation_ended`. Someone ceased to act as a user.
+        """Emit `user.impersonation_ended`. Someone stopped acting as a user.
 
         Args:
             reason: Why it was necessary; `none_given` if nothing was stated.
@@ -894,7 +895,7 @@ class UserActions(KnownActions):
         return self._emit("user.password_changed", "success", "Medium", "user", {"sessions_kept": sessions_kept}, event)
 
     def password_reset_requested(self, *, by: Literal["self", "admin", "system"], **event: Unpack[EventFields]) -> str:
-        """Emit `user.password_reset_requested`. A message for resetting a password was requested.
+        """Emit `user.password_reset_requested`. A password reset message was requested.
 
         Args:
             by: Who did it.

@@ -31,7 +31,9 @@ _MOST_DEPTH: Final = 8
 _LONGEST_JSON: Final = 1 << 20  # characters of JSON text that is read
 _JSON_BEGINS: Final = frozenset("{[")
 _MOST_TOTAL: Final = 64 << 10  # characters of all texts of one state
-_WORD_START: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+")  # of `apiKey`, `api-key` and `api key`
+_WORD_START: Final = re.compile(
+    r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+"
+)  # splits `apiKey`, `api-key` and `api key` into words
 _SECRET: Final = re.compile(
     r"passw|passphrase|passcode|pwd|secret|token|credential|authorization|cookie|signature|private_?key|api_?key"
     r"|access_?key|(encryption|signing|ssh|hmac|aes)_?key|session_?(key|id)|card_?number|(recovery|backup)_?code"

@@ -67,5 +67,5 @@ class ClientStats:
     rejected: int = 0  # events rejected by validation
     buffer_full: int = 0  # events not accepted because the buffer was full
     producer_restarts: int = 0  # new producers after a fatal error or in a forked child
-    unrecorded: int = 0  # calls of `record` without an event
+    unrecorded: int = 0  # calls to `record` that emitted no event
     unassigned: int = 0  # recorded events without a valid tenant, which went to the catch-all tenant

@@ -182,7 +182,7 @@ def test_a_registry_that_hangs_is_waited_for_once_a_second(registry):
 
 
 class Client:
-    """A stand-in for AuditClient whose contract refuses until the registry was queried."""
+    """A stand-in for AuditClient whose contract rejects events until the registry has been queried."""
 
     def __init__(self) -> None:
         self.asked_on: set[int] = set()

@@ -67,7 +67,7 @@ class TopicTarget:
                 return
             except BufferError:
                 if time.monotonic() > deadline:
-                    raise KafkaUnavailable(f"{self._topic}: the brokers acknowledge no messages.") from None
+                    raise KafkaUnavailable(f"{self._topic}: the brokers are not acknowledging messages.") from None
                 self._producer.poll(0.05)
             except KafkaException as error:
                 raise ConfigError(f"{self._topic} rejects a message: {error.args[0].str()}.") from error

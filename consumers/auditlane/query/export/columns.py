@@ -112,7 +112,7 @@ def of_ocsf(columns: Sequence[Column], structure: Structure, *, everything: bool
     for name in _OCSF:
         if name not in known:
             raise InvalidFilter(
-                f"OCSF requires the column {name!r}, which this log does not permit to download.",
+                f"OCSF requires the column {name!r}, which cannot be downloaded from this log.",
                 field="format",
                 fix="Choose another format, or allow the field in the tenant's data structure.",
             )

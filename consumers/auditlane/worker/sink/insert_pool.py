@@ -195,7 +195,9 @@ class InsertPool:
             done = Done(work, Failure(Remedy.retry, str(error)))
         except (ClickHouseError, HTTPError, OSError) as error:
             done = Done(work, self._classified(work.range, error))
-        except BaseException as error:  # also a Rust panic: work without a result would stop its partition silently
+        except (
+            BaseException
+        ) as error:  # including a Rust panic: work without a result would stop its partition silently
             done = Done(work, Failure(Remedy.halt, f"{type(error).__name__}: {error}"))
         self._done.put(done)
 

@@ -207,7 +207,7 @@ class BatchValidator:
         return members[passes]
 
     def _from_gateway(self, batch: ValidationBatch, known: CachedSchema, members: Indexes) -> checks.Mask:
-        """Return a mask of the gateway's base events, which are accepted whatever the tenant's contract demands.
+        """Return a mask of the gateway's base events, which are accepted whatever the tenant's contract requires.
 
         They are auditlane's own trail, and events that a gateway accepted before it learnt that the contract is
         exclusive.

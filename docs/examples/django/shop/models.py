@@ -19,7 +19,7 @@ class Invoice(models.Model):
 
 
 class Article(models.Model):
-    """An article. Only what the admin does to it is recorded."""
+    """An article. Only changes made in the admin are recorded."""
 
     title = models.CharField(max_length=100)
     price = models.DecimalField(max_digits=10, decimal_places=2)

@@ -38,7 +38,7 @@ class AuditMiddleware:
 
         app = AuditMiddleware(app, routes={"DELETE /documents/{document_id}": "document.deleted"}, tenant=tenant_of)
 
-    Handlers may call `audit.record(action=…)` meanwhile: tenant, actor, address and request id are filled in. Events
+    Handlers may call `audit.record(action=…)`: tenant, actor, address and request id are filled in. Events
     are also made for handlers in threads and for WebSockets, which otherwise pass unchanged.
     """
 

@@ -37,7 +37,7 @@ class RequestContext(AuditContext):
     def __init__(self, request: HttpRequest) -> None:
         super().__init__(resolve=_resolve)
         self._request = request
-        self._actor: str | None = None  # what was filled in here, not by the application
+        self._actor: str | None = None  # the id filled in here, not by the application
         self._tenant: str | None = None
         self._outside: Token[HttpRequest | None] | None = None
 

@@ -54,7 +54,7 @@ def audited_model(
     mask: Collection[str] = (),
     metadata: Callable[[Any], Mapping[str, Any]] | None = None,
 ) -> Callable[[_M], _M]:
-    """Mark a mapped class for `audit_models(Session)`; the arguments are those of AuditedModel.
+    """Mark a mapped class for `audit_models(Session)`; takes the same arguments as AuditedModel.
 
     @audited_model(tenant=lambda document: document.tenant_id, exclude={"search_index"})
     class Document(Base): ...

@@ -14,7 +14,7 @@ from auditlane.sdk.context import AuditContext
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who makes a request, as an `actor` resolver returns it. `type` is that of `emit`'s `actor_type`."""
+    """The actor of a request, as an `actor` resolver returns it. `type` is the `actor_type` of `emit`."""
 
     id: object
     name: str | None = None
@@ -46,7 +46,7 @@ class ResolverHook:
     """Fills in the tenant and the actor of one request, again for each event, as they may have changed.
 
     What the application has set in the context takes precedence. A resolver that finds nothing does not erase what it
-    found earlier: the user who logs out is still the actor.
+    found earlier: a user who logs out is still the actor.
     """
 
     __slots__ = ("_actor", "_request", "_resolvers", "_tenant")
@@ -55,7 +55,7 @@ class ResolverHook:
         """Store the resolvers; `request` returns the object that they get."""
         self._resolvers = resolvers
         self._request = request
-        self._tenant: str | None = None  # what was found last
+        self._tenant: str | None = None  # the latest result
         self._actor: str | None = None
 
     def __call__(self, context: AuditContext) -> None:

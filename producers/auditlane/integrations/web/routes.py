@@ -102,7 +102,9 @@ def _configured(key: str, event: AuditRoute) -> tuple[str, _Configured]:
     for parameter in _PARAMETER.finditer(template):
         name = parameter["curly"] or parameter["angle"]
         if name in names:
-            raise ConfigError(f"The route {key!r} has two parameters {name!r}.", field="routes", fix="Rename one.")
+            raise ConfigError(
+                f"The route {key!r} has two parameters named {name!r}.", field="routes", fix="Rename one."
+            )
         whole = (parameter["as_curly"] or parameter["as_angle"]) == "path"
         pattern += re.escape(template[end : parameter.start()]) + f"(?P<{name}>{'.*' if whole else '[^/]+'})"
         names.append(name)

@@ -25,7 +25,7 @@ class AuditMiddleware:
 
         app = AuditMiddleware(app, routes={"DELETE /documents/{document_id}": "document.deleted"}, tenant=tenant_of)
 
-    Handlers may call `audit.record(action=…)` meanwhile: tenant, actor, address and request id are filled in.
+    Handlers may call `audit.record(action=…)`: tenant, actor, address and request id are filled in.
     """
 
     def __init__(

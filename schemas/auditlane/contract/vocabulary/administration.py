@@ -137,14 +137,14 @@ DEFINITIONS: Final = (
     _action("domain.verified", "A tenant proved that a domain is theirs.", resource="domain", severity="Low"),
     _action(
         "policy.changed",
-        "A policy for passwords, second factors, sessions or addresses was changed; `before` and `after` have it.",
+        "A password, second-factor, session or address policy was changed; `before` and `after` have its values.",
         resource="policy",
         severity="High",
         required={"section": _SECTION},
     ),
     _action(
         "settings.changed",
-        "Another setting was changed by an administrator; `before` and `after` have it.",
+        "Another setting was changed by an administrator; `before` and `after` have its values.",
         resource="settings",
         severity="Medium",
         required={"section": _SECTION},

@@ -41,7 +41,7 @@ DEFINITIONS: Final = (
             )
         },
         optional={
-            "login": MetadataKey("The login as typed, which may be a password in the wrong box.", masked=True),
+            "login": MetadataKey("The login as typed, which may be a password typed into the wrong box.", masked=True),
             "method": MetadataKey("How the user tried to authenticate.", _METHODS),
         },
     ),
@@ -76,13 +76,13 @@ DEFINITIONS: Final = (
     ),
     _action(
         "user.impersonated",
-        "Someone began to act as a user. Events that follow have the user in `on_behalf_of`.",
+        "Someone began acting as a user. Events that follow have the user in `on_behalf_of`.",
         severity="High",
         required={"reason": MetadataKey("Why it was necessary; `none_given` if nothing was stated.")},
     ),
     _action(
         "user.impersonation_ended",
-        "Someone ceased to act as a user.",
+        "Someone stopped acting as a user.",
         required={"reason": MetadataKey("Why it was necessary; `none_given` if nothing was stated.")},
     ),
     _action(
@@ -93,7 +93,7 @@ DEFINITIONS: Final = (
     ),
     _action(
         "user.password_reset_requested",
-        "A message for resetting a password was requested.",
+        "A password reset message was requested.",
         severity="Low",
         required={"by": _BY},
     ),

@@ -12,7 +12,7 @@ _INTEGER: Final = 1 << 31
 
 
 class Row:
-    """The values of a row of JSON Lines by field. A field without a value, or that is not exported, is missing."""
+    """The values of a row of JSON Lines by field. Fields that have no value or are not exported are missing."""
 
     __slots__ = ("_metadata", "_values")
 

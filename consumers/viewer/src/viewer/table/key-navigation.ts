@@ -1,4 +1,4 @@
-/** Moves the active row by keys. */
+/** Moves the active row with the keyboard. */
 
 /** Returns the row that a key leads to from the active row `from` (-1 if there is none), or null for other keys. */
 export function rowForKey(key: string, from: number, last: number, screenful: number): number | null {

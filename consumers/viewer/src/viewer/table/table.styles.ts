@@ -46,7 +46,7 @@ export const tableStyles = css`
       width: 1.1rem;
       opacity: 0;
       pointer-events: none;
-      animation: beyond linear both !important; /* also with reduced motion, since nothing moves by itself */
+      animation: beyond linear both !important; /* even with reduced motion, since nothing moves by itself */
       animation-timeline: --sideways !important;
     }
     .edge.end {

@@ -57,7 +57,7 @@ Data = Annotated[Session, Depends(database, scope="function")]  # commits before
 @asynccontextmanager
 async def lifespan(_: FastAPI) -> AsyncIterator[None]:
     yield
-    await audit.aflush()  # uvicorn ends by a signal, without Python's exit handlers
+    await audit.aflush()  # a signal stops uvicorn, so Python's exit handlers do not run
 
 
 app = FastAPI(title="Documents", lifespan=lifespan)

@@ -250,8 +250,8 @@ class AuditClient(ActionProperties):
 
         Takes the arguments of `emit`, and any values in `metadata`; keywords given with an event replace its fields.
         Returns the event's id, or None if it was not recorded. A field that is not valid is left out and named in the
-        metadata value `unrecorded_fields`. An event without a valid tenant is recorded for `catch_all_tenant`. What is
-        recorded while `record` runs on the same thread, such as by a logging handler, is dropped and counted, so that
+        metadata value `unrecorded_fields`. An event without a valid tenant is recorded for `catch_all_tenant`. Events
+        recorded while `record` runs on the same thread, such as by a logging handler, are dropped and counted, so that
         recording cannot recurse. `on_error` is called on this thread, so it must not wait.
         """
         return self._recorder.record(values, event)
@@ -282,9 +282,9 @@ class AuditClient(ActionProperties):
             @audit.audited("document.deleted", resource="document", resource_id="document_id")
             def delete_document(document_id: str) -> None: ...
 
-        The outcome is `success`, `denied` for an exception that means so (PermissionError, an HTTP status of 401 or
-        403), or `failure` for any other; the exception is raised again. The metadata has `duration_ms` and the type of
-        the exception, as `exception`.
+        The outcome is `success`, `denied` for an exception that means that access was denied (PermissionError, an HTTP
+        status of 401 or 403), or `failure` for any other; the exception is raised again. The metadata has `duration_ms`
+        and the type of the exception, as `exception`.
 
         Args:
             action: What the function does, such as `document.deleted`.

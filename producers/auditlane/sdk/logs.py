@@ -64,8 +64,8 @@ _writing: set[int] = set()  # thread ids
 def log_later(level: int, message: str, *arguments: object, error: BaseException | None = None) -> None:
     """Queue a log record for the writer thread. Never blocks.
 
-    What a logging handler causes while it handles one is dropped: a handler that records events would otherwise report
-    its own failure for ever.
+    Messages that a logging handler causes while it handles one are dropped: a handler that records events would
+    otherwise report its own failures forever.
     """
     if threading.get_ident() in _writing:
         return

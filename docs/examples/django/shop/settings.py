@@ -1,4 +1,4 @@
-"""Settings of the shop: what `django-admin startproject` writes, shortened, and auditlane's lines."""
+"""Settings of the shop: a shortened `django-admin startproject` template, plus auditlane's lines."""
 
 import os
 from pathlib import Path

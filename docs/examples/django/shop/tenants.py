@@ -1,4 +1,4 @@
-"""Which customer a request belongs to."""
+"""Determine which customer a request belongs to."""
 
 from django.http import HttpRequest
 

@@ -20,7 +20,7 @@ def report(request: HttpRequest) -> JsonResponse:
 
 @login_required(login_url="/admin/login/")
 def pay_all(request: HttpRequest) -> JsonResponse:
-    """Mark all invoices as paid by one statement, which is one event."""
+    """Mark all invoices as paid with one statement, which is one event."""
     unpaid = Invoice.objects.filter(paid=False)
     paid = unpaid.update(paid=True)
     bulk(unpaid, "invoice.paid", count=paid)

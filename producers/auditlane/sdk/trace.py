@@ -14,7 +14,7 @@ _MOST_CHARACTERS: Final = 200
 def request_id_of(traceparent: str | None, x_request_id: str | None = None) -> str | None:
     """Return the trace id of a valid `traceparent` header, else the `X-Request-Id`, else None.
 
-    A client can send any X-Request-Id, so it is truncated to 200 characters, and ignored if a character is not printable.
+    A client can send any X-Request-Id, so it is truncated to 200 characters, and ignored if any is not printable.
     """
     if traceparent and (found := _TRACEPARENT.fullmatch(traceparent.strip())):
         return found[1]

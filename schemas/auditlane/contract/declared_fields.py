@@ -219,7 +219,7 @@ def _choices(event: type[AuditEvent], name: str, values: list[Any]) -> tuple[Fie
         return FieldType.Enum, [str(value) for value in plain]
     if plain and all(isinstance(value, int) and not isinstance(value, bool) for value in plain):
         return FieldType.Integer, [int(value) for value in plain]
-    fix = "Use the same one of these types for all of its values."
+    fix = "Use only texts, or only whole numbers."
     raise _unfit(event, name, "has values that are neither all texts nor all whole numbers", fix)
 
 

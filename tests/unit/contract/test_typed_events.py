@@ -164,7 +164,7 @@ def test_the_display_name_is_the_title_or_the_description(info: Any, label: str)
         (Any, "Any", "Declare it as str"),
         (int | str, "several types", "two fields"),
         (SecretStr, "is a secret", "Remove the field"),
-        (Literal["a", 1], "neither all texts nor all whole numbers", "Give all"),
+        (Literal["a", 1], "neither all texts nor all whole numbers", "Use only texts"),
         (Annotated[str, Field(pattern="^a$")], "no maximum length", "Add max_length"),
         (Annotated[str, Field(pattern="a", max_length=5)], "part of the value", "Begin it with ^"),
         (Annotated[str, Field(pattern=r"^a\$", max_length=5)], "part of the value", "Begin it with ^"),

@@ -42,7 +42,7 @@ def _imported(name: str) -> ModuleType:
                 fix=f"Run the command in the folder that contains {name.partition('.')[0]}, or set PYTHONPATH.",
             ) from error
         raise ConfigError(
-            f"The module {name} cannot be imported: it requires {error.name}, which is not installed here.",
+            f"The module {name} cannot be imported: it needs {error.name}, which is not installed here.",
             field="events",
             fix="Run the command in the application's own environment, with auditlane[serve] installed.",
         ) from error

@@ -59,7 +59,7 @@ def test_the_template_decides_between_routes_of_one_path_and_then_the_order():
         ("REMOVE /documents", "does not begin with an HTTP method"),
         ("DELETE documents", "no path"),
         ("DELETE", "no path"),
-        ("GET /{a}/{a}", "two parameters 'a'"),
+        ("GET /{a}/{a}", "two parameters named 'a'"),
     ],
 )
 def test_an_invalid_route_is_named(key, says):

@@ -203,11 +203,31 @@ def test_a_header_of_anyone_else_is_ignored(value: Any) -> None:
     assert found is None or (found.tenant_id, found.actor_id, found.metadata) == (None, None, {})
 
 
-def test_an_error_inside_does_not_reach_the_caller(app: Celery, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_error_inside_is_counted_and_does_not_reach_the_caller(app: Celery, log: RecordingClient) -> None:
     with context(tenant="acme"):
         signals.before_task_publish.send(sender="shop.work", headers="a secret")
-    assert "A task was not recorded: TypeError in before_task_publish." in caplog.text
-    assert "secret" not in caplog.text
+    assert log._recorder.unrecorded == 1
+    assert ["TypeError" in str(error) and "secret" not in str(error) for error in log.errors] == [True]
+
+
+def test_a_task_that_runs_inside_itself_leaves_its_context_once(app: Celery, log: RecordingClient) -> None:
+    @app.task(name="shop.work", bind=True)
+    def work(self: Any, depth: int) -> None:
+        if depth:
+            self.apply((depth - 1,), task_id="t-1", headers={})  # as an eager retry does
+            log.record(action="work.done")
+            raise LookupError
+
+    from celery.app.trace import build_tracer
+
+    with context(tenant="acme"):
+        headers = published()
+    build_tracer(work.name, work, app=app)("t-1", (1,), {}, message(headers, root_id="root-1"))
+    assert [(event.action, event.tenant_id) for event in log.events] == [
+        ("work.done", "acme"), ("task.failed", "acme")
+    ]  # fmt: skip
+    assert "duration_ms" in log.events[1].metadata
+    assert current() is None
 
 
 def test_an_unknown_action() -> None:

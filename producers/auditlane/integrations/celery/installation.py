@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import logging
 import time
 import weakref
 from collections.abc import Callable, Collection, Mapping
@@ -20,7 +19,6 @@ from auditlane.sdk import AuditClient, audit
 from auditlane.sdk.context import AuditContext, known_values
 
 ACTIONS_BY_DEFAULT: Final = ("task.failed", "task.retried", "task.revoked")
-_log: Final = logging.getLogger("auditlane.integrations.celery")
 
 Tenant = str | Callable[[Any], object]
 
@@ -59,18 +57,18 @@ def install(
             )
     tasks = _Tasks(app, client, frozenset(actions), tenant)
     for name in ("before_task_publish", "task_received", "task_prerun", "task_postrun"):
-        _connect(app, name, getattr(tasks, name))
+        _connect(app, client, name, getattr(tasks, name))
     for name in ("task_failure", "task_retry", "task_revoked"):
-        _connect(app, name, getattr(tasks, name))
+        _connect(app, client, name, getattr(tasks, name))
 
 
-def _connect(app: Any, name: str, receiver: Callable[..., None]) -> None:
+def _connect(app: Any, client: AuditClient, name: str, receiver: Callable[..., None]) -> None:
     @functools.wraps(receiver)
     def call(*given: Any, **named: Any) -> None:
         try:
             receiver(*given, **named)
-        except Exception as error:  # only its type: Celery would log the text, which may contain arguments
-            _log.error("A task was not recorded: %s in %s.", type(error).__name__, name)
+        except Exception as error:  # Celery would log its text, which may contain arguments
+            client.report_unrecorded(error)
 
     # A second call of `install` for the same application has no effect.
     getattr(signals, name).connect(call, weak=False, dispatch_uid=f"auditlane.{id(app)}.{name}")
@@ -84,7 +82,8 @@ class _Tasks:
         self._client = client
         self._actions = actions
         self._tenant = tenant
-        self._entered: dict[str, tuple[AuditContext | None, float]] = {}  # by id of a task that runs here
+        # By id of a task that runs here: several, if an eager task is tried again inside itself.
+        self._entered: dict[str, list[tuple[AuditContext | None, float]]] = {}
         self._received: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
 
     def before_task_publish(self, headers: dict[str, Any] | None = None, **_: Any) -> None:
@@ -99,12 +98,16 @@ class _Tasks:
         if not self._is_ours(task):
             return
         context = taken_from(vars(task.request), request_id=task.request.root_id or task_id)
-        self._entered[task_id] = (context, time.monotonic())
+        self._entered.setdefault(task_id, []).append((context, time.monotonic()))
         if context is not None:
             context.__enter__()
 
     def task_postrun(self, task_id: str, **_: Any) -> None:
-        context, _began = self._entered.pop(task_id, (None, 0.0))
+        if not (entered := self._entered.get(task_id)):
+            return
+        context, _began = entered.pop()
+        if not entered:
+            del self._entered[task_id]
         if context is not None:
             context.__exit__(None, None, None)
 
@@ -139,9 +142,8 @@ class _Tasks:
             told["exception"] = type(exception).__name__  # never its text, which may contain arguments
         if retries := getattr(request, "retries", 0):
             told["retries"] = retries
-        _, began = self._entered.get(request.id, (None, None))
-        if began is not None:
-            told["duration_ms"] = round((time.monotonic() - began) * 1_000)
+        if entered := self._entered.get(request.id):
+            told["duration_ms"] = round((time.monotonic() - entered[-1][1]) * 1_000)
         known = ACTIONS[action]
         with AuditContext(resolve=None if self._tenant is None else functools.partial(self._assign, request)):
             self._client.record(

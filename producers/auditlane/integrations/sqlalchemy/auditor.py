@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import logging
 import uuid
 import weakref
 from collections.abc import Callable, Iterable, Mapping
@@ -32,7 +31,6 @@ from auditlane.sdk import AuditClient, audit
 from auditlane.sdk.context import context
 
 _P = ParamSpec("_P")
-_log: Final = logging.getLogger("auditlane.integrations.sqlalchemy")
 
 _MAPPER_EVENTS: Final = (
     *("before_insert", "after_insert", "before_update", "after_update", "before_delete", "after_delete"),
@@ -43,14 +41,14 @@ _SESSION_EVENTS: Final = ("after_transaction_create", "after_transaction_end", "
 def _quietly(
     method: Callable[Concatenate[Auditor, _P], None],
 ) -> Callable[Concatenate[Auditor, _P], None]:
-    """Keep a listener's errors out of the application's flush or commit."""
+    """Keep a listener's errors out of the application's flush or commit: count and report them."""
 
     @functools.wraps(method)
     def call(self: Auditor, /, *given: _P.args, **named: _P.kwargs) -> None:
         try:
             method(self, *given, **named)
-        except Exception as error:  # only its type: the text of SQLAlchemy's errors contains values
-            _log.error("A change was not recorded: %s in %s.", type(error).__name__, method.__name__)
+        except Exception as error:
+            self._client.report_unrecorded(error)
 
     return call
 
@@ -127,6 +125,7 @@ class Auditor:
 
     @_quietly
     def _before_insert(self, mapper: Mapper[Any], connection: Connection, state: InstanceState[Any]) -> None:
+        self._gone.pop(state, None)  # of a flush that failed
         session = state.session
         key = row_of(mapper, state)[1]
         if session is None or self._changes_of(session) is None or None in key:
@@ -153,6 +152,7 @@ class Auditor:
 
     @_quietly
     def _before_update(self, mapper: Mapper[Any], connection: Connection, state: InstanceState[Any]) -> None:
+        self._gone.pop(state, None)  # of a deletion that failed
         model = self._model(mapper)
         if model is None or self._changes_of(state.session) is None:
             return
@@ -241,35 +241,40 @@ class Auditor:
         problem: Exception | None = None,
     ) -> Change:
         """Return the change with the results of the application's callables, while the object can still be read."""
-        tenant: object = None
+        tenant: str | None = None
         metadata: Mapping[str, Any] = {}
         target = state.obj()
         try:
             if (of_object := model.tenant or self._tenant) is not None:
-                tenant = of_object(target)
+                tenant = _text(of_object(target))
             if model.metadata is not None:
                 metadata = dict(model.metadata(target))
         except Exception as error:
             problem = error
-        return Change(model, kind, origin, row, before, after, _text(tenant), metadata, problem)
+        return Change(model, kind, origin, row, before, after, tenant, metadata, problem)
 
     def _record(self, changes: Changes) -> None:
-        transaction = ""
+        transaction = uuid.uuid4().hex
         for entry in changes.settled():
-            transaction = transaction or uuid.uuid4().hex
-            if isinstance(entry, Bulk):
-                metadata = {"transaction": transaction, "rows": entry.rows, "statement": entry.statement}
-                self._client.record(
-                    action=entry.model.action(entry.kind),
-                    resource=entry.model.resource,
-                    outcome="success",
-                    metadata={name: value for name, value in metadata.items() if value is not None},
-                )
-            elif entry.problem is None:
+            try:
+                self._record_entry(entry, transaction)
+            except Exception as error:  # the other changes are recorded nevertheless
+                self._client.report_unrecorded(error)
+
+    def _record_entry(self, entry: Change | Bulk, transaction: str) -> None:
+        if isinstance(entry, Bulk):
+            metadata = {"transaction": transaction, "rows": entry.rows, "statement": entry.statement}
+            self._client.record(
+                action=entry.model.action(entry.kind),
+                resource=entry.model.resource,
+                outcome="success",
+                metadata={name: value for name, value in metadata.items() if value is not None},
+            )
+        elif entry.problem is None:
+            self._record_change(entry, transaction)
+        else:
+            with context(resolve=_raising(entry.problem)):  # so that it is reported to `on_error`
                 self._record_change(entry, transaction)
-            else:
-                with context(resolve=_raising(entry.problem)):  # so that it is reported to `on_error`
-                    self._record_change(entry, transaction)
 
     def _record_change(self, change: Change, transaction: str) -> None:
         named: dict[str, Any] = {} if change.tenant is None else {"tenant_id": change.tenant}

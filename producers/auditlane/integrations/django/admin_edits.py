@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from django.contrib.admin.options import ModelAdmin
-from django.db import router, transaction
+from django.db import transaction
 from django.db.models import Model
 from django.db.models.query import QuerySet
 from django.http import HttpRequest
@@ -21,7 +21,7 @@ from django.http import HttpRequest
 from auditlane.integrations.django import rows
 from auditlane.integrations.django.audited_models import record_change
 from auditlane.integrations.django.covered import is_covered
-from auditlane.integrations.django.recording import safely
+from auditlane.integrations.django.recording import database_of, safely
 from auditlane.integrations.django.wrapping import then, wrap
 from auditlane.sdk.diff import Changes
 
@@ -57,7 +57,7 @@ def _after_message(
 @safely
 def _after_addition(admin: Any, request: HttpRequest, obj: Model, *_: Any, **__: Any) -> None:
     edit = _taken(request, obj)
-    using = _database(obj)
+    using = database_of(obj)
     if not is_covered(type(obj)):
         record_change(obj, using, "created", rows.compared(None, _state(obj)), prefix=_PREFIX)
     _record_inlines(edit, using)
@@ -66,7 +66,7 @@ def _after_addition(admin: Any, request: HttpRequest, obj: Model, *_: Any, **__:
 @safely
 def _after_change(admin: Any, request: HttpRequest, obj: Model, *_: Any, **__: Any) -> None:
     edit = _taken(request, obj)
-    using = _database(obj)
+    using = database_of(obj)
     if not is_covered(type(obj)) and (edit is None or edit.form.changed_data):
         record_change(obj, using, "updated", _form_changes(edit.form) if edit else {}, prefix=_PREFIX)
     _record_inlines(edit, using)
@@ -79,7 +79,7 @@ def _after_deletions(admin: Any, request: HttpRequest, queryset: Iterable[Model]
     if not objects:
         return
     together: dict[str, object] = {"selected": len(objects)} if isinstance(queryset, QuerySet) else {}
-    using = _database(objects[0])
+    using = database_of(objects[0])
 
     records = [
         functools.partial(
@@ -140,7 +140,3 @@ def _taken(request: HttpRequest, obj: Model) -> _Edit | None:
     """Return and forget the forms of the edit of this object; None if its message was made in another way."""
     edit: _Edit | None = request.__dict__.pop(_EDIT, None)
     return edit if edit is not None and getattr(edit.form, "instance", None) == obj else None
-
-
-def _database(obj: Model) -> str:
-    return obj._state.db or router.db_for_write(type(obj))

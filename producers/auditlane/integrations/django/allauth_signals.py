@@ -11,10 +11,9 @@ from importlib import import_module
 from typing import Any, Final
 
 from django.apps import apps
-from django.db import router
 from django.http import HttpRequest
 
-from auditlane.integrations.django.recording import record_after_commit, record_now, safely
+from auditlane.integrations.django.recording import database_of, record_after_commit, record_now, safely
 from auditlane.integrations.django.request_context import current_request, user_of
 from auditlane.integrations.django.sign_ins import reset_requested
 from auditlane.integrations.django.wrapping import then, wrap
@@ -71,7 +70,7 @@ def _emails_changed(
 ) -> None:
     side = "after" if change == "added" else "before"
     record_after_commit(
-        _database(user),
+        database_of(user),
         "user.updated",
         resource_id=str(user.pk),
         metadata={"changed_fields": "emails", "origin": f"allauth:email_{change}"},
@@ -95,7 +94,7 @@ def _factor(
 ) -> None:
     kind = str(authenticator.type)
     record_after_commit(
-        _database(user),
+        database_of(user),
         action,
         resource_id=str(user.pk),
         metadata={"factor": _FACTORS.get(kind, kind), "by": _by(user)},
@@ -112,7 +111,7 @@ def _identity(
 ) -> None:
     account = socialaccount if sociallogin is None else sociallogin.account
     record_after_commit(
-        _database(account.user),
+        database_of(account.user),
         action,
         resource_id=str(account.user_id),
         metadata={"provider": str(account.provider), "by": _by(account.user)},
@@ -125,10 +124,6 @@ def _by(user: Any) -> str:
         return "system"
     actor = user_of(request)
     return "admin" if actor is not None and actor.is_authenticated and actor.pk != user.pk else "self"
-
-
-def _database(user: Any) -> str:
-    return user._state.db or router.db_for_write(type(user))
 
 
 def _watch_reset_requests() -> None:

@@ -10,7 +10,8 @@ from contextvars import Context
 from datetime import UTC, datetime
 from typing import Any, Final, ParamSpec
 
-from django.db import transaction
+from django.db import router, transaction
+from django.db.models import Model
 from django.http import HttpRequest
 
 from auditlane.contract.vocabulary import ACTIONS
@@ -73,6 +74,11 @@ def record_after_commit(using: str, action: str, **event: Any) -> None:
     """
     event = {"occurred_at": datetime.now(UTC), **_with_context(_complete(action, event))}
     transaction.on_commit(lambda: _record(event), using=using, robust=True)
+
+
+def database_of(obj: Model) -> str:
+    """Return the database that an object is written to, which may be another than it was read from."""
+    return str(router.db_for_write(type(obj), instance=obj))
 
 
 def _with_context(event: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,6 @@ the request begins.
 from __future__ import annotations
 
 from contextvars import ContextVar, Token
-from functools import lru_cache
 from types import TracebackType
 from typing import Any, Final
 
@@ -89,7 +88,6 @@ class RequestContext(AuditContext):
             self.tenant_id = self._tenant = str(tenant)
 
 
-@lru_cache(maxsize=1_024)  # a client sends many requests
 def _address(peer: str | None, forwarded: str | None, trusted: TrustedProxies) -> str | None:
     return client_address(peer, [forwarded] if forwarded else [], trusted)
 

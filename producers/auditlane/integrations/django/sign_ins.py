@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import Any, Final
 
 from django.contrib.auth import signals
@@ -86,8 +87,10 @@ def _watch_reset_requests() -> None:
     """Record each password reset email; Django has no signal for it."""
     from django.contrib.auth.forms import PasswordResetForm
 
-    def after(form: Any, subject: str, text: str, context: dict[str, Any], *_: Any, **__: Any) -> None:
-        reset_requested(context.get("user"))
+    sent = signature(PasswordResetForm.send_mail)
+
+    def after(*args: Any, **kwargs: Any) -> None:
+        reset_requested(sent.bind(*args, **kwargs).arguments["context"].get("user"))
 
     wrap(PasswordResetForm, "send_mail", then(after))
 

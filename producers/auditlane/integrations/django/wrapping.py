@@ -6,6 +6,8 @@ import functools
 from collections.abc import Callable
 from typing import Any, Final
 
+from auditlane.integrations.django.recording import safely
+
 _done: Final[set[tuple[type, str]]] = set()
 
 
@@ -24,11 +26,12 @@ def wrap(owner: type, name: str, around: Callable[..., Any]) -> None:
 
 
 def then(after: Callable[..., None]) -> Callable[..., Any]:
-    """Return an `around` that calls the original, and afterwards a function with the same arguments."""
+    """Return an `around` that calls the original, and afterwards a function with the same arguments, safely."""
+    quietly = safely(after)
 
     def around(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         result = original(*args, **kwargs)
-        after(*args, **kwargs)
+        quietly(*args, **kwargs)
         return result
 
     return around

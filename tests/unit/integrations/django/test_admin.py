@@ -108,6 +108,26 @@ def test_deleting_that_fails_is_not_an_event(staff, recorded, article, monkeypat
     assert recorded.actions() == []
 
 
+def test_a_deletion_is_recorded_when_the_database_that_is_written_commits(staff, recorded, article):
+    from django.db import transaction
+    from django.test import override_settings
+
+    class Replicas:
+        def db_for_read(self, model, **_):
+            return "replica"
+
+        def db_for_write(self, model, **_):
+            return "default"
+
+    from auditlane.integrations.django.admin_edits import _after_deletions
+
+    article._state.db = "replica"
+    with override_settings(DATABASE_ROUTERS=[Replicas()]), transaction.atomic():
+        _after_deletions(None, None, [article])
+        assert recorded.actions() == []
+    assert recorded.actions() == ["admin.article.deleted"]
+
+
 def test_a_model_with_events_of_its_own_has_one_event(staff, recorded):
     from django_shop.models import Invoice, Item
 

@@ -109,6 +109,19 @@ def test_a_client_that_fails_does_not_fail_the_request(browser, recorded, monkey
     assert [str(error) for error in recorded.unmade] == ["no client"]
 
 
+def test_a_mail_that_is_sent_in_another_way_does_not_fail(recorded, user):
+    from django.contrib.auth.forms import PasswordResetForm
+
+    PasswordResetForm().send_mail(
+        subject_template_name="registration/password_reset_subject.txt",
+        email_template_name="registration/password_reset_subject.txt",
+        context={"user": user, "site_name": "shop"},
+        from_email=None,
+        to_email="jane@acme.example",
+    )
+    assert recorded.one("user.password_reset_requested").resource_id == str(user.pk)
+
+
 def test_a_request_for_a_new_password_is_an_event(browser, recorded, user):
     browser.post("/accounts/password_reset/", {"email": "jane@acme.example"})
     event = recorded.one("user.password_reset_requested")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import Any, Final
+from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
@@ -12,23 +12,25 @@ from django.db.models.signals import m2m_changed, post_delete, post_save, pre_sa
 
 from auditlane.integrations.django import rows
 from auditlane.integrations.django.covered import cover
+from auditlane.integrations.django.links import VERBS, other_ends
 from auditlane.integrations.django.recording import record_after_commit, safely
-
-_VERBS: Final = {"post_add": True, "post_remove": False, "pre_clear": False}  # whether links are added
 
 
 def connect() -> None:
     """Connect the signals of groups and of the links between users, groups and permissions."""
     cover(Group)
+    cover(Group.permissions.through)
     pre_save.connect(_before_save, sender=Group, dispatch_uid="auditlane.group")
     post_save.connect(_saved, sender=Group, dispatch_uid="auditlane.group")
     post_delete.connect(_deleted, sender=Group, dispatch_uid="auditlane.group")
     m2m_changed.connect(_group_permissions, sender=Group.permissions.through, dispatch_uid="auditlane.group")
     user_model: Any = get_user_model()
     if hasattr(user_model, "groups"):  # of PermissionsMixin
+        cover(user_model.groups.through)
         m2m_changed.connect(_members, sender=user_model.groups.through, dispatch_uid="auditlane.members")
     if hasattr(user_model, "user_permissions"):
         through = user_model.user_permissions.through
+        cover(through)
         m2m_changed.connect(_user_permissions, sender=through, dispatch_uid="auditlane.permissions")
 
 
@@ -69,14 +71,14 @@ def _deleted(sender: type[Model], instance: Group, using: str, **_: object) -> N
 def _members(
     sender: Any, instance: Any, action: str, reverse: bool, pk_set: Collection[Any] | None, using: str, **_: object
 ) -> None:
-    if action not in _VERBS:
+    if action not in VERBS:
         return
-    event = "group.member_added" if _VERBS[action] else "group.member_removed"
+    event = "group.member_added" if VERBS[action] else "group.member_removed"
+    ids = other_ends(_field("groups"), instance, action, reverse, pk_set, using)
     if reverse:  # group.user_set
-        pairs = [(instance, user) for user in _ids(instance, "user_set", pk_set, using)]
+        pairs = [(instance, user) for user in ids]
     else:
-        groups = Group._base_manager.using(using).filter(pk__in=_ids(instance, "groups", pk_set, using))
-        pairs = [(group, instance.pk) for group in groups]
+        pairs = [(group, instance.pk) for group in Group._base_manager.using(using).filter(pk__in=ids)]
     for group, user in pairs:
         record_after_commit(using, event, resource_id=str(group.pk), metadata={"user": str(user), "name": group.name})
 
@@ -85,33 +87,33 @@ def _members(
 def _user_permissions(
     sender: Any, instance: Any, action: str, reverse: bool, pk_set: Collection[Any] | None, using: str, **_: object
 ) -> None:
-    _permissions("user", "user_permissions", "user_set", instance, action, reverse, pk_set, using)
+    _permissions("user", _field("user_permissions"), instance, action, reverse, pk_set, using)
 
 
 @safely
 def _group_permissions(
     sender: Any, instance: Any, action: str, reverse: bool, pk_set: Collection[Any] | None, using: str, **_: object
 ) -> None:
-    _permissions("group", "permissions", "group_set", instance, action, reverse, pk_set, using)
+    _permissions("group", Group._meta.get_field("permissions"), instance, action, reverse, pk_set, using)
 
 
 def _permissions(
     resource: str,
-    forward: str,
-    backward: str,
+    field: Any,
     instance: Any,
     action: str,
     reverse: bool,
     pk_set: Collection[Any] | None,
     using: str,
 ) -> None:
-    if action not in _VERBS:
+    if action not in VERBS:
         return
-    event = "permission.granted" if _VERBS[action] else "permission.revoked"
+    event = "permission.granted" if VERBS[action] else "permission.revoked"
+    ids = other_ends(field, instance, action, reverse, pk_set, using)
     if reverse:  # permission.user_set, permission.group_set
-        pairs: Iterable[tuple[Any, str]] = [(pk, _name(instance)) for pk in _ids(instance, backward, pk_set, using)]
+        pairs: Iterable[tuple[Any, str]] = [(pk, _name(instance)) for pk in ids]
     else:
-        found = Permission._base_manager.using(using).filter(pk__in=_ids(instance, forward, pk_set, using))
+        found = Permission._base_manager.using(using).filter(pk__in=ids)
         pairs = [(instance.pk, _name(permission)) for permission in found.select_related("content_type")]
     for holder, permission in pairs:
         record_after_commit(
@@ -119,11 +121,8 @@ def _permissions(
         )
 
 
-def _ids(instance: Any, name: str, pk_set: Collection[Any] | None, using: str) -> list[Any]:
-    """Return the ids at the other end; `clear()` does not name them, so they are read while they are still linked."""
-    if pk_set is not None:
-        return list(pk_set)
-    return list(getattr(instance, name).using(using).values_list("pk", flat=True))
+def _field(name: str) -> Any:
+    return get_user_model()._meta.get_field(name)
 
 
 def _name(permission: Permission) -> str:

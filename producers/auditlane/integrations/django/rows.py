@@ -29,13 +29,21 @@ def changes_of(
     instance: Model, update_fields: Collection[str] | None, ignored: Collection[str], mask: Collection[str] = ()
 ) -> Changes | None:
     """Return the changes made by a save, or None if the row was not read before it."""
-    before = instance.__dict__.pop(_BEFORE, None)
+    before = noted(instance)
+    instance.__dict__.pop(_BEFORE, None)
     names = watched(instance, update_fields, ignored)
     if before is None:
         return None if names else Changes()
+    before = {name: before[name] for name in names if name in before}
     after = state(instance, names)
     same = {name for name, value in after.items() if name in before and _equal(before[name], value)}
     return compared(_without(before, same), _without(after, same), mask)
+
+
+def noted(instance: Model) -> dict[str, Any] | None:
+    """Return the columns of the row before the save, {} of a new row; None if they were not read."""
+    found: dict[str, Any] | None = instance.__dict__.get(_BEFORE)
+    return found
 
 
 def compared(before: object, after: object, mask: Collection[str] = ()) -> Changes:

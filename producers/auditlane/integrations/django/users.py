@@ -46,8 +46,8 @@ def _before_save(
     update_fields: Collection[str] | None,
     **_: object,
 ) -> None:
-    if not raw:
-        rows.note_before(instance, using, update_fields, _ignored(sender))
+    if not raw:  # the hash is read, but never shown
+        rows.note_before(instance, using, update_fields, [*options_of(sender).exclude, "last_login"])
 
 
 @safely
@@ -62,6 +62,7 @@ def _saved(
 ) -> None:
     if raw:  # loaddata
         return
+    old_hash = (rows.noted(instance) or {}).get("password")
     changes = rows.changes_of(instance, update_fields, _ignored(sender), options_of(sender).mask)
     if created:
         _created(instance, using)
@@ -70,8 +71,10 @@ def _saved(
         record_after_commit(using, "user.updated", resource_id=str(instance.pk), metadata={"changed_fields": "unknown"})
     else:
         _updated(instance, using, changes)
-    if getattr(instance, "_password", None) is not None and (update_fields is None or "password" in update_fields):
+    if _has_new_password(instance, old_hash, update_fields):
         action, metadata = _password_action(instance, current_request())
+        if not instance.has_usable_password():
+            metadata["usable"] = "false"
         record_after_commit(using, action, resource_id=str(instance.pk), metadata=metadata)
 
 
@@ -122,8 +125,8 @@ def _updated(user: Any, using: str, changes: Changes) -> None:
             using,
             "user.email_changed",
             resource_id=str(user.pk),
-            before={email: masked(str(before.pop(email, "")))},
-            after={email: masked(str(after.pop(email)))},
+            before={email: _masked_address(before.pop(email, ""))},
+            after={email: _masked_address(after.pop(email))},
         )
     if before or after:
         record_after_commit(
@@ -148,7 +151,11 @@ def _ignored(model: type[Model]) -> Collection[str]:
 def _shown(user: Model) -> dict[str, Any]:
     state = rows.state(user, rows.watched(user, None, _ignored(type(user))))
     email = getattr(user, "get_email_field_name", lambda: "")()
-    return {name: masked(str(value)) if name == email and value else value for name, value in state.items()}
+    return {name: _masked_address(value) if name == email else value for name, value in state.items()}
+
+
+def _masked_address(value: object) -> object:
+    return masked(str(value)) if value else value
 
 
 def _via(user: Model) -> str:
@@ -160,6 +167,17 @@ def _via(user: Model) -> str:
     if in_admin(request) or actor is None or not actor.is_authenticated:
         return "admin" if in_admin(request) else "system"
     return "self" if actor.pk == user.pk else "admin"
+
+
+def _has_new_password(user: Any, old_hash: str | None, update_fields: Collection[str] | None) -> bool:
+    """Return whether a save has changed the password, and not only upgraded its hash, as logins do."""
+    if update_fields is not None and "password" not in update_fields:
+        return False
+    if getattr(user, "_password", None) is not None:
+        return True
+    if old_hash is None or old_hash == user.password:
+        return False
+    return update_fields is None or len(update_fields) > 1 or not user.has_usable_password()
 
 
 def _password_action(user: Model, request: HttpRequest | None) -> tuple[str, dict[str, str]]:

@@ -1,0 +1,32 @@
+"""Read which links between objects a change of many-to-many relations adds or removes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any, Final
+
+from django.db.models import ManyToManyField, Model
+
+# Removed links are read while they exist: `clear` does not name them, and `remove` names objects that were not linked.
+VERBS: Final = {"post_add": True, "pre_remove": False, "pre_clear": False}  # whether links are added
+
+
+def other_ends(
+    field: ManyToManyField[Any, Any],
+    instance: Model,
+    action: str,
+    reverse: bool,
+    pk_set: Collection[Any] | None,
+    using: str,
+) -> list[Any]:
+    """Return the ids that are linked to the object now or no longer, from what `m2m_changed` sends."""
+    if VERBS[action]:
+        return list(pk_set or ())
+    near, far = field.m2m_field_name(), field.m2m_reverse_field_name()
+    if reverse:
+        near, far = far, near
+    through: Any = field.remote_field.through
+    links = through._base_manager.using(using).filter(**{near: instance.pk})
+    if pk_set is not None:
+        links = links.filter(**{f"{far}__in": pk_set})
+    return list(links.values_list(through._meta.get_field(far).attname, flat=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.contrib.auth.models import Group
 from django.db import models
 
 from auditlane.integrations.django import audited_model
@@ -24,6 +25,25 @@ class Invoice(models.Model):
     lines = models.JSONField(default=dict)
     changed = models.DateTimeField(auto_now=True)
     tags = models.ManyToManyField(Tag, blank=True)
+    readers = models.ManyToManyField(Group, blank=True)
+
+
+class Reminder(Invoice):
+    """An audited model's child with a table of its own."""
+
+    fee = models.IntegerField(default=0)
+
+
+@audited_model
+class Credit(Invoice):
+    """An audited child of an audited model."""
+
+
+class Debt(Invoice):
+    """An audited model's proxy."""
+
+    class Meta:
+        proxy = True
 
 
 class Item(models.Model):

@@ -15,6 +15,8 @@ urlpatterns = [
     path("allauth/", include("allauth.urls")),
     path("create/<str:number>/", views.create),
     path("create-async/<str:number>/", views.create_async),
+    path("stream/", views.stream),
+    path("stream-async/", views.stream_async),
     path("leave/", views.leave),
     path("api/", views.Api.as_view()),
     path("api/staff/", views.StaffApi.as_view()),

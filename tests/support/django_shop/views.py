@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Iterator
+
 import django.contrib.auth
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from rest_framework.permissions import IsAdminUser
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -44,6 +46,24 @@ async def create_async(request: HttpRequest, number: str) -> HttpResponse:
     user = await request.auser()
     invoice = await Invoice.objects.acreate(number=number)
     return HttpResponse(f"{user.pk} {invoice.pk}")
+
+
+def stream(request: HttpRequest) -> StreamingHttpResponse:
+    def parts() -> Iterator[str]:
+        yield "number\n"
+        yield Invoice.objects.create(number="streamed").number
+
+    return StreamingHttpResponse(parts())
+
+
+async def stream_async(request: HttpRequest) -> StreamingHttpResponse:
+    await request.auser()
+
+    async def parts() -> AsyncIterator[str]:
+        yield "number\n"
+        yield (await Invoice.objects.acreate(number="streamed")).number
+
+    return StreamingHttpResponse(parts())
 
 
 class Api(APIView):

@@ -1,4 +1,4 @@
-"""A session that goes on after a failed flush, and values that raise, leave no wrong event and lose no other one."""
+"""A session that is used after a failed flush, and values that raise, leave no wrong event and lose no other one."""
 
 from __future__ import annotations
 

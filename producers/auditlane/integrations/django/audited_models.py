@@ -6,11 +6,13 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Final, TypeVar, overload
 
 from django.apps import apps
-from django.db.models import Model
+from django.db.models import ManyToManyField, Model
+from django.db.models.query import QuerySet
 from django.db.models.signals import m2m_changed, post_delete, post_save, pre_save
 
 from auditlane.integrations.django import rows
 from auditlane.integrations.django.covered import cover, is_covered
+from auditlane.integrations.django.links import VERBS, other_ends
 from auditlane.integrations.django.options import SETTING, ModelOptions
 from auditlane.integrations.django.recording import record_after_commit, safely
 from auditlane.integrations.django.request_context import current_request, in_admin
@@ -20,8 +22,6 @@ M = TypeVar("M", bound=type[Model])
 
 _NONE: Final = ModelOptions()
 _options: Final[dict[type[Model], ModelOptions]] = {}
-_OWN_EVENTS: Final = ("auth.Group", "auth.Permission")  # links to them are memberships and grants
-_LINKS: Final = {"post_add": "after", "post_remove": "before", "pre_clear": "before"}
 
 
 @overload
@@ -40,8 +40,9 @@ def audited_model(
         @audited_model
         class Invoice(models.Model): ...
 
-    The events are `invoice.created`, `invoice.updated` with what changed, and `invoice.deleted`. Operations that
-    send no signals are not recorded: `QuerySet.update`, `bulk_create` and `bulk_update` (see `bulk`), and raw SQL.
+    The events are `invoice.created`, `invoice.updated` with what changed, and `invoice.deleted`. Proxies of the model
+    and models that inherit from it have the same events, unless they are decorated themselves. Operations that send no
+    signals are not recorded: `QuerySet.update`, `bulk_create` and `bulk_update` (see `bulk`), and raw SQL.
 
     Args:
         model: A model that is not abstract.
@@ -88,26 +89,39 @@ def connect(models: Mapping[str, ModelOptions]) -> None:
                 field=min(unknown),
                 fix=f"Use fields of the model: {', '.join(sorted(known - {''}))}.",
             )
-        for field in model._meta.local_many_to_many:
+        for field in model._meta.many_to_many:
             through: Any = field.remote_field.through
-            if field.name not in chosen.exclude and field.related_model._meta.label not in _OWN_EVENTS:
-                m2m_changed.connect(_Links(field.name), sender=through, weak=False, dispatch_uid=f"auditlane.{field}")
+            if field.name not in chosen.exclude and not is_covered(through):
+                m2m_changed.connect(_Links(field), sender=through, weak=False, dispatch_uid=f"auditlane.{field}")
+    for model in apps.get_models():
+        if _audited(model) not in (None, model) and not is_covered(model):
+            _connect(model, deletions=bool(model._meta.proxy))  # deleting a child sends its parent's signal, too
 
 
 def register(model: type[Model], chosen: ModelOptions) -> None:
     """Connect the signals of a model, unless they already are."""
     _options[model] = chosen
-    if is_covered(model):
-        return
+    if not is_covered(model):
+        _connect(model, deletions=True)
+
+
+def _connect(model: type[Model], *, deletions: bool) -> None:
     cover(model)
     pre_save.connect(_before_save, sender=model, dispatch_uid="auditlane.model")
     post_save.connect(_saved, sender=model, dispatch_uid="auditlane.model")
-    post_delete.connect(_deleted, sender=model, dispatch_uid="auditlane.model")
+    if deletions:
+        post_delete.connect(_deleted, sender=model, dispatch_uid="auditlane.model")
 
 
 def options_of(model: type[Model]) -> ModelOptions:
-    """Return the options given for a model, or the defaults."""
-    return _options.get(model, _NONE)
+    """Return the options given for a model or its parent, or the defaults."""
+    audited = _audited(model)
+    return _NONE if audited is None else _options[audited]
+
+
+def _audited(model: type[Model]) -> type[Model] | None:
+    """Return the audited model that a model is, is a proxy of, or inherits from; None if there is none."""
+    return next((kind for kind in model.__mro__ if kind in _options), None)
 
 
 def leave_to_others(model: type[Model]) -> None:
@@ -121,7 +135,7 @@ def _before_save(
     sender: type[Model], instance: Model, raw: bool, using: str, update_fields: Collection[str] | None, **_: object
 ) -> None:
     if not raw:
-        rows.note_before(instance, using, update_fields, _options[sender].exclude)
+        rows.note_before(instance, using, update_fields, options_of(sender).exclude)
 
 
 @safely
@@ -136,7 +150,7 @@ def _saved(
 ) -> None:
     if raw:
         return
-    chosen = _options[sender]
+    chosen = options_of(sender)
     changes = rows.changes_of(instance, update_fields, chosen.exclude, chosen.mask)
     if created:
         shown = rows.state(instance, rows.watched(instance, None, chosen.exclude))
@@ -146,8 +160,11 @@ def _saved(
 
 
 @safely
-def _deleted(sender: type[Model], instance: Model, using: str, **_: object) -> None:
-    chosen = _options[sender]
+def _deleted(sender: type[Model], instance: Model, using: str, origin: object = None, **_: object) -> None:
+    deleted = origin.model if isinstance(origin, QuerySet) else type(origin)
+    if deleted is not sender and deleted in _options and issubclass(deleted, sender):
+        return  # an audited child, which has an event of its own
+    chosen = options_of(sender)
     shown = rows.state(instance, rows.watched(instance, None, chosen.exclude))
     record_change(instance, using, "deleted", rows.compared(shown, None, chosen.mask))
 
@@ -155,35 +172,55 @@ def _deleted(sender: type[Model], instance: Model, using: str, **_: object) -> N
 class _Links:
     """Receives the changes to a many-to-many field."""
 
-    def __init__(self, field: str) -> None:
+    def __init__(self, field: ManyToManyField[Any, Any]) -> None:
         self._field = field
 
     @safely
     def __call__(
-        self, instance: Model, action: str, reverse: bool, pk_set: Collection[Any] | None, using: str, **_: object
+        self,
+        instance: Model,
+        action: str,
+        reverse: bool,
+        model: type[Model],
+        pk_set: Collection[Any] | None,
+        using: str,
+        **_: object,
     ) -> None:
-        side = _LINKS.get(action)
-        if side is None or reverse or type(instance) not in _options:
+        audited = model if reverse else type(instance)
+        if action not in VERBS or _audited(audited) is None:
             return
-        if pk_set is None:
-            pk_set = list(getattr(instance, self._field).using(using).values_list("pk", flat=True))
-        if pk_set:
-            record_change(instance, using, "updated", {side: {self._field: sorted(pk_set, key=str)}})
+        ids = other_ends(self._field, instance, action, reverse, pk_set, using)
+        linked = [(pk, [instance.pk]) for pk in ids] if reverse else [(instance.pk, sorted(ids, key=str))]
+        side = "after" if VERBS[action] else "before"
+        for pk, others in linked if ids else ():
+            _record(audited, pk, using, "updated", {side: {self._field.name: others}})
 
 
 def record_change(
     instance: Model, using: str, verb: str, changes: Mapping[str, Any], *, prefix: str = "", **metadata: object
 ) -> None:
     """Record what happened to an object as `<model>.<verb>`."""
-    meta = instance._meta
-    request = current_request()
-    if in_admin(request):
+    _record(type(instance), instance.pk, using, verb, changes, prefix=prefix, **metadata)
+
+
+def _record(
+    model: type[Model],
+    pk: object,
+    using: str,
+    verb: str,
+    changes: Mapping[str, Any],
+    *,
+    prefix: str = "",
+    **metadata: object,
+) -> None:
+    if in_admin(current_request()):
         metadata["via"] = "admin"
+    name = (_audited(model) or model)._meta.model_name
     record_after_commit(
         using,
-        f"{prefix}{meta.model_name}.{verb}",
-        resource=meta.model_name,
-        resource_id=str(instance.pk),
-        metadata={"model": meta.label, **metadata},
+        f"{prefix}{name}.{verb}",
+        resource=name,
+        resource_id=str(pk),
+        metadata={"model": model._meta.label, **metadata},
         **changes,
     )

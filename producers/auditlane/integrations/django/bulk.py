@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from django.db import router
@@ -10,8 +10,9 @@ from django.db.models import Model, Q, QuerySet
 from django.db.models.lookups import Lookup
 from django.db.models.sql.where import WhereNode
 
+from auditlane.integrations.django.audited_models import options_of
 from auditlane.integrations.django.options import options
-from auditlane.integrations.django.recording import record_after_commit, safely
+from auditlane.integrations.django.recording import database_of, record_after_commit, safely
 from auditlane.runtime.errors import InvalidInput
 from auditlane.sdk.diff import diff, plain_value
 
@@ -48,7 +49,7 @@ def bulk(objects: QuerySet[Any] | Collection[Model], action: str, *, count: int 
                 field="objects",
                 fix="Pass a queryset, or the objects of a model.",
             )
-        model, using = type(first), first._state.db or router.db_for_write(type(first))
+        model, using = type(first), database_of(first)
     _record(objects, model, using, action, count, event)
 
 
@@ -67,28 +68,41 @@ def _record(
 
 def described(queryset: QuerySet[Any]) -> str:
     """Return a queryset's filter as text, such as `paid = True AND total > 100`; values of secret fields are masked."""
-    text = _where(queryset.query.where)
+    chosen = options_of(queryset.model)
+    text = _where(queryset.query.where, {*options().mask, *chosen.mask, *chosen.exclude})
     if queryset.query.is_sliced:
         text = f"{text} [{queryset.query.low_mark}:{queryset.query.high_mark}]".strip()
     return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}…"
 
 
-def _where(node: Any) -> str:
+def _where(node: Any, mask: Collection[str]) -> str:
     if isinstance(node, WhereNode | Q):
-        parts = [part for child in node.children if (part := _where(child))]
+        parts = [part for child in node.children if (part := _where(child, mask))]
         text = f" {node.connector} ".join(parts)
         if len(parts) > 1:
             text = f"({text})"
         return f"NOT {text}" if node.negated and text else text
     if isinstance(node, Lookup):
-        field = getattr(node.lhs, "target", None)
-        name = field.name if field is not None else type(node.lhs).__name__
-        return f"{name} {node.lookup_name} {_shown(name, node.rhs)}"
+        names = _names(node.lhs)
+        return f"{'__'.join(names)} {node.lookup_name} {_shown(names, node.rhs, mask)}"
     return f"<{type(node).__name__}>"
 
 
-def _shown(name: str, value: Any) -> str:
+def _names(expression: Any) -> list[str]:
+    """Return the names of the columns that an expression reads, and of the keys of JSON that it looks up."""
+    target = getattr(expression, "target", None)
+    if target is not None:
+        return [target.name]
+    sources = expression.get_source_expressions() if hasattr(expression, "get_source_expressions") else []
+    names = [name for source in sources if source is not None for name in _names(source)]
+    if (key := getattr(expression, "key_name", None)) is not None:
+        return [*names, str(key)]
+    return [*names, str(getattr(expression, "lookup_name", None) or type(expression).__name__).lower()]
+
+
+def _shown(names: Sequence[str], value: Any, mask: Collection[str]) -> str:
     if hasattr(value, "resolve_expression") or hasattr(value, "as_sql"):
         return f"<{type(value).__name__}>"
-    masked = diff(None, {name: value}, mask=options().mask).get("after", {})
-    return str(plain_value(masked.get(name)))
+    for name in names:
+        value = diff(None, {name: value}, mask=mask).get("after", {}).get(name)
+    return str(plain_value(value))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any, cast
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
-from django.http import HttpRequest
+from django.http import FileResponse, HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
 from auditlane.integrations.django.request_context import RequestContext
@@ -31,9 +31,37 @@ class AuditMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         if self._is_async:
             return self._call_async(request)
-        with RequestContext(request):
-            return cast(HttpResponseBase, self._get_response(request))
+        with RequestContext(request) as context:
+            return _streaming_within(context, cast(HttpResponseBase, self._get_response(request)))
 
     async def _call_async(self, request: HttpRequest) -> HttpResponseBase:
-        with RequestContext(request):
-            return cast(HttpResponseBase, await self._get_response(request))
+        with RequestContext(request) as context:
+            return _streaming_within(context, cast(HttpResponseBase, await self._get_response(request)))
+
+
+def _streaming_within(context: RequestContext, response: HttpResponseBase) -> HttpResponseBase:
+    """Let a streamed response make its parts within the context; a file makes none."""
+    if isinstance(response, StreamingHttpResponse) and not isinstance(response, FileResponse):
+        parts: Any = response.streaming_content
+        response.streaming_content = _async_parts(context, parts) if response.is_async else _parts(context, parts)
+    return response
+
+
+def _parts(context: RequestContext, parts: Iterator[bytes]) -> Iterator[bytes]:
+    while True:
+        with context:
+            try:
+                part = next(parts)
+            except StopIteration:
+                return
+        yield part
+
+
+async def _async_parts(context: RequestContext, parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    while True:
+        with context:
+            try:
+                part = await anext(parts)
+            except StopAsyncIteration:
+                return
+        yield part

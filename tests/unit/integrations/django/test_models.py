@@ -96,6 +96,87 @@ def test_links_to_other_objects(recorded, invoice):
     ]
 
 
+def test_links_from_the_other_side_and_to_groups(recorded, invoice):
+    from django.contrib.auth.models import Group
+    from django_shop.models import Tag
+
+    tag, group = Tag.objects.create(name="a"), Group.objects.create(name="ops")
+    recorded.clear()
+    tag.invoice_set.add(invoice)
+    tag.invoice_set.remove(invoice)
+    invoice.readers.add(group)
+    group.invoice_set.clear()
+    assert [(event.action, event.resource_id, *states(event)) for event in recorded.events] == [
+        ("invoice.updated", str(invoice.pk), None, {"tags": [tag.pk]}),
+        ("invoice.updated", str(invoice.pk), {"tags": [tag.pk]}, None),
+        ("invoice.updated", str(invoice.pk), None, {"readers": [group.pk]}),
+        ("invoice.updated", str(invoice.pk), {"readers": [group.pk]}, None),
+    ]
+
+
+def test_removing_what_is_not_linked_is_not_an_event(recorded, invoice):
+    from django_shop.models import Tag
+
+    tag, other = Tag.objects.create(name="a"), Tag.objects.create(name="b")
+    invoice.tags.add(tag)
+    recorded.clear()
+    invoice.tags.remove(other)
+    assert recorded.actions() == []
+    invoice.tags.remove(tag, other)
+    assert states(recorded.one("invoice.updated")) == ({"tags": [tag.pk]}, None)
+
+
+@pytest.mark.parametrize("name", ["Reminder", "Debt"])
+def test_children_and_proxies_are_audited_as_their_model(recorded, name):
+    import django_shop.models
+
+    model = getattr(django_shop.models, name)
+    one = model.objects.create(number="1", internal="x")
+    one.number = "2"
+    one.save()
+    one.tags.add(django_shop.models.Tag.objects.create(name="a"))
+    key = str(one.pk)
+    model.objects.all().delete()
+    assert recorded.actions() == ["invoice.created", "invoice.updated", "invoice.updated", "invoice.deleted"]
+    assert {event.resource_id for event in recorded.events} == {key}
+    assert states(recorded.events[1]) == ({"number": "1"}, {"number": "2"})
+    assert "internal" not in str(recorded.events[0].after)
+    assert recorded.events[0].metadata["model"] == f"django_shop.{name}"
+
+
+@pytest.mark.parametrize("how", ["object", "queryset"])
+def test_an_audited_child_has_its_own_events_only(recorded, how):
+    from django_shop.models import Credit
+
+    one = Credit.objects.create(number="1")
+    one.number = "2"
+    one.save()
+    if how == "object":
+        one.delete()
+    else:
+        Credit.objects.all().delete()
+    assert recorded.actions() == ["credit.created", "credit.updated", "credit.deleted"]
+
+
+def test_what_a_streamed_response_changes_has_its_user(client_of, recorded, user):
+    assert client_of(user).get("/stream/").getvalue() == b"number\nstreamed"
+    event = recorded.one("invoice.created")
+    assert (event.actor_id, event.tenant_id) == (str(user.pk), "acme")
+
+
+def test_what_an_asynchronous_stream_changes_has_its_user(recorded, user):
+    from django.test import AsyncClient
+
+    async def go():
+        browser = AsyncClient()
+        await browser.aforce_login(user)
+        response = await browser.get("/stream-async/")
+        return [part async for part in response.streaming_content]
+
+    assert asyncio.run(go()) == [b"number\n", b"streamed"]
+    assert recorded.one("invoice.created").actor_id == str(user.pk)
+
+
 def test_a_model_of_the_setting_with_its_options(recorded):
     from django_shop.models import Item
 
@@ -185,6 +266,25 @@ def test_bulk_changes_are_one_event(recorded, invoice):
     assert (second.metadata["why"], third.metadata["count"], third.resource) == ("old", "2", "invoice")
     with pytest.raises(InvalidInput, match="not a model"):
         bulk([1], "invoice.created")  # type: ignore[list-item]
+
+
+def test_a_bulk_filter_masks_what_events_of_the_model_do(recorded, invoice):
+    from django.db.models.functions import Lower
+    from django_shop.models import Invoice, Item
+
+    from auditlane.integrations.django.bulk import described
+
+    hidden = [
+        Invoice.objects.filter(lines__api_key="k-1"),
+        Invoice.objects.filter(lines__customer__password__startswith="k-1"),
+        Invoice.objects.annotate(lower=Lower("api_key")).filter(lower="k-1"),
+        Invoice.objects.filter(internal="k-1"),
+        Item.objects.filter(supplier="k-1"),
+    ]
+    shown = [described(queryset) for queryset in hidden]
+    assert "k-1" not in str(shown)
+    assert shown[-1] == "supplier exact [masked]"
+    assert "72" in described(Invoice.objects.filter(lines__count=72))
 
 
 def test_bulk_of_a_rolled_back_change_is_not_an_event(recorded, invoice):

@@ -22,21 +22,22 @@ $(STAMP): pyproject.toml constraints.txt | $(BIN)/python
 	@$(PIP) --editable '.[dev]'
 	@touch $(STACK) $@
 
-.PHONY: run test test-viewer test-lint test-alone test-fault test-parts test-long lint format docs actions texts lock bench bench-parts bench-neighbours bench-viewer bench-embed pictures chaos simulate viewer clean help
+.PHONY: run test test-viewer test-lint test-alone test-fault test-browser test-parts test-long lint format docs actions texts lock bench bench-parts bench-neighbours bench-viewer bench-embed pictures chaos simulate viewer clean help
 
 run: $(STACK) ## set up, start the whole stack with sample data, print links to open
 	@$(BIN)/python consumers/viewer/build.py --if-possible
 	$(BIN)/auditlane up --demo
 
-# The viewer is built first. Then lint and three runs of about the same length share the cores, since the runs spend
+# The viewer is built first. Then lint and four runs of about the same length share the cores, since the runs spend
 # most of their time waiting for parts. Only test-parts prints its progress; the others print when they have ended.
-BEGINNING := $(wildcard tests/integration/test_[a-i]*.py)
-ALONE ?= tests/unit tests/simulation $(BEGINNING)
-FAULT ?= tests/browser tests/fault
-PARTS ?= tests/contracts $(filter-out $(BEGINNING),$(wildcard tests/integration/test_*.py))
+INTEGRATION = $(wildcard tests/integration/test_[$(1)]*.py)
+ALONE ?= tests/unit tests/simulation $(call INTEGRATION,a-d)
+FAULT ?= tests/fault $(call INTEGRATION,e-i)
+PARTS ?= tests/contracts $(call INTEGRATION,j-r)
+BROWSER ?= tests/browser $(call INTEGRATION,s-z)
 QUIETLY = > $(VENV)/$@.log 2>&1; code=$$?; cat $(VENV)/$@.log; exit $$code
 test: $(STAMP) ## set up, lint, run all tests except the long ones
-	@$(MAKE) --no-print-directory --jobs 4 --keep-going test-lint test-alone test-fault test-parts
+	@$(MAKE) --no-print-directory --jobs 5 --keep-going test-lint test-alone test-fault test-browser test-parts
 
 test-viewer: $(STAMP)
 	@$(BIN)/python consumers/viewer/build.py --check
@@ -46,7 +47,8 @@ test-lint: $(STAMP)
 
 test-alone: TESTS = $(ALONE)
 test-fault: TESTS = $(FAULT)
-test-alone test-fault: $(STAMP) test-viewer
+test-browser: TESTS = $(BROWSER)
+test-alone test-fault test-browser: $(STAMP) test-viewer
 	@$(BIN)/python -m pytest -m "not long" $(TESTS) $(QUIETLY)
 
 test-parts: $(STAMP) test-viewer

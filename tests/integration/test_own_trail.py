@@ -222,6 +222,7 @@ class Outage:
         process.stop(self._running, grace_s=20)
 
 
+@pytest.mark.long
 def test_events_unsent_at_a_stop_are_in_both_logs_after_the_next_start(
     registry: str, clickhouse: str, unique: str, tmp_path: Path
 ) -> None:

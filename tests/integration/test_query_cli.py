@@ -135,6 +135,7 @@ def test_export_to_a_file(filled, tmp_path):
     assert [one.name for one in tmp_path.iterdir()] == ["log.csv"]
 
 
+@pytest.mark.long
 def test_export_as_parquet_and_pdf_with_columns(filled, tmp_path):
     options = ("export", "--tenant", "acme", "--where", "metadata.region=eu", "--columns", "event_id,metadata,actor_id")
     for name in ("log.parquet", "log.pdf"):

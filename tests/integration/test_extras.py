@@ -38,6 +38,7 @@ ENDS: dict[str, tuple[str, set[int]]] = {
     "events": ("--tenant acme --json", {0}),
     "export": ("--tenant acme --format pdf --output {folder}/events.pdf", {0}),
     "structure": ("show --json", {0}),
+    "schema": ("diff json --json", {0, 1, 3, 6}),
     "keys": ("create --role auditor --json", {0}),
     "token": ("--tenant acme --json", {0}),
     "version": ("", {0}),

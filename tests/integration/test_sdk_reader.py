@@ -41,7 +41,7 @@ def filled(clickhouse: str) -> Iterator[Store]:
                 event(
                     number,
                     occurred_at=START + timedelta(seconds=number),
-                    action=["login", "logout"][number % 2],
+                    action=["user.login", "user.logout"][number % 2],
                     metadata={"region": ["eu", "us", "ap"][number % 3]},
                 )
                 for number in range(ROWS)
@@ -69,7 +69,7 @@ def test_events_page_by_page(reader: AuditReader) -> None:
     assert [one.actor_id for one in reader.events()] == [f"u-{number}" for number in reversed(range(ROWS))]
     assert len([*reader.events(limit=210)]) == 210
     since = START + timedelta(seconds=440)
-    assert [one.actor_id for one in reader.events(action="login", from_=since)] == [
+    assert [one.actor_id for one in reader.events(action="user.login", from_=since)] == [
         "u-448", "u-446", "u-444", "u-442", "u-440",
     ]  # fmt: skip
     assert [one.actor_id for one in reader.events(sort="occurred_at", limit=230)] == [f"u-{n}" for n in range(230)]
@@ -143,7 +143,7 @@ def test_an_export_resumes_where_it_broke_off(serve: ServeProcess, tmp_path: Pat
         assert [one.name for one in tmp_path.iterdir()] == ["log.jsonl"]
         # A finished job is removed from the service; a different request does not resume another's partial file.
         part.write_bytes(b"of something else")
-        assert reader.export(path, format="csv", columns=["event_id"], action="login") == 10_000
+        assert reader.export(path, format="csv", columns=["event_id"], action="user.login") == 10_000
         assert path.read_bytes().startswith(b'"Event ID"\r\n')
         for _ in range(2):
             with pytest.raises(KeyboardInterrupt):

@@ -38,7 +38,7 @@ def test_the_example(stack: Stack, unique: str, tmp_path: Path) -> None:
         browser.submit("/admin/shop/article/", action="delete_selected", _selected_action="1", post="yes")
         browser.get("/report/")
         browser.get("/pay-all/")
-    events = read_events(stack, unique, 8)
+        events = read_events(stack, unique, 8)  # before SIGTERM, which ends `runserver --noreload` without a flush
     assert [event["action"] for event in events] == [
         "user.login",
         "invoice.created",

@@ -28,8 +28,8 @@ run: $(STACK) ## set up, start the whole stack with sample data, print links to 
 	@$(BIN)/python consumers/viewer/build.py --if-possible
 	$(BIN)/auditlane up --demo
 
-# The viewer is built first. Then lint and four runs of about the same length share the cores, since the runs spend
-# most of their time waiting for parts. Only test-parts prints its progress; the others print when they have ended.
+# The viewer is built first. Then lint and four runs share the cores. Only test-parts prints its progress; the others print
+# when they have ended.
 INTEGRATION = $(wildcard tests/integration/test_[$(1)]*.py)
 ALONE ?= tests/unit tests/simulation $(call INTEGRATION,a-d)
 FAULT ?= tests/fault $(call INTEGRATION,e-i)

@@ -17,7 +17,7 @@ from auditlane.runtime.errors import ConfigError, InvalidEvent
 from auditlane.sdk.action_properties import ActionProperties
 from auditlane.sdk.audited import P, R, audited
 from auditlane.sdk.config import OPTIONS, ClientConfig
-from auditlane.sdk.context import context, fill
+from auditlane.sdk.context import AuditContext, fill
 from auditlane.sdk.delivery import OnError, OnSettled
 from auditlane.sdk.diff import diff
 from auditlane.sdk.event_builder import EventBuilder, suggest
@@ -264,7 +264,7 @@ class AuditClient(ActionProperties):
         """Report to `on_error` what kept an integration from completing an event. Never raises."""
         self._recorder.report_resolver(error)
 
-    context = staticmethod(context)
+    context = AuditContext
     diff = staticmethod(diff)
 
     def audited(

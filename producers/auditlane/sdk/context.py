@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Final, NamedTuple
 
+from auditlane.sdk.diff import plain_value
 from auditlane.sdk.trace import current_span
 
 NAMES: Final = (
@@ -38,9 +39,13 @@ _current: ContextVar[_Entered | None] = ContextVar("auditlane_context", default=
 
 
 class AuditContext:
-    """The values that events of one request or job have in common; None means that the outer context decides.
+    """The values that events of one request or job have in common; events made inside take what they do not set.
 
-    `resolve` is called with the context whenever an event is made, and may set the other attributes.
+        with audit.context(tenant="acme", actor="user-17", ip="203.0.113.7"):
+            audit.emit(action="document.deleted", resource_id="d-98765")
+
+    Contexts nest: what the inner one does not set is taken from the outer one. Tasks and threads that copy the current
+    `contextvars` context share it, so that a value set later is seen by all of them.
     """
 
     __slots__ = (*NAMES, "_resolving", "metadata", "resolve")
@@ -59,6 +64,20 @@ class AuditContext:
         metadata: Mapping[str, object] | None = None,
         resolve: Resolver | None = None,
     ) -> None:
+        """Set the values; None leaves one to the outer context.
+
+        Args:
+            tenant: The tenant's id.
+            actor: Id of the user or service that acts. An event with its own `actor_id` takes no other actor value.
+            actor_type: As in `emit`.
+            actor_name: As in `emit`.
+            on_behalf_of: As in `emit`.
+            ip: As in `emit`.
+            user_agent: As in `emit`.
+            request_id: As in `emit`; by default, the trace id of OpenTelemetry's current span, if there is one.
+            metadata: Further values by name, which are converted to text.
+            resolve: Called with the context whenever an event is made; may set its attributes.
+        """
         self.tenant_id = tenant
         self.actor_id = actor
         self.actor_type = actor_type
@@ -115,51 +134,7 @@ def _without(context: AuditContext, entered: _Entered | None) -> _Entered | None
     return entered if outer is entered.outer else _Entered(entered.context, outer)
 
 
-def context(
-    *,
-    tenant: str | None = None,
-    actor: str | None = None,
-    actor_type: str | None = None,
-    actor_name: str | None = None,
-    on_behalf_of: str | None = None,
-    ip: str | None = None,
-    user_agent: str | None = None,
-    request_id: str | None = None,
-    metadata: Mapping[str, object] | None = None,
-    resolve: Resolver | None = None,
-) -> AuditContext:
-    """Return a context for a `with` statement: events made inside it take from it the values that they do not set.
-
-        with audit.context(tenant="acme", actor="user-17", ip="203.0.113.7"):
-            audit.emit(action="document.deleted", resource_id="d-98765")
-
-    Contexts nest: what the inner one does not set is taken from the outer one. Tasks and threads that copy the current
-    `contextvars` context share it, so that a value set later is seen by all of them.
-
-    Args:
-        tenant: The tenant's id.
-        actor: Id of the user or service that acts. An event with its own `actor_id` takes no other actor value.
-        actor_type: As in `emit`.
-        actor_name: As in `emit`.
-        on_behalf_of: As in `emit`.
-        ip: As in `emit`.
-        user_agent: As in `emit`.
-        request_id: As in `emit`; by default, the trace id of OpenTelemetry's current span, if there is one.
-        metadata: Further values by name, which are converted to text.
-        resolve: Called with the context whenever an event is made; may set its attributes.
-    """
-    return AuditContext(
-        tenant=tenant,
-        actor=actor,
-        actor_type=actor_type,
-        actor_name=actor_name,
-        on_behalf_of=on_behalf_of,
-        ip=ip,
-        user_agent=user_agent,
-        request_id=request_id,
-        metadata=metadata,
-        resolve=resolve,
-    )
+context = AuditContext  # `audit.context(…)` reads as a statement
 
 
 def current() -> AuditContext | None:
@@ -226,8 +201,5 @@ def text_of(value: object) -> str:
     """Return a metadata value as text: text unchanged, everything else as `plain_value` shows it."""
     if isinstance(value, str):
         return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    # Imported here, since most processes only have text.
-    from auditlane.sdk.diff import plain_value
-
     shown = plain_value(value)
     return shown if isinstance(shown, str) else json.dumps(shown, ensure_ascii=False)

@@ -8,8 +8,9 @@ import threading
 from typing import Any, Final, cast
 
 from auditlane.contract.event import AuditEvent
+from auditlane.sdk.audited import audited
 from auditlane.sdk.client import AuditClient
-from auditlane.sdk.context import context
+from auditlane.sdk.context import AuditContext
 from auditlane.sdk.diff import diff
 from auditlane.sdk.logs import log_later
 
@@ -63,7 +64,7 @@ os.register_at_fork(after_in_child=_after_fork)
 class _DefaultClient:
     """A proxy for the default client. Importing it requires no settings, and `record` never raises here either."""
 
-    context = staticmethod(context)
+    context = AuditContext
     diff = staticmethod(diff)
 
     def record(self, event: AuditEvent | None = None, /, **values: Any) -> str | None:
@@ -79,8 +80,6 @@ class _DefaultClient:
             client.report_resolver(error)
 
     def audited(self, action: str, **options: Any) -> Any:
-        from auditlane.sdk.audited import audited
-
         return audited(self.record, action, **options)
 
     def __getattr__(self, name: str) -> Any:

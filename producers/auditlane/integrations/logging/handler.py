@@ -33,6 +33,7 @@ class AuditHandler(logging.Handler):
         exception = record.exc_info[0] if record.exc_info else None
         try:
             event = event_of(given, record.getMessage, at=record.created, exception=exception)
-        except Exception:  # raised by the mapping's own methods
-            event = {"action": ""}  # invalid, so that it is counted and reported
+        except Exception as error:  # raised by the mapping's own methods
+            self._client.report_unrecorded(error)
+            return
         self._client.record(**event)

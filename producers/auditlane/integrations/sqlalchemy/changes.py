@@ -118,7 +118,7 @@ def frozen(value: Any) -> Any:
         return value
     try:
         return copy.deepcopy(value)
-    except Exception:
+    except Exception:  # a value that cannot be copied is shown by its type
         return f"<{type(value).__name__}>"
 
 

@@ -34,8 +34,9 @@ class AuditProcessor:
             return entry
         try:
             event = event_of(given, lambda: str(entry.get("event", "")), exception=_exception(entry.get("exc_info")))
-        except Exception:  # raised by the mapping's own methods
-            event = {"action": ""}  # invalid, so that it is counted and reported
+        except Exception as error:  # raised by the mapping's own methods
+            self._client.report_unrecorded(error)
+            return entry
         self._client.record(**event)
         return entry
 

@@ -23,7 +23,7 @@ def request_id_of(traceparent: str | None, x_request_id: str | None = None) -> s
 
 
 def current_span() -> tuple[str, str] | None:
-    """Return (trace id, span id) of OpenTelemetry's current span in hex, or None if there is none or no OpenTelemetry.
+    """Return (trace id, span id) of OpenTelemetry's current span in hex, or None without a span or OpenTelemetry.
 
     OpenTelemetry is never imported here: a process that traces has imported it.
     """

@@ -120,7 +120,7 @@ def options_of(model: type[Model]) -> ModelOptions:
 
 
 def _audited(model: type[Model]) -> type[Model] | None:
-    """Return the audited model that a model is, is a proxy of, or inherits from; None if there is none."""
+    """Return the first audited class among a model and those that it inherits from, or None."""
     return next((kind for kind in model.__mro__ if kind in _options), None)
 
 

@@ -61,7 +61,7 @@ class RangedFile(FileResponse):
 
 
 def satisfiable(header: str, size: int) -> str | None:
-    """Return the part of a `Range` header that lies within `size` bytes. Raises RangeNotSatisfiable if there is none.
+    """Return the part of a `Range` header that lies within `size` bytes. Raises RangeNotSatisfiable if no part does.
 
     Returns None for a header to ignore, because it is invalid or its unit is not bytes.
     """

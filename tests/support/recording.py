@@ -32,6 +32,9 @@ class RecordingClient:
     def report_unrecorded(self, error: Exception) -> None:
         self._recorder.report_unrecorded(error)
 
+    def report_resolver(self, error: Exception) -> None:
+        self._recorder.report_resolver(error)
+
     def knows(self, tenant: str) -> bool:
         return self._knows
 

@@ -28,7 +28,6 @@ from auditlane.integrations.sqlalchemy.sessions import SessionTarget, listening_
 from auditlane.integrations.sqlalchemy.statements import kind_of, sql_of, with_row_count
 from auditlane.runtime.errors import ConfigError
 from auditlane.sdk import AuditClient, audit
-from auditlane.sdk.context import context
 
 _P = ParamSpec("_P")
 
@@ -270,11 +269,10 @@ class Auditor:
                 outcome="success",
                 metadata={name: value for name, value in metadata.items() if value is not None},
             )
-        elif entry.problem is None:
-            self._record_change(entry, transaction)
         else:
-            with context(resolve=_raising(entry.problem)):  # so that it is reported to `on_error`
-                self._record_change(entry, transaction)
+            if entry.problem is not None:
+                self._client.report_resolver(entry.problem)
+            self._record_change(entry, transaction)
 
     def _record_change(self, change: Change, transaction: str) -> None:
         named: dict[str, Any] = {} if change.tenant is None else {"tenant_id": change.tenant}
@@ -299,13 +297,6 @@ def _text(value: object) -> str | None:
     if value is None:
         return None
     return value.hex() if isinstance(value, bytes) else str(value)
-
-
-def _raising(error: Exception) -> Callable[[object], None]:
-    def resolve(_: object) -> None:
-        raise error
-
-    return resolve
 
 
 def audit_models(

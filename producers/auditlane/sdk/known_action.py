@@ -43,7 +43,7 @@ class KnownActions:
         """
         given = event.get("metadata", {})
         if isinstance(given, Mapping):  # otherwise emit rejects it
-            texts = {name: text_of(value) for name, value in metadata.items() if value is not None}
+            texts = {name: metadata_text(value) for name, value in metadata.items() if value is not None}
             for name in masks:
                 if name in texts and f"metadata.{name}" not in self._client.config.hash_values:
                     texts[name] = masked(texts[name])
@@ -62,7 +62,7 @@ def masked_changes(event: EventFields) -> EventFields:
     return changed
 
 
-def text_of(value: object) -> object:
+def metadata_text(value: object) -> object:
     """Return a number, a time or texts as the text that metadata holds. Any other value is returned unchanged."""
     if isinstance(value, str | bytes):
         return value

@@ -163,9 +163,11 @@ def _via(user: Model) -> str:
     request = current_request()
     if request is None:
         return "system"
+    if in_admin(request):
+        return "admin"
     actor = user_of(request)
-    if in_admin(request) or actor is None or not actor.is_authenticated:
-        return "admin" if in_admin(request) else "system"
+    if actor is None or not actor.is_authenticated:
+        return "system"
     return "self" if actor.pk == user.pk else "admin"
 
 

@@ -238,7 +238,7 @@ def _one_line(value: str) -> str:
 def _action_name(value: str) -> str:
     if "/" in value or not value.strip("."):
         raise ValueError("must have no slash, and a character other than a dot")
-    return _one_line(value)
+    return value
 
 
 Label = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_one_line)]

@@ -1,9 +1,8 @@
-"""Decides whether hatch may build a wheel without the viewer, whose page would then be missing from it.
+"""Decides whether hatch may build a wheel without the viewer.
 
-A wheel for others needs the viewer: one that hatch's own command builds, or that is built from a source distribution,
-as `python -m build` does. An installation from a checkout (`pip install .`) does not, so that it works without Node:
-the service then shows its plain page, which says what is missing. Package indexes refuse such a wheel: its classifiers
-say so.
+A wheel for distribution must contain the viewer: one built by hatch's own command, or from a source distribution, as
+`python -m build` does. An installation from a checkout (`pip install .`) need not, so that it works without Node: the
+service then shows its plain page, which names what is missing. A classifier makes package indexes reject such a wheel.
 """
 
 from __future__ import annotations
@@ -16,34 +15,34 @@ from typing import Any, Final
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 BUILD: Final = Path("deploy/auditlane/server/pages/static/viewer")
-NOT_FOR_OTHERS: Final = "Private :: Do Not Upload"  # no index that follows PyPI takes a wheel with it
+NOT_FOR_UPLOAD: Final = "Private :: Do Not Upload"  # PyPI rejects wheels with this classifier, as do indexes like it
 
 
 class ViewerIsThere(BuildHookInterface[Any]):
-    """Editable installs and source distributions go on without it."""
+    """Editable installs and source distributions do not require the viewer."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Raise RuntimeError for a wheel for others in which a file of the viewer would be missing."""
+        """Raise RuntimeError for a wheel for distribution that would lack a file of the viewer."""
         if self.target_name != "wheel" or version == "editable":
             return
         missing = lacking(Path(self.root) / BUILD)
         if not missing:
             return
-        if for_others(Path(self.root)):
+        if is_for_distribution(Path(self.root)):
             raise RuntimeError(
                 f"The viewer is not built: {BUILD}/{missing} is missing. Run `make viewer`, then build the wheel."
             )
-        self.metadata.core.classifiers.append(NOT_FOR_OTHERS)
+        self.metadata.core.classifiers.append(NOT_FOR_UPLOAD)
         self.app.display_warning("Installing without the viewer, which is not built. `make viewer` builds it.")
 
 
-def for_others(root: Path) -> bool:
-    """Whether the wheel is made to be given away, rather than to be installed from this checkout."""
+def is_for_distribution(root: Path) -> bool:
+    """Return whether the wheel will be distributed, rather than installed from this checkout."""
     return "hatchling.cli" in sys.modules or (root / "PKG-INFO").is_file()
 
 
 def lacking(folder: Path) -> str:
-    """The first file that the build's manifest names and that is not there; empty when it is whole."""
+    """Return the first file in the build's manifest that does not exist, or "" if the build is complete."""
     manifest = folder / ".vite" / "manifest.json"
     if not manifest.is_file():
         return str(manifest.relative_to(folder))

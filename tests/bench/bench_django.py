@@ -61,7 +61,7 @@ def recorded(request: Any) -> Any:
 
 
 def committed(request: Any) -> Any:
-    """Record as the signals of a model do: after the commit, which has nothing to wait for here."""
+    """Record as a model's signals do: after the commit, which is immediate here."""
     from auditlane.integrations.django.recording import record_after_commit
 
     record_after_commit("default", "document.deleted", resource="document", resource_id="d-98765")

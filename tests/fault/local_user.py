@@ -1,11 +1,11 @@
 """Attack as another user of the machine: `python local_user.py UID < attack.json`.
 
-It first becomes that user. It reads an attack, `[kind, argument, …]`, and writes the result.
+Switches to that user, reads an attack, `[kind, argument, …]`, and writes the result.
 """
 
 from __future__ import annotations
 
-import encodings.idna  # http.client imports it when it is needed, which may be where this user cannot read
+import encodings.idna  # http.client imports it lazily, when this user may be unable to read it
 import http.client
 import json
 import os

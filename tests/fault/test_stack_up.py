@@ -165,7 +165,7 @@ def test_nothing_in_its_folder_is_for_others_to_read(stack):
     assert any(path.suffix == ".log" for path in found)
     assert any(path.name == "keys.json" for path in found)
     for path in found:
-        with contextlib.suppress(FileNotFoundError):  # merged away in between
+        with contextlib.suppress(FileNotFoundError):  # removed by a merge in the meantime
             assert path.lstat().st_mode & 0o077 == 0 or path.is_symlink(), path
 
 
@@ -199,7 +199,7 @@ def test_two_stacks_at_once_and_nothing_left_of_one_that_was_killed(stack, tmp_p
             time.sleep(0.05)
         assert not other.status()["ready"]
         assert stack.status()["ready"]
-        again = Stack(tmp_path / "other", "--no-auth")  # after a kill of everything, in the same place
+        again = Stack(tmp_path / "other", "--no-auth")  # in the same folder, after every process was killed
         try:
             ready = again.wait_ready()
             assert [row["url"] for row in ready["parts"]] == [row["url"] for row in rows]

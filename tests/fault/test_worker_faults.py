@@ -60,7 +60,7 @@ def test_a_table_that_refuses_inserts_is_waited_for(world: World) -> None:
         ("parts_to_throw_insert", 1, "TOO_MANY_PARTS"),
         ("min_free_disk_bytes_to_perform_insert", 10**15, "NOT_ENOUGH_SPACE"),
     ):
-        world.produce(50)  # a part to be too many
+        world.produce(50)  # one part, which already reaches the limit of 1
         world.completed()
         with table_setting(world, name, value):
             world.produce(100)

@@ -102,7 +102,7 @@ def test_an_exact_copy_is_the_same_event_wherever_it_comes_from(store: Store) ->
 
 
 def test_a_retry_by_another_route_is_the_same_event(store: Store) -> None:
-    """By two keys of the gateway, which fills in the key's name and the request's id, and past it with the SDK."""
+    """Sent with two keys through the gateway, which fills in the key's name and the request's id, and with the SDK."""
     store.take(*through_gateway(message(source="key-1", request_id="r-1"), "key-1", "source", "request_id"))
     store.take(*through_gateway(message(source="key-2", request_id="r-2"), "key-2", "source", "request_id"))
     store.take(message())

@@ -166,7 +166,7 @@ def test_console_page_export_and_sql_agree_on_the_count(imported: tuple[World, D
             [[rows]] = world.client.query(query, {"tenant": tenant}).result_rows
             return {console[tenant], page, exported, rows}
 
-        for tenant in NAMES:  # each reading of a log is an event of it, soon
+        for tenant in NAMES:  # each read of a log soon becomes an event in it
             wait_until(lambda tenant=tenant: len(counts(tenant)) == 1, why=lambda tenant=tenant: str(counts(tenant)))
 
 

@@ -1,4 +1,4 @@
-"""The Django example runs by its README, and the log shows what was done over HTTP."""
+"""The Django example runs as its README describes, and the log shows what was done over HTTP."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def test_the_example(stack: Stack, unique: str, tmp_path: Path) -> None:
         events = example.events(unique, 6, agent=None, actor_id="jane")
     finally:
         children = psutil.Process(process.pid).children(recursive=True)
-        process.kill()  # asked to end, Celery may wait for ever for the process that was lost
+        process.kill()  # on SIGTERM, Celery may wait forever for the lost process
         process.wait()
         for child in children:
             with contextlib.suppress(psutil.NoSuchProcess):

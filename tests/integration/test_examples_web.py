@@ -17,7 +17,7 @@ def shown(events: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
 
 
 def use(example: Example, name: str, headers: Any) -> None:
-    """Log in wrongly and rightly, save and delete a document, each with and without the right to."""
+    """Log in with a wrong and a correct password; save and delete a document, with and without permission."""
     assert example.request("POST", "/login", {"login": "jane@acme.example", "password": "wrong"}).status == 401
     jane, sam = headers("jane"), headers("sam")
     assert example.request("PUT", f"/documents/{name}", {"text": "Draft"}, **jane).status < 300
@@ -43,7 +43,7 @@ def expected(name: str) -> list[tuple[Any, ...]]:
 
 def check(example: Example, name: str) -> None:
     """Stop the server at once, so that it has to flush; then everything is in the log, exactly once."""
-    assert example.stop() in (0, -15), example.log.read_text()  # uvicorn ends by the signal
+    assert example.stop() in (0, -15), example.log.read_text()  # uvicorn dies from the signal
     events = example.events("acme", 8)
     assert shown(events) == expected(name), example.log.read_text()
     assert {one["ip"] for one in events} == {"127.0.0.1"}

@@ -90,7 +90,7 @@ def test_more_downloads_of_a_tenant_than_it_may_have_are_refused(served: Served)
 def test_many_tenants_slow_exports_take_no_threads_of_lists(filled: Store, tmp_path: Path) -> None:
     with Served(tmp_path, **given(filled), export_downloads_per_tenant=20) as served, ExitStack() as held:
         token = served.viewer_token("acme")
-        for _ in range(20):  # one after another: to count is bounded as well
+        for _ in range(20):  # one at a time, since counting is limited too
             assert status_of(held.enter_context(begun(served.url, token, "/v1/export?format=jsonl"))) == 200
         for tenant in ("globex", "acme"):
             assert served.request("/v1/events?limit=1", served.viewer_token(tenant)).status == 200
@@ -156,7 +156,7 @@ def test_a_pdf_is_drawn_elsewhere_and_ends_with_its_client(filled: Store, tmp_pa
             [drawing] = until(lambda: children(process.process.pid), 60, "a process that draws")
             refused = urllib3.request("GET", process.url + pdf(), headers={"authorization": f"Bearer {token}"})
             assert (refused.status, refused.json()["code"]) == (429, "RATE_LIMITED")
-            # Another tenant draws one meanwhile, and reads.
+            # Meanwhile, another tenant can draw a PDF and read.
             assert urllib3.request("GET", f"{process.url}/v1/events", headers=headers, timeout=60).status == 200
             small = urllib3.request("GET", f"{process.url}/v1/export?format=pdf", headers=headers, timeout=120)
             assert (small.status, small.data[:4]) == (200, b"%PDF")

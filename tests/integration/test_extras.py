@@ -53,10 +53,10 @@ class DocumentDeleted(AuditEvent, action="document.deleted"):
 LASTS = {"worker": "", "serve": "--port 0", "up": "--json --port 0 --data {folder}/stack"}
 NAMES = [subcommand.name for subcommand in SUBCOMMANDS]
 EXTRAS = {subcommand.extra for subcommand in SUBCOMMANDS}
-# What does its work in each run, with the modules of all other packages blocked: between them, these import everything
-# that the extras bring. The long run has them all.
+# The subcommands that every run executes, with the modules of all other packages blocked. Together, these import
+# everything that the extras install. The long run executes all subcommands.
 QUICK = {"doctor", "dlq", "replay", "verify", "emit", "export", "token"}
-# All helps in one process, since a process for each would take half a minute.
+# Every help text in one process, since a process for each would take half a minute.
 HELPS = """
 import sys
 from auditlane.cli.app import app

@@ -307,7 +307,7 @@ def test_a_test_event_cannot_carry_chosen_content(gateway: Gateway, unique: str)
         "/v1/test-event", insider, method="POST", idempotency_key="k", x_request_id=unique, auditlane_tenant=unique
     )
     assert sent.status == 202, sent.data
-    gateway.stored(unique, 2)  # the one, and that it was sent
+    gateway.stored(unique, 2)  # the test event, and the record that it was sent
     read = gateway.request("/v1/events", insider).json()["data"]
     assert {one["actor_id"] for one in read} == {"jane"}
     assert {one["occurred_at"][:10] for one in read} <= {TIME[:10], datetime.now(UTC).isoformat()[:10]}
@@ -319,7 +319,7 @@ def test_a_test_event_meets_the_tenants_own_contract(gateway: Gateway, unique: s
     made = gateway.request(f"/v1/tenants/{unique}/structure/fields", vendor, method="POST", body=field)
     assert made.status == 201, made.data
     insider = gateway.viewer_token(unique, Permission.configure)
-    for body in ({"order_number": "far too long"}, {}):  # the first has the new contract looked up
+    for body in ({"order_number": "far too long"}, {}):  # the first one triggers a lookup of the new contract
         problem = gateway.request("/v1/test-event", insider, method="POST", body=body)
         assert refused(problem, 400, "EVENT_INVALID")["field"] == "order_number"
     for body in ({"order_number": "DE-17"}, {"fields": {"order_number": "DE-18"}}):

@@ -54,7 +54,7 @@ class Stack:
         if anew:
             admin.delete_topics([self.topic])[self.topic].result(30)
         deadline = time.monotonic() + 30
-        while True:  # a topic goes a moment after its deletion was confirmed
+        while True:  # a topic disappears shortly after its deletion is confirmed
             try:
                 admin.create_topics([NewTopic(self.topic, 2, 1)])[self.topic].result(30)
                 return
@@ -262,7 +262,7 @@ def test_the_demo_sends_only_events_that_are_missing(stack, monkeypatch):
     for name, value in stack.variables.items():
         monkeypatch.setenv(name, value)
     settings = Settings()
-    history = [event.model_copy(update={"fields": {}}) for event in events(1, START)]  # their contracts are not there
+    history = [event.model_copy(update={"fields": {}}) for event in events(1, START)]  # no contracts are registered
     given = "\n".join(event.model_dump_json(exclude={"fields"}) for event in history[100:800])
     assert stack.run("import", "-", given=given).returncode == 0
     tenants = {event.tenant_id for event in history}

@@ -20,7 +20,7 @@ def test_it_works_without_node_and_the_page_names_what_is_missing(
     tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "bin").mkdir()
-    monkeypatch.setenv("PATH", str(tmp_path / "bin"))  # neither node nor npm, nor anything else
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))  # empty: neither node nor npm can be found
     python = environment(tmp_path / "venv")
     pip(python, f"{tree}[worker,serve]")
     KeysFile.load_or_create(tmp_path / "keys.json")

@@ -60,7 +60,7 @@ def links(count: int) -> list[str]:
 
 def test_one_of_many_threads_claims_the_link(filled: Store) -> None:
     client = connect(filled.settings)
-    # A ledger each, as processes have it.
+    # One instance per thread, as each process has its own.
     ledgers = [LinkClaims(lambda: client, filled.database) for _ in range(THREADS)]
     now = datetime.now(UTC)
     with ThreadPoolExecutor(THREADS) as pool:

@@ -21,10 +21,10 @@ ROOT = Path(__file__).parents[2]
 BASELINE = tomllib.loads((ROOT / "tests" / "mixed_version.toml").read_text())["baseline"]
 FOLDERS = ("schemas", "producers", "consumers", "deploy")
 SECONDS = 120.0
-BATCH = 60  # events between two readings of the clock
+BATCH = 60  # events sent between two checks of the clock
 PAUSE_S = (0.1, 0.4)
 CALM_S = (3.0, 6.0)  # between two faults
-FROZEN_S = (0.5, 4.0)  # some outlast the session of a second
+FROZEN_S = (0.5, 4.0)  # some exceed the session timeout of a second
 OLD, NEW = "old", "new"
 
 

@@ -43,7 +43,7 @@ def test_viewers_actions_are_events_in_their_tenants_log(world: World) -> None:
     world.produce(14)
     world.worker()
     world.stored(14)
-    with serving(world, audit_aggregation_s=3_600) as served:  # its end ends every group: nothing depends on the time
+    with serving(world, audit_aggregation_s=3_600) as served:  # groups end only at shutdown, so timing does not matter
         jane = served.viewer_token("tenant0", Permission.read, Permission.export)
         for _ in range(3):
             assert served.request("/v1/events", jane).status == 200
@@ -111,7 +111,7 @@ def test_the_admin_api_agrees_with_the_commands(world: World, commands: Commands
     world.worker()
     world.stored(21)
     world.completed()
-    with serving(world, audit_aggregation_s=3_600) as served:  # to look adds no message that the next look would count
+    with serving(world, audit_aggregation_s=3_600) as served:  # reading adds no message that a later read would count
         admin = served.client_token("admin")
 
         def ask(path: str, **headers: str) -> Any:
@@ -158,7 +158,7 @@ def test_the_admin_api_agrees_with_the_commands(world: World, commands: Commands
         shown, printed = ask("lag"), commands.run("lag")
         for told in (shown, printed):
             for one in (told, *told["partitions"]):
-                one.pop("age_s")  # the one number that time alone changes
+                one.pop("age_s")  # the only number that changes with time
         assert shown == printed
         assert shown["lag"] >= 5
         assert {"workers"} == {one["name"] for one in ask("health")["parts"] if one["state"] == "away"}

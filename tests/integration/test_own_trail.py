@@ -230,7 +230,7 @@ def test_events_unsent_at_a_stop_are_in_both_logs_after_the_next_start(
     world = world_on(broker.bootstrap, registry, clickhouse, unique, tmp_path)
     given = world.settings.model_dump(exclude_unset=True) | {
         "audit_aggregation_s": 3_600
-    }  # reads are counted until the end
+    }  # long enough to aggregate all reads
     spool = tmp_path / "trail"
 
     def looks(serve: ServeProcess) -> None:

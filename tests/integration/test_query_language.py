@@ -244,7 +244,7 @@ def test_query_filters_and_cursors_work_together_over_http(reader):
 
 
 def test_a_query_is_checked_where_no_event_can_be_read():
-    """The reader has no method at all: whatever was read would fail."""
+    """The reader has no methods, so any read would fail."""
     with served(cast("Reader", object())) as url:
 
         def check(**fields: str) -> Any:

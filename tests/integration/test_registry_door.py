@@ -120,7 +120,7 @@ def test_a_local_page_and_name_are_not_foreign(own_registry: RegistryProcess) ->
 def test_users_that_cannot_be_read_end_the_start(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, text: str | None
 ) -> None:
-    monkeypatch.setattr(registry, "private", lambda: None)  # it would hold for all tests after this
+    monkeypatch.setattr(registry, "private", lambda: None)  # its umask would affect all later tests
     users = tmp_path / "users.json"
     if text is not None:
         users.write_text(text)

@@ -24,7 +24,7 @@ from auditlane.contract.registry import RegistryClient
 
 @pytest.fixture
 def stock(registry: str) -> Iterator[SchemaRegistryClient]:
-    # Retries off: a refusal must be seen as it came.
+    # Without retries, since they would hide the original error.
     with SchemaRegistryClient({"url": registry, "max.retries": 0}) as client:
         yield client
 

@@ -149,7 +149,7 @@ def test_a_viewer_keeps_what_its_key_keeps(served: Served) -> None:
 
 
 def test_a_link_to_our_own_log_is_an_admins(served: Served) -> None:
-    """Its client has the permission still, and may not see that log any more."""
+    """The client still has the permission, but may no longer read that log."""
     key = Key(served)
     key.change(roles=["admin"])
     body = {"format": "csv"}
@@ -174,7 +174,7 @@ def opened(url: str, **headers: str) -> Iterator[urllib3.BaseHTTPResponse]:
 
 
 def broken_off(answer: urllib3.BaseHTTPResponse, meanwhile: Callable[[], None]) -> int:
-    """Read a little, call `then`, and read on; return the number of bytes until the body was cut off."""
+    """Read a little, call `meanwhile`, then continue; return the number of bytes before the body was cut off."""
     got = len(answer.read(1 << 20))
     meanwhile()
     with pytest.raises((urllib3.exceptions.ProtocolError, urllib3.exceptions.IncompleteRead)):

@@ -30,7 +30,7 @@ from auditlane.sdk import AuditClient
 
 EVENTS: Final = int(os.environ.get("ROUND_TRIP_EVENTS", "2000"))
 SEED: Final = 20
-MOST_BYTES: Final = 200 << 20  # peak memory of the import's process, whatever the number of events
+MOST_BYTES: Final = 200 << 20  # peak memory of the import process, for any number of events
 TENANTS: Final = ("acme", "globex")  # the first has its own contract
 TIME: Final = {"type": "long", "logicalType": "timestamp-micros"}
 CONTRACT: Final = contract(

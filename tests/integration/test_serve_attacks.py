@@ -37,7 +37,7 @@ def begun(serve: ServeProcess, path: str, length: int, body: bytes = b"", creden
     at = urlsplit(serve.url)
     one = socket.create_connection((at.hostname or "", at.port or 0), 30)
     head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n"
-    with suppress(OSError):  # answered and closed already
+    with suppress(OSError):  # the server may already have responded and closed
         one.sendall(f"{head}{credential}\r\n".encode() + body)
     return one
 
@@ -103,7 +103,7 @@ def test_a_flood_of_wrong_secrets(serve: ServeProcess) -> None:
     for one in threads:
         one.start()
     try:
-        for _ in range(10):  # also for the very id that is being guessed
+        for _ in range(10):  # even for the id whose secret is being guessed
             assert token(serve, issued.client.client_id, issued.secret).status == 200
             is_served(serve)
         while answers != {401, 429}:

@@ -75,7 +75,7 @@ def test_workers_share_the_port_and_one_that_dies_is_replaced(tmp_path):
 
 @pytest.mark.parametrize(("host", "status"), [("127.0.0.1", 403), ("0.0.0.0", 200)])
 def test_every_worker_knows_where_it_listens(tmp_path, host, status):
-    """On loopback alone is a foreign name refused."""
+    """Foreign host names are rejected only on the loopback interface."""
     with serving(tmp_path, "--processes", "2", "--host", host) as (ready, _):
         assert {live(ready["url"], host="serve.example") for _ in range(20)} == {status}
 

@@ -171,7 +171,7 @@ def test_two_names_do_not_differ_in_case_only(api: Api, path: str, tenant: str) 
         problem = api.refused(409, "FIELD_CONFLICT", "POST", where, {"name": other})
         assert problem["field"] == "name"
     api.ok("DELETE", f"{where}/{name}")
-    api.refused(409, "FIELD_CONFLICT", "POST", where, {"name": name.title()})  # the removed one can come back
+    api.refused(409, "FIELD_CONFLICT", "POST", where, {"name": name.title()})  # since the removed field can be restored
     api.ok("POST", where, {"name": name})
 
 

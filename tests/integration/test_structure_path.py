@@ -96,7 +96,7 @@ def test_an_added_field_is_accepted_stored_shown_filtered_sorted_exported_and_va
     tenant, name = f"{whose}1", f"{whose}_order"
     root = "/v1/structure" if whose == "environment" else f"/v1/tenants/{tenant}/structure"
     with path.sdk() as client:
-        client.emit(tenant_id=tenant, action="Before")  # written with the base event, before there is a field
+        client.emit(tenant_id=tenant, action="Before")  # written with the base event, before the field exists
         client.flush()
         field = {"name": name, "displayName": "Order no.", "rules": {"maxLength": 20, "pattern": "[A-Z]{2}-[0-9]+"}}
         path.call("POST", f"{root}/fields", field, status=201)
@@ -201,7 +201,7 @@ def test_typed_events_are_refused_until_their_fields_are_registered(
                 client.emit(event)
             commands.text("schema", "diff", module.stem, *scope, code=1)
             commands.text("schema", "sync", module.stem, *scope, "--yes")
-            client.contract_changed(None)  # rather than wait for the next look, a second after the last
+            client.contract_changed(None)  # instead of waiting a second for the next refresh
             client.emit(event)
             client.record(deleted(**{f"{whose}_project": "sun"}))
         commands.text("schema", "diff", module.stem, *scope)

@@ -23,7 +23,7 @@ from auditlane.runtime.settings import load
 
 OURS, THEIRS = "acme", "globex"
 AUDITOR = "their-auditor"
-MARK = "globex-confidential"  # in every text of their events
+MARK = "globex-confidential"  # contained in every text field of their events
 # Parameter names that an attacker might try in order to select a tenant; none of them is supported.
 NAMES = ("tenant", "tenant_id", "tenantId", "tenantIds", "tenant_ids", "vendorId", "Auditlane-Tenant", "scope")
 HEADERS = ("Auditlane-Tenant", "frontegg-tenant-id")

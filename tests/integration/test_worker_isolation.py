@@ -193,7 +193,7 @@ def test_an_oversized_dead_letter_is_truncated_and_blocks_no_tenant(
     if most is not None:
         value = value[:1_000_000]
     producer.produce(world.settings.topic, key=b"tenant0", value=value, partition=0)
-    for _ in range(60):  # one batch of letters, each of which is small enough
+    for _ in range(60):  # one batch of dead letters, each within the limit
         producer.produce(world.settings.topic, key=b"tenant0", value=noise(1_000), partition=0)
     assert producer.flush(30) == 0
     world.produce(7, partition=0)
@@ -229,7 +229,7 @@ def test_events_of_many_past_months_keep_other_partitions_and_the_present_from_w
         value = world.value("mallory", month, occurred_at=past(month))
         world.producer.produce(world.settings.topic, key="mallory", value=value, partition=0)
     world.send(world.value("beside", 1), key="beside")
-    world.stored(14)  # a minute's worth at once, and the present months
+    world.stored(14)  # a minute's burst, and the present months
     world.send(world.value("elsewhere", 1), key="elsewhere", partition=1)
     stored = wait_until(lambda: (found := tenants_stored(world))["elsewhere"] and found, why=worker.tail)
     assert stored["beside"] == 1, "the present months of a range come first"

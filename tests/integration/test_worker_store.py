@@ -188,7 +188,7 @@ def test_columns_that_a_newer_version_added_get_their_defaults(store: Store) -> 
 
 @pytest.mark.parametrize("newer_first", [True, False])
 def test_versions_that_insert_other_columns_exclude_one_another_by_token(store: Store, newer_first: bool) -> None:
-    """The rows of the one are gone before the other sends the same range, so that its guard sees none of them."""
+    """The first version's rows are deleted before the other sends the same range, so that its guard finds none."""
     store.client.command(f"ALTER TABLE `{store.database}`.events ADD COLUMN note String DEFAULT 'x'")
     columns = (*store.narrow(store.table).columns, ("note", "String"))
     newer = event_insert.Writer(store.client, replace(store.table, columns=columns))
@@ -216,7 +216,7 @@ def test_versions_that_insert_other_columns_exclude_one_another_by_token(store: 
 )
 def test_it_refuses_a_table_that_cannot_keep_the_promise(store: Store, change: str, because: str) -> None:
     table = f"`{store.database}`.events"
-    if "->" in change:  # the same table, but for this
+    if "->" in change:  # the same table with this difference
         [[made]] = store.client.query(f"SHOW CREATE TABLE {table}").result_rows
         old, new = change.split(" -> ")
         assert old in made

@@ -58,7 +58,7 @@ class Position:
 
     @classmethod
     def of(cls, row: Mapping[str, Any], *, newer: bool = False) -> Position:
-        """Return the position of a row with the columns `statements.PLACE`, whose texts may be bytes."""
+        """Return the position of a row with the columns `statements.PLACE`, whose strings may be bytes."""
         id_, content = (text.decode() if isinstance(text, bytes) else str(text) for text in (row["id"], row["content"]))
         return cls(int(row["occurred_us"]), id_, content, newer)
 

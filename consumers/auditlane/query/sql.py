@@ -193,7 +193,7 @@ def condition(parameters: Parameters, node: Node) -> str:
 
 
 def occurs(parameters: Parameters, text: str) -> str:
-    """Compile whether a string occurs in the event's texts, addresses, metadata or custom fields, ignoring case.
+    """Compile whether a string occurs in the event's text columns, addresses, metadata or custom fields, ignoring case.
 
     Column by column: joining them into one text takes as long as searching it.
     """

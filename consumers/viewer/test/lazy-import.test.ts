@@ -26,7 +26,7 @@ describe("a lazy import", () => {
     expect(onChange).toHaveBeenCalledTimes(1);
   });
 
-  it("withdraws the report when a module can be loaded again", async () => {
+  it("clears the failure when a module can be loaded again", async () => {
     await imports.load(failing);
     await imports.load(() => Promise.resolve(7));
     expect(imports.failed).toBe(false);

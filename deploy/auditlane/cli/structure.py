@@ -116,7 +116,7 @@ def add_field(
     ] = None,
     default: Annotated[str | None, typer.Option(help="Default value as JSON, for events without the field.")] = None,
     required: Annotated[bool, typer.Option("--required", help="Reject events whose value is null or empty.")] = False,
-    max_length: Annotated[int | None, typer.Option(help="Maximum length of a text, in characters.")] = None,
+    max_length: Annotated[int | None, typer.Option(help="Maximum length of a text value, in characters.")] = None,
     pattern: Annotated[
         str | None, typer.Option(help="RE2 pattern that the whole text must match; requires --max-length.")
     ] = None,

@@ -177,7 +177,7 @@ def resolve(version: str, log4j: str) -> list[str]:
         ]
         dependencies = [context.create_dependency(name) for name in wanted]
         for dependency in dependencies:
-            dependency.raw = True  # otherwise log4j's own version list also decides Kafka's
+            dependency.raw = True  # otherwise the versions that log4j's POM manages would also apply to Kafka
         given, brought = context.resolver.resolve(dependencies)
         lines = []
         for dependency in [*given, *brought]:

@@ -134,7 +134,7 @@ def of_error(request: Request, error: AuditlaneError, more: Mapping[str, Any] | 
     status = http_status(error)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR and not is_cancelled():  # a cancelled query has no reader
         get("serve").error("http.failed", code=error.code, problem=str(error), request_id=request_id(request))
-    if isinstance(error, ConfigError):  # may name files of this machine: only for the operator's log
+    if isinstance(error, ConfigError):  # may name local files, so only the operator's log has it
         return unexpected(request)
     message = WITHOUT_DETAILS.get(error.code, error.message)
     headers = {"WWW-Authenticate": challenge(error)} if status == HTTPStatus.UNAUTHORIZED else {}
@@ -220,7 +220,7 @@ def unexpected(request: Request) -> Response:
             status=500,
             code=AuditlaneError.code,
             detail="An internal error occurred.",
-            fix="Report the request id to the operator, who finds the error in the log.",
+            fix="Report the request id to the operator, who can find the error in the log.",
         ),
     )
 

@@ -37,7 +37,7 @@ def holds_records(value: Any, deepest: int = 5) -> bool:
 
 
 def within(value: Any) -> str:
-    """Return the string that a value is or contains if it is JSON to be parsed in turn, or else an empty string."""
+    """Return the embedded JSON of a value, which is a string or a known wrapper of one; "" if there is none."""
     if isinstance(value, dict) and not is_record(value):
         value = next((value[name] for name in _TEXTS if isinstance(value.get(name), str)), None)
     if isinstance(value, str) and value.lstrip().startswith(("{", "[")):

@@ -24,13 +24,13 @@ from pydantic import BaseModel, SecretBytes, SecretStr
 
 MASKED: Final = "[masked]"
 MASKED_CHANGE: Final = "[masked, changed]"
-_MOST_CHARACTERS: Final = 1_000  # maximum length of a text
+_MOST_CHARACTERS: Final = 1_000  # maximum length of a string
 _MOST_ITEMS: Final = 100  # maximum size of a list or object
 _MOST_VALUES: Final = 2_000  # maximum number of values in one state
 _MOST_DEPTH: Final = 8
-_LONGEST_JSON: Final = 1 << 20  # characters of JSON text that is read
+_LONGEST_JSON: Final = 1 << 20  # longest JSON text that is parsed, in characters
 _JSON_BEGINS: Final = frozenset("{[")
-_MOST_TOTAL: Final = 64 << 10  # characters of all texts of one state
+_MOST_TOTAL: Final = 64 << 10  # characters of text in one state, in total
 _WORD_START: Final = re.compile(
     r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+"
 )  # splits `apiKey`, `api-key` and `api key` into words

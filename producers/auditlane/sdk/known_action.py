@@ -63,7 +63,7 @@ def masked_changes(event: EventFields) -> EventFields:
 
 
 def metadata_text(value: object) -> object:
-    """Return a number, a time or texts as the text that metadata holds. Any other value is returned unchanged."""
+    """Return a number, a time or a list of strings as metadata text; return any other value unchanged."""
     if isinstance(value, str | bytes):
         return value
     if isinstance(value, bool):

@@ -24,8 +24,8 @@ def masked(text: object) -> str:
 
 
 def masked_state(state: object) -> object:
-    """Return the state before or after a change with each text masked; a value that is not a mapping of texts becomes
-    `***` as a whole."""
+    """Return the state before or after a change with each string masked; a value that is not a mapping of strings
+    becomes `***` as a whole."""
     if state is None:
         return None
     if isinstance(state, str):

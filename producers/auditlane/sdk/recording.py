@@ -93,7 +93,7 @@ class Recorder:
         return self._emit(values)
 
     def _read_metadata(self, values: dict[str, Any], left_out: list[str]) -> None:
-        """Convert the metadata to texts, or leave it out if it cannot be read."""
+        """Convert the metadata's names and values to text, or omit the metadata if it cannot be read."""
         if (given := values.pop("metadata", None)) is None:
             return
         try:

@@ -53,11 +53,11 @@ class ProvenanceKeys:
 
     @property
     def key_ids(self) -> tuple[str, ...]:
-        """The ids of the keys that verify now, oldest first; they must be the same wherever the file is used."""
+        """The ids of the keys valid for verification, oldest first; they must be the same wherever the file is used."""
         return tuple(self.secrets())
 
     def secrets(self) -> Mapping[str, bytes]:
-        """Return the secrets of the keys that verify now, by key id."""
+        """Return the secrets of the keys that are currently valid for verification, by key id."""
         return {key.kid: _secret(key) for key in self._file.current().live(datetime.now(UTC))}
 
     def signer(self, client_id: str, filled: Iterable[str] = ()) -> Sign:

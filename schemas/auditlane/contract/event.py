@@ -172,7 +172,7 @@ _init_typed.__pydantic_base_init__ = True  # type: ignore[attr-defined]  # pydan
 
 Text = Annotated[str, AfterValidator(_encodable)]
 if TYPE_CHECKING:
-    JsonText = Any  # the given value, rather than the text that it becomes
+    JsonText = Any  # the type that callers pass; validation turns it into text
 else:
     JsonText = Annotated[Text | None, BeforeValidator(_json_text)]
 

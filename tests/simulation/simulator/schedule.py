@@ -269,7 +269,7 @@ class Schedule:
             self.world.events["offset expired"] += 1
             del self.world.kafka.committed[partition]
 
-    # Quiet, and the promise.
+    # The quiet period, and the check of the promise.
 
     def _calm(self) -> None:
         """Stop the faults, thaw all workers, and run until everything is finished."""
@@ -305,7 +305,7 @@ class Schedule:
         messages = [(message, (at, message.offset)) for at, log in kafka.logs.items() for message in log]
         good = {at for message, at in messages if message.good and not message.doubtful}
         bad = {at for message, at in messages if not message.good and not message.doubtful}
-        either = {at for message, at in messages if message.doubtful}  # depending on the first verdict
+        either = {at for message, at in messages if message.doubtful}  # stored or not, depending on the first verdict
         halts = {at: reason for worker in self.workers for at, reason in worker.halts.items()}
         problems = {
             "halted": halts,

@@ -31,7 +31,7 @@ def test_the_fitting_head_is_within_both_limits(values: list[bytes | None], rows
     assert (count >= 1) == bool(values)
     head = columns.take(count)
     assert head.size <= size or len(head) == 1
-    if columns and len(head) < rows:  # nothing more would have fitted
+    if columns and len(head) < rows:  # the next message would not fit
         assert head.size + columns.take(1).size > size
 
 

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, NewType
 
 import pytest
 from pydantic import AnyUrl, AwareDatetime, BaseModel, Field, IPvAnyAddress, SecretStr, StringConstraints
-from typing_extensions import TypedDict  # pydantic takes no other before Python 3.12
+from typing_extensions import TypedDict  # pydantic requires this one before Python 3.12
 
 from auditlane.contract.declared_fields import declared_fields
 from auditlane.contract.event import AuditEvent, Outcome, Severity

@@ -251,8 +251,8 @@ def test_another_systems_user_does_not_pass_for_a_client():
 
 
 def test_requests_begun_together_do_not_pass_the_rate_together():
-    """All are admitted while the bucket has tokens; one sender uses them up, and the rest of the others' events is
-    rejected.
+    """All are admitted while the bucket has tokens. Once one sender has used them up, the remaining events of the
+    others are rejected.
     """
     service, now = IngestService(load(**NOWHERE, ingest_rate=1, ingest_burst=10)), time.monotonic()
     senders = [Sender("al_1", "acme") for _ in range(4)]

@@ -334,7 +334,7 @@ def test_the_patterns_of_one_tenant_have_a_budget_of_their_own(
     [
         ({"a": "x" * 100}, 10_000),
         ({"fields": {"a": "x" * 100}}, 10_000),
-        ({"a": "x" * 10}, 0),  # too little to count
+        ({"a": "x" * 10}, 0),  # too cheap to charge
         ({"a": "x" * 9_000}, 409_600),  # longer values are refused without matching
         ({"a": "ж" * 100}, 20_000),  # RE2 matches bytes
         ({"a": "😀" * 9_000}, 1_638_400),

@@ -232,7 +232,7 @@ def test_a_document_after_a_truncated_one_is_read(joined: str) -> None:
 def test_nothing_breaks_the_cutting(data: bytes) -> None:
     with suppress(InvalidInput):  # gzip without a complete member is reported as damaged
         items(data)
-    # Behind it only a problem may come: an array that data opens is never closed.
+    # Only the text items: `data` may open an array that never closes, which is a problem at the end.
     read = [item.text for item in items(b"\n" + data.replace(b"\x1f", b"") + b"\n" + document(1).encode()) if item.text]
     assert json.loads(read[-1]) == record(1)
 

@@ -227,7 +227,7 @@ def test_a_stream_whose_client_leaves_is_incomplete(client):
     request = Call(streaming(client, parts), "DELETE", "/documents/7")
     with pytest.raises(ClientDisconnect):
         asyncio.run(request.run())
-    assert client.only.outcome.value == "success"  # as the status says: what was asked for has happened
+    assert client.only.outcome.value == "success"  # by the status: the request succeeded
     assert client.only.metadata["response"] == "incomplete"
     assert "exception" not in client.only.metadata
 
@@ -331,7 +331,7 @@ def test_denied_requests_are_recorded_on_request(client):
 
 class TestResolvers:
     def test_the_actor_is_read_when_the_event_is_made(self, client):
-        """A dependency finds the user out while the request runs."""
+        """A dependency determines the user while the request runs."""
         app = FastAPI()
 
         def user(request: Request) -> None:

@@ -48,7 +48,7 @@ def audited(target: Any, log: RecordingClient, models: list[Any], **options: Any
 
 
 def short(event: AuditEvent) -> tuple[str, str | None, Any, Any]:
-    """Return what a change says: action, id, before and after."""
+    """Return a change's action, id, and the states before and after."""
     return event.action, event.resource_id, state(event.before), state(event.after)
 
 
@@ -203,7 +203,7 @@ def test_old_values_that_were_never_loaded(session_of: Maker, log: RecordingClie
         session.commit()
     _, _, before, _ = short(log.only)
     assert (before["title"], before["settings"]) == ("b", {"k": 1})
-    assert "body" not in before  # deferred, and nobody wants a large column to be loaded for this
+    assert "body" not in before  # deferred: a large column is not loaded just for the event
 
 
 def test_a_value_set_to_an_expression(session_of: Maker, log: RecordingClient) -> None:

@@ -142,13 +142,13 @@ RUNNING, STOPPED = {"phase": "running", "boot": "one"}, {"phase": "stopped", "bo
     ("state", "boot_id", "was_lost"),
     [
         ({}, "one", False),
-        (RUNNING, "one", False),  # the supervisor was killed: its parts lose nothing by that
+        (RUNNING, "one", False),  # a killed supervisor does not cost its parts any data
         (RUNNING, "two", True),
         ({**RUNNING, "phase": "stopping"}, "two", True),
         (STOPPED, "two", False),
         (RUNNING, "", False),  # a system without a boot id
         ({**RUNNING, "boot": ""}, "two", False),
-        ({**RUNNING, "power_lost": True}, "one", True),  # reported until the stack is stopped in order
+        ({**RUNNING, "power_lost": True}, "one", True),  # reported until an orderly stop
         ({**STOPPED, "power_lost": True}, "one", False),
     ],
 )

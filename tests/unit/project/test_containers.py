@@ -1,4 +1,4 @@
-"""Parts as containers, as chosen: a visible skip with its reason where there is no Docker, in CI a failure."""
+"""Parts in containers, if chosen: without Docker, a visible skip with the reason, or in CI a failure."""
 
 from __future__ import annotations
 

@@ -69,6 +69,14 @@ def test_prose_is_wrapped(page: Path) -> None:
     assert long_lines(page.read_text()) == []
 
 
+@pytest.mark.parametrize("page", generate.pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_table_row_is_one_line(page: Path) -> None:
+    """Markdown ends a table at a row that continues on the next line."""
+    text = re.sub(r"^( *)```.*?^\1```$", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+    rows = [line.strip() for line in text.splitlines() if line.strip().startswith("|") or line.strip().endswith(" |")]
+    assert [row for row in rows if not (row.startswith("|") and row.endswith("|"))] == []
+
+
 def test_a_long_line_of_prose_is_found() -> None:
     words = "word " * 21
     assert long_lines(f"{words}\n```\n{words}\n```\n| {words} |\n- {words}\n[link](docs/{words}.md)\n") == [

@@ -23,7 +23,7 @@ PACKAGES = sorted(
 
 
 def test_the_lists_of_folders_agree() -> None:
-    """With `packages` alone the wheel is right and an editable install silently holds one folder."""
+    """With `packages` alone, the wheel is complete, but an editable install silently contains only one folder."""
     build = CONFIG["tool"]["hatch"]["build"]
     assert build["dev-mode-dirs"] == list(FOLDERS)
     assert build["targets"]["wheel"]["packages"] == [f"{one}/auditlane" for one in FOLDERS]

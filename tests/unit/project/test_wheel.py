@@ -74,7 +74,7 @@ def test_with_the_viewer_it_is_a_wheel_for_others(tree):
 
 
 def test_no_wheel_from_a_source_distribution_without_the_viewer(tree):
-    """So `python -m build` makes one."""
+    """`python -m build` builds the wheel this way."""
     assert built(tree, "sdist").returncode == 0
     [sdist] = tree.parent.glob("out/*.tar.gz")
     with tarfile.open(sdist) as packed:

@@ -33,7 +33,7 @@ def _files(folder: str) -> Iterator[Path]:
     if start.is_file():
         yield start
     for parent, folders, names in os.walk(start):
-        folders[:] = sorted(set(folders) - {"node_modules", "static"})  # tens of thousands of files of others
+        folders[:] = sorted(set(folders) - {"node_modules", "static"})  # tens of thousands of third-party files
         for path in (Path(parent, name) for name in sorted(names)):
             if path.suffix in KINDS and path.name != "style.md" and path != HERE:
                 yield path

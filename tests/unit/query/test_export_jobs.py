@@ -155,7 +155,7 @@ def test_a_tenants_bytes_and_the_disk_are_bounded(jobs: JobStore) -> None:
     DiskQuota(jobs, per_tenant=91, free=1).require_space(scope)
     with pytest.raises(TooManyExports, match="90 bytes"):
         DiskQuota(jobs, per_tenant=90, free=1).require_space(scope)
-    with pytest.raises(Unavailable, match="too full"):
+    with pytest.raises(Unavailable, match="almost full"):
         DiskQuota(jobs, per_tenant=91, free=1 << 62).require_space(scope)
     with pytest.raises(TooManyExports):
         DiskQuota(jobs, per_tenant=500, free=1).require_space(record("globex").scope)

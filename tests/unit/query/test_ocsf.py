@@ -1,4 +1,4 @@
-"""Events in OCSF: valid in both versions, whatever the event states, and nothing of it is lost."""
+"""Events in OCSF: valid in both versions, whatever the event contains, and without any loss."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def test_parts_start_when_what_they_need_is_ready():
     assert plan.decide(1) == []
     plan.became_ready("kafka", 2)
     assert verbs(plan.decide(2)) == [("start", "init")]
-    plan.became_ready("init", 2)  # nonsense for a one-shot, and without effect on the others
+    plan.became_ready("init", 2)  # meaningless for a one-shot; must not affect the others
     plan.exited("init", 0, 3)
     assert verbs(plan.decide(3)) == [("start", "worker")]
     assert not plan.ready

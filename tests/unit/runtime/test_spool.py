@@ -81,7 +81,7 @@ def test_refused_records_stay(tmp_path):
 def test_another_process_drains_what_was_left_and_not_what_is_written(tmp_path):
     left, mine, other = spool_in(tmp_path), spool_in(tmp_path), spool_in(tmp_path)
     left.append([b"left"])
-    left.drain(Sent(takes=0))  # released: as its process does when it ends
+    left.drain(Sent(takes=0))  # releases the file, as at the end of a process
     mine.append([b"mine"])
     sent = Sent()
     assert other.drain(sent) == Drained(sent=1)

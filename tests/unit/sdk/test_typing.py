@@ -43,7 +43,7 @@ def run(folder: Path, *command: str) -> str:
     done = subprocess.run(
         [sys.executable, "-m", *command], cwd=folder, capture_output=True, text=True, check=False, timeout=240
     )
-    assert done.returncode == 1, done.stdout + done.stderr  # it found errors, and did not fail itself
+    assert done.returncode == 1, done.stdout + done.stderr  # 1: it found errors; other codes mean that it failed
     return done.stdout
 
 

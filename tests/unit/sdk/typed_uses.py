@@ -107,7 +107,7 @@ def emits(audit: AuditClient, event: AuditEvent, values: dict[str, Any], texts: 
     audit.emit(tenant_id="acme", action="login", source="billing", metadata={"region": "eu"})
     audit.emit(tenant_id="acme", action="login", metadata=texts, fields=texts)
     audit.emit(tenant_id="acme", action="pay", fields={"project": "moon", "amount": 12.5})
-    audit.emit(tenant_id="acme", action="pay", project="moon", amount=12.5, paid=True)  # fields of the tenant's own
+    audit.emit(tenant_id="acme", action="pay", project="moon", amount=12.5, paid=True)  # the tenant's own custom fields
     audit.emit(AuditEvent(tenant_id="acme", action="pay", fields={"project": "moon"}))
 
     audit.emit()  # wrong: call-overload, reportCallIssue

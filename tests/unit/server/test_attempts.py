@@ -46,7 +46,7 @@ def test_wrong_secrets_must_wait_and_the_right_one_is_accepted(served, path):
     refusals = [attacker.token(client_id, secret, path) for secret in (WRONG, "x") * 4]
     assert [one.status for one in refusals] == [401] * 3 + [429] * 5
     assert int(refusals[-1].headers["retry-after"]) >= 1
-    assert attacker.token("another", WRONG, path).status == 401  # another id: the address has some left
+    assert attacker.token("another", WRONG, path).status == 401  # another id: the address has attempts left
     assert attacker.token(client_id, issued.secret, path).status == 200
     assert elsewhere.token(client_id, WRONG, path).status == 401
     assert elsewhere.token(client_id, issued.secret, path).status == 200
@@ -101,4 +101,4 @@ def test_memory_is_bounded_for_any_number_of_callers():
         rates.wait_s(("asked", number), 0.0)
     assert len(rates._buckets) == 100
     assert rates.wait_s(("address", 9_999), 0.0) > 0
-    assert rates.wait_s(("address", 0), 0.0) == 0  # forgotten, as is right of two
+    assert rates.wait_s(("address", 0), 0.0) == 0  # evicted

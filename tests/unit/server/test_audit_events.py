@@ -1,4 +1,4 @@
-"""A record of any size and form becomes events that an AuditEvent, the size limit and the contract accept."""
+"""A record of any size and shape becomes valid events, within the size limit and under the contract."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def test_without_a_middleware_nothing_is_kept():
     assert auditor.actor_type == "anonymous"
 
 
-# What is counted together
+# Aggregation
 
 
 def test_reads_of_one_actor_within_a_minute_are_one_event():
@@ -146,7 +146,7 @@ def test_a_window_of_zero_groups_nothing():
     assert len(AuditAggregator(timedelta(0)).add(view(), T0)) == 1
 
 
-# Into Kafka, into a file, or not
+# Delivery: to Kafka, to a file, or not at all
 
 
 class Emitter:

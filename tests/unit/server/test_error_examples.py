@@ -1,4 +1,4 @@
-"""The example of each problem in `openapi.json` quotes a text that is in the code."""
+"""The example of each problem in `openapi.json` quotes a message from the code."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def test_a_wrong_key_is_rejected(served, path):
 
 
 def test_an_error_also_has_the_members_of_their_sdk(served):
-    """Their browser SDK reads `errors`, a list of texts, and `errorCode`; our members remain."""
+    """Their browser SDK reads `errors`, a list of strings, and `errorCode`; our members remain."""
     for path in (*FORMS, "/audits", "//audits//stats"):
         body = served.request(path, method="PUT", body={}).json()
         assert body["errorCode"] == body["code"]

@@ -47,7 +47,7 @@ def answers(address: tuple[str, int], sent: bytes, chunk: int = CHUNK) -> bytes:
         try:
             for start in range(0, len(sent), chunk):
                 line.sendall(sent[start : start + chunk])
-        except ConnectionError:  # it closed in the middle, as it should where the head is too large
+        except ConnectionError:  # the server closed early, as it should for an oversized head
             pass
         try:
             while piece := line.recv(1 << 16):

@@ -109,7 +109,7 @@ class Thread:
 
 
 def test_present_months_are_stored_first_and_late_ones_wait_for_their_budget() -> None:
-    late = LateBudget(0.001)  # one part may be saved up, and the next is a quarter of an hour away
+    late = LateBudget(0.001)  # one part is saved up; the next takes a quarter of an hour
     old = [202001, 202002, 202003]
     one = Thread({month: rows("acme") for month in [*old, 202610, 202611, 202612]}, late)
     done = one.write()

@@ -273,7 +273,7 @@ def test_an_outage_refuses_nothing_and_is_over_when_it_is_over(registry: DictReg
     result = validator.validate(raw, ingested_at_ms=1)
     assert [(one.index, one.code) for one in result.rejected] == [(1, R.NOT_FRAMED), (2, R.SCHEMA_NOT_TENANTS)]
     registry.down = True
-    again = validator.validate(raw, ingested_at_ms=1)  # cached answers, refusals included, hold for a while
+    again = validator.validate(raw, ingested_at_ms=1)  # responses, including negative ones, are cached for a while
     assert same(again, result)
     with pytest.raises(RegistryUnavailable):
         validator.validate(raw_range([message(), message(99)]), ingested_at_ms=1)

@@ -237,7 +237,7 @@ def test_doubles_at_their_edges(value: float) -> None:
 
 
 def test_a_varint_that_wraps_around_32_bits() -> None:
-    """-2**31-1 as an int has the length of 2**31-1, which a wrapping decoder reads."""
+    """A decoder that wraps reads -2**31-1 as 2**31-1, whose varint is as long: the length does not give it away."""
     wrapping = contract(own("n", "long"), exclusive=False)
     narrow = contract(own("n", "int"), exclusive=False)
     registry_id = REGISTRY.register(f"{TOPIC}.acme-value", narrow)

@@ -18,7 +18,7 @@ from auditlane.worker.validation.validator import BatchValidator
 class NotReplayable(StrEnum):
     """Why a letter cannot be replayed, besides the reject codes."""
 
-    NOT_RESOLVED = "NOT_RESOLVED"  # the datum has no form in the tenant's latest contract
+    NOT_RESOLVED = "NOT_RESOLVED"  # the datum cannot be expressed in the tenant's latest contract
     TOPIC_GONE = "TOPIC_GONE"  # the original topic no longer exists
     NOT_SENT = "NOT_SENT"  # Kafka rejects the message
     CUT_OFF = "CUT_OFF"  # the letter was truncated
@@ -117,7 +117,7 @@ class DryRunner:
             group[0][1].found.letter.identity.topic_id,
             0,
             offsets=range(len(group)),
-            timestamps_ms=[now_ms] * len(group),  # Kafka sets the time of the append
+            timestamps_ms=[now_ms] * len(group),  # as Kafka sets it when the message is appended
             keys=[one.found.key for _, one in group],
             values=[one.value for _, one in group],
             signatures=[one.signature for _, one in group],

@@ -262,7 +262,7 @@ def verified_batches(source: Source) -> Iterator[pa.RecordBatch]:
 
 
 def _timed_out(cause: BaseException) -> bool:
-    # A refused connection counts as a time-out in urllib3's tree.
+    # urllib3 derives its error for a refused connection from its time-out errors.
     refused = urllib3.exceptions.NewConnectionError
     return isinstance(cause, urllib3.exceptions.TimeoutError) and not isinstance(cause, refused)
 

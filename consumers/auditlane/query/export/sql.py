@@ -20,7 +20,7 @@ from auditlane.query.sort import NEWEST_FIRST, Position, beside
 from auditlane.query.sql import where
 
 _ESCAPES: Final = {"\t": "\\t", "\r": "\\r", "\n": "\\n", "-": "\\-"}
-# In a quoted SQL string, where a backslash is written twice.
+# For use in a quoted SQL string, so backslashes are doubled.
 FORMULA: Final = "^[{}]".format("".join(_ESCAPES.get(start, start) for start in FORMULA_STARTS)).replace("\\", "\\\\")
 _NUMBER: Final = "^[+-]?[0-9.]+([eE][+-]?[0-9]+)?$"
 # Cells are valid UTF-8; lines are read as bytes.

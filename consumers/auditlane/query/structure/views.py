@@ -97,7 +97,7 @@ def without_view(state: ScopeState, name: str) -> tuple[FieldView, ...]:
     """Return the scope's own fields without this one. Raises NotFound, and FieldConflict for a base field."""
     here = state.fields.get(name)
     if here is None or here.hidden:
-        raise NotFound(f"There is no field {name}.", fix="Get the structure, which lists the fields.")
+        raise NotFound(f"There is no field {name}.", fix="List the fields with GET …/structure.")
     if not here.custom:
         raise FieldConflict(
             f"{name} is a field of every event and cannot be removed.",

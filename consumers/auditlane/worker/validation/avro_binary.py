@@ -158,7 +158,7 @@ def find_malformed(fields: Sequence[Field], datums: Sequence[bytes]) -> npt.NDAr
 
 
 class _Walk:
-    """The position in each datum (`at`), with all of them joined; `bad` rows stay where they failed."""
+    """Walks all datums at once, joined in one buffer: `at` is the position in each; `bad` rows stay where they are."""
 
     def __init__(self, datums: Sequence[bytes]) -> None:
         lengths = np.fromiter(map(len, datums), dtype=np.int64, count=len(datums))

@@ -16,7 +16,7 @@ from typing import Final
 from auditlane.runtime.errors import RegistryRefused, RegistryUnavailable
 
 PATIENCE_S: Final = 60.0
-IMPATIENT_S: Final = 3_600.0  # how long unsuccessful retries count
+IMPATIENT_S: Final = 3_600.0  # how long an unsuccessful retry shortens later ones
 FEW_TRIES: Final = 3  # tries of another request from a tenant with unsuccessful retries
 TRIED_S: Final = 3.0  # minimum time over which these tries are spread
 MOST_TRIED: Final = 8  # requests of one tenant that get these tries within `IMPATIENT_S`; further ones are not retried

@@ -52,7 +52,7 @@ export class RequestController<T> implements ReactiveController {
     this.host.requestUpdate();
   }
 
-  /** Makes the next call of `request` send, even if the key is unchanged. */
+  /** Forces the next `request` call to send, even if the key is unchanged. */
   invalidate(): void {
     this.revision = NEVER;
     this.host.requestUpdate();

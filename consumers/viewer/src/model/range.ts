@@ -25,7 +25,7 @@ const LENGTH_MS: Record<Preset, number> = {
   "1y": 365 * 24 * HOUR_MS,
 };
 
-/** Reads the range from an address's parameters. */
+/** Reads the range from a URL's query parameters. */
 export function parseRange(given: URLSearchParams): Range {
   const preset = given.get("range");
   if (preset && (PRESETS as readonly string[]).includes(preset)) return { kind: "preset", preset: preset as Preset };
@@ -35,7 +35,7 @@ export function parseRange(given: URLSearchParams): Range {
   return from || to ? { kind: "custom", from, to } : ALL_TIME;
 }
 
-/** Returns the invalid time parameters of an address, as written there, or "" if all are valid. */
+/** Returns the invalid time parameters of a URL, as written there, or "" if all are valid. */
 export function invalidRangeIn(given: URLSearchParams): string {
   const [range, from, to] = ["range", "from", "to"].map((name) => given.get(name) ?? "") as [string, string, string];
   const known = (PRESETS as readonly string[]).includes(range);
@@ -49,7 +49,7 @@ export function invalidRangeIn(given: URLSearchParams): string {
   return emptyRange ? `from=${from}, to=${to}` : invalid.join(", ");
 }
 
-/** Returns the range as an address's parameters. */
+/** Returns the range as a URL's query parameters. */
 export function addressParams(range: Range): QueryParams {
   if (range.kind === "preset") return [["range", range.preset]];
   return customEnds(range);

@@ -19,7 +19,7 @@ export const DEFAULT_SORT = "-occurred_at";
 export const DEFAULT_VIEW: View = { query: "", range: ALL_TIME, sort: DEFAULT_SORT, live: false, open: "", settings: false };
 const SHOWN = "1";
 
-/** Reads a view from an address's query string, with defaults for missing and invalid parts. */
+/** Reads a view from a URL's query string, with defaults for missing and invalid parts. */
 export function viewFromSearch(search: string): View {
   const given = new URLSearchParams(search);
   const sort = given.get("sort") || DEFAULT_SORT;

@@ -254,7 +254,7 @@ export class SettingsState extends LoadedSettings {
     return JSON.stringify(this.catalogue?.actions.find((action) => action.name === name)?.label ?? null);
   }
 
-  /** Returns a text that stays the same unless the field's presentation or contract has changed. */
+  /** Returns a string that stays the same unless the field's presentation or contract has changed. */
   private fingerprint(version: StructureVersion, name: string): string {
     return JSON.stringify([fieldOf(version, name), this.contract?.fields.find((field) => field.name === name)]);
   }

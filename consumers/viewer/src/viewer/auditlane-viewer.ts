@@ -81,7 +81,7 @@ export class AuditlaneViewer extends LitElement {
   @property({ type: Boolean }) address = false;
 
   @state() private viewer: ViewerState | null = null;
-  /** Whether the settings' module has been loaded. */
+  /** Whether the settings module has been loaded. */
   @state() private settingsLoaded = false;
 
   private readonly provider = new ContextProvider(this, { context: viewerContext });
@@ -219,13 +219,13 @@ export class AuditlaneViewer extends LitElement {
     await this.focusOn("#back");
   };
 
-  /** Loads the settings' module, and resolves to whether that succeeded. */
+  /** Loads the settings module, and resolves to whether that succeeded. */
   private async loadSettings(viewer: ViewerState): Promise<boolean> {
     this.settingsLoaded ||= (await viewer.lazyImports.load(() => import("../settings/auditlane-settings.js"))) !== null;
     return this.settingsLoaded;
   }
 
-  /** Loads the settings' module if the address or the history opens them, and closes them if that fails. */
+  /** Loads the settings module if the address or the history opens the settings, and closes them if that fails. */
   private async loadSettingsOrClose(viewer: ViewerState): Promise<void> {
     if (!(await this.loadSettings(viewer)) && viewer === this.viewer) viewer.setView({ settings: false });
   }

@@ -130,7 +130,7 @@ def key_holder(key_id: str, name: str) -> Actor:
 
 
 def masked(email: str) -> str:
-    """Return an address as a failed login may record it: its first letter and its domain."""
+    """Mask an email address as for a failed login: keep its first letter and its domain."""
     name, _, domain = email.partition("@")
     return f"{name[0]}***@{domain}"
 

@@ -46,7 +46,7 @@ def read(file: Path) -> dict[str, str]:
         return _PASSWORDS.validate_json(file.read_bytes())
     except (OSError, ValueError) as error:
         fix = f"Write a JSON object with a password for each of: {', '.join(ROLES)}."
-        raise ConfigError(f"{file} is not a valid file of passwords.", field="--users", fix=fix) from error
+        raise ConfigError(f"{file} is not a valid password file.", field="--users", fix=fix) from error
 
 
 def text(passwords: Mapping[str, str] | None, launcher: str, options: Options) -> str:

@@ -52,7 +52,7 @@ def read_users(path: Path | None) -> dict[str, str]:
     except (OSError, ValueError) as error:
         raise ConfigError(f"The users cannot be read from {path}: {error}.", fix="Correct --users.") from error
     if not isinstance(users, dict) or not users or not all(isinstance(word, str) and word for word in users.values()):
-        raise ConfigError(f"{path} is not a file of users.", fix='Write users as JSON: {"name": "password"}')
+        raise ConfigError(f"{path} is not a valid password file.", fix='Write users as JSON: {"name": "password"}')
     return users
 
 

@@ -32,7 +32,7 @@ class Phrase:
 
 
 class LocalizedText(str):
-    """An English text that keeps its phrases for translation."""
+    """English text that also keeps its phrases, so that it can be translated later."""
 
     phrases: tuple[Phrase, ...]
 

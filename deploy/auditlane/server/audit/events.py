@@ -90,7 +90,7 @@ def plain_base() -> Encoder:
 
 
 def _encodable(record: AuditRecord) -> AuditRecord:
-    """Return the record with all texts encodable in UTF-8, and metadata names limited in number and size."""
+    """Return the record with only UTF-8-encodable strings, and metadata names limited in number and size."""
     return replace(
         record,
         action=replace_surrogates(record.action),

@@ -476,7 +476,7 @@ class KafkaAuditSink:
         return within, beyond
 
     def _on_error(self, error: AuditlaneError, event_id: str | None) -> None:
-        """Log an error of the client, from its thread; errors of one event go to `_settled`."""
+        """Log a client-level error, on the client's thread; errors of single events go to `_settled`."""
         if event_id is None:
             self._report("trail.waits", error)
 

@@ -34,8 +34,8 @@ def plain(path: str) -> str:
 
 
 def with_frontegg_members(path: str, problem: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the problem. On Frontegg's paths it has `errorCode`, and `errors` is a list of texts, as their browser SDK
-    expects."""
+    """Return the problem. On Frontegg's paths it has `errorCode`, and `errors` is a list of strings, as their browser
+    SDK expects."""
     if not FAMILIES.fullmatch(path):
         return dict(problem)
     fields = [f"{error['field']}: {error['message']}" for error in problem.get("errors", ())]

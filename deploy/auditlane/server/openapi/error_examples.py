@@ -133,7 +133,7 @@ _ERRORS: Final = (
     StoreUnavailable("ClickHouse did not respond in time.", fix=_AGAIN),
     IssuerUnavailable("Too many requests are waiting for the issuer's keys.", fix=_AGAIN),
     AuditlaneError(
-        "An internal error occurred.", fix="Report the request id to the operator, who finds the error in the log."
+        "An internal error occurred.", fix="Report the request id to the operator, who can find the error in the log."
     ),
 )
 _OF_HTTP: Final = {

@@ -1,6 +1,6 @@
 """Record events from allauth's signals: second factors, addresses, social accounts, rejected codes.
 
-Logins, logouts and passwords need no allauth signals: it sends Django's own for them, and saves the user.
+Logins, logouts and passwords need no allauth signals: allauth sends Django's own, and saves the user.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ def _logged_in(sender: object, request: HttpRequest | None, user: Any, **_: obje
 
 @safely
 def _logged_out(sender: object, request: HttpRequest | None, user: Any, **_: object) -> None:
-    if user is not None:  # None: nobody was logged in
+    if user is not None:  # None: no user was logged in
         record_now(request, "user.logout", resource="user", resource_id=_id(user), **actor_of(user))
 
 

@@ -122,7 +122,7 @@ def _updated(user: Any, update_dict: Mapping[str, Any], request: Any = None, *, 
         action = "role.assigned" if user.is_superuser else "role.removed"
         made.append(of_user(action, _id(user), by_user=False, role="superuser") | {"severity": "High"})
     others = names - _PASSWORD - {"is_active", "is_superuser"}
-    if others or not names:  # nothing is named when an OAuth account is associated
+    if others or not names:  # no fields are named when an OAuth account is linked
         changed = ", ".join(sorted(others)) or "oauth_accounts"
         made.append(of_user("user.updated", _id(user), by_user=False, changed_fields=changed))
     return made

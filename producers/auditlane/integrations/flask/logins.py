@@ -31,7 +31,7 @@ def connect(app: Flask, client: AuditClient) -> None:
         client.record(**of_user("user.login", _id(user), method="password"))
 
     def logged_out(_: Flask, user: Any, **__: object) -> None:
-        if (user_id := _id(user)) is not None:  # None: nobody was logged in
+        if (user_id := _id(user)) is not None:  # None: no user was logged in
             client.record(**of_user("user.logout", user_id))
 
     signals.user_logged_in.connect(logged_in, app, weak=False)

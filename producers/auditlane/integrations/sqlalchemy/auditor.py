@@ -94,7 +94,7 @@ class Auditor:
 
     @_quietly
     def _after_transaction_end(self, session: Session, transaction: SessionTransaction) -> None:
-        self._open.pop(transaction, None)  # it is still here if it was rolled back
+        self._open.pop(transaction, None)  # still present after a rollback
 
     @_quietly
     def _after_commit(self, session: Session) -> None:
@@ -111,7 +111,7 @@ class Auditor:
         while transaction is not None:
             if (found := self._open.get(transaction)) is not None:
                 return found
-            transaction = transaction.parent  # one that a flush began, or a savepoint that is not complete yet
+            transaction = transaction.parent  # a flush's own transaction, or a savepoint still being set up
         return None
 
     def _changes_of(self, session: Session | None) -> Changes | None:
@@ -124,7 +124,7 @@ class Auditor:
 
     @_quietly
     def _before_insert(self, mapper: Mapper[Any], connection: Connection, state: InstanceState[Any]) -> None:
-        self._gone.pop(state, None)  # of a flush that failed
+        self._gone.pop(state, None)  # left by a failed flush
         session = state.session
         key = row_of(mapper, state)[1]
         if session is None or self._changes_of(session) is None or None in key:
@@ -151,7 +151,7 @@ class Auditor:
 
     @_quietly
     def _before_update(self, mapper: Mapper[Any], connection: Connection, state: InstanceState[Any]) -> None:
-        self._gone.pop(state, None)  # of a deletion that failed
+        self._gone.pop(state, None)  # left by a failed deletion
         model = self._model(mapper)
         if model is None or self._changes_of(state.session) is None:
             return

@@ -34,7 +34,7 @@ class Change:
     after: Mapping[str, Any]
     tenant: str | None = None
     metadata: Mapping[str, Any] | None = None
-    problem: Exception | None = None  # why some of the above could not be read
+    problem: Exception | None = None  # why some of the fields above could not be read
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def same(first: Any, second: Any) -> bool:
 
 
 def frozen(value: Any) -> Any:
-    """Return the value, or a copy if it can change later."""
+    """Return the value itself if it is immutable, otherwise a copy."""
     if isinstance(value, _IMMUTABLE):
         return value
     try:

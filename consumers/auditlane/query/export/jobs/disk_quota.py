@@ -41,6 +41,6 @@ class DiskQuota:
             ) from error
         if free < self._free:
             raise Unavailable(
-                "The disk of the exports is too full.",
+                "The disk for exports is almost full.",
                 fix=f"Try again later, or download without a job; {variable('export_disk_free_bytes')} must stay free.",
             )

@@ -50,12 +50,12 @@ def user(uid: str, name: str = "", kind: str = "user") -> Attributes:
 
 
 def actor(row: Row) -> Attributes:
-    """Take the user who acted; empty if the event names none."""
+    """Build the acting user; empty if the event names none."""
     return user(row.take("actor_id"), row.take("actor_name"), row.take("actor_type"))
 
 
 def subject(row: Row, by: Attributes) -> Attributes:
-    """Take the affected user: the resource, else the user named in the metadata, else the actor `by`."""
+    """Build the affected user: the resource, else the user named in the metadata, else the actor `by`."""
     kind = row.get("resource")
     if (kind in PRINCIPALS or not kind) and (uid := row.take("resource_id")):
         row.take("resource")
@@ -67,7 +67,7 @@ def subject(row: Row, by: Attributes) -> Attributes:
 
 
 def resource(row: Row) -> Attributes:
-    """Take the resource, as an OCSF resource, web resource or group; empty if the event names none."""
+    """Build the resource as an OCSF resource, web resource or group; empty if the event names none."""
     kind, uid = row.take("resource"), row.take("resource_id")
     if not kind and not uid:
         return {}
@@ -76,7 +76,7 @@ def resource(row: Row) -> Attributes:
 
 
 def entity(row: Row, noun: str) -> Attributes:
-    """Take the resource as a managed entity, which is named by the action's noun if the event does not name it."""
+    """Build a managed entity from the resource; if the event does not name it, its type or the action's noun does."""
     kind, uid = row.take("resource") or noun, row.take("resource_id")
     made = _named(uid, row.take_key("name") or ("" if uid else kind))
     return made | _typed(kind, _ENTITY_TYPES)
@@ -99,13 +99,13 @@ def is_factor(name: str) -> bool:
 
 
 def endpoint(row: Row) -> Attributes:
-    """Take the address of the caller; empty if the event has none."""
+    """Build the source endpoint from the caller's address; empty if the event has none."""
     ip = row.take("ip")
     return {"ip": ip} if ip else {}
 
 
 def request(row: Row) -> Attributes:
-    """Take the HTTP request; empty if the event has none."""
+    """Build the HTTP request from the user agent; empty if the event has none."""
     agent = row.take("user_agent")
     return {"user_agent": agent} if agent else {}
 

@@ -88,7 +88,7 @@ export class Loader {
     this.onLoaded("state");
   }
 
-  /** Aborts the request and withdraws the failure. */
+  /** Aborts the request and clears the failure. */
   dispose(): void {
     this.abort();
     this.report(null);

@@ -12,7 +12,7 @@ import typer
 
 from auditlane.cli.help_text import DataDirectory, examples
 from auditlane.local.credentials import Role
-from auditlane.local.status import environment
+from auditlane.local.stack_environment import environment
 from auditlane.runtime import settings as settings_
 
 app = typer.Typer(add_completion=False)

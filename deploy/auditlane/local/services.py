@@ -15,18 +15,15 @@ import urllib3
 from auditlane.access.provenance_keys import path_of
 from auditlane.local import ports
 from auditlane.local.credentials import Credentials, Role, account_variables
-from auditlane.local.doctor.clickhouse import detached
 from auditlane.local.health import KafkaProbe, http_is_ready
 from auditlane.local.kafka import Broker
 from auditlane.local.layout import Layout
-from auditlane.local.stack_variables import with_accounts
+from auditlane.local.stack_variables import REPLACEABLE, with_accounts
 from auditlane.runtime.errors import AuditlaneError
 from auditlane.runtime.process_plan import ServiceSpec
 from auditlane.runtime.settings import PREFIX, Settings, variable
-from auditlane.store.client import connect
 
 NAMES = ("kafka", "registry", "clickhouse", "worker", "serve")
-REPLACEABLE = {"kafka": "kafka_bootstrap", "registry": "registry_url", "clickhouse": "clickhouse_url"}
 _MODULES = {"registry": "auditlane.local.registry", "clickhouse": "auditlane.local.engine"}
 _STORES = ("kafka", "registry", "clickhouse")
 _ROLES = {"init": Role.INIT, "worker": Role.WORKER, "serve": Role.QUERY, "demo": Role.QUERY}
@@ -164,6 +161,10 @@ def build(
 
 def detached_part_warnings(variables: Mapping[str, str], settings: Settings) -> list[str]:
     """Return a sentence for each table whose broken parts ClickHouse detached when it started."""
+    # Not at the top: `status` needs no client of ClickHouse.
+    from auditlane.local.doctor.clickhouse import detached
+    from auditlane.store.client import connect
+
     fields = ("clickhouse_url", "clickhouse_user", "clickhouse_password")
     given = {field: variables[variable(field)] for field in fields if variable(field) in variables}
     try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 from auditlane.access.keys import KeysFile
 from auditlane.access.provenance_keys import ProvenanceKeys, path_of
@@ -14,8 +13,9 @@ from auditlane.local import cache, java, kafka, kafka_classes, kafka_jars, power
 from auditlane.local.credentials import Credentials, account_variables
 from auditlane.local.kafka import Broker, Node
 from auditlane.local.layout import Layout
+from auditlane.local.stack_variables import without_own_urls
 from auditlane.local.supervisor import Observer, Supervisor
-from auditlane.runtime.settings import Settings, variable
+from auditlane.runtime.settings import Settings
 
 
 @contextmanager
@@ -55,16 +55,6 @@ def stack(
         boot_id = power.boot_id()
         facts = {"auth": auth, "boot": boot_id, "power_lost": power.was_lost(before, boot_id)}
         yield Supervisor(made, layout, env, port, observer, facts=facts)
-
-
-def without_own_urls(settings: Settings, before: Mapping[str, Any]) -> Settings:
-    """Return the settings without the URLs of this stack's last start: in a shell that evaluated `auditlane env`, `up`
-    would otherwise wait for the services that it should start."""
-    last = before.get("env", {})
-    external = {row["name"] for row in before.get("parts", []) if row.get("external")}
-    own = [field for name, field in services.REPLACEABLE.items() if name not in external] + ["serve_url"]
-    same = {field: "" for field in own if getattr(settings, field) == last.get(variable(field))}
-    return settings.model_copy(update=same)
 
 
 def _broker(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from auditlane.runtime.settings import Settings, variable
 
+# The setting that replaces an embedded part by an external one.
+REPLACEABLE: Final = {"kafka": "kafka_bootstrap", "registry": "registry_url", "clickhouse": "clickhouse_url"}
 _ACCOUNTS: Final = {
     "kafka_bootstrap": ("kafka_extra",),
     "registry_url": ("registry_user", "registry_password", "registry_token"),
@@ -41,3 +43,13 @@ def with_accounts(settings: Settings, env: Mapping[str, str]) -> Settings:
     """Return the settings with the accounts in these variables."""
     own = {field: env[name] for name, field in _FIELDS.items() if name in env}
     return Settings.model_validate({**settings.model_dump(), **own})
+
+
+def without_own_urls(settings: Settings, before: Mapping[str, Any]) -> Settings:
+    """Return the settings without the URLs of this stack's last start: in a shell that evaluated `auditlane env`, `up`
+    would otherwise wait for the services that it should start."""
+    last = before.get("env", {})
+    external = {row["name"] for row in before.get("parts", []) if row.get("external")}
+    own = [field for name, field in REPLACEABLE.items() if name not in external] + ["serve_url"]
+    same = {field: "" for field in own if getattr(settings, field) == last.get(variable(field))}
+    return settings.model_copy(update=same)

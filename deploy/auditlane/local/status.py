@@ -7,13 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from auditlane.local import services
-from auditlane.local.credentials import Credentials, Role
 from auditlane.local.layout import Layout
-from auditlane.local.stack import without_own_urls
-from auditlane.local.stack_variables import with_accounts
-from auditlane.runtime.errors import NotFound
+from auditlane.local.stack_variables import with_accounts, without_own_urls
 from auditlane.runtime.process_plan import State
-from auditlane.runtime.settings import Settings, variable
+from auditlane.runtime.settings import Settings
 
 UNREACHABLE = "unreachable"
 
@@ -66,24 +63,3 @@ def _exists(pid: int) -> bool:
     except PermissionError:
         pass
     return True
-
-
-def environment(settings: Settings, role: Role = Role.INIT) -> dict[str, str]:
-    """Return the AUDITLANE_* variables that connect a command to the stack as this user of ClickHouse; for the analyst,
-    only ClickHouse's variables. Raises NotFound if no stack was ever started there.
-    """
-    layout = Layout.of(settings.data_dir)
-    env: dict[str, str] = layout.read_state().get("env", {})
-    if not env:
-        raise NotFound(
-            f"No stack has been started in {layout.root}.",
-            fix=f"Start one: auditlane up --data {layout.root}. If one was started in another folder, run the command "
-            "there, or set AUDITLANE_DATA_DIR.",
-        )
-    user, password = variable("clickhouse_user"), variable("clickhouse_password")
-    if env.get(user) == Role.INIT != role:
-        found = Credentials.load_or_create(layout.credentials)
-        env = {**env, user: role.value, password: found.of("clickhouse", role)}
-    if role is Role.ANALYST:
-        return {name: value for name, value in env.items() if name.startswith(variable("clickhouse_"))}
-    return env

@@ -21,8 +21,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-import jwt
-
 from auditlane.access.credentials_file import CredentialsFile
 from auditlane.access.rotation import SPREAD, SigningKey, SigningKeysContent, first_key
 from auditlane.runtime.errors import ConfigError, TokenExpired, Unauthenticated
@@ -96,6 +94,8 @@ class SigningKeys:
 
     def sign(self, purpose: str, claims: Mapping[str, Any], *, now: datetime, ttl: timedelta) -> str:
         """Sign the claims as a JWT for one purpose that expires after `ttl`."""
+        import jwt  # not at the top: with cryptography, it takes a fifth of the start of `auditlane up`
+
         key = self._signing(now)
         payload = dict(claims) | {
             "iss": ISSUER,
@@ -112,6 +112,8 @@ class SigningKeys:
         Raises TokenExpired after its expiry, and Unauthenticated for anything else: another purpose or algorithm, an
         unknown or retired key, a changed byte.
         """
+        import jwt
+
         kid = header_of(token).kid
         try:
             key = next((live for live in self._file.current().live(now) if live.kid == kid), None)

@@ -1,4 +1,7 @@
-"""Logging: structlog, human-readable on a terminal and JSON lines elsewhere, always to stderr."""
+"""Logging: structlog, human-readable on a terminal and JSON lines elsewhere, always to stderr.
+
+structlog imports rich, so it is imported by the first use: most commands log nothing.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,14 @@ import logging
 import sys
 from typing import Any
 
-import structlog
-
 
 def configure(level: str = "info", *, json: bool | None = None) -> None:
     """Set up logging for a process. `json=None` means JSON when stderr is not a terminal.
 
     The standard library's loggers (uvicorn, clickhouse-connect) go through the same renderer.
     """
+    import structlog
+
     as_json = not sys.stderr.isatty() if json is None else json
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
@@ -45,4 +48,6 @@ def configure(level: str = "info", *, json: bool | None = None) -> None:
 
 def get(name: str) -> Any:
     """Return a logger bound to a component: `log = get("worker")`, then `log.info("range.stored", rows=12)`."""
+    import structlog
+
     return structlog.get_logger(name).bind(part=name)

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from auditlane.access.signing import SigningKeys
 from auditlane.cli import app as cli
-from auditlane.local import credentials, services, stack, stack_variables, status
+from auditlane.local import credentials, services, stack_environment, stack_variables
 from auditlane.local.credentials import USER, Credentials, Role, account_variables
 from auditlane.local.java import Java
 from auditlane.local.kafka import Broker, Node
@@ -231,12 +231,12 @@ def test_env_is_printed_for_a_role(tmp_path):
     made = Credentials.load_or_create(layout.credentials)
     layout.write_state({"env": ADDRESSES | account_variables(load(), made)})
     settings = load(data_dir=tmp_path)
-    assert status.environment(settings)["AUDITLANE_CLICKHOUSE_PASSWORD"] == made.of("clickhouse", "init")
-    worker = status.environment(settings, Role.WORKER)
+    assert stack_environment.environment(settings)["AUDITLANE_CLICKHOUSE_PASSWORD"] == made.of("clickhouse", "init")
+    worker = stack_environment.environment(settings, Role.WORKER)
     assert worker["AUDITLANE_CLICKHOUSE_USER"] == "worker"
     assert worker["AUDITLANE_CLICKHOUSE_PASSWORD"] == made.of("clickhouse", "worker")
     assert worker["AUDITLANE_REGISTRY_PASSWORD"] == made.of("registry")
-    assert status.environment(settings, Role.ANALYST) == {
+    assert stack_environment.environment(settings, Role.ANALYST) == {
         "AUDITLANE_CLICKHOUSE_URL": ADDRESSES["AUDITLANE_CLICKHOUSE_URL"],
         "AUDITLANE_CLICKHOUSE_USER": "analyst",
         "AUDITLANE_CLICKHOUSE_PASSWORD": made.of("clickhouse", "analyst"),
@@ -247,7 +247,7 @@ def test_env_of_a_stack_without_passwords_has_no_roles(tmp_path):
     layout = Layout.of(tmp_path)
     layout.prepare()
     layout.write_state({"env": ADDRESSES | account_variables(load(), None)})
-    found = status.environment(load(data_dir=tmp_path), Role.WORKER)
+    found = stack_environment.environment(load(data_dir=tmp_path), Role.WORKER)
     assert (found["AUDITLANE_CLICKHOUSE_USER"], found["AUDITLANE_CLICKHOUSE_PASSWORD"]) == ("default", "")
     assert not layout.credentials.exists()
 
@@ -256,7 +256,7 @@ def test_a_shell_that_has_the_stacks_variables_starts_it_again(made):
     """Its parts are started, not waited for, with the passwords of the data directory."""
     env = ADDRESSES | account_variables(load(), made)
     given = load(**{name.removeprefix("AUDITLANE_").lower(): value for name, value in env.items()})
-    settings = stack.without_own_urls(given, {"env": env, "parts": []})
+    settings = stack_variables.without_own_urls(given, {"env": env, "parts": []})
     assert settings.registry_url == ""
     assert account_variables(settings, made) == account_variables(load(), made)
     assert account_variables(settings, None) == account_variables(load(), None)

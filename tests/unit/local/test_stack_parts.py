@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from auditlane.cli.env import Format, render
-from auditlane.local import cache, java, kafka, kafka_jars, layout, ports, services, status
+from auditlane.local import cache, java, kafka, kafka_jars, layout, ports, services, stack_environment, status
 from auditlane.local.kafka import Broker, Node
 from auditlane.local.layout import Layout
-from auditlane.local.stack import without_own_urls
+from auditlane.local.stack_variables import without_own_urls
 from auditlane.runtime.errors import AlreadyRunning, ConfigError, NotFound, PartFailed, PortInUse
 from auditlane.runtime.settings import load
 
@@ -92,7 +92,7 @@ def test_a_shell_gets_exactly_the_values_that_were_printed():
 
 def test_no_variables_where_no_stack_ran(tmp_path):
     with pytest.raises(NotFound, match="No stack has been started"):
-        status.environment(load(data_dir=tmp_path))
+        stack_environment.environment(load(data_dir=tmp_path))
 
 
 def test_status_where_no_stack_ran(tmp_path):

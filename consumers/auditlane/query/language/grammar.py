@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final, Literal, NoReturn, TypeAlias
 
 from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedInput, UnexpectedToken, v_args
@@ -97,7 +98,7 @@ Shape: TypeAlias = FieldTerm | Value | Negated | BoolGroup
 def shape_of(text: str) -> Shape | None:
     """Return the shape of a query, or None for an empty one. Raises InvalidFilter with the column."""
     try:
-        counted: _Counted | None = _parser.parse(text)
+        counted: _Counted | None = _parser().parse(text)
     except UnexpectedInput as error:
         _explain(text, error)
     return counted.shape if counted else None
@@ -183,7 +184,10 @@ def _value(token: Token) -> Value:
     return Value(tuple(pieces), False, _column(token), raw)
 
 
-_parser: Final[Any] = Lark(_GRAMMAR, parser="lalr", lexer="contextual", transformer=_Shapes(), maybe_placeholders=False)
+@cache  # built by the first query: it takes longer than most imports
+def _parser() -> Any:
+    return Lark(_GRAMMAR, parser="lalr", lexer="contextual", transformer=_Shapes(), maybe_placeholders=False)
+
 
 _KEYWORDS: Final = ("OR", "AND", "NOT")
 _MEANINGS: Final = {

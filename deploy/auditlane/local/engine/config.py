@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Collection
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from uuid import uuid4
-from xml.sax.saxutils import escape
 
 # Disk space kept free, so that inserts and merges are rejected before they start, not halfway on a full disk.
 KEEP_FREE = 128 << 20
@@ -66,7 +66,7 @@ def _rules(users: Collection[str]) -> str:
 
 def text(options: Options, users: Collection[str]) -> str:
     """Return the text of `config.xml` for these users. Every path is below the data directory."""
-    data, cache = escape(str(options.data)), min(options.memory // 16, 256 << 20)
+    data, cache = escape(str(options.data), quote=False), min(options.memory // 16, 256 << 20)
     return f"""<clickhouse>
   <!-- Written at every start. Files in config.d are merged into it. -->
   <listen_host>{options.host}</listen_host>

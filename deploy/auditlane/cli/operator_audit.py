@@ -27,8 +27,8 @@ def record(action: str, **facts: str | None) -> None:
         settings = load()
         if not (settings.kafka_bootstrap and settings.registry_url):
             return
-        from auditlane.server.audit.client import send_now
-        from auditlane.server.audit.events import bounded, events_of
+        from auditlane.trail.client import send_now
+        from auditlane.trail.events import bounded, events_of
 
         own = {name: facts.pop(name, None) or "" for name in ("tenant", "resource", "resource_id")}
         record = AuditRecord(
@@ -47,13 +47,11 @@ def record(action: str, **facts: str | None) -> None:
             _spool(settings, left, problem)
     except AuditlaneError as error:
         _warn(error)
-    except ModuleNotFoundError as error:  # an installation without the `serve` extra
-        _warn(ConfigError(f"{error.name} is not installed.", fix="Install it: pip install 'auditlane[serve]'"))
 
 
 def _spool(settings: Settings, events: list[AuditEvent], problem: str) -> None:
     """Append the events to the spool of `auditlane serve`. Raises ConfigError if not all could be written."""
-    from auditlane.server.audit.sink import record_of, spool_folder, spool_of
+    from auditlane.trail.sink import record_of, spool_folder, spool_of
 
     try:
         kept = spool_of(settings).append([record_of(event) for event in events])

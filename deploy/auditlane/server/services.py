@@ -37,7 +37,6 @@ from auditlane.runtime.errors import ConfigError
 from auditlane.runtime.log import get
 from auditlane.runtime.settings import Settings, variable
 from auditlane.server.admin.operations import Operations
-from auditlane.server.audit import sink
 from auditlane.server.auth import oidc
 from auditlane.server.auth.authentication import Authenticator
 from auditlane.server.auth.cookies import Cookies
@@ -51,6 +50,7 @@ from auditlane.server.probes import PROBE_TIMEOUT_S, KafkaProbe, Probe, Readines
 from auditlane.store.client import CONNECT_TIMEOUT_S, LazyClient, connect
 from auditlane.store.link_claims import LinkClaims
 from auditlane.store.structure_cache import StructureCache
+from auditlane.trail import sink
 
 ROLES: Final = ("ingest", "query")
 THREADS: Final = 40  # threads for queries

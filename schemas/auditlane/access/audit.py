@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, Literal, Protocol
+
+from auditlane.contract.event import SeverityName
 
 Outcome = Literal["success", "failure", "denied"]
 
@@ -42,7 +45,9 @@ class AuditRecord:
     """An action that a caller performed, or attempted, on auditlane itself.
 
     The log of auditlane's own tenant `_auditlane` has every record; a record with `tenant` None is in no other log.
-    `actor_type` is user, api_key, service, system or anonymous.
+    `actor_type` is user, api_key, service, system or anonymous. `severity` defaults to the action's in the vocabulary,
+    or Medium for a denied action. `occurred_at` and `event_id` default to now and a new id; readers see events with the
+    same time and id once, so both are stated for an event that may be recorded more than once.
     """
 
     action: str
@@ -50,12 +55,15 @@ class AuditRecord:
     actor_id: str = ""
     actor_type: str = "user"
     outcome: Outcome = "success"
+    severity: SeverityName | None = None
     resource: str = ""
     resource_id: str | None = None
     description: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     ip: str | None = None
     request_id: str | None = None
+    occurred_at: datetime | None = None
+    event_id: str | None = None
 
 
 class AuditSink(Protocol):

@@ -119,7 +119,7 @@ def _recorded(tree: ast.AST) -> Iterator[str]:
 
 def test_the_actions_that_auditlane_records_are_in_the_vocabulary() -> None:
     named = set()
-    for folder in ("schemas", "producers/auditlane/gateway", "consumers", "deploy"):
+    for folder in ("schemas", "producers/auditlane/gateway", "producers/auditlane/trail", "consumers", "deploy"):
         for path in (ROOT / folder).rglob("*.py"):
             if re.search(r"[rR]ecord\(", text := path.read_text("utf-8")):
                 named |= set(_recorded(ast.parse(text)))

@@ -18,10 +18,10 @@ from auditlane.runtime.settings import Settings
 from auditlane.server.admin import conflicts, models, parts, tenants
 from auditlane.server.admin.brokers import READ_S, Arrivals, Letters, Workers
 from auditlane.server.admin.models import DeadLetters, Health, Lag, PartHealth, Rate, RecentConflicts, Tenants
-from auditlane.server.audit.sink import ServiceAuditSink
 from auditlane.server.auth.authentication import Authenticator
 from auditlane.server.bounded_call import BoundedCall, CachedCall
 from auditlane.server.probes import Probe
+from auditlane.trail.sink import ServiceAuditSink
 
 LAG_TIMEOUT_S: Final = 20.0  # several requests to brokers, one after another
 PART_TIMEOUT_S: Final = 8.0

@@ -15,10 +15,10 @@ from auditlane.runtime.errors import AuditlaneError
 from auditlane.runtime.settings import Settings
 from auditlane.server.admin.localized import LocalizedText, Phrase, counted, localized
 from auditlane.server.admin.models import Lag, PartHealth
-from auditlane.server.audit.sink import ServiceAuditSink
 from auditlane.server.auth.authentication import Authenticator
 from auditlane.server.pages.i18n import N_
 from auditlane.server.probes import Probe
+from auditlane.trail.sink import ServiceAuditSink
 
 ASK_S: Final = 5.0
 

@@ -19,6 +19,7 @@ from auditlane.contract.avro import base_schema
 from auditlane.contract.event import AuditEvent, Outcome, Severity, parse_ip
 from auditlane.contract.provenance import TRAIL
 from auditlane.contract.tenants import OURS, is_tenant
+from auditlane.contract.vocabulary import ACTIONS
 from auditlane.runtime.digest import json_text, replace_surrogates, shortened, size_of
 from auditlane.sdk.encoding import Encoder
 
@@ -66,7 +67,7 @@ def events_of(record: AuditRecord, *, at: datetime, event_id: str) -> list[Audit
             "actor_id": record.actor_id,
             "actor_type": record.actor_type,
             "outcome": Outcome(record.outcome),
-            "severity": Severity.Medium if record.outcome == "denied" else Severity.Info,
+            "severity": severity_of(record),
             "resource": record.resource,
             "resource_id": record.resource_id,
             "description": record.description,
@@ -81,6 +82,16 @@ def events_of(record: AuditRecord, *, at: datetime, event_id: str) -> list[Audit
         return [event]
     ours = event.model_copy(update={"metadata": event.metadata | {"tenant": shortened(tenant, 100)}})
     return [ours, event.model_copy(update={"tenant_id": tenant})] if is_tenant(tenant) else [ours]
+
+
+def severity_of(record: AuditRecord) -> Severity:
+    """Return the record's severity, or else Medium for a denied action, or else the vocabulary's."""
+    if record.severity:
+        return Severity(record.severity)
+    if record.outcome == "denied":
+        return Severity.Medium
+    known = ACTIONS.get(record.action)
+    return Severity(known.severity) if known else Severity.Info
 
 
 @cache

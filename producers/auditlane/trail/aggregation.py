@@ -28,6 +28,11 @@ class DatedRecord:
     at: datetime
     event_id: str = field(default_factory=uuid7, compare=False)
 
+    @classmethod
+    def of(cls, record: AuditRecord, now: datetime) -> DatedRecord:
+        """Return the record with its own time and id, or else with `now` and a new id."""
+        return cls(record, record.occurred_at or now, record.event_id or uuid7())
+
 
 @dataclass(slots=True)
 class _Window:
@@ -65,7 +70,7 @@ class AuditAggregator:
     def add(self, record: AuditRecord, now: datetime) -> list[DatedRecord]:
         """Add a record. Return the records that are ready now."""
         if not self._window or not counted_together(record):
-            return [DatedRecord(record, now)]
+            return [DatedRecord.of(record, now)]
         key = _key(record)
         if key not in self._open and len(self._open) >= MAX_WINDOWS and not record.actor_id:
             record = replace(record, ip=None)  # unauthenticated, from very many addresses: one group for all of them

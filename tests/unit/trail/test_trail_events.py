@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from auditlane.access.audit import Action, AuditRecord
 from auditlane.contract.event import AuditEvent
-from auditlane.server.audit.events import MAX_BYTES, bounded, events_of, plain_base
+from auditlane.trail.events import MAX_BYTES, bounded, events_of, plain_base
 
 T0 = datetime(2026, 1, 31, 12, tzinfo=UTC)
 ID = "0197d2f0-0000-7000-8000-000000000000"
@@ -82,6 +82,21 @@ def test_a_record_without_a_tenant_is_only_in_the_services_log(tenant: str | Non
 def test_an_invalid_tenant_is_recorded_in_the_services_log() -> None:
     [event] = made(AuditRecord(action="access.denied", tenant="not/a tenant"), 524_288)
     assert (event.tenant_id, event.metadata["tenant"]) == ("_auditlane", "not/a tenant")
+
+
+@pytest.mark.parametrize(
+    ("record", "severity"),
+    [
+        (AuditRecord(action="key.created"), "Info"),
+        (AuditRecord(action="unheard.of"), "Info"),
+        (AuditRecord(action="events.dropped", outcome="failure"), "Critical"),
+        (AuditRecord(action="access.denied", outcome="denied"), "Medium"),
+        (AuditRecord(action="lag.detected", outcome="failure", severity="High"), "High"),
+    ],
+)
+def test_an_event_has_the_severity_of_its_record_or_else_of_its_action(record: AuditRecord, severity: str) -> None:
+    [event] = made(record, 524_288)
+    assert event.severity == severity
 
 
 def test_an_oversized_value_is_replaced_by_its_digest() -> None:

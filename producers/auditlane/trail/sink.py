@@ -1,4 +1,4 @@
-"""Emits the service's own audit events on the same path as tenants' events.
+"""Emits auditlane's own audit events on the same path as tenants' events.
 
 `record` only aggregates and queues; a thread sends, and an event is done once Kafka has acknowledged it. Events that
 wait too long, fail to be delivered, or remain at shutdown are spooled to files, which this process or the next one
@@ -18,16 +18,17 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from auditlane.access.audit import AuditRecord, AuditSink, NullAuditSink
+from auditlane.access.provenance_keys import path_of
 from auditlane.contract.event import AuditEvent
 from auditlane.contract.tenants import OURS
 from auditlane.runtime.errors import AuditlaneError, ConfigError, InvalidEvent
 from auditlane.runtime.log import get
 from auditlane.runtime.settings import Settings, variable
 from auditlane.runtime.spool import FileSpool, NoSpool, Spool
-from auditlane.server.audit.aggregation import AuditAggregator, DatedRecord
-from auditlane.server.audit.client import Connect, Emitter, connect
-from auditlane.server.audit.events import bounded, events_of, weight
-from auditlane.server.audit.losses import Losses
+from auditlane.trail.aggregation import AuditAggregator, DatedRecord
+from auditlane.trail.client import Connect, Emitter, connect
+from auditlane.trail.events import bounded, events_of, weight
+from auditlane.trail.losses import Losses
 
 MAX_QUEUED: Final = 10_000  # records in memory
 MAX_BYTES: Final = 16 << 20  # total bytes of the queued records
@@ -50,10 +51,13 @@ _Key = tuple[str, str]  # tenant and event id
 
 
 def from_settings(settings: Settings, count: Count) -> ServiceAuditSink:
-    """Return the service's sink. Without Kafka and a registry in the settings it records nothing, and logs that."""
+    """Return a process's sink. Without Kafka, a registry and keys to sign with in the settings, it records nothing, and
+    logs that."""
     missing = [variable(name) for name in ("kafka_bootstrap", "registry_url") if not getattr(settings, name)]
+    if path_of(settings) is None:
+        missing.append(variable("provenance_keys_file"))
     if missing:
-        get("trail").warning("trail.off", missing=", ".join(missing), means="actions in this service are not recorded")
+        get("trail").warning("trail.off", missing=", ".join(missing), means="actions in this process are not recorded")
         return NullAuditSink(f"Not set: {', '.join(missing)}.")
     return KafkaAuditSink(
         connect(settings),
@@ -183,7 +187,7 @@ class KafkaAuditSink:
         """Aggregate or queue one record. Blocks only on other threads that do the same."""
         record = bounded(record, self._max_event_bytes)
         if self._closed:
-            self._write_down(self._events(DatedRecord(record, datetime.now(UTC))))
+            self._write_down(self._events(DatedRecord.of(record, datetime.now(UTC))))
             return
         with self._changed:
             idle = self._aggregator.wakes_at() is None

@@ -1,4 +1,4 @@
-"""The service's own audit trail: records of requests, aggregation, and behaviour during outages."""
+"""auditlane's own audit trail: records of requests, aggregation, and behaviour during outages."""
 
 from __future__ import annotations
 
@@ -12,10 +12,8 @@ from typing import Any
 import pytest
 import structlog
 from fixtures.workers import wait_until
-from serving import HOUR, Served
 
 from auditlane.access.audit import Action, AuditRecord, NullAuditSink, RequestAuditor, auditor_of
-from auditlane.access.permissions import Permission
 from auditlane.contract.event import AuditEvent
 from auditlane.contract.vocabulary import ACTIONS
 from auditlane.runtime.errors import AuditlaneError, DeliveryFailed, InvalidEvent, RegistryUnavailable
@@ -23,10 +21,10 @@ from auditlane.runtime.ids import uuid7
 from auditlane.runtime.settings import load
 from auditlane.runtime.spool import Drained, FileSpool, NoSpool, Send, Spool
 from auditlane.sdk.delivery import OnSettled
-from auditlane.server.audit import aggregation, sink
-from auditlane.server.audit.aggregation import AuditAggregator, DatedRecord
-from auditlane.server.audit.events import events_of
-from auditlane.server.audit.sink import KafkaAuditSink, record_of
+from auditlane.trail import aggregation, sink
+from auditlane.trail.aggregation import AuditAggregator, DatedRecord
+from auditlane.trail.events import events_of
+from auditlane.trail.sink import KafkaAuditSink, record_of
 
 T0 = datetime(2026, 1, 31, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -106,6 +104,13 @@ def test_each_change_and_each_export_is_an_event_of_its_own(action):
     counts = AuditAggregator(MINUTE)
     record = AuditRecord(action=action, tenant="acme")
     assert [counts.add(record, T0), counts.add(record, T0)] == [[DatedRecord(record, T0)]] * 2
+
+
+def test_a_record_keeps_the_time_and_the_id_that_it_states():
+    [stated] = AuditAggregator(MINUTE).add(AuditRecord(action="a", occurred_at=T0, event_id="e-1"), T0 + MINUTE)
+    [other] = AuditAggregator(MINUTE).add(AuditRecord(action="a"), T0 + MINUTE)
+    assert (stated.at, stated.event_id) == (T0, "e-1")
+    assert (other.at, len(other.event_id)) == (T0 + MINUTE, 36)
 
 
 def test_denials_are_grouped_by_actor_and_address():
@@ -473,85 +478,8 @@ def test_a_record_after_closing_is_spooled():
 def test_a_service_without_kafka_keeps_no_records_and_logs_that():
     with structlog.testing.capture_logs() as logs:
         own = sink.from_settings(load(kafka_bootstrap="127.0.0.1:1"), lambda result: None)
-    assert [(one["event"], one["missing"]) for one in logs] == [("trail.off", "AUDITLANE_REGISTRY_URL")]
+    missing = "AUDITLANE_REGISTRY_URL, AUDITLANE_PROVENANCE_KEYS_FILE"
+    assert [(one["event"], one["missing"]) for one in logs] == [("trail.off", missing)]
     assert isinstance(own, NullAuditSink)
     with own.running():
         own.record(view())
-
-
-# What requests record
-
-
-@pytest.fixture
-def kept(tmp_path, monkeypatch):
-    """Yield the service and its records. The store is unavailable; requests that succeed here do not need it."""
-    kept = Kept()
-    monkeypatch.setattr(
-        "auditlane.server.middleware.request.RequestAuditor", lambda _, **given: RequestAuditor(kept, **given)
-    )
-    with Served(tmp_path) as served:
-        yield served, kept.records
-
-
-def test_refused_requests_are_recorded(kept):
-    served, records = kept
-    served.request("/v1/events")
-    served.request("/v1/events", served.viewer_token("acme", age=HOUR))
-    served.request("/v1/export?format=csv", served.viewer_token("acme", Permission.read), x_request_id="r-1")
-    served.request("/v1/events", served.client_token("vendor", tenant="acme"), auditlane_tenant="other")
-    writer = served.client("writer")
-    served.request("/v1/events", served.client_token("writer"), auditlane_tenant="globex")
-    assert [(one.action, one.outcome, one.tenant, one.actor_type) for one in records] == [
-        ("access.denied", "denied", None, "anonymous"),
-        ("access.denied", "denied", None, "anonymous"),
-        ("access.denied", "denied", "acme", "user"),
-        ("access.denied", "denied", "acme", "api_key"),
-        ("access.denied", "denied", "globex", "api_key"),
-    ]
-    assert [one.metadata["code"] for one in records] == [
-        "UNAUTHENTICATED",
-        "TOKEN_EXPIRED",
-        "FORBIDDEN",
-        "TENANT_FORBIDDEN",
-        "FORBIDDEN",
-    ]
-    assert records[2].actor_id == "jane"
-    assert records[2].request_id == "r-1"
-    assert records[2].ip == "127.0.0.1"
-    assert records[2].metadata["route"] == "/v1/export"
-    assert writer.secret not in str(records)
-
-
-def test_tokens_and_links_are_recorded(kept):
-    served, records = kept
-    issued = served.client("vendor", "admin")
-    key = {"client_id": issued.client.client_id, "secret": issued.secret}
-    token = served.request("/v1/token", method="POST", body=key).json()["access_token"]
-    served.request("/v1/token", method="POST", body=key | {"secret": "wrong-secret"})
-    served.request("/v1/token", method="POST", body={"client_id": "my-password", "secret": "x"})
-    body = {"tenant": "acme", "user": "jane", "ttl_s": 60}
-    served.request("/v1/viewer-tokens", token, method="POST", body=body)
-    link = served.request("/v1/viewer-tokens", token, method="POST", body=body | {"link": True}).json()["link"]
-    for _ in range(2):  # it opens only once
-        served.request(link.removeprefix(served.url), method="POST")
-    assert [(one.action, one.outcome, one.tenant, one.actor_id) for one in records] == [
-        ("token.issued", "success", None, issued.client.client_id),
-        ("token.refused", "denied", None, ""),
-        ("token.refused", "denied", None, ""),
-        ("viewer_token.issued", "success", "acme", issued.client.client_id),
-        ("link.issued", "success", "acme", issued.client.client_id),
-        ("link.opened", "success", "acme", "jane"),
-        ("access.denied", "denied", None, ""),
-    ]
-    assert records[1].metadata["client"] == issued.client.client_id
-    assert records[3].metadata["user"] == "jane"
-    assert records[5].metadata["client"] == issued.client.client_id
-    for secret in (issued.secret, "wrong-secret", "my-password", link.partition("code=")[2]):
-        assert secret not in str(records)
-
-
-def test_an_unavailable_store_is_not_recorded(kept):
-    served, records = kept
-    assert served.request("/v1/events", served.viewer_token("acme")).status == 503
-    assert served.request("/v1/nothing").status == 404
-    assert not records

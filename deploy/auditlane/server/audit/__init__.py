@@ -1,1 +1,0 @@
-"""The service's own audit trail: records of requests are aggregated, bounded in size, and sent to Kafka."""

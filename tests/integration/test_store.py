@@ -30,7 +30,15 @@ def test_many_migrate_at_once_and_again(client: Any, clickhouse: str, unique: st
     assert migrate.migrate(client, unique) == []
     assert set(migrate.applied(client, unique)) == {one.version for one in migrate.known()}
     tables = client.query(f"SHOW TABLES FROM {unique}").result_rows
-    assert {name for (name,) in tables} == {"events", "link_claims", "log", "migrations", "settings"}
+    assert {name for (name,) in tables} == {
+        "events",
+        "leases",
+        "link_claims",
+        "log",
+        "migrations",
+        "observations",
+        "settings",
+    }
 
 
 def test_a_newer_store_is_refused(client: Any, unique: str) -> None:

@@ -19,8 +19,8 @@ from auditlane.store.migrate import RECORD, Migration, known
 
 # The sharding keys: a tenant is on one shard, so that FINAL and a tenant's page need only that shard.
 SHARDING: Final = {"events": "cityHash64(tenant_id)", "settings": "cityHash64(scope)"}
-# One replicated table for all shards: every server knows which links were opened.
-SHARED: Final = frozenset({"link_claims"})
+# One replicated table for all shards: every server knows which links were opened, and which process observes.
+SHARED: Final = frozenset({"leases", "link_claims", "observations"})
 # The migrations applied to a shard's tables: an ALTER reaches the replicas of one shard.
 LOCAL: Final = frozenset({"migrations"})
 WINDOW_SECONDS: Final = 7 * 86_400  # tokens also expire by age; a server's own default may be an hour

@@ -21,6 +21,9 @@ _GRANTS: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
         ("SELECT", "*"),
         ("INSERT", "settings"),
         ("INSERT", "link_claims"),
+        ("INSERT", "leases"),
+        ("INSERT", "observations"),
+        ("SELECT", "system.disks"),
     ),
     # For people and BI tools that query all tenants' events in SQL.
     "analyst": (("SELECT", "events"), ("SELECT", "events_all"), ("SELECT", "log")),

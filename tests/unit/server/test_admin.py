@@ -18,7 +18,15 @@ from auditlane.server.admin import parts
 from auditlane.server.admin.models import Lag
 from auditlane.server.bounded_call import CachedCall
 
-ROUTES = ("/v1/admin/tenants", "/v1/admin/lag", "/v1/admin/dead-letters", "/v1/admin/health")
+ROUTES = (
+    "/v1/admin/tenants",
+    "/v1/admin/history",
+    "/v1/admin/timeline",
+    "/v1/admin/lag",
+    "/v1/admin/dead-letters",
+    "/v1/admin/health",
+)
+CODES = (*["STORE_UNAVAILABLE"] * 3, *["KAFKA_UNAVAILABLE"] * 2)
 
 
 class Kept:
@@ -65,7 +73,7 @@ def test_only_an_admin_of_the_environment_is_permitted(served, kept, path):
 
 def test_an_unavailable_part_is_reported(served):
     admin = served.client_token("admin")
-    for path, code in zip(ROUTES, ("STORE_UNAVAILABLE", "KAFKA_UNAVAILABLE", "KAFKA_UNAVAILABLE"), strict=False):
+    for path, code in zip(ROUTES, CODES, strict=False):
         answer = served.request(path, admin)
         assert (answer.status, answer.json()["code"]) == (503, code)
 

@@ -45,6 +45,8 @@ EXPECTED = {
     "GET /v1/admin/rate": f"200 {ANY}",
     "GET /v1/admin/dead-letters": f"200 {ANY} 404",
     "GET /v1/admin/health": f"200 {ANY}",
+    "GET /v1/admin/history": f"200 {READS}",
+    "GET /v1/admin/timeline": f"200 {READS}",
     "POST /v1/admin/console-links": f"200 {ANY} {BODY}",
     "GET /health/live": "200 403",
     "GET /health/ready": "200 403 503",

@@ -99,12 +99,13 @@ def test_each_table_has_a_path_of_its_own_and_no_name_of_one_replica() -> None:
     assert all("{shard}" in path and replica == "{replica}" for path, replica in own)
 
 
-def test_opened_links_are_one_table_for_all_shards() -> None:
-    """Otherwise a link would work once for each shard."""
-    [(path, replica)] = re.findall(r"Replicated\w+\('([^']+/shared/[^']+)', '([^']+)'", script("audit", "main"))
-    assert "{shard}" not in path
-    assert replica == "{shard}-{replica}"
-    assert "link_claims_all" not in script("audit", "main")
+def test_links_leases_and_observations_are_one_table_for_all_shards() -> None:
+    """Otherwise a link would work once for each shard, and each shard would have an observer."""
+    shared = re.findall(r"Replicated\w+\('([^']+/shared/[^']+)', '([^']+)'", script("audit", "main"))
+    assert [path.rpartition("/")[2] for path, _ in shared] == ["link_claims", "observations", "leases"]
+    assert not any("{shard}" in path for path, _ in shared)
+    assert {replica for _, replica in shared} == {"{shard}-{replica}"}
+    assert not [name for name in SHARED if f"{name}_all" in script("audit", "main")]
 
 
 def test_the_worker_accepts_the_generated_table() -> None:

@@ -66,6 +66,49 @@ class Lag(BaseModel):
     partitions: list[PartitionLag]
 
 
+class OperationsHistory(BaseModel):
+    """The installation's operation over time, in columns of equal length. A step that was not observed is absent; null
+    is a value that was not measured."""
+
+    step_s: int = Field(description="Length of a step, in seconds.")
+    at: list[str] = Field(description="Start of each step.", examples=[["2026-01-31T13:45:00Z"]])
+    received_per_second: list[float | None] = Field(description="Messages that arrived in Kafka.")
+    stored_per_second: list[float | None] = Field(description="Messages that the workers stored or rejected.")
+    lag_seconds: list[float | None] = Field(description="Age of the oldest message that is not stored; the highest.")
+    lag_events: list[float | None] = Field(description="Messages that are not stored; the highest number.")
+    freshness_p50_s: list[float | None] = Field(
+        description="Median time from Kafka's timestamp until a worker validated the row, just before its insert."
+    )
+    freshness_p99_s: list[float | None] = Field(description="99th percentile of the same; the highest minute.")
+    dead_letters: list[float | None] = Field(description="Messages that were rejected in the step.")
+    query_p99_s: list[float | None] = Field(
+        description="99th percentile of the time to a response's first byte for reads, in the observing process."
+    )
+    ingest_p99_s: list[float | None] = Field(description="The same for requests that send events.")
+    disk_used_ratio: list[float | None] = Field(description="Used part of the fullest disk, from 0 to 1.")
+
+
+class OperationalEvent(BaseModel):
+    """An event about the operation of the installation. `tenant` is the tenant concerned, if there is one."""
+
+    at: str = Field(examples=["2026-01-31T13:45:00.123456Z"])
+    action: str = Field(examples=["lag.detected"])
+    outcome: str = Field(examples=["failure"])
+    severity: str = Field(examples=["Medium"])
+    resource: str
+    resource_id: str | None
+    description: str | None
+    metadata: dict[str, str]
+    event_id: str
+    tenant: str | None
+
+
+class Timeline(BaseModel):
+    """The newest events about the operation of the installation, newest first."""
+
+    data: list[OperationalEvent]
+
+
 class LetterCount(BaseModel):
     """The number of dead letters with one code and tenant."""
 

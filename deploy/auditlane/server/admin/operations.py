@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Final
 
@@ -12,12 +13,23 @@ import anyio
 from clickhouse_connect.driver.client import Client
 
 from auditlane.gateway.refusal_counts import ContractRefusals, RefusalCount
+from auditlane.observe import history, timeline
 from auditlane.operations.dlq.index import Selection
 from auditlane.runtime.errors import AuditlaneError, Unavailable
 from auditlane.runtime.settings import Settings
 from auditlane.server.admin import conflicts, models, parts, tenants
 from auditlane.server.admin.brokers import READ_S, Arrivals, Letters, Workers
-from auditlane.server.admin.models import DeadLetters, Health, Lag, PartHealth, Rate, RecentConflicts, Tenants
+from auditlane.server.admin.models import (
+    DeadLetters,
+    Health,
+    Lag,
+    OperationsHistory,
+    PartHealth,
+    Rate,
+    RecentConflicts,
+    Tenants,
+    Timeline,
+)
 from auditlane.server.auth.authentication import Authenticator
 from auditlane.server.bounded_call import BoundedCall, CachedCall
 from auditlane.server.probes import Probe
@@ -26,6 +38,11 @@ from auditlane.trail.sink import ServiceAuditSink
 LAG_TIMEOUT_S: Final = 20.0  # several requests to brokers, one after another
 PART_TIMEOUT_S: Final = 8.0
 FRESH_S: Final = 2.0
+
+
+def rfc3339(at: datetime, precision: str) -> str:
+    """Return a time in UTC as RFC 3339 text with `Z`."""
+    return at.astimezone(UTC).isoformat(timespec=precision).replace("+00:00", "Z")
 
 
 def _refusals(count: RefusalCount) -> models.ContractRefusals:
@@ -54,6 +71,7 @@ class Operations:
         self._refusals = refusals or ContractRefusals()
         self._workers, self._letters, self._arrivals = Workers(settings), Letters(settings), Arrivals(settings)
         self._tenants = BoundedCall("ClickHouse", timeout_s=settings.query_timeout_s + 1)
+        self._observed = BoundedCall("ClickHouse", timeout_s=settings.query_timeout_s + 1, threads=2)
         self._lag = CachedCall("Kafka", self._workers.lag, timeout_s=LAG_TIMEOUT_S, fresh_s=FRESH_S)
         self._rate = CachedCall("Kafka", self._arrivals.rate, timeout_s=LAG_TIMEOUT_S, fresh_s=FRESH_S)
         self._conflicts = CachedCall(
@@ -75,6 +93,21 @@ class Operations:
         seconds, database = self._settings.query_timeout_s, self._settings.clickhouse_database
         read = partial(tenants.read, after=after, prefix=prefix, limit=limit, seconds=seconds)
         return await self._tenants.run(lambda: read(self._store, database))
+
+    async def history(self, period: timedelta) -> OperationsHistory:
+        """Return the measurements of the past period."""
+        now, database = datetime.now(UTC), self._settings.clickhouse_database
+        found = await self._observed.run(lambda: history.history(self._store(), database, now - period, now=now))
+        at = [rfc3339(one, "seconds") for one in found.at]
+        return OperationsHistory.model_validate({"step_s": found.step_s, "at": at, **found.values})
+
+    async def timeline(self, limit: int) -> Timeline:
+        """Return the newest events about the installation's operation."""
+        database = self._settings.clickhouse_database
+        found = await self._observed.run(lambda: timeline.timeline(self._store(), database, limit=limit))
+        return Timeline.model_validate(
+            {"data": [asdict(one) | {"at": rfc3339(one.at, "microseconds")} for one in found]}
+        )
 
     async def lag(self) -> Lag:
         """Return the workers' lag."""

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 
 from auditlane.access.permissions import Permission
 from auditlane.contract.reject_codes import RejectCode
+from auditlane.observe import timeline as timeline_
 from auditlane.operations.dlq.index import Selection
 from auditlane.server.admin import tenants as tenants_
-from auditlane.server.admin.models import DeadLetters, Health, Lag, Rate, Tenants
+from auditlane.server.admin.models import DeadLetters, Health, Lag, OperationsHistory, Rate, Tenants, Timeline
 from auditlane.server.auth.authentication import TenantName, named_tenant
 from auditlane.server.middleware.parameters import reject_unknown_parameters
 from auditlane.server.services import Services, services_of
 
 MAX_LETTERS = 200
+WEEK_HOURS = 168
 AppServices = Annotated[Services, Depends(services_of)]
 
 
@@ -56,6 +59,26 @@ async def dead_letters(
     return await services.operations.dead_letters(selection, limit)
 
 
+async def history(
+    services: AppServices,
+    hours: Annotated[float, Query(gt=0, le=WEEK_HOURS, description="Length of the period that ends now.")] = 24,
+) -> OperationsHistory:
+    """Returns rates, lag, freshness, latencies and disk usage over time, in at most 1,440 steps.
+
+    The observing process stores a row a minute, for a week. Over a longer step, rates and the median are averaged, dead
+    letters are summed, and of the other values the highest counts.
+    """
+    return await services.operations.history(timedelta(hours=hours))
+
+
+async def timeline(
+    services: AppServices,
+    limit: Annotated[int, Query(ge=1, le=timeline_.MAX_LIMIT, description="Number of events.")] = 50,
+) -> Timeline:
+    """Returns the newest events of the past 90 days about lag, rejections, disks, expiry, versions and processes."""
+    return await services.operations.timeline(limit)
+
+
 async def health(services: AppServices) -> Health:
     """Returns 200 even if a component is unavailable. For probes, use `/health/ready`."""
     return await services.operations.health()
@@ -81,5 +104,15 @@ def build(services: Services) -> APIRouter:
         dependencies=selected,
         responses=no_topic,
     )(dead_letters)
+    router.get(
+        "/history",
+        summary="Get the installation's operation over time",
+        dependencies=[Depends(reject_unknown_parameters("hours"))],
+    )(history)
+    router.get(
+        "/timeline",
+        summary="List the newest events about the installation's operation",
+        dependencies=[Depends(reject_unknown_parameters("limit"))],
+    )(timeline)
     router.get("/health", summary="Get the health of every component", dependencies=plain)(health)
     return router

@@ -122,6 +122,8 @@ def _rows() -> Iterator[Right]:
         "GET /v1/admin/rate",
         "GET /v1/admin/dead-letters",
         "GET /v1/admin/health",
+        "GET /v1/admin/history",
+        "GET /v1/admin/timeline",
         "POST /v1/admin/console-links",
     )
     yield from each(Whose.client, None, "POST /v1/viewer-tokens")

@@ -47,6 +47,8 @@ _OF: Final[dict[str, tuple[str, ...]]] = {
     "GET /v1/admin/rate": _KAFKA,
     "GET /v1/admin/dead-letters": (*_KAFKA, "NOT_FOUND"),
     "GET /v1/admin/health": (),
+    "GET /v1/admin/history": (*_STORE, "UNAVAILABLE", "QUERY_TOO_LARGE"),
+    "GET /v1/admin/timeline": (*_STORE, "UNAVAILABLE", "QUERY_TOO_LARGE"),
     "POST /v1/admin/console-links": (),
 }
 # For both the environment and a tenant, by the rest of the path.

@@ -191,6 +191,36 @@ OF_SCHEMA: Final[dict[str, Any]] = {
         "lost": 0,
         "partitions": [_PARTITION | {"age_s": 0.4, "member": "worker-1", "abandoned": False}],
     },
+    "OperationsHistory": {
+        "step_s": 60,
+        "at": ["2026-01-31T13:45:00Z"],
+        "received_per_second": [200.0],
+        "stored_per_second": [200.0],
+        "lag_seconds": [0.4],
+        "lag_events": [3],
+        "freshness_p50_s": [0.8],
+        "freshness_p99_s": [1.6],
+        "dead_letters": [0],
+        "query_p99_s": [0.1],
+        "ingest_p99_s": [0.025],
+        "disk_used_ratio": [0.4],
+    },
+    "Timeline": {
+        "data": [
+            {
+                "at": _AT,
+                "action": "lag.detected",
+                "outcome": "failure",
+                "severity": "Medium",
+                "resource": "partition",
+                "resource_id": "audit.events",
+                "description": None,
+                "metadata": {"seconds": "75", "events": "15000", "since": "2026-01-31T13:44:30Z"},
+                "event_id": _ID,
+                "tenant": None,
+            }
+        ]
+    },
     "Rate": {"seconds": 60.0, "events": 12_000, "events_per_second": 200.0},
     "DeadLetters": {
         "complete": True,

@@ -1,0 +1,94 @@
+"""A week of measurements in the table `observations`, a row for each minute."""
+
+from __future__ import annotations
+
+from dataclasses import astuple, dataclass, fields
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from clickhouse_connect.driver.client import Client
+
+from auditlane.query.clickhouse.executor import errors
+from auditlane.store.client import store_errors
+
+MINUTE_S: Final = 60
+WEEK_S: Final = 7 * 86_400
+MOST_POINTS: Final = 1_440  # in one response; longer periods have wider steps
+_SECONDS: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """The measurements of one minute. None is a value that was not measured."""
+
+    received_per_second: float | None = None
+    stored_per_second: float | None = None
+    lag_seconds: float | None = None
+    lag_events: int | None = None
+    freshness_p50_s: float | None = None
+    freshness_p99_s: float | None = None
+    dead_letters: int | None = None
+    query_p99_s: float | None = None
+    ingest_p99_s: float | None = None
+    disk_used_ratio: float | None = None
+
+
+COLUMNS: Final = tuple(field.name for field in fields(Observation))
+# How the minutes of a step are combined, if not by the highest value.
+_COMBINED: Final = {
+    "received_per_second": "avg",
+    "stored_per_second": "avg",
+    "freshness_p50_s": "avg",
+    "dead_letters": "sum",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The measurements of a period. `at` are the beginnings of the steps, each `step_s` seconds long; every list of
+    `values` has an entry for each. Steps without a measurement are absent."""
+
+    step_s: int
+    at: list[datetime]
+    values: dict[str, list[float | None]]
+
+
+def save(client: Client, database: str, minute: datetime, observation: Observation) -> None:
+    """Store a minute's measurements, unless it has some. Raises StoreUnavailable or StoreRefused."""
+    at = minute.replace(second=0, microsecond=0)
+    with store_errors():
+        client.insert(
+            "observations",
+            [[at, *astuple(observation)]],
+            column_names=["minute", *COLUMNS],
+            database=database,
+            settings={"insert_deduplication_token": f"observation:{at:%s}", "async_insert": 0},
+        )
+
+
+def step_of(seconds: float) -> int:
+    """Return the length of a step, in seconds, in which a period of this length has at most MOST_POINTS steps."""
+    minutes = max(1, -(-int(seconds) // MINUTE_S))
+    return MINUTE_S * -(-minutes // MOST_POINTS)
+
+
+def history(client: Client, database: str, since: datetime, *, now: datetime) -> Columns:
+    """Return the measurements since a time, at most a week ago, oldest first.
+
+    The minutes of a step are combined: rates and the median are averaged, dead letters are summed, and of the other
+    values the highest counts. Raises StoreUnavailable, StoreRefused, or QueryTooLarge.
+    """
+    step_s = step_of((now - since).total_seconds())
+    combined = ", ".join(f"{_COMBINED.get(name, 'max')}({name})" for name in COLUMNS)
+    sql = f"""
+        SELECT toStartOfInterval(minute, toIntervalSecond({{step:UInt32}})) AS step, {combined}
+        FROM {{database:Identifier}}.observations
+        WHERE minute >= fromUnixTimestamp({{since:Int64}})
+        GROUP BY step ORDER BY step
+    """  # noqa: S608 - our own names, values are parameters
+    values: dict[str, Any] = {"database": database, "step": step_s, "since": int(since.timestamp())}
+    with errors():
+        rows = client.query(sql, parameters=values, settings={"max_execution_time": _SECONDS}).result_rows
+    at = [row[0] if row[0].tzinfo else row[0].replace(tzinfo=UTC) for row in rows]
+    columns = {name: [row[number] for row in rows] for number, name in enumerate(COLUMNS, 1)}
+    return Columns(step_s, at, columns)

@@ -96,11 +96,12 @@ $(BENCH)/.installed: tests/bench/peers/requirements.txt
 bench: $(STAMP) $(BENCH)/.installed ## measure the whole path against its ceilings and peers (EVENTS=300000)
 	PEERS_PYTHON=$(BENCH)/bin/python $(BIN)/python tests/bench/bench_worker.py
 
-bench-parts: $(STAMP) ## measure the steps, validation, the table's layout, the guard, exports, reading, the SDK, Django, FastAPI, HTTP
+bench-parts: $(STAMP) ## measure the steps, validation, the table's layout, the guard, tracing, exports, reading, the SDK, Django, FastAPI, HTTP
 	$(BIN)/python tests/bench/bench_stages.py
 	$(BIN)/python tests/bench/bench_validator.py
 	$(BIN)/python tests/bench/bench_table.py
 	$(BIN)/python tests/bench/bench_guard.py
+	$(BIN)/python tests/bench/bench_tracing.py
 	$(BIN)/python tests/bench/bench_export.py
 	$(BIN)/python tests/bench/bench_query.py
 	$(BIN)/python -m pytest tests/bench --override-ini python_files='bench_sdk.py bench_fastapi.py bench_http.py bench_django.py' -s

@@ -25,7 +25,7 @@ from auditlane.cli.help_text import examples_of
 from auditlane.cli.subcommands import SUBCOMMANDS
 from auditlane.contract import vocabulary
 from auditlane.contract.reject_codes import RejectCode
-from auditlane.runtime import errors, metrics, settings
+from auditlane.runtime import errors, log_events, metrics, settings
 from auditlane.server.auth.route_permissions import RIGHTS, Cell, Whose
 from auditlane.server.problems import HTTP_CODES
 from auditlane.store import roles
@@ -99,6 +99,12 @@ def metrics_table() -> str:
     """Return the metrics of all processes."""
     rows = [(f"`{one.name}`", one.kind, ", ".join(one.labels), one.help) for one in metrics.METRICS]
     return table(("Metric", "Kind", "Labels", "Meaning"), rows)
+
+
+def log_events_table() -> str:
+    """Return the log events of all processes."""
+    rows = [(f"`{one.name}`", ", ".join(one.levels), one.meaning, one.action) for one in log_events.LOG_EVENTS]
+    return table(("Event", "Level", "Meaning", "What to do"), rows)
 
 
 def cli_help() -> str:
@@ -266,6 +272,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "codes": codes_table,
     "http_codes": http_codes,
     "metrics": metrics_table,
+    "log_events": log_events_table,
     "permissions": permissions_table,
     "actions": actions_tables,
     "action_names": action_names,

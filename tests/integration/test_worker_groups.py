@@ -65,7 +65,7 @@ def test_a_partition_that_was_taken_while_paused_is_read_when_it_comes_back(worl
     second = world.worker(group_protocol=protocol)
     [moved] = wait_until(lambda: second.events("partition.halted"), why=second.tail)
     assert first.events("partition.revoked")
-    world.produce(30, partition=int(moved["at"][-2]))
+    world.produce(30, partition=moved["partition"])
     assert second.stop() == 0
     world.stored(20)
     assert len(first.events("partition.assigned")) == 3

@@ -18,12 +18,14 @@ from auditlane.contract.kafka_messages import columns_of
 from auditlane.contract.partition import Partition
 from auditlane.runtime.errors import KafkaUnavailable
 from auditlane.runtime.failpoints import Failpoints
-from auditlane.runtime.log import get
+from auditlane.runtime.log import get, position
+from auditlane.runtime.log_sampling import SampledLog
 from auditlane.runtime.remedy import Remedy
 from auditlane.worker.consumer import EndOffsets, unsupported
 from auditlane.worker.metrics import LagGauge, WorkerMetrics
 from auditlane.worker.protocol.actions import Action, Commit, Halt, Pause, Publish, Resume, Seek, Write
 from auditlane.worker.protocol.core import Core
+from auditlane.worker.range_traces import RangeTraces
 from auditlane.worker.sink.insert_pool import Done
 
 BATCH: Final = 10_000
@@ -70,6 +72,7 @@ class Runner:
         metrics: WorkerMetrics,
         failpoints: Failpoints,
         ends: EndOffsets,
+        traces: RangeTraces | None = None,
     ) -> None:
         self._core = core
         self._consumer = consumer
@@ -79,7 +82,9 @@ class Runner:
         self._failpoints = failpoints
         self._ends = ends
         self._lag_gauge = LagGauge()
+        self._traces = traces or RangeTraces()
         self._log = get("worker")
+        self._sampled_log = SampledLog(self._log)
         self._polled = now_ms()
         self._closing = False
         self.joined = False
@@ -112,6 +117,8 @@ class Runner:
         for done in self._pool.poll(0.0 if reading else TURN_S):
             self._ended(done)
         self._act()
+        self._traces.end_abandoned(self._core.partitions)
+        self._sampled_log.flush(now_ms())
         self._measure()
         return not self._core.drained
 
@@ -137,6 +144,8 @@ class Runner:
     def close(self) -> None:
         """Leave the group. Partitions assigned in the meantime are ignored."""
         self._closing = True
+        self._sampled_log.flush()
+        self._traces.end_abandoned({})
         self._consumer.close()
 
     # Events from Kafka.
@@ -153,24 +162,31 @@ class Runner:
         for at, begin in begins:
             self._metrics.recovered_intents.inc(begin.rebuild is not None)
             pending = f"{begin.rebuild.first}-{begin.rebuild.last}" if begin.rebuild else ""
-            log = self._log.warning if begin.note else self._log.info
-            log("partition.assigned", at=str(at), offset=begin.offset, pending=pending, note=begin.note)
+            fields = position(at, begin.offset) | {"pending": pending, "note": begin.note}
+            if begin.note:
+                self._log.warning("partition.assigned", **fields)
+            else:
+                self._log.info("partition.assigned", **fields)
 
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        self._drop(consumer, partitions, "partition.revoked")
+        self._drop(consumer, partitions, "revoked")
+        for one in partitions:
+            self._log.info("partition.revoked", **position(Partition(one.topic, one.partition)))
 
     def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        self._drop(consumer, partitions, "partition.lost")
+        self._drop(consumer, partitions, "lost")
+        for one in partitions:
+            self._log.info("partition.lost", **position(Partition(one.topic, one.partition)))
 
-    def _drop(self, consumer: Consumer, partitions: list[TopicPartition], event: str) -> None:
-        self._metrics.rebalances.labels(event.partition(".")[2]).inc()
+    def _drop(self, consumer: Consumer, partitions: list[TopicPartition], what: str) -> None:
+        self._metrics.rebalances.labels(what).inc()
         paused = self._core.revoked(Partition(one.topic, one.partition) for one in partitions)
         if paused and not self._closing:
             consumer.resume([TopicPartition(*one) for one in paused])
-        self._log.info(event, partitions=[f"{one.topic}[{one.partition}]" for one in partitions])
 
     def _feed(self, messages: Sequence[Message]) -> None:
         now = now_ms()
+        self._traces.saw(messages)
         found, errors = columns_of(messages)
         for message in errors:
             self._complain(message)
@@ -193,17 +209,28 @@ class Runner:
             )
             self._core.position_lost(Partition(topic, number), reason)
         else:
-            self._log.warning("kafka.error", code=error.name(), error=error.str(), topic=topic, number=number)
+            self._sampled_log.warning(
+                "kafka.error", kind=error.name(), now=now_ms(),
+                code=error.name(), error=error.str(), topic=topic, partition=number,
+            )  # fmt: skip
 
     # Results of the insert threads.
 
     def _ended(self, done: Done) -> None:
+        with self._traces.of(done.work.range):
+            self._report(done)
+
+    def _report(self, done: Done) -> None:
         range_, step = done.work.range, "insert" if isinstance(done.work, Write) else "letters"
+        at = position(range_.partition, range_.first, range_.last)
         if done.failure is not None:
-            remedy = done.failure.remedy
+            remedy, cause = done.failure.remedy, done.failure.cause
             self._metrics.retries.labels(step, remedy.value).inc()
-            log = self._log.debug if remedy is Remedy.wait else self._log.warning
-            log("range.failed", range=str(range_), step=step, remedy=remedy.value, error=done.failure.message)
+            fields = at | {"step": step, "remedy": remedy.value, "cause": cause, "error": done.failure.message}
+            if remedy is Remedy.wait:
+                self._log.debug("range.failed", **fields)
+            else:
+                self._sampled_log.warning("range.failed", kind=(step, remedy, cause), now=now_ms(), **fields)
             self._core.failed(range_, done.failure, now_ms())
         elif done.later_ms is not None:
             self._core.later(range_, done.later_ms, now_ms())
@@ -213,14 +240,17 @@ class Runner:
             self._metrics.freshness.observe(max(0.0, time.time() - min(range_.columns.timestamps_ms) / 1_000))
             self._metrics.insert_seconds.observe(done.took_ms / 1_000)
             self._metrics.ranges.labels("redo" if range_.redo else "first").inc()
-            self._log.debug("range.stored", range=str(range_), rows=done.rows, parts=done.parts,
+            self._log.debug("range.stored", **at, rows=done.rows, parts=done.parts,
                             rejected=len(done.rejected), ms=done.took_ms)  # fmt: skip
+            if not done.rejected:
+                self._traces.stored(range_)
             self._core.written(range_, parts=done.parts - done.late, rejected=len(done.rejected), took_ms=done.took_ms)
         else:
             for rejection in done.rejected:
                 self._metrics.dead_letters.labels(rejection.code.value).inc()
-            self._log.warning("range.dead_letters", range=str(range_), count=len(done.rejected),
+            self._log.warning("range.dead_letters", **at, count=len(done.rejected),
                               first=done.rejected[0].message)  # fmt: skip
+            self._traces.stored(range_)
             self._core.published(range_)
 
     # Actions of the core.
@@ -235,9 +265,14 @@ class Runner:
     def _do(self, action: Action) -> None:
         match action:
             case Write() | Publish():
+                self._traces.begin(action.range)
                 self._pool.submit(action)
             case Commit():
-                self._core.committed(action, self._commit(action), now_ms())
+                self._announce(action)
+                began_ns = time.time_ns()
+                errors = self._commit(action)
+                self._traces.committed(action, errors, began_ns)
+                self._core.committed(action, errors, now_ms())
             case Pause(partitions):
                 self._consumer.pause([TopicPartition(*one) for one in partitions])
             case Resume(partitions):
@@ -245,14 +280,22 @@ class Runner:
             case Seek(partition, offset):
                 self._seek(TopicPartition(partition.topic, partition.number, offset))
             case Halt(partition, reason):
-                self._log.error("partition.halted", at=str(partition), reason=reason)
+                self._log.error("partition.halted", **position(partition), reason=reason)
+
+    def _announce(self, commit: Commit) -> None:
+        """Begin the traces of the ranges whose intents are about to be committed."""
+        for partition in commit.intents:
+            state = self._core.partitions.get(partition)
+            if state is not None and state.flight is not None:
+                self._traces.begin(state.flight.range)
 
     def _seek(self, to: TopicPartition) -> None:
-        self._log.info("partition.read_again", at=f"{to.topic}[{to.partition}]", offset=to.offset)
+        at = position(Partition(to.topic, to.partition), to.offset)
+        self._log.info("partition.read_again", **at)
         try:
             self._consumer.seek(to)
         except KafkaException as error:  # its fetcher has not started yet, so there is no position to change
-            self._log.debug("seek.refused", error=str(error))
+            self._log.debug("seek.refused", **at, error=str(error))
             self._consumer.incremental_unassign([to])
             self._consumer.incremental_assign([to])
 
@@ -275,13 +318,16 @@ class Runner:
             if cause.fatal():
                 raise KafkaUnavailable(f"The group fenced this worker: {cause.str()}.") from error
             self._metrics.retries.labels("commit", Remedy.retry.value).inc()
-            self._log.warning("commit.failed", error=cause.str())
+            self._sampled_log.warning("commit.failed", kind=cause.name(), now=now_ms(), error=cause.str(), unanswered=0)
             return dict.fromkeys(commit.offsets, cause.str())
         errors = {Partition(one.topic, one.partition): one.error.str() for one in answers if one.error is not None}
         unanswered = commit.offsets.keys() - {Partition(one.topic, one.partition) for one in answers}
         if errors or unanswered:
             self._metrics.retries.labels("commit", Remedy.retry.value).inc()
-            self._log.warning("commit.failed", errors=sorted(set(errors.values())), unanswered=len(unanswered))
+            reason = "; ".join(sorted(set(errors.values())))
+            self._sampled_log.warning(
+                "commit.failed", kind=reason, now=now_ms(), error=reason, unanswered=len(unanswered)
+            )  # fmt: skip
         self._hit("after", planned, completed)
         return errors | dict.fromkeys(unanswered, "no answer")
 

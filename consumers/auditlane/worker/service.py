@@ -40,6 +40,7 @@ from auditlane.worker.health import HealthServer
 from auditlane.worker.metrics import WorkerMetrics
 from auditlane.worker.protocol.core import Core
 from auditlane.worker.protocol.partition_state import Policy
+from auditlane.worker.range_traces import RangeTraces
 from auditlane.worker.sink.circuit_breaker import BreakerPolicy, CircuitBreaker
 from auditlane.worker.sink.dead_letters import DeadLetters
 from auditlane.worker.sink.insert_pool import InsertPool
@@ -129,8 +130,16 @@ class Service:
                 served=writer.tenants_served,
             )
             late = LateBudget(settings.late_parts_per_second)
+            traces = RangeTraces(group=settings.consumer_group)
             pool = InsertPool(
-                validator, writer, dead_letters, failpoints, threads=settings.insert_threads, breaker=breaker, late=late
+                validator,
+                writer,
+                dead_letters,
+                failpoints,
+                threads=settings.insert_threads,
+                breaker=breaker,
+                late=late,
+                traces=traces,
             )
             stack.callback(pool.close)
             stack.callback(self._stop.set)  # however this ends, the watchdog starts
@@ -142,7 +151,7 @@ class Service:
                 consumer: Consumer = librdkafka.client(Consumer, options, logger=logging.getLogger("librdkafka"))
                 core = Core(policy(settings), now_ms())
                 runner = self._runner = Runner(
-                    core, consumer, brokers, pool, self._metrics, failpoints, EndOffsets(admin_client)
+                    core, consumer, brokers, pool, self._metrics, failpoints, EndOffsets(admin_client), traces
                 )
                 try:
                     self._consume(runner, membership, health.url)
@@ -195,7 +204,7 @@ class Service:
         try:
             return newest_offsets.newest(self._client, self._settings.clickhouse_database, topic_id, partition, low=low)
         except AuditlaneError as error:
-            self._log.warning("store.unavailable", topic_id=topic_id, number=partition, error=str(error))
+            self._log.warning("store.unavailable", topic_id=topic_id, partition=partition, error=str(error))
             return None
 
     def _until(self, attempt: Callable[[], T]) -> T | None:

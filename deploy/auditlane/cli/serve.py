@@ -11,7 +11,7 @@ import typer
 
 from auditlane.cli.help_text import examples
 from auditlane.cli.processes import cpu_count
-from auditlane.runtime import log, validators
+from auditlane.runtime import log, tracing, validators
 from auditlane.runtime.settings import Settings, load
 
 app = typer.Typer(add_completion=False)
@@ -50,6 +50,7 @@ def command(
 
     settings = load(serve_host=host, serve_port=port)
     log.configure(settings.log_level, json=settings.log_json)
+    tracing.configure(settings, "serve")
     # Even with several processes, so that errors are reported here, once.
     service = create_app(settings, validators.listed(roles))
     bound = listen(settings.serve_host, settings.serve_port) if listener is None else inherited(listener)
@@ -62,7 +63,10 @@ def command(
     def ready() -> None:
         print(json.dumps({"ready": True, "part": "serve", "url": url_of(bound), "pid": os.getpid()}), flush=True)
 
-    run(service, bound, shutdown_timeout_s=settings.shutdown_timeout_s, on_ready=ready)
+    try:
+        run(service, bound, shutdown_timeout_s=settings.shutdown_timeout_s, on_ready=ready)
+    finally:
+        tracing.shutdown()
 
 
 def _serve_processes(bound: socket.socket, roles: str, count: int, settings: Settings) -> None:

@@ -11,7 +11,7 @@ import typer
 from auditlane.cli.help_text import examples
 from auditlane.cli.processes import ProcessGroup, command_line, cpu_count
 from auditlane.contract import topics
-from auditlane.runtime import log, settings
+from auditlane.runtime import log, settings, tracing
 from auditlane.runtime.errors import ConfigError
 from auditlane.runtime.settings import Settings, variable
 from auditlane.worker.service import Service, stopped_by_signals
@@ -39,9 +39,13 @@ def command(
     topics.admin(read)  # rejects wrong Kafka options here, once, rather than later in every process
     count = processes or cpu_count()
     if count == 1:
+        tracing.configure(read, "worker")
         service = Service(read, on_ready=lambda url: _print_ready(url=url, pid=os.getpid()))
-        with stopped_by_signals(service):
-            service.run()
+        try:
+            with stopped_by_signals(service):
+                service.run()
+        finally:
+            tracing.shutdown()
         return
     worker_ports(read, count)  # fails here rather than in every process
     group = ProcessGroup(

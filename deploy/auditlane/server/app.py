@@ -9,7 +9,7 @@ from fastapi import FastAPI
 
 from auditlane.access.links import Claims
 from auditlane.gateway import router as ingest
-from auditlane.runtime import validators
+from auditlane.runtime import tracing, validators
 from auditlane.runtime.client_address import NO_PROXIES, TrustedProxies
 from auditlane.runtime.settings import Settings
 from auditlane.server import problems
@@ -20,6 +20,7 @@ from auditlane.server.middleware.frontegg_paths import PathNormalizer
 from auditlane.server.middleware.limits import ConcurrencyLimit
 from auditlane.server.middleware.proxies import ProxyMiddleware
 from auditlane.server.middleware.request import RequestMiddleware
+from auditlane.server.middleware.tracing import TracingMiddleware
 from auditlane.server.openapi import document
 from auditlane.server.protocol import Connections
 from auditlane.server.routers import routers
@@ -75,6 +76,8 @@ def _surround(app: FastAPI, services: Services) -> None:
         sink=services.audit_sink,
         framed_by=validators.listed(settings.frame_ancestors),
     )
+    if tracing.tracer() is not None:
+        app.add_middleware(TracingMiddleware)  # outside: the line in the access log has the trace id
     if settings.cors_origins:
         cors.install(app, validators.listed(settings.cors_origins))  # outside: pages must be able to read errors too
     proxies = TrustedProxies.parse(settings.trusted_proxies)

@@ -13,8 +13,8 @@ from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Final, NamedTuple
 
+from auditlane.runtime import trace_context
 from auditlane.sdk.diff import plain_value
-from auditlane.sdk.trace import current_span
 
 NAMES: Final = (
     *("tenant_id", "actor_id", "actor_type", "actor_name", "on_behalf_of"),
@@ -153,9 +153,9 @@ def known_values(report: Report) -> dict[str, Any]:
         entered = entered.outer
     for found in reversed(contexts):
         found.add_to(values, report)
-    if span := current_span():
-        values.setdefault("request_id", span[0])
-        values["metadata"] = {"trace_id": span[0], "span_id": span[1], **values.get("metadata", {})}
+    if span := trace_context.current():
+        values.setdefault("request_id", span.trace_id)
+        values["metadata"] = {"trace_id": span.trace_id, "span_id": span.span_id, **values.get("metadata", {})}
     return values
 
 

@@ -18,6 +18,7 @@ from auditlane.contract.provenance import Sign
 from auditlane.contract.registry_reader import Registry
 from auditlane.contract.tenants import dedicated_topic, key_of
 from auditlane.runtime.errors import AuditlaneError, BufferFull, ClientClosed, ConfigError, EventTooLarge, InvalidEvent
+from auditlane.runtime.trace_context import HEADER, sampled_traceparent
 from auditlane.sdk import process_exit
 from auditlane.sdk.config import ClientConfig
 from auditlane.sdk.delivery import Delivery, OnError, OnSettled, report_error, thread_starter
@@ -82,6 +83,8 @@ class EventPublisher:
         tenant = event.tenant_id
         topic = dedicated_topic(config.topic, tenant) if tenant in config.dedicated_tenants else config.topic
         key, sent, sign = self._key(event), dict[str, str | bytes](headers or {}), sign or self._sign
+        if traceparent := sampled_traceparent():
+            sent.setdefault(HEADER, traceparent)
         if sign is not None:
             name, signature = sign(key, value)
             sent[name] = signature

@@ -1,5 +1,7 @@
 """Logging: structlog, human-readable on a terminal and JSON lines elsewhere, always to stderr.
 
+The names of auditlane's own log events are listed in `runtime.log_events`. A line has the fields `topic`, `partition`
+and `offset` where they apply (`position`), `trace_id` within a span or a traced request and, as JSON, `version`.
 structlog imports rich, so it is imported by the first use: most commands log nothing.
 """
 
@@ -7,7 +9,10 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Any
+from functools import cache
+from typing import Any, Protocol
+
+from auditlane.runtime import trace_context
 
 
 def configure(level: str = "info", *, json: bool | None = None) -> None:
@@ -22,7 +27,8 @@ def configure(level: str = "info", *, json: bool | None = None) -> None:
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        *([structlog.processors.format_exc_info] if as_json else []),
+        _add_trace_id,
+        *([_add_version, structlog.processors.format_exc_info] if as_json else []),
     ]
     # Plain tracebacks: the pretty ones show local variables, which may be secrets.
     console = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
@@ -51,3 +57,41 @@ def get(name: str) -> Any:
     import structlog
 
     return structlog.get_logger(name).bind(part=name)
+
+
+class Partition(Protocol):
+    """A partition of a topic: `contract.partition.Partition`, which is above this package."""
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def number(self) -> int: ...
+
+
+def position(partition: Partition, offset: int | None = None, last: int | None = None) -> dict[str, Any]:
+    """Return the fields of a line about a partition, about its message at `offset`, or about the messages from `offset`
+    to `last`, inclusive."""
+    fields: dict[str, Any] = {"topic": partition.topic, "partition": partition.number}
+    if offset is not None:
+        fields["offset"] = offset
+    if last is not None:
+        fields["last_offset"] = last
+    return fields
+
+
+def _add_trace_id(_logger: Any, _method: str, line: dict[str, Any]) -> dict[str, Any]:
+    if "trace_id" not in line and (span := trace_context.current()) is not None:
+        line["trace_id"] = span.trace_id
+    return line
+
+
+def _add_version(_logger: Any, _method: str, line: dict[str, Any]) -> dict[str, Any]:
+    line["version"] = _version()
+    return line
+
+
+@cache
+def _version() -> str:
+    from importlib.metadata import version  # parses e-mail: 10 ms
+
+    return version("auditlane")

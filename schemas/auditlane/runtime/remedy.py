@@ -19,7 +19,8 @@ class Remedy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A failed step: its remedy, and a sentence for the log."""
+    """A failed step: its remedy, a sentence for the log, and `cause`: the name of the error, without details."""
 
     remedy: Remedy
     message: str
+    cause: str = ""

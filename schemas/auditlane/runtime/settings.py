@@ -562,6 +562,14 @@ class LogSettings(BaseModel):
     log_json: bool | None = Field(None, description="Log as JSON lines. Empty: only if stderr is not a terminal.")
 
 
+class TracingSettings(BaseModel):
+    tracing: Literal["off", "otlp"] = Field(
+        "off",
+        description="`otlp` exports traces of `worker` and `serve` as the OTEL_* variables of OpenTelemetry say; needs "
+        "`auditlane[otel]`.",
+    )
+
+
 GROUPS: tuple[type[BaseModel], ...] = (
     KafkaSettings,
     RegistrySettings,
@@ -574,6 +582,7 @@ GROUPS: tuple[type[BaseModel], ...] = (
     ExportSettings,
     LocalSettings,
     LogSettings,
+    TracingSettings,
 )
 
 
@@ -589,6 +598,7 @@ class Settings(
     ExportSettings,
     LocalSettings,
     LogSettings,
+    TracingSettings,
     BaseSettings,
 ):
     """All settings of one process, read once at start-up and passed on."""

@@ -20,6 +20,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError,
 from clickhouse_connect.driver.httputil import check_env_proxy, default_pool_manager, get_pool_manager
 from urllib3 import PoolManager
 
+from auditlane.runtime import tracing
 from auditlane.runtime.errors import ConfigError, StoreRefused, StoreUnavailable
 from auditlane.runtime.settings import Settings
 from auditlane.runtime.validators import is_loopback
@@ -57,7 +58,25 @@ def connect(settings: Settings, **given: Any) -> Client:
         "send_receive_timeout": settings.query_timeout_s + CONNECT_TIMEOUT_S,
     }
     with store_errors():
-        return clickhouse_connect.get_client(**(options | given))
+        client = clickhouse_connect.get_client(**(options | given))
+    if tracing.tracer() is not None:
+        over_http: Any = client  # a Client, whose type lacks the pool
+        over_http.http = _TracedPool(over_http.http)
+    return client
+
+
+class _TracedPool:
+    """A pool whose requests are traced, with the header by which ClickHouse records its own spans in the trace."""
+
+    def __init__(self, pool: PoolManager) -> None:
+        self._pool = pool
+
+    def request(self, method: str, url: str, **named: Any) -> Any:
+        with tracing.statement(named.get("body")) as headers:
+            return self._pool.request(method, url, **named | {"headers": {**named.get("headers", {}), **headers}})
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._pool, name)
 
 
 def proxy_of(url: str) -> str | None:

@@ -27,6 +27,7 @@ from xxhash import xxh64_hexdigest
 
 from auditlane.contract.message_columns import Columns
 from auditlane.contract.partition import Partition
+from auditlane.runtime import tracing
 from auditlane.runtime._pyarrow import pa
 
 _ROOM: Final = 16 << 10  # bytes reserved for the statement, which takes about 3,000
@@ -246,7 +247,18 @@ class Writer:
         name = token(range_, month, seen=seen, again=again)
         settings: dict[str, Any] = {**self._table.settings, "insert_deduplication_token": name}
         expected_rows = None if seen is None else len(seen)
-        return send(self._client, statement(self._table, range_, month, expected_rows=expected_rows), rows, settings)
+        text = statement(self._table, range_, month, expected_rows=expected_rows)
+        attributes: dict[str, tracing.Value] = {
+            "db.system.name": "clickhouse",
+            "db.operation.name": "INSERT",
+            "auditlane.insert.token": name,
+            "auditlane.insert.month": month,
+            "auditlane.insert.rows": len(rows),
+        }
+        with tracing.span("insert", attributes, kind="client") as span:
+            added = send(self._client, text, rows, settings)
+            span.set_attribute("auditlane.insert.added", added)
+        return added
 
     def stored(self, range_: OffsetRange) -> dict[int, set[int]]:
         """Return the range's stored offsets by month (yyyymm)."""

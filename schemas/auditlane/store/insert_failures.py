@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from auditlane.runtime.remedy import Failure, Remedy
@@ -54,16 +56,19 @@ HALT = {
 }
 
 
+_CLASSES: Final = (
+    (Remedy.halt, HALT, "ClickHouse refuses the rows"),
+    (Remedy.retry_slower, SLOWER, "ClickHouse accepts no more inserts now"),
+    (Remedy.wait, WAIT, "ClickHouse is busy with another insert"),
+    (Remedy.look, LOOK, "It is unknown whether ClickHouse stored the rows"),
+)
+
+
 def classify(error: BaseException) -> Failure:
     """Classify an insert's error. An error without a ClickHouse code comes from the connection and is retried."""
     code = getattr(error, "code", None) if isinstance(error, ClickHouseError) else None
     message = first_line(error)
-    if code in HALT:
-        return Failure(Remedy.halt, f"ClickHouse refuses the rows ({HALT[code]}): {message}")
-    if code in SLOWER:
-        return Failure(Remedy.retry_slower, f"ClickHouse accepts no more inserts now ({SLOWER[code]}): {message}")
-    if code in WAIT:
-        return Failure(Remedy.wait, f"ClickHouse is busy with another insert ({WAIT[code]}): {message}")
-    if code in LOOK:
-        return Failure(Remedy.look, f"It is unknown whether ClickHouse stored the rows ({LOOK[code]}): {message}")
-    return Failure(Remedy.retry, f"ClickHouse: {message}")
+    for remedy, names, what in _CLASSES:
+        if code in names:
+            return Failure(remedy, f"{what} ({names[code]}): {message}", names[code])
+    return Failure(Remedy.retry, f"ClickHouse: {message}", f"CODE_{code}" if code else type(error).__name__)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -66,8 +67,10 @@ def refused(name: str, value: object) -> Callable[[Pipeline], Fault]:
     return inject
 
 
-def _failures(at: Pipeline) -> int:
-    return sum(len(worker.events("range.failed")) for worker in at.alive())
+def _failures(at: Pipeline) -> float:
+    """Return the failed inserts of the running workers."""
+    found = [re.findall(r'retries_total\{.*step="insert".*\} (\S+)', worker.get("/metrics")) for worker in at.alive()]
+    return sum(float(value) for values in found for value in values)
 
 
 def dead_letters_unacknowledged(at: Pipeline) -> Fault:

@@ -9,8 +9,9 @@ import threading
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
 
+from auditlane.runtime import trace_context
 from auditlane.sdk.context import AuditContext, carried, context, current, fill, restored
-from auditlane.sdk.trace import current_span, request_id_of
+from auditlane.sdk.trace import request_id_of
 
 
 def filled(**values):
@@ -198,7 +199,7 @@ def test_the_request_id_is_the_trace_id_or_the_x_request_id(traceparent, x_reque
 
 
 def test_the_current_span_of_opentelemetry_is_linked():
-    assert current_span() is None
+    assert trace_context.current() is None
     tracer = TracerProvider(shutdown_on_exit=False).get_tracer("test")
     with tracer.start_as_current_span("work") as span:
         trace = f"{span.get_span_context().trace_id:032x}"

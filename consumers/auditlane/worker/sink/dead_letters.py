@@ -126,8 +126,8 @@ class DeadLetters:
             if error is None:
                 if kept is not None:
                     log.get("worker").warning(
-                        "dead_letter.cut_off", partition=str(range_.partition),
-                        offset=range_.columns.offsets[rejection.index], reason="larger than the topic accepts",
+                        "dead_letter.cut_off", reason="larger than the topic accepts",
+                        **log.position(range_.partition, range_.columns.offsets[rejection.index]),
                     )  # fmt: skip
                 return
             failure = self._failure(error)
@@ -186,5 +186,5 @@ class DeadLetters:
     def _failure(self, error: KafkaError) -> Failure:
         if error.code() in _TOO_LARGE:
             why = f"{self._topic} rejects even a dead letter without its value ({error.str()}); raise max.message.bytes"
-            return Failure(Remedy.halt, why)
-        return Failure(Remedy.retry, f"{self._topic}: {error.str()}")
+            return Failure(Remedy.halt, why, error.name())
+        return Failure(Remedy.retry, f"{self._topic}: {error.str()}", error.name())

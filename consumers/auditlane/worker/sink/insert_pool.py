@@ -17,6 +17,7 @@ from weakref import WeakKeyDictionary
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from urllib3.exceptions import HTTPError
 
+from auditlane.runtime import tracing
 from auditlane.runtime.errors import RegistryUnavailable
 from auditlane.runtime.failpoints import Failpoints
 from auditlane.runtime.remedy import Failure, Remedy
@@ -24,6 +25,7 @@ from auditlane.store.event_insert import EncodedBatch, columns_to_send
 from auditlane.store.insert_failures import classify
 from auditlane.worker.protocol.actions import Publish, Write
 from auditlane.worker.protocol.partition_state import Range
+from auditlane.worker.range_traces import RangeTraces
 from auditlane.worker.sink.circuit_breaker import CircuitBreaker, Traffic
 from auditlane.worker.sink.dead_letters import DeadLetters, DlqPublishFailed
 from auditlane.worker.sink.late_budget import LateBudget, late_before
@@ -122,6 +124,7 @@ class InsertPool:
         threads: int,
         breaker: CircuitBreaker | None = None,
         late: LateBudget | None = None,
+        traces: RangeTraces | None = None,
     ) -> None:
         self._validator = validator
         self._store = store
@@ -129,6 +132,7 @@ class InsertPool:
         self._failpoints = failpoints
         self._breaker = breaker
         self._late = late
+        self._traces = traces or RangeTraces()
         self._work: SimpleQueue[Write | Publish | None] = SimpleQueue()
         self._done: SimpleQueue[Done] = SimpleQueue()
         self._progress: WeakKeyDictionary[Range, _Progress] = WeakKeyDictionary()
@@ -186,19 +190,21 @@ class InsertPool:
 
     def _run(self, work: Write | Publish) -> None:
         try:
-            done = self._write(work) if isinstance(work, Write) else self._publish(work)
+            with self._traces.of(work.range):
+                done = self._write(work) if isinstance(work, Write) else self._publish(work)
         except DlqPublishFailed as error:
             done = Done(work, error.failure)
         except CircuitOpen as error:
-            done = Done(work, Failure(Remedy.open_circuit, str(error)))
+            done = Done(work, Failure(Remedy.open_circuit, str(error), type(error).__name__))
         except RegistryUnavailable as error:
-            done = Done(work, Failure(Remedy.retry, str(error)))
+            done = Done(work, Failure(Remedy.retry, str(error), type(error).__name__))
         except (ClickHouseError, HTTPError, OSError) as error:
             done = Done(work, self._classified(work.range, error))
         except (
             BaseException
         ) as error:  # including a Rust panic: work without a result would stop its partition silently
-            done = Done(work, Failure(Remedy.halt, f"{type(error).__name__}: {error}"))
+            cause = type(error).__name__
+            done = Done(work, Failure(Remedy.halt, f"{cause}: {error}", cause))
         self._done.put(done)
 
     def _classified(self, range_: Range, error: Exception) -> Failure:
@@ -297,10 +303,12 @@ class InsertPool:
         progress = self._progress.get(range_)
         if progress is None:
             raw = RawRange.of(range_.topic_id, range_.partition, range_.columns)
-            validation: ValidationResult = self._validator.validate(raw, ingested_at_ms=time.time_ns() // 1_000_000)
-            self._check_circuit(range_, validation)
-            late = _late_months(range_, validation)
-            rows = {month: EncodedBatch(columns_to_send(one, range_)) for month, one in validation.rows.items()}
+            with tracing.span("validate") as span:
+                validation: ValidationResult = self._validator.validate(raw, ingested_at_ms=time.time_ns() // 1_000_000)
+                span.set_attribute("auditlane.rejected", len(validation.rejected))
+                self._check_circuit(range_, validation)
+                late = _late_months(range_, validation)
+                rows = {month: EncodedBatch(columns_to_send(one, range_)) for month, one in validation.rows.items()}
             progress = self._progress[range_] = _Progress(list(validation.rejected), rows, late)
         return progress
 
@@ -317,6 +325,7 @@ class InsertPool:
     def _publish(self, work: Publish) -> Done:
         rejected = self._progress[work.range].rejected
         self._failpoints.hit("before_letters")
-        self._letters.publish(work.range, rejected)
+        with tracing.span("dead letters", {"messaging.batch.message_count": len(rejected)}, kind="producer"):
+            self._letters.publish(work.range, rejected)
         self._failpoints.hit("after_letters")
         return Done(work, rejected=tuple(rejected))

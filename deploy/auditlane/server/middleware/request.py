@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from auditlane.access.audit import Action, AuditSink, NullAuditSink, RequestAuditor, auditor_of
 from auditlane.access.permissions import Permission
 from auditlane.query.export.download import ROWS_HEADER
+from auditlane.runtime import trace_context
 from auditlane.runtime.ids import uuid7
 from auditlane.runtime.log import get
 from auditlane.server.metrics import HttpMetrics
@@ -72,7 +73,7 @@ def route(request: Request) -> str:
 
 REQUEST_ID_HEADER: Final = "X-Request-Id"
 _SANE_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
-_QUIET: Final = ("/health/", "/metrics")  # requested every few seconds: logged only on failure
+QUIET: Final = ("/health/", "/metrics")  # requested every few seconds: logged only on failure
 
 # No inline scripts or styles, no third-party content, no embedding.
 _POLICY: Final = (
@@ -137,7 +138,10 @@ class RequestMiddleware:
             await send(message)
             ended = message["type"] == "http.response.body" and not message.get("more_body", False)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        bound = {"request_id": request_id}
+        if context := trace_context.parse(request.headers.get(trace_context.HEADER, "")):
+            bound["trace_id"] = context.trace_id
+        with structlog.contextvars.bound_contextvars(**bound):
             try:
                 await self._app(scope, receive, send_with_headers)
             except ClientDisconnect:
@@ -155,7 +159,7 @@ class RequestMiddleware:
     def _log_request(self, request: Request, status: int, first_byte: float, whole: float) -> None:
         self._metrics.observe(route(request), status, first_byte)
         path = request.url.path
-        if path.startswith(_QUIET) and status < 500:
+        if path.startswith(QUIET) and status < 500:
             return
         facts: dict[str, Any] = {"method": request.method, "path": path, "status": status, "ms": round(whole * 1000, 1)}
         who = getattr(request.state, "who", "")

@@ -1,0 +1,201 @@
+"""Traces the worker's ranges: one span for each, from its first action until it is complete, with a child per step.
+
+The steps of the insert threads (validate, insert, dead letters) are spans of their own modules, made while the range's
+span is current (`RangeTraces.of`). Messages have no spans: a range's span links to some of those whose senders were
+sampled.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from confluent_kafka import Message
+
+from auditlane.contract.partition import Partition
+from auditlane.runtime import trace_context, tracing
+from auditlane.runtime.trace_context import TraceContext
+from auditlane.worker.protocol.actions import Commit
+from auditlane.worker.protocol.partition_state import PartitionState, Range
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Link, Span, Tracer
+
+LOOKED_AT: Final = 1_000  # messages per range whose headers are read
+MOST_LINKS: Final = 32
+
+
+@dataclass(slots=True)
+class _Looked:
+    count: int = 0
+    found: dict[int, TraceContext] = field(default_factory=dict)  # by offset
+
+
+class LinkSelection:
+    """Selects the sampled messages to which a range's span is linked. Pure.
+
+    A range's bounds are not known yet when its messages arrive, so each partition's messages are looked at from the end
+    of the previous range on, until `LOOKED_AT` were or `MOST_LINKS` are found.
+    """
+
+    def __init__(self) -> None:
+        self._partitions: dict[tuple[str, int], _Looked] = {}
+
+    def wants(self, partition: tuple[str, int]) -> bool:
+        """Return whether the partition's next message is to be looked at."""
+        looked = self._partitions.get(partition)
+        return looked is None or (looked.count < LOOKED_AT and len(looked.found) < MOST_LINKS)
+
+    def look(self, partition: tuple[str, int], offset: int, headers: Iterable[tuple[str, Any]] | None) -> None:
+        """Look at a message's headers, and remember its sender's span if that is sampled."""
+        looked = self._partitions.setdefault(partition, _Looked())
+        looked.count += 1
+        for name, value in headers or ():
+            if name == trace_context.HEADER and isinstance(value, bytes):
+                context = trace_context.parse(value.decode("ascii", "replace"))
+                if context is not None and context.sampled:
+                    looked.found[offset] = context
+                return
+
+    def take(self, partition: tuple[str, int], first: int, last: int) -> list[tuple[int, TraceContext]]:
+        """Return the messages of the range from `first` to `last` with their offsets; the next range begins."""
+        looked = self._partitions.get(partition)
+        if looked is None:
+            return []
+        taken = [(offset, context) for offset, context in sorted(looked.found.items()) if first <= offset <= last]
+        looked.count, looked.found = 0, {at: context for at, context in looked.found.items() if at > last}
+        return taken
+
+    def keep(self, partitions: Iterable[tuple[str, int]]) -> None:
+        """Forget all other partitions."""
+        kept = set(partitions)
+        self._partitions = {at: looked for at, looked in self._partitions.items() if at in kept}
+
+
+@dataclass(slots=True)
+class _Open:
+    span: Span
+    stored: bool = False  # only its commit is left
+
+
+class RangeTraces:
+    """The spans of the ranges in flight. `of` may be called by any thread, the others by the consuming thread only.
+
+    Does nothing while tracing is off.
+    """
+
+    def __init__(self, *, group: str = "") -> None:
+        self._tracer: Tracer | None = tracing.tracer()
+        self._group = group
+        self._links = LinkSelection()
+        self._open: dict[Range, _Open] = {}
+
+    def saw(self, messages: Sequence[Message]) -> None:
+        """Look for messages to link to."""
+        if self._tracer is None:
+            return
+        where: list[Any] = list(zip(map(Message.topic, messages), map(Message.partition, messages), strict=True))
+        wanted = {at for at in set(where) if self._links.wants(at)}
+        for at, message in zip(where, messages, strict=True):
+            if not wanted:
+                return
+            if at in wanted and message.error() is None:
+                self._links.look(at, message.offset() or 0, message.headers())  # type: ignore[arg-type]  # a list
+                if not self._links.wants(at):
+                    wanted.discard(at)
+
+    def begin(self, range_: Range) -> None:
+        """Begin the range's span, unless it has begun."""
+        if self._tracer is None or range_ in self._open:
+            return
+        from opentelemetry.context import Context
+        from opentelemetry.trace import SpanKind
+
+        partition = range_.partition
+        links = [_link(*found) for found in self._links.take(partition, range_.first, range_.last)]
+        span = self._tracer.start_span(
+            f"process {partition.topic}",
+            context=Context(),  # a trace of its own, whatever this thread is doing
+            kind=SpanKind.CONSUMER,
+            attributes={
+                "messaging.system": "kafka",
+                "messaging.operation.type": "process",
+                "messaging.destination.name": partition.topic,
+                "messaging.destination.partition.id": str(partition.number),
+                "messaging.consumer.group.name": self._group,
+                "messaging.batch.message_count": len(range_.columns),
+                "auditlane.range.first_offset": range_.first,
+                "auditlane.range.last_offset": range_.last,
+                "auditlane.range.redo": range_.redo,
+            },
+            links=links,
+        )
+        self._open[range_] = _Open(span)
+
+    def of(self, range_: Range) -> AbstractContextManager[Any]:
+        """Make the range's span the current one: for further spans, for requests to ClickHouse and for log lines."""
+        found = self._open.get(range_)
+        if found is None:
+            return nullcontext()
+        from opentelemetry.trace import use_span
+
+        return use_span(found.span, record_exception=False, set_status_on_exception=False)
+
+    def stored(self, range_: Range) -> None:
+        """Record that only the range's commit is left."""
+        if (found := self._open.get(range_)) is not None:
+            found.stored = True
+
+    def committed(self, commit: Commit, errors: Mapping[Partition, str], began_ns: int) -> None:
+        """Record a commit that began at `began_ns` (since 1970) as a child of each range that it announces or
+        completes; end the spans of those that it completes."""
+        if self._tracer is None:
+            return
+        from opentelemetry.trace import set_span_in_context
+
+        for range_, found in list(self._open.items()):
+            at = range_.partition
+            if at not in commit.offsets or at in commit.notes:
+                continue
+            child = self._tracer.start_span(
+                "commit",
+                context=set_span_in_context(found.span),
+                start_time=began_ns,
+                attributes={
+                    "auditlane.commit": "complete" if found.stored else "intent",
+                    "messaging.kafka.offset": commit.offsets[at][0],
+                },
+            )
+            if at in errors:
+                tracing.mark_failed(child, errors[at])
+            child.end(time.time_ns())
+            if found.stored and at not in errors:
+                self._end(range_, "complete")
+
+    def end_abandoned(self, states: Mapping[Partition, PartitionState]) -> None:
+        """End the spans of ranges that are no longer in flight here; their intents stay committed."""
+        if self._tracer is None:
+            return
+        self._links.keep(states)
+        for range_, found in list(self._open.items()):
+            state = states.get(range_.partition)
+            if state is None or state.assignment_epoch != range_.assignment_epoch:
+                self._end(range_, "revoked")
+            elif not found.stored and (state.flight is None or state.flight.range is not range_):
+                self._end(range_, "halted" if state.halted else "parked")
+
+    def _end(self, range_: Range, outcome: str) -> None:
+        span = self._open.pop(range_).span
+        span.set_attribute("auditlane.range.outcome", outcome)
+        if outcome != "complete":
+            tracing.mark_failed(span, outcome)
+        span.end()
+
+
+def _link(offset: int, found: TraceContext) -> Link:
+    from opentelemetry.trace import Link, get_current_span
+
+    return Link(get_current_span(tracing.remote(found)).get_span_context(), {"messaging.kafka.offset": offset})

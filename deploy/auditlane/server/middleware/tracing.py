@@ -1,0 +1,44 @@
+"""Traces requests: one span each, in the trace of the caller's `traceparent`, named by its route.
+
+OpenTelemetry's own instrumentation records the URL, whose query string may contain a link's code or personal data, and
+a span for each message of a stream.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fastapi import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from auditlane.runtime import trace_context, tracing
+from auditlane.server.middleware.request import QUIET, route
+
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class TracingMiddleware:
+    """ASGI middleware; outside RequestMiddleware, so that its log lines have the trace id."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"].startswith(QUIET):
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope)
+        method = request.method if request.method in _METHODS else "_OTHER"
+        parent = trace_context.parse(request.headers.get(trace_context.HEADER, ""))
+        with tracing.span(method, {"http.request.method": method}, kind="server", parent=parent) as span:
+
+            async def send_and_note(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    span.set_attribute("http.response.status_code", message["status"])
+                    span.set_attribute("http.route", route(request))
+                    span.update_name(f"{method} {route(request)}")
+                    if message["status"] >= 500:
+                        tracing.mark_failed(span, str(message["status"]))
+                await send(message)
+
+            await self._app(scope, receive, send_and_note)

@@ -1,0 +1,140 @@
+"""Tracing that is off costs nothing and imports nothing; headers, statements and failures when it is on."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+
+from auditlane.runtime import trace_context, tracing
+from auditlane.runtime.errors import MissingExtra
+from auditlane.runtime.settings import load
+from auditlane.runtime.trace_context import TraceContext, parse
+
+TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+
+
+@pytest.fixture
+def spans() -> Iterator[InMemorySpanExporter]:
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    tracing.use(provider)
+    yield exporter
+    tracing.use(None)
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        (f"00-{TRACE}-{SPAN}-01", TraceContext(TRACE, SPAN, sampled=True)),
+        (f" 00-{TRACE}-{SPAN}-00 ", TraceContext(TRACE, SPAN, sampled=False)),
+        (f"00-{TRACE}-{SPAN}-03", TraceContext(TRACE, SPAN, sampled=True)),
+        (f"01-{TRACE}-{SPAN}-01-more", TraceContext(TRACE, SPAN, sampled=True)),
+        (f"ff-{TRACE}-{SPAN}-01", None),
+        (f"00-{'0' * 32}-{SPAN}-01", None),
+        (f"00-{TRACE}-{'0' * 16}-01", None),
+        (f"00-{TRACE.upper()}-{SPAN}-01", None),
+        ("", None),
+    ],
+)
+def test_a_traceparent_is_parsed(header: str, expected: TraceContext | None) -> None:
+    assert parse(header) == expected
+
+
+def test_a_traceparent_is_written_as_it_is_read() -> None:
+    for sampled in (True, False):
+        assert parse(TraceContext(TRACE, SPAN, sampled).traceparent) == TraceContext(TRACE, SPAN, sampled)
+
+
+def test_without_tracing_opentelemetry_is_not_imported() -> None:
+    code = (
+        "import sys\n"
+        "from auditlane.runtime import tracing\n"
+        "from auditlane.runtime.settings import load\n"
+        "from auditlane.store import client\n"
+        "import auditlane.worker.service, auditlane.sdk\n"
+        "tracing.configure(load(), 'worker')\n"
+        "with tracing.span('a') as span, tracing.statement('SELECT 1') as headers:\n"
+        "    span.set_attribute('a', 1)\n"
+        "assert headers == {}\n"
+        "print([name for name in sys.modules if name.startswith('opentelemetry')])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout == "[]\n"
+
+
+def test_without_its_packages_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
+    with pytest.raises(MissingExtra, match="AUDITLANE_TRACING=otlp needs opentelemetry") as raised:
+        tracing.configure(load(tracing="otlp"), "worker")
+    assert "auditlane[otel]" in raised.value.fix
+
+
+def test_a_failure_is_recorded_by_its_type_only(spans: InMemorySpanExporter) -> None:
+    with pytest.raises(KeyboardInterrupt), tracing.span("a"):
+        raise KeyboardInterrupt("jane@example.com")
+    [span] = spans.get_finished_spans()
+    assert dict(span.attributes or {}) == {"error.type": "KeyboardInterrupt"}
+    assert not span.status.is_ok
+    assert "jane" not in span.to_json()
+
+
+def test_only_a_sampled_span_is_passed_on(spans: InMemorySpanExporter) -> None:
+    assert trace_context.sampled_traceparent() is None
+    with tracing.span("a"):
+        context = trace_context.current()
+        assert context is not None
+        assert trace_context.sampled_traceparent() == context.traceparent
+    with tracing.span("b", parent=TraceContext(TRACE, SPAN, sampled=False)):
+        assert trace_context.sampled_traceparent() is None
+    assert [span.name for span in spans.get_finished_spans()] == ["a"]
+
+
+def test_a_remote_parent_is_continued(spans: InMemorySpanExporter) -> None:
+    with tracing.span("a", kind="server", parent=TraceContext(TRACE, SPAN, sampled=True)):
+        pass
+    told = json.loads(spans.get_finished_spans()[0].to_json())
+    assert (told["context"]["trace_id"], told["parent_id"], told["kind"]) == (
+        f"0x{TRACE}", f"0x{SPAN}", "SpanKind.SERVER",
+    )  # fmt: skip
+
+
+def test_statements_are_traced_within_a_span_only_and_once(spans: InMemorySpanExporter) -> None:
+    with tracing.statement("SELECT 1") as headers:
+        assert headers == {}
+    with tracing.span("request"):
+        with tracing.statement(b"  with x as (select 1) select * from x") as headers:
+            assert headers["traceparent"] == trace_context.sampled_traceparent()
+        with tracing.span("insert", kind="client"), tracing.statement(memoryview(b"INSERT INTO t")) as headers:
+            assert headers["traceparent"] == trace_context.sampled_traceparent()
+    assert [span.name for span in spans.get_finished_spans()] == ["ClickHouse WITH", "insert", "request"]
+
+
+def test_statements_of_a_trace_that_is_not_sampled_have_no_header() -> None:
+    tracing.use(TracerProvider(sampler=ALWAYS_OFF, shutdown_on_exit=False))
+    with tracing.span("request"), tracing.statement("SELECT 1") as headers:
+        assert headers == {}
+    tracing.use(None)
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("SELECT 1", "SELECT"),
+        (b"\n insert into t", "INSERT"),
+        (b"\x01\x02\x05event", "statement"),
+        ("SELECTED", "statement"),
+        (None, "statement"),
+        (iter(()), "statement"),
+    ],
+)
+def test_an_operation_is_a_known_first_word(body: object, expected: str) -> None:
+    assert tracing.operation_of(body) == expected

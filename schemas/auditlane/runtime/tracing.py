@@ -193,7 +193,7 @@ def operation_of(body: object) -> str:
 
 
 class _Diagnostics(logging.Handler):
-    """Logs OpenTelemetry's own warnings as events of ours, one a minute for each of its loggers."""
+    """Logs OpenTelemetry's own warnings as events, one a minute for each of its loggers."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)

@@ -62,7 +62,7 @@ def attempt(table: Table, accepted: set[int], *, redo: bool) -> Done:
         pool.submit(work)
         assert pool.join(10)
         [done] = pool.poll()
-        assert done.failure is None
+        assert done.failure is None, done.failure.message
     pool.close()
     assert done is not None
     return done

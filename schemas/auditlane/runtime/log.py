@@ -86,12 +86,13 @@ def _add_trace_id(_logger: Any, _method: str, line: dict[str, Any]) -> dict[str,
 
 
 def _add_version(_logger: Any, _method: str, line: dict[str, Any]) -> dict[str, Any]:
-    line["version"] = _version()
+    line["version"] = auditlane_version()
     return line
 
 
 @cache
-def _version() -> str:
-    from importlib.metadata import version  # parses e-mail: 10 ms
+def auditlane_version() -> str:
+    """Return the version of the installed package."""
+    from importlib.metadata import version  # imports the parser of e-mail
 
     return version("auditlane")

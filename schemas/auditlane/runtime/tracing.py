@@ -14,12 +14,11 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from auditlane.runtime import trace_context
 from auditlane.runtime.errors import ConfigError, MissingExtra
-from auditlane.runtime.log import get
+from auditlane.runtime.log import auditlane_version, get
 from auditlane.runtime.log_sampling import SampledLog
 from auditlane.runtime.settings import Settings, variable
 from auditlane.runtime.trace_context import TraceContext
@@ -76,7 +75,7 @@ def configure(settings: Settings, part: str) -> None:
         ) from error
     _report_diagnostics()
     named = "OTEL_SERVICE_NAME" in os.environ or "service.name=" in os.environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
-    attributes = {"service.version": version("auditlane")} | ({} if named else {"service.name": f"auditlane-{part}"})
+    attributes = {"service.version": auditlane_version()} | ({} if named else {"service.name": f"auditlane-{part}"})
     try:
         provider = TracerProvider(resource=Resource.create(attributes), shutdown_on_exit=False)
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
@@ -91,7 +90,7 @@ def use(provider: TracerProvider | None) -> None:
     """Trace with this provider, or not at all."""
     global _tracer, _provider
     _provider = provider
-    _tracer = None if provider is None else provider.get_tracer("auditlane", version("auditlane"))
+    _tracer = None if provider is None else provider.get_tracer("auditlane", auditlane_version())
 
 
 def shutdown() -> None:

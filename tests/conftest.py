@@ -1,6 +1,4 @@
-"""Fixtures that every test shares: the parts (each started once per session, when first needed) and a separate
-workspace.
-"""
+"""Fixtures shared by all tests: the parts (each started when first needed, once per session) and a workspace."""
 
 from __future__ import annotations
 
@@ -18,12 +16,12 @@ for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGQUIT):
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, signal.default_int_handler if number is signal.SIGINT else lambda *_: None)
 if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # otherwise no child could be waited for
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # otherwise waiting for children would fail
 signal.pthread_sigmask(signal.SIG_SETMASK, ())
-# Tests assert nothing about time. A run that gates a change uses the same examples each time.
+# Tests assert nothing about time, so examples have no deadline. CI uses the same examples each time.
 hypothesis.settings.register_profile("auditlane", deadline=None, derandomize=os.environ.get("CI") == "true")
 hypothesis.settings.load_profile("auditlane")
-pytest.register_assert_rewrite("fixtures")  # before any of them imports another
+pytest.register_assert_rewrite("fixtures")  # before any of them imports another one
 _FIXTURES = Path(__file__).parent / "support" / "fixtures"
 pytest_plugins = [f"fixtures.{path.stem}" for path in sorted(_FIXTURES.glob("[a-z]*.py"))]
 

@@ -1,4 +1,5 @@
-"""The cost of the integration for a Django view, with and without an event: ratios of one run. Reported, not asserted.
+"""Measure what the integration costs a Django view, with and without an event: ratios within one run. Reported, not
+asserted.
 
 The application runs in this process and is called as a server calls it, in rounds that alternate between the variants,
 so that a busy machine slows all of them alike. Kafka is real; its client's threads are in the CPU time of the process.
@@ -61,7 +62,7 @@ def recorded(request: Any) -> Any:
 
 
 def committed(request: Any) -> Any:
-    """Record as a model's signals do: after the commit, which is immediate here."""
+    """Record like a model's signal handlers: after the commit, which is immediate here."""
     from auditlane.integrations.django.recording import record_after_commit
 
     record_after_commit("default", "document.deleted", resource="document", resource_id="d-98765")
@@ -92,7 +93,7 @@ class Measured:
             self.handler = WSGIHandler()
         self.path, self._settle = path, settle
         self.cpu: list[float] = []  # of the calling thread, median of each round
-        self.process: list[float] = []  # of all threads, until Kafka has the events, a mean of each round
+        self.process: list[float] = []  # of all threads until Kafka has the events, mean of each round
         self.wall: list[float] = []
 
     def request(self) -> None:

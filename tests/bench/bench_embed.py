@@ -80,7 +80,7 @@ def url(site: Site, unique: str) -> str:
     )
 
 
-def test_the_frame(chromium: tuple[str, list[str], dict[str, str]], url: str) -> None:
+def test_embedded_page_in_a_frame(chromium: tuple[str, list[str], dict[str, str]], url: str) -> None:
     path, flags, env = chromium
     with sync_playwright() as playwright:
         launch = partial(playwright.chromium.launch, executable_path=path, args=flags, env=os.environ | env)

@@ -1,4 +1,5 @@
-"""The cost of the middleware for a FastAPI route, with and without an event: ratios of one run. Reported, not asserted.
+"""Measure what the middleware costs a FastAPI route, with and without an event: ratios within one run. Reported, not
+asserted.
 
 The application runs in this process and is called as a server calls it, in rounds that alternate between the variants.
 CPU times are those of the fastest round, since other processes on the machine only add to them. Kafka is real; its
@@ -84,7 +85,7 @@ class Measured:
     def __init__(self, app: FastAPI, settle: Callable[[], object]) -> None:
         self.app, self._settle = app, settle
         self.cpu: list[float] = []  # of the calling thread, median of each round
-        self.process: list[float] = []  # of all threads, until Kafka has the events, a mean of each round
+        self.process: list[float] = []  # of all threads until Kafka has the events, mean of each round
         self.wall: list[float] = []
 
     async def round(self) -> None:

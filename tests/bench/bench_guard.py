@@ -1,10 +1,10 @@
 """Measure the cost of the guard inside every insert: `python tests/bench/bench_guard.py [--ranges 20] [--rows 50000]
 …`.
 
-The same ranges are inserted into two tables in turns, by the worker's statement and by the same statement without its
-guard. Each pass uses another topic and later times, so the tables grow as in production, where merges run too. For each
-pass it prints the rows stored before it, and the CPU time and duration of an insert according to ClickHouse's query
-log, as means over the pass.
+The same ranges are inserted alternately into two tables, by the worker's statement and by the same statement without
+its guard. Each pass uses another topic and later times, so the tables grow as in production, where merges run too. For
+each pass it prints the rows stored before it, and the CPU time and duration of an insert according to ClickHouse's
+query log, as means over the pass.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Table:
         )
 
     def spent(self, mark: str) -> tuple[float, float]:
-        """Return the means over the inserts of this mark: CPU time and duration in ms."""
+        """Return means over the inserts with this mark: CPU time and duration in ms."""
         self._client.command("SYSTEM FLUSH LOGS")
         [row] = self._client.query(
             "SELECT avg(ProfileEvents['UserTimeMicroseconds'] + ProfileEvents['SystemTimeMicroseconds']) / 1000,"

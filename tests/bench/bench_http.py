@@ -1,7 +1,7 @@
 """Measure the cost of HTTP: posts of one event and of a thousand, with acks=all, next to a bare handler. Reported, not
 asserted.
 
-Both run alternately on the same broker, and each ratio is that of one such pair, since the machine's speed drifts.
+Both run alternately on the same broker, and each ratio compares one such pair, since the machine's speed drifts.
 """
 
 from __future__ import annotations

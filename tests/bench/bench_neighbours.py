@@ -26,7 +26,7 @@ def p95(seconds: list[float]) -> float:
 @pytest.mark.timeout(3_600)
 @pytest.mark.parametrize("kind", _ASKED)
 def test_neighbours(kind: str, kafka: str, registry: str, clickhouse: str, unique: str, tmp_path: Path) -> None:
-    """Run each kind in a separate installation: leftovers (jobs, old months) do not affect the next one."""
+    """Run each kind in a separate installation, so that leftovers (jobs, old months) do not affect the next one."""
     town = Town(kafka, registry, clickhouse, unique, tmp_path)
     try:
         town.rounds(1)  # one-time work: contracts, connections

@@ -1,4 +1,4 @@
-"""The cost of the SDK for a service: import time, packages, the rate and price of `emit`. Reported, not asserted."""
+"""Measure the SDK's cost to a service: import time, packages, rate and CPU time of `emit`. Reported, not asserted."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_packages():
             return
         try:
             needed = requires(name) or []
-        except PackageNotFoundError:  # behind a marker for another platform
+        except PackageNotFoundError:  # only required on another platform
             return
         found.add(name)
         for one in needed:
@@ -83,7 +83,7 @@ def test_emit(kafka, registry, unique):
 
 
 def test_decorator_and_diff():
-    """A call of an `@audited` function against the bare function, and a 20-field diff against copying the fields."""
+    """Compare a call of an `@audited` function with the bare function, and a 20-field diff with copying the fields."""
     recorded = []
 
     def bare(document_id: str) -> str:

@@ -37,7 +37,7 @@ from auditlane.worker.validation.event_columns import EVENTS
 from auditlane.worker.validation.schema_cache import SchemaCache
 from auditlane.worker.validation.validator import BatchValidator
 
-# Variant -> replacements in the shipped text.
+# Variant -> replacements in the shipped SQL.
 _TEXTS = ("actor_id String", "actor_name Nullable(String)", "resource_id Nullable(String)", "before Nullable(String)",
           "after Nullable(String)", "description Nullable(String)", "request_id Nullable(String)",
           "metadata Map(LowCardinality(String), String)", "fields Map(LowCardinality(String), String)")  # fmt: skip
@@ -122,7 +122,7 @@ def build(client: Client, database: str, changes: list[tuple[str, str]]) -> Tabl
 
 
 def cost_ms(client: Client, database: str, text: str, parameters: dict[str, str]) -> float:
-    """Return the least CPU time, in milliseconds, of five runs of a query."""
+    """Return the lowest CPU time of five runs of a query, in milliseconds."""
     costs = []
     for _ in range(5):
         mark = uuid.uuid4().hex

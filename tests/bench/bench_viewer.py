@@ -122,7 +122,7 @@ def first_rows(context: BrowserContext, url: str) -> float:
     page.goto(url, wait_until="commit")
     wait_until(lambda: page.evaluate("window.firstRows > 0"))
     ms = float(page.evaluate("window.firstRows"))
-    page.wait_for_load_state("networkidle")  # requests of one load must not burden the next one
+    page.wait_for_load_state("networkidle")  # requests of one load must not slow the next one
     page.close()
     return ms
 
@@ -163,7 +163,7 @@ def scrolled(session: CDPSession, page: Page, speed: int) -> dict[str, Any]:
 
 
 class traced:
-    """Trace Chromium within the context, into the list it yields, which is complete afterwards."""
+    """Trace Chromium while the context is active. The yielded list is complete once the context has ended."""
 
     def __init__(self, session: CDPSession) -> None:
         self._session, self._events, self._done = session, list[dict[str, Any]](), False
@@ -196,7 +196,7 @@ def outermost(events: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def to_row(page: Page, row: int) -> None:
-    """Scroll to this row, as pages are loaded."""
+    """Scroll to this row, in steps as pages load."""
     page.evaluate(
         """([row, height]) => new Promise((resolve) => {
           const grid = window.table.shadowRoot.querySelector(".grid");

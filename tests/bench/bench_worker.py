@@ -4,8 +4,8 @@ In one run on the embedded stack, it measures inserting alone, consuming alone, 
 naive loop and two frameworks that do the same work. A topic is filled first; then a process is measured from its first
 message to its last commit. CPU seconds per million events and ratios within a run are comparable; rates depend on the
 machine. `steady_per_s` and `steady_busy` refer to the middle of a run, from a tenth of its rows to nine tenths: they
-exclude the start, and the time that the last ranges wait until they are old enough. Merges are stopped, so that every
-run has the same parts and nothing hides a duplicate.
+exclude the start, and the time that the last ranges wait to become due. Merges are stopped, so that every run has the
+same parts and nothing hides a duplicate.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ POLL_S = 0.1
 PATIENCE_S = 600.0
 PARTS = 16  # per second, for a worker with its own ClickHouse
 QUEUE = 128 << 20  # bytes: larger ranges, at the cost of memory
-MOST_BUILT = 1_000_000  # events whose inserts are built in advance, in memory
-MOST_OF_PEERS = 200_000  # events: the peers are an order of magnitude slower
+MOST_BUILT = 1_000_000  # limit on events whose inserts are prebuilt in memory
+MOST_OF_PEERS = 200_000  # limit on events, since the peers are an order of magnitude slower
 
 
 @dataclass
@@ -240,7 +240,7 @@ def _child(command: list[str]) -> dict[str, Any]:
 
 
 def worker(load: Load, *, profile: str = "", **given: Any) -> dict[str, Any]:
-    """Measure `auditlane worker` with its default settings and `given`."""
+    """Measure `auditlane worker` with its default settings, overridden by `given`."""
     with load.run() as (settings, client):
         options = settings.model_dump(exclude_unset=True) | given
         env = {variable(name): str(value) for name, value in options.items()}
@@ -386,7 +386,7 @@ def summary(found: dict[str, dict[str, dict[str, Any]]]) -> str:
 
 
 def _names() -> str:
-    return ", ".join(SCENARIOS).replace("%", "%%")  # argparse formats its help
+    return ", ".join(SCENARIOS).replace("%", "%%")  # argparse %-formats help texts
 
 
 def main() -> None:

@@ -39,7 +39,7 @@ def stopwatch(pid: int) -> Callable[[], float]:
 
 @dataclass(frozen=True, slots=True)
 class Middle:
-    """The part of a run from a tenth of its rows to nine tenths: no start, no end. Times are Unix seconds."""
+    """The middle of a run, from 10% to 90% of its rows, without start and end. Times are Unix seconds."""
 
     begin: float
     end: float
@@ -47,7 +47,7 @@ class Middle:
 
     @classmethod
     def of(cls, stored: Sequence[tuple[float, int]]) -> Middle:
-        """`stored` has, in order, the time at which a range was stored, and its number of rows."""
+        """Return the middle of a run. `stored` lists when each range was stored, in order, and its number of rows."""
         totals = list(accumulate(rows for _, rows in stored))
         first, last = (bisect.bisect_left(totals, totals[-1] * share) for share in (0.1, 0.9))
         return cls(stored[first][0], stored[last][0], totals[last] - totals[first])

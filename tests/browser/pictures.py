@@ -1,4 +1,4 @@
-"""Retake the pictures of `docs/pictures`: the demo that `make run` starts, in a browser, in light and dark mode."""
+"""Retake the screenshots in `docs/pictures`: the demo of `make run` in a browser, in light and dark mode."""
 
 from __future__ import annotations
 

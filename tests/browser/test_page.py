@@ -84,7 +84,7 @@ def test_events_are_paged_and_have_details(page: Page, context: BrowserContext, 
     assert arrow
     assert time
     assert arrow["x"] + arrow["width"] <= time["x"]
-    assert arrow["width"] >= 24  # WCAG 2.2, 2.5.8
+    assert arrow["width"] >= 24  # WCAG 2.2, 2.5.8: minimum target size
     assert arrow["height"] >= 24
     expect(first.get_by_text('"old"')).to_be_hidden()
     first.locator("summary").focus()

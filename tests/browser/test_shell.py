@@ -88,7 +88,7 @@ def open_in_frame(site: Site, page: Page, src: str, origin: str) -> Frame:
 
 
 @pytest.mark.parametrize("where", ["origin", "other_site"])
-def test_a_frame_takes_a_token_from_a_message(site: Site, unique: str, page: Page, where: str) -> None:
+def test_a_frame_accepts_a_token_from_a_message(site: Site, unique: str, page: Page, where: str) -> None:
     site.fill(unique, 20)
     frame = open_in_frame(site, page, f"{site.url}/embed?lang=en", getattr(site.vendor, where))
     wait_for(page, "received.length > 0")

@@ -83,7 +83,7 @@ def test_back_and_forward_work_from_a_hand_written_address(site: Site, unique: s
     expect(viewer.get_by_role("heading", level=3, name="logout")).to_be_visible()
 
 
-def test_curl_copied_on_the_services_page_has_the_services_url(site: Site, unique: str, page: Page) -> None:
+def test_a_copied_curl_command_has_the_services_url(site: Site, unique: str, page: Page) -> None:
     site.emit({"tenant_id": unique, "action": "login", "actor_id": "u-1"})
     site.sign_in(page, unique)
     page.goto(f"{site.url}/?query=login")

@@ -70,7 +70,7 @@ def assert_accessible(page: Page) -> None:
 
 
 def cells(table: Locator, column: int = 3) -> list[str]:
-    """Return the texts of a column, counted from 1, in the drawn rows from the top."""
+    """Return the cell texts of a column (1-based) in the rendered rows, from the top."""
     found: list[str] = table.locator(f".row .cell:nth-child({column})").all_inner_texts()
     return found
 
@@ -174,7 +174,7 @@ def test_a_link_opens_an_event_that_is_not_in_the_list(site: Site, unique: str, 
 
 
 def test_scrolling_drops_distant_rows_and_loads_them_again(site: Site, unique: str, page: Page) -> None:
-    """Rows are numbered from the newest. Each is drawn at its position, without gaps and duplicates."""
+    """Rows are numbered from the newest. Each is rendered at its position, without gaps or duplicates."""
     site.generate(unique, 9_000)
     table = open_viewer(site, page, unique)
     page.locator("auditlane-columns").get_by_role("button").first.click()
@@ -183,7 +183,7 @@ def test_scrolling_drops_distant_rows_and_loads_them_again(site: Site, unique: s
     grid = table.locator(".grid")
 
     def rows_drawn(at: int) -> bool:
-        """Scroll to the row `at`, and return whether all drawn rows are loaded; asserts that each has its number."""
+        """Scroll to the row `at`, and return whether all rendered rows are loaded; asserts that each has its number."""
         grid.evaluate("(grid, top) => grid.scrollTo(0, top)", at * 40)  # repeated, since unknown rows have no height
         found = table.evaluate(
             """(table) => [...table.shadowRoot.querySelectorAll(".row")].map((row) =>
@@ -202,7 +202,7 @@ def test_scrolling_drops_distant_rows_and_loads_them_again(site: Site, unique: s
     held = table.evaluate("(table) => table.list.pages.loadedRows")
     assert held < 5_000
     expect(grid).to_have_attribute("aria-rowcount", "9001")
-    for at in (3_000, 6_000, 1_500, 0):  # jumps to where rows were dropped
+    for at in (3_000, 6_000, 1_500, 0):  # jumps to rows that were dropped
         wait_until(partial(rows_drawn, at))
     assert table.evaluate("(table) => table.list.pages.at(0).resource_id") == "0"
 

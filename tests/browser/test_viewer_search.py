@@ -255,7 +255,7 @@ def test_a_query_error_is_marked_at_its_position(open_viewer: OpenViewer) -> Non
     query_box(page).press("Escape")
     expect(query_box(page)).to_have_value("🙂 action:login actr:jane ip:*)")
 
-    assert bad_requests == []  # the check of an invalid query is not an error in the browser's console
+    assert bad_requests == []  # checking an invalid query logs no error in the browser's console
 
     page.goto(urlsplit(page.url)._replace(query="query=action:(x").geturl())
     expect(page.locator("auditlane-query [role=alert]")).to_contain_text("At character")
@@ -359,7 +359,7 @@ def test_a_time_range_is_chosen_in_the_displayed_zone(open_viewer: OpenViewer) -
     expect_count(page, 4)
     choice.click()
     expect(form.locator("calendar-range").get_by_role("group", name="March 2026")).to_be_visible()
-    for end in form.locator("input").all():  # no input's text is cut off
+    for end in form.locator("input").all():  # no input is truncated
         wide, needed = end.evaluate(
             """(input) => {
               const copy = input.cloneNode();

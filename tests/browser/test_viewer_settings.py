@@ -41,7 +41,7 @@ def open_settings(site: Site, page: Page, token: str, **attributes: str) -> Loca
             '<meta name="viewport" content="width=device-width, initial-scale=1">'
             f'<meta http-equiv="Content-Security-Policy" content="{policy(site.url)}">'
             '<link rel="icon" href="data:,"><link rel="stylesheet" href="/settings.css">'
-            '<script type="module" src="/settings.js"></script>'  # first, so that it hears every event
+            '<script type="module" src="/settings.js"></script>'  # first, so that it receives every event
             f'<script type="module" src="{site.url}/static/viewer/auditlane-settings.js"></script></head>'
             f"<body><auditlane-settings {written}></auditlane-settings></body></html>",
         )
@@ -58,7 +58,7 @@ def open_as_admin(site: Site, page: Page, tenant: str, user: str = "jane", **att
 
 def assert_accessible(page: Page, settings: Locator) -> None:
     """Assert that axe finds nothing, in light and in dark."""
-    page.evaluate("scrollTo(0, document.body.scrollHeight)")  # where the floating bar covers nothing
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")  # so that the floating bar covers nothing
     for theme in ("light", "dark"):
         settings.evaluate("(element, theme) => (element.theme = theme)", theme)
         assert violations(page, "auditlane-settings") == [], theme
@@ -95,7 +95,7 @@ def stored_names(site: Site, tenant: str) -> list[str]:
 
 
 def texts(cells: Locator) -> list[str]:
-    """Return the text of each cell, in one line."""
+    """Return the text of each cell, each on one line."""
     return [" ".join(one.split()) for one in cells.all_inner_texts()]
 
 
@@ -185,7 +185,7 @@ def test_an_environments_actions_are_named(site: Site, unique: str, page: Page) 
     [own] = [one for one in actions_of(site, unique, reader) if one["name"] == name]
     assert (own["label"], own["own"]) == ({"en": "Invoice paid", "de": "Rechnung bezahlt"}, True)
 
-    # Another change of the environment's settings meanwhile does not prevent this one.
+    # A concurrent change of the environment's settings does not block this one.
     body = {"actions": [{"name": f"{unique}.sent", "label": {"en": "Invoice sent", "de": "Rechnung gesendet"}}]}
     vendor = site.served.client_token("vendor")
     assert site.request("/v1/structure/actions", vendor, method="POST", body=body).status == 200
@@ -369,7 +369,7 @@ def test_a_field_is_added_with_rules_changed_removed_and_restored(site: Site, un
     sure.get_by_role("button", name="Remove").click()
     expect(field_row(settings, "order_no")).to_have_count(0)
     assert "order_no" not in stored_names(site, unique)
-    expect(settings.get_by_text("1 unsaved change")).to_be_visible()  # the other field's
+    expect(settings.get_by_text("1 unsaved change")).to_be_visible()  # the change to the other field
     settings.get_by_role("button", name="Restore Order no.").click()
     expect(field_row(settings, "order_no")).to_be_visible()
     assert stored_field(site, unique, "order_no")["displayName"] == "Order no."

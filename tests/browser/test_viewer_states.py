@@ -1,4 +1,4 @@
-"""The viewer in a vendor's page, with real services: each of its states, and the way out."""
+"""The viewer in a vendor's page, with real services: each of its states, and how to leave it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def open_viewer(site: Site, page: Page, tenant: str, *permissions: Permission, *
 
 def assert_accessible(page: Page, viewer: Locator) -> None:
     """Assert that axe finds nothing, in light and in dark."""
-    page.emulate_media(reduced_motion="reduce")  # colours in transition would fail the contrast check
+    page.emulate_media(reduced_motion="reduce")  # colours in mid-transition would fail the contrast check
     for theme in ("light", "dark"):
         viewer.evaluate("(element, theme) => (element.theme = theme)", theme)
         assert violations(page) == [], theme
@@ -311,7 +311,7 @@ def test_a_token_that_had_expired_at_first_is_renewed(site: Site, unique: str, p
     expect(viewer.get_by_role("button", name="Refresh")).to_be_visible()
 
 
-def test_two_tenants_side_by_side_see_their_own(site: Site, unique: str, page: Page) -> None:
+def test_two_tenants_side_by_side_each_see_their_own_log(site: Site, unique: str, page: Page) -> None:
     one, other = f"{unique}-one", f"{unique}-other"
     site.emit(event(one, action="only.one"), event(other, action="only.other"))
     tokens = [site.token(one), site.token(other)]
@@ -373,7 +373,7 @@ def test_the_viewer_in_german(site: Site, unique: str, page: Page) -> None:
     expect(viewer.get_by_role("dialog", name="Download log")).to_be_visible()
 
 
-def test_english_reads_from_the_left_in_a_page_that_reads_from_the_right(site: Site, unique: str, page: Page) -> None:
+def test_english_is_left_to_right_in_a_right_to_left_page(site: Site, unique: str, page: Page) -> None:
     site.emit(event(unique))
     viewer = open_viewer(site, page, unique, Permission.read, Permission.configure)
     page.evaluate("document.documentElement.dir = 'rtl'")

@@ -39,7 +39,7 @@ class Log(Protocol):
         """Poll as this member, and return the partitions assigned to it."""
 
     def expel(self, name: str) -> None:
-        """Expire the member's session without its knowledge."""
+        """Expire the member's session without notifying it."""
 
     def commit(self, name: str, partition: int, offset: int, metadata: str = "") -> bool: ...
     def committed(self, partition: int) -> tuple[int, str] | None: ...
@@ -98,14 +98,14 @@ class Real:
             self._producer.produce(self._name, b"v", partition=0)
         self._producer.commit_transaction(30)
         self._end += count + 1
-        # The broker responds before the transaction's own record is written.
+        # The broker responds before it has written the commit marker.
         wait_until(lambda: self._asks.get_watermark_offsets(TopicPartition(self._name, 0), timeout=10)[1] == self._end)
 
     def fetch(self, position: int) -> list[int]:
         end = self._asks.get_watermark_offsets(TopicPartition(self._name, 0), timeout=10)[1]
         self._asks.assign([TopicPartition(self._name, 0, position)])
         offsets: list[int] = []
-        while position < end - 1 or position > end:  # the last offset is the transaction's own record
+        while position < end - 1 or position > end:  # the last offset is the commit marker
             for message in self._asks.consume(100, 0.2):
                 if (error := message.error()) is not None:
                     assert out_of_range(error)
@@ -165,7 +165,7 @@ def test_control_records_take_offsets_and_are_never_delivered(log: Log) -> None:
         log.fetch(8)
 
 
-def test_a_commit_carries_metadata_and_one_without_erases_it(log: Log) -> None:
+def test_a_commit_stores_metadata_and_one_without_metadata_clears_it(log: Log) -> None:
     log.join("a")
     wait_until(lambda: log.poll("a") == {0, 1})
     assert log.committed(0) is None
@@ -176,7 +176,7 @@ def test_a_commit_carries_metadata_and_one_without_erases_it(log: Log) -> None:
     assert log.committed(1) is None
 
 
-def test_a_partition_moves_when_its_holder_lets_go_and_commits_ask_for_membership_only(log: Log) -> None:
+def test_a_partition_moves_once_released_and_commits_only_require_membership(log: Log) -> None:
     log.join("a")
     wait_until(lambda: log.poll("a") == {0, 1})
     log.join("b")
@@ -188,7 +188,7 @@ def test_a_partition_moves_when_its_holder_lets_go_and_commits_ask_for_membershi
     assert log.poll("a") | log.poll("b") == {0, 1}
 
 
-def test_a_member_that_was_expelled_commits_nothing_and_is_succeeded_at_once(log: Log) -> None:
+def test_an_expelled_member_cannot_commit_and_is_replaced_at_once(log: Log) -> None:
     log.join("a")
     wait_until(lambda: log.poll("a") == {0, 1})
     log.join("b")

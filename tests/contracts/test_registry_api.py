@@ -16,7 +16,7 @@ V1 = "application/vnd.schemaregistry.v1+json"
 
 
 def record(*fields: str, name: str = "R") -> str:
-    """Return a record schema of string fields; a name that ends in "?" makes the field optional."""
+    """Return a record schema of string fields; a name that ends in "?" marks an optional field."""
     made = [
         {"name": one.rstrip("?"), "type": "string", **({"default": ""} if one.endswith("?") else {})} for one in fields
     ]
@@ -87,7 +87,7 @@ def test_a_schema_gets_an_id_and_a_version(api: Api, subject: str, unique: str) 
     assert subject in api.ok("GET", "subjects")
 
 
-def test_the_same_text_is_the_same_id_everywhere(api: Api, subject: str, unique: str) -> None:
+def test_the_same_schema_has_the_same_id_in_every_subject(api: Api, subject: str, unique: str) -> None:
     schema = record("a", name=unique)
     first = api.register(subject, schema)
     assert api.register(subject, schema) == first
@@ -100,7 +100,7 @@ def test_the_same_text_is_the_same_id_everywhere(api: Api, subject: str, unique:
     assert {one["version"] for one in versions} == {1}
 
 
-def test_concurrent_registrations_of_one_schema_give_one_id(api: Api, unique: str) -> None:
+def test_concurrent_registrations_of_one_schema_assign_one_id(api: Api, unique: str) -> None:
     schema = record("a", name=unique)
     ids: list[int] = []
     start = threading.Barrier(8)
@@ -159,7 +159,7 @@ def test_an_empty_schema_is_42201(api: Api, subject: str) -> None:
     assert api.refused("POST", f"subjects/{subject}/versions", {"schema": ""}) == 42201
 
 
-def test_normalize_makes_two_writings_one(api: Api, subject: str) -> None:
+def test_normalizing_unifies_two_spellings_of_a_schema(api: Api, subject: str) -> None:
     one = {"type": "record", "name": "R", "fields": [{"name": "a", "type": "int", "z": 1, "b": 2}], "y": 1, "x": 2}
     other = {"x": 2, "y": 1, "type": "record", "name": "R", "fields": [{"b": 2, "z": 1, "name": "a", "type": "int"}]}
     first = api.ok("POST", f"subjects/{subject}/versions?normalize=true", {"schema": json.dumps(one)})
@@ -170,7 +170,7 @@ def test_normalize_makes_two_writings_one(api: Api, subject: str) -> None:
 
 
 @pytest.mark.parametrize("default", [None, 1, []])
-def test_normalizing_refuses_a_default_of_another_type(api: Api, subject: str, default: Any) -> None:
+def test_normalizing_rejects_a_default_of_another_type(api: Api, subject: str, default: Any) -> None:
     field = {"name": "a", "type": "string", "default": default}
     body = {"schema": json.dumps({"type": "record", "name": "R", "fields": [field]})}
     assert api.refused("POST", f"subjects/{subject}/versions?normalize=true", body) == 42201
@@ -205,7 +205,7 @@ def test_an_unknown_id_is_40403(api: Api, path: str) -> None:
     assert api.refused("GET", f"schemas/ids/2000000000{path}") == 40403
 
 
-def test_what_is_not_there(api: Api, subject: str) -> None:
+def test_missing_subjects_and_versions(api: Api, subject: str) -> None:
     assert api.refused("GET", f"subjects/{subject}/versions") == 40401
     assert api.refused("GET", f"subjects/{subject}/versions/1") == 40401
     assert api.refused("DELETE", f"subjects/{subject}") == 40401
@@ -245,7 +245,7 @@ def test_soft_delete_hides_a_version_and_keeps_its_schema(api: Api, subject: str
     assert api.ok("GET", f"schemas/ids/{schema_id}/subjects?deleted=true") == [subject]
 
 
-def test_registered_again_it_keeps_its_id_and_gets_a_new_version(api: Api, subject: str, unique: str) -> None:
+def test_a_schema_registered_again_keeps_its_id_and_gets_a_new_version(api: Api, subject: str, unique: str) -> None:
     schema = record("a", name=unique)
     schema_id = api.register(subject, schema)
     assert api.ok("DELETE", f"subjects/{subject}") == [1]
@@ -259,7 +259,7 @@ def test_registered_again_it_keeps_its_id_and_gets_a_new_version(api: Api, subje
     assert api.ok("GET", f"subjects/{subject}/versions?deleted=true") == [2]
 
 
-def test_permanent_delete_comes_second_and_an_id_is_not_given_again(api: Api, subject: str, unique: str) -> None:
+def test_permanent_delete_requires_a_soft_delete_and_ids_are_not_reused(api: Api, subject: str, unique: str) -> None:
     schema = record("a", name=unique)
     schema_id = api.register(subject, schema)
     assert api.refused("DELETE", f"subjects/{subject}?permanent=true") == 40405
@@ -277,7 +277,7 @@ def test_permanent_delete_comes_second_and_an_id_is_not_given_again(api: Api, su
 # Compatibility
 
 
-def test_every_level_on_registration(api: Api, unique: str) -> None:
+def test_registration_enforces_every_compatibility_level(api: Api, unique: str) -> None:
     old, may_add, must_add = record("a"), record("a", "b?"), record("a", "b")
     allowed = {
         "BACKWARD": (may_add,),
@@ -302,7 +302,7 @@ def test_every_level_on_registration(api: Api, unique: str) -> None:
 
 
 @pytest.mark.parametrize("level", ["BACKWARD", "FORWARD", "FULL"])
-def test_transitive_levels_look_at_every_live_version(api: Api, unique: str, level: str) -> None:
+def test_transitive_levels_check_every_live_version(api: Api, unique: str, level: str) -> None:
     other_x = {"name": "x", "type": "int", "default": 0}
     third = {"type": "record", "name": "R", "fields": [{"name": "a", "type": "string"}, other_x]}
     backward = (record("a", "x?"), record("a"), json.dumps(third))
@@ -322,7 +322,7 @@ def test_transitive_levels_look_at_every_live_version(api: Api, unique: str, lev
         api.register(subject, backward[2])
 
 
-def test_verbose_gives_reasons(api: Api, subject: str) -> None:
+def test_verbose_compatibility_returns_reasons(api: Api, subject: str) -> None:
     api.register(subject, record("a"))
     path = f"compatibility/subjects/{subject}/versions/latest?verbose=true"
     assert api.ok("POST", path, {"schema": record("a", "b?")}) == {"is_compatible": True, "messages": []}
@@ -335,7 +335,7 @@ def test_verbose_gives_reasons(api: Api, subject: str) -> None:
     assert "READER_FIELD_MISSING_DEFAULT_VALUE" in refusal["message"]
 
 
-def test_compatibility_with_what_is_not_there(api: Api, subject: str) -> None:
+def test_compatibility_with_missing_versions(api: Api, subject: str) -> None:
     path = f"compatibility/subjects/{subject}/versions"
     body = {"schema": '"string"'}
     assert api.ok("POST", f"{path}/latest", body) == {"is_compatible": True}
@@ -361,7 +361,7 @@ def test_compatibility_is_set_inherited_and_deleted(api: Api, subject: str) -> N
     assert api.refused("GET", f"config/{subject}") == 40408
 
 
-def test_deleting_a_subject_forgets_its_settings(api: Api, subject: str) -> None:
+def test_deleting_a_subject_deletes_its_settings(api: Api, subject: str) -> None:
     api.register(subject, '"string"')
     api.ok("PUT", f"config/{subject}", {"compatibility": "NONE"})
     api.ok("DELETE", f"subjects/{subject}")
@@ -388,7 +388,7 @@ def test_mode_of_a_subject(api: Api, subject: str, unique: str) -> None:
     api.register(subject, new["schema"])
 
 
-def test_import_gives_the_id_and_the_version(api: Api, subject: str, unique: str) -> None:
+def test_import_mode_keeps_the_given_id_and_version(api: Api, subject: str, unique: str) -> None:
     schema, forced = record("a", name=unique), api.register(f"{unique}-probe", record("p", name=unique)) + 1000
     body = {"schema": schema, "id": forced, "version": 7}
     assert api.refused("POST", f"subjects/{subject}/versions", body) == 42205
@@ -440,7 +440,7 @@ def test_a_record_may_refer_to_another_subject(api: Api, unique: str) -> None:
 # Lists
 
 
-def test_paging_and_prefix(api: Api, unique: str) -> None:
+def test_lists_support_paging_and_a_prefix(api: Api, unique: str) -> None:
     names = [f"{unique}-{number}" for number in range(5)]
     for name in names:
         api.register(name, '"string"')
@@ -470,7 +470,7 @@ def test_content_types_are_negotiated(api: Api, subject: str) -> None:
     assert api.raw("POST", path, body, Content_Type="text/plain").status == 415
 
 
-def test_a_path_or_a_method_that_is_not_there(api: Api) -> None:
+def test_an_unknown_path_or_method(api: Api) -> None:
     assert api.raw("GET", "nothing/here").status == 404
     assert api.raw("DELETE", "subjects").status == 405
     assert api.raw("GET", "schemas/ids/abc").status == 404

@@ -71,12 +71,12 @@ class Real:
         table = preflight.check(self._client, database, EVENTS.names, parts_per_second=1)
         names = self._table([0], 0).column_names
         self._made = replace(table, columns=tuple(one for one in table.columns if one[0] in names))
-        # No merges, but deletions, which SYSTEM STOP MERGES would also stop.
+        # Prevents merges but not deletions, which SYSTEM STOP MERGES would also stop.
         changes = f"non_replicated_deduplication_window = {WINDOW}, max_bytes_to_merge_at_max_space_in_pool = 1"
         self._client.command(f"ALTER TABLE {self._events} MODIFY SETTING {changes}")
 
     def _table(self, offsets: Sequence[int], partition: int) -> pa.Table:
-        """Create a table whose rows differ each time, as after another validation result."""
+        """Build a table whose rows differ each time, as after another validation."""
         count = len(offsets)
         return pa.table(
             {
@@ -130,7 +130,7 @@ def store(request: pytest.FixtureRequest) -> Iterator[Store]:
     made.close()
 
 
-def test_a_token_that_is_known_drops_the_whole_insert_whatever_is_in_it(store: Store) -> None:
+def test_a_known_token_drops_the_whole_insert_whatever_its_rows(store: Store) -> None:
     store.insert("a", [1, 2])
     store.insert("a", [1, 2])
     store.insert("a", [1, 2, 3])
@@ -138,7 +138,7 @@ def test_a_token_that_is_known_drops_the_whole_insert_whatever_is_in_it(store: S
     assert store.rows() == [1, 2]
 
 
-def test_the_guard_leaves_out_what_is_stored_of_that_partition(store: Store) -> None:
+def test_the_guard_omits_stored_offsets_of_that_partition(store: Store) -> None:
     store.insert("a", [1, 2])
     store.insert("b", [1, 2, 3])
     store.insert("c", [1, 2, 3], partition=1)

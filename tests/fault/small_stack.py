@@ -3,7 +3,7 @@
 JSON lists services: name, depends_on, tier, and `mode`: serve, stubborn (ignores SIGTERM), broken (ends at once).
 Each service writes `start NAME` and `stop NAME` into FOLDER/journal, and is ready when FOLDER/up-NAME exists. While
 there is a FOLDER/full, no service can be prepared, as on a full disk; FOLDER/refused has a line for each attempt. With
-a FOLDER/untold, reporting that everything is up fails.
+a FOLDER/unreported, reporting that everything is up fails.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Quiet:
         print("remark", service.name, sentence, flush=True)
 
     def ready(self, state):
-        if (self._folder / "untold").exists():
+        if (self._folder / "unreported").exists():
             raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
         print("READY", json.dumps(state["parts"]), flush=True)
 

@@ -34,7 +34,7 @@ def serve(filled: Store, folder: Path) -> ServeProcess:
     return ServeProcess(folder, **given, export_lease_s=1.0)
 
 
-def test_a_client_sees_that_its_download_was_cut(filled: Store, tmp_path: Path) -> None:
+def test_a_client_notices_a_truncated_download(filled: Store, tmp_path: Path) -> None:
     served = serve(filled, tmp_path)
     headers = {"Authorization": f"Bearer {served.viewer_token('acme')}"}
     answer = urllib3.request(

@@ -15,13 +15,13 @@ from fixtures.kafka_cluster import Cluster
 from fixtures.workers import World, wait_until, world_on
 
 
-def makes_a_topic(bootstrap: str, name: str) -> bool:
-    """Create a topic, which needs a controller. A new client, as librdkafka waits for the controller it knew."""
+def can_create_topic(bootstrap: str, name: str) -> bool:
+    """Create a topic, which requires a controller. Uses a new client: librdkafka waits for the controller it knew."""
     try:
         admin = AdminClient({"bootstrap.servers": bootstrap})
         admin.create_topics([NewTopic(name, 1, 2)], request_timeout=15)[name].result(20)
     except KafkaException as error:
-        return bool(error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS)  # by a request without a response
+        return bool(error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS)  # created by a request without a response
     return True
 
 
@@ -54,7 +54,7 @@ def test_the_leader_dies_while_producing_and_then_the_controller(
 
     produce(300)
     world.stored(1)
-    # One fault at a time: the controller's turn comes later, and the two partitions have different leaders.
+    # One fault at a time: the controller is killed later, and the two partitions have different leaders.
     _, controller = kafka_cluster.controller()
     at = next(one for one in range(2) if kafka_cluster.leader(topic, one) != controller)
     leader = kafka_cluster.leader(topic, at)
@@ -84,7 +84,7 @@ def test_the_leader_dies_while_producing_and_then_the_controller(
         why=kafka_cluster.tail,
     )
     wait_until(
-        lambda: makes_a_topic(kafka_cluster.bootstrap, f"{unique}-after"), why=kafka_cluster.tail, patience_s=120
+        lambda: can_create_topic(kafka_cluster.bootstrap, f"{unique}-after"), why=kafka_cluster.tail, patience_s=120
     )
     world.completed(patience_s=120)
     assert world.counts() == (1_200, 1_200)

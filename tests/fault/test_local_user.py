@@ -38,7 +38,7 @@ Attack = Callable[..., Any]
 
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
-    """Make a world-readable folder, as a project's is; pytest's own are not."""
+    """Make a world-readable folder, like a project's; pytest's own are not."""
     made = Path(tempfile.mkdtemp(prefix="auditlane-"))
     made.chmod(0o755)
     yield made
@@ -83,7 +83,7 @@ def url_of(stack: Stack, part: str) -> str:
     return next(row["url"] for row in stack.ready["parts"] if row["name"] == part)
 
 
-def test_no_file_of_the_stack_can_be_read(stack: Stack, folder: Path, attack: Attack) -> None:
+def test_no_file_of_the_stack_is_readable(stack: Stack, folder: Path, attack: Attack) -> None:
     outside = folder / "outside"
     outside.write_text("x")
     outside.chmod(0o644)
@@ -92,7 +92,7 @@ def test_no_file_of_the_stack_can_be_read(stack: Stack, folder: Path, attack: At
     assert attack("read", [*every, str(outside)]) == [str(outside)]
 
 
-def test_no_password_is_seen_among_the_processes(stack: Stack, secrets: set[str], attack: Attack) -> None:
+def test_the_process_list_shows_no_password(stack: Stack, secrets: set[str], attack: Attack) -> None:
     pids = [row["pid"] for row in [*stack.ready["parts"], *stack.ready["extras"]] if row["pid"]]
     shown = attack("processes", [*pids, stack.process.pid])
     assert len(shown) == len(pids) + 1  # command lines; no environment
@@ -100,7 +100,7 @@ def test_no_password_is_seen_among_the_processes(stack: Stack, secrets: set[str]
 
 
 @pytest.mark.parametrize("port", ["kafka", "kafka-controller"])
-def test_kafka_asks_for_a_password_on_both_ports(stack: Stack, attack: Attack, port: str) -> None:
+def test_kafka_requires_a_password_on_both_ports(stack: Stack, attack: Attack, port: str) -> None:
     number = stack.ready["ports"][port]
     assert attack("metadata", number) == 0
     password = json.loads((stack.data / "credentials" / "kafka.json").read_text())["auditlane"]
@@ -109,7 +109,7 @@ def test_kafka_asks_for_a_password_on_both_ports(stack: Stack, attack: Attack, p
     assert attack("sign_in", number, "auditlane", password) == 0
 
 
-def test_a_broker_without_a_password_answers_the_same_question(kafka: str, attack: Attack) -> None:
+def test_a_broker_without_passwords_answers_the_same_request(kafka: str, attack: Attack) -> None:
     assert attack("metadata", int(kafka.rpartition(":")[2])) > 0
 
 
@@ -124,7 +124,7 @@ def test_a_broker_without_a_password_answers_the_same_question(kafka: str, attac
         ("DELETE", "/subjects/audit.events-value?permanent=true", ""),
     ],
 )
-def test_the_registry_asks_for_a_password(stack: Stack, attack: Attack, method: str, path: str, body: str) -> None:
+def test_the_registry_requires_a_password(stack: Stack, attack: Attack, method: str, path: str, body: str) -> None:
     url = url_of(stack, "registry") + path
     for headers in ({}, {"Authorization": "Basic YXVkaXRsYW5lOg=="}, {"Authorization": "Bearer x"}):
         assert attack("ask", url, method, headers, body)[0] == 401
@@ -134,7 +134,7 @@ def test_the_registry_asks_for_a_password(stack: Stack, attack: Attack, method: 
 
 @pytest.mark.parametrize("part", ["worker", "serve"])
 @pytest.mark.parametrize("path", ["/health/live", "/health/ready", "/metrics"])
-def test_health_is_not_for_foreign_pages_and_names(stack: Stack, attack: Attack, part: str, path: str) -> None:
+def test_health_rejects_foreign_pages_and_host_names(stack: Stack, attack: Attack, part: str, path: str) -> None:
     url = url_of(stack, part) + path
     assert attack("ask", url, "GET", {})[0] == 200
     for headers in ({"Host": "evil.example:80"}, {"Origin": "https://evil.example"}, {"Origin": "null"}):
@@ -158,13 +158,13 @@ def test_no_local_user_becomes_an_operator(stack: Stack, attack: Attack) -> None
     ],
 )
 @pytest.mark.parametrize("sql", ["SELECT count() FROM audit.events", "SYSTEM SHUTDOWN", "DROP TABLE audit.events"])
-def test_clickhouse_asks_for_a_password(stack: Stack, attack: Attack, headers: dict[str, str], sql: str) -> None:
+def test_clickhouse_requires_a_password(stack: Stack, attack: Attack, headers: dict[str, str], sql: str) -> None:
     status, body = attack("ask", url_of(stack, "clickhouse"), "POST", headers, sql)
     assert status in REFUSED, body
 
 
 @pytest.mark.parametrize("sql", FILES)
-def test_no_user_of_clickhouse_has_it_read_a_file(stack: Stack, attack: Attack, sql: str) -> None:
+def test_no_clickhouse_user_can_make_it_read_a_file(stack: Stack, attack: Attack, sql: str) -> None:
     canary = stack.data / "canary"
     canary.write_text("CANARY-42\n")
     users = json.loads((stack.data / "credentials" / "clickhouse.json").read_text())

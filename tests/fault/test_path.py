@@ -1,4 +1,4 @@
-"""Any part killed while a file is imported: the supervisor restarts it, and the store holds each event once."""
+"""Any part killed while a file is imported: the supervisor restarts it, and the store has each event once."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _exact(stack: Stack, tenant: str, rows: int) -> None:
 @pytest.mark.parametrize(
     "part", ["worker", *(pytest.param(part, marks=pytest.mark.long) for part in ("kafka", "clickhouse", "registry"))]
 )
-def test_a_part_killed_during_an_import_loses_and_doubles_nothing(own: Stack, part: str, tmp_path: Path) -> None:
+def test_a_part_killed_during_an_import_loses_and_duplicates_nothing(own: Stack, part: str, tmp_path: Path) -> None:
     tenant = f"kill-{part}"
     path, rows = _file(tmp_path, tenant)
     before = own.pids()[part]

@@ -21,7 +21,7 @@ def text(worker: int, number: int) -> str:
     return json.dumps({"type": "string", "worker": worker, "number": number})
 
 
-def test_killed_during_registrations(own_registry: RegistryProcess) -> None:
+def test_the_registry_survives_kills_during_registrations(own_registry: RegistryProcess) -> None:
     answered: dict[tuple[int, int], int] = {}
     stop = threading.Event()
 
@@ -32,7 +32,7 @@ def test_killed_during_registrations(own_registry: RegistryProcess) -> None:
             try:
                 schema_id = client.register(f"subject-{number % 7}-{worker}", text(worker, number))
             except RegistryUnavailable:
-                time.sleep(0.005)  # it is away: the same registration again
+                time.sleep(0.005)  # it is down: repeat the same registration
                 continue
             answered[worker, number] = schema_id
             number += 1

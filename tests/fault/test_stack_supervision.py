@@ -86,7 +86,7 @@ def small(tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_starts_by_need_and_stops_by_tier(small, number):
+def test_parts_start_by_dependency_and_stop_by_tier(small, number):
     stack = small().wait_ready()
     pids = stack.pids()
     started = [line.split()[1] for line in stack.journal()]
@@ -128,7 +128,7 @@ def test_a_part_that_ignores_sigterm_is_killed(small):
     assert stack.journal() == ["start worker"]
 
 
-def test_a_second_ctrl_c_forces(small):
+def test_a_second_ctrl_c_kills_the_parts(small):
     stack = small([{"name": "kafka"}, {"name": "worker", "mode": "stubborn", "stop_timeout_s": 600, "tier": 2}])
     stack.wait_ready().process.send_signal(signal.SIGINT)
     until(lambda: "worker stopping" in stack.out(), "the worker to be asked")
@@ -137,7 +137,7 @@ def test_a_second_ctrl_c_forces(small):
 
 
 @pytest.mark.parametrize("name", ["kafka", "registry", "worker", "serve"])
-def test_a_killed_part_is_started_again(small, name):
+def test_a_killed_part_is_restarted(small, name):
     stack = small().wait_ready()
     before = stack.pids()
     os.kill(before[name], signal.SIGKILL)
@@ -150,7 +150,7 @@ def test_a_killed_part_is_started_again(small, name):
     assert stack.journal().count("start init") == 1
 
 
-def test_a_part_is_tried_again_until_there_is_space(small):
+def test_a_part_is_retried_until_the_disk_has_space(small):
     stack = small().wait_ready()
     before = stack.pids()
     (stack.folder / "full").touch()
@@ -179,7 +179,7 @@ def test_a_full_disk_at_the_first_start_is_reported_at_once(small, tmp_path):
 
 @pytest.mark.parametrize("ignored", ["CHLD", "TERM", "INT HUP PIPE USR1", "CHLD TERM INT HUP PIPE"])
 def test_signals_ignored_by_the_parent_have_no_effect(small, ignored):
-    """The ends of parts are noticed, and SIGTERM stops everything, in order."""
+    """The supervisor still notices when parts exit, and SIGTERM still stops everything in order."""
     wrapped = ["sh", "-c", f'trap "" {ignored}; exec "$@"', "sh", sys.executable]
     stack = small(python=wrapped).wait_ready()
     before = stack.pids()["worker"]
@@ -191,7 +191,7 @@ def test_signals_ignored_by_the_parent_have_no_effect(small, ignored):
     assert stack.journal()[-1] == "stop kafka"
 
 
-def test_a_part_that_always_ends_is_given_up_with_the_end_of_its_log(small):
+def test_a_part_that_keeps_exiting_is_abandoned_with_the_tail_of_its_log(small):
     stack = small([{"name": "kafka"}, {"name": "worker", "mode": "broken", "depends_on": ["kafka"], "tier": 2}])
     assert stack.end() == 1
     assert "PART_FAILED worker exited 4 times" in stack.out()
@@ -199,7 +199,7 @@ def test_a_part_that_always_ends_is_given_up_with_the_end_of_its_log(small):
     assert stack.journal()[-1] == "stop kafka"
 
 
-def test_a_second_one_in_the_same_directory_is_refused(small):
+def test_a_second_supervisor_in_the_same_directory_is_refused(small):
     stack = small().wait_ready()
     second = small()
     assert second.end() == 1
@@ -227,8 +227,8 @@ def test_status_of_a_killed_supervisor_is_not_ready(small):
     assert {row["state"] for row in found["parts"]} == {"stopped"}
 
 
-def test_the_watcher_of_other_platforms_kills_too(tmp_path):
-    """The pipe instead of the kernel's signal: Linux does not use it, so the test selects it."""
+def test_the_watcher_for_other_platforms_also_kills(tmp_path):
+    """Selects the pipe, which Linux does not need because the kernel sends a signal."""
     tether = Path(process.__file__).with_name("tether.py")
     parent = f"""
 import os, subprocess, sys, time
@@ -248,7 +248,7 @@ time.sleep(600)
 
 
 def test_when_readiness_cannot_be_reported_the_parts_stop_in_order(small, tmp_path):
-    (tmp_path / "untold").touch()
+    (tmp_path / "unreported").touch()
     stack = small(_FIVE)
     assert stack.end() != 0
     assert {"stop kafka", "stop registry", "stop worker", "stop serve"} <= set(stack.journal())

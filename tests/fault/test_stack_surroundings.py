@@ -44,7 +44,7 @@ def command(*arguments: object, env: dict[str, str], **options: Any) -> subproce
 
 @pytest.fixture(scope="module")
 def odd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """Start a stack in a hostile environment and yield the environment for commands."""
+    """Start a stack in a hostile environment, and yield the environment for commands."""
     folder = tmp_path_factory.mktemp("odd")
     make_broker(folder / "probe")  # skips when Kafka is not installed and cannot be downloaded
     env = surroundings()
@@ -76,7 +76,7 @@ def wait_for_events(tenant: str, count: int, env: dict[str, str]) -> None:
         time.sleep(0.2)
 
 
-def test_everything_works_in_odd_surroundings(odd: dict[str, str], tmp_path: Path) -> None:
+def test_everything_works_in_a_hostile_environment(odd: dict[str, str], tmp_path: Path) -> None:
     def done(*arguments: object) -> str:
         found = command(*arguments, env=odd)
         assert found.returncode == 0, found.stderr
@@ -85,7 +85,7 @@ def test_everything_works_in_odd_surroundings(odd: dict[str, str], tmp_path: Pat
     done("emit", "--tenant", "acme", "--action", "Login")
     lines = tmp_path / "events.jsonl"
     lines.write_text('{"tenant_id": "acme", "action": "Imported", "occurred_at": "2026-01-01T00:00:00Z"}\n')
-    own = {**odd, "AUDITLANE_CACHE_DIR": ""}  # the home cannot be written
+    own = {**odd, "AUDITLANE_CACHE_DIR": ""}  # the home directory is not writable
     imported = command("import", lines, env=own)
     assert (imported.returncode, "Traceback" in imported.stderr) == (0, False), imported.stderr
     wait_for_events("acme", 2, odd)
@@ -133,7 +133,7 @@ def test_output_to_a_full_disk(stored: dict[str, str], arguments: str) -> None:
 
 
 @pytest.mark.parametrize("zone", ["CST-8", "EST5EDT,M3.2.0,M11.1.0", "Nowhere/Bad", ""])
-def test_the_engine_starts_in_every_zone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zone: str) -> None:
+def test_the_engine_starts_in_every_time_zone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zone: str) -> None:
     monkeypatch.setenv("TZ", zone)
     engine = EngineProcess(tmp_path / "clickhouse")
     try:

@@ -1,4 +1,4 @@
-"""`auditlane up` with the real parts: ready, found by other commands, healed after kill -9, gone without a trace."""
+"""`auditlane up` with the real parts: readiness, discovery by commands, restarts after kill -9, and no leftovers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _WITHIN_S = 180
 
 
 def cli(*arguments, env=None):
-    """Run a subcommand to its end."""
+    """Run a subcommand until it exits."""
     return subprocess.run(
         [sys.executable, "-m", "auditlane.cli", *map(str, arguments)],
         capture_output=True,
@@ -102,7 +102,7 @@ def test_status_names_the_real_processes(stack):
     assert cli("status", "--data", stack.data).returncode == 0
 
 
-def test_env_points_other_commands_at_it(stack):
+def test_env_points_other_commands_at_the_stack(stack):
     printed = cli("env", "--data", stack.data).stdout
     script = 'eval "$PRINTED"; exec "$PYTHON" -m auditlane.cli init --json'
     env = environment() | {"PRINTED": printed, "PYTHON": sys.executable}
@@ -111,7 +111,7 @@ def test_env_points_other_commands_at_it(stack):
     assert json.loads(done.stdout)["drift"] == []
 
 
-def test_the_native_protocol_of_clickhouse_is_named_everywhere(stack):
+def test_clickhouses_native_address_is_listed_everywhere(stack):
     rows = {row["name"]: row.get("native") for row in stack.status()["parts"]}
     env = json.loads(cli("env", "--data", stack.data, "--json").stdout)
     told = {row["name"]: row.get("native") for row in stack.wait_ready()["parts"]}
@@ -125,8 +125,8 @@ def test_the_native_protocol_of_clickhouse_is_named_everywhere(stack):
         assert client.execute("SELECT count() FROM audit.link_claims") == [(0,)]
 
 
-def test_every_command_finds_it_by_its_data_directory(stack):
-    """Addresses and passwords: without any variable, and with an address alone."""
+def test_every_command_finds_the_stack_by_its_data_directory(stack):
+    """Without any variable, both addresses and passwords are found; with an address alone, its password is found."""
     by_folder = {"AUDITLANE_DATA_DIR": str(stack.data)}
     done = cli("emit", "--tenant", "found", "--action", "Login", env=by_folder)
     assert done.returncode == 0, done.stderr
@@ -155,13 +155,13 @@ def test_the_doctor_finds_nothing_to_fix(stack):
     assert {one["part"] for one in findings} == {"host", *NAMES}
 
 
-def test_nothing_in_its_folder_is_for_others_to_read(stack):
+def test_nothing_in_its_folder_is_readable_by_others(stack):
     """Kafka's log, ClickHouse's parts, the registry, keys and logs hold every tenant's events."""
     env = json.loads(cli("env", "--data", stack.data, "--json").stdout)
     done = cli("emit", "--tenant", "acme", "--action", "login", env=env)
     assert done.returncode == 0, done.stderr
     assert stack.data.stat().st_mode & 0o077 == 0
-    found = [path for path in stack.data.rglob("*") if path.name not in ("up.out", "up.err")]  # those are the test's
+    found = [path for path in stack.data.rglob("*") if path.name not in ("up.out", "up.err")]  # created by the test
     assert any(path.suffix == ".log" for path in found)
     assert any(path.name == "keys.json" for path in found)
     for path in found:
@@ -177,7 +177,7 @@ def test_a_second_up_is_refused(stack):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_killed_part_comes_back(stack, name):
+def test_a_killed_part_is_restarted(stack, name):
     before = stack.until(lambda: (row := stack.part(name))["state"] == "ready" and row, f"{name} ready")
     os.kill(before["pid"], signal.SIGKILL)
     after = stack.until(lambda: (row := stack.part(name))["starts"] > before["starts"] and row, f"another {name}")
@@ -186,7 +186,7 @@ def test_a_killed_part_comes_back(stack, name):
 
 
 @pytest.mark.long
-def test_two_stacks_at_once_and_nothing_left_of_one_that_was_killed(stack, tmp_path):
+def test_two_stacks_run_at_once_and_a_killed_one_leaves_nothing(stack, tmp_path):
     other = Stack(tmp_path / "other")
     try:
         rows = other.wait_ready()["parts"]
@@ -214,7 +214,7 @@ def test_two_stacks_at_once_and_nothing_left_of_one_that_was_killed(stack, tmp_p
         other.stop(signal.SIGKILL)
 
 
-def test_own_parts_replace_the_embedded_ones(stack, tmp_path):
+def test_external_parts_replace_the_embedded_ones(stack, tmp_path):
     env = json.loads(cli("env", "--data", stack.data, "--json").stdout)
     theirs = ("AUDITLANE_KAFKA_", "AUDITLANE_REGISTRY_", "AUDITLANE_CLICKHOUSE_")
     urls = {name: value for name, value in env.items() if name.startswith(theirs)} | {
@@ -250,7 +250,7 @@ def test_without_a_network_at_the_first_start_the_error_has_a_fix(tmp_path):
     assert "AUDITLANE_KAFKA_HOME" in done.stderr
 
 
-def test_a_broker_that_is_not_there_is_named(tmp_path):
+def test_an_unreachable_broker_is_named(tmp_path):
     done = cli("up", "--data", tmp_path / "data", env={"AUDITLANE_KAFKA_HOME": str(tmp_path)})
     assert done.returncode == 2
     assert "AUDITLANE_KAFKA_HOME" in done.stderr

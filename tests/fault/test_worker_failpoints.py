@@ -20,7 +20,7 @@ def mixed(world: World, count: int) -> None:
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_killed_before_and_after(world: World, step: str) -> None:
+def test_a_worker_killed_before_and_after_each_step_stores_each_event_once(world: World, step: str) -> None:
     for number, when in enumerate(("before", "after"), 1):
         mixed(world, 50)
         killed = world.worker(failpoint=f"{when}_{step}:kill")

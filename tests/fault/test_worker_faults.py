@@ -1,4 +1,4 @@
-"""Faults of the long run (`make chaos`), one by one: each must be survived by the same worker, exactly."""
+"""Faults of the long run (`make chaos`), one by one: the same worker survives each of them with exact results."""
 
 from __future__ import annotations
 
@@ -43,24 +43,24 @@ def survived(world: World, worker: WorkerProcess, rows: int) -> None:
 
 
 def buried(worker: WorkerProcess) -> float:
-    """Return the worker's counter of dead letters."""
+    """Return the worker's dead-letter counter."""
     return sum(map(float, re.findall(r"dead_letters_total\{.*\} (\S+)", worker.get("/metrics"))))
 
 
 def failed(worker: WorkerProcess, with_: str) -> bool:
-    """Return whether an insert failed with an error that contains this text."""
+    """Return whether an insert failed with an error that contains this string."""
     return any(with_ in line["error"] for line in worker.events("range.failed"))
 
 
-def test_a_table_that_refuses_inserts_is_waited_for(world: World) -> None:
-    """One worker through all of them: read-only, too many parts, a full disk."""
+def test_a_worker_waits_for_a_table_that_rejects_inserts(world: World) -> None:
+    """One worker survives all three: a read-only table, too many parts, a full disk."""
     worker, rows = world.worker(), 0
     for name, value, error in (
         ("table_readonly", 1, "READ_ONLY"),
         ("parts_to_throw_insert", 1, "TOO_MANY_PARTS"),
         ("min_free_disk_bytes_to_perform_insert", 10**15, "NOT_ENOUGH_SPACE"),
     ):
-        world.produce(50)  # one part, which already reaches the limit of 1
+        world.produce(50)  # one part, which reaches the limit of 1
         world.completed()
         with table_setting(world, name, value):
             world.produce(100)
@@ -84,7 +84,7 @@ def test_memory_and_time_limits_are_waited_out(world: World, proxy: Proxy) -> No
     survived(world, worker, 200)
 
 
-def test_answers_that_do_not_come_or_come_too_late(world: World, proxy: Proxy) -> None:
+def test_missing_and_late_responses(world: World, proxy: Proxy) -> None:
     """Covers inserts that are stored without a response, get a response after the worker gave up, arrive after it gave
     up, or are cut off.
     """
@@ -102,7 +102,7 @@ def test_answers_that_do_not_come_or_come_too_late(world: World, proxy: Proxy) -
     survived(world, worker, 400)
 
 
-def test_a_dead_letter_topic_that_is_gone_leaves_the_range_open(world: World) -> None:
+def test_a_missing_dead_letter_topic_leaves_the_range_open(world: World) -> None:
     name = world.settings.dead_letter_topic
     world.admin.delete_topics([name])[name].result(10)
     wait_until(lambda: name not in world.admin.list_topics(timeout=10).topics)
@@ -146,7 +146,7 @@ def test_offsets_set_back_by_another_member(world: World) -> None:
 
 
 def test_the_registry_killed_mid_run(world: World, own_registry: RegistryProcess) -> None:
-    """Messages that need it wait; its absence causes no dead letters."""
+    """Messages that need the registry wait; its absence causes no dead letters."""
     world.use_registry(own_registry.url)
     worker = world.worker(registry_url=own_registry.url, registry_refresh_s=0.2)
     world.produce(50)

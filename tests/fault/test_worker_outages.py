@@ -1,4 +1,4 @@
-"""Parts that die while a worker runs: it waits, keeps its partitions and events, and ends on SIGTERM."""
+"""Services that die while a worker runs: it waits, keeps its partitions and events, and exits on SIGTERM."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_worker_without_its_broker_ends_in_time(registry: str, clickhouse: str
     process.stop(running, grace_s=20)
 
 
-def test_an_insert_that_hangs_does_not_keep_a_stopping_worker(
+def test_a_hanging_insert_does_not_block_a_stopping_worker(
     registry: str, kafka: str, unique: str, tmp_path: Path
 ) -> None:
     engine = EngineProcess(tmp_path / "engine")

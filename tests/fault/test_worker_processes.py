@@ -1,4 +1,4 @@
-"""`auditlane worker --processes`: on real parts, with processes that are killed and a parent that is."""
+"""`auditlane worker --processes` on real parts: a killed child, and a killed parent."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import psutil
 from fixtures.workers import World, wait_until
 
 
-def test_processes_share_the_work_and_one_that_is_killed_comes_back(world: World) -> None:
+def test_processes_share_the_work_and_a_killed_one_is_restarted(world: World) -> None:
     group = world.worker("--processes", "2")
     told = group.announcement()
     assert len({one["url"] for one in told["processes"]}) == 2

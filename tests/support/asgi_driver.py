@@ -14,7 +14,7 @@ class Call:
     ) -> None:
         self.app = app
         self.sent: list[dict[str, Any]] = []
-        self.gone = False  # the client has left
+        self.gone = False  # the client has disconnected
         self.scope: dict[str, Any] = {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.4"},
@@ -37,7 +37,7 @@ class Call:
         if not self._asked:
             self._asked = True
             return {"type": "http.request", "body": b"", "more_body": False}
-        await asyncio.Event().wait()  # for the disconnect
+        await asyncio.Event().wait()  # wait for the disconnect
         raise AssertionError
 
     async def send(self, message: dict[str, Any]) -> None:

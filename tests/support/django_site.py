@@ -1,4 +1,4 @@
-"""A project as `django-admin startproject` makes it, with auditlane's two lines, run and used as people do."""
+"""A project from `django-admin startproject` with auditlane's two lines, run and used as developers and users do."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MIDDLEWARE = '    "auditlane.integrations.django.AuditMiddleware",\n'
 
 
 def start_project(python: str, folder: Path, env: Mapping[str, str], settings: str) -> Path:
-    """Make a project with one more line in INSTALLED_APPS and one in MIDDLEWARE; append `settings`; migrate."""
+    """Make a project with one more line each in INSTALLED_APPS and MIDDLEWARE; append `settings`; migrate."""
     folder.mkdir()
     _run(python, "-m", "django", "startproject", "mysite", str(folder), cwd=folder, env=env)
     path = folder / "mysite" / "settings.py"

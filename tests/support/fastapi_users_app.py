@@ -76,7 +76,7 @@ class UserManager(AuditedUsers, UUIDIDMixin, BaseUserManager[User, uuid.UUID]):
     tokens: dict[str, str] = {}  # noqa: RUF012
 
     async def on_after_forgot_password(self, user: User, token: str, request: Any = None) -> None:
-        self.tokens["reset"] = token  # as an application that mails it, without `super()`
+        self.tokens["reset"] = token  # like an application that mails it and does not call `super()`
 
     async def on_after_request_verify(self, user: User, token: str, request: Any = None) -> None:
         self.tokens["verify"] = token

@@ -203,7 +203,7 @@ def served(
         cursors=Cursors(mac),
         resume_tokens=ResumeTokens(mac),
         stream_threads=StreamThreads(),
-        bundle=object(),  # the page is not alone
+        bundle=object(),  # so that the plain page links to the viewer
     )
     if isinstance(reader, Reader):  # tests of the pages pass a simpler reader
         services.streams, services.summaries = hub_of(reader, settings), summaries_of(reader)

@@ -63,7 +63,7 @@ def routes_of(owner: Any) -> Iterator[APIRoute]:
 
 
 def sample(schema: dict[str, Any] | None, document: dict[str, Any], strings: dict[str, str], name: str = "") -> Any:
-    """Return a value for a JSON schema: its example, or a minimal one; `strings` has texts by field name."""
+    """Return a value for a JSON schema: its example, or a minimal one; `strings` maps field names to strings."""
     if not schema:
         return {}
     if "$ref" in schema:

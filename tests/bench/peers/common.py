@@ -1,4 +1,4 @@
-"""Handle messages and batches for every peer, so that the peers differ only in the code in between.
+"""Handle messages and batches for all peers, so that they differ only in the code in between.
 
 A peer gets its task as JSON in its only argument, and prints its resource usage from the first message to the last
 commit.
@@ -79,7 +79,7 @@ class Task:
         self.client = clickhouse_connect.get_client(host=host, port=int(port), autogenerate_session_id=False)
 
     def first(self) -> None:
-        """Called with the first message."""
+        """Start the measurement at the first message."""
         if not self.started:
             self.started, self.cpu = time.perf_counter(), time.process_time()
 
@@ -110,7 +110,7 @@ class Task:
         )  # fmt: skip
 
     def take(self, row: tuple[Any, ...] | None) -> bool:
-        """Keep a row, and return whether there are enough for an insert."""
+        """Buffer a row, and return whether the buffer is full enough for an insert."""
         self.seen += 1
         if row is not None:
             self.rows.append(row)

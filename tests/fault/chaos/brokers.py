@@ -21,7 +21,7 @@ HOST = "127.0.0.1"
 
 
 class Proxies:
-    """Several proxies as one: a fault is injected by the proxy that gets the request."""
+    """Combines several proxies: a fault is injected by the proxy that gets the request."""
 
     def __init__(self, proxies: list[Proxy]) -> None:
         self._proxies = proxies

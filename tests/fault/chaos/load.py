@@ -46,13 +46,15 @@ class Load(threading.Thread):
             raise RuntimeError(f"Kafka rejected messages: {self.failed[:3]}")
 
     def rest(self, seconds: float) -> None:
-        """Pause for `seconds`, so that a range is completed before the next one is sealed."""
+        """Pause for `seconds`, so that a range completes before the next one is sealed."""
         self._going.clear()
         time.sleep(seconds)
         self._going.set()
 
     def burst(self) -> None:
-        """Send blocks with an invalid message at the start, in the middle, at the end, and one of only such."""
+        """Send blocks with an invalid message at the start, in the middle and at the end, and one with no valid
+        message.
+        """
         for partition in range(self._world.settings.topic_partitions):
             for block in ("x....", "..x..", "....x", "xxx"):
                 for mark in block:

@@ -16,7 +16,7 @@ Offset = tuple[Partition, int]
 
 @dataclass(slots=True)
 class Insert:
-    """A statement that the server has received. `rows` are the offsets that the guard let pass, once it has run."""
+    """A statement that the server has received. `rows` are the offsets that passed the guard, once it has run."""
 
     token: str
     partition: Partition

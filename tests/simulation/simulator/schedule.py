@@ -262,7 +262,7 @@ class Schedule:
             self.world.kafka.committed[partition] = (offset, "")
 
     def _expire(self) -> None:
-        """Expire an offset with its intent, unless lost rows must still be stored again, which it would prevent."""
+        """Expire an offset with its intent, unless lost rows must still be stored again, which this would prevent."""
         if settled := [at for at in self._settled() if not self.world.clickhouse.owes(at)]:
             partition = self.random.choice(settled)
             self.world.log(f"{partition} loses its offset")

@@ -1,4 +1,4 @@
-"""Settings of the shop for many requests: only what a change of an invoice needs."""
+"""Settings of the shop for many requests: only what changing an invoice requires."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The only page of the loop: it changes an invoice in a way that the request chooses, and may end in any way."""
+"""The only page of the request loop: it changes an invoice as the request specifies, and may end in any way."""
 
 from __future__ import annotations
 

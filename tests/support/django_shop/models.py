@@ -68,6 +68,6 @@ class Comment(models.Model):
 
 
 class Keeper(models.Model):
-    """Refuses that its article is deleted."""
+    """Prevents the deletion of its article."""
 
     article = models.ForeignKey(Article, models.RESTRICT)

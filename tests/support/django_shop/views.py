@@ -1,4 +1,4 @@
-"""Views of the shop, as an application has them and as only a test needs them."""
+"""Views of the shop: some are typical of an application, others only exist for tests."""
 
 from __future__ import annotations
 

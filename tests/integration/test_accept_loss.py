@@ -27,7 +27,7 @@ def named(reason: str) -> list[str]:
     return shlex.split(re.findall("`auditlane ([^`]+)`", reason)[0])
 
 
-def test_lost_offsets_are_given_up_by_the_command_that_the_message_names(world: World, commands: Commands) -> None:
+def test_the_command_in_the_message_skips_the_lost_offsets(world: World, commands: Commands) -> None:
     world.produce(40, partition=0)
     first = world.worker()
     world.completed()
@@ -71,8 +71,8 @@ def test_lost_offsets_are_given_up_by_the_command_that_the_message_names(world: 
     assert (given_up["gone"], given_up["beyond_retention"]) == (20, 0)
 
 
-def test_a_worker_that_cannot_be_stopped_is_frozen_meanwhile(world: World, commands: Commands) -> None:
-    """As in a stack of `auditlane up`, which starts its worker again: Kafka expels a frozen one."""
+def test_a_worker_that_cannot_be_stopped_can_be_frozen(world: World, commands: Commands) -> None:
+    """Like a worker of `auditlane up`, which would be restarted: Kafka expels a frozen one."""
     world.produce(10, partition=0)
     world.commit(0, 0)
     world.admin.delete_records([TopicPartition(world.settings.topic, 0, 4)])

@@ -63,9 +63,7 @@ def form(client: Client, database: str) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("later", [[], [LATER]], ids=["this release", "later"])
-def test_the_folded_form_is_what_the_migrations_make_one_by_one(
-    client: Client, unique: str, later: list[Migration]
-) -> None:
+def test_the_folded_form_equals_the_migrated_tables(client: Client, unique: str, later: list[Migration]) -> None:
     chain = [statement for one in [*known(), *later] for statement in one.statements("{database}")]
     for suffix, sql in (("chain", chain), ("folded", fold(chain))):
         client.command(f"CREATE DATABASE {unique}_{suffix}")
@@ -74,12 +72,12 @@ def test_the_folded_form_is_what_the_migrations_make_one_by_one(
     made = form(client, f"{unique}_folded")
     assert made == form(client, f"{unique}_chain")
     assert {"events", "settings", "link_claims", "log", "columns", "indexes"} <= made.keys()
-    for statement in fold(chain):  # again
+    for statement in fold(chain):  # can be repeated
         run(client, statement.replace("`{database}`", f"`{unique}_folded`"))
     assert form(client, f"{unique}_folded") == made
 
 
-def test_clickhouse_reads_every_statement_of_the_cluster_form(client: Client) -> None:
+def test_clickhouse_parses_every_statement_of_the_cluster_form(client: Client) -> None:
     for statement in statements("audit", "main", one_server=True):
         assert client.raw_query(f"EXPLAIN AST {statement}", fmt="TSVRaw").startswith(b"Create"), statement
     for statement in statements("audit", "main"):

@@ -102,7 +102,7 @@ def test_an_exact_copy_is_the_same_event_wherever_it_comes_from(store: Store) ->
 
 
 def test_a_retry_by_another_route_is_the_same_event(store: Store) -> None:
-    """Sent with two keys through the gateway, which fills in the key's name and the request's id, and with the SDK."""
+    """Sent with two keys through the gateway, which adds the key's name and the request's id, and with the SDK."""
     store.take(*through_gateway(message(source="key-1", request_id="r-1"), "key-1", "source", "request_id"))
     store.take(*through_gateway(message(source="key-2", request_id="r-2"), "key-2", "source", "request_id"))
     store.take(message())
@@ -167,7 +167,7 @@ def test_events_that_differ_in_a_single_field_are_all_kept(store: Store, field: 
     assert conflicts == 1
 
 
-def test_a_value_does_not_move_from_one_field_to_another_unseen(store: Store) -> None:
+def test_moving_a_value_to_another_field_makes_another_event(store: Store) -> None:
     for values in ({"before": "ab", "after": ""}, {"before": "a", "after": "b"}, {"before": "", "after": "ab"}):
         store.take(message(**values))
     store.take(rich(text="1"))
@@ -189,7 +189,7 @@ def test_a_merge_keeps_what_readers_saw(store: Store) -> None:
     assert store.log("description, kafka_offset") == seen == [("harmless", 0), ("StopLogging", 1)]
 
 
-def test_what_the_gateway_may_fill_in_is_what_the_table_leaves_out(store: Store) -> None:
+def test_the_content_hash_omits_exactly_what_the_gateway_may_fill_in(store: Store) -> None:
     [[expression]] = store.client.query(
         "SELECT default_expression FROM system.columns WHERE table = 'events' AND name = 'content_hash' "
         f"AND database = '{store.database}'"
@@ -221,11 +221,11 @@ def test_whether_an_event_is_stored_is_decided_by_its_content(
 
 
 def test_two_values_of_a_field_whose_default_changed_are_two_events(store: Store) -> None:
-    """Registered at the registry directly: each is its own schema's default, and neither hides the other."""
+    """Each value is the default of its own schema (registered directly), and neither event hides the other."""
     fields = [{"name": "decision", "type": ["string", "null"], "default": one} for one in ("approved", "denied")]
     schemas = [contract(*OWN, one, exclusive=False) for one in fields]
     ids = [REGISTRY.register(f"{TOPIC}.acme-value", one) for one in schemas]
     store.take(rich())
-    store.take(rich(ids[0], schemas[0], decision="approved"))  # as when it is written again after the field was added
+    store.take(rich(ids[0], schemas[0], decision="approved"))  # as if written again after the field was added
     store.take(rich(ids[1], schemas[1], decision="denied"))
     assert store.log("fields['decision']") == ["", "denied"]

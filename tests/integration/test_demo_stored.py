@@ -29,7 +29,7 @@ NAMES = [tenant.name for tenant in TENANTS]
 
 
 class Demo:
-    """`python -m auditlane.local.demo` in a world."""
+    """Runs `python -m auditlane.local.demo` in a world."""
 
     def __init__(self, world: World, folder: Path) -> None:
         options = world.settings.model_dump(exclude_unset=True) | {"data_dir": folder / "data"}
@@ -89,7 +89,7 @@ def imported(
 
 
 def on_topic(world: World) -> int:
-    """Messages on the shared topic."""
+    """Return the number of messages on the shared topic."""
     consumer = Consumer(world.kafka | {"group.id": "none"})
     places = [TopicPartition(world.settings.topic, one) for one in range(world.settings.topic_partitions)]
     try:
@@ -166,7 +166,7 @@ def test_console_page_export_and_sql_agree_on_the_count(imported: tuple[World, D
             [[rows]] = world.client.query(query, {"tenant": tenant}).result_rows
             return {console[tenant], page, exported, rows}
 
-        for tenant in NAMES:  # each read of a log soon becomes an event in it
+        for tenant in NAMES:  # each read of a log soon adds an event to it
             wait_until(lambda tenant=tenant: len(counts(tenant)) == 1, why=lambda tenant=tenant: str(counts(tenant)))
 
 

@@ -75,7 +75,7 @@ def test_a_new_project_under_the_oldest_release(stack: Stack, unique: str, tmp_p
 
 
 @pytest.mark.long
-@pytest.mark.timeout(900)  # it installs packages
+@pytest.mark.timeout(900)  # installs packages
 def test_a_new_project_under_the_newest_release(stack: Stack, unique: str, tree: Path, tmp_path: Path) -> None:
     found = _interpreter()
     if found is None:

@@ -111,7 +111,7 @@ def test_refused_events_are_replayed_once_their_contract_is_fixed(world: World, 
 
 
 @pytest.mark.long
-def test_a_replay_killed_between_event_and_resolution_is_seen_once(world: World, commands: Commands) -> None:
+def test_an_event_is_seen_once_after_a_replay_killed_before_its_resolution(world: World, commands: Commands) -> None:
     strict, schema = contract(world, "acme", maximum=3)
     for amount in (7.0, 8.0, 9.0):
         world.send(paid(strict, schema, "acme", amount)[1], key="acme")

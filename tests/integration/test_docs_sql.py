@@ -60,7 +60,7 @@ def test_each_documented_query_runs_and_finds_its_values(filled, example):
     assert {name: row[name] for name in expected if name in row} == {n: v for n, v in expected.items() if n in row}
 
 
-def test_the_table_of_columns(filled):
+def test_the_table_of_columns_matches_the_view(filled):
     described = re.findall(r"^\| (`.*?) \|", TEXT, re.MULTILINE)
     names = [name for cell in described for name in re.findall(r"`(\w+)`", cell)]
     columns = filled.client.query(f"DESCRIBE TABLE {filled.database}.log").result_rows

@@ -46,7 +46,7 @@ def run(registry, unique, tmp_path):
         (["--tenant", "a", "--action", "b", "--request-id", "1", "--event-id", "1"], ["must be a UUID", "--event-id"]),
     ],
 )
-def test_the_option_is_named(run, arguments, words):
+def test_an_error_names_the_option(run, arguments, words):
     said = run("emit", *arguments, code=3)
     assert said.startswith("error EVENT_INVALID: ")
     for word in words:

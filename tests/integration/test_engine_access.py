@@ -97,7 +97,7 @@ OUTSIDE = [
 
 @pytest.mark.parametrize("user", ["", *ROLES])
 @pytest.mark.parametrize("sql", OUTSIDE)
-def test_nothing_outside_of_the_tables_is_reached(
+def test_nothing_outside_the_tables_is_accessible(
     clickhouse: str, secured: EngineProcess, secret: Path, user: str, sql: str
 ) -> None:
     url = secured.url if user else clickhouse
@@ -124,7 +124,7 @@ def test_a_setting_that_names_a_file_is_refused_in_the_url_too(clickhouse: str, 
 def test_with_accounts_no_client_acts_as_the_process_itself(
     secured: EngineProcess, host: str, user: str, password: str
 ) -> None:
-    """That user has an empty password, so it is locked."""
+    """It has an empty password, so it is locked."""
     account = {"X-ClickHouse-User": user, "X-ClickHouse-Key": password} if user else {}
     try:
         answer = ask(secured.url.replace("127.0.0.1", host), "SELECT 1", headers=account)
@@ -135,12 +135,12 @@ def test_with_accounts_no_client_acts_as_the_process_itself(
 
 
 @pytest.mark.parametrize("password", ["", "wrong"])
-def test_with_accounts_it_is_locked_by_basic_authentication_too(secured: EngineProcess, password: str) -> None:
+def test_with_accounts_that_user_is_also_locked_for_basic_authentication(secured: EngineProcess, password: str) -> None:
     answer = ask(secured.url, "SELECT 1", headers=urllib3.make_headers(basic_auth=f"default:{password}"))
     assert answer.data.startswith(b"Code: 201.")
 
 
-def test_a_user_is_known_by_header_and_by_basic_authentication_not_by_parameter(secured: EngineProcess) -> None:
+def test_a_user_is_identified_by_headers_or_basic_authentication_not_by_parameters(secured: EngineProcess) -> None:
     basic = urllib3.make_headers(basic_auth=f"query:{PASSWORDS['query']}")
     assert ask(secured.url, "SELECT currentUser()", headers=basic).data == b"query\n"
     assert ask(secured.url, "SELECT currentUser()", "query").data == b"query\n"
@@ -157,14 +157,14 @@ def test_with_accounts_the_native_protocol_requires_one(secured: EngineProcess, 
         assert client.execute("SELECT currentUser()") == [("init",)]
 
 
-def test_a_wrong_password_is_refused_and_a_right_one_is_not(secured: EngineProcess) -> None:
+def test_a_wrong_password_is_refused_and_a_correct_one_accepted(secured: EngineProcess) -> None:
     for role in ROLES:
         assert ask(secured.url, "SELECT currentUser()", role).data == f"{role}\n".encode()
         wrong = {"X-ClickHouse-User": role, "X-ClickHouse-Key": "wrong"}
         assert ask(secured.url, "SELECT 1", headers=wrong).headers["X-ClickHouse-Exception-Code"] == "516"
 
 
-def test_no_password_lies_about(secured: EngineProcess) -> None:
+def test_no_password_is_exposed_in_files_or_arguments(secured: EngineProcess) -> None:
     command = Path(f"/proc/{secured.process.pid}/cmdline")
     if command.exists():
         assert not any(one.encode() in command.read_bytes() for one in PASSWORDS.values())
@@ -174,7 +174,7 @@ def test_no_password_lies_about(secured: EngineProcess) -> None:
     assert "password of" not in (secured.data / "config" / "users.xml").read_text()
 
 
-def test_without_accounts_everybody_is_default(clickhouse: str) -> None:
+def test_without_accounts_every_client_is_the_default_user(clickhouse: str) -> None:
     assert ask(clickhouse, "SELECT currentUser()").data == b"default\n"
     assert ask(clickhouse, "SELECT 1", headers=urllib3.make_headers(basic_auth="default:")).status == 200
     answer = ask(clickhouse, "SELECT 1", headers={"X-ClickHouse-User": "admin"})
@@ -208,7 +208,7 @@ def test_pages_of_clickhouse_are_not_served_to_another_site(clickhouse: str, pat
     )
 
 
-def test_each_role_has_what_it_needs_and_not_what_another_has(secured: EngineProcess) -> None:
+def test_each_role_has_only_the_grants_it_needs(secured: EngineProcess) -> None:
     url, table = secured.url, f"t{uuid.uuid4().hex}"
     assert ask(url, f"CREATE TABLE audit.{table} (a UInt32) ENGINE = MergeTree ORDER BY a", "init").status == 200
     assert ask(url, f"INSERT INTO audit.{table} VALUES (1)", "init").status == 200
@@ -221,7 +221,7 @@ def test_each_role_has_what_it_needs_and_not_what_another_has(secured: EnginePro
     assert ask(url, f"DROP TABLE audit.{table} SYNC", "init").status == 200
 
 
-def test_an_analyst_cannot_write_and_cannot_widen_the_bounds(secured: EngineProcess) -> None:
+def test_an_analyst_cannot_write_or_raise_the_limits(secured: EngineProcess) -> None:
     assert ask(secured.url, "SELECT 1", "analyst", max_threads="1").data == b"1\n"
     for bound in ({"readonly": "0"}, {"max_memory_usage": "0"}, {"max_execution_time": "0"}):
         assert ask(secured.url, "SELECT 1", "analyst", **bound).status >= 400

@@ -51,7 +51,7 @@ def test_a_large_insert_and_a_stream_over_the_native_protocol(native: Client) ->
     assert sum(int(n) == int(s) for n, s in rows) == 200_000
 
 
-def test_errors_are_clickhouses_own(native: Client) -> None:
+def test_errors_come_from_clickhouse_unchanged(native: Client) -> None:
     with pytest.raises(ServerException) as caught:
         native.execute("SELECT * FROM nothing_such")
     assert caught.value.code == ErrorCodes.UNKNOWN_TABLE

@@ -58,14 +58,14 @@ def _send(url: str, sql: str, framing: bytes, body: bytes) -> int:
             answer = http.client.HTTPResponse(sock)
             answer.begin()
             answer.read()
-        except OSError:  # refused and closed while the body was still being sent
+        except OSError:  # rejected and closed while the body was still being sent
             return 0
         return answer.status
 
 
 @pytest.mark.parametrize("source", ["", "SELECT * FROM input('a UInt32, s String')"])
 @pytest.mark.parametrize("cut", CUTS)
-def test_a_body_that_is_cut_stores_nothing(clickhouse: str, client: Client, unique: str, cut: str, source: str) -> None:
+def test_a_truncated_body_stores_nothing(clickhouse: str, client: Client, unique: str, cut: str, source: str) -> None:
     sql = f"INSERT INTO {unique}.t {source} FORMAT ArrowStream"
     assert _send(clickhouse, sql, *CUTS[cut]) != 200
     assert client.query(f"SELECT count() FROM {unique}.t").result_rows == [(0,)]

@@ -119,7 +119,7 @@ def test_stdin_is_not_readable_as_a_table(tmp_path: Path) -> None:
     engine.stop()
 
 
-def test_a_config_file_lying_about_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stray_config_file_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "config.xml").write_text("<clickhouse><broken>")
     monkeypatch.chdir(tmp_path)
     engine = EngineProcess(tmp_path / "data")
@@ -136,7 +136,7 @@ def test_a_config_file_lying_about_is_not_read(tmp_path: Path, monkeypatch: pyte
         "INSERT INTO t SELECT * FROM input('w UInt32, n UInt32, i UInt32') FORMAT CSV\n{rows}",
     ],
 )
-def test_killed_under_writers_it_keeps_every_acknowledged_batch_whole(running: Running, statement: str) -> None:
+def test_every_acknowledged_batch_survives_a_kill_complete(running: Running, statement: str) -> None:
     """Three writers send batches of 500 rows until the process is killed, twice; each batch has its own number."""
     batch = 500
     running.ask("CREATE TABLE t (w UInt32, n UInt32, i UInt32) ENGINE = MergeTree ORDER BY (w, n)")
@@ -205,7 +205,7 @@ def test_nothing_of_the_engine_is_left_running(running: Running) -> None:
         os.killpg(pid, 0)
 
 
-def test_a_disk_without_room_refuses_inserts_and_still_reads(running: Running) -> None:
+def test_a_full_disk_rejects_inserts_and_still_permits_reads(running: Running) -> None:
     """The engine keeps space free; configured to keep more than exists, it behaves as on a full disk."""
     assert running.engine is not None
     running.ask("CREATE TABLE t (a UInt64) ENGINE = MergeTree ORDER BY a")
@@ -223,7 +223,7 @@ def test_a_disk_without_room_refuses_inserts_and_still_reads(running: Running) -
 
 
 @pytest.mark.parametrize("end", ["stop", "kill"])
-def test_a_directory_opens_again_and_again_whatever_default_holds(running: Running, end: str) -> None:
+def test_a_directory_can_be_reopened_whatever_default_contains(running: Running, end: str) -> None:
     assert running.engine is not None
     for turn in range(3):
         if turn == 1:

@@ -27,7 +27,7 @@ HEADS = [
 
 
 def _reset(one: socket.socket) -> None:
-    """Close so that the other side sees a reset."""
+    """Close so that the peer sees a reset."""
     one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     one.close()
 

@@ -29,7 +29,7 @@ def ask(engine: EngineProcess, sql: str) -> bytes:
     return urllib3.request("POST", engine.url, body=sql.encode(), retries=False).data
 
 
-def test_the_wheel_that_is_installed_is_the_supported_one() -> None:
+def test_the_installed_wheel_is_the_supported_one() -> None:
     assert version("chdb-core").startswith(f"{SUPPORTED}."), (
         f"auditlane supports chdb-core {SUPPORTED}, whose servers were tried. If every test of this folder passes with"
         f" {version('chdb-core')}, change SUPPORTED, pyproject.toml and constraints.txt."
@@ -58,11 +58,11 @@ def test_an_unsupported_wheel_is_named_with_the_supported_one() -> None:
         ("SELECT timezone()", b"UTC\n"),
     ],
 )
-def test_its_configuration_is_taken(engine: EngineProcess, sql: str, expected: bytes) -> None:
+def test_its_configuration_is_applied(engine: EngineProcess, sql: str, expected: bytes) -> None:
     assert ask(engine, sql) == expected
 
 
-def test_it_is_confined_where_the_kernel_can(clickhouse_process: EngineProcess, tmp_path: Path) -> None:
+def test_it_is_sandboxed_where_the_kernel_permits(clickhouse_process: EngineProcess, tmp_path: Path) -> None:
     if not clickhouse_process.ready["confined"]:
         missing("Landlock", "this kernel does not confine processes by it.")
     secret = tmp_path / "secret"

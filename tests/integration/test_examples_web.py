@@ -42,7 +42,7 @@ def expected(name: str) -> list[tuple[Any, ...]]:
 
 
 def check(example: Example, name: str) -> None:
-    """Stop the server at once, so that it has to flush; then everything is in the log, exactly once."""
+    """Stop the server immediately, so that it has to flush; then check that the log has everything exactly once."""
     assert example.stop() in (0, -15), example.log.read_text()  # uvicorn dies from the signal
     events = example.events("acme", 8)
     assert shown(events) == expected(name), example.log.read_text()

@@ -50,7 +50,7 @@ def served(filled: Store, tmp_path: Path) -> Iterator[Served]:
 
 @contextmanager
 def begun(url: str, token: str, path: str) -> Iterator[socket.socket]:
-    """Request a download and read none of it."""
+    """Request a download without reading it."""
     host, port = url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=60) as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
@@ -64,7 +64,7 @@ def status_of(connection: socket.socket) -> int:
     return int(connection.recv(16).split()[1])
 
 
-def test_more_downloads_of_a_tenant_than_it_may_have_are_refused(served: Served) -> None:
+def test_downloads_beyond_a_tenants_limit_are_refused(served: Served) -> None:
     most = served.settings.export_downloads_per_tenant
     token, other = served.viewer_token("acme"), served.viewer_token("globex")
     with ExitStack() as held:
@@ -87,7 +87,7 @@ def test_more_downloads_of_a_tenant_than_it_may_have_are_refused(served: Served)
     until(lambda: served.request("/v1/export?format=csv&action=none", token).status == 200, 60, "the places")
 
 
-def test_many_tenants_slow_exports_take_no_threads_of_lists(filled: Store, tmp_path: Path) -> None:
+def test_slow_exports_of_many_tenants_occupy_no_threads_of_lists(filled: Store, tmp_path: Path) -> None:
     with Served(tmp_path, **given(filled), export_downloads_per_tenant=20) as served, ExitStack() as held:
         token = served.viewer_token("acme")
         for _ in range(20):  # one at a time, since counting is limited too
@@ -97,7 +97,7 @@ def test_many_tenants_slow_exports_take_no_threads_of_lists(filled: Store, tmp_p
 
 
 @pytest.mark.long
-def test_counts_are_queries_of_the_tenant(filled: Store, tmp_path: Path) -> None:
+def test_counts_use_the_tenants_query_slots(filled: Store, tmp_path: Path) -> None:
     """Sixty costly exports and counts at once: some are refused, and another tenant's lists are still served."""
     costly = urlencode({"format": "csv", "query": " OR ".join(f"zz{number:04d}q" for number in range(60))})
     with Served(tmp_path, **given(filled), query_concurrency=2) as served:
@@ -148,7 +148,7 @@ def pdf(tenant_columns: str = COLUMNS) -> str:
 
 
 @pytest.mark.long
-def test_a_pdf_is_drawn_elsewhere_and_ends_with_its_client(filled: Store, tmp_path: Path) -> None:
+def test_a_pdf_is_drawn_in_a_process_that_ends_with_its_client(filled: Store, tmp_path: Path) -> None:
     with ServeProcess(tmp_path, **given(filled)) as process:
         token, other = process.viewer_token("initech"), process.viewer_token("globex")
         headers = {"authorization": f"Bearer {other}"}
@@ -184,7 +184,7 @@ def test_a_stop_leaves_no_process_behind(filled: Store, tmp_path: Path) -> None:
         pytest.param({"export_pdf_memory_bytes": 256 << 20}, "memory", marks=pytest.mark.long),
     ],
 )
-def test_a_pdf_has_its_bounds(filled: Store, tmp_path: Path, bounds: dict[str, int], said: str) -> None:
+def test_a_pdf_is_limited(filled: Store, tmp_path: Path, bounds: dict[str, int], said: str) -> None:
     with Served(tmp_path, **given(filled), **bounds) as served:
         token = served.viewer_token("initech")
         body = {"format": "pdf", "columns": COLUMNS.split(",")}
@@ -197,7 +197,7 @@ def test_a_pdf_has_its_bounds(filled: Store, tmp_path: Path, bounds: dict[str, i
 
 
 def under_way(served: Served, token: str, path: str, held: ExitStack) -> bool:
-    """Request a slow export in the tenant's only slot; return whether it got it. An earlier query may still have it."""
+    """Request a slow export; return whether it got the tenant's only slot, which an earlier query may still occupy."""
     one = held.enter_context(begun(served.url, token, path))
     one.settimeout(1.0)
     with suppress(TimeoutError):
@@ -206,8 +206,8 @@ def under_way(served: Served, token: str, path: str, held: ExitStack) -> bool:
     return served.request("/v1/events?limit=1", token).status == 429
 
 
-def test_the_query_of_a_client_that_has_gone_ends(filled: Store, tmp_path: Path) -> None:
-    """The tenant's only slot is free again long before the query would have ended."""
+def test_the_query_of_a_disconnected_client_is_cancelled(filled: Store, tmp_path: Path) -> None:
+    """The tenant's only slot is released long before the query would have finished."""
     slow = urlencode({"query": " OR ".join(f"zz{number:04d}q" for number in range(60))})
     with Served(tmp_path, **given(filled), query_concurrency=1, query_timeout_s=120.0) as served:
         token = served.viewer_token("acme")
@@ -233,7 +233,7 @@ def test_a_tenants_files_and_the_disk_are_bounded(filled: Store, tmp_path: Path)
         assert "AUDITLANE_EXPORT_DISK_FREE_BYTES" in refused.json()["fix"]
 
 
-def test_one_tenants_jobs_do_not_take_every_place(filled: Store, tmp_path: Path) -> None:
+def test_one_tenants_jobs_do_not_take_every_slot(filled: Store, tmp_path: Path) -> None:
     with Served(tmp_path, **given(filled)) as served:
         token, other = served.viewer_token("acme"), served.viewer_token("globex")
         body = {"format": "jsonl"}

@@ -61,7 +61,7 @@ def ended(served: Served, token: str, id_: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("format_", ["csv", "jsonl", "parquet", "pdf", "ocsf"])
-def test_a_job_makes_the_file_that_an_export_gives_at_once(served: Served, token: str, format_: str) -> None:
+def test_a_job_makes_the_same_file_as_a_direct_export(served: Served, token: str, format_: str) -> None:
     asked = ask(served, token, format=format_, filter={"action": ["act-1", "act-2"]}, columns=["event_id", "action"])
     assert (asked["total"], asked["created_by"], asked["url"]) == (2_000, "jane", None)
     job = ended(served, token, asked["id"])
@@ -82,7 +82,7 @@ def test_a_job_makes_the_file_that_an_export_gives_at_once(served: Served, token
         assert got.data == direct.data
 
 
-def test_a_download_resumes_where_it_broke_off(served: Served, token: str) -> None:
+def test_an_interrupted_download_resumes(served: Served, token: str) -> None:
     job = ended(served, token, ask(served, token, format="jsonl")["id"])
     path = f"/v1/exports/{job['id']}/file"
     whole = served.request(path, token)
@@ -117,7 +117,7 @@ def test_a_download_resumes_where_it_broke_off(served: Served, token: str) -> No
             assert head.headers[name] == whole.headers[name], name
 
 
-def test_head_of_a_link_tells_what_it_downloads(served: Served, token: str) -> None:
+def test_head_on_a_link_describes_the_download(served: Served, token: str) -> None:
     url = served.request("/v1/export-links", token, method="POST", body={"format": "csv"}).json()["url"]
     head, whole = urllib3.request("HEAD", url), urllib3.request("GET", url)
     assert (head.status, head.data) == (200, b"")
@@ -127,7 +127,7 @@ def test_head_of_a_link_tells_what_it_downloads(served: Served, token: str) -> N
     assert urllib3.request("HEAD", url[:-3] + "AAA").status == 401
 
 
-def test_each_tenant_has_its_own(served: Served, token: str) -> None:
+def test_each_tenant_has_its_own_jobs(served: Served, token: str) -> None:
     job = ended(served, token, ask(served, token, format="csv")["id"])
     other = served.viewer_token("globex", Permission.export)
     reads = served.viewer_token("acme", Permission.read)
@@ -156,7 +156,7 @@ def test_jobs_are_removed_and_bounded(served: Served, token: str, tmp_path: Path
 
 
 def test_a_job_of_a_dead_process_is_resumed_and_can_be_cancelled(filled: Store, tmp_path: Path) -> None:
-    """The job's owner died with a checkpoint of one row, whose bytes are marked so that they can be recognized."""
+    """The job's owner died after a checkpoint of one row, whose bytes are marked so that they can be recognized."""
     given = {"clickhouse_url": filled.settings.clickhouse_url, "clickhouse_database": filled.database}
     jobs, acme = JobStore(tmp_path / "exports"), TenantScope.for_operator("acme")
     with Served(tmp_path, **given, export_concurrency=0) as takes:
@@ -215,7 +215,7 @@ def test_links_end_with_the_key_behind_them(served: Served, asks: str) -> None:
     assert "where you got this link" in page.data.decode()
 
 
-def test_a_finished_file_is_kept_back_once_a_column_of_it_may_not_be_downloaded(served: Served, token: str) -> None:
+def test_a_finished_file_is_withheld_once_one_of_its_columns_may_not_be_downloaded(served: Served, token: str) -> None:
     with_it = ended(served, token, ask(served, token, format="csv", columns=["action", "actor_id"])["id"])
     without = ended(served, token, ask(served, token, format="csv", columns=["action", "event_id"])["id"])
     settings = served.client_token("admin")

@@ -22,7 +22,7 @@ from auditlane.cli.subcommands import SUBCOMMANDS, find
 from auditlane.runtime.errors import ConfigError, MissingExtra, NotFound, Unavailable, exit_code
 from auditlane.runtime.settings import variable
 
-# Arguments with which a subcommand does the least of its work, and the exit codes that it may end with.
+# Arguments that make a subcommand do the least work, and the exit codes that it may return.
 ENDS: dict[str, tuple[str, set[int]]] = {
     "status": ("--json", {exit_code(Unavailable(""))}),  # there is no stack
     "env": ("--json", {exit_code(NotFound(""))}),
@@ -89,11 +89,11 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     return process.returncode, out, error
 
 
-def test_every_subcommand_is_tried():
+def test_every_subcommand_has_a_case():
     assert {*ENDS, *LASTS} == set(NAMES)
 
 
-def test_the_closure_of_an_extra_can_tell():
+def test_the_closures_of_extras_differ():
     assert {"typer", "rich", "pydantic-settings", "fastavro"} <= packages_of(["cli"])
     assert packages_of([]) < packages_of(["cli"]) < packages_of(["worker"])
     assert "fastapi" not in packages_of(["worker"])
@@ -102,7 +102,7 @@ def test_the_closure_of_an_extra_can_tell():
 
 @pytest.mark.long
 @pytest.mark.parametrize("extra", sorted(EXTRAS))
-def test_helps(blocked: Install, extra: str, tmp_path: Path) -> None:
+def test_the_help_of_every_subcommand_of_an_extra(blocked: Install, extra: str, tmp_path: Path) -> None:
     names = [subcommand.name for subcommand in SUBCOMMANDS if subcommand.extra == extra]
     code, out, error = run(blocked(extra), tmp_path, HELPS, *names)
     assert code == 0, error
@@ -111,7 +111,7 @@ def test_helps(blocked: Install, extra: str, tmp_path: Path) -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", NAMES)
-def test_help(installed: Install, name: str, tmp_path: Path) -> None:
+def test_the_help_of_a_subcommand(installed: Install, name: str, tmp_path: Path) -> None:
     code, out, error = ended(installed(find(name).extra).start(name, "--help", folder=tmp_path, env={}))
     assert code == 0, error
     assert "Usage: auditlane" in out

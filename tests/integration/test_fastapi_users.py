@@ -1,4 +1,4 @@
-"""The mixin for fastapi-users with the real library, whose pins conflict with ours: it is in a folder of its own."""
+"""The mixin for fastapi-users with the real library, installed separately because its pins conflict with ours."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PACKAGES = [
 
 @pytest.fixture
 def packages(tmp_path: Path) -> Path:
-    """Provide a folder with fastapi-users; everything else is that of this environment."""
+    """Provide a folder with fastapi-users; all other packages come from this environment."""
     folder = tmp_path / "packages"
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
     done = subprocess.run(

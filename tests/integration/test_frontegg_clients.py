@@ -1,4 +1,4 @@
-"""Frontegg's own clients, unmodified, against the service: nothing but the URL and the key are changed."""
+"""Frontegg's own clients, unmodified, against the service: only the URL and the key are changed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def served(kafka, registry, clickhouse, tmp_path_factory):
 
 @pytest.fixture
 def call(frontegg_client, served):
-    """Calls of the client after its `init` with a new key."""
+    """Provide a function that runs calls of the client after its `init` with a new key."""
 
     def call(*calls):
         issued = served.client("vendor")
@@ -149,12 +149,12 @@ def test_the_metadata_is_the_environments_structure(frontegg_client, call, serve
     assert table == [("occurred_at", "When"), ("actor_name", "Who")]
 
 
-def test_a_refusal_is_an_error_of_the_client(call, unique):
+def test_a_rejected_request_is_an_error_of_the_client(call, unique):
     wrong, missing = call(["send", {"tenantId": "a/b", "action": "x"}], ["send", {"tenantId": "", "action": "x"}])
     assert (wrong["status"], missing["status"]) == (400, 400)
 
 
-def test_a_repeat_with_a_key_of_its_own_is_one_event(served, unique):
+def test_a_request_repeated_with_an_idempotency_key_is_one_event(served, unique):
     token = served.client_token("writer")
 
     def send(**audit):

@@ -96,7 +96,7 @@ def test_the_requests_id_is_a_header_in_kafka(gateway: Gateway, unique: str) -> 
     assert headers.keys() <= {"auditlane.provenance"}
 
 
-def test_arrays_and_lines_in_chunks(gateway: Gateway, unique: str) -> None:
+def test_arrays_and_chunked_lines_are_stored(gateway: Gateway, unique: str) -> None:
     assert gateway.post([{"action": f"a{one}"} for one in range(50)], unique).json()["accepted"] == 50
     text = b"".join(json.dumps({"action": f"b{one}"}).encode() + b"\n" for one in range(2_500))
     pieces = (text[place : place + 997] for place in range(0, len(text), 997))
@@ -108,7 +108,7 @@ def test_arrays_and_lines_in_chunks(gateway: Gateway, unique: str) -> None:
 
 
 @pytest.mark.parametrize(("encoding", "packed"), [("gzip", gzip.compress), ("zstd", pack)])
-def test_packed_bodies_are_stored_like_others(gateway: Gateway, unique: str, encoding: str, packed: Any) -> None:
+def test_compressed_bodies_are_stored_like_others(gateway: Gateway, unique: str, encoding: str, packed: Any) -> None:
     lines = b"\n".join(json.dumps({"action": f"a{number}"}).encode() for number in range(2_500))
     sent = {"content_encoding": encoding}
     assert gateway.post(packed(b'[{"action": "a"}, {"action": "b"}]'), unique, **sent).json()["accepted"] == 2
@@ -226,7 +226,7 @@ def test_a_request_sent_again_adds_nothing(gateway: Gateway, unique: str) -> Non
         assert problem["field"] == "occurred_at"
 
 
-def test_tenants_stay_apart(gateway: Gateway, unique: str) -> None:
+def test_tenants_are_isolated(gateway: Gateway, unique: str) -> None:
     mine = gateway.client_token("writer", tenant=unique)
     assert gateway.post({"action": "a"}, token=mine).status == 202
     assert gateway.post({"action": "a", "tenant_id": unique}, token=mine).status == 202
@@ -261,7 +261,7 @@ def test_posts_past_a_limit_or_of_another_type_are_rejected(gateway: Gateway, un
     refused(chunked, 411, "LENGTH_REQUIRED")
 
 
-def test_a_test_event(gateway: Gateway, unique: str) -> None:
+def test_a_test_event_is_stored(gateway: Gateway, unique: str) -> None:
     viewer = gateway.viewer_token(unique, Permission.configure, Permission.read)
     sent = gateway.request("/v1/test-event", viewer, method="POST")
     assert sent.status == 202, sent.data
@@ -313,7 +313,7 @@ def test_a_test_event_cannot_carry_chosen_content(gateway: Gateway, unique: str)
     assert {one["occurred_at"][:10] for one in read} <= {TIME[:10], datetime.now(UTC).isoformat()[:10]}
 
 
-def test_a_test_event_meets_the_tenants_own_contract(gateway: Gateway, unique: str) -> None:
+def test_a_test_event_satisfies_the_tenants_own_contract(gateway: Gateway, unique: str) -> None:
     field = {"name": "order_number", "rules": {"required": True, "maxLength": 8}, "exclusive": True}
     vendor = gateway.client_token("vendor")
     made = gateway.request(f"/v1/tenants/{unique}/structure/fields", vendor, method="POST", body=field)
@@ -329,7 +329,7 @@ def test_a_test_event_meets_the_tenants_own_contract(gateway: Gateway, unique: s
         answer = gateway.request("/v1/events?action=auditlane.test", gateway.viewer_token(unique))
         return {one["fields"]["order_number"] for one in answer.json()["data"]}
 
-    wait_until(lambda: len(stored()) >= 2)  # separately: auditlane's own record of each arrives as well
+    wait_until(lambda: len(stored()) >= 2)  # counted separately, since auditlane's own record of each arrives as well
     assert stored() == {"DE-17", "DE-18"}
 
 

@@ -94,7 +94,7 @@ def stack(kafka: str, registry: str, unique: str, tmp_path: Path) -> Stack:
     return Stack(kafka, registry, unique, tmp_path / "cache")
 
 
-def test_a_file_imported_twice_is_the_same_events_twice(stack, tmp_path):
+def test_a_file_imported_twice_makes_the_same_events(stack, tmp_path):
     file = tmp_path / "trail.jsonl.gz"
     file.write_bytes(gzip.compress(lines(2000)))
     for _ in range(2):

@@ -86,7 +86,7 @@ def secured(tmp_path_factory):
         process.stop(running, 20)
 
 
-def test_the_extra_options_let_us_in(secured):
+def test_the_extra_options_grant_access(secured):
     bootstrap, extra = secured
     assert KafkaProbe({"bootstrap.servers": bootstrap, **extra}).is_ready()
     found = list(doctor.check(load(kafka_bootstrap=bootstrap, kafka_extra=extra)))
@@ -108,14 +108,14 @@ def test_a_wrong_password_is_distinguished_from_a_wrong_certificate(secured, tmp
         assert fix in found.fix
 
 
-def test_options_that_librdkafka_does_not_know():
+def test_an_unknown_librdkafka_option_is_reported():
     settings = load(kafka_bootstrap="127.0.0.1:1", kafka_extra={"sasl.pasword": "x"})
     (found,) = guarded("kafka", lambda: doctor.check(settings))
     assert "sasl.pasword" in found.message
     assert "AUDITLANE_KAFKA_EXTRA" in found.fix
 
 
-def test_no_broker_there():
+def test_an_unreachable_broker_is_reported():
     (port,) = ports.free(1)
     (found,) = doctor.check(load(kafka_bootstrap=f"127.0.0.1:{port}"))
     assert found.level is Level.FAIL

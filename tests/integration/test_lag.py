@@ -72,7 +72,7 @@ def test_a_new_group_over_a_stored_partition_is_not_behind(world: World, command
     assert second.stop() == 0
 
 
-def test_watching_prints_a_line_a_look_until_it_is_interrupted(world: World, commands: Commands) -> None:
+def test_watching_prints_a_line_per_poll_until_interrupted(world: World, commands: Commands) -> None:
     world.produce(3, partition=1)
     world.commit(1, 0)
     watching = commands.start("lag", "--watch", "--json", "--every", "0.2")

@@ -95,7 +95,7 @@ def test_one_of_many_processes_claims_the_link(filled: Store) -> None:
     assert sorted(itertools.chain(*won)) == sorted(wanted)
 
 
-def test_a_link_opens_once_at_all_replicas(filled: Store, tmp_path: Path) -> None:
+def test_a_link_opens_once_across_replicas(filled: Store, tmp_path: Path) -> None:
     with Served(tmp_path, **given(filled)) as one, Served(tmp_path, **given(filled)) as other:
         now = datetime.now(UTC)
         made = {

@@ -1,4 +1,4 @@
-"""The OpenAPI document against the running service: schemathesis makes requests of it, good and bad ones."""
+"""The OpenAPI document against the running service: schemathesis derives valid and invalid requests from it."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def problem(answer: Any, status: int, code: str) -> None:
     assert (answer.status, answer.json()["code"]) == (status, code), answer.data
 
 
-def test_429_where_a_tenants_turns_are_taken(filled: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_429_if_a_tenants_turns_are_taken(filled: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[TenantConcurrency] = []
 
     def kept(limit: int) -> TenantConcurrency:
@@ -80,7 +80,7 @@ def test_429_where_a_tenants_turns_are_taken(filled: Store, tmp_path: Path, monk
         stream.close()
 
 
-def test_408_where_a_body_does_not_come(tmp_path: Path) -> None:
+def test_408_if_a_body_does_not_arrive(tmp_path: Path) -> None:
     with Served(tmp_path, **NOWHERE, serve_body_timeout_s=0.2) as served:
         token = served.client_token("admin")
         where, slow = urlsplit(served.url), declaring(served, "408")

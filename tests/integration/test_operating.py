@@ -1,4 +1,4 @@
-"""Our own audit trail, the switch and the routes of administration on the real parts."""
+"""auditlane's own audit trail, the switch and the admin routes, on real parts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OURS = "_auditlane"
 @contextmanager
 def serving(world: World, **given: Any) -> Iterator[Served]:
     settings = world.settings.model_dump(exclude_unset=True) | {"audit_aggregation_s": 0.2} | given
-    # Its log would go to stdout, where a command of the same test prints.
+    # Its log would go to stdout, where a command in the same test prints.
     with structlog.testing.capture_logs(), Served(world.folder, **settings) as served:
         yield served
 
@@ -132,7 +132,7 @@ def test_the_admin_api_agrees_with_the_commands(world: World, commands: Commands
         only = ask("dead-letters?limit=0", auditlane_tenant="tenant1")
         assert (only["count"], only["newest"]) == (1, [])
 
-        # Later letters are read, too, and resolutions.
+        # Later dead letters and resolutions are read, too.
         world.send(None, key="tenant5", partition=0)
         wait_until(lambda: ask("dead-letters")["count"] == 4, why=world.workers[-1].tail)
         commands.run("dlq", "resolve", "--tenant", "tenant1", "--reason", "a test", "--yes")

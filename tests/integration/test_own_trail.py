@@ -1,4 +1,4 @@
-"""Our own audit trail on the real parts: no contract suppresses one of its events, and no stop or outage loses one."""
+"""auditlane's own audit trail on real parts: no contract suppresses its events, and no stop or outage loses any."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CHOICES = [f"v{number:06}_xxxxxxxxxx" for number in range(29_000)]
 
 
 class Stage:
-    """A worker, the service, and a tenant's insider who may change its contract."""
+    """A worker, the service, and an insider of a tenant who may change its contract."""
 
     def __init__(self, world: World, served: Served) -> None:
         self.world = world
@@ -63,7 +63,7 @@ class Stage:
         return found
 
     def recorded(self, tenant: str, **expected: int) -> None:
-        """Wait until both logs have these: `audit_log__exported=1`."""
+        """Wait until both logs have these counts, given as `audit_log__exported=1`."""
         wanted = {action.replace("__", "."): count for action, count in expected.items()}
 
         def both() -> bool:
@@ -86,23 +86,23 @@ def stage(kafka: str, registry: str, clickhouse: str, tmp_path_factory: pytest.T
         world.close()
 
 
-def demand_what_nobody_sends(stage: Stage, tenant: str) -> int:
+def require_a_field_that_no_event_has(stage: Stage, tenant: str) -> int:
     assert stage.change(tenant, "POST", body={"name": "never_sent", "rules": {"required": True}}).status == 201
     return 1
 
 
-def make_it_exclusive(stage: Stage, tenant: str) -> int:
+def make_the_contract_exclusive(stage: Stage, tenant: str) -> int:
     assert stage.change(tenant, "POST", body={"name": "own", "exclusive": True}).status == 201
     return 1
 
 
-def demand_in_an_exclusive_contract(stage: Stage, tenant: str) -> int:
+def require_a_field_in_an_exclusive_contract(stage: Stage, tenant: str) -> int:
     body = {"name": "never_sent", "rules": {"required": True}, "exclusive": True}
     assert stage.change(tenant, "POST", body=body).status == 201
     return 1
 
 
-def have_rules_of_a_great_size(stage: Stage, tenant: str) -> int:
+def set_oversized_rules(stage: Stage, tenant: str) -> int:
     """Add a field with the maximum number of choices."""
     size = len(CHOICES)
     while True:
@@ -123,7 +123,7 @@ def register_a_default_that_breaks_its_own_rule(stage: Stage, tenant: str) -> in
     return 0
 
 
-def change_it_back_and_forth(stage: Stage, tenant: str) -> int:
+def change_the_contract_back_and_forth(stage: Stage, tenant: str) -> int:
     assert stage.change(tenant, "POST", body={"name": "own", "exclusive": True}).status == 201
     for number in range(10):
         body = {"rules": {"required": number % 2 == 0}, "exclusive": number % 3 == 0}
@@ -132,7 +132,7 @@ def change_it_back_and_forth(stage: Stage, tenant: str) -> int:
     return 12
 
 
-def add_and_remove_at_once(stage: Stage, tenant: str) -> int:
+def add_and_remove_a_field_at_once(stage: Stage, tenant: str) -> int:
     for _ in range(5):
         body = {"name": "gone", "rules": {"required": True}, "exclusive": True}
         assert stage.change(tenant, "POST", body=body).status == 201
@@ -143,16 +143,16 @@ def add_and_remove_at_once(stage: Stage, tenant: str) -> int:
 @pytest.mark.parametrize(
     "attack",
     [
-        demand_what_nobody_sends,
-        make_it_exclusive,
-        demand_in_an_exclusive_contract,
-        have_rules_of_a_great_size,
+        require_a_field_that_no_event_has,
+        make_the_contract_exclusive,
+        require_a_field_in_an_exclusive_contract,
+        set_oversized_rules,
         register_a_default_that_breaks_its_own_rule,
-        change_it_back_and_forth,
-        add_and_remove_at_once,
+        change_the_contract_back_and_forth,
+        add_and_remove_a_field_at_once,
     ],
 )
-def test_no_contract_of_a_tenant_hides_what_its_people_do(stage: Stage, attack: Callable[[Stage, str], int]) -> None:
+def test_no_tenant_contract_hides_its_users_actions(stage: Stage, attack: Callable[[Stage, str], int]) -> None:
     tenant = f"t{uuid.uuid4().hex[:10]}"
     stage.export(tenant)
     changes = attack(stage, tenant)
@@ -170,7 +170,7 @@ def test_operators_see_that_a_changed_contract_refuses_events(stage: Stage) -> N
         ).status
 
     assert send() == 202
-    demand_what_nobody_sends(stage, tenant)
+    require_a_field_that_no_event_has(stage, tenant)
     wait_until(lambda: send() == 400, why="for the gateway to know of it")
     assert send() == 400
     health = stage.served.request("/v1/admin/health", stage.admin).json()
@@ -181,7 +181,7 @@ def test_operators_see_that_a_changed_contract_refuses_events(stage: Stage) -> N
     assert 'auditlane_contract_refusals_total{changed="yes"}' in metrics
 
 
-def test_a_field_the_environment_requires_is_not_required_of_our_own_events(stage: Stage) -> None:
+def test_a_field_required_by_the_environment_is_not_required_of_auditlanes_own_events(stage: Stage) -> None:
     tenant = f"t{uuid.uuid4().hex[:10]}"
     body = {"name": "env_demanded", "rules": {"required": True}}
     assert stage.change(tenant, "POST", body=body, whose="environment").status == 201
@@ -248,7 +248,7 @@ def test_events_unsent_at_a_stop_are_in_both_logs_after_the_next_start(
             assert serve.stop() == 0
         [file] = spool.glob("*.spool")
         assert file.stat().st_mode & 0o777 == 0o600
-        with ServeProcess(tmp_path, **given) as serve:  # which never reaches Kafka
+        with ServeProcess(tmp_path, **given) as serve:  # this process never reaches Kafka
             looks(serve)
             assert serve.stop(signal.SIGINT) in (0, 130, -signal.SIGINT)
         assert len(list(spool.glob("*.spool"))) >= 2

@@ -1,4 +1,4 @@
-"""The commands in README and docs run on one stack, unchanged and in the order in which a page has them."""
+"""The commands in README and docs run on one stack, unchanged and in the order of each page."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MARKED = re.compile(r"<!-- run: (\w+) -->\n```\w+\n(.*?)```", re.DOTALL)
 CANDIDATES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 PAGES = [page for page in CANDIDATES if MARKED.search(page.read_text("utf-8"))]
 STREAM_S = 3  # how long a live stream is read
-# A command that fails ends its block; curl fails for an HTTP error, and does not read a stream forever.
+# A failing command ends its block; curl fails on an HTTP error, and does not read a stream forever.
 PRELUDE = f"""
 curl() {{
   case "$*" in
@@ -126,7 +126,7 @@ def test_a_pages_commands_run(stack: Stack, shell: Shell, folder: Path, page: Pa
         for line in shown:
             if line.startswith("{"):
                 assert json.loads(line).keys() == json.loads(output).keys()
-            else:  # parts that differ from run to run begin at two spaces or an ellipsis
+            else:  # parts that vary between runs begin at two spaces or an ellipsis
                 assert re.split(r"  |…", line)[0] in output
     printed += "".join(file.read_text("utf-8") for file in folder.glob("*.csv"))
     for expected in EXPECTED.get(str(page.relative_to(ROOT)), []):

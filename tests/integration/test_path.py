@@ -77,7 +77,7 @@ def test_a_stock_confluent_producer_needs_none_of_our_code(stack: Stack, unique:
 
 
 @pytest.mark.parametrize("register", [False, True])
-def test_a_stock_serializer_that_names_the_schema_by_its_guid(stack: Stack, unique: str, register: bool) -> None:
+def test_a_stock_serializer_that_identifies_the_schema_by_its_guid(stack: Stack, unique: str, register: bool) -> None:
     event = {
         "event_id": str(uuid.uuid4()),
         "tenant_id": unique,

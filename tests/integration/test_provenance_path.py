@@ -84,7 +84,7 @@ def event(tenant: str, **given: Any) -> dict[str, Any]:
     return {"tenant_id": tenant, "action": "Paid", "event_id": str(uuid4()), "occurred_at": at} | given
 
 
-def test_the_gateway_vouches_for_what_it_took_and_for_nothing_else(path: Path, unique: str) -> None:
+def test_the_gateway_vouches_only_for_events_that_it_accepted(path: Path, unique: str) -> None:
     client = path.served.client("writer").client
     key, value = unique.encode(), path.world.value(unique, 1)
     sent = event(unique, action="0")
@@ -113,7 +113,7 @@ def test_the_gateway_vouches_for_what_it_took_and_for_nothing_else(path: Path, u
     assert told == [("kafka", topic)] * (len(cases) - 1) + [("gateway", client.client_id)]
 
 
-def test_the_same_event_is_one_by_whichever_way_it_comes(path: Path, unique: str, tmp_path: File) -> None:
+def test_the_same_event_sent_by_several_routes_is_stored_once(path: Path, unique: str, tmp_path: File) -> None:
     sent = event(unique, actor_id="jane", metadata={"b": "2", "a": "1"}, before={"x": 1})
     first, second = path.served.client_token("writer"), path.served.client_token("writer", tenant=unique)
     for rows, token in ((1, first), (2, first), (3, second)):
@@ -142,7 +142,7 @@ def test_the_same_event_is_one_by_whichever_way_it_comes(path: Path, unique: str
 
 
 @pytest.mark.parametrize("source", ["auditlane", "AuditLane", " auditlane", "audit\u200blane"])
-def test_nobody_else_sends_as_auditlane(path: Path, unique: str, tmp_path: File, source: str) -> None:
+def test_no_other_sender_can_send_as_auditlane(path: Path, unique: str, tmp_path: File, source: str) -> None:
     token = path.served.client_token("writer")
     answer = path.post(event(unique, source=source), token)
     assert (answer.status, answer.json()["code"], answer.json()["field"]) == (400, "EVENT_INVALID", "source")
@@ -180,7 +180,7 @@ def test_nobody_else_sends_as_auditlane(path: Path, unique: str, tmp_path: File,
 
 
 @pytest.mark.parametrize("name", ["auditlane.provenance", "auditlane.request.id", "Auditlane.x", " auditlane.x"])
-def test_no_header_of_a_sender_is_called_as_ours(path: Path, unique: str, name: str) -> None:
+def test_senders_cannot_use_reserved_header_names(path: Path, unique: str, name: str) -> None:
     with path.sdk() as sdk:
         with pytest.raises(InvalidInput, match="reserved") as refused:
             sdk.send(AuditEvent(tenant_id=unique, action="a"), headers={name: "x"})

@@ -30,7 +30,7 @@ FIRST_ID = str(event(0)["event_id"])
 
 
 def rows() -> list[dict[str, Any]]:
-    """Return many events at few times, so that every page boundary falls between equal times."""
+    """Return many events with few distinct times, so that every page boundary falls between equal times."""
     chance = random.Random(3)
     return [
         event(
@@ -287,13 +287,13 @@ def test_pages_over_http(url, data):
         ("/v1/export", {"format": "csv", "limit": "5"}, "FILTER_INVALID", "limit"),
     ],
 )
-def test_a_wrong_request_is_answered_with_its_field_and_fix(url, path, fields, code, field):
+def test_an_invalid_request_reports_its_field_and_fix(url, path, fields, code, field):
     status, problem = get(url, path, **fields)
     assert (status, problem["code"], problem["field"]) == (400, code, field)
     assert problem["fix"]
 
 
-def test_a_cursor_of_another_filter(url):
+def test_a_cursor_of_another_filter_is_rejected(url):
     cursor = get(url, "/v1/events", action="login", limit=2)[1]["next"]
     assert get(url, "/v1/events", action="login", cursor=cursor)[0] == 200
     for fields in ({}, {"action": "logout"}, {"action": "login", "q": "x"}):
@@ -312,7 +312,7 @@ def test_openapi_names_every_filter(url):
     assert "cursor" in {one["name"] for one in paths["/v1/events"]["get"]["parameters"]}
 
 
-def test_a_store_that_is_away():
+def test_an_unavailable_store_is_reported():
     away = Reader(load(clickhouse_url="http://127.0.0.1:9"))
     with pytest.raises(StoreUnavailable):
         away.page(ACME, Filter(), limit=1)
@@ -321,14 +321,14 @@ def test_a_store_that_is_away():
     assert (status, problem["code"]) == (503, "STORE_UNAVAILABLE")
 
 
-def test_a_store_without_tables(clickhouse):
+def test_a_store_without_tables_is_reported(clickhouse):
     empty = Reader(load(clickhouse_url=clickhouse, clickhouse_database=f"none_{uuid.uuid4().hex[:8]}"))
     with pytest.raises(StoreRefused, match="auditlane init"):
         empty.page(ACME, Filter(), limit=1)
     empty.close()
 
 
-def test_a_query_that_needs_too_much(filled):
+def test_a_query_that_needs_too_much_memory(filled):
     small = Reader(filled.settings, Limits(memory_bytes=1 << 14))
     with pytest.raises(QueryTooLarge, match="memory"):
         small.page(ACME, parse([("q", "x")]), limit=ROWS)

@@ -93,7 +93,7 @@ def test_the_query_language(filled):
     assert "Did you mean actor?" in " ".join(wrong.stderr.split())
 
 
-def test_a_table_without_control_characters(filled):
+def test_a_table_contains_no_control_characters(filled):
     found = run(filled, "events", "--tenant", "acme", "-n", "2")
     assert found.returncode == 0
     assert "u-449" in found.stdout
@@ -110,7 +110,7 @@ def test_a_table_without_control_characters(filled):
         (["events", "--tenant", "a b"], "letters, digits"),
     ],
 )
-def test_wrong_arguments_end_with_exit_code_3_and_no_traceback(filled, arguments, said):
+def test_invalid_arguments_exit_with_code_3_and_no_traceback(filled, arguments, said):
     found = run(filled, *arguments)
     assert found.returncode == 3
     assert said in found.stderr
@@ -150,7 +150,7 @@ def test_export_as_parquet_and_pdf_with_columns(filled, tmp_path):
     assert "Known columns: event_id" in wrong.stderr
 
 
-def test_export_to_a_place_that_cannot_be_written(filled, tmp_path):
+def test_export_to_an_unwritable_path(filled, tmp_path):
     found = run(filled, "export", "--tenant", "acme", "--output", str(tmp_path / "no" / "log.jsonl"))
     assert found.returncode == 2
     assert "--output" in found.stderr
@@ -173,13 +173,13 @@ def test_export_only_replaces_files(filled, tmp_path):
 
 
 def small_files() -> None:
-    """Limit files of the child to 64 KiB, to simulate a full disk (EFBIG for ENOSPC)."""
+    """Limit the child's files to 64 KiB, to simulate a full disk (EFBIG instead of ENOSPC)."""
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, 1 << 16))
 
 
 @pytest.mark.parametrize("to_file", [True, False])
-def test_a_disk_that_is_full(filled, tmp_path, to_file):
+def test_export_to_a_full_disk(filled, tmp_path, to_file):
     arguments = ["--output", "log.jsonl"] if to_file else []
     with (tmp_path / "stdout").open("w") as stdout:
         found = subprocess.run(
@@ -212,7 +212,7 @@ def test_export_to_a_closed_pipe(filled):
         assert export.stderr.read() == ""
 
 
-def test_a_missing_clickhouse_ends_with_exit_code_6():
+def test_an_unreachable_clickhouse_exits_with_code_6():
     found = subprocess.run(
         [sys.executable, "-m", "auditlane.cli", "events", "--tenant", "acme"],
         env=os.environ | {"AUDITLANE_CLICKHOUSE_URL": "http://127.0.0.1:9"},

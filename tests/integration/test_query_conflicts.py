@@ -39,7 +39,7 @@ FORM = Form(Format.jsonl, choose(DEFAULT, None, everything=True))
 
 
 def rows() -> list[dict[str, Any]]:
-    """Return rows with few times and values; every third id has several events that differ in only one field."""
+    """Return rows with few distinct times and values; every third id has several events that differ in one field."""
     chance = random.Random(3)
     made: list[dict[str, Any]] = []
     offsets = itertools.count()
@@ -55,7 +55,7 @@ def rows() -> list[dict[str, Any]]:
             theirs = {
                 "description": f"content {twin}",
                 "kafka_offset": next(offsets),
-                "kafka_timestamp": START + timedelta(seconds=TWINS - twin),  # the last one reached Kafka first
+                "kafka_timestamp": START + timedelta(seconds=TWINS - twin),  # the last twin reached Kafka first
                 "provenance": ["gateway", "kafka"][twin % 2],
                 "provenance_id": ["al_client", "audit.events"][twin % 2],
             }
@@ -117,7 +117,7 @@ def content(event_: Any) -> tuple[str, str]:
 @pytest.mark.parametrize("limit", [pytest.param(1, marks=pytest.mark.long), pytest.param(2, marks=pytest.mark.long), 3])
 @pytest.mark.parametrize("descending", [True, False])
 @pytest.mark.parametrize("name", SORTED_BY)
-def test_pages_of_every_sort_give_each_content_once_both_ways(
+def test_pages_of_every_sort_order_list_each_content_once_in_both_directions(
     reader: Reader, name: str, limit: int, descending: bool
 ) -> None:
     sort = parse_sort(f"{'-' if descending else ''}{name}", structure)
@@ -153,7 +153,7 @@ def pages(reader: Reader, sort: Sort, limit: int, *, back: bool = False) -> list
 @pytest.mark.parametrize(
     "pairs", [[("description", "content 0")], [("q", "content")], [("query", "provenance:gateway description:*0")]]
 )
-def test_a_filter_that_leaves_the_twin_out_does_not_hide_the_conflict(
+def test_a_filter_that_excludes_the_twin_does_not_hide_the_conflict(
     reader: Reader, pairs: list[tuple[str, str]]
 ) -> None:
     page = reader.page(ACME, parse(pairs), limit=5)
@@ -168,7 +168,7 @@ def test_another_tenants_event_is_not_a_conflict(reader: Reader) -> None:
     assert reader.event(TenantScope.for_operator("globex"), only.event_id).others == []
 
 
-def test_one_event_is_the_first_that_kafka_had_and_names_the_others(url: str) -> None:
+def test_a_single_event_is_the_first_in_kafka_and_lists_the_others(url: str) -> None:
     id_ = min(IN_CONFLICT)
     status, found = get(url, f"/v1/events/{id_}")
     assert (status, found["description"], found["conflict"]) == (200, f"content {TWINS - 1}", True)
@@ -195,7 +195,7 @@ def test_an_id_at_several_times_is_reported_and_not_a_conflict(filled: Store, re
 
 
 @pytest.mark.parametrize("format_", [Format.csv, Format.jsonl, Format.parquet])
-def test_files_hold_every_content_and_say_which_are_in_conflict(exporter: Exporter, format_: Format) -> None:
+def test_files_contain_every_content_and_mark_conflicts(exporter: Exporter, format_: Format) -> None:
     columns = choose(DEFAULT, "event_id,description,provenance,provenance_id,conflict")
     data = b"".join(exporter.export(ACME, Filter(), Form(format_, columns)))
     if format_ is Format.csv:
@@ -241,7 +241,7 @@ def test_an_export_resumes_between_two_events_of_one_id_and_time(exporter: Expor
 
 @pytest.mark.parametrize("descending", [True, False])
 @pytest.mark.parametrize("by", ["createdAt", "severity", "description"])
-def test_fronteggs_pages_by_offset_give_each_content_once(filled: Store, by: str, descending: bool) -> None:
+def test_fronteggs_pages_by_offset_list_each_content_once(filled: Store, by: str, descending: bool) -> None:
     reader = FronteggReader(filled.settings)
     read = []
     for offset in range(0, len(CONTENTS), 2):
@@ -286,7 +286,7 @@ def test_events_are_found_by_how_they_were_received(url: str, query: str, twins:
         assert get(url, f"/v1/events?limit=200&{name}={value}")[1]["data"] == found["data"]
 
 
-def test_a_provenance_that_there_is_not_is_refused(url: str) -> None:
+def test_an_unknown_provenance_is_rejected(url: str) -> None:
     status, problem = get(url, "/v1/events?provenance=mail")
     assert (status, problem["field"]) == (400, "provenance")
     with pytest.raises(InvalidFilter):
@@ -300,7 +300,7 @@ def test_a_conflict_lists_no_event_of_another_tenant(reader: Reader) -> None:
         reader.event(TenantScope.for_operator("globex"), str(event(1)["event_id"]))
 
 
-def test_operators_see_how_many_ids_were_claimed_lately(filled: Store) -> None:
+def test_operators_see_the_number_of_recent_conflicts(filled: Store) -> None:
     before = conflicts.read(lambda: filled.client, filled.database)
     now = datetime.now(UTC)
     late = [("one", now), ("two", now - timedelta(hours=23)), ("two", now - timedelta(hours=25))]

@@ -98,7 +98,7 @@ def field(name: str, title: str, kind: DisplayType = DisplayType.AlphaNumeric, *
     return FieldView(name=name, display_name=title, display_type=kind, **given)
 
 
-# The tenant's own structure: a renamed field, one that may not be hidden, three custom fields, and two of one title.
+# The tenant's own structure: a renamed field, one that may not be hidden, three custom fields, two with one title.
 STRUCTURE = Structure.of(
     Revision(scope=ENVIRONMENT),
     Revision(
@@ -122,13 +122,13 @@ def structure_of(tenant: str) -> Structure:
 
 
 def shown(one: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    """Return an event of the list as an export of these columns contains it."""
+    """Return a listed event as an export of these columns contains it."""
     fields = {name: value for name, value in one["fields"].items() if name in names}
     base = {name: one[name] for name in names if name in one}
     return base | ({"fields": fields} if set(names) & set(OWN) else {})
 
 
-def test_what_may_be_downloaded():
+def test_downloadable_columns():
     assert DOWNLOADABLE[:2] == ["action", "total"]
     assert not {"user_agent", "secret", "event_id"} & set(DOWNLOADABLE)
     assert {"note", "request_id"} < set(DOWNLOADABLE)
@@ -172,7 +172,7 @@ def test_csv_equals_the_list(reader, exporter, formulas):
         assert json.loads(row.pop("metadata")) == one["metadata"]
         for name, cell in row.items():
             value = one["fields"].get(name) if name in OWN else one[name]
-            # A spreadsheet does not run a number in a numeric field as a formula.
+            # A spreadsheet does not evaluate a number in a numeric field as a formula.
             starts = tuple("=+@\t\r\n＝") if name == "total" and value == "-1.5" else tuple("=+-@\t\r\n＝")
             marked = formulas == "neutralised" and (value or "").startswith(starts)
             assert cell == ("'" if marked else "") + (value or ""), name
@@ -250,7 +250,7 @@ def test_a_pdf_shows_every_event(reader, exporter):
     assert "=What" in page.extract_text()
 
 
-def test_a_pdf_has_a_bound(reader, exporter):
+def test_the_rows_of_a_pdf_are_limited(reader, exporter):
     with served(reader, exporter) as url:
         answer = urllib3.request("GET", url + "/v1/export?format=pdf", headers={TENANT_HEADER: "big"}, retries=False)
     problem = answer.json()
@@ -266,7 +266,7 @@ def test_unavailable_columns_are_refused(reader, exporter, columns):
     assert (answer.status, answer.json()["code"], answer.json()["field"]) == (400, "FILTER_INVALID", "columns")
 
 
-def test_a_link_needs_no_header_and_opens_only_what_it_names(reader, exporter):
+def test_a_link_needs_no_header_and_downloads_only_what_it_names(reader, exporter):
     def ask(url: str, **body: Any) -> urllib3.BaseHTTPResponse:
         return urllib3.request("POST", url + "/v1/export-links", json=body, headers={TENANT_HEADER: "acme"})
 
@@ -331,7 +331,7 @@ def test_a_link_expires(reader, exporter):
     assert (answer.status, answer.json()["code"]) == (401, "TOKEN_EXPIRED")
 
 
-def test_needs_the_permission_to_export(reader, exporter):
+def test_exporting_requires_the_permission(reader, exporter):
     with served(reader, exporter) as url:
         answer = urllib3.request(
             "GET", url + "/v1/export?format=csv", headers={TENANT_HEADER: "acme", "X-Test-Lacks": "audits:export"}
@@ -339,7 +339,7 @@ def test_needs_the_permission_to_export(reader, exporter):
     assert answer.status == 403
 
 
-def test_later_events_are_not_in_it(filled, reader, exporter):
+def test_later_events_are_not_in_the_export(filled, reader, exporter):
     scope = TenantScope.for_operator("growing")
     filled.add([event(number, "growing") for number in range(10)])
     export = exporter.export(scope, Filter(), FORM)
@@ -348,7 +348,7 @@ def test_later_events_are_not_in_it(filled, reader, exporter):
 
 
 def breaking_off(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
-    """Make the engine itself fail `after` rows of an export."""
+    """Make the engine itself fail after `after` rows of an export."""
     compile_export = exporter_.compile_export
 
     def compile_failing(*given: Any, **named: Any) -> Statement:
@@ -382,7 +382,7 @@ def test_a_query_that_fails_midway_leaves_a_broken_body(reader, exporter, monkey
         assert 0 < got < BIG_ROWS
 
 
-def test_a_query_that_fails_at_once_is_an_error_answer(reader, exporter, monkeypatch):
+def test_a_query_that_fails_at_once_is_an_error_response(reader, exporter, monkeypatch):
     breaking_off(monkeypatch, 0)
     with served(reader, exporter) as url:
         answer = fetch(url, format="csv")
@@ -390,7 +390,7 @@ def test_a_query_that_fails_at_once_is_an_error_answer(reader, exporter, monkeyp
     assert json.loads(answer.data)["code"] in ("STORE_REFUSED", "STORE_UNAVAILABLE")
 
 
-def test_a_query_that_takes_too_long(filled, monkeypatch):
+def test_a_slow_query_times_out(filled, monkeypatch):
     slow = exporter_.compile_export
 
     def compile_slow(*given: Any, **named: Any) -> Statement:
@@ -406,7 +406,7 @@ def test_a_query_that_takes_too_long(filled, monkeypatch):
     exporter.close()
 
 
-def test_an_export_in_bounded_memory(reader, exporter, capsys):
+def test_an_export_needs_bounded_memory(reader, exporter, capsys):
     export = exporter.export(BIG, Filter(), Form(Format.csv, choose(DEFAULT, None)))
     assert export.rows == BIG_ROWS
     began = time.perf_counter()
@@ -424,7 +424,7 @@ def test_an_export_in_bounded_memory(reader, exporter, capsys):
     assert peak < 32e6 < size
 
 
-def test_the_query_ends_when_the_client_goes(reader, exporter):
+def test_the_query_is_cancelled_when_the_client_disconnects(reader, exporter):
     ended: queue.Queue[tuple[str, int]] = queue.Queue()
     with served(reader, exporter, lambda format_, rows: ended.put((format_, rows))) as url:
         host, port = url.removeprefix("http://").split(":")

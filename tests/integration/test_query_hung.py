@@ -37,8 +37,8 @@ def hung(engine: EngineProcess, unique: str) -> Iterator[tuple[EngineProcess, st
     store.drop()
 
 
-def test_a_page_is_given_up_in_time(hung: tuple[EngineProcess, str], tmp_path: Path) -> None:
-    """The client here waits for 30 s; the pages have a time-out of one second."""
+def test_a_page_times_out(hung: tuple[EngineProcess, str], tmp_path: Path) -> None:
+    """The client here waits for 30 s; the pages have a timeout of one second."""
     engine, database = hung
     given = {"clickhouse_url": engine.url, "clickhouse_database": database, "query_timeout_s": 1.0}
     with Served(tmp_path, **given) as served:
@@ -57,7 +57,7 @@ def test_a_page_is_given_up_in_time(hung: tuple[EngineProcess, str], tmp_path: P
             assert "in time" in json.loads(answer.data)["detail"]
 
 
-def test_hanging_pages_do_not_hold_up_the_probe(hung: tuple[EngineProcess, str], tmp_path: Path) -> None:
+def test_hanging_pages_do_not_delay_the_probe(hung: tuple[EngineProcess, str], tmp_path: Path) -> None:
     engine, database = hung
     given = {"clickhouse_url": engine.url, "clickhouse_database": database, "query_timeout_s": 8.0}
     given["query_concurrency"] = PAGES  # otherwise the tenant's requests would be throttled

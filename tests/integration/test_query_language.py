@@ -185,7 +185,7 @@ def test_each_query_finds_exactly_the_events_that_match(reader, data, text):
     assert {one.event_id for one in found} == expected
 
 
-def test_the_cases_tell_events_apart(data):
+def test_the_cases_distinguish_events(data):
     some = [text for text, matches in CASES.items() if 0 < sum(map(matches, data)) < ROWS]
     assert len(some) > 60
 
@@ -243,7 +243,7 @@ def test_query_filters_and_cursors_work_together_over_http(reader):
         assert (problem["arguments"]["field"], problem["arguments"]["meant"]) == ("actr", "actor")
 
 
-def test_a_query_is_checked_where_no_event_can_be_read():
+def test_a_query_is_checked_without_reading_events():
     """The reader has no methods, so any read would fail."""
     with served(cast("Reader", object())) as url:
 

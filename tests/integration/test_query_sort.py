@@ -48,7 +48,7 @@ def structure(tenant: str = "") -> Structure:
 
 
 def rows() -> list[dict[str, Any]]:
-    """Few values among many events at few times."""
+    """Return many events with few distinct values and times."""
     chance = random.Random(11)
     return [
         event(
@@ -164,7 +164,7 @@ def pages(reader: Reader, sort: Sort, filter_: Filter, limit: int) -> list[list[
 
 
 @pytest.mark.parametrize("name", KEYS)
-def test_every_kind_of_value_both_ways(reader, data, name):
+def test_every_kind_of_value_is_sorted_in_both_directions(reader, data, name):
     for descending in (False, True):
         sort = parse_sort(f"{'-' * descending}{name}", structure)
         found = [one for page in pages(reader, sort, Filter(), 60) for one in page]
@@ -172,7 +172,7 @@ def test_every_kind_of_value_both_ways(reader, data, name):
 
 
 @pytest.mark.long
-def test_one_event_a_page(reader, data):
+def test_pages_of_one_event(reader, data):
     """Each event is at the edge of a page, including events without a value."""
     some = parse([("action", "login"), ("outcome", "denied"), ("outcome", "failure")])
     chosen = [row for row in data if row["action"] == "login" and row["outcome"] in ("denied", "failure")]
@@ -180,7 +180,7 @@ def test_one_event_a_page(reader, data):
     assert [one for page in found for one in page] == ordered(chosen, KEYS["fields.total"], descending=True)
 
 
-def test_the_oldest_first(reader, data):
+def test_a_list_may_begin_with_the_oldest_event(reader, data):
     found = [one for page in pages(reader, parse_sort("occurred_at", structure), Filter(), 60) for one in page]
     assert found == [str(row["event_id"]) for row in sorted(data, key=by_time)]
 
@@ -188,7 +188,7 @@ def test_the_oldest_first(reader, data):
 @pytest.mark.parametrize("near", [(1, 8), (20, 60), (ROWS + 40, 10_000)])
 @pytest.mark.parametrize("severity", [["Error"], ["Info", "Low", "Medium"]])
 def test_the_nearest_events_are_tried_first(reader, data, monkeypatch, near, severity):
-    """The pages are those of the whole list, however few events are tried first."""
+    """The pages equal those of the whole list, however few events are tried first."""
     monkeypatch.setattr("auditlane.query.reader._PROBE_ROWS", near)
     chosen = [row for row in data if row["severity"] in severity]
     for sort, reverse in (("-occurred_at", True), ("occurred_at", False)):
@@ -199,7 +199,7 @@ def test_the_nearest_events_are_tried_first(reader, data, monkeypatch, near, sev
         ]
 
 
-def test_a_position_whose_event_is_gone(reader):
+def test_paging_from_a_position_without_an_event(reader):
     gone = Position(1_772_366_400_000_000, "00000000-0000-4000-8000-000000000001", "0" * 32)
     with pytest.raises(InvalidCursor, match="no longer exists"):
         reader.page(ACME, Filter(), limit=5, position=gone, sort=parse_sort("severity", structure))

@@ -71,7 +71,7 @@ class Stream:
         self.last = last
 
     def next(self) -> tuple[str, Any] | None:
-        """(type, data) of the next event with data, None when the stream is over."""
+        """Return (type, data) of the next event with data, or None at the end of the stream."""
         kind, data = "", ""
         while line := self.answer.readline().decode():
             name, _, value = line.rstrip("\n").partition(": ")
@@ -162,7 +162,7 @@ def test_inserts_out_of_order(filled, url):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_any_order_and_any_number_of_returns(filled, url, seed):
+def test_any_insert_order_and_any_number_of_reconnects(filled, url, seed):
     chance = random.Random(seed)
     tenant = f"any{seed}"
     rows = [new(number, tenant, kafka_partition=number % 3, kafka_offset=number // 3) for number in range(180)]
@@ -191,7 +191,7 @@ def test_any_order_and_any_number_of_returns(filled, url, seed):
     assert set(found) == wanted
 
 
-def test_a_long_absence_is_caught_up_in_pages(filled, url, monkeypatch):
+def test_a_stream_catches_up_in_pages_after_a_long_absence(filled, url, monkeypatch):
     monkeypatch.setattr(follow, "PAGE", 7)
     stream = begun(Stream(url, "absent"))
     stream.close()
@@ -201,7 +201,7 @@ def test_a_long_absence_is_caught_up_in_pages(filled, url, monkeypatch):
     back.close()
 
 
-def test_an_event_that_was_sent_twice(filled, url):
+def test_an_event_sent_twice_is_streamed_once(filled, url):
     stream = begun(Stream(url, "twice"))
     first = new(4_000, "twice")
     filled.add([first])
@@ -240,7 +240,7 @@ def test_a_slow_client_is_notified_and_resumes_with_its_last_id(filled, reader):
     hub.close()
 
 
-def test_one_poll_serves_all(filled, reader, monkeypatch):
+def test_one_poll_serves_all_streams(filled, reader, monkeypatch):
     hub = hub_of(reader, filled.settings)
     polls: list[int] = []
     asked: list[Any] = []
@@ -287,7 +287,7 @@ def test_the_stream_ends_with_the_credential(filled, reader, monkeypatch):
         stream.close()
 
 
-def test_a_client_that_goes_leaves_nothing(filled, reader, monkeypatch):
+def test_a_disconnected_client_leaves_nothing_behind(filled, reader, monkeypatch):
     made: list[StreamHub] = []
     monkeypatch.setattr(querying, "hub_of", lambda *given: made.append(hub_of(*given)) or made[0])
     with served(reader, settings=filled.settings) as address:
@@ -323,13 +323,13 @@ def test_stopping_ends_streams(filled, reader):
         ),
     ],
 )
-def test_a_wrong_stream_request_is_answered_with_its_code(url, last, fields, code):
+def test_an_invalid_stream_request_returns_its_error_code(url, last, fields, code):
     stream = Stream(url, "wrong", last, **fields)
     assert (stream.answer.status, json.loads(stream.answer.read())["code"]) == (400, code)
     stream.close()
 
 
-def test_a_store_that_is_away():
+def test_an_unavailable_store_is_reported():
     settings = load(clickhouse_url="http://127.0.0.1:9", stream_poll_s=0.05)
     away = Reader(settings)
     hub = StreamHub.of(settings, away.executor)
@@ -380,7 +380,7 @@ def test_a_tenants_failure_is_reported_to_it_at_once_and_affects_no_other(crowde
             one.close()
 
 
-def test_a_stream_whose_tenant_comes_to_have_too_much_ends_with_the_reason(crowded):
+def test_a_stream_ends_with_the_reason_once_its_tenant_has_too_many_rows(crowded):
     table, reader = crowded
     with served(reader, settings=table.settings) as address:
         stream, small = begun(Stream(address, "growing")), begun(Stream(address, "small"))

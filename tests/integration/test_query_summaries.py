@@ -127,7 +127,7 @@ def test_a_histogram_counts_every_event_once_in_its_time_zone(url, data, tz, giv
             assert start.astimezone(ZoneInfo(tz)).hour == 0
 
 
-def test_a_histogram_of_nothing(url):
+def test_a_histogram_without_events(url):
     assert get(url, "/v1/histogram", action="nothing such")[1]["data"] == []
     answer = get(url, "/v1/histogram", **{"action": "nothing such", "from": "2026-03-01", "to": "2026-03-02"})[1]
     assert (answer["events"], answer["interval"], len(answer["data"])) == (0, "PT30M", 48)
@@ -175,20 +175,20 @@ def test_other_tenants_are_not_counted(url):
         ("/v1/stats", {"query": "("}, "query"),
     ],
 )
-def test_a_wrong_summary_request_is_answered_with_its_field(url, path, fields, field):
+def test_an_invalid_summary_request_names_its_field(url, path, fields, field):
     status, problem = get(url, path, **fields)
     assert (status, problem["code"], problem["field"]) == (400, "FILTER_INVALID", field)
     assert problem["fix"]
 
 
-def test_a_query_that_reads_too_much(filled):
+def test_a_query_that_reads_too_much_is_rejected(filled):
     small = Reader(filled.settings, Limits(rows_read=100))
     with pytest.raises(QueryTooLarge, match="rows"):
         small.count(ACME, Filter())
     small.close()
 
 
-def test_a_tenant_with_too_many_queries_at_once(filled):
+def test_a_tenant_with_too_many_concurrent_queries_is_rejected(filled):
     concurrency = TenantConcurrency(2)
     limited = Reader(filled.settings, concurrency=concurrency)
     with concurrency.slot("acme"), concurrency.slot("acme"):

@@ -72,7 +72,9 @@ def test_a_known_password_is_accepted(guarded: RegistryProcess) -> None:
         ("OPTIONS", "/subjects"),
     ],
 )
-def test_nobody_else_does(guarded: RegistryProcess, authorization: str | None, method: str, path: str) -> None:
+def test_other_credentials_are_rejected(
+    guarded: RegistryProcess, authorization: str | None, method: str, path: str
+) -> None:
     headers = {} if authorization is None else {"Authorization": authorization}
     answer = ask(guarded.url, method, path, **headers)
     assert (answer.status, answer.headers["WWW-Authenticate"].split()[0]) == (401, "Basic")
@@ -98,7 +100,7 @@ def test_our_client_names_the_settings(guarded: RegistryProcess) -> None:
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "OPTIONS"])
-def test_nothing_is_done_for_a_foreign_page_or_name(
+def test_requests_from_foreign_pages_and_names_are_rejected(
     guarded: RegistryProcess, own_registry: RegistryProcess, headers: dict[str, str], method: str
 ) -> None:
     """This also applies with the right password, and on routes that require none."""
@@ -117,7 +119,7 @@ def test_a_local_page_and_name_are_not_foreign(own_registry: RegistryProcess) ->
 
 
 @pytest.mark.parametrize("text", [None, "", "[]", "{}", '{"auditlane": ""}', '{"auditlane": 1}', '"x"'])
-def test_users_that_cannot_be_read_end_the_start(
+def test_an_unreadable_password_file_prevents_the_start(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, text: str | None
 ) -> None:
     monkeypatch.setattr(registry, "private", lambda: None)  # its umask would affect all later tests

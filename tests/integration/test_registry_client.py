@@ -44,7 +44,7 @@ def client(registry: str) -> Iterator[RegistryClient]:
     client.close()
 
 
-def test_the_whole_interface(client: RegistryClient, unique: str) -> None:
+def test_every_method_of_the_client(client: RegistryClient, unique: str) -> None:
     subject = f"{unique}/with slash-value"
     first = client.register(subject, record(A))
     assert client.register(subject, record(A)) == first
@@ -93,12 +93,12 @@ def test_a_schema_is_requested_once(own_registry: RegistryProcess) -> None:
     with pytest.raises(RegistryUnavailable, match="does not respond") as away:
         client.schema(schema_id + 1)
     assert "AUDITLANE_REGISTRY_URL" in away.value.fix
-    own_registry.start()  # the kept-alive connection from before does no harm
+    own_registry.start()  # the earlier kept-alive connection causes no error
     assert client.latest("s").schema_id == schema_id
     client.close()
 
 
-def test_a_registry_that_hangs_is_away() -> None:
+def test_a_hanging_registry_counts_as_unavailable() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         client = RegistryClient(f"http://127.0.0.1:{silent.getsockname()[1]}", timeout_s=0.2)
         with pytest.raises(RegistryUnavailable):
@@ -188,7 +188,7 @@ def test_https_with_credentials(secured: tuple[str, Authority], credentials: dic
     client.close()
 
 
-def test_a_wrong_password_a_missing_right_and_an_unknown_ca_say_what_to_fix(
+def test_a_wrong_password_a_missing_permission_and_an_unknown_ca_have_a_fix(
     secured: tuple[str, Authority], tmp_path: Path
 ) -> None:
     url, made = secured
@@ -271,7 +271,7 @@ def answering() -> Iterator[Callable[[int, bytes], str]]:
         (503, b"", RegistryUnavailable, "503"),
     ],
 )
-def test_an_unexpected_answer_is_refused_or_unavailable(
+def test_an_unexpected_response_counts_as_refused_or_unavailable(
     answering: Callable[[int, bytes], str], status: int, body: bytes, error: type[Exception], says: str
 ) -> None:
     client = RegistryClient(answering(status, body))

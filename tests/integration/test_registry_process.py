@@ -1,4 +1,4 @@
-"""The registry as a process: its ready line, its lock, its port, its end, and its storage."""
+"""The registry as a process: its ready line, its lock, its port, its shutdown, and its storage."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def start_to_fail(data: Path, port: int = 0, host: str = "127.0.0.1") -> tuple[i
     return done.returncode, done.stderr
 
 
-def test_it_answers_keeps_everything_and_ends_cleanly(own_registry: RegistryProcess) -> None:
+def test_it_responds_keeps_its_data_and_exits_cleanly(own_registry: RegistryProcess) -> None:
     client = RegistryClient(own_registry.url)
     ids = {name: client.register(name, json.dumps({"type": "string", "x": name})) for name in ("a", "b")}
     client.set_compatibility("a", "FULL")
@@ -49,7 +49,7 @@ def test_it_answers_keeps_everything_and_ends_cleanly(own_registry: RegistryProc
     client.close()
 
 
-def test_an_open_connection_does_not_keep_it_from_ending(own_registry: RegistryProcess) -> None:
+def test_an_open_connection_does_not_prevent_its_exit(own_registry: RegistryProcess) -> None:
     pool = urllib3.PoolManager()
     assert pool.request("GET", f"{own_registry.url}/subjects").status == 200
     assert own_registry.end(signal.SIGINT) == 0
@@ -78,7 +78,7 @@ def test_an_address_that_is_not_ours_is_named(tmp_path: Path, host: str, port: i
     assert (host if port == 0 else "65535") in complaint
 
 
-def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     code, complaint = start_to_fail(tmp_path / "file" / "data")
     assert code == exit_code(PartFailed)
@@ -107,6 +107,6 @@ def test_an_oversized_body_is_refused_and_other_requests_served(own_registry: Re
     pool.clear()
 
 
-def test_it_stays_small(own_registry: RegistryProcess) -> None:
+def test_its_memory_is_bounded(own_registry: RegistryProcess) -> None:
     assert own_registry.process is not None
     assert psutil.Process(own_registry.process.pid).memory_info().rss < 100 << 20

@@ -24,7 +24,7 @@ from auditlane.contract.registry import RegistryClient
 
 @pytest.fixture
 def stock(registry: str) -> Iterator[SchemaRegistryClient]:
-    # Without retries, since they would hide the original error.
+    # No retries, since they would hide the original error.
     with SchemaRegistryClient({"url": registry, "max.retries": 0}) as client:
         yield client
 
@@ -56,7 +56,7 @@ def test_register_look_up_and_read(stock: SchemaRegistryClient, unique: str) -> 
     assert "." in stock.get_contexts()
 
 
-def test_refusals_carry_confluents_codes(stock: SchemaRegistryClient, unique: str) -> None:
+def test_errors_have_confluents_codes(stock: SchemaRegistryClient, unique: str) -> None:
     subject = f"{unique}-value"
     with pytest.raises(SchemaRegistryError) as missing:
         stock.get_latest_version(subject)

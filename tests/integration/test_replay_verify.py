@@ -111,7 +111,7 @@ def test_verify_finds_rows_deleted_and_inserted_by_hand_and_replay_restores_the_
     assert not [one.group_id for one in groups if one.group_id.startswith("auditlane-")]
 
 
-def test_a_row_deleted_again_comes_back_again(world: World, commands: Commands) -> None:
+def test_a_row_deleted_again_is_restored_again(world: World, commands: Commands) -> None:
     """ClickHouse still remembers the tokens of the inserts that stored it before."""
     stored(world, 60)
     before = offsets(world)
@@ -122,7 +122,7 @@ def test_a_row_deleted_again_comes_back_again(world: World, commands: Commands) 
         assert offsets(world) == before
 
 
-def test_every_offset_has_a_fate(world: World, commands: Commands) -> None:
+def test_every_offset_has_a_status(world: World, commands: Commands) -> None:
     topic = world.settings.topic
     world.produce(20, partition=0)
     world.send(b"not framed", partition=0)
@@ -175,7 +175,7 @@ def test_every_offset_has_a_fate(world: World, commands: Commands) -> None:
     assert commands.run("verify")["ok"]
 
 
-def test_a_lost_dead_letter_is_missing(world: World, commands: Commands) -> None:
+def test_a_lost_dead_letter_is_reported_missing(world: World, commands: Commands) -> None:
     world.produce(5, partition=0)
     world.send(b"not framed", partition=0)
     work(world, 5)
@@ -273,7 +273,7 @@ def test_a_replay_stores_the_selected_offsets_times_and_tenants(world: World, co
     assert replayed("--until", since) == sorted((row[0], row[1]) for row in rows if row[3] < time)
 
 
-def test_a_replay_while_workers_run_doubles_nothing(world: World, commands: Commands) -> None:
+def test_a_replay_while_workers_run_duplicates_nothing(world: World, commands: Commands) -> None:
     world.produce(600)
     worker = world.worker(range_rows=100)
     world.stored(600)
@@ -369,7 +369,7 @@ def test_a_table_is_rebuilt_and_swapped_in(world: World, commands: Commands) -> 
     assert commands.run("verify")["ok"]
 
 
-def test_a_topic_gets_messages_as_they_were(world: World, commands: Commands) -> None:
+def test_messages_are_replayed_into_a_topic_unchanged(world: World, commands: Commands) -> None:
     topic, copy = world.settings.topic, f"{world.settings.topic}-copy"
     world.produce(100)
     world.send(b"not framed", key="tenant3")

@@ -138,7 +138,7 @@ def test_access_granted_by_a_key_ends_with_it(served: Served, change: Change) ->
     assert served.request(export, other).status == 200
 
 
-def test_a_viewer_keeps_what_its_key_keeps(served: Served) -> None:
+def test_a_viewer_keeps_the_permissions_that_its_key_keeps(served: Served) -> None:
     key = Key(served)
     key.change(roles=["auditor"])
     assert served.request("/v1/session", key.viewer).json()["permissions"] == ["audits:export", "audits:read"]
@@ -148,7 +148,7 @@ def test_a_viewer_keeps_what_its_key_keeps(served: Served) -> None:
     assert served.request("/v1/events?action=few", key.viewer).status == 200
 
 
-def test_a_link_to_our_own_log_is_an_admins(served: Served) -> None:
+def test_a_link_to_auditlanes_own_log_requires_an_admin(served: Served) -> None:
     """The client still has the permission, but may no longer read that log."""
     key = Key(served)
     key.change(roles=["admin"])
@@ -218,7 +218,7 @@ def test_a_running_job_ends_with_its_key(served: Served, change: Change) -> None
 
 
 @pytest.mark.parametrize("change", [revoke, rebind])
-def test_a_job_that_waits_is_not_begun(filled: Store, tmp_path: Path, change: Change) -> None:
+def test_a_queued_job_is_not_started(filled: Store, tmp_path: Path, change: Change) -> None:
     given = {"clickhouse_url": filled.settings.clickhouse_url, "clickhouse_database": filled.database}
     with Served(tmp_path, **given, export_concurrency=0) as served:
         key = Key(served)

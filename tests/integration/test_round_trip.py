@@ -80,7 +80,7 @@ TIMES: Final = (
 
 
 class Made:
-    """Events of every kind, the same ones for a seed."""
+    """Generates events of every kind, the same ones for a given seed."""
 
     def __init__(self, seed: int) -> None:
         self.dice = random.Random(seed)
@@ -210,7 +210,7 @@ def told(line: str) -> dict[str, Any]:
 
 
 def imported(commands: Commands, *files: str) -> tuple[dict[str, Any], int]:
-    """Import files. Return the summary, and the peak memory of the process in bytes, as sampled."""
+    """Import files. Return the summary, and the sampled peak memory of the process in bytes."""
     process = commands.start("import", *files, "--json")
     most = 0
     while True:
@@ -227,7 +227,7 @@ def imported(commands: Commands, *files: str) -> tuple[dict[str, Any], int]:
 
 @pytest.mark.long
 def test_an_export_is_imported_again_into_its_own_log(world: World, tmp_path: Path) -> None:
-    """For readers, nothing is duplicated or in conflict."""
+    """For readers, there are no duplicates or conflicts."""
     commands = Commands(world, tmp_path / "cache")
     event_id = commands.run("emit", "--tenant", "acme", "--action", "a", "--metadata", "a=b")["event_id"]
     work(world, 1)

@@ -1,4 +1,4 @@
-"""`auditlane schema` on a real registry and store: what differs, what is registered, and what is left to a person."""
+"""`auditlane schema` on a real registry and store: what it reports, registers, and leaves to a person."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Emitting where another emit is interrupted: in signal handlers, logging handlers, and children of busy processes."""
+"""Emitting during another, interrupted emit: in signal handlers, logging handlers, and children of busy processes."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def run(text: str, registry: str, topic: str, kafka: str) -> subprocess.Complete
     return done
 
 
-# The handler re-arms a one-shot timer, at most three deep: with an interval timer, handlers slower than it would
-# nest without bound.
+# The handler re-arms a one-shot timer, at most three deep: with an interval timer, slow handlers would nest without
+# bound.
 SIGNALS = """
 import signal
 from auditlane.sdk import AuditClient

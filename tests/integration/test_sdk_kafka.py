@@ -78,7 +78,9 @@ def test_an_event_arrives_unchanged(kafka: str, topic: str, client: AuditClient)
     assert (record["outcome"], record["severity"]) == ("unknown", "Info")
 
 
-def test_tenants_fall_on_the_partitions_that_java_clients_choose(kafka: str, topic: str, client: AuditClient) -> None:
+def test_tenants_are_assigned_the_partitions_that_java_clients_choose(
+    kafka: str, topic: str, client: AuditClient
+) -> None:
     tenants = [f"tenant-{number}" for number in range(40)]
     for tenant in tenants:
         client.emit(tenant_id=tenant, action="a")
@@ -88,7 +90,9 @@ def test_tenants_fall_on_the_partitions_that_java_clients_choose(kafka: str, top
         assert decode(message)["tenant_id"].encode() == message.key()
 
 
-def test_a_large_tenant_is_spread_and_a_resend_meets_its_partition(kafka: str, registry: str, topic: str) -> None:
+def test_a_large_tenant_is_sharded_and_a_resend_goes_to_the_same_partition(
+    kafka: str, registry: str, topic: str
+) -> None:
     ids = [str(uuid.uuid4()) for _ in range(30)]
     with AuditClient(kafka_bootstrap=kafka, registry_url=registry, topic=topic, shards={"big": 4}) as client:
         for event_id in ids + ids:
@@ -108,7 +112,7 @@ def test_a_dedicated_tenants_events_go_to_its_own_topic(kafka: str, registry: st
     assert read(kafka, f"{topic}.large", 1)[0].key() == b"large"
 
 
-def test_a_tenants_own_contract_is_used_and_its_rules_are_held(kafka: str, registry: str, topic: str) -> None:
+def test_a_tenants_own_contract_is_used_and_its_rules_are_enforced(kafka: str, registry: str, topic: str) -> None:
     schema = base_schema()
     schema["fields"] += [
         {"name": "project", "type": ["null", "string"], "default": None, "maxLength": 5},
@@ -139,7 +143,7 @@ def test_a_tenants_own_contract_is_used_and_its_rules_are_held(kafka: str, regis
     assert (record["project"], record["amount"], record["details"]) == ("moon", 3.0, '{"k": [1]}')
 
 
-def test_a_contract_registered_later_is_learnt_behind_the_emitters_back(kafka: str, registry: str, topic: str) -> None:
+def test_a_contract_registered_later_is_fetched_in_the_background(kafka: str, registry: str, topic: str) -> None:
     options: dict[str, Any] = {"kafka_bootstrap": kafka, "registry_url": registry, "topic": topic}
     with AuditClient(registry_refresh_s=0.05, **options) as client:
         client.emit(tenant_id="acme", action="a")
@@ -203,7 +207,7 @@ def test_emit_and_flush_work_in_an_event_loop(client: AuditClient) -> None:
 
 def test_a_failed_delivery_is_reported_by_callback_flush_and_counters(kafka: str, registry: str, topic: str) -> None:
     told: list[tuple[Exception, str | None]] = []
-    # More than the topic admits and less than the client does: only the broker refuses it.
+    # Larger than the topic's limit and smaller than the client's: only the broker rejects it.
     create(kafka, f"{topic}.acme", **{"max.message.bytes": "20000"})
     client = AuditClient(
         kafka_bootstrap=kafka,
@@ -244,7 +248,7 @@ def test_kafka_down_at_start_buffers_and_logs_a_fix(registry: str, topic: str) -
     assert all(isinstance(one, KafkaUnavailable) for one in told)
 
 
-def test_kafka_that_comes_later_gets_what_was_buffered(kafka: str, registry: str, topic: str) -> None:
+def test_buffered_events_are_delivered_once_kafka_starts(kafka: str, registry: str, topic: str) -> None:
     """A forwarding port simulates a broker that starts late; the events wait in the buffer."""
     [port] = ports.free(1)
     client = AuditClient(
@@ -306,7 +310,7 @@ def test_a_full_buffer_is_reported_and_the_event_not_accepted(registry: str, top
     assert client.close(timeout=0).failed_count == taken
 
 
-def test_emit_waits_for_room_when_it_may(kafka: str, registry: str, topic: str) -> None:
+def test_emit_waits_for_buffer_space_if_permitted(kafka: str, registry: str, topic: str) -> None:
     options: dict[str, Any] = {"kafka_bootstrap": kafka, "registry_url": registry, "topic": topic}
     with AuditClient(buffer_bytes=50_000, max_block_ms=30_000, **options) as client:
         for _ in range(100):

@@ -1,4 +1,4 @@
-"""The SDK in the processes in which services run. `ROWS` are the rows of the table in docs/processes.md."""
+"""The SDK in the kinds of processes that services run in. `ROWS` are the rows of the table in docs/processes.md."""
 
 from __future__ import annotations
 
@@ -260,7 +260,7 @@ def test_emitted_events_arrive(name, kafka, topic, environ, tmp_path):
 @pytest.mark.parametrize(
     ("options", "says"), [((), "Start uWSGI with --lazy-apps"), (("--lazy-apps",), "Start uWSGI with --enable-threads")]
 )
-def test_uwsgi_that_forks_or_keeps_threads_past_python_is_refused(options, says, environ, tmp_path):
+def test_uwsgi_that_forks_late_or_outlives_python_with_threads_is_refused(options, says, environ, tmp_path):
     if find_spec("pyuwsgi") is None:
         pytest.skip("pyuwsgi is not installed")
     for module, text in {"app": APP, "wsgi": WSGI}.items():

@@ -117,7 +117,7 @@ def test_a_clients_token_is_fetched_and_renewed(serve: ServeProcess) -> None:
         next(wrong.events())
 
 
-def test_an_export_resumes_where_it_broke_off(serve: ServeProcess, tmp_path: Path) -> None:
+def test_an_interrupted_export_resumes(serve: ServeProcess, tmp_path: Path) -> None:
     path, seen = tmp_path / "log.jsonl", list[ExportProgress]()
     token = serve.viewer_token("big")
     direct = urllib3.request(

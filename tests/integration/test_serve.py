@@ -126,14 +126,14 @@ def actions(response: urllib3.BaseHTTPResponse) -> list[str]:
     return [event["action"] for event in response.json()["data"]]
 
 
-def test_it_is_ready(served):
+def test_the_service_is_ready(served):
     assert served.ready == {"ready": True, "part": "serve", "url": served.ready["url"], "pid": served.process.pid}
     response = served.get("/health/ready")
     assert response.status == 200, response.data
     assert {part["state"] for part in response.json()["parts"]} == {"up"}
 
 
-def test_each_tenant_sees_its_own(served, variables):
+def test_each_tenant_sees_its_own_events(served, variables):
     for tenant in TENANTS:
         token = viewer(variables, tenant)
         assert actions(served.get("/v1/events", token)) == [f"{tenant}.did.{number}" for number in range(3)]
@@ -196,7 +196,7 @@ def test_a_link_from_the_command_opens_the_page(served, variables):
     assert "style=" not in text
 
 
-def test_a_port_that_is_taken(variables):
+def test_a_port_in_use_is_reported(variables):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         with pytest.raises(AssertionError, match="PORT_IN_USE") as caught:
@@ -215,7 +215,7 @@ def test_without_tables_the_error_names_the_command(variables):
         served.stop()
 
 
-def test_ctrl_c_ends_it(variables):
+def test_ctrl_c_stops_it(variables):
     served = Process(variables)
     code, logged = served.stop(signal.SIGINT)
     assert code == 130, logged
@@ -241,7 +241,7 @@ run(app, bound, shutdown_timeout_s=60, on_ready=lambda: print(url_of(bound), flu
 """
 
 
-def test_a_request_under_way_is_finished_before_it_stops(tmp_path):
+def test_a_running_request_is_finished_before_it_stops(tmp_path):
     process = subprocess.Popen([sys.executable, "-c", SLOW, str(tmp_path)], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     url = process.stdout.readline().strip()

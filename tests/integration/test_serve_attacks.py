@@ -63,7 +63,7 @@ def is_served(serve: ServeProcess) -> None:
 
 @pytest.mark.parametrize("path", ["/v1/viewer-tokens", "/v1/events", "/v1/token", "/auth/vendor", "/enter"])
 @pytest.mark.parametrize("credential", [False, True], ids=["nobody", "a tenant"])
-def test_bodies_that_do_not_come(serve: ServeProcess, path: str, credential: bool) -> None:
+def test_bodies_that_never_arrive(serve: ServeProcess, path: str, credential: bool) -> None:
     issued = serve.keys.create(roles=("vendor",), tenant="acme", now=datetime.now(UTC))
     theirs = token(serve, issued.client.client_id, issued.secret).json()["access_token"]
     header = f"Authorization: Bearer {theirs}\r\n" if credential else ""

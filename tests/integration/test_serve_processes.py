@@ -1,4 +1,4 @@
-"""`auditlane serve --processes` as processes that share a port, and the proxies it trusts for a client's address."""
+"""`auditlane serve --processes`: processes share a port, and only trusted proxies determine a client's address."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def live(url: str, **headers: str) -> int:
     return HTTP.request("GET", f"{url}/health/live", headers={"connection": "close", **headers}).status
 
 
-def test_workers_share_the_port_and_one_that_dies_is_replaced(tmp_path):
+def test_workers_share_the_port_and_a_dead_one_is_replaced(tmp_path):
     with serving(tmp_path, "--processes", "2") as (ready, _):
         pids = [one["pid"] for one in ready["processes"]]
         assert len(set(pids)) == 2
@@ -74,7 +74,7 @@ def test_workers_share_the_port_and_one_that_dies_is_replaced(tmp_path):
 
 
 @pytest.mark.parametrize(("host", "status"), [("127.0.0.1", 403), ("0.0.0.0", 200)])
-def test_every_worker_knows_where_it_listens(tmp_path, host, status):
+def test_every_worker_knows_its_listening_address(tmp_path, host, status):
     """Foreign host names are rejected only on the loopback interface."""
     with serving(tmp_path, "--processes", "2", "--host", host) as (ready, _):
         assert {live(ready["url"], host="serve.example") for _ in range(20)} == {status}

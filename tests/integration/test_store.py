@@ -1,4 +1,4 @@
-"""The tables on the real engine: migration, the view's promise, settings revisions."""
+"""The tables on the real engine: migration, the view's guarantee, settings revisions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def client(clickhouse: str) -> Any:
     return connect(settings_.load(clickhouse_url=clickhouse))
 
 
-def test_many_migrate_at_once_and_again(client: Any, clickhouse: str, unique: str) -> None:
+def test_concurrent_and_repeated_migrations(client: Any, clickhouse: str, unique: str) -> None:
     def one(_: int) -> list[str]:
         return migrate.migrate(connect(settings_.load(clickhouse_url=clickhouse)), unique)
 
@@ -99,7 +99,7 @@ def test_events_of_one_id_and_time_with_different_contents_are_all_kept(client: 
     assert seen == [("StopLogging", 1), ("harmless", 0)]
 
 
-def test_one_of_many_savers_of_a_revision_wins(client: Any, clickhouse: str, unique: str) -> None:
+def test_one_of_many_concurrent_saves_of_a_revision_wins(client: Any, clickhouse: str, unique: str) -> None:
     migrate.migrate(client, unique)
     seen = presentation.load(client, unique, presentation.ENVIRONMENT)
     assert seen.revision == 0

@@ -1,4 +1,4 @@
-"""The grants of its role suffice for each part of auditlane, and permit nothing that only other parts do."""
+"""Each role's grants suffice for its part of auditlane, and permit nothing that only other parts do."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _rows(offsets: list[int]) -> pa.Table:
     )
 
 
-def test_a_worker_writes_and_looks(as_role: dict[str, Client]) -> None:
+def test_a_worker_writes_and_checks(as_role: dict[str, Client]) -> None:
     client, offsets = as_role["worker"], list(range(10))
     table = preflight.check(client, "audit", EVENTS.names, parts_per_second=4)
     rows = _rows(offsets)
@@ -107,7 +107,7 @@ def test_serve_reads_saves_and_claims(url: str, as_role: dict[str, Client]) -> N
     assert done.returncode == 0, done.stderr
 
 
-def test_the_doctor_asks_as_init(url: str) -> None:
+def test_the_doctor_queries_as_init(url: str) -> None:
     found = list(doctor.check(settings("init", url)))
     assert {one.level for one in found} == {Level.OK}, found
 
@@ -142,11 +142,11 @@ def test_a_migration_by_another_role_names_the_missing_grant(url: str, as_role: 
 
 
 @pytest.mark.parametrize("statement", [one for one in roles.script("audit").splitlines() if one])
-def test_the_roles_of_a_cluster_are_sql_that_clickhouse_reads(as_role: dict[str, Client], statement: str) -> None:
+def test_clickhouse_parses_the_roles_of_a_cluster(as_role: dict[str, Client], statement: str) -> None:
     assert as_role["init"].query(f"EXPLAIN AST {statement.rstrip(';')}").row_count > 0
 
 
-def test_the_roles_of_a_cluster_are_those_of_the_embedded_one() -> None:
+def test_the_roles_of_a_cluster_equal_those_of_the_embedded_server() -> None:
     script = roles.script("audit")
     for role in roles.ROLES:
         assert f"CREATE ROLE IF NOT EXISTS auditlane_{role};" in script

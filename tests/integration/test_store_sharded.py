@@ -1,7 +1,7 @@
 """Two shards for real: the generated tables on two ClickHouse servers, read and written through `Distributed`.
 
-The embedded ClickHouse has no Keeper, so `ON CLUSTER` and replication are taken out of the generated SQL; the rest is
-as it is printed for a cluster.
+The embedded ClickHouse has no Keeper, so `ON CLUSTER` and replication are removed from the generated SQL; the rest is
+unchanged.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ def test_a_row_policy_holds_through_the_view_and_on_both_shards(
 @pytest.mark.parametrize(
     "sql", ["INSERT INTO audit.events_all (tenant_id) VALUES ('x')", "SELECT * FROM audit.settings_all"]
 )
-def test_a_role_is_as_narrow_through_the_distributed_table(filled: list[EngineProcess], sql: str) -> None:
+def test_a_role_is_equally_restricted_through_the_distributed_table(filled: list[EngineProcess], sql: str) -> None:
     client = user(filled[0], "analyst")
     with pytest.raises(Exception, match="497"):
         client.command(sql)

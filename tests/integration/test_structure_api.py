@@ -114,7 +114,7 @@ def test_an_environment_names_its_actions(api: Api, path: str, tenant: str) -> N
     assert [one for one in api.ok("GET", f"{path}/actions")["actions"] if one["own"]] == []
 
 
-def test_a_field_is_added_shown_and_demanded(api: Api, path: str, tenant: str) -> None:
+def test_a_field_is_added_shown_and_required(api: Api, path: str, tenant: str) -> None:
     field = {
         "name": "order_number",
         "displayName": "Order",
@@ -146,7 +146,7 @@ def test_a_field_is_added_shown_and_demanded(api: Api, path: str, tenant: str) -
     assert api.ok("GET", path)["revision"] == 1
 
 
-def test_removed_kept_and_restored(api: Api, path: str, tenant: str) -> None:
+def test_a_field_is_removed_kept_and_restored(api: Api, path: str, tenant: str) -> None:
     field = {"name": "amount", "displayName": "Amount", "type": "Number", "rules": {"required": True, "minimum": 0}}
     api.ok("POST", f"{path}/fields", field)
     assert api.call("DELETE", f"{path}/fields/amount").status == 204
@@ -164,7 +164,7 @@ def test_removed_kept_and_restored(api: Api, path: str, tenant: str) -> None:
     assert kinds == ["restored", "removed", "added"]
 
 
-def test_two_names_do_not_differ_in_case_only(api: Api, path: str, tenant: str) -> None:
+def test_two_names_must_not_differ_only_in_case(api: Api, path: str, tenant: str) -> None:
     where, name = f"{path}/fields", f"total_{tenant}"
     api.ok("POST", where, {"name": name})
     for other in (name.title(), name.upper(), "Action"):
@@ -175,7 +175,7 @@ def test_two_names_do_not_differ_in_case_only(api: Api, path: str, tenant: str) 
     api.ok("POST", where, {"name": name})
 
 
-def test_a_default_is_set_and_ended(api: Api, path: str) -> None:
+def test_a_default_is_set_and_removed(api: Api, path: str) -> None:
     field = {"name": "region", "displayName": "Region", "default": "eu", "rules": {"maxLength": 5}}
     api.ok("POST", f"{path}/fields", field)
     api.ok("PUT", f"{path}/fields/region", {"displayName": "Where"}, if_match="*")
@@ -212,7 +212,7 @@ def test_the_second_of_two_editors_gets_a_conflict(api: Api, path: str) -> None:
     assert last["changedAt"]
 
 
-def test_many_editors_of_one_revision_leave_one_winner(api: Api, path: str) -> None:
+def test_one_of_many_editors_of_a_revision_wins(api: Api, path: str) -> None:
     etag = api.call("GET", path).headers["etag"]
 
     def save(number: int) -> int:
@@ -224,7 +224,7 @@ def test_many_editors_of_one_revision_leave_one_winner(api: Api, path: str) -> N
     assert api.ok("GET", path)["revision"] == 1
 
 
-def test_all_who_add_at_once_end_up(api: Api, path: str, tenant: str) -> None:
+def test_all_concurrently_added_fields_are_kept(api: Api, path: str, tenant: str) -> None:
     def add(number: int) -> int:
         return int(api.call("POST", f"{path}/fields", {"name": f"f{number}", "displayName": f"F {number}"}).status)
 
@@ -234,7 +234,7 @@ def test_all_who_add_at_once_end_up(api: Api, path: str, tenant: str) -> None:
     assert {one.name for one in api.contract(tenant).own} == {f"f{number}" for number in range(4)}
 
 
-def test_an_environments_field_is_every_tenants(api: Api, path: str, tenant: str) -> None:
+def test_an_environment_wide_field_applies_to_every_tenant(api: Api, path: str, tenant: str) -> None:
     api.ok("POST", f"{path}/fields", {"name": "own", "displayName": "Own"})
     name = f"region_{tenant}"
     structure = api.ok("POST", "/v1/structure/fields", {"name": name, "displayName": "Region", "type": "Enum",
@@ -259,7 +259,7 @@ def test_an_environments_field_is_every_tenants(api: Api, path: str, tenant: str
     api.refused(400, "INPUT_INVALID", "POST", "/v1/structure/fields", {"name": "e", "exclusive": True})
 
 
-def test_the_environments_switch_reaches_who_has_none(api: Api, path: str) -> None:
+def test_the_environments_switch_applies_to_tenants_without_their_own(api: Api, path: str) -> None:
     api.ok("PUT", "/v1/structure", {"enabled": False}, if_match="*")
     try:
         assert api.ok("GET", path)["effectiveEnabled"] is False
@@ -269,7 +269,7 @@ def test_the_environments_switch_reaches_who_has_none(api: Api, path: str) -> No
         api.ok("PUT", "/v1/structure", {"enabled": None}, if_match="*")
 
 
-def test_each_sees_and_changes_its_own_only(api: Api, path: str, tenant: str) -> None:
+def test_each_tenant_sees_and_changes_only_its_own_structure(api: Api, path: str, tenant: str) -> None:
     tokens = {
         "viewer": api.served.viewer_token(tenant, Permission.read),
         "admin": api.served.viewer_token(tenant, Permission.read, Permission.configure, Permission.contract),
@@ -353,7 +353,7 @@ def test_permission_for_the_contract_does_not_change_the_structure(api: Api, pat
     api.ok("DELETE", f"{path}/fields/tier", token=token)
 
 
-def test_the_environments_contract_takes_the_same(api: Api) -> None:
+def test_the_environments_contract_requires_the_same_permissions(api: Api) -> None:
     shows = api.served.client_token("writer", also=(Permission.configure,))
     decides = api.served.client_token("writer", also=(Permission.contract,))
     name = f"f{uuid4().hex[:8]}"
@@ -409,7 +409,7 @@ def test_the_environments_contract_takes_the_same(api: Api) -> None:
         ({"name": "x", "displayName": "\ud800"}, "displayName"),
     ],
 )
-def test_the_wrong_field_is_named(api: Api, path: str, body: dict[str, Any], field: str) -> None:
+def test_the_invalid_field_is_named(api: Api, path: str, body: dict[str, Any], field: str) -> None:
     problem = api.refused(400, "INPUT_INVALID", "POST", f"{path}/fields", body)
     assert problem["field"] == field, problem
 

@@ -39,7 +39,7 @@ def run(clickhouse: str, registry: str, unique: str, monkeypatch: pytest.MonkeyP
     return run
 
 
-def test_an_operator_shows_changes_and_looks_back(run: Callable[..., str]) -> None:
+def test_an_operator_shows_the_structure_changes_it_and_reads_its_history(run: Callable[..., str]) -> None:
     assert "audit logs: on (by default); revision 0" in run("show")
     run("add-field", "region", "--type", "enum", "--one-of", "eu", "--one-of", "us", "--default", '"eu"')
     run("add-field", "amount", "--tenant", "acme", "--type", "Integer", "--minimum", "0", "--display-name", "Sum")

@@ -1,4 +1,4 @@
-"""A field added over HTTP, all the way: emitted, stored, shown, filtered, sorted, exported; and its rules."""
+"""The whole path of a field added over HTTP: emitted, stored, shown, filtered, sorted, exported; and its rules."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_an_added_field_is_accepted_stored_shown_filtered_sorted_exported_and_va
 
     [event] = path.listed(tenant, f"fields.{name}=DE-17", 1)
     assert event["fields"] == {name: "DE-17", f"{whose}_amount": "9.5"}
-    assert [one["action"] for one in path.listed(tenant, SENT, 2)] == ["Ordered", "Before"]  # earlier events stay
+    assert [one["action"] for one in path.listed(tenant, SENT, 2)] == ["Ordered", "Before"]  # earlier events are kept
     recorded = path.listed(tenant if whose == "tenant" else "_auditlane", "action=structure.changed", 2)
     assert any(name in one["metadata"]["changes"] for one in recorded)
     rows = _exported(path, tenant)

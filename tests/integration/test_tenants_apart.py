@@ -1,4 +1,4 @@
-"""No route reads or changes another tenant's data, whatever a request contains and in which place."""
+"""No route reads or changes another tenant's data, whatever a request contains, and wherever it does."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def theirs(surface: Surface) -> dict[str, str]:
     return values | dict.fromkeys(("tenant_id", "tenantId"), THEIRS)
 
 
-def test_every_address_refuses_or_overlooks_what_is_another_tenants(surface):
+def test_every_route_refuses_or_ignores_another_tenants_values(surface):
     tokens = [surface.served.viewer_token(OURS), surface.served.client_token("admin", tenant=OURS)]
     said = theirs(surface)
     tried = 0
@@ -190,7 +190,7 @@ def messages(surface: Surface) -> list[tuple[str, str]]:
     return found
 
 
-def test_the_others_own_people_do_see_it(surface):
+def test_the_other_tenants_own_users_do_see_it(surface):
     """Otherwise the test above would also pass for a service that shows nothing."""
     token = auditor(surface)
     seen = [

@@ -15,7 +15,7 @@ def _settings(kafka: str, name: str, **given: object) -> settings_.Settings:
     return settings_.load(kafka_bootstrap=kafka, topic=name, dead_letter_topic=f"{name}-dead", **given)
 
 
-def test_created_once_by_many_then_left_as_they_are(kafka: str, unique: str) -> None:
+def test_topics_are_created_once_and_then_left_unchanged(kafka: str, unique: str) -> None:
     mine = _settings(kafka, unique, topic_partitions=2)
     with ThreadPoolExecutor(4) as pool:
         reports = [report for made in pool.map(lambda _: topics.ensure(mine), range(4)) for report in made]
@@ -23,7 +23,7 @@ def test_created_once_by_many_then_left_as_they_are(kafka: str, unique: str) -> 
     assert [report.drift for report in topics.ensure(mine)] == [[], []]
 
 
-def test_a_name_that_the_brokers_refuse(kafka: str, unique: str) -> None:
+def test_a_name_that_the_brokers_refuse_is_reported(kafka: str, unique: str) -> None:
     wrong = _settings(kafka, unique).model_copy(update={"topic": f"{unique} events"})  # the settings reject such a name
     with pytest.raises(ConfigError, match=f"refused the topic {unique} events"):
         topics.ensure(wrong)

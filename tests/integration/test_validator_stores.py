@@ -224,7 +224,7 @@ def addresses(length: int) -> list[str]:
 
 
 def test_addresses_of_every_length_alone_and_mixed(client: Any, unique: str) -> None:
-    """By default, ClickHouse reads a column of texts that all have 16 bytes as binary addresses."""
+    """By default, ClickHouse parses a column of strings that all have 16 bytes as binary addresses."""
     every = {length: addresses(length) for length in range(2, 46)}
     assert all(every.values())
     mixed = [one for alone in every.values() for one in alone]

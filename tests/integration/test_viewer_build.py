@@ -1,4 +1,4 @@
-"""The viewer's build with the real tools: the same each time, within its budget; and without the tools."""
+"""The viewer's build with the real tools: reproducible and within its budget; without the tools, a clear error."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {one.relative_to(folder).as_posix(): one.read_bytes() for one in folder.rglob("*") if one.is_file()}
 
 
-def test_it_is_the_same_each_time_and_wherever_it_is_made(copy, tmp_path, node):
+def test_the_build_is_reproducible_in_any_folder(copy, tmp_path, node):
     done = vite(copy, tmp_path / "one", node)
     assert done.returncode == 0, done.stderr
     assert vite(copy, tmp_path / "two", node).returncode == 0
@@ -69,7 +69,7 @@ def test_it_is_the_same_each_time_and_wherever_it_is_made(copy, tmp_path, node):
     sizes = {name: float(kb) for name, kb in SIZE.findall(done.stdout)}
     assert sizes.keys() == ENTRIES
     assert max(sizes.values()) <= 120
-    # Nothing that our policy would forbid, and nothing specific to this machine.
+    # No code that our policy would forbid, and nothing specific to this machine.
     for name, content in first.items():
         assert not re.search(rb"\beval\(|new Function\(", content), name
         assert str(VIEWER).encode() not in content, name
@@ -88,7 +88,7 @@ def test_a_bundle_over_its_budget_fails_the_build(copy, tmp_path, node):
     assert not (tmp_path / "out" / ".vite" / "manifest.json").exists()
 
 
-def test_it_is_built_when_something_changed_and_a_failed_build_leaves_the_last_one(copy):
+def test_it_is_rebuilt_after_a_change_and_a_failed_build_keeps_the_previous_one(copy):
     def run() -> subprocess.CompletedProcess[str]:
         command = [sys.executable, str(copy / "build.py")]
         return subprocess.run(command, capture_output=True, text=True, check=False)

@@ -55,7 +55,7 @@ def test_a_second_worker_takes_its_share(world: World) -> None:
 
 
 @pytest.mark.parametrize("protocol", ["consumer", "classic"])
-def test_a_partition_that_was_taken_while_paused_is_read_when_it_comes_back(world: World, protocol: str) -> None:
+def test_a_partition_revoked_while_paused_is_consumed_when_it_returns(world: World, protocol: str) -> None:
     """A halted partition is paused, and librdkafka keeps the pause across assignments."""
     for number in range(2):
         world.produce(10, partition=number)

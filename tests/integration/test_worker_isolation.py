@@ -26,7 +26,7 @@ LARGEST = (1 << 31) - 1
 
 
 def flood(world: World, count: int, *, tenants: int = 1, partition: int = 0) -> None:
-    """Produce messages that every worker rejects, of `tenants` tenants."""
+    """Produce messages that every worker rejects, from `tenants` tenants."""
     for number in range(count):
         world.producer.produce(world.settings.topic, key=f"bad{number % tenants}", value=b"junk", partition=partition)
         world.producer.poll(0)
@@ -43,7 +43,7 @@ def codes(world: World, count: int) -> Counter[str]:
     return Counter(dict(one.headers())["auditlane.error.code"].decode() for one in letters)
 
 
-def test_refusals_of_one_tenant_never_stop_a_partition_that_others_use(world: World) -> None:
+def test_rejections_of_one_tenant_never_halt_a_partition_that_others_use(world: World) -> None:
     world.produce(7, partition=0)
     worker = world.worker()
     world.completed()
@@ -56,7 +56,7 @@ def test_refusals_of_one_tenant_never_stop_a_partition_that_others_use(world: Wo
     assert worker.stop() == 0
 
 
-def test_neither_does_a_worker_take_the_flooding_tenant_for_the_only_one_after_a_restart(world: World) -> None:
+def test_a_restarted_worker_does_not_mistake_the_flooding_tenant_for_the_only_one(world: World) -> None:
     world.produce(7, partition=0)
     first = world.worker()
     world.completed()
@@ -69,7 +69,7 @@ def test_neither_does_a_worker_take_the_flooding_tenant_for_the_only_one_after_a
 
 
 @pytest.mark.parametrize("tenants", [1, 3])
-def test_refusals_of_every_tenant_or_of_enough_of_them_still_stop_it(world: World, tenants: int) -> None:
+def test_rejections_of_all_or_enough_tenants_still_halt_a_partition(world: World, tenants: int) -> None:
     if tenants > 1:
         world.produce(7, partition=0)
     flood(world, 2_000, tenants=tenants)
@@ -95,7 +95,7 @@ def test_an_unknown_schema_id_blocks_no_tenant(world: World, schema_id: int) -> 
     assert worker.stop() == 0
 
 
-def test_messages_of_every_odd_shape_become_letters_between_their_neighbours(world: World) -> None:
+def test_malformed_messages_become_dead_letters_and_their_neighbours_are_stored(world: World) -> None:
     odd: list[tuple[bytes | None, Any]] = [
         (None, None),
         (None, "tenant0"),
@@ -160,7 +160,7 @@ def noise(size: int) -> bytes:
     ],
     ids=["no frame", "a frame", "a long key", "a long signature", "a GUID", "a longer key"],
 )
-def test_the_largest_message_of_each_form_is_a_whole_letter(
+def test_the_largest_message_of_each_form_fits_a_dead_letter(
     world: World, code: str, key: bytes, made: Callable[[int], bytes], headers: dict[str, bytes]
 ) -> None:
     world.produce(7, partition=0)
@@ -221,7 +221,7 @@ def past(months: int) -> datetime:
     return datetime.now(UTC) - timedelta(days=30.42 * months + 1)
 
 
-def test_events_of_many_past_months_keep_other_partitions_and_the_present_from_waiting(world: World) -> None:
+def test_events_of_many_past_months_delay_neither_other_partitions_nor_present_months(world: World) -> None:
     """The budgets are small, so that waiting lasts long enough to be observed."""
     worker = world.worker(insert_parts_per_second=4, late_parts_per_second=0.2)
     worker.ready()

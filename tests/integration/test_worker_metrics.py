@@ -58,7 +58,7 @@ def test_a_killed_workers_range_is_counted_as_recovered(world: World) -> None:
     assert worker.stop() == 0
 
 
-def test_a_halted_partition_stays_behind(world: World, clickhouse: str) -> None:
+def test_the_lag_of_a_halted_partition_grows(world: World, clickhouse: str) -> None:
     """The brokers are queried for its end, as it is no longer fetched."""
     world.send(b"x", partition=0)
     world.commit(0, 5)  # past the end: the log was truncated

@@ -59,7 +59,7 @@ def test_a_restart_resumes(world: World) -> None:
     assert {line["offset"] > 0 for line in second.events("partition.assigned")} == {True}
 
 
-def test_a_terminated_worker_stores_what_it_holds(world: World) -> None:
+def test_a_terminated_worker_stores_its_buffered_messages(world: World) -> None:
     world.produce(300)
     worker = world.worker(range_age_ms=600_000)  # no range becomes due by age
     metric = "auditlane_worker_messages_total 300.0"
@@ -70,7 +70,7 @@ def test_a_terminated_worker_stores_what_it_holds(world: World) -> None:
     world.completed()
 
 
-def test_without_a_committed_offset_it_begins_after_what_is_stored(world: World) -> None:
+def test_without_a_committed_offset_it_begins_after_the_stored_rows(world: World) -> None:
     world.produce(200)
     first = world.worker()
     world.completed()
@@ -121,7 +121,7 @@ def test_offsets_that_kafka_lost_halt_one_partition(world: World) -> None:
     assert second.stop() == 0
 
 
-def test_a_dedicated_topic_is_read_too(world: World) -> None:
+def test_a_dedicated_topic_is_consumed_too(world: World) -> None:
     world.topic_for("acme")
     world.produce(20)
     world.worker()

@@ -94,15 +94,15 @@ def test_a_large_range_is_one_part(store: Store) -> None:
     assert (store.count(), store.parts()) == (120_000, 1)
 
 
-def test_the_same_range_again_adds_nothing_whatever_is_in_it(store: Store) -> None:
+def test_a_repeated_range_adds_nothing_whatever_its_rows(store: Store) -> None:
     store.insert(0, 99)
     store.insert(0, 99)
     store.insert(0, 99, pa.concat_tables([store.rows(0, 49), store.rows(50, 99)]))
     assert store.count() == 100
 
 
-def test_the_token_holds_where_the_guard_does_not_see(store: Store) -> None:
-    """Rows removed after the insert: only the token proves the insert. Chunked or not, the token is the same."""
+def test_the_token_protects_where_the_guard_cannot(store: Store) -> None:
+    """The rows are removed after the insert, so only the token shows that it happened, whatever the chunks."""
     chunked = pa.concat_tables([store.rows(first, first + 9) for first in range(0, 100, 10)])
     store.insert(0, 99, chunked)
     store.client.command(f"SYSTEM START MERGES `{store.database}`.events")
@@ -114,15 +114,15 @@ def test_the_token_holds_where_the_guard_does_not_see(store: Store) -> None:
     assert store.count() == 50
 
 
-def test_the_guard_holds_where_the_token_is_another(store: Store) -> None:
+def test_the_guard_protects_where_the_token_differs(store: Store) -> None:
     store.insert(10, 19)
     store.insert(0, 14)
     store.insert(15, 40)
     assert (store.count(), store.one("SELECT uniqExact(kafka_offset) FROM events")) == (41, 41)
 
 
-def test_a_redo_adds_nothing_where_the_table_holds_other_than_it_saw(store: Store) -> None:
-    """Another process stored or removed rows between the check and the insert: the check must be repeated."""
+def test_a_redo_adds_nothing_if_the_table_has_changed_since_its_check(store: Store) -> None:
+    """Another process stored or removed rows between the check and the insert, so the check must be repeated."""
     store.insert(0, 4)
     for seen in (set(), {0, 1}, set(range(6))):
         store.write(store.range(0, 9), store.rows(0, 9), seen=seen)
@@ -131,7 +131,7 @@ def test_a_redo_adds_nothing_where_the_table_holds_other_than_it_saw(store: Stor
     assert store.count() == 10
 
 
-def test_a_first_attempt_and_a_redo_that_saw_nothing_exclude_one_another(store: Store) -> None:
+def test_a_first_attempt_and_a_redo_that_found_no_rows_exclude_each_other(store: Store) -> None:
     """Their statements differ by the redo's condition, yet share one token."""
     store.insert(0, 9)
     store.client.command(f"SYSTEM START MERGES `{store.database}`.events")
@@ -163,7 +163,7 @@ def test_stored_offsets_of_a_range(store: Store) -> None:
     assert store.writer.stored(store.range(5, 14)) == {MONTH: {5, 6, 7, 8, 9}}
 
 
-def test_what_is_newest(store: Store) -> None:
+def test_the_newest_stored_offset(store: Store) -> None:
     def newest(low: int = 0) -> StoredOffsetsSummary:
         return newest_offsets.newest(store.client, store.database, store.topic_id, 0, low=low)
 
@@ -187,7 +187,7 @@ def test_columns_that_a_newer_version_added_get_their_defaults(store: Store) -> 
 
 
 @pytest.mark.parametrize("newer_first", [True, False])
-def test_versions_that_insert_other_columns_exclude_one_another_by_token(store: Store, newer_first: bool) -> None:
+def test_versions_that_insert_other_columns_exclude_each_other_by_token(store: Store, newer_first: bool) -> None:
     """The first version's rows are deleted before the other sends the same range, so that its guard finds none."""
     store.client.command(f"ALTER TABLE `{store.database}`.events ADD COLUMN note String DEFAULT 'x'")
     columns = (*store.narrow(store.table).columns, ("note", "String"))
@@ -214,7 +214,7 @@ def test_versions_that_insert_other_columns_exclude_one_another_by_token(store: 
         ("ENGINE = ReplacingMergeTree(first_wins) -> ENGINE = MergeTree", "has the engine MergeTree"),
     ],
 )
-def test_it_refuses_a_table_that_cannot_keep_the_promise(store: Store, change: str, because: str) -> None:
+def test_a_table_that_cannot_keep_the_promise_is_refused(store: Store, change: str, because: str) -> None:
     table = f"`{store.database}`.events"
     if "->" in change:  # the same table with this difference
         [[made]] = store.client.query(f"SHOW CREATE TABLE {table}").result_rows

@@ -117,7 +117,7 @@ def test_the_previous_key_verifies_until_its_overlap_ends(signing, path):
         signing.verify("a", old, now=switched + timedelta(days=1))
 
 
-def test_after_a_leak_the_old_keys_end_at_once(signing):
+def test_after_a_leak_the_old_keys_are_invalid_at_once(signing):
     old = signing.sign("a", {}, now=NOW, ttl=HOUR)
     signing.rotate(now=NOW, overlap=timedelta(0), spread=timedelta(0))
     with pytest.raises(Unauthenticated):

@@ -107,7 +107,7 @@ def test_a_client_removed_from_the_file_is_unauthenticated(keys, signing, ask, t
         ask(token)
 
 
-def test_other_texts_are_not_tokens(signing, ask):
+def test_other_strings_are_not_tokens(signing, ask):
     link = mint_link(signing, JANE, url="http://h", now=NOW, session=HOUR)
     for wrong in (
         code_of(link),

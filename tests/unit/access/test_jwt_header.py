@@ -1,4 +1,4 @@
-"""A token's header, read without the rest: equal to what PyJWT reads, or Unauthenticated."""
+"""Parsing a token's header alone: the result equals PyJWT's, or Unauthenticated is raised."""
 
 from __future__ import annotations
 
@@ -45,6 +45,6 @@ def test_a_malformed_token_is_unauthenticated(token: str) -> None:
 
 
 @given(st.text() | st.binary().map(lambda raw: base64.urlsafe_b64encode(raw).decode() + "."))
-def test_any_text_is_either_a_header_or_unauthenticated(token: str) -> None:
+def test_any_string_is_either_a_header_or_unauthenticated(token: str) -> None:
     with suppress(Unauthenticated):
         assert isinstance(header_of(token), Header)

@@ -33,7 +33,7 @@ def test_serve_and_a_worker_share_the_file_and_read_it_again(tmp_path: Path) -> 
     assert header.split(b";")[1].decode() == worker.key_ids[-1]
 
 
-def test_signatures_of_an_earlier_key_verify_until_it_is_ended(tmp_path: Path) -> None:
+def test_signatures_of_an_earlier_key_verify_until_it_is_retired(tmp_path: Path) -> None:
     made = keys(tmp_path)
     header = made.signer("billing", ["source"])(*MESSAGE)[1]
     made.rotate(now=datetime.now(UTC), overlap=None, spread=NOW)
@@ -50,7 +50,7 @@ def test_a_key_that_workers_may_not_have_yet_does_not_sign(tmp_path: Path) -> No
     assert made.signer("billing")(*MESSAGE)[1].split(b";")[1].decode() == first
 
 
-def test_the_file_lies_beside_the_signing_keys_unless_it_is_named(tmp_path: Path) -> None:
+def test_the_file_is_beside_the_signing_keys_by_default(tmp_path: Path) -> None:
     assert path_of(load()) is None
     beside = load(signing_keys_file=tmp_path / "signing-keys.json")
     assert path_of(beside) == tmp_path / "provenance-keys.json"

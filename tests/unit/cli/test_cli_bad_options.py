@@ -1,4 +1,4 @@
-"""Every command that uses Kafka names the wrong variable; none shows a traceback."""
+"""Every command that uses Kafka names the invalid variable, and none prints a traceback."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ AWAY = "127.0.0.1:1"
 
 @pytest.fixture
 def environ(monkeypatch, tmp_path):
-    monkeypatch.setattr(log, "configure", lambda *_, **__: None)  # this process keeps its log
+    monkeypatch.setattr(log, "configure", lambda *_, **__: None)  # keeps this process's logging unchanged
     for name in ("DATA_DIR", "CACHE_DIR"):
         monkeypatch.setenv(f"AUDITLANE_{name}", str(tmp_path))
     for name in ("REGISTRY_URL", "CLICKHOUSE_URL"):
@@ -32,7 +32,7 @@ def test_a_bad_option_is_a_configuration_error(environ, command):
     assert "AUDITLANE_KAFKA_EXTRA" in str(error)
 
 
-def test_the_doctor_finds_it_among_the_rest(environ):
+def test_the_doctor_reports_it_among_its_findings(environ):
     result = CliRunner().invoke(app, ["doctor"])
     assert result.exit_code == 1
     assert "AUDITLANE_KAFKA_EXTRA" in result.output

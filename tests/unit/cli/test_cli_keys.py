@@ -46,7 +46,7 @@ def run(app: Any, *arguments: str) -> str:
     return result.output
 
 
-def test_a_key_from_creation_to_its_end(folder):
+def test_the_life_cycle_of_a_key(folder):
     made = json.loads(run(keys.app, "create", "--role", "vendor", "--role", "admin", "--expires", "90d", "--json"))
     assert made["roles"] == ["vendor", "admin"]
     file, now = KeysFile(folder / "keys.json"), datetime.now(UTC)
@@ -63,7 +63,7 @@ def test_a_key_from_creation_to_its_end(folder):
     assert json.loads(run(keys.app, "list", "--json"))[0]["state"] == "revoked"
 
 
-def test_a_permission_of_its_own(folder):
+def test_a_key_may_have_an_extra_permission(folder):
     bound = ("create", "--role", "vendor", "--tenant", "acme", "--json")
     plain = json.loads(run(keys.app, *bound))
     assert "audits:contract" not in plain["permissions"]
@@ -114,7 +114,7 @@ def test_a_missing_setting_is_named():
             run(app, *arguments)
 
 
-def test_spans_and_ends_are_read_in_each_accepted_form():
+def test_durations_and_expiry_times_are_parsed_in_every_accepted_form():
     assert parse_span("90d") == timedelta(days=90)
     assert parse_end("12h", NOW) == NOW + timedelta(hours=12)
     assert parse_end("2026-02-01", NOW) == datetime(2026, 2, 1, tzinfo=UTC)
@@ -160,7 +160,7 @@ def test_a_minted_link_is_exchanged_for_a_session(folder):
 @pytest.mark.parametrize(
     "arguments", [["--tenant", "a b"], ["--tenant", "a", "--permissions", "write"], ["--tenant", "a", "--ttl", "9d"]]
 )
-def test_a_token_that_cannot_be(folder, arguments):
+def test_an_impossible_token_is_rejected(folder, arguments):
     with pytest.raises(InvalidInput):
         run(token.app, *arguments)
 
@@ -185,7 +185,7 @@ def test_the_console_reports_errors_with_a_fix(folder):
     assert done.stdout == ""
 
 
-def test_commands_are_recorded_in_our_own_trail(folder, monkeypatch):
+def test_commands_are_recorded_in_auditlanes_own_trail(folder, monkeypatch):
     told: list[tuple[str, dict[str, Any]]] = []
     for module in (keys, token):
         monkeypatch.setattr(module, "record", lambda action, **facts: told.append((str(action), facts)))

@@ -1,4 +1,4 @@
-"""Commands whose output cannot be written: one sentence, a non-zero exit code, and no change that must be shown."""
+"""Commands whose output cannot be written: one sentence, a non-zero exit code, and no key without its secret."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def run(redirected: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 )
 def test_a_full_disk_is_one_sentence(keys: Path, arguments: list[str]) -> None:
     done = run(f">{FULL}", *arguments)
-    assert done.returncode not in (0, 1)  # 1 is a traceback's
+    assert done.returncode not in (0, 1)  # 1 would be a traceback
     first, _, rest = done.stderr.partition("\n")
     assert first == "error CONFIG_INVALID: Standard output cannot be written: No space left on device."
     assert rest.strip() == "Free disk space, or send the output elsewhere."
@@ -57,7 +57,7 @@ def test_a_full_disk_is_one_sentence(keys: Path, arguments: list[str]) -> None:
     ("redirected", "form"),
     [(f">{FULL}", []), (f">{FULL}", ["--json"]), (">&-", []), (f">{FULL} 2>{FULL}", ["--json"])],
 )
-def test_no_key_without_its_secret(keys: Path, redirected: str, form: list[str]) -> None:
+def test_no_key_is_changed_if_its_secret_cannot_be_printed(keys: Path, redirected: str, form: list[str]) -> None:
     before = keys.read_text()
     assert run(redirected, "keys", "create", "--role", "writer", *form).returncode == 2
     assert keys.read_text() == before
@@ -81,13 +81,13 @@ def test_a_closed_pipe_is_not_an_error(keys: Path) -> None:
 
 
 @pytest.mark.parametrize("ignored", ["CHLD", "TERM", "INT HUP PIPE"])
-def test_commands_work_whatever_their_parent_ignores(keys: Path, ignored: str) -> None:
+def test_commands_work_whatever_signals_their_parent_ignores(keys: Path, ignored: str) -> None:
     done = run("", "version")
     trapped = ["sh", "-c", f'trap "" {ignored}; exec "$@"', "sh", sys.executable, "-m", "auditlane.cli", "version"]
     assert subprocess.run(trapped, capture_output=True, text=True, timeout=60).stdout == done.stdout
 
 
-def test_a_parents_signals_are_undone() -> None:
+def test_ignored_signals_of_the_parent_are_reset() -> None:
     """An ignored SIGINT stays ignored, as a shell sets it for background processes."""
     script = (
         "import signal; from auditlane.runtime import signals; signals.ordinary();"

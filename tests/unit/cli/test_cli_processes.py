@@ -10,14 +10,14 @@ from auditlane.runtime.errors import ConfigError
 from auditlane.runtime.settings import load
 
 
-def test_each_death_in_a_row_waits_longer_up_to_a_bound() -> None:
+def test_consecutive_failures_wait_longer_up_to_a_limit() -> None:
     assert [POLICY.backoff(failures) for failures in range(1, 9)] == [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
 
 
 @pytest.mark.parametrize("code", [2, 5])
 def test_wrong_configuration_is_not_retried(code: int) -> None:
     assert is_permanent_failure(code, was_ready=False)
-    assert not is_permanent_failure(code, was_ready=True)  # it worked: something else has changed
+    assert not is_permanent_failure(code, was_ready=True)  # it has worked before, so something else changed
     assert not is_permanent_failure(6, was_ready=False)  # a part was unavailable
 
 
@@ -26,7 +26,7 @@ def test_ports_count_up_and_zero_stays() -> None:
     assert worker_ports(load(worker_port=0), 2) == [0, 0]
     env = child_env(load(worker_port=9000), 2, 3)
     assert (env["AUDITLANE_WORKER_PORT"], env["AUDITLANE_WORKER_PROCESSES_TOTAL"]) == ("9002", "3")
-    more = load(worker_processes_total=9)  # on other machines
+    more = load(worker_processes_total=9)  # processes on other machines
     assert child_env(more, 0, 3)["AUDITLANE_WORKER_PROCESSES_TOTAL"] == "9"
     with pytest.raises(ConfigError, match="the last port, 65535"):
         worker_ports(load(worker_port=65_534), 3)

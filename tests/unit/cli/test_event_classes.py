@@ -43,12 +43,12 @@ def names(*targets: str) -> list[str]:
     return [event.__name__ for event in event_classes(targets)]
 
 
-def test_a_module_has_its_classes_and_a_name_has_one() -> None:
+def test_a_module_yields_its_classes_and_a_name_yields_one() -> None:
     assert names("shop.events") == ["Base", "Deleted", "Shared"]
     assert names("shop.events:Deleted", "shop.events:Deleted") == ["Deleted"]
 
 
-def test_a_package_has_what_it_imports(folder: Path) -> None:
+def test_a_package_yields_the_classes_it_imports(folder: Path) -> None:
     (folder / "__init__.py").write_text("from shop.events import Deleted")
     assert names("shop") == ["Base", "Deleted", "Shared"]
     (folder / "all.py").write_text("from shop.events import Deleted")

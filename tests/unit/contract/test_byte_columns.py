@@ -1,4 +1,4 @@
-"""Blobs over several parts behave like a plain list."""
+"""Blobs that span several parts behave like a plain list."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PARTS = st.lists(st.lists(ONE, max_size=6), max_size=5)
 
 
 @given(PARTS, st.integers(0, 30))
-def test_parts_read_taken_and_cut_are_as_the_list_is(parts: list[list[bytes | None]], count: int) -> None:
+def test_reading_taking_and_cutting_agree_with_a_list(parts: list[list[bytes | None]], count: int) -> None:
     whole, flat = ByteColumn(), [one for part in parts for one in part]
     for part in parts:
         whole.extend(ByteColumn.of(part))

@@ -17,7 +17,7 @@ from auditlane.runtime.errors import InvalidEvent
 EVENT = {"tenant_id": "acme-1", "action": "Login"}
 
 
-def test_the_schema_file_is_what_the_model_implies() -> None:
+def test_the_schema_file_matches_the_model() -> None:
     assert avro.derive() == avro.base_schema(), "run: python -m auditlane.contract.avro > event.avsc"
 
 
@@ -26,7 +26,7 @@ def test_enums_are_in_the_stores_order() -> None:
     assert [one.value for one in Severity] == ["Info", "Low", "Medium", "High", "Critical", "Error"]
 
 
-def test_an_event_survives_avro() -> None:
+def test_an_event_round_trips_through_avro() -> None:
     event = AuditEvent.checked(
         EVENT
         | {
@@ -124,7 +124,7 @@ def test_names_derive_from_the_tenant() -> None:
     assert tenants.tenant_of_subject("audit.events", "audit.events.a b-value") is None
 
 
-def test_the_reserved_tenant_is_ours_alone() -> None:
+def test_only_auditlane_may_use_the_reserved_tenant() -> None:
     with pytest.raises(InvalidEvent, match="reserved"):
         tenants.check_tenant(tenants.OURS)
     assert tenants.check_tenant(tenants.OURS, ours=True) == tenants.OURS

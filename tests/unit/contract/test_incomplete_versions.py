@@ -1,4 +1,4 @@
-"""A newest version of the base event that lacks base fields blocks no client: the newest complete one is used."""
+"""A latest version of the base event that lacks base fields blocks no client: the newest complete version is used."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def registered() -> InProcess:
     return registry
 
 
-def test_the_newest_version_that_holds_all_base_fields_is_written_with() -> None:
+def test_events_are_written_with_the_newest_complete_version() -> None:
     registry = registered()
     assert newest_whole(registry, BASE).version == 2
     assert set(lacking(schema(*SMALL))) >= {"metadata", "ip"}
@@ -62,7 +62,7 @@ def test_older_versions_are_searched_once_per_latest_version() -> None:
     assert sum(path.endswith("/versions") for path in asked) == 1
 
 
-def test_where_no_version_is_whole_the_latest_stands() -> None:
+def test_without_a_complete_version_the_latest_is_used() -> None:
     registry = InProcess()
     registry.register(BASE, schema(*SMALL))
     assert newest_whole(registry, BASE).version == 1

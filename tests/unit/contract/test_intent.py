@@ -14,7 +14,7 @@ offsets = st.integers(0, 2**63 - 1)
 
 
 @given(st.uuids().map(str), offsets, offsets, st.integers(0, 2**64 - 1), st.integers(-(2**43), 2**43))
-def test_an_intent_survives_the_metadata(topic: str, first: int, more: int, hashed: int, at: int) -> None:
+def test_an_intent_round_trips_through_the_metadata(topic: str, first: int, more: int, hashed: int, at: int) -> None:
     intent = Intent(topic, first, first + more, f"{hashed:016x}", at)
     assert decode(intent.encode()) == intent
     assert len(intent.encode().encode()) < MAX_BYTES / 10
@@ -53,7 +53,7 @@ def test_metadata_written_by_tools_is_not_an_intent(metadata: str | None) -> Non
         '{"v":[2],"plan":"of another kind"}',
     ],
 )
-def test_an_intent_that_cannot_be_read_is_never_taken_for_none(metadata: str) -> None:
+def test_an_unreadable_intent_is_never_mistaken_for_none(metadata: str) -> None:
     with pytest.raises(UnknownIntent):
         decode(metadata)
 
@@ -97,6 +97,6 @@ def columns(**given: list[object]) -> Columns:
         columns(values=[b"xy", None]),
     ],
 )
-def test_the_digest_tells_all_that_decides_apart(other: Columns) -> None:
+def test_the_digest_depends_on_every_value_that_affects_validation(other: Columns) -> None:
     assert digest(columns()) == digest(columns())
     assert digest(columns()) != digest(other)

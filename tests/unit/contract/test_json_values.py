@@ -182,14 +182,14 @@ def test_a_time_is_text_or_a_datetime(value):
         ("metadata", {"k": Failing()}),
     ],
 )
-def test_other_fields_name_themselves(field, value):
+def test_an_error_names_the_field(field, value):
     with pytest.raises(InvalidEvent) as caught:
         AuditEvent.checked({"tenant_id": "a", "occurred_at": dt.datetime.now(dt.UTC), "action": "b", field: value})
     assert caught.value.field.split(".")[0] == field
 
 
 @pytest.mark.parametrize("name", ["outcome", "severity"])
-def test_a_choice_may_be_any_text(name):
+def test_a_choice_may_be_any_string(name):
     symbol = {"outcome": "denied", "severity": "High"}[name]
     of_theirs = enum.Enum("Theirs", {"x": symbol}, type=str)
     for value in (

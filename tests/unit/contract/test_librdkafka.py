@@ -73,14 +73,14 @@ def test_every_weakening_option_is_named_at_once_and_the_setting_where_there_is_
         assert word in caught.value.message
 
 
-def test_repeating_them_is_fine_and_other_options_win():
+def test_repeated_guarantees_are_accepted_and_other_options_apply():
     extra = {"acks": -1, "enable.idempotence": "T", "enable.auto.commit": False, "topic.auto.offset.reset": "error"}
     options = consumer_config(_settings(**extra, **{"fetch.queue.backoff.ms": 50}), protocol="classic")
     assert options["fetch.queue.backoff.ms"] == 50
     assert options["isolation.level"] == "read_committed"
 
 
-def test_the_tables_are_what_librdkafka_takes():
+def test_librdkafka_accepts_the_tables():
     options = {"bootstrap.servers": "127.0.0.1:1", "log_level": 0}
     librdkafka.client(Consumer, options | dict(librdkafka.CONSUMER) | {"group.id": "x"}).close()
     librdkafka.client(Producer, producer_config(options))
@@ -92,7 +92,7 @@ def test_the_tables_are_what_librdkafka_takes():
     ids=str,
 )
 @pytest.mark.parametrize("kind", [AdminClient, Consumer, Producer])
-def test_an_option_that_librdkafka_refuses(kind, extra):
+def test_an_option_that_librdkafka_refuses_is_reported(kind, extra):
     with pytest.raises(ConfigError, match="AUDITLANE_KAFKA_EXTRA") as caught:
         librdkafka.client(kind, client_config(_settings(**extra), **{"group.id": "x", "log_level": 0}))
     assert list(extra)[-1] in caught.value.message

@@ -14,7 +14,7 @@ def made(values: list[bytes | None]) -> Columns:
 
 
 @given(blobs, st.integers(0, 14))
-def test_taking_and_extending_gives_the_same_back(values: list[bytes | None], count: int) -> None:
+def test_taking_and_extending_restores_the_messages(values: list[bytes | None], count: int) -> None:
     whole, rest = made(values), made(values)
     head = rest.take(count)
     assert len(head) == min(count, len(values))
@@ -24,7 +24,7 @@ def test_taking_and_extending_gives_the_same_back(values: list[bytes | None], co
 
 
 @given(blobs, st.integers(1, 14), st.integers(0, 40))
-def test_the_fitting_head_is_within_both_limits(values: list[bytes | None], rows: int, size: int) -> None:
+def test_the_fitting_head_respects_both_limits(values: list[bytes | None], rows: int, size: int) -> None:
     columns = made(values)
     count = columns.fitting(rows, size)
     assert count <= rows

@@ -22,7 +22,7 @@ from auditlane.contract.tenant_contract import Field, TenantContract, check_regi
 from auditlane.runtime.errors import InvalidInput
 from auditlane.worker.validation import checks
 
-# Split at the blanks.
+# Split at spaces.
 ATOMS = r"""a b . \d \D \w \W \s \S ^ $ \A \b \n \v \. [ab] [^a] [\s\d] [^\s] []a] [^]a] [a-c$] [(] [\]] é É ſ K { }
 {,2}
 {2} ] - | ( ) (?: (?P<n> (?<n> (?i) (?s: \1 \0 \12 \123 \Z \z \B \pL \PL \x41 \Q \C [[:alpha:]]
@@ -48,7 +48,7 @@ EXPONENTIAL = {
 
 @settings(max_examples=500, deadline=None)
 @given(patterns, st.lists(values, min_size=1, max_size=8))
-def test_every_place_agrees(text: str, given: list[str]) -> None:
+def test_all_evaluations_of_a_pattern_agree(text: str, given: list[str]) -> None:
     try:
         pattern = Pattern.parse(text)
     except ValueError:
@@ -75,7 +75,7 @@ def test_every_place_agrees(text: str, given: list[str]) -> None:
         max_leaves=40,
     )
 )
-def test_whatever_is_accepted_has_a_bounded_program(text: str) -> None:
+def test_every_accepted_pattern_has_a_bounded_program(text: str) -> None:
     """RE2's time is proportional to the program's size times the value's length, so this bounds it."""
     try:
         pattern = Pattern.parse(text)
@@ -89,7 +89,7 @@ def test_whatever_is_accepted_has_a_bounded_program(text: str) -> None:
 @pytest.mark.parametrize("kind", EXPONENTIAL)
 @pytest.mark.parametrize("size", [24, 40, 100])
 def test_patterns_slow_in_a_backtracking_engine_are_evaluated(kind: str, size: int) -> None:
-    """They run in a process that is then killed: in Python's `re`, most of these would take far too long."""
+    """Matched in a process that can be killed, since Python's `re` would take far too long for most of these."""
     text, value = EXPONENTIAL[kind](size)
     code = (
         "import sys; from auditlane.contract.patterns import Pattern\n"
@@ -99,7 +99,7 @@ def test_patterns_slow_in_a_backtracking_engine_are_evaluated(kind: str, size: i
     assert done.stdout.strip() == "False", done.stderr
 
 
-def test_python_never_compiles_what_a_tenant_gave(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_python_never_compiles_a_tenants_pattern(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Any] = []
     compiled = re._compile  # type: ignore[attr-defined]
     monkeypatch.setattr(re, "_compile", lambda pattern, flags: seen.append(pattern) or compiled(pattern, flags))
@@ -191,14 +191,14 @@ def test_costly_or_ambiguous_patterns_are_refused_with_advice(text: object, advi
         (r"[^@\s]+@[^@\s]+\.[a-z]+", "someone@example.com", True),
     ],
 )
-def test_the_whole_value_and_ascii_classes(text: str, value: str, matches: bool) -> None:
+def test_patterns_match_the_whole_value_and_classes_are_ascii(text: str, value: str, matches: bool) -> None:
     pattern = Pattern.parse(text)
     assert pattern.matches(value) is matches
     assert pc.match_substring_regex(pa.array([value]), pattern.re2).to_pylist() == [matches]
 
 
 @pytest.mark.parametrize("longest", [{}, {"maxLength": LONGEST_VALUE + 1}, {"maxLength": "9"}])
-def test_a_pattern_needs_a_bounded_length_beside_it(longest: dict[str, Any]) -> None:
+def test_a_pattern_requires_a_maximum_length(longest: dict[str, Any]) -> None:
     import json
 
     problems = list(rules.problems({"pattern": "a"} | longest, "string"))
@@ -221,7 +221,7 @@ def test_all_patterns_of_a_contract_are_bounded_together() -> None:
         TenantContract.parse(json.dumps(contract(*fields)))
 
 
-def test_no_contract_keeps_the_worker_from_others_for_long() -> None:
+def test_no_contract_delays_the_worker_for_long() -> None:
     import json
 
     one = {"pattern": "[ab]*a[ab]{900}c", "maxLength": LONGEST_VALUE}
@@ -230,7 +230,7 @@ def test_no_contract_keeps_the_worker_from_others_for_long() -> None:
     assert MOST_WORK * 12e-9 <= 0.01, "seconds of one event"
 
 
-def test_the_worker_does_not_match_what_is_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_worker_does_not_match_values_that_are_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
     matched: list[list[str | None]] = []
     match = pc.match_substring_regex
 
@@ -246,5 +246,5 @@ def test_the_worker_does_not_match_what_is_too_long(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_contract_that_only_arrow_refuses_is_invalid() -> None:
-    pattern = Pattern("(")  # as a version of RE2 that accepts more would leave it
+    pattern = Pattern("(")  # simulates a version of RE2 that accepts more
     assert "cannot be used" in checks.unmatchable([Field("x", "string", rules=rules.Rules(pattern=pattern))])

@@ -72,16 +72,16 @@ def test_a_header_that_was_tampered_with_does_not_verify(part: int, instead: byt
 
 
 @pytest.mark.parametrize("header", [b"", b";", b";;;;", b"1;a;b", b"\xff" * 40, b"1;" * 40])
-def test_bytes_that_are_no_header_do_not_verify(header: bytes) -> None:
+def test_bytes_that_are_not_a_header_do_not_verify(header: bytes) -> None:
     assert verify(SECRETS, header, *MESSAGE) is None
     assert verify(SECRETS, signed() + header + b" ", *MESSAGE) is None
 
 
 @given(header=st.binary(max_size=200))
-def test_no_bytes_raise(header: bytes) -> None:
+def test_no_bytes_raise_an_error(header: bytes) -> None:
     assert verify(SECRETS, header, *MESSAGE) is None
 
 
-def test_only_what_the_gateway_fills_in_can_be_signed_as_filled() -> None:
+def test_only_fields_that_the_gateway_fills_in_can_be_signed_as_filled() -> None:
     with pytest.raises(ValueError, match="actor_id"):
         signer(KEY, "billing", ["actor_id"])

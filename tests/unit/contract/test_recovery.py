@@ -37,7 +37,7 @@ def found(
         (found(7, Intent(OTHER), stored=StoredOffsetsSummary(12)), 13),
     ],
 )
-def test_where_it_begins(what: AssignmentFacts, offset: int) -> None:
+def test_where_a_worker_begins(what: AssignmentFacts, offset: int) -> None:
     begin = decide_start(what)
     assert (begin.offset, begin.halt) == (offset, "")
 

@@ -46,7 +46,7 @@ def test_own_fields_of_every_kind() -> None:
     assert read.own[6].symbols == ("a", "b")
 
 
-def test_null_may_stand_second_and_enums_may_be_named_again() -> None:
+def test_null_may_come_second_and_enums_may_be_referenced_by_name() -> None:
     schema = contract(
         {"name": "tier", "type": [TIER, "null"], "default": "a"},
         {"name": "former", "type": ["null", "Tier"], "default": None},
@@ -191,7 +191,9 @@ def test_the_reader_schema_describes_the_same_bytes_by_types_alone() -> None:
         ({"oneOf": [1, 2.5]}, "double", [None, 1.0, 2.5], [2, math.nan]),
     ],
 )
-def test_a_value_against_a_rule(attributes: dict[str, Any], kind: str, keeps: list[Any], breaks: list[Any]) -> None:
+def test_a_value_is_checked_against_a_rule(
+    attributes: dict[str, Any], kind: str, keeps: list[Any], breaks: list[Any]
+) -> None:
     parsed = rules.parse(attributes, kind)
     assert [rules.check_value(parsed, value) for value in keeps] == [None] * len(keeps)
     for value in breaks:

@@ -13,7 +13,7 @@ from auditlane.runtime.errors import Drift, SchemaTooNew
 from auditlane.store import migrate
 
 
-def test_dead_letters_are_kept_for_ever_and_events_a_week_at_least() -> None:
+def test_dead_letters_are_kept_forever_and_events_for_at_least_a_week() -> None:
     events, letters = topics.wanted(settings.load())
     assert letters.config["retention.ms"] == "-1"
     assert int(events.config["retention.ms"]) >= 7 * 86_400_000
@@ -25,7 +25,7 @@ def test_the_largest_event_fits_into_a_message() -> None:
         assert int(topic.config["max.message.bytes"]) > 5_000_000
 
 
-def test_the_largest_message_fits_into_a_letter() -> None:
+def test_the_largest_message_fits_into_a_dead_letter() -> None:
     for most in (10_000, 524_288, 10_000_000):
         events, letters = topics.wanted(settings.load(max_event_bytes=most))
         assert int(letters.config["max.message.bytes"]) == int(events.config["max.message.bytes"]) + 65_536
@@ -41,7 +41,7 @@ def test_each_difference_is_a_sentence_with_its_fix() -> None:
     assert "kafka-configs --alter --add-config retention.ms=604800000" in found[2]
 
 
-def test_names_that_kafka_takes_for_the_same_are_found() -> None:
+def test_names_that_collide_in_kafka_are_found() -> None:
     assert topics.clash("audit.events", {"audit_events", "other"}) == "audit_events"
     assert topics.clash("audit.events", {"audit.events", "audit.events.acme"}) is None
 

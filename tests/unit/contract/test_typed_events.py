@@ -1,4 +1,4 @@
-"""Typed events: what a class may declare, which field of a contract it becomes, and how mistakes are reported."""
+"""Typed events: what a class may declare, which contract field it becomes, and how errors are reported."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, NewType
 
 import pytest
 from pydantic import AnyUrl, AwareDatetime, BaseModel, Field, IPvAnyAddress, SecretStr, StringConstraints
-from typing_extensions import TypedDict  # pydantic requires this one before Python 3.12
+from typing_extensions import TypedDict  # pydantic requires this import before Python 3.12
 
 from auditlane.contract.declared_fields import declared_fields
 from auditlane.contract.event import AuditEvent, Outcome, Severity
@@ -133,7 +133,7 @@ def test_an_annotation_becomes_a_field(
     assert declared(annotation)(value=value).custom_fields() == {"value": stored}
 
 
-def test_a_default_and_none_concern_the_event_alone() -> None:
+def test_a_default_and_none_only_affect_the_event() -> None:
     """They are not registered: events of other classes lack the field."""
     (plain,), (optional,) = declared_fields(declared(str, "a")), declared_fields(declared(str | None, None))
     assert plain.definition == optional.definition
@@ -197,14 +197,14 @@ def test_a_pattern_of_the_whole_value_keeps_its_meaning(pattern: str) -> None:
         ("constructor", str, "Rename the field."),
     ],
 )
-def test_a_name_of_a_base_field_is_not_free(name: str, annotation: Any, fix: str) -> None:
+def test_the_name_of_a_base_field_is_reserved(name: str, annotation: Any, fix: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         type("Declared", (AuditEvent,), {"__annotations__": {name: annotation}, "__module__": __name__})
     assert (caught.value.field, caught.value.fix) == (name, fix)
 
 
 @pytest.mark.filterwarnings("ignore:Field name")
-def test_a_name_of_a_method_is_not_free() -> None:
+def test_the_name_of_a_method_is_reserved() -> None:
     with pytest.raises(InvalidInput, match="method"):
         type("Declared", (AuditEvent,), {"__annotations__": {"record": str}, "__module__": __name__})
 
@@ -286,13 +286,13 @@ class Line(BaseModel):
     assert placed(order={"count": 1}).custom_fields() == {"order": '{"count": 1}'}
 
 
-def test_an_annotation_of_nothing_is_named() -> None:
+def test_an_undefined_name_in_an_annotation_is_reported() -> None:
     with pytest.raises(InvalidInput, match="of Declared names Nothing") as caught:
         declared_fields(declared("Nothing"))
     assert "Define Nothing" in caught.value.fix
 
 
-def test_a_message_names_no_value() -> None:
+def test_a_message_contains_no_value() -> None:
     """An error may be logged, and a value may be secret."""
     with pytest.raises(AuditlaneError) as caught:
         DocumentDeleted(project="moon", pages=json.dumps({"password": "hunter2"}))

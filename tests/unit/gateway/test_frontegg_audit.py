@@ -32,14 +32,14 @@ def made(audit, **given):
 
 def echo(audit, **given):
     event = made(audit, **given)
-    event.model_dump_json()  # every text can be encoded
+    event.model_dump_json()  # every string can be encoded
     row = row_of(as_read(event), vendor="env")
-    JSONResponse(row)  # and so can the response to the POST
+    JSONResponse(row)  # so can the response to the POST
     jsonable_encoder(row)
     return row
 
 
-def test_an_audit_as_their_readme_sends_it():
+def test_an_audit_from_their_readme():
     audit = {
         "tenantId": "acme",
         "time": "Wed Nov 25 2026 12:30:00 GMT+0100 (Central European Standard Time)",
@@ -84,7 +84,7 @@ def test_the_actor_is_the_first_identifier_that_frontegg_sends(sent, actor_id, a
     ("sent", "severity"),
     [("High", "High"), ("critical", "Critical"), ("Attention", "Medium"), ("odd", "Info"), (5, "Info"), (None, "Info")],
 )
-def test_a_severity_is_never_refused(sent, severity):
+def test_an_unknown_severity_is_never_refused(sent, severity):
     event = made({"severity": sent})
     assert event.severity is Severity(severity)
     assert echo({"severity": sent})["severity"] == (severity if sent is None else sent)
@@ -132,7 +132,7 @@ def test_an_invalid_time_is_kept_and_the_event_dated_now(text):
 
 
 @pytest.mark.parametrize("far", [timedelta(days=-4000), timedelta(days=2)])
-def test_a_time_that_a_worker_would_refuse_is_kept_and_the_event_is_now(far):
+def test_a_time_that_a_worker_would_refuse_is_kept_and_the_event_dated_now(far):
     text = (NOW + far).isoformat()
     assert made({"time": text}).occurred_at == NOW
     assert echo({"time": text})["time"] == text
@@ -178,7 +178,7 @@ def test_a_missing_action_is_an_audit():
     assert made({"action": 7}).action == "7"
 
 
-def test_the_mark_is_ours():
+def test_the_marker_is_reserved():
     with pytest.raises(InvalidEvent, match="is reserved"):
         made({MARK: "x"})
 
@@ -238,7 +238,7 @@ def test_a_byte_order_mark_is_skipped():
         (None, "acme", "acme"),  # Java's client sends no header
     ],
 )
-def test_the_tenant_is_the_headers_else_the_bodys(header, told, tenant):
+def test_the_tenant_comes_from_the_header_or_else_the_body(header, told, tenant):
     assert tenant_of({"tenantId": told}, Sender("c", header)) == tenant
 
 

@@ -1,4 +1,4 @@
-"""A body is split into lines wherever its chunks end; the lines' values, and the counts of their outcomes."""
+"""Splitting a body into lines wherever its chunks end, parsing the lines, and counting the outcomes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LONGEST = 40
 
 
 def cut(text: bytes, places: list[int]) -> list[bytes]:
-    """Return the text in pieces that end at these places."""
+    """Split the text at these positions."""
     ends = sorted({place % (len(text) + 1) for place in places} | {0, len(text)})
     return [text[begin:end] for begin, end in itertools.pairwise(ends)] or [b""]
 
@@ -64,7 +64,7 @@ def test_lines_are_the_same_wherever_pieces_end(texts, places, ends_with_newline
 
 
 @given(st.lists(st.integers(0, 10_000), max_size=30))
-def test_no_more_than_a_line_is_held(places):
+def test_no_more_than_a_line_is_buffered(places):
     lines = LineSplitter(LONGEST)
     for piece in cut(b"x" * 10_000, places):
         lines.feed(piece)
@@ -149,7 +149,7 @@ def test_a_body_ends_at_its_limit():
 # Results
 
 
-def test_a_tally_holds_what_an_answer_can():
+def test_a_tally_keeps_only_what_a_response_can_contain():
     wrong = InvalidEvent("no", field="action")
     outcome = BatchResult()
     outcome.add(Result(index, "id", wrong if index % 2 else None) for index in range(KEPT))
@@ -191,7 +191,7 @@ def posted(service: Taking, pieces: list[bytes], most: int = 10**6) -> BatchResu
 
 
 @given(st.integers(0, 3 * SLICE), st.lists(st.integers(0, 20_000), max_size=20))
-def test_every_line_is_taken_once_and_in_order(count, places):
+def test_every_line_is_sent_once_and_in_order(count, places):
     service = Taking()
     text = b"\n".join(str(number).encode() for number in range(count))
     outcome = posted(service, cut(text, places))
@@ -212,7 +212,7 @@ def test_a_bad_line_is_refused_alone():
     assert outcome.retryable is None
 
 
-def test_once_kafka_fails_the_rest_is_not_tried():
+def test_once_kafka_fails_the_rest_is_not_sent():
     service = Taking(fails_at=10)
     outcome = posted(service, [b"\n".join(str(number).encode() for number in range(3 * SLICE))])
     assert (outcome.accepted, outcome.refused) == (10, 3 * SLICE - 10)
@@ -220,7 +220,7 @@ def test_once_kafka_fails_the_rest_is_not_tried():
     assert [len(part) for _, part in service.taken] == [SLICE]
 
 
-def test_a_request_with_too_many_events_is_taken_as_far_as_it_may():
+def test_a_request_with_too_many_events_is_accepted_up_to_the_limit():
     outcome = posted(Taking(), [b"0\n1\n2\n3\n"], most=3)
     assert [(one.index, one.error and one.error.code) for one in outcome.results] == [
         (0, None),

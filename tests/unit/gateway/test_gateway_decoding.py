@@ -53,7 +53,7 @@ def test_the_body_is_the_same_wherever_pieces_end(coding: Coding, members: list[
 
 
 @pytest.mark.parametrize("coding", CODINGS)
-def test_a_bomb_goes_off_at_the_limit(coding: Coding) -> None:
+def test_a_decompression_bomb_is_stopped_at_the_limit(coding: Coding) -> None:
     """A gigabyte of zeros in a few hundred KiB, and the same compressed twice."""
     once = PACKED[coding](bytes(64 << 20)) * 16
     with pytest.raises(BodyTooLarge, match="1048576"):
@@ -80,14 +80,14 @@ def test_an_incomplete_small_body_yields_no_data(coding: Coding) -> None:
         assert not arrived
 
 
-def test_a_changed_byte_is_noticed() -> None:
+def test_a_changed_byte_is_detected() -> None:
     whole = bytearray(gzip.compress(b'{"action": "a"}'))
     whole[-6] ^= 1  # in the checksum
     with pytest.raises(InvalidInput):
         undone(bytes(whole), Coding.gzip)
 
 
-def test_a_window_may_not_take_more_memory_than_http_allows() -> None:
+def test_a_compression_window_larger_than_http_allows_is_refused() -> None:
     # A header that requests 128 MiB, then a block marked as the last one: its content is never read.
     frame = bytes.fromhex("28b52ffd") + bytes([0x00, 0x88]) + bytes.fromhex("010000")
     with pytest.raises(InvalidInput):

@@ -76,7 +76,7 @@ def test_retryable_failures_decide_the_status(served, token):
     assert [one["status"] for one in response.json()["results"]] == [400, 503]
 
 
-TEXTS = st.text(st.characters(exclude_categories=[]), max_size=10)  # also half a surrogate pair, which JSON can name
+TEXTS = st.text(st.characters(exclude_categories=[]), max_size=10)  # includes lone surrogates, which JSON can express
 JSONS = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.just(10**400) | TEXTS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=4),
@@ -100,7 +100,7 @@ def test_no_body_causes_an_internal_error(served, token, body):
 
 @pytest.mark.parametrize("content_type", TYPES)
 @pytest.mark.parametrize(("encoding", "packed"), [("gzip", gzip.compress), ("zstd", pack)])
-def test_a_packed_body_is_read_within_the_limits(served, token, content_type, encoding, packed):
+def test_a_compressed_body_is_read_within_the_limits(served, token, content_type, encoding, packed):
     def answer(body, *encodings):
         response = post(served, token, body, content_type, encodings=encodings or (encoding,))
         return response.status, response.json()["code"]
@@ -131,7 +131,7 @@ def test_a_tenants_log_is_not_filled_with_test_events(tmp_path):
         others = (served.viewer_token("acme"), served.client_token("admin", tenant="acme"))
         for chosen in ("actor_id", "action", "occurred_at", "event_id", "source", "tenant_id", "metadata"):
             refused = served.request("/v1/test-event", jane, method="POST", body={chosen: "x"})
-            assert (refused.status, refused.json()["field"]) == (400, chosen)  # not yet counted as a test event
+            assert (refused.status, refused.json()["field"]) == (400, chosen)  # not counted as a test event
         for _ in range(2):  # Kafka is unavailable, so it is unknown whether they were sent
             assert served.request("/v1/test-event", jane, method="POST").status == 503
         for token in (jane, *others):
@@ -145,7 +145,7 @@ def test_a_tenants_log_is_not_filled_with_test_events(tmp_path):
             assert served.request("/v1/test-event", lacking, method="POST").status == 403
 
 
-def test_no_more_bytes_are_held_than_there_is_room_for():
+def test_the_bytes_in_memory_are_limited():
     service = IngestService(load(**NOWHERE, ingest_buffer_bytes=1 << 20))
     with (
         service.reserve_bytes(2 << 20),
@@ -163,7 +163,7 @@ def test_no_more_bytes_are_held_than_there_is_room_for():
         pass
 
 
-def test_accept_is_for_a_whole_request():
+def test_send_handles_a_whole_request():
     async def sent() -> None:
         service = IngestService(load(**NOWHERE, ingest_rate=0.01, ingest_burst=1))
         results = await service.send([InvalidEvent("no line"), 7, {}], Sender("al_1", "acme"))
@@ -212,7 +212,7 @@ def test_one_tenants_flood_leaves_the_client_what_its_other_tenants_need(tmp_pat
         assert int(each.headers["retry-after"]) >= 1
 
 
-def test_one_sender_holds_half_of_the_room():
+def test_one_sender_may_occupy_at_most_half_of_the_bytes():
     service = IngestService(load(**NOWHERE, ingest_buffer_bytes=1 << 20))
     acme, globex, vendor = Sender("al_1", "acme"), Sender("al_1", "globex"), Sender("al_2")
     with (
@@ -237,7 +237,7 @@ def test_one_sender_holds_half_of_the_room():
         pass
 
 
-def test_another_systems_user_does_not_pass_for_a_client():
+def test_an_external_user_is_not_mistaken_for_a_client():
     """This applies to the events that it may send and to the ids of events that it repeats."""
     client, user = Sender("al_1", "acme"), Sender("al_1", "acme", external=True)
     posted = {"action": "Login", "occurred_at": "2026-01-01T00:00:00Z"}
@@ -250,7 +250,7 @@ def test_another_systems_user_does_not_pass_for_a_client():
         rates.check_rate(user)
 
 
-def test_requests_begun_together_do_not_pass_the_rate_together():
+def test_concurrent_requests_do_not_exceed_the_rate_together():
     """All are admitted while the bucket has tokens. Once one sender has used them up, the remaining events of the
     others are rejected.
     """

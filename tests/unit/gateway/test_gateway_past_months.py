@@ -35,7 +35,7 @@ def waits(past: PastMonths, posted: list[Any], now: float, tenant: str = "acme")
         (TODAY, None, False),
     ],
 )
-def test_the_month_and_the_one_before_cost_nothing(today: datetime, at: Any, counts: bool) -> None:
+def test_the_current_and_previous_month_cost_nothing(today: datetime, at: Any, counts: bool) -> None:
     past = PastMonths(1.0)
     for now in range(200):
         found = past.waits([{"occurred_at": at}] * 3, ["acme"] * 3, now * 0.5, today)
@@ -60,7 +60,7 @@ def test_of_too_many_months_the_newest_are_accepted() -> None:
     assert waits(past, events(119), 100.0) == 99, "no more are saved up"
 
 
-def test_many_events_of_one_month_and_of_months_in_order_cost_a_month_a_second() -> None:
+def test_events_of_one_month_or_of_consecutive_months_cost_at_most_one_month_a_second() -> None:
     past = PastMonths(2.0)
     for number in range(2_000):  # a thousand events each tenth of a second
         month = events(1, first=number // 100)
@@ -74,6 +74,6 @@ def test_the_same_months_are_charged_once_a_second() -> None:
     assert waits(past, events(21), 0.4) == 1
 
 
-def test_odd_values_are_left_to_the_checks() -> None:
+def test_invalid_values_are_left_to_validation() -> None:
     odd: list[Any] = [None, 7, "x", [], {}, {"occurred_at": []}, {"occurred_at": ""}, {"occurred_at": "long ago"}]
     assert waits(PastMonths(1.0), odd, 0) == 0

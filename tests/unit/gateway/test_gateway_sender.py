@@ -1,4 +1,4 @@
-"""Conversion of posted JSON: defaults, tenants, the ids of repeated requests, the rate of a key."""
+"""Conversion of posted JSON: defaults, tenants, ids of repeated requests, and a key's rate."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_defaults_of_omitted_fields():
     assert (said.request_id, said.source) == ("mine", "billing")
 
 
-def test_own_fields_stand_beside_or_under_fields():
+def test_custom_fields_may_be_at_the_top_level_or_under_fields():
     both = {"project": "moon", "fields": {"project": "moon"}}
     for posted in ({"project": "moon"}, {"fields": {"project": "moon"}}, both):
         assert event_of({"action": "a"} | posted, ACME, 0).fields == {"project": "moon"}
@@ -84,13 +84,13 @@ def test_own_fields_stand_beside_or_under_fields():
         (KEYED, {"action": "a"}, InvalidEvent, "occurred_at"),
     ],
 )
-def test_what_is_refused(sender, posted, error, field):
+def test_invalid_events_are_refused(sender, posted, error, field):
     with pytest.raises(error) as caught:
         event_of(posted, sender, 0)
     assert caught.value.field == field
 
 
-def test_a_key_repeats_its_ids():
+def test_an_idempotency_key_repeats_the_ids():
     posted = {"action": "a", "occurred_at": TIME}
     ids = [event_of(posted, KEYED, index).event_id for index in range(3)]
     assert len(set(ids)) == 3
@@ -144,7 +144,7 @@ def test_a_test_event_is_the_same_for_every_sender():
 @pytest.mark.parametrize("name", BASE_FIELDS)
 @pytest.mark.parametrize("value", ["x", None, {}])
 @pytest.mark.parametrize("within", [False, True])
-def test_nothing_of_a_test_event_is_chosen(name: str, value: object, within: bool):
+def test_no_value_of_a_test_event_can_be_chosen(name: str, value: object, within: bool):
     given = {"order_number": "DE-17", "fields": {name: value}} if within else {"order_number": "DE-17", name: value}
     with pytest.raises(InvalidEvent, match=f"{name} cannot be set for a test event") as caught:
         sample_event("jane", "user", given)
@@ -182,7 +182,7 @@ def test_fields_the_sender_did_not_set_are_listed(posted: object, named: tuple[s
     assert filled(posted, Sender("billing", "acme", request_id="r-1")) == named
 
 
-def test_a_user_of_another_issuer_does_not_pass_for_a_client() -> None:
+def test_a_user_of_another_issuer_is_not_mistaken_for_a_client() -> None:
     assert Sender("billing", external=True).provenance_id == "oidc:billing"
     assert Sender("billing").provenance_id == "billing"
 

@@ -264,7 +264,7 @@ def ruled(draw: st.DrawFn) -> tuple[str, dict[str, Any], list[Any]]:
 @given(ruled())
 @example(("double", {"oneOf": [-0.0, 2]}, [0.0, -0.0, 2.0, math.nan]))
 @example(("double", {"minimum": 2**53 + 1}, [2.0**53, 1.0]))
-def test_any_rule_is_the_same_of_a_value_and_of_a_column(drawn: tuple[str, dict[str, Any], list[Any]]) -> None:
+def test_any_rule_gives_the_same_result_for_a_value_and_a_column(drawn: tuple[str, dict[str, Any], list[Any]]) -> None:
     kind, attributes, given = drawn
     assert not list(rules.problems(attributes, kind))
     parsed = rules.parse(attributes, kind)
@@ -307,7 +307,7 @@ COSTLY = contract(own("text", "string", maxLength=100, pattern="[ab]*(?:a[abc]{1
 CHEAP = contract(own("mail", "string", maxLength=254, pattern=r"[^@\s]+@[^@\s]+\.[a-z]+"))
 
 
-def test_the_patterns_of_one_tenant_have_a_budget_of_their_own(
+def test_each_tenants_patterns_have_a_separate_budget(
     registry: DictRegistry, service: IngestService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(service, "_steps", Rates(1, 500_000))  # no tokens are added while the test runs

@@ -24,7 +24,7 @@ def test_refusals_are_counted_for_an_hour() -> None:
     assert counts.top(T0 + 200 * MINUTE) == []
 
 
-def test_those_whose_contract_was_changed_come_first() -> None:
+def test_tenants_whose_contract_was_changed_come_first() -> None:
     counts = ContractRefusals()
     for _ in range(9):
         counts.add("globex", T0)
@@ -35,7 +35,7 @@ def test_those_whose_contract_was_changed_come_first() -> None:
     assert counts.add("acme", T0 + 90 * MINUTE).changed_at is None, "a change of long ago explains nothing"
 
 
-def test_a_change_of_the_environments_contract_is_everybodys() -> None:
+def test_a_change_of_the_environments_contract_affects_every_tenant() -> None:
     counts = ContractRefusals()
     counts.add("acme", T0)
     counts.changed(None, T0 + MINUTE)

@@ -136,7 +136,7 @@ def test_any_record_is_rebuilt(more):
     assert rebuild(stored(convert(record))) == record
 
 
-def test_the_tenant_is_the_account_or_the_one_given():
+def test_the_tenant_is_the_account_or_the_given_tenant():
     assert convert({"eventTime": "2023-01-01T00:00:00Z", "userIdentity": {"accountId": "42"}}).tenant_id == "42"
     given_one = convert(MINIMAL, tenant="acme")
     assert given_one.tenant_id == "acme"
@@ -146,7 +146,7 @@ def test_the_tenant_is_the_account_or_the_one_given():
 
 
 @pytest.mark.parametrize("time", [None, "yesterday", [], True, 1e99])
-def test_without_a_time_it_is_refused(time):
+def test_a_record_without_a_time_is_refused(time):
     with pytest.raises(InvalidEvent, match="eventTime") as caught:
         convert(MINIMAL | {"eventTime": time})
     assert caught.value.field == "occurred_at"

@@ -101,13 +101,13 @@ BUS = {"version": "0", "id": "x", "detail-type": "AWS API Call via CloudTrail", 
         "2026-05-01T12:00:00+00:00\t" + json.dumps(record(1), indent=1),
     ],
 )
-def test_whatever_a_record_is_wrapped_in(text: str) -> None:
+def test_a_record_is_found_in_any_wrapper(text: str) -> None:
     assert found(text) == ["E1"]
     assert found(text + "\n" + text) == ["E1", "E1"]
     assert found(document(5) + text + document(6)) == ["E5", "E1", "E6"]
 
 
-def test_a_record_is_left_as_it_is_whatever_it_holds() -> None:
+def test_a_record_is_unchanged_whatever_it_contains() -> None:
     own = {"requestParameters": {"events": [LOGGED], "Records": [record(7)]}, "message": json.dumps(record(8))}
     for whole in (record(1, **own), {**own, **record(1)}):
         assert found(json.dumps(whole)) == found(json.dumps({"Records": [whole]})) == ["E1"]
@@ -123,7 +123,7 @@ def test_a_list_within_an_object_that_is_too_long_or_cut_off_is_read(monkeypatch
     assert good(json.dumps({"a": {"b": {"Records": [record(1), record(2)]}}})[:-30] + document(9)) == ["E1", "E9"]
 
 
-def test_texts_in_texts_end_somewhere() -> None:
+def test_nested_json_strings_are_parsed_to_a_limited_depth() -> None:
     text = json.dumps(record(1))
     for _ in range(8):
         text = json.dumps({"body": text})
@@ -229,15 +229,15 @@ def test_a_document_after_a_truncated_one_is_read(joined: str) -> None:
 
 @example(b"[")
 @given(st.binary(max_size=60))
-def test_nothing_breaks_the_cutting(data: bytes) -> None:
+def test_no_input_breaks_the_splitting(data: bytes) -> None:
     with suppress(InvalidInput):  # gzip without a complete member is reported as damaged
         items(data)
-    # Only the text items: `data` may open an array that never closes, which is a problem at the end.
+    # Only text items: `data` may open an array that never closes, which is a problem at the end.
     read = [item.text for item in items(b"\n" + data.replace(b"\x1f", b"") + b"\n" + document(1).encode()) if item.text]
     assert json.loads(read[-1]) == record(1)
 
 
-def test_a_stream_that_comes_a_byte_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stream_that_arrives_byte_by_byte(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(json_stream, "CHUNK_BYTES", 1)
     text = document(1, 2, indent=1) + DIGEST + document(3)[:-8] + document(4) + json.dumps(record(5)) + json.dumps(BUS)
     assert good(text) == ["E1", "E2", "E3", "E4", "E5", "E1"] or good(text) == ["E1", "E2", "E4", "E5", "E1"]
@@ -265,7 +265,7 @@ def test_the_readable_part_of_a_damaged_gzip_is_read() -> None:
 
 @example(14, 30, 1)
 @given(st.integers(0, 10_000), st.integers(1, 255), st.integers(1, 40))
-def test_a_wrong_byte_in_gzip_costs_what_comes_behind_it(at: int, wrong: int, size: int) -> None:
+def test_a_corrupt_byte_in_gzip_loses_only_what_follows(at: int, wrong: int, size: int) -> None:
     text = random.Random(size).randbytes(size * 20).hex().encode()
     whole = gzip.compress(text)
     at = 10 + at % (len(whole) - 10)
@@ -278,7 +278,7 @@ def test_a_wrong_byte_in_gzip_costs_what_comes_behind_it(at: int, wrong: int, si
     assert data.startswith(readable)
 
 
-def test_a_small_gzip_with_a_wrong_checksum_is_all_read() -> None:
+def test_a_small_gzip_with_a_wrong_checksum_is_fully_read() -> None:
     whole = bytearray(gzip.compress(document(1, 2, 3).encode()))
     whole[-8] ^= 1
     read: list[Item] = []

@@ -46,7 +46,7 @@ def test_lines_keep_their_numbers():
     assert lines(b"") == []
 
 
-def test_a_line_without_end_is_refused_not_held(monkeypatch):
+def test_an_endless_line_is_refused_and_not_buffered(monkeypatch):
     monkeypatch.setattr(sources, "MAX_ITEM_BYTES", 100)
     items = list(source(b"a" * 100 + b"\n" + b"b" * 300_000 + b"\nc").lines())
     assert [(item.number, item.text[:1], bool(item.problem)) for item in items] == [
@@ -65,7 +65,7 @@ def test_a_damaged_gzip_is_reported_after_its_good_lines():
     assert seen > 1_000
 
 
-def test_a_file_that_is_not_there(tmp_path):
+def test_a_missing_file_is_reported(tmp_path):
     with pytest.raises(InvalidInput, match="No such file"), opened(str(tmp_path / "none")):
         pass
 
@@ -86,7 +86,7 @@ def test_a_pipe_is_read_like_a_file_and_has_no_position(tmp_path):
 
 @pytest.mark.parametrize("coding", ["utf-16", "utf-16-le", "utf-16-be"])
 @pytest.mark.parametrize("text", ['{"a": 1}', "[]"])
-def test_utf_16_is_refused_with_what_to_do(coding, text):
+def test_utf_16_is_refused_with_a_fix(coding, text):
     for data in (text.encode(coding), gzip.compress(text.encode(coding))):
         with pytest.raises(InvalidInput, match="UTF-16") as raised:
             source(data)
@@ -124,7 +124,7 @@ class Trickle(io.RawIOBase):
 
 
 @pytest.mark.parametrize("data", [b"one\ntwo", b"o", b""])
-def test_gzip_is_recognised_however_its_bytes_come(data):
+def test_gzip_is_recognised_however_its_bytes_arrive(data):
     for sent in (gzip.compress(data), data):
         reading = Source(io.BufferedReader(Trickle(sent)))  # type: ignore[type-var]
         assert [one.text for one in reading.lines()] == data.split()
@@ -196,7 +196,7 @@ def encoded(line: dict[str, Any], *own: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("name", "kind", "value", "text"), TYPED)
-def test_own_fields_as_an_export_writes_them_become_what_they_were(name, kind, value, text):
+def test_exported_custom_fields_become_their_original_values(name, kind, value, text):
     own = {"name": name, "type": ["null", kind], "default": None}
     assert encoded(LINE | {"fields": {name: text}}, own)[name] == value
     if name not in ("due", "huge"):  # values that JSON cannot express
@@ -241,7 +241,7 @@ def test_a_time_beyond_the_calendar_or_a_number_is_a_line_error(file, time, says
     assert says in refused[0][1]
 
 
-def test_own_fields_may_stand_on_top_or_apart():
+def test_custom_fields_may_be_at_the_top_level_or_nested():
     event = AuditlaneLines().event(item(**LINE, project="x", fields={"stage": 2}, resource=None))
     assert (event.fields, event.resource) == ({"project": "x", "stage": 2}, "")
 
@@ -263,17 +263,17 @@ def test_own_fields_may_stand_on_top_or_apart():
         (b'{"tenant_id": "a", "action": "a", "occurred_at": "2026-01-01T00:00:00Z", "fields": 1}', None, "fields"),
     ],
 )
-def test_problems_of_a_line(text, tenant, says):
+def test_an_invalid_line_names_its_problem(text, tenant, says):
     with pytest.raises(InvalidEvent, match=says):
         AuditlaneLines(tenant).event(Item(1, text))
 
 
-def test_a_given_tenant_is_for_lines_that_name_none():
+def test_the_tenant_option_applies_to_lines_without_a_tenant():
     assert AuditlaneLines("acme").event(item(action="a", occurred_at=LINE["occurred_at"])).tenant_id == "acme"
     assert AuditlaneLines("acme").event(item(**LINE)).tenant_id == "acme"
 
 
-def test_a_checkpoint_belongs_to_a_file_as_it_is(tmp_path):
+def test_a_checkpoint_applies_to_the_unchanged_file_only(tmp_path):
     file = tmp_path / "file"
     file.write_text("a")
     one = Checkpoint.of(tmp_path / "c", file, ("auditlane", "topic"))
@@ -348,7 +348,7 @@ def test_a_failed_delivery_stops_the_run_before_its_batch(file):
     assert progress == Progress(number=25, sent=24, refused=1)
 
 
-def test_an_interrupt_leaves_nothing_out_and_repeats_nothing(file):
+def test_an_interrupt_skips_nothing_and_repeats_nothing(file):
     whole, first, second = FakeClient(), FakeClient(interrupt_at=8), FakeClient()
     start(file, whole)
     with pytest.raises(KeyboardInterrupt):

@@ -81,7 +81,7 @@ def test_other_routes_and_paths_are_not_recorded(client):
         (2, "203.0.113.9"),
     ],
 )
-def test_the_address_is_the_peer_s_unless_proxies_are_trusted(client, trusted, ip):
+def test_the_address_is_the_peers_unless_proxies_are_trusted(client, trusted, ip):
     forwarded = {"x-forwarded-for": "8.8.8.8, 203.0.113.9, 198.51.100.2"}  # the first entry is forged
     call(documents(client, trusted_proxies=trusted), "DELETE", "/documents/7", headers=forwarded)
     assert client.only.ip == ip
@@ -100,7 +100,7 @@ def test_a_unix_socket_has_no_address(client, peer):
 
 
 @pytest.mark.parametrize(("status", "outcome"), [(401, "denied"), (403, "denied"), (404, "failure"), (409, "failure")])
-def test_an_error_status_is_no_success(client, status, outcome):
+def test_an_error_status_is_not_a_success(client, status, outcome):
     call(documents(client, body=lambda: raise_(HTTPException(status))), "DELETE", "/documents/7")
     assert (client.only.outcome.value, client.only.metadata["status"]) == (outcome, str(status))
 
@@ -118,7 +118,7 @@ def _delete_by_number(document_id: int) -> None: ...
 
 @pytest.mark.parametrize("outside", [True, False])
 def test_an_exception_is_recorded_by_its_type_and_raised_again(client, outside):
-    """Outside of Starlette's own error handling, a whole response precedes the exception."""
+    """Outside of Starlette's own error handling, a complete response precedes the exception."""
     app = documents(None if outside else client, body=lambda: raise_(KeyError("secret")))
     if outside:
         app.user_middleware.clear()
@@ -167,7 +167,7 @@ def test_a_client_that_leaves_before_the_response_is_a_failure(client):
     app.add_middleware(AuditMiddleware, routes=ROUTES, client=client)
     request = Call(app, "DELETE", "/documents/7")
     request.gone = True
-    with pytest.raises(OSError, match="the client has left"):  # Starlette tries to answer 500
+    with pytest.raises(OSError, match="the client has left"):  # Starlette tries to send a 500
         asyncio.run(request.run())
     assert client.only.outcome.value == "failure"
     assert client.only.metadata["exception"] == "ClientDisconnect"
@@ -289,7 +289,7 @@ class TestMounts:
         assert call(documents(client), "DELETE", "/documents/7", root_path="/api") == 204
         assert client.only.resource_id == "7"
 
-    def test_an_application_that_is_no_framework_s(self, client):
+    def test_an_application_without_a_framework(self, client):
         async def inner(scope, receive, send):
             await PlainTextResponse("ok")(scope, receive, send)
 
@@ -385,7 +385,7 @@ class TestResolvers:
         assert call(documents(client, actor=actor), "DELETE", "/documents/7") == 204
         assert (client.only.tenant_id, client.only.actor_id) == ("acme", "")
 
-    def test_the_user_who_has_left_is_still_the_actor(self, client):
+    def test_a_user_who_has_logged_out_is_still_the_actor(self, client):
         users = ["u-1", None]
         app = documents(client, actor=lambda _: users.pop(0), body=lambda: client.record(action="user.logout"))
         call(app, "DELETE", "/documents/7")

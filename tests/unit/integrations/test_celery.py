@@ -43,7 +43,7 @@ def message(headers: dict[str, Any], **values: Any) -> dict[str, Any]:
 
 
 def nothing() -> None:
-    """Do nothing: a task."""
+    """Do nothing, as a task."""
 
 
 def published() -> dict[str, Any]:
@@ -53,7 +53,7 @@ def published() -> dict[str, Any]:
 
 
 def run(task: Any, headers: dict[str, Any]) -> None:
-    """Run a task as a process of the pool does."""
+    """Run a task like a process of the pool."""
     from celery.app.trace import build_tracer
 
     build_tracer(task.name, task, app=task.app)("t-1", (), {}, message(headers, root_id="root-1"))
@@ -189,7 +189,7 @@ def test_installing_twice_records_once(app: Celery, log: RecordingClient) -> Non
     assert len(log.events) == 1
 
 
-def test_what_is_carried_is_bounded() -> None:
+def test_the_carried_context_is_bounded() -> None:
     headers: dict[str, Any] = {}
     with context(tenant="acme", user_agent="x" * 100_000, metadata={f"n{n}": "y" * 900 for n in range(100)}):
         put_in(headers)
@@ -198,12 +198,12 @@ def test_what_is_carried_is_bounded() -> None:
 
 
 @pytest.mark.parametrize("value", ["text", 7, [], {"tenant_id": 7, "actor_id": ["x"], "metadata.n": {}, 3: "x"}, None])
-def test_a_header_of_anyone_else_is_ignored(value: Any) -> None:
+def test_a_foreign_header_is_ignored(value: Any) -> None:
     found = taken_from({HEADER: value}, request_id="req-1")
     assert found is None or (found.tenant_id, found.actor_id, found.metadata) == (None, None, {})
 
 
-def test_an_error_inside_is_counted_and_does_not_reach_the_caller(app: Celery, log: RecordingClient) -> None:
+def test_an_internal_error_is_counted_and_does_not_reach_the_caller(app: Celery, log: RecordingClient) -> None:
     with context(tenant="acme"):
         signals.before_task_publish.send(sender="shop.work", headers="a secret")
     assert log._recorder.unrecorded == 1

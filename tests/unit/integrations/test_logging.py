@@ -46,7 +46,7 @@ def test_a_record_with_audit_is_an_event(logger: logging.Logger, log: RecordingC
     assert began - timedelta(seconds=1) < event.occurred_at <= datetime.now(UTC)
 
 
-def test_other_records_are_not(logger: logging.Logger, log: RecordingClient) -> None:
+def test_other_records_are_not_events(logger: logging.Logger, log: RecordingClient) -> None:
     logger.info("Deleted the draft")
     logger.warning("Deleted", extra={"other": {"action": "document.deleted"}})
     logger.info("Nothing", extra={"audit": None})
@@ -78,7 +78,7 @@ class Hostile(dict[str, Any]):
 @pytest.mark.parametrize(
     "audit", [{}, {"action": ""}, 17, ["document.deleted"], {"action": "a b"}, {1: 2}, Hostile(action="x")]
 )
-def test_what_is_not_valid_is_reported_and_never_raised(
+def test_an_invalid_event_is_reported_and_never_raised(
     logger: logging.Logger, log: RecordingClient, audit: Any
 ) -> None:
     logger.info("x", extra={"audit": audit})

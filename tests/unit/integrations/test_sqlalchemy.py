@@ -105,7 +105,7 @@ def test_a_rollback_leaves_nothing(session_of: Maker, log: RecordingClient) -> N
     assert log.events == []
 
 
-def test_a_session_goes_on_after_a_rollback(session_of: Maker, log: RecordingClient) -> None:
+def test_a_session_can_be_used_after_a_rollback(session_of: Maker, log: RecordingClient) -> None:
     with session_of() as session:
         session.add(Document(title="lost"))
         session.flush()
@@ -151,7 +151,7 @@ def test_savepoints(session_of: Maker, log: RecordingClient) -> None:
     ]  # fmt: skip
 
 
-def test_a_savepoint_that_is_released_is_lost_with_the_transaction(session_of: Maker, log: RecordingClient) -> None:
+def test_a_released_savepoint_is_lost_with_the_transaction(session_of: Maker, log: RecordingClient) -> None:
     with session_of() as session:
         with session.begin_nested():
             session.add(Document())
@@ -169,7 +169,7 @@ def test_several_flushes_are_one_event(session_of: Maker, log: RecordingClient) 
     assert short(log.only) == ("document.updated", "1", {"title": "a", "revision": 1}, {"title": "d", "revision": 2})
 
 
-def test_inserted_and_deleted_in_one_transaction_is_nothing(session_of: Maker, log: RecordingClient) -> None:
+def test_a_row_inserted_and_deleted_in_one_transaction_is_not_recorded(session_of: Maker, log: RecordingClient) -> None:
     with session_of.begin() as session:
         session.add(document := Document())
         session.flush()
@@ -177,7 +177,7 @@ def test_inserted_and_deleted_in_one_transaction_is_nothing(session_of: Maker, l
     assert log.events == []
 
 
-def test_setting_the_same_value_is_nothing(session_of: Maker, log: RecordingClient) -> None:
+def test_setting_the_same_value_is_not_recorded(session_of: Maker, log: RecordingClient) -> None:
     stored(session_of, log, title="a")
     with session_of.begin() as session:
         session.get_one(Document, 1).title = "a"
@@ -190,7 +190,7 @@ def test_old_values_that_were_never_loaded(session_of: Maker, log: RecordingClie
         document = session.get_one(Document, 1)
         session.commit()  # everything is expired
         document.title = "b"
-        document.body = b"new!"  # deferred
+        document.body = b"new!"  # a deferred column
         session.commit()
     _, _, before, after = short(log.only)
     assert (before["title"], before["body"]) == ("a", "<3 bytes>")
@@ -298,7 +298,7 @@ def test_bulk_statements_are_one_event_with_the_row_count(session_of: Maker, log
         ("document.updated", "1", None),
     ]  # fmt: skip
     assert "UPDATE documents SET" in log.events[1].metadata["statement"]
-    assert not any("jane" in event.model_dump_json() for event in log.events)  # values stay out
+    assert not any("jane" in event.model_dump_json() for event in log.events)  # values are left out
     assert len({event.metadata["transaction"] for event in log.events}) == 1
 
 
@@ -340,7 +340,7 @@ def test_secrets_are_masked_and_excluded_columns_are_absent(session_of: Maker, l
     assert set(state(log.events[1].after)) == {"api_token", "revision"}
 
 
-def test_a_change_of_an_excluded_column_alone_is_nothing(engine: Engine, log: RecordingClient) -> None:
+def test_a_change_of_only_an_excluded_column_is_not_recorded(engine: Engine, log: RecordingClient) -> None:
     made = sessionmaker(engine)
     auditor = audited(made, log, [AuditedModel(Document, exclude={"search", "revision", "stamp"})])
     with made.begin() as session:
@@ -352,13 +352,13 @@ def test_a_change_of_an_excluded_column_alone_is_nothing(engine: Engine, log: Re
     assert log.events == []
 
 
-def test_what_is_not_chosen_is_not_recorded(engine: Engine, session_of: Maker, log: RecordingClient) -> None:
+def test_only_chosen_models_and_sessions_are_recorded(engine: Engine, session_of: Maker, log: RecordingClient) -> None:
     with session_of.begin() as session:
         session.add(Unwatched())
         session.execute(update(Unwatched).values(id=2))
         session.execute(update(Document.__table__).values(title="a core statement is invisible"))
     with Session(engine) as other, other.begin():
-        other.add(Document())  # not one of the audited sessions
+        other.add(Document())  # not an audited session
     assert log.events == []
 
 
@@ -390,7 +390,7 @@ def test_several_binds(engine: Engine, log: RecordingClient) -> None:
 
 
 @pytest.mark.parametrize("kind", ["class", "scoped", "session", "subclass"])
-def test_what_can_be_listened_to(engine: Engine, log: RecordingClient, kind: str) -> None:
+def test_every_kind_of_session_target_is_accepted(engine: Engine, log: RecordingClient, kind: str) -> None:
     class Own(Session):
         pass
 
@@ -447,7 +447,7 @@ def test_decorated_models_and_the_context_of_the_commit(engine: Engine, log: Rec
     assert (log.only.tenant_id, log.only.actor_id) == ("globex", "at the commit")
 
 
-def test_a_tenant_that_cannot_be_told_goes_to_the_catch_all(engine: Engine, log: RecordingClient) -> None:
+def test_an_event_whose_tenant_cannot_be_determined_goes_to_the_catch_all(engine: Engine, log: RecordingClient) -> None:
     def broken(row: Any) -> str:
         raise LookupError("secret text")
 

@@ -87,7 +87,7 @@ def test_tasks_have_sessions_and_contexts_of_their_own() -> None:
 
 
 @pytest.mark.parametrize("kind", ["class", "session", "scoped"])
-def test_what_can_be_listened_to(kind: str) -> None:
+def test_every_kind_of_session_target_is_accepted(kind: str) -> None:
     log = RecordingClient()
 
     class Own(AsyncSession):

@@ -49,7 +49,7 @@ def fail_once(session: Session, kind: str) -> None:
     event.listen(session.get_bind(), "before_cursor_execute", fail)
 
 
-def test_a_deletion_that_failed_is_not_part_of_a_later_update(session_of: Maker, log: RecordingClient) -> None:
+def test_a_failed_deletion_is_not_part_of_a_later_update(session_of: Maker, log: RecordingClient) -> None:
     with session_of.begin() as session:
         session.add(Document(id=1, title="first"))
     with session_of() as session:
@@ -67,7 +67,7 @@ def test_a_deletion_that_failed_is_not_part_of_a_later_update(session_of: Maker,
     assert (log.only.action, json.loads(log.only.before or "{}")["title"]) == ("document.updated", "second")
 
 
-def test_a_replacement_that_failed_is_not_part_of_a_later_creation(session_of: Maker, log: RecordingClient) -> None:
+def test_a_failed_replacement_is_not_part_of_a_later_creation(session_of: Maker, log: RecordingClient) -> None:
     with session_of.begin() as session:
         session.add(Document(id=1, title="first"))
     log.events.clear()
@@ -99,7 +99,7 @@ def test_a_tenant_without_text_goes_to_the_context(engine: Engine, log: Recordin
     assert len(log.errors) == 1
 
 
-def test_what_cannot_be_recorded_is_counted_and_hides_nothing_else(
+def test_an_unrecordable_change_is_counted_and_hides_no_other(
     session_of: Maker, log: RecordingClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = log.record

@@ -52,7 +52,7 @@ def without_nulls(row: dict[str, Any]) -> dict[str, Any]:
 
 
 class Application:
-    """Does random things in one session."""
+    """Performs random operations in one session."""
 
     def __init__(self, seed: int, session: Session) -> None:
         self.random = random.Random(seed)

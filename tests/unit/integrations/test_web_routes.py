@@ -114,7 +114,7 @@ def test_an_action_of_the_vocabulary_has_its_severity_and_resource():
     assert event_of(Exchange("PUT", "/roles/7", status=200), routes, record_denied=False)["severity"] == "Low"
 
 
-def test_a_route_may_say_otherwise():
+def test_a_route_may_override_the_defaults():
     login = event_of(Exchange("POST", "/login", status=302, complete=True), ROUTES, record_denied=False)
     assert (login["resource"], login["resource_id"], login["severity"]) == ("", None, "High")
     made = event_of(Exchange("POST", "/t/acme/x/7", status=200, complete=True), ROUTES, record_denied=False)

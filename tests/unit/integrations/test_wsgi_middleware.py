@@ -65,7 +65,7 @@ def test_a_configured_route_becomes_an_event(client, body):
 @pytest.mark.parametrize(
     ("trusted", "ip"), [("", "192.0.2.7"), ("192.0.2.0/24,198.51.100.0/24", "203.0.113.9"), (2, "203.0.113.9")]
 )
-def test_the_address_is_the_peer_s_unless_proxies_are_trusted(client, trusted, ip):
+def test_the_address_is_the_peers_unless_proxies_are_trusted(client, trusted, ip):
     environ = environ_of(
         "/documents/7",
         method="DELETE",
@@ -182,7 +182,7 @@ class TestFlask:
         assert client.events == []
 
     @pytest.mark.parametrize(("status", "outcome"), [(401, "denied"), (403, "denied"), (404, "failure")])
-    def test_an_error_status_is_no_success(self, client, status, outcome):
+    def test_an_error_status_is_not_a_success(self, client, status, outcome):
         documents(client, lambda: abort(status)).test_client().delete("/documents/7")
         assert client.only.outcome.value == outcome
 
@@ -200,7 +200,7 @@ class TestFlask:
         assert client.only.outcome.value == "failure"
         assert client.only.metadata["exception"] == "KeyError"
 
-    def test_resolvers_see_what_the_view_has_found_out(self, client):
+    def test_resolvers_see_what_the_view_has_determined(self, client):
         def view():
             g.tenant, session["user"] = "globex", "u-17"
             client.record(action="document.opened")
@@ -222,7 +222,7 @@ class TestFlask:
         [error] = client.errors
         assert "AttributeError" in str(error)
 
-    def test_a_stream_keeps_flask_s_context(self, client):
+    def test_a_stream_keeps_flasks_context(self, client):
         def view():
             g.tenant = "acme"
 
@@ -280,7 +280,7 @@ class TestFlask:
         assert Client(app).delete("/api/documents/7", buffered=True).status_code == 200
         assert client.only.resource_id == "7"
 
-    def test_without_a_request_of_the_middleware_nothing_fails(self, client):
+    def test_nothing_fails_without_a_request_of_the_middleware(self, client):
         """An application's own tests may push a request context without the middleware."""
         with documents(client).test_request_context("/documents/7", method="DELETE"):
             pass
@@ -326,7 +326,7 @@ class TestFlaskLogin:
 
     def test_logins_and_logouts(self, app, client):
         web = app.test_client()
-        web.post("/logout")  # nobody is logged in
+        web.post("/logout")  # no user is logged in
         assert client.events == []
         web.post("/login")
         web.delete("/documents/7")
@@ -361,7 +361,7 @@ class TestFlaskLogin:
         assert client.events[1].resource_id == "/private"
 
 
-def test_applications_do_not_record_each_other_s_logins(client):
+def test_applications_do_not_record_each_others_logins(client):
     other, apps = RecordingClient(), []
     for one in (client, other):
         app = Flask("app")
@@ -374,7 +374,7 @@ def test_applications_do_not_record_each_other_s_logins(client):
     assert (len(client.events), len(other.events)) == (1, 0)
 
 
-def test_an_anonymous_user_without_an_id_is_no_actor(client):
+def test_an_anonymous_user_without_an_id_is_not_an_actor(client):
     app = documents(client)
     app.login_manager = SimpleNamespace(_load_user=lambda: setattr(g, "_login_user", object()))
     app.test_client().delete("/documents/7")

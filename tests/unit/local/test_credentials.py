@@ -40,7 +40,7 @@ def secrets_of(made: Credentials) -> set[str]:
 # Where they are kept.
 
 
-def test_they_are_random_made_once_and_their_owners_alone(tmp_path, made):
+def test_passwords_are_random_created_once_and_readable_by_their_owner_only(tmp_path, made):
     assert len(secrets_of(made)) == 6
     assert min(map(len, secrets_of(made))) >= 32
     assert Credentials.load_or_create(tmp_path / "credentials") == made
@@ -120,7 +120,7 @@ def broker(folder: Path, password: str) -> Broker:
     return Broker(folder, Node(1, 2), Java(Path("java"), 25), [Path("/x.jar")], folder / "log", password=password)
 
 
-def test_both_ports_of_the_broker_ask_for_the_password(tmp_path):
+def test_both_ports_of_the_broker_require_the_password(tmp_path):
     properties = broker(tmp_path, "s3cret").properties()
     assert set(properties["listener.security.protocol.map"].split(",")) == {
         "SASL_PLAINTEXT:SASL_PLAINTEXT",
@@ -139,7 +139,7 @@ def build(folder: Path, made: Credentials | None) -> dict[str, services.Service]
     return {part.name: part for part in found}
 
 
-def test_each_part_is_given_what_its_role_needs_and_no_command_line_shows_it(tmp_path, made, monkeypatch):
+def test_each_part_gets_the_credentials_of_its_role_and_no_command_line_shows_them(tmp_path, made, monkeypatch):
     for name, value in {"REGISTRY_PASSWORD": "shell's", "CLICKHOUSE_PASSWORD": "shell's"}.items():
         monkeypatch.setenv(f"AUDITLANE_{name}", value)
     built = build(tmp_path, made)
@@ -156,7 +156,7 @@ def test_each_part_is_given_what_its_role_needs_and_no_command_line_shows_it(tmp
         assert command[command.index("--users") + 1] == str(made.file(name))
 
 
-def test_without_credentials_no_part_asks_for_any(tmp_path):
+def test_without_credentials_no_part_requires_any(tmp_path):
     for part in build(tmp_path, None).values():
         assert "--users" not in part.command
         assert part.env.get("AUDITLANE_REGISTRY_PASSWORD", "") == ""
@@ -165,7 +165,7 @@ def test_without_credentials_no_part_asks_for_any(tmp_path):
 # How other commands get them.
 
 
-def test_a_command_that_names_no_part_takes_the_stack():
+def test_a_command_that_names_no_part_uses_the_stack():
     env = ADDRESSES | {
         "AUDITLANE_REGISTRY_USER": "auditlane",
         "AUDITLANE_KEYS_FILE": "/k",
@@ -178,7 +178,7 @@ def test_a_command_that_names_no_part_takes_the_stack():
     assert stack_variables.missing_variables({}, {}) == {}
 
 
-def test_a_command_that_names_parts_takes_the_accounts_of_those_that_are_the_stacks():
+def test_a_command_that_names_parts_only_uses_accounts_of_the_stacks_own():
     env = ADDRESSES | {
         "AUDITLANE_REGISTRY_USER": "auditlane",
         "AUDITLANE_REGISTRY_PASSWORD": "r",
@@ -214,7 +214,7 @@ def test_every_command_finds_the_stack_that_runs_in_the_data_directory(tmp_path,
 
 
 @pytest.mark.parametrize("command", [["version"], ["env"], ["status"]])
-def test_commands_that_need_no_stack_take_nothing_of_it(tmp_path, monkeypatch, command):
+def test_commands_that_need_no_stack_use_none_of_its_settings(tmp_path, monkeypatch, command):
     layout = Layout.of(tmp_path / "data")
     layout.prepare()
     layout.write_state({"phase": "running", "env": ADDRESSES, "parts": []})
@@ -252,7 +252,7 @@ def test_env_of_a_stack_without_passwords_has_no_roles(tmp_path):
     assert not layout.credentials.exists()
 
 
-def test_a_shell_that_has_the_stacks_variables_starts_it_again(made):
+def test_a_shell_with_the_stacks_variables_can_restart_it(made):
     """Its parts are started, not waited for, with the passwords of the data directory."""
     env = ADDRESSES | account_variables(load(), made)
     given = load(**{name.removeprefix("AUDITLANE_").lower(): value for name, value in env.items()})

@@ -171,7 +171,7 @@ def test_before_and_after_follow_each_objects_own_history(tenant: str) -> None:
 
 
 @each_tenant
-def test_nothing_is_done_with_a_revoked_key_or_by_who_left(tenant: str) -> None:
+def test_no_event_uses_a_revoked_key_or_a_former_user(tenant: str) -> None:
     gone: set[str] = set()
     for event in OF[tenant]:
         assert event.actor_id not in gone
@@ -179,7 +179,7 @@ def test_nothing_is_done_with_a_revoked_key_or_by_who_left(tenant: str) -> None:
             gone.add(str(event.resource_id))
 
 
-def test_addresses_and_names_are_those_of_documentation() -> None:
+def test_addresses_and_names_are_reserved_for_documentation() -> None:
     for event in EVENTS:
         if event.ip is not None:
             address = ipaddress.ip_address(event.ip)
@@ -189,7 +189,7 @@ def test_addresses_and_names_are_those_of_documentation() -> None:
     assert {ipaddress.ip_address(event.ip).version for event in EVENTS if event.ip} == {4, 6}
 
 
-def test_people_work_in_the_day_and_on_weekdays() -> None:
+def test_people_work_in_the_daytime_and_on_weekdays() -> None:
     [days, hours] = Counter(), Counter()
     for event in OF["globex"]:
         if event.actor_type == "user":

@@ -25,7 +25,7 @@ from auditlane.runtime.settings import load
         (set(), "is unreachable"),
     ],
 )
-def test_the_most_telling_reason_comes_first(codes, word):
+def test_the_most_specific_reason_comes_first(codes, word):
     what, fix = kafka.explain(codes)
     assert word in what
     assert "AUDITLANE_KAFKA" in fix
@@ -66,7 +66,7 @@ def test_doctor_reports_partitions_without_leader_or_behind():
         (0, Level.FAIL),
     ],
 )
-def test_doctor_judges_the_difference_of_clocks(there, level):
+def test_doctor_checks_the_clock_difference(there, level):
     assert clickhouse.clock_finding(there, before=100, after=101).level is level
 
 
@@ -86,7 +86,7 @@ def test_doctor_rejects_a_short_deduplication_window(engine, level):
 
 
 @pytest.mark.parametrize(("free", "level"), [(3 << 30, Level.OK), (1 << 30, Level.WARN), (1 << 20, Level.FAIL)])
-def test_doctor_judges_the_free_space(tmp_path, free, level):
+def test_doctor_checks_the_free_space(tmp_path, free, level):
     assert host.disk_space_finding(tmp_path, free).level is level
 
 
@@ -142,7 +142,7 @@ RUNNING, STOPPED = {"phase": "running", "boot": "one"}, {"phase": "stopped", "bo
     ("state", "boot_id", "was_lost"),
     [
         ({}, "one", False),
-        (RUNNING, "one", False),  # a killed supervisor does not cost its parts any data
+        (RUNNING, "one", False),  # a killed supervisor costs its parts no data
         (RUNNING, "two", True),
         ({**RUNNING, "phase": "stopping"}, "two", True),
         (STOPPED, "two", False),
@@ -210,7 +210,7 @@ def test_workers_that_listen_everywhere_are_probed_on_loopback(monkeypatch):
     assert [one.level for one in host.workers(load(worker_port=0))] == [Level.WARN]
 
 
-def test_a_worker_that_tells_others_its_status_only_is_judged_by_its_metrics(monkeypatch):
+def test_a_worker_that_only_discloses_its_status_is_checked_by_its_metrics(monkeypatch):
     figures = {"auditlane_worker_halted_partitions": 2.0, "auditlane_worker_failing_partitions": 0.0}
     monkeypatch.setattr(host, "_ready", Answers({}, busy=(8481,)))
     monkeypatch.setattr(host, "_failure_gauges", lambda url: figures if url.endswith(":8481") else {})

@@ -166,7 +166,7 @@ def test_a_level_decides_which_versions_and_direction() -> None:
     assert check("FULL_TRANSITIVE", new, []) == []
 
 
-def test_the_sentence_is_confluents() -> None:
+def test_the_message_equals_confluents() -> None:
     new = parse(json.dumps(record(field("a", "int"))))[0]
     sentence = (
         "{errorType:'READER_FIELD_MISSING_DEFAULT_VALUE', description:'The field 'a' at path '/fields/0' in the new "

@@ -93,7 +93,7 @@ def test_numbers_are_written_as_java_does(written: str, kept: str) -> None:
     assert canonical(schema % written) == schema % kept
 
 
-def test_normalized_orders_what_has_no_meaning() -> None:
+def test_normalizing_sorts_what_has_no_significant_order() -> None:
     schema = {
         "type": "record", "name": "R", "z": 1, "a": {"y": 1, "x": 2}, "doc": "", "aliases": ["Z", "B"],
         "fields": [
@@ -155,7 +155,7 @@ def test_an_invalid_schema_is_refused(schema: Any, problem: str) -> None:
         parse(schema if isinstance(schema, str) else json.dumps(schema))
 
 
-def test_a_schema_nested_without_end_is_refused() -> None:
+def test_an_excessively_nested_schema_is_refused() -> None:
     with pytest.raises(SchemaParseError, match="deep"):
         parse('{"type":"array","items":' * 5_000 + '"int"' + "}" * 5_000)
 
@@ -169,7 +169,7 @@ NAMES = st.sampled_from(["A", "B", "n.A", "n.B", "m.C", "D"])
 
 @st.composite
 def schemas(draw: st.DrawFn, depth: int = 3, *, taken: set[str] | None = None) -> Any:
-    """Schemas that any parser accepts: no name twice, no union in a union."""
+    """Draw schemas that any parser accepts: no duplicate names, no union in a union."""
     taken = set() if taken is None else taken
     kinds = ["string", "int", "long", "double", "bytes", "boolean", "null", "float"]
     kind = draw(st.sampled_from([*kinds, *(["array", "map", "union", "record", "enum", "fixed"] if depth else [])]))
@@ -183,7 +183,7 @@ def schemas(draw: st.DrawFn, depth: int = 3, *, taken: set[str] | None = None) -
     if not free:
         return "int"
     name = draw(st.sampled_from(free))
-    taken |= {name, f"n.{name}"}  # a short name may end in the namespace around it
+    taken |= {name, f"n.{name}"}  # a short name may refer to the enclosing namespace
     if kind == "enum":
         return {"type": kind, "name": name, "symbols": draw(st.lists(st.sampled_from("XYZ"), min_size=1, unique=True))}
     if kind == "fixed":
@@ -202,7 +202,7 @@ def schemas(draw: st.DrawFn, depth: int = 3, *, taken: set[str] | None = None) -
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(schemas(), st.sampled_from([None, 2]))
-def test_one_schema_has_one_text_that_other_parsers_read_alike(schema: Any, indent: int | None) -> None:
+def test_a_schema_has_one_canonical_text_equivalent_for_other_parsers(schema: Any, indent: int | None) -> None:
     text = canonical(json.dumps(schema, indent=indent))
     assert canonical(text) == text
     assert canonical(json.dumps(schema)) == text

@@ -39,11 +39,11 @@ ACTIONS = st.lists(
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(ACTIONS)
-def test_over_any_history_a_text_has_one_id_and_an_id_one_text(actions: list[Any]) -> None:
+def test_over_any_history_a_schema_has_one_id_and_an_id_one_schema(actions: list[Any]) -> None:
     store = Store(Path(":memory:"))
     registry = Registry(store)
     registry.policy.configure(GLOBAL, "NONE", None)
-    texts: dict[int, int] = {}  # the text of each id ever assigned
+    texts: dict[int, int] = {}  # the schema text of each id ever assigned
     for action, subject, argument, extra in actions:
         try:
             if action == "register":
@@ -140,7 +140,7 @@ def test_a_schema_is_found_by_its_guid(store: Store) -> None:
             assert unknown in answer["message"]
 
 
-def test_a_defect_is_answered_with_an_error(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_bug_is_reported_as_an_error(caplog: pytest.LogCaptureFixture) -> None:
     def broken(_: Any) -> None:
         raise RuntimeError("a defect")
 
@@ -152,7 +152,7 @@ def test_a_defect_is_answered_with_an_error(caplog: pytest.LogCaptureFixture) ->
 
 
 @pytest.mark.parametrize("schema", ['{"type":"string","x":"\\ud800"}', "\ud800"])
-def test_half_a_character_is_an_invalid_schema(store: Store, schema: str) -> None:
+def test_a_lone_surrogate_is_an_invalid_schema(store: Store, schema: str) -> None:
     status, answer = call(App(routes(Registry(store))), "POST", "/subjects/a/versions", {"schema": schema})
     assert (status, answer["error_code"]) == (422, 42201)
 
@@ -165,7 +165,7 @@ def test_a_database_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
         Store(tmp_path / "registry.sqlite")
 
 
-def test_mode_import_for_all_wants_an_empty_registry(store: Store) -> None:
+def test_global_import_mode_requires_an_empty_registry(store: Store) -> None:
     registry = Registry(store)
     registry.register(Request("a", text(0)))
     with pytest.raises(ApiError, match="existing subjects"):
@@ -178,7 +178,7 @@ def test_mode_import_for_all_wants_an_empty_registry(store: Store) -> None:
     assert registry.register(Request("b", text(2))) == 51
 
 
-def test_readonly_override_wins_over_a_subjects_mode(store: Store) -> None:
+def test_readonly_override_takes_precedence_over_a_subjects_mode(store: Store) -> None:
     registry = Registry(store)
     registry.policy.set_mode("a", "READWRITE", force=False)
     registry.policy.set_mode(GLOBAL, "READONLY", force=False)

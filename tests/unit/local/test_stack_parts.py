@@ -35,13 +35,13 @@ def test_free_ports_are_different_and_free():
     assert all(ports.is_free(port) for port in found)
 
 
-def test_a_given_port_that_is_taken_is_named_with_the_fix(taken):
+def test_a_configured_port_in_use_is_named_with_a_fix(taken):
     with pytest.raises(PortInUse, match=f"Port {taken} is in use") as caught:
         ports.assign(["serve"], {"serve": taken}, {})
     assert "another port" in caught.value.fix
 
 
-def test_the_last_ports_are_taken_again_while_they_are_free(taken):
+def test_the_last_ports_are_reused_if_they_are_free(taken):
     (free,) = ports.free(1)
     chosen = ports.assign(["kafka", "registry", "serve"], {}, {"kafka": free, "registry": taken})
     assert chosen["kafka"] == free
@@ -49,7 +49,7 @@ def test_the_last_ports_are_taken_again_while_they_are_free(taken):
     assert len(set(chosen.values())) == 3
 
 
-def test_one_last_port_is_not_given_twice():
+def test_one_last_port_is_not_assigned_twice():
     (free,) = ports.free(1)
     chosen = ports.assign(["kafka", "serve"], {"serve": free}, {"kafka": free, "serve": free})
     assert chosen["serve"] == free
@@ -102,7 +102,7 @@ def test_status_where_no_stack_ran(tmp_path):
     assert not (tmp_path / "none").exists()
 
 
-def test_up_does_not_take_its_own_last_urls_for_someone_elses():
+def test_up_does_not_mistake_its_own_last_urls_for_external_ones():
     own, other = "127.0.0.1:9", "http://127.0.0.1:8"
     before = {
         "env": {"AUDITLANE_KAFKA_BOOTSTRAP": own, "AUDITLANE_REGISTRY_URL": other, "AUDITLANE_SERVE_URL": other},
@@ -128,7 +128,7 @@ def test_one_process_owns_a_directory(tmp_path):
     place.claim(os.getpid()).close()
 
 
-def test_a_directory_that_cannot_be_made_is_reported_with_a_fix(tmp_path):
+def test_a_directory_that_cannot_be_created_is_reported_with_a_fix(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="cannot be written") as caught:
         Layout(tmp_path / "file" / "data").prepare()
@@ -141,7 +141,7 @@ def test_a_full_disk_is_reported_before_anything_starts(tmp_path, monkeypatch):
         Layout(tmp_path).prepare()
 
 
-def test_a_growing_log_is_cut_while_its_writer_holds_it(tmp_path):
+def test_a_growing_log_is_truncated_while_its_writer_has_it_open(tmp_path):
     log = tmp_path / "part.log"
     with log.open("ab", buffering=0) as writer:
         writer.write(b"x" * 100)
@@ -151,7 +151,7 @@ def test_a_growing_log_is_cut_while_its_writer_holds_it(tmp_path):
     assert (tmp_path / "part.log.1").stat().st_size == 100
 
 
-def test_the_tail_of_a_log_is_empty_for_a_missing_one(tmp_path):
+def test_the_tail_of_a_missing_log_is_empty(tmp_path):
     log = tmp_path / "part.log"
     assert layout.tail(log) == ""
     log.write_text("\n".join(map(str, range(100_000))))
@@ -172,7 +172,7 @@ def test_the_major_version_is_parsed_from_java_version(text, major):
     assert java.parse_major(text) == major
 
 
-def test_java_without_one_on_the_path_comes_from_the_wheel(tmp_path):
+def test_without_java_on_the_path_the_wheels_is_used(tmp_path):
     found = java.find({"PATH": str(tmp_path), "JAVA_HOME": str(tmp_path)})
     assert found.major >= java.OLDEST
     assert found.flags == ["--enable-native-access=ALL-UNNAMED"]
@@ -205,7 +205,7 @@ def test_where_downloads_are_kept(tmp_path, environ, platform, expected):
 
 
 @pytest.mark.parametrize("environ", [{"HOME": "/proc"}, {"HOME": "/dev/null"}, {"XDG_CACHE_HOME": "/proc/self"}, {}])
-def test_a_home_that_cannot_be_written_is_done_without(tmp_path, monkeypatch, environ):
+def test_an_unwritable_home_is_not_used(tmp_path, monkeypatch, environ):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(cache, "_home_of_user", lambda: "/proc/self")
     found = cache.folder(None, environ)
@@ -222,14 +222,14 @@ def test_a_home_that_cannot_be_written_is_done_without(tmp_path, monkeypatch, en
     assert cache.folder(None, environ) == tmp_path / ".cache" / "auditlane"
 
 
-def test_the_pinned_jars_are_one_kafka():
+def test_the_pinned_jars_belong_to_one_kafka_release():
     jars = kafka_jars.pinned()
     assert len({jar.path for jar in jars}) == len(jars)
     assert {jar.version for jar in jars if jar.group == "org.apache.kafka"} == {kafka_jars.VERSION}
     assert all(len(jar.sha256) == 64 and jar.size > 0 for jar in jars)
 
 
-def test_a_cache_that_is_whole_needs_no_network(tmp_path, monkeypatch):
+def test_a_complete_cache_needs_no_network(tmp_path, monkeypatch):
     jar = kafka_jars.parse("g.h:a:1 3 " + "0" * 64)
     monkeypatch.setattr(kafka_jars, "pinned", lambda: [jar])
     monkeypatch.setattr(kafka_jars, "_context", lambda *_: pytest.fail("asked the network"))
@@ -289,13 +289,13 @@ def test_a_folder_without_kafka_is_refused(tmp_path):
         kafka.class_path_of(tmp_path)
 
 
-def test_java_cannot_load_from_a_path_with_a_colon(tmp_path):
+def test_a_path_with_a_colon_is_refused_because_java_cannot_load_from_it(tmp_path):
     broker = Broker(tmp_path, Node(1, 2), java.Java(Path("java"), 17), [Path("/a:b/x.jar")], tmp_path / "log")
     with pytest.raises(ConfigError, match="colon"):
         broker.command()
 
 
-def test_cluster_ids_are_kafkas_own_kind():
+def test_cluster_ids_have_kafkas_format():
     for _ in range(200):
         text = kafka.new_cluster_id()
         assert len(text) == 22

@@ -244,7 +244,7 @@ class World:
         return dict(fastavro.schemaless_reader(io.BytesIO(bytes(datum)), schema))
 
 
-def test_an_event_of_the_base_becomes_one_of_the_tenants_own_contract() -> None:
+def test_a_base_event_is_converted_to_the_tenants_own_contract() -> None:
     world = World()
     latest, _ = world.register(validating.own("amount", "double", required=False), validating.own("city", "string"))
     value = validating.message()
@@ -315,7 +315,7 @@ def test_unreadable_values_are_unchanged(key: bytes | None, value: bytes | None)
 # The verdict.
 
 
-def test_a_rule_that_was_relaxed_lets_the_letter_through() -> None:
+def test_a_letter_is_replayable_once_the_rule_is_relaxed() -> None:
     world = World()
     strict, schema = world.register(validating.own("amount", "double", maximum=3))
     value = validating.message(strict, schema, amount=4.5)
@@ -337,12 +337,12 @@ def test_each_letter_has_its_own_verdict() -> None:
     assert [one.found.letter.identity.offset for one in answers] == list(range(6))
 
 
-def test_a_topic_that_is_gone_keeps_its_letters() -> None:
+def test_the_letters_of_a_deleted_topic_are_kept() -> None:
     [one] = World().dry_run(validating.message(), topic="audit.events.gone")
     assert one.code == "TOPIC_GONE"
 
 
-def test_a_schema_that_was_registered_since_is_known_now() -> None:
+def test_a_schema_registered_since_is_known() -> None:
     world = World()
     schema = validating.contract(validating.own("amount", "double"))
     value = validating.message(2, schema, amount=1.0)
@@ -389,7 +389,7 @@ def test_a_replayed_message_keeps_its_provenance(tmp_path: Path) -> None:
     ]
 
     def claims(dry_runner: DryRunner) -> list[tuple[bool, Claim | None, str]]:
-        """Return whether the value was replaced, the claim signed for it, and why it is not replayed."""
+        """Return whether the value was replaced, the claim signed for it, and why the letter is not replayable."""
         return [
             (
                 one.value != one.found.value,
@@ -438,7 +438,7 @@ def test_an_event_is_shown_up_to_the_field_that_broke() -> None:
     good = validating.message()
     schema_id, datum = unframe(good)
     broken = bytearray(datum)
-    broken[0] = 0x07  # a negative length of the first text
+    broken[0] = 0x07  # a negative length for the first string
     known = world.upgrader().writer
     assert decoded(frame(schema_id, bytes(broken)), known) == ({}, "event_id: a text has a negative length.")
     event, problem = decoded(good[:-4], known)

@@ -61,13 +61,13 @@ def test_lag_without_a_worker_is_abandoned() -> None:
     assert not line().abandoned
 
 
-def test_the_total_is_what_an_alert_looks_at() -> None:
+def test_the_total_has_the_figures_for_alerts() -> None:
     rows = [line(), line(oldest_ms=1_000), line(member="", low=12), line(committed=15)]
     assert total(rows) == Total(lag=13, age_s=8.0, abandoned=1, lost=2)
     assert total([]) == Total(0, 0.0, 0, 0)
 
 
-def test_the_table_and_the_document_say_the_same() -> None:
+def test_the_table_and_the_document_agree() -> None:
     rows = [line(), line(member="", low=12)]
     out = io.StringIO()
     Console(width=120, file=out).print(table("g", rows))

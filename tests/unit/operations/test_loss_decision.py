@@ -35,7 +35,7 @@ def found(
         (found(None, low=50), 50, None, 0, 100),
         (found(900, Intent(HERE)), 100, 99, 0, 900),  # truncated, its rows moved aside
         (found(98, Intent(HERE, 98, 120, "d")), 98, 97, 0, 121),
-        (found(7, Intent(OTHER, 7, 9, "d"), low=3), 3, None, 0, 100),  # created again
+        (found(7, Intent(OTHER, 7, 9, "d"), low=3), 3, None, 0, 100),  # the topic was created again
         (found(7, '{"v":9,"topic":"t"}'), 7, 20, 0, 100),
         (found(6, Intent(HERE, 7, 9, "d")), 6, 5, 0, 100),
         (found(7, "by hand", low=30), 30, None, 23, 100),
@@ -74,7 +74,7 @@ def test_offsets_that_cannot_be_resumed_at(what: AssignmentFacts, to: int, says:
         (found(98, Intent(HERE, 98, 99, "d")), 98, 99, "rows with offsets 98-99"),  # now the offsets of other messages
     ],
 )
-def test_rows_at_offsets_that_kafka_gives_out_again_are_moved_aside_first(
+def test_rows_at_offsets_that_kafka_reuses_are_moved_aside_first(
     what: AssignmentFacts, to: int, highest: int, says: str
 ) -> None:
     with pytest.raises(Conflict, match=says) as caught:

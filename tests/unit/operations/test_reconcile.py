@@ -28,13 +28,13 @@ S, D, M, E = OffsetStatus.stored, OffsetStatus.dead_lettered, OffsetStatus.missi
         ((1, 3), (1, 2, 3), (), {1: S, 2: E, 3: S}, ()),
         ((1, 4, 9), (1, 4, 9), (), {1: S, 4: S, 9: S}, ()),  # transaction markers and compaction leave gaps
         ((1, 2), (1, 1, 2), (), {1: S, 2: S}, (1,)),
-        ((1, 2), (1, 2), (2,), {1: S, 2: S}, ()),  # a message that was decided twice
+        ((1, 2), (1, 2), (2,), {1: S, 2: S}, ()),  # a message that was validated twice
         ((1,), (1, 2, 2), (), {1: S, 2: E}, (2,)),
-        ((1,), (), (5,), {1: M}, ()),  # a letter of an offset that Kafka dropped
+        ((1,), (), (5,), {1: M}, ()),  # a letter for an offset that Kafka dropped
         ((), (7,), (7,), {7: E}, ()),
     ],
 )
-def test_each_offset_has_one_fate(
+def test_each_offset_has_one_status(
     messages: tuple[int, ...],
     stored: tuple[int, ...],
     letters: tuple[int, ...],
@@ -75,13 +75,13 @@ def test_statuses_agree_with_sets_whatever_the_chunks(
     assert sum(run.count for run in summary.runs) == len(messages | rows)
 
 
-def test_runs_join_neighbours_and_count_what_they_hold() -> None:
+def test_runs_merge_neighbours_and_count_their_offsets() -> None:
     compared = compare(array(1, 2, 5, 6, 7, 9), array(1, 2, 5, 9, 10), array())
     assert list(runs(compared)) == [Run(1, 5, 3, S), Run(6, 7, 2, M), Run(9, 9, 1, S), Run(10, 10, 1, E)]
     assert list(runs(compare(array(), array(), array()))) == []
 
 
-def test_missing_runs_part_where_the_reason_changes() -> None:
+def test_missing_runs_split_where_the_reason_changes() -> None:
     summary = SpanSummary(limit=10)
     summary.add(compare(array(1, 2, 3, 4), array(4), array()), {1: "a", 2: "a", 3: "b"})
     summary.add(compare(array(5, 6), array(), array()), {5: "b", 6: "b"})
@@ -89,7 +89,7 @@ def test_missing_runs_part_where_the_reason_changes() -> None:
     assert [run.status for run in summary.runs] == [M, M, S, M]
 
 
-def test_lists_are_cut_and_counts_are_not() -> None:
+def test_lists_are_truncated_and_counts_are_not() -> None:
     summary = SpanSummary(limit=3)
     summary.add(compare(array(*range(0, 100, 2)), array(*sorted([*range(1, 100, 2)] * 2)), array()))
     assert (len(summary.runs), len(summary.wrong), len(summary.doubled)) == (3, 3, 3)
@@ -103,7 +103,7 @@ def test_known_duplicates_are_not_missing() -> None:
     assert compared.with_status(array(), OffsetStatus.duplicate).of(M).tolist() == [2]
 
 
-def test_rows_of_no_partition_are_extra_unless_their_topic_is_gone() -> None:
+def test_rows_without_a_partition_are_extra_unless_their_topic_was_deleted() -> None:
     topics = {"audit.events": ("new", 2)}
     ours = Origin("audit.events", "new", 1, 5)
     above = Origin("audit.events", "new", 2, 1)

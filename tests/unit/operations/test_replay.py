@@ -39,7 +39,7 @@ def span(first: int, end: int) -> Span:
         ({}, (3, 0, 50), [(0, 50, True), (50, 100, False)]),
         ({3: 100}, None, [(100, 100, False)]),
         ({3: 400}, None, [(100, 100, False)]),
-        ({3: 90}, (3, 90, 110), [(90, 100, False)]),  # the span ends earlier than it did
+        ({3: 90}, (3, 90, 110), [(90, 100, False)]),  # the span now ends earlier
     ],
 )
 def test_it_resumes_and_sends_an_announced_chunk_unchanged(
@@ -54,7 +54,7 @@ def test_an_announced_chunk_whose_beginning_kafka_dropped_is_new_work() -> None:
     assert [(part.first, part.end, whole) for part, whole in parts] == [(45, 100, False)]
 
 
-def test_tokens_are_no_workers_and_no_other_replays() -> None:
+def test_tokens_differ_from_those_of_workers_and_other_replays() -> None:
     range_ = Range(Partition("audit.events", 3), ID, 5, 9, Columns(), "", 0)
     assert token("one", range_, 203001) != token("two", range_, 203001)
     assert token("one", range_, 203001) != token("one", range_, 203002)
@@ -114,7 +114,7 @@ def test_two_replays_into_one_target_exclude_each_other(tmp_path: Path) -> None:
         ("2:-", Slice(2, None, None)),
     ],
 )
-def test_a_range_may_leave_out_each_of_its_parts(text: str, expected: Slice) -> None:
+def test_each_part_of_a_range_option_may_be_omitted(text: str, expected: Slice) -> None:
     assert by_ranges([text]) == (expected,)
 
 

@@ -95,7 +95,7 @@ def test_nothing_missing_or_a_dry_run_inserts_nothing(stored: list[int], dry: bo
     assert (client.tokens, announced) == ([], 0)
 
 
-def test_a_busy_store_is_tried_again_with_the_same_token() -> None:
+def test_a_busy_store_is_retried_with_the_same_token() -> None:
     client, slept = Client([], [252, 241]), list[float]()
     take(to_table(client, slept), [message(10)])
     assert len(client.tokens) == 3
@@ -103,7 +103,7 @@ def test_a_busy_store_is_tried_again_with_the_same_token() -> None:
     assert slept == sorted(slept)
 
 
-def test_a_store_that_stays_away_ends_it_and_one_that_refuses_ends_it_at_once() -> None:
+def test_a_replay_ends_after_retries_or_at_once_if_the_store_refuses() -> None:
     client = Client([], [252] * TRIES)
     with pytest.raises(StoreUnavailable, match="TOO_MANY_PARTS"):
         take(to_table(client, []), [message(10)])
@@ -171,7 +171,7 @@ def replay(target: Target, *, committed: list[int | None] | None = None, rows: i
 
 
 @pytest.mark.usefixtures("reader")
-def test_other_tenants_and_dead_letters_are_left_out() -> None:
+def test_other_tenants_and_dead_letters_are_skipped() -> None:
     target = Target()
     made = replay(target, tenants=frozenset({"acme"}), left_out={SPAN: np.array([2, 3, 12, 24])})
     done = made.run(Plan((SPAN,), ()), None, lambda *_: None)

@@ -92,7 +92,7 @@ def test_omissions_are_reported() -> None:
     assert plan(Selection(), [bounds(low=10, committed=100)], below_commit=True).notes == ()
 
 
-def test_a_span_that_the_request_ends_is_not_whole() -> None:
+def test_a_span_limited_by_the_request_is_not_complete() -> None:
     assert [one.whole for one in plan(Selection((Slice(0, 0, 9),)), [bounds()], below_commit=False).spans] == [False]
     assert [one.whole for one in plan(Selection(), [bounds()], below_commit=False).spans] == [True]
 

@@ -6,7 +6,7 @@ import pytest
 from fixtures import containers
 
 
-def test_parts_are_embedded_unless_asked_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parts_are_embedded_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(containers, "_CHOICE", "embedded")
     assert not containers.chosen()
 
@@ -17,7 +17,7 @@ def test_an_unknown_choice_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         containers.chosen()
 
 
-def test_without_docker_tests_are_skipped_and_say_why(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_docker_tests_are_skipped_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(containers, "_CHOICE", "containers")
     monkeypatch.setattr(containers, "no_docker", lambda: "no process listens on the socket")
     monkeypatch.delenv("CI", raising=False)
@@ -34,7 +34,7 @@ def test_with_docker_they_run(monkeypatch: pytest.MonkeyPatch) -> None:
     assert containers.chosen()
 
 
-def test_the_real_daemon_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_real_daemon_is_queried(monkeypatch: pytest.MonkeyPatch) -> None:
     """The configured daemon cannot exist."""
     containers.no_docker.cache_clear()
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")

@@ -21,14 +21,14 @@ ROOT = Path(__file__).parents[3]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted(DOCS.rglob("*.md"))]
 SHELL = re.compile(r"(?:<!-- ([^>]+) -->\n)?```(?:console|sh)\n(.*?)```", re.DOTALL)
-# Written by `auditlane env` for other clients, read by the tests alone, and read by the worker's fault injection alone.
+# Variables that `auditlane env` writes for other clients, or that only the tests or the worker's fault injection read.
 NOT_SETTINGS = {"AUDITLANE_CLICKHOUSE_NATIVE", "AUDITLANE_TEST_CLICKHOUSE_URLS", "AUDITLANE_FAILPOINT"}
 REGISTRY = {"GET /subjects", "POST /subjects/{}", "PUT /config/{}"}
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
 
 def _commands(line: str) -> Iterator[list[str]]:
-    """Yield the words of each command of a shell line, those within `$(…)` included."""
+    """Yield the words of each command in a shell line, including those within `$(…)`."""
     words: list[str] = []
     lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
     lexer.whitespace_split = True
@@ -44,7 +44,7 @@ def _commands(line: str) -> Iterator[list[str]]:
 
 
 def commands_in(text: str) -> list[str]:
-    """Return the command lines of a page: in blocks without what is printed, and in code spans."""
+    """Return the command lines of a page, from blocks without their output and from code spans."""
     found = []
     for _, block in SHELL.findall(text):
         lines = block.replace("\\\n", "").splitlines()
@@ -69,7 +69,7 @@ def _parse(words: list[str]) -> None:
 
 
 @pytest.mark.parametrize("page", [ROOT / "README.md", *sorted(DOCS.glob("*.md"))], ids=lambda page: page.name)
-def test_each_block_of_commands_is_run_by_a_test_or_says_why_not(page: Path) -> None:
+def test_each_block_of_commands_is_run_by_a_test_or_states_why_not(page: Path) -> None:
     for mark, block in SHELL.findall(page.read_text("utf-8")):
         assert mark == "run: console" or mark.startswith("not run: "), block
 

@@ -1,4 +1,4 @@
-"""The threat model names only existing tests, and one for everything that it states an attacker cannot do."""
+"""The threat model names only existing tests, and at least one for everything that it states an attacker cannot do."""
 
 from __future__ import annotations
 
@@ -44,5 +44,5 @@ def test_every_actor_has_a_chapter(actor: str) -> None:
     assert f"\n## {actor}\n" in TEXT
 
 
-def test_the_short_form_leads_to_it() -> None:
+def test_the_security_policy_links_to_the_threat_model() -> None:
     assert "docs/internals/threat-model.md" in (ROOT / "SECURITY.md").read_text("utf-8")

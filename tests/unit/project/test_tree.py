@@ -49,7 +49,7 @@ def test_the_base_install_is_for_a_service_that_emits() -> None:
     assert names == {"confluent-kafka", "fastavro", "pydantic", "urllib3"}
 
 
-def test_pinned_versions_carry_no_address() -> None:
+def test_pinned_versions_contain_no_address() -> None:
     for lock in ("constraints.txt", "tests/support/node/package-lock.json"):
         text = (ROOT / lock).read_text()
         assert "resolved" not in text

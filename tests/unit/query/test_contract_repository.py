@@ -143,7 +143,7 @@ def test_an_invalid_definition_is_rejected_with_its_field(
     assert refused.value.field == field
 
 
-# A tenant's
+# A tenant's fields
 
 
 def test_a_tenants_first_field_makes_its_subject(registry: InProcess, contracts: ContractRepository) -> None:
@@ -260,7 +260,7 @@ def test_two_concurrent_first_fields_are_both_kept(registry: InProcess, contract
     assert sorted(names(latest(registry, ACME))) == ["a", "b"]
 
 
-# The environment's
+# The environment's fields
 
 
 def test_an_environments_field_reaches_tenants_with_a_contract_of_their_own(
@@ -308,7 +308,7 @@ def test_a_tenants_field_of_another_type_does_not_block_the_environment(
     assert own_field(latest(registry, ACME), "region") == number
 
 
-# Budgets
+# Limits
 
 
 LIMITS = ContractSettings(contract_fields=3, contract_choices=4, contract_rules_bytes=1_024)
@@ -332,7 +332,7 @@ def test_a_full_contract_does_not_block_the_environments_fields(registry: InProc
     assert contracts.add("acme", text("own_2", maxLength=9), replace=True)  # existing fields can still be changed
 
 
-def test_a_tenants_versions_are_bounded_and_the_environments_changes_reach_it_still(registry: InProcess) -> None:
+def test_a_tenants_versions_are_bounded_and_the_environments_changes_still_reach_it(registry: InProcess) -> None:
     contracts = ContractRepository(registry, TOPIC, ContractSettings(contract_versions=4))
     for length in range(1, 6):  # each version of the environment adds one to the tenant's limit
         contracts.add("acme", text("own", required=True, maxLength=length), replace=True)
@@ -356,7 +356,9 @@ def test_a_tenants_versions_are_bounded_and_the_environments_changes_reach_it_st
     ],
 )
 @pytest.mark.parametrize("tenant", [None, "acme"])
-def test_a_field_is_bounded(registry: InProcess, tenant: str | None, definition: FieldDefinition, says: str) -> None:
+def test_the_size_of_a_field_is_bounded(
+    registry: InProcess, tenant: str | None, definition: FieldDefinition, says: str
+) -> None:
     with pytest.raises(InvalidInput) as large:
         ContractRepository(registry, TOPIC, LIMITS).add(tenant, definition.avro(), replace=False)
     assert says in large.value.message
@@ -375,7 +377,7 @@ def test_the_bytes_of_a_contract_are_bounded(registry: InProcess) -> None:
     assert contracts.release("acme", "x0")
 
 
-def test_a_registry_that_refuses_one_tenants_contract_names_the_tenant_before_anything_is_registered(
+def test_a_refused_contract_names_its_tenant_before_anything_is_registered(
     registry: InProcess, contracts: ContractRepository
 ) -> None:
     contracts.add("acme", text("own"), replace=False)
@@ -420,7 +422,7 @@ def test_a_name_that_pages_could_misread_is_refused(
         assert [one.name for one in TenantContract.parse(whole).own] == [name]
 
 
-def test_a_tenant_takes_an_environments_field_as_it_is(registry: InProcess, contracts: ContractRepository) -> None:
+def test_a_tenant_adopts_an_environments_field_unchanged(registry: InProcess, contracts: ContractRepository) -> None:
     contracts.add(None, text("region", required=True), replace=False)
     assert not contracts.add("acme", text("region"), replace=False)
     assert ACME not in registry.subjects()
@@ -473,7 +475,7 @@ def test_repeating_an_interrupted_operation_completes_it(work: str) -> None:
     raise AssertionError("it never got through")
 
 
-# Any history keeps what was written readable
+# Stored events stay readable after any sequence of changes
 
 
 FIELDS = st.sampled_from(

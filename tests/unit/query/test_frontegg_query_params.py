@@ -73,11 +73,11 @@ def test_a_page_has_1_to_200(text, count):
     assert asked(f"count={text}").count == count
 
 
-def test_a_limit_is_a_count():
+def test_limit_means_count():
     assert asked("limit=7").count == 7
 
 
-def test_a_column_alone_is_sorted_upwards():
+def test_a_column_alone_is_sorted_in_ascending_order():
     assert asked("sortBy=user").descending is False
 
 

@@ -81,7 +81,7 @@ UNKNOWN = [
 
 
 def filled(action: Action) -> dict[str, Any]:
-    """Return a row with a value for everything that the action may state; each text occurs once."""
+    """Return a row with a value for everything that the action may state; no two strings are equal."""
     keys = {
         key: described.values[0] if described.values else "7" if described.kind == "number" else f"meta-{key}"
         for key, described in {**action.required, **action.optional}.items()
@@ -186,7 +186,7 @@ def test_nothing_is_lost(action: str, version: OcsfVersion) -> None:
         assert expected - found <= IMPLIED
 
 
-# Fields that become numbers, and values for which OCSF has a class or a caption of its own.
+# Fields that become numbers, and values that have an OCSF class or caption.
 CODED = {"occurred_at", "ingested_at", "severity", "actor_type"}
 IMPLIED = {"none", "totp", "client", "tenant", "role", "service", "session", "log", "audit_log"}
 

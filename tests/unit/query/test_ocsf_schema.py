@@ -80,7 +80,7 @@ def test_each_mistake_is_found(version: str, expected: str) -> None:
     assert [problem for problem in found if expected in problem], found
 
 
-def test_exactly_one_of_several() -> None:
+def test_exactly_one_of_several_attributes_is_required() -> None:
     event = copy.deepcopy(EVENT) | {"class_uid": 3003, "type_uid": 300_301}
     for name in ("service", "auth_factors"):
         event.pop(name)
@@ -90,7 +90,7 @@ def test_exactly_one_of_several() -> None:
         assert [problem for problem in schema.problems(event | wrong) if "just_one of privileges, group" in problem]
 
 
-def test_what_the_newer_version_deprecates() -> None:
+def test_attributes_that_the_newer_version_deprecates() -> None:
     event = copy.deepcopy(EVENT) | {"class_uid": 3001, "type_uid": 300_101}
     event.pop("service")
     assert ocsf_schema("1.8.0").problems(event) == []

@@ -23,7 +23,7 @@ def sha256(value: Any) -> str:
 
 
 @given(st.text(st.characters()), st.integers(0, 300))
-def test_text_is_never_longer_than_it_may(text: str, most: int) -> None:
+def test_text_never_exceeds_its_limit(text: str, most: int) -> None:
     found = shortened(text, most)
     assert len(found.encode()) <= most
     assert found == text or size_of(text) > most or not text.isprintable() or "?" in found
@@ -45,7 +45,7 @@ def test_a_value_is_within_its_bound_or_untouched(value: Any, most: int) -> None
         assert found == value
 
 
-def test_one_large_part_leaves_the_small_ones_as_they_are() -> None:
+def test_one_large_part_leaves_the_small_ones_unchanged() -> None:
     choices = [f"v{n:06}" for n in range(29_000)]
     found = digested({"name": "big", "type": "Enum", "rules": {"required": True, "oneOf": choices}}, 4_000)
     assert (found["name"], found["type"], found["rules"]["required"]) == ("big", "Enum", True)
@@ -54,7 +54,7 @@ def test_one_large_part_leaves_the_small_ones_as_they_are() -> None:
     assert (told["sha256"], told["bytes"]) == (sha256(choices), len(json_text(choices)))
 
 
-def test_a_list_stays_a_list_that_names_everything_it_sums_up() -> None:
+def test_a_digested_list_is_a_list_that_names_the_summarized_entries() -> None:
     values = [{"field": f"f{n}", "values": {"displayName": [None, "x" * 400]}} for n in range(200)]
     found = digested_list(values, 12_000, name="field")
     assert size_of(json_text(found)) <= 12_000

@@ -10,7 +10,7 @@ import pytest
 from auditlane.runtime.fair_queue import FairQueue
 
 
-def test_others_go_before_a_tenants_crowd() -> None:
+def test_other_tenants_go_before_one_tenants_crowd() -> None:
     lines, order = FairQueue(1), []
     shared = anyio.CapacityLimiter(1)
 
@@ -27,7 +27,7 @@ def test_others_go_before_a_tenants_crowd() -> None:
     assert order.count("crowd") == 20
 
 
-def test_nothing_is_kept_of_a_tenant_that_has_gone() -> None:
+def test_an_inactive_tenant_leaves_no_state() -> None:
     lines = FairQueue(2)
 
     async def run() -> None:

@@ -28,7 +28,7 @@ def test_a_tenant_below_its_share_never_waits() -> None:
         assert shares.wait_s("acme", second + 1) == 0
 
 
-def test_a_tenant_above_its_share_waits_the_longer_the_more_it_takes() -> None:
+def test_a_tenant_above_its_share_waits_longer_the_more_it_uses() -> None:
     found = []
     for part in (0.25, 0.3, 0.5):
         shares = Shares(0.2)
@@ -41,8 +41,8 @@ def test_a_tenant_above_its_share_waits_the_longer_the_more_it_takes() -> None:
     assert found[0] > 0
 
 
-def test_a_tenant_that_waits_its_turn_takes_its_share_and_no_more() -> None:
-    """Simulate forty clients that send requests of 50 ms, each as soon as the previous one is answered."""
+def test_a_tenant_that_waits_its_turn_gets_its_share_and_no_more() -> None:
+    """Simulate forty clients whose requests take 50 ms, each sent as soon as the previous one is answered."""
     shares, ready, done, now = Shares(0.2), [0.0] * 40, 0.0, 0.0
     while now < 100:
         client = min(range(len(ready)), key=ready.__getitem__)
@@ -60,7 +60,7 @@ def test_a_tenant_that_waits_its_turn_takes_its_share_and_no_more() -> None:
     assert 0.2 * 90 <= done <= 0.2 * 120
 
 
-def test_requests_that_wait_have_their_turns_one_after_another() -> None:
+def test_waiting_requests_get_consecutive_turns() -> None:
     shares = Shares(0.2)
     for _ in range(50):  # learns that a request costs 40 ms
         _, expected = shares.reserve("acme", 0)
@@ -72,8 +72,8 @@ def test_requests_that_wait_have_their_turns_one_after_another() -> None:
     assert gaps == pytest.approx([0.04 / 0.2] * 4, rel=0.01)
 
 
-def test_what_has_no_turn_pays_nothing_off() -> None:
-    """Requests that are refused neither lengthen the wait of those that are not, nor shorten it."""
+def test_refused_requests_do_not_change_a_debt() -> None:
+    """Rejected requests neither lengthen nor shorten the wait of admitted ones."""
     shares = Shares(0.2)
     for _ in range(50):  # learns that a request costs 3 s
         _, expected = shares.reserve("acme", 0)
@@ -96,7 +96,7 @@ def test_exactly_the_reservation_is_released() -> None:
     shares.charge("acme", 0.8, 1)
     shares.charge("other", 0.001, 1)
     before = shares.wait_s("acme", 1)
-    wait_s, expected = shares.reserve("acme", 1)  # its mean would be more than a tenant may owe
+    wait_s, expected = shares.reserve("acme", 1)  # its mean would exceed a tenant's maximum debt
     assert (wait_s, before) == (before, pytest.approx(2.0))
     shares.settle("acme", expected, None, 1)
     assert shares.wait_s("acme", 1) == pytest.approx(before)
@@ -128,7 +128,7 @@ def test_past_charges_decay() -> None:
     assert shares.wait_s("acme", 28) == 0
 
 
-def test_tenants_that_are_kept_are_bounded() -> None:
+def test_the_number_of_tracked_tenants_is_bounded() -> None:
     shares = Shares(0.2)
     for number in range(3 * KEPT):
         shares.charge(f"tenant{number}", 0.001, number / 10_000)
@@ -161,7 +161,7 @@ def test_each_step_is_charged_and_waiting_is_not() -> None:
     assert 0 < sum(charged) < 0.2
 
 
-def test_the_works_result_is_returned() -> None:
+def test_the_result_of_the_work_is_returned() -> None:
     async def work() -> int:
         await asyncio.sleep(0)
         return 7
@@ -172,7 +172,7 @@ def test_the_works_result_is_returned() -> None:
     assert asyncio.run(run()) == 7
 
 
-def test_an_error_of_the_work_comes_out() -> None:
+def test_an_error_of_the_work_is_raised() -> None:
     async def work() -> None:
         await asyncio.sleep(0)
         raise LookupError("mine")
@@ -181,7 +181,7 @@ def test_an_error_of_the_work_comes_out() -> None:
         charged_for(work())
 
 
-def test_an_error_of_what_the_work_waits_for_reaches_it() -> None:
+def test_an_error_of_an_awaited_call_reaches_the_work() -> None:
     async def fails() -> None:
         raise LookupError
 

@@ -11,7 +11,7 @@ import pytest
 from auditlane.runtime.files import write_text
 
 
-def test_the_file_is_replaced_and_its_owners_alone(tmp_path):
+def test_the_file_is_replaced_and_readable_by_its_owner_only(tmp_path):
     path = tmp_path / "keys.json"
     for text in ("old", "néw"):
         write_text(path, text)
@@ -39,7 +39,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
 
 
 def test_a_new_name_reaches_the_disk_before_it_is_relied_upon(tmp_path, monkeypatch):
-    """The file's content first, then the folder's: after a power loss the new file is there, and whole."""
+    """The file's content is synced first, then the folder's, so that a power loss leaves the new file complete."""
     done = []
     fsync, replace = os.fsync, Path.replace
 

@@ -43,7 +43,7 @@ def test_a_foreign_origin(origin):
     assert is_foreign(["127.0.0.1"], [origin])
 
 
-def test_a_name_of_our_own_is_not_foreign():
+def test_a_configured_name_is_not_foreign():
     own = ["audit.example"]
     assert not is_foreign(["audit.example:443"], ["https://audit.example"], own)
     assert is_foreign(["other.example"], [], own)
@@ -94,7 +94,7 @@ def test_on_loopback_a_worker_lists_its_halted_partitions():
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "worker-1.internal.example"])
-def test_on_another_address_a_worker_answers_any_name_and_tells_its_status_alone(host):
+def test_on_another_address_a_worker_accepts_any_name_and_discloses_only_its_status(host):
     with health("0.0.0.0") as server:
         assert ask(server, "/health/ready", Host=host) == (503, b'{"status": "waiting"}')
         assert ask(server, "/health/live", Host=host, Origin="https://other.example") == (200, b'{"status": "live"}')

@@ -19,7 +19,7 @@ from auditlane.worker.validation.schema_cache import SchemaCache
 from auditlane.worker.validation.validator import BatchValidator
 
 
-def test_the_entry_used_longest_ago_goes_first() -> None:
+def test_the_least_recently_used_entry_is_evicted_first() -> None:
     kept: LruCache[str, int] = LruCache(3)
     for key in "abc":
         kept.put(key, 1)
@@ -42,7 +42,7 @@ def test_the_weights_stay_within_the_bound(puts: list[tuple[int, str]]) -> None:
         assert kept.get(key) == value
 
 
-def test_a_registrys_texts_are_bounded(monkeypatch: Any) -> None:
+def test_cached_schema_texts_are_bounded(monkeypatch: Any) -> None:
     monkeypatch.setattr("auditlane.contract.registry._KEPT_CHARACTERS", 1_000)
     client = RegistryClient("http://registry")
     asked: list[str] = []
@@ -56,7 +56,7 @@ def test_a_registrys_texts_are_bounded(monkeypatch: Any) -> None:
     assert len(asked) == 101
 
 
-def test_a_workers_contracts_and_decoders_are_bounded_and_judge_all_the_same(monkeypatch: Any) -> None:
+def test_a_workers_contracts_and_decoders_are_bounded_without_changing_results(monkeypatch: Any) -> None:
     registry = base_registry()
     subject = f"{TOPIC}.acme-value"
     versions = [contract(own(f"x{number}", "string"), exclusive=False) for number in range(40)]

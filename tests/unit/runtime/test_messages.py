@@ -47,7 +47,7 @@ class Body(BaseModel):
         ({"other": 1}, "is not a known field"),
     ],
 )
-def test_a_validation_error_reads_as_plain_words(given: dict[str, Any], words: str) -> None:
+def test_a_validation_error_is_reported_in_plain_words(given: dict[str, Any], words: str) -> None:
     with pytest.raises(ValidationError) as caught:
         Body(**given)
     assert plain(caught.value.errors()[0]) == words

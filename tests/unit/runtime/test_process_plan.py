@@ -1,4 +1,4 @@
-"""The plan of a stack: pure decisions, time passed in."""
+"""The plan of a stack: pure decisions, with the time passed in."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def up(now: float = 0.0) -> Plan:
     return plan
 
 
-def test_parts_start_when_what_they_need_is_ready():
+def test_parts_start_when_their_dependencies_are_ready():
     plan = Plan(SPECS, POLICY)
     assert verbs(plan.decide(0)) == [("start", "kafka"), ("start", "registry")]
     assert plan.decide(1) == []
@@ -51,7 +51,7 @@ def test_parts_start_when_what_they_need_is_ready():
     assert plan.was_ready
 
 
-def test_backoff_doubles_up_to_its_most():
+def test_backoff_doubles_up_to_its_maximum():
     assert [POLICY.backoff(failures) for failures in (1, 2, 3, 4, 5, 1000)] == [1, 2, 4, 5, 5, 5]
 
 
@@ -65,7 +65,7 @@ def test_a_dead_part_waits_out_its_backoff_and_the_others_run():
     assert plan.services["kafka"].state is State.READY
 
 
-def test_a_restart_waits_for_what_it_needs():
+def test_a_restart_waits_for_its_dependencies():
     plan = up()
     plan.exited("kafka", -9, 100)
     plan.exited("worker", 1, 100)
@@ -120,7 +120,7 @@ def test_a_stable_part_has_its_deaths_reset(ready_for, failures):
     assert plan.services["kafka"].failures == failures
 
 
-def test_a_part_that_does_not_answer_in_time_is_killed_once():
+def test_a_part_that_does_not_respond_in_time_is_killed_once():
     plan = Plan([ServiceSpec("kafka", start_timeout_s=20)], POLICY)
     plan.decide(0)
     assert plan.wake_at() == 20

@@ -32,7 +32,7 @@ def test_every_wrong_setting_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -
         ("registry_url", "AUDITLANE_REGISTRY_USER and AUDITLANE_REGISTRY_PASSWORD, or AUDITLANE_REGISTRY_TOKEN"),
     ],
 )
-def test_a_parts_url_holds_nothing_that_would_not_be_read(
+def test_a_parts_url_has_no_component_that_would_be_ignored(
     monkeypatch: pytest.MonkeyPatch, field: str, account: str
 ) -> None:
     def loads(url: str) -> str:
@@ -66,7 +66,7 @@ def test_a_parts_url_holds_nothing_that_would_not_be_read(
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST", "a.localhost", "127.0.0.1", "127.8.9.1", "::1"])
-def test_this_machine_itself(host: str) -> None:
+def test_loopback_hosts(host: str) -> None:
     assert validators.is_loopback(host)
     assert not validators.is_loopback(f"{host}.example")
 
@@ -80,7 +80,7 @@ def test_a_secret_is_not_shown_in_an_error_or_a_dump(monkeypatch: pytest.MonkeyP
     assert "hunter2" not in str(caught.value)
 
 
-def test_given_values_win_and_an_empty_variable_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_explicit_values_take_precedence_and_an_empty_variable_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AUDITLANE_TOPIC", "")
     monkeypatch.setenv("AUDITLANE_SERVE_PORT", "9000")
     loaded = settings.load(serve_port=9001, serve_host=None)
@@ -107,7 +107,7 @@ def _problems(**given: object) -> str:
         ("audit", "audit.dead-letters"),
     ],
 )
-def test_dead_letters_are_no_topic_that_workers_read(topic: str, letters: str) -> None:
+def test_the_dead_letter_topic_is_not_one_that_workers_consume(topic: str, letters: str) -> None:
     message = _problems(topic=topic, dead_letter_topic=letters)
     assert "AUDITLANE_DEAD_LETTER_TOPIC" in message
     assert f"such as {topic}-dead-letters" in message
@@ -119,12 +119,12 @@ def test_the_default_dead_letter_topic_is_checked_too(monkeypatch: pytest.Monkey
     assert "AUDITLANE_DEAD_LETTER_TOPIC" in _problems()
 
 
-def test_names_beside_the_workers_topics_are_fine() -> None:
+def test_names_that_differ_from_the_workers_topics_are_accepted() -> None:
     for letters in ("audit.events-dlq", "audit.eventsdlq", "audit.dlq", "audit_events.dlq"):
         assert settings.load(topic="audit.events", dead_letter_topic=letters).dead_letter_topic == letters
 
 
-def test_forms_are_checked_with_everything_else(tmp_path: Path) -> None:
+def test_formats_are_checked_together_with_everything_else(tmp_path: Path) -> None:
     message = _problems(
         kafka_bootstrap="a:1,nowhere",
         topic="no topic",
@@ -166,14 +166,14 @@ def _all(error: type[errors.AuditlaneError]) -> list[type[errors.AuditlaneError]
     return [error, *(one for child in error.__subclasses__() for one in _all(child))]
 
 
-def test_each_error_has_a_code_of_its_own_and_stands_in_the_drawing() -> None:
+def test_each_error_has_its_own_code_and_is_in_the_diagram() -> None:
     found = [one for one in _all(errors.AuditlaneError) if one.__module__ == errors.__name__]
     assert len({one.code for one in found}) == len(found)
     for one in found:
         assert one.__name__ in (errors.__doc__ or "")
 
 
-def test_an_error_without_a_line_of_its_own_is_mapped_as_its_parent() -> None:
+def test_an_error_without_its_own_line_is_mapped_like_its_parent() -> None:
     assert errors.http_status(errors.InvalidCursor("x")) == errors.http_status(errors.InvalidInput)
     assert errors.exit_code(errors.StoreUnavailable("x")) == 6
 
@@ -202,7 +202,7 @@ def test_uuid7_carries_the_time() -> None:
     assert before - 1 <= stamp <= time.time_ns() // 1_000_000 + 1_000
 
 
-def test_uuid5_tells_its_parts_apart() -> None:
+def test_uuid5_distinguishes_its_parts() -> None:
     assert ids.uuid5("a", "bc") != ids.uuid5("ab", "c")
     assert ids.uuid5("a", "bc") == ids.uuid5("a", "bc")
     assert uuid.UUID(ids.uuid5("a")).version == 5

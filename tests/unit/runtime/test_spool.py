@@ -48,7 +48,7 @@ def test_appended_records_are_sent_in_order_and_removed(tmp_path):
     assert spool.append([b"four"]) == 1, "it continues with another file"
 
 
-def test_files_are_their_owners_alone(tmp_path):
+def test_files_are_readable_by_their_owner_only(tmp_path):
     spool_in(tmp_path).append([b"one"])
     [file] = files(tmp_path)
     assert file.stat().st_mode & 0o777 == 0o600
@@ -78,7 +78,7 @@ def test_refused_records_stay(tmp_path):
     assert spool.drain(sent).sent == BATCH + 1, "the whole file is sent again"
 
 
-def test_another_process_drains_what_was_left_and_not_what_is_written(tmp_path):
+def test_another_process_drains_released_files_only(tmp_path):
     left, mine, other = spool_in(tmp_path), spool_in(tmp_path), spool_in(tmp_path)
     left.append([b"left"])
     left.drain(Sent(takes=0))  # releases the file, as at the end of a process
@@ -89,7 +89,7 @@ def test_another_process_drains_what_was_left_and_not_what_is_written(tmp_path):
     assert mine.drain(sent) == Drained(sent=1)
 
 
-def test_a_process_that_was_killed_leaves_its_file_to_the_next(tmp_path):
+def test_a_killed_process_leaves_its_file_to_the_next(tmp_path):
     script = textwrap.dedent("""
         import os, signal, sys
         from pathlib import Path
@@ -104,7 +104,7 @@ def test_a_process_that_was_killed_leaves_its_file_to_the_next(tmp_path):
 
 
 @pytest.mark.parametrize("cut", [1, 5, 11])
-def test_a_torn_end_is_counted_and_the_rest_is_sent(tmp_path, cut):
+def test_a_truncated_end_is_counted_and_the_rest_is_sent(tmp_path, cut):
     spool, sent = spool_in(tmp_path), Sent()
     spool.append([b"whole", b"torn"])
     [file] = files(tmp_path)
@@ -130,7 +130,7 @@ def test_all_files_together_are_bounded(tmp_path):
     assert first.size() <= 100
 
 
-def test_a_disk_that_is_full_leaves_whole_records(tmp_path, monkeypatch):
+def test_a_full_disk_leaves_complete_records(tmp_path, monkeypatch):
     spool, sent = spool_in(tmp_path), Sent()
     spool.append([b"one"])
     write = os.write
@@ -153,6 +153,6 @@ def test_a_record_has_no_line_break(tmp_path):
         spool_in(tmp_path).append([b"a\nb"])
 
 
-def test_no_spool_keeps_nothing():
+def test_without_a_spool_nothing_is_kept():
     spool = NoSpool()
     assert (spool.append([b"x"]), spool.size(), spool.drain(Sent())) == (0, 0, Drained())

@@ -15,7 +15,7 @@ from auditlane.sdk.trace import request_id_of
 
 
 def filled(**values):
-    """The keywords of an event after the current context has been added."""
+    """Return an event's keywords after the current context has been added."""
     errors: list[Exception] = []
     fill(values, errors.append)
     assert errors == []
@@ -35,7 +35,7 @@ def test_values_are_read_when_the_event_is_made():
     assert current() is None
 
 
-def test_inner_contexts_inherit_and_outer_ones_come_back():
+def test_inner_contexts_inherit_and_outer_ones_are_restored():
     with context(tenant="acme", actor="user-17", actor_name="Jane", metadata={"a": 1}) as outer:
         with context(request_id="r-1", metadata={"b": True}) as inner:
             assert current() is inner
@@ -58,7 +58,7 @@ def test_another_actor_does_not_inherit_the_first_ones_name():
             assert filled() == {"tenant_id": "acme", "actor_id": "user-18"}
 
 
-def test_a_given_value_wins_also_when_it_is_none():
+def test_an_explicit_value_takes_precedence_even_if_it_is_none():
     with context(tenant="acme", ip="192.0.2.1", metadata={"a": "context", "b": "context"}):
         assert filled(ip=None, tenant_id="globex", metadata={"a": "event"}) == {
             "tenant_id": "globex",
@@ -67,11 +67,11 @@ def test_a_given_value_wins_also_when_it_is_none():
         }
 
 
-def test_a_resolver_is_asked_for_every_event():
+def test_a_resolver_is_called_for_every_event():
     user = "anonymous"
 
     def resolve(request: AuditContext) -> None:
-        filled()  # an event that is made meanwhile does not resolve again
+        filled()  # an event that is emitted meanwhile does not resolve again
         request.actor_id = user
 
     with context(tenant="acme", resolve=resolve):
@@ -80,7 +80,7 @@ def test_a_resolver_is_asked_for_every_event():
         assert filled()["actor_id"] == "user-17"
 
 
-def test_what_a_resolver_raises_is_reported_and_the_rest_is_kept():
+def test_an_error_of_a_resolver_is_reported_and_the_rest_is_kept():
     def resolve(request: AuditContext) -> None:
         raise LookupError("no user")
 
@@ -105,7 +105,7 @@ def test_threads_and_tasks_of_a_request_share_its_context():
     assert asyncio.run(request()) == {"tenant_id": "acme", "actor_id": "user-17"}
 
 
-def test_a_thread_of_its_own_starts_without_a_context():
+def test_a_new_thread_starts_without_a_context():
     found: list[object] = []
     with context(tenant="acme"):
         thread = threading.Thread(target=lambda: found.append(current()))
@@ -138,7 +138,7 @@ def test_contexts_may_be_left_in_any_order():
     assert current() is None
 
 
-def test_threads_that_share_a_context_resolve_it_each():
+def test_threads_that_share_a_context_each_resolve_it():
     begun, other_done = threading.Event(), threading.Event()
 
     def resolve(request: AuditContext) -> None:

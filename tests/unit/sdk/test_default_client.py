@@ -1,4 +1,4 @@
-"""The client that a process shares: created once, whatever happens meanwhile, and never in the way of a request."""
+"""The client that a process shares: created only once, in any situation, and never blocking a request."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ module = sys.modules[default_client.__module__]
 
 
 class Client:
-    """Stands for an AuditClient."""
+    """Stands in for an AuditClient."""
 
     def __init__(self) -> None:
         self.closed = False

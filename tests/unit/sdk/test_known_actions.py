@@ -1,4 +1,4 @@
-"""The methods of known actions: they are the vocabulary's, and emit events with its defaults."""
+"""The methods of known actions: they match the vocabulary, and emit events with its defaults."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def audit() -> Any:
 
 
 @pytest.mark.parametrize("path", generator.modules(), ids=lambda path: path.name)
-def test_the_modules_are_what_the_generator_writes(path: Path) -> None:
+def test_the_generated_modules_are_up_to_date(path: Path) -> None:
     assert generator.modules()[path] == path.read_text("utf-8"), "run: make actions"
 
 
@@ -72,7 +72,7 @@ def test_a_method_emits_its_action_with_the_vocabularys_defaults(audit: Any, act
     assert required == {*action.required, "event"}
 
 
-def test_what_the_caller_states_takes_precedence(audit: Any) -> None:
+def test_values_of_the_caller_take_precedence(audit: Any) -> None:
     audit.role.assigned(
         role="admin", tenant_id="acme", severity="High", resource="group", outcome="denied", metadata={"region": "eu"}
     )
@@ -92,7 +92,7 @@ def test_a_value_that_the_client_hashes_is_not_masked(audit: Any) -> None:
     assert audit.metadata()["login"] == "jane"
 
 
-def test_optional_metadata_that_is_none_is_left_out(audit: Any) -> None:
+def test_optional_metadata_that_is_none_is_omitted(audit: Any) -> None:
     audit.user.login(method="sso", mfa=None, tenant_id="acme")
     assert audit.metadata() == {"method": "sso"}
 
@@ -103,7 +103,7 @@ def test_times_are_recorded_in_utc(audit: Any) -> None:
     assert audit.metadata()["until"] == "2026-01-31T11:45:00Z"
 
 
-def test_a_text_is_one_item_of_a_list(audit: Any) -> None:
+def test_a_string_is_one_item_of_a_list(audit: Any) -> None:
     audit.app.authorized(scopes="read write", tenant_id="acme")
     assert audit.metadata() == {"scopes": "read write"}
 
@@ -156,7 +156,7 @@ def test_addresses_before_and_after_are_masked(audit: Any) -> None:
     assert masked_state(["jane@example.com"]) == "***"
 
 
-def test_a_nouns_property_hides_nothing_of_the_client(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_nouns_property_hides_no_attribute_of_the_client(monkeypatch: pytest.MonkeyPatch) -> None:
     for part in ("Delivery", "SchemaResolver", "_registry"):
         monkeypatch.setattr(publisher, part, mock.Mock())
     properties = {name for name in vars(ActionProperties) if not name.startswith("_")}

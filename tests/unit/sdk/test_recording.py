@@ -88,12 +88,12 @@ def test_auditlanes_own_tenant_is_not_written(log):
         ("user_agent", 5),
     ],
 )
-def test_a_field_that_is_not_valid_is_left_out_and_named(log, field, value):
+def test_an_invalid_field_is_omitted_and_named(log, field, value):
     event = log.record(tenant_id="acme", action="a", **{field: value})
     assert event.metadata == {"unrecorded_fields": field}
 
 
-def test_several_wrong_fields_are_left_out(log):
+def test_several_invalid_fields_are_omitted(log):
     event = log.record(tenant_id="acme", action="a", ip="x", outcome="y", actor_id=object(), metadata={"a": "b"})
     assert event.metadata["a"] == "b"
     assert set(event.metadata["unrecorded_fields"].split(", ")) == {"ip", "outcome", "actor_id"}
@@ -138,7 +138,7 @@ def test_an_event_without_an_action_is_counted_and_reported(log, values):
     assert log.errors[0].field == "action"
 
 
-def test_what_the_client_raises_is_reported(log):
+def test_an_error_of_the_client_is_reported(log):
     def full(_: dict[str, Any]) -> str:
         raise BufferFull("full")
 
@@ -155,7 +155,7 @@ class Hostile(dict[str, str]):
 
 
 @pytest.mark.parametrize("metadata", ["text", [("a", "b")], Hostile(a="b")])
-def test_metadata_that_cannot_be_read_is_left_out(log, metadata):
+def test_unreadable_metadata_is_omitted(log, metadata):
     with context(metadata={"plan": "pro", 7: 8}):
         event = log.record(tenant_id="acme", action="a", metadata=metadata)
     assert event.metadata == {"plan": "pro", "7": "8", "unrecorded_fields": "metadata"}
@@ -177,7 +177,7 @@ def test_keywords_beside_an_event_are_not_lost(log):
     assert (log.events[-1].event_id, log.events[-1].actor_id) == (event_id, "user-17")
 
 
-def test_what_is_not_an_event_is_reported(log):
+def test_a_value_that_is_not_an_event_is_reported(log):
     assert log.recorder.record({}, "document.deleted") is None
     assert log.recorder.unrecorded == 1
 

@@ -78,7 +78,7 @@ def test_json_that_cannot_be_read_is_removed_as_a_whole(rest):
     assert changed('{"email": "x@example.org", "rest": ' + rest + "}") == "[redacted]"
 
 
-def test_a_number_is_removed_rather_than_replaced_by_a_text():
+def test_a_number_is_removed_rather_than_replaced_by_a_string():
     event = AuditEvent(tenant_id="acme", action="a", fields={"amount": 3})
     redaction = Redaction.made(["fields.amount"], [], "")
     assert redaction is not None

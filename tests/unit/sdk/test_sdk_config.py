@@ -54,7 +54,7 @@ def test_every_error_is_reported_at_once_with_its_variable():
         assert name in str(caught.value)
 
 
-def test_options_win_over_the_environment():
+def test_options_take_precedence_over_the_environment():
     environ = {"AUDITLANE_KAFKA_BOOTSTRAP": "a:1", "AUDITLANE_REGISTRY_URL": "http://r/", "AUDITLANE_MAX_BLOCK_MS": "5"}
     config = ClientConfig.load(environ, kafka_bootstrap="b:2,c:3", max_block_ms=None)
     assert (config.kafka_bootstrap, config.registry_url, config.max_block_ms) == ("b:2,c:3", "http://r", 5)
@@ -77,7 +77,7 @@ def test_shared_settings_have_the_servers_names_and_defaults():
     } <= Settings.model_fields.keys()
 
 
-def test_what_the_guarantees_rest_on():
+def test_the_options_that_the_guarantees_require():
     options = producer_options(ClientConfig.load({}, kafka_extra={"security.protocol": "SSL"}, **GIVEN))
     assert (options["acks"], options["enable.idempotence"], options["partitioner"]) == ("all", "true", "murmur2_random")
     assert options["security.protocol"] == "SSL"
@@ -90,11 +90,11 @@ def test_an_extra_option_cannot_weaken_them(extra):
         ClientConfig.load({}, kafka_extra=extra, **GIVEN)
 
 
-def test_repeating_them_is_fine():
+def test_repeating_them_is_accepted():
     extra = {"acks": -1, "enable.idempotence": True, "request.required.acks": "all"}
     assert ClientConfig.load({}, kafka_extra=extra, **GIVEN).kafka_extra == extra
 
 
-def test_an_option_that_librdkafka_does_not_know():
+def test_an_unknown_librdkafka_option_is_reported():
     with pytest.raises(ConfigError, match="AUDITLANE_KAFKA_EXTRA"):
         AuditClient(kafka_extra={"no.such.option": 1}, **GIVEN)

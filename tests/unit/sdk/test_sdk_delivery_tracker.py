@@ -13,7 +13,7 @@ from auditlane.sdk.results import Failure, FlushResult
 FAILURE = Failure("id", "acme", DeliveryFailed("Event id was not delivered.", fix="Emit it again."))
 
 
-def test_a_flush_waits_for_what_came_before_it_only():
+def test_a_flush_waits_for_earlier_events_only():
     tracker = DeliveryTracker()
     before = tracker.open()
     results: list[FlushResult] = []
@@ -31,7 +31,7 @@ def test_a_flush_waits_for_what_came_before_it_only():
     assert tracker.pending == 1
 
 
-def test_a_flush_tells_each_thing_once():
+def test_a_flush_reports_each_result_once():
     tracker = DeliveryTracker()
     for failure in (None, None, FAILURE):
         tracker.settle(tracker.open(), failure)
@@ -43,7 +43,7 @@ def test_a_flush_tells_each_thing_once():
     assert (tracker.emitted, tracker.delivered, tracker.failed) == (4, 3, 1)
 
 
-def test_failures_kept_are_bounded_and_all_are_counted():
+def test_the_kept_failures_are_bounded_and_all_are_counted():
     tracker = DeliveryTracker()
     for _ in range(KEPT_FAILURES + 10):
         tracker.settle(tracker.open(), FAILURE)
@@ -51,14 +51,14 @@ def test_failures_kept_are_bounded_and_all_are_counted():
     assert (result.failed_count, len(result.failed)) == (KEPT_FAILURES + 10, KEPT_FAILURES)
 
 
-def test_a_withdrawn_event_was_never_there():
+def test_a_withdrawn_event_does_not_count():
     tracker = DeliveryTracker()
     tracker.withdraw(tracker.open())
     assert tracker.flush(0) == FlushResult(0, 0, (), 0)
     assert tracker.emitted == 0
 
 
-def test_nothing_follows_a_sealing_flush():
+def test_no_event_is_accepted_after_a_sealing_flush():
     tracker = DeliveryTracker()
     tracker.flush(0, seal=True)
     with pytest.raises(ClientClosed):

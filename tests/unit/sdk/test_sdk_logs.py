@@ -8,7 +8,7 @@ import threading
 from auditlane.sdk.logs import log, log_later, write_all
 
 
-def test_a_handler_that_causes_messages_does_not_cause_them_for_ever():
+def test_a_handler_that_causes_messages_does_not_loop_forever():
     seen: list[str] = []
 
     class Records(logging.Handler):

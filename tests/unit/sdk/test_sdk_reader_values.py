@@ -45,13 +45,13 @@ def test_invalid_values_are_refused(value):
     assert caught.value.field == "actor_id"
 
 
-def test_several_values_in_whatever_holds_them():
+def test_several_values_in_any_container():
     for several in (["1", 2], ("1", 2), iter(["1", 2]), (one for one in (1, 2))):
         assert _pairs({"a": several}, {}) == [("a", "1"), ("a", "2")]
     assert sorted(_pairs({"a": {1, 2}}, {"b": frozenset("c")})) == [("a", "1"), ("a", "2"), ("b", "c")]
 
 
 @pytest.mark.parametrize("name", [1, None, b"a"])
-def test_a_name_that_is_not_text_is_refused(name):
+def test_a_name_that_is_not_a_string_is_refused(name):
     with pytest.raises(InvalidFilter, match="name"):
         _pairs({name: "x"}, {})

@@ -16,7 +16,7 @@ from auditlane.runtime.errors import RegistryRefused, RegistryUnavailable
 from auditlane.sdk import AuditClient
 from auditlane.sdk.schema_resolver import RETRY_S, SchemaResolver
 
-FOR_EVER_S = 600.0  # longer than a test may take
+FOR_EVER_S = 600.0  # longer than any test
 SCHEMA = json.dumps(base_schema())
 
 
@@ -102,7 +102,7 @@ def until_learnt() -> None:
             assert not thread.is_alive()
 
 
-def test_an_emit_waits_as_long_as_it_may_and_the_next_fails_at_once(silent: Silent) -> None:
+def test_an_emit_waits_up_to_its_limit_and_the_next_fails_at_once(silent: Silent) -> None:
     """As with `max_block_ms=0`. The registry's own time-out of five seconds does not matter."""
     options = {"kafka_bootstrap": "127.0.0.1:9", "registry_url": silent.url}
     client = AuditClient(registry_wait_ms=50, on_error=lambda error, event_id: None, **options)
@@ -116,7 +116,7 @@ def test_an_emit_waits_as_long_as_it_may_and_the_next_fails_at_once(silent: Sile
         client.close(timeout=0)
 
 
-def test_many_emitters_share_one_question(registry: RegistryClient, silent: Silent) -> None:
+def test_many_emitters_share_one_request(registry: RegistryClient, silent: Silent) -> None:
     contracts = SchemaResolver(registry, topic="t", refresh_s=30, wait_s=0.2)
     failures: list[RegistryUnavailable] = []
 
@@ -133,7 +133,7 @@ def test_many_emitters_share_one_question(registry: RegistryClient, silent: Sile
     assert (len(failures), len(silent.taken)) == (20, 1)
 
 
-def test_after_a_failure_one_emitter_tries_and_the_others_fail_at_once() -> None:
+def test_after_a_failure_one_emitter_retries_and_the_others_fail_at_once() -> None:
     registry, clock = Hanging(), Clock()
     registry.answers.clear()
     contracts = SchemaResolver(registry, topic="t", refresh_s=30, wait_s=0.01, clock=clock)
@@ -169,7 +169,7 @@ def test_a_known_contract_never_waits_for_a_refresh() -> None:
     assert contracts.encoder("acme").schema_id == 2
 
 
-def test_a_tenant_whose_contract_is_refused_stops_no_other() -> None:
+def test_a_tenant_whose_contract_is_refused_blocks_no_other() -> None:
     registry, clock = Hanging(), Clock()
     registry.schemas["t.acme-value"] = (2, SCHEMA)
     registry.refuses = "t.acme-value"
@@ -184,7 +184,7 @@ def test_a_tenant_whose_contract_is_refused_stops_no_other() -> None:
     assert contracts.encoder("acme").schema_id == 2
 
 
-def test_who_is_told_of_a_change_waits_once_where_the_registry_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_a_reported_change_a_hanging_registry_delays_one_emit(monkeypatch: pytest.MonkeyPatch) -> None:
     registry, clock = Hanging(), Clock()
     contracts = SchemaResolver(registry, topic="t", refresh_s=30, wait_s=FOR_EVER_S, clock=clock)
     assert contracts.encoder("acme").schema_id == 1

@@ -91,7 +91,7 @@ def contracts(registry, clock):
     return SchemaResolver(registry, topic="t", refresh_s=30, clock=clock)
 
 
-def test_a_tenants_own_contract_wins_over_the_base(contracts, registry):
+def test_a_tenants_own_contract_takes_precedence_over_the_base(contracts, registry):
     assert [contracts.encoder(tenant).schema_id for tenant in ("acme", "other", "third", "acme")] == [2, 1, 1, 2]
     assert registry.asked == ["subjects", "t.acme-value", "t-value"], "subjects are listed once, nothing asked twice"
 
@@ -129,7 +129,7 @@ def test_an_empty_registry_is_reported_with_the_command(contracts, registry):
         contracts.encoder("acme")
 
 
-def test_a_subject_that_appears_and_one_that_goes(contracts, registry, clock):
+def test_a_subject_that_appears_and_one_that_disappears(contracts, registry, clock):
     assert contracts.encoder("other").schema_id == 1
     registry.schemas["t.other-value"] = (4, schema())
     clock.now += 31
@@ -222,7 +222,7 @@ def test_a_required_field_that_is_missing_is_named():
     assert encoder.encode(event(project="x"), LIMIT)
 
 
-def test_a_base_field_that_an_older_contract_lacks_is_not_dropped_in_silence():
+def test_a_base_field_that_an_older_contract_lacks_is_not_dropped_silently():
     encoder = Encoder.parse("s", 1, schema(without=("description",)))
     assert encoder.encode(event(), LIMIT)
     with pytest.raises(InvalidEvent, match="description cannot be sent"):

@@ -89,21 +89,21 @@ def refreshed(contracts: SchemaResolver, tenant: str) -> int | None:
     return found and found.schema_id
 
 
-def test_a_contract_that_was_changed_just_now_is_found_and_used_from_then_on(contracts, registry):
+def test_a_contract_changed_just_now_is_found_and_used_from_then_on(contracts, registry):
     registry.schemas["t.acme-value"] = (3, schema("x", "y"))
     assert refreshed(contracts, "acme") == 3
     assert contracts.encoder("acme").schema_id == 3
     assert registry.asked == ["t.acme-value"]
 
 
-def test_a_tenants_first_own_contract_is_found_without_a_list_of_all(contracts, registry):
+def test_a_tenants_first_contract_is_found_without_listing_all(contracts, registry):
     registry.schemas["t.other-value"] = (4, schema("z"))
     assert refreshed(contracts, "other") == 4
     assert contracts.encoder("other").schema_id == 4
     assert registry.asked == ["t.other-value"]
 
 
-def test_a_change_of_the_base_event_is_found_by_who_has_no_contract(contracts, registry, clock):
+def test_a_change_of_the_base_event_is_found_for_tenants_without_a_contract(contracts, registry, clock):
     clock.now += 1
     registry.schemas["t-value"] = (5, schema("z"))
     assert refreshed(contracts, "other") == 5
@@ -116,7 +116,7 @@ def test_a_deleted_contract_is_replaced_by_the_base_event(contracts, registry):
     assert contracts.encoder("acme").schema_id == 1
 
 
-def test_one_refused_event_a_second_queries_the_registry(contracts, registry, clock):
+def test_refused_events_query_the_registry_once_a_second(contracts, registry, clock):
     for _ in range(5):
         assert refreshed(contracts, "acme") is None
     assert registry.asked == ["t.acme-value"]
@@ -128,7 +128,7 @@ def test_one_refused_event_a_second_queries_the_registry(contracts, registry, cl
     assert refreshed(contracts, "acme") == 3
 
 
-def test_who_may_not_ask_is_told_what_others_have_found(contracts, registry):
+def test_without_a_request_the_results_of_others_are_used(contracts, registry):
     known = contracts.encoder("acme")
     registry.schemas["t.acme-value"] = (3, schema("y"))
     assert contracts.refreshed("acme", known, may_ask=False) is None
@@ -137,7 +137,7 @@ def test_who_may_not_ask_is_told_what_others_have_found(contracts, registry):
     assert contracts.refreshed("acme", known, may_ask=False).schema_id == 3
 
 
-def test_who_is_told_of_a_change_asks_at_once(contracts, registry):
+def test_a_reported_change_is_requested_at_once(contracts, registry):
     assert refreshed(contracts, "acme") is None
     assert refreshed(contracts, "other") is None
     registry.schemas |= {"t.acme-value": (3, schema("y")), "t-value": (5, schema("z"))}
@@ -148,7 +148,7 @@ def test_who_is_told_of_a_change_asks_at_once(contracts, registry):
     assert refreshed(contracts, "other") == 5
 
 
-def test_who_is_told_of_a_change_refreshes_without_waiting(contracts, registry):
+def test_a_reported_change_is_refreshed_in_the_background(contracts, registry):
     """An added rule takes effect soon, even if the cached contract refuses nothing."""
     registry.schemas["t.acme-value"] = (3, schema("x", "y"))
     contracts.forget("acme")
@@ -159,7 +159,7 @@ def test_who_is_told_of_a_change_refreshes_without_waiting(contracts, registry):
     assert contracts.encoder("acme").schema_id == 3
 
 
-def test_with_the_registry_away_the_refusal_stands_without_a_request_each(contracts, registry, clock):
+def test_without_the_registry_refusals_stand_without_a_request_each(contracts, registry, clock):
     registry.away = True
     for _ in range(5):
         assert refreshed(contracts, "acme") is None
@@ -171,7 +171,7 @@ def test_with_the_registry_away_the_refusal_stands_without_a_request_each(contra
     assert refreshed(contracts, "acme") == 3
 
 
-def test_a_registry_that_hangs_is_waited_for_once_a_second(registry):
+def test_a_hanging_registry_is_waited_for_once_a_second(registry):
     contracts = SchemaResolver(registry, topic="t", refresh_s=30)
     known = contracts.encoder("acme")
     registry.answers.clear()
@@ -207,7 +207,7 @@ class Client:
 
 
 @pytest.mark.parametrize("others", [0, 40])
-def test_the_gateway_asks_on_a_thread_and_keeps_each_result_in_its_place(others):
+def test_the_gateway_queries_on_a_thread_and_keeps_the_order_of_results(others):
     settings = load(kafka_bootstrap="127.0.0.1:1", registry_url="http://127.0.0.1:1", ingest_ack_timeout_ms=300)
     service, client = IngestService(settings), Client()
     service._client = client

@@ -108,7 +108,7 @@ def test_emits_keywords_are_the_events_fields():
     }
 
 
-def test_an_event_alone_fits_the_signature_that_mocks_take():
+def test_an_event_alone_fits_the_signature_of_a_mock():
     client = mock.create_autospec(AuditClient)(**GIVEN)
     client.emit(AuditEvent(tenant_id="acme", action="a"))
     client.emit(tenant_id="acme", action="a", project="moon")
@@ -130,7 +130,7 @@ TEXTS = {"event_id": str(uuid.uuid4()), "occurred_at": "2026-01-31T13:45:00Z", "
 
 
 def samples(kind: Any) -> list[Any]:
-    """Values of a type, of each member of a union and of a Literal."""
+    """Return values of a type, for each member of a union and of a Literal."""
     if get_origin(kind) in (Union, UnionType):
         return [value for one in get_args(kind) for value in samples(one)]
     if get_origin(kind) is Literal:
@@ -147,7 +147,7 @@ def test_events_that_emits_signature_permits_are_accepted():
             AuditEvent.checked({"tenant_id": "acme", "action": "a", name: value})
 
 
-def test_names_of_choices_are_the_enums():
+def test_literal_types_match_the_enums():
     assert get_args(OutcomeName) == tuple(Outcome)
     assert get_args(SeverityName) == tuple(Severity)
 
@@ -161,7 +161,7 @@ def test_the_readers_filters_are_those_that_the_service_documents(tmp_path):
     for path, own in (("/v1/events", {"limit", "cursor", "sort"}), ("/v1/export", of_export)):
         parameters = [one for one in document["paths"][path]["get"]["parameters"] if one["in"] == "query"]
         by_key = {one["name"] for one in parameters if one["schema"].get("type") == "object"}
-        assert by_key == {"metadata", "fields"}  # `metadata.<key>`: no keyword
+        assert by_key == {"metadata", "fields"}  # `metadata.<key>` cannot be a keyword
         assert filters == {one["name"] for one in parameters} - by_key - own, path
     assert EventFilters.__total__ is False
 
@@ -228,7 +228,7 @@ class Contract:
         ((), {"tenant_id": 7, "action": "a", "zzz": 1}, ""),
     ],
 )
-def test_a_misspelt_field_is_refused_with_the_one_that_is_close(monkeypatch, own, given, fix):
+def test_a_misspelt_field_is_refused_with_a_suggestion(monkeypatch, own, given, fix):
     monkeypatch.setattr(publisher, "Delivery", mock.Mock())
     monkeypatch.setattr(publisher, "SchemaResolver", lambda *_, **__: Contract(*own))
     client = AuditClient(**GIVEN)

@@ -65,6 +65,6 @@ def test_pyright(tmp_path):
 
 
 @pytest.mark.parametrize("checker", [0, 1])
-def test_wrong_uses_are_of_every_kind(checker):
+def test_every_kind_of_wrong_use_is_covered(checker):
     """Otherwise a file whose comments are no longer parsed would pass."""
     assert len(expected(checker)) > 45

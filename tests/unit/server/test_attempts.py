@@ -1,4 +1,4 @@
-"""Failed sign-ins are limited by address and by client id, and never lock out a client with the right key."""
+"""Failed sign-ins are limited by address and by client id, and never lock out a client with the correct secret."""
 
 from __future__ import annotations
 

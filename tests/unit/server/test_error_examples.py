@@ -20,7 +20,7 @@ TEXTS = sorted(
 
 
 def _pattern(node: ast.expr) -> str:
-    """Return a regular expression for the texts of an expression; what is not literal matches anything."""
+    """Return a regular expression for the strings of an expression; non-literal parts match anything."""
     if isinstance(node, ast.Constant):
         return re.escape(node.value) if isinstance(node.value, str) else ".+"
     if isinstance(node, ast.JoinedStr):
@@ -32,7 +32,7 @@ def _pattern(node: ast.expr) -> str:
 
 @cache
 def patterns() -> list[re.Pattern[str]]:
-    """Return a regular expression for each text in the code, the examples themselves excepted."""
+    """Return a regular expression for each string in the code, except those of the examples."""
     return [re.compile(one) for one in set(_of_code()) if len(re.sub(r"\.\+|\\", "", one)) >= LITERAL]
 
 

@@ -77,7 +77,7 @@ def test_tenant_errors_name_fronteggs_header(served):
         assert (error["errorCode"], error["field"]) == ("TENANT_FORBIDDEN", "frontegg-tenant-id")
 
 
-def test_a_token_never_lives_longer_than_a_timer_holds_nor_no_time_at_all(tmp_path):
+def test_a_tokens_lifetime_is_positive_and_fits_a_timer(tmp_path):
     with Served(tmp_path, token_ttl_s=2_592_000) as served:
         long = served.client("vendor")
         soon = served.keys.create(

@@ -21,9 +21,9 @@ ROOT = Path(__file__).parents[3]
 SERVER = Path(str(files("auditlane.server")))
 OTHERS = LANGUAGES[1:]
 EN, DE = (catalogues()[one] for one in ("en", "de"))
-# Words of the templates that are the same in every language.
+# Words in the templates that are the same in every language.
 NAMES = {"auditlane", "IP", "lt", "gt", "tenant"}
-# Texts whose translation is the English text. Any other identical text was left untranslated.
+# Messages whose translation equals the English text. Any other identical text is untranslated.
 ALIKE = {
     "de": {
         *("%(number)s h", "%(number)s min", "%(number)s s"),
@@ -38,7 +38,7 @@ def written(language: str) -> Catalog:
 
 
 def spoken(scratch: Path) -> Catalog:
-    """Extract the texts of the server's code and templates, as `make texts` does."""
+    """Extract the messages of the server's code and templates, as `make texts` does."""
     found = scratch / "found.pot"
     asked = ["--mapping", str(ROOT / "pyproject.toml"), "--output", str(found), str(SERVER)]
     CommandLineInterface().run(["pybabel", "--quiet", "extract", *asked])
@@ -55,7 +55,7 @@ def forms(text: str | Iterable[str]) -> list[str]:
 
 
 def parts(text: str) -> list[str]:
-    """Return the values and markup that a translation must keep."""
+    """Return the placeholders and markup that a translation must keep."""
     return sorted(re.findall(r"%\(\w+\)s|\{\w+\}|</?\w+[^>]*>", text))
 
 
@@ -87,7 +87,7 @@ def test_only_words_of_both_languages_are_translated_by_themselves(language):
 
 
 def test_templates_contain_no_untranslated_words():
-    """Without expressions, markup and code, no words remain."""
+    """Once expressions and markup are removed, no words remain."""
     templates = sorted(SERVER.rglob("templates/*.html"))
     assert templates
     for path in templates:
@@ -95,7 +95,7 @@ def test_templates_contain_no_untranslated_words():
         labels = re.findall(r'(?:aria-label|placeholder|title|alt|data-[a-z-]+)="([^"]*)"', text)
         text = re.sub(r"<code>.*?</code>|<[^>]*>", " ", text, flags=re.DOTALL)
         names = {word for one in (text, *labels) for word in re.findall(r"[^\W\d_]+", one)}
-        assert names <= NAMES | {"waiting", "alone"}, path.name  # the last two are marks for the script
+        assert names <= NAMES | {"waiting", "alone"}, path.name  # the last two are read by the script
 
 
 def asking(query: str = "", header: str = "") -> Request:

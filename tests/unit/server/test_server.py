@@ -33,7 +33,7 @@ HTML = {"accept": "text/html,application/xhtml+xml"}
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory) -> Iterator[Served]:
-    # As `log.configure` has it; structlog's own default draws a traceback with every local variable, for seconds.
+    # As `log.configure` sets it; structlog's default renders tracebacks with every local variable, which takes seconds.
     structlog.configure(processors=[structlog.processors.format_exc_info, structlog.processors.JSONRenderer()])
     with Served(tmp_path_factory.mktemp("served")) as served:
         add_crash(served.app)
@@ -390,7 +390,7 @@ def test_a_browser_gets_pages_and_a_program_gets_json(served):
     assert served.request("/nothing", **HTML).headers["content-type"].startswith("text/html")
     problem(served.request("/nothing"), 404, "NOT_FOUND")
     problem(served.request("/v1/events", **HTML), 401, "UNAUTHENTICATED")
-    # A person follows the link to a download after the session has ended.
+    # A user follows the download link after the session has ended.
     download = served.request("/v1/export?format=csv", cookie=expired, sec_fetch_mode="navigate", **HTML)
     assert "Your session has expired" in download.data.decode()
 

@@ -147,7 +147,7 @@ def test_a_shard_of_a_newer_version_is_not_changed() -> None:
     assert "events" not in server.engines
 
 
-def test_the_tables_of_one_server_are_not_taken_for_a_clusters() -> None:
+def test_the_tables_of_one_server_are_not_mistaken_for_a_clusters() -> None:
     server = Server(engines={"events": "ReplacingMergeTree(first_wins) PARTITION BY x"})
     assert server.cluster() == ""
     with pytest.raises(ConfigError, match="which is for a single server"):

@@ -108,7 +108,7 @@ def test_a_statement_of_unknown_effect_is_rejected(statement: str) -> None:
     "statement",
     ["CREATE OR REPLACE VIEW `d`.v AS SELECT a, c FROM `d`.u", "ALTER TABLE `d`.v MODIFY QUERY SELECT a, c FROM `d`.u"],
 )
-def test_a_views_last_form_follows_the_tables_that_it_reads(statement: str) -> None:
+def test_a_view_is_created_after_the_tables_that_it_reads(statement: str) -> None:
     other = TABLE.replace("`d`.t", "`d`.u")
     assert fold([TABLE, VIEW, other, statement]) == [
         TABLE,

@@ -8,12 +8,12 @@ from auditlane.store.presentation import DEFAULT_FIELDS, PROVENANCE, FieldView, 
 ENV, TENANT = Revision(scope="environment"), Revision(scope="tenant:a")
 
 
-def test_every_base_field_but_the_ids_is_shown_somewhere_by_default() -> None:
+def test_every_base_field_except_ids_is_shown_by_default() -> None:
     assert {field.name for field in DEFAULT_FIELDS} == {*BASE_FIELDS, *PROVENANCE} - {"event_id", "tenant_id"}
     assert overlay(ENV, TENANT) == (True, list(DEFAULT_FIELDS))
 
 
-def test_the_tenants_own_win_over_the_environments() -> None:
+def test_the_tenants_own_changes_take_precedence_over_the_environments() -> None:
     env = ENV.model_copy(update={"enabled": False, "fields": (FieldView(name="action", display_name="What", order=0),)})
     own = TENANT.model_copy(update={"fields": (FieldView(name="action", display_name="Deed", order=-1),)})
     enabled, fields = overlay(env, own)

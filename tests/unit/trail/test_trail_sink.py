@@ -138,7 +138,7 @@ def test_unauthenticated_requests_from_many_addresses_are_one_event(monkeypatch)
     counts = AuditAggregator(MINUTE)
     for n in range(50):
         refused = AuditRecord(action=Action.denied, outcome="denied", actor_type="anonymous", ip=f"192.0.2.{n}")
-        assert len(counts.add(refused, T0)) == (n == 3)  # the first one without an address ends the oldest
+        assert len(counts.add(refused, T0)) == (n == 3)  # the first request without an address ends the oldest group
     ended = counts.flush()
     assert [(one.record.ip, one.record.metadata.get("count")) for one in ended] == [
         ("192.0.2.1", None),

@@ -90,7 +90,7 @@ def test_an_unchanged_result_needs_no_second_insert() -> None:
     assert len(table.spent) == 1
 
 
-def test_rows_that_were_removed_by_hand_keep_no_redo_waiting() -> None:
+def test_manually_deleted_rows_do_not_block_a_redo() -> None:
     table = Table()
     attempt(table, {0, 2}, redo=False)
     table.offsets.clear()
@@ -98,7 +98,7 @@ def test_rows_that_were_removed_by_hand_keep_no_redo_waiting() -> None:
     assert sorted(table.offsets) == [0, 2, 3]
 
 
-def test_a_store_that_does_not_show_what_it_acknowledged_halts_the_partition() -> None:
+def test_a_store_that_hides_acknowledged_rows_halts_the_partition() -> None:
     """Happens if a row policy hides the rows from the user: every further insert would store them again."""
 
     class Hides(Table):
@@ -131,7 +131,7 @@ class Unsure(Table):
 
 @pytest.mark.parametrize("code", [244, 319])
 @pytest.mark.parametrize("stores", [True, False])
-def test_an_insert_whose_outcome_is_not_known_is_followed_by_a_look(code: int, stores: bool) -> None:
+def test_an_insert_of_unknown_outcome_is_followed_by_a_check(code: int, stores: bool) -> None:
     """A token alone would be acknowledged even if its rows are lost."""
     table = Unsure(code=code, stores=stores)
     columns = Columns(list(range(COUNT)), [0] * COUNT, [b"k"] * COUNT, [b"v"] * COUNT)

@@ -44,7 +44,7 @@ def stops(*ranges: Given, policy: BreakerPolicy = POLICY) -> list[bool]:
     return [bool(one.record(traffic(range_), now)) for now, range_ in enumerate(ranges)]
 
 
-def test_it_stops_when_more_than_the_ratio_is_refused() -> None:
+def test_it_opens_when_more_than_the_ratio_is_rejected() -> None:
     assert opened((10, 5)) == [False]
     assert opened((10, 6)) == [True]
     assert opened((1_000, 501)) == [True]
@@ -55,7 +55,7 @@ def test_it_needs_a_window_of_messages() -> None:
     assert opened((5, 5), (4, 4), (1, 1)) == [False, False, True]
 
 
-def test_it_looks_at_the_newest_messages_only() -> None:
+def test_it_considers_the_newest_messages_only() -> None:
     assert opened((1_000, 0), (4, 4), (6, 6)) == [False, False, True]
     assert opened((10, 4), (10, 6)) == [False, True]
     assert opened((6, 5), (6, 1), (6, 1)) == [False, False, False]
@@ -90,12 +90,12 @@ def test_it_agrees_with_a_recounted_window(ranges: list[tuple[int, int]]) -> Non
         assert bool(one.record(traffic({"a": range_}), now)) == expected
 
 
-def test_one_tenant_of_several_does_not_stop_the_partition() -> None:
+def test_one_tenant_of_several_does_not_halt_the_partition() -> None:
     assert stops({"mallory": (990, 990), "victim": (1, 0)}) == [False]
     assert stops({"mallory": (990, 990)}, policy=POLICY) == [True], "it is the partition's only tenant"
 
 
-def test_the_others_count_also_when_a_flood_has_pushed_them_out_of_the_window() -> None:
+def test_other_tenants_count_even_after_a_flood_has_pushed_them_out_of_the_window() -> None:
     assert stops({"victim": (1, 0)}, *[{"mallory": (10, 10)}] * 100) == [False] * 101
 
 
@@ -113,12 +113,12 @@ def test_rejections_of_enough_tenants_open_it_whatever_others_send() -> None:
     assert stops({"a": (4, 4), "d": (3, 0)}, policy=BreakerPolicy(0.5, 5, tenants=1)) == [False], "all of it by one"
 
 
-def test_a_stray_refusal_of_two_others_does_not_make_a_tenants_flood_everybodys() -> None:
+def test_stray_rejections_of_others_do_not_turn_one_tenants_flood_into_everyones() -> None:
     assert stops({"mallory": (990, 990), "b": (20, 1), "c": (20, 1)}) == [False]
     assert stops({"mallory": (990, 990), "b": (1, 1), "c": (1, 1), "d": (6, 0)}) == [False]
 
 
-def test_messages_whose_key_names_no_tenant_are_one_tenants() -> None:
+def test_messages_whose_key_names_no_tenant_count_as_one_tenants() -> None:
     assert stops({"": (50, 50), "d": (4, 0)}) == [False]
 
 
@@ -132,7 +132,7 @@ clean = st.dictionaries(st.sampled_from("bcdef"), st.integers(0, 40), max_size=5
     st.lists(st.tuples(st.none() | counts, clean), max_size=30),
     st.sampled_from([BreakerPolicy(0.5, 10), BreakerPolicy(0.1, 30, tenants=2), BreakerPolicy(0.9, 5, tenants=1)]),
 )
-def test_nothing_that_one_tenant_sends_stops_a_partition_whose_other_tenants_send_well(
+def test_no_messages_of_one_tenant_halt_a_partition_whose_other_tenants_are_valid(
     step: int, first: dict[str, int], ranges: list[tuple[tuple[int, int] | None, dict[str, int]]], policy: BreakerPolicy
 ) -> None:
     one = PartitionBreaker(policy)
@@ -156,7 +156,7 @@ def messages(count: int) -> Columns:
     return Columns(list(range(count)), [0] * count, [b"k"] * count, [b"v"] * count)
 
 
-def test_each_partition_and_assignment_has_its_own() -> None:
+def test_each_partition_and_assignment_has_its_own_breaker() -> None:
     breaker = CircuitBreaker(POLICY)
 
     def range_(partition: Partition = P, assignment_epoch: int = 1, first: int = 0) -> Range:
@@ -171,7 +171,7 @@ def test_each_partition_and_assignment_has_its_own() -> None:
     assert breaker.record(range_(assignment_epoch=2, first=6), refused, 0)
 
 
-def test_a_new_assignment_asks_the_store_before_it_takes_a_tenant_for_the_only_one() -> None:
+def test_a_new_assignment_queries_the_store_before_it_treats_a_tenant_as_the_only_one() -> None:
     asked: list[int] = []
 
     def served(range_: Range) -> list[str]:

@@ -55,7 +55,7 @@ def test_values_shared_by_a_ranges_rows_are_sent_once() -> None:
     assert columns_to_send(rows, RANGE).column_names == ["action", "kafka_offset"]
 
 
-def test_the_body_is_one_batch_however_the_rows_were_made() -> None:
+def test_the_body_is_one_batch_however_the_rows_were_built() -> None:
     rows = EncodedBatch(pa.concat_tables([pa.table({"kafka_offset": list(range(1_000))}) for _ in range(80)]))
     assert len(rows) == 80_000
     assert rows.offsets == list(range(1_000)) * 80
@@ -90,7 +90,7 @@ def error(code: int | None) -> DatabaseError:
         (ConnectionResetError("reset"), Remedy.retry),
     ],
 )
-def test_what_a_failure_means(failure: Exception, remedy: Remedy) -> None:
+def test_each_failure_has_its_remedy(failure: Exception, remedy: Remedy) -> None:
     assert classify(failure).remedy is remedy
 
 
@@ -135,7 +135,7 @@ def test_a_table_that_cannot_keep_the_promise_is_refused(made: dict[str, Any], b
 
 
 @pytest.mark.parametrize("made", [_PLAIN, _REPLICATED])
-def test_a_table_that_can_is_not(made: dict[str, Any]) -> None:
+def test_a_table_that_can_keep_the_promise_is_accepted(made: dict[str, Any]) -> None:
     preflight.check_table(preflight.TableDefinition("audit.events", **made), parts_per_second=4.0)
 
 

@@ -1,4 +1,4 @@
-"""Messages as columns, and an insert thread's share of the queue."""
+"""the last header counts"""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_messages_of_several_partitions_and_errors_between_them() -> None:
     assert columns_of([broken]) == ({}, [broken])
 
 
-def test_a_guid_in_a_header_stays_with_its_value_until_it_leaves() -> None:
+def test_a_guid_in_a_header_is_framed_with_its_value_and_restored() -> None:
     guid = UUID("0f8fad5b-d9cb-469f-a165-70867728950e")
     named = [(HEADER, b"\x00\x00\x00\x00\x01"), (HEADER, b"\x01" + guid.bytes), ("other", None)]  # the last counts
     one = Message(topic="t", partition=0, offset=1, timestamp=(1, 1), key=b"k", value=b"datum", headers=named)
@@ -64,7 +64,7 @@ def test_a_guid_in_a_header_stays_with_its_value_until_it_leaves() -> None:
         )
 
 
-def test_what_is_held_has_room_for_every_flight_and_one_range_more() -> None:
+def test_the_buffer_has_room_for_one_range_more_than_threads() -> None:
     for threads, size in ((1, 32 << 20), (2, 24 << 20), (5, (96 << 20) // 7)):
         made = policy(load(insert_threads=threads))
         assert (made.flights, made.range_bytes) == (threads + 1, size)

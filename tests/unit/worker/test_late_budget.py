@@ -34,7 +34,7 @@ NOW = int(datetime(2026, 11, 15, tzinfo=UTC).timestamp() * 1_000)
         (datetime(1970, 1, 1, tzinfo=UTC), 196912),
     ],
 )
-def test_the_month_of_a_message_and_the_one_before_are_not_late(newest: datetime, present: int) -> None:
+def test_the_current_and_previous_month_are_not_late(newest: datetime, present: int) -> None:
     assert late_before(int(newest.timestamp() * 1_000)) == present
 
 
@@ -42,7 +42,7 @@ def parts(budget: LateBudget, tenant: str, seconds: int) -> int:
     return sum(budget.take([tenant], at) for at in range(0, seconds * 1_000, 50))
 
 
-def test_a_minutes_worth_may_come_at_once_and_then_the_rate_holds() -> None:
+def test_a_burst_of_a_minute_is_allowed_and_then_the_rate_applies() -> None:
     assert parts(LateBudget(4.0), "acme", 60) in range(477, 482)
 
 
@@ -54,7 +54,7 @@ def test_a_tenant_that_sends_few_does_not_wait_for_one_that_sends_many() -> None
     assert budget.take(["mallory", "bob"], 60_000), "bob's part, and mallory pays as well"
 
 
-def test_all_together_have_a_bound() -> None:
+def test_all_tenants_together_are_limited() -> None:
     budget = LateBudget(1.0)
     made = sum(budget.take([f"t{at % 1_000}"], at * 10) for at in range(60_000))
     assert made <= budget.most_per_second(600) * 600 + 1
@@ -91,7 +91,7 @@ def rows(*tenants: str) -> pa.Table:
 
 
 class Thread:
-    """Insert threads with one range, validated into these months."""
+    """Runs insert threads with one range, validated into these months."""
 
     def __init__(self, months: dict[int, pa.Table], late: LateBudget, *, redo: bool = False) -> None:
         columns = Columns(range(100), [NOW] * 100, [b"k"] * 100, [b"v"] * 100)
@@ -144,7 +144,7 @@ def test_a_redo_does_not_wait_and_is_charged() -> None:
     assert late._tenants["acme"].saved == pytest.approx(48, abs=1)
 
 
-def test_the_common_budget_pays_for_present_months_only() -> None:
+def test_the_shared_budget_pays_for_present_months_only() -> None:
     one = Thread({month: rows("acme") for month in [*range(202001, 202013), 202611]}, LateBudget(10.0))
     done = one.write()
     while done.later_ms is not None:
@@ -153,7 +153,7 @@ def test_the_common_budget_pays_for_present_months_only() -> None:
     assert done.parts - done.late == 1
 
 
-def test_a_range_whose_judging_takes_long_keeps_no_other_waiting() -> None:
+def test_a_slow_validation_delays_no_other_range() -> None:
     release = threading.Event()
     columns = Columns([0], [NOW], [b"k"], [b"v"])
 

@@ -32,7 +32,7 @@ def book(registry: DictRegistry, clock: Clock) -> SchemaCache:
     return SchemaCache(registry, topic=TOPIC, refresh_s=30, clock=clock)
 
 
-def test_two_hundred_tenants_without_a_contract_cost_four_questions(book: SchemaCache, registry: DictRegistry) -> None:
+def test_two_hundred_tenants_without_a_contract_cost_four_requests(book: SchemaCache, registry: DictRegistry) -> None:
     tenants = [f"t{number}" for number in range(200)]
     assert book.known(BASE_ID) is not None
     assert book.tenants_allowed(BASE_ID, tenants) == frozenset(tenants)
@@ -42,7 +42,7 @@ def test_two_hundred_tenants_without_a_contract_cost_four_questions(book: Schema
     assert [what for what, _ in registry.asked] == ["schema", "subjects", "subjects_of"]
 
 
-def test_knowledge_is_refreshed_but_a_schema_is_kept_for_ever(
+def test_subjects_are_refreshed_but_schemas_are_cached_forever(
     book: SchemaCache, registry: DictRegistry, clock: Clock
 ) -> None:
     book.known(BASE_ID)
@@ -63,7 +63,7 @@ def test_whether_a_schema_is_the_base_is_refreshed_too(book: SchemaCache, regist
     assert "subjects_of" in [what for what, _ in registry.asked]
 
 
-def test_own_base_and_exclusive(book: SchemaCache, registry: DictRegistry) -> None:
+def test_own_base_and_exclusive_contracts(book: SchemaCache, registry: DictRegistry) -> None:
     open_id = registry.register(f"{TOPIC}.open-value", contract(own("x", "string")))
     ruled_id = registry.register(f"{TOPIC}.ruled-value", contract(own("x", "string", required=True)))
     tenants = ["open", "ruled", "none"]
@@ -91,7 +91,7 @@ def test_a_contract_registered_a_moment_ago_counts(book: SchemaCache, registry: 
     assert book.tenants_allowed(schema_id, ["one", "two"]) == {"one", "two"}
 
 
-def test_a_refusal_is_remembered_briefly(book: SchemaCache, registry: DictRegistry, clock: Clock) -> None:
+def test_a_refusal_is_cached_briefly(book: SchemaCache, registry: DictRegistry, clock: Clock) -> None:
     schema_id = registry.register(f"{TOPIC}.one-value", contract(own("x", "string")))
     for _ in range(100):
         assert book.tenants_allowed(schema_id, ["two"]) == frozenset()
@@ -138,7 +138,7 @@ def test_refused_credentials_are_an_outage(
         book.known(BASE_ID)
 
 
-def test_an_outage_in_the_middle_leaves_nothing_half_known(
+def test_an_outage_during_a_lookup_caches_no_partial_result(
     book: SchemaCache, registry: DictRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     registry.register(f"{TOPIC}.ruled-value", contract(own("x", "string", required=True)))

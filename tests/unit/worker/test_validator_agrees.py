@@ -176,13 +176,13 @@ def messages(draw: st.DrawFn) -> tuple[bytes | None, bytes | None]:
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(messages(), min_size=1, max_size=12))
-def test_any_messages_are_judged_as_the_reference_judges_them(given: list[tuple[bytes | None, bytes | None]]) -> None:
+def test_any_messages_are_validated_as_by_the_reference(given: list[tuple[bytes | None, bytes | None]]) -> None:
     agree(raw_range([value for _, value in given], [key for key, _ in given]))
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_thousands_of_messages_with_one_in_fifty_mutated(seed: int) -> None:
-    """Over the edges of the decoder's chunks, with both schemas mixed."""
+    """Spans several chunks of the decoder, with both schemas mixed."""
     chance = random.Random(seed)
     values: list[bytes | None] = []
     for number in range(4_300 if seed == 0 else 900):
@@ -219,20 +219,20 @@ def test_thousands_of_messages_with_one_in_fifty_mutated(seed: int) -> None:
     ],
     ids=["null", "empty", "frame", "cut", "trailing", "garbage", "not utf-8"],
 )
-def test_a_poison_message_takes_no_neighbour_with_it(position: int, poison: bytes | None) -> None:
+def test_a_poison_message_affects_no_neighbour(position: int, poison: bytes | None) -> None:
     values: list[bytes | None] = [message(action=f"a{number}") for number in range(100)]
     values[position] = poison
     agree(raw_range(values))
 
 
-def test_everything_bad_and_nothing_at_all() -> None:
+def test_a_batch_of_only_bad_messages_and_an_empty_one() -> None:
     agree(raw_range([b"x"] * 50))
     agree(raw_range([message()[:-1]] * 300))
     agree(raw_range([]))
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, -0.0, 5e-324, 1e22, 0.1])
-def test_doubles_at_their_edges(value: float) -> None:
+def test_extreme_doubles(value: float) -> None:
     agree(raw_range([rich(rate=value), message()]))
 
 
@@ -258,7 +258,7 @@ def test_maps_in_blocks_and_with_sizes_are_read() -> None:
 
 
 def test_a_message_at_the_size_limit_and_one_above() -> None:
-    room = LIMIT - len(message(description="")) + 5 - 2  # its length takes three bytes instead of one
+    room = LIMIT - len(message(description="")) + 5 - 2  # the length prefix takes three bytes instead of one
     assert len(message(description="d" * room)) - 5 == LIMIT
     agree(raw_range([message(description="d" * room), message(description="d" * (room + 1))]))
 
@@ -268,7 +268,7 @@ def test_ten_thousand_entries_in_one_map() -> None:
     agree(raw_range([message(metadata=many), message()[:-1], message(metadata=many) + b"x"]))
 
 
-def test_event_is_complete() -> None:
+def test_the_test_event_has_every_base_field() -> None:
     assert set(event()) == set(EVENTS.names[:20])
 
 

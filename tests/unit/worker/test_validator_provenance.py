@@ -61,7 +61,7 @@ def test_a_valid_signature_names_the_client_and_anything_else_the_topic() -> Non
     assert told(judged(raw, secrets={})) == [("kafka", TOPIC, [])] * len(cases)
 
 
-def test_more_fields_cannot_be_called_filled_than_were_signed() -> None:
+def test_only_signed_fields_count_as_filled_in() -> None:
     value = message(source="me")
     header = signed(value).replace(b";billing;;", b";billing;source;")
     assert header != signed(value)
@@ -77,7 +77,7 @@ def test_a_signature_beside_another_does_not_count() -> None:
     assert signature_of([]) is None
 
 
-def test_own_fields_that_hold_their_default_count_as_not_set() -> None:
+def test_custom_fields_with_their_default_count_as_not_set() -> None:
     registry = base_registry()
     schema = contract(
         own("plain", "string"),
@@ -122,9 +122,7 @@ def decided(default: Any) -> dict[str, Any]:
     ],
     ids=repr,
 )
-def test_of_the_defaults_that_a_field_had_the_first_alone_counts_as_not_set(
-    defaults: list[Any], expected: list[list[str]]
-) -> None:
+def test_only_the_first_default_of_a_field_counts_as_not_set(defaults: list[Any], expected: list[list[str]]) -> None:
     """Otherwise two events that set different values would count as one, and the second would be hidden."""
     registry = base_registry()
     registry.register(f"{TOPIC}.acme-value", contract(own("plain", "string")))
@@ -140,7 +138,7 @@ def test_of_the_defaults_that_a_field_had_the_first_alone_counts_as_not_set(
         assert [one for _, _, one in told(judged(raw_range([value]), registry))] == [named], "whatever was seen before"
 
 
-def test_one_schema_of_two_tenants_counts_by_the_tenant() -> None:
+def test_a_schema_shared_by_two_tenants_is_tracked_by_tenant() -> None:
     registry = base_registry()
     registry.register(f"{TOPIC}.globex-value", decided("denied"))
     shared = registry.register(f"{TOPIC}.globex-value", decided("approved"))
@@ -167,7 +165,7 @@ def test_completed_messages_are_not_refused_for_their_source() -> None:
     assert [one.index for one in result.rejected] == [1]
 
 
-def test_no_contract_of_a_tenant_keeps_our_own_trail_out() -> None:
+def test_no_tenant_contract_rejects_auditlanes_own_trail() -> None:
     registry = base_registry()
     strict = contract(own("code", "string", required=True, maxLength=3), action={"oneOf": ["None"]})
     strict_id = registry.register(f"{TOPIC}.acme-value", strict)
@@ -212,7 +210,7 @@ def test_the_digest_of_an_intent_covers_the_signatures() -> None:
     assert len(set(distinct)) == len(distinct)
 
 
-def test_a_range_keeps_each_message_beside_its_signature() -> None:
+def test_a_range_keeps_each_message_with_its_signature() -> None:
     columns = Columns([1], [0], [ACME], [b"a"])
     columns.extend(Columns([2, 3], [0, 0], [ACME] * 2, [b"b", b"c"], [b"sb", None]))
     columns.extend(Columns([4], [0], [ACME], [b"d"], [b"sd"]))
@@ -224,7 +222,7 @@ def test_a_range_keeps_each_message_beside_its_signature() -> None:
     assert head.size == 2 * len(ACME) + len(b"ab") + len(b"sb")
 
 
-def test_a_range_that_is_judged_in_parts_keeps_each_message_beside_its_signature() -> None:
+def test_a_range_validated_in_parts_keeps_each_message_with_its_signature() -> None:
     values: list[bytes | None] = [message(action=f"A{number}") for number in range(8)]
     signatures: list[bytes | None] = [signed(value or b"") for value in values]
     validator = BatchValidator(

@@ -29,7 +29,7 @@ def core(*partitions: Partition, **policy: object) -> Core:
 
 
 def messages(first: int, count: int, size: int = 9) -> Columns:
-    """Return messages of `size` bytes with a key of one byte."""
+    """Return messages of `size` bytes, each with a one-byte key."""
     return Columns(range(first, first + count), [at + 1 for at in range(count)], [b"k"] * count, [b"v" * size] * count)
 
 
@@ -83,7 +83,7 @@ def held(core_: Core, partitions: Iterable[Partition]) -> int:
     return sum(core_.partitions[one].held_bytes for one in partitions)
 
 
-def test_ranges_that_fail_take_no_other_partitions_place() -> None:
+def test_failing_ranges_take_no_other_partitions_slot() -> None:
     world = World(core(P, Q, R, flights=1))
     for one in (P, Q):
         world.deliver(one, 10)
@@ -134,7 +134,7 @@ def test_a_range_waiting_for_late_months_takes_no_slot_and_is_not_failing() -> N
     assert world.core.partitions[P].trouble(world.now) == (250, "t[0]:0-9: its step (WRITE) has not ended yet")
 
 
-def test_a_partition_that_fails_holds_its_share_and_the_others_flow() -> None:
+def test_a_failing_partition_keeps_its_share_and_the_others_progress() -> None:
     world = World(core(P, Q, R, S, range_rows=20))
     world.deliver(P, 90)  # nearly the whole memory limit
     world.turn()
@@ -152,7 +152,7 @@ def test_a_partition_that_fails_holds_its_share_and_the_others_flow() -> None:
     assert world.core.partitions[Q].begin >= 1_000
 
 
-def test_several_that_fail_are_read_again_one_at_a_time_and_nothing_is_lost() -> None:
+def test_several_failing_partitions_are_refetched_one_at_a_time_without_loss() -> None:
     world = World(core(P, Q, R, S, range_rows=40))
     for one in (P, Q, R):
         world.deliver(one, 40)
@@ -191,7 +191,7 @@ def test_while_every_partition_fails_none_is_released() -> None:
     assert held(world.core, [P, Q]) == 1_200
 
 
-def test_a_parked_partition_is_behind_from_its_range_on() -> None:
+def test_the_lag_of_a_parked_partition_starts_at_its_range() -> None:
     world = World(core(P, Q, range_rows=150))
     world.deliver(P, 150)
     world.turn()
@@ -212,7 +212,7 @@ def test_messages_delivered_late_to_a_parked_partition_are_discarded() -> None:
     assert world.core.partitions[P].position == 0
 
 
-def test_a_drain_leaves_a_parked_range_to_the_next() -> None:
+def test_a_drain_leaves_a_parked_range_to_the_next_worker() -> None:
     world = World(core(P, Q, range_rows=150))
     world.deliver(P, 150)
     world.turn()
@@ -283,7 +283,7 @@ def test_an_error_of_any_length_fits_the_offsets_metadata() -> None:
     assert (read.first, read.last, read.failing_ms) == (told.first, told.last, told.failing_ms)
 
 
-def test_a_range_without_an_answer_is_reported_too() -> None:
+def test_an_unanswered_range_is_reported_too() -> None:
     world = World(core(P))
     world.deliver(P, 10)
     world.turn()

@@ -44,7 +44,7 @@ def plan(commit: Commit, at: Partition = P) -> tuple[int, int | None, int | None
 
 
 def sealed(worker: Core, now: int = 0) -> Write:
-    """Take a range through its intent."""
+    """Seal a range, commit its intent, and return its write."""
     commit = only(worker.step(now, now), Commit)
     worker.committed(commit, {}, now)
     return only(worker.step(now, now), Write)
@@ -101,7 +101,7 @@ def test_the_fullest_then_the_oldest_goes_first() -> None:
     assert only(worker.step(20, 0), Commit).offsets.keys() == {Q}
 
 
-def test_control_records_are_counted_not_missed() -> None:
+def test_control_records_are_counted_and_not_treated_as_gaps() -> None:
     worker = core()
     assert worker.received(P, Columns([0, 3], [0, 0], [b"k"] * 2, [b"v"] * 2), 0) == 2
 
@@ -123,7 +123,7 @@ def test_a_commit_that_failed_is_repeated_the_same_after_a_while() -> None:
     assert plan(only(worker.step(100, 0), Commit)) == (0, 0, 2)
 
 
-def test_nothing_is_done_for_a_partition_that_is_gone() -> None:
+def test_nothing_is_done_for_a_revoked_partition() -> None:
     worker = core()
     worker.received(P, messages(0, 2), 0)
     write = sealed(worker)
@@ -186,7 +186,7 @@ def test_messages_read_before_the_position_was_lost_are_stored() -> None:
 
 
 @pytest.mark.parametrize("remedy", [Remedy.halt, Remedy.open_circuit])
-def test_a_partition_is_behind_from_the_range_on_that_halted_it(remedy: Remedy) -> None:
+def test_the_lag_of_a_halted_partition_starts_at_the_range_that_halted_it(remedy: Remedy) -> None:
     worker = core(P)
     worker.received(P, Columns(range(5), [4_000 + at for at in range(5)], [b"k"] * 5, [b"v"] * 5), 0)
     write = sealed(worker)
@@ -206,7 +206,7 @@ def test_a_refused_range_halts_and_is_never_completed() -> None:
     assert only(worker.step(0, 0), Commit).offsets.keys() == {Q}, "a halted partition does not delay the others"
 
 
-def test_a_failed_step_is_repeated_with_growing_patience() -> None:
+def test_a_failed_step_is_repeated_with_growing_delays() -> None:
     worker = core()
     worker.received(P, messages(0, 2), 0)
     write, now, waits = sealed(worker), 0, []
@@ -239,7 +239,7 @@ def test_a_range_behind_another_insert_waits_without_slowing_down_and_keeps_its_
     assert plan(only(worker.step(now, 0), Commit)) == (3, None, None)
 
 
-def test_an_insert_whose_outcome_is_not_known_is_repeated_at_the_same_pace() -> None:
+def test_an_insert_of_unknown_outcome_is_repeated_at_the_same_interval() -> None:
     worker = core()
     worker.received(P, messages(0, 2), 0)
     write = sealed(worker)
@@ -248,13 +248,13 @@ def test_an_insert_whose_outcome_is_not_known_is_repeated_at_the_same_pace() -> 
     assert worker.budget.factor == 1.0
 
 
-def test_too_much_held_pauses_all_but_what_is_being_rebuilt() -> None:
+def test_over_the_memory_limit_all_partitions_pause_except_rebuilds() -> None:
     worker = core(P, Q, buffer_bytes=20, range_rows=100)
     pending(worker, 30)
     worker.received(Q, messages(0, 9), 0)
     actions = worker.step(0, 0)
     assert only(actions, Pause).partitions == (Q,)
-    # It holds its share of the memory limit, so it is sealed: waiting would add nothing.
+    # The partition holds its share of the memory limit, so its range is sealed: waiting would add nothing.
     assert plan(only(actions, Commit), Q) == (0, 0, 9)
     assert worker.revoked([P, Q]) == [Q], "which librdkafka would keep paused"
     pending(worker, 30)
@@ -262,7 +262,7 @@ def test_too_much_held_pauses_all_but_what_is_being_rebuilt() -> None:
     assert worker.step(0, 0) == [], "a new assignment begins unpaused"
 
 
-def test_a_rebuild_that_kafka_cannot_deliver_keeps_no_other_partition_from_waiting_unpaused() -> None:
+def test_an_undeliverable_rebuild_pauses_no_other_partition() -> None:
     worker = core(P, Q, buffer_bytes=20, range_rows=100)
     pending(worker, 30)
     worker.position_lost(P, "out of range")
@@ -272,7 +272,7 @@ def test_a_rebuild_that_kafka_cannot_deliver_keeps_no_other_partition_from_waiti
     assert worker.must_wait
 
 
-def test_too_much_held_is_waited_out_and_what_lasts_pauses() -> None:
+def test_backpressure_suspends_polling_and_pauses_if_it_lasts() -> None:
     worker = core(buffer_bytes=12)
     worker.received(P, messages(0, 5), 0)
     [commit] = worker.step(0, 0)
@@ -284,7 +284,7 @@ def test_too_much_held_is_waited_out_and_what_lasts_pauses() -> None:
     assert (worker.must_wait, worker.all_paused) == (False, True), "polled again, so that the group keeps this member"
 
 
-def test_an_insert_that_ends_makes_room() -> None:
+def test_a_finished_insert_frees_memory() -> None:
     worker = core(buffer_bytes=12)
     worker.received(P, messages(0, 5), 0)
     write = sealed(worker)
@@ -307,7 +307,7 @@ def test_paused_partitions_are_resumed_when_half_is_stored() -> None:
     assert not worker.all_paused
 
 
-def test_a_share_waits_for_nothing_while_nothing_is_stored() -> None:
+def test_a_full_share_is_sealed_at_once_if_no_insert_is_running() -> None:
     worker = core(P, Q, buffer_bytes=40, range_rows=100, flights=2)
     worker.received(P, messages(0, 4), 0)
     worker.received(Q, messages(0, 4), 0)
@@ -320,7 +320,7 @@ def test_a_share_waits_for_nothing_while_nothing_is_stored() -> None:
     assert only(worker.step(1_000, 0), Commit).offsets.keys() == {Q}
 
 
-def test_the_fullest_goes_first_while_too_much_is_held() -> None:
+def test_over_the_memory_limit_the_fullest_goes_first() -> None:
     worker = core(P, Q, buffer_bytes=40, range_rows=100, flights=1)
     worker.received(P, messages(0, 7), 0)
     worker.received(Q, messages(0, 13), 5)
@@ -341,14 +341,14 @@ def test_a_quiet_partition_gets_its_turn_in_a_backlog() -> None:
     assert turns == [5_000], "after larger ones went first for a while"
 
 
-def test_a_small_share_waits_for_its_age_while_nothing_is_read() -> None:
+def test_a_small_share_waits_for_its_age_under_backpressure() -> None:
     worker = core(P, Q, buffer_bytes=40, range_rows=100, flights=2)
     worker.received(P, messages(0, 0), 0)
     worker.received(Q, messages(0, 19), 0)
     assert only(worker.step(0, 0), Commit).offsets.keys() == {Q}
 
 
-def test_a_drain_stores_what_is_held_and_takes_no_more() -> None:
+def test_a_drain_stores_buffered_messages_and_accepts_no_more() -> None:
     worker = core(range_age_ms=60_000)
     worker.received(P, messages(0, 1), 0)
     worker.drain()
@@ -360,7 +360,7 @@ def test_a_drain_stores_what_is_held_and_takes_no_more() -> None:
     assert worker.drained
 
 
-def test_a_drain_leaves_a_rebuild_to_the_next() -> None:
+def test_a_drain_leaves_a_rebuild_to_the_next_worker() -> None:
     worker = core()
     pending(worker, 4)
     worker.received(P, messages(0, 2), 0)

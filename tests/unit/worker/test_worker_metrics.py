@@ -35,7 +35,7 @@ def flying(first: int, last: int, timestamp: int) -> PartitionState:
     return one
 
 
-def test_every_listed_metric_is_made_and_no_other() -> None:
+def test_exactly_the_listed_metrics_are_created() -> None:
     listed = {one.name for one in METRICS if one.name.startswith("auditlane_worker_")}
     made = {
         f"{family.name}_total" if family.type == "counter" else family.name
@@ -51,7 +51,7 @@ def test_retries_are_counted_by_cause_and_begin_at_zero() -> None:
     assert 'auditlane_worker_retries_total{class="retry",step="commit"} 0.0' in text
 
 
-def test_messages_in_flight_held_and_unread_are_lag() -> None:
+def test_messages_in_flight_buffered_and_unread_are_lag() -> None:
     measure = LagGauge().measure
     assert measure([state(5, 5)], {AT: 5}, 9_000) == Lag(0, 0.0)
     assert measure([state(5, 7, 4_000, 6_000)], {AT: 7}, 9_000) == Lag(2, 5.0)
@@ -59,7 +59,7 @@ def test_messages_in_flight_held_and_unread_are_lag() -> None:
     assert measure([state(5, 7, 4_000, 6_000), flying(2, 4, 8_000)], {}, 9_000) == Lag(5, 5.0)  # ends not known yet
 
 
-def test_a_message_that_was_not_read_ages_from_when_it_was_known_of() -> None:
+def test_an_unread_message_ages_from_when_it_was_first_seen() -> None:
     behind = LagGauge()
     assert behind.measure([state(5, 5)], {AT: 6}, 1_000) == Lag(1, 0.0)
     assert behind.measure([state(5, 5)], {AT: 8}, 4_000) == Lag(3, 3.0)

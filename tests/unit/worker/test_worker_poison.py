@@ -210,7 +210,7 @@ def test_failed_lookups_of_one_tenant_leave_time_for_the_others(about: str, name
     assert rows(judged(one, sent, keys=[b"good"])) == 1
 
 
-def test_a_question_that_a_patient_tenant_shares_is_waited_for_and_no_memory_grows() -> None:
+def test_a_request_shared_with_a_patient_tenant_is_waited_for_in_bounded_memory() -> None:
     patience, error = Patience(), RegistryUnavailable("50001")
     assert patience.waits(("schema", 1), ["bad"], error, 0)
     assert not patience.waits(("schema", 1), ["bad"], error, PATIENCE_S)
@@ -251,7 +251,7 @@ NO_CONTRACTS = [
 
 
 @pytest.mark.parametrize("text", NO_CONTRACTS, ids=range(len(NO_CONTRACTS)))
-def test_whatever_is_registered_under_an_id_only_refuses_its_messages(text: str) -> None:
+def test_any_schema_registered_under_an_id_affects_its_messages_only(text: str) -> None:
     registry = base_registry()
     registry.schemas[POISON] = text
     registry.registered[f"{TOPIC}.acme-value"] = [POISON]
@@ -309,7 +309,7 @@ def numbered(raw: RawRange, bad: set[bytes]) -> ValidationResult:
 
 
 @given(st.integers(1, 60), st.sets(st.integers(0, 59)), st.integers(1, 4))
-def test_exactly_the_messages_by_which_judging_fails_are_refused(count: int, bad: set[int], tenants: int) -> None:
+def test_exactly_the_messages_that_break_validation_are_refused(count: int, bad: set[int], tenants: int) -> None:
     values = [frame(1, str(at).encode()) for at in range(count)]
     keys = [f"t{at % tenants}".encode() for at in range(count)]
     poison = {values[at] for at in bad if at < count}
@@ -320,7 +320,7 @@ def test_exactly_the_messages_by_which_judging_fails_are_refused(count: int, bad
     assert sum(of for of, _ in result.by_tenant.values()) == count
 
 
-def test_a_schema_by_which_all_fails_costs_a_bounded_number_of_tries_and_no_neighbour() -> None:
+def test_a_schema_that_always_fails_costs_bounded_attempts_and_no_neighbour() -> None:
     values = [frame(1 + at % 2, str(at).encode()) for at in range(20_000)]
     poison = {one for one in values if one[4] == 2}
     tries = 0
@@ -344,7 +344,7 @@ def test_an_unreachable_part_rejects_no_messages() -> None:
         isolated(raw_range([message()]), away)
 
 
-def test_a_mistake_in_judging_loses_no_row(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_in_validation_loses_no_row(monkeypatch: pytest.MonkeyPatch) -> None:
     one = validator(base_registry())
     whole = one._validated
     poison = message(action="poison")

@@ -16,7 +16,7 @@ from auditlane.sdk.recording import Recorder
 
 
 class Recorded:
-    """Implements what the integration uses of an AuditClient, without Kafka: events are checked and kept."""
+    """Implements the part of an AuditClient that the integration uses, without Kafka: checks and keeps events."""
 
     def __init__(self) -> None:
         self.events: list[AuditEvent] = []
@@ -59,7 +59,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, bytes
     os.environ["SHOP_DATABASE"] = str(database)
     os.environ["DJANGO_SETTINGS_MODULE"] = "django_shop.settings"
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the libraries, while they are imported
+        warnings.simplefilter("ignore")  # from the libraries while they are imported
         import django
         from django.core.management import call_command
 

@@ -1,4 +1,4 @@
-"""Edits in the admin are events with what changed, once: models with events of their own have no second one."""
+"""An edit in the admin is one event with its changes; a model that has events already gets no second one."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_edits_in_the_list(staff, recorded, article):
     assert states(recorded.one("admin.article.updated")) == ({"title": "Old"}, {"title": "New"})
 
 
-def test_deleting_several_is_an_event_each(staff, recorded, article):
+def test_each_of_several_deletions_is_an_event(staff, recorded, article):
     from django_shop.models import Article
 
     other = Article.objects.create(title="Other")
@@ -95,7 +95,7 @@ def test_deleting_several_is_an_event_each(staff, recorded, article):
     assert {event.metadata["selected"] for event in recorded.events} == {"2"}
 
 
-def test_deleting_that_fails_is_not_an_event(staff, recorded, article, monkeypatch):
+def test_a_failed_deletion_is_not_an_event(staff, recorded, article, monkeypatch):
     from django.contrib.admin.options import ModelAdmin
 
     def fail(*_):
@@ -108,7 +108,7 @@ def test_deleting_that_fails_is_not_an_event(staff, recorded, article, monkeypat
     assert recorded.actions() == []
 
 
-def test_a_deletion_is_recorded_when_the_database_that_is_written_commits(staff, recorded, article):
+def test_a_deletion_is_recorded_when_the_written_database_commits(staff, recorded, article):
     from django.db import transaction
     from django.test import override_settings
 
@@ -148,7 +148,7 @@ def test_groups_of_a_user_in_the_admin(staff, recorded, user):
 
     group = Group.objects.create(name="ops")
     recorded.clear()
-    when = user.date_joined.replace(microsecond=0)  # the form has no more
+    when = user.date_joined.replace(microsecond=0)  # the form has no microseconds
     form = {
         "username": "jane",
         "email": user.email,

@@ -49,7 +49,7 @@ def test_created_updated_deleted(recorded):
     assert created.metadata["model"] == "django_shop.Invoice"
 
 
-def test_nothing_changed_is_not_an_event(recorded, invoice):
+def test_a_save_without_a_change_is_not_an_event(recorded, invoice):
     invoice.save()
     invoice.internal = "y"  # excluded
     invoice.save()
@@ -114,7 +114,7 @@ def test_links_from_the_other_side_and_to_groups(recorded, invoice):
     ]
 
 
-def test_removing_what_is_not_linked_is_not_an_event(recorded, invoice):
+def test_removing_an_object_that_is_not_linked_is_not_an_event(recorded, invoice):
     from django_shop.models import Tag
 
     tag, other = Tag.objects.create(name="a"), Tag.objects.create(name="b")
@@ -158,13 +158,13 @@ def test_an_audited_child_has_its_own_events_only(recorded, how):
     assert recorded.actions() == ["credit.created", "credit.updated", "credit.deleted"]
 
 
-def test_what_a_streamed_response_changes_has_its_user(client_of, recorded, user):
+def test_changes_in_a_streamed_response_have_its_user(client_of, recorded, user):
     assert client_of(user).get("/stream/").getvalue() == b"number\nstreamed"
     event = recorded.one("invoice.created")
     assert (event.actor_id, event.tenant_id) == (str(user.pk), "acme")
 
 
-def test_what_an_asynchronous_stream_changes_has_its_user(recorded, user):
+def test_changes_in_an_asynchronous_stream_have_its_user(recorded, user):
     from django.test import AsyncClient
 
     async def go():
@@ -177,7 +177,7 @@ def test_what_an_asynchronous_stream_changes_has_its_user(recorded, user):
     assert recorded.one("invoice.created").actor_id == str(user.pk)
 
 
-def test_a_model_of_the_setting_with_its_options(recorded):
+def test_a_model_named_in_the_settings_has_its_options(recorded):
     from django_shop.models import Item
 
     item = Item.objects.create(name="a", supplier="s", note="n")
@@ -216,7 +216,7 @@ def test_a_cyclic_or_huge_value_is_bounded(recorded, invoice):
     assert len(event.after) < 100_000
 
 
-def test_without_transactions_of_django_nothing_is_recorded_and_the_loss_is_counted(recorded, invoice):
+def test_without_djangos_transactions_nothing_is_recorded_and_the_loss_is_counted(recorded, invoice):
     from django.db import transaction
 
     transaction.set_autocommit(False)
@@ -230,7 +230,7 @@ def test_without_transactions_of_django_nothing_is_recorded_and_the_loss_is_coun
     assert len(recorded.unmade) == 1
 
 
-def test_without_settings_of_a_client_the_application_works_and_one_error_is_logged(client_of, recorded, user, caplog):
+def test_without_client_settings_the_application_works_and_one_error_is_logged(client_of, recorded, user, caplog):
     from django.conf import settings
     from django.test import override_settings
     from django_shop.models import Invoice
@@ -268,7 +268,7 @@ def test_bulk_changes_are_one_event(recorded, invoice):
         bulk([1], "invoice.created")  # type: ignore[list-item]
 
 
-def test_a_bulk_filter_masks_what_events_of_the_model_do(recorded, invoice):
+def test_a_bulk_filter_masks_the_same_fields_as_the_models_events(recorded, invoice):
     from django.db.models.functions import Lower
     from django_shop.models import Invoice, Item
 
@@ -287,7 +287,7 @@ def test_a_bulk_filter_masks_what_events_of_the_model_do(recorded, invoice):
     assert "72" in described(Invoice.objects.filter(lines__count=72))
 
 
-def test_bulk_of_a_rolled_back_change_is_not_an_event(recorded, invoice):
+def test_a_rolled_back_bulk_change_is_not_an_event(recorded, invoice):
     from django.db import transaction
     from django_shop.models import Invoice
 

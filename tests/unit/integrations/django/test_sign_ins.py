@@ -64,14 +64,14 @@ def test_names_are_plain_if_the_setting_says_so(browser, recorded):
     assert recorded.one("user.login_failed").metadata["login"] == "jane"
 
 
-def test_a_logout_names_who_left(browser, recorded, user):
+def test_a_logout_names_its_user(browser, recorded, user):
     log_in(browser)
     browser.post("/accounts/logout/")
     event = recorded.one("user.logout")
     assert (event.actor_id, event.actor_name, event.tenant_id) == (str(user.pk), "jane", "acme")
 
 
-def test_a_logout_of_nobody_is_not_an_event(browser, recorded):
+def test_a_logout_without_a_user_is_not_an_event(browser, recorded):
     browser.post("/accounts/logout/")
     assert recorded.actions() == []
 
@@ -109,7 +109,7 @@ def test_a_client_that_fails_does_not_fail_the_request(browser, recorded, monkey
     assert [str(error) for error in recorded.unmade] == ["no client"]
 
 
-def test_a_mail_that_is_sent_in_another_way_does_not_fail(recorded, user):
+def test_a_password_mail_sent_directly_does_not_fail(recorded, user):
     from django.contrib.auth.forms import PasswordResetForm
 
     PasswordResetForm().send_mail(

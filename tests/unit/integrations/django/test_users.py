@@ -1,4 +1,4 @@
-"""Changes of users, their passwords, roles, groups and permissions are events, by whichever way they happen."""
+"""Changes of users, their passwords, roles, groups and permissions are events, however they are made."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_a_user_who_deletes_their_own_account_is_the_actor(client_of, recorded, 
     assert states(event)[0]["email"] == "j***@acme.example"
 
 
-def test_deleting_several_users_in_the_admin_is_an_event_each(staff, recorded, user):
+def test_each_of_several_users_deleted_in_the_admin_is_an_event(staff, recorded, user):
     other = type(user).objects.create_user("jo")
     recorded.clear()
     form = {"action": "delete_selected", "_selected_action": [user.pk, other.pk], "post": "yes"}
@@ -170,7 +170,7 @@ def test_members_of_groups(recorded, user, way):
         == {
             "set": {(removed, "staff"), (added, "ops")},
             "add": {(added, "staff"), (added, "ops")},
-            "remove": {(removed, "staff")},  # the user was not in the other
+            "remove": {(removed, "staff")},  # the user was not in the other group
             "clear": {(removed, "staff")},
             "reverse add": {(added, "ops")},
             "reverse clear": {(removed, "staff")},

@@ -97,8 +97,17 @@ def codes_table() -> str:
 
 def metrics_table() -> str:
     """Return the metrics of all processes."""
-    rows = [(f"`{one.name}`", one.kind, ", ".join(one.labels), one.help) for one in metrics.METRICS]
-    return table(("Metric", "Kind", "Labels", "Meaning"), rows)
+    rows = [
+        (
+            f"`{one.name}`",
+            f"{one.kind} ({one.across})" if one.kind == "gauge" and "serve" in one.by else one.kind,
+            ", ".join(one.labels),
+            ", ".join(one.by),
+            one.help,
+        )
+        for one in metrics.METRICS
+    ]
+    return table(("Metric", "Kind (over processes)", "Labels", "Exposed by", "Meaning"), rows)
 
 
 def log_events_table() -> str:

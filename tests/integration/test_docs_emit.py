@@ -44,12 +44,58 @@ def run(kafka: str, registry: str):
 @pytest.mark.parametrize(
     "snippet",
     [other for other in SNIPPETS if other != TYPED],
-    ids=("keywords", "event", "known actions", "context", "stock"),
+    ids=("keywords", "event", "known actions", "context", "prometheus", "opentelemetry", "stock"),
 )
 def test_a_snippet_runs(run, snippet):
     emitted = len(re.findall(r"audit\.(?:emit|\w+\.\w+)\(", snippet))
     checked = f"\nassert event_id and result.delivered == {emitted}" if emitted else "\nassert producer.flush() == 0"
     done = run("-W", "error::SyntaxWarning", "-c", snippet + checked)
+    assert done.returncode == 0, done.stderr
+
+
+def test_prometheus_reads_the_counters(run):
+    [snippet] = (snippet for snippet in SNIPPETS if "prometheus_client" in snippet)
+    checks = """
+value = REGISTRY.get_sample_value
+assert value("audit_events_total", {"result": "acknowledged", "code": ""}) == 1
+assert value("audit_events_total", {"result": "refused", "code": "EVENT_INVALID"}) == 1
+assert value("audit_events_total", {"result": "refused", "code": "CLIENT_CLOSED"}) == 1
+assert value("audit_bytes_total") > 50
+assert value("audit_pending_events") == value("audit_pending_bytes") == 0
+assert value("audit_flush_seconds_total") > 0
+"""
+    refused = """
+    from auditlane.sdk import AuditlaneError
+    try:
+        audit.emit(tenant_id="acme", action="")
+    except AuditlaneError:
+        pass
+try:
+    audit.emit(tenant_id="acme", action="login")
+except AuditlaneError:
+    pass
+"""
+    done = run("-c", snippet.rstrip() + refused + checks)
+    assert done.returncode == 0, done.stderr
+
+
+def test_opentelemetry_reads_the_counters(run):
+    [snippet] = (snippet for snippet in SNIPPETS if "opentelemetry" in snippet)
+    before = """
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.metrics import set_meter_provider
+reader = InMemoryMetricReader()
+set_meter_provider(MeterProvider([reader]))
+"""
+    checks = """
+[resource] = reader.get_metrics_data().resource_metrics
+found = {one.name: one.data.data_points for scope in resource.scope_metrics for one in scope.metrics}
+[events] = found["audit.events"]
+assert (events.value, dict(events.attributes)) == (1, {"result": "acknowledged"})
+assert found["audit.flush.time"][0].value > 0 == found["audit.pending"][0].value
+"""
+    done = run("-c", before + snippet + checks)
     assert done.returncode == 0, done.stderr
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import signal
+import urllib.request
 from typing import Any
 
 from confluent_kafka import KafkaException, TopicPartition
 from fixtures.commands import Commands
 from fixtures.workers import World, wait_until
+from prometheus_client.parser import text_string_to_metric_families
+
+from auditlane.runtime.metrics import exposed_by
 
 
 def lag(commands: Commands, *options: str, code: int = 0) -> Any:
@@ -83,3 +87,30 @@ def test_watching_prints_a_line_per_poll_until_interrupted(world: World, command
     watching.send_signal(signal.SIGINT)
     _, complaint = watching.communicate(timeout=30)
     assert (watching.returncode, complaint) == (0, "")
+
+
+def test_the_exporter_has_the_lag_and_the_letters_without_a_worker(world: World, commands: Commands) -> None:
+    world.produce(5, partition=0)
+    world.commit(0, 2)
+    exporter = commands.start("lag", "--serve", "0")
+    assert exporter.stdout is not None
+    url = json.loads(exporter.stdout.readline())["url"]
+
+    def get(path: str) -> str:
+        with urllib.request.urlopen(url + path, timeout=10) as answer:
+            return answer.read().decode()
+
+    topic = f'{{topic="{world.settings.topic}"}}'
+    wait_until(lambda: f"auditlane_group_lag_records{topic} 3.0" in get("/metrics"))
+    wait_until(lambda: 'auditlane_group_up{reading="dead_letters"} 1.0' in get("/metrics"))
+    text = get("/metrics")
+    assert f"auditlane_group_unassigned_partitions{topic} 2.0" in text
+    assert "auditlane_dead_letters_oldest_seconds 0.0" in text
+    assert json.loads(get("/health/ready")) == {"status": "ready"}
+    assert json.loads(get("/health/live")) == {"status": "live"}
+    families = list(text_string_to_metric_families(text))
+    found = {one.name + "_total" * (one.type == "counter"): one.type for one in families}
+    assert {name: kind for name, kind in found.items() if not name.endswith("_created")} == exposed_by("lag")
+    exporter.send_signal(signal.SIGINT)
+    _, complaint = exporter.communicate(timeout=30)
+    assert (exporter.returncode, complaint) == (0, "")

@@ -16,6 +16,7 @@ import psutil
 import pytest
 import urllib3
 from fixtures.workers import wait_until
+from prometheus_client.parser import text_string_to_metric_families
 
 HTTP = urllib3.PoolManager(retries=False, timeout=30.0)
 
@@ -92,3 +93,29 @@ def test_only_a_trusted_proxy_sets_the_client_address(tmp_path, trusted, client)
 
         wait_until(requests, why="the request is not logged")
         assert [one["client"] for one in requests()] == [client]
+
+
+def test_metrics_are_those_of_all_processes_and_survive_a_death(tmp_path):
+    with serving(tmp_path, "--processes", "2") as (ready, _):
+        pids = [one["pid"] for one in ready["processes"]]
+
+        def read() -> dict[tuple[str, ...], float]:
+            text = HTTP.request("GET", f"{ready['url']}/metrics", headers={"connection": "close"}).data.decode()
+            families = text_string_to_metric_families(text)
+            return {(one.name, *one.labels.values()): one.value for family in families for one in family.samples}
+
+        total = ("auditlane_http_requests_total", "GET", "/health/live", "200")
+        limit = ("auditlane_http_requests_limit",)
+        assert {live(ready["url"]) for _ in range(20)} == {200}
+        seen = [read() for _ in range(6)]
+        assert {found[total] for found in seen} == {20.0}
+        assert {found[limit] for found in seen} == {512.0}
+        os.kill(pids[0], signal.SIGKILL)
+        wait_until(lambda: read()[limit] == 256, why="the gauges of the process that was killed remain")
+        assert read()[total] == 20
+        wait_until(lambda: read()[limit] == 512, why="the process that was killed is not replaced")
+        live(ready["url"])
+        after = read()
+        assert after[total] == 21
+        counters = [key for key in seen[0] if key[0].endswith(("_total", "_count", "_sum", "_bucket"))]
+        assert all(after[key] >= seen[0][key] for key in counters)

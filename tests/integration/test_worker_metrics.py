@@ -5,7 +5,8 @@ from __future__ import annotations
 from fixtures.workers import World, wait_until
 from prometheus_client.parser import text_string_to_metric_families
 
-from auditlane.runtime.metrics import METRICS
+from auditlane.runtime.metrics import exposed_by
+from auditlane.store.migrate import known
 
 
 def exposed(text: str) -> dict[str, str]:
@@ -33,8 +34,7 @@ def test_a_worker_exposes_every_listed_metric_and_none_unlisted(world: World) ->
     world.completed()
     wait_until(lambda: figures(worker.get("/metrics"))["auditlane_worker_lag_records"] == 0)
     text = worker.get("/metrics")
-    listed = {one.name: one.kind for one in METRICS if one.name.startswith("auditlane_worker_")}
-    assert exposed(text) == listed
+    assert exposed(text) == exposed_by("worker")
     told = figures(text)
     assert told["auditlane_worker_messages_total"] == 101
     assert told["auditlane_worker_rows_total"] == 100
@@ -45,6 +45,32 @@ def test_a_worker_exposes_every_listed_metric_and_none_unlisted(world: World) ->
     assert told["auditlane_worker_rebalances_total"] >= 1
     assert told["auditlane_worker_lag_seconds"] == 0
     assert told["auditlane_worker_insert_rate_factor"] == 1
+    assert told["auditlane_worker_late_rows_total"] <= 100
+    assert told["auditlane_worker_commit_seconds_count"] >= 2, "an intent and a completion"
+    assert told["auditlane_worker_publish_seconds_count"] == 1
+    assert told["auditlane_worker_pending_intent_seconds"] == 0
+    assert told["auditlane_worker_window_tokens"] == told["auditlane_worker_parts_total"]
+    assert told["auditlane_worker_window_size"] == 4_000_000
+    assert told["auditlane_worker_expected_partitions"] == told["auditlane_worker_partitions"] == 2
+    assert told["auditlane_store_version"] == known()[-1].version
+    assert told["auditlane_registry_requests_total"] >= 1
+    assert told["auditlane_registry_response_timestamp_seconds"] > 0
+    assert told["process_resident_memory_bytes"] > 0
+    assert worker.get_status("/health/live")[0] == 200
+    assert worker.stop() == 0
+
+
+def test_a_loop_that_does_not_turn_fails_the_liveness_probe(world: World) -> None:
+    """Any turn takes longer than this limit."""
+    worker = world.worker(worker_stall_s=0.001)
+    wait_until(lambda: worker.get_status("/health/live") == (503, '{"status": "stalled"}'), why=worker.tail)
+    assert worker.stop() == 0
+
+
+def test_the_state_of_brokers_is_known_from_librdkafka(world: World) -> None:
+    worker = world.worker(kafka_extra={"statistics.interval.ms": 100})
+    told = 'auditlane_worker_kafka_brokers{state="up"} 1.0'
+    wait_until(lambda: told in worker.get("/metrics"), why=worker.tail)
     assert worker.stop() == 0
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 from auditlane.access.scope import TenantScope
 from auditlane.contract.stored_event import Event, SingleEvent
 from auditlane.query import sql
-from auditlane.query.clickhouse.executor import Limits, QueryExecutor, TenantConcurrency
+from auditlane.query.clickhouse.executor import Limits, Observe, QueryExecutor, TenantConcurrency
 from auditlane.query.clickhouse.statements import Statement
 from auditlane.query.conflicts import Conflicts, adjacent, key_of
 from auditlane.query.filters import Filter
@@ -41,11 +41,15 @@ class Reader:
     """
 
     def __init__(
-        self, settings: Settings, limits: Limits | None = None, concurrency: TenantConcurrency | None = None
+        self,
+        settings: Settings,
+        limits: Limits | None = None,
+        concurrency: TenantConcurrency | None = None,
+        observe: Observe | None = None,
     ) -> None:
         limits = limits or Limits.of(settings)
         self.database = settings.clickhouse_database
-        self.executor = QueryExecutor.for_pages(settings, limits, concurrency)
+        self.executor = QueryExecutor.for_pages(settings, limits, concurrency, observe)
         self._page_s = limits.page_s
         self._conflicts = Conflicts(self.executor, self.database)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import threading
 from collections.abc import Iterable
 from concurrent.futures import Future
 from typing import Any, Final
@@ -9,6 +11,7 @@ from typing import Any, Final
 from confluent_kafka import (
     IsolationLevel,
     KafkaError,
+    KafkaException,
     TopicPartition,
 )
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
@@ -19,6 +22,8 @@ from auditlane.contract.librdkafka import CONSUMER
 from auditlane.contract.partition import Partition
 from auditlane.runtime.settings import Settings
 
+STATISTICS_MS: Final = 15_000
+EXPECTED_S: Final = 30.0  # interval between requests for the number of partitions
 ENDS_MS: Final = 5_000  # interval between requests for the partitions' ends, which only the metrics need
 
 
@@ -38,6 +43,7 @@ def consumer_config(settings: Settings, *, protocol: str) -> dict[str, Any]:
         # librdkafka fetches them in the same order every time.
         "fetch.message.max.bytes": 2 << 20,
         "queued.min.messages": 100_000,
+        "statistics.interval.ms": STATISTICS_MS,
         "queued.max.messages.kbytes": max(8 << 10, (settings.worker_buffer_bytes >> 10) // 8),
     }
     if protocol == "classic":
@@ -91,6 +97,34 @@ class EndOffsets:
                 wanted, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=ASK_S
             )
             self._asked = {Partition(one.topic, one.partition): answer for one, answer in answers.items()}
+
+
+class ExpectedPartitions:
+    """Counts the partitions of all topics that the group reads, on a thread of its own since the request blocks."""
+
+    def __init__(self, admin: AdminClient, pattern: str) -> None:
+        self.count = 0
+        self._admin = admin
+        self._pattern = re.compile(pattern)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="expected-partitions", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop without waiting: the thread may be in a request."""
+        self._stop.set()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                topics = self._admin.list_topics(timeout=ASK_S).topics
+            except KafkaException:  # the last known number stays
+                topics = None
+            if topics:
+                self.count = sum(len(one.partitions) for name, one in topics.items() if self._pattern.match(name))
+            self._stop.wait(EXPECTED_S)
 
 
 def unsupported(error: KafkaError) -> bool:

@@ -22,9 +22,10 @@ from auditlane.runtime.log import get, position
 from auditlane.runtime.log_sampling import SampledLog
 from auditlane.runtime.remedy import Remedy
 from auditlane.worker.consumer import EndOffsets, unsupported
-from auditlane.worker.metrics import LagGauge, WorkerMetrics
+from auditlane.worker.metrics import LagGauge, PendingIntents, RecentTokens, WorkerMetrics, late_rows
 from auditlane.worker.protocol.actions import Action, Commit, Halt, Pause, Publish, Resume, Seek, Write
 from auditlane.worker.protocol.core import Core
+from auditlane.worker.protocol.partition_state import Range
 from auditlane.worker.range_traces import RangeTraces
 from auditlane.worker.sink.insert_pool import Done
 
@@ -82,10 +83,12 @@ class Runner:
         self._failpoints = failpoints
         self._ends = ends
         self._lag_gauge = LagGauge()
+        self._pending_intents = PendingIntents()
+        self._tokens = RecentTokens()
         self._traces = traces or RangeTraces()
         self._log = get("worker")
         self._sampled_log = SampledLog(self._log)
-        self._polled = now_ms()
+        self._polled = self._turned = now_ms()
         self._closing = False
         self.joined = False
 
@@ -93,6 +96,10 @@ class Runner:
     def member_id(self) -> str | None:
         """This consumer's member id, once the group has admitted it."""
         return self._consumer.memberid()
+
+    def age_s(self, now: int) -> float:
+        """Return the seconds since the last turn began, or 0 once `close` was called. Thread-safe."""
+        return 0.0 if self._closing else max(0, now - self._turned) / 1_000
 
     def subscribe(self, pattern: str) -> None:
         """Join the group."""
@@ -108,6 +115,7 @@ class Runner:
 
         Waits for messages or, while polling is suspended, for the insert threads.
         """
+        self._turned = now_ms()
         reading = not (self._core.must_wait or self._core.all_paused)
         if not self._core.must_wait:
             messages = self._consumer.consume(BATCH, TURN_S if reading else 0.0)
@@ -237,7 +245,8 @@ class Runner:
         elif isinstance(done.work, Write):
             self._metrics.rows.inc(done.rows)
             self._metrics.parts.inc(done.parts)
-            self._metrics.freshness.observe(max(0.0, time.time() - min(range_.columns.timestamps_ms) / 1_000))
+            self._tokens.add(done.parts, now_ms())
+            self._measure_delay(range_, done)
             self._metrics.insert_seconds.observe(done.took_ms / 1_000)
             self._metrics.ranges.labels("redo" if range_.redo else "first").inc()
             self._log.debug("range.stored", **at, rows=done.rows, parts=done.parts,
@@ -246,12 +255,20 @@ class Runner:
                 self._traces.stored(range_)
             self._core.written(range_, parts=done.parts - done.late, rejected=len(done.rejected), took_ms=done.took_ms)
         else:
+            self._metrics.publish_seconds.observe(done.took_ms / 1_000)
             for rejection in done.rejected:
                 self._metrics.dead_letters.labels(rejection.code.value).inc()
             self._log.warning("range.dead_letters", **at, count=len(done.rejected),
                               first=done.rejected[0].message)  # fmt: skip
             self._traces.stored(range_)
             self._core.published(range_)
+
+    def _measure_delay(self, range_: Range, done: Done) -> None:
+        """Measure how long after their Kafka timestamps the rows of a range were stored."""
+        stored_ms, timestamps_ms = time.time_ns() // 1_000_000, range_.columns.timestamps_ms
+        late = late_rows(timestamps_ms, (one.index for one in done.rejected), stored_ms)
+        self._metrics.late_rows.inc(min(late, done.rows))
+        self._metrics.freshness.observe(max(0.0, (stored_ms - min(timestamps_ms)) / 1_000))
 
     # Actions of the core.
 
@@ -312,7 +329,8 @@ class Runner:
             TopicPartition(at.topic, at.number, offset, metadata) for at, (offset, metadata) in commit.offsets.items()
         ]
         try:
-            answers = self._consumer.commit(offsets=offsets, asynchronous=False) or []
+            with self._metrics.commit_seconds.time():
+                answers = self._consumer.commit(offsets=offsets, asynchronous=False) or []
         except KafkaException as error:
             cause = error.args[0]
             if cause.fatal():
@@ -338,12 +356,14 @@ class Runner:
             self._failpoints.hit(f"{when}_complete")
 
     def _measure(self) -> None:
-        states = self._core.partitions.values()
-        self._ends.ask(self._core.partitions, now_ms())
-        lag = self._lag_gauge.measure(states, self._ends.known, time.time_ns() // 1_000_000)
+        states, now, wall_ms = self._core.partitions.values(), now_ms(), time.time_ns() // 1_000_000
+        self._ends.ask(self._core.partitions, now)
+        lag = self._lag_gauge.measure(states, self._ends.known, wall_ms)
         self._metrics.lag_records.set(lag.records)
         self._metrics.lag_seconds.set(lag.seconds)
+        self._metrics.pending_intent.set(self._pending_intents.age_s(states, wall_ms))
         self._metrics.budget.set(self._core.budget.factor)
+        self._metrics.window_tokens.set(self._tokens.count(now))
         self._metrics.partitions.set(len(states))
         self._metrics.halted.set(sum(bool(state.halted) for state in states))
         self._metrics.failing.set(len(self.failing))

@@ -30,13 +30,13 @@ from auditlane.runtime.errors import AuditlaneError, KafkaUnavailable, Unavailab
 from auditlane.runtime.failpoints import Failpoints
 from auditlane.runtime.log import get
 from auditlane.runtime.settings import Settings
-from auditlane.store import newest_offsets, preflight
+from auditlane.store import migrate, newest_offsets, preflight
 from auditlane.store.client import connect
 from auditlane.store.event_insert import Writer
 from auditlane.store.preflight import WINDOW_SECONDS
-from auditlane.worker.consumer import EndOffsets, Membership, consumer_config
+from auditlane.worker.consumer import EndOffsets, ExpectedPartitions, Membership, consumer_config
 from auditlane.worker.consumer_loop import Runner, Unsupported, now_ms
-from auditlane.worker.health import HealthServer
+from auditlane.worker.health import health_server
 from auditlane.worker.metrics import WorkerMetrics
 from auditlane.worker.protocol.core import Core
 from auditlane.worker.protocol.partition_state import Policy
@@ -72,7 +72,7 @@ class Service:
         self._joined = False
         self._client: Client | None = None
         self._runner: Runner | None = None
-        self._registry = registry_client(settings)
+        self._registry = registry_client(settings, self._metrics.schema_registry.observe)
         self._checked: tuple[float, dict[str, str]] = (-READY_S, {})
 
     def stop(self) -> None:
@@ -87,10 +87,12 @@ class Service:
         with ExitStack() as stack:
             stack.callback(self._ended.set)
             secrets = Secrets(settings)
-            health = HealthServer(
+            self._metrics.loop_age.set_function(self._loop_age_s)
+            health = health_server(
                 settings.worker_host,
                 settings.worker_port,
                 metrics=self._metrics.render,
+                live=lambda: self._loop_age_s() < settings.worker_stall_s,
                 ready=self._missing,
                 halted=lambda: self._runner.halted if self._runner else {},
                 failing=lambda: self._runner.failing if self._runner else {},
@@ -112,6 +114,8 @@ class Service:
             )
             if table is None:
                 return
+            self._metrics.window_size.set(table.window)
+            self._metrics.store_version.set(self._store_version(client))
             schemas = SchemaCache(self._registry, topic=settings.topic, refresh_s=settings.registry_refresh_s)
             validator = BatchValidator(
                 schemas,
@@ -146,8 +150,12 @@ class Service:
             admin_client = admin(settings)
             brokers = Brokers(partial(admin, settings), self._stored)
             membership = Membership(admin_client, settings.consumer_group)
+            expected = ExpectedPartitions(admin_client, pattern(settings.topic))
+            self._metrics.expected_partitions.set_function(lambda: expected.count)
+            expected.start()
+            stack.callback(expected.close)
             for protocol in PROTOCOLS[settings.group_protocol]:
-                options = consumer_config(settings, protocol=protocol)
+                options = consumer_config(settings, protocol=protocol) | {"stats_cb": self._metrics.kafka_statistics}
                 consumer: Consumer = librdkafka.client(Consumer, options, logger=logging.getLogger("librdkafka"))
                 core = Core(policy(settings), now_ms())
                 runner = self._runner = Runner(
@@ -218,6 +226,17 @@ class Service:
             self._stop.wait(delay)
             delay = min(5.0, delay * 2)
         return None
+
+    def _loop_age_s(self) -> float:
+        """Return the seconds since the consuming loop last turned, or 0 while it does not run."""
+        return self._runner.age_s(now_ms()) if self._runner else 0.0
+
+    def _store_version(self, client: Client) -> int:
+        try:
+            return migrate.version(client, self._settings.clickhouse_database)
+        except AuditlaneError as error:  # an account of an earlier release may not read the record
+            self._log.info("store.version_unknown", error=str(error))
+            return 0
 
     def _missing(self) -> dict[str, str]:
         """Return why the worker is not ready, by component, or an empty mapping if it is."""

@@ -1,9 +1,12 @@
-"""`auditlane lag`: consumer lag per partition, once or as a live table."""
+"""`auditlane lag`: consumer lag per partition, once, as a live table, or as metrics over HTTP."""
 
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
+import threading
 import time
 from contextlib import closing, suppress
 from typing import Annotated
@@ -15,15 +18,20 @@ from rich.markup import escape
 from rich.table import Table
 
 from auditlane.cli.help_text import examples
+from auditlane.operations import exporter
 from auditlane.operations.lag import GroupLag, PartitionLag, document, total
-from auditlane.runtime.settings import load
+from auditlane.runtime import log
+from auditlane.runtime.errors import InvalidInput
+from auditlane.runtime.settings import Settings, load
 
 app = typer.Typer(add_completion=False)
 _OVER_LIMIT = 1
 _WIDTH_WHEN_PIPED = 200
 
 
-@app.command(epilog=examples("lag --watch", "lag --group auditlane-worker --max-lag 100000 --max-age 300"))
+@app.command(
+    epilog=examples("lag --watch", "lag --group auditlane-worker --max-lag 100000 --max-age 300", "lag --serve 8482")
+)
 def command(
     group: Annotated[
         str | None, typer.Option("--group", help="Consumer group.", show_default="AUDITLANE_CONSUMER_GROUP")
@@ -41,13 +49,41 @@ def command(
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON; with --watch, one line per refresh.")] = False,
+    serve: Annotated[
+        int | None,
+        typer.Option(
+            "--serve",
+            min=0,
+            max=65_535,
+            help="Serve the lag and the open dead letters as metrics on this port until Ctrl-C; 0 chooses a free port.",
+        ),
+    ] = None,
+    host: Annotated[
+        str | None,
+        typer.Option("--host", help="Address that --serve listens on.", show_default="AUDITLANE_WORKER_HOST"),
+    ] = None,
 ) -> None:
     """Show consumer lag per partition.
 
     Exit code 0 when the brokers responded and no limit is exceeded, 1 above --max-lag or --max-age, 3 when the group
-    does not exist, 6 when Kafka is unreachable. Ctrl-C ends --watch with exit code 0.
+    does not exist, 6 when Kafka is unreachable. Ctrl-C ends --watch and --serve with exit code 0.
+
+    With --serve, Kafka is read every 15 seconds. `/metrics` has the last values, also while no worker runs;
+    `/health/ready` fails while the group's lag cannot be read, and `/health/live` when the exporter has stalled. One
+    line of JSON is printed when it listens.
     """
-    settings = load(consumer_group=group)
+    settings = load(consumer_group=group, worker_host=host)
+    if serve is not None:
+        if watch or as_json or max_lag is not None or max_age is not None:
+            raise InvalidInput(
+                "--serve cannot be combined with --watch, --json, --max-lag or --max-age.",
+                field="--serve",
+                fix="Run the command twice.",
+            )
+        _serve(settings, serve)
+        return
+    if host is not None:
+        raise InvalidInput("--host requires --serve.", field="--host", fix="Add --serve PORT.")
     with closing(GroupLag(settings)) as group_lag:
         rows = group_lag.rows()
         if watch:
@@ -61,6 +97,21 @@ def command(
     found = total(rows)
     if (max_lag is not None and found.lag > max_lag) or (max_age is not None and found.age_s > max_age):
         raise typer.Exit(_OVER_LIMIT)
+
+
+def _serve(settings: Settings, port: int) -> None:
+    log.configure(settings.log_level, json=settings.log_json)
+
+    def ready(url: str) -> None:
+        print(json.dumps({"ready": True, "part": "lag", "url": url, "pid": os.getpid()}), flush=True)
+
+    stop = threading.Event()
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        exporter.run(settings, settings.worker_host, port, stop=stop, on_ready=ready)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _watch(group_lag: GroupLag, rows: list[PartitionLag], group: str, every: float, as_json: bool) -> None:

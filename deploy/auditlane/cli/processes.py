@@ -50,7 +50,9 @@ class ProcessGroup(ProcessLoop):
         shutdown_timeout_s: float,
         on_ready: Callable[[list[dict[str, Any]]], None],
         pass_fds: Sequence[int] = (),
+        on_exit: Callable[[int], None] = lambda number: None,
     ) -> None:
+        """`on_exit` is called with the number of a process that has exited, before it is restarted."""
         endless = partial(
             ServiceSpec, start_timeout_s=inf, max_failures=sys.maxsize, stop_timeout_s=shutdown_timeout_s + GRACE_S
         )
@@ -59,6 +61,7 @@ class ProcessGroup(ProcessLoop):
         self._env = env
         self._on_ready = on_ready
         self._pass_fds = tuple(pass_fds)
+        self._on_exit = on_exit
         self._ready: dict[str, dict[str, Any]] = {}  # the last ready line of each process that was ever ready
         self._announced = False
         self._log = get("worker")
@@ -99,6 +102,7 @@ class ProcessGroup(ProcessLoop):
     def _exited(self, name: str, pid: int, code: int) -> None:
         stopping, now = self._plan.stopping, time.monotonic()
         self._plan.exited(name, code, now)
+        self._on_exit(int(name))
         if stopping:
             if code != -signal.SIGTERM:  # a process that has not installed its handler yet has nothing to store
                 self._code = self._code or (1 if code < 0 else code)

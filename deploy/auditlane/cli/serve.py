@@ -42,8 +42,8 @@ def command(
     Prints one line of JSON to standard output when ready. On SIGTERM, current requests may finish within
     AUDITLANE_SHUTDOWN_TIMEOUT_S.
 
-    With several processes, a process that exits is restarted, and the line is printed when all are ready. Limits and
-    `/metrics` apply to each process; one-time links work once across all processes.
+    With several processes, a process that exits is restarted, and the line is printed when all are ready. Limits apply
+    to each process; one-time links work once across all processes, and `/metrics` are those of all processes.
     """
     from auditlane.server.app import create_app
     from auditlane.server.run import inherited, listen, run, url_of
@@ -71,6 +71,7 @@ def command(
 
 def _serve_processes(bound: socket.socket, roles: str, count: int, settings: Settings) -> None:
     from auditlane.cli.processes import ProcessGroup, command_line
+    from auditlane.server import shared_metrics
     from auditlane.server.run import url_of
 
     def ready(ready_lines: list[dict[str, Any]]) -> None:
@@ -78,13 +79,16 @@ def _serve_processes(bound: socket.socket, roles: str, count: int, settings: Set
         print(json.dumps({"ready": True, "part": "serve", **facts}), flush=True)
 
     command = command_line("serve", "--roles", roles, "--host", settings.serve_host, "--listener", str(bound.fileno()))
-    group = ProcessGroup(
-        command,
-        count,
-        lambda _: os.environ,
-        shutdown_timeout_s=settings.shutdown_timeout_s,
-        on_ready=ready,
-        pass_fds=[bound.fileno()],
-    )
-    if code := group.run():
+    with shared_metrics.folder() as folder:
+        group = ProcessGroup(
+            command,
+            count,
+            lambda number: os.environ | shared_metrics.variables(folder, number),
+            shutdown_timeout_s=settings.shutdown_timeout_s,
+            on_ready=ready,
+            pass_fds=[bound.fileno()],
+            on_exit=lambda number: shared_metrics.forget(folder, number),
+        )
+        code = group.run()
+    if code:
         raise typer.Exit(code)

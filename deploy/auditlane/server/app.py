@@ -68,6 +68,7 @@ def _surround(app: FastAPI, services: Services) -> None:
         streamed={ingest.PATH: settings.ingest_body_bytes},
         authenticator=services.authenticator,
         links=services.exports.links if "query" in services.roles else None,
+        metrics=services.metrics,
     )
     app.add_middleware(PathNormalizer)  # outside the limit, which matches exempt routes by their normalized path
     app.add_middleware(

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from typing import Generic, TypeVar
 
 import anyio
@@ -69,18 +70,21 @@ class BoundedCall:
 class CachedCall(Generic[T]):
     """Runs one call, and caches its result for `fresh_s`."""
 
-    def __init__(self, what: str, call: Callable[[], T], *, timeout_s: float, fresh_s: float) -> None:
-        self._bounded = BoundedCall(what, timeout_s=timeout_s)
+    def __init__(
+        self, what: str, call: Callable[[], T], *, timeout_s: float, fresh_s: float, beside: BoundedCall | None = None
+    ) -> None:
+        """With `beside`, the call shares its threads and its timeout, so that the two never run at the same time."""
+        self._bounded = beside or BoundedCall(what, timeout_s=timeout_s)
         self._call = call
         self._fresh_s = fresh_s
         self._cached: tuple[float, T] | None = None
 
-    async def get(self) -> T:
-        """Return the result. Raises the errors of `BoundedCall.run`."""
-        return await self._bounded.run(self._fresh)
+    async def get(self, fresh_s: float | None = None) -> T:
+        """Return the result, at most `fresh_s` old if given. Raises the errors of `BoundedCall.run`."""
+        return await self._bounded.run(partial(self._fresh, self._fresh_s if fresh_s is None else fresh_s))
 
-    def _fresh(self) -> T:
+    def _fresh(self, fresh_s: float) -> T:
         """Return the cached result if it is fresh. Runs in the thread, so that waiting callers use the new result."""
-        if self._cached is None or time.monotonic() - self._cached[0] >= self._fresh_s:
+        if self._cached is None or time.monotonic() - self._cached[0] >= fresh_s:
             self._cached = time.monotonic(), self._call()
         return self._cached[1]

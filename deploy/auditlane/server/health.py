@@ -70,7 +70,8 @@ async def ready(response: Response, services: AppServices) -> Ready:
 
 
 async def prometheus(services: AppServices) -> Response:
-    """Returns metrics in text format 0.0.4."""
+    """Returns metrics in text format 0.0.4. With several processes, they are those of all of them."""
+    await services.readings.refresh()
     return Response(services.metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 

@@ -1,31 +1,75 @@
-"""Metrics of the HTTP service, in a Prometheus registry of its own."""
+"""Metrics of the HTTP service, in a Prometheus registry of its own.
+
+With `--processes`, every process writes its values to files that all of them read (`shared_metrics`), so that any of
+them answers for all.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.registry import Collector
 
-from auditlane.runtime.metrics import BY_NAME
+from auditlane.contract.registry_metrics import RegistryMetrics
+from auditlane.runtime.instruments import Instruments, build_info, process_metrics
+from auditlane.server import shared_metrics
+
+MEASURE_S: Final = 5.0  # interval at which gauges are measured for other processes' scrapes
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+LIMITS: Final = ("BUSY", "RATE_LIMITED")
 
 
 class HttpMetrics:
     """Counts requests, exports and audit events; `render` returns the content of `/metrics`."""
 
-    def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        requests, seconds = BY_NAME["auditlane_http_requests_total"], BY_NAME["auditlane_http_request_seconds"]
-        self._requests = Counter(requests.name, requests.help, requests.labels, registry=self.registry)
-        self._seconds = Histogram(seconds.name, seconds.help, seconds.labels, registry=self.registry)
-        exported = BY_NAME["auditlane_export_rows_total"]
-        self._exported = Counter(exported.name, exported.help, exported.labels, registry=self.registry)
-        trail = BY_NAME["auditlane_trail_events_total"]
-        self._trail = Counter(trail.name, trail.help, trail.labels, registry=self.registry)
+    def __init__(self, shared: Path | None = None) -> None:
+        """`shared` is the folder that several processes share."""
+        self.made = Instruments()
+        self._shared = shared
+        self._here = CollectorRegistry()  # collectors that read their values when they are scraped
+        self._requests = self.made.counter("auditlane_http_requests_total")
+        self._seconds = self.made.histogram("auditlane_http_request_seconds")
+        self._refused = self.made.counter("auditlane_http_refused_total")
+        self._in_progress = self.made.gauge("auditlane_http_requests_in_progress")
+        self._limit = self.made.gauge("auditlane_http_requests_limit")
+        self._statement_seconds = self.made.histogram("auditlane_clickhouse_request_seconds")
+        self._read_rows = self.made.counter("auditlane_clickhouse_read_rows_total")
+        self._read_bytes = self.made.counter("auditlane_clickhouse_read_bytes_total")
+        self._exported = self.made.counter("auditlane_export_rows_total")
+        self._trail = self.made.counter("auditlane_trail_events_total")
+        self.schema_registry = RegistryMetrics(self.made)
+        build_info(self.made)
+        self._measures = [process_metrics(self.made)]
+        for code in LIMITS:
+            self._refused.labels(code)
 
-    def observe(self, route: str, status: int, first_byte_s: float) -> None:
+    def observe(self, route: str, method: str, status: int, first_byte_s: float) -> None:
         """Count one completed request. `route` is the pattern (`/v1/events/{id}`), never the path."""
-        self._requests.labels(route, str(status)).inc()
-        self._seconds.labels(route).observe(first_byte_s)
+        method = method if method in _METHODS else "(other)"
+        self._requests.labels(route, method, str(status)).inc()
+        self._seconds.labels(route, method).observe(first_byte_s)
+
+    def refused(self, code: str) -> None:
+        """Count a request that one of LIMITS refused; other codes are ignored."""
+        if code in LIMITS:
+            self._refused.labels(code).inc()
+
+    def slots(self, limit: int) -> Callable[[int], None]:
+        """Set the number of slots for requests. Return a function that counts one taken (1) or released (-1)."""
+        self._limit.set(limit)
+        self._in_progress.set(0)
+        return self._in_progress.inc
+
+    def statement(self, route: str, seconds: float, rows: int, size: int) -> None:
+        """Count a statement of ClickHouse: the seconds until its response began, and rows and bytes read until then."""
+        self._statement_seconds.labels(route).observe(seconds)
+        self._read_rows.labels(route).inc(rows)
+        self._read_bytes.labels(route).inc(size)
 
     def exported(self, format_: str, rows: int) -> None:
         """Count the rows of one export, complete or not."""
@@ -35,11 +79,39 @@ class HttpMetrics:
         """Count the result of one of auditlane's own audit events."""
         self._trail.labels(result).inc()
 
-    def spool(self, size: Callable[[], float]) -> None:
-        """Report the bytes of audit events spooled in files; `size` is called on each scrape."""
-        waits = BY_NAME["auditlane_trail_spool_bytes"]
-        Gauge(waits.name, waits.help, waits.labels, registry=self.registry).set_function(size)
+    def measured(self, measure: Callable[[], None]) -> None:
+        """Call `measure` before each scrape, to set gauges; with several processes, every MEASURE_S as well."""
+        self._measures.append(measure)
+
+    def collected(self, collector: Collector) -> None:
+        """Include a collector whose values do not depend on the process."""
+        self._here.register(collector)
 
     def render(self) -> bytes:
         """Return Prometheus' text format, version 0.0.4."""
-        return generate_latest(self.registry)
+        self._measure()
+        values = generate_latest(self.made.registry) if self._shared is None else shared_metrics.render(self._shared)
+        return values + generate_latest(self._here)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Measure regularly within the block, if other processes report this one's gauges."""
+        if self._shared is None:
+            yield
+            return
+        ended = threading.Event()
+
+        def measure() -> None:
+            while not ended.wait(MEASURE_S):
+                self._measure()
+
+        self._measure()
+        threading.Thread(target=measure, name="metrics", daemon=True).start()
+        try:
+            yield
+        finally:
+            ended.set()
+
+    def _measure(self) -> None:
+        for measure in self._measures:
+            measure()

@@ -36,7 +36,9 @@ from auditlane.query.summary.summaries import Summaries
 from auditlane.runtime.errors import ConfigError
 from auditlane.runtime.log import get
 from auditlane.runtime.settings import Settings, variable
+from auditlane.server import shared_metrics, state_metrics
 from auditlane.server.admin.operations import Operations
+from auditlane.server.admin.readings import Readings
 from auditlane.server.auth import oidc
 from auditlane.server.auth.authentication import Authenticator
 from auditlane.server.auth.cookies import Cookies
@@ -95,6 +97,7 @@ class Services:
     geoip: GeoIp
     readiness: Readiness
     operations: Operations
+    readings: Readings
     bundle: Bundle | None
 
     @classmethod
@@ -122,9 +125,10 @@ class Services:
         authenticator = Authenticator(
             keys, signing, oidc.from_settings(settings), enablement, cookies=Cookies(settings.serve_url)
         )
-        metrics = HttpMetrics()
+        metrics = HttpMetrics(shared_metrics.join())
+        made, observe_registry = metrics.made, metrics.schema_registry.observe
         concurrency = TenantConcurrency(settings.query_concurrency)
-        reader = Reader(settings, concurrency=concurrency)
+        reader = Reader(settings, concurrency=concurrency, observe=metrics.statement)
         exports = ExportService(
             settings,
             signing,
@@ -132,17 +136,42 @@ class Services:
             structures.of,
             count_rows=metrics.exported,
             concurrency=concurrency,
+            observe=metrics.statement,
         )
         provenance = ProvenanceKeys.load_or_create(path_of(settings) or signing_keys_file.with_name(NAME))
         ingest_service = (
-            IngestService(settings, GatewayMetrics(metrics.registry), provenance.signer) if "ingest" in roles else None
+            IngestService(settings, GatewayMetrics(made), provenance.signer, observe_registry)
+            if "ingest" in roles
+            else None
         )
-        audit_sink = sink.from_settings(settings, metrics.trail)
-        metrics.spool(lambda: audit_sink.spooled_bytes)
+        audit_sink = sink.from_settings(settings, metrics.trail, observe_registry)
         store_probe = StoreProbe(
             lambda: connect(settings, connect_timeout=PROBE_TIMEOUT_S, send_receive_timeout=PROBE_TIMEOUT_S), database
         )
         probes: dict[str, Probe] = {"ingest": KafkaProbe(settings), "query": store_probe}
+        streams = StreamHub.of(settings, reader.executor)
+        for measure in (
+            state_metrics.trail(made, audit_sink),
+            state_metrics.streams(made, lambda: streams.streams),
+            state_metrics.export_jobs(made, lambda: exports.job_figures),
+            state_metrics.credentials(made, keys, signing),
+        ):
+            metrics.measured(measure)
+        operations = Operations(
+            settings,
+            store.client,
+            store_probe,
+            authenticator,
+            audit_sink,
+            ingest_service.refusals if ingest_service else None,
+        )
+        readings = Readings(
+            operations,
+            made.gauge("auditlane_store_version"),
+            kafka="query" in roles and bool(settings.kafka_bootstrap),
+            store="query" in roles,
+        )
+        metrics.collected(readings.metrics)
         return cls(
             settings=settings,
             roles=roles,
@@ -158,29 +187,23 @@ class Services:
             structure=StructureService(
                 store.client,
                 database,
-                contract_repository_of(settings),
+                contract_repository_of(settings, observe_registry),
                 structures,
                 registered=ingest_service.contract_changed if ingest_service else lambda tenant: None,
             ),
             reader=reader,
             cursors=Cursors(signing.mac),
             summaries=Summaries(reader.executor, reader.database),
-            streams=StreamHub.of(settings, reader.executor),
+            streams=streams,
             stream_threads=StreamThreads(),
             resume_tokens=ResumeTokens(signing.mac),
             exports=exports,
-            frontegg_reader=FronteggReader(settings, concurrency),
+            frontegg_reader=FronteggReader(settings, concurrency, metrics.statement),
             geoip=GeoIp(settings.geoip_file if "query" in roles else None),
             readiness=Readiness([probes[role] for role in roles], keys, signing),
             bundle=bundles.load(),
-            operations=Operations(
-                settings,
-                store.client,
-                store_probe,
-                authenticator,
-                audit_sink,
-                ingest_service.refusals if ingest_service else None,
-            ),
+            operations=operations,
+            readings=readings,
         )
 
     @property
@@ -195,8 +218,9 @@ class Services:
         threads = anyio.to_thread.current_default_thread_limiter()
         threads.total_tokens = max(THREADS, 2 * self.settings.query_concurrency + 8)
         self.start()
-        with self.audit_sink.running():
+        with self.audit_sink.running(), self.metrics.running():
             yield
+        self.readings.close()
         if self.ingest_service:
             await anyio.to_thread.run_sync(self.ingest_service.close)
         self.close()

@@ -17,6 +17,7 @@ import anyio.to_thread
 
 from auditlane.contract.patterns import LONGEST_VALUE
 from auditlane.contract.provenance import Sign
+from auditlane.contract.registry_reader import Observe
 from auditlane.contract.tenants import is_tenant
 from auditlane.gateway import kafka
 from auditlane.gateway.kafka import ACKNOWLEDGED, Ack, AckWaiter
@@ -68,12 +69,20 @@ class IngestService:
         return {"event_id": result.event_id}
     """
 
-    def __init__(self, settings: Settings, metrics: GatewayMetrics | None = None, signer: Signer | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        metrics: GatewayMetrics | None = None,
+        signer: Signer | None = None,
+        observe_registry: Observe | None = None,
+    ) -> None:
         """Store the settings; connect to nothing yet. Raises ConfigError for invalid Kafka or registry settings.
 
-        Without a `signer`, the events' provenance is `kafka`: the gateway does not vouch for them.
+        Without a `signer`, the events' provenance is `kafka`: the gateway does not vouch for them. `observe_registry`
+        is called after every request to the registry.
         """
         self._signer = signer
+        self._observe_registry = observe_registry
         self._config = kafka.client_config(settings)
         self._metrics = metrics or GatewayMetrics()
         self.refusals = ContractRefusals()
@@ -269,7 +278,9 @@ class IngestService:
             self._client.close(self._ack_timeout_s)
 
     def _running(self) -> AuditClient:
-        self._client = self._client or AuditClient(self._config, on_error=self._log_error, own_headers=True)
+        self._client = self._client or AuditClient(
+            self._config, on_error=self._log_error, own_headers=True, observe_registry=self._observe_registry
+        )
         return self._client
 
     def _hand_over(

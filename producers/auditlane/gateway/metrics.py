@@ -5,24 +5,20 @@ from __future__ import annotations
 from collections import Counter as Counts
 from collections.abc import Iterable
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
-
 from auditlane.runtime.errors import AuditlaneError
-from auditlane.runtime.metrics import BY_NAME
+from auditlane.runtime.instruments import Instruments
 
 
 class GatewayMetrics:
-    """Registered in `registry`; updated once per slice of events."""
+    """Updated once per slice of events."""
 
-    def __init__(self, registry: CollectorRegistry | None = None) -> None:
-        registry = registry or CollectorRegistry()
-        accepted, refused = BY_NAME["auditlane_ingest_events_total"], BY_NAME["auditlane_ingest_refused_total"]
-        seconds = BY_NAME["auditlane_ingest_ack_seconds"]
-        self._accepted = Counter(accepted.name, accepted.help, accepted.labels, registry=registry)
-        self._refused = Counter(refused.name, refused.help, refused.labels, registry=registry)
-        by_contract = BY_NAME["auditlane_contract_refusals_total"]
-        self._by_contract = Counter(by_contract.name, by_contract.help, by_contract.labels, registry=registry)
-        self._seconds = Histogram(seconds.name, seconds.help, seconds.labels, registry=registry)
+    def __init__(self, made: Instruments | None = None) -> None:
+        """Make the instruments in `made`, or in a registry of their own."""
+        made = made or Instruments()
+        self._accepted = made.counter("auditlane_ingest_events_total")
+        self._refused = made.counter("auditlane_ingest_refused_total")
+        self._by_contract = made.counter("auditlane_contract_refusals_total")
+        self._seconds = made.histogram("auditlane_ingest_ack_seconds")
 
     def settled(self, accepted: int, errors: Iterable[AuditlaneError], seconds: float) -> None:
         """Count a slice: `accepted` events, the `errors` of the others, and the seconds until all were settled."""

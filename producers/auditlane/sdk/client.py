@@ -13,6 +13,7 @@ from uuid import UUID
 
 from auditlane.contract.event import AuditEvent, Outcome, OutcomeName, Severity, SeverityName
 from auditlane.contract.provenance import Sign, check_headers, is_ours
+from auditlane.contract.registry_reader import Observe
 from auditlane.runtime.errors import ConfigError, InvalidEvent
 from auditlane.sdk.action_properties import ActionProperties
 from auditlane.sdk.audited import P, R, audited
@@ -80,6 +81,7 @@ class AuditClient(ActionProperties):
         own_events: bool = False,
         own_headers: bool = False,
         sign: Sign | None = None,
+        observe_registry: Observe | None = None,
         **unknown: Never,
     ) -> None:
         """Connect in the background; Kafka and the registry may be down.
@@ -121,6 +123,8 @@ class AuditClient(ActionProperties):
             own_events: Internal: allow auditlane's own tenant and `source`.
             own_headers: Internal: allow Kafka headers that start with `auditlane.`.
             sign: Internal: `sign(key, value)` returns a Kafka header that proves who sent the message.
+            observe_registry: Internal: called as `observe_registry(result, seconds)` after every request to the
+                registry.
             unknown: Rejected; there are no other options.
 
         Raises:
@@ -137,7 +141,7 @@ class AuditClient(ActionProperties):
         self._own_headers = own_headers
         redaction = Redaction.made(self.config.redact, self.config.hash_values, self.config.hash_key)
         self._builder = EventBuilder(self.config.source, redaction, own_events=own_events)
-        self._publisher = EventPublisher(self.config, on_error, sign)
+        self._publisher = EventPublisher(self.config, on_error, sign, observe_registry)
         self._recorder = Recorder(self._emit_filled, self._publisher.report, self.config.catch_all_tenant)
 
     @overload

@@ -99,15 +99,16 @@ class Delivery:
 
         Raises BufferFull if the buffer stays full for `max_block_ms`; in that case the event was not accepted.
         """
-        epoch = self._tracker.open()
+        size = len(value)
+        epoch = self._tracker.open(size)
 
         def report(error: KafkaError | None, _: Message) -> None:
-            self._report(epoch, event_id, tenant, error, on_settled)
+            self._report(epoch, event_id, tenant, size, error, on_settled)
 
         try:
             self._hand_over(topic, key, value, dict(headers or {}), report)
         except BaseException as error:
-            self._tracker.withdraw(epoch)
+            self._tracker.withdraw(epoch, size)
             if isinstance(error, KafkaException):
                 raise self._explain(error.args[0], event_id) from error
             raise
@@ -159,16 +160,22 @@ class Delivery:
         time.sleep(_GREEN_POLL_S if len(self.producer) else _GREEN_IDLE_S)
 
     def _report(
-        self, epoch: Epoch, event_id: str, tenant: str, error: KafkaError | None, on_settled: OnSettled | None
+        self,
+        epoch: Epoch,
+        event_id: str,
+        tenant: str,
+        size: int,
+        error: KafkaError | None,
+        on_settled: OnSettled | None,
     ) -> None:
         if error is None:
-            self._tracker.settle(epoch, None)
+            self._tracker.settle(epoch, None, size)
             self._report_outage(self._outage.recovered(time.monotonic()))
             if on_settled:
                 _call(on_settled, None)
             return
         failure = Failure(event_id, tenant, self._explain(error, event_id))
-        self._tracker.settle(epoch, failure)
+        self._tracker.settle(epoch, failure, size)
         if on_settled:
             _call(on_settled, failure.error)
         if self._on_error is None and isinstance(failure.error, KafkaUnavailable):

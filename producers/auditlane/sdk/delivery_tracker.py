@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import defaultdict
 from typing import Final
 
 from auditlane.runtime.errors import AuditlaneError, ClientClosed
@@ -47,6 +48,11 @@ class DeliveryTracker:
         self.emitted = 0
         self.delivered = 0
         self.failed = 0
+        self.failures: defaultdict[str, int] = defaultdict(int)  # failed events by the error's code
+        self.emitted_bytes = 0
+        self.pending_bytes = 0
+        self.flushes = 0
+        self.flush_seconds = 0.0
         self.problem: AuditlaneError | None = None
 
     @property
@@ -55,8 +61,11 @@ class DeliveryTracker:
         with self._changed:
             return sum(epoch.open for epoch in [*self._earlier, self._epoch])
 
-    def open(self) -> Epoch:
-        """Count one event before it is handed to Kafka; return its epoch. Raises ClientClosed after `seal`."""
+    def open(self, size: int = 0) -> Epoch:
+        """Count one event of `size` bytes before it is handed to Kafka; return its epoch.
+
+        Raises ClientClosed after `seal`.
+        """
         mine = threading.current_thread() is threading.main_thread()
         with self._changed:
             if self._sealed:
@@ -65,6 +74,8 @@ class DeliveryTracker:
             epoch.open += 1
             epoch.in_hand += mine
             self.emitted += 1
+            self.emitted_bytes += size
+            self.pending_bytes += size
             return epoch
 
     def handed_over(self, epoch: Epoch) -> None:
@@ -72,14 +83,16 @@ class DeliveryTracker:
         if threading.current_thread() is threading.main_thread():
             epoch.in_hand -= 1
 
-    def withdraw(self, epoch: Epoch) -> None:
+    def withdraw(self, epoch: Epoch, size: int = 0) -> None:
         """Uncount an event that librdkafka did not accept. Call `handed_over` as well."""
         with self._changed:
             self.emitted -= 1
+            self.emitted_bytes -= size
+            self.pending_bytes -= size
             epoch.open -= 1
             self._changed.notify_all()
 
-    def settle(self, epoch: Epoch, failure: Failure | None) -> None:
+    def settle(self, epoch: Epoch, failure: Failure | None, size: int = 0) -> None:
         """Record that Kafka acknowledged the event, or its failure."""
         with self._changed:
             if failure is None:
@@ -89,9 +102,11 @@ class DeliveryTracker:
             else:
                 self._failed_count += 1
                 self.failed += 1
+                self.failures[failure.error.code] += 1
                 if len(self._failed) < KEPT_FAILURES:
                     self._failed.append(failure)
             epoch.open -= 1
+            self.pending_bytes -= size
             self._changed.notify_all()
 
     def wait_for_room(self, timeout_s: float) -> None:
@@ -104,7 +119,8 @@ class DeliveryTracker:
 
         In a signal handler, it does not wait for the event whose `emit` the signal interrupted.
         """
-        deadline = time.monotonic() + timeout_s
+        began = time.monotonic()
+        deadline = began + timeout_s
         mine = threading.current_thread() is threading.main_thread()
         with self._changed:
             self._sealed = self._sealed or seal
@@ -122,4 +138,7 @@ class DeliveryTracker:
             delivered, self._delivered = self._delivered, 0
             failed_count, self._failed_count = self._failed_count, 0
             failed, self._failed = self._failed, []
+            took = time.monotonic() - began
+            self.flushes += 1
+            self.flush_seconds += took
         return FlushResult(delivered, failed_count, tuple(failed), pending, self.problem if pending else None)

@@ -10,12 +10,13 @@ import logging
 import threading
 import time
 import zlib
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Final
 
 from auditlane.contract.event import AuditEvent
 from auditlane.contract.provenance import Sign
-from auditlane.contract.registry_reader import Registry
+from auditlane.contract.registry_reader import Observe, Registry
 from auditlane.contract.tenants import dedicated_topic, key_of
 from auditlane.runtime.errors import AuditlaneError, BufferFull, ClientClosed, ConfigError, EventTooLarge, InvalidEvent
 from auditlane.runtime.trace_context import HEADER, sampled_traceparent
@@ -34,20 +35,28 @@ _ABANDON_S: Final = 5.0  # how long `close` waits for the failure reports of aba
 class EventPublisher:
     """Thread-safe, and safe in signal handlers."""
 
-    def __init__(self, config: ClientConfig, on_error: OnError | None, sign: Sign | None = None) -> None:
+    def __init__(
+        self,
+        config: ClientConfig,
+        on_error: OnError | None,
+        sign: Sign | None = None,
+        observe_registry: Observe | None = None,
+    ) -> None:
         """Connect in the background. Raises ConfigError when the process cannot run the threads, or librdkafka rejects
         an option."""
         process_exit.check_uwsgi()
         self._config = config
         self._on_error = on_error
         self._sign = sign
+        self._observe_registry = observe_registry
         self._lock = threading.RLock()
         self._thread_starter = thread_starter()
         self._closed = False
         self._tracker = DeliveryTracker()
-        self._rejected = self._buffer_full = self._restarts = 0
+        self._refused: defaultdict[str, int] = defaultdict(int)  # calls of `send` that raised, by the error's code
+        self._restarts = 0
         self._schemas = SchemaResolver(
-            _registry(config),
+            _registry(config, observe_registry),
             topic=config.topic,
             refresh_s=config.registry_refresh_s,
             wait_s=config.registry_wait_ms / 1000,
@@ -67,33 +76,28 @@ class EventPublisher:
     ) -> str:
         """Encode and buffer the event that `make` returns; return its id. Raises the same errors as `AuditClient.send`.
 
-        `make` runs after the check that the client is open, and its InvalidEvent counts as a rejection.
+        `make` runs after the check that the client is open. Errors are counted by their code.
         """
-        if self._closed:
-            raise ClientClosed("The audit client is closed.", fix="Create a new AuditClient.")
-        if self._thread_starter is not thread_starter():
-            self._adapt_to_patched_threads()
-        config = self._config
         try:
-            event = make()
+            if self._closed:
+                raise ClientClosed("The audit client is closed.", fix="Create a new AuditClient.")
+            if self._thread_starter is not thread_starter():
+                self._adapt_to_patched_threads()
+            event, config = make(), self._config
             value = self._encoded(event, may_ask=may_ask)
-        except InvalidEvent:
-            self._rejected += 1
-            raise
-        tenant = event.tenant_id
-        topic = dedicated_topic(config.topic, tenant) if tenant in config.dedicated_tenants else config.topic
-        key, sent, sign = self._key(event), dict[str, str | bytes](headers or {}), sign or self._sign
-        if traceparent := sampled_traceparent():
-            sent.setdefault(HEADER, traceparent)
-        if sign is not None:
-            name, signature = sign(key, value)
-            sent[name] = signature
-        try:
+            tenant = event.tenant_id
+            topic = dedicated_topic(config.topic, tenant) if tenant in config.dedicated_tenants else config.topic
+            key, sent, sign = self._key(event), dict[str, str | bytes](headers or {}), sign or self._sign
+            if traceparent := sampled_traceparent():
+                sent.setdefault(HEADER, traceparent)
+            if sign is not None:
+                name, signature = sign(key, value)
+                sent[name] = signature
             self._current_delivery().produce(topic, key, value, event.event_id, tenant, on_settled, sent)
-        except BufferFull:
-            self._buffer_full += 1
+            return event.event_id
+        except AuditlaneError as error:
+            self._refused[error.code] += 1
             raise
-        return event.event_id
 
     def flush(self, timeout_s: float) -> FlushResult:
         """Flush like `AuditClient.flush`. Raises ClientClosed."""
@@ -124,15 +128,21 @@ class EventPublisher:
     @property
     def stats(self) -> ClientStats:
         """Counters since the client was created."""
-        tracker = self._tracker
+        tracker, refused = self._tracker, dict(self._refused)
         return ClientStats(
             emitted=tracker.emitted,
             delivered=tracker.delivered,
             failed=tracker.failed,
             pending=tracker.pending,
-            rejected=self._rejected,
-            buffer_full=self._buffer_full,
+            rejected=refused.get(InvalidEvent.code, 0) + refused.get(EventTooLarge.code, 0),
+            buffer_full=refused.get(BufferFull.code, 0),
             producer_restarts=self._restarts,
+            refused=refused,
+            failures=dict(tracker.failures),
+            emitted_bytes=tracker.emitted_bytes,
+            pending_bytes=tracker.pending_bytes,
+            flushes=tracker.flushes,
+            flush_seconds=tracker.flush_seconds,
         )
 
     def report(self, error: AuditlaneError, event_id: str | None) -> None:
@@ -222,9 +232,10 @@ class EventPublisher:
         self._thread_starter = thread_starter()
         self._tracker = DeliveryTracker()
         self._delivery = None
-        self._rejected = self._buffer_full = self._restarts = 0
+        self._refused = defaultdict(int)
+        self._restarts = 0
         if not self._closed:
-            self._schemas.after_fork(_registry(self._config))
+            self._schemas.after_fork(_registry(self._config, self._observe_registry))
 
     def end(self) -> None:
         """Close when the process exits, and log how many events were not delivered."""
@@ -239,7 +250,7 @@ class EventPublisher:
         write_all()
 
 
-def _registry(config: ClientConfig) -> Registry:
+def _registry(config: ClientConfig, observe: Observe | None) -> Registry:
     # Imported here because it loads an HTTP client and TLS, which importing the SDK should not.
     from auditlane.contract.registry import RegistryClient
 
@@ -249,4 +260,5 @@ def _registry(config: ClientConfig) -> Registry:
         password=config.registry_password,
         token=config.registry_token,
         ca=config.registry_ca or None,
+        observe=observe,
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from auditlane.runtime.errors import AuditlaneError, DeliveryFailed
 
@@ -58,7 +59,10 @@ class FlushResult:
 
 @dataclass(frozen=True, slots=True)
 class ClientStats:
-    """Counters since the client was created. `emitted` = `delivered` + `failed` + `pending`."""
+    """Counters since the client was created. `emitted` = `delivered` + `failed` + `pending`.
+
+    Only `pending` and `pending_bytes` ever decrease. Bytes are those of encoded events, before compression.
+    """
 
     emitted: int = 0
     delivered: int = 0
@@ -68,4 +72,10 @@ class ClientStats:
     buffer_full: int = 0  # events not accepted because the buffer was full
     producer_restarts: int = 0  # new producers after a fatal error or in a forked child
     unrecorded: int = 0  # calls to `record` that emitted no event
+    refused: Mapping[str, int] = field(default_factory=dict)  # calls of `emit` that raised, by the error's code
+    failures: Mapping[str, int] = field(default_factory=dict)  # failed events, by the error's code
+    emitted_bytes: int = 0
+    pending_bytes: int = 0
+    flushes: int = 0  # completed calls of `flush`, including those at the end
+    flush_seconds: float = 0.0  # time spent in them
     unassigned: int = 0  # recorded events without a valid tenant, which went to the catch-all tenant

@@ -17,6 +17,7 @@ from auditlane.contract.event import AuditEvent
 from auditlane.contract.provenance import TRAIL, Sign
 from auditlane.contract.registry import Registered, RegistryClient
 from auditlane.contract.registry_client import registry_client
+from auditlane.contract.registry_reader import Observe
 from auditlane.contract.tenants import base_subject, key_of
 from auditlane.runtime.errors import AuditlaneError, ConfigError
 from auditlane.runtime.settings import Settings, variable
@@ -48,15 +49,27 @@ class Emitter(Protocol):
 Connect = Callable[[OnError], Emitter]
 
 
-def connect(settings: Settings) -> Connect:
-    """Return a function that makes the sink's producer, called for its first event."""
-    return lambda on_error: AuditProducer(settings, on_error, delivery_timeout_ms=DELIVERY_TIMEOUT_MS)
+def connect(settings: Settings, observe: Observe | None = None) -> Connect:
+    """Return a function that makes the sink's producer, called for its first event.
+
+    `observe` is called after every request to the registry.
+    """
+    return lambda on_error: AuditProducer(
+        settings, on_error, delivery_timeout_ms=DELIVERY_TIMEOUT_MS, observe_registry=observe
+    )
 
 
 class AuditProducer:
     """Signs and sends audit events. Used by one thread; `on_settled` and `on_error` are called from another."""
 
-    def __init__(self, settings: Settings, on_error: OnError, *, delivery_timeout_ms: int) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        on_error: OnError,
+        *,
+        delivery_timeout_ms: int,
+        observe_registry: Observe | None = None,
+    ) -> None:
         """`on_error(error, event_id)` is as in AuditClient. Raises ConfigError."""
         self._config = ClientConfig(
             kafka_bootstrap=settings.kafka_bootstrap,
@@ -69,7 +82,7 @@ class AuditProducer:
         )
         self._on_error = on_error
         self._sign = signer(settings)
-        self._registry = registry_client(settings)
+        self._registry = registry_client(settings, observe_registry)
         self._encoder: Encoder | None = None
         self._tracker = DeliveryTracker()
         self._delivery = Delivery(self._config, self._tracker, on_error)

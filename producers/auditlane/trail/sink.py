@@ -20,6 +20,7 @@ from typing import Final, Protocol
 from auditlane.access.audit import AuditRecord, AuditSink, NullAuditSink
 from auditlane.access.provenance_keys import path_of
 from auditlane.contract.event import AuditEvent
+from auditlane.contract.registry_reader import Observe
 from auditlane.contract.tenants import OURS
 from auditlane.runtime.errors import AuditlaneError, ConfigError, InvalidEvent
 from auditlane.runtime.log import get
@@ -50,9 +51,11 @@ space, or the file could not be written), `refused` (rejected by the client) or 
 _Key = tuple[str, str]  # tenant and event id
 
 
-def from_settings(settings: Settings, count: Count) -> ServiceAuditSink:
-    """Return a process's sink. Without Kafka, a registry and keys to sign with in the settings, it records nothing, and
-    logs that."""
+def from_settings(settings: Settings, count: Count, observe: Observe | None = None) -> ServiceAuditSink:
+    """Return a process's sink; `observe` is called after its requests to the registry.
+
+    Without Kafka, a registry and keys to sign with in the settings, it records nothing, and logs that.
+    """
     missing = [variable(name) for name in ("kafka_bootstrap", "registry_url") if not getattr(settings, name)]
     if path_of(settings) is None:
         missing.append(variable("provenance_keys_file"))
@@ -60,7 +63,7 @@ def from_settings(settings: Settings, count: Count) -> ServiceAuditSink:
         get("trail").warning("trail.off", missing=", ".join(missing), means="actions in this process are not recorded")
         return NullAuditSink(f"Not set: {', '.join(missing)}.")
     return KafkaAuditSink(
-        connect(settings),
+        connect(settings, observe),
         spool_of(settings),
         window=timedelta(seconds=settings.audit_aggregation_s),
         max_event_bytes=settings.max_event_bytes,

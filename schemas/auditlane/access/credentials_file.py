@@ -33,6 +33,7 @@ class CredentialsFile(Generic[T]):
         self._lock = threading.Lock()
         self._stamp: Stamp | None = None
         self._value: T | None = None
+        self.modified_at = 0.0  # when the version in use was written, in seconds since 1970
 
     def current(self) -> T:
         """Return the file's content. Raises ConfigError if no version of it has been valid yet."""
@@ -43,6 +44,7 @@ class CredentialsFile(Generic[T]):
                     self._stamp = stamp  # taken before reading: the next call notices a write in between
                     self._value = self._read()
                     self.problem = ""
+                    self.modified_at = stamp[0] / 1_000_000_000
             except (OSError, ConfigError) as error:
                 self._report(error)
             assert self._value is not None

@@ -150,6 +150,11 @@ class KeysFile:
         """Why the file's current version is not in use, or "" if it is."""
         return self._file.problem
 
+    @property
+    def modified_at(self) -> float:
+        """When the version in use was written, in seconds since 1970."""
+        return self._file.modified_at
+
     def clients(self) -> tuple[Client, ...]:
         """Return all clients, including revoked and expired ones."""
         return self._file.current().clients

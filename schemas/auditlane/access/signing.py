@@ -85,6 +85,11 @@ class SigningKeys:
         """Why the file's current version is not in use, or "" if it is."""
         return self._file.problem
 
+    @property
+    def modified_at(self) -> float:
+        """When the version in use was written, in seconds since 1970."""
+        return self._file.modified_at
+
     def rotate(self, *, now: datetime, overlap: timedelta, spread: timedelta = SPREAD) -> SigningKey:
         """Add a key that signs from `now + spread`; earlier keys keep verifying for `overlap` after that.
 

@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import ssl
+import time
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -13,6 +14,7 @@ from uuid import UUID
 
 import urllib3
 
+from auditlane.contract.registry_reader import Observe
 from auditlane.runtime.errors import (
     ConfigError,
     RegistryRefused,
@@ -54,8 +56,12 @@ class RegistryClient:
         token: str = "",
         ca: str | os.PathLike[str] | None = None,
         timeout_s: float = 5.0,
+        observe: Observe | None = None,
     ) -> None:
-        """Pass `user` and `password` for basic authentication or `token` for bearer; `ca` is a PEM file."""
+        """Pass `user` and `password` for basic authentication or `token` for bearer; `ca` is a PEM file.
+
+        `observe` is called after every request.
+        """
         if token and user:
             raise ConfigError("Both a user and a token are set for the registry.", fix="Set only one of them.")
         self._url = url.rstrip("/")
@@ -68,6 +74,7 @@ class RegistryClient:
             maxsize=4, timeout=urllib3.Timeout(timeout_s), ssl_context=_trust(ca) if url.startswith("https:") else None
         )
         self._texts: LruCache[int, str] = LruCache(_KEPT_CHARACTERS, weight=len)
+        self._observe = observe or (lambda result, seconds: None)
 
     def close(self) -> None:
         """Close the kept-alive connections. The client may still be used, and opens new ones."""
@@ -157,13 +164,17 @@ class RegistryClient:
 
     def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         content = None if body is None else json.dumps(body).encode()
+        began = time.perf_counter()
         try:
             response = self._send(method, path, content)
         except urllib3.exceptions.HTTPError as error:
+            self._observe("unavailable", time.perf_counter() - began)
             raise self._unreachable(error) from error
-        if response.status == 200:
-            return self._decode(response.data)
-        raise self._refusal(response.status, response.data)
+        refusal = None if response.status == 200 else self._refusal(response.status, response.data)
+        self._observe(_result(refusal), time.perf_counter() - began)
+        if refusal is not None:
+            raise refusal
+        return self._decode(response.data)
 
     def _send(self, method: str, path: str, content: bytes | None) -> urllib3.BaseHTTPResponse:
         url = f"{self._url}/{path}"
@@ -239,6 +250,18 @@ class RegistryClient:
             fix="Check AUDITLANE_REGISTRY_URL.",
             status=200,
         )
+
+
+def _result(refusal: RegistryRefused | RegistryUnavailable | None) -> str:
+    """Return the result of a request with this refusal, or of a successful one, for `Observe`."""
+    match refusal:
+        case None:
+            return "ok"
+        case SchemaNotFound():
+            return "not_found"
+        case RegistryRefused():
+            return "refused"
+    return "unavailable"
 
 
 def _path(subject: str) -> str:

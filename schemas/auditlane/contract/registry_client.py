@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from auditlane.contract.registry import RegistryClient
+from auditlane.contract.registry_reader import Observe
 from auditlane.runtime.errors import ConfigError
 from auditlane.runtime.settings import Settings
 
 
-def registry_client(settings: Settings) -> RegistryClient:
-    """Create the registry client from the settings. Raises ConfigError if the registry is not configured."""
+def registry_client(settings: Settings, observe: Observe | None = None) -> RegistryClient:
+    """Create the registry client from the settings; `observe` is called after every request.
+
+    Raises ConfigError if the registry is not configured.
+    """
     if not settings.registry_url:
         raise ConfigError(
             "The schema registry is not configured.",
@@ -20,4 +24,5 @@ def registry_client(settings: Settings) -> RegistryClient:
         password=settings.registry_password.get_secret_value(),
         token=settings.registry_token.get_secret_value(),
         ca=str(settings.registry_ca) if settings.registry_ca else None,
+        observe=observe,
     )

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol, TypeVar
 from uuid import UUID
+
+# (result, seconds) of a request; the result is ok, not_found, refused or unavailable.
+Observe = Callable[[str, float], None]
 
 
 class Version(Protocol):

@@ -212,6 +212,12 @@ class WorkerSettings(BaseModel):
     registry_refresh_s: float = Field(30.0, gt=0, description="Maximum age of cached registry entries, in seconds.")
     worker_host: str = Field("127.0.0.1", description="Address of the worker's `/metrics` and `/health`.")
     worker_port: Port = Field(8481, description="Port of the worker's `/metrics` and `/health`; 0 chooses a free port.")
+    worker_stall_s: float = Field(
+        120.0,
+        gt=0,
+        description="Time without a turn of the consuming loop after which a worker's `/health/live` fails, in "
+        "seconds.",
+    )
     shutdown_timeout_s: float = Field(
         20.0,
         gt=0,

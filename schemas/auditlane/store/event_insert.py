@@ -77,12 +77,16 @@ class OffsetRange(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The worker's table: `columns` are (name, type) of the inserted columns, `settings` apply to every insert."""
+    """The worker's table: `columns` are (name, type) of the inserted columns, `settings` apply to every insert.
+
+    It keeps the deduplication tokens of its newest `window` inserts.
+    """
 
     database: str
     columns: tuple[tuple[str, str], ...]
     settings: dict[str, int | str]
     name: str = "events"
+    window: int = 0
 
     @property
     def quoted(self) -> str:

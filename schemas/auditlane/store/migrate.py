@@ -76,6 +76,14 @@ def applied(client: Client, database: str) -> dict[int, str]:
     return {int(version): str(checksum) for version, checksum in rows}
 
 
+def version(client: Client, database: str) -> int:
+    """Return the number of the newest migration applied to this database, or 0 if there is none.
+
+    Raises StoreUnavailable, or StoreRefused if the account may not read the record.
+    """
+    return max(applied(client, database), default=0)
+
+
 def plan(known: list[Migration], applied: dict[int, str]) -> list[Migration]:
     """Return the migrations to apply. Raises SchemaTooNew, or Drift if a version was applied with different text."""
     newest = max((migration.version for migration in known), default=0)

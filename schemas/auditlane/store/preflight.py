@@ -70,7 +70,7 @@ def check(client: Client, database: str, written: Collection[str], *, parts_per_
     table = TableDefinition(f"{database}.events", engine, definition, partitioning, sorting, window, window_s)
     check_table(table, parts_per_second)
     settings = _accepted(client, settings_for(engine))
-    return Table(database, inserted(table.name, columns, written), settings)
+    return Table(database, inserted(table.name, columns, written), settings, window=table.window)
 
 
 def inserted(table: str, columns: Iterable[Sequence[str]], written: Collection[str]) -> tuple[tuple[str, str], ...]:

@@ -16,7 +16,7 @@ _GRANTS: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
         ("SELECT", "system.*"),
         ("SYSTEM FLUSH LOGS", "*.*"),
     ),
-    "worker": (("SELECT, INSERT", "events"),),
+    "worker": (("SELECT, INSERT", "events"), ("SELECT", "migrations")),
     "query": (
         ("SELECT", "*"),
         ("INSERT", "settings"),

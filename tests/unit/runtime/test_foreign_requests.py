@@ -10,7 +10,8 @@ from contextlib import closing, contextmanager
 import pytest
 
 from auditlane.runtime.foreign_requests import is_foreign
-from auditlane.worker.health import HealthServer
+from auditlane.runtime.monitoring import MonitoringServer
+from auditlane.worker.health import health_server
 
 FOREIGN_HOSTS = (
     "evil.example",
@@ -50,15 +51,16 @@ def test_a_configured_name_is_not_foreign():
 
 
 @contextmanager
-def health(host: str) -> Iterator[HealthServer]:
+def health(host: str, *, live: bool = True) -> Iterator[MonitoringServer]:
     halted, failing = (
         {"audit.events.acme[1]": "offsets are lost"},
         {"audit.events[0]": {"since": "", "error": "at 10.0.0.7"}},
     )
-    made = HealthServer(
+    made = health_server(
         host,
         0,
         metrics=lambda: b"auditlane_worker_partitions 1.0\n",
+        live=lambda: live,
         ready=lambda: {"clickhouse": "10.0.0.7:8123 does not respond"},
         halted=lambda: halted,
         failing=lambda: failing,
@@ -71,12 +73,17 @@ def health(host: str) -> Iterator[HealthServer]:
         made.close()
 
 
-def ask(server: HealthServer, path: str, **headers: str) -> tuple[int, bytes]:
+def ask(server: MonitoringServer, path: str, **headers: str) -> tuple[int, bytes]:
     connection = http.client.HTTPConnection("127.0.0.1", int(server.url.rpartition(":")[2]), timeout=30)
     with closing(connection):
         connection.request("GET", path, headers=headers)
         answer = connection.getresponse()
         return answer.status, answer.read()
+
+
+def test_a_worker_whose_loop_stalls_is_not_live():
+    with health("127.0.0.1", live=False) as server:
+        assert ask(server, "/health/live") == (503, b'{"status": "stalled"}')
 
 
 @pytest.mark.parametrize("path", ["/health/live", "/health/ready", "/metrics", "/none"])

@@ -181,7 +181,7 @@ def test_an_error_without_its_own_line_is_mapped_like_its_parent() -> None:
 def test_metric_names_are_unique_and_of_prometheus_form() -> None:
     assert len(metrics.BY_NAME) == len(metrics.METRICS)
     for one in metrics.METRICS:
-        assert one.name.startswith("auditlane_")
+        assert one.name.startswith(("auditlane_", "process_"))
         assert one.name.endswith("_total") == (one.kind == "counter")
 
 

@@ -27,7 +27,7 @@ from auditlane.server.app import create_app
 
 GIVEN = {"kafka_bootstrap": "127.0.0.1:9", "registry_url": "http://127.0.0.1:9"}
 DOCS = Path(__file__).parents[3] / "docs" / "emit.md"
-OF_THE_CLIENT = {"config", "on_error", "own_events", "own_headers", "sign"}
+OF_THE_CLIENT = {"config", "on_error", "own_events", "own_headers", "sign", "observe_registry"}
 
 
 def keywords(function: Any) -> dict[str, inspect.Parameter]:

@@ -562,7 +562,7 @@ def test_internal_messages_stay_in_the_log():
 def test_metrics_count_by_route_not_by_path(served):
     served.request("/v1/events/secret-id", served.viewer_token("acme"))
     text = served.request("/metrics").data.decode()
-    assert 'auditlane_http_requests_total{route="/v1/events/{event_id}"' in text
+    assert 'auditlane_http_requests_total{method="GET",route="/v1/events/{event_id}"' in text
     assert "secret-id" not in text
     assert "auditlane_http_request_seconds_bucket" in text
 

@@ -12,9 +12,11 @@ import math
 import re
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any, Final, Protocol, cast
 
 import pyarrow as pa
@@ -60,6 +62,11 @@ BYTES_PER_S: Final = 500_000_000  # … plus the data that it reads, uncompresse
 
 _GRACE_S: Final = 1.0  # lets ClickHouse report its own time-out before the connection's
 PAUSE_MS: Final = 20  # per block, while a query of higher priority runs
+
+# The pattern of the route that the current statements are for.
+ROUTE: Final[ContextVar[str]] = ContextVar("route", default="(background)")
+# (route, seconds, rows, bytes): the time until a response began, and what ClickHouse had read by then.
+Observe = Callable[[str, float, int, int], None]
 
 # ClickHouse ends a query whose client has closed the connection. It only checks the connections of read-only queries.
 _CANCELLED: Final = {"readonly": 2, "cancel_http_readonly_queries_on_client_close": 1}
@@ -109,7 +116,7 @@ class QueryExecutor:
     """Runs statements under one set of limits. Thread-safe; connects with the first statement.
 
     ClickHouse may be silent for `silence_s`, and a statement may take `seconds`. `concurrency` limits each tenant's
-    concurrent statements.
+    concurrent statements, and `observe` is called when a response begins.
     """
 
     def __init__(
@@ -120,7 +127,9 @@ class QueryExecutor:
         silence_s: float,
         seconds: float,
         concurrency: TenantConcurrency | None = None,
+        observe: Observe | None = None,
     ) -> None:
+        self._observe = observe
         self._limits = limits
         self._concurrency = concurrency
         self._seconds = seconds
@@ -137,14 +146,20 @@ class QueryExecutor:
 
     @classmethod
     def for_pages(
-        cls, settings: Settings, limits: Limits | None = None, concurrency: TenantConcurrency | None = None
+        cls,
+        settings: Settings,
+        limits: Limits | None = None,
+        concurrency: TenantConcurrency | None = None,
+        observe: Observe | None = None,
     ) -> QueryExecutor:
         """Make an executor for statements that people wait for: each takes at most `page_s`, plus a second when
         ClickHouse is silent.
         """
         limits = limits or Limits.of(settings)
         silence_s = limits.page_s + _GRACE_S
-        return cls(settings, limits, silence_s=silence_s, seconds=limits.page_s, concurrency=concurrency)
+        return cls(
+            settings, limits, silence_s=silence_s, seconds=limits.page_s, concurrency=concurrency, observe=observe
+        )
 
     def open(self, statement: Statement, seconds: float | None = None) -> Source:
         """Start a statement; read its body with `verified_batches`, and close it.
@@ -161,19 +176,23 @@ class QueryExecutor:
             # Small blocks, since an export holds a few of them at a time.
             "max_block_size": 4_096,
         }
+        began = perf_counter()
         with errors():
-            return cast(
+            source = cast(
                 Source,
                 self._connection.client().raw_stream(
                     statement.sql, statement.parameters, statement.settings | limits | _CANCELLED, fmt="ArrowStream"
                 ),
             )
+        if self._observe is not None:
+            self._observe(ROUTE.get(), perf_counter() - began, *_read(source))
+        return source
 
     def rows(self, statement: Statement, tenant: str = "", seconds: float | None = None) -> list[dict[str, Any]]:
         """Run a statement with a small result. Raises RateLimited when the tenant has too many running."""
         with self._concurrency.slot(tenant) if self._concurrency and tenant else nullcontext():
             source = self.open(statement, seconds)
-            reads().charge(_work_s(source))
+            reads().charge(QUERY_S + _read(source)[1] / BYTES_PER_S)
             try:
                 return current().charged(
                     lambda: [row for batch in verified_batches(source) for row in batch.to_pylist()]
@@ -194,13 +213,16 @@ class QueryExecutor:
         self._pool.clear()
 
 
-def _work_s(source: Source) -> float:
-    """Estimate a statement's cost in seconds from the bytes it has read, which do not depend on ClickHouse's load."""
+def _read(source: Source) -> tuple[int, int]:
+    """Return the rows and bytes that a statement had read when its response began, 0 if ClickHouse did not report it.
+
+    They do not depend on ClickHouse's load.
+    """
     try:
         summary = json.loads(getattr(source, "headers", {}).get("X-ClickHouse-Summary", "{}"))
-        return QUERY_S + int(summary.get("read_bytes", 0)) / BYTES_PER_S
+        return int(summary.get("read_rows", 0)), int(summary.get("read_bytes", 0))
     except (ValueError, AttributeError):
-        return QUERY_S
+        return 0, 0
 
 
 END_MARKER: Final = b"\xff\xff\xff\xff\x00\x00\x00\x00"

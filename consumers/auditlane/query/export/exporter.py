@@ -14,6 +14,7 @@ import pyarrow as pa
 from auditlane.access.scope import TenantScope
 from auditlane.query.clickhouse.executor import (
     Limits,
+    Observe,
     QueryExecutor,
     Source,
     TenantConcurrency,
@@ -109,6 +110,7 @@ class Exporter:
         *,
         require_standing: Callable[[TenantScope], None] = lambda scope: None,
         concurrency: TenantConcurrency | None = None,
+        observe: Observe | None = None,
     ) -> None:
         """Use `concurrency`, shared with a tenant's other queries, to limit its concurrent counts."""
         # An export reads as many rows as it exports. It runs on one thread and yields to lists, which users wait for.
@@ -116,11 +118,16 @@ class Exporter:
         self.database = settings.clickhouse_database
         self._font: Path | None = settings.export_font
         self._counts = QueryExecutor(
-            settings, limits, silence_s=limits.page_s + 1.0, seconds=limits.page_s, concurrency=concurrency
+            settings,
+            limits,
+            silence_s=limits.page_s + 1.0,
+            seconds=limits.page_s,
+            concurrency=concurrency,
+            observe=observe,
         )
         silence_s = max(limits.page_s, _SILENCE_S) + CONNECT_TIMEOUT_S
         behind = replace(limits, threads=1, priority=2)
-        self._files = QueryExecutor(settings, behind, silence_s=silence_s, seconds=limits.export_s)
+        self._files = QueryExecutor(settings, behind, silence_s=silence_s, seconds=limits.export_s, observe=observe)
         self._require_standing = require_standing
         self._pdf_bounds = PdfBounds(settings.export_pdf_memory_bytes, settings.export_pdf_timeout_s)
         self.downloads = DownloadPool.of(settings)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -11,13 +11,13 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from auditlane.access.scope import TenantScope
-from auditlane.query.clickhouse.executor import TenantConcurrency
+from auditlane.query.clickhouse.executor import Observe, TenantConcurrency
 from auditlane.query.export.download import CountRows
 from auditlane.query.export.exporter import Exporter
 from auditlane.query.export.jobs.disk_quota import DiskQuota
 from auditlane.query.export.jobs.folder import JobStore
-from auditlane.query.export.jobs.record import JobRecord
-from auditlane.query.export.jobs.runner import Runner
+from auditlane.query.export.jobs.record import JobRecord, State
+from auditlane.query.export.jobs.runner import JobFigures, Runner
 from auditlane.query.export.jobs.worker import Worker
 from auditlane.query.export.links import DownloadLinks, RequireStanding, Signer
 from auditlane.query.export.request import StructureOf, filter_of
@@ -52,11 +52,14 @@ class ExportService:
         *,
         count_rows: CountRows = lambda format_, rows: None,
         concurrency: TenantConcurrency | None = None,
+        observe: Observe | None = None,
     ) -> None:
         self.structure_of = structure_of
         self.count_rows = count_rows
         self.require_standing = partial(require_standing, behind="export")
-        self.exporter = Exporter(settings, require_standing=self.require_standing, concurrency=concurrency)
+        self.exporter = Exporter(
+            settings, require_standing=self.require_standing, concurrency=concurrency, observe=observe
+        )
         self.links = DownloadLinks(signer, require_standing, settings.serve_url)
         self.jobs = JobStore(_folder(settings))
         self.quota = DiskQuota.of(settings, self.jobs)
@@ -74,6 +77,11 @@ class ExportService:
     def start(self) -> None:
         """Start working on jobs."""
         self._runner.start()
+
+    @property
+    def job_figures(self) -> Mapping[State, JobFigures]:
+        """The jobs in each state, as of the last scan."""
+        return self._runner.figures
 
     def wake(self) -> None:
         """Look for new jobs now."""

@@ -9,7 +9,7 @@ from typing import Any
 from auditlane.access.scope import TenantScope
 from auditlane.contract.frontegg import row_of
 from auditlane.contract.stored_event import Event
-from auditlane.query.clickhouse.executor import QueryExecutor, TenantConcurrency
+from auditlane.query.clickhouse.executor import Observe, QueryExecutor, TenantConcurrency
 from auditlane.query.frontegg import sql
 from auditlane.query.frontegg.query_params import AuditQuery
 from auditlane.runtime.settings import Settings
@@ -37,9 +37,11 @@ class FronteggReader:
     Thread-safe; connects with the first query. Raises the errors of `QueryExecutor.rows`.
     """
 
-    def __init__(self, settings: Settings, concurrency: TenantConcurrency | None = None) -> None:
+    def __init__(
+        self, settings: Settings, concurrency: TenantConcurrency | None = None, observe: Observe | None = None
+    ) -> None:
         self._database = settings.clickhouse_database
-        self._executor = QueryExecutor.for_pages(settings, concurrency=concurrency)
+        self._executor = QueryExecutor.for_pages(settings, concurrency=concurrency, observe=observe)
 
     def page(self, scope: TenantScope, query: AuditQuery, *, vendor: str) -> tuple[list[dict[str, Any]], int]:
         """Return (the page's rows, the number of rows on all pages)."""

@@ -55,6 +55,12 @@ class StreamHub:
             per_user=settings.streams_per_user,
         )
 
+    @property
+    def streams(self) -> int:
+        """Number of open streams."""
+        with self._changed:
+            return self._held.total()
+
     def join(self, scope: TenantScope, filter_: Filter) -> Channel:
         """Join the channel of this filter; `leave` must follow. Raises RateLimited at the tenant's or user's limit."""
         with self._changed:

@@ -17,6 +17,7 @@ from auditlane.contract.field_definition import alike, conflict, own_field, own_
 from auditlane.contract.incomplete_versions import newest_whole
 from auditlane.contract.registry import Registered, RegistryClient
 from auditlane.contract.registry_client import registry_client
+from auditlane.contract.registry_reader import Observe
 from auditlane.contract.tenant_contract import TenantContract
 from auditlane.contract.tenants import base_subject, tenant_of_subject, tenant_subject
 from auditlane.query.structure import budget
@@ -193,8 +194,11 @@ class ContractRepository:
         return checked
 
 
-def contract_repository_of(settings: Settings) -> Callable[[], ContractRepository]:
-    """Return a function that returns the process's repository, or raises RegistryUnavailable without a registry."""
+def contract_repository_of(settings: Settings, observe: Observe | None = None) -> Callable[[], ContractRepository]:
+    """Return a function that returns the process's repository, or raises RegistryUnavailable without a registry.
+
+    `observe` is called after every request to the registry.
+    """
 
     @cache
     def contracts() -> ContractRepository:
@@ -202,7 +206,7 @@ def contract_repository_of(settings: Settings) -> Callable[[], ContractRepositor
             raise RegistryUnavailable(
                 "No schema registry is configured for this service.", fix="Set AUDITLANE_REGISTRY_URL."
             )
-        return ContractRepository(registry_client(settings), settings.topic, settings)
+        return ContractRepository(registry_client(settings, observe), settings.topic, settings)
 
     return contracts
 

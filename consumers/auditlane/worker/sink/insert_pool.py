@@ -51,8 +51,8 @@ class Store(Protocol):
 class Done:
     """The result of a step. `failure` is None if it succeeded; the counts then cover the whole range.
 
-    `late` counts the `parts` of late months; `took_ms` covers the others. With `later_ms` the step must be repeated
-    after that time for the remaining late months, and the counts are not set.
+    `late` counts the `parts` of late months; `took_ms` covers the others, or the publication of dead letters. With
+    `later_ms` the step must be repeated after that time for the remaining late months, and the counts are not set.
     """
 
     work: Write | Publish
@@ -325,7 +325,9 @@ class InsertPool:
     def _publish(self, work: Publish) -> Done:
         rejected = self._progress[work.range].rejected
         self._failpoints.hit("before_letters")
+        started = _now_ms()
         with tracing.span("dead letters", {"messaging.batch.message_count": len(rejected)}, kind="producer"):
             self._letters.publish(work.range, rejected)
+        took_ms = _now_ms() - started
         self._failpoints.hit("after_letters")
-        return Done(work, rejected=tuple(rejected))
+        return Done(work, rejected=tuple(rejected), took_ms=took_ms)

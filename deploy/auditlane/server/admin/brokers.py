@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from typing import Final
 
-from auditlane.operations.dlq.index import Index, Selection
+from auditlane.operations.dlq.followed import FollowedLetters, OpenLetters
+from auditlane.operations.dlq.index import Selection
 from auditlane.operations.dlq.to_json import counted, to_json
-from auditlane.operations.dlq.topic import LetterTopic, Recreated
 from auditlane.operations.kafka_offsets import KafkaOffsets
-from auditlane.operations.lag import GroupLag, document
+from auditlane.operations.lag import GroupLag, PartitionLag
 from auditlane.runtime.errors import KafkaUnavailable
 from auditlane.runtime.settings import Settings
-from auditlane.server.admin.models import DeadLetters, Lag, Rate
+from auditlane.server.admin.models import DeadLetters, Rate
 
 ASK_S: Final = 3.0  # timeout of each request that the lag requires
 RATE_S: Final = 60.0  # period over which the rate is measured
@@ -34,11 +34,14 @@ class Workers:
         self._settings = settings
         self._group: GroupLag | None = None
 
-    def lag(self) -> Lag:
-        """Return the lag. Raises KafkaUnavailable, and NotFound if the group or a topic does not exist."""
+    def lag(self) -> list[PartitionLag]:
+        """Return the lag of every partition.
+
+        Raises KafkaUnavailable, and NotFound if the group or a topic does not exist.
+        """
         require_kafka(self._settings)
         self._group = self._group or GroupLag(self._settings, ask_s=ASK_S)
-        return Lag.model_validate(document(self._settings.consumer_group, self._group.rows()))
+        return self._group.rows()
 
     def close(self) -> None:
         if self._group is not None:
@@ -69,28 +72,30 @@ class Letters:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._index = Index()
-        self._positions: dict[int, int] = {}
+        self._followed = FollowedLetters(settings)
 
     def read(self, selection: Selection, newest: int) -> DeadLetters:
         """Read on for READ_S, then return the dead letters read so far. Raises KafkaUnavailable or NotFound."""
         require_kafka(self._settings)
-        topic = LetterTopic(self._settings)
-        try:
-            progress = topic.follow(self._index, self._positions, seconds=READ_S)
-        except Recreated:
-            self._index.close()
-            self._index, self._positions = Index(), {}
-            progress = topic.follow(self._index, self._positions, seconds=READ_S)
-        found = counted(self._index.counts(selection), self._index.foreign)
+        progress = self._followed.follow(READ_S)
+        index = self._followed.index
+        found = counted(index.counts(selection), index.foreign)
         return DeadLetters.model_validate(
             found
             | progress._asdict()
             | {
                 "complete": progress.read >= progress.records,
-                "newest": [to_json(letter) for letter in self._index.newest(selection, newest)],
+                "newest": [to_json(letter) for letter in index.newest(selection, newest)],
             }
         )
 
+    def open(self) -> OpenLetters | None:
+        """Read on for READ_S, and count the open letters; None before all of them have been read once.
+
+        Raises KafkaUnavailable or NotFound.
+        """
+        require_kafka(self._settings)
+        return self._followed.open(READ_S)
+
     def close(self) -> None:
-        self._index.close()
+        self._followed.close()

@@ -14,7 +14,10 @@ from clickhouse_connect.driver.client import Client
 
 from auditlane.gateway.refusal_counts import ContractRefusals, RefusalCount
 from auditlane.observe import history, timeline
+from auditlane.operations import group_metrics
+from auditlane.operations.dlq.followed import OpenLetters
 from auditlane.operations.dlq.index import Selection
+from auditlane.operations.lag import PartitionLag, document
 from auditlane.runtime.errors import AuditlaneError, Unavailable
 from auditlane.runtime.settings import Settings
 from auditlane.server.admin import conflicts, models, parts, tenants
@@ -33,11 +36,13 @@ from auditlane.server.admin.models import (
 from auditlane.server.auth.authentication import Authenticator
 from auditlane.server.bounded_call import BoundedCall, CachedCall
 from auditlane.server.probes import Probe
+from auditlane.store import migrate
 from auditlane.trail.sink import ServiceAuditSink
 
 LAG_TIMEOUT_S: Final = 20.0  # several requests to brokers, one after another
 PART_TIMEOUT_S: Final = 8.0
 FRESH_S: Final = 2.0
+VERSION_FRESH_S: Final = 60.0
 
 
 def rfc3339(at: datetime, precision: str) -> str:
@@ -80,7 +85,17 @@ class Operations:
             timeout_s=PART_TIMEOUT_S,
             fresh_s=conflicts.FRESH_S,
         )
-        self._dead = BoundedCall("Kafka", timeout_s=2 * READ_S + PART_TIMEOUT_S)
+        letters_s = 2 * READ_S + PART_TIMEOUT_S
+        self._dead = BoundedCall("Kafka", timeout_s=letters_s)
+        self._open = CachedCall(
+            "Kafka", self._letters.open, timeout_s=letters_s, fresh_s=group_metrics.FRESH_S, beside=self._dead
+        )
+        self._version = CachedCall(
+            "ClickHouse",
+            lambda: migrate.version(store(), settings.clickhouse_database),
+            timeout_s=PART_TIMEOUT_S,
+            fresh_s=VERSION_FRESH_S,
+        )
         self._parts = {
             "clickhouse": self._part("ClickHouse", partial(parts.store, probe)),
             "kafka": self._part("Kafka", partial(parts.kafka, settings)),
@@ -111,7 +126,19 @@ class Operations:
 
     async def lag(self) -> Lag:
         """Return the workers' lag."""
-        return await self._lag.get()
+        return Lag.model_validate(document(self._settings.consumer_group, await self._lag.get()))
+
+    async def group_lag(self) -> list[PartitionLag]:
+        """Return the lag of every partition for the metrics: an older reading than `lag`'s is enough."""
+        return await self._lag.get(group_metrics.FRESH_S)
+
+    async def open_letters(self) -> OpenLetters | None:
+        """Count the open dead letters; None before all of them have been read once."""
+        return await self._open.get()
+
+    async def store_version(self) -> int:
+        """Return the number of the store's newest migration."""
+        return await self._version.get()
 
     async def rate(self) -> Rate:
         """Return the rate of events."""

@@ -7,7 +7,7 @@ slot.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Final
@@ -19,11 +19,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from auditlane.access.audit import auditor_of
 from auditlane.access.scope import TENANT_HEADER
 from auditlane.contract.frontegg import TENANT_HEADER as THEIR_TENANT_HEADER
+from auditlane.query.clickhouse.executor import ROUTE
 from auditlane.query.export.links import DOWNLOAD_PATH, DownloadLinks
 from auditlane.runtime.errors import AuditlaneError, Busy, RateLimited
 from auditlane.runtime.fair_share import CURRENT, LONGEST_S, READS, Share, Shares, Timed
 from auditlane.runtime.settings import Settings
 from auditlane.server.auth.authentication import Authenticator, CheckedRoute, RouteChecks
+from auditlane.server.metrics import HttpMetrics
 from auditlane.server.middleware.bodies import (
     MAX_BYTES,
     MAX_PUBLIC_BYTES,
@@ -46,9 +48,10 @@ _WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
 class RequestSlots:
-    """Counts the requests in progress, in total and by tenant."""
+    """Counts the requests in progress, in total and by tenant. `count` is called with 1 or -1 for each change."""
 
-    def __init__(self, limit: int, tenant_limit: int) -> None:
+    def __init__(self, limit: int, tenant_limit: int, count: Callable[[int], None]) -> None:
+        self._count = count
         self._limit = limit
         self._tenant_limit = tenant_limit
         self._total = 0
@@ -72,6 +75,7 @@ class RequestSlots:
 
     def add(self, tenant: str, by: int) -> None:
         self._total += by
+        self._count(by)
         if tenant and (count := self._tenants.get(tenant, 0) + by):
             self._tenants[tenant] = count
         else:
@@ -123,6 +127,7 @@ class ConcurrencyLimit:
         streamed: Mapping[str, int],
         authenticator: Authenticator,
         links: DownloadLinks | None,
+        metrics: HttpMetrics,
     ) -> None:
         """`streamed` maps the paths of routes that read their body in chunks to the maximum size in bytes.
 
@@ -134,7 +139,8 @@ class ConcurrencyLimit:
         self._route_checks = route_checks
         self._streamed = dict(streamed)
         self._body_s = settings.serve_body_timeout_s
-        self._slots = RequestSlots(settings.serve_max_concurrency, settings.serve_requests_per_tenant)
+        limit = settings.serve_max_concurrency
+        self._slots = RequestSlots(limit, settings.serve_requests_per_tenant, metrics.slots(limit))
         self._pending_bodies = PendingBodies(settings.serve_bodies_per_address, settings.serve_body_bytes)
         self._shares = Shares(settings.serve_share_per_tenant)
         self._reads = Shares(settings.serve_reads_per_tenant)
@@ -158,6 +164,8 @@ class ConcurrencyLimit:
         self, scope: Scope, receive: Receive, send: Send, slot: _RequestSlot, share: Share, reads: Share
     ) -> None:
         request, route = Request(scope), self._route_checks.find(scope)
+        if route is not None:
+            ROUTE.set(route.route.path)
         body = RequestBody(receive, self._body_s, whole=not has_body(request.headers))
         send = body.closing(send)
 

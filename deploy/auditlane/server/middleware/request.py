@@ -157,7 +157,8 @@ class RequestMiddleware:
                 self._log_request(request, status, first_byte, time.perf_counter() - began)
 
     def _log_request(self, request: Request, status: int, first_byte: float, whole: float) -> None:
-        self._metrics.observe(route(request), status, first_byte)
+        self._metrics.observe(route(request), request.method, status, first_byte)
+        self._metrics.refused(getattr(request.state, "code", ""))
         path = request.url.path
         if path.startswith(QUIET) and status < 500:
             return

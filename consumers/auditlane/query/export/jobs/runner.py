@@ -6,11 +6,14 @@ import socket
 import threading
 import time
 import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from auditlane.query.export.jobs.folder import JobFolder, JobStore
 from auditlane.query.export.jobs.lease import Lease, LeaseLost, LeaseMonitor
+from auditlane.query.export.jobs.record import State
 from auditlane.query.export.jobs.worker import Worker
 from auditlane.runtime.errors import NotFound
 from auditlane.runtime.log import get
@@ -18,6 +21,23 @@ from auditlane.runtime.log import get
 _LOOK_S: Final = 1.0
 _SWEEP_S: Final = 60.0
 _STOP_S: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class JobFigures:
+    """The number of jobs in one state, and when the oldest of them was created."""
+
+    jobs: int
+    oldest: datetime
+
+
+def figures(jobs: Iterable[tuple[State, datetime]]) -> dict[State, JobFigures]:
+    """Summarize jobs, given by state and time of creation. States without a job are absent. Pure."""
+    found: dict[State, JobFigures] = {}
+    for state, created_at in jobs:
+        before = found.get(state, JobFigures(0, created_at))
+        found[state] = JobFigures(before.jobs + 1, min(before.oldest, created_at))
+    return found
 
 
 class Runner:
@@ -41,6 +61,8 @@ class Runner:
         self._monitor = LeaseMonitor(lease_s, time.monotonic)
         self._working: dict[str, tuple[Lease, threading.Thread, str]] = {}  # job id -> lease, thread, tenant
         self._ended: set[str] = set()  # jobs that have ended and need no further scan
+        self._known: dict[str, tuple[State, datetime]] = {}  # job id -> its state at the last look, time of creation
+        self.figures: Mapping[State, JobFigures] = {}  # as of the last scan
         self._wake = threading.Event()
         self._stopping = False
         self._thread: threading.Thread | None = None
@@ -102,12 +124,16 @@ class Runner:
                 self._take_if_free(folder)
             except NotFound:
                 continue  # being created or removed
-        self._ended &= {folder.id for folder in folders}
+        ids = {folder.id for folder in folders}
+        self._ended &= ids
+        self._known = {id_: known for id_, known in self._known.items() if id_ in ids}
+        self.figures = figures(self._known.values())
         tenants = {folder.tenant for folder in folders}
         self._served = {tenant: turn for tenant, turn in self._served.items() if tenant in tenants}
 
     def _take_if_free(self, folder: JobFolder) -> None:
         status = folder.status()
+        self._known[folder.id] = (status.state, status.record.created_at)
         if status.ended_at is not None:
             self._ended.add(folder.id)
             self._monitor.forget(folder.id)
@@ -127,4 +153,5 @@ class Runner:
             target=self._worker.work, args=(lease, status.record), name=f"export-{folder.id}", daemon=True
         )
         self._working[folder.id] = (lease, thread, tenant)
+        self._known[folder.id] = ("running", status.record.created_at)
         thread.start()

@@ -1,0 +1,79 @@
+"""Readings for `/metrics` that take a while: the consumer group, the dead letters, the store's version.
+
+A scrape starts them in the background and waits briefly, so that it shows the last values when a part does not respond.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+from prometheus_client import Gauge
+
+from auditlane.operations.group_metrics import GroupMetrics
+from auditlane.runtime.errors import AuditlaneError
+from auditlane.runtime.log import get
+from auditlane.server.admin.operations import Operations
+
+WAIT_S: Final = 2.0
+
+
+class Readings:
+    """The readings of one process; used on its event loop. `metrics` exposes those of the group."""
+
+    def __init__(self, operations: Operations, store_version: Gauge, *, kafka: bool, store: bool) -> None:
+        """`kafka` and `store` say which of the two this process reads; without either, it reads nothing."""
+        self.metrics = GroupMetrics()
+        self._operations = operations
+        self._store_version = store_version
+        reads: dict[str, Callable[[], Awaitable[None]]] = {}
+        if kafka:
+            reads |= {"lag": self._lag, "dead_letters": self._letters}
+        if store:
+            reads["store_version"] = self._version
+        self._reads: Mapping[str, Callable[[], Awaitable[None]]] = reads
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._failed: set[str] = set()
+
+    async def refresh(self) -> None:
+        """Start readings that are due, and wait at most WAIT_S for them, except for those that failed last time."""
+        for name, read in self._reads.items():
+            if name not in self._running:
+                task = self._running[name] = asyncio.create_task(self._run(name, read), name=name)
+                task.add_done_callback(lambda done: self._running.pop(done.get_name(), None))
+        awaited = [task for name, task in self._running.items() if name not in self._failed]
+        if awaited:
+            await asyncio.wait(awaited, timeout=WAIT_S)
+
+    def close(self) -> None:
+        """Abandon the readings in progress."""
+        for task in list(self._running.values()):
+            task.cancel()
+
+    async def _run(self, name: str, read: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await read()
+            self._failed.discard(name)
+        except AuditlaneError:
+            self._failed.add(name)
+        except Exception:
+            self._failed.add(name)
+            get("serve").exception("reading.failed", reading=name)
+
+    async def _lag(self) -> None:
+        try:
+            self.metrics.read_lag(await self._operations.group_lag())
+        except Exception:
+            self.metrics.failed("lag")
+            raise
+
+    async def _letters(self) -> None:
+        try:
+            self.metrics.read_letters(await self._operations.open_letters())
+        except Exception:
+            self.metrics.failed("dead_letters")
+            raise
+
+    async def _version(self) -> None:
+        self._store_version.set(await self._operations.store_version())

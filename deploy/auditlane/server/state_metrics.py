@@ -1,0 +1,59 @@
+"""Gauges of the service's state: streams, export jobs, its own audit trail, credentials. Set before each scrape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Final, get_args
+
+from auditlane.access.keys import KeysFile
+from auditlane.access.signing import SigningKeys
+from auditlane.query.export.jobs.record import State
+from auditlane.query.export.jobs.runner import JobFigures
+from auditlane.runtime.instruments import Instruments
+from auditlane.trail.sink import ServiceAuditSink
+
+_WAITING: Final[tuple[State, ...]] = ("queued", "running")
+
+
+def trail(made: Instruments, sink: ServiceAuditSink) -> Callable[[], None]:
+    """Make the gauges of the service's own audit events, and return the function that sets them."""
+    waiting, spooled = made.gauge("auditlane_trail_waiting_events"), made.gauge("auditlane_trail_spool_bytes")
+
+    def measure() -> None:
+        waiting.set(sink.waiting or 0)
+        spooled.set(sink.spooled_bytes)
+
+    return measure
+
+
+def streams(made: Instruments, count: Callable[[], int]) -> Callable[[], None]:
+    """Make the gauge of live streams, and return the function that sets it."""
+    gauge = made.gauge("auditlane_streams_open")
+    return lambda: gauge.set(count())
+
+
+def export_jobs(made: Instruments, figures: Callable[[], Mapping[State, JobFigures]]) -> Callable[[], None]:
+    """Make the gauges of export jobs, and return the function that sets them."""
+    jobs, age = made.gauge("auditlane_export_jobs"), made.gauge("auditlane_export_job_age_seconds")
+
+    def measure() -> None:
+        found, now = figures(), datetime.now(UTC)
+        for state in get_args(State):
+            jobs.labels(state).set(found[state].jobs if state in found else 0)
+        for state in _WAITING:
+            age.labels(state).set((now - found[state].oldest).total_seconds() if state in found else 0.0)
+
+    return measure
+
+
+def credentials(made: Instruments, keys: KeysFile, signing: SigningKeys) -> Callable[[], None]:
+    """Make the gauges of the credentials files, and return the function that sets them."""
+    stale, written = made.gauge("auditlane_credentials_stale"), made.gauge("auditlane_credentials_timestamp_seconds")
+
+    def measure() -> None:
+        for name, file in (("keys", keys), ("signing-keys", signing)):
+            stale.labels(name).set(bool(file.problem))
+            written.labels(name).set(file.modified_at)
+
+    return measure

@@ -1,0 +1,85 @@
+"""Make Prometheus instruments from the one list of metrics, and measure the process itself.
+
+Imported by the processes that expose metrics, and never by the SDK.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client.metrics_core import GaugeMetricFamily
+
+from auditlane.runtime.metrics import BY_NAME
+
+
+class Instruments:
+    """Makes instruments by their name in METRICS, in one Prometheus registry."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.registry = registry or CollectorRegistry()
+
+    def counter(self, name: str) -> Counter:
+        """Make a counter."""
+        metric = BY_NAME[name]
+        return Counter(metric.name, metric.help, metric.labels, registry=self.registry)
+
+    def gauge(self, name: str) -> Gauge:
+        """Make a gauge, aggregated over several processes as METRICS says."""
+        metric = BY_NAME[name]
+        modes = {"sum": "livesum", "max": "livemax", "min": "livemin"}
+        return Gauge(
+            metric.name,
+            metric.help,
+            metric.labels,
+            registry=self.registry,
+            multiprocess_mode=modes[metric.across],  # type: ignore[arg-type]
+        )
+
+    def histogram(self, name: str, buckets: Sequence[float] = Histogram.DEFAULT_BUCKETS) -> Histogram:
+        """Make a histogram; `buckets` are upper bounds, by default from 5 ms to 10 s."""
+        metric = BY_NAME[name]
+        return Histogram(metric.name, metric.help, metric.labels, registry=self.registry, buckets=buckets)
+
+
+def gauge_family(name: str) -> GaugeMetricFamily:
+    """Return an empty family of samples, for a collector that makes them when it is scraped."""
+    metric = BY_NAME[name]
+    return GaugeMetricFamily(metric.name, metric.help, labels=metric.labels)
+
+
+def build_info(instruments: Instruments) -> None:
+    """Expose the installed version."""
+    instruments.gauge("auditlane_build_info").labels(version("auditlane")).set(1)
+
+
+def process_metrics(instruments: Instruments) -> Callable[[], None]:
+    """Make the metrics of this process, and return a function that measures them: call it before each scrape.
+
+    Without `/proc`, as on macOS, they stay 0. Ordinary instruments, other than ProcessCollector's own families, can be
+    aggregated over several processes.
+    """
+    source = ProcessCollector(registry=None)
+    cpu = instruments.counter("process_cpu_seconds_total")
+    names = (
+        "process_resident_memory_bytes",
+        "process_virtual_memory_bytes",
+        "process_open_fds",
+        "process_max_fds",
+        "process_start_time_seconds",
+    )
+    gauges = {name: instruments.gauge(name) for name in names}
+    counted = 0.0
+
+    def measure() -> None:
+        nonlocal counted
+        for family in source.collect():
+            [sample] = family.samples
+            if sample.name == "process_cpu_seconds_total":
+                cpu.inc(max(0.0, sample.value - counted))
+                counted = sample.value
+            elif sample.name in gauges:
+                gauges[sample.name].set(sample.value)
+
+    return measure

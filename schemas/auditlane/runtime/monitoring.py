@@ -1,0 +1,89 @@
+"""A small HTTP server for `/metrics` and `/health`, for processes that serve nothing else.
+
+On the loopback interface, requests from foreign origins or for foreign host names are rejected.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from auditlane.runtime.errors import PortInUse
+from auditlane.runtime.foreign_requests import is_foreign
+from auditlane.runtime.validators import is_loopback
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A response."""
+
+    status: int
+    content: bytes
+    kind: str
+
+    @classmethod
+    def json(cls, status: int, content: Mapping[str, object]) -> Answer:
+        return cls(status, json.dumps(content).encode(), "application/json")
+
+    @classmethod
+    def metrics(cls, content: bytes) -> Answer:
+        """Answer with Prometheus' text format."""
+        return cls(200, content, "text/plain; version=0.0.4; charset=utf-8")
+
+
+Routes = Mapping[str, Callable[[], Answer]]
+"""Path → function that answers a GET; called on a thread of its own."""
+
+
+class MonitoringServer:
+    """Serves on its own threads. Raises PortInUse with `fix` if it cannot listen."""
+
+    def __init__(self, host: str, port: int, routes: Routes, *, fix: str) -> None:
+        """Port 0 selects a free port."""
+        try:
+            self._server = ThreadingHTTPServer((host, port), _handler(routes, near=is_loopback(host)))
+        except OSError as error:
+            raise PortInUse(f"Cannot listen on {host}:{port}: {error.strerror}.", fix=fix) from error
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, name="health", daemon=True)
+
+    @property
+    def url(self) -> str:
+        host, port = self._server.server_address[:2]
+        return f"http://{host!s}:{port}"
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+def _handler(routes: Routes, *, near: bool) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            if near and is_foreign(self.headers.get_all("Host", []), self.headers.get_all("Origin", [])):
+                self._send(Answer.json(403, {"status": "refused"}))
+            elif route := routes.get(self.path):
+                self._send(route())
+            else:
+                self._send(Answer.json(404, {"status": "not found"}))
+
+        def _send(self, answer: Answer) -> None:
+            self.send_response(answer.status)
+            self.send_header("Content-Type", answer.kind)
+            self.send_header("Content-Length", str(len(answer.content)))
+            self.end_headers()
+            self.wfile.write(answer.content)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
+            """Log nothing, since probes would fill the log."""
+
+    return Handler

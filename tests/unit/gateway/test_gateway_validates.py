@@ -104,7 +104,7 @@ def registry() -> DictRegistry:
 def service(registry: DictRegistry) -> Iterator[IngestService]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(publisher, "Delivery", Delivered)
-        patch.setattr(publisher, "_registry", lambda _: registry)
+        patch.setattr(publisher, "_registry", lambda *_: registry)
         service = IngestService(
             load(kafka_bootstrap="127.0.0.1:1", registry_url="http://127.0.0.1:1", max_event_bytes=LIMIT)
         )

@@ -73,7 +73,7 @@ class CachedCall(Generic[T]):
     def __init__(
         self, what: str, call: Callable[[], T], *, timeout_s: float, fresh_s: float, beside: BoundedCall | None = None
     ) -> None:
-        """With `beside`, the call shares its threads and its timeout, so that the two never run at the same time."""
+        """Share the threads and the timeout of `beside`, if given, so that the two never run at the same time."""
         self._bounded = beside or BoundedCall(what, timeout_s=timeout_s)
         self._call = call
         self._fresh_s = fresh_s

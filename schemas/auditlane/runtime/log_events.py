@@ -120,6 +120,12 @@ LOG_EVENTS: tuple[LogEvent, ...] = (
         "ClickHouse could not be asked for the newest stored offsets of a partition.",
     ),
     LogEvent(
+        "store.version_unknown",
+        ("info",),
+        "The worker's account may not read the record of migrations, so the metric `auditlane_store_version` is 0.",
+        "Grant the worker's role its current rights: see Roles in Running on a cluster.",
+    ),
+    LogEvent(
         "provenance.off",
         ("warning",),
         "There are no provenance keys, so no event counts as vouched for by the gateway.",
@@ -183,6 +189,14 @@ LOG_EVENTS: tuple[LogEvent, ...] = (
         ("warning",),
         "A field of the environment was changed; the listed tenants keep their own field of that name.",
         "Correct the tenants' contracts if they should follow.",
+    ),
+    # Serve and `lag --serve`: metrics.
+    LogEvent(
+        "reading.failed",
+        ("warning", "error"),
+        "The consumer group's lag, the dead letters or the store's version could not be read for the metrics. One line "
+        "until a reading succeeds.",
+        "Act on `error`; at level error, report it with the log.",
     ),
     # Serve: auditlane's own audit trail.
     LogEvent("trail.off", ("warning",), "Actions in this service are not recorded.", "Set the variables in `missing`."),

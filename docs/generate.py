@@ -25,6 +25,7 @@ from auditlane.cli.help_text import examples_of
 from auditlane.cli.subcommands import SUBCOMMANDS
 from auditlane.contract import vocabulary
 from auditlane.contract.reject_codes import RejectCode
+from auditlane.observe.security.catalogue import CHECKS
 from auditlane.runtime import errors, log_events, metrics, settings
 from auditlane.server.auth.route_permissions import RIGHTS, Cell, Whose
 from auditlane.server.problems import HTTP_CODES
@@ -181,6 +182,17 @@ def roles_sql() -> str:
     return f"```sql\n{roles.script('audit')}```\n"
 
 
+def security_checks() -> str:
+    """Return a section for each security check: what it looks at, what it needs, and its findings."""
+    parts = []
+    for one in CHECKS:
+        rows = [(f"`{rule.code}`", rule.severity.value, rule.why, rule.fix) for rule in one.rules]
+        needs = f"\n\nNeeds: {one.needs.removesuffix('.')}." if one.needs else ""
+        text = f"Looks at {one.looks_at}.{needs}"
+        parts.append(f"### `{one.name}`\n\n{text}\n\n{table(('Finding', 'Severity', 'Why it matters', 'Fix'), rows)}")
+    return "\n".join(parts)
+
+
 def http_codes() -> str:
     """Return the codes of HTTP's own errors."""
     rows = [(f"`{code}`", str(status), meaning) for status, (code, meaning) in sorted(HTTP_CODES.items())]
@@ -275,6 +287,7 @@ def action_names() -> str:
 
 BLOCKS: dict[str, Callable[[], str]] = {
     "roles": roles_sql,
+    "security_checks": security_checks,
     "settings": settings_table,
     "budgets": budgets_table,
     "errors": errors_table,

@@ -155,6 +155,26 @@ def test_the_doctor_finds_nothing_to_fix(stack):
     assert {one["part"] for one in findings} == {"host", *NAMES}
 
 
+def test_the_security_check_finds_what_the_embedded_stack_lacks(stack):
+    done = cli("doctor", "--security", "--data", stack.data, "--json")
+    assert done.returncode == 7, done.stderr
+    report = json.loads(done.stdout)
+    ports = [row["url"].rpartition(":")[2] for row in stack.status()["parts"]]
+
+    def of_machine(finding):  # of its disks, or of a process that another test runs
+        elsewhere = not any(port in finding["what"] for port in ports)
+        return finding["code"].startswith("disk-") or (finding["code"].endswith("-on-network") and elsewhere)
+
+    assert [one["code"] for one in report["findings"] if not of_machine(one)] == [
+        "kafka-without-acls",
+        "topic-without-replicas",
+        "topic-without-replicas",
+        "query-rows-unlimited",
+        "clickhouse-one-copy",
+    ]
+    assert report["not_made"] == []
+
+
 def test_nothing_in_its_folder_is_readable_by_others(stack):
     """Kafka's log, ClickHouse's parts, the registry, keys and logs hold every tenant's events."""
     env = json.loads(cli("env", "--data", stack.data, "--json").stdout)

@@ -1,4 +1,5 @@
-"""Kafka behind TLS and SASL: AUDITLANE_KAFKA_EXTRA applies, and the doctor distinguishes the causes of a refusal."""
+"""Kafka behind TLS, SASL and ACLs: AUDITLANE_KAFKA_EXTRA applies, the doctor distinguishes the causes of a refusal,
+and the security check reads certificates and ACLs."""
 
 from __future__ import annotations
 
@@ -8,16 +9,29 @@ import ipaddress
 from pathlib import Path
 
 import pytest
+from confluent_kafka.admin import (
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
+    ResourcePatternType,
+    ResourceType,
+)
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from fixtures.kafka import make_broker, wait_for_broker
+from fixtures.workers import wait_until
 
+from auditlane.contract import topics
 from auditlane.local import ports
 from auditlane.local.doctor import kafka as doctor
 from auditlane.local.doctor.finding import Level, guarded
 from auditlane.local.health import KafkaProbe
+from auditlane.observe.security.catalogue import CHECKS
+from auditlane.observe.security.facts import gathered
+from auditlane.observe.security.kafka_facts import KafkaFacts
+from auditlane.observe.security.run import judge
 from auditlane.runtime import process
 from auditlane.runtime.settings import load
 
@@ -57,11 +71,15 @@ def secured(tmp_path_factory):
     plain = make_broker(folder)
     protocols = "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,CLIENTS:SASL_SSL"
     listeners = f"{plain.properties()['listeners']},CLIENTS://127.0.0.1:{port}"
-    login = 'org.apache.kafka.common.security.plain.PlainLoginModule required user_auditlane="right";'
+    login = (
+        'org.apache.kafka.common.security.plain.PlainLoginModule required user_auditlane="right" user_guest="guest";'
+    )
     settings = {
         "listeners": listeners,
         "advertised.listeners": f"PLAINTEXT://{plain.bootstrap},CLIENTS://127.0.0.1:{port}",
         "listener.security.protocol.map": protocols,
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "super.users": "User:ANONYMOUS;User:auditlane",
         "listener.name.clients.sasl.enabled.mechanisms": "PLAIN",
         "listener.name.clients.plain.sasl.jaas.config": login,
         "listener.name.clients.ssl.keystore.type": "PEM",
@@ -106,6 +124,40 @@ def test_a_wrong_password_is_distinguished_from_a_wrong_certificate(secured, tmp
         assert found.level is Level.FAIL
         assert word in found.message, found
         assert fix in found.fix
+
+
+def test_the_security_check_reads_acls_and_certificates(secured):
+    bootstrap, extra = secured
+    settings = load(kafka_bootstrap=bootstrap, kafka_extra=extra)
+    admin = topics.admin(settings)
+    for principal, operation in (("User:shop", AclOperation.WRITE), ("User:*", AclOperation.READ)):
+        binding = AclBinding(
+            ResourceType.TOPIC,
+            "audit.",
+            ResourcePatternType.PREFIXED,
+            principal,
+            "*",
+            operation,
+            AclPermissionType.ALLOW,
+        )
+        for result in admin.create_acls([binding]).values():
+            result.result(20)
+    names = ("certificates", "kafka-authorizer", "kafka-acls", "topic-retention")
+    with gathered(settings, now=datetime.datetime.now(datetime.UTC), role="query") as facts:
+        wait_until(lambda: len(KafkaFacts(settings).acls() or ()) == 2)
+        report = judge(facts, checks=[check for check in CHECKS if check.name in names])
+    assert report.codes == (
+        "kafka-anyone-reads-events",
+        "certificate-expires-soon",
+        "kafka-event-writers",
+    )
+    assert [gap.check for gap in report.not_made] == ["topic-retention"] * 2  # there are no topics
+    guest = load(kafka_bootstrap=bootstrap, kafka_extra={**extra, "sasl.username": "guest", "sasl.password": "guest"})
+    with gathered(guest, now=datetime.datetime.now(datetime.UTC), role="query") as facts:
+        report = judge(facts, checks=[check for check in CHECKS if check.name.startswith("kafka")])
+    assert report.findings == ()
+    assert [gap.check for gap in report.not_made] == ["kafka-authorizer", "kafka-acls"]
+    assert all("Describe" in gap.needs for gap in report.not_made)
 
 
 def test_an_unknown_librdkafka_option_is_reported():

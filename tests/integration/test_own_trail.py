@@ -7,6 +7,7 @@ import signal
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -203,6 +204,26 @@ def test_long_names_and_ids_are_recorded_by_their_digest(stage: Stage) -> None:
         stage.recorded(tenant, viewer_token__issued=1, audit_log__viewed=1)
     else:
         assert issued.status == 400, events
+
+
+def test_replicas_record_one_security_check(stage: Stage, tmp_path: Path) -> None:
+    given = stage.world.settings.model_dump(exclude_unset=True) | {"security_check_every_h": 24}
+    folders = [tmp_path / name for name in ("one", "other")]
+    for folder in folders:
+        folder.mkdir()
+    with Served(folders[0], **given) as one, Served(folders[1], **given) as other:
+        schedules = [served.app.state.services.security for served in (one, other)]
+        with ThreadPoolExecutor(2) as pool:
+            assert all(wait > 0 for wait in pool.map(lambda schedule: schedule.make_if_due(), schedules * 2))
+    tenant = f"t{uuid.uuid4().hex[:10]}"
+    stage.export(tenant)
+    stage.recorded(tenant, audit_log__exported=1)  # so everything that was sent before is stored too
+    [(log, outcome, resource, metadata)] = stage.world.client.query(
+        f"SELECT tenant_id, outcome, resource, metadata FROM {stage.world.events} WHERE action = 'security.checked'"
+    ).result_rows
+    assert (log, outcome, resource) == (OURS, "failure", "installation")
+    assert {"kafka-without-acls", "clickhouse-unauthenticated"} <= set(metadata["codes"].split(", "))
+    assert int(metadata["findings"]) > int(metadata["critical"]) > 0
 
 
 class Outage:

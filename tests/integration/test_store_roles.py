@@ -20,6 +20,9 @@ from auditlane.contract.message_columns import Columns
 from auditlane.contract.partition import Partition
 from auditlane.local.doctor import clickhouse as doctor
 from auditlane.local.doctor.finding import Level
+from auditlane.observe.security.catalogue import CHECKS
+from auditlane.observe.security.facts import gathered
+from auditlane.observe.security.run import judge
 from auditlane.runtime.errors import StoreRefused
 from auditlane.runtime.settings import Settings, load, variable
 from auditlane.store import event_insert, migrate, newest_offsets, preflight, presentation, roles
@@ -110,6 +113,35 @@ def test_serve_reads_saves_and_claims(url: str, as_role: dict[str, Client]) -> N
 def test_the_doctor_queries_as_init(url: str) -> None:
     found = list(doctor.check(settings("init", url)))
     assert {one.level for one in found} == {Level.OK}, found
+
+
+@pytest.mark.parametrize(
+    ("role", "codes", "not_made"),
+    [
+        ("init", ("clickhouse-one-copy",), []),
+        (
+            "query",
+            (),
+            ["clickhouse-passwords", "clickhouse-roles", "clickhouse-row-policies", "clickhouse-replication"],
+        ),
+    ],
+)
+def test_the_security_check_finds_no_surplus_privilege(
+    url: str, role: str, codes: tuple[str, ...], not_made: list[str]
+) -> None:
+    checks = [check for check in CHECKS if check.name.startswith("clickhouse")]
+    with gathered(settings(role, url), now=datetime.now(UTC), role=role) as facts:
+        report = judge(facts, checks=checks)
+    assert report.codes == codes
+    assert [gap.check for gap in report.not_made] == not_made
+    assert all("GRANT" in gap.needs or "SELECT" in gap.needs for gap in report.not_made)
+
+
+def test_the_security_check_finds_an_account_with_another_role(url: str) -> None:
+    with gathered(settings("init", url), now=datetime.now(UTC), role="query") as facts:
+        [found] = judge(facts, checks=[check for check in CHECKS if check.name == "clickhouse-account"]).findings
+    assert found.code == "clickhouse-account-too-broad"
+    assert "SHOW USERS ON *.*" in found.what
 
 
 @pytest.mark.parametrize(

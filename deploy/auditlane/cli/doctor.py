@@ -1,10 +1,10 @@
-"""`auditlane doctor`: check every part and print fixes. Exit code 1 when a check fails."""
+"""`auditlane doctor`: check every part or the security of an installation, and print fixes."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from rich.console import Console
@@ -12,25 +12,52 @@ from rich.markup import escape
 
 from auditlane.cli.help_text import DataDirectory, examples
 from auditlane.local.doctor.finding import Level
-from auditlane.local.doctor.run import examine
+from auditlane.local.doctor.run import examine, examine_security
+from auditlane.observe.security.findings import Report, Severity
 from auditlane.runtime import settings as settings_
+from auditlane.runtime.settings import Settings
 
 app = typer.Typer(add_completion=False)
-_LABELS = {Level.OK: "[green]ok  [/]", Level.WARN: "[yellow]warn[/]", Level.FAIL: "[red]fail[/]"}
+FOUND: Final = 7  # exit code if a finding is serious enough
+NOT_MADE: Final = 6  # exit code if there is no such finding, but not every check was made
+_LABELS: Final = {Level.OK: "[green]ok  [/]", Level.WARN: "[yellow]warn[/]", Level.FAIL: "[red]fail[/]"}
+_COLOURS: Final = {
+    Severity.critical: "bold red",
+    Severity.high: "red",
+    Severity.medium: "yellow",
+    Severity.low: "blue",
+    Severity.info: "dim",
+}
 
 
-@app.command(epilog=examples("doctor", "doctor --json"))
+@app.command(epilog=examples("doctor", "doctor --json", "doctor --security --fail-on medium"))
 def command(
     data: DataDirectory = None,
+    security: Annotated[
+        bool, typer.Option("--security", help="Check the security of the installation instead.")
+    ] = False,
+    fail_on: Annotated[
+        Severity, typer.Option(help="With --security: the least severity that makes the command fail.")
+    ] = Severity.high,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Check every part of an installation, embedded or not, and print fixes.
 
     Exit code 0 when no check fails (warnings are allowed), 1 otherwise.
+
+    With --security: exit code 7 if there is a finding of at least the severity --fail-on; otherwise 6 if some checks
+    could not be made, and 0 if all were made. A check that was not made is never reported as passed.
     """
     out = Console(soft_wrap=True, highlight=False)
+    settings = settings_.load(data_dir=data)
+    code = _security(settings, fail_on, out, as_json=as_json) if security else _parts(settings, out, as_json=as_json)
+    if code:
+        raise typer.Exit(code)
+
+
+def _parts(settings: Settings, out: Console, *, as_json: bool) -> int:
     findings = []
-    for finding in examine(settings_.load(data_dir=data)):
+    for finding in examine(settings):
         findings.append(finding)
         if not as_json:
             out.print(f"{_LABELS[finding.level]}  {finding.part:<11}{escape(finding.message)}")
@@ -39,5 +66,29 @@ def command(
     healthy = not any(finding.level is Level.FAIL for finding in findings)
     if as_json:
         print(json.dumps({"healthy": healthy, "findings": [asdict(finding) for finding in findings]}))
-    if not healthy:
-        raise typer.Exit(1)
+    return 0 if healthy else 1
+
+
+def _security(settings: Settings, fail_on: Severity, out: Console, *, as_json: bool) -> int:
+    report = examine_security(settings)
+    if as_json:
+        print(json.dumps(report.document() | {"fail_on": fail_on}))
+    else:
+        _print(report, out)
+    if report.at_least(fail_on):
+        return FOUND
+    return NOT_MADE if report.not_made else 0
+
+
+def _print(report: Report, out: Console) -> None:
+    for finding in report.findings:
+        colour = _COLOURS[finding.severity]
+        out.print(f"[{colour}]{finding.severity:<8}[/]  {escape(finding.what)}  [dim]{finding.code}[/]")
+        out.print(f"          {escape(finding.why)}")
+        out.print(f"          → {escape(finding.fix)}")
+    for gap in report.not_made:
+        out.print(f"[magenta]not made[/]  {escape(gap.check)}: {escape(gap.reason)}")
+        out.print(f"          → {escape(gap.needs)}")
+    incomplete = len({gap.check for gap in report.not_made})
+    complete = len(report.checks) - incomplete
+    out.print(f"{complete} checks made, {incomplete} not made or not completely; {len(report.findings)} findings.")

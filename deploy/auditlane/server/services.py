@@ -21,6 +21,7 @@ from auditlane.access.provenance_keys import NAME, ProvenanceKeys, path_of
 from auditlane.access.signing import SigningKeys
 from auditlane.gateway.ingest_service import IngestService
 from auditlane.gateway.metrics import GatewayMetrics
+from auditlane.observe.security.schedule import SecuritySchedule
 from auditlane.query.clickhouse.executor import TenantConcurrency
 from auditlane.query.cursor import Cursors
 from auditlane.query.export.service import ExportService
@@ -98,6 +99,7 @@ class Services:
     readiness: Readiness
     operations: Operations
     readings: Readings
+    security: SecuritySchedule
     bundle: Bundle | None
 
     @classmethod
@@ -148,6 +150,7 @@ class Services:
         store_probe = StoreProbe(
             lambda: connect(settings, connect_timeout=PROBE_TIMEOUT_S, send_receive_timeout=PROBE_TIMEOUT_S), database
         )
+        claims = claims or LinkClaims(store.client, database)
         probes: dict[str, Probe] = {"ingest": KafkaProbe(settings), "query": store_probe}
         streams = StreamHub.of(settings, reader.executor)
         for measure in (
@@ -179,7 +182,7 @@ class Services:
             authenticator=authenticator,
             enablement=enablement,
             sign_in_limits=SignInLimits(settings),
-            links=LinkOpener(LinkExchange(signing, keys, claims or LinkClaims(store.client, database))),
+            links=LinkOpener(LinkExchange(signing, keys, claims)),
             audit_sink=audit_sink,
             ingest_service=ingest_service,
             store=store,
@@ -204,6 +207,7 @@ class Services:
             bundle=bundles.load(),
             operations=operations,
             readings=readings,
+            security=SecuritySchedule(settings, claims, audit_sink),
         )
 
     @property
@@ -231,9 +235,11 @@ class Services:
             self.ingest_service.open()
         if "query" in self.roles:
             self.exports.start()
+            self.security.start()
 
     def close(self) -> None:
         """Close the connections, except those of `ingest_service`, which `running` closes first."""
+        self.security.close()
         self.operations.close()
         self.readiness.close()
         self.streams.close()

@@ -593,14 +593,25 @@ class SecurityActions(KnownActions):
 
     __slots__ = ()
 
-    def checked(self, *, findings: Number, critical: Number, version: str, **event: Unpack[EventFields]) -> str:
+    def checked(
+        self,
+        *,
+        findings: Number,
+        critical: Number,
+        version: str,
+        codes: Texts | None = None,
+        not_made: Texts | None = None,
+        **event: Unpack[EventFields],
+    ) -> str:
         """Emit `security.checked`. The security of an installation was checked. The outcome is `failure` if there
-        are findings.
+        are serious findings.
 
         Args:
             findings: Number of findings.
             critical: Number of critical findings.
             version: The version that is running.
+            codes: The codes of the findings.
+            not_made: The names of checks that were not made.
             event: Further fields, as in `emit`.
         """
         return self._emit(
@@ -608,7 +619,7 @@ class SecurityActions(KnownActions):
             "success",
             "Info",
             "installation",
-            {"findings": findings, "critical": critical, "version": version},
+            {"findings": findings, "critical": critical, "version": version, "codes": codes, "not_made": not_made},
             event,
         )
 

@@ -37,6 +37,7 @@ class Action(StrEnum):
     provenance_keys_rotated = "provenance_keys.rotated"
     loss_accepted = "loss.accepted"
     operated = "installation.viewed"  # lag, dead letters, health, tenants
+    security_checked = "security.checked"
     events_dropped = "events.dropped"  # audit events lost because memory and the spool were both full
 
 

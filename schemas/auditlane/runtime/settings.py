@@ -556,6 +556,29 @@ class ExportSettings(BaseModel):
     )
 
 
+class SecuritySettings(BaseModel):
+    security_check_every_h: int = Field(
+        24,
+        ge=0,
+        description="Hours between the security checks that `serve` makes, once for all of its processes; 0: none.",
+    )
+    security_client_key_days: int = Field(
+        365, ge=1, description="Age in days above which the security check reports a client's secret."
+    )
+    security_signing_key_days: int = Field(
+        365, ge=1, description="Age in days above which the security check reports the signing key."
+    )
+    security_provenance_key_days: int = Field(
+        365, ge=1, description="Age in days above which the security check reports the provenance key."
+    )
+    security_certificate_days: int = Field(
+        30, ge=1, description="Days before its expiry from which the security check reports a certificate."
+    )
+    security_password_length: int = Field(
+        16, ge=1, description="Length in characters below which the security check reports a password."
+    )
+
+
 class LocalSettings(BaseModel):
     data_dir: Path = Field(Path(".data/auditlane"), description="Data directory of the embedded stack.")
     cache_dir: Path | None = Field(None, description="Folder for downloads. Empty: the user's cache folder.")
@@ -586,6 +609,7 @@ GROUPS: tuple[type[BaseModel], ...] = (
     OidcSettings,
     GatewaySettings,
     ExportSettings,
+    SecuritySettings,
     LocalSettings,
     LogSettings,
     TracingSettings,
@@ -602,6 +626,7 @@ class Settings(
     OidcSettings,
     GatewaySettings,
     ExportSettings,
+    SecuritySettings,
     LocalSettings,
     LogSettings,
     TracingSettings,

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 
 from auditlane.local import power, status
+from auditlane.local.credentials import Role
 from auditlane.local.doctor import clickhouse, host, kafka, registry
 from auditlane.local.doctor.finding import Finding, fail, guarded, ok, warn
 from auditlane.local.layout import Layout
 from auditlane.local.stack_variables import missing_accounts
+from auditlane.observe.security import run as security
+from auditlane.observe.security.findings import Report
 from auditlane.runtime.settings import PREFIX, Settings, variable
 
 _FILES = ("keys_file", "signing_keys_file", "provenance_keys_file")
@@ -17,6 +21,16 @@ _CHECKS = {
     "registry_url": ("registry", registry.check),
     "clickhouse_url": ("clickhouse", clickhouse.check),
 }
+
+
+def examine_security(settings: Settings) -> Report:
+    """Return the report of the security check. Settings that are not set are taken from a stack that is running in the
+    data directory."""
+    layout = Layout.of(settings.data_dir)
+    if layout.owner() is not None:
+        env = layout.read_state().get("env", {})
+        settings = _completed(settings, env, [*_FILES, *_CHECKS, "serve_url"])
+    return security.examine(settings, now=datetime.now(UTC), role=Role.INIT)
 
 
 def examine(settings: Settings) -> Iterator[Finding]:

@@ -69,12 +69,16 @@ DEFINITIONS: Final = (
     ),
     _action(
         "security.checked",
-        "The security of an installation was checked. The outcome is `failure` if there are findings.",
+        "The security of an installation was checked. The outcome is `failure` if there are serious findings.",
         resource="installation",
         required={
             "findings": MetadataKey("Number of findings.", kind="number"),
             "critical": MetadataKey("Number of critical findings.", kind="number"),
             "version": _VERSION,
+        },
+        optional={
+            "codes": MetadataKey("The codes of the findings.", kind="list"),
+            "not_made": MetadataKey("The names of checks that were not made.", kind="list"),
         },
     ),
     _action(

@@ -1,0 +1,26 @@
+"""A check: a stable name, what it looks at, what it needs, and the rules whose findings it may report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from auditlane.observe.security.findings import Finding, Gap, Rule
+
+if TYPE_CHECKING:
+    from auditlane.observe.security.facts import Facts
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """`make` yields findings of `rules`, and a Gap for each question that has no answer.
+
+    An AuditlaneError that `make` raises, such as that of an unreachable part, is a Gap too.
+    """
+
+    name: str
+    looks_at: str
+    needs: str
+    rules: tuple[Rule, ...]
+    make: Callable[[Facts], Iterable[Finding | Gap]]

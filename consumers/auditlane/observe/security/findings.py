@@ -1,0 +1,102 @@
+"""The result of the security check: findings by severity, and the checks that were not made. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class Severity(StrEnum):
+    """The severities, the worst first."""
+
+    critical = "critical"
+    high = "high"
+    medium = "medium"
+    low = "low"
+    info = "info"
+
+    @property
+    def rank(self) -> int:
+        """0 for the worst."""
+        return list(Severity).index(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A weakness of the installation: `what` was found, `why` it matters, and a `fix` in the imperative."""
+
+    code: str
+    severity: Severity
+    what: str
+    why: str
+    fix: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """The kind of finding with this code, which is stable."""
+
+    code: str
+    severity: Severity
+    why: str
+    fix: str
+
+    def found(self, what: str, fix: str = "") -> Finding:
+        """Return a finding of this kind; `fix` is more specific than the rule's, if given."""
+        return Finding(self.code, self.severity, what, self.why, fix or self.fix)
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A question that a check could not answer: the `reason`, and what it `needs`, or "" for the check's own needs."""
+
+    reason: str
+    needs: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NotMade:
+    """A check that was not made, or only in part: the `reason`, and what it `needs`."""
+
+    check: str
+    reason: str
+    needs: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The findings, the worst first, and the checks that were not made. `checks` are the names of all checks."""
+
+    checks: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    not_made: tuple[NotMade, ...]
+
+    @classmethod
+    def of(cls, checks: Sequence[str], findings: Sequence[Finding], not_made: Sequence[NotMade]) -> Report:
+        """Rank the findings; findings of one severity keep the order of their checks."""
+        ranked = sorted(dict.fromkeys(findings), key=lambda finding: finding.severity.rank)
+        return cls(tuple(checks), tuple(ranked), tuple(dict.fromkeys(not_made)))
+
+    def at_least(self, severity: Severity) -> list[Finding]:
+        """Return the findings of this severity or a worse one."""
+        return [finding for finding in self.findings if finding.severity.rank <= severity.rank]
+
+    @property
+    def worst(self) -> Severity | None:
+        """The severity of the worst finding, or None if there is none."""
+        return self.findings[0].severity if self.findings else None
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """The distinct codes of the findings, the worst first."""
+        return tuple(dict.fromkeys(finding.code for finding in self.findings))
+
+    def document(self) -> dict[str, Any]:
+        """Return the report for JSON."""
+        return {
+            "findings": [asdict(finding) for finding in self.findings],
+            "not_made": [asdict(gap) for gap in self.not_made],
+            "checks": list(self.checks),
+        }

@@ -1,0 +1,93 @@
+"""Compare an account's ClickHouse grants with those that its role needs. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from auditlane.store import roles
+
+_GRANT: Final = re.compile(
+    r"GRANT (?P<privileges>.+?) ON (?P<place>.+?)(?: TO (?P<grantee>.+?))?(?P<option> WITH GRANT OPTION)?"
+)
+_COMMAS: Final = re.compile(r",\s*(?![^(]*\))")  # not those between the columns of one privilege
+# Creating tables requires these on servers that check engines and disks, and they give no access to data.
+_HARMLESS: Final = frozenset({"TABLE ENGINE"})
+_BACKUP_PLACE: Final = "DISK"
+
+
+@dataclass(frozen=True, slots=True)
+class Privilege:
+    """A privilege such as INSERT at a place such as `audit.events`, `audit.*` or `*.*`, without quotes."""
+
+    name: str
+    place: str
+    grantable: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.name} ON {self.place}{' WITH GRANT OPTION' if self.grantable else ''}"
+
+
+def parse(statement: str) -> Iterator[Privilege]:
+    """Yield the privileges of a GRANT statement, or of its text after GRANT. Other statements have none.
+
+    Columns are dropped: a privilege for some columns counts as one for the table.
+    """
+    text = statement if statement.startswith(("GRANT ", "REVOKE ")) else f"GRANT {statement}"
+    found = _GRANT.fullmatch(text.strip().rstrip(";"))
+    if found is None:  # a role, or a partial revoke
+        return
+    place = _unquoted(found["place"])
+    for name in _COMMAS.split(found["privileges"]):
+        yield Privilege(name.partition("(")[0].strip().upper(), place, bool(found["option"]))
+
+
+def by_account(statements: Iterable[str]) -> dict[str, list[Privilege]]:
+    """Return the privileges of each user and role, from statements of the form GRANT … TO account."""
+    found: dict[str, list[Privilege]] = {}
+    for statement in statements:
+        grant = _GRANT.fullmatch(statement)
+        if grant and grant["grantee"]:
+            found.setdefault(_unquoted(grant["grantee"]), []).extend(parse(statement))
+    return found
+
+
+def _unquoted(name: str) -> str:
+    return name.replace("`", "").replace('"', "")
+
+
+def excess(have: Iterable[Privilege], *, role: str, database: str, groups: Mapping[str, str]) -> list[Privilege]:
+    """Return the privileges in `have` that `role` does not need.
+
+    `groups` maps each privilege to its group, as in `system.privileges`; a group contains its privileges.
+    """
+    children: dict[str, list[str]] = {}
+    for name, group in groups.items():
+        children.setdefault(group, []).append(name)
+
+    def leaves(name: str) -> frozenset[str]:
+        below = children.get(name, ()) if name in groups or name in children else ()
+        return frozenset().union(*map(leaves, below)) if below else frozenset({name})
+
+    needed: dict[str, set[str]] = {}
+    for grant in roles.grants(role, database):
+        for privilege in parse(grant):
+            needed.setdefault(privilege.place, set()).update(leaves(privilege.name))
+    found = []
+    for privilege in have:
+        if privilege.name in _HARMLESS or (role == "init" and privilege.place == _BACKUP_PLACE):
+            continue
+        allowed = set().union(*(names for place, names in needed.items() if _covers(place, privilege.place)))
+        if privilege.grantable or not leaves(privilege.name) <= allowed:
+            found.append(privilege)
+    return found
+
+
+def _covers(place: str, other: str) -> bool:
+    """Return whether a grant at `place` includes `other`."""
+    if place in ("*.*", other):
+        return True
+    database, _, table = place.partition(".")
+    return table == "*" and other.partition(".")[0] == database and "." in other

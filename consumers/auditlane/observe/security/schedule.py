@@ -1,0 +1,150 @@
+"""Repeat the security check within `serve`: once per installation and time slot, however many processes there are.
+
+Time is divided into slots of AUDITLANE_SECURITY_CHECK_EVERY_H hours since 1970. In each slot, every process claims the
+check in ClickHouse, and the one that succeeds makes it. The result is the event `security.checked` of auditlane's own
+audit trail.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
+from typing import Final, Protocol
+
+from auditlane.access.audit import Action, AuditRecord, AuditSink
+from auditlane.contract.event import SeverityName
+from auditlane.observe.security.findings import Report, Severity
+from auditlane.observe.security.run import examine
+from auditlane.runtime.errors import AuditlaneError
+from auditlane.runtime.log import get
+from auditlane.runtime.settings import Settings
+
+ROLE: Final = "query"  # the role of the ClickHouse account of `serve`
+_DELAY_S: Final = 60.0  # before the first check, so that it does not delay a start
+_RETRY_S: Final = 60.0  # while ClickHouse cannot decide a claim
+_CLOSE_S: Final = 1.0
+_SEVERITIES: Final[dict[Severity, SeverityName]] = {
+    Severity.critical: "Critical",
+    Severity.high: "High",
+    Severity.medium: "Medium",
+    Severity.low: "Low",
+    Severity.info: "Info",
+}
+
+
+class Claims(Protocol):
+    """Claims by name, shared by all processes."""
+
+    def claim(self, jti: str, /, *, until: datetime, now: datetime) -> bool:
+        """Return True at most once for a name, in any process. Raises StoreUnavailable or StoreRefused."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A time slot."""
+
+    start: datetime
+    end: datetime
+
+    @classmethod
+    def at(cls, now: datetime, every: timedelta) -> Slot:
+        """Return the slot of length `every` that contains `now`; slots are counted from 1970."""
+        epoch = datetime.fromtimestamp(0, UTC)
+        start = epoch + (now - epoch) // every * every
+        return cls(start, start + every)
+
+    @property
+    def name(self) -> str:
+        """The name under which processes claim the check of this slot."""
+        return f"security-check:{self.start:%Y-%m-%dT%H:%MZ}/{(self.end - self.start) // timedelta(hours=1)}h"
+
+
+class SecuritySchedule:
+    """Makes the check in a thread of its own, which no error ends and which `close` does not wait for."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        claims: Claims,
+        sink: AuditSink,
+        *,
+        delay_s: float = _DELAY_S,
+        check: Callable[[Settings, datetime], Report] = lambda settings, now: examine(settings, now=now, role=ROLE),
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._settings = settings
+        self._claims = claims
+        self._sink = sink
+        self._check = check
+        self._clock = clock
+        self._delay_s = delay_s
+        self._every = timedelta(hours=settings.security_check_every_h)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="auditlane-security-check", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread, unless the check is switched off."""
+        if self._every:
+            self._thread.start()
+
+    def close(self) -> None:
+        """Stop repeating the check. A check in progress is abandoned."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(_CLOSE_S)
+
+    def _run(self) -> None:
+        wait_s = self._delay_s
+        while not self._stopping.wait(wait_s):
+            try:
+                wait_s = self.make_if_due()
+            except Exception:  # a defect, which must not disturb serving
+                get("security").exception("security_check.failed")
+                wait_s = _RETRY_S
+
+    def make_if_due(self) -> float:
+        """Claim the current slot's check, make it if the claim succeeds, and return the seconds until the next try."""
+        now = self._clock()
+        slot = Slot.at(now, self._every)
+        try:
+            claimed = self._claims.claim(slot.name, until=slot.end, now=now)
+        except AuditlaneError as error:
+            get("security").warning("security_check.waits", problem=error.message)
+            return _RETRY_S
+        if claimed:
+            report = self._check(self._settings, now)
+            record = record_of(report, installation=self._settings.clickhouse_database)
+            get("security").info("security_check.made", outcome=record.outcome, **record.metadata)
+            if not self._stopping.is_set():
+                self._sink.record(record)
+        return max(0.0, (slot.end - self._clock()).total_seconds())
+
+
+def record_of(report: Report, *, installation: str) -> AuditRecord:
+    """Return the audit record of a report, with the severity of its worst finding.
+
+    Its outcome is `failure` if a finding is of severity high or critical.
+    """
+    metadata = {
+        "findings": str(len(report.findings)),
+        "critical": str(len(report.at_least(Severity.critical))),
+        "version": version("auditlane"),
+    }
+    if report.codes:
+        metadata["codes"] = ", ".join(report.codes)
+    if report.not_made:
+        metadata["not_made"] = ", ".join(dict.fromkeys(gap.check for gap in report.not_made))
+    return AuditRecord(
+        action=Action.security_checked,
+        actor_id="auditlane",
+        actor_type="system",
+        outcome="failure" if report.at_least(Severity.high) else "success",
+        severity=_SEVERITIES[report.worst or Severity.info],
+        resource="installation",
+        resource_id=installation,
+        metadata=metadata,
+    )

@@ -198,6 +198,26 @@ LOG_EVENTS: tuple[LogEvent, ...] = (
         "until a reading succeeds.",
         "Act on `error`; at level error, report it with the log.",
     ),
+    # Serve: the security check.
+    LogEvent(
+        "security_check.made",
+        ("info",),
+        "The security of the installation was checked.",
+        "If `findings` is not 0, run `auditlane doctor --security`.",
+    ),
+    LogEvent(
+        "security_check.waits",
+        ("warning",),
+        "ClickHouse cannot decide which process makes the security check; the claim is retried.",
+        "Check ClickHouse.",
+    ),
+    LogEvent("security_check.failed", ("error",), "The security check ended with an unforeseen error.", _UNFORESEEN),
+    LogEvent(
+        "security_check.defect",
+        ("error",),
+        "One check ended with an unforeseen error; it is reported as not made, and the others are made.",
+        _UNFORESEEN,
+    ),
     # Serve: auditlane's own audit trail.
     LogEvent("trail.off", ("warning",), "Actions in this service are not recorded.", "Set the variables in `missing`."),
     LogEvent("trail.waits", ("warning",), "Kafka or the registry is unavailable; audit events wait or are spooled."),

@@ -48,7 +48,7 @@ def judge(facts: Facts, *, checks: Sequence[Check] = CHECKS, is_over: Callable[[
         except AuditlaneError as error:
             not_made.append(NotMade(check.name, error.message, error.fix or check.needs))
         except Exception as error:
-            get("security").exception("check.failed", check=check.name)
+            get("security").exception("security_check.defect", check=check.name)
             reason = f"It ended with an internal error: {type(error).__name__}: {error}"
             not_made.append(NotMade(check.name, reason, "Report the error with the log."))
     return Report.of([check.name for check in checks], findings, not_made)

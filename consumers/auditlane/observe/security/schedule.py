@@ -11,7 +11,6 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from importlib.metadata import version
 from typing import Final, Protocol
 
 from auditlane.access.audit import Action, AuditRecord, AuditSink
@@ -19,7 +18,7 @@ from auditlane.contract.event import SeverityName
 from auditlane.observe.security.findings import Report, Severity
 from auditlane.observe.security.run import examine
 from auditlane.runtime.errors import AuditlaneError
-from auditlane.runtime.log import get
+from auditlane.runtime.log import auditlane_version, get
 from auditlane.runtime.settings import Settings
 
 ROLE: Final = "query"  # the role of the ClickHouse account of `serve`
@@ -132,7 +131,7 @@ def record_of(report: Report, *, installation: str) -> AuditRecord:
     metadata = {
         "findings": str(len(report.findings)),
         "critical": str(len(report.at_least(Severity.critical))),
-        "version": version("auditlane"),
+        "version": auditlane_version(),
     }
     if report.codes:
         metadata["codes"] = ", ".join(report.codes)

@@ -10,7 +10,10 @@ import typer
 from clickhouse_connect.driver.client import Client
 from rich.console import Console
 
+from auditlane.access.audit import Action
+from auditlane.access.provenance_keys import path_of
 from auditlane.cli.help_text import examples
+from auditlane.cli.operator_audit import record
 from auditlane.cli.plural import number_of
 from auditlane.contract import subjects, topics
 from auditlane.contract.registry_client import registry_client
@@ -73,6 +76,9 @@ def command(
     made = topics.ensure(settings)
     subject = subjects.ensure_base_subject(registry_client(settings), settings.topic)
     migrations = _migrated(connect(settings), settings.clickhouse_database, cluster)
+    if subject.created and (keys := path_of(settings)) and keys.exists():  # else it cannot be signed
+        facts = {"version": str(subject.version), "previous": "none"}
+        record(Action.schema_changed, resource="schema", resource_id=subject.subject, **facts)
     drift = [sentence for topic in made for sentence in topic.drift] + list(subject.drift)
     if as_json:
         report = {"topics": [asdict(topic) for topic in made], "subject": asdict(subject), "migrations": migrations}

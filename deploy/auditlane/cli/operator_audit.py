@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import sys
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
@@ -17,44 +18,55 @@ _WAIT_S: Final = 5.0
 
 
 def record(action: str, **facts: str | None) -> None:
-    """Emit an audit event and wait up to five seconds for Kafka. `tenant`, `resource`, `resource_id` and `outcome` are
-    fields of the event; the other facts become its metadata.
+    """Record one event of a command; see `record_all`."""
+    record_all([(action, facts)])
 
-    An event that Kafka did not acknowledge is spooled for the service to send. Failures are only printed to stderr,
+
+def record_all(events: Iterable[tuple[str, Mapping[str, str | None]]]) -> None:
+    """Emit audit events, each an action and its facts, and wait up to five seconds for Kafka.
+
+    `tenant`, `resource`, `resource_id` and `outcome` are fields of the event; the other facts become its metadata. An
+    event that Kafka did not acknowledge is spooled for the service to send. Failures are only printed to stderr,
     because the command itself has succeeded by then.
     """
     try:
         settings = load()
-        if not (settings.kafka_bootstrap and settings.registry_url):
+        every = list(events)
+        if not (every and settings.kafka_bootstrap and settings.registry_url):
             return
         from auditlane.trail.client import send_now
         from auditlane.trail.events import bounded, events_of
 
-        own = {name: facts.pop(name, None) or "" for name in ("tenant", "resource", "resource_id")}
-        record = AuditRecord(
-            action=action,
-            tenant=own["tenant"] or None,
-            actor_id=operator_name(),
-            actor_type="system",
-            resource=own["resource"],
-            resource_id=own["resource_id"] or None,
-            outcome="failure" if facts.pop("outcome", None) == "failure" else "success",
-            metadata={"via": "command line"} | {name: value for name, value in facts.items() if value},
-        )
-        events = events_of(bounded(record, settings.max_event_bytes), at=datetime.now(UTC), event_id=uuid7())
-        left, problem = send_now(settings, events, _WAIT_S)
+        now, made = datetime.now(UTC), list[AuditEvent]()
+        for action, facts in every:
+            made += events_of(bounded(_record(action, dict(facts)), settings.max_event_bytes), at=now, event_id=uuid7())
+        left, problem = send_now(settings, made, _WAIT_S)
         if left:
             _spool(settings, left, problem)
     except AuditlaneError as error:
         _warn(error)
 
 
+def _record(action: str, facts: dict[str, str | None]) -> AuditRecord:
+    own = {name: facts.pop(name, None) or "" for name in ("tenant", "resource", "resource_id")}
+    return AuditRecord(
+        action=action,
+        tenant=own["tenant"] or None,
+        actor_id=operator_name(),
+        actor_type="system",
+        resource=own["resource"],
+        resource_id=own["resource_id"] or None,
+        outcome="failure" if facts.pop("outcome", None) == "failure" else "success",
+        metadata={"via": "command line"} | {name: value for name, value in facts.items() if value},
+    )
+
+
 def _spool(settings: Settings, events: list[AuditEvent], problem: str) -> None:
     """Append the events to the spool of `auditlane serve`. Raises ConfigError if not all could be written."""
-    from auditlane.trail.sink import record_of, spool_folder, spool_of
+    from auditlane.trail.spooling import spool_events, spool_folder
 
     try:
-        kept = spool_of(settings).append([record_of(event) for event in events])
+        kept = spool_events(settings, events)
     except OSError as error:
         kept, problem = 0, f"{problem} {spool_folder(settings)} cannot be written: {error.strerror or error}."
     if kept < len(events):

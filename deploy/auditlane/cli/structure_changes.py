@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from auditlane.cli.operator_audit import record
+from auditlane.cli.operator_audit import record_all
 from auditlane.runtime.settings import load
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from auditlane.query.structure.service import FieldChange, StructureChange, StructureService
+    from auditlane.query.structure.contract_repository import Registrations
+    from auditlane.query.structure.service import FieldChange, StructureChange, StructureService, Unfinished
 
 
 def structure_service() -> StructureService:
@@ -25,13 +24,13 @@ def structure_service() -> StructureService:
     )
 
 
-def unfinished_recorder(tenant: str | None, stated: FieldChange | None, name: str) -> Callable[[BaseException], None]:
+def unfinished_recorder(tenant: str | None, stated: FieldChange | None, name: str) -> Unfinished:
     """Return a function that records a failed change that may still have changed the contract."""
-    from auditlane.query.structure.audit import unfinished
+    from auditlane.query.structure.audit import schema_events, unfinished
 
-    def note(error: BaseException) -> None:
+    def note(error: BaseException, registered: Registrations) -> None:
         action, facts = unfinished(name, stated, error)
-        record(action, tenant=tenant, **facts)
+        record_all([(action, facts | {"tenant": tenant}), *schema_events(registered)])
 
     return note
 
@@ -41,5 +40,5 @@ def record_change(done: StructureChange, stated: FieldChange | None = None) -> N
     from auditlane.query.structure.audit import audit_events
 
     scope, _, tenant = done.after.own.scope.partition(":")
-    for action, facts in audit_events(done, stated):
-        record(action, **facts | ({"tenant": tenant} if scope == "tenant" else {}))
+    own = {"tenant": tenant} if scope == "tenant" else {}
+    record_all([(action, own | facts) for action, facts in audit_events(done, stated)])

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
 from typing import Final, Protocol
 
 from auditlane.access.audit import AuditRecord, AuditSink, NullAuditSink
@@ -25,11 +24,12 @@ from auditlane.contract.tenants import OURS
 from auditlane.runtime.errors import AuditlaneError, ConfigError, InvalidEvent
 from auditlane.runtime.log import get
 from auditlane.runtime.settings import Settings, variable
-from auditlane.runtime.spool import FileSpool, NoSpool, Spool
+from auditlane.runtime.spool import Spool
 from auditlane.trail.aggregation import AuditAggregator, DatedRecord
 from auditlane.trail.client import Connect, Emitter, connect
 from auditlane.trail.events import bounded, events_of, weight
 from auditlane.trail.losses import Losses
+from auditlane.trail.spooling import record_of, spool_of
 
 MAX_QUEUED: Final = 10_000  # records in memory
 MAX_BYTES: Final = 16 << 20  # total bytes of the queued records
@@ -71,24 +71,6 @@ def from_settings(settings: Settings, count: Count, observe: Observe | None = No
         spool_bytes=settings.trail_spool_bytes,
         reserve=spool_of(settings, beyond=_RESERVE),
     )
-
-
-def spool_folder(settings: Settings) -> Path | None:
-    """Return the folder of spooled events, or None if no setting determines it."""
-    if settings.trail_spool_dir:
-        return settings.trail_spool_dir
-    return settings.signing_keys_file.parent / "trail" if settings.signing_keys_file else None
-
-
-def spool_of(settings: Settings, *, beyond: int = 0) -> Spool:
-    """Return the spool in that folder, limited to the setting plus `beyond` bytes."""
-    folder = spool_folder(settings)
-    return FileSpool(folder, most_bytes=settings.trail_spool_bytes + beyond) if folder else NoSpool()
-
-
-def record_of(event: AuditEvent) -> bytes:
-    """Serialize an event for the spool."""
-    return event.model_dump_json(exclude={"fields"}).encode()
 
 
 def _tenant_of(event: AuditEvent) -> str:

@@ -28,6 +28,7 @@ class Action(StrEnum):
     link_opened = "link.opened"
     test_event_sent = "test_event.sent"
     structure_changed = "structure.changed"
+    schema_changed = "schema.changed"  # a version of a contract was registered
     logs_enabled = "audit_logs.enabled"
     logs_disabled = "audit_logs.disabled"
     key_created = "key.created"
@@ -36,6 +37,7 @@ class Action(StrEnum):
     signing_keys_rotated = "signing_keys.rotated"
     provenance_keys_rotated = "provenance_keys.rotated"
     loss_accepted = "loss.accepted"
+    events_replayed = "events.replayed"  # from a topic or the dead letters
     operated = "installation.viewed"  # lag, dead letters, health, tenants
     security_checked = "security.checked"
     events_dropped = "events.dropped"  # audit events lost because memory and the spool were both full

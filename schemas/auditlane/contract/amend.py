@@ -35,13 +35,16 @@ Schema = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Amended:
-    """The subject's newest version. `changed` is whether a version was registered."""
+    """The subject's newest version. `changed` is whether a version was registered, and `previous` is the version from
+    which it was made, or 0 if there was none.
+    """
 
     subject: str
     version: int
     schema_id: int
     schema: Schema
     changed: bool
+    previous: int
 
 
 def amend(
@@ -59,7 +62,7 @@ def amend(
     Propagates errors from RegistryClient and `change`.
     """
     lost: list[dict[str, Any]] = []
-    changed, refused = False, None
+    changed, refused, previous = False, None, 0
     for _ in range(_ATTEMPTS):
         latest = _latest(client, subject, needed=seed is None)
         current: Schema = json.loads(latest.schema) if latest else seed() if seed else {}
@@ -67,7 +70,7 @@ def amend(
         for avro in lost:
             wanted = with_field(wanted, avro)
         if latest is not None and wanted == current:
-            return Amended(subject, latest.version, latest.schema_id, current, changed)
+            return Amended(subject, latest.version, latest.schema_id, current, changed, previous)
         since = latest.version if latest else 0
         check(client, subject, current if latest else None, wanted)
         if most_versions is not None and since >= most_versions:  # deleted versions leave gaps, so there may be fewer
@@ -79,7 +82,7 @@ def amend(
         except SchemaIncompatible as error:  # another version was registered first: start over from it
             refused = error
             continue
-        changed = True
+        changed, previous = True, since
         lost = _lost_fields(client, subject, current, since)
     if refused is not None and not changed:
         raise FieldConflict(f"The registry refuses the contract: {refused.message}") from refused

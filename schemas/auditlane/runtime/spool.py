@@ -55,6 +55,10 @@ class Spool(Protocol):
         """Return the size of the waiting records in bytes."""
         ...
 
+    def release(self) -> None:
+        """Leave the records appended so far to any process that drains."""
+        ...
+
 
 class NoSpool:
     """A spool without room for any record."""
@@ -70,6 +74,9 @@ class NoSpool:
     def size(self) -> int:
         """Return 0."""
         return 0
+
+    def release(self) -> None:
+        """Do nothing."""
 
 
 class FileSpool:
@@ -110,7 +117,7 @@ class FileSpool:
 
         Raises OSError.
         """
-        self._release()
+        self.release()
         sent = damaged = 0
         for path in self._files():
             with _locked(path) as file:
@@ -169,8 +176,8 @@ class FileSpool:
             raise
         return descriptor
 
-    def _release(self) -> None:
-        """Unlock this process's file, so that any process may drain it."""
+    def release(self) -> None:
+        """See Spool: unlock this process's file."""
         with self._lock:
             if self._descriptor >= 0:
                 os.close(self._descriptor)

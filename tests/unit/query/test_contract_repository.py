@@ -18,7 +18,7 @@ from auditlane.contract.event import AuditEvent
 from auditlane.contract.field_definition import FieldDefinition, FieldType, described, own_field, without_rules
 from auditlane.contract.subjects import ensure_base_subject
 from auditlane.contract.tenant_contract import MISREAD_NAMES, TenantContract, check_registrable
-from auditlane.query.structure.contract_repository import ContractRepository
+from auditlane.query.structure.contract_repository import ContractRepository, Registration
 from auditlane.runtime.errors import (
     AuditlaneError,
     FieldConflict,
@@ -147,7 +147,8 @@ def test_an_invalid_definition_is_rejected_with_its_field(
 
 
 def test_a_tenants_first_field_makes_its_subject(registry: InProcess, contracts: ContractRepository) -> None:
-    assert contracts.add("acme", text("order", required=True), replace=False)
+    registered = contracts.add("acme", text("order", required=True), replace=False)
+    assert registered == (Registration("acme", ACME, previous=0, version=1),)
     schema = latest(registry, ACME)
     assert names(schema) == ["order"]
     assert TenantContract.parse(json.dumps(schema)).exclusive is False  # producers may still write with the base event
@@ -267,7 +268,10 @@ def test_an_environments_field_reaches_tenants_with_a_contract_of_their_own(
     registry: InProcess, contracts: ContractRepository
 ) -> None:
     contracts.add("acme", text("order"), replace=False)
-    assert contracts.add(None, text("region", maxLength=8), replace=False)
+    assert contracts.add(None, text("region", maxLength=8), replace=False) == (
+        Registration(None, BASE, previous=1, version=2),
+        Registration("acme", ACME, previous=1, version=2),
+    )
     assert names(latest(registry, BASE)) == ["region"]
     assert names(latest(registry, ACME)) == ["order", "region"]
     assert TenantContract.parse(registry.latest(ACME).schema).exclusive is False
@@ -400,7 +404,7 @@ def test_an_invalid_contract_in_the_registry_does_not_block_others(
     for number, field in enumerate([text("x") | {"pattern": "(a"}, text("__proto__x") | {"name": "__proto__"}]):
         registry.register(f"audit.events.t{number}-value", json.dumps(schema | {"fields": [*schema["fields"], field]}))
     assert contracts.add(None, text("region"), replace=False)
-    assert contracts.release(None, "region") is False
+    assert contracts.release(None, "region") == ()
     assert names(latest(registry, BASE)) == ["region"]
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from auditlane.access.audit import Action
 from auditlane.contract.field_definition import FieldType
 from auditlane.query.structure.audit import audit_events
+from auditlane.query.structure.contract_repository import Registration
 from auditlane.query.structure.service import FieldChange, StructureChange
 from auditlane.query.structure.views import ScopeState
 from auditlane.store.presentation import DEFAULT_FIELDS, ENVIRONMENT, FieldView, Revision, tenant_scope
@@ -49,6 +51,22 @@ def test_a_move_is_recorded_as_the_order_of_all_fields() -> None:
     was, now = json.loads(facts["sequence"])
     assert (was[0], now[:2]) == ("occurred_at", ["ip", "occurred_at"])
     assert json.loads(facts["changes"]) == [{"kind": "changed", "field": "ip", "values": {"order": [6, -1]}}]
+
+
+def test_each_registered_version_is_recorded_for_its_own_contract() -> None:
+    registered = (Registration(None, "audit.events-value", 3, 4), Registration("acme", "audit.events.acme-value", 0, 1))
+    found = list(audit_events(replace(done(), registered=registered)))
+    assert [action for action, _ in found] == [Action.structure_changed, Action.schema_changed, Action.schema_changed]
+    assert [facts for _, facts in found[1:]] == [
+        {"resource": "schema", "resource_id": "audit.events-value", "previous": "3", "version": "4"},
+        {
+            "resource": "schema",
+            "resource_id": "audit.events.acme-value",
+            "previous": "none",
+            "version": "1",
+            "tenant": "acme",
+        },
+    ]
 
 
 def test_the_switch_and_a_field_are_recorded_separately() -> None:

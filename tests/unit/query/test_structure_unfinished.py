@@ -61,7 +61,7 @@ def call(service: StructureService, operation: str, reported: list[BaseException
         {"required": True},
         view={"display_name": "New"},
     )
-    given: dict[str, Any] = {"etags": etags, "who": "jane", "unfinished": reported.append}
+    given: dict[str, Any] = {"etags": etags, "who": "jane", "unfinished": lambda error, _: reported.append(error)}
     if operation == "remove":
         service.remove("acme", "own", **given)
     else:

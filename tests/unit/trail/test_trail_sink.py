@@ -24,7 +24,8 @@ from auditlane.sdk.delivery import OnSettled
 from auditlane.trail import aggregation, sink
 from auditlane.trail.aggregation import AuditAggregator, DatedRecord
 from auditlane.trail.events import events_of
-from auditlane.trail.sink import KafkaAuditSink, record_of
+from auditlane.trail.sink import KafkaAuditSink
+from auditlane.trail.spooling import record_of
 
 T0 = datetime(2026, 1, 31, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from auditlane.access.audit import Action
+from auditlane.query.structure.contract_repository import Registrations
 from auditlane.query.structure.service import FieldChange, StructureChange
 from auditlane.runtime.digest import digested, digested_list, json_text
 from auditlane.runtime.errors import AuditlaneError
@@ -18,7 +19,8 @@ _MAX_BYTES: Final = 12_288  # bytes of the changes or the contract in an event; 
 def audit_events(
     change: StructureChange, field_change: FieldChange | None = None
 ) -> Iterator[tuple[Action, dict[str, Any]]]:
-    """Yield (action, facts) of a change: one for the switch, and one for everything else.
+    """Yield (action, facts) of a change: one for the switch, one for everything else, and one for each version of a
+    contract that it registered.
 
     `field_change` is the requested change to a field's contract.
     """
@@ -36,6 +38,15 @@ def audit_events(
         if field_change is not None:
             facts["contract"] = json_text(digested(_contract(field_change), _MAX_BYTES))
         yield Action.structure_changed, facts
+    yield from schema_events(change.registered)
+
+
+def schema_events(registered: Registrations) -> Iterator[tuple[Action, dict[str, Any]]]:
+    """Yield (action, facts) for each registered version; `tenant` is the tenant whose contract it is."""
+    for done in registered:
+        facts = {"resource": "schema", "resource_id": done.subject, "version": str(done.version)}
+        tenant = {"tenant": done.tenant} if done.tenant else {}
+        yield Action.schema_changed, facts | {"previous": str(done.previous or "none")} | tenant
 
 
 def changes_text(changes: Sequence[Mapping[str, Any]]) -> str:

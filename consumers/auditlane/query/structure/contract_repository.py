@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from typing import Final
 
-from auditlane.contract.amend import Amended, Schema, amend, check
+from auditlane.contract.amend import Schema, amend, check
 from auditlane.contract.field_definition import alike, conflict, own_field, own_fields, same, with_field, without_rules
 from auditlane.contract.incomplete_versions import newest_whole
 from auditlane.contract.registry import Registered, RegistryClient
@@ -27,6 +29,22 @@ from auditlane.runtime.settings import ContractSettings, Settings
 
 _AT_ONCE: Final = 4  # subjects changed at once; the client keeps as many connections
 _NAMED: Final = 5  # tenants named in a log entry
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """A version that was registered: of a tenant's contract, or of the environment's if `tenant` is None.
+
+    `previous` is the version from which it was made, or 0 if there was none.
+    """
+
+    tenant: str | None
+    subject: str
+    previous: int
+    version: int
+
+
+Registrations = tuple[Registration, ...]
 
 
 class ContractRepository:
@@ -54,8 +72,8 @@ class ContractRepository:
                 pass
         return self.environment()
 
-    def add(self, tenant: str | None, avro: Schema, *, replace: bool, exclusive: bool | None = None) -> bool:
-        """Add a field, or with `replace` change it to this definition. Returns whether a schema was registered.
+    def add(self, tenant: str | None, avro: Schema, *, replace: bool, exclusive: bool | None = None) -> Registrations:
+        """Add a field, or with `replace` change it to this definition. Returns the registered versions.
 
         Raises FieldConflict for a field that exists with another definition, and InvalidInput and TooManyVersions for a
         contract that would exceed a budget.
@@ -70,26 +88,26 @@ class ContractRepository:
             return self._add_environments(tenant, theirs, avro)
         change = self._within(_adding(avro, replace=replace, exclusive=exclusive), base)
         most = self._limits.contract_versions + environment.version  # only the tenant's own changes count
-        return self._amend(tenant, change, seed=lambda: base | {"exclusive": False}, most_versions=most).changed
+        return self._amend(tenant, change, seed=lambda: base | {"exclusive": False}, most_versions=most)
 
-    def release(self, tenant: str | None, name: str) -> bool:
-        """Remove the rules of a field. Returns whether a schema was registered."""
+    def release(self, tenant: str | None, name: str) -> Registrations:
+        """Remove the rules of a field. Returns the registered versions."""
         was = own_field(schema_of(self.environment()), name)
         if tenant is not None:
             own = self._own(tenant)
             if own is None or (was is not None and same(own_field(schema_of(own), name), was)):
-                return False  # a tenant cannot remove the environment's rules
-            return self._amend(tenant, lambda schema: without_rules(schema, name)).changed
+                return ()  # a tenant cannot remove the environment's rules
+            return self._amend(tenant, lambda schema: without_rules(schema, name))
         if was is None:
-            return False
+            return ()
 
         def stripped(schema: Schema) -> Schema:
             return without_rules(schema, name) if same(own_field(schema, name), was) else schema
 
-        changed = self._in_every_tenants(stripped)  # the base last: it shows a repeated call which tenants are left
-        return amend(self._client, self._base, stripped).changed or changed
+        # The base last: it shows a repeated call which tenants are left.
+        return self._in_every_tenants(stripped) + self._amend(None, stripped)
 
-    def _add_environments(self, tenant: str, theirs: Schema, avro: Schema) -> bool:
+    def _add_environments(self, tenant: str, theirs: Schema, avro: Schema) -> Registrations:
         """Add a field of the environment to a tenant's contract, with the environment's definition."""
         rules = {key for key in avro if key not in ("name", "type", "default")}
         if conflict(theirs, avro) or ((rules or avro["default"] is not None) and not same(theirs, avro)):
@@ -99,10 +117,10 @@ class ContractRepository:
                 fix="Omit type, default and rules, or choose another name.",
             )
         if self._own(tenant) is None:
-            return False
-        return self._amend(tenant, _adding(theirs, replace=False, keep=True)).changed
+            return ()
+        return self._amend(tenant, _adding(theirs, replace=False, keep=True))
 
-    def _add_everywhere(self, avro: Schema, *, replace: bool, exclusive: bool | None) -> bool:
+    def _add_everywhere(self, avro: Schema, *, replace: bool, exclusive: bool | None) -> Registrations:
         base = schema_of(self.environment())
         was = own_field(base, avro["name"])
 
@@ -117,9 +135,9 @@ class ContractRepository:
         self._check_tenants(avro, change)
         # A new field goes to the base first, so that a tenant's contract created in the meantime has it. A changed
         # field goes to the base last, since it shows a repeated call which tenants are left.
-        first = self._in_every_tenants(change) if was is not None else False
-        changed = amend(self._client, self._base, to_base, most_versions=self._limits.contract_versions).changed
-        return self._in_every_tenants(change) or changed or first
+        first = self._in_every_tenants(change) if was is not None else ()
+        base_versions = self._amend(None, to_base, most_versions=self._limits.contract_versions)
+        return first + base_versions + self._in_every_tenants(change)
 
     def _check_tenants(self, avro: Schema, change: Callable[[Schema], Schema]) -> None:
         """Raise FieldConflict, naming the tenant, if the registry would reject its changed contract.
@@ -150,15 +168,15 @@ class ContractRepository:
         if keep:
             get("structure").warning("structure.field_kept", field=avro["name"], tenants=keep[:_NAMED], count=len(keep))
 
-    def _in_every_tenants(self, change: Callable[[Schema], Schema]) -> bool:
+    def _in_every_tenants(self, change: Callable[[Schema], Schema]) -> Registrations:
         """Change every tenant's contract; schemas in their subjects that are not contracts are left unchanged."""
 
-        def changed(tenant: str) -> bool:
+        def changed(tenant: str) -> Registrations:
             own = self._own(tenant)
-            return own is not None and _is_contract(own) and self._amend(tenant, change).changed
+            return self._amend(tenant, change) if own is not None and _is_contract(own) else ()
 
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            return any(list(pool.map(changed, self._tenants())))
+            return tuple(chain.from_iterable(pool.map(changed, self._tenants())))
 
     def _tenants(self) -> list[str]:
         """Return the tenants with a contract of their own."""
@@ -173,13 +191,14 @@ class ContractRepository:
 
     def _amend(
         self,
-        tenant: str,
+        tenant: str | None,
         change: Callable[[Schema], Schema],
         seed: Callable[[], Schema] | None = None,
         most_versions: int | None = None,
-    ) -> Amended:
-        subject = tenant_subject(self._topic, tenant)
-        return amend(self._client, subject, change, seed=seed, most_versions=most_versions)
+    ) -> Registrations:
+        subject = self._base if tenant is None else tenant_subject(self._topic, tenant)
+        done = amend(self._client, subject, change, seed=seed, most_versions=most_versions)
+        return (Registration(tenant, subject, done.previous, done.version),) if done.changed else ()
 
     def _within(self, change: Callable[[Schema], Schema], base: Schema | None = None) -> Callable[[Schema], Schema]:
         """Return the change with a check of the budgets. The fields of `base`, the environment's, do not count."""

@@ -13,7 +13,8 @@ from auditlane.access.permissions import Permission
 from auditlane.access.scope import Principal, TenantScope
 from auditlane.query.router import Authorize, caller_of, granted
 from auditlane.query.structure import responses, rights
-from auditlane.query.structure.audit import audit_events, unfinished
+from auditlane.query.structure.audit import audit_events, schema_events, unfinished
+from auditlane.query.structure.contract_repository import Registrations
 from auditlane.query.structure.models import (
     Catalogue,
     ChangedField,
@@ -308,9 +309,10 @@ def _recorded_answer(
 def _unfinished_recorder(request: Request, field_change: FieldChange | None, name: str = "") -> Unfinished:
     """Return a function that records a failed change which may have changed the contract."""
 
-    def note(error: BaseException) -> None:
-        action, facts = unfinished(field_change.name if field_change else name, field_change, error)
-        auditor_of(request).record(action, **facts)
+    def note(error: BaseException, registered: Registrations) -> None:
+        failed = unfinished(field_change.name if field_change else name, field_change, error)
+        for action, facts in (failed, *schema_events(registered)):
+            auditor_of(request).record(action, **facts)
 
     return note
 

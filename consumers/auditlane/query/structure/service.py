@@ -15,7 +15,7 @@ from clickhouse_connect.driver.client import Client
 
 from auditlane.contract.field_definition import FieldDefinition, FieldType, described, own_field
 from auditlane.query.structure import actions, views
-from auditlane.query.structure.contract_repository import ContractRepository, schema_of
+from auditlane.query.structure.contract_repository import ContractRepository, Registrations, schema_of
 from auditlane.query.structure.views import ScopeState
 from auditlane.runtime.errors import (
     Conflict,
@@ -58,10 +58,14 @@ class FieldChange:
 
 @dataclass(frozen=True, slots=True)
 class StructureChange:
-    """A change: the states before and after it, with equal revisions if there was nothing to change."""
+    """A change: the states before and after it, with equal revisions if there was nothing to change.
+
+    `registered` has the versions of contracts that it registered.
+    """
 
     before: ScopeState
     after: ScopeState
+    registered: Registrations = ()
 
     @property
     def changes(self) -> list[dict[str, Any]]:
@@ -74,19 +78,20 @@ class StructureChange:
         return views.sequence(self.before, self.after)
 
 
-Unfinished = Callable[[BaseException], None]
-"""Called with the error of a change that failed after it may have changed the contract, which must be recorded."""
+Unfinished = Callable[[BaseException, Registrations], None]
+"""Called with the error of a change that failed after it may have changed the contract, which must be recorded, and the
+versions that were registered as far as known."""
 
 
-def _ignore(_: BaseException) -> None:
+def _ignore(_: BaseException, __: Registrations) -> None:
     """Record nothing."""
 
 
 @dataclass(slots=True)
 class _Contract:
-    """Whether a call has changed the contract, or None while unknown."""
+    """The versions that a call has registered, or None while unknown."""
 
-    changed: bool | None = None
+    registered: Registrations | None = None
 
 
 class StructureService:
@@ -173,8 +178,10 @@ class StructureService:
             return state.own.model_copy(update={"fields": fields, "changed_by": who})
 
         with self._registering(tenant, unfinished) as contract:
-            contract.changed = self.contracts().add(tenant, avro, replace=not shown, exclusive=field_change.exclusive)
-            return self._save(tenant, new, etags, even_so=contract.changed)
+            contract.registered = self.contracts().add(
+                tenant, avro, replace=not shown, exclusive=field_change.exclusive
+            )
+            return self._save(tenant, new, etags, registered=contract.registered)
 
     def change(
         self,
@@ -207,10 +214,10 @@ class StructureService:
                 default if field_change.default is None else field_change.default,
                 rules if field_change.rules is None else field_change.rules,
             )
-            contract.changed = self.contracts().add(
+            contract.registered = self.contracts().add(
                 tenant, definition.avro(), replace=True, exclusive=field_change.exclusive
             )
-            return self._save(tenant, new, etags, even_so=contract.changed)
+            return self._save(tenant, new, etags, registered=contract.registered)
 
     def remove(
         self,
@@ -228,8 +235,8 @@ class StructureService:
             return state.own.model_copy(update={"fields": views.without_view(state, name), "changed_by": who})
 
         with self._registering(tenant, unfinished) as contract:
-            contract.changed = self.contracts().release(tenant, name)
-            return self._save(tenant, new, etags, even_so=contract.changed)
+            contract.registered = self.contracts().release(tenant, name)
+            return self._save(tenant, new, etags, registered=contract.registered)
 
     def name_actions(self, given: Sequence[NamedAction], *, etags: Sequence[str] | None, who: str) -> StructureChange:
         """Add actions to the environment's catalogue, or give them another label. Raises InvalidInput for too many."""
@@ -271,8 +278,8 @@ class StructureService:
             yield contract
         except BaseException as error:
             refused = isinstance(error, (InvalidInput, Conflict, RegistryRefused))  # then nothing was registered
-            if contract.changed or (contract.changed is None and not refused):
-                unfinished(error)
+            if contract.registered or (contract.registered is None and not refused):
+                unfinished(error, contract.registered or ())
             raise
         finally:  # a failed call may also have registered a contract
             self._registered(tenant)
@@ -291,9 +298,12 @@ class StructureService:
         new: Callable[[ScopeState], Revision],
         etags: Sequence[str] | None,
         *,
-        even_so: bool = False,
+        registered: Registrations = (),
     ) -> StructureChange:
-        """Save `new(state)` if it differs or `even_so`. Without `etags`, retry after concurrent changes."""
+        """Save `new(state)` if it differs or versions were `registered`.
+
+        Without `etags`, retry after concurrent changes.
+        """
         lost: Conflict | None = None
         for _ in range(_ATTEMPTS):
             state = self._state_as_seen(tenant, etags)
@@ -301,7 +311,7 @@ class StructureService:
             saved_attributes = {"enabled", "fields", "actions"}
             if (
                 wanted.model_dump(include=saved_attributes) == state.own.model_dump(include=saved_attributes)
-                and not even_so
+                and not registered
             ):
                 return StructureChange(state, state)
             try:
@@ -313,7 +323,7 @@ class StructureService:
                 continue
             if self._book is not None:
                 self._book.forget(tenant)
-            return StructureChange(state, ScopeState(saved if tenant is None else state.environment, saved))
+            return StructureChange(state, ScopeState(saved if tenant is None else state.environment, saved), registered)
         raise lost or Conflict("Too many concurrent changes to the structure.")
 
 

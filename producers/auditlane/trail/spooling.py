@@ -1,0 +1,37 @@
+"""Spool audit events in files, from which any process that has a sink with the same folder sends them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from auditlane.contract.event import AuditEvent
+from auditlane.runtime.settings import Settings
+from auditlane.runtime.spool import FileSpool, NoSpool, Spool
+
+
+def spool_folder(settings: Settings) -> Path | None:
+    """Return the folder of spooled events, or None if no setting determines it."""
+    if settings.trail_spool_dir:
+        return settings.trail_spool_dir
+    return settings.signing_keys_file.parent / "trail" if settings.signing_keys_file else None
+
+
+def spool_of(settings: Settings, *, beyond: int = 0) -> Spool:
+    """Return the spool in that folder, limited to the setting plus `beyond` bytes."""
+    folder = spool_folder(settings)
+    return FileSpool(folder, most_bytes=settings.trail_spool_bytes + beyond) if folder else NoSpool()
+
+
+def spool_events(settings: Settings, events: Sequence[AuditEvent]) -> int:
+    """Leave events to a process with a sink, such as `serve`, and return how many of them fit. Raises OSError."""
+    spool = spool_of(settings)
+    try:
+        return spool.append([record_of(event) for event in events])
+    finally:
+        spool.release()
+
+
+def record_of(event: AuditEvent) -> bytes:
+    """Serialize an event for the spool."""
+    return event.model_dump_json(exclude={"fields"}).encode()

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 import validating
 from confluent_kafka import Consumer, Producer, TopicPartition
 from fixtures.commands import Commands
@@ -21,6 +22,13 @@ from auditlane.contract.tenants import tenant_subject
 from auditlane.operations.kafka_offsets import KafkaOffsets
 
 Where = tuple[int, int]
+
+
+@pytest.fixture
+def commands(commands: Commands) -> Commands:
+    """Withhold the keys, so that the audit events of a command do not become messages of the topic."""
+    del commands.env["AUDITLANE_PROVENANCE_KEYS_FILE"]
+    return commands
 
 
 def stored(world: World, count: int, **given: Any) -> None:
@@ -314,7 +322,8 @@ def test_an_interrupted_replay_resumes(world: World, commands: Commands) -> None
     stored(world, 300)
     before, commits = offsets(world), committed(world)
     delete(world, "1")
-    slow = commands.start("replay", topic, insert_parts_per_second=4)
+    keys = world.settings.provenance_keys_file
+    slow = commands.start("replay", topic, insert_parts_per_second=4, provenance_keys_file=keys)
     said = interrupted(slow, commands, signal.SIGINT)
     assert slow.returncode == 130, said
     assert "Run the same command again to resume" in said
@@ -325,11 +334,16 @@ def test_an_interrupted_replay_resumes(world: World, commands: Commands) -> None
     assert killed.returncode == -signal.SIGKILL
     second, _ = world.counts()
     assert first <= second < 300
-    done = commands.run("replay", topic)
+    done = commands.run("replay", topic, provenance_keys_file=keys)
     assert done["resumed"]
     assert done["read"] == 300
     assert offsets(world) == before
     assert committed(world) == commits
+    work(world, 302)  # with the audit events of the first and the last run
+    query = f"SELECT outcome, toInt32(metadata['rows']) FROM {world.events} WHERE action = 'events.replayed' ORDER BY 1"
+    [(_, complete), (_, cut_off)] = world.client.query(query).result_rows
+    assert 0 < cut_off <= first
+    assert 0 < complete <= 300 - cut_off
     assert not commands.run("replay", topic)["resumed"]
 
 

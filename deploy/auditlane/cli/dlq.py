@@ -7,14 +7,17 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from auditlane.access.audit import Action
 from auditlane.cli import dlq_output as output
 from auditlane.cli.help_text import examples
+from auditlane.cli.operator_audit import record_all
 from auditlane.cli.pipes import ignore_broken_pipe
 from auditlane.cli.plural import number_of
 from auditlane.cli.provenance import secrets
@@ -170,12 +173,17 @@ def replay_(
         assessor, _ = _assessor(settings, registry)
         sender = None if dry_run else _sender(settings)
         letters = found(topic, index.in_topic_order(selection, limit))
+        report, complete = Report(), False
         try:
             with _bar("replaying", total) as advance:
-                report = replay(letters, assessor, sender, on_progress=advance)
+                replay(letters, assessor, sender, report=report, on_progress=advance)
+            complete = True
         except KeyboardInterrupt:
             print("Interrupted. Run the same command again to resume.", file=sys.stderr)
             raise typer.Exit(_INTERRUPTED) from None
+        finally:
+            if not dry_run:
+                _record_replay(settings, report, until, complete=complete)
     gone = total - report.replayed - report.stays.total()
     output.report(report, gone, dry_run=dry_run, as_json=as_json)
     _raise_if_incomplete(report, gone, dry_run=dry_run)
@@ -213,6 +221,20 @@ def resolve(
                 closed += sender.resolve(chunk, State.discarded, reason)
                 advance(len(chunk))
     print(json.dumps({"closed": closed}) if as_json else f"{number_of(closed, 'dead letter')} resolved.")
+
+
+def _record_replay(settings: Settings, report: Report, until: str, *, complete: bool) -> None:
+    """Record the number of events that were sent again, in the log of each tenant."""
+    shared = {
+        "resource": "log",
+        "outcome": "success" if complete else "failure",
+        "older_than": until or datetime.now(UTC).isoformat(),
+        "topic": settings.dead_letter_topic,
+    }
+    record_all(
+        (Action.events_replayed, {**shared, "tenant": tenant, "rows": str(rows)})
+        for tenant, rows in report.tenants.items()
+    )
 
 
 def _selection(

@@ -9,12 +9,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
 
+from auditlane.access.audit import Action
 from auditlane.cli import range_options as options
 from auditlane.cli.help_text import examples
+from auditlane.cli.operator_audit import record
 from auditlane.cli.plural import number_of
 from auditlane.cli.progress import progress_on_stderr
 from auditlane.cli.provenance import secrets
@@ -23,7 +26,7 @@ from auditlane.contract.brokers import pattern
 from auditlane.contract.registry_client import registry_client
 from auditlane.local import cache
 from auditlane.operations.kafka_offsets import KafkaOffsets
-from auditlane.operations.replay.checkpoint import Checkpoint, Counts, alone
+from auditlane.operations.replay.checkpoint import Checkpoint, Counts, Progress, alone
 from auditlane.operations.replay.replay import Replay, Target
 from auditlane.operations.replay.table_target import TableTarget, other
 from auditlane.operations.replay.topic_target import TopicTarget, ensure_topic
@@ -31,7 +34,7 @@ from auditlane.operations.selection import Plan, Selection, Span
 from auditlane.operations.span_reader import SpanReader
 from auditlane.operations.validation import events_table, schema_cache, validator
 from auditlane.operations.verify.dead_lettered_offsets import dead_lettered
-from auditlane.runtime.errors import ConfigError, ReplayIncomplete
+from auditlane.runtime.errors import AuditlaneError, ConfigError, ReplayIncomplete
 from auditlane.runtime.settings import Settings, load
 from auditlane.store.client import connect
 
@@ -114,11 +117,19 @@ def command(
                 reached[span] = at - span.first
                 on_offsets(sum(reached.values()))
 
+            already = before.counts.stored if before else 0
             try:
                 done = replay.run(plan, checkpoint, on_progress)
-            except KeyboardInterrupt:
-                _interrupted(checkpoint)
+            except (KeyboardInterrupt, AuditlaneError) as error:
+                saved = checkpoint.load() if checkpoint else None
+                rows = saved.counts.stored - already if saved else 0
+                _record(selection, topic, target_name, rows, complete=False)
+                if isinstance(error, AuditlaneError):
+                    raise
+                _interrupted(saved)
                 raise typer.Exit(INTERRUPTED) from None
+            if checkpoint:
+                _record(selection, topic, target_name, done.counts.stored - already, complete=True)
     _report(plan, done.counts, target_name, dry=dry_run, resumed=before is not None, as_json=as_json)
     if refused := sum(done.counts.refused.values()):
         raise ReplayIncomplete(
@@ -191,8 +202,26 @@ def interruptible() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _interrupted(checkpoint: Checkpoint | None) -> None:
-    saved = checkpoint.load() if checkpoint else None
+def _record(selection: Selection, topic: str, target: str, rows: int, *, complete: bool) -> None:
+    """Record a replay that stored or copied messages: in the tenant's log too if it was limited to one tenant."""
+    if not rows:
+        return
+    until = datetime.now(UTC) if selection.until_ms is None else datetime.fromtimestamp(selection.until_ms / 1_000, UTC)
+    tenants = sorted(selection.tenants)
+    record(
+        Action.events_replayed,
+        resource="log",
+        outcome="success" if complete else "failure",
+        tenant=tenants[0] if len(tenants) == 1 else None,
+        tenants=", ".join(tenants) if len(tenants) > 1 else None,
+        rows=str(rows),
+        older_than=until.isoformat(),
+        topic=topic,
+        target=target,
+    )
+
+
+def _interrupted(saved: Progress | None) -> None:
     if saved is None:
         print("Interrupted; no changes were made.", file=sys.stderr)
         return

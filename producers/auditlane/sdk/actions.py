@@ -246,16 +246,31 @@ class EventsActions(KnownActions):
         """
         return self._emit("events.refused", "failure", "Medium", "topic", {"code": code, "count": count}, event)
 
-    def replayed(self, *, rows: Number, older_than: Time, **event: Unpack[EventFields]) -> str:
+    def replayed(
+        self,
+        *,
+        rows: Number,
+        older_than: Time,
+        topic: str | None = None,
+        target: str | None = None,
+        **event: Unpack[EventFields],
+    ) -> str:
         """Emit `events.replayed`. Messages were sent again.
 
         Args:
             rows: Number of events.
             older_than: Time before which messages were sent.
+            topic: Where the messages were read.
+            target: Where they were sent, if not to their own topic.
             event: Further fields, as in `emit`.
         """
         return self._emit(
-            "events.replayed", "success", "Medium", "log", {"rows": rows, "older_than": older_than}, event
+            "events.replayed",
+            "success",
+            "Medium",
+            "log",
+            {"rows": rows, "older_than": older_than, "topic": topic, "target": target},
+            event,
         )
 
 

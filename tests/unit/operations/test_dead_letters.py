@@ -428,6 +428,7 @@ def test_a_dry_run_counts_and_sends_nothing() -> None:
     kept = Kept()
     wet = replay(found, dry_runner, kept, clock=lambda: validating.NOW_MS / 1_000)
     assert (wet.replayed, dict(wet.stays), kept.sent) == (1, {"NOT_FRAMED": 1}, [1])
+    assert wet.tenants == {"acme": 1}
 
 
 # The view.

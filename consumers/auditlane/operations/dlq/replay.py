@@ -24,11 +24,13 @@ _KEPT: Final = 1_000
 class Report:
     """The result of a replay.
 
-    `stays` counts the letters not replayed, by code; `dropped` counts the events that lose a field, by field;
-    `remaining` lists the first letters not replayed.
+    `tenants` counts the letters replayed, by tenant, which is None if the letter names none. `stays` counts the letters
+    not replayed, by code; `dropped` counts the events that lose a field, by field; `remaining` lists the first letters
+    not replayed.
     """
 
     replayed: int = 0
+    tenants: Counter[str | None] = field(default_factory=Counter)
     stays: Counter[str] = field(default_factory=Counter)
     dropped: Counter[str] = field(default_factory=Counter)
     remaining: list[DryRunResult] = field(default_factory=list)
@@ -38,6 +40,7 @@ class Report:
         for result in results:
             if not result.code:
                 self.replayed += 1
+                self.tenants[result.found.letter.tenant] += 1
                 self.dropped.update(result.dropped)
                 continue
             self.stays[str(result.code)] += 1
@@ -57,14 +60,16 @@ def replay(
     dry_runner: DryRunner,
     producer: ReplayProducer | None,
     *,
+    report: Report | None = None,
     on_progress: Callable[[int], None] = lambda _count: None,
     clock: Callable[[], float] = time.time,
 ) -> Report:
     """Replay the letters; without a producer, only report what would happen.
 
-    Raises KafkaUnavailable and RegistryUnavailable.
+    The result is added to `report`, which an interrupted call leaves with the finished chunks. Raises KafkaUnavailable
+    and RegistryUnavailable.
     """
-    report = Report()
+    report = Report() if report is None else report
     for chunk in chunks(letters):
         results = dry_runner.dry_run(chunk, now_ms=int(clock() * 1_000))
         ready = [result for result in results if not result.code]

@@ -66,6 +66,10 @@ DEFINITIONS: Final = (
         resource="log",
         severity="Medium",
         required={"rows": _ROWS, "older_than": MetadataKey("Time before which messages were sent.", kind="time")},
+        optional={
+            "topic": MetadataKey("Where the messages were read."),
+            "target": MetadataKey("Where they were sent, if not to their own topic."),
+        },
     ),
     _action(
         "security.checked",

@@ -107,6 +107,7 @@ class Load:
             worker_port=0,
             log_level="debug",
             provenance_keys_file=keys,
+            trail_lifecycle=False,
         )
         topics.ensure(self.settings)
         self.registry = registry_client(self.settings)

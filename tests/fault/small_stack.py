@@ -19,6 +19,7 @@ from auditlane.local.services import Service
 from auditlane.local.supervisor import Supervisor
 from auditlane.runtime import signals
 from auditlane.runtime.errors import AuditlaneError
+from auditlane.runtime.process import ProcessExit
 from auditlane.runtime.process_plan import Policy, ServiceSpec
 
 _PART = """
@@ -85,12 +86,17 @@ def service(
     )
 
 
+def restarted(name: str, ended: ProcessExit) -> None:
+    print("restarted", name, ended.cause, flush=True)
+
+
 def main(folder: Path, wanted: list[dict]) -> None:
     layout = Layout.of(folder)
     layout.prepare()
     with layout.claim(os.getpid()):
         services = [service(folder, layout, **one) for one in wanted]
-        Supervisor(services, layout, {}, {}, Quiet(folder), Policy(backoff_initial_s=0.05, stable_after_s=3600)).run()
+        policy = Policy(backoff_initial_s=0.05, stable_after_s=3600)
+        Supervisor(services, layout, {}, {}, Quiet(folder), policy, on_restart=restarted).run()
 
 
 if __name__ == "__main__":

@@ -148,6 +148,7 @@ def test_a_killed_part_is_restarted(small, name):
         other: pid for other, pid in before.items() if other != name
     }
     assert stack.journal().count("start init") == 1
+    assert [line for line in stack.out().splitlines() if line.startswith("restarted")] == [f"restarted {name} SIGKILL"]
 
 
 def test_a_part_is_retried_until_the_disk_has_space(small):
@@ -165,6 +166,7 @@ def test_a_part_is_retried_until_the_disk_has_space(small):
     until(lambda: stack.pids().get("worker") and Layout.of(stack.folder).read_state()["ready"], "ready again")
     after = stack.pids()
     assert {**after, "worker": 0} == {**before, "worker": 0}
+    assert stack.out().count("restarted") == 1  # the kill, not the failed attempts
     stack.process.send_signal(signal.SIGTERM)
     assert stack.end() == 0
 

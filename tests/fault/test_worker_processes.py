@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 
 import psutil
 from fixtures.workers import World, wait_until
@@ -24,6 +25,39 @@ def test_processes_share_the_work_and_a_killed_one_is_restarted(world: World) ->
     group.process.terminate()
     assert group.ended() == 0
     assert not any(child.is_running() for child in children)
+
+
+def test_starts_stops_and_kills_are_in_the_audit_log_once_each(world: World) -> None:
+    one = world.worker(trail_lifecycle=True)
+    one.ready()
+    assert one.stop() == 0
+    group = world.worker("--processes", "2", trail_lifecycle=True)
+    killed = group.announcement()["processes"][1]["pid"]
+    psutil.Process(killed).kill()
+    parent = psutil.Process(group.process.pid)
+
+    def replaced() -> bool:
+        children = {child.pid for child in parent.children()}
+        return len(children) == 2 and killed not in children
+
+    wait_until(replaced, why=group.tail)
+    group.process.terminate()
+    assert group.ended() == 0
+    world.worker().ready()  # stores what the group's parent recorded at its end
+    world.completed()
+    query = (
+        "SELECT action, outcome, severity, metadata['instance'], metadata['cause'], metadata['processes'], resource_id"
+        f" FROM {world.events} WHERE tenant_id = '_auditlane' AND source = 'auditlane' ORDER BY occurred_at"
+    )
+    host = socket.gethostname()
+    first, parents = f"{host}:{one.process.pid}", f"{host}:{group.process.pid}"
+    assert world.client.query(query).result_rows == [
+        ("service.started", "success", "Info", first, "", "", "worker"),
+        ("service.stopped", "success", "Info", first, "", "", "worker"),
+        ("service.started", "success", "Info", parents, "", "2", "worker"),
+        ("worker.restarted", "failure", "Medium", f"{host}:{killed}", "SIGKILL", "", "worker"),
+        ("service.stopped", "success", "Info", parents, "", "", "worker"),
+    ]
 
 
 def test_a_killed_parent_leaves_no_orphan_and_nothing_is_lost(world: World) -> None:

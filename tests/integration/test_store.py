@@ -13,6 +13,7 @@ from auditlane.runtime import settings as settings_
 from auditlane.runtime.errors import Conflict, SchemaTooNew, StoreRefused
 from auditlane.store import migrate, presentation
 from auditlane.store.client import connect, store_errors
+from auditlane.store.service_versions import last_started_version
 
 
 @pytest.fixture
@@ -118,3 +119,27 @@ def test_one_of_many_concurrent_saves_of_a_revision_wins(client: Any, clickhouse
     assert winners == [saved.changed_by]
     assert (saved.revision, saved.enabled) == (1, False)
     assert presentation.load(client, unique, presentation.tenant_scope("a")).revision == 0
+
+
+def test_the_version_of_a_services_last_start_is_found(client: Any, unique: str) -> None:
+    migrate.migrate(client, unique)
+    starts = [
+        ("_auditlane", 1, "worker", "service.started", "auditlane", "1.0.0"),
+        ("_auditlane", 2, "worker", "service.started", "auditlane", "1.1.0"),
+        ("_auditlane", 3, "worker", "service.stopped", "auditlane", "9.0.0"),
+        ("_auditlane", 3, "serve", "service.started", "auditlane", "9.0.0"),
+        ("acme", 3, "worker", "service.started", "", "9.0.0"),
+        ("_auditlane", 4, "worker", "service.started", "auditlane", "1.2.0"),
+    ]
+    rows = [
+        [tenant, NOW + timedelta(hours=hour), uuid4(), action, service, source, {"version": version}]
+        for tenant, hour, service, action, source, version in starts
+    ]
+    columns = ["tenant_id", "occurred_at", "event_id", "action", "resource_id", "source", "metadata"]
+    client.insert("events", rows, column_names=columns, database=unique)
+
+    def last(service: str, hour: int) -> str | None:
+        return last_started_version(client, unique, service, before=NOW + timedelta(hours=hour))
+
+    assert [last("worker", hour) for hour in range(1, 6)] == [None, "1.0.0", "1.1.0", "1.1.0", "1.2.0"]
+    assert last("serve", 5) == "9.0.0"

@@ -9,15 +9,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from math import inf
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from auditlane.runtime import process
 from auditlane.runtime.errors import ConfigError, PortInUse, exit_code
 from auditlane.runtime.log import get
+from auditlane.runtime.process import ProcessExit
 from auditlane.runtime.process_loop import ProcessLoop
 from auditlane.runtime.process_plan import Plan, Policy, ServiceSpec
+
+if TYPE_CHECKING:
+    from auditlane.trail.lifecycle import Lifecycle
 
 POLICY: Final = Policy(backoff_initial_s=0.5, backoff_max_s=30.0, stable_after_s=60.0)
 GRACE_S: Final = 5.0  # beyond the processes' own shutdown timeout, before they are killed
@@ -49,6 +54,7 @@ class ProcessGroup(ProcessLoop):
         *,
         shutdown_timeout_s: float,
         on_ready: Callable[[list[dict[str, Any]]], None],
+        lifecycle: Lifecycle,
         pass_fds: Sequence[int] = (),
         on_exit: Callable[[int], None] = lambda number: None,
     ) -> None:
@@ -60,17 +66,24 @@ class ProcessGroup(ProcessLoop):
         self._command = command
         self._env = env
         self._on_ready = on_ready
+        self._lifecycle = lifecycle
         self._pass_fds = tuple(pass_fds)
         self._on_exit = on_exit
         self._ready: dict[str, dict[str, Any]] = {}  # the last ready line of each process that was ever ready
         self._announced = False
         self._log = get("worker")
         self._code = 0
+        self._failure: ProcessExit | None = None  # of a process that failed to stop
 
     def run(self) -> int:
         """Run until a stop signal or a permanent failure of a process. Returns the exit code."""
         self._loop()
+        failure = self._failure or next(iter(self._crashes.values()), None)
+        self._lifecycle.stopped(failure.cause if failure else "")
         return self._code
+
+    def _restarted(self, name: str, ended: ProcessExit) -> None:
+        self._lifecycle.restarted(ended)
 
     def _start(self, name: str) -> None:
         child = process.start(
@@ -97,6 +110,7 @@ class ProcessGroup(ProcessLoop):
         self._ready[name] = ready_line
         if not self._announced and len(self._ready) == len(self._plan.services):
             self._announced = True
+            self._lifecycle.started(processes=len(self._ready))
             self._on_ready([self._ready[name] for name in self._plan.services])
 
     def _exited(self, name: str, pid: int, code: int) -> None:
@@ -106,6 +120,8 @@ class ProcessGroup(ProcessLoop):
         if stopping:
             if code != -signal.SIGTERM:  # a process that has not installed its handler yet has nothing to store
                 self._code = self._code or (1 if code < 0 else code)
+                if code and not self._failure:
+                    self._failure = ProcessExit(pid, code, datetime.now(UTC))
         elif is_permanent_failure(code, was_ready=name in self._ready):
             self._code = code
             self._plan.stop(now)

@@ -12,7 +12,7 @@ import typer
 from auditlane.cli.help_text import examples
 from auditlane.cli.processes import cpu_count
 from auditlane.runtime import log, tracing, validators
-from auditlane.runtime.settings import Settings, load
+from auditlane.runtime.settings import Settings, load, variable
 
 app = typer.Typer(add_completion=False)
 BACKLOG: Final = 2_048  # connections waiting to be accepted
@@ -73,19 +73,22 @@ def _serve_processes(bound: socket.socket, roles: str, count: int, settings: Set
     from auditlane.cli.processes import ProcessGroup, command_line
     from auditlane.server import shared_metrics
     from auditlane.server.run import url_of
+    from auditlane.trail.lifecycle import recorded
 
     def ready(ready_lines: list[dict[str, Any]]) -> None:
         facts = {"url": url_of(bound), "pid": os.getpid(), "processes": [{"pid": line["pid"]} for line in ready_lines]}
         print(json.dumps({"ready": True, "part": "serve", **facts}), flush=True)
 
     command = command_line("serve", "--roles", roles, "--host", settings.serve_host, "--listener", str(bound.fileno()))
-    with shared_metrics.folder() as folder:
+    with shared_metrics.folder() as folder, recorded(settings, "serve") as lifecycle:
+        own = {variable("trail_lifecycle"): "false"}  # the parent records the group's
         group = ProcessGroup(
             command,
             count,
-            lambda number: os.environ | shared_metrics.variables(folder, number),
+            lambda number: os.environ | own | shared_metrics.variables(folder, number),
             shutdown_timeout_s=settings.shutdown_timeout_s,
             on_ready=ready,
+            lifecycle=lifecycle,
             pass_fds=[bound.fileno()],
             on_exit=lambda number: shared_metrics.forget(folder, number),
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import ExitStack
 from typing import Annotated, Any
 
 import typer
@@ -14,6 +15,7 @@ from auditlane.contract import topics
 from auditlane.runtime import log, settings, tracing
 from auditlane.runtime.errors import ConfigError
 from auditlane.runtime.settings import Settings, variable
+from auditlane.trail.lifecycle import recorded
 from auditlane.worker.service import Service, stopped_by_signals
 
 app = typer.Typer(add_completion=False)
@@ -39,24 +41,36 @@ def command(
     topics.admin(read)  # rejects wrong Kafka options here, once, rather than later in every process
     count = processes or cpu_count()
     if count == 1:
-        tracing.configure(read, "worker")
-        service = Service(read, on_ready=lambda url: _print_ready(url=url, pid=os.getpid()))
-        try:
-            with stopped_by_signals(service):
-                service.run()
-        finally:
-            tracing.shutdown()
+        _run_one(read)
         return
     worker_ports(read, count)  # fails here rather than in every process
-    group = ProcessGroup(
-        command_line("worker"),
-        count,
-        lambda number: child_env(read, number, count),
-        shutdown_timeout_s=read.shutdown_timeout_s,
-        on_ready=_print_all_ready,
-    )
-    if code := group.run():
+    with recorded(read, "worker") as lifecycle:
+        group = ProcessGroup(
+            command_line("worker"),
+            count,
+            lambda number: child_env(read, number, count),
+            shutdown_timeout_s=read.shutdown_timeout_s,
+            on_ready=_print_all_ready,
+            lifecycle=lifecycle,
+        )
+        code = group.run()
+    if code:
         raise typer.Exit(code)
+
+
+def _run_one(read: Settings) -> None:
+    """Run a worker in this process. Its start is recorded when it has joined its group."""
+    with ExitStack() as stack:
+
+        def on_ready(url: str) -> None:
+            stack.enter_context(recorded(read, "worker")).started()  # not before: `run` must start the first thread
+            _print_ready(url=url, pid=os.getpid())
+
+        tracing.configure(read, "worker")
+        stack.callback(tracing.shutdown)
+        service = Service(read, on_ready=on_ready)
+        with stopped_by_signals(service):
+            service.run()
 
 
 def worker_ports(read: Settings, count: int) -> list[int]:
@@ -72,10 +86,14 @@ def worker_ports(read: Settings, count: int) -> list[int]:
 
 
 def child_env(read: Settings, number: int, count: int) -> dict[str, str]:
-    """Return this process's environment with the child's port and a total of at least `count` worker processes."""
+    """Return this process's environment with the child's port and a total of at least `count` worker processes.
+
+    The parent records the group's lifecycle, so that the child does not.
+    """
     return os.environ | {
         variable("worker_port"): str(worker_ports(read, number + 1)[number]),
         variable("worker_processes_total"): str(max(read.worker_processes_total, count)),
+        variable("trail_lifecycle"): "false",
     }
 
 

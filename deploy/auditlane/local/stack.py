@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Final
 
 from auditlane.access.keys import KeysFile
 from auditlane.access.provenance_keys import ProvenanceKeys, path_of
@@ -15,7 +17,12 @@ from auditlane.local.kafka import Broker, Node
 from auditlane.local.layout import Layout
 from auditlane.local.stack_variables import without_own_urls
 from auditlane.local.supervisor import Observer, Supervisor
+from auditlane.runtime.ids import uuid7
+from auditlane.runtime.log import auditlane_version
+from auditlane.runtime.process import ProcessExit
 from auditlane.runtime.settings import Settings
+
+_OWN: Final = frozenset({"worker", "serve"})  # services whose restarts are in the audit log
 
 
 @contextmanager
@@ -54,7 +61,33 @@ def stack(
         made = services.build(settings, layout, port, broker, demo=demo, credentials=credentials)
         boot_id = power.boot_id()
         facts = {"auth": auth, "boot": boot_id, "power_lost": power.was_lost(before, boot_id)}
-        yield Supervisor(made, layout, env, port, observer, facts=facts)
+        signing_keys_file = settings.signing_keys_file or layout.signing_keys
+        on_restart = restart_recorder(settings.model_copy(update={"signing_keys_file": signing_keys_file}), note)
+        yield Supervisor(made, layout, env, port, observer, facts=facts, on_restart=on_restart)
+
+
+def restart_recorder(settings: Settings, note: Callable[[str], None]) -> Callable[[str, ProcessExit], None]:
+    """Return a function that spools the audit event of a restart for `serve`. It passes problems to `note`."""
+
+    def record(service: str, ended: ProcessExit) -> None:
+        if service not in _OWN or not settings.trail_lifecycle:
+            return
+        # Imported when needed: a client of ClickHouse and of Kafka come with it.
+        from auditlane.trail.events import bounded, events_of
+        from auditlane.trail.lifecycle import worker_restarted
+        from auditlane.trail.spooling import spool_events, spool_folder
+
+        record = worker_restarted(service, ended, running=auditlane_version(), host=socket.gethostname())
+        events = events_of(bounded(record, settings.max_event_bytes), at=ended.at, event_id=uuid7())
+        try:
+            fits = spool_events(settings, events) == len(events)
+        except OSError as error:
+            note(f"the restart of {service} is not in the audit log: {error}")
+        else:
+            if not fits:
+                note(f"the restart of {service} is not in the audit log: {spool_folder(settings)} is full")
+
+    return record
 
 
 def _broker(

@@ -14,6 +14,7 @@ from auditlane.local.layout import Layout, bound, rotate, tail
 from auditlane.local.services import Service
 from auditlane.runtime import process
 from auditlane.runtime.errors import AuditlaneError, PartFailed
+from auditlane.runtime.process import ProcessExit
 from auditlane.runtime.process_loop import ProcessLoop
 from auditlane.runtime.process_plan import Plan, Policy, State
 
@@ -49,13 +50,16 @@ class Supervisor(ProcessLoop):
         observer: Observer,
         policy: Policy | None = None,
         facts: Mapping[str, Any] | None = None,
+        on_restart: Callable[[str, ProcessExit], None] = lambda name, ended: None,
     ) -> None:
-        """`facts` are further entries of the state file."""
+        """`facts` are further entries of the state file. `on_restart` is called with the name of each service whose
+        process ended unexpectedly and was started again."""
         super().__init__(Plan([service.spec for service in services], policy))
         self._services = {service.name: service for service in services}
         self._layout = layout
         self._facts = {"pid": os.getpid(), "env": dict(env), "ports": dict(ports), **(facts or {})}
         self._observer = observer
+        self._on_restart = on_restart
         self._checks: dict[str, threading.Event] = {}  # set to end the readiness check of a service
         self._remarks: dict[str, Sequence[str]] = {}
         self._published: dict[str, tuple[State, float]] = {}
@@ -133,6 +137,9 @@ class Supervisor(ProcessLoop):
         for sentence in remarks:
             self._observer.remark(self._services[name], sentence)
         self._plan.became_ready(name, time.monotonic())
+
+    def _restarted(self, name: str, ended: ProcessExit) -> None:
+        self._on_restart(name, ended)
 
     def _exited(self, name: str, pid: int, code: int) -> None:
         if ended := self._checks.pop(name, None):

@@ -54,6 +54,7 @@ from auditlane.store.client import CONNECT_TIMEOUT_S, LazyClient, connect
 from auditlane.store.link_claims import LinkClaims
 from auditlane.store.structure_cache import StructureCache
 from auditlane.trail import sink
+from auditlane.trail.lifecycle import Lifecycle, lifecycle_of
 
 ROLES: Final = ("ingest", "query")
 THREADS: Final = 40  # threads for queries
@@ -83,6 +84,7 @@ class Services:
     sign_in_limits: SignInLimits
     links: LinkOpener
     audit_sink: sink.ServiceAuditSink
+    lifecycle: Lifecycle
     ingest_service: IngestService | None
     store: LazyClient
     structures: StructureCache
@@ -184,6 +186,7 @@ class Services:
             sign_in_limits=SignInLimits(settings),
             links=LinkOpener(LinkExchange(signing, keys, claims)),
             audit_sink=audit_sink,
+            lifecycle=lifecycle_of(settings, "serve", audit_sink),
             ingest_service=ingest_service,
             store=store,
             structures=structures,
@@ -222,7 +225,8 @@ class Services:
         threads = anyio.to_thread.current_default_thread_limiter()
         threads.total_tokens = max(THREADS, 2 * self.settings.query_concurrency + 8)
         self.start()
-        with self.audit_sink.running(), self.metrics.running():
+        with self.audit_sink.running(), self.metrics.running(), self.lifecycle.running():
+            self.lifecycle.started()
             yield
         self.readings.close()
         if self.ingest_service:

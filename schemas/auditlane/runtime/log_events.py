@@ -218,13 +218,18 @@ LOG_EVENTS: tuple[LogEvent, ...] = (
         "One check ended with an unforeseen error; it is reported as not made, and the others are made.",
         _UNFORESEEN,
     ),
-    # Serve: auditlane's own audit trail.
-    LogEvent("trail.off", ("warning",), "Actions in this service are not recorded.", "Set the variables in `missing`."),
+    # auditlane's own audit trail.
+    LogEvent("trail.off", ("warning",), "Actions in this process are not recorded.", "Set the variables in `missing`."),
     LogEvent("trail.waits", ("warning",), "Kafka or the registry is unavailable; audit events wait or are spooled."),
     LogEvent("trail.spool", ("warning",), "The spool's files cannot be used.", "Check `AUDITLANE_TRAIL_SPOOL_DIR`."),
     LogEvent("trail.refused", ("warning",), "An audit event was refused, and is retried.", "Check the base contract."),
     LogEvent("trail.undelivered", ("warning",), "Kafka did not accept an audit event, and it is sent again."),
     LogEvent("trail.resent", ("info",), "Spooled audit events were sent."),
+    LogEvent(
+        "trail.version_unknown",
+        ("info",),
+        "ClickHouse did not return the version of the previous start; the query is repeated.",
+    ),
     LogEvent("trail.damaged", ("warning",), "The spool had lines that a crash had truncated; they were skipped."),
     LogEvent(
         "trail.dropped",

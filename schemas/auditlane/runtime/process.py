@@ -8,10 +8,31 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 
 _TETHER = Path(__file__).with_name("tether.py")
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessExit:
+    """The end of a process. `code` is its exit code, or the negative number of the signal that ended it."""
+
+    pid: int
+    code: int
+    at: datetime
+
+    @property
+    def cause(self) -> str:
+        """The name of the signal, such as `SIGKILL`, or the exit code as text."""
+        if self.code >= 0:
+            return f"exit code {self.code}"
+        try:
+            return signal.Signals(-self.code).name
+        except ValueError:  # a real-time signal
+            return f"signal {-self.code}"
 
 
 @cache

@@ -9,10 +9,12 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from math import inf
 from queue import Empty, SimpleQueue
 
 from auditlane.runtime import process
+from auditlane.runtime.process import ProcessExit
 from auditlane.runtime.process_plan import Action, Plan, Verb
 
 
@@ -26,6 +28,7 @@ class ProcessLoop(ABC):
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._crashes: dict[str, ProcessExit] = {}  # unexpected ends of processes that have not been started again
         self._events: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._stop_requested = False
 
@@ -36,6 +39,9 @@ class ProcessLoop(ABC):
     @abstractmethod
     def _exited(self, name: str, pid: int, code: int) -> None:
         """Report to the plan that a service has exited; `pid` is 0 for a service without a process."""
+
+    def _restarted(self, name: str, ended: ProcessExit) -> None:  # noqa: B027 - nothing, unless it is reported
+        """Handle that a process that had ended unexpectedly was started again."""
 
     def _read_output(self, name: str, child: subprocess.Popen[bytes]) -> None:  # noqa: B027 - nothing, unless it is piped
         """Read what a child writes until it closes its output. Runs in the child's own thread."""
@@ -72,6 +78,8 @@ class ProcessLoop(ABC):
     def _started(self, name: str, child: subprocess.Popen[bytes]) -> None:
         """Watch a child that has been started."""
         self._running[name] = child
+        if ended := self._crashes.pop(name, None):
+            self._restarted(name, ended)
 
         def watch() -> None:
             self._read_output(name, child)
@@ -100,6 +108,8 @@ class ProcessLoop(ABC):
             if code is not None:
                 del self._running[name]
                 process.end_session(child.pid)
+                if not self._plan.stopping:
+                    self._crashes[name] = ProcessExit(child.pid, code, datetime.now(UTC))
                 self._exited(name, child.pid, code)
 
     def _stop(self) -> None:

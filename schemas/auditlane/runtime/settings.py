@@ -354,17 +354,6 @@ class ServeSettings(BaseModel):
         description="Window, in seconds, in which repeated reads or denials of one actor are recorded as one audit "
         "event; 0 records each.",
     )
-    trail_spool_dir: Path | None = Field(
-        None,
-        description="Folder in which `serve` spools its own audit events that Kafka has not acknowledged. Replicas may "
-        "share it. Empty: `trail` in the folder of the signing keys.",
-    )
-    trail_spool_bytes: int = Field(
-        64 << 20,
-        ge=1 << 16,
-        description="Bytes of spooled audit events in `AUDITLANE_TRAIL_SPOOL_DIR`. One tenant may use half.",
-        json_schema_extra=reached("Further events are dropped, counted and reported in one event `events.dropped`."),
-    )
     query_timeout_s: float = Field(30.0, gt=0, description="Time limit of one query, in seconds.")
     query_memory_bytes: int = Field(
         2 << 30, ge=1 << 20, description="ClickHouse memory that one query may use, in bytes."
@@ -393,6 +382,23 @@ class ServeSettings(BaseModel):
         ge=1,
         description="Concurrent queries of one tenant in one process, including the counting of rows for an export.",
         json_schema_extra=reached("Further queries get 429 with `Retry-After`."),
+    )
+
+
+class TrailSettings(BaseModel):
+    trail_lifecycle: bool = Field(
+        True, description="Record starts, stops, restarts and new versions of `worker` and `serve` as audit events."
+    )
+    trail_spool_dir: Path | None = Field(
+        None,
+        description="Folder in which a process spools auditlane's own audit events that Kafka has not acknowledged. "
+        "Processes and replicas may share it. Empty: `trail` in the folder of the signing keys.",
+    )
+    trail_spool_bytes: int = Field(
+        64 << 20,
+        ge=1 << 16,
+        description="Bytes of spooled audit events in `AUDITLANE_TRAIL_SPOOL_DIR`. One tenant may use half.",
+        json_schema_extra=reached("Further events are dropped, counted and reported in one event `events.dropped`."),
     )
 
 
@@ -606,6 +612,7 @@ GROUPS: tuple[type[BaseModel], ...] = (
     ClickHouseSettings,
     WorkerSettings,
     ServeSettings,
+    TrailSettings,
     OidcSettings,
     GatewaySettings,
     ExportSettings,
@@ -623,6 +630,7 @@ class Settings(
     ClickHouseSettings,
     WorkerSettings,
     ServeSettings,
+    TrailSettings,
     OidcSettings,
     GatewaySettings,
     ExportSettings,

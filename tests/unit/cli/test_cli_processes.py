@@ -26,6 +26,7 @@ def test_ports_count_up_and_zero_stays() -> None:
     assert worker_ports(load(worker_port=0), 2) == [0, 0]
     env = child_env(load(worker_port=9000), 2, 3)
     assert (env["AUDITLANE_WORKER_PORT"], env["AUDITLANE_WORKER_PROCESSES_TOTAL"]) == ("9002", "3")
+    assert env["AUDITLANE_TRAIL_LIFECYCLE"] == "false"  # the parent records the group's
     more = load(worker_processes_total=9)  # processes on other machines
     assert child_env(more, 0, 3)["AUDITLANE_WORKER_PROCESSES_TOTAL"] == "9"
     with pytest.raises(ConfigError, match="the last port, 65535"):

@@ -8,6 +8,7 @@ import shlex
 import socket
 import subprocess
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,12 @@ from auditlane.cli.env import Format, render
 from auditlane.local import cache, java, kafka, kafka_jars, layout, ports, services, stack_environment, status
 from auditlane.local.kafka import Broker, Node
 from auditlane.local.layout import Layout
+from auditlane.local.stack import restart_recorder
 from auditlane.local.stack_variables import without_own_urls
 from auditlane.runtime.errors import AlreadyRunning, ConfigError, NotFound, PartFailed, PortInUse
+from auditlane.runtime.process import ProcessExit
 from auditlane.runtime.settings import load
+from auditlane.runtime.spool import FileSpool
 
 
 @pytest.fixture
@@ -316,3 +320,37 @@ def test_the_demo_reports_that_it_is_ready(tmp_path, text, ready):
     log = tmp_path / "demo.log"
     log.write_text(text)
     assert services.log_says_ready(log) is ready
+
+
+def test_a_restart_is_spooled_for_serve_to_send(tmp_path):
+    notes: list[str] = []
+    settings = load(signing_keys_file=tmp_path / "signing-keys.json")
+    record = restart_recorder(settings, notes.append)
+    ended = ProcessExit(4_711, -9, datetime(2026, 1, 31, 12, tzinfo=UTC))
+    record("kafka", ended)  # not a process of auditlane
+    record("worker", ended)
+    record("serve", ended)
+    sent: list[dict] = []
+    FileSpool(tmp_path / "trail", most_bytes=1 << 20).drain(lambda lines: sent.extend(map(json.loads, lines)) or True)
+    assert [(one["tenant_id"], one["action"], one["resource_id"]) for one in sent] == [
+        ("_auditlane", "worker.restarted", "worker"),
+        ("_auditlane", "worker.restarted", "serve"),
+    ]
+    assert {(one["occurred_at"], one["metadata"]["cause"]) for one in sent} == {("2026-01-31T12:00:00Z", "SIGKILL")}
+    assert not notes
+
+
+def test_a_restart_that_cannot_be_spooled_is_reported(tmp_path):
+    notes: list[str] = []
+    ended = ProcessExit(4_711, -9, datetime(2026, 1, 31, 12, tzinfo=UTC))
+    restart_recorder(load(), notes.append)("worker", ended)  # no setting determines a folder
+    (tmp_path / "file").touch()
+    restart_recorder(load(trail_spool_dir=tmp_path / "file"), notes.append)("worker", ended)
+    assert len(notes) == 2
+    assert all(note.startswith("the restart of worker is not in the audit log") for note in notes)
+
+
+def test_a_restart_is_not_recorded_if_the_setting_is_off(tmp_path):
+    settings = load(trail_lifecycle=False, trail_spool_dir=tmp_path / "trail")
+    restart_recorder(settings, print)("worker", ProcessExit(1, -9, datetime.now(UTC)))
+    assert not (tmp_path / "trail").exists()

@@ -57,11 +57,12 @@ import os, signal, sys
 from auditlane.sdk import AuditClient
 audit = AuditClient()
 audit.emit(tenant_id="acme", action="first")
-produce = audit._publisher._delivery._hand_over
-def interrupted(*arguments):
+opened = audit._publisher._tracker.open
+def interrupted():
+    epoch = opened()
     os.kill(os.getpid(), signal.SIGTERM)
-    produce(*arguments)
-audit._publisher._delivery._hand_over = interrupted
+    return epoch
+audit._publisher._tracker.open = interrupted
 def handler(*_):
     result = audit.close(60)
     assert result.delivered == 1, result

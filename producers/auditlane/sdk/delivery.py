@@ -12,7 +12,8 @@ import logging
 import threading
 import time
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -93,44 +94,41 @@ class Delivery:
         event_id: str,
         tenant: str,
         on_settled: OnSettled | None = None,
-        headers: Mapping[str, str | bytes] | None = None,
+        headers: dict[str, Any] | None = None,
     ) -> None:
         """Hand one event to librdkafka.
 
         Raises BufferFull if the buffer stays full for `max_block_ms`; in that case the event was not accepted.
         """
-        size = len(value)
-        epoch = self._tracker.open(size)
-
-        def report(error: KafkaError | None, _: Message) -> None:
-            self._report(epoch, event_id, tenant, size, error, on_settled)
-
+        tracker, size = self._tracker, len(value)
+        epoch = tracker.open(size)
+        report = partial(self._report, epoch, event_id, tenant, size, on_settled)
+        deadline = 0.0
         try:
-            self._hand_over(topic, key, value, dict(headers or {}), report)
+            while True:
+                if self._stopping:
+                    raise ClientClosed("The audit client was closed while the event waited for room; it was not sent.")
+                try:
+                    self.producer.produce(topic, value, key, on_delivery=report, headers=headers)
+                    return
+                except BufferError:
+                    deadline = self._wait_for_room(deadline)
         except BaseException as error:
-            self._tracker.withdraw(epoch, size)
+            tracker.withdraw(epoch, size)
             if isinstance(error, KafkaException):
                 raise self._explain(error.args[0], event_id) from error
             raise
         finally:
-            self._tracker.handed_over(epoch)
+            tracker.handed_over(epoch)
 
-    def _hand_over(
-        self, topic: str, key: bytes, value: bytes, headers: dict[str, Any], report: Callable[..., None]
-    ) -> None:
-        deadline = 0.0
-        while True:
-            if self._stopping:
-                raise ClientClosed("The audit client was closed while the event waited for room; it was not sent.")
-            try:
-                self.producer.produce(topic, value, key, on_delivery=report, headers=headers)
-                return
-            except BufferError:
-                now = time.monotonic()
-                deadline = deadline or now + self._config.max_block_ms / 1000
-                if now >= deadline or self.is_this_thread():
-                    raise self._full() from None
-                self._tracker.wait_for_room(min(deadline - now, 0.1))
+    def _wait_for_room(self, deadline: float) -> float:
+        """Wait a moment, and return the deadline, which is `max_block_ms` from now if it is 0. Raises BufferFull."""
+        now = time.monotonic()
+        deadline = deadline or now + self._config.max_block_ms / 1000
+        if now >= deadline or self.is_this_thread():
+            raise self._full() from None
+        self._tracker.wait_for_room(min(deadline - now, 0.1))
+        return deadline
 
     def is_this_thread(self) -> bool:
         """Return whether this runs on the poll thread, which frees the buffer and so must never wait for it."""
@@ -165,12 +163,15 @@ class Delivery:
         event_id: str,
         tenant: str,
         size: int,
-        error: KafkaError | None,
         on_settled: OnSettled | None,
+        error: KafkaError | None,
+        message: Message,
     ) -> None:
+        """Handle the delivery report of one event."""
         if error is None:
             self._tracker.settle(epoch, None, size)
-            self._report_outage(self._outage.recovered(time.monotonic()))
+            if self._outage.possible:
+                self._report_outage(self._outage.recovered(time.monotonic()))
             if on_settled:
                 _call(on_settled, None)
             return

@@ -38,7 +38,10 @@ class DeliveryTracker:
     """
 
     def __init__(self) -> None:
-        self._changed = threading.Condition(threading.RLock())
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
+        self._waiting = 0  # threads that wait for `_changed`
+        self._main = threading.main_thread().ident
         self._epoch = Epoch()
         self._earlier: list[Epoch] = []  # epochs that a flush has ended, with events that still have no report
         self._delivered = 0  # this and the next two count since the last flush
@@ -66,8 +69,8 @@ class DeliveryTracker:
 
         Raises ClientClosed after `seal`.
         """
-        mine = threading.current_thread() is threading.main_thread()
-        with self._changed:
+        mine = threading.get_ident() == self._main
+        with self._lock:
             if self._sealed:
                 raise ClientClosed("The audit client is closed.", fix="Create a new AuditClient.")
             epoch = self._epoch
@@ -80,21 +83,22 @@ class DeliveryTracker:
 
     def handed_over(self, epoch: Epoch) -> None:
         """Record that `produce` has returned or raised, for an event counted by `open`."""
-        if threading.current_thread() is threading.main_thread():
+        if threading.get_ident() == self._main:
             epoch.in_hand -= 1
 
     def withdraw(self, epoch: Epoch, size: int = 0) -> None:
         """Uncount an event that librdkafka did not accept. Call `handed_over` as well."""
-        with self._changed:
+        with self._lock:
             self.emitted -= 1
             self.emitted_bytes -= size
             self.pending_bytes -= size
             epoch.open -= 1
-            self._changed.notify_all()
+            if self._waiting:
+                self._changed.notify_all()
 
     def settle(self, epoch: Epoch, failure: Failure | None, size: int = 0) -> None:
         """Record that Kafka acknowledged the event, or its failure."""
-        with self._changed:
+        with self._lock:
             if failure is None:
                 self._delivered += 1
                 self.delivered += 1
@@ -107,12 +111,13 @@ class DeliveryTracker:
                     self._failed.append(failure)
             epoch.open -= 1
             self.pending_bytes -= size
-            self._changed.notify_all()
+            if self._waiting:
+                self._changed.notify_all()
 
     def wait_for_room(self, timeout_s: float) -> None:
         """Wait until any event is settled, for at most `timeout_s`."""
         with self._changed:
-            self._changed.wait(timeout_s)
+            self._wait(timeout_s)
 
     def flush(self, timeout_s: float, *, seal: bool = False) -> FlushResult:
         """Wait until every event counted so far is settled, for at most `timeout_s`. `seal` rejects later events.
@@ -121,7 +126,7 @@ class DeliveryTracker:
         """
         began = time.monotonic()
         deadline = began + timeout_s
-        mine = threading.current_thread() is threading.main_thread()
+        mine = threading.get_ident() == self._main
         with self._changed:
             self._sealed = self._sealed or seal
             ended, self._epoch = self._epoch, Epoch()
@@ -132,7 +137,7 @@ class DeliveryTracker:
                 return sum(epoch.open - (epoch.in_hand if mine else 0) for epoch in awaited)
 
             while unsettled() > 0 and (left := deadline - time.monotonic()) > 0:
-                self._changed.wait(left)
+                self._wait(left)
             pending = sum(epoch.open for epoch in awaited)
             self._earlier = [epoch for epoch in self._earlier if epoch.open]
             delivered, self._delivered = self._delivered, 0
@@ -142,3 +147,11 @@ class DeliveryTracker:
             self.flushes += 1
             self.flush_seconds += took
         return FlushResult(delivered, failed_count, tuple(failed), pending, self.problem if pending else None)
+
+    def _wait(self, timeout_s: float) -> None:
+        """Wait until an event is settled. Call with the lock held."""
+        self._waiting += 1
+        try:
+            self._changed.wait(timeout_s)
+        finally:
+            self._waiting -= 1

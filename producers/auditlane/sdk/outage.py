@@ -42,6 +42,11 @@ class Outage:
         """Whether the service is known to be unreachable."""
         return self._since is not None
 
+    @property
+    def possible(self) -> bool:
+        """Whether a response from the service would change anything."""
+        return self._suspected or self._since is not None
+
     def suspect(self, reason: str, now: float) -> None:
         """Record a partial failure, such as one broker's: the next probe shows whether it is an outage."""
         self.reason = reason
@@ -70,7 +75,7 @@ class Outage:
 
     def is_probe_due(self, now: float) -> bool:
         """Return whether to probe the service now, and count it as probed."""
-        if not (self._suspected or self.away) or now - self._probed_at < PROBE_S:
+        if not self.possible or now - self._probed_at < PROBE_S:
             return False
         self._probed_at = now
         return True

@@ -15,6 +15,7 @@ from typing import Final
 import anyio
 import anyio.to_thread
 
+from auditlane.contract.event import AuditEvent
 from auditlane.contract.patterns import LONGEST_VALUE
 from auditlane.contract.provenance import Sign
 from auditlane.contract.registry_reader import Observe
@@ -24,7 +25,7 @@ from auditlane.gateway.kafka import ACKNOWLEDGED, Ack, AckWaiter
 from auditlane.gateway.metrics import GatewayMetrics
 from auditlane.gateway.rate import PastMonths, Rates
 from auditlane.gateway.refusal_counts import ContractRefusals, by_contract
-from auditlane.gateway.sender import Sender, event_of, filled
+from auditlane.gateway.sender import Sender, filled, keywords_of
 from auditlane.runtime.errors import AuditlaneError, BufferFull, RateLimited, http_status
 from auditlane.runtime.fair_queue import FairQueue
 from auditlane.runtime.fair_share import current
@@ -307,13 +308,17 @@ class IngestService:
             try:
                 if isinstance(value, AuditlaneError):
                     raise value
-                event = event_of(value, sender, first + place)
-                ids[place] = event.event_id
+                values = keywords_of(value, sender, first + place)
+                if (encoded := client.encoded(values)) is None:
+                    event = AuditEvent.checked(values)
+                ids[place] = event.event_id if encoded is None else encoded[1]
                 if self._signer and (fields := filled(value, sender)) not in signs:
                     signs[fields] = self._signer(sender.provenance_id, fields)
-                client.send(
-                    event, partial(waiter.settle, place), headers, may_ask=stale is None, sign=signs.get(fields)
-                )
+                settle, sign = partial(waiter.settle, place), signs.get(fields)
+                if encoded is None:
+                    client.send(event, settle, headers, may_ask=stale is None, sign=sign)
+                else:
+                    client.send_encoded(encoded, settle, headers, sign=sign)
             except SchemaMayBeStale:
                 if stale is not None:
                     stale.append(place)

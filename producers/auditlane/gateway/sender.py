@@ -7,7 +7,6 @@ from typing import Any
 
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import TENANT_HEADER, Principal, TenantScope
-from auditlane.contract.event import AuditEvent
 from auditlane.contract.event_json import values_of
 from auditlane.contract.tenants import OURS, check_tenant
 from auditlane.runtime.errors import InvalidEvent, InvalidInput, WrongTenant
@@ -90,10 +89,11 @@ def _check_not_ours(tenant: str | None, header: str) -> None:
         )
 
 
-def event_of(posted: object, sender: Sender, index: int) -> AuditEvent:
-    """Return the event that a JSON value describes; `index` is its position in the request, from 0.
+def keywords_of(posted: object, sender: Sender, index: int) -> dict[str, Any]:
+    """Return the event that a JSON value describes, as keywords of `emit` that are not checked yet.
 
-    Raises InvalidEvent, naming the field, or WrongTenant if the credential belongs to another tenant.
+    `index` is its position in the request, from 0. Raises InvalidEvent, naming the field, or WrongTenant if the
+    credential belongs to another tenant.
     """
     if not isinstance(posted, dict):
         raise InvalidEvent(
@@ -109,11 +109,11 @@ def event_of(posted: object, sender: Sender, index: int) -> AuditEvent:
     if sender.request_id:
         values.setdefault("request_id", sender.request_id)
     values.setdefault("source", sender.client_id)
-    return AuditEvent.checked(values)
+    return values
 
 
 def filled(posted: object, sender: Sender) -> tuple[str, ...]:
-    """Return the names of the fields that `event_of` fills in, because the sender did not set them."""
+    """Return the names of the fields that `keywords_of` fills in, because the sender did not set them."""
     if not isinstance(posted, dict):
         return ()
     defaults = {"request_id": sender.request_id, "source": sender.client_id}

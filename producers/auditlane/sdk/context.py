@@ -161,6 +161,8 @@ def known_values(report: Report) -> dict[str, Any]:
 
 def fill(values: dict[str, Any], report: Report) -> None:
     """Add the current context's values to the keywords of `emit`. Keywords that are given win, even if None."""
+    if _current.get() is None and trace_context.current() is None:
+        return
     known = known_values(report)
     if not known:
         return

@@ -26,14 +26,23 @@ class EventBuilder:
         self._redaction = redaction
         self._own_events = own_events
 
+    @property
+    def redacts(self) -> bool:
+        """Whether values are replaced before an event is encoded."""
+        return self._redaction is not None
+
+    def complete(self, values: dict[str, Any]) -> None:
+        """Add the client's default source to keywords of `emit`."""
+        if self._source:
+            values.setdefault("source", self._source)
+
     def build(self, event: AuditEvent | None, values: dict[str, Any]) -> AuditEvent:
         """Return the event, or one made from keywords, which are changed. Raises InvalidEvent."""
         if event is None:
             if not values.keys() <= _NAMED:
                 own = {name: values.pop(name) for name in list(values) if name not in _NAMED and name != "fields"}
                 values["fields"] = {**_mapping(values.get("fields", {})), **own}
-            if self._source:
-                values.setdefault("source", self._source)
+            self.complete(values)
             event = AuditEvent.checked(values)
         elif values:
             raise InvalidEvent(

@@ -5,6 +5,7 @@ An EventPublisher survives forks and fatal producer errors, and flushes when the
 
 from __future__ import annotations
 
+import _thread
 import ctypes
 import logging
 import threading
@@ -12,7 +13,7 @@ import time
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, Final
 
 from auditlane.contract.event import AuditEvent
 from auditlane.contract.provenance import Sign
@@ -29,6 +30,7 @@ from auditlane.sdk.logs import log_later, write_all
 from auditlane.sdk.results import ClientStats, FlushResult
 from auditlane.sdk.schema_resolver import SchemaMayBeStale, SchemaResolver
 
+Encoded = tuple[str, str, bytes]  # (tenant, event id, Kafka value)
 _ABANDON_S: Final = 5.0  # how long `close` waits for the failure reports of abandoned events
 
 
@@ -83,18 +85,52 @@ class EventPublisher:
                 raise ClientClosed("The audit client is closed.", fix="Create a new AuditClient.")
             if self._thread_starter is not thread_starter():
                 self._adapt_to_patched_threads()
-            event, config = make(), self._config
+            event = make()
             value = self._encoded(event, may_ask=may_ask)
-            tenant = event.tenant_id
-            topic = dedicated_topic(config.topic, tenant) if tenant in config.dedicated_tenants else config.topic
-            key, sent, sign = self._key(event), dict[str, str | bytes](headers or {}), sign or self._sign
-            if traceparent := sampled_traceparent():
-                sent.setdefault(HEADER, traceparent)
-            if sign is not None:
-                name, signature = sign(key, value)
-                sent[name] = signature
-            self._current_delivery().produce(topic, key, value, event.event_id, tenant, on_settled, sent)
-            return event.event_id
+        except AuditlaneError as error:
+            self._refused[error.code] += 1
+            raise
+        self.send_encoded((event.tenant_id, event.event_id, value), on_settled, headers, sign=sign)
+        return event.event_id
+
+    def encoded(self, values: Mapping[str, Any]) -> Encoded | None:
+        """Encode the event with these keywords of `emit`, without an AuditEvent and without waiting for the registry.
+
+        Return None if that is impossible: only `send` checks everything, and describes what is invalid.
+        """
+        tenant = values.get("tenant_id")
+        if type(tenant) is not str or self._closed or self._thread_starter is not _thread.start_new_thread:
+            return None
+        encoder = self._schemas.ready(tenant)
+        if encoder is None or encoder.plain is None:
+            return None
+        found = encoder.plain.encode(values, time.time_ns() // 1_000, self._config.max_event_bytes)
+        return None if found is None else (tenant, *found)
+
+    def send_encoded(
+        self,
+        encoded: Encoded,
+        on_settled: OnSettled | None = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        sign: Sign | None = None,
+    ) -> None:
+        """Buffer an encoded event. Raises BufferFull, ClientClosed and DeliveryFailed."""
+        tenant, event_id, value = encoded
+        config, sign = self._config, sign or self._sign
+        topic = dedicated_topic(config.topic, tenant) if tenant in config.dedicated_tenants else config.topic
+        key = self._key(tenant, event_id)
+        sent: dict[str, Any] = {**headers} if headers else {}
+        if traceparent := sampled_traceparent():
+            sent.setdefault(HEADER, traceparent)
+        if sign is not None:
+            name, signature = sign(key, value)
+            sent[name] = signature
+        delivery = self._delivery
+        try:
+            if delivery is None or delivery.fatal is not None:
+                delivery = self._replaced_delivery(delivery)
+            delivery.produce(topic, key, value, event_id, tenant, on_settled, sent or None)
         except AuditlaneError as error:
             self._refused[error.code] += 1
             raise
@@ -177,17 +213,14 @@ class EventPublisher:
                 raise
         return newer.encode(event, limit)
 
-    def _key(self, event: AuditEvent) -> bytes:
+    def _key(self, tenant: str, event_id: str) -> bytes:
         """Return the message key: the tenant, plus the event id's shard if the tenant is sharded, so that a retry gets
         the same key."""
-        shards = self._config.shards.get(event.tenant_id)
-        return key_of(event.tenant_id, shards and zlib.crc32(event.event_id.encode()) % shards)
+        shards = self._config.shards.get(tenant)
+        return key_of(tenant, shards and zlib.crc32(event_id.encode()) % shards)
 
-    def _current_delivery(self) -> Delivery:
-        """Return the delivery; replace it after a fatal producer error, create it in a forked child."""
-        delivery = self._delivery
-        if delivery is not None and delivery.fatal is None:
-            return delivery
+    def _replaced_delivery(self, delivery: Delivery | None) -> Delivery:
+        """Replace the delivery after a fatal producer error, or create it in a forked child."""
         with self._lock:
             if self._delivery is delivery:
                 created = Delivery(self._config, self._tracker, self._on_error)

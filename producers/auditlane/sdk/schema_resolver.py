@@ -51,6 +51,8 @@ class SchemaResolver:
         self._clock = clock
         self._changed = threading.Condition(threading.RLock())
         self._cache = SchemaCache(registry, self._base)
+        # tenant -> (time until which `encoder` returns it at once, encoder); replaced whenever a result may change
+        self._ready: dict[str, tuple[float, Encoder]] = {}
         self._wanted: dict[str, float] = {}  # queue of tenant subjects to fetch -> minimum time of the request
         # The next three are keyed by tenant subject.
         self._rechecked_at: LruCache[str, float] = LruCache(KEPT_TENANTS)  # last request for a rejected event
@@ -73,6 +75,7 @@ class SchemaResolver:
 
         Raises RegistryUnavailable or RegistryRefused if it is not cached and cannot be fetched.
         """
+        ready = self._ready  # read first: if it is replaced in the meantime, the entry added below is not used
         own = tenant_subject(self._topic, tenant)
         if (known := self._cache.of(own)) is None:
             return self._awaited(own)
@@ -80,10 +83,24 @@ class SchemaResolver:
         now = self._clock()
         if self._predates_change(own, known, now):
             return self._after_change(own, encoder)
-        if now - asked_at > self._refresh_s and not ((failed := self._failure(own)) and now < failed[0]):
-            with self._changed:
-                self._want(own, now - self._refresh_s)
+        until = asked_at + self._refresh_s
+        if now > until:
+            if (failed := self._failure(own)) and now < failed[0]:
+                until = failed[0]
+            else:
+                with self._changed:
+                    self._want(own, now - self._refresh_s)
+        if now <= until and not self._awaits_change(own, known):
+            if len(ready) >= KEPT_TENANTS:
+                ready.clear()
+            ready[tenant] = until, encoder
         return encoder
+
+    def ready(self, tenant: str) -> Encoder | None:
+        """Return the tenant's encoder if a recent call of `encoder` returned it and would do so again without a request
+        to the registry, or else None."""
+        found = self._ready.get(tenant)
+        return found[1] if found is not None and self._clock() <= found[0] else None
 
     def refreshed(self, tenant: str, rejected_by: Encoder, *, may_ask: bool = True) -> Encoder | None:
         """Return the tenant's newest encoder, or None if it is `rejected_by` or cannot be fetched.
@@ -122,6 +139,7 @@ class SchemaResolver:
                 self._changed_at.put(own, self._clock())
             for subject in self._rechecked_at.keys() if own is None else [own]:
                 self._rechecked_at.pop(subject)
+            self._ready = {}
 
     def knows(self, tenant: str) -> bool:
         """Return whether `encoder` would return without waiting."""
@@ -158,13 +176,16 @@ class SchemaResolver:
 
         False once an event has waited without success, or while the registry fails.
         """
-        changed_at = self._changed_at.get(own)
-        if changed_at is None or known[1].subject != self._base:
-            return False
-        if max(known[0], self._waited_at.get(own, -math.inf)) >= changed_at:
+        if not self._awaits_change(own, known):
             return False
         failed = self._failure(own)
         return not (failed and now < failed[0])
+
+    def _awaits_change(self, own: str, known: tuple[float, Encoder]) -> bool:
+        changed_at = self._changed_at.get(own)
+        if changed_at is None or known[1].subject != self._base:
+            return False
+        return max(known[0], self._waited_at.get(own, -math.inf)) < changed_at
 
     def _after_change(self, own: str, old: Encoder) -> Encoder:
         """Return the encoder as of the change, or `old` if the registry does not respond within RECHECK_S."""
@@ -254,6 +275,7 @@ class SchemaResolver:
                 self._changed.notify_all()
         with self._changed:
             self._settle(own, failed, began)
+            self._ready = {}
             self._changed.notify_all()
         return True
 

@@ -43,7 +43,7 @@ def json_text(value: object) -> str:
     """Convert a value to JSON text. Raises ValueError; its message is phrased to follow the field's name."""
     try:
         _check_keys(value)
-        return json.dumps(value, ensure_ascii=False, default=_plain, allow_nan=False)
+        return _ENCODER.encode(value)
     except RecursionError:
         raise ValueError("is nested too deeply, or contains itself") from None
     except _Refused as error:
@@ -79,6 +79,9 @@ def _plain(value: Any) -> Any:
     converted = _converted(value)
     _check_keys(converted)
     return converted
+
+
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, default=_plain, allow_nan=False)
 
 
 def _converted(value: Any) -> Any:  # noqa: C901 - a table of types

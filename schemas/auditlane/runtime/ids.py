@@ -37,9 +37,9 @@ def uuid7() -> str:
     with _lock:
         stamp = stamp if stamp > _last else _last + 1
         _last = stamp
-    value = (stamp >> 12) << 80 | 0x7 << 76 | (stamp & 0xFFF) << 64
-    text = f"{value | 0b10 << 62 | _random.getrandbits(62):032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    left, right = (stamp & ~0xFFF) << 4 | 0x7000 | stamp & 0xFFF, 0b10 << 62 | _random.getrandbits(62)
+    text = hex(1 << 128 | left << 64 | right)  # 0x1 and 32 digits
+    return f"{text[3:11]}-{text[11:15]}-{text[15:19]}-{text[19:23]}-{text[23:]}"
 
 
 def uuid5(*parts: str) -> str:

@@ -14,13 +14,12 @@ from fastapi.responses import JSONResponse
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auditlane.contract.event import BASE_FIELDS, Severity
+from auditlane.contract.event import BASE_FIELDS, AuditEvent, Severity
 from auditlane.contract.frontegg import DEEPEST, MARK, NAMES, OURS, as_read, row_of
 from auditlane.contract.lenient_time import parse_time
 from auditlane.gateway.frontegg.audit import event_of, posted_of
 from auditlane.gateway.frontegg.routes import audit_of, tenant_of
-from auditlane.gateway.sender import Sender
-from auditlane.gateway.sender import event_of as posted_event
+from auditlane.gateway.sender import Sender, keywords_of
 from auditlane.runtime.errors import InvalidEvent, InvalidInput
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -252,7 +251,7 @@ def test_an_invalid_or_foreign_tenant_is_refused(header, told):
 
 def test_a_posted_value_becomes_the_same_event():
     event = made({"user": "u", "before": {"a": 1}, "x": [1], "ip": ""}, source="c", event_id=str(uuid.UUID(int=7)))
-    assert posted_event(posted_of(event), Sender("c", "acme"), 0) == event
+    assert AuditEvent.checked(keywords_of(posted_of(event), Sender("c", "acme"), 0)) == event
     assert event.event_id == str(uuid.UUID(int=7))
 
 

@@ -18,7 +18,7 @@ from serving import Served
 
 from auditlane.access.permissions import Permission
 from auditlane.gateway.ingest_service import IngestService
-from auditlane.gateway.sender import Sender, event_of
+from auditlane.gateway.sender import Sender, keywords_of
 from auditlane.runtime.errors import BufferFull, ClientClosed, InvalidEvent, RateLimited
 from auditlane.runtime.settings import load
 from auditlane.runtime.zstandard import pack
@@ -241,7 +241,7 @@ def test_an_external_user_is_not_mistaken_for_a_client():
     """This applies to the events that it may send and to the ids of events that it repeats."""
     client, user = Sender("al_1", "acme"), Sender("al_1", "acme", external=True)
     posted = {"action": "Login", "occurred_at": "2026-01-01T00:00:00Z"}
-    ids = {event_of(dict(posted), replace(one, idempotency_key="k"), 0).event_id for one in (client, user)}
+    ids = {keywords_of(dict(posted), replace(one, idempotency_key="k"), 0)["event_id"] for one in (client, user)}
     assert len(ids) == 2
     rates = IngestService(load(**NOWHERE, ingest_rate=1, ingest_burst=1))
     rates._within_rate([posted], user, time.monotonic())

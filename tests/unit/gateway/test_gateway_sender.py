@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from auditlane.access.permissions import Permission, permissions_of
 from auditlane.access.scope import Principal
-from auditlane.contract.event import BASE_FIELDS
+from auditlane.contract.event import BASE_FIELDS, AuditEvent
 from auditlane.gateway.rate import Rates
 from auditlane.gateway.router import sample_event
-from auditlane.gateway.sender import Sender, event_of, filled
+from auditlane.gateway.sender import Sender, filled, keywords_of
 from auditlane.runtime.errors import Forbidden, InvalidEvent, InvalidInput, WrongTenant
 
 TIME = "2026-01-31T13:45:00.123456Z"
@@ -22,6 +22,10 @@ ANY = Sender("al_1")
 ACME = Sender("al_1", "acme")
 BOUND = Sender("al_1", "acme", bound=True)
 KEYED = Sender("al_1", "acme", idempotency_key="k1")
+
+
+def event_of(posted: object, sender: Sender, index: int) -> AuditEvent:
+    return AuditEvent.checked(keywords_of(posted, sender, index))
 
 
 def nested(levels: int) -> list:

@@ -112,6 +112,42 @@ def test_known_schemas_work_without_the_registry(contracts, registry, clock):
     assert contracts.encoder("acme").schema_id == 3
 
 
+def test_an_encoder_is_ready_until_it_would_be_refreshed_or_the_contract_may_have_changed(contracts, registry, clock):
+    assert contracts.ready("acme") is None
+    first = contracts.encoder("acme")
+    assert contracts.encoder("acme") is contracts.ready("acme") is first
+    assert contracts.ready("other") is None
+    clock.now += 31
+    assert contracts.ready("acme") is None
+    registry.schemas["t.acme-value"] = (3, schema(own("y", "string")))
+    contracts.encoder("acme")
+    refreshed(contracts)
+    assert contracts.ready("acme") is None
+    assert contracts.encoder("acme") is contracts.ready("acme") is not first
+    contracts.forget("acme")
+    assert contracts.ready("acme") is None
+
+
+def test_an_encoder_is_ready_until_a_failing_registry_is_asked_again(contracts, registry, clock):
+    contracts.encoder("acme")
+    registry.away = True
+    clock.now += 31
+    contracts.encoder("acme")
+    refreshed(contracts)
+    assert contracts.encoder("acme") is contracts.ready("acme")
+    clock.now += 2 * RETRY_S
+    assert contracts.ready("acme") is None
+
+
+def test_a_tenant_on_the_base_contract_is_not_ready_while_its_own_may_have_been_registered(contracts, registry, clock):
+    contracts.encoder("other")
+    registry.away = True
+    contracts.forget("other")
+    contracts.encoder("other")  # waits in vain
+    assert contracts.encoder("other").schema_id == 1
+    assert contracts.ready("other") is None
+
+
 def test_without_a_known_schema_it_raises(contracts, registry, clock):
     registry.away = True
     for _ in range(3):

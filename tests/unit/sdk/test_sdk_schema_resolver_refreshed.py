@@ -194,6 +194,8 @@ class Client:
     def patterned(self, tenant: str) -> tuple[tuple[str, int], ...]:
         return ()
 
+    def encoded(self, values: dict[str, Any]) -> None: ...
+
     def send(self, event: AuditEvent, on_settled: Any, headers: Any, *, may_ask: bool, sign: Any = None) -> str:
         if event.action == "New" and not may_ask:
             raise SchemaMayBeStale

@@ -198,6 +198,8 @@ class Contract:
     def knows(self, tenant: str) -> bool:
         return bool(self.own)
 
+    def ready(self, tenant: str) -> None: ...
+
     def encoder(self, tenant: str) -> Any:
         return SimpleNamespace(own=dict.fromkeys(self.own), encode=self._encode)
 

@@ -12,7 +12,7 @@ from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from auditlane.contract.brokers import ASK_S
-from auditlane.contract.intent import UnknownIntent, decode
+from auditlane.contract.intent import OpenCircuit, UnknownIntent, decode
 from auditlane.contract.kafka_client import client_config
 from auditlane.contract.librdkafka import client
 from auditlane.contract.partition import Partition
@@ -36,7 +36,8 @@ class PartitionLag:
     `lost` counts offsets that Kafka deleted before the group reached them. `age_s` is the age of the oldest message
     that the group has not completed, or None if there is none. `member` is empty while the partition is unassigned.
     `failing_s` is how long its worker has failed to store the next messages and `error` why, as noted in the worker's
-    last commit. Both are unset unless it has failed for a minute.
+    last commit. Both are unset unless it has failed for a minute, or is halted; `circuit` is set if the circuit breaker
+    halted it.
     """
 
     partition: Partition
@@ -48,6 +49,7 @@ class PartitionLag:
     member: str
     failing_s: float | None = None
     error: str = ""
+    circuit: OpenCircuit | None = None
 
     @property
     def abandoned(self) -> bool:
@@ -79,7 +81,7 @@ def partition_lag(facts: PartitionFacts, *, now_ms: int) -> PartitionLag:
     age_s = None
     if facts.oldest_ms is not None and facts.first < facts.end:
         age_s = max(0.0, (now_ms - facts.oldest_ms) / 1_000)
-    failing_s, error = _failing(facts.metadata, now_ms)
+    failing_s, error, circuit = _failing(facts.metadata, now_ms)
     return PartitionLag(
         facts.partition,
         facts.committed,
@@ -90,17 +92,18 @@ def partition_lag(facts: PartitionFacts, *, now_ms: int) -> PartitionLag:
         member=facts.member,
         failing_s=failing_s,
         error=error,
+        circuit=circuit,
     )
 
 
-def _failing(metadata: str, now_ms: int) -> tuple[float | None, str]:
+def _failing(metadata: str, now_ms: int) -> tuple[float | None, str, OpenCircuit | None]:
     try:
         intent = decode(metadata)
     except UnknownIntent:
-        return None, ""
+        return None, "", None
     if intent is None or not intent.failing_ms:
-        return None, ""
-    return max(0.0, (now_ms - intent.failing_ms) / 1_000), intent.error
+        return None, "", None
+    return max(0.0, (now_ms - intent.failing_ms) / 1_000), intent.error, intent.circuit
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +133,13 @@ def document(group: str, rows: list[PartitionLag]) -> dict[str, Any]:
         "group": group,
         **asdict(total(rows)),
         "partitions": [
-            {"topic": row.partition.topic, **asdict(row), "partition": row.partition.number, "abandoned": row.abandoned}
+            {
+                "topic": row.partition.topic,
+                **asdict(row),
+                "partition": row.partition.number,
+                "abandoned": row.abandoned,
+                "circuit": row.circuit and row.circuit._asdict(),
+            }
             for row in rows
         ],
     }
@@ -155,10 +164,10 @@ class GroupLag:
         self._start_offsets.close()
         self._positions.close()
 
-    def rows(self, now_ms: int | None = None) -> list[PartitionLag]:
+    def rows(self, now_ms: int | None = None, *, unused: bool = False) -> list[PartitionLag]:
         """Return every partition of the topics that the workers read; commits are read before ends.
 
-        Raises KafkaUnavailable, and NotFound if there is no topic or no such group.
+        Raises KafkaUnavailable, and NotFound if there is no topic or, unless `unused`, if no worker has ever joined.
         """
         topics = self._positions.topics()
         partitions = [partition for topic in topics for partition in self._positions.partitions(topic)]
@@ -167,7 +176,7 @@ class GroupLag:
         commits = self._positions.commits(partitions)
         committed = {partition: commit and commit[0] for partition, commit in commits.items()}
         members = self._members()
-        if not members and not any(offset is not None for offset in committed.values()):
+        if not unused and not members and not any(offset is not None for offset in committed.values()):
             raise NotFound(f"The consumer group {self._group} has no member and no committed offset.", field="--group")
         low, end = self._positions.low(partitions), self._positions.high(partitions)
         first = {

@@ -21,6 +21,8 @@ from auditlane.access.provenance_keys import NAME, ProvenanceKeys, path_of
 from auditlane.access.signing import SigningKeys
 from auditlane.gateway.ingest_service import IngestService
 from auditlane.gateway.metrics import GatewayMetrics
+from auditlane.observe.http_refusals import HttpRefusals
+from auditlane.observe.observer import Loop, Observer
 from auditlane.observe.security.schedule import SecuritySchedule
 from auditlane.query.clickhouse.executor import TenantConcurrency
 from auditlane.query.cursor import Cursors
@@ -46,6 +48,7 @@ from auditlane.server.auth.cookies import Cookies
 from auditlane.server.auth.enablement import TenantEnablement
 from auditlane.server.auth.link_opener import LinkOpener
 from auditlane.server.auth.sign_in_limits import SignInLimits
+from auditlane.server.latencies import LatencyReader
 from auditlane.server.metrics import HttpMetrics
 from auditlane.server.pages.viewer import bundle as bundles
 from auditlane.server.pages.viewer.bundle import Bundle
@@ -100,6 +103,7 @@ class Services:
     geoip: GeoIp
     readiness: Readiness
     operations: Operations
+    observing: Loop
     readings: Readings
     security: SecuritySchedule
     bundle: Bundle | None
@@ -143,12 +147,13 @@ class Services:
             observe=metrics.statement,
         )
         provenance = ProvenanceKeys.load_or_create(path_of(settings) or signing_keys_file.with_name(NAME))
+        audit_sink = sink.from_settings(settings, metrics.trail, observe_registry)
+        refusals = HttpRefusals(settings.topic, audit_sink)
         ingest_service = (
-            IngestService(settings, GatewayMetrics(made), provenance.signer, observe_registry)
+            IngestService(settings, GatewayMetrics(made), provenance.signer, observe_registry, refusals.add)
             if "ingest" in roles
             else None
         )
-        audit_sink = sink.from_settings(settings, metrics.trail, observe_registry)
         store_probe = StoreProbe(
             lambda: connect(settings, connect_timeout=PROBE_TIMEOUT_S, send_receive_timeout=PROBE_TIMEOUT_S), database
         )
@@ -208,6 +213,7 @@ class Services:
             geoip=GeoIp(settings.geoip_file if "query" in roles else None),
             readiness=Readiness([probes[role] for role in roles], keys, signing),
             bundle=bundles.load(),
+            observing=_observing(settings, roles, audit_sink, refusals, metrics),
             operations=operations,
             readings=readings,
             security=SecuritySchedule(settings, claims, audit_sink),
@@ -227,7 +233,9 @@ class Services:
         self.start()
         with self.audit_sink.running(), self.metrics.running(), self.lifecycle.running():
             self.lifecycle.started()
+            self.observing.start()
             yield
+            await anyio.to_thread.run_sync(self.observing.stop)
         self.readings.close()
         if self.ingest_service:
             await anyio.to_thread.run_sync(self.ingest_service.close)
@@ -251,6 +259,23 @@ class Services:
         self.exports.close()
         self.frontegg_reader.close()
         self.store.close()
+
+
+def _observing(
+    settings: Settings,
+    roles: tuple[str, ...],
+    audit_sink: sink.ServiceAuditSink,
+    refusals: HttpRefusals,
+    metrics: HttpMetrics,
+) -> Loop:
+    """Return the loop that observes the installation, and records what this process refuses."""
+    loop = Loop(settings.observe_every_s)
+    if "query" in roles:
+        observer = Observer(settings, audit_sink, latencies=LatencyReader(metrics.made.registry))
+        loop.add(observer.turn, observer.close)
+    if "ingest" in roles:
+        loop.add(refusals.turn, refusals.close)
+    return loop
 
 
 async def services_of(request: Request) -> Services:

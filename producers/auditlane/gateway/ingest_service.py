@@ -26,7 +26,7 @@ from auditlane.gateway.metrics import GatewayMetrics
 from auditlane.gateway.rate import PastMonths, Rates
 from auditlane.gateway.refusal_counts import ContractRefusals, by_contract
 from auditlane.gateway.sender import Sender, filled, keywords_of
-from auditlane.runtime.errors import AuditlaneError, BufferFull, RateLimited, http_status
+from auditlane.runtime.errors import AuditlaneError, BufferFull, InvalidEvent, RateLimited, http_status
 from auditlane.runtime.fair_queue import FairQueue
 from auditlane.runtime.fair_share import current
 from auditlane.runtime.log import get
@@ -76,12 +76,15 @@ class IngestService:
         metrics: GatewayMetrics | None = None,
         signer: Signer | None = None,
         observe_registry: Observe | None = None,
+        on_refused: Callable[[str, str], None] = lambda tenant, code: None,
     ) -> None:
         """Store the settings; connect to nothing yet. Raises ConfigError for invalid Kafka or registry settings.
 
         Without a `signer`, the events' provenance is `kafka`: the gateway does not vouch for them. `observe_registry`
-        is called after every request to the registry.
+        is called after every request to the registry. `on_refused` is called with the tenant, or "" if it is unknown,
+        and the error code of each event that is invalid.
         """
+        self._on_refused = on_refused
         self._signer = signer
         self._observe_registry = observe_registry
         self._config = kafka.client_config(settings)
@@ -325,6 +328,8 @@ class IngestService:
             except AuditlaneError as error:
                 if ids[place] and by_contract(error):
                     self._count_contract_refusal(event.tenant_id)
+                if isinstance(error, InvalidEvent):
+                    self._on_refused(sender.tenant or _tenant_named_by(value), error.code)
                 waiter.settle(place, error)
             except Exception:  # one event must not leave the others unsettled
                 self._log.exception("ingest.unforeseen", request_id=sender.request_id)

@@ -74,9 +74,15 @@ class CertificateActions(KnownActions):
         """
         return self._emit("certificate.expiring", "failure", "Medium", "certificate", {"at": at, "left": left}, event)
 
-    def renewed(self, **event: Unpack[EventFields]) -> str:
-        """Emit `certificate.renewed`. A certificate that was about to expire was renewed."""
-        return self._emit("certificate.renewed", "success", "Info", "certificate", {}, event)
+    def renewed(self, *, at: Time | None = None, left: str | None = None, **event: Unpack[EventFields]) -> str:
+        """Emit `certificate.renewed`. A certificate that was about to expire was renewed.
+
+        Args:
+            at: When it expires or is full.
+            left: What remains, such as `6 days` or `4 GiB`.
+            event: Further fields, as in `emit`.
+        """
+        return self._emit("certificate.renewed", "success", "Info", "certificate", {"at": at, "left": left}, event)
 
 
 class DataActions(KnownActions):
@@ -110,25 +116,45 @@ class DeadLettersActions(KnownActions):
 
     __slots__ = ()
 
-    def braked(self, *, code: str, count: Number, **event: Unpack[EventFields]) -> str:
+    def braked(
+        self,
+        *,
+        code: str,
+        count: Number,
+        since: Time | None = None,
+        partitions: Texts | None = None,
+        **event: Unpack[EventFields],
+    ) -> str:
         """Emit `dead_letters.braked`. A partition was halted because too many of its messages were rejected.
 
         Args:
             code: The code of the error.
             count: Number of events.
+            since: When this state began.
+            partitions: The numbers of the partitions.
             event: Further fields, as in `emit`.
         """
-        return self._emit("dead_letters.braked", "failure", "High", "topic", {"code": code, "count": count}, event)
+        return self._emit(
+            "dead_letters.braked",
+            "failure",
+            "High",
+            "topic",
+            {"code": code, "count": count, "since": since, "partitions": partitions},
+            event,
+        )
 
-    def released(self, *, code: str, count: Number, **event: Unpack[EventFields]) -> str:
+    def released(self, *, code: str, count: Number, since: Time | None = None, **event: Unpack[EventFields]) -> str:
         """Emit `dead_letters.released`. A partition that had been halted because of rejected messages continues.
 
         Args:
             code: The code of the error.
             count: Number of events.
+            since: When this state began.
             event: Further fields, as in `emit`.
         """
-        return self._emit("dead_letters.released", "success", "Medium", "topic", {"code": code, "count": count}, event)
+        return self._emit(
+            "dead_letters.released", "success", "Medium", "topic", {"code": code, "count": count, "since": since}, event
+        )
 
 
 class DeliveryActions(KnownActions):
@@ -181,24 +207,28 @@ class DiskActions(KnownActions):
 
     __slots__ = ()
 
-    def filling(self, *, left: str, at: Time | None = None, **event: Unpack[EventFields]) -> str:
+    def filling(
+        self, *, left: str, at: Time | None = None, total: str | None = None, **event: Unpack[EventFields]
+    ) -> str:
         """Emit `disk.filling`. A disk will be full soon. Use severity `High` if little space remains.
 
         Args:
             left: What remains, such as `6 days` or `4 GiB`.
             at: When it expires or is full.
+            total: Size of the disk, such as `1.8 TiB`.
             event: Further fields, as in `emit`.
         """
-        return self._emit("disk.filling", "failure", "Medium", "disk", {"left": left, "at": at}, event)
+        return self._emit("disk.filling", "failure", "Medium", "disk", {"left": left, "at": at, "total": total}, event)
 
-    def freed(self, *, left: str, **event: Unpack[EventFields]) -> str:
+    def freed(self, *, left: str, total: str | None = None, **event: Unpack[EventFields]) -> str:
         """Emit `disk.freed`. A disk that was nearly full has space again.
 
         Args:
             left: What remains, such as `6 days` or `4 GiB`.
+            total: Size of the disk, such as `1.8 TiB`.
             event: Further fields, as in `emit`.
         """
-        return self._emit("disk.freed", "success", "Info", "disk", {"left": left}, event)
+        return self._emit("disk.freed", "success", "Info", "disk", {"left": left, "total": total}, event)
 
 
 class DomainActions(KnownActions):
@@ -236,15 +266,36 @@ class EventsActions(KnownActions):
             event,
         )
 
-    def refused(self, *, code: str, count: Number, **event: Unpack[EventFields]) -> str:
+    def refused(
+        self,
+        *,
+        code: str,
+        count: Number,
+        since: Time | None = None,
+        until: Time | None = None,
+        via: Literal["kafka", "http"] | None = None,
+        instance: str | None = None,
+        **event: Unpack[EventFields],
+    ) -> str:
         """Emit `events.refused`. Events broke their contract and were rejected; one event an hour for each code.
 
         Args:
             code: The code of the error.
             count: Number of events.
+            since: Start of the hour.
+            until: End of the hour.
+            via: How they were sent.
+            instance: The process that refused them over HTTP.
             event: Further fields, as in `emit`.
         """
-        return self._emit("events.refused", "failure", "Medium", "topic", {"code": code, "count": count}, event)
+        return self._emit(
+            "events.refused",
+            "failure",
+            "Medium",
+            "topic",
+            {"code": code, "count": count, "since": since, "until": until, "via": via, "instance": instance},
+            event,
+        )
 
     def replayed(
         self,
@@ -382,9 +433,15 @@ class KeyActions(KnownActions):
         """
         return self._emit("key.expiring", "failure", "Medium", "key", {"at": at, "left": left}, event)
 
-    def renewed(self, **event: Unpack[EventFields]) -> str:
-        """Emit `key.renewed`. A key that was about to expire was renewed."""
-        return self._emit("key.renewed", "success", "Info", "key", {}, event)
+    def renewed(self, *, at: Time | None = None, left: str | None = None, **event: Unpack[EventFields]) -> str:
+        """Emit `key.renewed`. A key that was about to expire was renewed.
+
+        Args:
+            at: When it expires or is full.
+            left: What remains, such as `6 days` or `4 GiB`.
+            event: Further fields, as in `emit`.
+        """
+        return self._emit("key.renewed", "success", "Info", "key", {"at": at, "left": left}, event)
 
 
 class LagActions(KnownActions):
@@ -392,7 +449,15 @@ class LagActions(KnownActions):
 
     __slots__ = ()
 
-    def detected(self, *, seconds: Number, events: Number, since: Time, **event: Unpack[EventFields]) -> str:
+    def detected(
+        self,
+        *,
+        seconds: Number,
+        events: Number,
+        since: Time,
+        partitions: Texts | None = None,
+        **event: Unpack[EventFields],
+    ) -> str:
         """Emit `lag.detected`. Events have been waiting too long to be stored. Use severity `High` above ten times
         the limit.
 
@@ -400,6 +465,7 @@ class LagActions(KnownActions):
             seconds: Age of the oldest event that is not stored, in seconds.
             events: Number of events that are not stored.
             since: When this state began.
+            partitions: The numbers of the partitions.
             event: Further fields, as in `emit`.
         """
         return self._emit(
@@ -407,21 +473,35 @@ class LagActions(KnownActions):
             "failure",
             "Medium",
             "partition",
-            {"seconds": seconds, "events": events, "since": since},
+            {"seconds": seconds, "events": events, "since": since, "partitions": partitions},
             event,
         )
 
-    def cleared(self, *, seconds: Number, events: Number, since: Time, **event: Unpack[EventFields]) -> str:
+    def cleared(
+        self,
+        *,
+        seconds: Number,
+        events: Number,
+        since: Time,
+        partitions: Texts | None = None,
+        **event: Unpack[EventFields],
+    ) -> str:
         """Emit `lag.cleared`. Events are stored without undue delay again.
 
         Args:
             seconds: Age of the oldest event that is not stored, in seconds.
             events: Number of events that are not stored.
             since: When this state began.
+            partitions: The numbers of the partitions.
             event: Further fields, as in `emit`.
         """
         return self._emit(
-            "lag.cleared", "success", "Info", "partition", {"seconds": seconds, "events": events, "since": since}, event
+            "lag.cleared",
+            "success",
+            "Info",
+            "partition",
+            {"seconds": seconds, "events": events, "since": since, "partitions": partitions},
+            event,
         )
 
 

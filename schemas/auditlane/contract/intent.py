@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Final, TypeGuard
+from typing import Final, NamedTuple, TypeGuard
 
 VERSION = 1
 MAX_BYTES = 4_095  # the brokers' default limit for metadata (`offset.metadata.max.bytes` is 4,096)
@@ -19,12 +19,21 @@ class UnknownIntent(ValueError):
     """A worker's metadata is unreadable: from another version, truncated or damaged."""
 
 
+class OpenCircuit(NamedTuple):
+    """Why the circuit breaker halted a partition: the most frequent reject code of the range, and the number of its
+    rejected messages."""
+
+    code: str
+    rejected: int
+
+
 @dataclass(frozen=True, slots=True)
 class Intent:
     """`first` and `last` are None if nothing is pending; `digest` is then empty. `at_ms` is the writer's clock.
 
     `recheck_below`: the committed offset was reset manually or lost; ranges below `recheck_below` may have been
-    attempted before. `failing_ms` and `error` tell operators when the range started to fail, and its last error.
+    attempted before. `failing_ms` and `error` tell operators when the range started to fail, and its last error;
+    `circuit` is set if the circuit breaker halted the partition.
     """
 
     topic_id: str
@@ -35,6 +44,7 @@ class Intent:
     recheck_below: int = 0
     failing_ms: int = 0
     error: str = ""
+    circuit: OpenCircuit | None = None
 
     @property
     def pending(self) -> bool:
@@ -49,6 +59,8 @@ class Intent:
             plan["doubt"] = self.recheck_below
         if self.failing_ms:
             plan |= {"failing": self.failing_ms, "error": self.error[:LONGEST_ERROR]}
+        if self.circuit:
+            plan["circuit"] = list(self.circuit)
         return json.dumps(plan, sort_keys=True, separators=(",", ":"))
 
 
@@ -78,11 +90,20 @@ def decode(metadata: str | None) -> Intent | None:
         return Intent(topic, at_ms=at_ms, recheck_below=recheck_below)
     match plan["range"], plan.get("digest"):
         case [first, last], str(digest) if digest and _is_count(first) and _is_count(last) and first <= last:
-            return Intent(topic, first, last, digest, at_ms, recheck_below, failing_ms, str(plan.get("error") or ""))
+            error, circuit = str(plan.get("error") or ""), _circuit(plan.get("circuit"))
+            return Intent(topic, first, last, digest, at_ms, recheck_below, failing_ms, error, circuit)
     raise UnknownIntent("its range or digest is invalid")
 
 
 _NAMES: Final = frozenset({"v", "topic", "range", "digest", "doubt"})
+
+
+def _circuit(value: object) -> OpenCircuit | None:
+    """Return the note about the circuit breaker. One that cannot be read is ignored: no decision depends on it."""
+    match value:
+        case [str(code), int(rejected)] if _is_count(rejected):
+            return OpenCircuit(code, rejected)
+    return None
 
 
 def _is_whole(value: object) -> TypeGuard[int]:

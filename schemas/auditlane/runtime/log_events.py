@@ -237,6 +237,31 @@ LOG_EVENTS: tuple[LogEvent, ...] = (
         "An audit event was lost, as the event `events.dropped` reports later.",
         "Restore Kafka; raise `AUDITLANE_TRAIL_SPOOL_BYTES`.",
     ),
+    # Serve: the observer.
+    LogEvent("observe.leading", ("info",), "This process observes the installation from now on."),
+    LogEvent("observe.replaced", ("info",), "Another process observes the installation from now on."),
+    LogEvent(
+        "observe.event", ("info",), "An event about the installation's operation was recorded: `action`, `resource`."
+    ),
+    LogEvent(
+        "observe.unmeasured",
+        ("warning",),
+        "A part of the installation could not be measured: `what`. Its conditions do not change meanwhile.",
+        "Restore what `problem` names.",
+    ),
+    LogEvent(
+        "observe.store",
+        ("warning",),
+        "ClickHouse cannot be asked. The process that observes continues, and no other one begins.",
+        "Restore ClickHouse; if it refuses, run `auditlane init` and check the account's grants.",
+    ),
+    LogEvent("observe.not_released", ("info",), "Another process can take over only when the lease has ended."),
+    LogEvent(
+        "observe.state_unreadable",
+        ("warning",),
+        "The previous observer's state is invalid, so conditions may be reported twice.",
+    ),
+    LogEvent("observe.unforeseen", ("error",), "A check failed unexpectedly; the next one is made.", _UNFORESEEN),
     # Worker and serve: tracing.
     LogEvent(
         "tracing.failed",

@@ -19,8 +19,14 @@ class Remedy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A failed step: its remedy, a sentence for the log, and `cause`: the name of the error, without details."""
+    """A failed step: its remedy, a sentence for the log, and `cause`: the name of the error, without details.
+
+    `code` and `rejected` are set with `open_circuit`: the most frequent reject code of the range, and the number of its
+    rejected messages.
+    """
 
     remedy: Remedy
     message: str
     cause: str = ""
+    code: str = ""
+    rejected: int = 0

@@ -562,6 +562,39 @@ class ExportSettings(BaseModel):
     )
 
 
+class ObserveSettings(BaseModel):
+    observe_every_s: float = Field(
+        15.0,
+        ge=0,
+        le=60,
+        description="Interval at which one `serve` process of the installation checks it, in seconds; 0: never.",
+    )
+    observe_lag_s: float = Field(
+        60.0,
+        gt=0,
+        description="Age of the oldest event that is not stored, in seconds, above which `lag.detected` is recorded; "
+        "`lag.cleared` below half of it.",
+    )
+    observe_disk_free_ratio: float = Field(
+        0.1,
+        gt=0,
+        le=0.5,
+        description="Free fraction of a disk below which `disk.filling` is recorded; `disk.freed` above twice as much.",
+    )
+    observe_expiry_days: float = Field(
+        14.0,
+        gt=0,
+        description="Remaining days below which `certificate.expiring` or `key.expiring` is recorded, if less than a "
+        "third of its life remains too.",
+    )
+    observe_checks: int = Field(
+        3, ge=1, description="Consecutive checks that must agree before lag or a disk is reported."
+    )
+    observe_gap_s: float = Field(
+        600.0, ge=0, description="Minimum time between two reports that one condition has begun, in seconds."
+    )
+
+
 class SecuritySettings(BaseModel):
     security_check_every_h: int = Field(
         24,
@@ -616,6 +649,7 @@ GROUPS: tuple[type[BaseModel], ...] = (
     OidcSettings,
     GatewaySettings,
     ExportSettings,
+    ObserveSettings,
     SecuritySettings,
     LocalSettings,
     LogSettings,
@@ -634,6 +668,7 @@ class Settings(
     OidcSettings,
     GatewaySettings,
     ExportSettings,
+    ObserveSettings,
     SecuritySettings,
     LocalSettings,
     LogSettings,

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import threading
-import time
 import uuid
 from collections.abc import Callable
 from datetime import datetime
-from typing import Final
 
 from clickhouse_connect.driver.client import Client
 
 from auditlane.runtime.errors import StoreUnavailable
+from auditlane.store.claims import insert_claim
 from auditlane.store.client import store_errors
-
-_SETTLES_S: Final = 3.0  # time for a claim to become visible on the queried replica
-_LOOK_S: Final = 0.1
 
 
 class LinkClaims:
@@ -59,20 +55,17 @@ class LinkClaims:
             # Query first: an unavailable ClickHouse is usually noticed here, before anything has been written.
             if found := self._stored(client, jti):
                 return found == [claim_id]
-            client.insert(
+            found = insert_claim(
+                client,
+                self._database,
                 "link_claims",
-                [[jti, claim_id, until]],
-                column_names=["jti", "claim_id", "expires_at"],
-                database=self._database,
-                settings={"insert_deduplication_token": f"link:{jti}", "async_insert": 0},
+                {"jti": jti, "claim_id": claim_id, "expires_at": until},
+                token=f"link:{jti}",
+                stored=lambda: self._stored(client, jti),
+                unsettled=StoreUnavailable(
+                    "ClickHouse does not show the link's claim yet.", fix="Open the link again in a moment."
+                ),
             )
-            ends = time.monotonic() + _SETTLES_S
-            while not (found := self._stored(client, jti)):
-                if time.monotonic() >= ends:
-                    raise StoreUnavailable(
-                        "ClickHouse does not show the link's claim yet.", fix="Open the link again in a moment."
-                    )
-                time.sleep(_LOOK_S)
         return found == [claim_id]
 
     def _stored(self, client: Client, jti: str) -> list[uuid.UUID]:

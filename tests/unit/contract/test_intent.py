@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auditlane.contract.intent import MAX_BYTES, Intent, UnknownIntent, decode
+from auditlane.contract.intent import MAX_BYTES, Intent, OpenCircuit, UnknownIntent, decode
 from auditlane.contract.message_columns import Columns
 from auditlane.worker.protocol.partition_state import digest
 
@@ -18,6 +19,15 @@ def test_an_intent_round_trips_through_the_metadata(topic: str, first: int, more
     intent = Intent(topic, first, first + more, f"{hashed:016x}", at)
     assert decode(intent.encode()) == intent
     assert len(intent.encode().encode()) < MAX_BYTES / 10
+
+
+def test_a_note_about_the_circuit_breaker_survives_the_metadata_and_a_damaged_one_is_ignored() -> None:
+    intent = Intent("t", 1, 2, "x", failing_ms=5, error="refused", circuit=OpenCircuit("FIELD_RULE", 7))
+    encoded = intent.encode()
+    assert decode(encoded) == intent
+    for damaged in ('"FIELD_RULE"', '["FIELD_RULE"]', '["FIELD_RULE",true]', '["FIELD_RULE",-1]', "{}", "null"):
+        read = decode(encoded.replace('["FIELD_RULE",7]', damaged))
+        assert read == replace(intent, circuit=None), damaged
 
 
 def test_a_completion_has_nothing_pending() -> None:

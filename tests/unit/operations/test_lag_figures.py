@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from auditlane.cli.lag import age, table
-from auditlane.contract.intent import Intent
+from auditlane.contract.intent import Intent, OpenCircuit
 from auditlane.contract.partition import Partition
 from auditlane.operations.consumer_group import name
 from auditlane.operations.lag import PartitionFacts, PartitionLag, Total, document, partition_lag, total
@@ -68,7 +68,8 @@ def test_the_total_has_the_figures_for_alerts() -> None:
 
 
 def test_the_table_and_the_document_agree() -> None:
-    rows = [line(), line(member="", low=12)]
+    intent = Intent("id", 10, 14, "x", failing_ms=1_000, error="refused", circuit=OpenCircuit("FIELD_RULE", 4))
+    rows = [line(), line(member="", low=12, metadata=intent.encode())]
     out = io.StringIO()
     Console(width=120, file=out).print(table("g", rows))
     text = out.getvalue()
@@ -79,7 +80,8 @@ def test_the_table_and_the_document_agree() -> None:
     assert told["lag"] == 8
     assert told["partitions"][1] == {
         "topic": "audit.events", "partition": 3, "committed": 10, "end": 15, "lag": 3, "lost": 2, "age_s": 5.0,
-        "member": "", "abandoned": True, "failing_s": None, "error": "",
+        "member": "", "abandoned": True, "failing_s": 8.0, "error": "refused",
+        "circuit": {"code": "FIELD_RULE", "rejected": 4},
     }  # fmt: skip
 
 

@@ -105,7 +105,7 @@ def test_a_store_that_hides_acknowledged_rows_halts_the_partition() -> None:
         def stored(self, range_: Range) -> dict[int, set[int]]:
             return {}
 
-    with pytest.raises(AssertionError, match="the store returns none of their rows"):
+    with pytest.raises(AssertionError, match="InsertNotVisible: 3 inserts"):
         attempt(Hides(), {0, 1}, redo=True)
 
 

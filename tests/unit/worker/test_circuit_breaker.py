@@ -209,7 +209,10 @@ def test_a_range_that_opens_the_circuit_is_not_completed_and_others_continue() -
     worker.received(Q, messages(3), 0)
     asked = step()
     assert ["too much" in one.reason for one in asked if isinstance(one, Halt)] == [True]
-    assert [tuple(one.offsets) for one in asked if isinstance(one, Commit)] == [(Q,)]
+    commits = [one for one in asked if isinstance(one, Commit)]
+    assert [(tuple(one.offsets), set(one.notes)) for one in commits] == [((P, Q), {P})], (
+        "P's commit only notes the halt"
+    )
     assert [one.range.partition for one in asked if isinstance(one, Write)] == [Q]
 
 
@@ -230,5 +233,6 @@ def test_nothing_of_a_range_that_opens_the_circuit_is_written() -> None:
     assert done.failure.remedy is Remedy.open_circuit
     assert "NOT_FRAMED" in done.failure.message
     assert "AUDITLANE_DLQ_MAX_RATIO=1" in done.failure.message
+    assert (done.failure.code, done.failure.rejected) == ("NOT_FRAMED", 6)
     store.insert.assert_not_called()
     letters.publish.assert_not_called()

@@ -4,7 +4,7 @@ from typing import TypeVar
 
 import pytest
 
-from auditlane.contract.intent import Intent, decode
+from auditlane.contract.intent import Intent, OpenCircuit, decode
 from auditlane.contract.message_columns import Columns
 from auditlane.contract.partition import Partition
 from auditlane.contract.recovery import AssignmentFacts
@@ -12,7 +12,7 @@ from auditlane.runtime.remedy import Failure, Remedy
 from auditlane.worker.metrics import Lag, LagGauge
 from auditlane.worker.protocol.actions import Action, Commit, Halt, Pause, Publish, Resume, Write
 from auditlane.worker.protocol.core import Core
-from auditlane.worker.protocol.partition_state import Policy, digest
+from auditlane.worker.protocol.partition_state import HALT_NOTE_MS, Policy, digest
 
 TOPIC = "00000000-0000-0000-0000-000000000001"
 P, Q = Partition("t", 0), Partition("t", 1)
@@ -200,10 +200,36 @@ def test_a_refused_range_halts_and_is_never_completed() -> None:
     worker.received(P, messages(0, 9), 0)
     write = sealed(worker)
     worker.failed(write.range, Failure(Remedy.halt, "TYPE_MISMATCH"), 0)
-    assert "TYPE_MISMATCH" in only(worker.step(0, 0), Halt).reason
+    actions = worker.step(0, 0)
+    assert "TYPE_MISMATCH" in only(actions, Halt).reason
+    worker.committed(only(actions, Commit), {}, 0)
     assert worker.step(60_000, 0) == []
     worker.received(Q, messages(0, 2), 0)
     assert only(worker.step(0, 0), Commit).offsets.keys() == {Q}, "a halted partition does not delay the others"
+
+
+@pytest.mark.parametrize("circuit", [OpenCircuit("FIELD_RULE", 7), None])
+def test_a_halt_is_noted_with_the_announced_range_until_that_is_committed(circuit: OpenCircuit | None) -> None:
+    worker = core(P)
+    worker.received(P, messages(0, 2), 0)
+    write = sealed(worker)
+    code, rejected = circuit or ("", 0)
+    remedy = Remedy.open_circuit if circuit else Remedy.halt
+    failure = Failure(remedy, "refused", code=code, rejected=rejected)
+    worker.failed(write.range, failure, 0)
+    for now, errors in ((0, {P: "no answer"}), (HALT_NOTE_MS, {})):
+        commit = only(worker.step(now, 9_000 + now), Commit)
+        assert (commit.notes, commit.completes) == ({P}, False)
+        offset, metadata = commit.offsets[P]
+        noted = decode(metadata)
+        assert noted is not None
+        assert (offset, noted.first, noted.last, noted.digest) == (0, 0, 2, write.range.digest)
+        assert (noted.failing_ms, noted.error, noted.circuit) == (9_000 + now, f"{write.range}: refused", circuit)
+        worker.committed(commit, errors, now)
+        assert worker.step(now + HALT_NOTE_MS - 1, 0) == []
+    heir = core()
+    begin = heir.assigned(AssignmentFacts(P, TOPIC, 0, metadata, 0, 100))
+    assert (begin.offset, begin.halt, begin.rebuild) == (0, "", noted), "the note changes nothing for the next owner"
 
 
 def test_a_failed_step_is_repeated_with_growing_delays() -> None:

@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import groupby
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from auditlane.contract import librdkafka
-from auditlane.contract.dead_letter import Letter, Place, RawHeaders, read
+from auditlane.contract.dead_letter import Letter, Place, RawHeaders, Resolution, read
 from auditlane.contract.kafka_client import client_config
 from auditlane.operations.dlq.index import Index
 from auditlane.runtime.errors import Conflict, KafkaUnavailable, NotFound
@@ -33,6 +33,12 @@ class Progress(NamedTuple):
 
     read: int
     records: int
+
+
+class Records(Protocol):
+    """Receives the parsed records of the topic."""
+
+    def add(self, records: Iterable[Letter | Resolution | None]) -> None: ...
 
 
 class LetterTopic:
@@ -68,7 +74,7 @@ class LetterTopic:
                 on_progress(records, total)
         return index
 
-    def follow(self, index: Index, positions: dict[int, int], *, seconds: float) -> Progress:
+    def follow(self, index: Records, positions: dict[int, int], *, seconds: float) -> Progress:
         """Add the records after `positions` to the index for at most `seconds`, and advance `positions`.
 
         Partitions without a position are read from the start. Raises Recreated if the topic was recreated.

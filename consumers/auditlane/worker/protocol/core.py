@@ -15,8 +15,9 @@ committed, inserted or dead-lettered for a partition that the current assignment
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
-from auditlane.contract.intent import Intent
+from auditlane.contract.intent import Intent, OpenCircuit
 from auditlane.contract.message_columns import Columns
 from auditlane.contract.partition import Partition
 from auditlane.contract.recovery import TRUNCATED, AssignmentFacts, StartDecision, decide_start
@@ -24,6 +25,7 @@ from auditlane.runtime.remedy import Failure, Remedy
 from auditlane.store.insert_rate import AdaptiveRate
 from auditlane.worker.protocol.actions import Action, Commit, Halt, Pause, Publish, Resume, Seek, Write
 from auditlane.worker.protocol.partition_state import (
+    HALT_NOTE_MS,
     SLOW_MS,
     InFlightRange,
     PartitionState,
@@ -111,6 +113,8 @@ class Core:
         """Handle the result of a commit. Partitions in `errors` repeat the same commit after the next poll."""
         for partition in commit.offsets:
             state = self.partitions.get(partition)
+            if state is not None and partition in commit.notes and partition not in errors:
+                state.halt_note = None
             if state is None or state.flight is None or partition in commit.notes:
                 continue
             if partition in errors:
@@ -165,12 +169,9 @@ class Core:
         flight.stored_before = self._stored
         self.partitions[range_.partition].fails(f"{range_}: {failure.message}", now)
         if failure.remedy in (Remedy.halt, Remedy.open_circuit):
-            state = self.partitions[range_.partition]  # its intent stays committed: the next assignment resumes it
-            state.circuit_open = failure.remedy is Remedy.open_circuit
-            state.halt(f"{range_}: {failure.message}")
-            state.begin, state.oldest_ms = range_.first, range_.columns.timestamps_ms[0]  # lag counts from here
-            state.flight = None
-            state.held = Columns()
+            opened = failure.remedy is Remedy.open_circuit
+            circuit = OpenCircuit(failure.code, failure.rejected) if opened else None
+            self.partitions[range_.partition].halt_at(range_, circuit)
 
     def drain(self) -> None:
         """Accept no more messages; seal and finish the buffered ones."""
@@ -205,6 +206,11 @@ class Core:
         notes: set[Partition] = set()
         for state in self.partitions.values():
             flight = state.flight
+            if state.halt_note is not None and (state.noted is None or now - state.noted >= HALT_NOTE_MS):
+                note = replace(state.halt_note, at_ms=wall_ms, failing_ms=wall_ms)
+                commits[state.partition] = (state.begin, note.encode())
+                notes.add(state.partition)
+                state.noted = now
             if flight is None:
                 continue
             if self._notes(state, flight, now):

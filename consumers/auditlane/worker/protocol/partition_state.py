@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 
 import xxhash
 
-from auditlane.contract.intent import Intent
+from auditlane.contract.intent import Intent, OpenCircuit
 from auditlane.contract.message_columns import Columns
 from auditlane.contract.partition import Partition
 
 FAILING_MS = 60_000  # a range that has failed for this long is reported to operators
+HALT_NOTE_MS = 5_000  # delay before the commit that notes a halt is repeated
 SLOW_MS = 2_000  # a step that takes longer frees its slot for another partition
 BACKOFF_MS = (100, 200, 500, 1_000, 2_000, 5_000)
 WAIT_MS = BACKOFF_MS[:4]  # delays of a retry while another insert must finish first
@@ -140,6 +141,7 @@ class PartitionState:
     failing_since: int | None = None  # time of the first failure since a step last succeeded; `error` is the latest
     error: str = ""
     noted: int | None = None  # when the failure was last committed as a note
+    halt_note: Intent | None = None  # the halted range with the reason, until that is committed as a note
     parked_until: int | None = None  # its range was discarded to free memory and is not read again before this time
     parked_attempts: int = 0
     gave_up: bool = False  # buffered messages were discarded, so nothing is read until its range is complete
@@ -198,6 +200,15 @@ class PartitionState:
     def intent(self, range_: Range, wall_ms: int) -> str:
         """Return the metadata of the commit that announces a range."""
         return self.announced(range_, wall_ms).encode()
+
+    def halt_at(self, range_: Range, circuit: OpenCircuit | None) -> None:
+        """Stop the partition at a range that failed. Its intent stays committed: the next assignment resumes it."""
+        self.halt(self.error)
+        self.circuit_open, self.noted = circuit is not None, None
+        self.halt_note = replace(self.announced(range_, 0), error=self.error, circuit=circuit)
+        self.begin, self.oldest_ms = range_.first, range_.columns.timestamps_ms[0]  # lag counts from here
+        self.flight = None
+        self.held = Columns()
 
     def announced(self, range_: Range, wall_ms: int, *, failing_ms: int = 0) -> Intent:
         """Build a range's intent; with `failing_ms`, it includes the time and the reason of the failure.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
@@ -70,7 +71,15 @@ class InsertNotVisible(Exception):
 
 
 class CircuitOpen(Exception):
-    """Too many messages are rejected, so nothing of the range is written. The message has the numbers."""
+    """Too many messages are rejected, so nothing of the range is written. The message has the numbers.
+
+    `code` is the most frequent reject code of the range, `rejected` the number of its rejected messages.
+    """
+
+    def __init__(self, message: str, code: str, rejected: int) -> None:
+        super().__init__(message)
+        self.code = code
+        self.rejected = rejected
 
 
 @dataclass(slots=True)
@@ -195,7 +204,8 @@ class InsertPool:
         except DlqPublishFailed as error:
             done = Done(work, error.failure)
         except CircuitOpen as error:
-            done = Done(work, Failure(Remedy.open_circuit, str(error), type(error).__name__))
+            cause = type(error).__name__
+            done = Done(work, Failure(Remedy.open_circuit, str(error), cause, error.code, error.rejected))
         except RegistryUnavailable as error:
             done = Done(work, Failure(Remedy.retry, str(error), type(error).__name__))
         except (ClickHouseError, HTTPError, OSError) as error:
@@ -317,9 +327,12 @@ class InsertPool:
         why = self._breaker.record(range_, traffic, _now_ms()) if self._breaker else ""
         if why:
             first = validation.rejected[0]
+            [(code, _)] = Counter(rejection.code.value for rejection in validation.rejected).most_common(1)
             raise CircuitOpen(
                 f"{why}; the first of the range: {first.code.value}, {first.message} Roll the deployment back and "
-                "restart the worker, or restart it with AUDITLANE_DLQ_MAX_RATIO=1 to make them dead letters"
+                "restart the worker, or restart it with AUDITLANE_DLQ_MAX_RATIO=1 to make them dead letters",
+                code,
+                len(validation.rejected),
             )
 
     def _publish(self, work: Publish) -> Done:

@@ -37,6 +37,13 @@ class Rate(BaseModel):
     events_per_second: float
 
 
+class OpenCircuit(BaseModel):
+    """Why the circuit breaker halted a partition."""
+
+    code: str = Field(description="The most frequent reject code of the messages that it stopped at.")
+    rejected: int = Field(description="The number of these messages that are rejected.")
+
+
 class PartitionLag(BaseModel):
     """The lag of one partition that the workers consume."""
 
@@ -50,9 +57,12 @@ class PartitionLag(BaseModel):
     member: str = Field(description="Group member that the partition is assigned to; empty if unassigned.")
     abandoned: bool = Field(description="The partition has lag and no member is assigned to it.")
     failing_s: float | None = Field(
-        None, description="Time for which the worker has failed to store the next messages; null below one minute."
+        None,
+        description="Time for which the worker has failed to store the next messages; null below one minute, unless "
+        "the partition is halted.",
     )
     error: str = Field("", description="The reason, as the worker has committed it with the group's offsets.")
+    circuit: OpenCircuit | None = Field(None, description="Set if the circuit breaker halted the partition.")
 
 
 class Lag(BaseModel):
@@ -84,7 +94,9 @@ class OperationsHistory(BaseModel):
     query_p99_s: list[float | None] = Field(
         description="99th percentile of the time to a response's first byte for reads, in the observing process."
     )
-    ingest_p99_s: list[float | None] = Field(description="The same for requests that send events.")
+    ingest_p99_s: list[float | None] = Field(
+        description="99th percentile of the time until Kafka acknowledged events sent over HTTP, in that process."
+    )
     disk_used_ratio: list[float | None] = Field(description="Used part of the fullest disk, from 0 to 1.")
 
 

@@ -15,6 +15,7 @@ _CAUSE: Final = MetadataKey("Why it happened.")
 _PREVIOUS: Final = MetadataKey("The version before.")
 _ROWS: Final = MetadataKey("Number of events.", kind="number")
 _AT: Final = MetadataKey("When it expires or is full.", kind="time")
+_TOTAL: Final = MetadataKey("Size of the disk, such as `1.8 TiB`.")
 _LEFT: Final = MetadataKey("What remains, such as `6 days` or `4 GiB`.")
 
 DEFINITIONS: Final = (
@@ -93,7 +94,12 @@ DEFINITIONS: Final = (
         severity="Medium",
         required={"at": _AT, "left": _LEFT},
     ),
-    _action("certificate.renewed", "A certificate that was about to expire was renewed.", resource="certificate"),
+    _action(
+        "certificate.renewed",
+        "A certificate that was about to expire was renewed.",
+        resource="certificate",
+        optional={"at": _AT, "left": _LEFT},
+    ),
     _action(
         "key.expiring",
         "A key expires soon. Use severity `High` if little time remains.",
@@ -102,7 +108,12 @@ DEFINITIONS: Final = (
         severity="Medium",
         required={"at": _AT, "left": _LEFT},
     ),
-    _action("key.renewed", "A key that was about to expire was renewed.", resource="key"),
+    _action(
+        "key.renewed",
+        "A key that was about to expire was renewed.",
+        resource="key",
+        optional={"at": _AT, "left": _LEFT},
+    ),
     _action(
         "disk.filling",
         "A disk will be full soon. Use severity `High` if little space remains.",
@@ -110,12 +121,13 @@ DEFINITIONS: Final = (
         outcome="failure",
         severity="Medium",
         required={"left": _LEFT},
-        optional={"at": _AT},
+        optional={"at": _AT, "total": _TOTAL},
     ),
     _action(
         "disk.freed",
         "A disk that was nearly full has space again.",
         resource="disk",
         required={"left": _LEFT},
+        optional={"total": _TOTAL},
     ),
 )

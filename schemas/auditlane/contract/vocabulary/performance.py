@@ -16,6 +16,7 @@ _SPOOLED: Final = MetadataKey("Number of events on disk.", kind="number")
 _COUNT: Final = MetadataKey("Number of events.", kind="number")
 _CODE: Final = MetadataKey("The code of the error.")
 _EXCEPTION: Final = MetadataKey("Type of the exception, never its text.")
+_PARTITIONS: Final = MetadataKey("The numbers of the partitions.", kind="list")
 _DURATION: Final = MetadataKey("Duration in milliseconds.", kind="number")
 
 DEFINITIONS: Final = (
@@ -26,12 +27,14 @@ DEFINITIONS: Final = (
         outcome="failure",
         severity="Medium",
         required={"seconds": _SECONDS, "events": _EVENTS, "since": _SINCE},
+        optional={"partitions": _PARTITIONS},
     ),
     _action(
         "lag.cleared",
         "Events are stored without undue delay again.",
         resource="partition",
         required={"seconds": _SECONDS, "events": _EVENTS, "since": _SINCE},
+        optional={"partitions": _PARTITIONS},
     ),
     _action(
         "delivery.delayed",
@@ -67,6 +70,12 @@ DEFINITIONS: Final = (
         outcome="failure",
         severity="Medium",
         required={"code": _CODE, "count": _COUNT},
+        optional={
+            "since": MetadataKey("Start of the hour.", kind="time"),
+            "until": MetadataKey("End of the hour.", kind="time"),
+            "via": MetadataKey("How they were sent.", values=("kafka", "http")),
+            "instance": MetadataKey("The process that refused them over HTTP."),
+        },
     ),
     _action(
         "dead_letters.braked",
@@ -75,6 +84,7 @@ DEFINITIONS: Final = (
         outcome="failure",
         severity="High",
         required={"code": _CODE, "count": _COUNT},
+        optional={"since": _SINCE, "partitions": _PARTITIONS},
     ),
     _action(
         "dead_letters.released",
@@ -82,6 +92,7 @@ DEFINITIONS: Final = (
         resource="topic",
         severity="Medium",
         required={"code": _CODE, "count": _COUNT},
+        optional={"since": _SINCE},
     ),
     _action(
         "task.failed",

@@ -1,0 +1,195 @@
+"""Decides which conditions a check has entered or left: lag, open circuits, full disks. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from auditlane.access.audit import AuditRecord
+from auditlane.contract.event import SeverityName
+from auditlane.contract.intent import OpenCircuit
+from auditlane.observe.events import event, rfc3339_ms, tenant_of_topic
+from auditlane.observe.hysteresis import Condition, Thresholds, Transition, check
+from auditlane.observe.measurements import Disk, TopicLag
+from auditlane.runtime.settings import Settings
+
+Conditions = Mapping[str, Condition]
+_GRAVE_LAG: Final = 10  # times the limit
+_GRAVE_DISK: Final = 4  # times less than the limit
+_LISTED: Final = 20  # partitions named in an event
+_NONE: Final = TopicLag(0.0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """When conditions are entered and left. `lag_s` and `free_ratio` are the limits, `topic` is the shared topic."""
+
+    topic: str
+    lag_s: float = 60.0
+    free_ratio: float = 0.1
+    checks: int = 3
+    gap_ms: int = 600_000
+
+    @classmethod
+    def of(cls, settings: Settings) -> Policy:
+        """Read the policy from the settings."""
+        return cls(
+            settings.topic,
+            settings.observe_lag_s,
+            settings.observe_disk_free_ratio,
+            settings.observe_checks,
+            int(settings.observe_gap_s * 1_000),
+        )
+
+    @property
+    def lag(self) -> Thresholds:
+        return Thresholds.above(self.lag_s, checks=self.checks, gap_ms=self.gap_ms)
+
+    @property
+    def disk(self) -> Thresholds:
+        """Thresholds of limit / free: above 1 the disk is filling, below 0.5 it has twice the limit free."""
+        return Thresholds.above(1.0, checks=self.checks, gap_ms=self.gap_ms)
+
+    @property
+    def circuit(self) -> Thresholds:
+        """Thresholds of the number of halted partitions, which has no noise: every check counts."""
+        return Thresholds(0.0, 0.5, checks=1, gap_ms=self.gap_ms)
+
+
+class Checks:
+    """The conditions of one check, updated in turn; `events` are its transitions."""
+
+    def __init__(self, before: Conditions, policy: Policy, now_ms: int) -> None:
+        self._before = before
+        self._policy = policy
+        self._now_ms = now_ms
+        self._after = dict(before)
+        self.events: list[AuditRecord] = []
+
+    @property
+    def after(self) -> dict[str, Condition]:
+        """The conditions after this check."""
+        return self._after
+
+    def lag(self, topics: Mapping[str, TopicLag]) -> None:
+        """Check the lag of every topic; a topic that no longer exists has none."""
+        thresholds = self._policy.lag
+        for topic in self._names("lag", topics):
+            found = topics.get(topic, _NONE)
+            if not found.certain and found.seconds <= thresholds.enter:
+                continue
+            condition, transition = self._check("lag", topic, found.seconds, thresholds)
+            if transition:
+                self._lag_event(topic, found, condition, transition)
+
+    def circuits(self, topics: Mapping[str, TopicLag], known: Mapping[str, OpenCircuit]) -> dict[str, OpenCircuit]:
+        """Check the circuit breakers of every topic. Return the open circuits, with the numbers of their event."""
+        kept = dict(known)
+        for topic in self._names("circuit", topics):
+            found = topics.get(topic, _NONE).circuits
+            condition, transition = self._check("circuit", topic, float(len(found)), self._policy.circuit)
+            if transition == "entered":
+                kept[topic] = _summed(found)
+                self._circuit_event("dead_letters.braked", topic, kept[topic], condition, found)
+            elif transition == "left":
+                self._circuit_event("dead_letters.released", topic, kept.pop(topic, OpenCircuit("", 0)), condition, {})
+        return kept
+
+    def disks(self, disks: Mapping[str, Disk]) -> None:
+        """Check the free space of every disk; one that no longer exists has nothing to report."""
+        limit = self._policy.free_ratio
+        for name in self._names("disk", disks):
+            disk = disks.get(name)
+            pressure = limit / max(disk.free_ratio, 1e-9) if disk else 0.0
+            _, transition = self._check("disk", name, pressure, self._policy.disk)
+            if transition and disk:
+                severity: SeverityName | None = "High" if pressure > _GRAVE_DISK else None
+                entered = transition == "entered"
+                self._record(
+                    "disk.filling" if entered else "disk.freed",
+                    name,
+                    severity=severity if entered else None,
+                    metadata={"left": size(disk.free), "total": size(disk.total)},
+                )
+
+    def _names(self, kind: str, found: Mapping[str, object]) -> list[str]:
+        known = {key.removeprefix(f"{kind}:") for key in self._before if key.startswith(f"{kind}:")}
+        return sorted(known | found.keys())
+
+    def _check(self, kind: str, name: str, value: float, thresholds: Thresholds) -> tuple[Condition, Transition | None]:
+        """Return the condition with the `since_ms` of the state that it was in, and the transition."""
+        key = f"{kind}:{name}"
+        before = self._before.get(key, Condition())
+        after, transition = check(before, value, thresholds, self._now_ms)
+        if after.may_be_forgotten(thresholds, self._now_ms):
+            self._after.pop(key, None)
+        else:
+            self._after[key] = after
+        return (before if transition == "left" else after), transition
+
+    def _lag_event(self, topic: str, found: TopicLag, condition: Condition, transition: Transition) -> None:
+        entered = transition == "entered"
+        metadata = {
+            "seconds": int(found.seconds),
+            "events": found.events,
+            "since": rfc3339_ms(condition.since_ms),
+            **_listed(found.behind),
+        }
+        self._record(
+            "lag.detected" if entered else "lag.cleared",
+            topic,
+            severity="High" if entered and found.seconds > _GRAVE_LAG * self._policy.lag_s else None,
+            tenant=tenant_of_topic(self._policy.topic, topic),
+            metadata=metadata,
+        )
+
+    def _circuit_event(
+        self, action: str, topic: str, circuit: OpenCircuit, condition: Condition, found: Mapping[int, OpenCircuit]
+    ) -> None:
+        self._record(
+            action,
+            topic,
+            tenant=tenant_of_topic(self._policy.topic, topic),
+            metadata={
+                "code": circuit.code,
+                "count": circuit.rejected,
+                "since": rfc3339_ms(condition.since_ms),
+                **_listed(tuple(sorted(found))),
+            },
+        )
+
+    def _record(
+        self,
+        action: str,
+        name: str,
+        *,
+        severity: SeverityName | None = None,
+        tenant: str | None = None,
+        metadata: Mapping[str, object],
+    ) -> None:
+        self.events.append(event(action, name, at_ms=self._now_ms, severity=severity, tenant=tenant, metadata=metadata))
+
+
+def size(count: float) -> str:
+    """Format a number of bytes: 512 B, 4.2 GiB."""
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if count < 1_024 or unit == "TiB":
+            break
+        count /= 1_024
+    return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+
+
+def _listed(partitions: tuple[int, ...]) -> dict[str, str]:
+    more = ["…"] if len(partitions) > _LISTED else []
+    return {"partitions": ", ".join([*map(str, partitions[:_LISTED]), *more])} if partitions else {}
+
+
+def _summed(circuits: Mapping[int, OpenCircuit]) -> OpenCircuit:
+    """Return the most frequent code and the number of rejected messages of several partitions."""
+    counts: Counter[str] = Counter()
+    for one in circuits.values():
+        counts[one.code] += one.rejected
+    [(code, _)] = counts.most_common(1)
+    return OpenCircuit(code, counts.total())

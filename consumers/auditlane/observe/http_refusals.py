@@ -1,0 +1,53 @@
+"""Counts the events that this process refused over HTTP, and records each hour once it is over."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from datetime import datetime
+
+from auditlane.access.audit import AuditSink
+from auditlane.observe.measurements import Refusal
+from auditlane.observe.refused import HOUR_MS, add, events, hour_of, over
+
+
+class HttpRefusals:
+    """The counts of one process. Thread-safe.
+
+    Dead letters are counted for the whole installation, but these exist in the process that refused them alone, so
+    that an hour has one event for each process, code and tenant.
+    """
+
+    def __init__(self, topic: str, sink: AuditSink) -> None:
+        """`topic` is where the events would have gone."""
+        self._topic = topic
+        self._sink = sink
+        self._instance = f"{socket.gethostname()}:{os.getpid()}"
+        self._counts: dict[Refusal, int] = {}
+        self._lock = threading.Lock()
+
+    def add(self, tenant: str, code: str) -> None:
+        """Count one refused event; `tenant` is empty if it names none."""
+        refusal = Refusal(hour_of(time.time_ns() // 1_000_000), self._topic, code, tenant or None)
+        with self._lock:
+            add(self._counts, refusal, 1)
+
+    def turn(self, now: datetime) -> None:
+        """Record the hours that are over."""
+        self._record(int(now.timestamp() * 1_000))
+
+    def close(self) -> None:
+        """Record all counts, also of the current hour."""
+        with self._lock:
+            last = max((one.hour for one in self._counts), default=0)
+        self._record((last + 2) * HOUR_MS)
+
+    def _record(self, now_ms: int) -> None:
+        with self._lock:
+            due = over(self._counts, now_ms)
+            for refusal in due:
+                del self._counts[refusal]
+        for event in events(due, via="http", instance=self._instance):
+            self._sink.record(event)

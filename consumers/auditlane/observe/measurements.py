@@ -1,0 +1,88 @@
+"""The measurements of one check, as plain values. None is what could not be measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, NamedTuple
+
+from auditlane.contract.intent import OpenCircuit
+
+
+@dataclass(frozen=True, slots=True)
+class TopicLag:
+    """How far the workers are behind in one topic, as an outsider sees it.
+
+    `seconds` is the age of the oldest message that is not stored, 0 without one; `certain` is False if some partition's
+    age is unknown. `circuits` are the partitions that the circuit breaker halted, by number.
+    """
+
+    seconds: float
+    events: int
+    certain: bool = True
+    behind: tuple[int, ...] = ()
+    circuits: Mapping[int, OpenCircuit] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """A disk, in bytes."""
+
+    free: int
+    total: int
+
+    @property
+    def free_ratio(self) -> float:
+        return self.free / self.total if self.total else 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Expiry:
+    """When a certificate or key expires. `since` is when it became valid, if known; `tenant` whose key it is."""
+
+    kind: Literal["certificate", "key"]
+    name: str
+    at: datetime
+    since: datetime | None = None
+    tenant: str | None = None
+
+
+class Refusal(NamedTuple):
+    """The key of a count of rejected messages. `hour` is in hours since 1970; `tenant` is None if there is none."""
+
+    hour: int
+    topic: str
+    code: str
+    tenant: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The dead letters after some positions: their counts, and the positions after them, by partition. `complete` is
+    False if there are more."""
+
+    counts: Mapping[Refusal, int]
+    positions: Mapping[int, int]
+    complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Measurements:
+    """What one check found.
+
+    `received` is the sum of all partitions' ends, `completed` that of the offsets that workers have completed.
+    `versions` are the newest versions of the registry's subjects that
+    this check asked for, and `subjects` all of their names. `recorded` are (subject, version) of recent events
+    about registered versions, if there are any to look for.
+    """
+
+    topics: Mapping[str, TopicLag] | None = None
+    received: int | None = None
+    completed: int | None = None
+    rejected: Rejected | None = None
+    disks: Mapping[str, Disk] | None = None
+    expiries: tuple[Expiry, ...] | None = None
+    subjects: frozenset[str] | None = None
+    versions: Mapping[str, int] = field(default_factory=dict)
+    recorded: frozenset[tuple[str, int]] | None = None

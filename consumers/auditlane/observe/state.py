@@ -1,0 +1,89 @@
+"""What an observer remembers between checks: it passes to the next observer as JSON, in the lease.
+
+Another version of auditlane may be next, so unknown members are ignored, and every member has a default.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from auditlane.access.audit import AuditRecord
+from auditlane.contract.intent import OpenCircuit
+from auditlane.observe.hysteresis import Condition
+from auditlane.observe.measurements import Refusal
+
+UNKNOWN: Final = -1  # the version of a subject that existed before it was first asked for
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Counted(_Model):
+    """A count of rejected messages."""
+
+    refusal: Refusal
+    count: int
+
+
+class Letters(_Model):
+    """The dead letters that were counted: `positions` by partition, and the hours that are not over yet."""
+
+    positions: dict[int, int] = Field(default_factory=dict)
+    counts: tuple[Counted, ...] = ()
+
+
+class Noticed(_Model):
+    """A version of a contract that was noticed in the registry at `at_ms`; `previous` is None for a new subject."""
+
+    subject: str
+    previous: int | None
+    version: int
+    at_ms: int
+
+
+class Window(_Model):
+    """The measurements since the last row of the history; times are wall-clock milliseconds.
+
+    `received` and `completed` are totals at its start, `letters` is the number in it, and the others are the highest
+    values in it.
+    """
+
+    since_ms: int
+    received: int | None = None
+    completed: int | None = None
+    letters: int | None = None
+    lag_seconds: float | None = None
+    lag_events: int | None = None
+    disk_used_ratio: float | None = None
+
+
+class ObserverState(_Model):
+    """The whole state.
+
+    `conditions` are keyed by kind and name, `circuits` by topic, `expiring` by kind and name. `subjects` are the
+    newest known versions, or None before the registry was first listed, and `noticed` the versions whose event may
+    still come from the client that registered them. `recent` are events of the last minutes: the
+    next observer records them again, since this one may end before Kafka has acknowledged them.
+    """
+
+    conditions: dict[str, Condition] = Field(default_factory=dict)
+    circuits: dict[str, OpenCircuit] = Field(default_factory=dict)
+    expiring: dict[str, datetime] = Field(default_factory=dict)
+    subjects: dict[str, int] | None = None
+    noticed: tuple[Noticed, ...] = ()
+    letters: Letters | None = None
+    window: Window | None = None
+    recent: tuple[AuditRecord, ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> ObserverState:
+        """Parse a state. Returns an empty one for an empty text. Raises ValueError for any other that is invalid."""
+        return cls.model_validate_json(text) if text else cls()
+
+    def dump(self) -> str:
+        """Return the state as JSON."""
+        return self.model_dump_json(exclude_defaults=True)

@@ -1,0 +1,105 @@
+"""Leases in the table `leases`: of all processes that use a name, one holds it, and its state passes to the next.
+
+A lease is a sequence of claims with rising epochs. Its owner claims the next epoch with each renewal; another process
+claims it only once the newest claim has expired. Expiry is compared by ClickHouse's clock alone.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from clickhouse_connect.driver.client import Client
+
+from auditlane.runtime.errors import StoreUnavailable
+from auditlane.store.claims import insert_claim
+from auditlane.store.client import store_errors
+
+_NEWEST: Final = """
+SELECT epoch, owner, expires_at, state, now64(3)
+FROM {database:Identifier}.leases WHERE name = {name:String} ORDER BY epoch DESC LIMIT 1
+"""
+_SINCE: Final = """
+SELECT owner FROM {database:Identifier}.leases WHERE name = {name:String} AND epoch >= {epoch:UInt64}
+"""
+_NO_OWNER: Final = uuid.UUID(int=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The newest claim of a lease; `expired` by ClickHouse's clock, whose time is `now`. Without any claim, the epoch
+    is 0."""
+
+    epoch: int
+    owner: uuid.UUID
+    expired: bool
+    state: str
+    now: datetime
+
+
+class Lease:
+    """One process's view of a lease. Not thread-safe.
+
+    Methods raise StoreUnavailable or StoreRefused. The outcome of a claim that raised is unknown until `newest`.
+    """
+
+    def __init__(self, connect: Callable[[], Client], database: str, name: str, *, duration: timedelta) -> None:
+        self._connect = connect
+        self._database = database
+        self._name = name
+        self._duration = duration
+        self.owner: Final = uuid.uuid4()  # identifies this process
+
+    def newest(self) -> Claim:
+        """Return the newest claim."""
+        with store_errors():
+            client = self._connect()
+            rows = client.query(_NEWEST, parameters=self._parameters()).result_rows
+            if not rows:
+                now = client.query("SELECT now64(3)").result_rows[0][0]
+                return Claim(0, _NO_OWNER, expired=True, state="", now=_aware(now))
+        epoch, owner, expires_at, state, now = rows[0]
+        return Claim(int(epoch), owner, _aware(expires_at) <= _aware(now), str(state), _aware(now))
+
+    def claim(self, after: Claim, state: str) -> bool:
+        """Claim the epoch after `after` with a new state. Returns False if another process was first."""
+        return self._claim(after, state, self._duration)
+
+    def release(self, after: Claim, state: str) -> None:
+        """Let the next process claim the lease immediately."""
+        self._claim(after, state, timedelta(0))
+
+    def _claim(self, after: Claim, state: str, duration: timedelta) -> bool:
+        epoch = after.epoch + 1
+        with store_errors():
+            client = self._connect()
+            found = insert_claim(
+                client,
+                self._database,
+                "leases",
+                {
+                    "name": self._name,
+                    "epoch": epoch,
+                    "owner": self.owner,
+                    "expires_at": after.now + duration,
+                    "state": state,
+                },
+                token=f"lease:{self._name}:{epoch}",
+                stored=lambda: self._owners_since(client, epoch),
+                unsettled=StoreUnavailable("ClickHouse does not show the claim of the lease yet."),
+            )
+        return found == [self.owner]
+
+    def _owners_since(self, client: Client, epoch: int) -> list[uuid.UUID]:
+        rows = client.query(_SINCE, parameters=self._parameters() | {"epoch": epoch}).result_rows
+        return [row[0] for row in rows]
+
+    def _parameters(self) -> dict[str, object]:
+        return {"database": self._database, "name": self._name}
+
+
+def _aware(at: datetime) -> datetime:
+    return at if at.tzinfo else at.replace(tzinfo=UTC)

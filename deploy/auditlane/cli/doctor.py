@@ -37,8 +37,9 @@ def command(
         bool, typer.Option("--security", help="Check the security of the installation instead.")
     ] = False,
     fail_on: Annotated[
-        Severity, typer.Option(help="With --security: the least severity that makes the command fail.")
-    ] = Severity.high,
+        Severity | None,
+        typer.Option(help="With --security: the least severity that makes the command fail.", show_default="high"),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Check every part of an installation, embedded or not, and print fixes.
@@ -50,7 +51,12 @@ def command(
     """
     out = Console(soft_wrap=True, highlight=False)
     settings = settings_.load(data_dir=data)
-    code = _security(settings, fail_on, out, as_json=as_json) if security else _parts(settings, out, as_json=as_json)
+    if fail_on and not security:
+        raise typer.BadParameter("Add --security.", param_hint="--fail-on")
+    if security:
+        code = _security(settings, fail_on or Severity.high, out, as_json=as_json)
+    else:
+        code = _parts(settings, out, as_json=as_json)
     if code:
         raise typer.Exit(code)
 

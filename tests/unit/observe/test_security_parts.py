@@ -48,7 +48,7 @@ OWN = [
         ([], ["kafka-event-writers"]),
         ([acl("topic", "*", "User:*", "describe")], ["kafka-event-writers"]),
         ([acl("topic", "*", "User:*", "write")], ["kafka-anyone-writes-events", "kafka-anyone-writes-dead-letters"]),
-        ([acl("topic", "audit.events", "User:*", "read")], ["kafka-event-writers", "kafka-anyone-reads-events"]),
+        ([acl("topic", "audit.events", "User:*", "read")], ["kafka-anyone-reads-events", "kafka-event-writers"]),
         (
             [acl("topic", "audit.", "User:*", "all", prefixed=True)],
             ["kafka-anyone-writes-events", "kafka-anyone-reads-events", "kafka-anyone-writes-dead-letters"],
@@ -72,13 +72,14 @@ def test_acls_for_everyone_are_found(more, expected):
     assert codes(found) == expected
 
 
-def test_the_writers_are_listed_for_each_topic_with_events():
-    dedicated = f"{EVENTS}.acme"
-    acls = [*OWN, acl("topic", dedicated, "User:acme", "write"), acl("topic", dedicated, "User:*", "read")]
-    found = list(kafka.grants(acls, topics=[EVENTS, dedicated], dead_letters=LETTERS, group=GROUP))
-    assert codes(found) == ["kafka-event-writers", "kafka-event-writers", "kafka-anyone-reads-events"]
-    assert "User:shop" in found[0].what
-    assert "User:acme" in found[1].what
+def test_the_writers_of_topics_with_events_are_listed_together():
+    dedicated = [f"{EVENTS}.acme", f"{EVENTS}.umbrella"]
+    acls = [*OWN, acl("topic", f"{EVENTS}.", "User:acme", "write", prefixed=True)]
+    acls += [acl("topic", dedicated[0], "User:*", "read")]
+    found = list(kafka.grants(acls, topics=[EVENTS, *dedicated], dead_letters=LETTERS, group=GROUP))
+    assert codes(found) == ["kafka-anyone-reads-events", "kafka-event-writers", "kafka-event-writers"]
+    assert found[1].what == f"These may write to {EVENTS}: User:shop."
+    assert found[2].what == f"These may write to {dedicated[0]}, {dedicated[1]}: User:acme."
 
 
 def test_brokers_without_access_control_are_found():

@@ -17,6 +17,7 @@ from auditlane.observe.security.transport import Certificate, brokers
 from auditlane.runtime.settings import Settings, variable
 
 _TIMEOUT_S: Final = 5.0
+_SYSTEM: Final = "probe"  # librdkafka's name for the system's authorities
 _EXPIRED: Final = 10  # OpenSSL's X509_V_ERR_CERT_HAS_EXPIRED
 _OWN_BUNDLE: Final = 3  # a larger bundle is a system's collection, in which some certificates have always expired
 
@@ -53,7 +54,7 @@ def endpoints(settings: Settings) -> Iterator[Endpoint]:
                 "Kafka",
                 host,
                 port,
-                extra.get("ssl.ca.location"),
+                None if extra.get("ssl.ca.location") == _SYSTEM else extra.get("ssl.ca.location"),
                 extra.get("ssl.certificate.location"),
                 extra.get("ssl.key.location"),
                 extra.get("ssl.key.password"),
@@ -97,7 +98,7 @@ def files(settings: Settings) -> Iterator[tuple[str, Path]]:
         if path := getattr(settings, field):
             yield variable(field), path
     for option in ("ssl.ca.location", "ssl.certificate.location"):
-        if (given := settings.kafka_extra.get(option)) and given != "probe":
+        if (given := settings.kafka_extra.get(option)) and given != _SYSTEM:
             yield f"{option} in AUDITLANE_KAFKA_EXTRA", Path(str(given))
 
 

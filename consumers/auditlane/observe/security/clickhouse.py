@@ -102,7 +102,10 @@ class RowPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Users without a password, the privileges of every user and role, and the row policies on the database."""
+    """Users without a password, the privileges of every user and role, and the row policies on the database.
+
+    The privileges of a user do not include those of its roles.
+    """
 
     without_password: tuple[str, ...] = ()
     privileges: Mapping[str, Sequence[Privilege]] = field(default_factory=dict)

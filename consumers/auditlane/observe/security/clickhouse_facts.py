@@ -16,7 +16,8 @@ from auditlane.runtime.settings import Settings
 from auditlane.store.client import connect, proxy_of, store_errors
 
 _TIMEOUT_S: Final = 10
-_REFUSED: Final = (401, 403, 404, 500)  # ClickHouse's statuses for an account that it does not admit
+_REFUSED: Final = (401, 403)
+_REFUSED_CODES: Final = ("192", "193", "194", "516")  # ClickHouse's codes for an account that it does not admit
 
 
 class StoreFacts:
@@ -47,8 +48,9 @@ class StoreFacts:
             "SELECT name FROM system.users WHERE has(arrayMap(x -> toString(x), flatten([auth_type])), 'no_password')"
         )
         accounts = self._rows("SELECT name FROM system.users UNION DISTINCT SELECT name FROM system.roles")
-        names = ", ".join(f"`{name}`" for (name,) in accounts if "`" not in name)
-        granted = self._rows(f"SHOW GRANTS FOR {names} FINAL") if names else []
+        names = ", ".join(f"`{_escaped(str(name))}`" for (name,) in accounts)
+        # Not FINAL: a user's grants are then without those of its roles, which have grants of their own here.
+        granted = self._rows(f"SHOW GRANTS FOR {names}") if names else []
         policies = self._rows(
             "SELECT short_name, table, coalesce(select_filter, ''), apply_to_all, apply_to_list, apply_to_except"
             " FROM system.row_policies WHERE database = {database:String}"
@@ -89,7 +91,13 @@ class StoreFacts:
 
     def _rows(self, statement: str) -> list[Any]:
         with store_errors():
-            return list(self._client.query(statement, parameters={"database": self._database}).result_rows)
+            # Without a placeholder, the driver would replace % in names.
+            parameters = {"database": self._database} if "{database:String}" in statement else None
+            return list(self._client.query(statement, parameters=parameters).result_rows)
+
+
+def _escaped(name: str) -> str:
+    return name.replace("\\", "\\\\").replace("`", "\\`")
 
 
 def default_user_is_open(settings: Settings) -> bool:
@@ -108,9 +116,9 @@ def default_user_is_open(settings: Settings) -> bool:
         raise StoreUnavailable(f"ClickHouse at {urlsplit(url).netloc} did not respond.") from error
     finally:
         manager.clear()
-    if answer.status == 200:
+    if answer.status == 200 and answer.data.strip() == b"1":
         return True
-    if answer.status in _REFUSED:
+    if answer.status in _REFUSED or answer.headers.get("X-ClickHouse-Exception-Code") in _REFUSED_CODES:
         return False
     raise StoreUnavailable(f"ClickHouse at {urlsplit(url).netloc} responded with {answer.status}.")
 

@@ -11,6 +11,7 @@ from auditlane.runtime.settings import Settings
 
 EVERYONE: Final = "User:*"
 _ENOUGH_BROKERS: Final = 3
+_SHOWN: Final = 5  # topics listed in one finding
 _HOUR_MS: Final = 3_600_000
 
 NO_AUTHORIZER: Final = Rule(
@@ -88,7 +89,7 @@ RETENTION_BYTES: Final = Rule(
 LETTERS_EXPIRE: Final = Rule(
     "dead-letters-expire",
     Severity.medium,
-    "Rejected events are lost if nobody replays them in time.",
+    "Rejected events that are not replayed in time are lost.",
     "Set retention.ms=-1 and retention.bytes=-1 on the topic.",
 )
 COMPACTED: Final = Rule(
@@ -145,15 +146,19 @@ def grants(acls: Sequence[Acl] | None, *, topics: Sequence[str], dead_letters: s
     """
     if acls is None:
         return
+    writable: dict[frozenset[str], list[str]] = {}
     for name in topics:
         if not any(acl.covers("topic", name) for acl in acls):
             yield WITHOUT_ACL.found(f"No ACL applies to {name}.")
         if EVERYONE in (writers := principals(acls, "topic", name, "write")):
             yield ANYONE_WRITES.found(f"An ACL lets {EVERYONE} write to {name}.")
         elif writers:
-            yield WRITERS.found(f"These may write to {name}: {', '.join(sorted(writers))}.")
+            writable.setdefault(frozenset(writers), []).append(name)
         if EVERYONE in principals(acls, "topic", name, "read"):
             yield ANYONE_READS.found(f"An ACL lets {EVERYONE} read {name}.")
+    for shared, names in writable.items():
+        more = f" and {len(names) - _SHOWN} more topics" if len(names) > _SHOWN else ""
+        yield WRITERS.found(f"These may write to {', '.join(names[:_SHOWN])}{more}: {', '.join(sorted(shared))}.")
     if EVERYONE in principals(acls, "topic", dead_letters, "write"):
         yield ANYONE_LETTERS.found(f"An ACL lets {EVERYONE} write to {dead_letters}.")
     if EVERYONE in principals(acls, "group", group, "read"):

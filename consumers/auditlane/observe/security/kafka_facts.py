@@ -24,7 +24,6 @@ from auditlane.runtime.errors import AuditlaneError, Forbidden, KafkaUnavailable
 from auditlane.runtime.settings import Settings
 
 _TIMEOUT_S: Final = 10.0
-_MOST_TOPICS: Final = 200  # dedicated topics that are described
 _KINDS: Final = {ResourceType.TOPIC: "topic", ResourceType.GROUP: "group"}
 _REFUSED: Final = (
     KafkaError.CLUSTER_AUTHORIZATION_FAILED,
@@ -110,7 +109,7 @@ class KafkaFacts:
         """Return the topics of the settings, including dedicated topics."""
         shared, letters = self._settings.topic, self._settings.dead_letter_topic
         visible = self._metadata.topics
-        names = [name for name in sorted(visible) if name == shared or name.startswith(f"{shared}.")][:_MOST_TOPICS]
+        names = [name for name in sorted(visible) if name == shared or name.startswith(f"{shared}.")]
         wanted = [*names, *([letters] if letters in visible else [])]
         configs = self._configs([ConfigResource(ResourceType.TOPIC, name) for name in wanted]) if wanted else {}
         found = {

@@ -59,7 +59,7 @@ EXPIRES: Final = Rule(
 UNTRUSTED: Final = Rule(
     "certificate-untrusted",
     Severity.high,
-    "A certificate that does not verify protects from nobody who can redirect the connection.",
+    "Clients that verify it cannot connect, and others send their password to everyone who redirects the connection.",
     "Install a certificate for this host name from an authority that the clients trust, or set its CA bundle.",
 )
 

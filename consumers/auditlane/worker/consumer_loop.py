@@ -125,7 +125,7 @@ class Runner:
         for done in self._pool.poll(0.0 if reading else TURN_S):
             self._ended(done)
         self._act()
-        self._traces.end_abandoned(self._core.partitions)
+        self._traces.turned(self._core.partitions)
         self._sampled_log.flush(now_ms())
         self._measure()
         return not self._core.drained
@@ -153,7 +153,7 @@ class Runner:
         """Leave the group. Partitions assigned in the meantime are ignored."""
         self._closing = True
         self._sampled_log.flush()
-        self._traces.end_abandoned({})
+        self._traces.turned({})
         self._consumer.close()
 
     # Events from Kafka.

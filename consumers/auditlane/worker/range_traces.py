@@ -92,12 +92,16 @@ class RangeTraces:
         self._group = group
         self._links = LinkSelection()
         self._open: dict[Range, _Open] = {}
+        self._wanting: set[int | None] = set()  # numbers of assigned partitions whose next message is to be looked at
 
     def saw(self, messages: Sequence[Message]) -> None:
-        """Look for messages to link to."""
-        if self._tracer is None:
+        """Look for messages to link to. Most batches are skipped at once, as their ranges have been looked at."""
+        if self._tracer is None or not self._wanting:
             return
-        where: list[Any] = list(zip(map(Message.topic, messages), map(Message.partition, messages), strict=True))
+        numbers = list(map(Message.partition, messages))
+        if self._wanting.isdisjoint(numbers):
+            return
+        where: list[Any] = list(zip(map(Message.topic, messages), numbers, strict=True))
         wanted = {at for at in set(where) if self._links.wants(at)}
         for at, message in zip(where, messages, strict=True):
             if not wanted:
@@ -175,11 +179,15 @@ class RangeTraces:
             if found.stored and at not in errors:
                 self._end(range_, "complete")
 
-    def end_abandoned(self, states: Mapping[Partition, PartitionState]) -> None:
-        """End the spans of ranges that are no longer in flight here; their intents stay committed."""
+    def turned(self, states: Mapping[Partition, PartitionState]) -> None:
+        """End the spans of ranges that are no longer in flight here; their intents stay committed.
+
+        Called with the assigned partitions in every turn, and with none when the worker leaves.
+        """
         if self._tracer is None:
             return
         self._links.keep(states)
+        self._wanting = {at.number for at in states if self._links.wants(at)}
         for range_, found in list(self._open.items()):
             state = states.get(range_.partition)
             if state is None or state.assignment_epoch != range_.assignment_epoch:

@@ -92,12 +92,13 @@ def outcomes(exporter: InMemorySpanExporter) -> list[Any]:
 
 def test_the_next_ranges_intent_completes_a_range(exporter: InMemorySpanExporter) -> None:
     traces, first, second = RangeTraces(group="g"), range_(0, 4), range_(5, 9)
+    traces.turned({AT: state()})
     traces.saw([Message(topic="t", partition=0, offset=n, headers=sender(n)) for n in range(7)])
     traces.begin(first)
     traces.committed(Commit({AT: (0, "")}, frozenset([AT])), {}, 1)
     traces.stored(first)
     traces.begin(second)
-    traces.end_abandoned({AT: state(second)})
+    traces.turned({AT: state(second)})
     assert not ended(exporter)
     intent = Commit({AT: (5, "")}, frozenset([AT]))
     traces.committed(intent, {AT: "no answer"}, 2)
@@ -134,9 +135,9 @@ def test_a_range_that_is_given_up_ends_with_the_reason(
 ) -> None:
     traces, one = RangeTraces(), range_(0, 4)
     traces.begin(one)
-    traces.end_abandoned({AT: state(one)})
+    traces.turned({AT: state(one)})
     assert not ended(exporter)
-    traces.end_abandoned(states)
+    traces.turned(states)
     assert outcomes(exporter) == [expected]
 
 
@@ -147,7 +148,7 @@ def test_steps_are_children_of_the_range_and_ranges_are_traces_of_their_own(expo
     traces.begin(other)
     with traces.of(one), tracing.span("validate"):
         pass
-    traces.end_abandoned({})
+    traces.turned({})
     [first, second] = [span for span in ended(exporter) if span.name == "process t"]
     [step] = [span for span in exporter.get_finished_spans() if span.name == "validate"]
     assert step.parent == first.context
@@ -161,4 +162,4 @@ def test_nothing_is_kept_while_tracing_is_off() -> None:
     with traces.of(one):
         traces.stored(one)
     traces.committed(Commit({AT: (0, "")}), {}, 1)
-    traces.end_abandoned({})
+    traces.turned({})

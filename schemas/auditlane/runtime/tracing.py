@@ -81,7 +81,8 @@ def configure(settings: Settings, part: str) -> None:
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     except ValueError as error:
         raise ConfigError(
-            f"Tracing cannot be set up: {error}.", fix="Correct the OTEL_* variables, or set AUDITLANE_TRACING=off."
+            f"Tracing cannot be set up: {str(error).rstrip('.')}.",
+            fix="Correct the OTEL_* variables, or set AUDITLANE_TRACING=off.",
         ) from error
     use(provider)
 
@@ -120,12 +121,13 @@ def span(
 
     An exception is recorded by its type only, since its message may quote an event.
     """
-    if _tracer is None:
+    tracer = _tracer
+    if tracer is None:
         yield _NO_SPAN
         return
     from opentelemetry.trace import SpanKind
 
-    with _tracer.start_as_current_span(
+    with tracer.start_as_current_span(
         name,
         context=remote(parent) if parent else None,
         kind=SpanKind[kind.upper()],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
 from auditlane.runtime import trace_context, tracing
-from auditlane.runtime.errors import MissingExtra
+from auditlane.runtime.errors import ConfigError, MissingExtra
 from auditlane.runtime.settings import load
 from auditlane.runtime.trace_context import TraceContext, parse
 
@@ -76,6 +77,15 @@ def test_without_its_packages_the_error_names_the_extra(monkeypatch: pytest.Monk
     with pytest.raises(MissingExtra, match="AUDITLANE_TRACING=otlp needs opentelemetry") as raised:
         tracing.configure(load(tracing="otlp"), "worker")
     assert "auditlane[otel]" in raised.value.fix
+
+
+def test_an_invalid_variable_of_opentelemetry_is_a_configuration_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    logger = logging.getLogger("opentelemetry")  # restored after the test
+    monkeypatch.setattr(logger, "handlers", [])
+    monkeypatch.setattr(logger, "propagate", logger.propagate)
+    monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "-1")
+    with pytest.raises(ConfigError, match=r"Tracing cannot be set up: max_queue_size must be a positive integer\. Correct"):
+        tracing.configure(load(tracing="otlp"), "worker")
 
 
 def test_a_failure_is_recorded_by_its_type_only(spans: InMemorySpanExporter) -> None:

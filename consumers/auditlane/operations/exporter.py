@@ -30,7 +30,7 @@ def run(settings: Settings, host: str, port: int, *, stop: threading.Event, on_r
 
     Raises PortInUse, and ConfigError for invalid Kafka settings.
     """
-    metrics, made = GroupMetrics(), Instruments()
+    metrics, made = GroupMetrics(settings.topic), Instruments()
     build_info(made)
     measure_process = process_metrics(made)
     made.registry.register(metrics)

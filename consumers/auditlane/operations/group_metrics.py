@@ -21,7 +21,7 @@ Reading = Literal["lag", "dead_letters"]
 
 @dataclass(frozen=True, slots=True)
 class TopicLag:
-    """The sums over the partitions of one topic; `age_s` is the highest."""
+    """The sums over the partitions of one label; `age_s` is the highest."""
 
     partitions: int = 0
     unassigned: int = 0
@@ -42,18 +42,23 @@ class TopicLag:
         )
 
 
-def by_topic(rows: Iterable[PartitionLag]) -> dict[str, TopicLag]:
-    """Return the sums of each topic, in the order of the rows. Pure."""
+def by_topic(rows: Iterable[PartitionLag], shared: str) -> dict[str, TopicLag]:
+    """Return the sums of the shared topic, and of all dedicated topics as `<shared>.*`: their names contain tenants.
+
+    Pure.
+    """
     found: dict[str, TopicLag] = {}
     for row in rows:
-        found[row.partition.topic] = found.get(row.partition.topic, TopicLag()).plus(row)
+        label = shared if row.partition.topic == shared else f"{shared}.*"
+        found[label] = found.get(label, TopicLag()).plus(row)
     return found
 
 
 class GroupMetrics(Collector):
     """Exposes the last readings. They may be recorded on another thread than the scrape's."""
 
-    def __init__(self) -> None:
+    def __init__(self, shared_topic: str) -> None:
+        self._shared_topic = shared_topic
         self._up: dict[Reading, int] = {}
         self._read_at: dict[Reading, float] = {}
         self._rows: list[PartitionLag] | None = None
@@ -94,16 +99,16 @@ class GroupMetrics(Collector):
         yield up
         yield read_at
         if self._rows is not None:
-            yield from _lag(self._rows)
+            yield from _lag(self._rows, self._shared_topic)
         if self._letters is not None:
             yield from _letters(self._letters, time.time())
 
 
-def _lag(rows: list[PartitionLag]) -> Iterator[GaugeMetricFamily]:
+def _lag(rows: list[PartitionLag], shared_topic: str) -> Iterator[GaugeMetricFamily]:
     members = gauge_family("auditlane_group_members")
     members.add_metric([], len({row.member for row in rows if row.member}))
     yield members
-    topics = by_topic(rows)
+    topics = by_topic(rows, shared_topic)
     for name, values in (
         ("partitions", [topic.partitions for topic in topics.values()]),
         ("unassigned_partitions", [topic.unassigned for topic in topics.values()]),

@@ -18,7 +18,6 @@ from rich.markup import escape
 from rich.table import Table
 
 from auditlane.cli.help_text import examples
-from auditlane.operations import exporter
 from auditlane.operations.lag import GroupLag, PartitionLag, document, total
 from auditlane.runtime import log
 from auditlane.runtime.errors import InvalidInput
@@ -100,6 +99,8 @@ def command(
 
 
 def _serve(settings: Settings, port: int) -> None:
+    from auditlane.operations import exporter  # the other forms of the command need no metrics library
+
     log.configure(settings.log_level, json=settings.log_json)
 
     def ready(url: str) -> None:

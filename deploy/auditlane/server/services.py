@@ -178,6 +178,7 @@ class Services:
         readings = Readings(
             operations,
             made.gauge("auditlane_store_version"),
+            topic=settings.topic,
             kafka="query" in roles and bool(settings.kafka_bootstrap),
             store="query" in roles,
         )

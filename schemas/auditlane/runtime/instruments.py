@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
+from threading import Lock
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.metrics_core import GaugeMetricFamily
@@ -58,7 +59,7 @@ def process_metrics(instruments: Instruments) -> Callable[[], None]:
     """Make the metrics of this process, and return a function that measures them: call it before each scrape.
 
     Without `/proc`, as on macOS, they stay 0. Ordinary instruments, other than ProcessCollector's own families, can be
-    aggregated over several processes.
+    aggregated over several processes. The function is thread-safe.
     """
     source = ProcessCollector(registry=None)
     cpu = instruments.counter("process_cpu_seconds_total")
@@ -70,16 +71,17 @@ def process_metrics(instruments: Instruments) -> Callable[[], None]:
         "process_start_time_seconds",
     )
     gauges = {name: instruments.gauge(name) for name in names}
-    counted = 0.0
+    counted, lock = 0.0, Lock()
 
     def measure() -> None:
         nonlocal counted
-        for family in source.collect():
-            [sample] = family.samples
-            if sample.name == "process_cpu_seconds_total":
-                cpu.inc(max(0.0, sample.value - counted))
-                counted = sample.value
-            elif sample.name in gauges:
-                gauges[sample.name].set(sample.value)
+        with lock:
+            for family in source.collect():
+                [sample] = family.samples
+                if sample.name == "process_cpu_seconds_total":
+                    cpu.inc(max(0.0, sample.value - counted))
+                    counted = sample.value
+                elif sample.name in gauges:
+                    gauges[sample.name].set(sample.value)
 
     return measure

@@ -152,7 +152,13 @@ METRICS: tuple[Metric, ...] = (
         _SERVE_LAG,
     ),
     Metric("auditlane_group_members", "gauge", "Members of the consumer group with a partition.", (), _SERVE_LAG),
-    Metric("auditlane_group_partitions", "gauge", "Partitions.", ("topic",), _SERVE_LAG),
+    Metric(
+        "auditlane_group_partitions",
+        "gauge",
+        "Partitions of the shared topic, and of all dedicated topics as `<topic>.*`.",
+        ("topic",),
+        _SERVE_LAG,
+    ),
     Metric("auditlane_group_unassigned_partitions", "gauge", "Partitions that no worker owns.", ("topic",), _SERVE_LAG),
     Metric(
         "auditlane_group_failing_partitions",

@@ -16,6 +16,7 @@ from auditlane.operations.group_metrics import GroupMetrics, TopicLag, by_topic
 from auditlane.operations.lag import PartitionLag
 from auditlane.runtime.metrics import exposed_by
 
+TOPIC = "audit.events"
 ROW = PartitionLag(Partition("audit.events", 0), 10, 15, lag=5, lost=2, age_s=8.0, member="w1")
 ROWS = [
     ROW,
@@ -33,10 +34,10 @@ def exposed(metrics: GroupMetrics) -> dict[str, dict[tuple[str, ...], float]]:
     return {one.name: {tuple(sample.labels.values()): sample.value for sample in one.samples} for one in families}
 
 
-def test_partitions_are_summed_by_topic() -> None:
-    assert by_topic(ROWS) == {
+def test_partitions_are_summed_without_naming_a_dedicated_tenant() -> None:
+    assert by_topic(ROWS, TOPIC) == {
         "audit.events": TopicLag(partitions=2, unassigned=1, failing=0, lag=5, age_s=8.0, lost=2),
-        "audit.events.acme": TopicLag(partitions=1, unassigned=0, failing=1, lag=5, age_s=8.0, lost=2),
+        "audit.events.*": TopicLag(partitions=1, unassigned=0, failing=1, lag=5, age_s=8.0, lost=2),
     }
 
 
@@ -48,7 +49,7 @@ def test_open_letters_are_counted_by_known_codes() -> None:
 
 
 def test_exactly_the_listed_metrics_are_exposed() -> None:
-    metrics = GroupMetrics()
+    metrics = GroupMetrics(TOPIC)
     metrics.read_lag(ROWS)
     metrics.read_letters(open_letters([LETTER]))
     listed = {name for name in exposed_by("lag") if name.startswith(("auditlane_group_", "auditlane_dead_letters_"))}
@@ -56,7 +57,7 @@ def test_exactly_the_listed_metrics_are_exposed() -> None:
 
 
 def test_the_last_values_remain_while_a_reading_fails() -> None:
-    metrics = GroupMetrics()
+    metrics = GroupMetrics(TOPIC)
     assert not metrics.is_up("lag")
     metrics.read_lag(ROWS)
     metrics.read_letters(None)  # not all of them are read yet
@@ -64,12 +65,12 @@ def test_the_last_values_remain_while_a_reading_fails() -> None:
     found = exposed(metrics)
     assert found["auditlane_group_up"] == {("lag",): 0}
     assert found["auditlane_group_members"] == {(): 2}
-    assert found["auditlane_group_lag_records"] == {("audit.events",): 5, ("audit.events.acme",): 5}
-    assert found["auditlane_group_unassigned_partitions"] == {("audit.events",): 1, ("audit.events.acme",): 0}
+    assert found["auditlane_group_lag_records"] == {("audit.events",): 5, ("audit.events.*",): 5}
+    assert found["auditlane_group_unassigned_partitions"] == {("audit.events",): 1, ("audit.events.*",): 0}
     assert "auditlane_dead_letters_open" not in found
 
 
 def test_no_open_letter_has_no_age() -> None:
-    metrics = GroupMetrics()
+    metrics = GroupMetrics(TOPIC)
     metrics.read_letters(OpenLetters({"NOT_FRAMED": 0}, None))
     assert exposed(metrics)["auditlane_dead_letters_oldest_seconds"] == {(): 0}

@@ -22,9 +22,9 @@ WAIT_S: Final = 2.0
 class Readings:
     """The readings of one process; used on its event loop. `metrics` exposes those of the group."""
 
-    def __init__(self, operations: Operations, store_version: Gauge, *, kafka: bool, store: bool) -> None:
+    def __init__(self, operations: Operations, store_version: Gauge, *, topic: str, kafka: bool, store: bool) -> None:
         """`kafka` and `store` say which of the two this process reads; without either, it reads nothing."""
-        self.metrics = GroupMetrics()
+        self.metrics = GroupMetrics(topic)
         self._operations = operations
         self._store_version = store_version
         reads: dict[str, Callable[[], Awaitable[None]]] = {}

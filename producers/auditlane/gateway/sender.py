@@ -116,8 +116,8 @@ def filled(posted: object, sender: Sender) -> tuple[str, ...]:
     """Return the names of the fields that `keywords_of` fills in, because the sender did not set them."""
     if not isinstance(posted, dict):
         return ()
-    defaults = {"request_id": sender.request_id, "source": sender.client_id}
-    return tuple(name for name, default in defaults.items() if default and posted.get(name) is None)
+    request_id = ("request_id",) if sender.request_id and posted.get("request_id") is None else ()
+    return (*request_id, "source") if sender.client_id and posted.get("source") is None else request_id
 
 
 def idempotent_id(client_id: str, tenant: str, key: str, index: int) -> str:

@@ -175,7 +175,7 @@ def fill(values: dict[str, Any], report: Report) -> None:
     if metadata:
         given = values.get("metadata")
         if given is None or isinstance(given, Mapping):  # anything else is refused with its own message
-            values["metadata"] = {text_of(name): text_of(value) for name, value in metadata.items()} | dict(given or {})
+            values["metadata"] = texts_of(metadata) | dict(given or {})
 
 
 def carried() -> dict[str, str]:
@@ -197,6 +197,15 @@ def restored(values: Mapping[str, str]) -> AuditContext:
         elif name.startswith("metadata."):
             made.metadata[name.removeprefix("metadata.")] = value
     return made
+
+
+def texts_of(metadata: Mapping[Any, object]) -> dict[str, str]:
+    """Return the metadata with names and values as `text_of` returns them; nearly all are ASCII already."""
+    items: list[tuple[Any, Any]] = list(metadata.items())
+    for name, value in items:
+        if type(name) is not str or type(value) is not str or not (name.isascii() and value.isascii()):
+            return {text_of(name): text_of(value) for name, value in items}
+    return dict(items)
 
 
 def text_of(value: object) -> str:

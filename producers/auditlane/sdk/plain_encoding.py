@@ -79,6 +79,7 @@ class _Recurring(dict[str, bytes]):
 
 _NULL: Final = b"\x00"  # of a union of null and text, in the order of the base schema
 _PRESENT: Final = b"\x02"
+_ID_LENGTH: Final = varint(36)
 _SHORT: Final = 256
 _LENGTH: Final = tuple(varint(length) for length in range(_SHORT))  # of a text, by its bytes
 _PRESENT_LENGTH: Final = tuple(_PRESENT + length for length in _LENGTH)
@@ -330,7 +331,8 @@ class PlainEncoder:
         value = b"".join(
             (
                 self._header,
-                _text(event_id),
+                _ID_LENGTH,
+                event_id.encode(),
                 _TENANTS[tenant_id],
                 _time(micros),
                 _ACTIONS[action],

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from auditlane.contract.event import AuditEvent
 from auditlane.runtime.errors import AuditlaneError, EventTooLarge, InvalidEvent
-from auditlane.sdk.context import fill, text_of
+from auditlane.sdk.context import fill, text_of, texts_of
 from auditlane.sdk.diff import plain_value
 from auditlane.sdk.logs import log_later
 from auditlane.sdk.typed_events import keywords
@@ -19,6 +19,7 @@ _STATES: Final = ("before", "after")
 _LEFT_OUT: Final = "unrecorded_fields"  # metadata key that lists the invalid fields
 _MOST_REPAIRS: Final = 30
 _IDS: Final = ("actor_id", "on_behalf_of", "resource_id", "request_id", "tenant_id")
+_ID_TYPES: Final = (int, UUID)
 
 Emit = Callable[[dict[str, Any]], str]  # emits an event from keywords; raises as `AuditClient.emit` does
 Report = Callable[[AuditlaneError, str | None], None]  # passes an error to `on_error`, or logs it; never raises
@@ -79,7 +80,9 @@ class Recorder:
         self._read_metadata(values, left_out)
         fill(values, self.report_resolver)
         for name in _IDS:  # applications often have numbers and UUIDs
-            if isinstance(value := values.get(name), int | UUID) and not isinstance(value, bool):
+            if (value := values.get(name)) is None or type(value) is str:
+                continue
+            if isinstance(value, _ID_TYPES) and not isinstance(value, bool):
                 values[name] = str(value)
         if not values.get("tenant_id"):
             self._assign(values, "")
@@ -97,7 +100,7 @@ class Recorder:
         if (given := values.pop("metadata", None)) is None:
             return
         try:
-            values["metadata"] = {text_of(name): text_of(value) for name, value in given.items()}
+            values["metadata"] = texts_of(given)
         except Exception:  # it has no items, or its own code raises
             _note(values, "metadata", left_out)
 

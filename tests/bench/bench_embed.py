@@ -48,9 +48,9 @@ def load(launch: Callable[[], Browser], url: str) -> dict[str, Any]:
     browser = launch()
     page = browser.new_page(viewport={"width": 1280, "height": 800}, locale="en-US")
     answers: list[Response] = []
-    said: list[str] = []
+    messages: list[str] = []
     page.on("response", lambda response: answers.append(response))
-    page.on("console", lambda message: said.append(message.text))
+    page.on("console", lambda message: messages.append(message.text))
     page.add_init_script(WATCH)
     page.goto(url)
     frame = page.frames[1]
@@ -62,7 +62,7 @@ def load(launch: Callable[[], Browser], url: str) -> dict[str, Any]:
         "API requests": len([one for one in answers if "/v1/" in one.url]),
         "kB": sum(one.request.sizes()["responseBodySize"] for one in first) / 1000,
         **frame.evaluate("({paint: window.painted, rows: window.rows, shift: window.shift, longest: window.longest})"),
-        "said": said,
+        "said": messages,
     }
     browser.close()
     return found

@@ -60,7 +60,7 @@ def lines(pieces: Iterator[bytes]) -> Iterator[bytes]:
     for piece in pieces:
         *whole, rest = (rest + piece).split(b"\r\n")
         yield from whole
-    assert rest == b"", "the last line has an end"
+    assert rest == b"", "the last line is terminated"
 
 
 def of_csv(answer: urllib3.BaseHTTPResponse) -> tuple[int, int, int]:
@@ -167,9 +167,9 @@ def _measure(engine: EngineProcess, folder: Path, count: int) -> None:
             rows, total, size = way()
             seconds = time.perf_counter() - began
             peak = usage(serve.process.pid).peak_mb
-            told = {"rows": rows, "mb": round(size / 1e6), "seconds": round(seconds, 1), "peak_mb": round(peak)}
-            print(json.dumps({"export": name, **told}), flush=True)
-            assert (rows, total) == (expected, checksum), "what was exported is what ClickHouse has"
+            result = {"rows": rows, "mb": round(size / 1e6), "seconds": round(seconds, 1), "peak_mb": round(peak)}
+            print(json.dumps({"export": name, **result}), flush=True)
+            assert (rows, total) == (expected, checksum), "the export equals ClickHouse's rows"
             assert peak < MOST_MB, f"serve held {peak:.0f} MB"
         _compare(serve, token, folder, (int(of_part[0]), int(of_part[1])))
 
@@ -190,9 +190,9 @@ def _compare(serve: ServeProcess, token: str, folder: Path, expected: tuple[int,
                     file.write(piece)
         seconds[format_] += time.perf_counter() - began
         rows, total, size = check(path)
-        assert (rows, total) == expected, "what was exported is what ClickHouse has"
-        told = {"rows": rows, "mb": round(size / 1e6), "peak_mb": round(usage(serve.process.pid).peak_mb)}
-        print(json.dumps({"export": f"{format_}, all columns", **told}), flush=True)
+        assert (rows, total) == expected, "the export equals ClickHouse's rows"
+        result = {"rows": rows, "mb": round(size / 1e6), "peak_mb": round(usage(serve.process.pid).peak_mb)}
+        print(json.dumps({"export": f"{format_}, all columns", **result}), flush=True)
         path.unlink()
     rates = {f"{format_}_per_s": round(2 * expected[0] / spent) for format_, spent in seconds.items()}
     print(json.dumps({"export": "ocsf by jsonl", "seconds": round(seconds["ocsf"] / seconds["jsonl"], 1), **rates}))

@@ -114,24 +114,24 @@ def test_a_route_with_and_without_the_middleware(kafka, registry, unique):
     }
 
     async def run() -> None:
-        for one in variants.values():
-            await one.round()
-            one.cpu.clear(), one.process.clear(), one.wall.clear()
+        for variant in variants.values():
+            await variant.round()
+            variant.cpu.clear(), variant.process.clear(), variant.wall.clear()
         for _ in range(ROUNDS):
-            for one in variants.values():
-                await one.round()
+            for variant in variants.values():
+                await variant.round()
 
     asyncio.run(run())
     assert client.stats.delivered == (ROUNDS + 1) * REQUESTS
     client.close()
     base = variants["without"]
     print()
-    for name, one in variants.items():
-        cpu, base_cpu = min(one.cpu), min(base.cpu)
-        p50, p99 = (_quantile(one.wall, part) for part in (50, 99))
+    for name, variant in variants.items():
+        cpu, base_cpu = min(variant.cpu), min(base.cpu)
+        p50, p99 = (_quantile(variant.wall, part) for part in (50, 99))
         print(
             f"{name}: {cpu:.0f} µs CPU of the thread ({cpu - base_cpu:+.0f} µs, {cpu / base_cpu:.2f} times),"
-            f" {min(one.process) - min(base.process):+.0f} µs of the process; p50 {p50:.0f} µs"
+            f" {min(variant.process) - min(base.process):+.0f} µs of the process; p50 {p50:.0f} µs"
             f" ({p50 / _quantile(base.wall, 50):.2f} times), p99 {p99:.0f} µs"
             f" ({p99 / _quantile(base.wall, 99):.2f} times)"
         )

@@ -31,8 +31,8 @@ def main() -> None:
     parser.add_argument("--ranges", type=int, default=20)
     parser.add_argument("--rows", type=int, default=50_000)
     parser.add_argument("--passes", type=int, default=3)
-    given = parser.parse_args()
-    judged = ranges(given.ranges * given.rows, given.rows)
+    options = parser.parse_args()
+    judged = ranges(options.ranges * options.rows, options.rows)
     budget = load().insert_parts_per_second
     with tempfile.TemporaryDirectory(prefix="auditlane-bench-") as folder:
         engine = EngineProcess(Path(folder))
@@ -41,20 +41,20 @@ def main() -> None:
         for table, on in ((synced, 1), (lazy, 0)):
             changes = ", ".join(f"{name} = {on}" for name in SETTINGS)
             client.command(f"ALTER TABLE `{table.name}`.events MODIFY SETTING {changes}")
-        for number in range(given.passes):
+        for number in range(options.passes):
             mark, topic_id = uuid.uuid4().hex, str(uuid.uuid4())
             took = {synced: 0.0, lazy: 0.0}
             for turn, (sealed, months) in enumerate(judged):
-                mine, months = later(replace(sealed, topic_id=topic_id), months, number * given.ranges * STEP_MS)
+                mine, months = later(replace(sealed, topic_id=topic_id), months, number * options.ranges * STEP_MS)
                 for table in (synced, lazy) if turn % 2 else (lazy, synced):
                     began = time.perf_counter()
                     for month, rows in months.items():
                         table.insert(mine, month, rows, mark)
-                    took[table] += (time.perf_counter() - began) / given.ranges
+                    took[table] += (time.perf_counter() - began) / options.ranges
             cpu, lazy_cpu = synced.spent(mark)[0], lazy.spent(mark)[0]
             shares = [f"{one * budget:.0%}" for one in took.values()]
             print(
-                f"{given.rows:,} rows: CPU {cpu:.0f} ms synced, {lazy_cpu:.0f} not ({cpu / lazy_cpu - 1:+.1%});"
+                f"{options.rows:,} rows: CPU {cpu:.0f} ms synced, {lazy_cpu:.0f} not ({cpu / lazy_cpu - 1:+.1%});"
                 f" {took[synced] * 1e3:.0f} ms, {took[lazy] * 1e3:.0f} ({took[synced] / took[lazy] - 1:+.1%});"
                 f" at {budget:g} inserts a second {' and '.join(shares)} of the time",
                 flush=True,

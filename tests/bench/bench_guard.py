@@ -86,21 +86,21 @@ def main() -> None:
     parser.add_argument("--ranges", type=int, default=20)
     parser.add_argument("--rows", type=int, default=50_000)
     parser.add_argument("--passes", type=int, default=5)
-    given = parser.parse_args()
-    judged = ranges(given.ranges * given.rows, given.rows)
+    options = parser.parse_args()
+    judged = ranges(options.ranges * options.rows, options.rows)
     with tempfile.TemporaryDirectory(prefix="auditlane-bench-") as folder:
         engine = EngineProcess(Path(folder))
         client = connect(load(clickhouse_url=engine.url), send_receive_timeout=600)
         with_guard, without = Table(client, guarded=True), Table(client, guarded=False)
-        for number in range(given.passes):
+        for number in range(options.passes):
             mark, topic_id = uuid.uuid4().hex, str(uuid.uuid4())
             for turn, (sealed, months) in enumerate(judged):
-                mine, months = later(replace(sealed, topic_id=topic_id), months, number * given.ranges * STEP_MS)
+                mine, months = later(replace(sealed, topic_id=topic_id), months, number * options.ranges * STEP_MS)
                 for table in (with_guard, without) if turn % 2 else (without, with_guard):
                     for month, rows in months.items():
                         table.insert(mine, month, rows, mark)
             (cpu, took), (bare_cpu, bare_took) = with_guard.spent(mark), without.spent(mark)
-            before = number * given.ranges * given.rows
+            before = number * options.ranges * options.rows
             print(
                 f"{before:12,} rows stored before  CPU ms an insert: {cpu:.0f} with the guard,"
                 f" {bare_cpu:.0f} without ({cpu / bare_cpu - 1:+.1%})  ms: {took:.0f}, {bare_took:.0f}",

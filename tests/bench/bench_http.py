@@ -81,8 +81,8 @@ def test_posts(gateway: tuple[str, dict[str, str]], kafka: str, unique: str) -> 
             body = json.dumps(EVENT if events == 1 else [EVENT] * events).encode()
             request = request_of("POST", "/v1/events", headers, body)
             how = {"connections": connections, "status": 202}
-            for one in (url, bare):
-                load(request, one, requests=max(1, requests // 10), **how)
+            for server in (url, bare):
+                load(request, server, requests=max(1, requests // 10), **how)
             pairs = [tuple(load(request, one, requests=requests, **how) for one in (url, bare)) for _ in range(ROUNDS)]
             report(name, pairs, events)
 

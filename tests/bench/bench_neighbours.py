@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from measured import usage
-from neighbours import KINDS, Times, Town
+from neighbours import KINDS, Installation, Times
 
 ROUNDS = int(os.environ.get("ROUNDS", "5"))
 _ASKED = os.environ.get("KINDS", "").split(",") if os.environ.get("KINDS") else [*KINDS, "all"]
@@ -27,24 +27,24 @@ def p95(seconds: list[float]) -> float:
 @pytest.mark.parametrize("kind", _ASKED)
 def test_neighbours(kind: str, kafka: str, registry: str, clickhouse: str, unique: str, tmp_path: Path) -> None:
     """Run each kind in a separate installation, so that leftovers (jobs, old months) do not affect the next one."""
-    town = Town(kafka, registry, clickhouse, unique, tmp_path)
+    installation = Installation(kafka, registry, clickhouse, unique, tmp_path)
     try:
-        town.rounds(1)  # one-time work: contracts, connections
-        quiet = town.rounds(ROUNDS)
-        with town.abused([*KINDS] if kind == "all" else [kind]):
-            abused = town.rounds(ROUNDS)
-        _told(town, kind, abused, quiet)
+        installation.rounds(1)  # one-time work: contracts, connections
+        quiet = installation.rounds(ROUNDS)
+        with installation.abused([*KINDS] if kind == "all" else [kind]):
+            abused = installation.rounds(ROUNDS)
+        _report(installation, kind, abused, quiet)
     finally:
-        town.close()
+        installation.close()
 
 
-def _told(town: Town, kind: str, times: Times, quiet: Times) -> None:
+def _report(installation: Installation, kind: str, times: Times, quiet: Times) -> None:
     print(f"\n{kind:9}", end="")
     for name in MEASURED:
         now, before = p95(getattr(times, name)), p95(getattr(quiet, name))
         print(f" | {name} {before:,.0f} -> {now:,.0f} ms, {now / before:.1f} x", end="")
-    serve, worker = usage(town.serve.process.pid).peak_mb, usage(town.worker.process.pid).peak_mb
+    serve, worker = usage(installation.serve.process.pid).peak_mb, usage(installation.worker.process.pid).peak_mb
     refused = len(quiet.refused) + len(times.refused)
     print(f" | peak serve {serve:,.0f} MB, worker {worker:,.0f} MB | refused {refused}", end="")
-    for one in [*times.refused[:3], *town.halted]:
-        print(f"\n    {one}", end="")
+    for problem in [*times.refused[:3], *installation.halted]:
+        print(f"\n    {problem}", end="")

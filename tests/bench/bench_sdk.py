@@ -54,9 +54,9 @@ def test_packages():
         except PackageNotFoundError:  # only required on another platform
             return
         found.add(name)
-        for one in needed:
-            if "extra ==" not in one:
-                walk(re.match(r"[\w.-]+", one)[0].lower())
+        for requirement in needed:
+            if "extra ==" not in requirement:
+                walk(re.match(r"[\w.-]+", requirement)[0].lower())
 
     walk("auditlane")
     print(f"\npip install auditlane: {len(found)} packages ({', '.join(sorted(found))})")

@@ -91,14 +91,14 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=50_000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", default="")
-    given = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="auditlane-bench-") as folder, parts(Path(folder)) as running:
         for scenario in SCENARIOS:
-            if not scenario.startswith(given.only):
+            if not scenario.startswith(options.only):
                 continue
-            load = Load(running, scenario, given.events)
-            rounds = [stages(load, given.rows) for _ in range(given.rounds)]
-            print(f"\n{scenario}, {load.size / load.count:.0f} bytes an event, ranges of {given.rows:,}")
+            load = Load(running, scenario, options.events)
+            rounds = [stages(load, options.rows) for _ in range(options.rounds)]
+            print(f"\n{scenario}, {load.size / load.count:.0f} bytes an event, ranges of {options.rows:,}")
             for name in rounds[0]:
                 print(f"  {name:26}{min(one[name] for one in rounds):6.2f} µs")
             print(f"  {'sum':26}{sum(min(one[name] for one in rounds) for name in rounds[0]):6.2f} µs", flush=True)

@@ -114,7 +114,7 @@ def build(client: Client, database: str, changes: list[tuple[str, str]]) -> Tabl
     client.command(f"DROP TABLE `{database}`.events SYNC")
     text = known()[0].statements(database)[0]
     for old, new in changes:
-        assert old in text, f"{old!r} is not in the table's text"
+        assert old in text, f"{old!r} is not in the table's SQL"
         text = text.replace(old, new)
     client.command(text)
     client.command(f"SYSTEM STOP MERGES `{database}`.events")
@@ -169,9 +169,9 @@ def variant(
         "FINAL ms": unmerged,
         "merge s": round(merged, 2),
     }
-    one = client.command(f"SELECT any(event_id) FROM `{database}`.events WHERE tenant_id = 'tenant-007'")
+    event_id = client.command(f"SELECT any(event_id) FROM `{database}`.events WHERE tenant_id = 'tenant-007'")
     for name, text in QUESTIONS.items():
-        found[f"{name} ms"] = cost_ms(client, database, text, {"id": str(one)})
+        found[f"{name} ms"] = cost_ms(client, database, text, {"id": str(event_id)})
     client.command(f"DROP DATABASE `{database}` SYNC")
     return found
 
@@ -181,13 +181,13 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=200_000)
     parser.add_argument("--rows", type=int, default=25_000)
     parser.add_argument("--only", default="", help="variants whose name holds this, beside the shipped one")
-    given = parser.parse_args()
-    judged = ranges(given.events, given.rows)
+    options = parser.parse_args()
+    judged = ranges(options.events, options.rows)
     with tempfile.TemporaryDirectory(prefix="auditlane-bench-") as folder:
         engine = EngineProcess(Path(folder))
         client = connect(load(clickhouse_url=engine.url), send_receive_timeout=600)
         for name, changes in VARIANTS.items():
-            if given.only in name or not changes:
+            if options.only in name or not changes:
                 print(
                     f"{name:36}"
                     + "  ".join(f"{key}={value}" for key, value in variant(client, changes, judged).items()),

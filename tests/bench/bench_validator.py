@@ -107,14 +107,14 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=50_000)
     parser.add_argument("--stages", action="store_true", help="print where the time goes")
     parser.add_argument("--json", action="store_true")
-    given = parser.parse_args()
+    options = parser.parse_args()
     found: dict[str, float] = {}
     for name, build in (
         ("one schema", one_schema),
         ("fifty schemas", fifty_schemas),
         ("1 % malformed", one_in_a_hundred_bad),
     ):
-        registry, raw = build(given.rows)
+        registry, raw = build(options.rows)
         validator = BatchValidator(
             SchemaCache(registry, topic=TOPIC, refresh_s=30), topic=TOPIC, max_event_bytes=524_288
         )
@@ -123,17 +123,17 @@ def main() -> None:
         for _ in range(RUNS):
             before = time.process_time()
             result = validator.validate(raw, ingested_at_ms=NOW_MS)
-            costs.append((time.process_time() - before) / given.rows * 1e6)
+            costs.append((time.process_time() - before) / options.rows * 1e6)
         found[name] = round(min(costs), 2)
-        size = sum(map(len, (value or b"" for value in raw.values))) / given.rows
-        if not given.json:
+        size = sum(map(len, (value or b"" for value in raw.values))) / options.rows
+        if not options.json:
             print(f"{name:15} {found[name]:6.2f} µs an event of {size:.0f} bytes, {len(result.rejected)} refused")
-        if given.stages:
+        if options.stages:
             with cProfile.Profile() as profile:
                 validator.validate(raw, ingested_at_ms=NOW_MS)
             pstats.Stats(profile).sort_stats("tottime").print_stats(12)
-    if given.json:
-        print(json.dumps({"rows": given.rows, "cpu_us_per_event": found}))
+    if options.json:
+        print(json.dumps({"rows": options.rows, "cpu_us_per_event": found}))
 
 
 if __name__ == "__main__":

@@ -99,18 +99,18 @@ def test_viewer(url: str, context: BrowserContext) -> None:
     page.wait_for_load_state("networkidle")
     before = heap(session)
     for speed in SPEEDS:
-        report[f"scrolling_{speed}_px_s"] = told(scrolled(session, page, speed), f"{speed} px/s")
+        report[f"scrolling_{speed}_px_s"] = report(scrolled(session, page, speed), f"{speed} px/s")
     to_row(page, ROWS)
     held = int(page.evaluate("window.table.list.pages.loadedRows"))
     report["heap_mb"] = {"before": before, "after": heap(session), "rows_scrolled": ROWS, "rows_held": held}
     print(f"heap {before} MB, after {ROWS} rows {report['heap_mb']['after']} MB, {held} rows held")
-    report["scrolling_there"] = told(scrolled(session, page, SPEEDS[-1]), f"{SPEEDS[-1]} px/s from there on")
+    report["scrolling_there"] = report(scrolled(session, page, SPEEDS[-1]), f"{SPEEDS[-1]} px/s from there on")
     RESULTS.mkdir(exist_ok=True)
     target = RESULTS / f"viewer-{datetime.now(UTC):%Y%m%dT%H%M%S}.json"
     target.write_text(json.dumps(report, indent=2) + "\n")
 
 
-def told(found: dict[str, Any], what: str) -> dict[str, Any]:
+def report(found: dict[str, Any], what: str) -> dict[str, Any]:
     print(f"scrolling {what}, {found['frames']} frames, script and layout: {shown(found['frame_ms'])} ms")
     print(f"  of the processor's time: {shown(found['frame_cpu_ms'])} ms; longest task {found['longest_task']}")
     return found
@@ -150,11 +150,11 @@ def scrolled(session: CDPSession, page: Page, speed: int) -> dict[str, Any]:
     mine = [one for one in events if (one.get("pid"), one.get("tid")) == main]
     begins = sorted(one["ts"] for one in mine if (one["name"], one["ph"]) == ("AnimationFrame", "b"))
     clock, cpu = [0.0] * len(begins), [0.0] * len(begins)
-    for one in outermost([one for one in mine if one["name"] in WORK and one.get("dur")]):
-        place = bisect_right(begins, one["ts"]) - 1
+    for event in outermost([one for one in mine if one["name"] in WORK and one.get("dur")]):
+        place = bisect_right(begins, event["ts"]) - 1
         if place >= 0:
-            clock[place] += one["dur"] / 1_000
-            cpu[place] += one.get("tdur", 0) / 1_000
+            clock[place] += event["dur"] / 1_000
+            cpu[place] += event.get("tdur", 0) / 1_000
     assert len(begins) > 60, f"only {len(begins)} frames"
     tasks = [one for one in mine if one["name"] == "RunTask" and "dur" in one]
     longest = {name: round(max(one.get(key, 0) for one in tasks) / 1_000, 1) for name, key in TASK.items()}
@@ -189,7 +189,7 @@ def busiest(events: list[dict[str, Any]]) -> tuple[int, int]:
 def outermost(events: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """Yield the events that are not inside another event."""
     end = 0.0
-    for one in sorted(events, key=lambda one: (one["ts"], -one["dur"])):
+    for one in sorted(events, key=lambda event: (event["ts"], -event["dur"])):
         if one["ts"] >= end:
             yield one
             end = one["ts"] + one["dur"]

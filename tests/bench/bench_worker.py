@@ -179,8 +179,8 @@ def insert_ceiling(load: Load, threads: int) -> dict[str, float]:
 
         built = [EncodedBatch(one) for one in tables]
 
-        def insert(one: EncodedBatch) -> None:
-            send(client, statement, one, {**PINNED, "insert_deduplication_token": uuid.uuid4().hex})
+        def insert(batch: EncodedBatch) -> None:
+            send(client, statement, batch, {**PINNED, "insert_deduplication_token": uuid.uuid4().hex})
 
         store = stopwatch(load.parts.clickhouse.process.pid)
         started, mine = time.perf_counter(), time.process_time()
@@ -240,10 +240,10 @@ def _child(command: list[str]) -> dict[str, Any]:
     return answer
 
 
-def worker(load: Load, *, profile: str = "", **given: Any) -> dict[str, Any]:
-    """Measure `auditlane worker` with its default settings, overridden by `given`."""
+def worker(load: Load, *, profile: str = "", **settings_: Any) -> dict[str, Any]:
+    """Measure `auditlane worker` with its default settings, overridden by `settings_`."""
     with load.run() as (settings, client):
-        options = settings.model_dump(exclude_unset=True) | given
+        options = settings.model_dump(exclude_unset=True) | settings_
         env = {variable(name): str(value) for name, value in options.items()}
         log = load.parts.folder / f"{settings.consumer_group}.log"
         mine = WorkerProcess(env, log)
@@ -262,8 +262,8 @@ def worker(load: Load, *, profile: str = "", **given: Any) -> dict[str, Any]:
             rows, distinct = _counts(client, settings)
             assert rows == distinct == load.count - letters, f"{rows} rows, {distinct} events, {letters} dead letters"
             stored = [
-                (datetime.fromisoformat(one["timestamp"]).timestamp(), one["rows"])
-                for one in mine.events("range.stored")
+                (datetime.fromisoformat(line["timestamp"]).timestamp(), line["rows"])
+                for line in mine.events("range.stored")
             ]
         finally:
             mine.close()
@@ -298,7 +298,7 @@ def _wait(what: Callable[[], bool], mine: WorkerProcess) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while not what():
         assert mine.process.poll() is None, f"the worker ended: {mine.tail()}"
-        assert time.monotonic() < deadline, f"the worker does not get there: {mine.tail()}"
+        assert time.monotonic() < deadline, f"the worker does not finish: {mine.tail()}"
         time.sleep(POLL_S)
 
 
@@ -310,8 +310,8 @@ def _completed(settings: Settings) -> Callable[[], bool]:
 
     def completed() -> bool:
         return all(
-            one.offset == ends[one.partition] and "range" not in (one.metadata or "")
-            for one in consumer.committed(at, timeout=10)
+            position.offset == ends[position.partition] and "range" not in (position.metadata or "")
+            for position in consumer.committed(at, timeout=10)
         )
 
     return completed
@@ -331,32 +331,32 @@ def _figures(events: float, took_s: float, cpu_s: float, store_s: float | None =
     return figures
 
 
-def measure(parts: Parts, given: argparse.Namespace) -> dict[str, dict[str, dict[str, Any]]]:
+def measure(parts: Parts, options: argparse.Namespace) -> dict[str, dict[str, dict[str, Any]]]:
     found: dict[str, dict[str, dict[str, Any]]] = {}
     for scenario in SCENARIOS:
-        if given.only and not scenario.startswith(given.only):
+        if options.only and not scenario.startswith(options.only):
             continue
         rows = found[scenario] = {}
-        load = Load(parts, scenario, given.events, signed=given.signed)
-        print(f"\n{scenario}{', signed' * given.signed}: {load.count:,} events of {load.size / load.count:.0f} bytes")
+        load = Load(parts, scenario, options.events, signed=options.signed)
+        print(f"\n{scenario}{', signed' * options.signed}: {load.count:,} events of {load.size / load.count:.0f} bytes")
 
         def report(name: str, figures: dict[str, Any], rows: dict[str, dict[str, Any]] = rows) -> None:
             rows[name] = figures
             print(f"  {name:34}" + "  ".join(f"{key}={value:,}" for key, value in figures.items()), flush=True)
 
-        if not given.ours:
+        if not options.ours:
             report("consume alone", raw_consume(load))
             report("insert alone, 1 connection", insert_ceiling(load, 1))
             report("insert alone, 2 connections", insert_ceiling(load, 2))
-        for _ in range(given.rounds):
-            report("auditlane, 1 insert thread", worker(load, profile=given.profile, insert_parts_per_second=PARTS))
+        for _ in range(options.rounds):
+            report("auditlane, 1 insert thread", worker(load, profile=options.profile, insert_parts_per_second=PARTS))
             report("auditlane, 2 insert threads", worker(load, insert_threads=2, insert_parts_per_second=PARTS))
             wide = worker(load, insert_threads=2, insert_parts_per_second=PARTS, worker_buffer_bytes=QUEUE)
             report("auditlane, 2 threads, 128 MB held", wide)
             report("auditlane, default budget", worker(load))
-        if not given.ours:
+        if not options.ours:
             for name in PEERS:
-                report(name, peer(load, name, given.peers_python, min(MOST_OF_PEERS, max(1, given.events // 5))))
+                report(name, peer(load, name, options.peers_python, min(MOST_OF_PEERS, max(1, options.events // 5))))
     return found
 
 
@@ -399,16 +399,16 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=1, help="runs of the worker a scenario; the last counts")
     parser.add_argument("--profile", default="", help="a file for py-spy's stacks of the worker with one thread")
     parser.add_argument("--peers-python", default=os.environ.get("PEERS_PYTHON", sys.executable))
-    given = parser.parse_args()
+    options = parser.parse_args()
     facts = machine()
     with tempfile.TemporaryDirectory(prefix="auditlane-bench-") as folder, parts(Path(folder)) as running:
-        found = measure(running, given)
+        found = measure(running, options)
     print("\n" + summary(found))
     RESULTS.mkdir(exist_ok=True)
     now = datetime.now(UTC)
     out = RESULTS / f"bench-{now:%Y%m%dT%H%M%S}.json"
     out.write_text(
-        json.dumps({"at": now.isoformat(), "machine": facts, "events": given.events, "found": found}, indent=1)
+        json.dumps({"at": now.isoformat(), "machine": facts, "events": options.events, "found": found}, indent=1)
     )
     print(out)
 

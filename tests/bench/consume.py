@@ -15,12 +15,12 @@ from auditlane.runtime.settings import load
 from auditlane.worker.consumer import consumer_config
 from auditlane.worker.consumer_loop import BATCH, TURN_S
 
-given = json.loads(sys.argv[1])
-settings = load(kafka_bootstrap=given["bootstrap"], consumer_group=given["group"], topic=given["topic"])
+task = json.loads(sys.argv[1])
+settings = load(kafka_bootstrap=task["bootstrap"], consumer_group=task["group"], topic=task["topic"])
 consumer = Consumer(consumer_config(settings, protocol="classic"))
-consumer.assign([TopicPartition(given["topic"], number, 0) for number in range(settings.topic_partitions)])
+consumer.assign([TopicPartition(task["topic"], number, 0) for number in range(settings.topic_partitions)])
 seen, started, cpu = 0, 0.0, 0.0
-while seen < given["messages"]:
+while seen < task["messages"]:
     got = consumer.consume(BATCH, TURN_S)
     if got and not seen:
         started, cpu = time.perf_counter(), time.process_time()

@@ -34,7 +34,7 @@ async def _load(request: bytes, url: str, connections: int, requests: int, statu
     left, times = iter(range(requests)), []
     parts = urlsplit(url)
 
-    async def one() -> None:
+    async def connection() -> None:
         reader, writer = await asyncio.open_connection(parts.hostname, parts.port, limit=1 << 24)
         for _ in left:
             began = time.perf_counter()
@@ -47,6 +47,6 @@ async def _load(request: bytes, url: str, connections: int, requests: int, statu
         writer.close()
 
     began = time.perf_counter()
-    await asyncio.gather(*(one() for _ in range(connections)))
+    await asyncio.gather(*(connection() for _ in range(connections)))
     took = time.perf_counter() - began
     return Load(requests / took, statistics.median(times) * 1e3, statistics.quantiles(times, n=100)[98] * 1e3)

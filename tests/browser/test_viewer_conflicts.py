@@ -20,8 +20,8 @@ EXPLANATION = {
 INHERITED = ("__proto__", "constructor", "toString")
 
 
-def event(tenant: str, action: str, second: int = 0, **given: Any) -> dict[str, Any]:
-    return {"tenant_id": tenant, "occurred_at": NOW + timedelta(seconds=second), "action": action} | given
+def event(tenant: str, action: str, second: int = 0, **values: Any) -> dict[str, Any]:
+    return {"tenant_id": tenant, "occurred_at": NOW + timedelta(seconds=second), "action": action} | values
 
 
 def open_viewer(site: Site, page: Page, tenant: str) -> Locator:

@@ -33,7 +33,7 @@ def backend(site: Site, example: str, tenant: str, node: list[str]) -> Iterator[
     try:
         # npm prints to the same output if the example has to be built.
         url = next((line.strip() for line in process.stdout if line.startswith("http")), "")
-        assert url, f"the backend ended with {process.wait()}"
+        assert url, f"the backend exited with {process.wait()}"
         yield url
     finally:
         process.terminate()

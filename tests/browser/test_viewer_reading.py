@@ -39,7 +39,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
     browser_context.close()
 
 
-def event(tenant: str, number: int, **given: Any) -> dict[str, Any]:
+def event(tenant: str, number: int, **values: Any) -> dict[str, Any]:
     """Return an event; higher numbers are newer."""
     return {
         "tenant_id": tenant,
@@ -48,7 +48,7 @@ def event(tenant: str, number: int, **given: Any) -> dict[str, Any]:
         "actor_id": "u-17",
         "actor_name": "Jane Doe",
         "resource": "document",
-    } | given
+    } | values
 
 
 def open_viewer(site: Site, page: Page, tenant: str, **more: str) -> Locator:

@@ -22,22 +22,22 @@ OpenViewer = Callable[..., Page]
 def events(tenant: str, now: datetime) -> list[dict[str, object]]:
     """Return ten recent events, and four around 29 March 2026, which has 23 hours in Berlin."""
 
-    def one(action: str, at: datetime, **given: object) -> dict[str, object]:
-        return {"tenant_id": tenant, "action": action, "occurred_at": at, "actor_id": "u-1", "resource": "r"} | given
+    def event(action: str, at: datetime, **values: object) -> dict[str, object]:
+        return {"tenant_id": tenant, "action": action, "occurred_at": at, "actor_id": "u-1", "resource": "r"} | values
 
     minutes = [now - timedelta(minutes=5 * number) for number in range(1, 11)]
     around = ["2026-03-28T22:30:00+00:00", "2026-03-28T23:30:00+00:00", "2026-03-29T21:30:00+00:00"]
     return [
-        *(one("login", at, actor_name="Jane", outcome="success", ip="10.0.0.7") for at in minutes[:5]),
+        *(event("login", at, actor_name="Jane", outcome="success", ip="10.0.0.7") for at in minutes[:5]),
         *(
-            one("login", at, actor_name="Jane", outcome="failure", severity="High", metadata={"region": "eu"})
+            event("login", at, actor_name="Jane", outcome="failure", severity="High", metadata={"region": "eu"})
             for at in minutes[5:8]
         ),
         *(
-            one("document.deleted", at, actor_name="Bob", outcome="denied", severity="Critical", resource="document")
+            event("document.deleted", at, actor_name="Bob", outcome="denied", severity="Critical", resource="document")
             for at in minutes[8:]
         ),
-        *(one("imported", datetime.fromisoformat(at)) for at in [*around, "2026-03-29T22:30:00+00:00"]),
+        *(event("imported", datetime.fromisoformat(at)) for at in [*around, "2026-03-29T22:30:00+00:00"]),
     ]
 
 
@@ -59,8 +59,8 @@ def open_viewer(site: Site, tenant: str, browser: Browser) -> Iterator[OpenViewe
         if "Policy" in message.text:
             errors.append(message.text)
 
-    def at(search: str = "", of: str = tenant, **given: object) -> Page:
-        context = browser.new_context(**({"timezone_id": BERLIN, "locale": "en-GB"} | given))  # type: ignore[arg-type]
+    def at(search: str = "", of: str = tenant, **options: object) -> Page:
+        context = browser.new_context(**({"timezone_id": BERLIN, "locale": "en-GB"} | options))  # type: ignore[arg-type]
         contexts.append(context)
         site.give_session(context, of)
         page = context.new_page()

@@ -30,10 +30,10 @@ for (const name of ["token-expired", "auditlane-problem", "auditlane-saved"]) {
 
 def open_settings(site: Site, page: Page, token: str, **attributes: str) -> Locator:
     """Open a vendor's page with a strict content policy and the settings for this token."""
-    given = {"base-url": site.url, "token": token} | attributes
+    all_attributes = {"base-url": site.url, "token": token} | attributes
     site.vendor.put("/settings.js", _SCRIPT, "text/javascript")
     site.vendor.put("/settings.css", "body { margin: 0; }", "text/css")
-    written = " ".join(f'{name}="{value}"' for name, value in given.items())
+    written = " ".join(f'{name}="{value}"' for name, value in all_attributes.items())
     page.goto(
         site.vendor.put(
             "/settings.html",

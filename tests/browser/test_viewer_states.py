@@ -21,8 +21,8 @@ HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>"
 
 def open_viewer(site: Site, page: Page, tenant: str, *permissions: Permission, **attributes: str) -> Locator:
     """Open a page with one viewer of the tenant's log."""
-    given = {"token": site.token(tenant, *permissions)} | attributes
-    page.goto(host_page(site, tenant, [given]))
+    all_attributes = {"token": site.token(tenant, *permissions)} | attributes
+    page.goto(host_page(site, tenant, [all_attributes]))
     return page.locator("auditlane-viewer")
 
 
@@ -44,8 +44,8 @@ def assert_data_stays(viewer: Locator) -> None:
     assert viewer.locator(".grid").get_attribute("class").split() == ["grid"]  # type: ignore[union-attr]
 
 
-def event(tenant: str, **given: object) -> dict[str, object]:
-    return {"tenant_id": tenant, "action": "login", "actor_id": "u-17", "resource": "session"} | given
+def event(tenant: str, **values: object) -> dict[str, object]:
+    return {"tenant_id": tenant, "action": "login", "actor_id": "u-17", "resource": "session"} | values
 
 
 def respond_with(status: int, code: str, **headers: str) -> Callable[[Route], None]:
@@ -261,7 +261,7 @@ def test_an_expired_token_is_renewed_once_and_the_data_stays(site: Site, unique:
     give_tokens(page, site.token(unique))
     viewer.get_by_role("button", name="Refresh").click()  # list, histogram and tiles send requests at once
     expect(viewer.get_by_role("row").filter(has_text="logout")).to_have_count(1)
-    assert page.evaluate("[window.expired, window.told]") == [1, ["auditlane-ready"]]
+    assert page.evaluate("[window.expired, window.otherEvents]") == [1, ["auditlane-ready"]]
     assert table.evaluate("(table) => table.isConnected")
     assert page.evaluate("window.missing") == 0
     expect(viewer.locator("auditlane-notices")).to_be_hidden()
@@ -312,9 +312,9 @@ def test_a_token_that_had_expired_at_first_is_renewed(site: Site, unique: str, p
 
 
 def test_two_tenants_side_by_side_each_see_their_own_log(site: Site, unique: str, page: Page) -> None:
-    one, other = f"{unique}-one", f"{unique}-other"
-    site.emit(event(one, action="only.one"), event(other, action="only.other"))
-    tokens = [site.token(one), site.token(other)]
+    first, other = f"{unique}-one", f"{unique}-other"
+    site.emit(event(first, action="only.one"), event(other, action="only.other"))
+    tokens = [site.token(first), site.token(other)]
     page.goto(host_page(site, unique, [{"token": token} for token in tokens]))
     viewers = page.locator("auditlane-viewer")
     for place, (own, foreign) in enumerate((("only.one", "only.other"), ("only.other", "only.one"))):
@@ -448,7 +448,7 @@ def test_the_keyboard_alone_searches_opens_filters_and_downloads(site: Site, uni
             page.keyboard.press("Tab")
             if target.evaluate("(element) => element.matches(':focus, :focus-within')"):
                 return
-        pytest.fail(f"{target} is not reached by the tabulator key")
+        pytest.fail(f"{target} cannot be reached with the Tab key")
 
     tab_to(viewer.get_by_role("combobox").first)
     page.keyboard.type("action:document*")

@@ -140,8 +140,8 @@ class Real:
         return None if one.offset < 0 else (one.offset, one.metadata or "")
 
     def close(self) -> None:
-        for one in self._members.values():
-            one.close()
+        for member in self._members.values():
+            member.close()
         self._asks.close()
 
 

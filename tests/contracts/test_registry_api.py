@@ -18,7 +18,8 @@ V1 = "application/vnd.schemaregistry.v1+json"
 def record(*fields: str, name: str = "R") -> str:
     """Return a record schema of string fields; a name that ends in "?" marks an optional field."""
     made = [
-        {"name": one.rstrip("?"), "type": "string", **({"default": ""} if one.endswith("?") else {})} for one in fields
+        {"name": spec.rstrip("?"), "type": "string", **({"default": ""} if spec.endswith("?") else {})}
+        for spec in fields
     ]
     return json.dumps({"type": "record", "name": name, "fields": made})
 
@@ -111,10 +112,10 @@ def test_concurrent_registrations_of_one_schema_assign_one_id(api: Api, unique: 
         ids.append(mine.register(f"{unique}-{number % 4}", schema))
 
     threads = [threading.Thread(target=register, args=(number,)) for number in range(8)]
-    for one in threads:
-        one.start()
-    for one in threads:
-        one.join()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     assert len(ids) == 8
     assert len(set(ids)) == 1
 
@@ -148,7 +149,7 @@ def test_an_invalid_schema_is_42201(api: Api, subject: str, schema: str) -> None
 
 def test_another_schema_type_is_42201(api: Api, subject: str) -> None:
     if api.url == GIVEN.rstrip("/"):
-        pytest.skip("a full registry knows these types")
+        pytest.skip("a complete registry supports these types")
     for kind in ("JSON", "PROTOBUF", "THRIFT"):
         body = {"schema": "{}", "schemaType": kind}
         assert api.refused("POST", f"subjects/{subject}/versions", body) == 42201
@@ -160,9 +161,9 @@ def test_an_empty_schema_is_42201(api: Api, subject: str) -> None:
 
 
 def test_normalizing_unifies_two_spellings_of_a_schema(api: Api, subject: str) -> None:
-    one = {"type": "record", "name": "R", "fields": [{"name": "a", "type": "int", "z": 1, "b": 2}], "y": 1, "x": 2}
+    schema = {"type": "record", "name": "R", "fields": [{"name": "a", "type": "int", "z": 1, "b": 2}], "y": 1, "x": 2}
     other = {"x": 2, "y": 1, "type": "record", "name": "R", "fields": [{"b": 2, "z": 1, "name": "a", "type": "int"}]}
-    first = api.ok("POST", f"subjects/{subject}/versions?normalize=true", {"schema": json.dumps(one)})
+    first = api.ok("POST", f"subjects/{subject}/versions?normalize=true", {"schema": json.dumps(schema)})
     second = api.ok("POST", f"subjects/{subject}/versions?normalize=true", {"schema": json.dumps(other)})
     assert first == second
     found = api.ok("POST", f"subjects/{subject}?normalize=true", {"schema": json.dumps(other)})

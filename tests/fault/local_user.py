@@ -55,8 +55,8 @@ def sign_in(port: int, user: str, password: str) -> int:
     with socket.create_connection(("127.0.0.1", port), 30) as connection:
         if not _call(connection, 17, 1, _text("PLAIN")):
             return -1
-        said = f"\0{user}\0{password}".encode()
-        answer = _call(connection, 36, 0, struct.pack(">i", len(said)) + said)
+        credentials = f"\0{user}\0{password}".encode()
+        answer = _call(connection, 36, 0, struct.pack(">i", len(credentials)) + credentials)
         return struct.unpack_from(">h", answer, 4)[0] if answer else -1
 
 

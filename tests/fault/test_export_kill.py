@@ -30,8 +30,8 @@ def filled(clickhouse: str) -> Iterator[Store]:
 
 
 def serve(filled: Store, folder: Path) -> ServeProcess:
-    given = {"clickhouse_url": filled.settings.clickhouse_url, "clickhouse_database": filled.database}
-    return ServeProcess(folder, **given, export_lease_s=1.0)
+    settings = {"clickhouse_url": filled.settings.clickhouse_url, "clickhouse_database": filled.database}
+    return ServeProcess(folder, **settings, export_lease_s=1.0)
 
 
 def test_a_client_notices_a_truncated_download(filled: Store, tmp_path: Path) -> None:
@@ -55,8 +55,8 @@ def test_a_job_is_resumed_by_another_process(filled: Store, tmp_path: Path, form
     first = serve(filled, tmp_path)
     token = first.viewer_token("acme")
     headers = {"Authorization": f"Bearer {token}"}
-    asked = urllib3.request("POST", f"{first.url}/v1/exports", json={"format": format_}, headers=headers).json()
-    folder, _ = jobs.find(scope, asked["id"])
+    requested = urllib3.request("POST", f"{first.url}/v1/exports", json={"format": format_}, headers=headers).json()
+    folder, _ = jobs.find(scope, requested["id"])
 
     def under_way() -> JobAttempt | None:
         attempt = folder.status().attempt
@@ -72,7 +72,7 @@ def test_a_job_is_resumed_by_another_process(filled: Store, tmp_path: Path, form
     with serve(filled, tmp_path) as second:
 
         def done() -> dict[str, object] | None:
-            job = urllib3.request("GET", f"{second.url}/v1/exports/{asked['id']}", headers=headers).json()
+            job = urllib3.request("GET", f"{second.url}/v1/exports/{requested['id']}", headers=headers).json()
             return job if job["ended_at"] else None
 
         job = until(done, 60, "the job's end")

@@ -37,21 +37,23 @@ class Posters:
         }
         self._ending = threading.Event()
         self._threads = [threading.Thread(target=self._post) for _ in range(POSTERS)]
-        for one in self._threads:
-            one.start()
+        for thread in self._threads:
+            thread.start()
 
     def _post(self) -> None:
         with urllib3.PoolManager(retries=False, timeout=30.0) as pool:
             while not self._ending.is_set():
                 body = json.dumps([{"action": uuid4().hex} for _ in range(EACH)])
                 answer = pool.request("POST", self._url, body=body, headers=self._headers)
-                told = answer.json()
-                self.acknowledged |= {one["event_id"] for one in told["results"] if one["status"] == 202}
+                result = answer.json()
+                self.acknowledged |= {one["event_id"] for one in result["results"] if one["status"] == 202}
                 self.doubtful |= {
-                    one["event_id"] for one in told["results"] if "may still have been stored" in one.get("detail", "")
+                    one["event_id"]
+                    for one in result["results"]
+                    if "may still have been stored" in one.get("detail", "")
                 }
                 if answer.status != 202:
-                    code = next(one["code"] for one in told["results"] if one["status"] != 202)
+                    code = next(one["code"] for one in result["results"] if one["status"] != 202)
                     self.refused.append((answer.status, answer.headers.get("retry-after"), code))
 
     def acknowledge(self, more: int) -> None:
@@ -66,8 +68,8 @@ class Posters:
 
     def end(self) -> None:
         self._ending.set()
-        for one in self._threads:
-            one.join(60)
+        for thread in self._threads:
+            thread.join(60)
 
 
 def test_no_acknowledged_event_is_lost(registry: str, clickhouse: str, unique: str, tmp_path: Path) -> None:
@@ -75,8 +77,8 @@ def test_no_acknowledged_event_is_lost(registry: str, clickhouse: str, unique: s
     running = broker.start(tmp_path / "kafka.out")
     wait_for_broker(broker.bootstrap)
     world = world_on(broker.bootstrap, registry, clickhouse, unique, tmp_path)
-    given = world.settings.model_dump(exclude_unset=True) | {"ingest_ack_timeout_ms": 1_000}
-    with Served(tmp_path, **given) as served:
+    settings = world.settings.model_dump(exclude_unset=True) | {"ingest_ack_timeout_ms": 1_000}
+    with Served(tmp_path, **settings) as served:
         posters = Posters(served)
         posters.acknowledge(300)
         running.send_signal(signal.SIGSTOP)
@@ -100,6 +102,8 @@ def test_no_acknowledged_event_is_lost(registry: str, clickhouse: str, unique: s
     world.completed()
     stored = {str(row[0]) for row in world.client.query(f"SELECT event_id FROM {world.events}").result_rows}
     assert posters.acknowledged - stored == set()
-    assert stored - posters.acknowledged <= posters.doubtful, "of the refused events, only doubtful ones are stored"
+    assert stored - posters.acknowledged <= posters.doubtful, (
+        "of the rejected events, only those reported as doubtful may be stored"
+    )
     world.close()
     process.stop(running, grace_s=20)

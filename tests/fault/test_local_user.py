@@ -48,9 +48,9 @@ def folder() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def stack(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     make_broker(tmp_path_factory.mktemp("probe"))  # skips when Kafka is not installed and cannot be downloaded
-    with running(folder / "data", "--port", "0") as one:
-        one.run("emit", "--tenant", "acme", "--action", "Login")
-        yield one
+    with running(folder / "data", "--port", "0") as started:
+        started.run("emit", "--tenant", "acme", "--action", "Login")
+        yield started
 
 
 @pytest.fixture(scope="module")
@@ -104,8 +104,8 @@ def test_kafka_requires_a_password_on_both_ports(stack: Stack, attack: Attack, p
     number = stack.ready["ports"][port]
     assert attack("metadata", number) == 0
     password = json.loads((stack.data / "credentials" / "kafka.json").read_text())["auditlane"]
-    for user, said in (("auditlane", "wrong"), ("auditlane", ""), ("admin", password), ("", "")):
-        assert attack("sign_in", number, user, said) != 0
+    for user, given_password in (("auditlane", "wrong"), ("auditlane", ""), ("admin", password), ("", "")):
+        assert attack("sign_in", number, user, given_password) != 0
     assert attack("sign_in", number, "auditlane", password) == 0
 
 

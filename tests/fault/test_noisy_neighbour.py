@@ -8,15 +8,17 @@ from pathlib import Path
 
 import pytest
 import urllib3
-from neighbours import KINDS, Times, Town
+from neighbours import KINDS, Installation, Times
 
 
 @pytest.fixture(scope="module")
-def town(kafka: str, registry: str, clickhouse: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    folder: Path = tmp_path_factory.mktemp("town")
+def installation(
+    kafka: str, registry: str, clickhouse: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Installation]:
+    folder: Path = tmp_path_factory.mktemp("installation")
     # A request must not time out merely because the machine is busy.
     slow = {"query_timeout_s": 300, "ingest_ack_timeout_ms": 60_000}
-    made = Town(kafka, registry, clickhouse, folder.name.replace("-", ""), folder, **slow)
+    made = Installation(kafka, registry, clickhouse, folder.name.replace("-", ""), folder, **slow)
     try:
         yield made
     finally:
@@ -31,16 +33,16 @@ def town(kafka: str, registry: str, clickhouse: str, tmp_path_factory: pytest.Te
         pytest.param([*KINDS], id="all at once"),
     ],
 )
-def test_quiet_tenants_notice_nothing_but_latency(town: Town, kinds: list[str]) -> None:
-    with town.abused(kinds) as end:
-        times = town.rounds(1)
+def test_quiet_tenants_notice_nothing_but_latency(installation: Installation, kinds: list[str]) -> None:
+    with installation.abused(kinds) as end:
+        times = installation.rounds(1)
         answers = end()
     assert {one.partition(" ")[0] for one in answers} == set(kinds), answers  # each kind of abuse took place
     assert times.refused == []
-    assert town.halted == []
+    assert installation.halted == []
     later = Times()
-    for tenant in town.quiet:
+    for tenant in installation.quiet:
         assert tenant.sent <= tenant.seen(200, later)
     assert later.refused == []
-    assert urllib3.request("GET", f"{town.serve.url}/health/ready").status == 200
-    assert json.loads(town.worker.get("/health/ready"))["status"] == "ready"
+    assert urllib3.request("GET", f"{installation.serve.url}/health/ready").status == 200
+    assert json.loads(installation.worker.get("/health/ready"))["status"] == "ready"

@@ -17,9 +17,9 @@ RECORDS = 16_000  # enough for the import to take a while
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory):
     """Start a stack that these tests may damage."""
-    with running(tmp_path_factory.mktemp("fault") / "data") as one:
-        one.client.command("SYSTEM STOP MERGES audit.events")
-        yield one
+    with running(tmp_path_factory.mktemp("fault") / "data") as started:
+        started.client.command("SYSTEM STOP MERGES audit.events")
+        yield started
 
 
 def _file(folder: Path, tenant: str) -> tuple[Path, int]:

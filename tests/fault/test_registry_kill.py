@@ -39,8 +39,8 @@ def test_the_registry_survives_kills_during_registrations(own_registry: Registry
         client.close()
 
     workers = [threading.Thread(target=register, args=(worker,)) for worker in range(3)]
-    for one in workers:
-        one.start()
+    for thread in workers:
+        thread.start()
     deadline = time.monotonic() + DEADLINE_S
     for _ in range(ROUNDS):
         goal = len(answered) + BEFORE_A_KILL
@@ -50,8 +50,8 @@ def test_the_registry_survives_kills_during_registrations(own_registry: Registry
         assert own_registry.end(signal.SIGKILL) == -signal.SIGKILL
         own_registry.start()
     stop.set()
-    for one in workers:
-        one.join()
+    for thread in workers:
+        thread.join()
 
     client = RegistryClient(own_registry.url)
     assert len(answered) >= ROUNDS * BEFORE_A_KILL

@@ -36,7 +36,7 @@ def until(condition, what, within_s=60):
     return found
 
 
-class Small:
+class SmallStack:
     """A running small stack."""
 
     def __init__(self, folder: Path, wanted: list[dict], python: list[str]) -> None:
@@ -75,14 +75,14 @@ def small(tmp_path):
 
     def start(wanted=_FIVE, folder=tmp_path, python=(sys.executable,)):
         folder.mkdir(exist_ok=True)
-        made.append(Small(folder, wanted, list(python)))
+        made.append(SmallStack(folder, wanted, list(python)))
         return made[-1]
 
     yield start
-    for one in made:
-        if one.process.poll() is None:
-            one.process.kill()
-            one.process.wait()
+    for stack in made:
+        if stack.process.poll() is None:
+            stack.process.kill()
+            stack.process.wait()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -107,7 +107,7 @@ def test_problems_of_a_running_part_are_reported_at_each_start(small):
     assert rows == {"clickhouse": ["a part is broken"], "registry": None}
     assert stack.out().count("remark clickhouse a part is broken") == 1
     os.kill(stack.pids()["clickhouse"], signal.SIGKILL)
-    until(lambda: stack.out().count("remark clickhouse a part is broken") == 2, "the remark of the second start")
+    until(lambda: stack.out().count("remark clickhouse a part is broken") == 2, "the report of the second start")
 
 
 def test_nothing_is_left_when_the_supervisor_is_killed(small):
@@ -131,7 +131,7 @@ def test_a_part_that_ignores_sigterm_is_killed(small):
 def test_a_second_ctrl_c_kills_the_parts(small):
     stack = small([{"name": "kafka"}, {"name": "worker", "mode": "stubborn", "stop_timeout_s": 600, "tier": 2}])
     stack.wait_ready().process.send_signal(signal.SIGINT)
-    until(lambda: "worker stopping" in stack.out(), "the worker to be asked")
+    until(lambda: "worker stopping" in stack.out(), "the request to stop the worker")
     stack.process.send_signal(signal.SIGINT)
     assert stack.end() == 0
 

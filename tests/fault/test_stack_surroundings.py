@@ -31,8 +31,8 @@ def surroundings() -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AUDITLANE_")}
     for name in ("no_proxy", "NO_PROXY", "XDG_CACHE_HOME"):
         kept.pop(name, None)
-    given = os.environ.get("AUDITLANE_CACHE_DIR")
-    downloads = str(cache.folder(Path(given) if given else None))
+    configured = os.environ.get("AUDITLANE_CACHE_DIR")
+    downloads = str(cache.folder(Path(configured) if configured else None))
     odd = {"TZ": "CST-8", "HOME": "/proc", "AUDITLANE_CACHE_DIR": downloads}
     return kept | odd | dict.fromkeys(_PROXIES, "http://127.0.0.1:9")
 

@@ -86,12 +86,12 @@ class Stack:
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory):
     make_broker(tmp_path_factory.mktemp("probe"))  # skips when Kafka is not installed and cannot be downloaded
-    one = Stack(tmp_path_factory.mktemp("stack") / "a stack's data")
+    started = Stack(tmp_path_factory.mktemp("stack") / "a stack's data")
     try:
-        one.wait_ready()
-        yield one
+        started.wait_ready()
+        yield started
     finally:
-        assert one.stop() == 0, (one.data / "up.err").read_text()
+        assert started.stop() == 0, (started.data / "up.err").read_text()
 
 
 def test_status_names_the_real_processes(stack):
@@ -118,8 +118,8 @@ def test_env_points_other_commands_at_the_stack(stack):
 def test_clickhouses_native_address_is_listed_everywhere(stack):
     rows = {row["name"]: row.get("native") for row in stack.status()["parts"]}
     env = json.loads(cli("env", "--data", stack.data, "--json").stdout)
-    told = {row["name"]: row.get("native") for row in stack.wait_ready()["parts"]}
-    assert rows["clickhouse"] == env["AUDITLANE_CLICKHOUSE_NATIVE"] == told["clickhouse"]
+    addresses = {row["name"]: row.get("native") for row in stack.wait_ready()["parts"]}
+    assert rows["clickhouse"] == env["AUDITLANE_CLICKHOUSE_NATIVE"] == addresses["clickhouse"]
     assert not any(address for name, address in rows.items() if name != "clickhouse")
     assert f"{rows['clickhouse']} (native protocol)" in cli("status", "--data", stack.data).stdout
     host, _, port = rows["clickhouse"].rpartition(":")

@@ -11,11 +11,11 @@ from fixtures.workers import World, wait_until
 
 def test_processes_share_the_work_and_a_killed_one_is_restarted(world: World) -> None:
     group = world.worker("--processes", "2")
-    told = group.announcement()
-    assert len({one["url"] for one in told["processes"]}) == 2
+    announced = group.announcement()
+    assert len({one["url"] for one in announced["processes"]}) == 2
     world.produce(200)
     world.stored(200)
-    psutil.Process(told["processes"][0]["pid"]).kill()
+    psutil.Process(announced["processes"][0]["pid"]).kill()
     wait_until(lambda: group.events("process.ended"), why=group.tail)
     world.produce(200)
     world.completed()

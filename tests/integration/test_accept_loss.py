@@ -52,8 +52,8 @@ def test_the_command_in_the_message_skips_the_lost_offsets(world: World, command
     assert "--yes" in commands.text(*command, code=2), "standard input is not a terminal"
     assert "Kafka still holds offsets 60-60" in commands.text(*command[:-1], "61", "--yes", code=2)
     assert "starts at offset 60" in commands.text(*command[:-1], "59", "--yes", code=2)
-    told = commands.text(*command, "--yes")
-    assert f"{world.settings.topic}[0]: 20 offsets (40-59) abandoned; ClickHouse holds 0 rows of them." in told
+    output = commands.text(*command, "--yes")
+    assert f"{world.settings.topic}[0]: 20 offsets (40-59) abandoned; ClickHouse holds 0 rows of them." in output
     third = world.worker()
     world.stored(61)
     world.completed()

@@ -46,20 +46,20 @@ def client(clickhouse: str, unique: str) -> Iterator[Client]:
 def form(client: Client, database: str) -> dict[str, object]:
     """Return the server's definitions of a database's tables, each SHOW CREATE with its settings sorted by name."""
     tables = [row[0] for row in client.query(f"SHOW TABLES FROM {database}").result_rows]
-    told: dict[str, object] = {}
+    form_: dict[str, object] = {}
     for table in tables:
         [[text]] = client.query(f"SHOW CREATE TABLE {database}.{table}").result_rows
         head, _, settings = str(text).replace(f"{database}.", "").rpartition("\nSETTINGS ")
-        told[table] = head, sorted(re.split(r", (?=\w+ = )", settings))
-    told["columns"] = client.query(
+        form_[table] = head, sorted(re.split(r", (?=\w+ = )", settings))
+    form_["columns"] = client.query(
         "SELECT table, position, name, type, default_kind, default_expression, comment, compression_codec "
         f"FROM system.columns WHERE database = '{database}' ORDER BY table, position"
     ).result_rows
-    told["indexes"] = client.query(
+    form_["indexes"] = client.query(
         f"SELECT * EXCEPT (database, data_compressed_bytes, data_uncompressed_bytes) "
         f"FROM system.data_skipping_indices WHERE database = '{database}' ORDER BY table, name"
     ).result_rows
-    return told
+    return form_
 
 
 @pytest.mark.parametrize("later", [[], [LATER]], ids=["this release", "later"])

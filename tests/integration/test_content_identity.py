@@ -146,8 +146,8 @@ _FIRST: dict[str, Any] = {
 
 
 def others(field: str) -> tuple[Any, ...]:
-    given = _OTHER.get(field) or tuple(one for one in _TEXTS if one != _FIRST.get(field, ""))
-    return tuple(one for one in given if field not in _FIRST or one != _FIRST[field])
+    values = _OTHER.get(field) or tuple(one for one in _TEXTS if one != _FIRST.get(field, ""))
+    return tuple(one for one in values if field not in _FIRST or one != _FIRST[field])
 
 
 @pytest.mark.parametrize(

@@ -54,9 +54,9 @@ class Demo:
         assert self.started[-1].wait(PATIENCE_S) == 0, self.errors()
 
     def kill(self) -> None:
-        for one in self.started:
-            one.kill()
-            one.wait(PATIENCE_S)
+        for process in self.started:
+            process.kill()
+            process.wait(PATIENCE_S)
 
     def first_start(self) -> datetime:
         return datetime.fromisoformat(json.loads((self.folder / "data" / "demo.json").read_text())["start"])
@@ -122,10 +122,10 @@ def test_a_demo_killed_while_it_imports_and_run_again_stores_each_event_once(wor
     second = demo.start()
     wait_until(demo.lines, why=demo.errors, patience_s=90)
     begin = demo.first_start()
-    told = json.loads(demo.lines()[-1])
-    assert told["ready"] is True
-    assert len(events(SEED, begin)) <= told["rows"] <= len(events(SEED, begin, datetime.now(UTC)))
-    wait_until(lambda: len(stored(world)) > told["rows"], why="for a live event")
+    summary = json.loads(demo.lines()[-1])
+    assert summary["ready"] is True
+    assert len(events(SEED, begin)) <= summary["rows"] <= len(events(SEED, begin, datetime.now(UTC)))
+    wait_until(lambda: len(stored(world)) > summary["rows"], why="for a live event")
     assert second.poll() is None
     demo.stop()
 
@@ -158,7 +158,7 @@ def test_console_page_export_and_sql_agree_on_the_count(imported: tuple[World, D
         def counts(tenant: str) -> set[int]:
             token = served.viewer_token(tenant)
             console = {
-                one["tenant"]: one["events"] for one in served.request("/v1/admin/tenants", admin).json()["data"]
+                row["tenant"]: row["events"] for row in served.request("/v1/admin/tenants", admin).json()["data"]
             }
             page = served.request("/v1/histogram", token).json()["events"]
             exported = len(served.request("/v1/export?format=jsonl", token).data.splitlines())

@@ -67,8 +67,8 @@ def test_refused_events_are_replayed_once_their_contract_is_fixed(world: World, 
     assert len(listed(commands, "--tenant", "acme", "--code", "field_rule")) == 3
     assert listed(commands, "--until", "2020-01-01") == []
     assert len(listed(commands, "--since", "2020-01-01", "--limit", "2")) == 2
-    told = commands.run("dlq", "stats")
-    assert {(one["code"], one["tenant"]): one["count"] for one in told["counts"]} == {
+    stats = commands.run("dlq", "stats")
+    assert {(one["code"], one["tenant"]): one["count"] for one in stats["counts"]} == {
         ("FIELD_RULE", "acme"): 3, ("NOT_FRAMED", "tenant1"): 1, ("NOT_FRAMED", None): 1,
     }  # fmt: skip
     assert "FIELD_RULE" in commands.text("dlq", "stats")
@@ -88,10 +88,10 @@ def test_refused_events_are_replayed_once_their_contract_is_fixed(world: World, 
     latest, _ = contract(world, "acme", maximum=5)
     dry = commands.run("dlq", "replay", "--dry-run", code=3)
     assert (dry["replayed"], dry["stays"]) == (2, {"FIELD_RULE": 1, "NOT_FRAMED": 2})
-    told = commands.text("dlq", "replay", "--dry-run", code=3)
-    assert "2 dead letters would be replayed." in told
-    assert "1 dead letter would stay open: FIELD_RULE" in told
-    assert "Would not be sent: 3 dead letters." in told
+    stats = commands.text("dlq", "replay", "--dry-run", code=3)
+    assert "2 dead letters would be replayed." in stats
+    assert "1 dead letter would stay open: FIELD_RULE" in stats
+    assert "Would not be sent: 3 dead letters." in stats
     assert len(listed(commands)) == 5
 
     keys = world.settings.provenance_keys_file
@@ -163,7 +163,7 @@ def test_the_circuit_breaker_halts_one_partition_until_an_operator_restarts_it(
     world.produce(10, partition=0)
     assert "auditlane_worker_circuit_open_partitions 1.0" in first.get("/metrics")
     assert first.stop() == 0
-    assert len(listed(commands)) < 50, "at most what the window needs is refused before"
+    assert len(listed(commands)) < 50, "at most one window of messages is rejected before the halt"
 
     second = world.worker(dlq_ratio_window=50, dlq_max_ratio=1.0)
     world.stored(330)

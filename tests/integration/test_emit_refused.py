@@ -28,9 +28,9 @@ def run(registry, unique, tmp_path):
         "AUDITLANE_CACHE_DIR": str(tmp_path),
     }
 
-    def run(*arguments: str, given: str = "", code: int) -> str:
+    def run(*arguments: str, stdin: str = "", code: int) -> str:
         command = [sys.executable, "-m", "auditlane.cli", *arguments]
-        done = subprocess.run(command, env=environ, input=given, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(command, env=environ, input=stdin, capture_output=True, text=True, timeout=120)
         assert (done.returncode, done.stdout) == (code, ""), done.stderr
         return done.stderr
 
@@ -47,14 +47,14 @@ def run(registry, unique, tmp_path):
     ],
 )
 def test_an_error_names_the_option(run, arguments, words):
-    said = run("emit", *arguments, code=3)
-    assert said.startswith("error EVENT_INVALID: ")
+    output = run("emit", *arguments, code=3)
+    assert output.startswith("error EVENT_INVALID: ")
     for word in words:
-        assert word in said
+        assert word in output
 
 
 def test_emit_to_a_dead_kafka_reports_it_once(run):
-    said = run("emit", "--tenant", "a", "--action", "b", "--timeout", "1", code=6)
-    assert said.startswith("error KAFKA_UNAVAILABLE: ")
-    assert "AUDITLANE_KAFKA_BOOTSTRAP" in said
-    assert len(said.splitlines()) == 2
+    output = run("emit", "--tenant", "a", "--action", "b", "--timeout", "1", code=6)
+    assert output.startswith("error KAFKA_UNAVAILABLE: ")
+    assert "AUDITLANE_KAFKA_BOOTSTRAP" in output
+    assert len(output.splitlines()) == 2

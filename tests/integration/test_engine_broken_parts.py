@@ -35,7 +35,7 @@ def test_a_broken_part_is_reported_by_up_and_by_the_doctor(tmp_path: Path, break
         engine = EngineProcess(tmp_path / "clickhouse", extra=("--users", str(users)))
         return engine, load(clickhouse_url=engine.url, **account)
 
-    def told(settings: Settings) -> list[str]:
+    def warnings(settings: Settings) -> list[str]:
         variables = {variable("clickhouse_url"): settings.clickhouse_url}
         return services.detached_part_warnings(variables, settings)
 
@@ -47,7 +47,7 @@ def test_a_broken_part_is_reported_by_up_and_by_the_doctor(tmp_path: Path, break
     [(path,)] = client.query(
         "SELECT path FROM system.parts WHERE database = 'audit' AND table = 'events' AND active LIMIT 1"
     ).result_rows
-    assert told(settings) == []
+    assert warnings(settings) == []
     client.close()
     assert engine.stop() == 0
     breaks(Path(path))
@@ -59,7 +59,7 @@ def test_a_broken_part_is_reported_by_up_and_by_the_doctor(tmp_path: Path, break
     assert finding.level is Level.FAIL
     assert "ClickHouse detached 1 broken part of audit.events" in finding.message
     assert "auditlane verify" in finding.fix
-    assert told(settings) == [f"{finding.message} {finding.fix}"]
+    assert warnings(settings) == [f"{finding.message} {finding.fix}"]
     client.close()
     engine.stop()
 

@@ -42,10 +42,10 @@ class Running:
 
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[Running]:
-    one = Running(tmp_path / "clickhouse")
-    one.start()
-    yield one
-    one.end()
+    engines = Running(tmp_path / "clickhouse")
+    engines.start()
+    yield engines
+    engines.end()
 
 
 def refused(*arguments: str) -> tuple[int, str]:
@@ -107,10 +107,10 @@ def test_it_listens_on_the_loopback_only(tmp_path: Path, host: str) -> None:
 @pytest.mark.parametrize("text", ["", "[]", '{"init": 1}', '{"init": ""}', '{"nobody": "x"}', "{"])
 def test_an_invalid_password_file_is_reported(tmp_path: Path, text: str) -> None:
     (tmp_path / "users.json").write_text(text)
-    code, said = refused("--data", str(tmp_path / "d"), "--users", str(tmp_path / "users.json"))
+    code, output = refused("--data", str(tmp_path / "d"), "--users", str(tmp_path / "users.json"))
     assert code == exit_code(ConfigError)
-    assert "users.json" in said
-    assert "init, worker, query, analyst" in said
+    assert "users.json" in output
+    assert "init, worker, query, analyst" in output
 
 
 def test_stdin_is_not_readable_as_a_table(tmp_path: Path) -> None:

@@ -26,10 +26,10 @@ HEADS = [
 ]
 
 
-def _reset(one: socket.socket) -> None:
+def _reset(connection: socket.socket) -> None:
     """Close so that the peer sees a reset."""
-    one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    one.close()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
 
 
 @pytest.mark.parametrize("protocol", ["http", "native"])
@@ -38,16 +38,16 @@ def test_the_engine_survives_broken_connections(clickhouse_process: EngineProces
     place = clickhouse_process.http if protocol == "http" else clickhouse_process.native
     chance = random.Random(7)
     for turn in range(60):
-        with socket.create_connection(place, 10) as one:
-            one.settimeout(0.05)
+        with socket.create_connection(place, 10) as connection:
+            connection.settimeout(0.05)
             head = HEADS[turn % len(HEADS)] if turn < 40 else chance.randbytes(chance.randrange(1, 300))
             try:
-                one.sendall(head)
+                connection.sendall(head)
                 if read:
-                    one.recv(read)
+                    connection.recv(read)
             except OSError:
                 pass
             if turn % 3:
-                _reset(one)
+                _reset(connection)
     assert clickhouse_process.process.poll() is None
     assert urllib3.request("POST", clickhouse_process.url, body=b"SELECT 1").data == b"1\n"

@@ -31,7 +31,7 @@ def ask(engine: EngineProcess, sql: str) -> bytes:
 
 def test_the_installed_wheel_is_the_supported_one() -> None:
     assert version("chdb-core").startswith(f"{SUPPORTED}."), (
-        f"auditlane supports chdb-core {SUPPORTED}, whose servers were tried. If every test of this folder passes with"
+        f"auditlane supports chdb-core {SUPPORTED}, which was tested. If every test of this folder passes with"
         f" {version('chdb-core')}, change SUPPORTED, pyproject.toml and constraints.txt."
     )
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
@@ -40,9 +40,9 @@ def test_the_installed_wheel_is_the_supported_one() -> None:
 
 def test_an_unsupported_wheel_is_named_with_the_supported_one() -> None:
     assert advice(f"{SUPPORTED}.7") == ""
-    said = advice("99.1.0")
-    assert "chdb-core 99.1.0" in said
-    assert f"pip install 'chdb-core=={SUPPORTED}.*'" in said
+    message = advice("99.1.0")
+    assert "chdb-core 99.1.0" in message
+    assert f"pip install 'chdb-core=={SUPPORTED}.*'" in message
 
 
 @pytest.mark.parametrize(
@@ -64,11 +64,11 @@ def test_its_configuration_is_applied(engine: EngineProcess, sql: str, expected:
 
 def test_it_is_sandboxed_where_the_kernel_permits(clickhouse_process: EngineProcess, tmp_path: Path) -> None:
     if not clickhouse_process.ready["confined"]:
-        missing("Landlock", "this kernel does not confine processes by it.")
+        missing("Landlock", "this kernel does not support it.")
     secret = tmp_path / "secret"
     secret.write_text("secret")
     ask(clickhouse_process, "CREATE TABLE t (s String) ENGINE = MergeTree ORDER BY s")
     for path in (secret, "/etc/passwd", "/proc/self/environ", f"/proc/{clickhouse_process.process.pid}/environ"):
-        said = ask(clickhouse_process, f"INSERT INTO t FROM INFILE '{path}' FORMAT LineAsString")
-        assert b"Permission denied" in said, path
+        output = ask(clickhouse_process, f"INSERT INTO t FROM INFILE '{path}' FORMAT LineAsString")
+        assert b"Permission denied" in output, path
     assert ask(clickhouse_process, "SELECT count() FROM t") == b"0\n"

@@ -35,7 +35,7 @@ def test_the_example(stack: Stack, unique: str, tmp_path: Path) -> None:
         for child in children:
             with contextlib.suppress(psutil.NoSuchProcess):
                 child.kill()
-    assert {told(event) for event in events} == {
+    assert {summary(event) for event in events} == {
         ("document.published", "d-1", None, None),
         ("task.failed", "shop.import_file", "ValueError", None),
         ("task.retried", "shop.send_invoice", "ConnectionError", None),
@@ -48,6 +48,6 @@ def test_the_example(stack: Stack, unique: str, tmp_path: Path) -> None:
     assert not any(text in str(events) for text in ("password", "customers.csv", "mail.example.com"))
 
 
-def told(event: dict[str, Any]) -> tuple[str, str, str | None, str | None]:
+def summary(event: dict[str, Any]) -> tuple[str, str, str | None, str | None]:
     metadata = event["metadata"]
     return event["action"], event["resource_id"], metadata.get("exception"), metadata.get("reason")

@@ -20,7 +20,7 @@ from web_examples import EXAMPLES
 from auditlane.local import ports
 
 BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
-PORT = "8000"  # in the READMEs; the tests use a free one
+PORT = "8000"  # in the READMEs; the tests use a free port
 ACTIONS = {
     "celery": ("task.failed", "task.retried"),
     "django": ("user.created",),
@@ -31,7 +31,7 @@ ACTIONS = {
 
 
 def _blocks(name: str, port: int) -> tuple[str, str]:
-    """Return the blocks of a README without installations (the packages are there), with another port."""
+    """Return the blocks of a README with another port, without installations, since the packages are present."""
     text = (EXAMPLES / name / "README.md").read_text("utf-8").replace(PORT, str(port))
     text = re.sub(r"^pip install .*\n", "", text, flags=re.MULTILINE)
     text = text.replace("runserver --noreload", f"runserver --noreload {port}")
@@ -63,7 +63,7 @@ def _listening(port: int) -> bool:
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", ACTIONS)
-def test_commands_of_the_readme_show_the_events(name: str, stack: Stack, tmp_path: Path) -> None:
+def test_the_readmes_commands_show_the_events(name: str, stack: Stack, tmp_path: Path) -> None:
     shutil.copytree(EXAMPLES / name, tmp_path / "docs" / "examples" / name)
     (tmp_path / ".data").mkdir()
     [port] = ports.free(1)

@@ -38,13 +38,13 @@ def filled(clickhouse: str) -> Iterator[Store]:
         yield made
 
 
-def given(filled: Store) -> dict[str, Any]:
+def settings_of(filled: Store) -> dict[str, Any]:
     return {"clickhouse_url": filled.settings.clickhouse_url, "clickhouse_database": filled.database}
 
 
 @pytest.fixture
 def served(filled: Store, tmp_path: Path) -> Iterator[Served]:
-    with Served(tmp_path, **given(filled)) as made:
+    with Served(tmp_path, **settings_of(filled)) as made:
         yield made
 
 
@@ -75,8 +75,8 @@ def test_downloads_beyond_a_tenants_limit_are_refused(served: Served) -> None:
             assert (refused.status, refused.json()["code"]) == (429, "RATE_LIMITED")
             assert int(refused.headers["retry-after"]) >= 1
             assert "AUDITLANE_EXPORT_DOWNLOADS_PER_TENANT" in refused.json()["fix"]
-        asked = {"method": "POST", "body": {"format": "csv"}}
-        link = served.request("/v1/export-links", token, **asked).json()["url"]
+        request = {"method": "POST", "body": {"format": "csv"}}
+        link = served.request("/v1/export-links", token, **request).json()["url"]
         assert urllib3.request("GET", link, retries=False).status == 429
         theirs = served.request("/audits/export/csv", token, method="POST", body={})
         assert theirs.status == 429
@@ -88,7 +88,7 @@ def test_downloads_beyond_a_tenants_limit_are_refused(served: Served) -> None:
 
 
 def test_slow_exports_of_many_tenants_occupy_no_threads_of_lists(filled: Store, tmp_path: Path) -> None:
-    with Served(tmp_path, **given(filled), export_downloads_per_tenant=20) as served, ExitStack() as held:
+    with Served(tmp_path, **settings_of(filled), export_downloads_per_tenant=20) as served, ExitStack() as held:
         token = served.viewer_token("acme")
         for _ in range(20):  # one at a time, since counting is limited too
             assert status_of(held.enter_context(begun(served.url, token, "/v1/export?format=jsonl"))) == 200
@@ -100,7 +100,7 @@ def test_slow_exports_of_many_tenants_occupy_no_threads_of_lists(filled: Store, 
 def test_counts_use_the_tenants_query_slots(filled: Store, tmp_path: Path) -> None:
     """Sixty costly exports and counts at once: some are refused, and another tenant's lists are still served."""
     costly = urlencode({"format": "csv", "query": " OR ".join(f"zz{number:04d}q" for number in range(60))})
-    with Served(tmp_path, **given(filled), query_concurrency=2) as served:
+    with Served(tmp_path, **settings_of(filled), query_concurrency=2) as served:
         token, other = served.viewer_token("acme"), served.viewer_token("globex")
         codes: list[int] = []
         over = threading.Event()
@@ -123,23 +123,23 @@ def test_counts_use_the_tenants_query_slots(filled: Store, tmp_path: Path) -> No
                     )
 
         asking = [threading.Thread(target=ask, args=(method,), daemon=True) for method in ("GET", "HEAD", "POST") * 10]
-        for one in asking:
-            one.start()
+        for thread in asking:
+            thread.start()
         until(lambda: 429 in codes, 120, "a refusal")
         for _ in range(5):
             assert served.request("/v1/events?limit=1", other).status == 200
         over.set()
-        for one in asking:
-            one.join(180)
+        for thread in asking:
+            thread.join(180)
 
 
 def children(pid: int) -> list[psutil.Process]:
     """Return the processes that draw PDFs."""
     found = []
-    for one in psutil.Process(pid).children():
+    for child in psutil.Process(pid).children():
         with suppress(psutil.Error):
-            if "auditlane.query.export.pdf_child" in one.cmdline():
-                found.append(one)
+            if "auditlane.query.export.pdf_child" in child.cmdline():
+                found.append(child)
     return found
 
 
@@ -149,7 +149,7 @@ def pdf(tenant_columns: str = COLUMNS) -> str:
 
 @pytest.mark.long
 def test_a_pdf_is_drawn_in_a_process_that_ends_with_its_client(filled: Store, tmp_path: Path) -> None:
-    with ServeProcess(tmp_path, **given(filled)) as process:
+    with ServeProcess(tmp_path, **settings_of(filled)) as process:
         token, other = process.viewer_token("initech"), process.viewer_token("globex")
         headers = {"authorization": f"Bearer {other}"}
         with begun(process.url, token, pdf()):
@@ -170,7 +170,7 @@ def test_a_pdf_is_drawn_in_a_process_that_ends_with_its_client(filled: Store, tm
 
 
 def test_a_stop_leaves_no_process_behind(filled: Store, tmp_path: Path) -> None:
-    with ServeProcess(tmp_path, **given(filled), shutdown_timeout_s=1) as process:
+    with ServeProcess(tmp_path, **settings_of(filled), shutdown_timeout_s=1) as process:
         with begun(process.url, process.viewer_token("initech"), pdf()):
             [drawing] = until(lambda: children(process.process.pid), 60, "a process that draws")
             process.stop(signal.SIGTERM)
@@ -178,30 +178,30 @@ def test_a_stop_leaves_no_process_behind(filled: Store, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("bounds", "said"),
+    ("bounds", "message"),
     [
         ({"export_pdf_timeout_s": 1}, "time limit"),
         pytest.param({"export_pdf_memory_bytes": 256 << 20}, "memory", marks=pytest.mark.long),
     ],
 )
-def test_a_pdf_is_limited(filled: Store, tmp_path: Path, bounds: dict[str, int], said: str) -> None:
-    with Served(tmp_path, **given(filled), **bounds) as served:
+def test_a_pdf_is_limited(filled: Store, tmp_path: Path, bounds: dict[str, int], message: str) -> None:
+    with Served(tmp_path, **settings_of(filled), **bounds) as served:
         token = served.viewer_token("initech")
         body = {"format": "pdf", "columns": COLUMNS.split(",")}
         id_ = served.request("/v1/exports", token, method="POST", body=body).json()["id"]
         job = until(lambda: (one := served.request(f"/v1/exports/{id_}", token).json())["ended_at"] and one, 200, "it")
-        if said == "memory" and job["state"] == "done":
-            pytest.skip("this document needed less")
+        if message == "memory" and job["state"] == "done":
+            pytest.skip("this document stayed within the limit")
         assert (job["state"], job["error"]["code"]) == ("failed", "QUERY_TOO_LARGE")
-        assert said in job["error"]["message"]
+        assert message in job["error"]["message"]
 
 
 def under_way(served: Served, token: str, path: str, held: ExitStack) -> bool:
     """Request a slow export; return whether it got the tenant's only slot, which an earlier query may still occupy."""
-    one = held.enter_context(begun(served.url, token, path))
-    one.settimeout(1.0)
+    connection = held.enter_context(begun(served.url, token, path))
+    connection.settimeout(1.0)
     with suppress(TimeoutError):
-        assert status_of(one) == 429
+        assert status_of(connection) == 429
         return False
     return served.request("/v1/events?limit=1", token).status == 429
 
@@ -209,7 +209,7 @@ def under_way(served: Served, token: str, path: str, held: ExitStack) -> bool:
 def test_the_query_of_a_disconnected_client_is_cancelled(filled: Store, tmp_path: Path) -> None:
     """The tenant's only slot is released long before the query would have finished."""
     slow = urlencode({"query": " OR ".join(f"zz{number:04d}q" for number in range(60))})
-    with Served(tmp_path, **given(filled), query_concurrency=1, query_timeout_s=120.0) as served:
+    with Served(tmp_path, **settings_of(filled), query_concurrency=1, query_timeout_s=120.0) as served:
         token = served.viewer_token("acme")
         for path in (f"/v1/histogram?{slow}", f"/v1/facets?field=action&{slow}", f"/v1/export?format=csv&{slow}"):
             with ExitStack() as held:
@@ -218,7 +218,7 @@ def test_the_query_of_a_disconnected_client_is_cancelled(filled: Store, tmp_path
 
 
 def test_a_tenants_files_and_the_disk_are_bounded(filled: Store, tmp_path: Path) -> None:
-    with Served(tmp_path / "one", **given(filled), export_bytes_per_tenant=1 << 20) as served:
+    with Served(tmp_path / "one", **settings_of(filled), export_bytes_per_tenant=1 << 20) as served:
         token, other = served.viewer_token("acme"), served.viewer_token("globex")
         body = {"format": "jsonl"}
         id_ = served.request("/v1/exports", token, method="POST", body=body).json()["id"]
@@ -227,14 +227,14 @@ def test_a_tenants_files_and_the_disk_are_bounded(filled: Store, tmp_path: Path)
         assert not list((tmp_path / "one" / "exports" / "acme").glob("*/output.*"))  # and no partial file is kept
         small = served.request("/v1/exports", other, method="POST", body=body)
         assert small.status == 202
-    with Served(tmp_path / "two", **given(filled), export_disk_free_bytes=1 << 60) as served:
+    with Served(tmp_path / "two", **settings_of(filled), export_disk_free_bytes=1 << 60) as served:
         refused = served.request("/v1/exports", served.viewer_token("acme"), method="POST", body=body)
         assert (refused.status, refused.json()["code"]) == (503, "UNAVAILABLE")
         assert "AUDITLANE_EXPORT_DISK_FREE_BYTES" in refused.json()["fix"]
 
 
 def test_one_tenants_jobs_do_not_take_every_slot(filled: Store, tmp_path: Path) -> None:
-    with Served(tmp_path, **given(filled)) as served:
+    with Served(tmp_path, **settings_of(filled)) as served:
         token, other = served.viewer_token("acme"), served.viewer_token("globex")
         body = {"format": "jsonl"}
         ids = [served.request("/v1/exports", token, method="POST", body=body).json()["id"] for _ in range(4)]
@@ -246,7 +246,10 @@ def test_one_tenants_jobs_do_not_take_every_slot(filled: Store, tmp_path: Path) 
 
 
 def test_one_user_does_not_take_every_stream_of_its_tenant(filled: Store, tmp_path: Path) -> None:
-    with Served(tmp_path, **given(filled), streams_per_tenant=3, streams_per_user=2) as served, ExitStack() as held:
+    with (
+        Served(tmp_path, **settings_of(filled), streams_per_tenant=3, streams_per_user=2) as served,
+        ExitStack() as held,
+    ):
         jane, client = served.viewer_token("globex"), served.client_token("auditor", tenant="globex")
         path = "/v1/events/stream"
         for _ in range(2):
@@ -254,5 +257,5 @@ def test_one_user_does_not_take_every_stream_of_its_tenant(filled: Store, tmp_pa
         refused = served.request(path, jane)
         assert (refused.status, refused.json()["code"]) == (429, "RATE_LIMITED")
         assert "AUDITLANE_STREAMS_PER_USER" in refused.json()["fix"]
-        with begun(served.url, client, path) as one:
-            assert status_of(one) == 200
+        with begun(served.url, client, path) as connection:
+            assert status_of(connection) == 200

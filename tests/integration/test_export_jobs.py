@@ -35,8 +35,8 @@ def filled(clickhouse: str) -> Iterator[Store]:
 
 @pytest.fixture
 def served(filled: Store, tmp_path: Path) -> Iterator[Served]:
-    given = {"clickhouse_url": filled.settings.clickhouse_url, "clickhouse_database": filled.database}
-    with Served(tmp_path, **given, export_jobs_per_tenant=MOST, export_lease_s=1.0) as made:
+    settings = {"clickhouse_url": filled.settings.clickhouse_url, "clickhouse_database": filled.database}
+    with Served(tmp_path, **settings, export_jobs_per_tenant=MOST, export_lease_s=1.0) as made:
         yield made
 
 
@@ -62,9 +62,11 @@ def ended(served: Served, token: str, id_: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("format_", ["csv", "jsonl", "parquet", "pdf", "ocsf"])
 def test_a_job_makes_the_same_file_as_a_direct_export(served: Served, token: str, format_: str) -> None:
-    asked = ask(served, token, format=format_, filter={"action": ["act-1", "act-2"]}, columns=["event_id", "action"])
-    assert (asked["total"], asked["created_by"], asked["url"]) == (2_000, "jane", None)
-    job = ended(served, token, asked["id"])
+    requested = ask(
+        served, token, format=format_, filter={"action": ["act-1", "act-2"]}, columns=["event_id", "action"]
+    )
+    assert (requested["total"], requested["created_by"], requested["url"]) == (2_000, "jane", None)
+    job = ended(served, token, requested["id"])
     assert (job["state"], job["rows"], job["error"]) == ("done", 2_000, None)
     assert job["expires_at"] > job["ended_at"]
     direct = served.request(f"/v1/export?format={format_}&columns=event_id,action&action=act-1&action=act-2", token)
@@ -157,29 +159,29 @@ def test_jobs_are_removed_and_bounded(served: Served, token: str, tmp_path: Path
 
 def test_a_job_of_a_dead_process_is_resumed_and_can_be_cancelled(filled: Store, tmp_path: Path) -> None:
     """The job's owner died after a checkpoint of one row, whose bytes are marked so that they can be recognized."""
-    given = {"clickhouse_url": filled.settings.clickhouse_url, "clickhouse_database": filled.database}
+    settings = {"clickhouse_url": filled.settings.clickhouse_url, "clickhouse_database": filled.database}
     jobs, acme = JobStore(tmp_path / "exports"), TenantScope.for_operator("acme")
-    with Served(tmp_path, **given, export_concurrency=0) as takes:
+    with Served(tmp_path, **settings, export_concurrency=0) as takes:
         token = takes.viewer_token("acme", Permission.export)
-        asked = ask(takes, token, format="jsonl", columns=["event_id", "occurred_at"])
+        requested = ask(takes, token, format="jsonl", columns=["event_id", "occurred_at"])
         other = ask(takes, token, format="csv")
-        assert takes.request(f"/v1/exports/{asked['id']}", token).json()["state"] == "queued"
-        assert takes.request(f"/v1/exports/{asked['id']}/file", token).status == 409
+        assert takes.request(f"/v1/exports/{requested['id']}", token).json()["state"] == "queued"
+        assert takes.request(f"/v1/exports/{requested['id']}/file", token).status == 409
         direct = takes.request("/v1/export?format=jsonl&columns=event_id,occurred_at", token).data
         first = direct.splitlines(keepends=True)[0]
         event_id = json.loads(first)["event_id"]
         content_hash = takes.request(f"/v1/events/{event_id}", takes.viewer_token("acme")).json()["content_hash"]
         assert takes.request(f"/v1/exports/{other['id']}", token, method="DELETE").status == 204
         assert takes.request(f"/v1/exports/{other['id']}", token).json()["state"] == "cancelled"
-    folder, status = jobs.find(acme, asked["id"])
+    folder, status = jobs.find(acme, requested["id"])
     dead = Lease.take(folder, status, "dead")
     assert dead is not None
     marked = first.replace(b"{", b"<", 1)
     folder.output(1).write_bytes(marked + b"not written down")
     at = (1772366400_000000, event_id, content_hash)  # START
     dead.save(file=1, size=len(marked), rows=1, position=at)
-    with Served(tmp_path, **given, export_lease_s=1.0) as goes_on:
-        job = ended(goes_on, goes_on.viewer_token("acme", Permission.export), asked["id"])
+    with Served(tmp_path, **settings, export_lease_s=1.0) as goes_on:
+        job = ended(goes_on, goes_on.viewer_token("acme", Permission.export), requested["id"])
         assert (job["state"], job["rows"]) == ("done", ROWS)
         got = urllib3.request("GET", job["url"]).data
     assert got == marked + direct[len(first) :]

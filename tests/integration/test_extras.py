@@ -125,8 +125,8 @@ def test_a_subcommand_does_its_work(
     (tmp_path / "events.jsonl").write_text(json.dumps(event) + "\n")
     (tmp_path / "shop_events.py").write_text(EVENTS)
     arguments, codes = ENDS[name]
-    given = arguments.format(topic=world.settings.topic, folder=tmp_path).split()
-    code, out, error = ended(install(find(name).extra).start(name, *given, folder=tmp_path, env=env))
+    options = arguments.format(topic=world.settings.topic, folder=tmp_path).split()
+    code, out, error = ended(install(find(name).extra).start(name, *options, folder=tmp_path, env=env))
     assert code in codes, out + error
 
 

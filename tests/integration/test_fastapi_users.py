@@ -39,10 +39,10 @@ def test_every_event_of_fastapi_users(packages: Path) -> None:
         command, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, done.stderr
-    said = json.loads(done.stdout.splitlines()[-1])
-    assert said["statuses"] == [201, 400, 400, 202, 200, 202, 200, 200, 200, 200, 200, 400, 204]
-    assert said["errors"] == []
-    events = said["events"]
+    output = json.loads(done.stdout.splitlines()[-1])
+    assert output["statuses"] == [201, 400, 400, 202, 200, 202, 200, 200, 200, 200, 200, 400, 204]
+    assert output["errors"] == []
+    events = output["events"]
     assert [(one["action"], one["outcome"]) for one in events] == [
         ("user.created", "success"),
         ("user.login_failed", "failure"),

@@ -66,7 +66,7 @@ def test_sent_audits_are_stored_and_read(frontegg_client, call, served, unique):
     database = served.world.settings.clickhouse_database
     theirs = f"tenant_id = '{unique}' AND source != 'auditlane'"  # excludes auditlane's own events, which record reads
     query = f"SELECT event_id, action, metadata FROM `{database}`.log WHERE {theirs}"
-    wait_until(lambda: len(served.world.client.query(query).result_rows) == 3, why="for what was sent")
+    wait_until(lambda: len(served.world.client.query(query).result_rows) == 3, why="for the sent audits")
     stored = {row[1]: row for row in served.world.client.query(query).result_rows}
     assert json.loads(stored["Logout"][2]["nested"]) == SENT[1]["nested"]
     if frontegg_client.name.startswith("pypi"):  # the other clients return nothing
@@ -77,19 +77,19 @@ def test_sent_audits_are_stored_and_read(frontegg_client, call, served, unique):
     assert {one["actor_name"] for one in viewed} == {"ann@x.io", "bob@x.io", "cy@x.io"}
 
     since = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
-    asked = {"tenantId": unique, "sortBy": "user", "sortDirection": "asc", "offset": 0, "count": 50}
+    parameters = {"tenantId": unique, "sortBy": "user", "sortDirection": "asc", "offset": 0, "count": 50}
     python = frontegg_client.name.startswith("pypi")  # it cannot send an object or a list
     range_ = {"createdAt[$gt]": since} if python else {"createdAt": {"$gt": since}}
     several = {"severity": ["High", "Critical"]}
     everything, high, late, some, text, page, other = values(
         call(
-            ["read", asked | {"filters": range_ | {"user[$contains]": "@x.io"}}],
-            ["read", asked | {"filters": {"severity": "High"}}],
-            ["read", asked | {"filters": {"createdAt[$lt]": since}}],
-            ["read", asked | {"filters": several}],
-            ["read", asked | {"filter": "DELETED"}],
-            ["read", asked | {"filters": {"user[$contains]": "@x.io"}, "count": 2, "offset": 1}],
-            ["read", asked | {"tenantId": f"{unique}-other"}],
+            ["read", parameters | {"filters": range_ | {"user[$contains]": "@x.io"}}],
+            ["read", parameters | {"filters": {"severity": "High"}}],
+            ["read", parameters | {"filters": {"createdAt[$lt]": since}}],
+            ["read", parameters | {"filters": several}],
+            ["read", parameters | {"filter": "DELETED"}],
+            ["read", parameters | {"filters": {"user[$contains]": "@x.io"}, "count": 2, "offset": 1}],
+            ["read", parameters | {"tenantId": f"{unique}-other"}],
         )
     )
     assert everything["total"] == 3

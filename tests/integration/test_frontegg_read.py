@@ -234,13 +234,13 @@ def test_the_tenant_comes_from_the_header_or_credential_and_nothing_widens_it(se
     assert ask(tenant="nobody") == {"data": [], "total": 0}
     for path in ("/audits", "/audits/stats", "/audits/resources/audits/v2"):
         assert ask("tenantId=other", path=path, status=400)["field"] == "tenantId"
-        assert "header frontegg-tenant-id" in (told := ask(path=path, tenant="", status=400))["fix"]
-        assert told["field"] == "frontegg-tenant-id"
+        assert "header frontegg-tenant-id" in (problem := ask(path=path, tenant="", status=400))["fix"]
+        assert problem["field"] == "frontegg-tenant-id"
         assert ask(path=path, status=400, auditlane_tenant="other")["field"] == "frontegg-tenant-id"
     bound = served.client_token("vendor", tenant="other")
     assert users(ask(tenant="", x_access_token=bound)) == ["eve"]
-    told = ask(tenant="acme", status=403, x_access_token=bound)
-    assert (told["code"], told["field"]) == ("TENANT_FORBIDDEN", "frontegg-tenant-id")
+    problem = ask(tenant="acme", status=403, x_access_token=bound)
+    assert (problem["code"], problem["field"]) == ("TENANT_FORBIDDEN", "frontegg-tenant-id")
     assert ask(status=403, x_access_token=served.client_token("writer"))["code"] == "FORBIDDEN"
     assert ask(status=401, x_access_token="nonsense")["code"] == "UNAUTHENTICATED"
 

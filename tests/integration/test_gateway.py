@@ -102,8 +102,8 @@ def test_arrays_and_chunked_lines_are_stored(gateway: Gateway, unique: str) -> N
     pieces = (text[place : place + 997] for place in range(0, len(text), 997))
     response = gateway.post(pieces, unique, content_type=NDJSON)
     assert response.status == 202, response.data
-    told = response.json()
-    assert (told["accepted"], told["results"], told["left_out"]) == (2_500, [], 2_500)
+    body = response.json()
+    assert (body["accepted"], body["results"], body["left_out"]) == (2_500, [], 2_500)
     gateway.stored(unique, 2_550)
 
 
@@ -123,9 +123,9 @@ def test_each_refused_event_is_reported(gateway: Gateway, unique: str) -> None:
     lines = [b'{"action": "a"}', b"{", b"", b'{"action": ""}', b'{"action": "b", "colour": "red"}', b'{"action": "c"}']
     response = gateway.post(b"\n".join(lines), unique, content_type=NDJSON)
     assert response.status == 207, response.data
-    told = response.json()
-    assert (told["accepted"], told["refused"]) == (2, 3)
-    assert [(one["index"], one["status"], one.get("field")) for one in told["results"]] == [
+    body = response.json()
+    assert (body["accepted"], body["refused"]) == (2, 3)
+    assert [(one["index"], one["status"], one.get("field")) for one in body["results"]] == [
         (0, 202, None),
         (1, 400, None),
         (2, 400, "action"),
@@ -149,8 +149,8 @@ def test_an_unencodable_event_does_not_hide_accepted_ones(gateway: Gateway, uniq
     body = b"\n".join(json.dumps(one).encode() for one in events) if content_type == NDJSON else events
     response = gateway.post(body, unique, content_type=content_type)
     assert response.status == 207, response.data
-    told = response.json()["results"]
-    assert [(one["status"], one.get("field")) for one in told] == [
+    results = response.json()["results"]
+    assert [(one["status"], one.get("field")) for one in results] == [
         (202, None),
         (400, r"\ud800"),
         (400, r"\udfff"),

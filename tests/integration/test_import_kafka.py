@@ -67,9 +67,9 @@ class Stack:
         pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
         return subprocess.Popen(command, env={**os.environ, **self.variables, **more}, text=True, **pipes)
 
-    def run(self, *arguments: str, given: str = "", **more: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, stdin: str = "", **more: str) -> subprocess.CompletedProcess[str]:
         process = self.start(*arguments, **more)
-        out, err = process.communicate(given, timeout=120)
+        out, err = process.communicate(stdin, timeout=120)
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
     def records(self) -> list[dict[str, Any]]:
@@ -174,11 +174,11 @@ def interrupted(stack: Stack, folder: Path) -> Path:
 
 
 def test_the_report_when_nothing_was_imported(stack):
-    done = stack.run("import", "-", given="{broken\n[]\n")
+    done = stack.run("import", "-", stdin="{broken\n[]\n")
     assert (done.returncode, done.stdout) == (3, "")
     assert "All 2 lines were rejected; nothing was imported." in done.stderr
     assert "the rest" not in done.stderr
-    done = stack.run("import", "-", given="\n")
+    done = stack.run("import", "-", stdin="\n")
     assert (done.returncode, done.stdout) == (0, "No lines found; nothing was imported.\n"), done.stderr
 
 
@@ -196,10 +196,10 @@ def test_an_interrupted_pipe_does_not_promise_to_resume(stack):
 
 def test_a_document_of_records_from_standard_input(stack):
     found = records(5)
-    done = stack.run("import", "-", "--format", "cloudtrail", "--tenant", "acme", given=json.dumps({"Records": found}))
+    done = stack.run("import", "-", "--format", "cloudtrail", "--tenant", "acme", stdin=json.dumps({"Records": found}))
     assert (done.returncode, done.stdout) == (0, "5 events imported.\n"), done.stderr
     assert {(one["tenant_id"], one["event_id"]) for one in stack.records()} == {
-        ("acme", one["eventID"]) for one in found
+        ("acme", record["eventID"]) for record in found
     }
 
 
@@ -222,8 +222,8 @@ def test_emit_prints_the_id_when_kafka_has_it(stack):
 
 def test_emit_takes_json_from_standard_input(stack):
     event_id = str(uuid.uuid4())
-    given = json.dumps({"tenant_id": "acme", "action": "a", "event_id": event_id, "after": {"x": 1}})
-    done = stack.run("emit", "-", "--action", "b", given=given)
+    stdin = json.dumps({"tenant_id": "acme", "action": "a", "event_id": event_id, "after": {"x": 1}})
+    done = stack.run("emit", "-", "--action", "b", stdin=stdin)
     assert done.stdout.strip() == event_id, done.stderr
     assert stack.records()[0]["action"] == "b"
 
@@ -263,8 +263,8 @@ def test_the_demo_sends_only_events_that_are_missing(stack, monkeypatch):
         monkeypatch.setenv(name, value)
     settings = Settings()
     history = [event.model_copy(update={"fields": {}}) for event in events(1, START)]  # no contracts are registered
-    given = "\n".join(event.model_dump_json(exclude={"fields"}) for event in history[100:800])
-    assert stack.run("import", "-", given=given).returncode == 0
+    stdin = "\n".join(event.model_dump_json(exclude={"fields"}) for event in history[100:800])
+    assert stack.run("import", "-", stdin=stdin).returncode == 0
     tenants = {event.tenant_id for event in history}
     assert backfill.ids_in_kafka(settings, tenants) == {event.event_id for event in history[100:800]}
     stored = frozenset(event.event_id for event in history[:50])

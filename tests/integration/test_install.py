@@ -25,9 +25,9 @@ def test_it_works_without_node_and_the_page_names_what_is_missing(
     pip(python, f"{tree}[worker,serve]")
     KeysFile.load_or_create(tmp_path / "keys.json")
     settings = {"keys_file": tmp_path / "keys.json", "signing_keys_file": tmp_path / "signing-keys.json"}
-    given = settings | {"clickhouse_url": "http://127.0.0.1:1"}
+    all_settings = settings | {"clickhouse_url": "http://127.0.0.1:1"}
     command = [python, "-m", "auditlane.cli", "serve", "--port", "0", "--roles", "query"]
-    env = {variable(name): str(value) for name, value in given.items()}
+    env = {variable(name): str(value) for name, value in all_settings.items()}
     with (
         (tmp_path / "log").open("wb") as log,
         subprocess.Popen(command, cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=log, text=True) as process,

@@ -17,9 +17,9 @@ from auditlane.runtime.metrics import exposed_by
 
 def lag(commands: Commands, *options: str, code: int = 0) -> Any:
     """Run `auditlane lag --json` as a process. Return what it prints, or its stderr if it prints nothing."""
-    asked = commands.start("lag", "--json", *options)
-    out, complaint = asked.communicate(timeout=60)
-    assert asked.returncode == code, complaint
+    process = commands.start("lag", "--json", *options)
+    out, complaint = process.communicate(timeout=60)
+    assert process.returncode == code, complaint
     return json.loads(out) if out else complaint
 
 
@@ -28,9 +28,9 @@ def test_lag_before_during_and_after_a_worker(world: World, commands: Commands) 
     assert "no member and no committed offset" in str(error)
     world.produce(5, partition=0)
     world.commit(0, 2)
-    told = lag(commands)
-    assert told["group"] == world.settings.consumer_group
-    first, second = told["partitions"]
+    report = lag(commands)
+    assert report["group"] == world.settings.consumer_group
+    first, second = report["partitions"]
     assert (first["committed"], first["end"], first["lag"], first["member"]) == (2, 5, 3, "")
     assert 0 <= first["age_s"] < 300
     assert first["abandoned"]
@@ -67,12 +67,12 @@ def test_a_new_group_over_a_stored_partition_is_not_behind(world: World, command
     second = world.worker()
     second.ready()
     wait_until(lambda: second.events("partition.assigned"), why=second.tail)
-    told = lag(commands, "--max-age", "0", "--max-lag", "0")["partitions"][0]
-    assert (told["committed"], told["end"], told["lag"], told["age_s"]) == (None, 40, 0, None)
+    partition = lag(commands, "--max-age", "0", "--max-lag", "0")["partitions"][0]
+    assert (partition["committed"], partition["end"], partition["lag"], partition["age_s"]) == (None, 40, 0, None)
     found = commands.run("verify")
     assert (found["counts"]["stored"], found["counts"]["pending"], found["ok"]) == (15, 0, True)
-    asked = commands.start("lag", "--json", clickhouse_url="http://127.0.0.1:1")
-    assert json.loads(asked.communicate(timeout=60)[0])["lag"] == 15, "without the store, what Kafka holds"
+    process = commands.start("lag", "--json", clickhouse_url="http://127.0.0.1:1")
+    assert json.loads(process.communicate(timeout=60)[0])["lag"] == 15, "without the store, Kafka's messages count"
     assert second.stop() == 0
 
 

@@ -50,7 +50,7 @@ def filled(clickhouse: str) -> Iterator[Store]:
         yield made
 
 
-def given(filled: Store) -> dict[str, str]:
+def settings_of(filled: Store) -> dict[str, str]:
     return {"clickhouse_url": filled.settings.clickhouse_url, "clickhouse_database": filled.database}
 
 
@@ -77,10 +77,10 @@ def test_one_of_many_threads_claims_the_link(filled: Store) -> None:
 
 def test_one_of_many_processes_claims_the_link(filled: Store) -> None:
     wanted = links(LINKS)
-    told = json.dumps({"url": filled.settings.clickhouse_url, "database": filled.database, "links": wanted})
+    task = json.dumps({"url": filled.settings.clickhouse_url, "database": filled.database, "links": wanted})
     children = [
         subprocess.Popen(
-            [sys.executable, "-c", CLAIMER, told], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", CLAIMER, task], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         for _ in range(PROCESSES)
     ]
@@ -96,17 +96,17 @@ def test_one_of_many_processes_claims_the_link(filled: Store) -> None:
 
 
 def test_a_link_opens_once_across_replicas(filled: Store, tmp_path: Path) -> None:
-    with Served(tmp_path, **given(filled)) as one, Served(tmp_path, **given(filled)) as other:
+    with Served(tmp_path, **settings_of(filled)) as first, Served(tmp_path, **settings_of(filled)) as other:
         now = datetime.now(UTC)
         made = {
-            Page.log: mint_link(one.signing, Viewer("acme", "jane", VIEWER), url="", now=now, session=HOUR),
-            Page.console: mint_console_link(one.signing, Operator("ops"), url="", now=now, session=HOUR),
+            Page.log: mint_link(first.signing, Viewer("acme", "jane", VIEWER), url="", now=now, session=HOUR),
+            Page.console: mint_console_link(first.signing, Operator("ops"), url="", now=now, session=HOUR),
         }
         for page, path in made.items():
-            assert [served.request(path).status for served in (one, other, one)] == [200, 200, 200]
+            assert [served.request(path).status for served in (first, other, first)] == [200, 200, 200]
             with ThreadPoolExecutor(8) as pool:
-                asked = [pool.submit(served.request, path, method="POST") for served in [one, other] * 4]
-                answers = [one.result() for one in asked]
+                requests = [pool.submit(served.request, path, method="POST") for served in [first, other] * 4]
+                answers = [one.result() for one in requests]
             assert sorted(answer.status for answer in answers) == [303] + [401] * 7
             [opened] = [answer for answer in answers if answer.status == 303]
             assert opened.headers["location"] == page
@@ -114,8 +114,8 @@ def test_a_link_opens_once_across_replicas(filled: Store, tmp_path: Path) -> Non
 
 
 def test_a_link_stays_valid_while_clickhouse_is_unreachable(filled: Store, tmp_path: Path) -> None:
-    away = {**given(filled), "clickhouse_url": "http://127.0.0.1:1"}
-    with Served(tmp_path, **away) as lonely, Served(tmp_path, **given(filled)) as served:
+    away = {**settings_of(filled), "clickhouse_url": "http://127.0.0.1:1"}
+    with Served(tmp_path, **away) as lonely, Served(tmp_path, **settings_of(filled)) as served:
         viewer = Viewer("acme", "jane", VIEWER)
         path = mint_link(served.signing, viewer, url="", now=datetime.now(UTC), session=HOUR)
         for _ in range(2):
@@ -161,16 +161,16 @@ def test_a_claim_whose_response_was_lost_is_claimed_again_by_one(filled: Store) 
 
 
 def test_a_used_link_sent_repeatedly_queries_no_store(filled: Store, tmp_path: Path) -> None:
-    asked: list[str] = []
+    queries: list[str] = []
     client = connect(filled.settings)
     ledger = LinkClaims(lambda: client, filled.database)
 
     class Counting:
         def claim(self, jti: str, *, until: datetime, now: datetime) -> bool:
-            asked.append(jti)
+            queries.append(jti)
             return ledger.claim(jti, until=until, now=now)
 
-    with Served(tmp_path, claims=Counting(), **given(filled)) as served, ThreadPoolExecutor(THREADS) as pool:
+    with Served(tmp_path, claims=Counting(), **settings_of(filled)) as served, ThreadPoolExecutor(THREADS) as pool:
         now = datetime.now(UTC)
         viewer = Viewer("acme", "jane", VIEWER, served.keys.create(roles=("vendor",), now=now).client.client_id)
         link = mint_link(served.signing, viewer, url=served.url, now=now, session=HOUR)
@@ -178,5 +178,5 @@ def test_a_used_link_sent_repeatedly_queries_no_store(filled: Store, tmp_path: P
         found = [one.status for one in pool.map(lambda _: served.request(path, method="POST"), range(8 * THREADS))]
         assert found.count(303) == 1
         assert set(found) <= {303, 401, 429}
-        assert len(asked) == 1
+        assert len(queries) == 1
     client.close()

@@ -25,24 +25,24 @@ def matrix(clickhouse, kafka, registry, tmp_path_factory) -> Iterator[Matrix]:
         contracts = registry_client(settings)
         subjects.ensure_base_subject(contracts, settings.topic)
         contracts.close()
-        given = settings.model_dump(exclude_unset=True) | {
+        all_settings = settings.model_dump(exclude_unset=True) | {
             "clickhouse_url": clickhouse,
             "clickhouse_database": table.database,
             "frame_ancestors": "https://app.example",
             "test_events_per_minute": 1_000,
         }
-        with Served(tmp_path_factory.mktemp("matrix"), **given) as served:
+        with Served(tmp_path_factory.mktemp("matrix"), **all_settings) as served:
             yield Matrix(served)
 
 
 @pytest.mark.parametrize("whose", Whose)
 def test_every_principal_in_the_matrix_is_admitted(matrix: Matrix, whose: Whose) -> None:
-    asked, wrong = 0, []
+    count, wrong = 0, []
     for right, credential, expected in matrix.cells():
         if right.whose is whose and expected == LET_IN:
-            asked += 1
+            count += 1
             status, code = matrix.send(right, credential)
             if not is_answer(status, code, expected):
                 wrong.append(f"{right}, {credential}: {status} {code}")
     assert wrong == []
-    assert asked or whose in (Whose.key, Whose.code)
+    assert count or whose in (Whose.key, Whose.code)

@@ -30,17 +30,17 @@ OLD, NEW = "old", "new"
 
 def earlier(folder: Path) -> dict[str, str]:
     """Return an environment in which Python imports auditlane from the baseline commit."""
-    asked = subprocess.run(["git", "-C", ROOT, "cat-file", "-e", f"{BASELINE}^{{commit}}"], capture_output=True)
-    if asked.returncode:
-        missing(f"the baseline commit {BASELINE}", f"git's history lacks it: {asked.stderr.decode().strip()}")
+    checked = subprocess.run(["git", "-C", ROOT, "cat-file", "-e", f"{BASELINE}^{{commit}}"], capture_output=True)
+    if checked.returncode:
+        missing(f"the baseline commit {BASELINE}", f"git's history lacks it: {checked.stderr.decode().strip()}")
     wanted = [f"{one}/auditlane" for one in FOLDERS]
     packed = subprocess.run(["git", "-C", ROOT, "archive", BASELINE, *wanted], capture_output=True, check=True)
     with tarfile.open(fileobj=io.BytesIO(packed.stdout)) as archive:
         archive.extractall(folder, filter="data")
     made = {"PYTHONPATH": os.pathsep.join(str(folder / one) for one in FOLDERS)}
     program = "import auditlane.cli.app as a, auditlane.worker.protocol.core as b; print(a.__file__, b.__file__)"
-    told = subprocess.run([sys.executable, "-c", program], env=os.environ | made, capture_output=True, check=True)
-    assert all(one.startswith(str(folder)) for one in told.stdout.decode().split()), told.stdout
+    printed = subprocess.run([sys.executable, "-c", program], env=os.environ | made, capture_output=True, check=True)
+    assert all(one.startswith(str(folder)) for one in printed.stdout.decode().split()), printed.stdout
     return made
 
 
@@ -96,7 +96,7 @@ class Crew:
 
     def _gone(self, worker: WorkerProcess) -> str:
         self._frozen.pop(worker, None)
-        assert worker.process.poll() is None, f"it ended by itself: {worker.tail()}"
+        assert worker.process.poll() is None, f"it exited by itself: {worker.tail()}"
         worker.kill()
         return self.versions.pop(worker)
 

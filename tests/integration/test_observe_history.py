@@ -1,4 +1,4 @@
-"""The history and the timeline of an installation in the real engine, and their routes."""
+"""The history and the timeline of an installation on the real engine, and their routes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ def test_a_minute_is_stored_once_and_read_in_columns(filled: Store) -> None:
 
 
 def test_longer_steps_combine_their_minutes(clickhouse: str) -> None:
-    at = NOW.replace(hour=0, minute=0) - timedelta(days=2)  # the start of a step of seven minutes, and of any other
+    # the start of a step of seven minutes, and of any other length
+    at = NOW.replace(hour=0, minute=0) - timedelta(days=2)
     since = at - timedelta(hours=160)
     with store(clickhouse) as made:
         begin = int(at.timestamp()) // (step := step_of((at - since).total_seconds())) * step + step
@@ -59,7 +60,7 @@ def test_a_period_has_a_bounded_number_of_steps(seconds: int, step: int) -> None
     assert seconds / step <= MOST_POINTS
 
 
-def test_the_timeline_has_the_operational_events_of_our_own_log(filled: Store) -> None:
+def test_the_timeline_has_the_operational_events_of_auditlanes_own_log(filled: Store) -> None:
     at = NOW - timedelta(hours=1)
     of_a_tenant = {"metadata": {"code": "FIELD_RULE", "count": "7", "tenant": "acme"}, "outcome": "failure"}
     filled.add(

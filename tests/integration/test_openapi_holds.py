@@ -33,12 +33,12 @@ def served(clickhouse, kafka, registry, tmp_path_factory) -> Iterator[Served]:
         contracts = registry_client(settings)
         subjects.ensure_base_subject(contracts, settings.topic)
         contracts.close()
-        given = settings.model_dump(exclude_unset=True) | {
+        all_settings = settings.model_dump(exclude_unset=True) | {
             "clickhouse_url": clickhouse,
             "clickhouse_database": table.database,
             "export_dir": tmp_path_factory.mktemp("exports"),
         }
-        with Served(tmp_path_factory.mktemp("openapi"), **given) as served:
+        with Served(tmp_path_factory.mktemp("openapi"), **all_settings) as served:
             yield served
 
 

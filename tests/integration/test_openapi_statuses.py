@@ -33,9 +33,9 @@ def declaring(served: Served, status: str) -> list[tuple[str, str]]:
     """Return the operations that document this status, as method and path."""
     paths = served.app.openapi()["paths"]
     return [
-        (one.method, one.path)
-        for one in operations(served.app)
-        if status in paths.get(one.path, {}).get(one.method.lower(), {}).get("responses", {})
+        (operation.method, operation.path)
+        for operation in operations(served.app)
+        if status in paths.get(operation.path, {}).get(operation.method.lower(), {}).get("responses", {})
     ]
 
 
@@ -58,8 +58,8 @@ def test_429_if_a_tenants_turns_are_taken(filled: Store, tmp_path: Path, monkeyp
         return made[-1]
 
     monkeypatch.setattr(services, "TenantConcurrency", kept)
-    given = {"clickhouse_url": filled.settings.clickhouse_url, "clickhouse_database": filled.database}
-    with Served(tmp_path, **given, query_concurrency=1, streams_per_tenant=1) as served:
+    settings = {"clickhouse_url": filled.settings.clickhouse_url, "clickhouse_database": filled.database}
+    with Served(tmp_path, **settings, query_concurrency=1, streams_per_tenant=1) as served:
         token = served.viewer_token("acme")
         reads = [
             *("/v1/events", "/v1/events/{event_id}", "/v1/events/stream"),
@@ -97,8 +97,8 @@ def test_408_if_a_body_does_not_arrive(tmp_path: Path) -> None:
 
 
 def test_502_if_the_store_refuses(clickhouse: str, tmp_path: Path) -> None:
-    given = {"clickhouse_url": clickhouse, "clickhouse_database": "nowhere"}
-    with Served(tmp_path, **given) as served:
+    settings = {"clickhouse_url": clickhouse, "clickhouse_database": "nowhere"}
+    with Served(tmp_path, **settings) as served:
         token, refused = served.client_token("admin"), declaring(served, "502")
         assert {"/v1/events", "/v1/exports", "/v1/structure", "/v1/stats"} <= {path for _, path in refused}
         for method, path in refused:
@@ -112,8 +112,8 @@ def test_502_if_the_store_refuses(clickhouse: str, tmp_path: Path) -> None:
 
 
 def test_502_if_the_registry_refuses(filled: Store, registry: str, tmp_path: Path) -> None:
-    given = {"clickhouse_url": filled.settings.clickhouse_url, "clickhouse_database": filled.database}
-    with Served(tmp_path, **given, registry_url=registry, topic=f"{filled.database}.none") as served:
+    settings = {"clickhouse_url": filled.settings.clickhouse_url, "clickhouse_database": filled.database}
+    with Served(tmp_path, **settings, registry_url=registry, topic=f"{filled.database}.none") as served:
         token = served.client_token("admin")
         asking = [(method, path) for method, path in declaring(served, "502") if path.endswith("/structure/fields")]
         assert len(asking) == 4

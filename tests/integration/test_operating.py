@@ -20,8 +20,8 @@ OURS = "_auditlane"
 
 
 @contextmanager
-def serving(world: World, **given: Any) -> Iterator[Served]:
-    settings = world.settings.model_dump(exclude_unset=True) | {"audit_aggregation_s": 0.2} | given
+def serving(world: World, **options: Any) -> Iterator[Served]:
+    settings = world.settings.model_dump(exclude_unset=True) | {"audit_aggregation_s": 0.2} | options
     # Its log would go to stdout, where a command in the same test prints.
     with structlog.testing.capture_logs(), Served(world.folder, **settings) as served:
         yield served
@@ -58,15 +58,15 @@ def test_viewers_actions_are_events_in_their_tenants_log(world: World) -> None:
         served.request("/v1/viewer-tokens", token, method="POST", body=mint)
         served.request("/v1/token", method="POST", body=key | {"secret": "wrong"})
     wait_until(lambda: sum(map(len, ours(world).values())) >= 10, why=world.workers[-1].tail)
-    told = ours(world)
-    assert sorted(told["tenant0"]) == [
+    recorded = ours(world)
+    assert sorted(recorded["tenant0"]) == [
         ("audit_log.exported", "jane", "success"),
         ("audit_log.viewed", "jane", "success"),
         ("viewer_token.issued", admin.client.client_id, "success"),
     ]
-    assert told["tenant1"] == [("access.denied", "jane", "denied")]
+    assert recorded["tenant1"] == [("access.denied", "jane", "denied")]
     own = [("token.issued", admin.client.client_id, "success"), ("token.refused", "", "denied")]
-    assert sorted(told[OURS]) == sorted(told["tenant0"] + told["tenant1"] + own), (
+    assert sorted(recorded[OURS]) == sorted(recorded["tenant0"] + recorded["tenant1"] + own), (
         "a copy of each, and the events without a tenant"
     )
     # The tenant's own users see it, with its subject.
@@ -156,9 +156,9 @@ def test_the_admin_api_agrees_with_the_commands(world: World, commands: Commands
         world.produce(5, partition=0)
         wait_until(lambda: ask("lag")["abandoned"] == 1)
         shown, printed = ask("lag"), commands.run("lag")
-        for told in (shown, printed):
-            for one in (told, *told["partitions"]):
-                one.pop("age_s")  # the only number that changes with time
+        for report in (shown, printed):
+            for part in (report, *report["partitions"]):
+                part.pop("age_s")  # the only number that changes with time
         assert shown == printed
         assert shown["lag"] >= 5
         assert {"workers"} == {one["name"] for one in ask("health")["parts"] if one["state"] == "away"}

@@ -50,7 +50,7 @@ class Stage:
         answer = self.served.request("/v1/export?format=csv", self.served.viewer_token(tenant, *INSIDER))
         assert answer.status == 200, answer.data
 
-    def told(self, tenant: str) -> dict[str, Counter[str]]:
+    def counts(self, tenant: str) -> dict[str, Counter[str]]:
         """Count the distinct events about a tenant by action, in its own log and in the vendor's."""
         rows = self.world.client.query(
             f"SELECT tenant_id, action, count() FROM (SELECT DISTINCT tenant_id, action, occurred_at, event_id"
@@ -68,10 +68,10 @@ class Stage:
         wanted = {action.replace("__", "."): count for action, count in expected.items()}
 
         def both() -> bool:
-            told = self.told(tenant)
-            return all({action: log[action] for action in wanted} == wanted for log in told.values())
+            counts = self.counts(tenant)
+            return all({action: log[action] for action in wanted} == wanted for log in counts.values())
 
-        wait_until(both, why=lambda: f"{self.told(tenant)} {self.world.workers[-1].tail()}")
+        wait_until(both, why=lambda: f"{self.counts(tenant)} {self.world.workers[-1].tail()}")
 
 
 @pytest.fixture(scope="module")
@@ -79,8 +79,8 @@ def stage(kafka: str, registry: str, clickhouse: str, tmp_path_factory: pytest.T
     folder = tmp_path_factory.mktemp("trail")
     world = world_on(kafka, registry, clickhouse, f"t{uuid.uuid4().hex[:12]}", folder)
     try:
-        given = world.settings.model_dump(exclude_unset=True) | {"audit_aggregation_s": 0.2}
-        with Served(folder, **given) as served:
+        settings = world.settings.model_dump(exclude_unset=True) | {"audit_aggregation_s": 0.2}
+        with Served(folder, **settings) as served:
             world.worker().ready()
             yield Stage(world, served)
     finally:
@@ -172,7 +172,7 @@ def test_operators_see_that_a_changed_contract_refuses_events(stage: Stage) -> N
 
     assert send() == 202
     require_a_field_that_no_event_has(stage, tenant)
-    wait_until(lambda: send() == 400, why="for the gateway to know of it")
+    wait_until(lambda: send() == 400, why="for the gateway to use the new contract")
     assert send() == 400
     health = stage.served.request("/v1/admin/health", stage.admin).json()
     [told] = [one for one in health["refusals"] if one["tenant"] == tenant]
@@ -197,7 +197,7 @@ def test_long_names_and_ids_are_recorded_by_their_digest(stage: Stage) -> None:
     tenant = f"t{uuid.uuid4().hex[:10]}"
     body = {"tenant": tenant, "user": "u" * 6_000, "permissions": ["audits:read"]}
     issued = stage.served.request("/v1/viewer-tokens", stage.vendor, method="POST", body=body)
-    events = stage.told(tenant)
+    events = stage.counts(tenant)
     if issued.status == 201:
         token = issued.json()["token"]
         assert stage.served.request("/v1/events", token, user_agent="a" * 9_000).status == 200
@@ -249,7 +249,7 @@ def test_events_unsent_at_a_stop_are_in_both_logs_after_the_next_start(
 ) -> None:
     broker = Outage(tmp_path)
     world = world_on(broker.bootstrap, registry, clickhouse, unique, tmp_path)
-    given = world.settings.model_dump(exclude_unset=True) | {
+    settings = world.settings.model_dump(exclude_unset=True) | {
         "audit_aggregation_s": 3_600
     }  # long enough to aggregate all reads
     spool = tmp_path / "trail"
@@ -262,27 +262,27 @@ def test_events_unsent_at_a_stop_are_in_both_logs_after_the_next_start(
                 assert answer.status == 200, answer.data
 
     try:
-        with ServeProcess(tmp_path, **given) as serve:
+        with ServeProcess(tmp_path, **settings) as serve:
             looks(serve)
             broker.stop()
             looks(serve)
             assert serve.stop() == 0
         [file] = spool.glob("*.spool")
         assert file.stat().st_mode & 0o777 == 0o600
-        with ServeProcess(tmp_path, **given) as serve:  # this process never reaches Kafka
+        with ServeProcess(tmp_path, **settings) as serve:  # this process never reaches Kafka
             looks(serve)
             assert serve.stop(signal.SIGINT) in (0, 130, -signal.SIGINT)
         assert len(list(spool.glob("*.spool"))) >= 2
         broker.start()
         world.worker().ready()
-        with Served(tmp_path, **given) as served:
+        with Served(tmp_path, **settings) as served:
             wait_until(lambda: not list(spool.glob("*.spool")), why=lambda: str(list(spool.iterdir())))
             stage = Stage(world, served)
             stage.recorded("acme", audit_log__exported=3, audit_log__viewed=2)
             for tenant, query in (("acme", ""), (OURS, "&metadata.tenant=acme")):
-                asked = f"/v1/events?action=audit_log.exported{query}"
-                page = served.request(asked, stage.admin, auditlane_tenant=tenant).json()["data"]
-                assert len(page) == len({one["event_id"] for one in page}) == 3, "exactly once, also when sent twice"
+                address = f"/v1/events?action=audit_log.exported{query}"
+                page = served.request(address, stage.admin, auditlane_tenant=tenant).json()["data"]
+                assert len(page) == len({one["event_id"] for one in page}) == 3, "exactly once, even if sent twice"
                 assert {one["actor_id"] for one in page} == {"jane"}
     finally:
         world.close()

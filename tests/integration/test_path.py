@@ -99,8 +99,8 @@ def test_a_stock_serializer_that_identifies_the_schema_by_its_guid(stack: Stack,
     _stored(stack, unique, 1)
 
     def refused() -> list[dict[str, str]]:
-        told = stack.run("dlq", "list", "--tenant", unique, "--json").stdout
-        return [json.loads(line) for line in told.splitlines()]
+        output = stack.run("dlq", "list", "--tenant", unique, "--json").stdout
+        return [json.loads(line) for line in output.splitlines()]
 
     until(lambda: len(refused()) == 1, 60, "the dead letter")
     assert refused()[0]["code"] == "SCHEMA_UNKNOWN"

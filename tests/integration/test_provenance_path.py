@@ -48,9 +48,9 @@ class Path:
     def imported(self, file: File, *options: str, code: int = 0) -> str:
         """Run `auditlane import` and return its stderr."""
         process = self.commands.start("import", str(file), *options)
-        _, said = process.communicate(timeout=60)
-        assert process.returncode == code, said
-        return said
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == code, errors
+        return errors
 
     def write(self, tenant: str, value: bytes, headers: Headers | None = None) -> None:
         """Produce past the gateway, as any client with write access to the topic can."""
@@ -78,10 +78,10 @@ def path(kafka: str, registry: str, clickhouse: str, tmp_path_factory: pytest.Te
     world.close()
 
 
-def event(tenant: str, **given: Any) -> dict[str, Any]:
+def event(tenant: str, **values: Any) -> dict[str, Any]:
     """Return an event with a fixed id and time, so that it is identical whenever and however it is sent."""
     at = datetime.now(UTC).isoformat()
-    return {"tenant_id": tenant, "action": "Paid", "event_id": str(uuid4()), "occurred_at": at} | given
+    return {"tenant_id": tenant, "action": "Paid", "event_id": str(uuid4()), "occurred_at": at} | values
 
 
 def test_the_gateway_vouches_only_for_events_that_it_accepted(path: Path, unique: str) -> None:
@@ -109,8 +109,8 @@ def test_the_gateway_vouches_only_for_events_that_it_accepted(path: Path, unique
         path.write(unique, message, headers)
         path.log(unique, rows=2 + number)
     topic = path.world.settings.topic
-    told = path.log(unique)[1:]
-    assert told == [("kafka", topic)] * (len(cases) - 1) + [("gateway", client.client_id)]
+    logged = path.log(unique)[1:]
+    assert logged == [("kafka", topic)] * (len(cases) - 1) + [("gateway", client.client_id)]
 
 
 def test_the_same_event_sent_by_several_routes_is_stored_once(path: Path, unique: str, tmp_path: File) -> None:
@@ -228,6 +228,6 @@ def test_a_forged_event_that_is_first_does_not_hide_the_real_one(path: Path, uni
     assert [(one["event_id"], one["contents"]) for one in mine] == [(real["eventID"], 2)]
     assert f"kafka {world.settings.topic}" in mine[0]["origins"]
     assert found["counts"]["conflicts"] == len(found["conflicts"])
-    told = path.commands.text("verify", code=5)
-    assert f"conflict: {unique} {real['eventID']}" in told
-    assert "--known-conflicts" in told
+    output = path.commands.text("verify", code=5)
+    assert f"conflict: {unique} {real['eventID']}" in output
+    assert "--known-conflicts" in output

@@ -174,7 +174,7 @@ def test_each_filter_finds_exactly_the_events_that_match(reader, data, pairs, ma
 
 
 def test_an_event_in_full(reader, filled):
-    given = event(
+    values = event(
         900_001,
         "whole",
         occurred_at=START + timedelta(microseconds=120),
@@ -185,11 +185,11 @@ def test_an_event_in_full(reader, filled):
         fields={"f": "1"},
         description=HOSTILE,
     )
-    filled.add([given])
-    found = reader.event(TenantScope.for_operator("whole"), str(given["event_id"]))
-    expected = {name: value for name, value in given.items() if not name.startswith(("kafka_", "schema_id"))}
+    filled.add([values])
+    found = reader.event(TenantScope.for_operator("whole"), str(values["event_id"]))
+    expected = {name: value for name, value in values.items() if not name.startswith(("kafka_", "schema_id"))}
     expected |= {
-        "event_id": str(given["event_id"]),
+        "event_id": str(values["event_id"]),
         "occurred_at": "2026-03-01T12:00:00.000120Z",
         "ingested_at": "2026-03-01T12:00:01.000000Z",
         "content_hash": found.content_hash,

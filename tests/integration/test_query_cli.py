@@ -83,10 +83,10 @@ def test_events_are_listed_newest_first_filtered_and_sorted(filled):
 
 
 def test_the_query_language(filled):
-    given = ("--tenant", "acme", "--query", "action:log* metadata.region:eu -action:login")
-    found = run(filled, "events", *given, "-n", "2", "--json")
+    options = ("--tenant", "acme", "--query", "action:log* metadata.region:eu -action:login")
+    found = run(filled, "events", *options, "-n", "2", "--json")
     assert actors(found.stdout) == people(440, 430)
-    assert actors(run(filled, "export", *given).stdout)[:2] == people(440, 430)
+    assert actors(run(filled, "export", *options).stdout)[:2] == people(440, 430)
     wrong = run(filled, "events", "--tenant", "acme", "-q", "actr:x")
     assert wrong.returncode == 3
     assert "column 1" in wrong.stderr
@@ -101,7 +101,7 @@ def test_a_table_contains_no_control_characters(filled):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["events", "--tenant", "acme", "-w", "actr=x"], "Known filters"),
         (["events", "--tenant", "acme", "-w", "actor"], "name=value"),
@@ -110,10 +110,10 @@ def test_a_table_contains_no_control_characters(filled):
         (["events", "--tenant", "a b"], "letters, digits"),
     ],
 )
-def test_invalid_arguments_exit_with_code_3_and_no_traceback(filled, arguments, said):
+def test_invalid_arguments_exit_with_code_3_and_no_traceback(filled, arguments, message):
     found = run(filled, *arguments)
     assert found.returncode == 3
-    assert said in found.stderr
+    assert message in found.stderr
     assert "Traceback" not in found.stderr
 
 

@@ -44,7 +44,7 @@ def rows() -> list[dict[str, Any]]:
     made: list[dict[str, Any]] = []
     offsets = itertools.count()
     for number in range(8):
-        given = {
+        values = {
             "occurred_at": START + timedelta(microseconds=number // 4),
             "action": chance.choice(["login", "logout"]),
             "severity": chance.choice(["Info", "High"]),
@@ -59,7 +59,7 @@ def rows() -> list[dict[str, Any]]:
                 "provenance": ["gateway", "kafka"][twin % 2],
                 "provenance_id": ["al_client", "audit.events"][twin % 2],
             }
-            made.append(event(number, **given, **theirs))
+            made.append(event(number, **values, **theirs))
     return made
 
 
@@ -206,10 +206,10 @@ def test_files_contain_every_content_and_mark_conflicts(exporter: Exporter, form
         cells = [tuple(line[column.name] for column in columns) for line in lines]
     else:
         cells = [tuple(row.values()) for row in pq.read_table(io.BytesIO(data)).to_pylist()]
-    said = {"true": True, "false": False}
+    booleans = {"true": True, "false": False}
     assert {(one[0], one[1]) for one in cells} == CONTENTS
     assert len(cells) == len(CONTENTS)
-    assert all(said.get(one[4], one[4]) is (one[0] in IN_CONFLICT) for one in cells)
+    assert all(booleans.get(one[4], one[4]) is (one[0] in IN_CONFLICT) for one in cells)
     by_content = {(str(row["event_id"]), row["description"]): row for row in ROWS}
     assert all((one[2], one[3]) == provenance(by_content[one[0], one[1]]) for one in cells)
 
@@ -245,8 +245,8 @@ def test_fronteggs_pages_by_offset_list_each_content_once(filled: Store, by: str
     reader = FronteggReader(filled.settings)
     read = []
     for offset in range(0, len(CONTENTS), 2):
-        asked = AuditQuery(sort_by=by, descending=descending, offset=offset, count=2)
-        data, total = reader.page(ACME, asked, vendor="v")
+        query = AuditQuery(sort_by=by, descending=descending, offset=offset, count=2)
+        data, total = reader.page(ACME, query, vendor="v")
         assert total == len(CONTENTS)
         read += [(one["frontegg_id"], one["description"]) for one in data]
     assert sorted(read) == sorted(CONTENTS)
@@ -315,8 +315,8 @@ def test_a_stream_sends_every_content_and_marks_the_conflict(filled: Store, url:
     topic = uuid.uuid4()  # a topic without earlier messages
 
     def arrives(number: int, text: str) -> None:
-        given = {"ingested_at": datetime.now(UTC), "kafka_topic_id": topic, "kafka_offset": number}
-        filled.add([event(900, "live", description=text) | given])
+        values = {"ingested_at": datetime.now(UTC), "kafka_topic_id": topic, "kafka_offset": number}
+        filled.add([event(900, "live", description=text) | values])
 
     answer = urllib3.request(
         "GET",
@@ -326,14 +326,14 @@ def test_a_stream_sends_every_content_and_marks_the_conflict(filled: Store, url:
         retries=False,
         timeout=60,
     )
-    told = data_of(answer)
+    sent = data_of(answer)
     arrives(1, "first")
-    first = next(told)
+    first = next(sent)
     arrives(2, "second")
-    second = next(told)
+    second = next(sent)
     arrives(3, "second")  # sent again
     arrives(4, "third")
-    third = next(told)
+    third = next(sent)
     answer.close()
     assert [one["description"] for one in (first, second, third)] == ["first", "second", "third"]
     assert [one["conflict"] for one in (first, second, third)] == [False, True, True]

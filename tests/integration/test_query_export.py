@@ -94,8 +94,8 @@ def fetch(url: str, **fields: str) -> urllib3.BaseHTTPResponse:
     )
 
 
-def field(name: str, title: str, kind: DisplayType = DisplayType.AlphaNumeric, **given: Any) -> FieldView:
-    return FieldView(name=name, display_name=title, display_type=kind, **given)
+def field(name: str, title: str, kind: DisplayType = DisplayType.AlphaNumeric, **attributes: Any) -> FieldView:
+    return FieldView(name=name, display_name=title, display_type=kind, **attributes)
 
 
 # The tenant's own structure: a renamed field, one that may not be hidden, three custom fields, two with one title.
@@ -121,10 +121,10 @@ def structure_of(tenant: str) -> Structure:
     return STRUCTURE if tenant == "acme" else DEFAULT
 
 
-def shown(one: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+def shown(event: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
     """Return a listed event as an export of these columns contains it."""
-    fields = {name: value for name, value in one["fields"].items() if name in names}
-    base = {name: one[name] for name in names if name in one}
+    fields = {name: value for name, value in event["fields"].items() if name in names}
+    base = {name: event[name] for name in names if name in event}
     return base | ({"fields": fields} if set(names) & set(OWN) else {})
 
 
@@ -167,11 +167,11 @@ def test_csv_equals_the_list(reader, exporter, formulas):
     assert header == [*titles, "Description", "IP address", "Before", "Metadata", "Event ID"]
     expected = listed(reader, Filter())
     assert len(found) == len(expected) == int(answer.headers["Auditlane-Rows"])
-    for cells, one in zip(found, expected, strict=True):
+    for cells, listed_event in zip(found, expected, strict=True):
         row = dict(zip(names, cells, strict=True))
-        assert json.loads(row.pop("metadata")) == one["metadata"]
+        assert json.loads(row.pop("metadata")) == listed_event["metadata"]
         for name, cell in row.items():
-            value = one["fields"].get(name) if name in OWN else one[name]
+            value = listed_event["fields"].get(name) if name in OWN else listed_event[name]
             # A spreadsheet does not evaluate a number in a numeric field as a formula.
             starts = tuple("=+@\t\r\n＝") if name == "total" and value == "-1.5" else tuple("=+-@\t\r\n＝")
             marked = formulas == "neutralised" and (value or "").startswith(starts)
@@ -193,11 +193,11 @@ def test_parquet_equals_the_list(reader, exporter):
     assert table.schema.field("total").metadata == {b"title": b"Total (total)"}
     expected = listed(reader, Filter())
     assert table.num_rows == len(expected) == int(answer.headers["Auditlane-Rows"])
-    for row, one in zip(table.to_pylist(), expected, strict=True):
+    for row, listed_event in zip(table.to_pylist(), expected, strict=True):
         for name in ("occurred_at", "ingested_at"):
-            assert row.pop(name) == datetime.fromisoformat(one[name])
-        assert dict(row.pop("metadata")) == one["metadata"]
-        assert row == {name: one["fields"].get(name) if name in OWN else one[name] for name in row}
+            assert row.pop(name) == datetime.fromisoformat(listed_event[name])
+        assert dict(row.pop("metadata")) == listed_event["metadata"]
+        assert row == {name: listed_event["fields"].get(name) if name in OWN else listed_event[name] for name in row}
     assert pq.read_table(io.BytesIO(empty.data)).num_rows == 0
 
 
@@ -241,8 +241,8 @@ def test_a_pdf_shows_every_event(reader, exporter):
     expected = listed(reader, parse([("action", "act-1")]))
     assert len(expected) == int(answer.headers["Auditlane-Rows"]) > 400
     joined = text.replace("\n", "").replace(" ", "")
-    for one in expected:
-        assert one["event_id"] in joined
+    for listed_event in expected:
+        assert listed_event["event_id"] in joined
     assert "é⟨U+1F600⟩" in joined or "é😀" in joined
     assert "two↵lines" in joined
     (page,) = pypdf.PdfReader(io.BytesIO(table.data)).pages
@@ -319,15 +319,15 @@ def test_links_and_downloads_are_recorded(reader, exporter):
     ]
     assert records[0].metadata == {"format": "csv", "rows": "500", "columns": "event_id,action"}
     assert records[2].metadata == {"format": "jsonl", "rows": "1500", "columns": "action"}
-    assert (records[2].tenant, records[2].actor_id) == ("acme", "operator"), "of who requested the link"
+    assert (records[2].tenant, records[2].actor_id) == ("acme", "operator"), "the user who requested the link"
 
 
 def test_a_link_expires(reader, exporter):
     with served(reader, exporter, signer=Signer(ago=timedelta(minutes=2))) as url:
-        asked = urllib3.request(
+        response = urllib3.request(
             "POST", url + "/v1/export-links", json={"format": "csv"}, headers={TENANT_HEADER: "acme"}
         )
-        answer = urllib3.request("GET", asked.json()["url"], retries=False)
+        answer = urllib3.request("GET", response.json()["url"], retries=False)
     assert (answer.status, answer.json()["code"]) == (401, "TOKEN_EXPIRED")
 
 
@@ -351,8 +351,8 @@ def breaking_off(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
     """Make the engine itself fail after `after` rows of an export."""
     compile_export = exporter_.compile_export
 
-    def compile_failing(*given: Any, **named: Any) -> Statement:
-        statement = compile_export(*given, **named)
+    def compile_failing(*positional: Any, **named: Any) -> Statement:
+        statement = compile_export(*positional, **named)
         failing = statement.sql.replace(" AS id\n", f" AS id, throwIf(rowNumberInAllBlocks() > {after}) AS x\n", 1)
         assert failing != statement.sql
         return dataclasses.replace(statement, sql=failing)
@@ -393,8 +393,8 @@ def test_a_query_that_fails_at_once_is_an_error_response(reader, exporter, monke
 def test_a_slow_query_times_out(filled, monkeypatch):
     slow = exporter_.compile_export
 
-    def compile_slow(*given: Any, **named: Any) -> Statement:
-        statement = slow(*given, **named)
+    def compile_slow(*positional: Any, **named: Any) -> Statement:
+        statement = slow(*positional, **named)
         return dataclasses.replace(
             statement, sql=statement.sql.replace(" AS id\n", " AS id, sleepEachRow(0.01) AS x\n", 1)
         )

@@ -40,8 +40,8 @@ def hung(engine: EngineProcess, unique: str) -> Iterator[tuple[EngineProcess, st
 def test_a_page_times_out(hung: tuple[EngineProcess, str], tmp_path: Path) -> None:
     """The client here waits for 30 s; the pages have a timeout of one second."""
     engine, database = hung
-    given = {"clickhouse_url": engine.url, "clickhouse_database": database, "query_timeout_s": 1.0}
-    with Served(tmp_path, **given) as served:
+    settings = {"clickhouse_url": engine.url, "clickhouse_database": database, "query_timeout_s": 1.0}
+    with Served(tmp_path, **settings) as served:
         token = served.viewer_token("acme")
         engine.process.send_signal(signal.SIGSTOP)
         unconnected = served.request("/v1/events", token)
@@ -59,9 +59,9 @@ def test_a_page_times_out(hung: tuple[EngineProcess, str], tmp_path: Path) -> No
 
 def test_hanging_pages_do_not_delay_the_probe(hung: tuple[EngineProcess, str], tmp_path: Path) -> None:
     engine, database = hung
-    given = {"clickhouse_url": engine.url, "clickhouse_database": database, "query_timeout_s": 8.0}
-    given["query_concurrency"] = PAGES  # otherwise the tenant's requests would be throttled
-    with Served(tmp_path, **given) as served, ThreadPoolExecutor(PAGES + 1) as threads:
+    settings = {"clickhouse_url": engine.url, "clickhouse_database": database, "query_timeout_s": 8.0}
+    settings["query_concurrency"] = PAGES  # otherwise the tenant's requests would be throttled
+    with Served(tmp_path, **settings) as served, ThreadPoolExecutor(PAGES + 1) as threads:
         token = served.viewer_token("acme", Permission.read)
         assert served.request("/v1/events", token).status == 200
         engine.process.send_signal(signal.SIGSTOP)
@@ -78,14 +78,14 @@ def test_hanging_pages_do_not_delay_the_probe(hung: tuple[EngineProcess, str], t
 def test_requests_without_a_header_use_their_own_tenants_slots(hung: tuple[EngineProcess, str], tmp_path: Path) -> None:
     """The plain page and download links carry their tenant themselves: other tenants keep their slots."""
     engine, database = hung
-    given = {"clickhouse_url": engine.url, "clickhouse_database": database, "query_timeout_s": 8.0}
-    given |= {"serve_requests_per_tenant": 2, "serve_max_concurrency": 8}
-    with Served(tmp_path, **given) as served, ThreadPoolExecutor(24) as threads:
+    settings = {"clickhouse_url": engine.url, "clickhouse_database": database, "query_timeout_s": 8.0}
+    settings |= {"serve_requests_per_tenant": 2, "serve_max_concurrency": 8}
+    with Served(tmp_path, **settings) as served, ThreadPoolExecutor(24) as threads:
         token, other = served.viewer_token("acme"), served.viewer_token("globex")
-        for one in (token, other):
-            assert served.request("/v1/events", one).status == 200
-        asked = {"method": "POST", "body": {"format": "csv"}}
-        link = served.request("/v1/export-links", token, **asked).json()["url"].removeprefix(served.url)
+        for credential in (token, other):
+            assert served.request("/v1/events", credential).status == 200
+        request = {"method": "POST", "body": {"format": "csv"}}
+        link = served.request("/v1/export-links", token, **request).json()["url"].removeprefix(served.url)
         engine.process.send_signal(signal.SIGSTOP)
         for path, method in (("/plain", "GET"), (link, "HEAD"), (link, "GET")):
             many = [threads.submit(served.request, path, token, method=method) for _ in range(10)]

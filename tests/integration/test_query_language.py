@@ -198,12 +198,12 @@ def test_random_combinations_find_exactly_the_events_that_match(reader, data):
         form = chance.choice(["term", "not", "and", "or"]) if depth else "term"
         if form == "term":
             return chance.choice(list(CASES.items()))
-        one, two = tree(depth - 1), tree(depth - 1)
+        left, two = tree(depth - 1), tree(depth - 1)
         if form == "not":
-            return f"NOT ({one[0]})", lambda row: not one[1](row)
+            return f"NOT ({left[0]})", lambda row: not left[1](row)
         if form == "and":
-            return f"({one[0]}) ({two[0]})", lambda row: one[1](row) and two[1](row)
-        return f"({one[0]}) OR ({two[0]})", lambda row: one[1](row) or two[1](row)
+            return f"({left[0]}) ({two[0]})", lambda row: left[1](row) and two[1](row)
+        return f"({left[0]}) OR ({two[0]})", lambda row: left[1](row) or two[1](row)
 
     for _ in range(25):
         text, matches = tree(3)

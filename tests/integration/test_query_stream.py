@@ -53,10 +53,10 @@ def url(filled: Store, reader: Reader) -> Iterator[str]:
         yield address
 
 
-def new(number: int, tenant: str, **given: Any) -> dict[str, Any]:
+def new(number: int, tenant: str, **values: Any) -> dict[str, Any]:
     """Return an event ingested now, in a topic that only its tenant uses."""
     topic = uuid.uuid5(uuid.NAMESPACE_OID, tenant)
-    return event(number, tenant, **{"ingested_at": datetime.now(UTC), "kafka_topic_id": topic} | given)
+    return event(number, tenant, **{"ingested_at": datetime.now(UTC), "kafka_topic_id": topic} | values)
 
 
 class Stream:
@@ -90,10 +90,10 @@ class Stream:
     def actors(self, count: int) -> list[str]:
         found = []
         while len(found) < count:
-            one = self.next()
-            assert one is not None
-            assert one[0] == "event", one
-            found.append(one[1]["actor_id"])
+            item = self.next()
+            assert item is not None
+            assert item[0] == "event", item
+            found.append(item[1]["actor_id"])
         return found
 
     def close(self) -> None:
@@ -125,8 +125,8 @@ def test_stored_events_arrive_once_and_filtered(filled, url):
     filled.add([new(21, "live", action="logout"), new(110, "live", action="logout"), new(111, "live")])
     assert stream.actors(8) == people(10, 11, 12, 13, 20, 21, 110, 111)
     assert some.actors(5) == people(10, 11, 12, 13, 111)
-    for one in (stream, some):
-        one.close()
+    for stream_ in (stream, some):
+        stream_.close()
 
 
 def test_a_stream_is_resumed_after_every_event(filled, url):
@@ -243,11 +243,11 @@ def test_a_slow_client_is_notified_and_resumes_with_its_last_id(filled, reader):
 def test_one_poll_serves_all_streams(filled, reader, monkeypatch):
     hub = hub_of(reader, filled.settings)
     polls: list[int] = []
-    asked: list[Any] = []
+    queries: list[Any] = []
     monkeypatch.setattr(hub, "_poll", lambda channels, poll=hub._poll: polls.append(len(channels)) or poll(channels))
     on = hub._follower.next_slice
     monkeypatch.setattr(
-        hub._follower, "next_slice", lambda *given, **named: asked.append(given[1]) or on(*given, **named)
+        hub._follower, "next_slice", lambda *given, **named: queries.append(given[1]) or on(*given, **named)
     )
     scope, streams = TenantScope.for_operator("shared"), []
     for filter_ in (Filter(), Filter(), parse([("action", "login")])):
@@ -257,7 +257,7 @@ def test_one_poll_serves_all_streams(filled, reader, monkeypatch):
         streams.append((channel, subscription))
     filled.add([new(6_000, "shared"), new(6_001, "nobody")])
     wait_until(lambda: all(one._waiting for _, one in streams))
-    assert len(asked) == 2  # one query per filter
+    assert len(queries) == 2  # one query per filter
     assert max(polls) == 2
     for channel, subscription in streams:
         hub.leave(channel, subscription)
@@ -265,10 +265,10 @@ def test_one_poll_serves_all_streams(filled, reader, monkeypatch):
 
 
 def test_the_stream_ends_with_the_credential(filled, reader, monkeypatch):
-    over, given = threading.Event(), querying.authorize
+    over, original = threading.Event(), querying.authorize
 
     def authorize(permission: Any) -> Callable[..., Awaitable[TenantScope]]:
-        inner = given(permission)
+        inner = original(permission)
 
         async def scope(request: Request) -> TenantScope:
             if over.is_set():
@@ -296,17 +296,17 @@ def test_a_disconnected_client_leaves_nothing_behind(filled, reader, monkeypatch
         assert refused.answer.status == 429
         assert json.loads(refused.answer.read())["code"] == "RATE_LIMITED"
         assert int(refused.answer.headers["Retry-After"]) >= 1
-        for one in (*streams, refused):
-            one.close()
+        for open_stream in (*streams, refused):
+            open_stream.close()
         wait_until(lambda: not made[0]._channels and made[0]._thread is None)
 
 
 def test_stopping_ends_streams(filled, reader):
     with served(reader, settings=filled.settings) as address:
         stream = begun(Stream(address, "stopping"))
-    one = stream.next()
-    assert one is not None
-    assert one[1]["code"] == "STREAM_STOPPED"
+    item = stream.next()
+    assert item is not None
+    assert item[1]["code"] == "STREAM_STOPPED"
     stream.close()
 
 
@@ -376,8 +376,8 @@ def test_a_tenants_failure_is_reported_to_it_at_once_and_affects_no_other(crowde
         assert (refused.answer.status, json.loads(refused.answer.read())["code"]) == (400, "QUERY_TOO_LARGE")
         table.add([new(2_000, "small")])
         assert small.actors(1) == ["u-2000"]
-        for one in (small, refused):
-            one.close()
+        for stream in (small, refused):
+            stream.close()
 
 
 def test_a_stream_ends_with_the_reason_once_its_tenant_has_too_many_rows(crowded):
@@ -393,8 +393,8 @@ def test_a_stream_ends_with_the_reason_once_its_tenant_has_too_many_rows(crowded
         assert json.dumps(again.next()).count("QUERY_TOO_LARGE") == 1
         table.add([new(3_000, "small")])
         assert small.actors(1) == ["u-3000"]
-        for one in (stream, small, again):
-            one.close()
+        for open_stream in (stream, small, again):
+            open_stream.close()
 
 
 def test_a_failure_for_all_is_reported_unchanged(filled, monkeypatch):

@@ -98,17 +98,17 @@ def test_facets_count_each_value_of_a_field(url, data, field, value):
 
 
 def test_a_facets_value_finds_its_events(url):
-    for one in get(url, "/v1/facets", field="actor", limit=5)[1]["data"]:
-        found = get(url, "/v1/facets", field="source", actor=one["value"])[1]["data"]
-        assert sum(other["events"] for other in found) >= one["events"]
+    for value in get(url, "/v1/facets", field="actor", limit=5)[1]["data"]:
+        found = get(url, "/v1/facets", field="source", actor=value["value"])[1]["data"]
+        assert sum(other["events"] for other in found) >= value["events"]
 
 
 @pytest.mark.parametrize("tz", ["UTC", "Europe/Berlin", "Asia/Kathmandu"])
-@pytest.mark.parametrize("given", [{}, {"from": "2026-03-03", "to": "2026-03-05T11:00:00Z"}, {"from": "2026-03-09"}])
-def test_a_histogram_counts_every_event_once_in_its_time_zone(url, data, tz, given):
-    status, answer = get(url, "/v1/histogram", tz=tz, buckets=24, action="login", **given)
+@pytest.mark.parametrize("params", [{}, {"from": "2026-03-03", "to": "2026-03-05T11:00:00Z"}, {"from": "2026-03-09"}])
+def test_a_histogram_counts_every_event_once_in_its_time_zone(url, data, tz, params):
+    status, answer = get(url, "/v1/histogram", tz=tz, buckets=24, action="login", **params)
     assert status == 200
-    filter_ = parse(given.items())
+    filter_ = parse(params.items())
     times = [
         row["occurred_at"]
         for row in data

@@ -120,10 +120,10 @@ def test_the_base_subject_is_registered_once_and_never_changed(own_registry: Reg
     threads = [
         threading.Thread(target=lambda: reports.append(ensure_base_subject(client, "audit.events"))) for _ in range(4)
     ]
-    for one in threads:
-        one.start()
-    for one in threads:
-        one.join()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     assert {(one.subject, one.version, one.schema_id, one.compatibility, one.drift) for one in reports} == {
         ("audit.events-value", 1, 1, "BACKWARD", ())
     }

@@ -31,8 +31,8 @@ def filled(clickhouse: str) -> Iterator[Store]:
 
 @pytest.fixture
 def served(filled: Store, tmp_path: Path) -> Iterator[Served]:
-    given = {"clickhouse_url": filled.settings.clickhouse_url, "clickhouse_database": filled.database}
-    with Served(tmp_path, **given) as made:
+    settings = {"clickhouse_url": filled.settings.clickhouse_url, "clickhouse_database": filled.database}
+    with Served(tmp_path, **settings) as made:
         yield made
 
 
@@ -90,9 +90,9 @@ Change = Callable[[Key], None]
 
 def finished(served: Served, token: str, **body: Any) -> dict[str, Any]:
     """Start an export job and wait until it has ended."""
-    asked = served.request("/v1/exports", token, method="POST", body=body)
-    assert asked.status == 202, asked.data
-    return ended(served, token, asked.json()["id"])
+    job = served.request("/v1/exports", token, method="POST", body=body)
+    assert job.status == 202, job.data
+    return ended(served, token, job.json()["id"])
 
 
 def ended(served: Served, token: str, id_: str) -> dict[str, Any]:
@@ -219,13 +219,13 @@ def test_a_running_job_ends_with_its_key(served: Served, change: Change) -> None
 
 @pytest.mark.parametrize("change", [revoke, rebind])
 def test_a_queued_job_is_not_started(filled: Store, tmp_path: Path, change: Change) -> None:
-    given = {"clickhouse_url": filled.settings.clickhouse_url, "clickhouse_database": filled.database}
-    with Served(tmp_path, **given, export_concurrency=0) as served:
+    settings = {"clickhouse_url": filled.settings.clickhouse_url, "clickhouse_database": filled.database}
+    with Served(tmp_path, **settings, export_concurrency=0) as served:
         key = Key(served)
-        asked = {"format": "csv", "filter": SMALL}
-        id_ = served.request("/v1/exports", key.viewer, method="POST", body=asked).json()["id"]
+        body = {"format": "csv", "filter": SMALL}
+        id_ = served.request("/v1/exports", key.viewer, method="POST", body=body).json()["id"]
         change(key)
-    with Served(tmp_path, **given) as served:
+    with Served(tmp_path, **settings) as served:
         job = ended(served, served.viewer_token("acme"), id_)
         assert (job["state"], job["rows"]) == ("failed", 0)
 

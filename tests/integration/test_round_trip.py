@@ -79,7 +79,7 @@ TIMES: Final = (
 )
 
 
-class Made:
+class EventGenerator:
     """Generates events of every kind, the same ones for a given seed."""
 
     def __init__(self, seed: int) -> None:
@@ -165,8 +165,8 @@ def differing(world: World, other: World) -> list[Any]:
         "resource, resource_id, outcome, severity, description, toString(ip), user_agent, request_id, before, after, "
         "source, mapSort(metadata), mapSort(fields), arraySort(defaulted), hex(content_hash)"
     )
-    one, two = (f"(SELECT {columns} FROM {each.events})" for each in (world, other))
-    return [*world.client.query(f"SELECT * FROM ({one} EXCEPT {two}) LIMIT 3").result_rows]
+    first, two = (f"(SELECT {columns} FROM {each.events})" for each in (world, other))
+    return [*world.client.query(f"SELECT * FROM ({first} EXCEPT {two}) LIMIT 3").result_rows]
 
 
 @pytest.mark.timeout(1_800)
@@ -174,7 +174,7 @@ def test_export_and_import_are_exact(world: World, other: World, tmp_path: Path)
     for each in (world, other):
         each.registry.register(tenant_subject(each.settings.topic, TENANTS[0]), json.dumps(CONTRACT))
     settings = world.settings
-    made = Made(SEED)
+    made = EventGenerator(SEED)
     with AuditClient(
         kafka_bootstrap=settings.kafka_bootstrap,
         registry_url=settings.registry_url,
@@ -197,13 +197,13 @@ def test_export_and_import_are_exact(world: World, other: World, tmp_path: Path)
     assert differing(world, other) == differing(other, world) == []
 
     again = [tmp_path / f"{tenant}-again.jsonl" for tenant in TENANTS]
-    for tenant, file, one in zip(TENANTS, again, files, strict=True):
+    for tenant, file, original in zip(TENANTS, again, files, strict=True):
         commands.text("export", "--tenant", tenant, "--output", str(file))
-        with file.open() as after, one.open() as before:
-            assert all(told(a) == told(b) for a, b in zip(after, before, strict=True))
+        with file.open() as after, original.open() as before:
+            assert all(event_fields(a) == event_fields(b) for a, b in zip(after, before, strict=True))
 
 
-def told(line: str) -> dict[str, Any]:
+def event_fields(line: str) -> dict[str, Any]:
     """Return the fields of an exported line that describe the event itself, not its reception."""
     received = ("ingested_at", "provenance", "provenance_id")
     return {name: value for name, value in json.loads(line).items() if name not in received}
@@ -215,13 +215,13 @@ def imported(commands: Commands, *files: str) -> tuple[dict[str, Any], int]:
     most = 0
     while True:
         try:  # the system's figures for ended processes include the parent
-            out, said = process.communicate(timeout=0.1)
+            out, errors = process.communicate(timeout=0.1)
         except subprocess.TimeoutExpired:
             with suppress(psutil.Error):
                 most = max(most, psutil.Process(process.pid).memory_info().rss)
         else:
             break
-    assert process.returncode == 0, said
+    assert process.returncode == 0, errors
     return json.loads(out), most
 
 

@@ -71,8 +71,8 @@ def test_fields_are_shown_registered_once_and_displayed(run: Run, registry: str,
     assert dry == shown
     with pytest.raises(ConfigError, match="not a terminal"):
         run("schema", "sync", "myapp_events", "--tenant", "acme")
-    one = json.loads(run("schema", "diff", "myapp_events:DocumentDeleted", "--tenant", "acme", "--json", code=1))
-    assert [(found["field"], found["kind"], found["type"]) for found in one["differences"]] == [
+    report = json.loads(run("schema", "diff", "myapp_events:DocumentDeleted", "--tenant", "acme", "--json", code=1))
+    assert [(found["field"], found["kind"], found["type"]) for found in report["differences"]] == [
         ("project", "missing", "AlphaNumeric"), ("pages", "missing", "Integer")
     ]  # fmt: skip
 

@@ -13,9 +13,9 @@ from auditlane.local import ports
 
 
 def run(text: str, registry: str, topic: str, kafka: str) -> subprocess.CompletedProcess[str]:
-    given = {"KAFKA_BOOTSTRAP": kafka, "REGISTRY_URL": registry, "TOPIC": topic}
+    variables = {"KAFKA_BOOTSTRAP": kafka, "REGISTRY_URL": registry, "TOPIC": topic}
     environ = {name: value for name, value in os.environ.items() if not name.startswith("AUDITLANE_")} | {
-        f"AUDITLANE_{name}": value for name, value in given.items()
+        f"AUDITLANE_{name}": value for name, value in variables.items()
     }
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", text], env=environ, capture_output=True, text=True, timeout=90

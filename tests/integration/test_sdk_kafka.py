@@ -38,8 +38,8 @@ def topic(kafka: str, registry: str, unique: str) -> str:
 
 @pytest.fixture
 def client(kafka: str, registry: str, topic: str) -> Iterator[AuditClient]:
-    with AuditClient(kafka_bootstrap=kafka, registry_url=registry, topic=topic) as one:
-        yield one
+    with AuditClient(kafka_bootstrap=kafka, registry_url=registry, topic=topic) as client:
+        yield client
 
 
 def murmur2(key: bytes) -> int:
@@ -173,7 +173,7 @@ def test_our_own_tenant_is_reserved(kafka: str, registry: str, topic: str, clien
 
 def test_a_closed_client_raises(client: AuditClient) -> None:
     assert client.close()
-    assert client.close(), "closing twice is fine"
+    assert client.close(), "closing twice is allowed"
     with pytest.raises(ClientClosed):
         client.emit(tenant_id="acme", action="a")
     with pytest.raises(ClientClosed):
@@ -206,7 +206,7 @@ def test_emit_and_flush_work_in_an_event_loop(client: AuditClient) -> None:
 
 
 def test_a_failed_delivery_is_reported_by_callback_flush_and_counters(kafka: str, registry: str, topic: str) -> None:
-    told: list[tuple[Exception, str | None]] = []
+    reported: list[tuple[Exception, str | None]] = []
     # Larger than the topic's limit and smaller than the client's: only the broker rejects it.
     create(kafka, f"{topic}.acme", **{"max.message.bytes": "20000"})
     client = AuditClient(
@@ -214,7 +214,7 @@ def test_a_failed_delivery_is_reported_by_callback_flush_and_counters(kafka: str
         registry_url=registry,
         topic=topic,
         dedicated_tenants={"acme"},
-        on_error=lambda error, event_id: told.append((error, event_id)),
+        on_error=lambda error, event_id: reported.append((error, event_id)),
     )
     event_id = client.emit(tenant_id="acme", action="a", description=os.urandom(50_000).hex())
     result = client.flush(30)
@@ -222,16 +222,16 @@ def test_a_failed_delivery_is_reported_by_callback_flush_and_counters(kafka: str
     assert (result.failed_count, [one.event_id for one in result.failed]) == (1, [event_id])
     with pytest.raises(DeliveryFailed, match=r"max\.message\.bytes"):
         result.raise_for_failure()
-    assert [one for _, one in told] == [event_id]
+    assert [one for _, one in reported] == [event_id]
     assert client.stats.failed == 1
     assert client.emit(tenant_id="acme", action="a")
     assert client.close()
 
 
 def test_kafka_down_at_start_buffers_and_logs_a_fix(registry: str, topic: str) -> None:
-    told: list[Exception] = []
+    reported: list[Exception] = []
     client = AuditClient(
-        kafka_bootstrap=AWAY, registry_url=registry, topic=topic, on_error=lambda error, _: told.append(error)
+        kafka_bootstrap=AWAY, registry_url=registry, topic=topic, on_error=lambda error, _: reported.append(error)
     )
     client.emit(tenant_id="acme", action="a")
     deadline = time.monotonic() + 20
@@ -245,7 +245,7 @@ def test_kafka_down_at_start_buffers_and_logs_a_fix(registry: str, topic: str) -
     closed = client.close(timeout=0)
     assert (closed.failed_count, closed.pending) == (1, 0)
     assert isinstance(closed.failed[0].error, KafkaUnavailable)
-    assert all(isinstance(one, KafkaUnavailable) for one in told)
+    assert all(isinstance(one, KafkaUnavailable) for one in reported)
 
 
 def test_buffered_events_are_delivered_once_kafka_starts(kafka: str, registry: str, topic: str) -> None:
@@ -276,10 +276,10 @@ def forward(port: int, host: str, there: int) -> Any:
         except OSError:
             pass
         finally:
-            for one in (source, sink):
+            for connection in (source, sink):
                 with contextlib.suppress(OSError):
-                    one.shutdown(socket.SHUT_RDWR)
-                one.close()
+                    connection.shutdown(socket.SHUT_RDWR)
+                connection.close()
 
     def serve() -> None:
         while True:

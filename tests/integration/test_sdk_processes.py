@@ -103,9 +103,9 @@ class Server:
                 assert urllib3.request("GET", url, retries=False, timeout=30).status == 200
                 return
             except urllib3.exceptions.HTTPError:
-                told = (folder / "log").read_text()
-                assert process.poll() is None, told
-                assert time.monotonic() < deadline, told
+                log = (folder / "log").read_text()
+                assert process.poll() is None, log
+                assert time.monotonic() < deadline, log
                 time.sleep(0.05)
 
 
@@ -237,9 +237,9 @@ def topic(kafka: str, registry: str, unique: str) -> str:
 
 @pytest.fixture
 def environ(kafka: str, registry: str, topic: str) -> dict[str, str]:
-    given = {"KAFKA_BOOTSTRAP": kafka, "REGISTRY_URL": registry, "TOPIC": topic}
+    variables = {"KAFKA_BOOTSTRAP": kafka, "REGISTRY_URL": registry, "TOPIC": topic}
     return {name: value for name, value in os.environ.items() if not name.startswith("AUDITLANE_")} | {
-        f"AUDITLANE_{name}": value for name, value in given.items()
+        f"AUDITLANE_{name}": value for name, value in variables.items()
     }
 
 

@@ -53,8 +53,8 @@ def filled(clickhouse: str) -> Iterator[Store]:
 
 @pytest.fixture(scope="module")
 def serve(filled: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServeProcess]:
-    given = {"clickhouse_url": filled.settings.clickhouse_url, "clickhouse_database": filled.database}
-    with ServeProcess(tmp_path_factory.mktemp("serve"), **given, export_jobs_per_tenant=2) as made:
+    settings = {"clickhouse_url": filled.settings.clickhouse_url, "clickhouse_database": filled.database}
+    with ServeProcess(tmp_path_factory.mktemp("serve"), **settings, export_jobs_per_tenant=2) as made:
         yield made
         assert made.stop() == 0
 

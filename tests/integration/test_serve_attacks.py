@@ -28,18 +28,18 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServeProcess]:
         "kafka_bootstrap": "127.0.0.1:1",
         "registry_url": "http://127.0.0.1:1",
     }
-    with ServeProcess(tmp_path_factory.mktemp("served"), roles="ingest,query", **nowhere) as one:
-        yield one
+    with ServeProcess(tmp_path_factory.mktemp("served"), roles="ingest,query", **nowhere) as process:
+        yield process
 
 
 def begun(serve: ServeProcess, path: str, length: int, body: bytes = b"", credential: str = "") -> socket.socket:
     """Begin a request whose body does not end."""
     at = urlsplit(serve.url)
-    one = socket.create_connection((at.hostname or "", at.port or 0), 30)
+    connection = socket.create_connection((at.hostname or "", at.port or 0), 30)
     head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n"
     with suppress(OSError):  # the server may already have responded and closed
-        one.sendall(f"{head}{credential}\r\n".encode() + body)
-    return one
+        connection.sendall(f"{head}{credential}\r\n".encode() + body)
+    return connection
 
 
 def token(serve: ServeProcess, client_id: str, secret: str) -> urllib3.BaseHTTPResponse:
@@ -100,8 +100,8 @@ def test_a_flood_of_wrong_secrets(serve: ServeProcess) -> None:
                 answers.add(answer.status)
 
     threads = [threading.Thread(target=guess, args=(number,)) for number in range(40)]
-    for one in threads:
-        one.start()
+    for thread in threads:
+        thread.start()
     try:
         for _ in range(10):  # even for the id whose secret is being guessed
             assert token(serve, issued.client.client_id, issued.secret).status == 200
@@ -110,5 +110,5 @@ def test_a_flood_of_wrong_secrets(serve: ServeProcess) -> None:
             assert answers <= {401, 429}
     finally:
         ended.set()
-        for one in threads:
-            one.join(60)
+        for thread in threads:
+            thread.join(60)

@@ -24,7 +24,7 @@ HTTP = urllib3.PoolManager(retries=False, timeout=30.0)
 @contextmanager
 def serving(folder: Path, *arguments: str, **variables: str) -> Iterator[tuple[dict[str, Any], Callable[[], str]]]:
     """Run `serve` without a store, which these requests do not need. Yield the ready line and the log so far."""
-    given = {
+    environment = {
         "AUDITLANE_CLICKHOUSE_URL": "http://127.0.0.1:1",
         "AUDITLANE_KEYS_FILE": str(folder / "keys.json"),
         "AUDITLANE_SIGNING_KEYS_FILE": str(folder / "signing.json"),
@@ -36,7 +36,7 @@ def serving(folder: Path, *arguments: str, **variables: str) -> Iterator[tuple[d
     with log.open("w") as errors:
         process = subprocess.Popen(
             [sys.executable, "-m", "auditlane.cli", "serve", "--port", "0", "--roles", "query", *arguments],
-            env=dict(os.environ) | given,
+            env=dict(os.environ) | environment,
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,

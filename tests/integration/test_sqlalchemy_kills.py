@@ -1,4 +1,5 @@
-"""Whatever happens to a session of SQLAlchemy or its process, an event exists for a change exactly if it was committed.
+"""Whatever happens to a SQLAlchemy session or its process, an event exists for a change if and only if it was
+committed.
 
 A process that is killed may lack the events that Kafka had not acknowledged, and nothing else.
 """

@@ -22,11 +22,11 @@ def client(clickhouse: str) -> Any:
 
 
 def test_concurrent_and_repeated_migrations(client: Any, clickhouse: str, unique: str) -> None:
-    def one(_: int) -> list[str]:
+    def migrate_once(_: int) -> list[str]:
         return migrate.migrate(connect(settings_.load(clickhouse_url=clickhouse)), unique)
 
     with ThreadPoolExecutor(6) as pool:
-        results = list(pool.map(one, range(6)))
+        results = list(pool.map(migrate_once, range(6)))
     assert any(results)
     assert migrate.migrate(client, unique) == []
     assert set(migrate.applied(client, unique)) == {one.version for one in migrate.known()}

@@ -119,14 +119,14 @@ def test_each_tenant_is_on_one_shard_and_every_shard_reads_all(filled: list[Engi
 
 
 def test_settings_that_are_saved_on_one_shard_are_read_on_the_other(filled: list[EngineProcess]) -> None:
-    one, other = (user(engine, "init") for engine in filled)
+    first, other = (user(engine, "init") for engine in filled)
     columns = ["scope", "revision", "save_id", "enabled", "fields", "changed_by", "changed_at"]
     rows = [[f"tenant:{tenant}", 1, uuid4(), True, "[]", "me", NOW] for tenant in TENANTS]
-    given = {"distributed_foreground_insert": 1}
-    one.insert("settings_all", rows, column_names=columns, database="audit", settings=given)
+    settings = {"distributed_foreground_insert": 1}
+    first.insert("settings_all", rows, column_names=columns, database="audit", settings=settings)
     assert other.query("SELECT uniqExact(scope) FROM audit.settings_all").result_rows == [(len(TENANTS),)]
-    assert all(int(client.command("SELECT count() FROM audit.settings")) for client in (one, other))  # type: ignore[arg-type]
-    for client in (one, other):
+    assert all(int(client.command("SELECT count() FROM audit.settings")) for client in (first, other))  # type: ignore[arg-type]
+    for client in (first, other):
         client.close()
 
 

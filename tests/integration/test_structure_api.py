@@ -38,8 +38,8 @@ class Api:
         assert answer.status in (200, 201, 204), answer.data
         return answer.json() if answer.data else None
 
-    def refused(self, status: int, code: str, method: str, path: str, body: Any = None, **given: str) -> Any:
-        answer = self.call(method, path, body, **given)
+    def refused(self, status: int, code: str, method: str, path: str, body: Any = None, **headers: str) -> Any:
+        answer = self.call(method, path, body, **headers)
         assert (answer.status, answer.json().get("code")) == (status, code), answer.data
         return answer.json()
 
@@ -437,9 +437,9 @@ def test_without_a_registry_the_structure_is_shown_and_fields_wait(
 
 def test_history_shows_what_was_in_effect_and_what_changed(api: Api, path: str) -> None:
     def put(where: str, fields: list[dict[str, Any]]) -> None:
-        given = [{"name": one["name"]} for one in api.ok("GET", where)["fields"]]
+        minimal = [{"name": one["name"]} for one in api.ok("GET", where)["fields"]]
         stated = {one["name"]: one for one in fields}
-        api.ok("PUT", where, {"fields": [one | stated.get(one["name"], {}) for one in given]}, if_match="*")
+        api.ok("PUT", where, {"fields": [one | stated.get(one["name"], {}) for one in minimal]}, if_match="*")
 
     put(path, [{"name": "occurred_at", "displayName": "Event time"}])
     put("/v1/structure", [{"name": "action", "displayName": "Deed"}])

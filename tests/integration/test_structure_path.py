@@ -133,9 +133,9 @@ def test_an_added_field_is_accepted_stored_shown_filtered_sorted_exported_and_va
     letters = [dict(one.headers()) for one in path.world.dead_letters(before + 2)]
     mine = [one for one in letters if one["auditlane.tenant"] == tenant.encode()]
     assert [one["auditlane.error.code"] for one in mine] == [b"FIELD_RULE"] * 2
-    said = b" ".join(one["__connect.errors.exception.message"] for one in mine)
-    assert name.encode() in said
-    assert b"must be at least 0" in said
+    messages = b" ".join(one["__connect.errors.exception.message"] for one in mine)
+    assert name.encode() in messages
+    assert b"must be at least 0" in messages
 
     path.call("DELETE", f"{root}/fields/{name}", status=204)
     assert "Order no." not in _exported(path, tenant)[0]
@@ -161,12 +161,12 @@ def test_a_change_of_fields_applies_to_the_next_posted_event(path: Path, whose: 
 
     with Served(path.folder / whose, **path.world.settings.model_dump(exclude_unset=True)) as other:
         both = [(path.served, path.token), (other, other.client_token("writer"))]
-        for one in both:
-            assert answered(*one, None)[0] == 202  # from here on, both have the old contract cached
+        for service in both:
+            assert answered(*service, None)[0] == 202  # from here on, both have the old contract cached
         path.call("POST", f"{root}/fields", {"name": name, "rules": {"maxLength": 3}}, status=201)
-        for one in both:
-            assert answered(*one, "abc")[0] == 202
-            status, problem = answered(*one, "abcd")
+        for service in both:
+            assert answered(*service, "abc")[0] == 202
+            status, problem = answered(*service, "abcd")
             assert (status, problem["code"]) == (400, "EVENT_INVALID"), problem
             assert name in problem["detail"]
         with path.sdk() as client:

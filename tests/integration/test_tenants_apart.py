@@ -93,12 +93,12 @@ def surface(clickhouse, kafka, registry, tmp_path_factory) -> Iterator[Surface]:
         contracts = registry_client(settings)
         subjects.ensure_base_subject(contracts, settings.topic)
         contracts.close()
-        given = settings.model_dump(exclude_unset=True) | {
+        all_settings = settings.model_dump(exclude_unset=True) | {
             "clickhouse_url": clickhouse,
             "clickhouse_database": table.database,
             "audit_aggregation_s": 3_600,  # this test's own reads are also events of the other tenant
         }
-        with Served(folder, **given) as served:
+        with Served(folder, **all_settings) as served:
             yield Surface(served, table, settings.topic)
 
 
@@ -118,11 +118,11 @@ def theirs(surface: Surface) -> dict[str, str]:
 
 def test_every_route_refuses_or_ignores_another_tenants_values(surface):
     tokens = [surface.served.viewer_token(OURS), surface.served.client_token("admin", tenant=OURS)]
-    said = theirs(surface)
+    stolen_values = theirs(surface)
     tried = 0
     for operation in surface.operations:
         own = {name: {"tenant": OURS}.get(name, "x") for name in operation.placeholders}
-        victim = {name: said.get(name, THEIRS) for name in operation.placeholders}
+        victim = {name: stolen_values.get(name, THEIRS) for name in operation.placeholders}
         body = (
             sample(operation.body, operation.documented, {}) if operation.method in ("POST", "PUT", "PATCH") else None
         )
@@ -134,13 +134,17 @@ def test_every_route_refuses_or_ignores_another_tenants_values(surface):
             (victim, needed, {}, body),
             *((own, needed, {name: THEIRS}, body) for name in HEADERS),
             *((own, [*needed, (name, THEIRS)], {}, body) for name in NAMES),
-            *((own, [*needed, (name, said.get(name, THEIRS))], {}, body) for name in documented if name != "format"),
+            *(
+                (own, [*needed, (name, stolen_values.get(name, THEIRS))], {}, body)
+                for name in documented
+                if name != "format"
+            ),
             (victim, needed, dict.fromkeys(HEADERS, THEIRS), stolen),
             (own, needed, {}, stolen),
             (own, needed, {}, [stolen]),
         ]
-        for token, given in zip(tokens, (variants, variants[:3] + variants[-3:]), strict=True):
-            for values, query, headers, sent in given:
+        for token, selected in zip(tokens, (variants, variants[:3] + variants[-3:]), strict=True):
+            for values, query, headers, sent in selected:
                 path = operation.at({name: quote(value, safe="") for name, value in values.items()})
                 answer = surface.send(operation, token, path, query, headers, sent)
                 tried += 1
@@ -178,7 +182,7 @@ def messages(surface: Surface) -> list[tuple[str, str]]:
     consumer.subscribe([surface.topic])
     found, ended, deadline = [], 0, time.monotonic() + 60
     while ended < surface.served.settings.topic_partitions:
-        assert time.monotonic() < deadline, "the topic does not end"
+        assert time.monotonic() < deadline, "the end of the topic is not reached"
         message = consumer.poll(1.0)
         if message is None:
             continue

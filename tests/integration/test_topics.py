@@ -11,8 +11,8 @@ from auditlane.runtime import settings as settings_
 from auditlane.runtime.errors import ConfigError, KafkaUnavailable
 
 
-def _settings(kafka: str, name: str, **given: object) -> settings_.Settings:
-    return settings_.load(kafka_bootstrap=kafka, topic=name, dead_letter_topic=f"{name}-dead", **given)
+def _settings(kafka: str, name: str, **overrides: object) -> settings_.Settings:
+    return settings_.load(kafka_bootstrap=kafka, topic=name, dead_letter_topic=f"{name}-dead", **overrides)
 
 
 def test_topics_are_created_once_and_then_left_unchanged(kafka: str, unique: str) -> None:

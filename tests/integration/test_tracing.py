@@ -26,7 +26,7 @@ TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
 class Collector:
-    """Receives spans over OTLP, or refuses them with `status`."""
+    """Receives spans over OTLP, or rejects them with `status`."""
 
     def __init__(self, status: int = 200) -> None:
         self.spans: list[Span] = []
@@ -79,7 +79,7 @@ def collector() -> Iterator[Collector]:
 
 @pytest.fixture
 def exporter() -> Iterator[InMemorySpanExporter]:
-    """Trace what this process does."""
+    """Trace this process."""
     made = InMemorySpanExporter()
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(made))
@@ -127,9 +127,9 @@ def test_a_range_is_one_trace_with_its_steps_and_links(world: World, collector: 
     assert {span.name for span in collector.spans} == {
         f"process {topic}", "validate", "insert", "dead letters", "commit",
     }  # fmt: skip
-    told = [attributes(root) for root in roots]
-    assert sum(one["messaging.batch.message_count"] for one in told) == 5
-    assert {one["auditlane.range.outcome"] for one in told} == {"complete"}
+    root_attributes = [attributes(root) for root in roots]
+    assert sum(one["messaging.batch.message_count"] for one in root_attributes) == 5
+    assert {one["auditlane.range.outcome"] for one in root_attributes} == {"complete"}
     assert {link.span_id.hex() for root in roots for link in root.links} == {f"{n + 1:016x}" for n in (0, 2)}
     assert {link.trace_id.hex() for root in roots for link in root.links} == {TRACE}
     for root in roots:
@@ -152,7 +152,7 @@ def test_a_range_is_one_trace_with_its_steps_and_links(world: World, collector: 
 
 
 def joined(world: World, insert: Span) -> None:
-    """Check that ClickHouse recorded spans of its own below the span of the insert."""
+    """Check that ClickHouse recorded its own spans below the insert's span."""
     parent = int.from_bytes(insert.span_id, "big")
     query = (
         f"SELECT count() FROM system.opentelemetry_span_log WHERE parent_span_id = {parent}"
@@ -162,7 +162,7 @@ def joined(world: World, insert: Span) -> None:
     assert int(world.client.command(query)) >= 1
 
 
-def test_a_collector_that_refuses_spans_does_not_disturb_the_worker(world: World) -> None:
+def test_a_collector_that_rejects_spans_does_not_affect_the_worker(world: World) -> None:
     collector = Collector(status=400)
     world.produce(50)
     worker = world.worker(tracing="otlp", environment=collector.variables)
@@ -175,7 +175,7 @@ def test_a_collector_that_refuses_spans_does_not_disturb_the_worker(world: World
     collector.close()
 
 
-def test_the_sdk_passes_on_sampled_spans_only(world: World) -> None:
+def test_the_sdk_propagates_sampled_spans_only(world: World) -> None:
     settings = world.settings
     sampled = TracerProvider(shutdown_on_exit=False).get_tracer("test")
     dropped = TracerProvider(sampler=ALWAYS_OFF, shutdown_on_exit=False).get_tracer("test")

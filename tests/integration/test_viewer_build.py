@@ -35,11 +35,11 @@ def copy(viewer_build: Path, tmp_path: Path) -> Path:
     """Copy the viewer's sources and packages to another folder."""
     folder = tmp_path / "elsewhere" / "viewer"
     shutil.copytree(VIEWER, folder, copy_function=_link, symlinks=True)
-    for one in (folder / "src").rglob("*"):  # concurrent edits affect the original only
-        if one.is_file():
-            content = one.read_bytes()
-            one.unlink()
-            one.write_bytes(content)
+    for path in (folder / "src").rglob("*"):  # concurrent edits affect the original only
+        if path.is_file():
+            content = path.read_bytes()
+            path.unlink()
+            path.write_bytes(content)
     (folder / "node_modules" / ".built").unlink(missing_ok=True)
     return folder
 

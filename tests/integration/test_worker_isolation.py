@@ -171,8 +171,8 @@ def test_the_largest_message_of_each_form_fits_a_dead_letter(
     assert worker.events("partition.halted") == []
     assert sum(tenants_stored(world).values()) == 14
     letters = world.dead_letters(len(sizes))
-    told = dict(letters[-1].headers())
-    assert told["auditlane.error.code"].decode() == code
+    letter_headers = dict(letters[-1].headers())
+    assert letter_headers["auditlane.error.code"].decode() == code
     assert [(len(one.value()), len(one.key())) for one in letters] == [(size, len(key)) for size in sizes]
     assert not any("auditlane.cut.bytes" in dict(one.headers()) for one in letters)
     assert worker.stop() == 0
@@ -202,14 +202,14 @@ def test_an_oversized_dead_letter_is_truncated_and_blocks_no_tenant(
     assert worker.events("partition.halted") == []
     assert sum(tenants_stored(world).values()) == 14
     [cut] = [one for one in world.dead_letters(61) if "auditlane.cut.bytes" in dict(one.headers())]
-    told = dict(cut.headers())
-    assert int(told["auditlane.cut.bytes"]) == len(value)
-    assert told["auditlane.cut.sha256"].decode() == hashlib.sha256(value).hexdigest()
+    headers = dict(cut.headers())
+    assert int(headers["auditlane.cut.bytes"]) == len(value)
+    assert headers["auditlane.cut.sha256"].decode() == hashlib.sha256(value).hexdigest()
     assert cut.value() == value[:kept]
     [letter] = [
-        json.loads(one)
-        for one in commands.text("dlq", "list", "--json").splitlines()
-        if len(value) == json.loads(one)["original_bytes"]
+        json.loads(line)
+        for line in commands.text("dlq", "list", "--json").splitlines()
+        if len(value) == json.loads(line)["original_bytes"]
     ]
     replayed = commands.run("dlq", "replay", letter["id"], code=3)
     assert replayed["stays"] == {"CUT_OFF": 1}
@@ -259,8 +259,8 @@ def test_a_refused_month_blocks_neither_partitions_nor_memory_and_is_reported(wo
     assert "not this month" in failing[at]["error"]
     assert datetime.fromisoformat(failing[at]["since"]) <= datetime.now(UTC)
     wait_until(lambda: "auditlane_worker_failing_partitions 1.0" in worker.get("/metrics"), why=worker.tail)
-    said = [one.message for one in service("worker", worker.ready(), world.settings) if at in one.message]
-    assert ["not this month" in one for one in said] == [True]
+    messages = [one.message for one in service("worker", worker.ready(), world.settings) if at in one.message]
+    assert ["not this month" in one for one in messages] == [True]
     lag = GroupLag(world.settings)
     try:
         [row] = wait_until(lambda: [one for one in lag.rows() if one.failing_s], why=worker.tail)

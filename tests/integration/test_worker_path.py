@@ -16,9 +16,9 @@ def test_every_event_becomes_one_row(world: World) -> None:
     world.stored(500)
     world.completed()
     assert world.counts() == (500, 500)
-    told = json.loads(worker.get("/health/ready"))
-    assert len(told.pop("provenance_keys")) == 1
-    assert told == {"status": "ready", "missing": {}, "halted": {}, "failing": {}}
+    status = json.loads(worker.get("/health/ready"))
+    assert len(status.pop("provenance_keys")) == 1
+    assert status == {"status": "ready", "missing": {}, "halted": {}, "failing": {}}
     assert json.loads(worker.get("/health/live")) == {"status": "live"}
     metrics = worker.get("/metrics")
     assert "auditlane_worker_messages_total 500.0" in metrics
@@ -114,10 +114,12 @@ def test_offsets_that_kafka_lost_halt_one_partition(world: World) -> None:
     assert "offsets 40-59 were not stored" in halted["reason"]
     assert world.counts() == (120, 120)
     assert "auditlane_worker_halted_partitions 1.0" in second.get("/metrics")
-    assert "offsets 40-59" in str(json.loads(second.get("/health/ready"))["halted"]), "others run: still ready"
-    said = [(one.level, one.message) for one in service("worker", second.ready(), world.settings)]
-    assert [level for level, _ in said] == ["ok", "fail"]
-    assert "is halted: offsets 40-59" in said[1][1]
+    assert "offsets 40-59" in str(json.loads(second.get("/health/ready"))["halted"]), (
+        "still ready, since other partitions are consumed"
+    )
+    findings = [(one.level, one.message) for one in service("worker", second.ready(), world.settings)]
+    assert [level for level, _ in findings] == ["ok", "fail"]
+    assert "is halted: offsets 40-59" in findings[1][1]
     assert second.stop() == 0
 
 

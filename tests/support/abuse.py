@@ -57,10 +57,10 @@ class Abuse:
         self.headers = {"authorization": f"Bearer {orders.token}"}
         self.pool = urllib3.PoolManager(retries=False, timeout=30.0, maxsize=64)
 
-    def ask(self, kind: str, method: str, path: str, *, credential: bool = True, **given: Any) -> Any:
-        headers = given.pop("headers", {}) | (self.headers if credential else {})
+    def ask(self, kind: str, method: str, path: str, *, credential: bool = True, **options: Any) -> Any:
+        headers = options.pop("headers", {}) | (self.headers if credential else {})
         try:
-            answer = self.pool.request(method, self.orders.url + path, headers=headers, **given)
+            answer = self.pool.request(method, self.orders.url + path, headers=headers, **options)
         except urllib3.exceptions.HTTPError as error:
             self.answers[f"{kind} {type(error).__name__}"] += 1
             return None
@@ -176,8 +176,8 @@ def bodies(abuse: Abuse) -> None:
         with ExitStack() as open_, suppress(OSError):
             for number in range(BODIES // THREADS):
                 head = f"POST {paths[number % 4]} HTTP/1.1\r\nHost: x\r\n{credentials[number // 4 % 2]}"
-                one = open_.enter_context(socket.create_connection((at.hostname or "", at.port or 0), 10))
-                one.sendall((head + "Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n").encode())
+                connection = open_.enter_context(socket.create_connection((at.hostname or "", at.port or 0), 10))
+                connection.sendall((head + "Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n").encode())
                 abuse.answers["bodies begun"] += 1
             abuse.ended.wait(5)
 
@@ -189,22 +189,22 @@ def tests(abuse: Abuse) -> None:
 
 
 KINDS: Final[dict[str, Callable[[Abuse], None]]] = {
-    one.__name__: one
-    for one in (contract, backdated, flood, exports, searches, streams, refused, poison, tokens, bodies, tests)
+    way.__name__: way
+    for way in (contract, backdated, flood, exports, searches, streams, refused, poison, tokens, bodies, tests)
 }
 
 
 def main() -> None:
-    given = json.loads(sys.argv[1])
-    abuse = Abuse(Orders(**given | {"kinds": tuple(given["kinds"])}))
+    orders = json.loads(sys.argv[1])
+    abuse = Abuse(Orders(**orders | {"kinds": tuple(orders["kinds"])}))
     signal.signal(signal.SIGTERM, lambda *_: abuse.ended.set())
     threads = [
         threading.Thread(target=KINDS[kind], args=(abuse,), daemon=True)
         for kind in abuse.orders.kinds
         for _ in range(THREADS)
     ]
-    for one in threads:
-        one.start()
+    for thread in threads:
+        thread.start()
     until = time.monotonic() + abuse.orders.seconds
     reported = False
     while not abuse.ended.wait(0.05) and time.monotonic() < until:

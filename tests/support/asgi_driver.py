@@ -55,6 +55,6 @@ class Call:
         return self.sent[0]["status"] if self.sent else 0
 
 
-def call(app: Any, method: str, path: str, **given: Any) -> int:
+def call(app: Any, method: str, path: str, **options: Any) -> int:
     """Send one request; return the status."""
-    return asyncio.run(Call(app, method, path, **given).run())
+    return asyncio.run(Call(app, method, path, **options).run())

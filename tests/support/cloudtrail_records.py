@@ -14,7 +14,7 @@ ACCOUNT: Final = "123456789012"
 BEGIN: Final = datetime(2025, 2, 3, 11, 42, 18, tzinfo=UTC)
 _NEAR = (folder / "shared" / "data" / "cloudtrail" / "events.jsonl.gz" for folder in Path(__file__).parents)
 REAL: Final = next((file for file in _NEAR if file.is_file()), None)
-needs_real = pytest.mark.skipif(REAL is None, reason="the folder of real CloudTrail records is not here")
+needs_real = pytest.mark.skipif(REAL is None, reason="the folder of real CloudTrail records is missing")
 
 _PERSON: Final = {
     "type": "IAMUser",

@@ -56,8 +56,8 @@ def served(command: list[str], folder: Path, env: Mapping[str, str], port: int) 
 
     def listening() -> bool:
         assert process.poll() is None, (folder / "server.log").read_text()[-4_000:]
-        with socket.socket() as one:
-            return one.connect_ex(("127.0.0.1", port)) == 0
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) == 0
 
     try:
         wait_until(listening, why=f"for {command[:4]}")
@@ -72,9 +72,9 @@ def served(command: list[str], folder: Path, env: Mapping[str, str], port: int) 
 
 
 def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 class _Forms(HTMLParser):
@@ -87,19 +87,19 @@ class _Forms(HTMLParser):
         self._area = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = dict(attrs)
-        name = given.get("name") or ""
+        attributes = dict(attrs)
+        name = attributes.get("name") or ""
         if tag == "select":
             self._select = name
         elif tag == "textarea":
             self._area = name
             self.fields.setdefault(name, [""])
-        elif tag == "option" and self._select and "selected" in given:
-            self.fields.setdefault(self._select, []).append(given.get("value") or "")
-        elif tag == "input" and name and given.get("type") not in ("submit", "checkbox", "radio", "file"):
-            self.fields[name] = [given.get("value") or ""]
-        elif tag == "input" and name and "checked" in given:
-            self.fields.setdefault(name, []).append(given.get("value") or "on")
+        elif tag == "option" and self._select and "selected" in attributes:
+            self.fields.setdefault(self._select, []).append(attributes.get("value") or "")
+        elif tag == "input" and name and attributes.get("type") not in ("submit", "checkbox", "radio", "file"):
+            self.fields[name] = [attributes.get("value") or ""]
+        elif tag == "input" and name and "checked" in attributes:
+            self.fields.setdefault(name, []).append(attributes.get("value") or "on")
 
     def handle_data(self, data: str) -> None:
         if self._area:

@@ -106,8 +106,8 @@ class Body(Call):
         return {"type": "http.request", "body": self._body, "more_body": False}
 
 
-async def send(method: str, path: str, given: Any, *, token: str = "", form: bool = False) -> tuple[int, Any]:
-    body = urlencode(given).encode() if form else json.dumps(given).encode()
+async def send(method: str, path: str, values: Any, *, token: str = "", form: bool = False) -> tuple[int, Any]:
+    body = urlencode(values).encode() if form else json.dumps(values).encode()
     request = Body(method, path, body, "application/x-www-form-urlencoded" if form else "application/json", token)
     status = await request.run()
     answer = b"".join(one.get("body", b"") for one in request.sent)

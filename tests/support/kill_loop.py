@@ -1,7 +1,8 @@
 """Sends requests to an application under gunicorn while its workers are killed, then compares its database with the
 store.
 
-The application answers `GET /<number>/<ending>/` by a change named `<number>-<pid>` that ends in one of ENDINGS.
+The application handles `GET /<number>/<ending>/` with a change named `<number>-<pid>`; the request ends as the ending,
+one of ENDINGS, says.
 """
 
 from __future__ import annotations
@@ -95,7 +96,7 @@ class KillLoop:
             os.kill(chosen.pid, signal.SIGKILL)
 
     def must_be_stored(self, name: str) -> bool:
-        """Return whether a committed change was made by a process that survived, or acknowledged before its kill."""
+        """Return whether a change was made by a surviving process, or acknowledged before its process was killed."""
         number, _, pid = name.partition("-")
         return int(pid) not in self.killed or int(number) in self.acknowledged[int(pid)]
 

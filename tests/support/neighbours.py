@@ -26,9 +26,9 @@ from auditlane.runtime.settings import load
 
 QUIET: Final = 20
 AT_ONCE: Final = 5  # quiet tenants that are active at the same time
-MOST_S: Final = 300.0  # time limit of an abuse that is not stopped
-PATIENCE_S: Final = 600.0  # only for a test that hangs
-LOOK_S: Final = 0.25  # interval at which a tenant polls for its event; polling is load, too
+MAX_S: Final = 300.0  # time limit of an abuse that is not stopped
+TIMEOUT_S: Final = 600.0  # only for a test that hangs
+POLL_INTERVAL_S: Final = 0.25  # interval at which a tenant polls for its event; polling is load, too
 _PROGRAM: Final = Path(__file__).with_name("abuse.py")
 
 
@@ -45,12 +45,12 @@ class Times:
 class Tenant:
     """A quiet tenant, with a key of its own."""
 
-    def __init__(self, town: Town, name: str) -> None:
+    def __init__(self, installation: Installation, name: str) -> None:
         self.name = name
         self.sent: set[str] = set()
-        self._url = town.serve.url
-        self._key = town.key(name, "writer", "auditor")
-        self._pool = urllib3.PoolManager(retries=False, timeout=PATIENCE_S)
+        self._url = installation.serve.url
+        self._key = installation.key(name, "writer", "auditor")
+        self._pool = urllib3.PoolManager(retries=False, timeout=TIMEOUT_S)
         self._token = ""
 
     def round(self, times: Times) -> None:
@@ -68,8 +68,8 @@ class Tenant:
         [result] = sent["results"]
         self.sent.add(result["event_id"])
         while result["event_id"] not in self.seen(5, times):
-            assert time.perf_counter() - began < PATIENCE_S, f"{self.name} waits for its event in vain"
-            time.sleep(LOOK_S)
+            assert time.perf_counter() - began < TIMEOUT_S, f"{self.name} does not see its event"
+            time.sleep(POLL_INTERVAL_S)
         times.emit.append(time.perf_counter() - began)
         began = time.perf_counter()
         self.seen(50, times)
@@ -93,11 +93,11 @@ class Tenant:
         return found
 
 
-class Town:
+class Installation:
     """One installation with default settings, shared by quiet tenants and an abusive one."""
 
-    def __init__(self, kafka: str, registry: str, clickhouse: str, unique: str, folder: Path, **given: Any) -> None:
-        """Start the installation; `given` are additional settings."""
+    def __init__(self, kafka: str, registry: str, clickhouse: str, unique: str, folder: Path, **overrides: Any) -> None:
+        """Start the installation; `overrides` are additional settings."""
         settings = load(
             kafka_bootstrap=kafka,
             registry_url=registry,
@@ -108,7 +108,7 @@ class Town:
             consumer_group=unique,
             worker_port=0,
             provenance_keys_file=folder / "provenance-keys.json",
-            **given,
+            **overrides,
         )
         ProvenanceKeys.load_or_create(folder / "provenance-keys.json")
         self.world = World(settings, folder)
@@ -152,7 +152,7 @@ class Town:
         )
         orders = {
             "kinds": list(kinds),
-            "seconds": MOST_S,
+            "seconds": MAX_S,
             "url": self.serve.url,
             "tenant": self._abuser,
             "client_id": self._key.client.client_id,
@@ -186,4 +186,4 @@ class Town:
         self.world.close()
 
 
-__all__ = ["KINDS", "QUIET", "Tenant", "Times", "Town"]
+__all__ = ["KINDS", "QUIET", "Installation", "Tenant", "Times"]

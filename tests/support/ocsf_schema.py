@@ -20,7 +20,7 @@ import pytest
 VERSIONS: Final = ("1.8.0", "1.9.0-dev")
 _NEAR = (folder / "shared" / "data" / "ocsf" for folder in Path(__file__).parents)
 _FOLDER: Final = next((folder for folder in _NEAR if folder.is_dir()), None)
-needs_schema = pytest.mark.skipif(_FOLDER is None, reason="the folder of OCSF schema sources is not here")
+needs_schema = pytest.mark.skipif(_FOLDER is None, reason="the folder of OCSF schema sources is missing")
 
 _SCALARS: Final[Mapping[str, type | tuple[type, ...]]] = {
     "string_t": str,
@@ -97,8 +97,8 @@ class OcsfSchema:
 
     def _compile(self, kind: str, name: str) -> dict[str, Any]:
         made = self._inherited(kind, name) | {"kind": kind}
-        for attribute, given in made["attributes"].items():
-            made["attributes"][attribute] = _merged(copy.deepcopy(self._dictionary[attribute]), given)
+        for attribute, definition in made["attributes"].items():
+            made["attributes"][attribute] = _merged(copy.deepcopy(self._dictionary[attribute]), definition)
         if kind == "events":
             category = 0 if name == "base_event" else self._categories.get(made["category"], {}).get("uid", 0)
             made["category_uid"] = category
@@ -114,8 +114,8 @@ class OcsfSchema:
         attributes: dict[str, Any] = {}
         for path in own.pop("$include", []):
             profile = self._files[path]
-            for included, given in profile["attributes"].items():
-                attributes[included] = {**given, "profile": profile["name"]}
+            for included, definition in profile["attributes"].items():
+                attributes[included] = {**definition, "profile": profile["name"]}
         attributes = _merged(attributes, own)
         source.setdefault("profiles", [])
         if (parent := source.get("extends")) is None:
@@ -128,15 +128,15 @@ class OcsfSchema:
         return {**merged, "attributes": _merged(inherited["attributes"], attributes)}
 
     def _object(
-        self, path: str, described: Mapping[str, Any], given: Mapping[str, Any], profiles: frozenset[str]
+        self, path: str, described: Mapping[str, Any], values: Mapping[str, Any], profiles: frozenset[str]
     ) -> Iterator[str]:
         attributes = self.attributes(described, profiles)
         if described["name"] == "object":
             return  # the generic object, which has any attributes
         for name, attribute in attributes.items():
-            if name not in given and attribute.get("requirement") == "required":
+            if name not in values and attribute.get("requirement") == "required":
                 yield f"{path}{name}: is required"
-        for name, value in given.items():
+        for name, value in values.items():
             if (attribute := attributes.get(name)) is None:
                 yield f"{path}{name}: is not an attribute of {described['name']}"
                 continue
@@ -144,9 +144,9 @@ class OcsfSchema:
                 yield f"{path}{name}: is deprecated"
             yield from self._attribute(f"{path}{name}", attribute, value, profiles)
             if (sibling := attribute.get("sibling")) and not isinstance(value, list):
-                yield from _sibling(path, attribute, value, sibling, given.get(sibling))
+                yield from _sibling(path, attribute, value, sibling, values.get(sibling))
         for kind, names in described["constraints"].items():
-            count = sum(name in given for name in names)
+            count = sum(name in values for name in names)
             if (count != 1) if kind == "just_one" else not count:
                 yield f"{path or described['name']}: {kind} of {', '.join(names)}"
 

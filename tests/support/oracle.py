@@ -119,13 +119,15 @@ def decode(schema: dict[str, Any], datum: bytes) -> dict[str, Any]:
         raise Bad from error
     if out.tell() != len(datum) or lenient(fields, datum):
         raise Bad
-    for one in schema["fields"]:
-        if kind(one) == "map":
-            pairs = [(pair["k"], pair["v"]) for pair in values[one["name"]]]
+    for field in schema["fields"]:
+        if kind(field) == "map":
+            pairs = [(pair["k"], pair["v"]) for pair in values[field["name"]]]
             if len(dict(pairs)) < len(pairs):
                 raise Bad
-            values[one["name"]] = pairs
-        elif kind(one) == "int" and values[one["name"]] is not None and not -(2**31) <= values[one["name"]] < 2**31:
+            values[field["name"]] = pairs
+        elif (
+            kind(field) == "int" and values[field["name"]] is not None and not -(2**31) <= values[field["name"]] < 2**31
+        ):
             raise Bad
     return values
 
@@ -149,12 +151,12 @@ def lenient(fields: list[dict[str, Any]], datum: bytes) -> bool:
         number &= 2**64 - 1
         return (number >> 1) ^ -(number & 1)
 
-    def skip(one: Any) -> bool:
+    def skip(schema_: Any) -> bool:
         nonlocal at
-        match one:
+        match schema_:
             case list():
                 branch = long()
-                return not 0 <= branch < len(one) or skip(one[branch])
+                return not 0 <= branch < len(schema_) or skip(schema_[branch])
             case {"type": "enum", "symbols": symbols}:
                 return not 0 <= long() < len(symbols)
             case {"type": "array"}:
@@ -171,7 +173,7 @@ def lenient(fields: list[dict[str, Any]], datum: bytes) -> bool:
             case "long" | "int":
                 long()
             case "float" | "double":
-                at += 4 if one == "float" else 8
+                at += 4 if schema_ == "float" else 8
             case "boolean":
                 at += 1
                 return datum[at - 1] > 1
@@ -203,27 +205,27 @@ def base_code(values: dict[str, Any], tenant: str, kafka_ms: int) -> R | None:
 
 
 def rule_code(schema: dict[str, Any], values: dict[str, Any]) -> R | None:
-    for one in schema["fields"]:
-        value = values[one["name"]]
-        if one.get("required") and (value is None or value in ("", [])):
+    for field in schema["fields"]:
+        value = values[field["name"]]
+        if field.get("required") and (value is None or value in ("", [])):
             return R.FIELD_RULE
         if value is None:
             continue
-        if logical(one) and one["name"] != "occurred_at":
+        if logical(field) and field["name"] != "occurred_at":
             try:
                 EPOCH + timedelta(microseconds=value)
             except OverflowError:
                 if not -62_167_219_200_000_000 <= value <= 253_402_300_799_999_999:
                     return R.FIELD_RULE
-        if "maxLength" in one and len(value) > one["maxLength"]:
+        if "maxLength" in field and len(value) > field["maxLength"]:
             return R.FIELD_RULE
-        if "pattern" in one and not re2.fullmatch(one["pattern"], value):
+        if "pattern" in field and not re2.fullmatch(field["pattern"], value):
             return R.FIELD_RULE
-        if "minimum" in one and not value >= one["minimum"]:
+        if "minimum" in field and not value >= field["minimum"]:
             return R.FIELD_RULE
-        if "maximum" in one and not value <= one["maximum"]:
+        if "maximum" in field and not value <= field["maximum"]:
             return R.FIELD_RULE
-        if "oneOf" in one and value not in one["oneOf"]:
+        if "oneOf" in field and value not in field["oneOf"]:
             return R.FIELD_RULE
     return None
 
@@ -234,9 +236,9 @@ def stored(schema: dict[str, Any], schema_id: int, values: dict[str, Any]) -> St
     row |= {"event_id": row["event_id"].lower(), "occurred_at": at, "schema_id": schema_id}
     row |= {"ip": row["ip"] or None, "user_agent": row["user_agent"] or None}
     row["fields"] = [
-        (one["name"], text(one, values[one["name"]]))
-        for one in schema["fields"]
-        if one["name"] not in BASE_FIELDS and values[one["name"]] is not None
+        (field["name"], text(field, values[field["name"]]))
+        for field in schema["fields"]
+        if field["name"] not in BASE_FIELDS and values[field["name"]] is not None
     ]
     return Stored(at.year * 100 + at.month, row)
 

@@ -48,7 +48,7 @@ TENANT_HEADER = "X-Test-Tenant"
 TOPIC_ID = uuid.UUID(int=7)
 
 
-def event(number: int, tenant: str = "acme", **given: Any) -> dict[str, Any]:
+def event(number: int, tenant: str = "acme", **overrides: Any) -> dict[str, Any]:
     """Return a row of the events table; `number` determines its offset and its id, which is random but reproducible."""
     values: dict[str, Any] = {
         "tenant_id": tenant,
@@ -82,8 +82,8 @@ def event(number: int, tenant: str = "acme", **given: Any) -> dict[str, Any]:
         "provenance": "kafka",
         "provenance_id": "audit.events",
     }
-    assert given.keys() <= values.keys()
-    return values | given
+    assert overrides.keys() <= values.keys()
+    return values | overrides
 
 
 class Store:

@@ -31,13 +31,13 @@ class Entry:
 
 @dataclass
 class DictRegistry:
-    """A registry in memory; `down` makes every request fail, `asked` records the requests."""
+    """A registry in memory; `down` makes every request fail, `requests` records them."""
 
     schemas: dict[int, str] = field(default_factory=dict)
     registered: dict[str, list[int]] = field(default_factory=dict)
     guids: dict[UUID, int] = field(default_factory=dict)
     down: bool = False
-    asked: list[tuple[str, Any]] = field(default_factory=list)
+    requests: list[tuple[str, Any]] = field(default_factory=list)
 
     def register(self, subject: str, schema: dict[str, Any]) -> int:
         text = json.dumps(schema)
@@ -47,7 +47,7 @@ class DictRegistry:
         return schema_id
 
     def _ask(self, what: str, about: Any) -> None:
-        self.asked.append((what, about))
+        self.requests.append((what, about))
         if self.down:
             raise RegistryUnavailable("The registry is down.")
 
@@ -101,8 +101,8 @@ def base_registry() -> DictRegistry:
 def contract(*own: dict[str, Any], **attributes: Any) -> dict[str, Any]:
     """Return the base schema with custom fields appended, and attributes of base fields or of the record set."""
     schema = base_schema()
-    for one in schema["fields"]:
-        one.update(attributes.pop(one["name"], {}))
+    for field_ in schema["fields"]:
+        field_.update(attributes.pop(field_["name"], {}))
     return schema | attributes | {"fields": [*schema["fields"], *own]}
 
 
@@ -112,7 +112,7 @@ def own(name: str, kind: Any, **attributes: Any) -> dict[str, Any]:
 
 def event(**values: Any) -> dict[str, Any]:
     defaults = {one["name"]: one.get("default") for one in base_schema()["fields"]}
-    given = {
+    base = {
         "event_id": "01890a5d-ac96-774b-bcce-b302099a8057",
         "tenant_id": "acme",
         "occurred_at": NOW_MS * 1000,
@@ -120,7 +120,7 @@ def event(**values: Any) -> dict[str, Any]:
         "ip": "192.0.2.7",
         "metadata": {"a": "1", "b": "2"},
     }
-    return defaults | given | values
+    return defaults | base | values
 
 
 def datum(values: dict[str, Any], schema: dict[str, Any] | None = None) -> bytes:

@@ -34,8 +34,8 @@ class Example:
 
     def request(self, method: str, path: str, body: Any = None, **headers: str) -> urllib3.BaseHTTPResponse:
         """Send one request; a body is sent as JSON."""
-        given = {} if body is None else {"json": body}
-        return urllib3.request(method, self.url + path, headers=headers, retries=False, timeout=30, **given)
+        options = {} if body is None else {"json": body}
+        return urllib3.request(method, self.url + path, headers=headers, retries=False, timeout=30, **options)
 
     def stop(self) -> int:
         """Stop the server as an operator does; return its exit code."""

@@ -104,9 +104,9 @@ class Task:
         if datum.tell() != len(value) or event.tenant_id != key.decode():
             return None
         own = {name: str(one) for name, one in decoded.items() if name not in Event.model_fields and one is not None}
-        given = event.__dict__
+        base = event.__dict__
         return (
-            *(given[name] for name in BASE), own, schema_id, timestamp, self.topic, _EPOCH, partition, offset, timestamp
+            *(base[name] for name in BASE), own, schema_id, timestamp, self.topic, _EPOCH, partition, offset, timestamp
         )  # fmt: skip
 
     def take(self, row: tuple[Any, ...] | None) -> bool:

@@ -30,9 +30,9 @@ async def raw(message: Any) -> Any:
 )
 async def handle(values: list[bytes], message: KafkaMessage) -> None:
     mine.first()
-    for one in message.raw_message:
-        at = datetime.fromtimestamp(one.timestamp()[1] / 1_000, UTC)
-        mine.take(mine.row(one.key(), one.value(), one.partition(), one.offset(), at))
+    for record in message.raw_message:
+        at = datetime.fromtimestamp(record.timestamp()[1] / 1_000, UTC)
+        mine.take(mine.row(record.key(), record.value(), record.partition(), record.offset(), at))
     await asyncio.to_thread(mine.insert)
     await message.ack()
     if mine.done:

@@ -24,14 +24,14 @@ def read(params):
     params = dict(params)
     tenant = params.pop("tenantId")
     params |= params.pop("filters", {})
-    return given(client.get(params=params, tenant_id=tenant))
+    return body_of(client.get(params=params, tenant_id=tenant))
 
 
 def stats(params):
-    return given(client.get("stats", tenant_id=params["tenantId"]))
+    return body_of(client.get("stats", tenant_id=params["tenantId"]))
 
 
-def given(response):
+def body_of(response):
     response.raise_for_status()
     return response.json()
 

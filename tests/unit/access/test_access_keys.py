@@ -40,22 +40,25 @@ def hashed(monkeypatch) -> list[str]:
 
 
 def test_a_key_verifies_with_its_secret_only(keys, path):
-    one = keys.create(roles=("vendor",), now=NOW, name="backend")
+    issued = keys.create(roles=("vendor",), now=NOW, name="backend")
     two = keys.create(roles=("auditor",), tenant="acme", now=NOW)
-    assert keys.verify(one.client.client_id, one.secret, now=NOW).permissions >= {Permission.read, Permission.write}
+    assert keys.verify(issued.client.client_id, issued.secret, now=NOW).permissions >= {
+        Permission.read,
+        Permission.write,
+    }
     assert keys.verify(two.client.client_id, two.secret, now=NOW).tenant == "acme"
     for client_id, secret in [
-        (one.client.client_id, two.secret),
-        (one.client.client_id, ""),
-        (one.client.client_id, one.secret + " "),
-        (one.client.client_id, "\ud800"),
-        ("nobody", one.secret),
+        (issued.client.client_id, two.secret),
+        (issued.client.client_id, ""),
+        (issued.client.client_id, issued.secret + " "),
+        (issued.client.client_id, "\ud800"),
+        ("nobody", issued.secret),
         ("", ""),
     ]:
         with pytest.raises(Unauthenticated, match="client id or the secret is wrong"):
             keys.verify(client_id, secret, now=NOW)
     text = path.read_text()
-    assert one.secret not in text
+    assert issued.secret not in text
     assert two.secret not in text
 
 

@@ -76,9 +76,9 @@ def test_a_changed_or_foreign_token_does_not_verify(signing, path, tmp_path):
         elsewhere.sign("a", {"sub": "me"}, now=datetime.now(UTC), ttl=HOUR),
         *("", ".", "..", "a.b.c", "é.é.é", "\ud800", token + ".x", "x" * 20_000),
     ]
-    for one in forged:
+    for invalid in forged:
         with pytest.raises(Unauthenticated) as caught:
-            signing.verify("a", one, now=NOW)
+            signing.verify("a", invalid, now=NOW)
         assert not isinstance(caught.value, TokenExpired)
 
 
@@ -144,8 +144,8 @@ def test_processes_that_start_together_agree_on_one_key(tmp_path):
         found = list(threads.map(lambda _: SigningKeys.load_or_create(path), range(8)))
     now = datetime.now(UTC)
     token = found[0].sign("a", {}, now=now, ttl=HOUR)
-    for one in found:
-        one.verify("a", token, now=now)
+    for keys in found:
+        keys.verify("a", token, now=now)
 
 
 def test_secrets_are_not_in_representations(signing, path):

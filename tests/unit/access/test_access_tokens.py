@@ -313,10 +313,10 @@ def test_the_console_requires_an_admin(signing, keys):
 # Permissions that a client has lost
 
 
-def client_and_viewer_token(keys, signing, *roles: str, tenant: str | None = None, **given) -> tuple[str, str]:
+def client_and_viewer_token(keys, signing, *roles: str, tenant: str | None = None, **options) -> tuple[str, str]:
     """Return a new client's id, and the token of a viewer of acme that it vouches for."""
     client = keys.create(roles=roles, tenant=tenant, now=NOW).client
-    viewer = Viewer("acme", "jane", JANE.permissions, client.client_id, **given)
+    viewer = Viewer("acme", "jane", JANE.permissions, client.client_id, **options)
     return client.client_id, mint_viewer_token(signing, viewer, now=NOW, ttl=HOUR).text
 
 

@@ -61,9 +61,9 @@ def test_the_root_lists_every_subcommand_and_no_type_beside_a_flag() -> None:
 
 
 def test_the_lines_of_a_paragraph_are_joined() -> None:
-    one = typer.Typer()
+    app = typer.Typer()
 
-    @one.command(epilog=examples("x --flag", "x"))
+    @app.command(epilog=examples("x --flag", "x"))
     def command(flag: bool = False) -> None:
         """Do one thing
         and another.
@@ -72,7 +72,7 @@ def test_the_lines_of_a_paragraph_are_joined() -> None:
         paragraph.
         """
 
-    made = tidy(typer.main.get_command(one))
+    made = tidy(typer.main.get_command(app))
     assert made.help == "Do one thing and another.\n\nSecond paragraph."
     assert examples_of(made.epilog) == ["auditlane x --flag", "auditlane x"]
     assert examples_of(None) == []

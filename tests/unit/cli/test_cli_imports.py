@@ -1,4 +1,4 @@
-"""What a command imports: its start must not cost the libraries of other commands."""
+"""What a command imports: starting it must not load the libraries of other commands."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ print(*sorted(sys.modules.keys() & {HEAVY!r}), file=sys.stderr)
 
 
 def test_light_commands_import_no_client_of_a_store(tmp_path: Path) -> None:
-    """`env` is run; the other commands are loaded, as `--help` and every use of them do first."""
+    """`env` is run; the other commands are loaded, as `--help` and every invocation load them."""
     Layout.of(tmp_path).write_state({"env": {"AUDITLANE_REGISTRY_URL": "http://127.0.0.1:8081"}})
     done = subprocess.run(
         [sys.executable, "-c", _SCRIPT, str(tmp_path)], capture_output=True, text=True, check=False, timeout=60

@@ -87,7 +87,7 @@ def test_a_secret_is_printed_once_for_people(folder):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["--role", "god"], "unknown role 'god'"),
         (["--role", "writer", "--tenant", "a b"], "tenant_id"),
@@ -98,8 +98,8 @@ def test_a_secret_is_printed_once_for_people(folder):
         (["--role", "writer", "--expires", "2020-01-01"], "past"),
     ],
 )
-def test_wrong_arguments_are_named_and_create_no_key(folder, arguments, said):
-    with pytest.raises(AuditlaneError, match=said):
+def test_wrong_arguments_are_named_and_create_no_key(folder, arguments, message):
+    with pytest.raises(AuditlaneError, match=message):
         run(keys.app, "create", *arguments)
     assert not (folder / "keys.json").exists() or not KeysFile(folder / "keys.json").clients()
 
@@ -125,12 +125,12 @@ def test_durations_and_expiry_times_are_parsed_in_every_accepted_form():
 
 
 def test_a_token_for_a_viewer(folder):
-    said = json.loads(
+    output = json.loads(
         run(token.app, "--tenant", "acme", "--user", "jane", "--permissions", "read", "--ttl", "1h", "--json")
     )
-    assert said["expires_in"] == 3600
+    assert output["expires_in"] == 3600
     found = authenticate(
-        said["token"],
+        output["token"],
         keys=KeysFile.load_or_create(folder / "keys.json"),
         signing=SigningKeys(folder / "signing.json"),
         now=datetime.now(UTC),
@@ -166,9 +166,9 @@ def test_an_impossible_token_is_rejected(folder, arguments):
 
 
 def test_signing_keys_are_rotated(folder):
-    said = json.loads(run(keys.app, "rotate-signing", "--at-once", "--json"))
+    output = json.loads(run(keys.app, "rotate-signing", "--at-once", "--json"))
     content = json.loads((folder / "signing.json").read_text())
-    assert content["keys"][-1]["kid"] == said["kid"]
+    assert content["keys"][-1]["kid"] == output["kid"]
     assert "retires" in content["keys"][0]
 
 
@@ -186,16 +186,16 @@ def test_the_console_reports_errors_with_a_fix(folder):
 
 
 def test_commands_are_recorded_in_auditlanes_own_trail(folder, monkeypatch):
-    told: list[tuple[str, dict[str, Any]]] = []
+    recorded: list[tuple[str, dict[str, Any]]] = []
     for module in (keys, token):
-        monkeypatch.setattr(module, "record", lambda action, **facts: told.append((str(action), facts)))
+        monkeypatch.setattr(module, "record", lambda action, **facts: recorded.append((str(action), facts)))
     made = json.loads(run(keys.app, "create", "--role", "vendor", "--tenant", "acme", "--json"))
     again = json.loads(run(keys.app, "rotate", made["client_id"], "--json"))
     run(keys.app, "revoke", made["client_id"])
     run(keys.app, "rotate-signing")
     minted = run(token.app, "--tenant", "acme", "--user", "jane").strip()
     run(token.app, "--tenant", "acme", "--link")
-    assert [action for action, _ in told] == [
+    assert [action for action, _ in recorded] == [
         "key.created",
         "key.rotated",
         "key.revoked",
@@ -203,10 +203,10 @@ def test_commands_are_recorded_in_auditlanes_own_trail(folder, monkeypatch):
         "viewer_token.issued",
         "link.issued",
     ]
-    assert all(facts["tenant"] == "acme" for action, facts in told if action != "signing_keys.rotated")
-    assert told[0][1]["resource_id"] == made["client_id"]
+    assert all(facts["tenant"] == "acme" for action, facts in recorded if action != "signing_keys.rotated")
+    assert recorded[0][1]["resource_id"] == made["client_id"]
     for secret in (made["secret"], again["secret"], minted):
-        assert secret not in str(told)
+        assert secret not in str(recorded)
 
 
 def test_without_kafka_a_command_works_and_reports_what_is_missing(folder, monkeypatch):
@@ -237,7 +237,7 @@ def test_records_that_cannot_be_sent_are_spooled_for_the_service(folder, monkeyp
         ("acme", "key.created"),
     ]
     assert not keys_are_there or "registry" in done.stderr
-    assert (folder / "provenance-keys.json").exists() == keys_are_there, "none is made that no worker knows"
+    assert (folder / "provenance-keys.json").exists() == keys_are_there, "no key is created that no worker has"
 
 
 def test_without_a_folder_an_unsigned_record_is_reported_as_lost(folder, monkeypatch):

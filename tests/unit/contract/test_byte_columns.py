@@ -22,8 +22,8 @@ def test_reading_taking_and_cutting_agree_with_a_list(parts: list[list[bytes | N
     assert whole.sizes().tolist() == [len(one or b"") for one in flat]
     assert whole.missing().tolist() == [one is None for one in flat]
     assert whole.slices_after(np.arange(len(flat)), 2) == [(one or b"")[2:] for one in flat]
-    for head, one in zip(whole.prefixes(3), flat, strict=True):
-        assert one is None or len(one) < 3 or bytes(head) == one[:3]
+    for head, blob in zip(whole.prefixes(3), flat, strict=True):
+        assert blob is None or len(blob) < 3 or bytes(head) == blob[:3]
     head = whole.take(count)
     assert list(head) == flat[:count]
     assert list(whole) == flat[count:]

@@ -54,12 +54,12 @@ def test_events_are_written_with_the_newest_complete_version() -> None:
 
 def test_older_versions_are_searched_once_per_latest_version() -> None:
     registry = registered()
-    asked: list[str] = []
-    registry.before = lambda method, path: asked.append(path)
+    requests: list[str] = []
+    registry.before = lambda method, path: requests.append(path)
     known = SchemaCache(registry, BASE)
     for now in (0, 1, 2):
         known.ask("audit.events.other-value", now, now, alone=False)
-    assert sum(path.endswith("/versions") for path in asked) == 1
+    assert sum(path.endswith("/versions") for path in requests) == 1
 
 
 def test_without_a_complete_version_the_latest_is_used() -> None:

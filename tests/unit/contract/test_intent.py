@@ -86,14 +86,14 @@ def test_no_metadata_breaks_the_worker(metadata: str) -> None:
         decode(metadata)
 
 
-def columns(**given: list[object]) -> Columns:
+def columns(**overrides: list[object]) -> Columns:
     plain: dict[str, list[object]] = {
         "offsets": [3, 4],
         "timestamps_ms": [10, 11],
         "keys": [b"a", None],
         "values": [b"xy", b""],
     }
-    return Columns(**(plain | given))  # type: ignore[arg-type]
+    return Columns(**(plain | overrides))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -48,18 +48,18 @@ EXPONENTIAL = {
 
 @settings(max_examples=500, deadline=None)
 @given(patterns, st.lists(values, min_size=1, max_size=8))
-def test_all_evaluations_of_a_pattern_agree(text: str, given: list[str]) -> None:
+def test_all_evaluations_of_a_pattern_agree(text: str, texts: list[str]) -> None:
     try:
         pattern = Pattern.parse(text)
     except ValueError:
         assume(False)
-    expected = [re2.fullmatch(text, value) is not None for value in given]
-    assert pc.match_substring_regex(pa.array(given), pattern.re2).to_pylist() == expected
-    assert [pattern.matches(value) for value in given] == expected
+    expected = [re2.fullmatch(text, value) is not None for value in texts]
+    assert pc.match_substring_regex(pa.array(texts), pattern.re2).to_pylist() == expected
+    assert [pattern.matches(value) for value in texts] == expected
     parsed = rules.parse({"pattern": text, "maxLength": 6}, "string")
-    [broken] = [checks.broken_rules([(Field("x", "string", rules=parsed), pa.array(given))])]
-    assert [rules.check_value(parsed, value) for value in given] == [
-        broken[row][1] if row in broken else None for row in range(len(given))
+    [broken] = [checks.broken_rules([(Field("x", "string", rules=parsed), pa.array(texts))])]
+    assert [rules.check_value(parsed, value) for value in texts] == [
+        broken[row][1] if row in broken else None for row in range(len(texts))
     ]
 
 
@@ -224,8 +224,8 @@ def test_all_patterns_of_a_contract_are_bounded_together() -> None:
 def test_no_contract_delays_the_worker_for_long() -> None:
     import json
 
-    one = {"pattern": "[ab]*a[ab]{900}c", "maxLength": LONGEST_VALUE}
-    problems = check_registrable(json.dumps(contract(own("x", "string", **one))))
+    rule = {"pattern": "[ab]*a[ab]{900}c", "maxLength": LONGEST_VALUE}
+    problems = check_registrable(json.dumps(contract(own("x", "string", **rule))))
     assert any("steps per event" in found for found in problems)
     assert MOST_WORK * 12e-9 <= 0.01, "seconds of one event"
 

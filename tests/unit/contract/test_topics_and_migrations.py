@@ -48,16 +48,16 @@ def test_names_that_collide_in_kafka_are_found() -> None:
 
 def test_migrations_are_numbered_without_a_gap() -> None:
     assert [one.version for one in migrate.known()] == list(range(1, len(migrate.known()) + 1))
-    for one in migrate.known():
-        assert all(word.upper().startswith(("CREATE", "ALTER")) for word in one.statements("db"))
+    for migration in migrate.known():
+        assert all(word.upper().startswith(("CREATE", "ALTER")) for word in migration.statements("db"))
 
 
 def test_every_alteration_may_run_twice() -> None:
     """Processes may migrate concurrently, and each server of a cluster is migrated separately."""
-    for one in migrate.known():
-        for statement in one.statements("db"):
+    for migration in migrate.known():
+        for statement in migration.statements("db"):
             for verb in re.findall(r"\b(?:ADD|DROP) (?:COLUMN|INDEX|CONSTRAINT|PROJECTION) (?!IF )", statement):
-                pytest.fail(f"{one.name}: {verb}lacks IF [NOT] EXISTS")
+                pytest.fail(f"{migration.name}: {verb}lacks IF [NOT] EXISTS")
 
 
 def test_pending_migrations_are_planned_in_order() -> None:

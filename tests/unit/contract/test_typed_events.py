@@ -224,11 +224,11 @@ def test_a_base_field_may_be_required_or_get_a_default_and_stays_validated() -> 
             Scheduled(**{"resource_id": "j-1", "ip": "192.0.2.1", "occurred_at": now} | wrong)
 
 
-@pytest.mark.parametrize("given", [{"action": " "}, {"outcome": "succes"}, {"severity": "high"}, {"resource": 7}])
-def test_a_wrong_argument_of_the_class_is_named(given: dict[str, Any]) -> None:
+@pytest.mark.parametrize("arguments", [{"action": " "}, {"outcome": "succes"}, {"severity": "high"}, {"resource": 7}])
+def test_a_wrong_argument_of_the_class_is_named(arguments: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput, match="argument of the class Wrong") as caught:
-        type("Wrong", (AuditEvent,), {"__module__": __name__}, **given)
-    assert caught.value.field == next(iter(given))
+        type("Wrong", (AuditEvent,), {"__module__": __name__}, **arguments)
+    assert caught.value.field == next(iter(arguments))
 
 
 def test_an_unknown_argument_of_the_class_is_refused() -> None:

@@ -111,9 +111,11 @@ def _recorded(tree: ast.AST) -> Iterator[str]:
             continue
         called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
         if called in {"record", "_record", "AuditRecord"}:
-            for given in [*node.args[:1], *(keyword.value for keyword in node.keywords if keyword.arg == "action")]:
+            for argument in [*node.args[:1], *(keyword.value for keyword in node.keywords if keyword.arg == "action")]:
                 yield from (
-                    one.value for one in ast.walk(given) if isinstance(one, ast.Constant) and isinstance(one.value, str)
+                    one.value
+                    for one in ast.walk(argument)
+                    if isinstance(one, ast.Constant) and isinstance(one.value, str)
                 )
 
 

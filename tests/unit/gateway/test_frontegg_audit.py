@@ -25,12 +25,12 @@ from auditlane.runtime.errors import InvalidEvent, InvalidInput
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
 
-def made(audit, **given):
-    return event_of(audit, "acme", now=NOW, **given)
+def made(audit, **options):
+    return event_of(audit, "acme", now=NOW, **options)
 
 
-def echo(audit, **given):
-    event = made(audit, **given)
+def echo(audit, **options):
+    event = made(audit, **options)
     event.model_dump_json()  # every string can be encoded
     row = row_of(as_read(event), vendor="env")
     JSONResponse(row)  # so can the response to the POST
@@ -229,7 +229,7 @@ def test_a_byte_order_mark_is_skipped():
 
 
 @pytest.mark.parametrize(
-    ("header", "told", "tenant"),
+    ("header", "body", "tenant"),
     [
         ("acme", None, "acme"),
         ("acme", "acme", "acme"),
@@ -237,16 +237,16 @@ def test_a_byte_order_mark_is_skipped():
         (None, "acme", "acme"),  # Java's client sends no header
     ],
 )
-def test_the_tenant_comes_from_the_header_or_else_the_body(header, told, tenant):
-    assert tenant_of({"tenantId": told}, Sender("c", header)) == tenant
+def test_the_tenant_comes_from_the_header_or_else_the_body(header, body, tenant):
+    assert tenant_of({"tenantId": body}, Sender("c", header)) == tenant
 
 
 @pytest.mark.parametrize(
-    ("header", "told"), [("acme", "other"), (None, None), (None, ""), (None, 7), (None, "a/b"), (None, "_auditlane")]
+    ("header", "body"), [("acme", "other"), (None, None), (None, ""), (None, 7), (None, "a/b"), (None, "_auditlane")]
 )
-def test_an_invalid_or_foreign_tenant_is_refused(header, told):
+def test_an_invalid_or_foreign_tenant_is_refused(header, body):
     with pytest.raises(InvalidEvent):
-        tenant_of({"tenantId": told}, Sender("c", header))
+        tenant_of({"tenantId": body}, Sender("c", header))
 
 
 def test_a_posted_value_becomes_the_same_event():

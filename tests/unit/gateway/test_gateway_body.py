@@ -98,9 +98,9 @@ def test_any_bytes_are_a_value_or_an_invalid_event(text):
     ],
 )
 def test_invalid_json_is_reported(text, problem):
-    said = str(value_of(text))
-    assert said.startswith("The line is not JSON: ")
-    assert problem in said
+    message = str(value_of(text))
+    assert message.startswith("The line is not JSON: ")
+    assert problem in message
     with pytest.raises(InvalidInput) as raised:
         read(body.document(pieces_of([text])))
     assert problem in raised.value.message
@@ -155,10 +155,10 @@ def test_a_tally_keeps_only_what_a_response_can_contain():
     outcome.add(Result(index, "id", wrong if index % 2 else None) for index in range(KEPT))
     assert [one["index"] for one in answer(outcome)["results"]] == list(range(KEPT))
     outcome.add(Result(index, "id", wrong if index % 2 else None) for index in range(KEPT, 3 * KEPT))
-    told = answer(outcome)
-    assert (told["accepted"], told["refused"], told["left_out"]) == (KEPT * 3 // 2, KEPT * 3 // 2, 2 * KEPT)
-    assert [one["index"] for one in told["results"]] == list(range(1, 2 * KEPT, 2))
-    assert told["results"][0] == {
+    body = answer(outcome)
+    assert (body["accepted"], body["refused"], body["left_out"]) == (KEPT * 3 // 2, KEPT * 3 // 2, 2 * KEPT)
+    assert [one["index"] for one in body["results"]] == list(range(1, 2 * KEPT, 2))
+    assert body["results"][0] == {
         "index": 1,
         "status": 400,
         "event_id": "id",
@@ -168,7 +168,7 @@ def test_a_tally_keeps_only_what_a_response_can_contain():
     }
 
 
-class Taking:
+class FakeIngestService:
     """A stand-in for IngestService: accepts numbers, refuses other values, and fails from the number `fails_at` on."""
 
     def __init__(self, fails_at: int | None = None) -> None:
@@ -180,19 +180,19 @@ class Taking:
         await asyncio.sleep(0)
         return [Result(first + place, "", self._error(one)) for place, one in enumerate(posted)]
 
-    def _error(self, one):
-        if isinstance(one, InvalidEvent):
-            return one
-        return KafkaUnavailable("late") if self.fails_at is not None and one >= self.fails_at else None
+    def _error(self, value):
+        if isinstance(value, InvalidEvent):
+            return value
+        return KafkaUnavailable("late") if self.fails_at is not None and value >= self.fails_at else None
 
 
-def posted(service: Taking, pieces: list[bytes], most: int = 10**6) -> BatchResult:
+def posted(service: FakeIngestService, pieces: list[bytes], most: int = 10**6) -> BatchResult:
     return read(post(service, body.values(pieces_of(pieces), LONGEST), Sender("a"), most))
 
 
 @given(st.integers(0, 3 * SLICE), st.lists(st.integers(0, 20_000), max_size=20))
 def test_every_line_is_sent_once_and_in_order(count, places):
-    service = Taking()
+    service = FakeIngestService()
     text = b"\n".join(str(number).encode() for number in range(count))
     outcome = posted(service, cut(text, places))
     assert (outcome.accepted, outcome.refused) == (count, 0)
@@ -202,7 +202,7 @@ def test_every_line_is_sent_once_and_in_order(count, places):
 
 
 def test_a_bad_line_is_refused_alone():
-    outcome = posted(Taking(), [b"1\n{\n", b"x" * 2 * LONGEST + b"\n4\n"])
+    outcome = posted(FakeIngestService(), [b"1\n{\n", b"x" * 2 * LONGEST + b"\n4\n"])
     assert [(one.index, type(one.error).__name__) for one in outcome.results] == [
         (0, "NoneType"),
         (1, "InvalidEvent"),
@@ -213,7 +213,7 @@ def test_a_bad_line_is_refused_alone():
 
 
 def test_once_kafka_fails_the_rest_is_not_sent():
-    service = Taking(fails_at=10)
+    service = FakeIngestService(fails_at=10)
     outcome = posted(service, [b"\n".join(str(number).encode() for number in range(3 * SLICE))])
     assert (outcome.accepted, outcome.refused) == (10, 3 * SLICE - 10)
     assert outcome.retryable is not None
@@ -221,7 +221,7 @@ def test_once_kafka_fails_the_rest_is_not_sent():
 
 
 def test_a_request_with_too_many_events_is_accepted_up_to_the_limit():
-    outcome = posted(Taking(), [b"0\n1\n2\n3\n"], most=3)
+    outcome = posted(FakeIngestService(), [b"0\n1\n2\n3\n"], most=3)
     assert [(one.index, one.error and one.error.code) for one in outcome.results] == [
         (0, None),
         (1, None),
@@ -229,4 +229,4 @@ def test_a_request_with_too_many_events_is_accepted_up_to_the_limit():
         (3, "TOO_LARGE"),
     ]
     with pytest.raises(BodyTooLarge):
-        posted(Taking(fails_at=0), [b"0\n1\n2\n3\n"], most=3)
+        posted(FakeIngestService(fails_at=0), [b"0\n1\n2\n3\n"], most=3)

@@ -94,8 +94,8 @@ def test_no_body_causes_an_internal_error(served, token, body):
             served, token, body.replace(b"}, {", b"}\n{") if content_type == TYPES[1] else body, content_type
         )
         assert response.status in (400, 403, 413, 503), response.data
-        for one in response.json().get("results", []):
-            assert one["status"] in (400, 403, 413, 503), one
+        for result in response.json().get("results", []):
+            assert result["status"] in (400, 403, 413, 503), result
 
 
 @pytest.mark.parametrize("content_type", TYPES)

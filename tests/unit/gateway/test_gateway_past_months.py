@@ -56,8 +56,8 @@ def test_of_too_many_months_the_newest_are_accepted() -> None:
     past = PastMonths(2.0)
     found = past.waits(events(119), ["acme"] * 119, 0, TODAY)
     assert found == dict.fromkeys(range(20, 119), pytest.approx(0.5))
-    assert past.waits(events(119), ["acme"] * 119, 0.9, TODAY).keys() == set(range(21, 119)), "a token came since"
-    assert waits(past, events(119), 100.0) == 99, "no more are saved up"
+    assert past.waits(events(119), ["acme"] * 119, 0.9, TODAY).keys() == set(range(21, 119)), "a token was added since"
+    assert waits(past, events(119), 100.0) == 99, "the bucket holds no more"
 
 
 def test_events_of_one_month_or_of_consecutive_months_cost_at_most_one_month_a_second() -> None:

@@ -45,8 +45,8 @@ def test_defaults_of_omitted_fields():
     assert (event.tenant_id, event.request_id, event.source) == ("acme", "r-1", "al_1")
     assert event.description is None
     assert uuid.UUID(event.event_id).version == 7
-    said = event_of({"action": "Login", "request_id": "mine", "source": "billing"}, sender, 0)
-    assert (said.request_id, said.source) == ("mine", "billing")
+    posted = event_of({"action": "Login", "request_id": "mine", "source": "billing"}, sender, 0)
+    assert (posted.request_id, posted.source) == ("mine", "billing")
 
 
 def test_custom_fields_may_be_at_the_top_level_or_under_fields():
@@ -149,9 +149,9 @@ def test_a_test_event_is_the_same_for_every_sender():
 @pytest.mark.parametrize("value", ["x", None, {}])
 @pytest.mark.parametrize("within", [False, True])
 def test_no_value_of_a_test_event_can_be_chosen(name: str, value: object, within: bool):
-    given = {"order_number": "DE-17", "fields": {name: value}} if within else {"order_number": "DE-17", name: value}
+    body = {"order_number": "DE-17", "fields": {name: value}} if within else {"order_number": "DE-17", name: value}
     with pytest.raises(InvalidEvent, match=f"{name} cannot be set for a test event") as caught:
-        sample_event("jane", "user", given)
+        sample_event("jane", "user", body)
     assert caught.value.field == name
 
 
@@ -193,9 +193,9 @@ def test_a_user_of_another_issuer_is_not_mistaken_for_a_client() -> None:
 
 @pytest.mark.parametrize("more", [{}, {"event_id": str(uuid.uuid4())}])
 def test_a_number_in_text_is_refused_as_the_number_is(more):
-    said = set()
+    messages = set()
     for time in (1_700_000_000, "1700000000", "1700000000.5", " 1.7e9"):
         with pytest.raises(InvalidEvent) as caught:
             event_of({"action": "a", "occurred_at": time} | more, ACME, 0)
-        said.add(caught.value.message)
-    assert said == {"The event is not valid: occurred_at: must be text, such as 2024-05-01T12:00:00Z"}
+        messages.add(caught.value.message)
+    assert messages == {"The event is not valid: occurred_at: must be text, such as 2024-05-01T12:00:00Z"}

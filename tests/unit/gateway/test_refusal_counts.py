@@ -32,7 +32,7 @@ def test_tenants_whose_contract_was_changed_come_first() -> None:
     counts.changed("acme", T0 + MINUTE)
     assert counts.add("acme", T0 + 2 * MINUTE) == RefusalCount("acme", 2, T0 + MINUTE, 1)
     assert [one.tenant for one in counts.top(T0 + 3 * MINUTE)] == ["acme", "globex"]
-    assert counts.add("acme", T0 + 90 * MINUTE).changed_at is None, "a change of long ago explains nothing"
+    assert counts.add("acme", T0 + 90 * MINUTE).changed_at is None, "a change long ago is not the cause"
 
 
 def test_a_change_of_the_environments_contract_affects_every_tenant() -> None:

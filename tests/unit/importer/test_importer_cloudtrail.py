@@ -111,7 +111,7 @@ def test_odd_records_are_rebuilt_exactly(more):
     record = MINIMAL | more
     event = convert(record)
     assert rebuild(stored(event)) == record
-    assert convert(record) == event, "the same id each time"
+    assert convert(record) == event, "the id is deterministic"
 
 
 @pytest.mark.parametrize("text", ['"x":1.00', '"x":0.12345678901234567890', '"x":1,"x":2', '"x":-0', '"x":1E5'])

@@ -51,8 +51,8 @@ def good(text: str | bytes) -> list[str]:
 @pytest.mark.parametrize("layout", [{}, {"indent": 2}, {"separators": (",", ":")}])
 def test_records_of_documents(layout: dict[str, Any]) -> None:
     wanted = [{"n": number, "text": "é" * number * 200, "nested": [{}, []]} for number in range(60)]
-    one = json.dumps({"Records": wanted}, ensure_ascii=False, **layout).encode()
-    read = [json.loads(item.text) for item in items(one + b"\n" + one)]
+    document = json.dumps({"Records": wanted}, ensure_ascii=False, **layout).encode()
+    read = [json.loads(item.text) for item in items(document + b"\n" + document)]
     assert read == wanted * 2
     assert [item.text for item in items(b'\xef\xbb\xbf {"Records" : [ 1 , "a" ] } ')] == [b"1", b'"a"']
     for nothing in (b'{"Records": []}', b"[]", b"", b" \n"):
@@ -224,7 +224,7 @@ def test_a_document_after_a_truncated_one_is_read(joined: str) -> None:
         values = [json.loads(one.text) for one in items(cut[:at] + JOINED[joined]) if not one.problem]
         read = [one["eventName"] for one in values if isinstance(one, dict) and "eventName" in one]
         assert read[-len(wanted) :] == wanted, cut[:at]
-        assert "no event" not in read or cut[at - 1] in "}]", "behind it, what is joined may begin"
+        assert "no event" not in read or cut[at - 1] in "}]", "the joined text may begin after it"
 
 
 @example(b"[")
@@ -301,8 +301,8 @@ def test_files_folders_and_patterns(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     (tmp_path / "empty").mkdir()
 
-    def names(*given: str) -> list[str]:
-        return [str(Path(one).relative_to(tmp_path)) for one in inputs([f"{tmp_path}/{one}" for one in given]).files]
+    def names(*patterns: str) -> list[str]:
+        return [str(Path(one).relative_to(tmp_path)) for one in inputs([f"{tmp_path}/{one}" for one in patterns]).files]
 
     assert names("a") == ["a/1.jsonl", "a/2.json.gz"]
     assert names("*.json", "a/readme.txt", "b.json") == ["b.json", "c[1].json", "a/readme.txt"]

@@ -96,16 +96,16 @@ def test_utf_16_is_refused_with_a_fix(coding, text):
 def test_possible_loss_is_reported_even_if_nothing_is_imported():
     from auditlane.cli.import_ import _incomplete, _Summary
 
-    def said(done: Progress, *unread: InvalidInput) -> str:
+    def message(done: Progress, *unread: InvalidInput) -> str:
         summary = _Summary(unit="record", files=1, others=0)
         summary.done, summary.unread = done, [("a.gz", one) for one in unread]
         return str(_incomplete(summary))
 
-    assert "Events after it may be lost." in said(Progress(number=1, refused=1, cut=1))
-    assert "Events after 1 of them may be lost." in said(Progress(number=2, refused=2, cut=1))
-    assert "Events after 1 of them may be lost." in said(Progress(number=2, sent=1, refused=1, cut=1))
-    assert "lost" not in said(Progress(number=1, refused=1))
-    assert "1 record was rejected" in said(Progress(number=2, sent=1, refused=1), InvalidInput("It is cut off."))
+    assert "Events after it may be lost." in message(Progress(number=1, refused=1, cut=1))
+    assert "Events after 1 of them may be lost." in message(Progress(number=2, refused=2, cut=1))
+    assert "Events after 1 of them may be lost." in message(Progress(number=2, sent=1, refused=1, cut=1))
+    assert "lost" not in message(Progress(number=1, refused=1))
+    assert "1 record was rejected" in message(Progress(number=2, sent=1, refused=1), InvalidInput("It is cut off."))
 
 
 class Trickle(io.RawIOBase):
@@ -137,7 +137,7 @@ def item(number: int = 1, **values: Any) -> Item:
 @pytest.mark.parametrize("tenant", ["\ud800", "a\udcff", "a b", ""])
 def test_an_invalid_tenant_is_refused_by_its_field(tenant):
     account = {"eventTime": "2026-01-01T00:00:00Z", "recipientAccountId": tenant or "\udfff"}
-    for reading, one in (
+    for reading, record in (
         (AuditlaneLines(), LINE | {"tenant_id": tenant}),
         (FORMATS["cloudtrail"](None), account),
         (FORMATS["cloudtrail"](None), account | {"eventID": "\ud800"}),
@@ -145,7 +145,7 @@ def test_an_invalid_tenant_is_refused_by_its_field(tenant):
         (FORMATS["cloudtrail"](tenant or "\ud800"), account),
     ):
         with pytest.raises(InvalidEvent) as raised:
-            reading.event(item(**one))
+            reading.event(item(**record))
         assert raised.value.field == "tenant_id"
 
 
@@ -159,8 +159,8 @@ def test_a_line_without_an_id_gets_one_from_tenant_line_and_occurrence():
     resumed = AuditlaneLines()
     resumed.skip(first)
     assert resumed.event(first).event_id == uuid5("acme", digest, "2")
-    given = "0190f3a4-0000-7000-8000-000000000001"
-    assert reading.event(item(**LINE, event_id=given)).event_id == given
+    event_id = "0190f3a4-0000-7000-8000-000000000001"
+    assert reading.event(item(**LINE, event_id=event_id)).event_id == event_id
 
 
 def test_fields_that_an_export_adds_are_not_imported():
@@ -276,16 +276,16 @@ def test_the_tenant_option_applies_to_lines_without_a_tenant():
 def test_a_checkpoint_applies_to_the_unchanged_file_only(tmp_path):
     file = tmp_path / "file"
     file.write_text("a")
-    one = Checkpoint.of(tmp_path / "c", file, ("auditlane", "topic"))
-    assert one.load() == Progress()
-    one.save(Progress(7, 5, 1, 1))
+    checkpoint = Checkpoint.of(tmp_path / "c", file, ("auditlane", "topic"))
+    assert checkpoint.load() == Progress()
+    checkpoint.save(Progress(7, 5, 1, 1))
     assert Checkpoint.of(tmp_path / "c", file, ("auditlane", "topic")).load() == Progress(7, 5, 1, 1)
     assert Checkpoint.of(tmp_path / "c", file, ("auditlane", "other")).load() == Progress()
     file.write_text("ab")
     assert Checkpoint.of(tmp_path / "c", file, ("auditlane", "topic")).load() == Progress()
-    one.path.write_text("{torn")
-    assert one.load() == Progress()
-    one.clear()
+    checkpoint.path.write_text("{torn")
+    assert checkpoint.load() == Progress()
+    checkpoint.clear()
     assert list((tmp_path / "c").iterdir()) == []
 
 
@@ -321,8 +321,8 @@ def file(tmp_path):
 
 def start(file, client, **more):
     checkpoint = Checkpoint.of(file.parent / "checkpoints", file, ())
-    with opened(str(file)) as one:
-        return run(one, AuditlaneLines(), client, checkpoint=checkpoint, batch=10, **more), checkpoint
+    with opened(str(file)) as source:
+        return run(source, AuditlaneLines(), client, checkpoint=checkpoint, batch=10, **more), checkpoint
 
 
 def test_a_run_counts_reports_and_clears_its_checkpoint(file):

@@ -70,7 +70,7 @@ def test_changes_savepoints_and_rollbacks(expire: bool) -> None:
 def test_tasks_have_sessions_and_contexts_of_their_own() -> None:
     log = RecordingClient()
 
-    async def one(made: async_sessionmaker[AsyncSession], number: int) -> None:
+    async def add_document(made: async_sessionmaker[AsyncSession], number: int) -> None:
         with context(tenant=f"t{number}"):
             async with made() as session:
                 session.add(Document(id=number))
@@ -80,7 +80,7 @@ def test_tasks_have_sessions_and_contexts_of_their_own() -> None:
         async with maker() as made:
             audit_models(made, [Document], client=log)  # type: ignore[arg-type]
             for number in range(1, 4):  # one connection in memory: one transaction at a time
-                await asyncio.create_task(one(made, number))
+                await asyncio.create_task(add_document(made, number))
 
     asyncio.run(work())
     assert [(event.tenant_id, event.resource_id) for event in log.events] == [("t1", "1"), ("t2", "2"), ("t3", "3")]

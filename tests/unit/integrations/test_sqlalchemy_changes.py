@@ -58,7 +58,7 @@ def test_operations_on_one_row_become_one_change(
     outer.merge(inner)
     found = list(outer.settled())
     assert [(one.kind, one.before, one.after) for one in found if isinstance(one, Change)] == [
-        (one.kind, one.before, one.after) for one in sum_of_them
+        (change.kind, change.before, change.after) for change in sum_of_them
     ]
 
 
@@ -99,6 +99,6 @@ def test_values_that_cannot_be_copied_or_compared() -> None:
         __hash__ = None  # type: ignore[assignment]
 
     assert frozen(Stubborn()) == "<Stubborn>"
-    one = Stubborn()
-    assert same(one, one)
-    assert not same(one, Stubborn())
+    value = Stubborn()
+    assert same(value, value)
+    assert not same(value, Stubborn())

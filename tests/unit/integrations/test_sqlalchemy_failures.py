@@ -41,8 +41,8 @@ def session_of(engine: Engine, log: RecordingClient) -> Iterator[Maker]:
 def fail_once(session: Session, kind: str) -> None:
     """Make the next flush of a session fail between the events before and after a statement of this kind."""
 
-    def fail(*given: Any) -> None:
-        if given[2].startswith(kind):
+    def fail(*arguments: Any) -> None:
+        if arguments[2].startswith(kind):
             event.remove(session.get_bind(), "before_cursor_execute", fail)
             raise RuntimeError
 
@@ -104,10 +104,10 @@ def test_an_unrecordable_change_is_counted_and_hides_no_other(
 ) -> None:
     real = log.record
 
-    def record(*given: Any, **values: Any) -> str | None:
+    def record(*arguments: Any, **values: Any) -> str | None:
         if values["resource_id"] == "1":
             raise RuntimeError("a client's bug")
-        return real(*given, **values)
+        return real(*arguments, **values)
 
     monkeypatch.setattr(log, "record", record)
     with session_of.begin() as session:

@@ -153,10 +153,10 @@ def test_bodies_that_servers_handle_specially_are_not_wrapped(client, tmp_path):
     (tmp_path / "file").write_bytes(b"x")
     with (tmp_path / "file").open("rb") as file:
         environ = environ_of("/documents/7", method="DELETE") | {"wsgi.file_wrapper": FileWrapper}
-        given = FileWrapper(file)
-        assert plain(client, answer("200 OK", given))(environ, lambda *_: None) is given
-    given = [b"x"]
-    assert plain(client, answer("200 OK", given))(environ_of("/x"), lambda *_: None) is given
+        body = FileWrapper(file)
+        assert plain(client, answer("200 OK", body))(environ, lambda *_: None) is body
+    body = [b"x"]
+    assert plain(client, answer("200 OK", body))(environ_of("/x"), lambda *_: None) is body
     assert len(client.events) == 1
 
 
@@ -363,12 +363,12 @@ class TestFlaskLogin:
 
 def test_applications_do_not_record_each_others_logins(client):
     other, apps = RecordingClient(), []
-    for one in (client, other):
+    for recorder in (client, other):
         app = Flask("app")
         app.secret_key = "x"  # pragma: allowlist secret
         LoginManager(app).user_loader(User)
         app.post("/login")(lambda: (login_user(User("u-1")), "")[1])
-        Audit(app, client=one)
+        Audit(app, client=recorder)
         apps.append(app)
     apps[0].test_client().post("/login")
     assert (len(client.events), len(other.events)) == (1, 0)

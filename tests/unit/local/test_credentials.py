@@ -105,12 +105,14 @@ def test_a_replaced_part_keeps_the_account_that_it_has(made):
 def test_a_shells_accounts_are_never_used_for_embedded_parts(made):
     """Neither user nor token, and of Kafka's options only those unrelated to an account."""
     stale = {"security.protocol": "SASL_SSL", "sasl.username": "u", "sasl.password": "old", "client.rack": "a"}
-    given = load(kafka_extra=stale, registry_user="u", registry_token="t", clickhouse_user="u", clickhouse_password="p")
-    entered = stack_variables.with_accounts(given, account_variables(given, made))
+    settings = load(
+        kafka_extra=stale, registry_user="u", registry_token="t", clickhouse_user="u", clickhouse_password="p"
+    )
+    entered = stack_variables.with_accounts(settings, account_variables(settings, made))
     assert entered.kafka_extra == {"client.rack": "a"} | credentials.sasl_config(made.of("kafka"))
     assert (entered.registry_user, entered.registry_token.get_secret_value()) == (USER, "")
     assert entered.clickhouse_user == "init"
-    off = stack_variables.with_accounts(given, account_variables(given, None))
+    off = stack_variables.with_accounts(settings, account_variables(settings, None))
     assert off.kafka_extra == {"client.rack": "a"}
     assert (off.registry_user, off.registry_password.get_secret_value()) == ("", "")
     assert (off.clickhouse_user, off.clickhouse_password.get_secret_value()) == ("default", "")
@@ -255,8 +257,8 @@ def test_env_of_a_stack_without_passwords_has_no_roles(tmp_path):
 def test_a_shell_with_the_stacks_variables_can_restart_it(made):
     """Its parts are started, not waited for, with the passwords of the data directory."""
     env = ADDRESSES | account_variables(load(), made)
-    given = load(**{name.removeprefix("AUDITLANE_").lower(): value for name, value in env.items()})
-    settings = stack_variables.without_own_urls(given, {"env": env, "parts": []})
+    loaded = load(**{name.removeprefix("AUDITLANE_").lower(): value for name, value in env.items()})
+    settings = stack_variables.without_own_urls(loaded, {"env": env, "parts": []})
     assert settings.registry_url == ""
     assert account_variables(settings, made) == account_variables(load(), made)
     assert account_variables(settings, None) == account_variables(load(), None)

@@ -114,10 +114,10 @@ def test_doctor_reports_credential_files_missing_or_open_to_others(tmp_path):
 
 
 def test_unreachable_parts_are_each_named_with_a_fix(tmp_path):
-    one, two, three, four = ports.free(4)
+    first, two, three, four = ports.free(4)
     settings = load(
         data_dir=tmp_path / "none",
-        kafka_bootstrap=f"127.0.0.1:{one}",
+        kafka_bootstrap=f"127.0.0.1:{first}",
         registry_url=f"http://127.0.0.1:{two}",
         clickhouse_url=f"http://127.0.0.1:{three}",
         serve_url=f"http://127.0.0.1:{four}",
@@ -169,11 +169,11 @@ class Answers:
 
     def __init__(self, halted, busy=()):
         self.halted, self.busy = halted, busy
-        self.asked = []
+        self.requests = []
 
     def __call__(self, url):
         port = int(url.rpartition(":")[2])
-        self.asked.append(url)
+        self.requests.append(url)
         if port in self.busy:
             return SimpleNamespace(status=200, json=lambda: {"status": "ready"})
         if port not in self.halted:
@@ -197,7 +197,7 @@ def test_every_configured_worker_process_is_probed(monkeypatch, halted, busy, le
     monkeypatch.setattr(host, "_failure_gauges", lambda url: {})
     found = list(host.workers(load(worker_port=8481)))
     assert [one.level for one in found] == levels
-    assert {url.rpartition(":")[0] for url in answers.asked} == {"http://127.0.0.1"}
+    assert {url.rpartition(":")[0] for url in answers.requests} == {"http://127.0.0.1"}
     for reason in (reason for one in halted.values() for reason in one.values()):
         assert any(reason in one.message for one in found)
 
@@ -206,7 +206,7 @@ def test_workers_that_listen_everywhere_are_probed_on_loopback(monkeypatch):
     answers = Answers({})
     monkeypatch.setattr(host, "_ready", answers)
     list(host.workers(load(worker_host="::", worker_port=8481)))
-    assert answers.asked[0] == "http://[::1]:8481"
+    assert answers.requests[0] == "http://[::1]:8481"
     assert [one.level for one in host.workers(load(worker_port=0))] == [Level.WARN]
 
 
@@ -223,11 +223,11 @@ def test_a_worker_that_cannot_verify_what_serve_signs(tmp_path):
     path = tmp_path / "provenance-keys.json"
     kid = host.ProvenanceKeys.load_or_create(path).key_ids[0]
 
-    def told(*verifies: str, where=path) -> list[str]:
+    def messages(*verifies: str, where=path) -> list[str]:
         found = list(host.provenance_findings("worker", verifies, where))
         assert all(one.level is Level.FAIL and "AUDITLANE_PROVENANCE_KEYS_FILE" in one.fix for one in found)
         return [one.message for one in found]
 
-    assert told(kid) == told(kid, "older") == told("another", where=None) == []
-    assert "has no provenance keys" in told()[0]
-    assert f"lacks the provenance key {kid}" in told("another")[0]
+    assert messages(kid) == messages(kid, "older") == messages("another", where=None) == []
+    assert "has no provenance keys" in messages()[0]
+    assert f"lacks the provenance key {kid}" in messages("another")[0]

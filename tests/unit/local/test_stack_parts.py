@@ -112,13 +112,13 @@ def test_up_does_not_mistake_its_own_last_urls_for_external_ones():
         "env": {"AUDITLANE_KAFKA_BOOTSTRAP": own, "AUDITLANE_REGISTRY_URL": other, "AUDITLANE_SERVE_URL": other},
         "parts": [{"name": "kafka", "external": False}, {"name": "registry", "external": True}],
     }
-    given = load(kafka_bootstrap=own, registry_url=other, clickhouse_url=other, serve_url=other)
-    kept = without_own_urls(given, before)
+    settings = load(kafka_bootstrap=own, registry_url=other, clickhouse_url=other, serve_url=other)
+    kept = without_own_urls(settings, before)
     assert kept.kafka_bootstrap == ""  # ours
     assert kept.registry_url == other  # was external before
     assert kept.clickhouse_url == other  # not our engine's URL
     assert kept.serve_url == ""
-    assert without_own_urls(given, {}) == given
+    assert without_own_urls(settings, {}) == settings
 
 
 def test_one_process_owns_a_directory(tmp_path):
@@ -204,8 +204,8 @@ def test_where_downloads_are_kept(tmp_path, environ, platform, expected):
         cache.folder(None, environ, platform) == next(cache.candidates(None, environ, platform)) == tmp_path / expected
     )
     assert (tmp_path / expected).stat().st_mode & 0o077 == 0
-    given = tmp_path / "given"
-    assert [cache.folder(given, environ, platform)] == list(cache.candidates(given, environ, platform)) == [given]
+    folder = tmp_path / "given"
+    assert [cache.folder(folder, environ, platform)] == list(cache.candidates(folder, environ, platform)) == [folder]
 
 
 @pytest.mark.parametrize("environ", [{"HOME": "/proc"}, {"HOME": "/dev/null"}, {"XDG_CACHE_HOME": "/proc/self"}, {}])
@@ -236,7 +236,7 @@ def test_the_pinned_jars_belong_to_one_kafka_release():
 def test_a_complete_cache_needs_no_network(tmp_path, monkeypatch):
     jar = kafka_jars.parse("g.h:a:1 3 " + "0" * 64)
     monkeypatch.setattr(kafka_jars, "pinned", lambda: [jar])
-    monkeypatch.setattr(kafka_jars, "_context", lambda *_: pytest.fail("asked the network"))
+    monkeypatch.setattr(kafka_jars, "_context", lambda *_: pytest.fail("the network was used"))
     file = tmp_path / "maven" / "g" / "h" / "a" / "1" / "a-1.jar"
     file.parent.mkdir(parents=True)
     file.write_bytes(b"abc")

@@ -42,7 +42,7 @@ TOPIC_ID = "6f9619ff-8b86-4011-b42d-00c04fc964ff"
 OTHER_ID = "6f9619ff-8b86-4011-b42d-00c04fc964fe"
 
 
-def letter(offset: int = 7, *, topic_id: str = TOPIC_ID, **given: Any) -> Letter:
+def letter(offset: int = 7, *, topic_id: str = TOPIC_ID, **overrides: Any) -> Letter:
     made = Letter(
         Identity(topic_id, 3, offset),
         Place(0, offset),
@@ -54,11 +54,11 @@ def letter(offset: int = 7, *, topic_id: str = TOPIC_ID, **given: Any) -> Letter
         received_ms=1_000 + offset,
         published_ms=2_000 + offset,
     )
-    return replace(made, **given)
+    return replace(made, **overrides)
 
 
-def closing(one: Letter, state: State = State.replayed) -> Resolution:
-    return Resolution(one.identity, state, "", 5_000)
+def closing(closed: Letter, state: State = State.replayed) -> Resolution:
+    return Resolution(closed.identity, state, "", 5_000)
 
 
 def folded(*records: Letter | Resolution | None) -> Index:
@@ -96,13 +96,13 @@ def test_a_published_dead_letter_is_read_as_a_letter() -> None:
 @pytest.mark.parametrize("kept", [65_536, 0])
 def test_a_truncated_letter_is_recognized_and_not_replayed(kept: int) -> None:
     value = bytes(range(256)) * 4_000
-    key, beginning, said = truncated(b"acme#" + b"k" * 500_000, value, kept)
+    key, beginning, note = truncated(b"acme#" + b"k" * 500_000, value, kept)
     assert (len(key or b""), beginning) == (1_024, value[:kept])
     columns = Columns([7], [9_000], [key], [value], [b"s" * 300_000])
     range_ = Range(Partition(validating.TOPIC, 3), TOPIC_ID, 7, 7, columns, "", 1)
-    told = letter_headers(range_, Rejection(0, RejectCode.TOO_LARGE, "Large.", "acme", 9), task="t")
-    assert sum(len(text) for _, text in told if text) < 1_000, "a signature that long is dropped"
-    read = dead_letter.read([*told, *said], Place(0, 7), 9_999)
+    headers = letter_headers(range_, Rejection(0, RejectCode.TOO_LARGE, "Large.", "acme", 9), task="t")
+    assert sum(len(text) for _, text in headers if text) < 1_000, "an oversized signature is dropped"
+    read = dead_letter.read([*headers, *note], Place(0, 7), 9_999)
     [one] = folded(read).newest(Selection())
     assert (one.whole_bytes, one.sha256) == (len(value), hashlib.sha256(value).hexdigest())
     world = World()
@@ -361,7 +361,7 @@ def test_an_outage_of_the_registry_decides_nothing() -> None:
 # Replaying in chunks.
 
 
-class Kept:
+class RecordingReplayer:
     def __init__(self) -> None:
         self.sent: list[int] = []
 
@@ -392,11 +392,11 @@ def test_a_replayed_message_keeps_its_provenance(tmp_path: Path) -> None:
         """Return whether the value was replaced, the claim signed for it, and why the letter is not replayable."""
         return [
             (
-                one.value != one.found.value,
-                verify(keys.secrets(), one.signature or b"", b"acme", one.value or b""),
-                one.code,
+                result.value != result.found.value,
+                verify(keys.secrets(), result.signature or b"", b"acme", result.value or b""),
+                result.code,
             )
-            for one in dry_runner.dry_run(found, now_ms=validating.NOW_MS)
+            for result in dry_runner.dry_run(found, now_ms=validating.NOW_MS)
         ]
 
     assert claims(DryRunner(world.upgrader(), validator, world.topics, keys)) == [
@@ -425,7 +425,7 @@ def test_a_dry_run_counts_and_sends_nothing() -> None:
     found = [Found(letter(1), b"acme", validating.message()), Found(letter(2), b"acme", b"junk")]
     dry = replay(found, dry_runner, None, clock=lambda: validating.NOW_MS / 1_000)
     assert (dry.replayed, dict(dry.stays)) == (1, {"NOT_FRAMED": 1})
-    kept = Kept()
+    kept = RecordingReplayer()
     wet = replay(found, dry_runner, kept, clock=lambda: validating.NOW_MS / 1_000)
     assert (wet.replayed, dict(wet.stays), kept.sent) == (1, {"NOT_FRAMED": 1}, [1])
     assert wet.tenants == {"acme": 1}

@@ -21,20 +21,20 @@ AT = Partition("audit.events", 3)
 
 def test_a_failing_range_is_reported_from_its_workers_note() -> None:
     note = Intent("id", 3, 9, "digest", 70_000, failing_ms=10_000, error="ClickHouse: [too] many parts").encode()
-    one = line(metadata=note, now_ms=75_000)
-    assert (one.failing_s, one.error) == (65.0, "ClickHouse: [too] many parts")
+    row = line(metadata=note, now_ms=75_000)
+    assert (row.failing_s, row.error) == (65.0, "ClickHouse: [too] many parts")
     for metadata in ("", "{", Intent("id", 3, 9, "digest", 70_000).encode(), '{"v":9,"topic":"id"}'):
         assert (line(metadata=metadata).failing_s, line(metadata=metadata).error) == (None, "")
 
 
-def line(*, now_ms: int = 9_000, **given: Any) -> PartitionLag:
-    facts = {"committed": 10, "low": 0, "end": 15, "oldest_ms": 4_000, "member": "w/1"} | given
+def line(*, now_ms: int = 9_000, **overrides: Any) -> PartitionLag:
+    facts = {"committed": 10, "low": 0, "end": 15, "oldest_ms": 4_000, "member": "w/1"} | overrides
     facts.setdefault("first", max(facts["committed"] or 0, facts["low"]))
     return partition_lag(PartitionFacts(AT, **facts), now_ms=now_ms)
 
 
 @pytest.mark.parametrize(
-    ("given", "lag", "lost", "age_s"),
+    ("overrides", "lag", "lost", "age_s"),
     [
         ({}, 5, 0, 5.0),
         ({"committed": 15, "oldest_ms": None}, 0, 0, None),
@@ -49,9 +49,9 @@ def line(*, now_ms: int = 9_000, **given: Any) -> PartitionLag:
     ],
 )
 def test_lag_loss_and_age_follow_from_a_partitions_offsets(
-    given: dict[str, Any], lag: int, lost: int, age_s: float | None
+    overrides: dict[str, Any], lag: int, lost: int, age_s: float | None
 ) -> None:
-    found = line(**given)
+    found = line(**overrides)
     assert (found.lag, found.lost, found.age_s) == (lag, lost, age_s)
 
 
@@ -76,9 +76,9 @@ def test_the_table_and_the_document_agree() -> None:
     assert "audit.events[3]" in text
     assert "none  2 deleted" in text
     assert "2 deleted before being read" in text
-    told = json.loads(json.dumps(document("g", rows)))
-    assert told["lag"] == 8
-    assert told["partitions"][1] == {
+    parsed = json.loads(json.dumps(document("g", rows)))
+    assert parsed["lag"] == 8
+    assert parsed["partitions"][1] == {
         "topic": "audit.events", "partition": 3, "committed": 10, "end": 15, "lag": 3, "lost": 2, "age_s": 5.0,
         "member": "", "abandoned": True, "failing_s": 8.0, "error": "refused",
         "circuit": {"code": "FIELD_RULE", "rejected": 4},

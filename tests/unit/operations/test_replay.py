@@ -134,8 +134,8 @@ def test_offsets_apply_to_each_partition_or_to_all() -> None:
 
 
 def test_times_and_tenants() -> None:
-    asked = selection(since="2030-01-31", until="2030-01-31T02:00:00+01:00", tenants=["acme", "_auditlane"])
-    assert asked == Selection((), 1_896_048_000_000, 1_896_051_600_000, frozenset({"acme", "_auditlane"}))
+    selected = selection(since="2030-01-31", until="2030-01-31T02:00:00+01:00", tenants=["acme", "_auditlane"])
+    assert selected == Selection((), 1_896_048_000_000, 1_896_051_600_000, frozenset({"acme", "_auditlane"}))
     with pytest.raises(ConfigError, match="is not a time"):
         selection(since="yesterday")
     with pytest.raises(ConfigError, match="must be before"):

@@ -60,14 +60,16 @@ class Client:
         return QuerySummary()
 
 
-def to_table(client: Client, slept: list[float], **given: Any) -> TableTarget:
+def to_table(client: Client, slept: list[float], **options: Any) -> TableTarget:
     validator = BatchValidator(
         SchemaCache(validating.base_registry(), topic=validating.TOPIC, refresh_s=30),
         topic=validating.TOPIC,
         max_event_bytes=65_536,
     )
     table = Table("audit", (("tenant_id", "String"),), {})
-    return TableTarget(client, table, validator, parts_per_second=1_000, sleep=slept.append, **({"dry": False} | given))  # type: ignore[arg-type]
+    return TableTarget(
+        client, table, validator, parts_per_second=1_000, sleep=slept.append, **({"dry": False} | options)
+    )  # type: ignore[arg-type]
 
 
 def take(target: TableTarget, messages: list[Message]) -> tuple[Progress, int]:
@@ -165,8 +167,8 @@ def reader(monkeypatch: pytest.MonkeyPatch) -> None:
 SPAN = Span(PARTITION, ID, 0, 25, 0)
 
 
-def replay(target: Target, *, committed: list[int | None] | None = None, rows: int = 10, **given: Any) -> Replay:
-    options: dict[str, Any] = {"tenants": frozenset(), "left_out": {}, "guarded": committed is not None} | given
+def replay(target: Target, *, committed: list[int | None] | None = None, rows: int = 10, **more: Any) -> Replay:
+    options: dict[str, Any] = {"tenants": frozenset(), "left_out": {}, "guarded": committed is not None} | more
     return Replay(load(range_rows=rows), KafkaOffsets(committed or []), target, **options)  # type: ignore[arg-type]
 
 

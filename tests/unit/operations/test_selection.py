@@ -12,18 +12,19 @@ from auditlane.operations.selection import Bounds, Selection, Slice, plan
 ID = "6f9619ff-8b86-4011-b42d-00c04fc964ff"
 
 
-def bounds(number: int = 0, low: int = 0, high: int = 100, **given: int | None) -> Bounds:
-    return Bounds(Partition("audit.events", number), ID, low, high, **given)
+def bounds(number: int = 0, low: int = 0, high: int = 100, **overrides: int | None) -> Bounds:
+    return Bounds(Partition("audit.events", number), ID, low, high, **overrides)
 
 
-def spans(selection: Selection, *given: Bounds, below_commit: bool = False) -> list[tuple[int, int, int]]:
+def spans(selection: Selection, *all_bounds: Bounds, below_commit: bool = False) -> list[tuple[int, int, int]]:
     return [
-        (one.partition.number, one.first, one.end) for one in plan(selection, given, below_commit=below_commit).spans
+        (span.partition.number, span.first, span.end)
+        for span in plan(selection, all_bounds, below_commit=below_commit).spans
     ]
 
 
 @pytest.mark.parametrize(
-    ("asked", "given", "below_commit", "expected"),
+    ("selection", "limits", "below_commit", "expected"),
     [
         (Selection(), bounds(low=10, high=100), False, (10, 100)),
         (Selection(), bounds(committed=40), True, (0, 40)),
@@ -46,22 +47,22 @@ def spans(selection: Selection, *given: Bounds, below_commit: bool = False) -> l
     ],
 )
 def test_a_span_is_the_part_of_the_selection_that_exists(
-    asked: Selection, given: Bounds, below_commit: bool, expected: tuple[int, int]
+    selection: Selection, limits: Bounds, below_commit: bool, expected: tuple[int, int]
 ) -> None:
-    assert spans(asked, given, below_commit=below_commit) == [(0, *expected)]
+    assert spans(selection, limits, below_commit=below_commit) == [(0, *expected)]
 
 
 @pytest.mark.parametrize(
-    ("given", "already_committed"),
+    ("limits", "already_committed"),
     [
         (bounds(committed=40), 40),
         (bounds(committed=None), 0),
         (bounds(committed=40, consumed=False), None),  # a copy, which workers do not read
     ],
 )
-def test_the_workers_have_decided_below_their_commit(given: Bounds, already_committed: int | None) -> None:
-    asked = Selection((Slice(0, 10, 50), Slice(0, 40, 60)))
-    [span] = plan(asked, [given], below_commit=False).spans
+def test_the_workers_have_decided_below_their_commit(limits: Bounds, already_committed: int | None) -> None:
+    selection = Selection((Slice(0, 10, 50), Slice(0, 40, 60)))
+    [span] = plan(selection, [limits], below_commit=False).spans
     assert (span.first, span.end, span.already_committed) == (10, 61, already_committed)
 
 
@@ -70,8 +71,8 @@ def test_without_slices_every_partition_is_covered_in_order() -> None:
 
 
 def test_slices_choose_partitions_and_merge_where_they_overlap() -> None:
-    asked = Selection((Slice(1, 10, 19), Slice(1, 15, 30), Slice(1, 31, 40), Slice(1, 60, 69)))
-    assert spans(asked, bounds(0), bounds(1)) == [(1, 10, 41), (1, 60, 70)]
+    selection = Selection((Slice(1, 10, 19), Slice(1, 15, 30), Slice(1, 31, 40), Slice(1, 60, 69)))
+    assert spans(selection, bounds(0), bounds(1)) == [(1, 10, 41), (1, 60, 70)]
 
 
 def test_an_unknown_partition_is_refused() -> None:
@@ -118,8 +119,8 @@ def test_exactly_the_offsets_that_all_conditions_admit_are_covered_once(
 ) -> None:
     high = low + more
     given_bounds = bounds(low=low, high=high, committed=committed, since=since, until=until)
-    asked = Selection(tuple(Slice(0, *one) for one in slices))
-    covered = [at for _, first, end in spans(asked, given_bounds, below_commit=True) for at in range(first, end)]
+    selection = Selection(tuple(Slice(0, *one) for one in slices))
+    covered = [at for _, first, end in spans(selection, given_bounds, below_commit=True) for at in range(first, end)]
     expected = [
         at
         for at in range(low, high)

@@ -1,4 +1,4 @@
-"""The list of log events has every event that the code logs, with its levels, and no other."""
+"""The list of log events contains exactly the events that the code logs, with their levels."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from auditlane.runtime.log_events import LOG_EVENTS
 
 ROOT = Path(__file__).parents[3]
 LEVELS = {"debug": "debug", "info": "info", "warning": "warning", "error": "error", "exception": "error"}
-OTHERS = re.compile(r"^_?log(?:ger)? *(?:: *\w+)? *= *logging\.getLogger", re.MULTILINE)  # log sentences, not events
+# these log sentences, not events
+OTHERS = re.compile(r"^_?log(?:ger)? *(?:: *\w+)? *= *logging\.getLogger", re.MULTILINE)
 LOGGER = re.compile(r"(?:.*\.)?_?(?:\w+_)?log(?:ger)?|(?:log\.)?get\(.*\)")
-SAMPLING = "log_sampling.py"  # passes on the names that its callers give
+SAMPLING = "log_sampling.py"  # it logs the event names that its callers pass
 RELAY = """
 class A:
     def _say(self, event, why):
@@ -52,14 +53,14 @@ def logged(source: str) -> Iterator[tuple[str, str]]:
 
 
 def _calls(within: ast.AST) -> Iterator[ast.Call]:
-    """Yield the calls of methods with arguments."""
+    """Yield the method calls that have arguments."""
     for node in ast.walk(within):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
             yield node
 
 
 def _level(call: ast.Call) -> str | None:
-    """Return the level of a call of a logger, or None for any other call."""
+    """Return the level of a logger call, or None for any other call."""
     assert isinstance(call.func, ast.Attribute)
     return LEVELS.get(call.func.attr) if LOGGER.fullmatch(ast.unparse(call.func.value)) else None
 
@@ -81,9 +82,9 @@ def test_every_logged_event_is_listed_with_its_levels_and_no_other() -> None:
 
 
 def test_names_have_one_form_and_meanings_are_sentences() -> None:
-    for one in LOG_EVENTS:
-        assert re.fullmatch(r"[a-z_]+\.[a-z_]+", one.name)
-        assert one.meaning.endswith(".")
+    for event in LOG_EVENTS:
+        assert re.fullmatch(r"[a-z_]+\.[a-z_]+", event.name)
+        assert event.meaning.endswith(".")
 
 
 @pytest.mark.parametrize(

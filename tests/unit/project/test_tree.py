@@ -15,10 +15,10 @@ ROOT = Path(__file__).parents[3]
 CONFIG = tomllib.loads((ROOT / "pyproject.toml").read_text())
 FOLDERS = ("schemas", "producers", "consumers", "deploy")
 PACKAGES = sorted(
-    f"auditlane.{one.name}"
+    f"auditlane.{child.name}"
     for folder in FOLDERS
-    for one in (ROOT / folder / "auditlane").iterdir()
-    if one.is_dir() and one.name != "__pycache__"
+    for child in (ROOT / folder / "auditlane").iterdir()
+    if child.is_dir() and child.name != "__pycache__"
 )
 
 

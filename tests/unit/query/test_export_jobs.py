@@ -101,12 +101,12 @@ def test_a_lease_expires_without_a_sign_of_its_owner() -> None:
     now = 109.0
     assert not monitor.lapsed("x", attempt)
     now = 110.0
-    assert not monitor.lapsed("x", attempt.model_copy(update={"beat": 1})), "it lives"
+    assert not monitor.lapsed("x", attempt.model_copy(update={"beat": 1})), "its owner renewed the lease"
     now = 119.0
     assert not monitor.lapsed("x", attempt.model_copy(update={"beat": 1}))
     now = 120.0
     assert monitor.lapsed("x", attempt.model_copy(update={"beat": 1}))
-    assert monitor.lapsed("y", attempt.model_copy(update={"owner": ""})), "given back"
+    assert monitor.lapsed("y", attempt.model_copy(update={"owner": ""})), "the lease was released"
 
 
 def test_another_tenants_job_is_not_found(jobs: JobStore, tmp_path: Path) -> None:

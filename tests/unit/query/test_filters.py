@@ -126,8 +126,8 @@ def test_a_routes_own_parameters_are_not_filters():
 
 
 def test_the_digest_follows_the_meaning():
-    one = parse([("action", "a"), ("action", "b"), ("q", "x y"), ("metadata.k", "v")])
-    assert one.digest() == parse([("metadata.k", "v"), ("q", "y x"), ("action", "b"), ("action", "a")]).digest()
+    filter_ = parse([("action", "a"), ("action", "b"), ("q", "x y"), ("metadata.k", "v")])
+    assert filter_.digest() == parse([("metadata.k", "v"), ("q", "y x"), ("action", "b"), ("action", "a")]).digest()
     others = [
         [],
         [("action", "a")],

@@ -69,7 +69,8 @@ def test_a_saved_document_changes_the_structure():
 
 def test_a_change_of_the_structure_is_visible_in_the_document():
     fields = [
-        one.model_copy(update={"display_name": "When"}) if one.name == "occurred_at" else one for one in saved(DEMO)
+        field.model_copy(update={"display_name": "When"}) if field.name == "occurred_at" else field
+        for field in saved(DEMO)
     ]
     fields = [one.model_copy(update={"show_in_table": True}) if one.name == "ip" else one for one in fields]
     properties = {one["name"]: one for one in document_of(DEMO, fields)["properties"]}

@@ -13,12 +13,12 @@ from auditlane.query.frontegg.query_params import AuditQuery, Condition, newer_p
 from auditlane.runtime.errors import InvalidFilter
 
 
-def asked(query: str) -> AuditQuery:
+def query_of(query: str) -> AuditQuery:
     return parse(parse_qsl(query, keep_blank_values=True))
 
 
 def test_without_parameters_the_newest_twenty_are_requested():
-    assert asked("") == AuditQuery((), "", "createdAt", True, 0, 20, ())
+    assert query_of("") == AuditQuery((), "", "createdAt", True, 0, 20, ())
 
 
 @pytest.mark.parametrize(
@@ -48,12 +48,12 @@ def test_without_parameters_the_newest_twenty_are_requested():
     ],
 )
 def test_every_way_to_write_a_filter(query, condition):
-    assert asked(query).conditions == (Condition(*condition),)
+    assert query_of(query).conditions == (Condition(*condition),)
 
 
 def test_both_ends_of_a_range():
     for query in ('createdAt={"$gt":"a","$lt":"b"}', "createdAt[$gt]=a&createdAt[$lt]=b"):
-        assert asked(query).conditions == (Condition("createdAt", ">", ("a",)), Condition("createdAt", "<", ("b",)))
+        assert query_of(query).conditions == (Condition("createdAt", ">", ("a",)), Condition("createdAt", "<", ("b",)))
 
 
 def test_search_sort_and_paging_parameters_are_read():
@@ -61,24 +61,24 @@ def test_search_sort_and_paging_parameters_are_read():
         "tenantId=acme&vendorId=v&filter=Any+Text&sortBy=user&sortDirection=DESC&offset=40&count=50"
         "&paginationMode=virtual&outputFileName=x"
     )
-    assert asked(query) == AuditQuery((), "Any Text", "user", True, 40, 50, ("acme",))
+    assert query_of(query) == AuditQuery((), "Any Text", "user", True, 40, 50, ("acme",))
 
 
 def test_empty_parameters_are_ignored():
-    assert asked("filter=&severity=&sortBy=&count=&offset=&createdAt[$gt]=") == AuditQuery()
+    assert query_of("filter=&severity=&sortBy=&count=&offset=&createdAt[$gt]=") == AuditQuery()
 
 
 @pytest.mark.parametrize(("text", "count"), [("1000", 200), ("200", 200), ("1", 1), ("0", 1)])
 def test_a_page_has_1_to_200(text, count):
-    assert asked(f"count={text}").count == count
+    assert query_of(f"count={text}").count == count
 
 
 def test_limit_means_count():
-    assert asked("limit=7").count == 7
+    assert query_of("limit=7").count == 7
 
 
 def test_a_column_alone_is_sorted_in_ascending_order():
-    assert asked("sortBy=user").descending is False
+    assert query_of("sortBy=user").descending is False
 
 
 @pytest.mark.parametrize(
@@ -104,13 +104,13 @@ def test_a_column_alone_is_sorted_in_ascending_order():
 )
 def test_an_invalid_value_names_its_parameter(query, field):
     with pytest.raises(InvalidFilter) as raised:
-        asked(query)
+        query_of(query)
     assert raised.value.field == field
 
 
 def test_too_many_parameters_are_rejected():
     with pytest.raises(InvalidFilter):
-        asked("&".join(f"a{n}=1" for n in range(101)))
+        query_of("&".join(f"a{n}=1" for n in range(101)))
 
 
 def test_the_newer_parameter_names_are_read():

@@ -25,15 +25,15 @@ def statements(tenant: str, value: str, key: str, offset: int) -> list[str]:
     scope = TenantScope.for_operator(tenant)
     names = [one for one in (*NAMES, key, "email") if NAMES.get(one) not in ("occurred_at", "ingested_at", "severity")]
     conditions = tuple(Condition(name, operator, (value,)) for name in names for operator in OPERATORS.values())
-    asked = AuditQuery(conditions, text=f"x{value.split()[0] if value.split() else ''}", sort_by="k", offset=offset)
+    query = AuditQuery(conditions, text=f"x{value.split()[0] if value.split() else ''}", sort_by="k", offset=offset)
     return [
-        sql.compile_page("audit", scope, asked).sql,
-        sql.compile_count("audit", scope, asked).sql,
+        sql.compile_page("audit", scope, query).sql,
+        sql.compile_count("audit", scope, query).sql,
         sql.compile_stats("audit", scope, NOW).sql,
-        sql.compile_top("audit", scope, asked, limit=offset + 1).sql,
-        sql.compile_over_time("audit", scope, asked, every="day").sql,
+        sql.compile_top("audit", scope, query, limit=offset + 1).sql,
+        sql.compile_over_time("audit", scope, query, every="day").sql,
         *(
-            sql.compile_export("audit", scope, asked, Form(format_, columns), bound_ms=offset).sql
+            sql.compile_export("audit", scope, query, Form(format_, columns), bound_ms=offset).sql
             for format_ in (Format.csv, Format.pdf)
             for columns in [(Column(key, value), Column("ip", value), Column("createdAt", value))]
         ),
@@ -54,8 +54,8 @@ def test_the_text_does_not_depend_on_values(tenant, value, key, offset):
 
 @pytest.mark.parametrize("word", ["INFINITY", "-inf", "nan", "1e999"])
 def test_a_value_that_is_not_a_finite_number_is_compared_as_text(word):
-    asked = AuditQuery((Condition("k", ">", (word,)),))
-    assert "Float64" not in sql.compile_count("audit", TenantScope.for_operator("acme"), asked).sql
+    query = AuditQuery((Condition("k", ">", (word,)),))
+    assert "Float64" not in sql.compile_count("audit", TenantScope.for_operator("acme"), query).sql
 
 
 def test_every_statement_is_bound_to_the_tenant():
@@ -72,15 +72,15 @@ def test_every_name_can_be_sorted_by(name):
 
 @pytest.mark.parametrize(("value", "past"), [("05.005Z", 6_000), ("05.005500Z", 5_501)])
 def test_a_time_stands_for_the_millisecond_that_is_shown(value, past):
-    asked = AuditQuery((Condition("createdAt", "<=", (f"2026-01-01T00:00:{value}",)),))
-    statement = sql.compile_count("audit", TenantScope.for_operator("acme"), asked)
+    query = AuditQuery((Condition("createdAt", "<=", (f"2026-01-01T00:00:{value}",)),))
+    statement = sql.compile_count("audit", TenantScope.for_operator("acme"), query)
     assert "e.occurred_at < " in statement.sql
     assert statement.parameters["p3"] % 1_000_000 == past
 
 
 @pytest.mark.parametrize(("name", "value"), [("createdAt", "soon"), ("time", "soon"), ("severity", "bad")])
 def test_an_incomparable_value_names_its_column(name, value):
-    asked = AuditQuery((Condition(name, ">", (value,)),))
+    query = AuditQuery((Condition(name, ">", (value,)),))
     with pytest.raises(InvalidFilter) as raised:
-        sql.compile_count("audit", TenantScope.for_operator("acme"), asked)
+        sql.compile_count("audit", TenantScope.for_operator("acme"), query)
     assert raised.value.field == name

@@ -45,7 +45,7 @@ class Row:
         return place | {"occurred_us": at, "id": f"{self.topic}/{self.partition}", "line": json.dumps(self.key)}
 
 
-class Memory:
+class MemoryStore:
     """A store whose statements are functions of its rows. Those in the fixture replace the ones of `live.sql`."""
 
     def __init__(self) -> None:
@@ -104,7 +104,7 @@ def arrived(
 
 
 @pytest.fixture
-def memory(monkeypatch: pytest.MonkeyPatch) -> Memory:
+def memory(monkeypatch: pytest.MonkeyPatch) -> MemoryStore:
     monkeypatch.setattr(sql, "compile_poll", news)
     monkeypatch.setattr(sql, "compile_partitions", partitions_of)
     monkeypatch.setattr(sql, "compile_events_at", arrived)
@@ -112,7 +112,7 @@ def memory(monkeypatch: pytest.MonkeyPatch) -> Memory:
     monkeypatch.setattr(conflicts, "compile_conflicts", lambda database, scope, keys: lambda rows: [])
     monkeypatch.setattr(follow, "PAGE", 7)
     monkeypatch.setattr(poll, "ROWS", 40)
-    return Memory()
+    return MemoryStore()
 
 
 def made(chance: random.Random, count: int) -> list[Row]:
@@ -171,20 +171,20 @@ class Client:
 
     def _taken(self, events: list[follow.StreamedEvent], cut: float) -> bool:
         """Record the events, and return False if the client disconnects before the last one."""
-        for one in events:
-            self.got.append(tuple(json.loads(one.line)))
-            self._id = self._seals.seal(ACME, Filter(), one.position)
+        for event in events:
+            self.got.append(tuple(json.loads(event.line)))
+            self._id = self._seals.seal(ACME, Filter(), event.position)
             if self._chance.random() < cut:
                 return False
         return True
 
 
 @pytest.fixture
-def tails(memory: Memory) -> Iterator[list[hub.StreamHub]]:
+def tails(memory: MemoryStore) -> Iterator[list[hub.StreamHub]]:
     made_ = [hub.StreamHub(memory, "audit", poll_s=0.001, per_tenant=9) for _ in range(2)]  # type: ignore[arg-type]
     yield made_
-    for one in made_:
-        one.close()
+    for hub_ in made_:
+        hub_.close()
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -41,8 +41,8 @@ def stream_texts(count: int, checks: int) -> tuple[list[str], int]:
 
 def test_the_credential_is_checked_before_each_piece() -> None:
     texts, checked = stream_texts(4 * PIECE, checks=2)
-    given = "".join(texts[1:-1])
-    assert given == "".join(f"{at};" for at in range(2 * PIECE))
+    body = "".join(texts[1:-1])
+    assert body == "".join(f"{at};" for at in range(2 * PIECE))
     assert checked == 3
     assert texts[-1].startswith("event: end\n")
 

@@ -35,4 +35,4 @@ def test_a_page_of_several_statements_ends_in_time(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(reader, "executor", slow)
     page = reader.page(TenantScope.for_operator("acme"), Filter(equals={"action": ("x",)}), limit=5)
     assert page.events == []
-    assert slow.given == [10.0, 6.0, 2.0, 1.0, 1.0], "what is left of ten seconds, and a second at least"
+    assert slow.given == [10.0, 6.0, 2.0, 1.0, 1.0], "the rest of ten seconds, and at least one second"

@@ -50,9 +50,13 @@ def statements(tenant: str, value: str, key: str, micros: int) -> list[Statement
         sql.compile_count("audit", scope, filter_),
         *(
             compile_export(
-                "audit", scope, filter_, Form(one, (*COLUMNS_OF_ALL, Column(key, value, custom=True))), bound_ms=micros
+                "audit",
+                scope,
+                filter_,
+                Form(format_, (*COLUMNS_OF_ALL, Column(key, value, custom=True))),
+                bound_ms=micros,
             )
-            for one in Format
+            for format_ in Format
         ),
     ]
 
@@ -67,11 +71,11 @@ def test_the_text_does_not_depend_on_values(tenant, value, key, micros):
 
 
 def test_every_statement_is_bound_to_the_tenant():
-    for one in statements("acme", "x", "k", 1):
-        assert "FROM {database:Identifier}.log AS e\nWHERE e.tenant_id = {p1:Array(String)}[1]" in one.sql
-        bound = re.findall(r"tenant_id = \{(p\d+):Array\(String\)\}\[1\]", one.sql)
-        assert len(bound) == one.sql.count("FROM {database:Identifier}")
-        assert {one.parameters[name][0] for name in bound} == {"acme"}
+    for statement in statements("acme", "x", "k", 1):
+        assert "FROM {database:Identifier}.log AS e\nWHERE e.tenant_id = {p1:Array(String)}[1]" in statement.sql
+        bound = re.findall(r"tenant_id = \{(p\d+):Array\(String\)\}\[1\]", statement.sql)
+        assert len(bound) == statement.sql.count("FROM {database:Identifier}")
+        assert {statement.parameters[name][0] for name in bound} == {"acme"}
 
 
 def test_the_edge_of_a_page_comes_from_the_tenants_events():

@@ -45,17 +45,17 @@ def test_an_omitted_inherited_field_is_inherited_again_and_an_own_one_stays() ->
 
 
 @pytest.mark.parametrize(
-    ("given", "field"),
+    ("replacement", "field"),
     [
         ([("nothing", {})], "fields.0.name"),
         ([("ip", {}), ("ip", {})], "fields.1.name"),
         ([("gone", {})], "fields.0.name"),
     ],
 )
-def test_an_invalid_replacement_is_rejected(given: list[tuple[str, dict[str, Any]]], field: str) -> None:
+def test_an_invalid_replacement_is_rejected(replacement: list[tuple[str, dict[str, Any]]], field: str) -> None:
     gone = FieldView(name="gone", display_name="Gone", hidden=True)
     with pytest.raises(InvalidInput) as refused:
-        views.replaced(tenant(gone), given)
+        views.replaced(tenant(gone), replacement)
     assert refused.value.field == field
 
 
@@ -161,8 +161,8 @@ def test_a_tenants_overlay_loses_no_field_and_takes_precedence(
     assert len(by_name) == len(fields)  # each once
     assert [one.order for one in fields] == sorted(one.order for one in fields)
     assert {one.name for one in (*DEFAULT_FIELDS, *env, *own)} == set(by_name)  # exactly these fields
-    for one in own:
-        assert by_name[one.name].model_copy(update={"hidden": one.hidden}) == one  # the tenant takes precedence
+    for field in own:
+        assert by_name[field.name].model_copy(update={"hidden": field.hidden}) == field  # the tenant takes precedence
 
 
 @given(OWN, OWN)
@@ -175,6 +175,6 @@ def test_writing_back_the_structure_unchanged_changes_nothing(
     kept = views.replaced(shown, stated)
     again = tenant(*kept, env=env)
     assert [(one.name, one.display_name, one.order) for one in again.fields.values() if not one.hidden] == [
-        (one.name, one.display_name, one.order) for one in visible
+        (field.name, field.display_name, field.order) for field in visible
     ]
     assert views.replaced(again, stated) == kept  # replacing is idempotent

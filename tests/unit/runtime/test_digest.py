@@ -49,9 +49,9 @@ def test_one_large_part_leaves_the_small_ones_unchanged() -> None:
     choices = [f"v{n:06}" for n in range(29_000)]
     found = digested({"name": "big", "type": "Enum", "rules": {"required": True, "oneOf": choices}}, 4_000)
     assert (found["name"], found["type"], found["rules"]["required"]) == ("big", "Enum", True)
-    told = found["rules"]["oneOf"]
-    assert (told["count"], told["first"][:2]) == (29_000, ["v000000", "v000001"])
-    assert (told["sha256"], told["bytes"]) == (sha256(choices), len(json_text(choices)))
+    digest = found["rules"]["oneOf"]
+    assert (digest["count"], digest["first"][:2]) == (29_000, ["v000000", "v000001"])
+    assert (digest["sha256"], digest["bytes"]) == (sha256(choices), len(json_text(choices)))
 
 
 def test_a_digested_list_is_a_list_that_names_the_summarized_entries() -> None:

@@ -14,13 +14,13 @@ def test_other_tenants_go_before_one_tenants_crowd() -> None:
     lines, order = FairQueue(1), []
     shared = anyio.CapacityLimiter(1)
 
-    async def one(tenant: str) -> None:
+    async def request(tenant: str) -> None:
         async with lines.of(tenant), shared:
             order.append(tenant)
             await asyncio.sleep(0)
 
     async def run() -> None:
-        await asyncio.gather(*(one("crowd") for _ in range(20)), one("other"), one(""))
+        await asyncio.gather(*(request("crowd") for _ in range(20)), request("other"), request(""))
 
     asyncio.run(run())
     assert set(order[:3]) == {"crowd", "other", ""}

@@ -16,7 +16,7 @@ def test_the_file_is_replaced_and_readable_by_its_owner_only(tmp_path):
     for text in ("old", "néw"):
         write_text(path, text)
         assert (path.read_text("utf-8"), path.stat().st_mode & 0o777) == (text, 0o600)
-    assert list(tmp_path.iterdir()) == [path], "nothing is left beside it"
+    assert list(tmp_path.iterdir()) == [path], "no temporary file is left"
 
 
 def test_a_symlink_still_points_to_the_file(tmp_path):

@@ -1,4 +1,4 @@
-"""Repeated failures are one line a minute and kind, and none goes uncounted."""
+"""Repeated failures are logged once a minute per kind, and all are counted."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ def line(number: int) -> Line:
     return Line("range.failed", {"offset": number})
 
 
-def told(lines: list[Line]) -> list[tuple[int, int]]:
+def counts(lines: list[Line]) -> list[tuple[int, int]]:
     return [(one.fields["offset"], one.times) for one in lines]
 
 
 def test_the_first_is_logged_at_once_and_then_the_latest_of_each_minute_with_a_count() -> None:
     sampler = Sampler()
-    assert told(sampler.add("insert", line(1), 0)) == [(1, 1)]
-    assert told(sampler.add("insert", line(2), 10)) == []
-    assert told(sampler.add("insert", line(3), WINDOW_MS - 1)) == []
-    assert told(sampler.due(WINDOW_MS - 1)) == []
-    assert told(sampler.due(WINDOW_MS)) == [(3, 2)]
-    assert told(sampler.add("insert", line(4), WINDOW_MS + 1)) == []
-    assert told(sampler.due(2 * WINDOW_MS)) == [(4, 1)]
-    assert told(sampler.due(3 * WINDOW_MS)) == []
-    assert told(sampler.add("insert", line(5), 3 * WINDOW_MS)) == [(5, 1)]  # the kind was forgotten in the meantime
+    assert counts(sampler.add("insert", line(1), 0)) == [(1, 1)]
+    assert counts(sampler.add("insert", line(2), 10)) == []
+    assert counts(sampler.add("insert", line(3), WINDOW_MS - 1)) == []
+    assert counts(sampler.due(WINDOW_MS - 1)) == []
+    assert counts(sampler.due(WINDOW_MS)) == [(3, 2)]
+    assert counts(sampler.add("insert", line(4), WINDOW_MS + 1)) == []
+    assert counts(sampler.due(2 * WINDOW_MS)) == [(4, 1)]
+    assert counts(sampler.due(3 * WINDOW_MS)) == []
+    assert counts(sampler.add("insert", line(5), 3 * WINDOW_MS)) == [(5, 1)]  # the kind has been forgotten since
 
 
 def test_kinds_do_not_hide_each_other() -> None:
     sampler = Sampler()
-    assert told(sampler.add(("insert", "TOO_MANY_PARTS"), line(1), 0)) == [(1, 1)]
-    assert told(sampler.add(("insert", "NOT_ENOUGH_SPACE"), line(2), 1)) == [(2, 1)]
+    assert counts(sampler.add(("insert", "TOO_MANY_PARTS"), line(1), 0)) == [(1, 1)]
+    assert counts(sampler.add(("insert", "NOT_ENOUGH_SPACE"), line(2), 1)) == [(2, 1)]
 
 
-def test_what_is_held_back_is_logged_at_the_end() -> None:
+def test_suppressed_lines_are_logged_at_the_end() -> None:
     sampler = Sampler()
     sampler.add("commit", line(1), 0)
     sampler.add("commit", line(2), 1)
-    assert told(sampler.due()) == [(2, 1)]
+    assert counts(sampler.due()) == [(2, 1)]
     assert sampler.due() == []
 
 

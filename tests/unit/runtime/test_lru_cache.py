@@ -45,15 +45,15 @@ def test_the_weights_stay_within_the_bound(puts: list[tuple[int, str]]) -> None:
 def test_cached_schema_texts_are_bounded(monkeypatch: Any) -> None:
     monkeypatch.setattr("auditlane.contract.registry._KEPT_CHARACTERS", 1_000)
     client = RegistryClient("http://registry")
-    asked: list[str] = []
-    monkeypatch.setattr(client, "_call", lambda method, path: asked.append(path) or {"schema": "x" * 100})
+    requests: list[str] = []
+    monkeypatch.setattr(client, "_call", lambda method, path: requests.append(path) or {"schema": "x" * 100})
     for schema_id in range(100):
         client.schema(schema_id)
     assert len(client._texts) == 10
     assert client.schema(99) == "x" * 100
-    assert len(asked) == 100
+    assert len(requests) == 100
     client.schema(0)  # requested again
-    assert len(asked) == 101
+    assert len(requests) == 101
 
 
 def test_a_workers_contracts_and_decoders_are_bounded_without_changing_results(monkeypatch: Any) -> None:

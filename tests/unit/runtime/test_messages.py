@@ -29,7 +29,7 @@ class Body(BaseModel):
 
 
 @pytest.mark.parametrize(
-    ("given", "words"),
+    ("values", "words"),
     [
         ({"name": 5}, "must be text"),
         ({"name": ""}, "must have at least 1 character"),
@@ -47,7 +47,7 @@ class Body(BaseModel):
         ({"other": 1}, "is not a known field"),
     ],
 )
-def test_a_validation_error_is_reported_in_plain_words(given: dict[str, Any], words: str) -> None:
+def test_a_validation_error_is_reported_in_plain_words(values: dict[str, Any], words: str) -> None:
     with pytest.raises(ValidationError) as caught:
-        Body(**given)
+        Body(**values)
     assert plain(caught.value.errors()[0]) == words

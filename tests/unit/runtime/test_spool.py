@@ -55,7 +55,7 @@ def test_files_are_readable_by_their_owner_only(tmp_path):
     assert file.parent.stat().st_mode & 0o777 == 0o700
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a file away")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may change a file's owner")
 def test_files_written_by_root_belong_to_the_service(tmp_path):
     os.chown(tmp_path, 65_534, 65_534)
     spool_in(tmp_path).append([b"one"])
@@ -126,7 +126,7 @@ def test_all_files_together_are_bounded(tmp_path):
     first, second = spool_in(tmp_path, 100), spool_in(tmp_path, 100)
     assert first.append([b"x" * 30] * 2) == 2
     assert second.append([b"x" * 30]) == 0
-    assert second.append([b"y", b"z" * 30]) == 1, "from the first one that has no room on, nothing is kept"
+    assert second.append([b"y", b"z" * 30]) == 1, "nothing is kept from the first record on that does not fit"
     assert first.size() <= 100
 
 

@@ -1,4 +1,4 @@
-"""Tracing that is off costs nothing and imports nothing; headers, statements and failures when it is on."""
+"""Disabled tracing costs nothing and imports nothing; headers, statements and failures when it is enabled."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_traceparent_is_parsed(header: str, expected: TraceContext | None) -> 
     assert parse(header) == expected
 
 
-def test_a_traceparent_is_written_as_it_is_read() -> None:
+def test_a_traceparent_round_trips() -> None:
     for sampled in (True, False):
         assert parse(TraceContext(TRACE, SPAN, sampled).traceparent) == TraceContext(TRACE, SPAN, sampled)
 
@@ -97,7 +97,7 @@ def test_a_failure_is_recorded_by_its_type_only(spans: InMemorySpanExporter) -> 
     assert "jane" not in span.to_json()
 
 
-def test_only_a_sampled_span_is_passed_on(spans: InMemorySpanExporter) -> None:
+def test_only_a_sampled_span_is_propagated(spans: InMemorySpanExporter) -> None:
     assert trace_context.sampled_traceparent() is None
     with tracing.span("a"):
         context = trace_context.current()
@@ -111,13 +111,13 @@ def test_only_a_sampled_span_is_passed_on(spans: InMemorySpanExporter) -> None:
 def test_a_remote_parent_is_continued(spans: InMemorySpanExporter) -> None:
     with tracing.span("a", kind="server", parent=TraceContext(TRACE, SPAN, sampled=True)):
         pass
-    told = json.loads(spans.get_finished_spans()[0].to_json())
-    assert (told["context"]["trace_id"], told["parent_id"], told["kind"]) == (
+    exported = json.loads(spans.get_finished_spans()[0].to_json())
+    assert (exported["context"]["trace_id"], exported["parent_id"], exported["kind"]) == (
         f"0x{TRACE}", f"0x{SPAN}", "SpanKind.SERVER",
     )  # fmt: skip
 
 
-def test_statements_are_traced_within_a_span_only_and_once(spans: InMemorySpanExporter) -> None:
+def test_statements_are_traced_only_within_a_span_and_once(spans: InMemorySpanExporter) -> None:
     with tracing.statement("SELECT 1") as headers:
         assert headers == {}
     with tracing.span("request"):

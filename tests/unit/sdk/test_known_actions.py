@@ -61,8 +61,8 @@ def test_the_generated_modules_are_up_to_date(path: Path) -> None:
 def test_a_method_emits_its_action_with_the_vocabularys_defaults(audit: Any, action: Action) -> None:
     method = getattr(getattr(audit, action.noun), action.participle)
     keys = {**action.required, **action.optional}
-    given = {name: (key.values or [VALUES[key.kind]])[0] for name, key in keys.items()}
-    assert method(**given, tenant_id="acme", resource_id="r-1") == audit.event.event_id
+    values = {name: (key.values or [VALUES[key.kind]])[0] for name, key in keys.items()}
+    assert method(**values, tenant_id="acme", resource_id="r-1") == audit.event.event_id
     event = audit.event
     assert (event.action, event.resource, event.resource_id) == (action.name, action.resource, "r-1")
     assert (event.outcome.value, event.severity.value) == (action.outcome, action.severity)
@@ -109,7 +109,7 @@ def test_a_string_is_one_item_of_a_list(audit: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("noun", "participle", "given", "field"),
+    ("noun", "participle", "values", "field"),
     [
         ("role", "assigned", {"role": 7.5j}, "metadata"),
         ("role", "assigned", {"role": "admin", "metadata": "eu"}, "metadata"),
@@ -119,10 +119,10 @@ def test_a_string_is_one_item_of_a_list(audit: Any) -> None:
     ],
 )
 def test_bad_input_is_an_invalid_event(
-    audit: Any, noun: str, participle: str, given: dict[str, Any], field: str
+    audit: Any, noun: str, participle: str, values: dict[str, Any], field: str
 ) -> None:
     with pytest.raises(InvalidEvent) as caught:
-        getattr(getattr(audit, noun), participle)(**{"tenant_id": "acme", **given})
+        getattr(getattr(audit, noun), participle)(**{"tenant_id": "acme", **values})
     assert (caught.value.field or "").partition(".")[0] == field
 
 
@@ -172,8 +172,8 @@ def test_a_nouns_property_hides_no_attribute_of_the_client(monkeypatch: pytest.M
 def test_a_clients_context_and_redaction_apply(monkeypatch: pytest.MonkeyPatch) -> None:
     for part in ("Delivery", "SchemaResolver", "_registry"):
         monkeypatch.setattr(publisher, part, mock.Mock())
-    given = {"kafka_bootstrap": "127.0.0.1:9", "registry_url": "http://127.0.0.1:9"}
-    config = ClientConfig.load({}, **given, hash_values={"metadata.login"}, hash_key="k" * 16)
+    options = {"kafka_bootstrap": "127.0.0.1:9", "registry_url": "http://127.0.0.1:9"}
+    config = ClientConfig.load({}, **options, hash_values={"metadata.login"}, hash_key="k" * 16)
     events: list[AuditEvent] = []
     monkeypatch.setattr(publisher.EventPublisher, "send", lambda _, build: events.append(build()) or "id")
     client = AuditClient(config)

@@ -62,9 +62,9 @@ def test_metadata_may_hold_anything(log):
     assert event.metadata == {"d": "1.5", "n": "null", "c": '["<cycle>"]', "s": "�", "5": "<1 bytes>", "o": '{"k": 1}'}
 
 
-@pytest.mark.parametrize("given", [{}, {"tenant_id": None}, {"tenant_id": ""}])
-def test_an_event_without_a_tenant_goes_to_the_catch_all_tenant(log, given, caplog):
-    assert log.record(action="a", **given).tenant_id == "unassigned"
+@pytest.mark.parametrize("values", [{}, {"tenant_id": None}, {"tenant_id": ""}])
+def test_an_event_without_a_tenant_goes_to_the_catch_all_tenant(log, values, caplog):
+    assert log.record(action="a", **values).tenant_id == "unassigned"
     assert log.recorder.unassigned == 1
 
 

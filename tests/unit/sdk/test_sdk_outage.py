@@ -6,15 +6,15 @@ from auditlane.sdk.outage import PROBE_S, REPEAT_S, Away, Back, Outage
 
 
 def test_an_outage_is_logged_once_then_every_half_minute_and_once_when_over():
-    outage, said = Outage(), []
+    outage, messages = Outage(), []
     for tenth in range(1_000):
         now = tenth / 10
         outage.suspect("refused", now)
-        said += [one for one in (outage.unreachable(now), outage.reminder(now)) if one]
+        messages += [one for one in (outage.unreachable(now), outage.reminder(now)) if one]
     outage.count_lost()
-    said.append(outage.recovered(100))
+    messages.append(outage.recovered(100))
     assert outage.recovered(101) is None
-    assert said == [Away("refused", 0, 0), *(Away("refused", n * REPEAT_S, 0) for n in (1, 2, 3)), Back(100, 1)]
+    assert messages == [Away("refused", 0, 0), *(Away("refused", n * REPEAT_S, 0) for n in (1, 2, 3)), Back(100, 1)]
 
 
 def test_a_failing_part_is_probed_before_anything_is_logged():

@@ -14,8 +14,8 @@ from auditlane.sdk.reader import _pairs
 
 
 def test_values_become_text():
-    given = {"a": 5, "b": uuid.UUID(int=1), "c": [1, "x"], "d": Severity.High, "e": True, "f": ip_address("::1")}
-    assert _pairs(given, {"from_": datetime(2026, 1, 1, tzinfo=UTC)}) == [
+    values = {"a": 5, "b": uuid.UUID(int=1), "c": [1, "x"], "d": Severity.High, "e": True, "f": ip_address("::1")}
+    assert _pairs(values, {"from_": datetime(2026, 1, 1, tzinfo=UTC)}) == [
         ("a", "5"), ("b", str(uuid.UUID(int=1))), ("c", "1"), ("c", "x"), ("d", "High"), ("e", "true"), ("f", "::1"),
         ("from", "2026-01-01T00:00:00+00:00"),
     ]  # fmt: skip

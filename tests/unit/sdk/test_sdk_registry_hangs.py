@@ -41,8 +41,8 @@ class Silent:
     def close(self) -> None:
         self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
-        for one in self.taken:
-            one.close()
+        for connection in self.taken:
+            connection.close()
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ class Hanging:
         self.schemas = {"t-value": (1, SCHEMA)}
         self.answers = threading.Event()
         self.answers.set()
-        self.asked: list[str] = []
+        self.requests: list[str] = []
         self.refuses = ""
 
     def subjects(self) -> frozenset[str]:
@@ -86,7 +86,7 @@ class Hanging:
         return SimpleNamespace(schema_id=schema_id, schema=text)
 
     def _ask(self, what: str) -> None:
-        self.asked.append(what)
+        self.requests.append(what)
         assert self.answers.wait(FOR_EVER_S)
         if what == self.refuses:
             raise RegistryRefused("No.")
@@ -107,7 +107,7 @@ def test_an_emit_waits_up_to_its_limit_and_the_next_fails_at_once(silent: Silent
     options = {"kafka_bootstrap": "127.0.0.1:9", "registry_url": silent.url}
     client = AuditClient(registry_wait_ms=50, on_error=lambda error, event_id: None, **options)
     try:
-        assert silent.reached.wait(30), "the base contract is asked for before anything is emitted"
+        assert silent.reached.wait(30), "the base contract is requested before anything is emitted"
         for _ in range(20):
             with pytest.raises(RegistryUnavailable, match="AUDITLANE_REGISTRY_URL"):
                 client.emit(tenant_id="acme", action="a")
@@ -126,10 +126,10 @@ def test_many_emitters_share_one_request(registry: RegistryClient, silent: Silen
         failures.append(caught.value)
 
     emitters = [threading.Thread(target=emit, args=(f"t{number}",)) for number in range(20)]
-    for one in emitters:
-        one.start()
-    for one in emitters:
-        one.join(30)
+    for emitter in emitters:
+        emitter.start()
+    for emitter in emitters:
+        emitter.join(30)
     assert (len(failures), len(silent.taken)) == (20, 1)
 
 
@@ -146,8 +146,8 @@ def test_after_a_failure_one_emitter_retries_and_the_others_fail_at_once() -> No
         clock.now += RETRY_S
     registry.answers.set()
     until_learnt()
-    assert contracts.encoder("acme").schema_id == 1, "what was asked for meanwhile is known, without a new attempt"
-    assert registry.asked == ["subjects", "t-value"]
+    assert contracts.encoder("acme").schema_id == 1, "the contract fetched meanwhile is cached, without a new attempt"
+    assert registry.requests == ["subjects", "t-value"]
 
 
 def test_a_known_contract_never_waits_for_a_refresh() -> None:
@@ -178,7 +178,7 @@ def test_a_tenant_whose_contract_is_refused_blocks_no_other() -> None:
         with pytest.raises(RegistryRefused):
             contracts.encoder("acme")
     assert contracts.encoder("other").schema_id == 1
-    assert registry.asked == ["subjects", "t.acme-value", "t-value"]
+    assert registry.requests == ["subjects", "t.acme-value", "t-value"]
     registry.refuses = ""
     clock.now += RETRY_S
     assert contracts.encoder("acme").schema_id == 2

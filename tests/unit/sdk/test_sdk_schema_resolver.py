@@ -38,10 +38,10 @@ class FakeRegistry:
     def __init__(self, **schemas):
         self.schemas = {name.replace("_", "."): one for name, one in schemas.items()}
         self.away = False
-        self.asked = []
+        self.requests = []
 
     def _ask(self, what):
-        self.asked.append(what)
+        self.requests.append(what)
         if self.away:
             raise RegistryUnavailable("It does not answer.")
 
@@ -62,9 +62,9 @@ class FakeRegistry:
 
 @pytest.fixture
 def registry():
-    one = FakeRegistry()
-    one.schemas = {"t-value": (1, schema()), "t.acme-value": (2, schema(own("x", "string")))}
-    return one
+    fake = FakeRegistry()
+    fake.schemas = {"t-value": (1, schema()), "t.acme-value": (2, schema(own("x", "string")))}
+    return fake
 
 
 class Clock:
@@ -93,7 +93,9 @@ def contracts(registry, clock):
 
 def test_a_tenants_own_contract_takes_precedence_over_the_base(contracts, registry):
     assert [contracts.encoder(tenant).schema_id for tenant in ("acme", "other", "third", "acme")] == [2, 1, 1, 2]
-    assert registry.asked == ["subjects", "t.acme-value", "t-value"], "subjects are listed once, nothing asked twice"
+    assert registry.requests == ["subjects", "t.acme-value", "t-value"], (
+        "subjects are listed once, and nothing is requested twice"
+    )
 
 
 def test_known_schemas_work_without_the_registry(contracts, registry, clock):
@@ -103,7 +105,7 @@ def test_known_schemas_work_without_the_registry(contracts, registry, clock):
     for _ in range(3):
         assert contracts.encoder("acme").schema_id == 2
         refreshed(contracts)
-    assert registry.asked.count("subjects") == 2, "a registry that is away is not asked for every event"
+    assert registry.requests.count("subjects") == 2, "an unavailable registry is not queried for every event"
     clock.now += RETRY_S
     registry.away = False
     registry.schemas["t.acme-value"] = (3, schema(own("y", "string")))
@@ -153,7 +155,7 @@ def test_without_a_known_schema_it_raises(contracts, registry, clock):
     for _ in range(3):
         with pytest.raises(RegistryUnavailable, match="AUDITLANE_REGISTRY_URL"):
             contracts.encoder("acme")
-    assert len(registry.asked) == 1
+    assert len(registry.requests) == 1
     registry.away = False
     clock.now += RETRY_S
     assert contracts.encoder("acme").schema_id == 2

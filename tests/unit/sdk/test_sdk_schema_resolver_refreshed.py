@@ -35,7 +35,7 @@ class FakeRegistry:
         self.away = False
         self.answers = threading.Event()
         self.answers.set()
-        self.asked: list[str] = []
+        self.requests: list[str] = []
 
     def subjects(self) -> frozenset[str]:
         self._ask("subjects")
@@ -49,7 +49,7 @@ class FakeRegistry:
         return SimpleNamespace(schema_id=schema_id, schema=text)
 
     def _ask(self, what: str) -> None:
-        self.asked.append(what)
+        self.requests.append(what)
         assert self.answers.wait(FOR_EVER_S)
         if self.away:
             raise RegistryUnavailable("It does not answer.")
@@ -77,11 +77,11 @@ def clock() -> Clock:
 
 @pytest.fixture
 def contracts(registry: FakeRegistry, clock: Clock) -> SchemaResolver:
-    one = SchemaResolver(registry, topic="t", refresh_s=30, clock=clock)
+    resolver = SchemaResolver(registry, topic="t", refresh_s=30, clock=clock)
     for tenant in ("acme", "other"):
-        one.encoder(tenant)
-    registry.asked.clear()
-    return one
+        resolver.encoder(tenant)
+    registry.requests.clear()
+    return resolver
 
 
 def refreshed(contracts: SchemaResolver, tenant: str) -> int | None:
@@ -93,21 +93,21 @@ def test_a_contract_changed_just_now_is_found_and_used_from_then_on(contracts, r
     registry.schemas["t.acme-value"] = (3, schema("x", "y"))
     assert refreshed(contracts, "acme") == 3
     assert contracts.encoder("acme").schema_id == 3
-    assert registry.asked == ["t.acme-value"]
+    assert registry.requests == ["t.acme-value"]
 
 
 def test_a_tenants_first_contract_is_found_without_listing_all(contracts, registry):
     registry.schemas["t.other-value"] = (4, schema("z"))
     assert refreshed(contracts, "other") == 4
     assert contracts.encoder("other").schema_id == 4
-    assert registry.asked == ["t.other-value"]
+    assert registry.requests == ["t.other-value"]
 
 
 def test_a_change_of_the_base_event_is_found_for_tenants_without_a_contract(contracts, registry, clock):
     clock.now += 1
     registry.schemas["t-value"] = (5, schema("z"))
     assert refreshed(contracts, "other") == 5
-    assert registry.asked == ["t.other-value", "t-value"]
+    assert registry.requests == ["t.other-value", "t-value"]
 
 
 def test_a_deleted_contract_is_replaced_by_the_base_event(contracts, registry):
@@ -119,7 +119,7 @@ def test_a_deleted_contract_is_replaced_by_the_base_event(contracts, registry):
 def test_refused_events_query_the_registry_once_a_second(contracts, registry, clock):
     for _ in range(5):
         assert refreshed(contracts, "acme") is None
-    assert registry.asked == ["t.acme-value"]
+    assert registry.requests == ["t.acme-value"]
     assert not contracts.may_be_stale("acme")
     assert contracts.may_be_stale("other"), "one tenant's bad events do not affect another"
     registry.schemas["t.acme-value"] = (3, schema("y"))
@@ -132,7 +132,7 @@ def test_without_a_request_the_results_of_others_are_used(contracts, registry):
     known = contracts.encoder("acme")
     registry.schemas["t.acme-value"] = (3, schema("y"))
     assert contracts.refreshed("acme", known, may_ask=False) is None
-    assert registry.asked == []
+    assert registry.requests == []
     assert refreshed(contracts, "acme") == 3
     assert contracts.refreshed("acme", known, may_ask=False).schema_id == 3
 
@@ -164,7 +164,7 @@ def test_without_the_registry_refusals_stand_without_a_request_each(contracts, r
     for _ in range(5):
         assert refreshed(contracts, "acme") is None
         assert refreshed(contracts, "other") is None
-    assert len(registry.asked) == 1
+    assert len(registry.requests) == 1
     registry.away = False
     registry.schemas["t.acme-value"] = (3, schema("y"))
     clock.now += RETRY_S
@@ -175,7 +175,7 @@ def test_a_hanging_registry_is_waited_for_once_a_second(registry):
     contracts = SchemaResolver(registry, topic="t", refresh_s=30)
     known = contracts.encoder("acme")
     registry.answers.clear()
-    registry.asked.clear()
+    registry.requests.clear()
     assert contracts.refreshed("acme", known) is None
     assert contracts.encoder("acme") is known
     registry.answers.set()
@@ -185,7 +185,7 @@ class Client:
     """A stand-in for AuditClient whose contract rejects events until the registry has been queried."""
 
     def __init__(self) -> None:
-        self.asked_on: set[int] = set()
+        self.queried_on: set[int] = set()
         self.sent: list[AuditEvent] = []
 
     def knows(self, tenant: str) -> bool:
@@ -200,7 +200,7 @@ class Client:
         if event.action == "New" and not may_ask:
             raise SchemaMayBeStale
         if may_ask:
-            self.asked_on.add(threading.get_ident())
+            self.queried_on.add(threading.get_ident())
         if event.action == "Bad":
             raise InvalidEvent("No.", field="action")
         self.sent.append(event)
@@ -219,5 +219,5 @@ def test_the_gateway_queries_on_a_thread_and_keeps_the_order_of_results(others):
     assert [one.index for one in results if one.error] == [2]
     assert {one.event_id for one in results} >= {one.event_id for one in client.sent}
     assert len(client.sent) == len(posted) - 1
-    assert client.asked_on, "the registry is asked before an event is refused"
-    assert threading.get_ident() not in client.asked_on, "never on the event loop"
+    assert client.queried_on, "the registry is queried before an event is refused"
+    assert threading.get_ident() not in client.queried_on, "never on the event loop"

@@ -62,7 +62,7 @@ def test_an_option_reaches_the_config_by_its_own_name(monkeypatch):
     monkeypatch.setattr(publisher, "Delivery", mock.Mock())
     monkeypatch.setattr(publisher, "SchemaResolver", mock.Mock())
     monkeypatch.setattr(publisher, "_registry", mock.Mock())
-    given: dict[str, Any] = {
+    options: dict[str, Any] = {
         "kafka_bootstrap": "b:2", "registry_url": "http://other", "kafka_extra": {"client.id": "x"},
         "registry_user": "u", "registry_password": "p", "registry_token": "t", "registry_ca": __file__,
         "registry_refresh_s": 1.5, "registry_wait_ms": 7, "topic": "other", "max_event_bytes": 2_048, "source": "s",
@@ -71,12 +71,12 @@ def test_an_option_reaches_the_config_by_its_own_name(monkeypatch):
         "catch_all_tenant": "nobody", "redact": frozenset({"ip"}), "hash_values": frozenset({"actor_id"}),
         "hash_key": "0123456789abcdef",
     }  # fmt: skip
-    assert set(given) == {one.name for one in fields(ClientConfig)}
+    assert set(options) == {one.name for one in fields(ClientConfig)}
     base = ClientConfig(**GIVEN)
-    for client in (AuditClient(**given), AuditClient(base, **given)):
-        assert client.config == ClientConfig(**given)
+    for client in (AuditClient(**options), AuditClient(base, **options)):
+        assert client.config == ClientConfig(**options)
         client.close()
-    unchanged = AuditClient(base, **dict.fromkeys(given))
+    unchanged = AuditClient(base, **dict.fromkeys(options))
     assert unchanged.config == base
     unchanged.close()
 
@@ -98,9 +98,9 @@ def test_emits_keywords_are_the_events_fields():
     [_, by_name] = get_overloads(AuditClient.emit)
     required = {name for name, one in keywords(by_name).items() if one.default is one.empty}
     assert required == {"action"}  # the context may have the tenant
-    for name, one in keywords(by_name).items():
-        if one.default not in (one.empty, ...):
-            assert one.default == AuditEvent.model_fields[name].default, name
+    for name, parameter in keywords(by_name).items():
+        if parameter.default not in (parameter.empty, ...):
+            assert parameter.default == AuditEvent.model_fields[name].default, name
     made = {name for name, one in keywords(by_name).items() if one.default is ...}
     assert made == {name for name, one in AuditEvent.model_fields.items() if one.default_factory} | {
         "source",
@@ -213,7 +213,7 @@ class Contract:
 
 
 @pytest.mark.parametrize(
-    ("own", "given", "fix"),
+    ("own", "field", "fix"),
     [
         ((), {"tenant": "acme", "action": "a"}, "Did you mean tenant_id instead of tenant?"),
         ((), {"tenant_id": "acme", "acton": "a"}, "Did you mean action instead of acton?"),
@@ -230,13 +230,13 @@ class Contract:
         ((), {"tenant_id": 7, "action": "a", "zzz": 1}, ""),
     ],
 )
-def test_a_misspelt_field_is_refused_with_a_suggestion(monkeypatch, own, given, fix):
+def test_a_misspelt_field_is_refused_with_a_suggestion(monkeypatch, own, field, fix):
     monkeypatch.setattr(publisher, "Delivery", mock.Mock())
     monkeypatch.setattr(publisher, "SchemaResolver", lambda *_, **__: Contract(*own))
     client = AuditClient(**GIVEN)
     try:
         with pytest.raises(InvalidEvent) as caught:
-            client.emit(**given)
+            client.emit(**field)
     finally:
         client.close()
     assert caught.value.fix.startswith(fix)

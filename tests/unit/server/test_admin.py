@@ -29,7 +29,7 @@ ROUTES = (
 CODES = (*["STORE_UNAVAILABLE"] * 3, *["KAFKA_UNAVAILABLE"] * 2)
 
 
-class Kept:
+class RecordingSink:
     def __init__(self) -> None:
         self.records: list[AuditRecord] = []
 
@@ -40,7 +40,7 @@ class Kept:
 @pytest.fixture
 def kept(monkeypatch) -> list[AuditRecord]:
     """Return the records of requests."""
-    kept = Kept()
+    kept = RecordingSink()
     monkeypatch.setattr(
         "auditlane.server.middleware.request.RequestAuditor", lambda _, **given: RequestAuditor(kept, **given)
     )
@@ -197,10 +197,10 @@ def test_a_failed_check_is_not_cached():
     answers: Iterator[Any] = iter([NotFound("No."), 1])
 
     def answer() -> Any:
-        one = next(answers)
-        if isinstance(one, Exception):
-            raise one
-        return one
+        result = next(answers)
+        if isinstance(result, Exception):
+            raise result
+        return result
 
     source = CachedCall("It", answer, timeout_s=9, fresh_s=60)
     with pytest.raises(NotFound):
@@ -209,10 +209,10 @@ def test_a_failed_check_is_not_cached():
 
 
 def test_calls_time_out_and_share_one_check():
-    release, asked = threading.Event(), []
+    release, calls = threading.Event(), []
 
     def hang() -> int:
-        asked.append(1)
+        calls.append(1)
         release.wait(30)
         return 1
 
@@ -220,7 +220,7 @@ def test_calls_time_out_and_share_one_check():
         source = CachedCall("It", hang, timeout_s=0.2, fresh_s=60)
         found: list[Any] = []
 
-        async def one() -> None:
+        async def caller() -> None:
             try:
                 found.append(await source.get())
             except Unavailable as error:
@@ -228,8 +228,8 @@ def test_calls_time_out_and_share_one_check():
 
         async with anyio.create_task_group() as group:
             for _ in range(3):
-                group.start_soon(one)
-        await one()  # all callers have stopped waiting for the call that hangs
+                group.start_soon(caller)
+        await caller()  # all callers have stopped waiting for the call that hangs
         release.set()
         with anyio.fail_after(20):
             while True:
@@ -241,7 +241,7 @@ def test_calls_time_out_and_share_one_check():
 
     found = anyio.run(several)
     assert found == ["It did not respond in time. Try again in a moment."] * 4 + [1]
-    assert len(asked) == 1
+    assert len(calls) == 1
 
 
 def test_permissions_of_the_routes_are_in_the_document(served):

@@ -23,8 +23,8 @@ TOKEN_ROUTES = {"/v1/token": "client_id", "/auth/vendor": "clientId", "/vendors/
 @pytest.fixture
 def served(tmp_path) -> Iterator[Served]:
     limits = {"sign_in_failures_per_address": 6, "sign_in_failures_per_client": 3, "tokens_per_client": 4}
-    with Served(tmp_path, **limits) as one:
-        yield one
+    with Served(tmp_path, **limits) as service:
+        yield service
 
 
 class From:
@@ -71,8 +71,8 @@ def test_wrong_codes_of_links_must_wait(served, method):
 
 
 def test_a_client_that_requests_too_many_tokens_must_wait(served):
-    one, other, us = served.client("vendor"), served.client("vendor"), From(served, "127.0.0.2")
-    assert [us.token(one.client.client_id, one.secret).status for _ in range(5)] == [200] * 4 + [429]
+    first, other, us = served.client("vendor"), served.client("vendor"), From(served, "127.0.0.2")
+    assert [us.token(first.client.client_id, first.secret).status for _ in range(5)] == [200] * 4 + [429]
     assert us.token(other.client.client_id, other.secret).status == 200
 
 

@@ -1,4 +1,4 @@
-"""What the service records of requests in auditlane's own audit trail."""
+"""What the service records about requests in auditlane's own audit trail."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from auditlane.access.audit import AuditRecord, RequestAuditor
 from auditlane.access.permissions import Permission
 
 
-class Kept:
+class RecordingSink:
     """A sink that keeps its records."""
 
     def __init__(self) -> None:
@@ -22,7 +22,7 @@ class Kept:
 @pytest.fixture
 def kept(tmp_path, monkeypatch):
     """Yield the service and its records. The store is unavailable; requests that succeed here do not need it."""
-    kept = Kept()
+    kept = RecordingSink()
     monkeypatch.setattr(
         "auditlane.server.middleware.request.RequestAuditor", lambda _, **given: RequestAuditor(kept, **given)
     )

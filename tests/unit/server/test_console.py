@@ -54,7 +54,7 @@ class Section:
 
     def __init__(self) -> None:
         self.away = False
-        self.asked: list[dict[str, Any]] = []
+        self.requests: list[dict[str, Any]] = []
 
     async def health(self) -> Health:
         parts = [
@@ -82,8 +82,8 @@ class Section:
         sums = {"complete": False, "read": 10, "records": 20, "count": 1_234, "unrecognized_records": 0}
         return DeadLetters.model_validate(sums | {"counts": counts, "newest": [LETTER]})
 
-    async def tenants(self, **asked: Any) -> Tenants:
-        self.asked.append(asked)
+    async def tenants(self, **filters: Any) -> Tenants:
+        self.requests.append(filters)
         row = {"events": 1_000_000, "last_event": TIME, "last_stored": TIME}
         data = [{"tenant": "acme", "enabled": True} | row, {"tenant": "globex", "enabled": False} | row]
         return Tenants.model_validate({"data": data, "next": "globex"})
@@ -91,7 +91,7 @@ class Section:
     def close(self) -> None: ...
 
 
-class Kept:
+class RecordingSink:
     def __init__(self) -> None:
         self.records: list[AuditRecord] = []
 
@@ -108,7 +108,7 @@ def operations(monkeypatch) -> Section:
 
 @pytest.fixture
 def kept(monkeypatch) -> list[AuditRecord]:
-    kept = Kept()
+    kept = RecordingSink()
     monkeypatch.setattr(
         "auditlane.server.middleware.request.RequestAuditor", lambda _, **given: RequestAuditor(kept, **given)
     )
@@ -251,7 +251,7 @@ def test_an_unavailable_part_does_not_hide_the_others(served, operations):
 
 def test_tenants_are_found_by_the_beginning_of_their_name(served, operations):
     html = served.request("/console?prefix=ac&after=a", cookie=entered(served)).data.decode()
-    assert operations.asked == [{"after": "a", "prefix": "ac", "limit": page_model.TENANTS}]
+    assert operations.requests == [{"after": "a", "prefix": "ac", "limit": page_model.TENANTS}]
     assert 'value="ac"' in html
 
 

@@ -19,8 +19,8 @@ class Wire:
 
     def __init__(self, *incoming: dict[str, Any]) -> None:
         self.incoming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        for one in incoming:
-            self.incoming.put_nowait(one)
+        for message in incoming:
+            self.incoming.put_nowait(message)
         self.sent: list[dict[str, Any]] = []
 
     async def receive(self) -> dict[str, Any]:

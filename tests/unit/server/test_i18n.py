@@ -40,8 +40,8 @@ def written(language: str) -> Catalog:
 def spoken(scratch: Path) -> Catalog:
     """Extract the messages of the server's code and templates, as `make texts` does."""
     found = scratch / "found.pot"
-    asked = ["--mapping", str(ROOT / "pyproject.toml"), "--output", str(found), str(SERVER)]
-    CommandLineInterface().run(["pybabel", "--quiet", "extract", *asked])
+    arguments = ["--mapping", str(ROOT / "pyproject.toml"), "--output", str(found), str(SERVER)]
+    CommandLineInterface().run(["pybabel", "--quiet", "extract", *arguments])
     with found.open("rb") as file:
         return read_po(file)
 
@@ -72,10 +72,10 @@ def test_translations_keep_placeholders_and_markup(language):
     assert not catalog.obsolete
     for one in (message for message in catalog if message.id):
         assert not one.fuzzy, one.id
-        told = forms(one.string)
-        assert len(told) == (catalog.num_plurals if one.pluralizable else 1)
-        assert all(told), f"not translated: {one.id}"
-        for form in told:
+        translated = forms(one.string)
+        assert len(translated) == (catalog.num_plurals if one.pluralizable else 1)
+        assert all(translated), f"not translated: {one.id}"
+        for form in translated:
             for text in forms(one.id):
                 assert parts(form) == parts(text), one.id
 
@@ -104,7 +104,7 @@ def asking(query: str = "", header: str = "") -> Request:
 
 
 def test_the_browsers_first_supported_language_is_used():
-    asked = (
+    headers = (
         "",
         "fr, de;q=0.3, en;q=0.7",
         "de-AT,en;q=0.9",
@@ -114,7 +114,7 @@ def test_the_browsers_first_supported_language_is_used():
         "fr, DE;q=0.1",
         "en;q=0, de;q=0.1",
     )
-    assert [from_header(one) for one in asked] == ["en", "en", "de", "en", "en", "en", "de", "de"]
+    assert [from_header(one) for one in headers] == ["en", "en", "de", "en", "en", "en", "de", "de"]
 
 
 def test_the_address_takes_precedence_over_the_browsers_language():
@@ -139,8 +139,8 @@ def test_numbers_and_times_are_formatted_for_the_language():
 
 
 def test_plurals_follow_the_language():
-    told = [DE.ngettext("%(count)s member", "%(count)s members", one) for one in (0, 1, 1_000)]
-    assert told == ["0 Mitglieder", "1 Mitglied", "1.000 Mitglieder"]
+    plurals = [DE.ngettext("%(count)s member", "%(count)s members", one) for one in (0, 1, 1_000)]
+    assert plurals == ["0 Mitglieder", "1 Mitglied", "1.000 Mitglieder"]
 
 
 def test_texts_are_english_in_the_api_and_localized_on_a_page():

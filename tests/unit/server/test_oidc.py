@@ -43,7 +43,7 @@ class Issuer:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                outer.asked.append(self.path)
+                outer.requests.append(self.path)
                 body = json.dumps(outer.document(self.path)).encode()
                 self.send_response(500 if outer.down else 200)
                 self.send_header("content-length", str(len(body)))
@@ -57,7 +57,7 @@ class Issuer:
         self.url = f"http://127.0.0.1:{self.server.server_port}"
         self.says_issuer = self.url
         self.keys: list[dict[str, Any]] = [public(RSA, "r1"), public(EC, "e1"), public(ED, "d1")]
-        self.asked: list[str] = []
+        self.requests: list[str] = []
         self.down = False
         threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
 
@@ -68,7 +68,7 @@ class Issuer:
 
     def token(self, key: Any = RSA, kid: str | None = "r1", alg: str = "RS256", **claims: Any) -> str:
         """Return a valid token except for the given claims; None omits a claim."""
-        said = {
+        document = {
             "iss": self.url,
             "aud": AUDIENCE,
             "sub": "jane",
@@ -77,7 +77,7 @@ class Issuer:
             "exp": int((NOW + timedelta(hours=1)).timestamp()),
         } | claims
         headers = {"kid": kid} if kid else {}
-        return jwt.encode({name: one for name, one in said.items() if one is not None}, key, alg, headers=headers)
+        return jwt.encode({name: one for name, one in document.items() if one is not None}, key, alg, headers=headers)
 
 
 def public(private: Any, kid: str | None, **more: Any) -> dict[str, Any]:
@@ -119,7 +119,7 @@ def test_a_valid_token_is_accepted(issuer, key, kid, alg):
     found = oidc(issuer).authenticate(issuer.token(key, kid, alg), now=NOW)
     assert (found.kind, found.subject, found.client_id, found.tenant) == ("viewer", "jane", "", "acme")
     assert found.permissions == {Permission.read}
-    assert issuer.asked == ["/.well-known/openid-configuration", "/keys"]
+    assert issuer.requests == ["/.well-known/openid-configuration", "/keys"]
 
 
 def hs256_with_the_public_key(issuer: Issuer) -> str:
@@ -170,7 +170,7 @@ def test_only_asymmetric_signatures_are_accepted(issuer):
     ):
         with pytest.raises(Unauthenticated):
             oidc(issuer).authenticate(token, now=NOW)
-    assert not issuer.asked  # such a token causes no request
+    assert not issuer.requests  # such a token causes no request
 
 
 @pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
@@ -213,11 +213,11 @@ def test_a_new_key_is_fetched_and_unknown_ids_are_throttled(issuer):
     for _ in range(50):
         with pytest.raises(Unauthenticated, match="does not publish"):
             verifies.authenticate(issuer.token(OTHER_RSA, "r2"), now=NOW)
-    assert issuer.asked.count("/keys") == 1
+    assert issuer.requests.count("/keys") == 1
     issuer.keys = [public(OTHER_RSA, "r2")]
     clock.now += jwks.RETRY_S
     assert verifies.authenticate(issuer.token(OTHER_RSA, "r2"), now=NOW)
-    assert issuer.asked.count("/keys") == 2
+    assert issuer.requests.count("/keys") == 2
     with pytest.raises(Unauthenticated):  # withdrawn
         verifies.authenticate(issuer.token(), now=NOW)
 
@@ -229,7 +229,7 @@ def test_an_unavailable_issuer_is_not_reported_as_an_invalid_token(issuer):
     for _ in range(3):
         with pytest.raises(IssuerUnavailable, match="500"):
             verifies.authenticate(issuer.token(), now=NOW)
-    assert len(issuer.asked) == 1
+    assert len(issuer.requests) == 1
     issuer.down = False
     clock.now += jwks.RETRY_S
     assert verifies.authenticate(issuer.token(), now=NOW)
@@ -310,7 +310,7 @@ def test_the_tenant_comes_from_a_claim(issuer):
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("settings", "message"),
     [
         ({"oidc_issuer": "login.example"}, "AUDITLANE_OIDC_ISSUER: must begin with http"),
         ({"oidc_issuer": "https://login.example/"}, "AUDITLANE_OIDC_AUDIENCE: must name the audience"),
@@ -321,10 +321,10 @@ def test_the_tenant_comes_from_a_claim(issuer):
         ({"oidc_roles": "no json"}, "AUDITLANE_OIDC_ROLES: must be a JSON object"),
     ],
 )
-def test_a_wrong_issuer_setting_is_named(given, said):
-    good = {"oidc_issuer": "https://login.example/", "oidc_audience": "a"} if "oidc_issuer" not in given else {}
-    with pytest.raises(ConfigError, match=said):
-        from_settings(load(**good, **given))
+def test_a_wrong_issuer_setting_is_named(settings, message):
+    good = {"oidc_issuer": "https://login.example/", "oidc_audience": "a"} if "oidc_issuer" not in settings else {}
+    with pytest.raises(ConfigError, match=message):
+        from_settings(load(**good, **settings))
 
 
 def test_an_issuer_keeps_its_slash():

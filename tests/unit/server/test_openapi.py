@@ -107,7 +107,7 @@ def invalid(document: dict[str, Any], schema: dict[str, Any], value: Any) -> lis
 
 
 def test_every_response_has_a_valid_example(document):
-    assert invalid(document, {"$ref": "#/components/schemas/Job"}, {"id": 1}), "it can tell"
+    assert invalid(document, {"$ref": "#/components/schemas/Job"}, {"id": 1}), "invalid examples are detected"
     for route, operation in operations(document):
         for status, response in operation["responses"].items():
             for media_type, content in response.get("content", {}).items():
@@ -116,9 +116,9 @@ def test_every_response_has_a_valid_example(document):
                 shown = [content["example"]] if "example" in content else []
                 shown += [resolved(document, one)["value"] for one in content.get("examples", {}).values()]
                 assert shown, f"{route} {status} {media_type}"
-                for one in shown:
-                    assert not invalid(document, content["schema"], one), f"{route} {status}"
-                    extra = one.keys() - model(document, content) if isinstance(one, dict) else None
+                for example in shown:
+                    assert not invalid(document, content["schema"], example), f"{route} {status}"
+                    extra = example.keys() - model(document, content) if isinstance(example, dict) else None
                     assert not extra, f"{route} {status}: {extra}"
 
 

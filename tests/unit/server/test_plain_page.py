@@ -44,11 +44,11 @@ TEXTS = [
 ]
 
 
-def made(**given: Any) -> Event:
-    return Event.model_validate(PLAIN | given)
+def made(**overrides: Any) -> Event:
+    return Event.model_validate(PLAIN | overrides)
 
 
-class Told:
+class FakeStore:
     """Stands in for the store: returns these events for every page, or fails."""
 
     def __init__(self, events: list[Event], error: Exception | None = None) -> None:
@@ -60,8 +60,8 @@ class Told:
         return Page(self.events, None, None)
 
 
-def get(told: Told, path: str = "/plain", **headers: str) -> tuple[int, str, Any]:
-    with served(told) as url:  # type: ignore[arg-type]
+def get(store: FakeStore, path: str = "/plain", **headers: str) -> tuple[int, str, Any]:
+    with served(store) as url:  # type: ignore[arg-type]
         answer = urllib3.request("GET", url + path, headers={TENANT_HEADER: "acme"} | headers, redirect=False)
     return answer.status, answer.data.decode(), answer.headers
 
@@ -97,7 +97,7 @@ def test_a_deeply_nested_change_is_shown_as_it_is():
 @pytest.mark.parametrize("name", TEXTS)
 def test_hostile_text_stays_text(name):
     value: Any = {HOSTILE: HOSTILE} if name in ("metadata", "fields") else HOSTILE
-    status, html, headers = get(Told([made(**{name: value})]))
+    status, html, headers = get(FakeStore([made(**{name: value})]))
     assert status == 200
     assert "<script" not in html
     assert "<img" not in html
@@ -108,27 +108,27 @@ def test_hostile_text_stays_text(name):
 
 
 def test_nothing_inline_so_that_the_policy_holds():
-    html = get(Told([made(before='{"a": 1}', after='{"a": 2}', metadata={"k": "v"})]))[1]
+    html = get(FakeStore([made(before='{"a": 1}', after='{"a": 2}', metadata={"k": "v"})]))[1]
     assert not re.search(r"<style|\sstyle=|\son\w+=|javascript:|<script", html)
 
 
 def test_hostile_filters_stay_text():
     path = page_model.address([("action", HOSTILE), ("metadata." + HOSTILE, HOSTILE)])
-    status, html, _ = get(Told([]), path)
+    status, html, _ = get(FakeStore([]), path)
     assert status == 200
     assert "<script" not in html
     assert "No matching events" in html
 
 
 def test_an_empty_log_explains_how_to_emit_an_event():
-    html = get(Told([]))[1]
+    html = get(FakeStore([]))[1]
     assert "auditlane emit --tenant acme" in html
     assert "from auditlane.sdk import AuditClient" in html
 
 
 def test_the_page_in_german():
     event = made(on_behalf_of="Eva", metadata={"region": "eu"})
-    status, html, headers = get(Told([event]), "/plain?lang=de&action=login&ip=10.0.0.1")
+    status, html, headers = get(FakeStore([event]), "/plain?lang=de&action=login&ip=10.0.0.1")
     assert status == 200
     assert '<html lang="de">' in html
     assert "Accept-Language" in headers["Vary"]
@@ -148,26 +148,26 @@ def test_the_page_in_german():
     exports = re.findall(r'href="(/v1/export[^"]*)"', html)
     assert exports
     assert not [link for link in exports if "lang" in link]
-    empty = get(Told([]), **{"Accept-Language": "de"})[1]
+    empty = get(FakeStore([]), **{"Accept-Language": "de"})[1]
     assert "Noch keine Ereignisse" in empty
     assert 'name="lang"' not in empty
 
 
 def test_a_problem_in_german_with_the_text_of_the_api():
-    status, html, _ = get(Told([]), "/plain?from=yesterday", **{"Accept-Language": "de"})
+    status, html, _ = get(FakeStore([]), "/plain?from=yesterday", **{"Accept-Language": "de"})
     assert status == 400
     assert "Die Suche ist ungültig" in html
     assert re.search(r'<p lang="en">[^<]*is not a time', html.replace("&#39;", "'"))
 
 
 def test_the_signed_out_page_explains_how_to_get_a_link():
-    status, html, _ = get(Told([]), **{TENANT_HEADER: ""})
+    status, html, _ = get(FakeStore([]), **{TENANT_HEADER: ""})
     assert status == 401
     assert "auditlane token --link --tenant" in html
 
 
 def test_the_page_without_the_permission():
-    status, html, _ = get(Told([]), **{"X-Test-Lacks": "audits:read"})
+    status, html, _ = get(FakeStore([]), **{"X-Test-Lacks": "audits:read"})
     assert status == 403
     assert "lacks the permission audits:read" in html
 
@@ -177,27 +177,27 @@ def test_the_page_without_the_permission():
     [(StoreUnavailable("ClickHouse cannot be reached.", fix="Check."), 503), (QueryTooLarge("Too long."), 400)],
 )
 def test_a_failing_store_is_reported_on_the_page(error, status):
-    answered, html, _ = get(Told([], error), "/plain?action=x")
+    answered, html, _ = get(FakeStore([], error), "/plain?action=x")
     assert answered == status
     assert error.message in html
     assert 'value="x"' in html  # the form is kept
 
 
 def test_an_invalid_filter_is_reported_at_its_input():
-    status, html, _ = get(Told([]), "/plain?from=yesterday&action=x")
+    status, html, _ = get(FakeStore([]), "/plain?from=yesterday&action=x")
     assert status == 400
     assert "is not a time" in html.replace("&#39;", "'")
     assert re.search(r'id="f-from"[^>]*aria-invalid="true"', html)
 
 
 def test_a_stale_cursor_leads_to_the_newest():
-    status, _, headers = get(Told([]), "/plain?action=x&cursor=made-up")
+    status, _, headers = get(FakeStore([]), "/plain?action=x&cursor=made-up")
     assert status == 303
     assert headers["Location"] == "/plain?action=x"
 
 
 def test_the_style_sheet_can_be_cached():
-    status, css, headers = get(Told([]), plain_page.STYLE_PATH)
+    status, css, headers = get(FakeStore([]), plain_page.STYLE_PATH)
     assert status == 200
     assert "color-scheme" in css
     assert "immutable" in headers["Cache-Control"]

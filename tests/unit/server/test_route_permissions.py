@@ -23,17 +23,19 @@ def matrix(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Matrix]:
 
 def test_every_route_is_in_the_table_and_every_row_is_a_route(matrix: Matrix) -> None:
     routes = {route_of(one.method, one.path) for one in operations(matrix.served.app)}
-    assert routes - {one.route for one in RIGHTS} == set(), "say in server/auth/route_permissions.py who may call these"
+    assert routes - {one.route for one in RIGHTS} == set(), (
+        "list in server/auth/route_permissions.py who may call these"
+    )
     assert {one.route for one in RIGHTS} - routes == set(), (
-        "server/auth/route_permissions.py has rows of routes that are gone"
+        "server/auth/route_permissions.py has rows of removed routes"
     )
     assert len({str(one) for one in RIGHTS}) == len(RIGHTS)
 
 
 def test_every_permission_is_for_something(matrix: Matrix) -> None:
     assert {one for right in RIGHTS for one in right.needs} == set(Permission)
-    asked = {right for right, _, _ in matrix.cells()}
-    assert asked == set(RIGHTS)
+    tried = {right for right, _, _ in matrix.cells()}
+    assert tried == set(RIGHTS)
     assert all(right.needs for right in RIGHTS if right.whose in (Whose.tenant, Whose.environment, Whose.console))
 
 

@@ -359,9 +359,9 @@ def test_a_link_into_a_frame_sets_a_cross_site_cookie(tmp_path):
         assert re.search('<script src="/static/enter-[0-9a-f]+.js" defer>', served.request(path).data.decode())
         opened = served.request(path, method="POST")
         assert opened.headers["location"] == "/embed"
-        said = opened.headers["set-cookie"].lower()
+        cookie = opened.headers["set-cookie"].lower()
         for attribute in ("samesite=none", "secure", "partitioned", "httponly"):
-            assert attribute in said
+            assert attribute in cookie
 
 
 def test_no_other_token_opens_the_pages(served):
@@ -436,8 +436,8 @@ def test_a_bug_returns_only_its_request_id(served):
 
 
 def test_a_valid_request_id_is_kept_and_another_replaced(served):
-    given = "abc-DEF_1.2:3"
-    assert served.request("/health/live", x_request_id=given).headers["x-request-id"] == given
+    request_id = "abc-DEF_1.2:3"
+    assert served.request("/health/live", x_request_id=request_id).headers["x-request-id"] == request_id
     for wrong in ("", "a b", "x" * 129, "<script>", 'a"b'):
         made = served.request("/health/live", x_request_id=wrong).headers["x-request-id"]
         assert re.fullmatch(r"[0-9a-f-]{36}", made)
@@ -515,15 +515,15 @@ def test_a_broken_keys_file_is_reported_while_the_last_good_one_serves(tmp_path)
 
 
 def test_readiness_contains_no_host_and_no_path(tmp_path):
-    given = {"kafka_bootstrap": "127.0.0.1:1", "registry_url": "http://127.0.0.1:1"}
-    with Served(tmp_path, **given, clickhouse_url="http://user-of-ours.invalid:1") as served:
+    unreachable = {"kafka_bootstrap": "127.0.0.1:1", "registry_url": "http://127.0.0.1:1"}
+    with Served(tmp_path, **unreachable, clickhouse_url="http://user-of-ours.invalid:1") as served:
         (tmp_path / "signing-keys.json").write_text('{"keys": "secret"}')
         served.request("/v1/events", served.viewer_token("acme"))
         answer = served.request("/health/ready")
         states = {part["name"]: part["state"] for part in answer.json()["parts"]}
         assert states == {"kafka": "away", "clickhouse": "away", "keys": "up", "signing-keys": "stale"}
-        for said in ("127.0.0.1", "invalid", "secret", str(tmp_path), "json"):
-            assert said not in answer.data.decode()
+        for detail in ("127.0.0.1", "invalid", "secret", str(tmp_path), "json"):
+            assert detail not in answer.data.decode()
 
 
 WATCHED = ("/health/live", "/health/ready", "/metrics")
@@ -537,8 +537,8 @@ def test_on_loopback_health_rejects_other_origins_and_hosts(served, path, header
 
 @pytest.mark.parametrize("path", WATCHED)
 def test_health_accepts_the_configured_hosts(tmp_path, path):
-    given = {"serve_url": "https://audit.example", "cors_origins": "https://app.example"}
-    with Served(tmp_path, **given) as served:
+    settings = {"serve_url": "https://audit.example", "cors_origins": "https://app.example"}
+    with Served(tmp_path, **settings) as served:
         assert served.request(path, host="audit.example").status != 403
         assert served.request(path, host="audit.example", origin="https://app.example").status != 403
         problem(served.request(path, host="other.example"), 403, "FORBIDDEN")

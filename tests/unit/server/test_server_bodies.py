@@ -28,8 +28,10 @@ PLACES = {"tenant": "acme", "name": "region", "export_id": "x", "event_id": "x"}
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """Serve without other services, and with timeouts longer than a test."""
-    with Served(tmp_path_factory.mktemp("served"), **NOWHERE, serve_max_concurrency=2, serve_body_timeout_s=300) as one:
-        yield one
+    with Served(
+        tmp_path_factory.mktemp("served"), **NOWHERE, serve_max_concurrency=2, serve_body_timeout_s=300
+    ) as service:
+        yield service
 
 
 def raw(served: Served, head: str, *headers: str, body: bytes = b"") -> socket.socket:
@@ -60,9 +62,9 @@ BODIES = [("Content-Length: 1000",), ("Content-Length: 1000", "Expect: 100-conti
 
 
 def test_every_route_rejects_missing_credentials_before_the_body(served):
-    asked = with_bodies(served)
-    assert len(asked) > 15
-    for operation in asked:
+    requests = with_bodies(served)
+    assert len(requests) > 15
+    for operation in requests:
         for length in BODIES:
             for credential in ((), ("Authorization: Bearer wrong",)):
                 given = ("Content-Type: application/json", *length, *credential)
@@ -90,12 +92,12 @@ def test_a_missing_permission_is_rejected_before_the_body(served):
 @pytest.mark.parametrize("credential", [True, False], ids=["client", "nobody"])
 def test_requests_without_their_bodies_do_not_occupy_slots(served, path, credential):
     """There are two slots, and many such requests."""
-    given = [f"Authorization: Bearer {served.client_token('vendor')}"] if credential else []
-    given += ["Content-Type: application/json", "Content-Length: 1000"]
+    headers = [f"Authorization: Bearer {served.client_token('vendor')}"] if credential else []
+    headers += ["Content-Type: application/json", "Content-Length: 1000"]
     with ExitStack() as open_:
         for number in range(40):
             body = b"" if number % 2 else b'{"tenant": '
-            open_.enter_context(raw(served, f"POST {path}", *given, body=body))
+            open_.enter_context(raw(served, f"POST {path}", *headers, body=body))
         issued = served.client("vendor")
         key = {"client_id": issued.client.client_id, "secret": issued.secret}
         token = served.request("/v1/token", method="POST", body=key)
@@ -108,14 +110,14 @@ def test_requests_without_their_bodies_do_not_occupy_slots(served, path, credent
 
 
 def test_an_endless_chunked_body_does_not_occupy_a_slot(served):
-    given = (f"Authorization: Bearer {served.client_token('writer', tenant='acme')}",)
+    headers = (f"Authorization: Bearer {served.client_token('writer', tenant='acme')}",)
     chunked = ("Content-Type: application/x-ndjson", "Transfer-Encoding: chunked")
     with ExitStack() as open_:
         for _ in range(10):
-            open_.enter_context(raw(served, "POST /v1/events", *given, *chunked, body=b"2\r\n{}\r\n"))
+            open_.enter_context(raw(served, "POST /v1/events", *headers, *chunked, body=b"2\r\n{}\r\n"))
         for _ in range(3):
             assert served.request("/v1/events").status == 401
-    status, _, body = answered(raw(served, "POST /v1/viewer-tokens", *given, *chunked, body=b"2\r\n{}\r\n"))
+    status, _, body = answered(raw(served, "POST /v1/viewer-tokens", *headers, *chunked, body=b"2\r\n{}\r\n"))
     assert (status, json.loads(body)["code"]) == (411, "LENGTH_REQUIRED")
 
 
@@ -136,8 +138,8 @@ def test_an_unknown_path_reads_no_body(served, head):
 
 def test_a_client_that_is_still_sending_gets_the_response(served):
     """A megabyte is in flight when the response arrives; a reset would discard the response."""
-    given = ("Content-Type: application/json", "Content-Length: 1000000")
-    status, _, body = answered(raw(served, "POST /v1/viewer-tokens", *given, body=b"x" * 1_000_000))
+    headers = ("Content-Type: application/json", "Content-Length: 1000000")
+    status, _, body = answered(raw(served, "POST /v1/viewer-tokens", *headers, body=b"x" * 1_000_000))
     assert (status, json.loads(body)["code"]) == (401, "UNAUTHENTICATED")
 
 
@@ -145,8 +147,8 @@ def test_an_expected_body_is_requested_once(served):
     """The client waits for `100 Continue`, and receives it only with a valid credential."""
     token = served.client_token("vendor")
     text = b'{"tenant": "acme", "user": "jane"}'
-    given = (f"Authorization: Bearer {token}", "Content-Type: application/json", f"Content-Length: {len(text)}")
-    with raw(served, "POST /v1/viewer-tokens", *given, "Expect: 100-continue", "Connection: close") as connection:
+    headers = (f"Authorization: Bearer {token}", "Content-Type: application/json", f"Content-Length: {len(text)}")
+    with raw(served, "POST /v1/viewer-tokens", *headers, "Expect: 100-continue", "Connection: close") as connection:
         assert connection.recv(1_000).startswith(b"HTTP/1.1 100 ")
         connection.sendall(text)
         status, _, body = answered(connection)
@@ -206,8 +208,10 @@ def test_one_tenant_has_a_share_of_the_slots():
 
 def test_every_route_that_reads_a_body_requires_a_credential_or_is_listed_as_open(served):
     route_checks = RouteChecks(served.app)
-    for one in operations(served.app):
-        if one.method in ("POST", "PUT", "PATCH", "DELETE"):
-            door = route_checks.find({"type": "http", "method": one.method, "path": one.at(PLACES), "headers": []})
-            assert door is not None, one
-            assert bool(door.checks) == (str(one) not in OPEN), one
+    for operation in operations(served.app):
+        if operation.method in ("POST", "PUT", "PATCH", "DELETE"):
+            door = route_checks.find(
+                {"type": "http", "method": operation.method, "path": operation.at(PLACES), "headers": []}
+            )
+            assert door is not None, operation
+            assert bool(door.checks) == (str(operation) not in OPEN), operation

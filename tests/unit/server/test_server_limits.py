@@ -21,8 +21,8 @@ OURS, OTHERS = "https://app.vendor.test", "https://elsewhere.test"
 def served(tmp_path) -> Iterator[Served]:
     with Served(
         tmp_path, serve_max_concurrency=1, serve_body_timeout_s=0.2, cors_origins=f"{OURS}, http://127.0.0.1:1"
-    ) as one:
-        yield one
+    ) as service:
+        yield service
 
 
 def raw(served: Served, text: str) -> socket.socket:
@@ -86,8 +86,12 @@ def test_requests_above_the_limit_get_a_retry_after(tmp_path):
 
 
 def test_pages_of_listed_origins_can_call_and_also_read_errors(served):
-    asked = {"origin": OURS, "access-control-request-method": "GET", "access-control-request-headers": "authorization"}
-    preflight = served.request("/v1/events", method="OPTIONS", **asked)
+    headers = {
+        "origin": OURS,
+        "access-control-request-method": "GET",
+        "access-control-request-headers": "authorization",
+    }
+    preflight = served.request("/v1/events", method="OPTIONS", **headers)
     assert preflight.status == 200
     assert preflight.headers["access-control-allow-origin"] == OURS
     assert "authorization" in preflight.headers["access-control-allow-headers"]
@@ -97,7 +101,7 @@ def test_pages_of_listed_origins_can_call_and_also_read_errors(served):
     assert refused.headers["access-control-allow-origin"] == OURS
     assert "retry-after" in refused.headers["access-control-expose-headers"].lower()
     assert "access-control-allow-origin" not in served.request("/v1/events", origin=OTHERS).headers
-    assert served.request("/v1/events", method="OPTIONS", **(asked | {"origin": OTHERS})).status == 400
+    assert served.request("/v1/events", method="OPTIONS", **(headers | {"origin": OTHERS})).status == 400
 
 
 @pytest.mark.parametrize("value", ["*", "app.vendor.test", "https://app.vendor.test/", "https://a b"])

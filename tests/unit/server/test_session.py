@@ -16,7 +16,7 @@ from auditlane.store.structure_cache import Structure, StructureCache
 ALL = ["audits:configure", "audits:contract", "audits:export", "audits:read"]
 
 
-class Kept:
+class RecordingSink:
     def __init__(self) -> None:
         self.records: list[AuditRecord] = []
 
@@ -26,7 +26,7 @@ class Kept:
 
 @pytest.fixture
 def kept(monkeypatch) -> list[AuditRecord]:
-    kept = Kept()
+    kept = RecordingSink()
     monkeypatch.setattr(
         "auditlane.server.middleware.request.RequestAuditor", lambda _, **given: RequestAuditor(kept, **given)
     )

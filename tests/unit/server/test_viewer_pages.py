@@ -218,13 +218,13 @@ def test_with_a_build_the_plain_page_leads_to_the_viewer(served):
     assert "make viewer" not in html
 
 
-@pytest.mark.parametrize(("path", "said"), [("/", "Abmelden"), ("/embed", "in eine andere eingebettet")])
-def test_the_page_is_in_the_browsers_language_or_the_requested_one(served, path, said):
+@pytest.mark.parametrize(("path", "language"), [("/", "Abmelden"), ("/embed", "in eine andere eingebettet")])
+def test_the_page_is_in_the_browsers_language_or_the_requested_one(served, path, language):
     by_browser = served.request(path, accept_language="de", **cookie(served))
     named = served.request(f"{path}?lang=de", accept_language="en", **cookie(served))
     for german in (by_browser, named):
         assert '<html lang="de">' in german.data.decode()
-        assert said in german.data.decode()
+        assert language in german.data.decode()
         assert "Accept-Language" in german.headers["vary"]
     assert 'lang="en"' in served.request(f"{path}?lang=en", accept_language="de", **cookie(served)).data.decode()
     if path == "/":

@@ -46,15 +46,15 @@ def test_every_statement_runs_on_the_cluster_and_every_table_has_its_distributed
 def test_without_its_cluster_clauses_it_equals_the_single_server_form(later: list[Migration]) -> None:
     """A column that is added to one form is therefore in the other."""
     back = []
-    for one in clustered(*later):
-        if one.startswith("CREATE DATABASE") or "ENGINE = Distributed" in one:
+    for statement in clustered(*later):
+        if statement.startswith("CREATE DATABASE") or "ENGINE = Distributed" in statement:
             continue
-        one = one.replace(" ON CLUSTER `main`", "").replace("events_all FINAL", "events FINAL")
-        one = re.sub(r"Replicated(\w+)\('[^']*', '[^']*\{replica\}'(?:, )?", r"\1(", one).replace(
+        statement = statement.replace(" ON CLUSTER `main`", "").replace("events_all FINAL", "events FINAL")
+        statement = re.sub(r"Replicated(\w+)\('[^']*', '[^']*\{replica\}'(?:, )?", r"\1(", statement).replace(
             "MergeTree()", "MergeTree"
         )
-        one = re.sub(r", replicated_deduplication_window_seconds = \d+$", "", one)
-        back.append(re.sub(r"\breplicated_deduplication_window", "non_replicated_deduplication_window", one))
+        statement = re.sub(r", replicated_deduplication_window_seconds = \d+$", "", statement)
+        back.append(re.sub(r"\breplicated_deduplication_window", "non_replicated_deduplication_window", statement))
     assert back == single(*later)
 
 
@@ -80,7 +80,7 @@ def test_for_one_server_it_is_the_same_without_on_cluster() -> None:
 def test_each_shard_records_its_migrations_on_all_of_its_replicas() -> None:
     """An ALTER reaches the replicas of one shard only, so its record must not apply to another shard."""
     [record] = [one for one in clustered() if "`audit`.migrations" in one]
-    assert clustered().index(record) == 1, "made before what it records"
+    assert clustered().index(record) == 1, "the table is created before the migrations that it records"
     assert "ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/migrations', '{replica}')" in record
 
 

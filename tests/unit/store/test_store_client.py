@@ -25,10 +25,10 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 class Refusing(BaseHTTPRequestHandler):
     """Rejects every request, and records its path."""
 
-    asked: list[str]
+    requests: list[str]
 
     def do_POST(self) -> None:
-        self.asked.append(self.path)
+        self.requests.append(self.path)
         self.send_response(404)
         self.send_header("Content-Length", "0")
         self.end_headers()
@@ -41,23 +41,23 @@ class Refusing(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server() -> Iterator[tuple[str, list[str]]]:
-    handler = type("Handler", (Refusing,), {"asked": []})
+    handler = type("Handler", (Refusing,), {"requests": []})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}", handler.asked
+        yield f"http://127.0.0.1:{server.server_port}", handler.requests
         server.shutdown()
         thread.join()
 
 
-@pytest.mark.parametrize(("path", "asked"), [("", "/?"), ("/clickhouse", "/clickhouse?"), ("/a/b/", "/a/b?")])
-def test_the_path_is_a_prefix(server: tuple[str, list[str]], path: str, asked: str) -> None:
+@pytest.mark.parametrize(("path", "requested"), [("", "/?"), ("/clickhouse", "/clickhouse?"), ("/a/b/", "/a/b?")])
+def test_the_path_is_a_prefix(server: tuple[str, list[str]], path: str, requested: str) -> None:
     url, paths = server
-    for given in ({}, {"pool_mgr": pool_for(load(clickhouse_url=url + path))}):
+    for options in ({}, {"pool_mgr": pool_for(load(clickhouse_url=url + path))}):
         with pytest.raises((StoreRefused, StoreUnavailable)):
-            connect(load(clickhouse_url=url + path), **given)
+            connect(load(clickhouse_url=url + path), **options)
     assert paths
-    assert all(one.startswith(asked) for one in paths), paths
+    assert all(one.startswith(requested) for one in paths), paths
 
 
 @pytest.mark.parametrize("variable", PROXIES)

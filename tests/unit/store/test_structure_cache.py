@@ -175,13 +175,13 @@ def test_an_invalidated_structure_is_not_returned_while_others_are_read(table: T
             pass
         table.save(tenant_scope("acme"), enabled=False)
         cache.forget("acme")
-        asked = [pool.submit(cache.of, "acme") for _ in range(2)]
+        futures = [pool.submit(cache.of, "acme") for _ in range(2)]
         while "acme" not in cache._wanted:
             pass
-        assert not any(one.done() for one in asked)
+        assert not any(one.done() for one in futures)
         table.gate.set()
         assert other.result(10).enabled is True
-        assert [one.result(10).enabled for one in asked] == [False, False]
+        assert [one.result(10).enabled for one in futures] == [False, False]
     # During an outage, the last known structure is better than none.
     table.away = True
     cache.forget("acme")
@@ -192,11 +192,11 @@ def test_waiting_tenants_are_read_together(table: Table, clock: Clock) -> None:
     cache = cache_of(table, clock)
     table.gate = threading.Event()
     with ThreadPoolExecutor(20) as pool:
-        asked = [pool.submit(cache.of, f"t{number}") for number in range(20)]
+        futures = [pool.submit(cache.of, f"t{number}") for number in range(20)]
         while len(cache._wanted) < 19:
             pass
         table.gate.set()
-        assert {one.result(10) for one in asked} == {DEFAULT}
+        assert {one.result(10) for one in futures} == {DEFAULT}
     assert [len(read) for read in table.reads] == [2, 20]
 
 

@@ -32,7 +32,7 @@ MINUTE = timedelta(minutes=1)
 SECOND = timedelta(seconds=1)
 
 
-class Kept:
+class RecordingSink:
     """A sink that keeps its records."""
 
     def __init__(self) -> None:
@@ -42,15 +42,15 @@ class Kept:
         self.records.append(record)
 
 
-def view(actor: str = "jane", **given: Any) -> AuditRecord:
-    return AuditRecord(action=Action.viewed, tenant="acme", actor_id=actor, resource="audit_log", **given)
+def view(actor: str = "jane", **overrides: Any) -> AuditRecord:
+    return AuditRecord(action=Action.viewed, tenant="acme", actor_id=actor, resource="audit_log", **overrides)
 
 
 # The interface
 
 
 def test_a_request_auditor_adds_actor_and_address():
-    kept = Kept()
+    kept = RecordingSink()
     auditor = RequestAuditor(kept, ip="192.0.2.7", request_id="r-1")
     auditor.actor_id, auditor.actor_type, auditor.tenant, auditor.client_id = "jane", "user", "acme", "al_1"
     request = SimpleNamespace(state=SimpleNamespace(auditor=auditor))
@@ -309,7 +309,7 @@ def test_unsent_records_are_spooled_and_sent_by_the_next_process():
     with own.running():
         assert later.took.wait(10)
         wait_until(lambda: not spool.records)
-    assert later.events == left, "with the same ids and times, so that a double sending collapses"
+    assert later.events == left, "with the same ids and times, so that duplicates collapse"
     assert counted == {"emitted": 4}
 
 
@@ -397,7 +397,7 @@ def test_one_tenants_records_give_way_to_the_others_in_memory(monkeypatch):
     own, counted = trail_of(Emitter())
     for number in range(50):
         own.record(changed("acme", number))
-    assert counted == {"dropped": 30}, "by itself it may have all of it"
+    assert counted == {"dropped": 30}, "alone, it may use the whole limit"
     for number in range(10):
         own.record(changed(f"t{number}", number))
     waiting = Counter(one.record.tenant for one in own._queue)

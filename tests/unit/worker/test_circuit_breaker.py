@@ -40,8 +40,8 @@ def opened(*ranges: tuple[int, int], policy: BreakerPolicy = POLICY) -> list[boo
 
 
 def stops(*ranges: Given, policy: BreakerPolicy = POLICY) -> list[bool]:
-    one = PartitionBreaker(policy)
-    return [bool(one.record(traffic(range_), now)) for now, range_ in enumerate(ranges)]
+    breaker = PartitionBreaker(policy)
+    return [bool(breaker.record(traffic(range_), now)) for now, range_ in enumerate(ranges)]
 
 
 def test_it_opens_when_more_than_the_ratio_is_rejected() -> None:
@@ -62,10 +62,10 @@ def test_it_considers_the_newest_messages_only() -> None:
 
 
 def test_old_traffic_does_not_count() -> None:
-    one = PartitionBreaker(POLICY)
-    assert not one.record(traffic({"a": (9, 9)}), 0)
-    assert not one.record(traffic({"a": (9, 9)}), 1_001)
-    assert one.record(traffic({"a": (1, 1)}), 2_001)
+    breaker = PartitionBreaker(POLICY)
+    assert not breaker.record(traffic({"a": (9, 9)}), 0)
+    assert not breaker.record(traffic({"a": (9, 9)}), 1_001)
+    assert breaker.record(traffic({"a": (1, 1)}), 2_001)
 
 
 def test_a_ratio_of_one_lets_everything_through() -> None:
@@ -80,14 +80,14 @@ def test_the_reason_has_the_numbers() -> None:
 
 @given(st.lists(st.tuples(st.integers(1, 8), st.integers(0, 8)).map(lambda one: (one[0], min(one)))))
 def test_it_agrees_with_a_recounted_window(ranges: list[tuple[int, int]]) -> None:
-    one = PartitionBreaker(POLICY)
+    breaker = PartitionBreaker(POLICY)
     for now, range_ in enumerate(ranges):
         newest, messages_, refused = ranges[: now + 1], 0, 0
         while newest and messages_ < POLICY.window:
             count, bad = newest.pop()
             messages_, refused = messages_ + count, refused + bad
         expected = messages_ >= POLICY.window and refused > messages_ / 2
-        assert bool(one.record(traffic({"a": range_}), now)) == expected
+        assert bool(breaker.record(traffic({"a": range_}), now)) == expected
 
 
 def test_one_tenant_of_several_does_not_halt_the_partition() -> None:
@@ -100,17 +100,17 @@ def test_other_tenants_count_even_after_a_flood_has_pushed_them_out_of_the_windo
 
 
 def test_a_tenant_without_messages_for_a_day_no_longer_counts() -> None:
-    one = PartitionBreaker(POLICY)
-    one.record(traffic({"gone": (1, 0)}), 0)
-    assert not one.record(traffic({"acme": (10, 10)}), DAY_MS)
-    assert one.record(traffic({"acme": (10, 9)}), DAY_MS + 1)
+    breaker = PartitionBreaker(POLICY)
+    breaker.record(traffic({"gone": (1, 0)}), 0)
+    assert not breaker.record(traffic({"acme": (10, 10)}), DAY_MS)
+    assert breaker.record(traffic({"acme": (10, 9)}), DAY_MS + 1)
 
 
 def test_rejections_of_enough_tenants_open_it_whatever_others_send() -> None:
     assert stops({"a": (4, 4), "b": (4, 4), "c": (4, 4), "d": (8, 0)}) == [True]
     assert stops({"a": (4, 4), "b": (4, 4), "d": (4, 0)}) == [False], "two of three"
-    assert stops({"a": (5, 5), "b": (5, 5)}) == [True], "every tenant there is"
-    assert stops({"a": (4, 4), "d": (3, 0)}, policy=BreakerPolicy(0.5, 5, tenants=1)) == [False], "all of it by one"
+    assert stops({"a": (5, 5), "b": (5, 5)}) == [True], "all tenants"
+    assert stops({"a": (4, 4), "d": (3, 0)}, policy=BreakerPolicy(0.5, 5, tenants=1)) == [False], "all by one tenant"
 
 
 def test_stray_rejections_of_others_do_not_turn_one_tenants_flood_into_everyones() -> None:
@@ -135,21 +135,21 @@ clean = st.dictionaries(st.sampled_from("bcdef"), st.integers(0, 40), max_size=5
 def test_no_messages_of_one_tenant_halt_a_partition_whose_other_tenants_are_valid(
     step: int, first: dict[str, int], ranges: list[tuple[tuple[int, int] | None, dict[str, int]]], policy: BreakerPolicy
 ) -> None:
-    one = PartitionBreaker(policy)
-    assert not one.record(traffic({tenant: (of, 0) for tenant, of in first.items()}), 0)
+    breaker = PartitionBreaker(policy)
+    assert not breaker.record(traffic({tenant: (of, 0) for tenant, of in first.items()}), 0)
     for at, (bad, others) in enumerate(ranges, 1):
-        given = {tenant: (of, 0) for tenant, of in others.items() if of} | ({"mallory": bad} if bad else {})
-        assert not one.record(traffic(given), at * step)
+        by_tenant = {tenant: (of, 0) for tenant, of in others.items() if of} | ({"mallory": bad} if bad else {})
+        assert not breaker.record(traffic(by_tenant), at * step)
 
 
 @given(st.lists(st.dictionaries(st.integers(0, 99).map(str), counts, max_size=9), max_size=30))
 def test_the_counters_equal_the_window(ranges: list[Given]) -> None:
-    one = PartitionBreaker(BreakerPolicy(0.99, 50))
+    breaker = PartitionBreaker(BreakerPolicy(0.99, 50))
     for now, range_ in enumerate(ranges):
-        one.record(traffic(range_), now)
-    in_window = [counts for _, counted in one._ranges for counts in counted.values()]
-    assert one._all == (sum(of for of, _ in in_window), sum(bad for _, bad in in_window))
-    assert one._tenants.keys() == {tenant for _, counted in one._ranges for tenant in counted}
+        breaker.record(traffic(range_), now)
+    in_window = [counts for _, counted in breaker._ranges for counts in counted.values()]
+    assert breaker._all == (sum(of for of, _ in in_window), sum(bad for _, bad in in_window))
+    assert breaker._tenants.keys() == {tenant for _, counted in breaker._ranges for tenant in counted}
 
 
 def messages(count: int) -> Columns:
@@ -167,40 +167,40 @@ def test_each_partition_and_assignment_has_its_own_breaker() -> None:
     assert not breaker.record(range_(Q), refused, 0)
     assert not breaker.record(range_(assignment_epoch=2), refused, 0)
     assert breaker.record(range_(Q, first=6), refused, 0)
-    assert not breaker.record(range_(assignment_epoch=2), refused, 0), "the same range, judged again"
+    assert not breaker.record(range_(assignment_epoch=2), refused, 0), "the same range, validated again"
     assert breaker.record(range_(assignment_epoch=2, first=6), refused, 0)
 
 
 def test_a_new_assignment_queries_the_store_before_it_treats_a_tenant_as_the_only_one() -> None:
-    asked: list[int] = []
+    queried: list[int] = []
 
     def served(range_: Range) -> list[str]:
-        asked.append(range_.first)
+        queried.append(range_.first)
         return ["mallory", "victim"]
 
     breaker = CircuitBreaker(POLICY, served=served)
     for first in range(0, 100, 10):
-        given = traffic({"mallory": (10, 10)})
-        assert not breaker.record(Range(P, TOPIC_ID, first, first + 9, messages(10), "", 1), given, first)
-    assert asked == [0], "once an assignment"
+        flood = traffic({"mallory": (10, 10)})
+        assert not breaker.record(Range(P, TOPIC_ID, first, first + 9, messages(10), "", 1), flood, first)
+    assert queried == [0], "once per assignment"
 
 
 def test_a_range_that_opens_the_circuit_is_not_completed_and_others_continue() -> None:
     worker = Core(Policy(range_rows=3, parts_per_second=1_000.0))
-    for one in (P, Q):
-        worker.assigned(AssignmentFacts(one, TOPIC_ID, 0, Intent(TOPIC_ID).encode(), 0, 1_000))
+    for partition in (P, Q):
+        worker.assigned(AssignmentFacts(partition, TOPIC_ID, 0, Intent(TOPIC_ID).encode(), 0, 1_000))
 
     def step() -> list[object]:
         """Return the actions it requests, after confirming its commits."""
-        asked: list[object] = []
+        requested: list[object] = []
         while actions := worker.step(0, 0):
-            asked += actions
+            requested += actions
             commits = [one for one in actions if isinstance(one, Commit)]
-            for one in commits:
-                worker.committed(one, {}, 0)
+            for commit in commits:
+                worker.committed(commit, {}, 0)
             if not commits:
                 break
-        return asked
+        return requested
 
     worker.received(P, messages(3), 0)
     [write] = [one for one in step() if isinstance(one, Write)]

@@ -59,9 +59,9 @@ def test_the_body_is_one_batch_however_the_rows_were_built() -> None:
     rows = EncodedBatch(pa.concat_tables([pa.table({"kafka_offset": list(range(1_000))}) for _ in range(80)]))
     assert len(rows) == 80_000
     assert rows.offsets == list(range(1_000)) * 80
-    for given in ("INSERT …", "INSERT other", "INSERT " + "x" * 100_000, "INSERT …"):  # one is repeated
-        text, _, stream = bytes(rows.with_statement(given)).partition(b"\n")
-        assert text.decode() == given
+    for head in ("INSERT …", "INSERT other", "INSERT " + "x" * 100_000, "INSERT …"):  # one is repeated
+        text, _, stream = bytes(rows.with_statement(head)).partition(b"\n")
+        assert text.decode() == head
         assert [batch.num_rows for batch in pa.ipc.open_stream(io.BytesIO(stream))] == [80_000]
 
 

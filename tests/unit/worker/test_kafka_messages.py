@@ -42,7 +42,7 @@ def test_messages_of_several_partitions_and_errors_between_them() -> None:
 def test_a_guid_in_a_header_is_framed_with_its_value_and_restored() -> None:
     guid = UUID("0f8fad5b-d9cb-469f-a165-70867728950e")
     named = [(HEADER, b"\x00\x00\x00\x00\x01"), (HEADER, b"\x01" + guid.bytes), ("other", None)]  # the last counts
-    one = Message(topic="t", partition=0, offset=1, timestamp=(1, 1), key=b"k", value=b"datum", headers=named)
+    first = Message(topic="t", partition=0, offset=1, timestamp=(1, 1), key=b"k", value=b"datum", headers=named)
     strange = [
         [("other", b"\x01" + guid.bytes)],
         *([(HEADER, content)] for content in (b"\x00" + guid.bytes, b"\x01" + guid.bytes[1:], b"", None, guid.bytes)),
@@ -51,7 +51,7 @@ def test_a_guid_in_a_header_is_framed_with_its_value_and_restored() -> None:
         Message(topic="t", partition=0, offset=2 + at, timestamp=(1, 1), key=b"k", value=b"datum", headers=headers)
         for at, headers in enumerate(strange)
     ]
-    found, _ = columns_of([one, *others])
+    found, _ = columns_of([first, *others])
     values = list(found[Partition("t", 0)].values)
     assert split_guid(values[0]) == (b"datum", [(HEADER, b"\x01" + guid.bytes)])
     assert values[1:] == [b"datum"] * len(others)

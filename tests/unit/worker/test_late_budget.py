@@ -51,7 +51,7 @@ def test_a_tenant_that_sends_few_does_not_wait_for_one_that_sends_many() -> None
     assert parts(budget, "mallory", 60) >= 60
     assert not budget.take(["mallory"], 60_000)
     assert budget.take(["acme"], 60_000)
-    assert budget.take(["mallory", "bob"], 60_000), "bob's part, and mallory pays as well"
+    assert budget.take(["mallory", "bob"], 60_000), "paid from bob's budget, and charged to mallory too"
 
 
 def test_all_tenants_together_are_limited() -> None:
@@ -111,17 +111,17 @@ class Thread:
 def test_present_months_are_stored_first_and_late_ones_wait_for_their_budget() -> None:
     late = LateBudget(0.001)  # one part is saved up; the next takes a quarter of an hour
     old = [202001, 202002, 202003]
-    one = Thread({month: rows("acme") for month in [*old, 202610, 202611, 202612]}, late)
-    done = one.write()
+    thread = Thread({month: rows("acme") for month in [*old, 202610, 202611, 202612]}, late)
+    done = thread.write()
     assert done.later_ms is not None
-    assert one.table.months == [202610, 202611, 202612, 202003]
+    assert thread.table.months == [202610, 202611, 202612, 202003]
     late.rate = 1_000.0
     late._tenants.clear()
     late._all = None
-    done = one.write()
-    one.pool.close()
+    done = thread.write()
+    thread.pool.close()
     assert done.later_ms is None
-    assert sorted(one.table.months[4:]) == old[:2], "nothing is sent twice"
+    assert sorted(thread.table.months[4:]) == old[:2], "nothing is sent twice"
     assert (done.parts, done.late) == (6, 3)
 
 
@@ -129,27 +129,27 @@ def test_a_month_with_another_tenants_event_does_not_wait() -> None:
     late = LateBudget(0.001)
     assert late.take(["mallory"], time.monotonic_ns() // 1_000_000)
     late._all = None
-    one = Thread({202001: rows("mallory"), 202002: rows("mallory", "acme"), 202003: rows("mallory")}, late)
-    one.write()
-    one.pool.close()
-    assert one.table.months == [202002]
+    thread = Thread({202001: rows("mallory"), 202002: rows("mallory", "acme"), 202003: rows("mallory")}, late)
+    thread.write()
+    thread.pool.close()
+    assert thread.table.months == [202002]
 
 
 def test_a_redo_does_not_wait_and_is_charged() -> None:
     late = LateBudget(1.0)
-    one = Thread({month: rows("acme") for month in range(202001, 202013)}, late, redo=True)
-    done = one.write()
-    one.pool.close()
+    thread = Thread({month: rows("acme") for month in range(202001, 202013)}, late, redo=True)
+    done = thread.write()
+    thread.pool.close()
     assert (done.later_ms, done.parts, done.late) == (None, 12, 12)
     assert late._tenants["acme"].saved == pytest.approx(48, abs=1)
 
 
 def test_the_shared_budget_pays_for_present_months_only() -> None:
-    one = Thread({month: rows("acme") for month in [*range(202001, 202013), 202611]}, LateBudget(10.0))
-    done = one.write()
+    thread = Thread({month: rows("acme") for month in [*range(202001, 202013), 202611]}, LateBudget(10.0))
+    done = thread.write()
     while done.later_ms is not None:
-        done = one.write()
-    one.pool.close()
+        done = thread.write()
+    thread.pool.close()
     assert done.parts - done.late == 1
 
 

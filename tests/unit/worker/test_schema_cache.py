@@ -39,7 +39,7 @@ def test_two_hundred_tenants_without_a_contract_cost_four_requests(book: SchemaC
     for _ in range(10):
         book.known(BASE_ID)
         book.tenants_allowed(BASE_ID, tenants)
-    assert [what for what, _ in registry.asked] == ["schema", "subjects", "subjects_of"]
+    assert [what for what, _ in registry.requests] == ["schema", "subjects", "subjects_of"]
 
 
 def test_subjects_are_refreshed_but_schemas_are_cached_forever(
@@ -47,20 +47,20 @@ def test_subjects_are_refreshed_but_schemas_are_cached_forever(
 ) -> None:
     book.known(BASE_ID)
     book.tenants_allowed(BASE_ID, ["acme"])
-    registry.asked.clear()
+    registry.requests.clear()
     clock.now += 31
     book.known(BASE_ID)
     book.tenants_allowed(BASE_ID, ["acme"])
-    assert [what for what, _ in registry.asked] == ["subjects", "subjects_of"]
+    assert [what for what, _ in registry.requests] == ["subjects", "subjects_of"]
 
 
 def test_whether_a_schema_is_the_base_is_refreshed_too(book: SchemaCache, registry: DictRegistry, clock: Clock) -> None:
     own_id = registry.register(f"{TOPIC}.own-value", contract(own("x", "string")))
     assert (book.is_base(BASE_ID), book.is_base(own_id)) == (True, False)
     clock.now += 31
-    registry.asked.clear()
+    registry.requests.clear()
     assert (book.is_base(BASE_ID), book.is_base(own_id)) == (True, False)
-    assert "subjects_of" in [what for what, _ in registry.asked]
+    assert "subjects_of" in [what for what, _ in registry.requests]
 
 
 def test_own_base_and_exclusive_contracts(book: SchemaCache, registry: DictRegistry) -> None:
@@ -96,7 +96,7 @@ def test_a_refusal_is_cached_briefly(book: SchemaCache, registry: DictRegistry, 
     for _ in range(100):
         assert book.tenants_allowed(schema_id, ["two"]) == frozenset()
         assert book.known(99) is None
-    assert len(registry.asked) <= 6
+    assert len(registry.requests) <= 6
     clock.now += REFUSAL_S
     registry.register(f"{TOPIC}.two-value", contract(own("x", "string")))
     assert book.tenants_allowed(schema_id, ["two"]) == {"two"}
@@ -111,7 +111,7 @@ def test_a_deleted_subject_no_longer_admits(book: SchemaCache, registry: DictReg
     clock.now += 31
     assert book.tenants_allowed(schema_id, ["acme"]) == frozenset()
     assert book.tenants_allowed(BASE_ID, ["acme"]) == {"acme"}, (
-        "without a contract the base event is the tenant's again"
+        "without a contract, the tenant may use the base event again"
     )
     del registry.schemas[schema_id]
     clock.now += 31

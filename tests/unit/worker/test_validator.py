@@ -316,7 +316,7 @@ def test_a_guid_registered_a_moment_ago_counts(registry: DictRegistry) -> None:
     for _ in range(3):
         [refused] = validator.validate(raw_range([by_guid(guid, message())]), ingested_at_ms=NOW_MS).rejected
         assert refused.code is R.SCHEMA_UNKNOWN
-    assert [what for what, _ in registry.asked].count("id_of") == 1
+    assert [what for what, _ in registry.requests].count("id_of") == 1
     registry.guids[guid] = BASE_ID
     clock[0] += REFUSAL_S
     assert not validator.validate(raw_range([by_guid(guid, message())]), ingested_at_ms=NOW_MS).rejected
@@ -328,7 +328,7 @@ def test_a_flood_of_unknown_guids_costs_few_requests(registry: DictRegistry) -> 
     values, keys = [*flood, by_guid(UUID(int=1), message(tenant_id="other"))], [b"acme"] * 500 + [b"other"]
     found = validator_of(registry).validate(raw_range(values, keys=keys), ingested_at_ms=NOW_MS)
     assert len([one for one in found.rejected if one.code is R.SCHEMA_UNKNOWN]) == 500
-    assert [what for what, _ in registry.asked].count("id_of") == UNKNOWN_GUIDS + 1
+    assert [what for what, _ in registry.requests].count("id_of") == UNKNOWN_GUIDS + 1
 
 
 def test_guids_wait_for_an_unreachable_registry(registry: DictRegistry) -> None:
@@ -344,9 +344,9 @@ def test_validating_again_gives_the_same_result(registry: DictRegistry) -> None:
     assert same(validator_of(registry).validate(raw_range(values, keys), ingested_at_ms=1), first)
 
 
-def same(one: ValidationResult, other: ValidationResult) -> bool:
-    return one.rejected == other.rejected and all(
-        isinstance(table, pa.Table) and table.equals(other.rows[month]) for month, table in one.rows.items()
+def same(result: ValidationResult, other: ValidationResult) -> bool:
+    return result.rejected == other.rejected and all(
+        isinstance(table, pa.Table) and table.equals(other.rows[month]) for month, table in result.rows.items()
     )
 
 
@@ -365,8 +365,8 @@ def test_completed_messages_keep_the_decision_of_earlier_rules(registry: DictReg
     )
     assert codes(already_committed) == [R.NOT_FRAMED, R.SCHEMA_NOT_TENANTS]
     assert sum(rows.num_rows for rows in already_committed.rows.values()) == 2
-    one = validator_of(registry).validate(raw_range(values, keys), ingested_at_ms=0, already_committed=101)
-    assert codes(one) == [R.TOO_LARGE, R.NOT_FRAMED, R.SCHEMA_NOT_TENANTS]
+    result = validator_of(registry).validate(raw_range(values, keys), ingested_at_ms=0, already_committed=101)
+    assert codes(result) == [R.TOO_LARGE, R.NOT_FRAMED, R.SCHEMA_NOT_TENANTS]
 
 
 def codes(result: ValidationResult) -> list[R]:

@@ -51,8 +51,11 @@ def errors_surface() -> Iterator[None]:
 
 
 def rich(**values: Any) -> bytes:
-    given = dict.fromkeys(("note", "ok", "count", "big", "cost", "rate", "due", "late")) | {"tier": "T3", "plain": True}
-    return message(RICH_ID, RICH, **{"actor_id": "u1"} | given | values)
+    expected = dict.fromkeys(("note", "ok", "count", "big", "cost", "rate", "due", "late")) | {
+        "tier": "T3",
+        "plain": True,
+    }
+    return message(RICH_ID, RICH, **{"actor_id": "u1"} | expected | values)
 
 
 def agree(raw: RawRange) -> None:
@@ -176,8 +179,8 @@ def messages(draw: st.DrawFn) -> tuple[bytes | None, bytes | None]:
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(messages(), min_size=1, max_size=12))
-def test_any_messages_are_validated_as_by_the_reference(given: list[tuple[bytes | None, bytes | None]]) -> None:
-    agree(raw_range([value for _, value in given], [key for key, _ in given]))
+def test_any_messages_are_validated_as_by_the_reference(drawn: list[tuple[bytes | None, bytes | None]]) -> None:
+    agree(raw_range([value for _, value in drawn], [key for key, _ in drawn]))
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -35,37 +35,37 @@ def judged(
     return validator.validate(raw, ingested_at_ms=1, already_committed=already_committed)
 
 
-def told(result: ValidationResult) -> list[tuple[str, str, list[str]]]:
+def provenance(result: ValidationResult) -> list[tuple[str, str, list[str]]]:
     rows = [row for table in result.rows.values() for row in table.to_pylist()]
     rows.sort(key=lambda row: row["kafka_offset"])
     return [(row["provenance"], row["provenance_id"], row["defaulted"]) for row in rows]
 
 
 def test_a_valid_signature_names_the_client_and_anything_else_the_topic() -> None:
-    one, other = message(action="One"), message(action="Other")
-    header = signed(one)
+    first, other = message(action="One"), message(action="Other")
+    header = signed(first)
     cases = [
-        (one, header, ("gateway", "billing", [])),
-        (one, None, ("kafka", TOPIC, [])),
+        (first, header, ("gateway", "billing", [])),
+        (first, None, ("kafka", TOPIC, [])),
         (other, header, ("kafka", TOPIC, [])),  # copied from another event
-        (one, header[:-1] + b"A", ("kafka", TOPIC, [])),
-        (one, signed(one, key=OTHER), ("kafka", TOPIC, [])),
-        (one, signed(one, key=Key(KEY.kid, b"guess" * 7)), ("kafka", TOPIC, [])),
-        (one, b"nonsense", ("kafka", TOPIC, [])),
-        (one, b"", ("kafka", TOPIC, [])),
+        (first, header[:-1] + b"A", ("kafka", TOPIC, [])),
+        (first, signed(first, key=OTHER), ("kafka", TOPIC, [])),
+        (first, signed(first, key=Key(KEY.kid, b"guess" * 7)), ("kafka", TOPIC, [])),
+        (first, b"nonsense", ("kafka", TOPIC, [])),
+        (first, b"", ("kafka", TOPIC, [])),
         (other, signed(other, "payroll", ("source", "request_id")), ("gateway", "payroll", ["request_id", "source"])),
         (other, signed(other, "payroll", ("source",)), ("gateway", "payroll", ["source"])),
     ]
     raw = raw_range([value for value, _, _ in cases], signatures=[header for _, header, _ in cases])
-    assert told(judged(raw)) == [want for _, _, want in cases]
-    assert told(judged(raw, secrets={})) == [("kafka", TOPIC, [])] * len(cases)
+    assert provenance(judged(raw)) == [want for _, _, want in cases]
+    assert provenance(judged(raw, secrets={})) == [("kafka", TOPIC, [])] * len(cases)
 
 
 def test_only_signed_fields_count_as_filled_in() -> None:
     value = message(source="me")
     header = signed(value).replace(b";billing;;", b";billing;source;")
     assert header != signed(value)
-    assert told(judged(raw_range([value], signatures=[header]))) == [("kafka", TOPIC, [])]
+    assert provenance(judged(raw_range([value], signatures=[header]))) == [("kafka", TOPIC, [])]
 
 
 def test_a_signature_beside_another_does_not_count() -> None:
@@ -102,7 +102,7 @@ def test_custom_fields_with_their_default_count_as_not_set() -> None:
         message(source="s"),
     ]
     signatures: list[bytes | None] = [None, None, None, signed(values[3] or b"", filled=("source",)), None]
-    rows = told(judged(raw_range(values, signatures=signatures), registry))
+    rows = provenance(judged(raw_range(values, signatures=signatures), registry))
     assert [defaulted for _, _, defaulted in rows] == [["plan", "seats", "ratio"], [], [], ["source", "seats"], []]
 
 
@@ -133,9 +133,11 @@ def test_only_the_first_default_of_a_field_counts_as_not_set(defaults: list[Any]
         message(schema_id, schema, decision=default)
         for schema_id, schema, default in zip(ids, schemas, defaults, strict=True)
     ]
-    assert [one for _, _, one in told(judged(raw_range(values), registry))] == expected
+    assert [one for _, _, one in provenance(judged(raw_range(values), registry))] == expected
     for value, named in zip(values, expected, strict=True):
-        assert [one for _, _, one in told(judged(raw_range([value]), registry))] == [named], "whatever was seen before"
+        assert [one for _, _, one in provenance(judged(raw_range([value]), registry))] == [named], (
+            "whatever messages came before"
+        )
 
 
 def test_a_schema_shared_by_two_tenants_is_tracked_by_tenant() -> None:
@@ -145,9 +147,9 @@ def test_a_schema_shared_by_two_tenants_is_tracked_by_tenant() -> None:
     assert registry.register(f"{TOPIC}.acme-value", decided("approved")) == shared
     tenants = ["acme", "globex", "acme"]
     values: list[bytes | None] = [
-        message(shared, decided("approved"), tenant_id=one, decision="approved") for one in tenants
+        message(shared, decided("approved"), tenant_id=tenant, decision="approved") for tenant in tenants
     ]
-    rows = told(judged(raw_range(values, [one.encode() for one in tenants]), registry))
+    rows = provenance(judged(raw_range(values, [one.encode() for one in tenants]), registry))
     assert [one for _, _, one in rows] == [["decision"], [], ["decision"]]
 
 
@@ -157,7 +159,7 @@ def test_only_our_own_signature_makes_us_the_source(source: str) -> None:
     signatures = [None, signed(value), signed(value, TRAIL, key=OTHER), signed(message(), TRAIL), signed(value, TRAIL)]
     result = judged(raw_range([value] * 5, signatures=signatures))
     assert [(one.index, one.code) for one in result.rejected] == [(at, RejectCode.SOURCE_RESERVED) for at in range(4)]
-    assert told(result) == [("gateway", TRAIL, [])]
+    assert provenance(result) == [("gateway", TRAIL, [])]
 
 
 def test_completed_messages_are_not_refused_for_their_source() -> None:
@@ -178,7 +180,7 @@ def test_no_tenant_contract_rejects_auditlanes_own_trail() -> None:
         2: RejectCode.SCHEMA_NOT_TENANTS,
         4: RejectCode.FIELD_RULE,
     }
-    assert [who for _, who, _ in told(result)].count(TRAIL) == 2
+    assert [who for _, who, _ in provenance(result)].count(TRAIL) == 2
 
 
 def test_events_accepted_before_an_exclusive_contract_are_stored() -> None:
@@ -237,4 +239,4 @@ def test_a_range_validated_in_parts_keeps_each_message_with_its_signature() -> N
 
     result = isolated(raw_range(values, signatures=signatures), fails_on_the_third)
     assert [one.index for one in result.rejected] == [2]
-    assert told(result) == [("gateway", "billing", [])] * 7
+    assert provenance(result) == [("gateway", "billing", [])] * 7

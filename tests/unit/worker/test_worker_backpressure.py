@@ -21,10 +21,10 @@ AWAY = Failure(Remedy.retry, "the month is refused")
 
 
 def core(*partitions: Partition, **policy: object) -> Core:
-    given = {"range_rows": 10, "parts_per_second": 1_000.0, "buffer_bytes": LIMIT, "park_ms": 5_000} | policy
-    made = Core(Policy(**given))  # type: ignore[arg-type]
-    for one in partitions:
-        made.assigned(AssignmentFacts(one, TOPIC, 0, Intent(TOPIC).encode(), 0, 100_000))
+    options = {"range_rows": 10, "parts_per_second": 1_000.0, "buffer_bytes": LIMIT, "park_ms": 5_000} | policy
+    made = Core(Policy(**options))  # type: ignore[arg-type]
+    for partition in partitions:
+        made.assigned(AssignmentFacts(partition, TOPIC, 0, Intent(TOPIC).encode(), 0, 100_000))
     return made
 
 
@@ -48,18 +48,18 @@ class World:
         done: list[Action] = []
         while actions := self.core.step(self.now, self.now):
             done += actions
-            for one in actions:
-                if isinstance(one, Commit):
-                    self.commits.append(one)
-                    self.core.committed(one, {}, self.now)
-                elif isinstance(one, Write):
-                    self.writes[one.range.partition] = one.range
-                elif isinstance(one, Seek):
-                    self.positions[one.partition] = one.offset
-                elif isinstance(one, Pause):
-                    self.paused |= set(one.partitions)
-                elif isinstance(one, Resume):
-                    self.paused -= set(one.partitions)
+            for action in actions:
+                if isinstance(action, Commit):
+                    self.commits.append(action)
+                    self.core.committed(action, {}, self.now)
+                elif isinstance(action, Write):
+                    self.writes[action.range.partition] = action.range
+                elif isinstance(action, Seek):
+                    self.positions[action.partition] = action.offset
+                elif isinstance(action, Pause):
+                    self.paused |= set(action.partitions)
+                elif isinstance(action, Resume):
+                    self.paused -= set(action.partitions)
             if not any(isinstance(one, Commit) for one in actions):
                 break
         return done
@@ -70,8 +70,8 @@ class World:
             self.positions[partition] += count
 
     def fail(self, *partitions: Partition, failure: Failure = AWAY) -> None:
-        for one in partitions:
-            self.core.failed(self.writes.pop(one), failure, self.now)
+        for partition in partitions:
+            self.core.failed(self.writes.pop(partition), failure, self.now)
 
     def store(self, partition: Partition) -> Range:
         stored = self.writes.pop(partition)
@@ -85,10 +85,10 @@ def held(core_: Core, partitions: Iterable[Partition]) -> int:
 
 def test_failing_ranges_take_no_other_partitions_slot() -> None:
     world = World(core(P, Q, R, flights=1))
-    for one in (P, Q):
-        world.deliver(one, 10)
+    for partition in (P, Q):
+        world.deliver(partition, 10)
         world.turn()
-        world.fail(one)
+        world.fail(partition)
     world.deliver(R, 10)
     world.turn()
     assert R in world.writes
@@ -112,7 +112,7 @@ def test_a_slow_range_takes_no_other_partitions_slot() -> None:
     world.deliver(Q, 10)
     world.turn()
     world.turn()
-    assert world.writes.keys() == {P, Q}, "what was slow once begins aside"
+    assert world.writes.keys() == {P, Q}, "a partition that was slow once starts without a slot"
     world.turn()
     world.store(P)
     assert not world.core.partitions[P].slow
@@ -154,10 +154,10 @@ def test_a_failing_partition_keeps_its_share_and_the_others_progress() -> None:
 
 def test_several_failing_partitions_are_refetched_one_at_a_time_without_loss() -> None:
     world = World(core(P, Q, R, S, range_rows=40))
-    for one in (P, Q, R):
-        world.deliver(one, 40)
+    for partition in (P, Q, R):
+        world.deliver(partition, 40)
         world.turn()
-        world.fail(one)
+        world.fail(partition)
     world.turn()
     parked = [one for one in (P, Q, R) if world.core.partitions[one].parked_until is not None]
     assert parked
@@ -177,14 +177,14 @@ def test_several_failing_partitions_are_refetched_one_at_a_time_without_loss() -
         assert len(rebuilding) <= 1
     assert stored == [S]
     assert sorted((one.partition, one.first, one.last) for one in ranges) == [(one, 0, 39) for one in (P, Q, R)]
-    assert {one.partition for one in ranges if one.redo} >= set(parked), "rebuilt as after a restart"
+    assert {one.partition for one in ranges if one.redo} >= set(parked), "it is rebuilt as after a restart"
     assert all(state.begin == 40 and not state.held for state in world.core.partitions.values())
 
 
 def test_while_every_partition_fails_none_is_released() -> None:
     world = World(core(P, Q, range_rows=60))
-    for one in (P, Q):
-        world.deliver(one, 60)
+    for partition in (P, Q):
+        world.deliver(partition, 60)
         world.turn()
     world.fail(P, Q)
     assert not [one for one in world.turn() if isinstance(one, Seek)]
@@ -249,12 +249,12 @@ def test_a_failing_range_is_reported_after_a_minute_until_it_succeeds() -> None:
         if P in world.writes:
             world.fail(P)
     notes = [one for one in world.commits if one.notes]
-    assert len(notes) == 1, "one a minute"
+    assert len(notes) == 1, "one per minute"
     offset, metadata = notes[0].offsets[P]
-    told = decode(metadata)
-    assert told is not None
-    assert (offset, told.first, told.last) == (0, 0, 9), "it announces what was announced"
-    assert (told.failing_ms, told.error) == (max(1, first), "t[0]:0-9: the month is refused")
+    note = decode(metadata)
+    assert note is not None
+    assert (offset, note.first, note.last) == (0, 0, 9), "it repeats the announced range"
+    assert (note.failing_ms, note.error) == (max(1, first), "t[0]:0-9: the month is refused")
     world.turn(5_000)
     world.store(P)
     assert world.core.partitions[P].trouble(world.now) is None
@@ -276,11 +276,11 @@ def test_a_note_whose_commit_fails_changes_nothing() -> None:
 
 
 def test_an_error_of_any_length_fits_the_offsets_metadata() -> None:
-    told = Intent(TOPIC, 1 << 60, 1 << 61, "f" * 16, 1 << 50, 1 << 60, 1 << 50, "\U0001f600\x00" * 10_000)
-    assert len(told.encode().encode()) <= MAX_BYTES
-    read = decode(told.encode())
+    longest = Intent(TOPIC, 1 << 60, 1 << 61, "f" * 16, 1 << 50, 1 << 60, 1 << 50, "\U0001f600\x00" * 10_000)
+    assert len(longest.encode().encode()) <= MAX_BYTES
+    read = decode(longest.encode())
     assert read is not None
-    assert (read.first, read.last, read.failing_ms) == (told.first, told.last, told.failing_ms)
+    assert (read.first, read.last, read.failing_ms) == (longest.first, longest.last, longest.failing_ms)
 
 
 def test_an_unanswered_range_is_reported_too() -> None:

@@ -21,8 +21,8 @@ A = TypeVar("A", bound=Action)
 
 def core(*partitions: Partition, **policy: object) -> Core:
     made = Core(Policy(**({"range_rows": 3, "parts_per_second": 1_000.0} | policy)))  # type: ignore[arg-type]
-    for one in partitions or (P,):
-        made.assigned(AssignmentFacts(one, TOPIC, 0, Intent(TOPIC).encode(), 0, 1_000))
+    for partition in partitions or (P,):
+        made.assigned(AssignmentFacts(partition, TOPIC, 0, Intent(TOPIC).encode(), 0, 1_000))
     return made
 
 
@@ -55,7 +55,7 @@ def test_a_range_goes_from_messages_to_its_committed_offset() -> None:
     assert worker.received(P, messages(0, 2), 0) == 0
     commit = only(worker.step(0, 0), Commit)
     assert plan(commit) == (0, 0, 2)
-    assert worker.step(0, 0) == [commit], "asked again until it is answered"
+    assert worker.step(0, 0) == [commit], "repeated until it is answered"
     worker.committed(commit, {}, 0)
     write = only(worker.step(0, 0), Write)
     assert (write.range.first, write.range.last, write.range.redo) == (0, 2, False)
@@ -157,7 +157,7 @@ def test_a_pending_range_is_rebuilt_with_its_own_boundaries() -> None:
     worker = core()
     pending(worker, 4)  # more than this worker's range_rows
     worker.received(P, messages(0, 3), 0)
-    assert worker.step(10_000, 0) == [], "not before all of it is here"
+    assert worker.step(10_000, 0) == [], "not before the whole range has arrived"
     worker.received(P, messages(4, 6), 0)
     write = only(worker.step(10_000, 0), Write)
     assert (write.range.first, write.range.last, write.range.redo) == (0, 4, True)
@@ -282,7 +282,7 @@ def test_over_the_memory_limit_all_partitions_pause_except_rebuilds() -> None:
     assert only(actions, Pause).partitions == (Q,)
     # The partition holds its share of the memory limit, so its range is sealed: waiting would add nothing.
     assert plan(only(actions, Commit), Q) == (0, 0, 9)
-    assert worker.revoked([P, Q]) == [Q], "which librdkafka would keep paused"
+    assert worker.revoked([P, Q]) == [Q], "since librdkafka would keep it paused"
     pending(worker, 30)
     worker.assigned(AssignmentFacts(Q, TOPIC, 0, "", 0, 10))
     assert worker.step(0, 0) == [], "a new assignment begins unpaused"
@@ -337,7 +337,7 @@ def test_a_full_share_is_sealed_at_once_if_no_insert_is_running() -> None:
     worker = core(P, Q, buffer_bytes=40, range_rows=100, flights=2)
     worker.received(P, messages(0, 4), 0)
     worker.received(Q, messages(0, 4), 0)
-    assert only(worker.step(0, 0), Commit).offsets.keys() == {P, Q}, "ten of forty bytes each, which two share"
+    assert only(worker.step(0, 0), Commit).offsets.keys() == {P, Q}, "each holds ten of forty bytes, its share of two"
     worker = core(P, Q, buffer_bytes=40, range_rows=100, flights=2)
     worker.received(P, messages(0, 4), 0)
     sealed(worker)

@@ -40,9 +40,9 @@ def state(begin: int, position: int, *timestamps: int) -> PartitionState:
 
 def flying(first: int, last: int, timestamp: int) -> PartitionState:
     columns = Columns([first, last], [timestamp, timestamp + 5], [None] * 2, [b"v"] * 2)
-    one = state(last + 1, last + 1)
-    one.flight = InFlightRange(Range(AT, "id", first, last, columns, "", 1), Step.WRITE)
-    return one
+    partition_state = state(last + 1, last + 1)
+    partition_state.flight = InFlightRange(Range(AT, "id", first, last, columns, "", 1), Step.WRITE)
+    return partition_state
 
 
 def test_exactly_the_listed_metrics_are_created() -> None:

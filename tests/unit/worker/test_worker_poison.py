@@ -69,8 +69,10 @@ def validator(registry: DictRegistry, clock: Clock | None = None) -> BatchValida
     return BatchValidator(book, topic=TOPIC, max_event_bytes=100_000)
 
 
-def judged(one: BatchValidator, *values: bytes | None, keys: list[bytes | None] | None = None) -> ValidationResult:
-    return one.validate(raw_range(list(values), keys), ingested_at_ms=0)
+def judged(
+    validator_: BatchValidator, *values: bytes | None, keys: list[bytes | None] | None = None
+) -> ValidationResult:
+    return validator_.validate(raw_range(list(values), keys), ingested_at_ms=0)
 
 
 def codes(result: ValidationResult) -> dict[int, RejectCode]:
@@ -87,13 +89,13 @@ def test_an_impossible_schema_id_is_unknown_without_a_request(schema_id: int) ->
     result = judged(validator(registry), message(), frame(schema_id, b"x"), message())
     assert codes(result) == {1: RejectCode.SCHEMA_UNKNOWN}
     assert rows(result) == 2
-    assert ("schema", schema_id) not in registry.asked
+    assert ("schema", schema_id) not in registry.requests
 
 
 def test_the_largest_id_is_requested() -> None:
     registry = base_registry()
     assert codes(judged(validator(registry), frame(LARGEST_ID, b"x"))) == {0: RejectCode.SCHEMA_UNKNOWN}
-    assert ("schema", LARGEST_ID) in registry.asked
+    assert ("schema", LARGEST_ID) in registry.requests
 
 
 FINAL = [
@@ -136,22 +138,22 @@ PASSING = [
 @pytest.mark.parametrize("fails", PASSING, ids=repr)
 def test_an_error_of_one_id_is_waited_for_a_minute_once_an_hour(fails: Exception) -> None:
     registry, clock = one_away(fails), Clock()
-    one = validator(registry, clock)
+    batch_validator = validator(registry, clock)
     values = [message(), frame(POISON, b"x"), message()]
     for _ in range(int(PATIENCE_S)):
         with pytest.raises(RegistryUnavailable):
-            judged(one, *values)
+            judged(batch_validator, *values)
         clock.now += 1
-    assert codes(judged(one, *values)) == {1: RejectCode.SCHEMA_UNKNOWN}
+    assert codes(judged(batch_validator, *values)) == {1: RejectCode.SCHEMA_UNKNOWN}
     clock.now += 10
     registry.fails = RegistryUnavailable("50001")
-    assert codes(judged(one, *values)) == {1: RejectCode.SCHEMA_UNKNOWN}, "not waited for again"
+    assert codes(judged(batch_validator, *values)) == {1: RejectCode.SCHEMA_UNKNOWN}, "it is not waited for again"
     clock.now += IMPATIENT_S
     with pytest.raises(RegistryUnavailable):
-        judged(one, *values)
+        judged(batch_validator, *values)
     registry.fails = registry.schemas[BASE_ID]  # available again: the base event's text under another id
     clock.now += 10
-    assert codes(judged(one, *values)) == {1: RejectCode.SCHEMA_NOT_TENANTS}
+    assert codes(judged(batch_validator, *values)) == {1: RejectCode.SCHEMA_NOT_TENANTS}
 
 
 class Failing(DictRegistry):
@@ -173,11 +175,11 @@ class Failing(DictRegistry):
             raise RegistryUnavailable("50001")
 
 
-def in_vain(one: BatchValidator, clock: Clock, schema_id: int, tenant: str) -> int:
+def in_vain(batch_validator: BatchValidator, clock: Clock, schema_id: int, tenant: str) -> int:
     """Return how often a message is validated, once a second, before it is rejected."""
     for tries in range(1_000):
         try:
-            judged(one, frame(schema_id, b"x"), keys=[tenant.encode()])
+            judged(batch_validator, frame(schema_id, b"x"), keys=[tenant.encode()])
         except RegistryUnavailable:
             clock.now += 1
         else:
@@ -194,20 +196,20 @@ def test_failed_lookups_of_one_tenant_leave_time_for_the_others(about: str, name
     registry.failing = dict.fromkeys(range(1_000, 1_000 + named), 1_000_000)
     good = contract(own("amount", "double"))
     theirs = registry.register(f"{TOPIC}.good-value", good)
-    one = validator(registry, clock)
-    waited = [in_vain(one, clock, schema_id, "bad") for schema_id in range(1_000, 1_000 + named)]
+    batch_validator = validator(registry, clock)
+    waited = [in_vain(batch_validator, clock, schema_id, "bad") for schema_id in range(1_000, 1_000 + named)]
     assert waited[0] >= PATIENCE_S
     assert sum(waited[1:]) <= (FEW_TRIES + 1) * MOST_TRIED
-    assert all(waited[1:2]), "a question has a few tries of its own"
+    assert all(waited[1:2]), "each request has a few attempts"
 
     registry.failing[theirs if about == "schema" else -theirs] = 5
     sent = message(theirs, good, tenant_id="good", amount=1.0)
     clock.now += IMPATIENT_S / 2
     for _ in range(5):
         with pytest.raises(RegistryUnavailable):
-            judged(one, sent, keys=[b"good"])
+            judged(batch_validator, sent, keys=[b"good"])
         clock.now += 1
-    assert rows(judged(one, sent, keys=[b"good"])) == 1
+    assert rows(judged(batch_validator, sent, keys=[b"good"])) == 1
 
 
 def test_a_request_shared_with_a_patient_tenant_is_waited_for_in_bounded_memory() -> None:
@@ -225,11 +227,11 @@ def test_a_request_shared_with_a_patient_tenant_is_waited_for_in_bounded_memory(
 
 def test_everything_waits_while_the_registry_is_unreachable() -> None:
     registry, clock = base_registry(), Clock()
-    one = validator(registry, clock)
+    batch_validator = validator(registry, clock)
     registry.down = True
     for _ in range(10):
         with pytest.raises(RegistryUnavailable):
-            judged(one, frame(POISON, b"x"))
+            judged(batch_validator, frame(POISON, b"x"))
         clock.now += PATIENCE_S
 
 
@@ -297,7 +299,7 @@ def test_requests_for_a_tenant_with_many_ids_are_bounded_and_delay_no_other() ->
     result = judged(validator(registry), *values, keys=[b"mallory"] * 1_000 + [b"zoe"])
     assert len(codes(result)) == 1_000
     assert rows(result) == 1
-    assert sum(what == "schema" for what, _ in registry.asked) == UNKNOWN_IDS + 1
+    assert sum(what == "schema" for what, _ in registry.requests) == UNKNOWN_IDS + 1
 
 
 def numbered(raw: RawRange, bad: set[bytes]) -> ValidationResult:
@@ -345,8 +347,8 @@ def test_an_unreachable_part_rejects_no_messages() -> None:
 
 
 def test_a_bug_in_validation_loses_no_row(monkeypatch: pytest.MonkeyPatch) -> None:
-    one = validator(base_registry())
-    whole = one._validated
+    batch_validator = validator(base_registry())
+    whole = batch_validator._validated
     poison = message(action="poison")
 
     def validate(raw: RawRange, **options: Any) -> ValidationResult:
@@ -354,8 +356,8 @@ def test_a_bug_in_validation_loses_no_row(monkeypatch: pytest.MonkeyPatch) -> No
             raise MemoryError
         return whole(raw, **options)
 
-    monkeypatch.setattr(one, "_validated", validate)
-    result = judged(one, *[message() for _ in range(50)], poison, *[message() for _ in range(50)], b"junk")
+    monkeypatch.setattr(batch_validator, "_validated", validate)
+    result = judged(batch_validator, *[message() for _ in range(50)], poison, *[message() for _ in range(50)], b"junk")
     assert codes(result) == {50: RejectCode.NOT_JUDGED, 101: RejectCode.NOT_FRAMED}
     offsets = sorted(offset for table in result.rows.values() for offset in table["kafka_offset"].to_pylist())
     assert offsets == [100 + at for at in range(101) if at != 50]

@@ -131,11 +131,11 @@ def test_children_and_proxies_are_audited_as_their_model(recorded, name):
     import django_shop.models
 
     model = getattr(django_shop.models, name)
-    one = model.objects.create(number="1", internal="x")
-    one.number = "2"
-    one.save()
-    one.tags.add(django_shop.models.Tag.objects.create(name="a"))
-    key = str(one.pk)
+    created = model.objects.create(number="1", internal="x")
+    created.number = "2"
+    created.save()
+    created.tags.add(django_shop.models.Tag.objects.create(name="a"))
+    key = str(created.pk)
     model.objects.all().delete()
     assert recorded.actions() == ["invoice.created", "invoice.updated", "invoice.updated", "invoice.deleted"]
     assert {event.resource_id for event in recorded.events} == {key}
@@ -148,11 +148,11 @@ def test_children_and_proxies_are_audited_as_their_model(recorded, name):
 def test_an_audited_child_has_its_own_events_only(recorded, how):
     from django_shop.models import Credit
 
-    one = Credit.objects.create(number="1")
-    one.number = "2"
-    one.save()
+    credit = Credit.objects.create(number="1")
+    credit.number = "2"
+    credit.save()
     if how == "object":
-        one.delete()
+        credit.delete()
     else:
         Credit.objects.all().delete()
     assert recorded.actions() == ["credit.created", "credit.updated", "credit.deleted"]

@@ -56,14 +56,14 @@ def test_links_are_the_sampled_messages_of_the_range() -> None:
     assert selection.take(OTHER, 0, 9) == []
 
 
-def test_a_range_has_at_most_so_many_links() -> None:
+def test_the_links_of_a_range_are_limited() -> None:
     selection = LinkSelection()
     looked(selection, AT, {offset: sender(offset) for offset in range(100)})
     assert [offset for offset, _ in selection.take(AT, 0, 99)] == list(range(MOST_LINKS))
     assert selection.wants(AT)
 
 
-def test_only_the_first_messages_of_a_range_are_looked_at() -> None:
+def test_only_the_first_messages_of_a_range_are_examined() -> None:
     selection = LinkSelection()
     late = {offset: sender(offset) if offset >= LOOKED_AT - 1 else None for offset in range(2 * LOOKED_AT)}
     looked(selection, AT, late)
@@ -130,7 +130,7 @@ def test_a_note_is_not_a_commit_of_the_range(exporter: InMemorySpanExporter) -> 
     ],
     ids=["gone", "assigned again", "halted", "parked"],
 )
-def test_a_range_that_is_given_up_ends_with_the_reason(
+def test_an_abandoned_range_ends_with_the_reason(
     exporter: InMemorySpanExporter, states: dict[Partition, PartitionState], expected: str
 ) -> None:
     traces, one = RangeTraces(), range_(0, 4)
@@ -141,7 +141,7 @@ def test_a_range_that_is_given_up_ends_with_the_reason(
     assert outcomes(exporter) == [expected]
 
 
-def test_steps_are_children_of_the_range_and_ranges_are_traces_of_their_own(exporter: InMemorySpanExporter) -> None:
+def test_steps_are_children_of_the_range_and_each_range_is_a_separate_trace(exporter: InMemorySpanExporter) -> None:
     traces, one, other = RangeTraces(), range_(0, 4), range_(0, 4, OTHER)
     with tracing.span("what this thread was doing"):
         traces.begin(one)
@@ -155,7 +155,7 @@ def test_steps_are_children_of_the_range_and_ranges_are_traces_of_their_own(expo
     assert first.context.trace_id != second.context.trace_id
 
 
-def test_nothing_is_kept_while_tracing_is_off() -> None:
+def test_nothing_is_kept_while_tracing_is_disabled() -> None:
     traces, one = RangeTraces(), range_(0, 4)
     traces.saw([Message(topic="t", partition=0, offset=0, headers=sender(0))])
     traces.begin(one)

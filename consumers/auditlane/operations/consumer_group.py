@@ -44,7 +44,8 @@ def members(admin: AdminClient, group: str, ask_s: float) -> list[Any]:
 
 def name(member: Any) -> str:
     """Return the client and address, and enough of the id to distinguish processes on one host."""
-    own = member.member_id.removeprefix(f"{member.client_id}-")  # the classic protocol's ids start with the client's
+    # in the classic protocol, a member id starts with the client id
+    own = member.member_id.removeprefix(f"{member.client_id}-")
     return f"{member.client_id}/{member.host.lstrip('/')} {own[:6]}"
 
 

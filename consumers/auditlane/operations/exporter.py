@@ -21,8 +21,8 @@ from auditlane.runtime.log import get
 from auditlane.runtime.monitoring import Answer, MonitoringServer
 from auditlane.runtime.settings import Settings
 
-STALL_S = 120.0  # a reading that takes longer means that the exporter has stalled
-CLOSE_S = 2.0  # wait for a reading in progress at the end
+STALL_S = 120.0  # a reading that takes longer counts as a stall
+CLOSE_S = 2.0  # how long `close` waits for a reading in progress
 
 
 def run(settings: Settings, host: str, port: int, *, stop: threading.Event, on_ready: Callable[[str], None]) -> None:

@@ -14,8 +14,8 @@ from auditlane.operations.dlq.followed import OpenLetters
 from auditlane.operations.lag import PartitionLag
 from auditlane.runtime.instruments import gauge_family
 
-FRESH_S: Final = 15.0  # a reading is repeated after this time
-LETTERS_S: Final = 5.0  # time that a reading of the dead letters may take; the next one continues there
+FRESH_S: Final = 15.0  # a reading is reused for this long
+LETTERS_S: Final = 5.0  # time limit for reading the dead letters; the next reading continues where this one stopped
 Reading = Literal["lag", "dead_letters"]
 
 

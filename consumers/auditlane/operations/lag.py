@@ -225,7 +225,8 @@ class Oldest:
             "client.id": "auditlane-lag",
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
-            "auto.offset.reset": "earliest",  # the oldest one left, if the wanted message was deleted in the meantime
+            # falls back to the oldest remaining message if the wanted one has been deleted
+            "auto.offset.reset": "earliest",
             "enable.partition.eof": True,
             "isolation.level": "read_committed",
             "allow.auto.create.topics": False,
@@ -262,5 +263,5 @@ class Oldest:
                     continue
                 if message.error() is None:
                     self._known[partition, offset] = message.timestamp()[1]
-                del left[partition]  # there is a message, or the partition has ended
+                del left[partition]  # the message or the end of the partition has arrived
         self._consumer.unassign()

@@ -15,9 +15,9 @@ from auditlane.runtime._pyarrow import pa
 from auditlane.store.client import store_errors
 from auditlane.store.event_insert import arrived, travelling
 
-_IDS: Final = 500  # identities in one query
+_IDS: Final = 500  # identities per query
 _BUCKET_ROWS: Final = 5_000_000  # ids that ClickHouse groups at once
-_LONG: Final = {"max_query_size": 64 << 20}  # thousands of dedicated topics
+_LONG: Final = {"max_query_size": 64 << 20}  # bytes: a query may name thousands of dedicated topics
 
 
 @dataclass(frozen=True, slots=True)

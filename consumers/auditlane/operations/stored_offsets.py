@@ -12,7 +12,7 @@ from auditlane.operations.selection import Span
 from auditlane.store.client import store_errors
 
 Offsets = npt.NDArray[np.int64]
-# The table is not sorted by offset, so each query scans three narrow columns: few windows, of 16 MB each.
+# The table is not sorted by offset, so each query scans three narrow columns. Large windows (16 MB) keep queries few.
 WINDOW: Final = 2_000_000
 _WHOLE: Final = {"wait_end_of_query": 1}  # a failure halfway is an error, not a shorter result
 

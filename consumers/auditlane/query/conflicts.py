@@ -19,7 +19,7 @@ from auditlane.query.sort import Position
 from auditlane.query.sql import where
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-Key = tuple[int, str]  # microseconds when it occurred, and its id: unique unless in conflict
+Key = tuple[int, str]  # (occurred_at in microseconds, event id): unique unless events are in conflict
 
 
 def adjacent(rows: Iterable[Mapping[str, Any]], before: Position | None = None) -> set[Key]:
@@ -65,7 +65,8 @@ def in_conflict(parameters: Parameters, scope: TenantScope, filter_: Filter) -> 
         "(e.occurred_at, e.event_id) GLOBAL IN (SELECT e.occurred_at, e.event_id"
         f"\nFROM {{database:Identifier}}.log AS e\nWHERE {conditions}"
         "\nGROUP BY e.tenant_id, e.occurred_at, e.event_id HAVING count() > 1"
-        "\nSETTINGS optimize_aggregation_in_order = 1)"  # read in the order of the keys, so that none is kept in memory
+        # aggregates in key order, so that no group has to stay in memory
+        "\nSETTINGS optimize_aggregation_in_order = 1)"
     )
 
 

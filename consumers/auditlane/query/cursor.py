@@ -18,12 +18,12 @@ from auditlane.query.filters import Filter
 from auditlane.query.sort import NEWEST, Position, Sort
 from auditlane.runtime.errors import InvalidCursor
 
-Mac = Callable[[str, bytes], bytes]  # signs (purpose, data) with at least 16 bytes, the same on every replica
+Mac = Callable[[str, bytes], bytes]  # (purpose, data) -> a signature of at least 16 bytes, the same on every replica
 
 PURPOSE: Final = "cursor"
 _VERSION: Final = 2
-# Version and direction, microseconds, id, content hash: 41 bytes; with a signature of 16 bytes 57, which base64 writes
-# without a spare bit.
+# Version and direction, microseconds, id, content hash: 41 bytes. A signature of 16 bytes makes 57, a length that
+# base64 encodes without padding.
 _FORM: Final = struct.Struct(">Bq16s16s")
 _MAC_BYTES: Final = 16
 _CURSOR_CHARS: Final = 76

@@ -20,7 +20,7 @@ from auditlane.runtime.errors import InvalidFilter
 from auditlane.store.presentation import DisplayType
 from auditlane.store.structure_cache import Structure
 
-CustomFields = Callable[[], Mapping[str, Kind]]  # looks a tenant's custom fields up when a query needs them
+CustomFields = Callable[[], Mapping[str, Kind]]  # looks up a tenant's custom fields when a query needs them
 CustomFieldsOf = Callable[[str], CustomFields]  # from a tenant to its `CustomFields`
 
 BASE: Final[Mapping[str, Kind]] = {

@@ -71,7 +71,8 @@ class Reader:
         if towards_newer:
             rows.reverse()
         if not rows and position is not None and not sort.by_time:
-            # A cursor exists only if there was more; its place is found through the event that it was made from.
+            # A cursor is issued only if there are more events, and it is resolved through the event that it was made
+            # from.
             raise InvalidCursor("The event that the cursor points to no longer exists.", field="cursor", fix=_RESTART)
         if not rows:
             return Page([], None, None)

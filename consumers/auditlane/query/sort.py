@@ -109,7 +109,7 @@ def ordering(parameters: Parameters, scope: TenantScope, sort: Sort, position: P
     order = f"ORDER BY {absent} {ways[0]}, {value} {ways[1]}, {identity}"
     if position is None:
         return Ordering("", [], order)
-    # The position identifies an event, and ClickHouse looks its value up: a value can be large, and is typed there.
+    # The position only identifies an event. ClickHouse looks up the sort value, which may be large, with its type.
     at, id_, content = _identity(parameters, position)
     place = (
         f"WITH (SELECT (any({absent}), any({value}), count())"

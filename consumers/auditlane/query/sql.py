@@ -156,7 +156,7 @@ def _equals(parameters: Parameters, column: str, values: tuple[str, ...]) -> str
         found = f"{left} IN {parameters.add('Array(String)', given)}"
     if len(given) == len(values):
         return found
-    # An empty value is stored as NULL, or as the empty text that the sender set.
+    # An empty value is stored as NULL, or as the empty string if the sender set one.
     absent = f"e.{column} IS NULL" if column == "ip" else f"ifNull(e.{column}, '') = ''"
     return f"({found} OR {absent})" if given else absent
 
@@ -207,7 +207,7 @@ def occurs(parameters: Parameters, text: str) -> str:
     for name in ("outcome", "severity"):
         places = [place for place, choice in enumerate(CHOICES[name]) if text.lower() in choice.lower()]
         tests.append(f"toInt8(e.{name}) IN {parameters.add('Array(Int8)', places)}")
-    # Where the text cannot be part of an id or an address, `0 AND` keeps ClickHouse from formatting them.
+    # If the term cannot occur in an id or an address, `0 AND` keeps ClickHouse from formatting that column.
     for column, characters in (("event_id", _IN_IDS), ("ip", _IN_ADDRESSES)):
         possible = parameters.add("UInt8", int(characters.issuperset(text.lower())))
         tests.append(f"{possible} AND " + found(f"ifNull(toString(e.{column}), '')"))

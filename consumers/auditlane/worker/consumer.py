@@ -120,7 +120,7 @@ class ExpectedPartitions:
         while not self._stop.is_set():
             try:
                 topics = self._admin.list_topics(timeout=ASK_S).topics
-            except KafkaException:  # the last known number stays
+            except KafkaException:  # keep the last known number
                 topics = None
             if topics:
                 self.count = sum(len(one.partitions) for name, one in topics.items() if self._pattern.match(name))

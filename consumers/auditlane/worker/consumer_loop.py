@@ -31,7 +31,7 @@ from auditlane.worker.sink.insert_pool import Done
 
 BATCH: Final = 10_000
 TURN_S: Final = 0.05  # maximum wait in a turn
-STALL_MS: Final = 5_000  # a turn that took longer (a frozen process) polls before it commits
+STALL_MS: Final = 5_000  # after a turn that took longer (a frozen process), poll before committing
 
 
 class Unsupported(Exception):

@@ -133,7 +133,7 @@ def late_rows(timestamps_ms: Sequence[int], rejected: Iterable[int], stored_ms: 
 class RecentTokens:
     """Counts the deduplication tokens used in the preflight's window. Times are monotonic milliseconds."""
 
-    _slots: deque[tuple[int, int]] = field(default_factory=deque)  # number of the ten seconds, tokens
+    _slots: deque[tuple[int, int]] = field(default_factory=deque)  # (number of the ten-second slot, its tokens)
     _total: int = 0
 
     def add(self, tokens: int, now: int) -> None:

@@ -54,7 +54,7 @@ READY_S = 2.0  # how long a positive readiness check is cached
 HARD_EXIT = 70
 PROTOCOLS = {"auto": ("consumer", "classic"), "consumer": ("consumer",), "classic": ("classic",)}
 _TRIM_THRESHOLD: Final = -1, 256 << 20  # return memory to the system when this much is free at the heap's end
-_MMAP_THRESHOLD: Final = -3, 32 << 20  # glibc's largest: smaller buffers reuse pages that are mapped already
+_MMAP_THRESHOLD: Final = -3, 32 << 20  # glibc's maximum; smaller buffers reuse pages that are already mapped
 _ARENA_MAX: Final = -8, 1
 T = TypeVar("T")
 
@@ -146,7 +146,7 @@ class Service:
                 traces=traces,
             )
             stack.callback(pool.close)
-            stack.callback(self._stop.set)  # however this ends, the watchdog starts
+            stack.callback(self._stop.set)  # start the watchdog, however this ends
             admin_client = admin(settings)
             brokers = Brokers(partial(admin, settings), self._stored)
             membership = Membership(admin_client, settings.consumer_group)
@@ -234,7 +234,8 @@ class Service:
     def _store_version(self, client: Client) -> int:
         try:
             return migrate.version(client, self._settings.clickhouse_database)
-        except AuditlaneError as error:  # an account of an earlier release may not read the record
+        # an account created by an earlier release may lack permission to read the record
+        except AuditlaneError as error:
             self._log.info("store.version_unknown", error=str(error))
             return 0
 

@@ -19,7 +19,7 @@ from auditlane.runtime.settings import Settings
 
 app = typer.Typer(add_completion=False)
 FOUND: Final = 7  # exit code if a finding is serious enough
-NOT_MADE: Final = 6  # exit code if there is no such finding, but not every check was made
+NOT_MADE: Final = 6  # exit code if there is no such finding, but some checks could not be made
 _LABELS: Final = {Level.OK: "[green]ok  [/]", Level.WARN: "[yellow]warn[/]", Level.FAIL: "[red]fail[/]"}
 _COLOURS: Final = {
     Severity.critical: "bold red",

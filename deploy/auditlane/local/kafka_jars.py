@@ -129,7 +129,7 @@ def _fetch_jar(root: Path, jar: Jar, advance: Callable[[int], None]) -> None:
             os.replace(arrived, target)  # noqa: PTH105  # atomic, over a file of the wrong size as well
     except PartFailed:
         raise
-    except Exception as error:  # requests' tree, OSError on a full disk, jgo's RuntimeError
+    except Exception as error:  # an error of requests, an OSError on a full disk, or jgo's RuntimeError
         raise _failed(jar, root, error) from error
 
 

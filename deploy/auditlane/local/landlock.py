@@ -15,11 +15,11 @@ from pathlib import Path
 import auditlane
 from auditlane.runtime.errors import MissingExtra
 
-_CREATE, _ADD, _RESTRICT = 444, 445, 446  # the same on every architecture
+_CREATE, _ADD, _RESTRICT = 444, 445, 446  # system call numbers, the same on every architecture
 _PR_SET_NO_NEW_PRIVS = 38
 _VERSION = 1
 _BENEATH = 1
-_REFER_SINCE, _TRUNCATE_SINCE = 2, 3  # versions; before version 2 no file could be moved to another folder
+_REFER_SINCE, _TRUNCATE_SINCE = 2, 3  # ABI versions; before version 2, no file could be moved to another folder
 _EXECUTE, _READ_FILE, _READ_DIR = 1 << 0, 1 << 2, 1 << 3
 _UP_TO_REFER, _TRUNCATE = (1 << 14) - 1, 1 << 14
 _READ = _EXECUTE | _READ_FILE | _READ_DIR

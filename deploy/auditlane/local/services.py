@@ -161,7 +161,7 @@ def build(
 
 def detached_part_warnings(variables: Mapping[str, str], settings: Settings) -> list[str]:
     """Return a sentence for each table whose broken parts ClickHouse detached when it started."""
-    # Not at the top: `status` needs no client of ClickHouse.
+    # Imported here, since `status` does not need a ClickHouse client.
     from auditlane.local.doctor.clickhouse import detached
     from auditlane.store.client import connect
 

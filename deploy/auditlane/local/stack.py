@@ -72,7 +72,7 @@ def restart_recorder(settings: Settings, note: Callable[[str], None]) -> Callabl
     def record(service: str, ended: ProcessExit) -> None:
         if service not in _OWN or not settings.trail_lifecycle:
             return
-        # Imported when needed: a client of ClickHouse and of Kafka come with it.
+        # Imported when needed, since this loads the ClickHouse and Kafka clients.
         from auditlane.trail.events import bounded, events_of
         from auditlane.trail.lifecycle import worker_restarted
         from auditlane.trail.spooling import spool_events, spool_folder

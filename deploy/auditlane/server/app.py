@@ -78,9 +78,9 @@ def _surround(app: FastAPI, services: Services) -> None:
         framed_by=validators.listed(settings.frame_ancestors),
     )
     if tracing.tracer() is not None:
-        app.add_middleware(TracingMiddleware)  # outside: the line in the access log has the trace id
+        app.add_middleware(TracingMiddleware)  # outside, so that the line in the access log has the trace id
     if settings.cors_origins:
-        cors.install(app, validators.listed(settings.cors_origins))  # outside: pages must be able to read errors too
+        cors.install(app, validators.listed(settings.cors_origins))  # outside, so that pages can read errors too
     proxies = TrustedProxies.parse(settings.trusted_proxies)
     if proxies != NO_PROXIES:
         app.add_middleware(ProxyMiddleware, trusted=proxies)  # outermost, so that everything sees the client's address

@@ -15,12 +15,12 @@ from auditlane.server.auth.route_permissions import RIGHTS
 
 _QUERIES: Final = "auditlane_http_request_seconds_bucket"
 _INGEST: Final = "auditlane_ingest_ack_seconds_bucket"
-_STREAM: Final = "GET /v1/events/stream"  # its first byte waits for the first event
+_STREAM: Final = "GET /v1/events/stream"  # excluded, since its first byte waits for the first event
 # Routes that read a tenant's log.
 READS: Final = frozenset(
     right.route for right in RIGHTS if right.needs == (Permission.read,) and right.route != _STREAM
 )
-Buckets = Mapping[float, float]  # observations up to a bound, by the bound
+Buckets = Mapping[float, float]  # bound -> number of observations up to it
 
 
 class LatencyReader:

@@ -132,7 +132,8 @@ async def _ours(request: Request, error: Exception) -> Response:
 def of_error(request: Request, error: AuditlaneError, more: Mapping[str, Any] | None = None) -> Response:
     """Return the response to an AuditlaneError; `more` are members that a route adds to the problem."""
     status = http_status(error)
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR and not is_cancelled():  # a cancelled query has no reader
+    # no client waits for the response to a cancelled query
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR and not is_cancelled():
         get("serve").error("http.failed", code=error.code, problem=str(error), request_id=request_id(request))
     if isinstance(error, ConfigError):  # may name local files, so only the operator's log has it
         return unexpected(request)

@@ -67,7 +67,7 @@ class Protocol(HttpToolsProtocol):
     _began = False
     _address: str | None = None
     _timer: asyncio.TimerHandle | None = None
-    _plain = b""  # the current head without its offer
+    _plain = b""  # the current head without its upgrade offer
 
     def __init__(
         self,

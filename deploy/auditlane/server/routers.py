@@ -67,7 +67,7 @@ def _log(services: Services) -> Iterator[APIRouter]:
     yield query.build(services)
     yield export.build(authenticator)
     yield export_jobs.build(authenticator)
-    # Also while logs are disabled: these routes enable them.
+    # Allowed while logs are disabled, since these routes enable them.
     in_path = partial(authenticator.authorize, named_in=tenant_in_path, even_off=True)
     changes = APIRouter(dependencies=[Depends(limit(services.settings))])
     changes.include_router(structure.build(in_path, authenticator.environment, only=reject_unknown_parameters))

@@ -36,14 +36,14 @@ from auditlane.sdk import AuditClient
 from auditlane.sdk.schema_resolver import SchemaMayBeStale
 
 SLICE: Final = 1_000  # events that are sent and waited for together
-LEAST_STEPS: Final = 5_000  # pattern steps of one event, up to 60 µs; fewer are not charged
+LEAST_STEPS: Final = 5_000  # up to this number (60 µs), the pattern steps of an event are not charged
 LONG_STEPS: Final = 200_000  # pattern steps of a slice, up to 2.4 ms; more would block the event loop for too long
 _BURST: Final = 5  # seconds' worth of steps that may be spent in a burst
 _INLINE: Final = 16  # up to this number, events are checked on the event loop, where they cost less than a thread
 _DEBTORS: Final = 1_000  # requests in progress that have exhausted their rate
-# Threads that may wait for the registry, for uncached contracts and as many for possibly stale ones.
+# Threads that may wait for the registry: this many for uncached contracts, and this many for possibly stale ones.
 _THREADS: Final = 4
-_LOG_EVERY_S: Final = 10.0  # an unreachable Kafka is reported several times a second
+_LOG_EVERY_S: Final = 10.0  # librdkafka reports an unreachable Kafka several times a second
 REQUEST_ID: Final = "auditlane.request.id"  # the Kafka header
 Signer = Callable[[str, Sequence[str]], Sign]  # (client id, filled fields) -> signer for their messages
 

@@ -23,7 +23,7 @@ _STAMP: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+
 _LONGEST_STAMP: Final = 64
 _COMMAS: Final = re.compile(r"[\s,]*")
 _SPACE: Final = re.compile(r"\s*")
-# Certain starts of another document: a line that opens one, or `{"Records": [`, which occurs in no record's text.
+# Unambiguous starts of another document: a line that opens one, or `{"Records": [`, which never occurs in a record.
 _NEXT: Final = re.compile(r'\{\s*"Records"\s*:\s*\[|(?<=\n)[{\[]')
 # Likely starts of another document on the same line as a truncated one. A value in a record may look the same.
 _LIKELY: Final = re.compile(

@@ -34,7 +34,7 @@ from auditlane.trail.spooling import record_of, spool_of
 MAX_QUEUED: Final = 10_000  # records in memory
 MAX_BYTES: Final = 16 << 20  # total bytes of the queued records
 CLOSE_S: Final = 3.0
-_MADE: Final = 500  # events that may be made from records before they are sent
+_MADE: Final = 500  # events prepared from records ahead of sending
 _FULL: Final = "the spool is full"
 _SHARE: Final = "the tenant's share of the spool is full"
 _LINE: Final = 10  # bytes of a spooled line besides the record

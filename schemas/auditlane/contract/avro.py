@@ -59,7 +59,7 @@ def _type(annotation: Any) -> Any:
         return {"type": "long", "logicalType": "timestamp-micros"}
     if isinstance(annotation, type) and issubclass(annotation, StrEnum):
         symbols = [member.value for member in annotation]
-        # With a default of its own, an enum can be read by an older reader that lacks the symbol.
+        # An enum with its own default can be read by an older reader that lacks a symbol.
         return {"type": "enum", "name": annotation.__name__, "symbols": symbols, "default": symbols[0]}
     raise TypeError(f"no Avro type for {annotation!r}")
 

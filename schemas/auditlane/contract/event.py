@@ -196,7 +196,7 @@ class AuditEvent(BaseModel):
     _declared: ClassVar[tuple[str, ...]] = ()  # the fields that a subclass adds
 
     event_id: Annotated[str, BeforeValidator(_event_id)] = Field(default_factory=uuid7)
-    if TYPE_CHECKING:  # a subclass need not be given these two; the constructor below requires them here
+    if TYPE_CHECKING:  # optional for subclasses; the constructor below requires them for this class
         tenant_id: str = ""
     else:
         tenant_id: Annotated[Text, AfterValidator(_tenant_id)]

@@ -25,7 +25,7 @@ MOST_WORK: Final = 500_000
 _MEMORY_BYTES: Final = 1 << 20
 # An escape, a class, the start of a group, a count, or one character.
 _PIECE: Final = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\(\?P<\w+>|\(\?:|\(\?|\{,|.", re.DOTALL)
-# RE2's versions differ in these: Unicode's tables grow, and syntax is added.
+# Versions of RE2 differ in these, since they add syntax and update Unicode's tables.
 _REFUSED_ESCAPES: Final = {
     "p": r"list the characters in brackets instead of `\p`.",
     "P": r"list the characters in brackets instead of `\P`.",
@@ -35,7 +35,7 @@ _REFUSED_ESCAPES: Final = {
 
 try:
     _re2: Any = importlib.import_module("re2")
-except ImportError:  # a service that only emits
+except ImportError:  # not installed in a service that only emits
     _re2 = None
 
 _forks = 0

@@ -110,7 +110,7 @@ def _mac(secret: bytes, signed: bytes, message_key: bytes, value: bytes) -> byte
     return b2a_base64(mac.digest(), newline=False)
 
 
-@lru_cache(maxsize=4_096)  # setting up a key in OpenSSL takes half the time
+@lru_cache(maxsize=4_096)  # half of the cost of a MAC is setting up its key in OpenSSL
 def _prefixed(secret: bytes, signed: bytes) -> hmac.HMAC:
     return hmac.new(secret, signed, hashlib.sha256)
 

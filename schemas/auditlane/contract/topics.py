@@ -143,7 +143,7 @@ def _ensure(admin_client: AdminClient, topic: Topic, existing: set[str]) -> Topi
         admin_client.create_topics([new], operation_timeout=TIMEOUT_S)[topic.name].result(TIMEOUT_S)
     except KafkaException as error:
         code = error.args[0].code()
-        if code == KafkaError.TOPIC_ALREADY_EXISTS:  # created a moment ago: the broker that listed names lags behind
+        if code == KafkaError.TOPIC_ALREADY_EXISTS:  # created a moment ago; the broker that listed the names is behind
             _await_metadata(admin_client, topic.name)
             return TopicReport(topic.name, created=False, drift=differences(topic, describe(admin_client, topic)))
         if code in (

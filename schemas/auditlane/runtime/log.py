@@ -93,6 +93,6 @@ def _add_version(_logger: Any, _method: str, line: dict[str, Any]) -> dict[str, 
 @cache
 def auditlane_version() -> str:
     """Return the version of the installed package."""
-    from importlib.metadata import version  # imports the parser of e-mail
+    from importlib.metadata import version  # imported here, since it loads the e-mail parser
 
     return version("auditlane")

@@ -125,7 +125,7 @@ def statement(table: Table, range_: OffsetRange, month: int, *, expected_rows: i
     )
     of_month = f" AND toYYYYMM(occurred_at) = {month}"
     conditions = []
-    if expected_rows != 0:  # when none is stored, there is none to skip
+    if expected_rows != 0:  # if no rows are stored, there are none to skip
         conditions.append(f"kafka_offset NOT IN ({stored(table, range_)}{of_month})")
     if expected_rows is not None:
         conditions.append(f"({stored(table, range_, 'uniqExact(kafka_offset)')}{of_month}) = {expected_rows}")

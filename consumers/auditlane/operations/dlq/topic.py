@@ -18,8 +18,8 @@ from auditlane.runtime.errors import Conflict, KafkaUnavailable, NotFound
 from auditlane.runtime.settings import Settings
 
 ASK_S: Final = 20.0
-SILENCE_S: Final = 60.0  # without a message or an end of partition, the brokers count as unavailable
-BATCH: Final = 500  # messages, each as large as the topic allows
+SILENCE_S: Final = 60.0  # seconds without a message or an end of partition after which the brokers count as unavailable
+BATCH: Final = 500  # messages, each of which may be as large as the topic allows
 NEAR: Final = 2_000  # up to this distance, offsets are read and skipped instead of seeking
 OnProgress = Callable[[int, int], None]  # (records read, records in total)
 

@@ -129,7 +129,7 @@ def resumed(span: Span, progress: Progress) -> list[tuple[Span, bool]]:
     if progress.pending is None or progress.pending[0] != number:
         return [(_part(span, first, span.end), False)]
     _, begun, end = progress.pending
-    if not first <= begun < end <= span.end:  # Kafka deleted its start: the rest is new work
+    if not first <= begun < end <= span.end:  # Kafka has deleted the chunk's start, so the rest counts as new work
         return [(_part(span, first, span.end), False)]
     return [(_part(span, begun, end), True), (_part(span, end, span.end), False)]
 

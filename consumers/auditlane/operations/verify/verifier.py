@@ -27,7 +27,7 @@ ROWS: Final = 50_000
 SIZE: Final = 32 << 20
 LISTED: Final = 1_000
 _NOT_STORED = "its event is not stored"
-_STRAYS = 2_000_000  # rows above the end of a partition that are read
+_STRAYS = 2_000_000  # the most rows that are read above the end of a partition
 
 
 class Verifier:

@@ -53,7 +53,7 @@ class Download(StreamingResponse):
         try:
             await super().__call__(scope, receive, send)
         except AuditlaneError as error:
-            # Returning here leaves the body without its end, and the server closes the connection.
+            # Returning here leaves the body incomplete, so the server closes the connection.
             get("query").error("export.broken", code=error.code, problem=str(error), rows=self._export.written)
         finally:
             self._export.close()

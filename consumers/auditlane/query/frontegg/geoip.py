@@ -70,7 +70,7 @@ class GeoIp:
                 get("query").error("places.unreadable", path=str(self._path), problem=str(error))
             try:
                 found = self._reader.get(ip) if self._reader else None
-            except _BROKEN:  # a corrupt entry, or an IPv6 address and an IPv4 file
+            except _BROKEN:  # a corrupt entry, or an IPv6 address looked up in an IPv4 file
                 found = None
         return _location(ip, found)
 

@@ -64,7 +64,7 @@ def _node(shape: Shape, custom: Mapping[str, Kind]) -> Node:
 
 def _word(value: Value) -> Node:
     pieces = value.pieces
-    if len(pieces) > 1:  # a word matches anywhere in a text, so a wildcard at its ends is redundant
+    if len(pieces) > 1:  # a word matches anywhere in a value, so a wildcard at its ends is redundant
         pieces = pieces[not pieces[0] : len(pieces) - (not pieces[-1])]
     if len(pieces) > 1:
         fix = 'Write field:a*b, or quote the word: "a*b".'

@@ -21,9 +21,9 @@ class Kind(Enum):
     """How a field's values compare."""
 
     text = auto()
-    untyped = auto()  # text of an unknown type, so that a number in it may be compared as a number
+    untyped = auto()  # a string of an unknown type; a number in it may be compared as a number
     choice = auto()
-    ordinal = auto()  # choices in an order: severity
+    ordinal = auto()  # ordered choices: severity
     ip = auto()
     time = auto()
     number = auto()

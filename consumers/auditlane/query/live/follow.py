@@ -15,7 +15,7 @@ from auditlane.query.live.resume_token import StreamPosition
 from auditlane.query.live.seen_offsets import PartitionKey, SeenOffsets, seen_through, union, unseen
 
 PAGE: Final = 500
-HOUR_MS: Final = 3_600_000  # events inserted later than this after ingestion are not streamed
+HOUR_MS: Final = 3_600_000  # events inserted more than this long after their ingestion are not streamed
 
 
 @dataclass(slots=True)

@@ -130,8 +130,8 @@ class StreamHub:
         with self._changed:
             caught_up = subscription.goal is not None or channel.position is goal
             if subscription.goal is None:
-                # The channel has advanced in the meantime: new events are queued from here, and a short distance
-                # remains.
+                # The channel has advanced in the meantime. New events are queued from here, so only a short gap remains
+                # to be read.
                 subscription.goal = channel.position
                 self._attach(channel, subscription)
         if caught_up:

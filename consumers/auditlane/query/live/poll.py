@@ -14,7 +14,7 @@ from auditlane.query.live.follow import HOUR_MS
 from auditlane.query.live.seen_offsets import PartitionKey, PartitionTracker, SeenOffsets
 from auditlane.runtime.errors import QueryTooLarge, StoreUnavailable
 
-SKEW_MS: Final = 120_000  # a poll sees events whose worker's clock, or insert, is late by up to this
+SKEW_MS: Final = 120_000  # a poll finds events even if the worker's clock or the insert is this far behind
 SWEEP_S: Final = 30.0  # interval of polls that look back one hour, for delayed inserts
 MARGIN_MS: Final = 300_000
 ROWS: Final = 50_000

@@ -126,7 +126,7 @@ async def _require_same_tenant(authorize: Callable[..., Any], request: Request, 
 
     Raises its current authentication error, or WrongTenant if its credential has moved to another tenant.
     """
-    request.state.principal = None  # it may have been revoked since
+    request.state.principal = None  # the credential may have been revoked in the meantime
     now: TenantScope = await authorize(request)
     if now.tenant != scope.tenant:
         raise WrongTenant("This credential now belongs to another tenant.", fix="Open a new stream.")

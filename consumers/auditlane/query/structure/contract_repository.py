@@ -27,7 +27,7 @@ from auditlane.runtime.errors import FieldConflict, InvalidInput, RegistryUnavai
 from auditlane.runtime.log import get
 from auditlane.runtime.settings import ContractSettings, Settings
 
-_AT_ONCE: Final = 4  # subjects changed at once; the client keeps as many connections
+_AT_ONCE: Final = 4  # subjects changed concurrently; the client keeps as many connections
 _NAMED: Final = 5  # tenants named in a log entry
 
 
@@ -104,7 +104,7 @@ class ContractRepository:
         def stripped(schema: Schema) -> Schema:
             return without_rules(schema, name) if same(own_field(schema, name), was) else schema
 
-        # The base last: it shows a repeated call which tenants are left.
+        # The base comes last: until it has changed, a repeated call knows which tenants remain.
         return self._in_every_tenants(stripped) + self._amend(None, stripped)
 
     def _add_environments(self, tenant: str, theirs: Schema, avro: Schema) -> Registrations:
@@ -134,7 +134,7 @@ class ContractRepository:
         check(self._client, self._base, base, to_base(base))
         self._check_tenants(avro, change)
         # A new field goes to the base first, so that a tenant's contract created in the meantime has it. A changed
-        # field goes to the base last, since it shows a repeated call which tenants are left.
+        # field goes to the base last: until then, a repeated call knows which tenants remain.
         first = self._in_every_tenants(change) if was is not None else ()
         base_versions = self._amend(None, to_base, most_versions=self._limits.contract_versions)
         return first + base_versions + self._in_every_tenants(change)

@@ -277,7 +277,8 @@ class StructureService:
         try:
             yield contract
         except BaseException as error:
-            refused = isinstance(error, (InvalidInput, Conflict, RegistryRefused))  # then nothing was registered
+            # these errors mean that nothing was registered
+            refused = isinstance(error, (InvalidInput, Conflict, RegistryRefused))
             if contract.registered or (contract.registered is None and not refused):
                 unfinished(error, contract.registered or ())
             raise

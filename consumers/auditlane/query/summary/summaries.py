@@ -20,7 +20,7 @@ from auditlane.query.summary.models import Bucket, Count, Facet, Histogram, Stat
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK: Final = timedelta(microseconds=1)
 WEEK: Final = timedelta(days=7)
-TOP: Final = 10  # actions and actors of the stats
+TOP: Final = 10  # number of actions and actors in the statistics
 
 
 class Summaries:

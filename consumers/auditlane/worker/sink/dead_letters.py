@@ -38,7 +38,7 @@ _STAGES: Final = {
     RejectCode.TOO_LARGE: "VALUE_CONVERTER",
 }
 _LONGEST_MESSAGE: Final = 2_000  # characters: the reason may quote a schema, and the dead letter must fit its topic
-_LONGEST_SIGNATURE: Final = 1_024  # bytes; auditlane's have some 200
+_LONGEST_SIGNATURE: Final = 1_024  # bytes; auditlane's own take about 200
 _EXCEPTION: Final = "auditlane.worker.validation.batch.Rejection"
 _TOO_LARGE: Final = frozenset(
     {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG_SIZE, KafkaError.RECORD_LIST_TOO_LARGE}

@@ -33,9 +33,10 @@ from auditlane.worker.sink.late_budget import LateBudget, late_before
 from auditlane.worker.validation.batch import RawRange, Rejection, ValidationResult
 from auditlane.worker.validation.validator import BatchValidator
 
-MAX_INVISIBLE: Final = 3  # one occurs if a token was used for rows that were then deleted manually
-SLICE_MS: Final = 200  # late months are inserted for this long at a time, as other partitions may be waiting
-LATE_WAIT_MS: Final = 250  # delay before late months without budget are retried
+# one insert is invisible if its token was used before for rows that were then deleted manually
+MAX_INVISIBLE: Final = 3
+SLICE_MS: Final = 200  # time slice for inserting late months, since other partitions may be waiting
+LATE_WAIT_MS: Final = 250  # delay before a retry of late months for which no budget was left
 MOST_THREADS: Final = 64
 
 

@@ -298,7 +298,7 @@ def _map_lengths(column: Column) -> Lengths:
     counts = np.diff(offsets).astype(np.int64)
     entries = np.zeros(len(column.keys) + 1, dtype=np.int64)
     np.cumsum(_text_lengths(_offsets(column.keys)) + _text_lengths(_offsets(column.items)), out=entries[1:])
-    # A count, then the entries, then the zero that ends the blocks; without entries the zero alone.
+    # A count, then the entries, then the zero that ends the blocks. An empty map is only the zero.
     return np.asarray(entries[offsets[1:]] - entries[offsets[:-1]] + np.where(counts, 1 + varint_lengths(counts), 1))
 
 

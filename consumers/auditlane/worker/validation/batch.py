@@ -26,7 +26,7 @@ from auditlane.worker.validation import checks
 
 Indexes = npt.NDArray[np.int64]
 _LONGEST_CACHED: Final = 256  # bytes of a key whose tenant is cached
-NO_ID: Final = (1 << 32) - 1  # no registry assigns it
+NO_ID: Final = (1 << 32) - 1  # an id that no registry assigns
 UNKNOWN_GUIDS: Final = 32  # unknown GUIDs per tenant and range, after which lookups stop
 _CHUNK: Final = 4_096  # values copied at a time
 Codes = npt.NDArray[np.int32]

@@ -20,11 +20,11 @@ from auditlane.runtime._pyarrow import Column, pa, pc
 
 Mask = npt.NDArray[np.bool_]
 
-# The range of every column type involved: 1970 to 2262, where 64-bit nanoseconds end.
+# The range that all the column types involved share: 1970 to 2262, the limit of 64-bit nanoseconds.
 _FIRST_US: Final = 0
 _LAST_US: Final = 9_214_646_400_000_000
 
-_LONGEST_IP: Final = 64  # characters; no valid address is as long
+_LONGEST_IP: Final = 64  # characters; every valid address is shorter
 _UUID: Final = r"\A[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}\z"
 _OCTET: Final = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4: Final = rf"\A{_OCTET}\.{_OCTET}\.{_OCTET}\.{_OCTET}\z"

@@ -60,7 +60,8 @@ def serve(options: config.Options, passwords: dict[str, str] | None) -> None:
     # ClickHouse exits immediately for a time zone without a file, such as CST-8.
     os.environ.update(TZ="UTC", TMPDIR=str(options.store), JE_MALLOC_CONF=config.MALLOC)
     confined = confine([options.data], readable_paths("chdb"))
-    (configuration := Path("config.xml")).unlink(missing_ok=True)  # not for the in-memory store of chdb's import
+    # importing chdb opens an in-memory store, which must not read this file
+    (configuration := Path("config.xml")).unlink(missing_ok=True)
     from chdb import _chdb
 
     password = secrets.token_urlsafe(32)

@@ -39,7 +39,7 @@ from auditlane.server.probes import Probe
 from auditlane.store import migrate
 from auditlane.trail.sink import ServiceAuditSink
 
-LAG_TIMEOUT_S: Final = 20.0  # several requests to brokers, one after another
+LAG_TIMEOUT_S: Final = 20.0  # covers several consecutive requests to brokers
 PART_TIMEOUT_S: Final = 8.0
 FRESH_S: Final = 2.0
 VERSION_FRESH_S: Final = 60.0

@@ -19,7 +19,7 @@ from auditlane.runtime.errors import Busy, RateLimited
 
 MAX_BYTES: Final = 1 << 20  # bytes of a body; the routes need a few hundred
 MAX_PUBLIC_BYTES: Final = 4 << 10  # bytes of a body on routes without a credential
-PIECE_BYTES: Final = 64 << 10  # each chunk of a body restarts the timeout
+PIECE_BYTES: Final = 64 << 10  # the timeout restarts after this many bytes of a body
 _SHARE: Final = 4  # one tenant may hold 1/4 of the bytes allowed for all bodies
 LINGER_BYTES: Final = 32 << 20  # bytes of a rejected body that are read and discarded
 LINGER_S: Final = 5.0  # maximum duration of discarding

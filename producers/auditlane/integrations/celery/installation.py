@@ -82,7 +82,7 @@ class _Tasks:
         self._client = client
         self._actions = actions
         self._tenant = tenant
-        # By id of a task that runs here: several, if an eager task is tried again inside itself.
+        # Keyed by the id of a task running here; several entries if an eager task is retried inside itself.
         self._entered: dict[str, list[tuple[AuditContext | None, float]]] = {}
         self._received: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
 

@@ -85,7 +85,7 @@ class Auditor:
             for name in _MAPPER_EVENTS:
                 event.remove(model, name, getattr(self, f"_{name}"))
 
-    # Transactions: each has its changes, which a released savepoint hands to the transaction around it.
+    # Transactions: each keeps its own changes, which a released savepoint passes to the enclosing transaction.
 
     @_quietly
     def _after_transaction_create(self, session: Session, transaction: SessionTransaction) -> None:
@@ -120,7 +120,7 @@ class Auditor:
             return None
         return self._changes(session.get_nested_transaction() or session.get_transaction())
 
-    # Flushes: the mapper's listeners see every row that is written, including those that cascades reach.
+    # Flushes: the mapper's listeners see every row that is written, including those reached by cascades.
 
     @_quietly
     def _before_insert(self, mapper: Mapper[Any], connection: Connection, state: InstanceState[Any]) -> None:

@@ -108,7 +108,7 @@ def same(first: Any, second: Any) -> bool:
         return True
     try:
         return bool(first == second)
-    except Exception:  # an array's comparison, for example, is an array
+    except Exception:  # comparing arrays, for example, returns an array
         return False
 
 

@@ -72,7 +72,7 @@ class UpdateDiff:
         absent = {name: column for name, column in computed.items() if name not in {*state.dict, *self._changed}}
         found = selected(connection, mapper, stored_row_of(mapper, state), unknown | absent) if self._changed else {}
         self._before |= {name: found[name] for name in unknown if name in found}
-        # Not copied: the flush writes only what has a history, or puts another value there (defaults on update).
+        # Not copied: the flush only writes attributes with a history, or replaces the value (defaults on update).
         others = {name: state.dict[name] for name in names if name in state.dict and name not in self._changed}
         self._others = others | {name: found[name] for name in absent if name in found}
 

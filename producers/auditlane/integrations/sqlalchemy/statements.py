@@ -38,5 +38,5 @@ def sql_of(statement: Executable) -> str:
     """Return the text of the statement, with the names of its parameters in place of their values."""
     try:
         return str(statement)[:_MOST_SQL]
-    except Exception:  # it can only be compiled for one database
+    except Exception:  # the statement compiles for one database only
         return f"<{type(statement).__name__}>"

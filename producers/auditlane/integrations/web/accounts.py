@@ -46,5 +46,5 @@ def record_login_failed(
 def _hashes_logins(client: AuditClient) -> bool:
     try:
         return "metadata.login" in client.config.hash_values
-    except AuditlaneError:  # no settings: `record` reports it
+    except AuditlaneError:  # settings are missing: `record` reports that
         return False

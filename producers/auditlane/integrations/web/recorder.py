@@ -69,14 +69,14 @@ class Recorder:
         """Return whether recording in a settled context may wait for the registry, as for a tenant's first event."""
         try:
             return not self.client.knows(context.tenant_id or self.client.config.catch_all_tenant)
-        except AuditlaneError:  # no settings: `record` reports it
+        except AuditlaneError:  # settings are missing: `record` reports that
             return False
 
     def report(self, error: Exception) -> None:
         """Report an event that could not be made; the request must not fail."""
         try:
             self.client.report_unrecorded(error)
-        except AuditlaneError:  # no settings: `record` reports it
+        except AuditlaneError:  # settings are missing: `record` reports that
             return
 
     async def flush(self) -> None:

@@ -71,7 +71,8 @@ class AuditMiddleware:
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         exchange = Exchange(environ["REQUEST_METHOD"], _path(environ))
         environ[EXCHANGE] = exchange
-        # Servers iterate over the response after this call, so the request has a context of its own, not a `with`.
+        # Servers iterate over the response after this call, so a `with` block would leave the request's context too
+        # early.
         entered = self._recorder.context(partial(_head, environ), partial(self.request_of, environ))
         request = _Request(exchange, self._recorder, entered)
 

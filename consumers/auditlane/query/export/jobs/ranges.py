@@ -56,7 +56,7 @@ class RangedFile(FileResponse):
         try:
             await super().__call__({**scope, "headers": headers}, receive, checked)
         except AuditlaneError as error:
-            # Returning here leaves the body without its end, and the server closes the connection.
+            # Returning here leaves the body incomplete, so the server closes the connection.
             get("query").error("export.broken", code=error.code, problem=str(error), sent=sent)
 
 

@@ -53,7 +53,7 @@ class Runner:
         self._worker = worker
         self._concurrency = concurrency
         self._per_tenant = per_tenant
-        self._served: dict[str, int] = {}  # tenant -> number of its latest job taken
+        self._served: dict[str, int] = {}  # tenant -> turn in which its latest job was started
         self._turn = 0
         self._lease_s = lease_s
         self._keep = keep
@@ -61,7 +61,7 @@ class Runner:
         self._monitor = LeaseMonitor(lease_s, time.monotonic)
         self._working: dict[str, tuple[Lease, threading.Thread, str]] = {}  # job id -> lease, thread, tenant
         self._ended: set[str] = set()  # jobs that have ended and need no further scan
-        self._known: dict[str, tuple[State, datetime]] = {}  # job id -> its state at the last look, time of creation
+        self._known: dict[str, tuple[State, datetime]] = {}  # job id -> its state at the last scan, time of creation
         self.figures: Mapping[State, JobFigures] = {}  # as of the last scan
         self._wake = threading.Event()
         self._stopping = False

@@ -21,7 +21,7 @@ from auditlane.runtime.log import get
 
 _CHECKPOINT_BYTES: Final = 16 << 20
 _CHECKPOINT_S: Final = 2.0
-_ATTEMPTS: Final = 6  # attempts in a row without progress before a job fails
+_ATTEMPTS: Final = 6  # consecutive attempts without progress after which a job fails
 _MAX_BACKOFF_S: Final = 15.0
 _COPY: Final = 1 << 20
 
@@ -110,7 +110,7 @@ class Worker:
                 self._check()  # the failure may be due to a stop
                 if not isinstance(error, Unavailable):
                     raise
-                if not lease.folder.holds(lease.attempt.epoch):  # it was cut off because the job was cancelled or taken
+                if not lease.folder.holds(lease.attempt.epoch):  # the job was cancelled or taken over
                     raise LeaseLost from error
                 failures = 1 if lease.attempt.rows > before else failures + 1
                 get("export").warning("export.retry", job=record.id, problem=str(error), rows=lease.attempt.rows)
@@ -134,7 +134,7 @@ class Worker:
             file.truncate(lease.attempt.size)
             file.seek(lease.attempt.size)
             self._write(lease, record, file)
-        with contextlib.suppress(OSError):  # the job is done, and they are removed when it expires
+        with contextlib.suppress(OSError):  # the job is done; its files are removed when it expires
             lease.folder.drop_outputs(keep=lease.attempt.epoch)
 
     def _take_over(self, lease: Lease, file: BinaryIO) -> None:

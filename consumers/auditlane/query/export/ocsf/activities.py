@@ -9,7 +9,7 @@ from auditlane.contract.vocabulary import ACTIONS, OcsfClass
 from auditlane.query.export.formats import OcsfVersion
 
 API_ACTIVITY: Final = 6003
-OTHER: Final = 99  # in every enumeration of OCSF: a value that the schema lacks
+OTHER: Final = 99  # OCSF's code, in every enumeration, for a value that the schema lacks
 _VERBS: Final = {
     1: ("created", "added", "inserted", "uploaded", "registered", "create", "add", "insert", "upload", "register"),
     2: (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import threading
@@ -10,15 +11,19 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
+from shutil import disk_usage
 from typing import Any
 
 import pytest
 import structlog
 from clickhouse_connect.driver.client import Client
+from fixtures.authority import authority
 from fixtures.workers import World, wait_until
 from serving import Served
 
 from auditlane.access.audit import AuditRecord
+from auditlane.access.keys import KeysFile
+from auditlane.contract.avro import base_schema
 from auditlane.observe.history import history
 from auditlane.observe.observer import NAME, Observer
 from auditlane.observe.state import ObserverState
@@ -147,10 +152,10 @@ class Connection:
 class Process:
     """One process's observer, whose turns a test calls."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, **given: Any) -> None:
         self.kept = Kept()
         self.store = Connection(world.client)
-        settings = world.settings.model_copy(update={**QUICK, "observe_every_s": 0.5})
+        settings = world.settings.model_copy(update={**QUICK, "observe_every_s": 0.5, **given})
         self.observer = Observer(settings, self.kept, store=self.store)
 
     def turn(self, times: int = 1, *, later: timedelta = timedelta(0)) -> None:
@@ -240,6 +245,50 @@ def test_a_minute_is_kept_until_the_store_is_there(world: World, processes: tupl
     assert found.values["received_per_second"][0] == pytest.approx(1.0, rel=0.5)
     assert found.values["lag_events"][1] == 60.0
     assert found.values["disk_used_ratio"][1] is not None
+
+
+def test_every_part_is_measured(world: World) -> None:
+    """A contract that another tool registers, a dead letter, and a disk, a key and a certificate."""
+    with structlog.testing.capture_logs() as lines:
+        _measure_every_part(world)
+    assert "observe.unmeasured" not in {line["event"] for line in lines}
+
+
+def _measure_every_part(world: World) -> None:
+    settings, now = world.settings, datetime.now(UTC)
+    keys = KeysFile.load_or_create(world.folder / "keys.json")
+    expires = now + timedelta(days=1)
+    client = keys.create(roles=("vendor",), now=now - timedelta(days=30), expires=expires, tenant="acme").client
+    one = Process(
+        world,
+        keys_file=world.folder / "keys.json",
+        clickhouse_ca=authority(world.folder / "ca", "127.0.0.1").ca,
+        data_dir=world.folder,
+        observe_disk_free_ratio=0.5,
+        observe_expiry_days=30.0,
+    )
+    one.turn()
+    subject = f"{settings.topic}.acme-value"
+    world.registry.register(subject, json.dumps(base_schema()))
+    world.worker()
+    world.send(b"not framed", key="acme")
+    world.dead_letters(1)
+    one.turn()
+    known = state(world)
+    assert (known.subjects or {})[subject] == 1
+    assert known.letters is not None
+    assert [(one.refusal.code, one.refusal.tenant) for one in known.letters.counts] == [("NOT_FRAMED", "acme")]
+    assert known.window is not None
+    usage = disk_usage(world.folder)
+    assert known.window.disk_used_ratio == pytest.approx(1 - usage.free / usage.total, abs=0.1)
+    world.completed()
+    one.turn(later=timedelta(hours=2))
+    one.observer.close()
+    found = {record.action: record for record in one.kept.records}
+    assert (found["key.expiring"].resource_id, found["key.expiring"].tenant) == (client.client_id, "acme")
+    assert (found["events.refused"].metadata["code"], found["events.refused"].tenant) == ("NOT_FRAMED", "acme")
+    assert (found["schema.changed"].resource_id, found["schema.changed"].tenant) == (subject, "acme")
+    assert "certificate.expiring" not in found, "more than a third of its day is left"
 
 
 @pytest.mark.long

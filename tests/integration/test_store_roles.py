@@ -20,6 +20,7 @@ from auditlane.contract.message_columns import Columns
 from auditlane.contract.partition import Partition
 from auditlane.local.doctor import clickhouse as doctor
 from auditlane.local.doctor.finding import Level
+from auditlane.observe import history
 from auditlane.observe.security.catalogue import CHECKS
 from auditlane.observe.security.facts import gathered
 from auditlane.observe.security.run import judge
@@ -27,6 +28,7 @@ from auditlane.runtime.errors import StoreRefused
 from auditlane.runtime.settings import Settings, load, variable
 from auditlane.store import event_insert, migrate, newest_offsets, preflight, presentation, roles
 from auditlane.store.client import connect
+from auditlane.store.leases import Lease
 from auditlane.store.link_claims import LinkClaims
 from auditlane.worker.protocol.partition_state import Range
 from auditlane.worker.validation.event_columns import EVENTS
@@ -108,6 +110,17 @@ def test_serve_reads_saves_and_claims(url: str, as_role: dict[str, Client]) -> N
     command = [sys.executable, "-m", "auditlane.cli", "events", "--tenant", "acme", "--json"]
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
+
+
+def test_serve_observes(as_role: dict[str, Client]) -> None:
+    client = as_role["query"]
+    lease = Lease(lambda: client, "audit", "observer", duration=timedelta(minutes=1))
+    assert lease.claim(lease.newest(), "state")
+    now = datetime.now(UTC)
+    history.save(client, "audit", now, history.Observation(lag_seconds=1.0))
+    found = history.history(client, "audit", now - timedelta(hours=1), now=now)
+    assert found.values["lag_seconds"] == [1.0]
+    assert client.query("SELECT free_space FROM system.disks").row_count > 0
 
 
 def test_the_doctor_queries_as_init(url: str) -> None:

@@ -35,7 +35,7 @@ LEASE_CHECKS: Final = 4  # intervals without a renewal before another process ta
 _SHORTEST_LEASE: Final = timedelta(seconds=2)
 _STORE_S: Final = 5  # of a request to ClickHouse
 _UNSAVED: Final = 240  # minutes kept while ClickHouse is unavailable
-_STOP_S: Final = 5.0
+_STOP_S: Final = 3.0
 
 
 class Latencies(NamedTuple):

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from fixtures.authority import authority
 
 from auditlane.access.audit import AuditRecord
 from auditlane.access.keys import Client, Secret
 from auditlane.contract.partition import Partition
 from auditlane.contract.vocabulary import ACTIONS
-from auditlane.observe import expiry, refused, schemas
+from auditlane.observe import expiry, probes, refused, schemas
 from auditlane.observe.http_refusals import HttpRefusals
 from auditlane.observe.measurements import Expiry, Refusal, Rejected
 from auditlane.observe.probes import key_expiry, topic_lags
 from auditlane.observe.refused import HOUR_MS
 from auditlane.observe.state import UNKNOWN, Letters, Noticed
 from auditlane.operations.lag import PartitionLag
+from auditlane.runtime.errors import ConfigError
+from auditlane.runtime.settings import load
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -113,6 +117,19 @@ def client(expires: datetime | None = None, *ends: datetime | None, revoked: boo
 def test_a_key_expires_with_its_client_or_its_last_secret(one: Client, at: datetime | None) -> None:
     found = key_expiry(one, NOW)
     assert (found and found.at) == at
+
+
+def test_a_certificate_file_has_the_life_of_its_first_or_its_longest_certificate(tmp_path: Path) -> None:
+    made = authority(tmp_path / "ca", "127.0.0.1")
+    for own in (True, False):
+        found = probes.certificate(made.certificate, own)
+        assert (found.kind, found.name) == ("certificate", str(made.certificate))
+        assert found.since is not None
+        assert found.at - found.since == timedelta(days=1, hours=1)
+    with pytest.raises(ConfigError, match="no certificate"):
+        probes.certificate(made.key, own=True)
+    settings = load(clickhouse_ca=made.ca, kafka_extra={"ssl.certificate.location": str(made.certificate)})
+    assert probes.certificate_files(settings) == {made.ca: False, made.certificate: True}
 
 
 def letters(counts: dict[Refusal, int], *, end: int, complete: bool = True) -> Rejected:

@@ -187,7 +187,8 @@ def test_bytes_of_unfinished_bodies_are_shared():
 
 
 def test_one_tenant_has_a_share_of_the_slots():
-    slots = RequestSlots(limit=4, tenant_limit=2)
+    changes: list[int] = []
+    slots = RequestSlots(limit=4, tenant_limit=2, count=changes.append)
     slots.add("acme", 1)
     slots.require_for("acme")
     slots.add("acme", 1)
@@ -204,6 +205,7 @@ def test_one_tenant_has_a_share_of_the_slots():
         slots.add(tenant, -1)
     slots.require()
     assert not slots._tenants
+    assert changes == [1, 1, 1, 1, -1, -1, -1, -1]
 
 
 def test_every_route_that_reads_a_body_requires_a_credential_or_is_listed_as_open(served):

@@ -183,7 +183,7 @@ def roles_sql() -> str:
 
 
 def security_checks() -> str:
-    """Return a section for each security check: what it looks at, what it needs, and its findings."""
+    """Return a section for each security check: what it examines, what it needs, and its findings."""
     parts = []
     for one in CHECKS:
         rows = [(f"`{rule.code}`", rule.severity.value, rule.why, rule.fix) for rule in one.rules]

@@ -55,7 +55,7 @@ def by_topic(rows: Iterable[PartitionLag], shared: str) -> dict[str, TopicLag]:
 
 
 class GroupMetrics(Collector):
-    """Exposes the last readings. They may be recorded on another thread than the scrape's."""
+    """Exposes the last readings. They may be recorded on a thread other than the scrape's."""
 
     def __init__(self, shared_topic: str) -> None:
         self._shared_topic = shared_topic

@@ -36,7 +36,7 @@ MOVING: Final = frozenset(
 class KafkaOffsets:
     """Reads offsets and changes none.
 
-    Every method raises KafkaUnavailable, even if a response takes more than `ask_s`.
+    Every method raises KafkaUnavailable, also if a response takes longer than `ask_s`.
     """
 
     def __init__(self, settings: Settings, *, ask_s: float = ASK_S) -> None:

@@ -56,7 +56,7 @@ def key_of(row: Mapping[str, Any]) -> Key:
 
 
 def in_conflict(parameters: Parameters, scope: TenantScope, filter_: Filter) -> str:
-    """Compile whether an event is in conflict, for a statement over all events that a filter matches.
+    """Compile the condition that an event is in conflict, for a statement over all events that a filter matches.
 
     It takes another pass over the keys in the filter's time range, which yields the few that several events share.
     """
@@ -71,8 +71,8 @@ def in_conflict(parameters: Parameters, scope: TenantScope, filter_: Filter) -> 
 
 
 def compile_conflicts(database: str, scope: TenantScope, keys: Iterable[Key]) -> Statement:
-    """Compile which of these keys, or of all pairs of their times and ids, several events share. Rows:
-    `statements.KEY`."""
+    """Compile a search for those of these keys, or of all pairs of their times and ids, that several events share.
+    Rows: `statements.KEY`."""
     times, ids = zip(*keys, strict=True)
     parameters = Parameters(database)
     conditions = where(parameters, scope, Filter())

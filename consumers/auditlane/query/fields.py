@@ -83,7 +83,7 @@ def none_known(tenant: str) -> CustomFields:
 
 
 def from_structure(structure_of: Callable[[str], Structure]) -> CustomFieldsOf:
-    """Look custom fields up in the tenants' data structures."""
+    """Look up custom fields in the tenants' data structures."""
     return lambda tenant: lambda: {view.name: kind_of(view.display_type) for view in structure_of(tenant).custom()}
 
 

@@ -62,7 +62,7 @@ class Filter:
     """Selects events that occurred in [since, until) and match every other condition; empty, it selects all events.
 
     `equals` maps a column, and `metadata` and `fields` map a key, to alternative values; an empty value matches events
-    without one. Each of `words` occurs in some text of the event, in upper or lower case. `query` is the tree of the
+    without one. Each of `words` must occur somewhere in the event's text, ignoring case. `query` is the tree of the
     query-language parameter.
     """
 

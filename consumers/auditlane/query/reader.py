@@ -93,7 +93,7 @@ class Reader:
         """Return a page's rows. A filter that reads every event is tried on the nearest events first, then on all
         events.
 
-        All its statements share one time limit, until `ends`.
+        All its statements share one time limit, which expires at `ends`.
         """
 
         def rows_of(statement: Statement) -> list[dict[str, Any]]:

@@ -26,7 +26,8 @@ _NO_ADDRESS: Final = "toIPv6('::')"
 
 @dataclass(frozen=True, slots=True)
 class Sort:
-    """A list's order by one field. Events without a value come last either way, and equal ones newest first."""
+    """A list's order by one field. Events without a value come last in either direction; events with equal values are
+    listed newest first."""
 
     field: Field
     descending: bool = True
@@ -36,7 +37,7 @@ class Sort:
 
     @property
     def by_time(self) -> bool:
-        """Whether it is the order in which events occurred, in which the store is sorted."""
+        """Whether events are listed in the order in which they occurred, which is also the store's order."""
         return self.field.name == "occurred_at" and not self.field.group
 
 

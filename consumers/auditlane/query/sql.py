@@ -85,7 +85,7 @@ def compile_page(
 def compile_edge(
     database: str, scope: TenantScope, filter_: Filter, *, position: Position | None, sort: Sort, rows: int
 ) -> Statement:
-    """Compile how far the next `rows` events reach in a list by time, whether they match or not.
+    """Compile the time that the next `rows` events reach in a list by time, whether or not they match.
 
     One row `edge` (microseconds), or none if there are no further events. Events that are stored twice count twice,
     which only brings the edge nearer.
@@ -193,9 +193,10 @@ def condition(parameters: Parameters, node: Node) -> str:
 
 
 def occurs(parameters: Parameters, text: str) -> str:
-    """Compile whether a string occurs in the event's text columns, addresses, metadata or custom fields, ignoring case.
+    """Compile the condition that a string occurs in the event's text columns, addresses, metadata or custom fields,
+    ignoring case.
 
-    Column by column: joining them into one text takes as long as searching it.
+    Columns are searched one by one: joining them into one string takes as long as searching it.
     """
     word = parameters.text(text)
 

@@ -52,7 +52,8 @@ def consumer_config(settings: Settings, *, protocol: str) -> dict[str, Any]:
 
 
 class Membership:
-    """Checks whether the group has admitted this member, which the client reports only with partitions (KIP-848)."""
+    """Checks whether the group has admitted this member, which the client reports only once it has partitions
+    (KIP-848)."""
 
     def __init__(self, admin: AdminClient, group: str) -> None:
         self._admin = admin
@@ -130,7 +131,8 @@ class ExpectedPartitions:
 def unsupported(error: KafkaError) -> bool:
     """Return whether the brokers lack the group protocol.
 
-    Brokers that have it disabled refuse by version, which arrives as a fatal error whose cause is only in its text.
+    Brokers on which it is disabled reject the request's version; the client reports a fatal error that gives the cause
+    only in its message.
     """
     refused = KafkaError(KafkaError.UNSUPPORTED_VERSION)
     return error.code() in (KafkaError._UNSUPPORTED_FEATURE, refused.code()) or (  # noqa: SLF001

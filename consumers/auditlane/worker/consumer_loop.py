@@ -58,7 +58,7 @@ class Stage(Protocol):
         """Wait for work in flight and return whether all of it ended. Called after `close`."""
 
     def terminate(self) -> None:
-        """Abandon work in flight. Called when `join` timed out: the intents in Kafka hand it over."""
+        """Abandon work in flight. Called when `join` timed out: the intents in Kafka hand it over to the next owner."""
 
 
 class Runner:

@@ -90,7 +90,7 @@ class WorkerMetrics:
         return generate_latest(self._registry)
 
     def kafka_statistics(self, statistics: str) -> None:
-        """Take over librdkafka's statistics: its `stats_cb`."""
+        """Update the metrics from librdkafka's statistics; used as its `stats_cb`."""
         figures = broker_figures(json.loads(statistics))
         for state, count in figures.states.items():
             self.brokers.labels(state).set(count)
@@ -111,7 +111,7 @@ _STATES: Final = {"UP": "up", "UPDATE": "up", "INIT": "idle", "DOWN": "down"}  #
 def broker_figures(statistics: Mapping[str, Any]) -> BrokerFigures:
     """Return the figures in a document of librdkafka's statistics. Pure.
 
-    Bootstrap addresses and the group coordinator, which have no id, are other names of the same brokers.
+    Bootstrap addresses and the group coordinator, which have no id, are further entries for the same brokers.
     """
     brokers = [one for one in statistics.get("brokers", {}).values() if one.get("nodeid", -1) >= 0]
     counts = Counts(_STATES.get(one.get("state", ""), "connecting") for one in brokers)
@@ -146,7 +146,7 @@ class RecentTokens:
         self._total += tokens
 
     def count(self, now: int) -> int:
-        """Return the tokens used, of the oldest ten seconds all or none."""
+        """Return the number of tokens used; the oldest ten seconds count in full or not at all."""
         while self._slots and self._slots[0][0] < (now // _SLOT_MS) - _SLOTS:
             self._total -= self._slots.popleft()[1]
         return self._total

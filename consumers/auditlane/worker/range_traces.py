@@ -37,20 +37,20 @@ class _Looked:
 class LinkSelection:
     """Selects the sampled messages to which a range's span is linked. Pure.
 
-    A range's bounds are not known yet when its messages arrive, so each partition's messages are looked at from the end
-    of the previous range on, until `LOOKED_AT` were or `MOST_LINKS` are found.
+    A range's bounds are not known yet when its messages arrive, so each partition's messages are examined from the end
+    of the previous range on, until `LOOKED_AT` have been examined or `MOST_LINKS` have been found.
     """
 
     def __init__(self) -> None:
         self._partitions: dict[tuple[str, int], _Looked] = {}
 
     def wants(self, partition: tuple[str, int]) -> bool:
-        """Return whether the partition's next message is to be looked at."""
+        """Return whether the partition's next message should be examined."""
         looked = self._partitions.get(partition)
         return looked is None or (looked.count < LOOKED_AT and len(looked.found) < MOST_LINKS)
 
     def look(self, partition: tuple[str, int], offset: int, headers: Iterable[tuple[str, Any]] | None) -> None:
-        """Look at a message's headers, and remember its sender's span if that is sampled."""
+        """Examine a message's headers, and remember its sender's span if that is sampled."""
         looked = self._partitions.setdefault(partition, _Looked())
         looked.count += 1
         for name, value in headers or ():
@@ -95,7 +95,8 @@ class RangeTraces:
         self._wanting: set[int | None] = set()  # assigned partitions whose next message is to be checked for a trace
 
     def saw(self, messages: Sequence[Message]) -> None:
-        """Look for messages to link to. Most batches are skipped at once, as their ranges have been looked at."""
+        """Look for messages to link to. Most batches are skipped at once, since their ranges have already been
+        examined."""
         if self._tracer is None or not self._wanting:
             return
         numbers = list(map(Message.partition, messages))

@@ -1,7 +1,7 @@
 """Metrics of the HTTP service, in a Prometheus registry of its own.
 
-With `--processes`, every process writes its values to files that all of them read (`shared_metrics`), so that any of
-them answers for all.
+With `--processes`, every process writes its values to files that all of them read (`shared_metrics`), so that each of
+them can answer for all.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class HttpMetrics:
         return self._in_progress.inc
 
     def statement(self, route: str, seconds: float, rows: int, size: int) -> None:
-        """Count a statement of ClickHouse: the seconds until its response began, and rows and bytes read until then."""
+        """Count a ClickHouse statement: the seconds until its response began, and rows and bytes read until then."""
         self._statement_seconds.labels(route).observe(seconds)
         self._read_rows.labels(route).inc(rows)
         self._read_bytes.labels(route).inc(size)

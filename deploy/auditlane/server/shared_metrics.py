@@ -41,7 +41,7 @@ def folder() -> Iterator[Path]:
 
 
 def variables(path: Path, number: int) -> dict[str, str]:
-    """Return the environment variable with which `join` makes a process the one with this number."""
+    """Return the environment variable from which `join` takes the number of a process."""
     return {_VARIABLE: f"{number}:{path}"}
 
 

@@ -1,13 +1,9 @@
 """The custom fields that typed events declare: from a subclass of AuditEvent to definitions of contract fields.
 
-| annotation | field |
-|---|---|
-| str, UUID, URL | AlphaNumeric |
-| EmailStr; IPv4Address, IPv6Address, IPvAnyAddress | Email; IpAddress |
-| Literal or Enum of texts; of whole numbers | Enum; Integer with `oneOf` |
-| int; float, Decimal; bool | Integer; Number; Boolean |
-| datetime, AwareDatetime | Timestamp |
-| dict, list, tuple, set, a pydantic model, a dataclass, a TypedDict | Json |
+| annotation | field | |---|---| | str, UUID, URL | AlphaNumeric | | EmailStr; IPv4Address, IPv6Address, IPvAnyAddress |
+Email; IpAddress | | Literal or Enum of strings; of integers | Enum; Integer with `oneOf` | | int; float, Decimal; bool
+| Integer; Number; Boolean | | datetime, AwareDatetime | Timestamp | | dict, list, tuple, set, a pydantic model, a
+dataclass, a TypedDict | Json |
 
 `X | None` and a default concern the event alone: every field of a contract is nullable, since other events lack it.
 `max_length`, `pattern`, `ge`, `le`, and `gt` and `lt` of whole numbers become rules; other constraints are checked only

@@ -46,7 +46,7 @@ def json_text(value: Any) -> str:
 
 
 def digested(value: Any, most_bytes: int) -> Any:
-    """Return the JSON value if its text fits in `most_bytes`, or a copy of the same form with large parts summarized:
+    """Return the JSON value if its text fits in `most_bytes`, or a copy of the same shape with large parts summarized:
     `{"sha256": …, "bytes": …, "count": …, "first": [the first entries]}`, with `names` for an object."""
     if size_of(json_text(value)) <= most_bytes:
         return value
@@ -102,7 +102,7 @@ def _identity(value: Any) -> dict[str, Any]:
 
 
 def _within(values: Iterable[Any], most_bytes: int) -> list[Any]:
-    """Return the longest prefix of `values` whose JSON texts fit in `most_bytes` together."""
+    """Return the longest prefix of `values` whose JSON fits in `most_bytes` together."""
     kept: list[Any] = []
     for item in values:
         most_bytes -= size_of(json_text(item)) + 2

@@ -27,7 +27,7 @@ class Instruments:
         return Counter(metric.name, metric.help, metric.labels, registry=self.registry)
 
     def gauge(self, name: str) -> Gauge:
-        """Make a gauge, aggregated over several processes as METRICS says."""
+        """Make a gauge, aggregated over several processes as METRICS specifies."""
         metric = BY_NAME[name]
         modes = {"sum": "livesum", "max": "livemax", "min": "livemin"}
         return Gauge(

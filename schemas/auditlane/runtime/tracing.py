@@ -1,8 +1,8 @@
 """Tracing with OpenTelemetry: off unless `AUDITLANE_TRACING` is set, and OpenTelemetry is imported only then.
 
 A process calls `configure` once. Wherever it has something to trace, it calls `span`, which does nothing while tracing
-is off. Spans are exported by a background thread with a bounded queue: what the collector does not accept is dropped
-and reported in the log. No attribute has an event's content.
+is off. Spans are exported by a background thread with a bounded queue: spans that the collector does not accept are
+dropped and reported in the log. No attribute contains an event's content.
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ _provider: TracerProvider | None = None
 
 
 def configure(settings: Settings, part: str) -> None:
-    """Export this process's spans as the settings and the OTEL_* variables say; `part` is `worker` or `serve`.
+    """Export this process's spans as configured by the settings and the OTEL_* variables; `part` is `worker` or
+    `serve`.
 
     Raises MissingExtra without the packages of `auditlane[otel]`, and ConfigError for an invalid OTEL_* variable.
     """

@@ -71,7 +71,7 @@ class FieldView(BaseModel):
 
 
 class ActionLabel(BaseModel):
-    """What an action is called in each interface language."""
+    """The label of an action in each interface language."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 

@@ -1,4 +1,4 @@
-"""Follows the dead-letter topic: each call reads on where the previous one ended, so that no record is read twice."""
+"""Follows the dead-letter topic: each call continues where the previous one ended, so that no record is read twice."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class FollowedLetters:
         self._positions: dict[int, int] = {}
 
     def follow(self, seconds: float) -> Progress:
-        """Read on for at most `seconds`. Raises KafkaUnavailable, and NotFound without the topic."""
+        """Continue reading for at most `seconds`. Raises KafkaUnavailable, and NotFound without the topic."""
         topic = LetterTopic(self._settings)
         try:
             return topic.follow(self.index, self._positions, seconds=seconds)
@@ -52,7 +52,8 @@ class FollowedLetters:
             return topic.follow(self.index, self._positions, seconds=seconds)
 
     def open(self, seconds: float) -> OpenLetters | None:
-        """Read on like `follow`, and return the open letters, or None before all records have been read once."""
+        """Continue reading like `follow`, and return the open letters, or None before all records have been read
+        once."""
         progress = self.follow(seconds)
         return open_letters(self.index.counts(Selection())) if progress.read >= progress.records else None
 

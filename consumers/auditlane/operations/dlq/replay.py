@@ -1,4 +1,5 @@
-"""Replays letters in chunks of bounded size: read, validate, send, close. Another run continues where one stopped."""
+"""Replays letters in chunks of bounded size: read, validate, send, close. A later run continues where an interrupted
+one stopped."""
 
 from __future__ import annotations
 

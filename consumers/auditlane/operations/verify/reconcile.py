@@ -35,7 +35,7 @@ WRONG: Final = frozenset({OffsetStatus.missing, OffsetStatus.extra, OffsetStatus
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Adjacent offsets with one status; `count` is lower than the distance if some in between hold nothing."""
+    """Adjacent offsets with one status; `count` is lower than the distance if some offsets in between are empty."""
 
     first: int
     last: int

@@ -1,7 +1,7 @@
 """Statements for ClickHouse: SQL, its parameters and settings, and the columns of the view `log`.
 
-Values travel as parameters, never in the text. Columns are always written `e.column`, because ClickHouse would take a
-bare name for the alias of the same name in the select list.
+Values are sent as parameters, never in the SQL text. Columns are always written `e.column`, because ClickHouse would
+take a bare name for the alias of the same name in the select list.
 """
 
 from __future__ import annotations

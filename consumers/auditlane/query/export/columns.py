@@ -40,7 +40,7 @@ class Column:
 
     @property
     def is_conflict(self) -> bool:
-        """Whether a cell shows whether the event is in conflict with another."""
+        """Whether the column shows if the event is in conflict with another."""
         return not self.custom and self.name == _CONFLICT
 
 

@@ -1,4 +1,4 @@
-"""Sends an export as a file: its headers, and a body that is cut off if the result is incomplete."""
+"""Sends an export as a file: its headers, and a body that is left unterminated if the result is incomplete."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CountRows = Callable[[str, int], None]
 
 
 class Download(StreamingResponse):
-    """Streams an export. On an error the chunked body has no end, which every client notices.
+    """Streams an export. On an error, the chunked body is not terminated, which every client detects.
 
     The query is closed and the slot is released when the response ends for any reason, including a disconnect.
     """

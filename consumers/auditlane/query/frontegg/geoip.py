@@ -83,7 +83,7 @@ class GeoIp:
 
 
 def _location(ip: str, found: Any) -> IpLocation:
-    """Convert an entry of a city or a country file; members of an unexpected form are left out."""
+    """Convert an entry of a city or a country file; members of an unexpected type are omitted."""
     country = _at(found, "country", "iso_code")
     code = country if isinstance(country, str) and len(country) == 2 and country.isascii() and country.isupper() else ""
     return IpLocation(

@@ -1,4 +1,4 @@
-"""Reads a tenant's log for Frontegg's clients: a page of rows with the total, and the numbers of their dashboard."""
+"""Reads a tenant's log for Frontegg's clients: a page of rows with the total, and the figures on their dashboard."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ class Stats:
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """The number of events of each of the most frequent resources, and in each interval, by its start."""
+    """The number of events for each of the most frequent resources, and for each interval by its start."""
 
     resources: dict[str, int]
     times: dict[str, int]
 
 
 class FronteggReader:
-    """Reads pages and numbers.
+    """Reads pages and figures.
 
     Thread-safe; connects with the first query. Raises the errors of `QueryExecutor.rows`.
     """
@@ -53,7 +53,7 @@ class FronteggReader:
         return [row_of(_event(row["line"]), vendor=vendor) for row in rows], total
 
     def stats(self, scope: TenantScope, now: datetime) -> Stats:
-        """Return the numbers as of `now`."""
+        """Return the figures as of `now`."""
         row = self._executor.rows(sql.compile_stats(self._database, scope, now), scope.tenant)[0]
         return Stats(int(row["today"]), int(row["severe"]))
 

@@ -1,4 +1,4 @@
-"""The routes that Frontegg's clients read: `GET /audits`, its second version, and a log's numbers."""
+"""The routes that Frontegg's clients read: `GET /audits`, its second version, and a log's figures."""
 
 from __future__ import annotations
 

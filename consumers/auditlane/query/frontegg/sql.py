@@ -151,7 +151,7 @@ def _any_of(parameters: Parameters, column: str, condition: Condition) -> str:
 
 
 def _in_list(parameters: Parameters, name: str, text: str, values: str) -> str:
-    """Compile whether the row shows a list, kept as marked JSON, that contains one of the values."""
+    """Compile the condition that the row shows a list, kept as marked JSON, containing one of the values."""
     marked = f"JSONExtract(e.metadata[{parameters.text(MARK)}], 'Array(String)')"
     members = f"JSONExtract({text}, 'Array(String)')"
     is_list = f"startsWith({text}, '[') AND has({marked}, {parameters.text(name)})"

@@ -47,7 +47,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """Some text of the event contains this, in upper or lower case."""
+    """Some string in the event contains this, ignoring case."""
 
     text: str
 

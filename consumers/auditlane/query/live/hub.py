@@ -196,7 +196,7 @@ class StreamHub:
                     self._changed.wait_for(partial(self._is_due, channels), self._poll_s)
 
     def _is_due(self, polled: list[Channel]) -> bool:
-        """Return whether to end the wait before the interval: for a new channel, or to stop."""
+        """Return whether to end the wait before the interval has passed: for a new channel, or to stop."""
         known = set(map(id, polled))
         return (
             self._closed or not self._channels or any(id(channel) not in known for channel in self._channels.values())

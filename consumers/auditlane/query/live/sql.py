@@ -102,6 +102,6 @@ def _within(parameters: Parameters, place: PartitionKey, ranges: Sequence[Offset
 
 
 def compile_tables(database: str) -> Statement:
-    """Compile which event tables exist. Rows: `name`."""
+    """Compile a query for the event tables that exist. Rows: `name`."""
     tables = "SELECT name FROM system.tables WHERE database = {database:String} AND name IN ('events', 'events_all')"
     return statement(tables, Parameters(database), shared=True)

@@ -1,7 +1,7 @@
 """Fields in the registry: environment fields are in the base subject and every tenant's, a tenant's fields in its own.
 
-Repeating an operation completes the rest of it: a field that exists is not added again. A tenant's contract
-never blocks the environment's: a field that the tenant already has under the name stays as it is.
+Repeating an operation completes the rest of it: a field that exists is not added again. A tenant's contract never
+blocks the environment's: the tenant's own field of the same name stays as it is.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class ContractRepository:
         return self._in_every_tenants(stripped) + self._amend(None, stripped)
 
     def _add_environments(self, tenant: str, theirs: Schema, avro: Schema) -> Registrations:
-        """Add a field of the environment to a tenant's contract, with the environment's definition."""
+        """Add an environment field to a tenant's contract, with the environment's definition."""
         rules = {key for key in avro if key not in ("name", "type", "default")}
         if conflict(theirs, avro) or ((rules or avro["default"] is not None) and not same(theirs, avro)):
             raise FieldConflict(

@@ -248,7 +248,7 @@ ActionName = Annotated[
 
 
 class Labels(_Request):
-    """What an action is called, in each language of the interface."""
+    """The label of an action in each language of the interface."""
 
     en: Label = Field(description="English.", examples=["Document deleted"])
     de: Label = Field(description="German.", examples=["Dokument gelöscht"])

@@ -1,1 +1,1 @@
-"""Summaries of a tenant's events: facets, a histogram over time, the numbers of a dashboard."""
+"""Summaries of a tenant's events: facets, a histogram over time, and the figures of a dashboard."""

@@ -37,7 +37,7 @@ class Histogram(BaseModel):
 
 
 class Stats(BaseModel):
-    """The numbers of a dashboard. `week` is the last seven days."""
+    """The figures of a dashboard. `week` is the last seven days."""
 
     tz: str
     today: int = Field(description="Events since midnight.")

@@ -1,4 +1,4 @@
-"""The routes for summaries: facets, a histogram and the numbers of a dashboard."""
+"""The routes for summaries: facets, a histogram and the figures of a dashboard."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ class Summaries:
         return Histogram(interval=width.name, tz=zone.key, events=sum(bucket.events for bucket in data), data=data)
 
     def stats(self, scope: TenantScope, filter_: Filter, *, zone: ZoneInfo, now: datetime) -> Stats:
-        """Return the dashboard's numbers as of `now`; the day starts at midnight in the zone."""
+        """Return the dashboard's figures as of `now`; the day starts at midnight in the zone."""
         week = now - WEEK
         today = now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
         lately = replace(filter_, since=max(week, filter_.since or week))

@@ -167,7 +167,7 @@ class PartitionState:
         self.failing_since, self.error = None, ""
 
     def trouble(self, now: int) -> tuple[int, str] | None:
-        """Return since when its range has failed or its step has run, and the reason; None if all is well."""
+        """Return when its range began to fail or its step began to run, and the reason; None if all is well."""
         if self.halted:
             return None
         if self.failing_since is not None:

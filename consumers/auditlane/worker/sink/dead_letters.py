@@ -57,7 +57,8 @@ class DlqPublishFailed(Exception):
 
 
 def headers(range_: Range, rejection: Rejection, *, task: str) -> list[tuple[str, str | bytes | None]]:
-    """Return the headers of one dead letter: text about its origin and reason, and two of the message's own unchanged.
+    """Return the headers of one dead letter: text about its origin and reason, and two of the message's own headers,
+    unchanged.
 
     Those two, the signature and the schema's GUID, are needed to validate the value again.
     """

@@ -253,7 +253,7 @@ class InsertPool:
     def _insert(self, range_: Range, progress: _Progress, month: int) -> None:
         """Store a month of a first attempt, which expects that nothing of it is stored.
 
-        If it adds fewer rows, it is a repetition or was overtaken: the range is then handled as a redo.
+        If fewer rows are added, it was a repetition or was overtaken: the range is then handled as a redo.
         """
         rows = progress.rows[month]
         if self._store.insert(range_, month, rows, seen=()) < len(rows):

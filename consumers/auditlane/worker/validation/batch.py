@@ -238,7 +238,7 @@ def _ids(
 def vouched(
     signatures: Sequence[bytes | None], keys: Sequence[bytes | None], values: ByteColumn, secrets: Mapping[str, bytes]
 ) -> Vouched:
-    """Verify the messages that are signed; the others cost nothing. The three columns cover all messages."""
+    """Verify the messages that are signed; unsigned ones cost nothing. The three columns cover all messages."""
     codes = np.zeros(len(values), dtype=np.int32)
     headers = ByteColumn.of(signatures)
     if not headers.size or not secrets:

@@ -6,7 +6,7 @@ column costs the same few microseconds for ten rows as for thousands.
 The fast decoder (pyruhvro) rejects a batch as a whole, and silently accepts some bytes that are not a datum. So
 `avro_binary.find_malformed` finds the suspicious datums of a rejected batch, and `without_malformed` the suspicious
 datums of an accepted one: datums longer than their values need, and values that the fast decoder does not check (UTF-8,
-the 32-bit range, duplicate map keys). `avro_binary.read` decides about each.
+the 32-bit range, duplicate map keys). `avro_binary.read` then decides on each of them.
 """
 
 from __future__ import annotations

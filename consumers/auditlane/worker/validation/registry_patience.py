@@ -1,9 +1,9 @@
 """Decides how long to retry a request that fails for one schema or subject while the registry responds to others.
 
 Most failures are final: the id does not exist, or the content is not a schema. An internal error or a permission error
-may pass, so the worker retries, but not for long, since the messages behind it wait as well. After unsuccessful retries
-the same request is not retried again soon, and further requests of the same tenants get only a few tries: a producer
-that can name one such schema can name many. Requests of other tenants keep their full time.
+may be temporary, so the worker retries, but not for long, since the messages behind it wait as well. After unsuccessful
+retries the same request is not retried again soon, and further requests of the same tenants get only a few tries: a
+producer that can name one such schema can name many. Requests of other tenants keep their full time.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ About = tuple[str, object]
 
 @dataclass(slots=True)
 class _Failing:
-    """A request that keeps failing: since when, and how often it was tried."""
+    """A request that keeps failing: when it first failed, and how often it was tried."""
 
     since: float
     tries: int = 0

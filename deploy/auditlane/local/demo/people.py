@@ -105,7 +105,7 @@ def signed_in(person: Person, dice: Random, *, at_office: bool) -> Actor:
 
 
 def supporter(dice: Random) -> Actor:
-    """Return a member of the vendor's support in a new session."""
+    """Return a member of the vendor's support staff in a new session."""
     number = dice.randrange(1, 4)
     return Actor(
         f"vendor-support-{number}",

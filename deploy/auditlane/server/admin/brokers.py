@@ -75,7 +75,8 @@ class Letters:
         self._followed = FollowedLetters(settings)
 
     def read(self, selection: Selection, newest: int) -> DeadLetters:
-        """Read on for READ_S, then return the dead letters read so far. Raises KafkaUnavailable or NotFound."""
+        """Continue reading for READ_S, then return the dead letters read so far. Raises KafkaUnavailable or
+        NotFound."""
         require_kafka(self._settings)
         progress = self._followed.follow(READ_S)
         index = self._followed.index
@@ -90,7 +91,7 @@ class Letters:
         )
 
     def open(self) -> OpenLetters | None:
-        """Read on for READ_S, and count the open letters; None before all of them have been read once.
+        """Continue reading for READ_S, and count the open letters; None before all of them have been read once.
 
         Raises KafkaUnavailable or NotFound.
         """

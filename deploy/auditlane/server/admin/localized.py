@@ -1,4 +1,4 @@
-"""Texts about components: English in API responses, in the reader's language on pages."""
+"""Messages about components: in English in API responses, in the reader's language on pages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from auditlane.server.pages.i18n import LANGUAGES, Catalogue, catalogues
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """A text with values. `other` is its plural, chosen by `count`. Numbers are formatted for the language."""
+    """A message with values. `other` is its plural form, chosen by `count`. Numbers are formatted for the language."""
 
     text: str
     other: str = ""
@@ -47,12 +47,12 @@ class LocalizedText(str):
 
 
 def localized(text: str, **values: str | float) -> LocalizedText:
-    """Return a text of one phrase."""
+    """Return text made of one phrase."""
     return LocalizedText(Phrase(text, values=values))
 
 
 def counted(one: str, other: str, count: int) -> Phrase:
-    """Return a phrase with a count, which is `%(count)s` in both texts."""
+    """Return a phrase with a count, which is `%(count)s` in both forms."""
     return Phrase(one, other, count)
 
 

@@ -23,7 +23,7 @@ class Readings:
     """The readings of one process; used on its event loop. `metrics` exposes those of the group."""
 
     def __init__(self, operations: Operations, store_version: Gauge, *, topic: str, kafka: bool, store: bool) -> None:
-        """`kafka` and `store` say which of the two this process reads; without either, it reads nothing."""
+        """`kafka` and `store` select what this process reads; without either, it reads nothing."""
         self.metrics = GroupMetrics(topic)
         self._operations = operations
         self._store_version = store_version

@@ -1,6 +1,6 @@
-"""Languages of the server's pages: negotiation, texts, number and time formats.
+"""Languages of the server's pages: negotiation, messages, number and time formats.
 
-English texts are in the code and serve as keys; other languages are in `locale/<language>.po` next to this module.
+English messages are in the code and serve as keys; other languages are in `locale/<language>.po` next to this module.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ LANGUAGES: Final = tuple(_DAYS)
 
 
 class Catalogue:
-    """The texts and formats of one language. Texts refer to values by name: `%(name)s`."""
+    """The messages and formats of one language. Messages refer to values by name: `%(name)s`."""
 
     def __init__(self, language: str, texts: NullTranslations) -> None:
         self.language = language
         self.texts = texts
 
     def gettext(self, text: str, **values: Any) -> str:
-        """Return the translated text with these values."""
+        """Return the translated message with these values."""
         return self.texts.gettext(text) % values
 
     def ngettext(self, one: str, other: str, count: int, **values: Any) -> str:
-        """Return the singular or plural text; `%(count)s` defaults to the formatted count."""
+        """Return the singular or plural message; `%(count)s` defaults to the formatted count."""
         return self.texts.ngettext(one, other, count) % ({"count": self.number(count)} | values)
 
     def number(self, value: float, digits: int = 0) -> str:
@@ -62,7 +62,7 @@ class Catalogue:
 
 
 def N_(text: str) -> str:  # noqa: N802 - gettext's own name for it
-    """Mark a text for extraction; it is translated where it is rendered."""
+    """Mark a message for extraction; it is translated where it is rendered."""
     return text
 
 

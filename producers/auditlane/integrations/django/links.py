@@ -1,4 +1,4 @@
-"""Read which links between objects a change of many-to-many relations adds or removes."""
+"""Determine which links between objects a change to a many-to-many relation adds or removes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def other_ends(
     pk_set: Collection[Any] | None,
     using: str,
 ) -> list[Any]:
-    """Return the ids that are linked to the object now or no longer, from what `m2m_changed` sends."""
+    """Return the ids of the objects that were linked or unlinked, from the arguments of `m2m_changed`."""
     if VERBS[action]:
         return list(pk_set or ())
     near, far = field.m2m_field_name(), field.m2m_reverse_field_name()

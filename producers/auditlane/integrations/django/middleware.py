@@ -40,7 +40,7 @@ class AuditMiddleware:
 
 
 def _streaming_within(context: RequestContext, response: HttpResponseBase) -> HttpResponseBase:
-    """Let a streamed response make its parts within the context; a file makes none."""
+    """Produce the parts of a streamed response within the context; a file response stays as it is."""
     if isinstance(response, StreamingHttpResponse) and not isinstance(response, FileResponse):
         parts: Any = response.streaming_content
         response.streaming_content = _async_parts(context, parts) if response.is_async else _parts(context, parts)

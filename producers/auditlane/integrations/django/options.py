@@ -61,7 +61,7 @@ setting_changed.connect(_forget, dispatch_uid="auditlane.options")
 
 
 def read(given: object) -> Options:
-    """Return the options of a setting. Raises ConfigError that names the key."""
+    """Return the options of a setting. Raises a ConfigError that names the key."""
     if not isinstance(given, Mapping):
         raise _wrong(
             "", f"must be a dict, not {type(given).__name__}", 'Write AUDITLANE = {"TENANT": "app.tenant_of"}.'
@@ -77,7 +77,7 @@ def read(given: object) -> Options:
 
 
 def model_options(key: str, value: Mapping[str, object]) -> ModelOptions:
-    """Return the options of one audited model. Raises ConfigError that names the key."""
+    """Return the options of one audited model. Raises a ConfigError that names the key."""
     if unknown := value.keys() - {"exclude", "mask"}:
         raise _wrong(key, f"has the unknown option {min(map(str, unknown))!r}", "Use exclude and mask.")
     return ModelOptions(**{name: _names(f"{key}.{name}", names) for name, names in value.items()})

@@ -32,7 +32,7 @@ def client() -> AuditClient:
 
 
 def safely(receiver: Callable[P, None]) -> Callable[P, None]:
-    """Return the function with its exceptions counted and reported to the client's `on_error`, and never raised."""
+    """Wrap the function so that its exceptions are counted and reported to the client's `on_error`, never raised."""
 
     @functools.wraps(receiver)
     def receive(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -77,7 +77,7 @@ def record_after_commit(using: str, action: str, **event: Any) -> None:
 
 
 def database_of(obj: Model) -> str:
-    """Return the database that an object is written to, which may be another than it was read from."""
+    """Return the database that an object is written to, which may differ from the one that it was read from."""
     return str(router.db_for_write(type(obj), instance=obj))
 
 

@@ -24,8 +24,9 @@ class OcsfClass(NamedTuple):
 class MetadataKey:
     """A key of an event's metadata.
 
-    `values` are the texts to choose from; empty if any text will do. A `list` is comma-separated text, a `time` is RFC
-    3339 text. A `masked` value is shortened before it is recorded, since it may identify a person or be a secret.
+    `values` are the strings to choose from; empty if any string is allowed. A `list` is comma-separated text, a `time`
+    is RFC 3339 text. A `masked` value is shortened before it is recorded, since it may identify a person or be a
+    secret.
     """
 
     meaning: str

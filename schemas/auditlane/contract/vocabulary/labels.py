@@ -10,7 +10,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What an action is called in English and in German. In both, an event reads as its headline."""
+    """The label of an action in English and in German, phrased as the headline of an event."""
 
     en: str
     de: str

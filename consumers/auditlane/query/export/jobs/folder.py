@@ -1,8 +1,8 @@
 """Jobs in a folder that all replicas share: `<tenant>/<job>/`, with a lease that only one process can hold.
 
 A job's attempts are numbered by epoch. A process takes a job by creating `run.<epoch>.json` as a hard link, which
-succeeds for one process only. An owner writes only to the files of its own epoch, so that an owner presumed dead that
-resumes changes nothing that its successor reads.
+succeeds for one process only. An owner writes only to the files of its own epoch, so an owner that was presumed dead
+and resumes cannot change anything that its successor reads.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class JobFolder:
                 path.unlink(missing_ok=True)
 
     def remove(self) -> None:
-        """Remove the job, first its record, so that a partly removed folder is not a job."""
+        """Remove the job, its record first, so that a partly removed folder does not count as a job."""
         (self.path / "job.json").unlink(missing_ok=True)
         shutil.rmtree(self.path, ignore_errors=True)
 

@@ -1,4 +1,5 @@
-"""The OCSF class and activity of an action: the vocabulary's, or API Activity with an activity by the action's verb."""
+"""The OCSF class and activity of an action: those in the vocabulary, or else API Activity with an activity derived from
+the action's verb."""
 
 from __future__ import annotations
 

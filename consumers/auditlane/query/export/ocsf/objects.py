@@ -76,7 +76,8 @@ def resource(row: Row) -> Attributes:
 
 
 def entity(row: Row, noun: str) -> Attributes:
-    """Build a managed entity from the resource; if the event does not name it, its type or the action's noun does."""
+    """Build a managed entity from the resource; if the event names none, the entity is named after its type or the
+    action's noun."""
     kind, uid = row.take("resource") or noun, row.take("resource_id")
     made = _named(uid, row.take_key("name") or ("" if uid else kind))
     return made | _typed(kind, _ENTITY_TYPES)

@@ -36,14 +36,14 @@ class Row:
         return _parsed(text) if text else None
 
     def take_key(self, *keys: str) -> str:
-        """Take the text of the first of these keys of the metadata that has any; "" if none has."""
+        """Take the text of the first of these metadata keys that has any; "" if none has."""
         for key in keys:
             if self._metadata.get(key):
                 return self._metadata.pop(key)
         return ""
 
     def key(self, key: str) -> str:
-        """Return the text of a key of the metadata without taking it; "" if it has none."""
+        """Return the text of a metadata key without taking it; "" if it has none."""
         return self._metadata.get(key) or ""
 
     def take_list(self, *keys: str) -> list[str]:
@@ -51,7 +51,7 @@ class Row:
         return [part for part in map(str.strip, self.take_key(*keys).split(",")) if part]
 
     def take_number(self, key: str) -> int | None:
-        """Take a key of the metadata if it is a whole number that OCSF's `integer_t` can hold."""
+        """Take the value of a metadata key if it is a whole number that OCSF's `integer_t` can hold."""
         text = self._metadata.get(key, "")
         if not (text.isascii() and text.isdecimal() and len(text) < 11 and int(text) < _INTEGER):
             return None

@@ -33,6 +33,7 @@ from auditlane.store.leases import Claim, Lease
 OURS = "_auditlane"
 QUICK: dict[str, Any] = {"observe_every_s": 0.2, "observe_lag_s": 2.0, "observe_checks": 2, "observe_gap_s": 600.0}
 WINDOW = 50
+SOAK_S = float(os.environ.get("SOAK_S", "1800"))
 
 
 @contextmanager
@@ -292,9 +293,10 @@ def _measure_every_part(world: World) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(SOAK_S + 900)
 def test_a_load_around_the_threshold_has_no_events_too_many(world: World) -> None:
     """A soak: a load that stops and continues, for SOAK_S seconds; every detection is cleared before the next."""
-    ends = time.monotonic() + float(os.environ.get("SOAK_S", "1800"))
+    ends = time.monotonic() + SOAK_S
     worker = world.worker()
     worker.ready()
     stop = threading.Event()
@@ -319,6 +321,5 @@ def test_a_load_around_the_threshold_has_no_events_too_many(world: World) -> Non
         world.completed(patience_s=120)
         checked_again(world, 20)
     found = ours(world)
-    minutes = float(os.environ.get("SOAK_S", "1800")) / 60
     assert found["lag.detected"] == found["lag.cleared"]
-    assert 1 <= found["lag.detected"] <= minutes * 60 / QUICK["observe_gap_s"] + 1
+    assert 1 <= found["lag.detected"] <= SOAK_S / QUICK["observe_gap_s"] + 1

@@ -50,7 +50,12 @@ from auditlane.sdk import AuditEvent
 class DocumentDeleted(AuditEvent, action="document.deleted"):
     project: str | None = None
 """
-LASTS = {"worker": "", "serve": "--port 0", "up": "--json --port 0 --data {folder}/stack"}
+LASTS = {
+    "worker": "",
+    "serve": "--port 0",
+    "canary": "--port 0 --through store",
+    "up": "--json --port 0 --data {folder}/stack",
+}
 NAMES = [subcommand.name for subcommand in SUBCOMMANDS]
 EXTRAS = {subcommand.extra for subcommand in SUBCOMMANDS}
 # The subcommands that every run executes, with the modules of all other packages blocked. Together, these import

@@ -27,6 +27,7 @@ SUBCOMMANDS: tuple[Subcommand, ...] = (
     Subcommand("init", "worker", "Create topics, register the base schema, migrate ClickHouse."),
     Subcommand("worker", "worker", "Store events from Kafka in ClickHouse, exactly once."),
     Subcommand("lag", "worker", "Show consumer lag per partition."),
+    Subcommand("canary", "serve", "Send small events and wait until readers can see them."),
     Subcommand("dlq", "worker", "Inspect, replay or resolve dead letters."),
     Subcommand("replay", "worker", "Replay a topic into the live table, another table or another topic."),
     Subcommand("verify", "worker", "Compare Kafka with ClickHouse, offset by offset."),

@@ -21,6 +21,9 @@ from auditlane.access.provenance_keys import NAME, ProvenanceKeys, path_of
 from auditlane.access.signing import SigningKeys
 from auditlane.gateway.ingest_service import IngestService
 from auditlane.gateway.metrics import GatewayMetrics
+from auditlane.observe.canary.canary import Canary, CanaryThread
+from auditlane.observe.canary.metrics import CanaryMetrics
+from auditlane.observe.canary.sight import StoreSight
 from auditlane.observe.http_refusals import HttpRefusals
 from auditlane.observe.observer import Loop, Observer
 from auditlane.observe.security.schedule import SecuritySchedule
@@ -104,6 +107,7 @@ class Services:
     readiness: Readiness
     operations: Operations
     observing: Loop
+    canary: CanaryThread | None
     readings: Readings
     security: SecuritySchedule
     bundle: Bundle | None
@@ -167,6 +171,8 @@ class Services:
             state_metrics.credentials(made, keys, signing),
         ):
             metrics.measured(measure)
+        observer = Observer(settings, audit_sink, latencies=LatencyReader(made.registry)) if "query" in roles else None
+        canary = _canary(settings, observer, metrics)
         operations = Operations(
             settings,
             store.client,
@@ -174,6 +180,7 @@ class Services:
             authenticator,
             audit_sink,
             ingest_service.refusals if ingest_service else None,
+            canary.canary if canary else None,
         )
         readings = Readings(
             operations,
@@ -214,7 +221,8 @@ class Services:
             geoip=GeoIp(settings.geoip_file if "query" in roles else None),
             readiness=Readiness([probes[role] for role in roles], keys, signing),
             bundle=bundles.load(),
-            observing=_observing(settings, roles, audit_sink, refusals, metrics),
+            observing=_observing(settings, observer, refusals if "ingest" in roles else None),
+            canary=canary,
             operations=operations,
             readings=readings,
             security=SecuritySchedule(settings, claims, audit_sink),
@@ -235,7 +243,11 @@ class Services:
         with self.audit_sink.running(), self.metrics.running(), self.lifecycle.running():
             self.lifecycle.started()
             self.observing.start()
+            if self.canary:
+                self.canary.start()
             yield
+            if self.canary:
+                await anyio.to_thread.run_sync(self.canary.stop)
             await anyio.to_thread.run_sync(self.observing.stop)
         self.readings.close()
         if self.ingest_service:
@@ -262,21 +274,33 @@ class Services:
         self.store.close()
 
 
-def _observing(
-    settings: Settings,
-    roles: tuple[str, ...],
-    audit_sink: sink.ServiceAuditSink,
-    refusals: HttpRefusals,
-    metrics: HttpMetrics,
-) -> Loop:
+def _observing(settings: Settings, observer: Observer | None, refusals: HttpRefusals | None) -> Loop:
     """Return the loop that observes the installation, and records what this process refuses."""
     loop = Loop(settings.observe_every_s)
-    if "query" in roles:
-        observer = Observer(settings, audit_sink, latencies=LatencyReader(metrics.made.registry))
+    if observer is not None:
         loop.add(observer.turn, observer.close)
-    if "ingest" in roles:
+    if refusals is not None:
         loop.add(refusals.turn, refusals.close)
     return loop
+
+
+def _canary(settings: Settings, observer: Observer | None, metrics: HttpMetrics) -> CanaryThread | None:
+    """Return the canary, which sends events while this process observes, or None if it is off.
+
+    Raises ConfigError, naming the missing settings.
+    """
+    made = CanaryMetrics(metrics.made)
+    if not settings.serve_canary or observer is None:
+        return None
+    if not settings.observe_every_s:
+        raise ConfigError(
+            f"{variable('serve_canary')} needs an observer, but {variable('observe_every_s')} is 0.",
+            field=variable("serve_canary"),
+            fix=f"Set {variable('observe_every_s')} above 0, or run `auditlane canary`.",
+        )
+    canary = Canary(settings, StoreSight(settings), made)
+    metrics.measured(canary.measure)
+    return CanaryThread(canary, lambda: observer.leading)
 
 
 async def services_of(request: Request) -> Services:

@@ -27,6 +27,7 @@ class Action(StrEnum):
     link_issued = "link.issued"
     link_opened = "link.opened"
     test_event_sent = "test_event.sent"
+    canary_sent = "canary.sent"
     structure_changed = "structure.changed"
     schema_changed = "schema.changed"  # a version of a contract was registered
     logs_enabled = "audit_logs.enabled"

@@ -237,6 +237,21 @@ LOG_EVENTS: tuple[LogEvent, ...] = (
         "An audit event was lost, as the event `events.dropped` reports later.",
         "Restore Kafka; raise `AUDITLANE_TRAIL_SPOOL_BYTES`.",
     ),
+    # The canary.
+    LogEvent(
+        "canary.overdue",
+        ("warning",),
+        "An event of the canary takes longer than `AUDITLANE_CANARY_LATE_S`; `problem` says how far it came.",
+        "Check the workers with `auditlane lag`, then the parts.",
+    ),
+    LogEvent(
+        "canary.failed",
+        ("warning",),
+        "An event of the canary was lost or refused: the first of several.",
+        "Restore what `problem` names.",
+    ),
+    LogEvent("canary.recovered", ("info",), "An event of the canary was visible in time again."),
+    LogEvent("canary.unforeseen", ("error",), "The canary ended with an unexpected error.", _UNFORESEEN),
     # Serve: the observer.
     LogEvent("observe.leading", ("info",), "This process observes the installation from now on."),
     LogEvent("observe.replaced", ("info",), "Another process observes the installation from now on."),

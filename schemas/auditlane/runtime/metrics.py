@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-Exporter = Literal["worker", "serve", "lag", "verify"]
+Exporter = Literal["worker", "serve", "lag", "verify", "canary"]
 LATE_S: Final = 5.0  # rows stored later than this after their Kafka timestamp are late
 
 
@@ -16,8 +16,8 @@ LATE_S: Final = 5.0  # rows stored later than this after their Kafka timestamp a
 class Metric:
     """One metric in Prometheus' terms; `labels` are its label names.
 
-    `by` are the exporters that have it: the worker, `serve`, `lag --serve` and `verify --metrics`. With several `serve`
-    processes, counters and histograms are sums, and a gauge is aggregated as in `across`.
+    `by` are the exporters that have it: the worker, `serve`, `lag --serve`, `verify --metrics` and `canary`. With
+    several `serve` processes, counters and histograms are sums, and a gauge is aggregated as in `across`.
     """
 
     name: str
@@ -32,7 +32,8 @@ _SERVE: Final[tuple[Exporter, ...]] = ("serve",)
 _VERIFY: Final[tuple[Exporter, ...]] = ("verify",)
 _WORKER_SERVE: Final[tuple[Exporter, ...]] = ("worker", "serve")
 _SERVE_LAG: Final[tuple[Exporter, ...]] = ("serve", "lag")
-_ALL: Final[tuple[Exporter, ...]] = ("worker", "serve", "lag")
+_SERVE_CANARY: Final[tuple[Exporter, ...]] = ("serve", "canary")
+_ALL: Final[tuple[Exporter, ...]] = ("worker", "serve", "lag", "canary")
 
 METRICS: tuple[Metric, ...] = (
     # Worker: messages and their results.
@@ -183,6 +184,47 @@ METRICS: tuple[Metric, ...] = (
         "Age of the oldest open dead letter, by the Kafka timestamp of its message; 0 if there is none.",
         (),
         _SERVE_LAG,
+    ),
+    # The canary, in `auditlane canary` or with `AUDITLANE_SERVE_CANARY`.
+    Metric(
+        "auditlane_canary_results_total",
+        "counter",
+        "Events of the canary by result: visible, late (visible after `AUDITLANE_CANARY_LATE_S`), lost (not visible "
+        "within `AUDITLANE_CANARY_LOST_S`), refused (by Kafka or the registry).",
+        ("result",),
+        _SERVE_CANARY,
+    ),
+    Metric(
+        "auditlane_canary_acknowledged_seconds",
+        "histogram",
+        "Time until Kafka acknowledged an event of the canary.",
+        (),
+        _SERVE_CANARY,
+    ),
+    Metric(
+        "auditlane_canary_visible_seconds",
+        "histogram",
+        "Time until an event of the canary was visible, in time or late; too long by up to a tenth.",
+        (),
+        _SERVE_CANARY,
+    ),
+    Metric(
+        "auditlane_canary_success_age_seconds",
+        "gauge",
+        "Time since an event of the canary was last visible in time, or since the first was sent if none was; 0 in a "
+        "process that sends none.",
+        (),
+        _SERVE_CANARY,
+        "max",
+    ),
+    Metric(
+        "auditlane_canary_up",
+        "gauge",
+        "1 if the last event of the canary was visible in time and none is overdue, else 0; 0 in a process that sends "
+        "none.",
+        (),
+        _SERVE_CANARY,
+        "max",
     ),
     # The last run of `auditlane verify --metrics`.
     Metric("auditlane_verify_offsets", "gauge", "Offsets by their status.", ("status",), _VERIFY),

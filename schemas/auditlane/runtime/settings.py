@@ -595,6 +595,23 @@ class ObserveSettings(BaseModel):
     )
 
 
+class CanarySettings(BaseModel):
+    canary_every_s: float = Field(15.0, ge=1, description="Interval between two events of the canary, in seconds.")
+    canary_late_s: float = Field(
+        30.0,
+        gt=0,
+        description="Time within which an event of the canary must be acknowledged by Kafka and visible, in seconds.",
+    )
+    canary_lost_s: float = Field(
+        300.0, gt=0, description="Time after which the canary counts an event that is not visible as lost, in seconds."
+    )
+    serve_canary: bool = Field(
+        False,
+        description="Send the canary's events from the `serve` process that observes the installation, instead of from "
+        "`auditlane canary`.",
+    )
+
+
 class SecuritySettings(BaseModel):
     security_check_every_h: int = Field(
         24,
@@ -650,6 +667,7 @@ GROUPS: tuple[type[BaseModel], ...] = (
     GatewaySettings,
     ExportSettings,
     ObserveSettings,
+    CanarySettings,
     SecuritySettings,
     LocalSettings,
     LogSettings,
@@ -669,6 +687,7 @@ class Settings(
     GatewaySettings,
     ExportSettings,
     ObserveSettings,
+    CanarySettings,
     SecuritySettings,
     LocalSettings,
     LogSettings,

@@ -91,6 +91,7 @@ def test_health_reports_every_part_and_is_recorded(served, kept):
         "signing-keys": "up",
         "issuer": "off",
         "trail": "off",
+        "canary": "off",
     }
     assert not answer.json()["healthy"]
     assert "AUDITLANE_CLICKHOUSE_URL" in by_name["clickhouse"]["problem"]

@@ -176,7 +176,7 @@ class DeadLetters(BaseModel):
 class PartHealth(BaseModel):
     """The state of one component that the installation depends on."""
 
-    name: Literal["clickhouse", "kafka", "registry", "workers", "keys", "signing-keys", "issuer", "trail"]
+    name: Literal["clickhouse", "kafka", "registry", "workers", "keys", "signing-keys", "issuer", "trail", "canary"]
     state: Literal["up", "stale", "away", "off"] = Field(
         description="`stale`: the last valid version is in use, or progress is delayed. `away`: unavailable. `off`: "
         "not configured."

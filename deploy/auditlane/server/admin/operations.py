@@ -14,6 +14,7 @@ from clickhouse_connect.driver.client import Client
 
 from auditlane.gateway.refusal_counts import ContractRefusals, RefusalCount
 from auditlane.observe import history, timeline
+from auditlane.observe.canary.canary import Canary
 from auditlane.operations import group_metrics
 from auditlane.operations.dlq.followed import OpenLetters
 from auditlane.operations.dlq.index import Selection
@@ -68,12 +69,14 @@ class Operations:
         authenticator: Authenticator,
         audit_sink: ServiceAuditSink,
         refusals: ContractRefusals | None = None,
+        canary: Canary | None = None,
     ) -> None:
         self._settings = settings
         self._store = store
         self._authenticator = authenticator
         self._audit_sink = audit_sink
         self._refusals = refusals or ContractRefusals()
+        self._canary = canary
         self._workers, self._letters, self._arrivals = Workers(settings), Letters(settings), Arrivals(settings)
         self._tenants = BoundedCall("ClickHouse", timeout_s=settings.query_timeout_s + 1)
         self._observed = BoundedCall("ClickHouse", timeout_s=settings.query_timeout_s + 1, threads=2)
@@ -173,6 +176,7 @@ class Operations:
             *parts.files(self._authenticator),
             parts.issuer(self._authenticator.oidc),
             parts.trail(self._audit_sink),
+            parts.canary(self._canary),
         ]
         refusals = [_refusals(count) for count in self._refusals.top(datetime.now(UTC))]
         healthy = all(part.state in ("up", "off") for part in every)

@@ -11,6 +11,7 @@ from auditlane.access.oidc import Oidc
 from auditlane.contract.registry_client import registry_client
 from auditlane.contract.tenants import base_subject
 from auditlane.contract.topics import admin
+from auditlane.observe.canary.canary import Canary
 from auditlane.runtime.errors import AuditlaneError
 from auditlane.runtime.settings import Settings
 from auditlane.server.admin.localized import LocalizedText, Phrase, counted, localized
@@ -128,6 +129,17 @@ def trail(sink: ServiceAuditSink) -> PartHealth:
         counted("%(count)s event waiting to be emitted", "%(count)s events waiting to be emitted", sink.waiting)
     )
     return PartHealth(name="trail", state=state, detail=waiting, problem=sink.problem or None)
+
+
+def canary(sends: Canary | None) -> PartHealth:
+    """Return what the canary in this process measured; off if it is switched off or another process has it."""
+    status = sends.status if sends else None
+    if sends is None or status is None:
+        return PartHealth(name="canary", state="off")
+    if problem := sends.complaint():
+        return PartHealth(name="canary", state="stale", problem=problem)
+    seconds = (status.last.visible_s if status.last else None) or 0.0
+    return PartHealth(name="canary", state="up", detail=localized("visible after %(seconds)s s", seconds=seconds))
 
 
 def _not_set(variable: str) -> LocalizedText:

@@ -114,6 +114,7 @@ _OF_OWN_TRAIL: Final = {
     "link.issued": Label("Link issued", "Link ausgestellt"),
     "link.opened": Label("Link opened", "Link geöffnet"),
     "test_event.sent": Label("Test event sent", "Testereignis gesendet"),
+    "canary.sent": Label("Canary sent", "Kontrollereignis gesendet"),
     "structure.changed": Label("Data structure changed", "Datenstruktur geändert"),
     "audit_logs.enabled": Label("Audit log switched on", "Audit-Log eingeschaltet"),
     "audit_logs.disabled": Label("Audit log switched off", "Audit-Log ausgeschaltet"),

@@ -124,6 +124,7 @@ CLASSES: Final[Mapping[str, tuple[OcsfClass, ...]]] = {
     "link.issued": (_ENTITY_CREATE,),
     "link.opened": (_LOGON,),
     "test_event.sent": (_API_CREATE,),
+    "canary.sent": (_API_CREATE,),
     "structure.changed": (_ENTITY_UPDATE,),
     "audit_logs.enabled": (OcsfClass(1008, 9),),
     "audit_logs.disabled": (OcsfClass(1008, 10),),

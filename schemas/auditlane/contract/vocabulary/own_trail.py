@@ -40,6 +40,7 @@ DEFINITIONS: Final = (
     _action("link.issued", "A link to the viewer, to an export or to the console was issued.", resource="viewer_token"),
     _action("link.opened", "A link was opened.", resource="session"),
     _action("test_event.sent", "A test event was sent.", resource="event"),
+    _action("canary.sent", "The canary sent an event, to measure how long it takes to be visible.", resource="canary"),
     _action("structure.changed", "The data structure of a log was changed.", resource="structure"),
     _action("audit_logs.enabled", "The audit log of a tenant was enabled.", resource="structure"),
     _action("audit_logs.disabled", "The audit log of a tenant was disabled.", resource="structure"),

@@ -1,0 +1,111 @@
+"""Decides the result of a canary event, when to look again, and whether the installation is healthy. Pure.
+
+Times are seconds of a monotonic clock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal, get_args
+
+from auditlane.runtime.errors import AuditlaneError
+from auditlane.runtime.settings import Settings
+
+Result = Literal["visible", "late", "lost", "refused"]
+RESULTS: Final[tuple[Result, ...]] = get_args(Result)
+_SOONEST_S: Final = 0.05
+_LATEST_S: Final = 2.0
+_OF_THE_WAIT: Final = 0.1  # of the time waited so far, which bounds the error of a measurement
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The interval between two events, and how long one may take to be on time, and to arrive at all; in seconds."""
+
+    every_s: float
+    late_s: float
+    lost_s: float
+
+    @classmethod
+    def of(cls, settings: Settings) -> Limits:
+        """Read the limits from the settings. An event that may not be late is lost as soon as it is."""
+        late_s = settings.canary_late_s
+        return cls(settings.canary_every_s, late_s, max(late_s, settings.canary_lost_s))
+
+
+@dataclass(frozen=True, slots=True)
+class Trip:
+    """An event on its way. `problem` is the last error of reading, or empty."""
+
+    event_id: str
+    sent_s: float
+    acknowledged: bool = False
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an event ended.
+
+    `acknowledged_s` and `visible_s` are seconds since it was sent, None if that did not happen. `error` is what refused
+    it.
+    """
+
+    result: Result
+    event_id: str
+    acknowledged_s: float | None = None
+    visible_s: float | None = None
+    problem: str = ""
+    error: AuditlaneError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The event on its way, the last outcome, and the time of the last event that was visible in time, or of the
+    start."""
+
+    success_s: float
+    trip: Trip | None = None
+    last: Outcome | None = None
+
+
+def arrived(waited_s: float, limits: Limits) -> Result:
+    """Return the result of an event that became visible after this time."""
+    return "visible" if waited_s <= limits.late_s else "late"
+
+
+def given_up(waited_s: float, limits: Limits) -> bool:
+    """Return whether an event that is not visible after this time is lost."""
+    return waited_s >= limits.lost_s
+
+
+def look_again_s(waited_s: float) -> float:
+    """Return the pause before looking again for an event that has taken this long: a tenth of it, within bounds."""
+    return min(_LATEST_S, max(_SOONEST_S, waited_s * _OF_THE_WAIT))
+
+
+def rest_s(sent_s: float, now_s: float, limits: Limits) -> float:
+    """Return the pause before the next event. There is never more than one on its way, or in an interval."""
+    return max(0.0, sent_s + limits.every_s - now_s)
+
+
+def overdue(trip: Trip | None, now_s: float, limits: Limits) -> bool:
+    """Return whether an event on its way can no longer be in time."""
+    return trip is not None and now_s - trip.sent_s > limits.late_s
+
+
+def complaint(status: Status, now_s: float, limits: Limits) -> str:
+    """Return why the installation is not healthy, as a sentence, or an empty text if it is.
+
+    It is healthy if the last event was visible in time and the one on its way, if any, still can be.
+    """
+    trip, last = status.trip, status.last
+    if trip is not None and overdue(trip, now_s, limits):
+        where = "acknowledged by Kafka, but it is not visible" if trip.acknowledged else "not acknowledged by Kafka"
+        reason = f": {trip.problem}" if trip.problem else "."
+        return f"An event that was sent {now_s - trip.sent_s:.0f} s ago is {where}{reason}"
+    if last is None:
+        return "No event has completed its way yet."
+    if last.result == "visible":
+        return ""
+    return f"The last event was {last.result}." if not last.problem else last.problem

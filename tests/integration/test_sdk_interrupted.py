@@ -58,8 +58,8 @@ from auditlane.sdk import AuditClient
 audit = AuditClient()
 audit.emit(tenant_id="acme", action="first")
 opened = audit._publisher._tracker.open
-def interrupted():
-    epoch = opened()
+def interrupted(*arguments):
+    epoch = opened(*arguments)
     os.kill(os.getpid(), signal.SIGTERM)
     return epoch
 audit._publisher._tracker.open = interrupted

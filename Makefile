@@ -73,7 +73,7 @@ docs: $(STAMP) ## write the generated parts of the docs
 actions: $(STAMP) ## write the SDK's methods for the actions of the vocabulary
 	$(BIN)/python producers/generate_actions.py
 
-# New texts are added without a translation, and unused texts are removed.
+# New messages are added without a translation, and unused ones are removed.
 PO := --no-wrap --ignore-obsolete --no-fuzzy-matching --ignore-pot-creation-date
 SERVER := deploy/auditlane/server
 texts: $(STAMP) ## update the catalogue of the server's pages from the code

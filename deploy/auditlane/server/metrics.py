@@ -22,6 +22,7 @@ from auditlane.server import shared_metrics
 MEASURE_S: Final = 5.0  # interval at which gauges are measured for other processes' scrapes
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 LIMITS: Final = ("BUSY", "RATE_LIMITED")
+_TRAIL_RESULTS: Final = ("emitted", "spooled", "dropped", "refused", "undelivered")
 
 
 class HttpMetrics:
@@ -45,8 +46,11 @@ class HttpMetrics:
         self.schema_registry = RegistryMetrics(self.made)
         build_info(self.made)
         self._measures = [process_metrics(self.made)]
+        # Start each series at zero, so that its first event shows as an increase.
         for code in LIMITS:
             self._refused.labels(code)
+        for result in _TRAIL_RESULTS:
+            self._trail.labels(result)
 
     def observe(self, route: str, method: str, status: int, first_byte_s: float) -> None:
         """Count one completed request. `route` is the pattern (`/v1/events/{id}`), never the path."""

@@ -19,6 +19,8 @@ class GatewayMetrics:
         self._refused = made.counter("auditlane_ingest_refused_total")
         self._by_contract = made.counter("auditlane_contract_refusals_total")
         self._seconds = made.histogram("auditlane_ingest_ack_seconds")
+        for changed in ("yes", "no"):
+            self._by_contract.labels(changed)  # starts at zero, so that the first refusal shows as an increase
 
     def settled(self, accepted: int, errors: Iterable[AuditlaneError], seconds: float) -> None:
         """Count a slice: `accepted` events, the `errors` of the others, and the seconds until all were settled."""

@@ -22,7 +22,12 @@ DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted(DOCS.rglob("*.md"))]
 SHELL = re.compile(r"(?:<!-- ([^>]+) -->\n)?```(?:console|sh)\n(.*?)```", re.DOTALL)
 # Variables that `auditlane env` writes for other clients, or that only the tests or the worker's fault injection read.
-NOT_SETTINGS = {"AUDITLANE_CLICKHOUSE_NATIVE", "AUDITLANE_TEST_CLICKHOUSE_URLS", "AUDITLANE_FAILPOINT"}
+NOT_SETTINGS = {
+    "AUDITLANE_CLICKHOUSE_NATIVE",
+    "AUDITLANE_FAILPOINT",
+    "AUDITLANE_TEST_CLICKHOUSE_URLS",
+    "AUDITLANE_TEST_PROMETHEUS_DIR",
+}
 REGISTRY = {"GET /subjects", "POST /subjects/{}", "PUT /config/{}"}
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 

@@ -1,0 +1,31 @@
+"""Find Prometheus' programs, which no package of the tests contains."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+
+import pytest
+
+VARIABLE = "AUDITLANE_TEST_PROMETHEUS_DIR"
+_FOLDER = os.environ.get(VARIABLE)  # read before tests clean the environment
+_HOW = (
+    f"install Prometheus and Alertmanager, or set {VARIABLE} to the folder of their programs. Without root, Debian's "
+    "package of Prometheus works from a folder: `apt-get download prometheus`, then `dpkg -x FILE FOLDER`"
+)
+
+
+def tool(*names: str) -> str:
+    """Return the path of the first of these programs that exists; skip the test visibly if none does, also in CI."""
+    for name in names:
+        if path := shutil.which(name, path=_FOLDER) if _FOLDER else shutil.which(name):
+            return path
+    pytest.skip(f"{names[0]} is missing: {_HOW}")
+
+
+def succeed(*command: str) -> str:
+    """Run a command, and return its output. Fails with the output if it fails."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout

@@ -120,8 +120,8 @@ def add_field(
     pattern: Annotated[
         str | None, typer.Option(help="RE2 pattern that the whole text must match; requires --max-length.")
     ] = None,
-    minimum: Annotated[float | None, typer.Option(help="Minimum of a number.")] = None,
-    maximum: Annotated[float | None, typer.Option(help="Maximum of a number.")] = None,
+    minimum: Annotated[float | None, typer.Option(help="Minimum value of a number.")] = None,
+    maximum: Annotated[float | None, typer.Option(help="Maximum value of a number.")] = None,
     one_of: Annotated[list[str] | None, typer.Option(help="Allowed value. Can be repeated.")] = None,
     exclusive: Annotated[
         bool | None, typer.Option(help="Reject the tenant's events that use the base event's schema.")
@@ -176,7 +176,7 @@ def actions_(
     epilog=examples("structure name-action document.deleted --en 'Document deleted' --de 'Dokument gelöscht'"),
 )
 def name_action(
-    name: Annotated[str, typer.Argument(help="The action of events.")],
+    name: Annotated[str, typer.Argument(help="Action, as in events.")],
     en: Annotated[str, typer.Option("--en", help="English label.")],
     de: Annotated[str, typer.Option("--de", help="German label.")],
     as_json: AsJson = False,

@@ -111,13 +111,13 @@ LOG_EVENTS: tuple[LogEvent, ...] = (
     LogEvent(
         "registry.unanswered",
         ("warning",),
-        "The registry fails for one schema or subject but answers others, so its messages are rejected.",
+        "The registry fails for one schema or subject but responds to others, so its messages are rejected.",
         "Check that entry in the registry; replay the dead letters.",
     ),
     LogEvent(
         "store.unavailable",
         ("warning",),
-        "ClickHouse could not be asked for the newest stored offsets of a partition.",
+        "ClickHouse could not be queried for the newest stored offsets of a partition.",
     ),
     LogEvent(
         "store.version_unknown",
@@ -211,11 +211,11 @@ LOG_EVENTS: tuple[LogEvent, ...] = (
         "ClickHouse cannot decide which process makes the security check; the claim is retried.",
         "Check ClickHouse.",
     ),
-    LogEvent("security_check.failed", ("error",), "The security check ended with an unforeseen error.", _UNFORESEEN),
+    LogEvent("security_check.failed", ("error",), "The security check ended with an unexpected error.", _UNFORESEEN),
     LogEvent(
         "security_check.defect",
         ("error",),
-        "One check ended with an unforeseen error; it is reported as not made, and the others are made.",
+        "One check failed unexpectedly; it is reported as not made, and the others are still made.",
         _UNFORESEEN,
     ),
     # auditlane's own audit trail.
@@ -267,7 +267,7 @@ LOG_EVENTS: tuple[LogEvent, ...] = (
     LogEvent(
         "observe.store",
         ("warning",),
-        "ClickHouse cannot be asked. The process that observes continues, and no other one begins.",
+        "ClickHouse cannot be asked. The observing process continues, and no other takes over.",
         "Restore ClickHouse; if it refuses, run `auditlane init` and check the account's grants.",
     ),
     LogEvent("observe.not_released", ("info",), "Another process can take over only when the lease has ended."),

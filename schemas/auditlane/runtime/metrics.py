@@ -56,7 +56,7 @@ METRICS: tuple[Metric, ...] = (
         ("step", "class"),
     ),
     Metric("auditlane_worker_insert_seconds", "histogram", "Duration of validating and inserting one range."),
-    Metric("auditlane_worker_commit_seconds", "histogram", "Duration of one commit of offsets, failed ones included."),
+    Metric("auditlane_worker_commit_seconds", "histogram", "Duration of one commit of offsets, including failed ones."),
     Metric(
         "auditlane_worker_publish_seconds",
         "histogram",
@@ -122,7 +122,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "auditlane_worker_loop_age_seconds",
         "gauge",
-        "Time since the consuming loop last turned. `/health/live` fails above `AUDITLANE_WORKER_STALL_S`.",
+        "Time since the consuming loop last ran. `/health/live` fails above `AUDITLANE_WORKER_STALL_S`.",
     ),
     Metric(
         "auditlane_worker_kafka_brokers",
@@ -365,7 +365,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "auditlane_registry_request_seconds",
         "histogram",
-        "Duration of a request to the schema registry, failed ones included.",
+        "Duration of a request to the schema registry, including failed ones.",
         (),
         _WORKER_SERVE,
     ),

@@ -215,7 +215,7 @@ class WorkerSettings(BaseModel):
     worker_stall_s: float = Field(
         120.0,
         gt=0,
-        description="Time without a turn of the consuming loop after which a worker's `/health/live` fails, in "
+        description="Time without a run of the consuming loop after which a worker's `/health/live` fails, in "
         "seconds.",
     )
     shutdown_timeout_s: float = Field(
@@ -585,7 +585,7 @@ class ObserveSettings(BaseModel):
         14.0,
         gt=0,
         description="Remaining days below which `certificate.expiring` or `key.expiring` is recorded, if less than a "
-        "third of its life remains too.",
+        "third of its lifetime remains too.",
     )
     observe_checks: int = Field(
         3, ge=1, description="Consecutive checks that must agree before lag or a disk is reported."
@@ -650,8 +650,8 @@ class LogSettings(BaseModel):
 class TracingSettings(BaseModel):
     tracing: Literal["off", "otlp"] = Field(
         "off",
-        description="`otlp` exports traces of `worker` and `serve` as the OTEL_* variables of OpenTelemetry say; needs "
-        "`auditlane[otel]`.",
+        description="`otlp` exports traces of `worker` and `serve` as configured by OpenTelemetry's OTEL_* variables; "
+        "needs `auditlane[otel]`.",
     )
 
 

@@ -164,7 +164,7 @@ class LetterTopic:
             if answers:
                 heard = time.monotonic()
             elif time.monotonic() - heard > silence_s:
-                raise KafkaUnavailable(f"The brokers sent nothing of {self.name} for {silence_s:g} s.", fix=_FIX)
+                raise KafkaUnavailable(f"The brokers sent no messages of {self.name} for {silence_s:g} s.", fix=_FIX)
             if good:
                 yield good
 

@@ -83,16 +83,16 @@ class Rules(_Request):
     model_config = ConfigDict(strict=True)
 
     required: bool | None = Field(None, description="The value must not be null or empty.")
-    max_length: int | None = Field(None, description="The maximum number of characters in a text.")
+    max_length: int | None = Field(None, description="The maximum number of characters in a string.")
     pattern: str | None = Field(
         None,
-        description="RE2 syntax, matched against the whole text; requires a `maxLength` of at most 4096.",
+        description="RE2 syntax, matched against the whole value; requires a `maxLength` of at most 4096.",
         examples=["[A-Z]{2}-[0-9]+"],
     )
     minimum: int | float | None = None
     maximum: int | float | None = None
     one_of: list[str | int | float] | None = Field(
-        None, description="The permitted values of an Enum, a text or a number."
+        None, description="The permitted values of an Enum, a string or a number."
     )
 
     def stated(self) -> dict[str, Any]:

@@ -87,7 +87,7 @@ def build(services: SummaryServices) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["summaries"], dependencies=[reads])
     router.get("/facets", summary="Count a field's values", openapi_extra=_FACETS)(facets)
     router.get("/histogram", summary="Count events over time", openapi_extra=_HISTOGRAM)(histogram)
-    router.get("/stats", summary="Get the numbers of a dashboard", openapi_extra=_STATS)(stats)
+    router.get("/stats", summary="Get the figures of a dashboard", openapi_extra=_STATS)(stats)
     return router
 
 

@@ -35,7 +35,7 @@ export class RequestController<T> implements ReactiveController {
     host.addController(this);
   }
 
-  /** Whether `result` belongs to another key than the latest request. */
+  /** Whether `result` belongs to a different key from that of the latest request. */
   get outdated(): boolean {
     return this.resultKey !== this.key;
   }

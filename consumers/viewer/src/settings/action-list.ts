@@ -26,7 +26,7 @@ export class ActionList extends SettingsElement {
   @state() private editedAction: string | null = null;
   @query("auditlane-settings-confirm") private confirm!: ConfirmDialog;
 
-  private namesBefore: ReadonlySet<string> = new Set(); // of the own actions, when the form was opened
+  private namesBefore: ReadonlySet<string> = new Set(); // the environment's own actions when the form was opened
 
   protected override render(): TemplateResult {
     const words = this.text.actions;

@@ -41,7 +41,7 @@ export class FieldList extends SettingsElement {
 
   /** The field that was added last, marked in the list until the form is used again. */
   @state() private addedField = "";
-  private namesBefore: ReadonlySet<string> = new Set(); // when the form was opened
+  private namesBefore: ReadonlySet<string> = new Set(); // the names of the fields when the form was opened
   private readonly nameInput = new NameInput(() => this.settings);
   private draftBeforeDrag: Draft | null = null; // before a row was dragged
   private readonly drag = new RowDrag({

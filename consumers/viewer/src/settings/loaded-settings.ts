@@ -17,7 +17,7 @@ import { cellContext, type CellContext } from "../viewer/table/cells.js";
 
 export type Phase = "loading" | "ready" | "failed";
 
-/** Whether another user has saved since `loaded` was read. */
+/** What another user has saved since `loaded` was read. */
 export interface Conflict {
   latest: StructureVersion;
   remote: RemoteChanges;

@@ -44,8 +44,8 @@ import { viewerContext, ViewerState } from "./viewer-state.js";
  * @csspart visit - The banner shown to an operator who views the log from the console.
  * @csspart notice - A one-line notice about the whole viewer.
  * @csspart first-use - The instructions shown until the first event arrives.
- * @csspart tiles - Today's and this week's numbers.
- * @csspart tile - One of these numbers.
+ * @csspart tiles - Today's and this week's figures.
+ * @csspart tile - One of these figures.
  * @csspart search - The query, its chips and the time range.
  * @csspart histogram - The chart of events over time.
  * @csspart table - The table with the details beside it.

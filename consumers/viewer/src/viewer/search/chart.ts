@@ -21,7 +21,7 @@ export interface ChartEvents {
 
 const HEIGHT = 76;
 const AXIS = 20;
-const MIN_HEIGHT_SHARE = 0.04; // of the highest bar, so that small ones stay visible
+const MIN_HEIGHT_SHARE = 0.04; // share of the highest bar's height, so that small bars stay visible
 const LABEL_PX = 60;
 const DRAG_PX = 4; // a shorter drag is a click
 

@@ -19,9 +19,9 @@ const WEEK: Range = { kind: "preset", preset: "7d" };
 const SHOWN = 3;
 
 /**
- * @summary Today's numbers and those of the last seven days. They follow the query, but not the time range.
+ * @summary Today's figures and those of the last seven days. They follow the query, but not the time range.
  *
- * @csspart tile - One number or list.
+ * @csspart tile - One figure or list.
  */
 @customElement("auditlane-tiles")
 export class Tiles extends ViewerElement {

@@ -22,7 +22,7 @@ export interface CellContext {
   clock: Clock;
   numbers: Intl.NumberFormat;
   actions: Catalogue;
-  /** The time in ms since 1970 from which relative times count. */
+  /** The time in ms since 1970 that relative times refer to. */
   now: number;
 }
 

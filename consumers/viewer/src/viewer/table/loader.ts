@@ -187,7 +187,7 @@ export class Loader {
   }
 }
 
-/** Whether `next` should replace the running request `current`: only if it is another one, and in view while `current` is not. */
+/** Whether `next` should replace the running request `current`: only if it is a different one, and in view while `current` is not. */
 function isMoreUrgent(next: PageRequest | null, current: PageRequest): boolean {
   if (!next?.inView || current.inView) return false;
   return current.page !== next.page || current.kind !== next.kind;

@@ -16,8 +16,8 @@ from auditlane.observe.measurements import Disk, TopicLag
 from auditlane.runtime.settings import Settings
 
 Conditions = Mapping[str, Condition]
-_GRAVE_LAG: Final = 10  # times the limit
-_GRAVE_DISK: Final = 4  # times less than the limit
+_GRAVE_LAG: Final = 10  # multiple of the limit
+_GRAVE_DISK: Final = 4  # the limit divided by this
 _LISTED: Final = 20  # partitions named in an event
 _NONE: Final = TopicLag(0.0, 0)
 
@@ -54,7 +54,7 @@ class Policy:
 
     @property
     def circuit(self) -> Thresholds:
-        """Thresholds of the number of halted partitions, which has no noise: every check counts."""
+        """Thresholds of the number of halted partitions, which is free of noise, so every check counts."""
         return Thresholds(0.0, 0.5, checks=1, gap_ms=self.gap_ms)
 
 

@@ -22,7 +22,7 @@ _STALE_WINDOWS: Final = 5  # a window this many times longer than its interval b
 
 @dataclass(frozen=True, slots=True)
 class Minute:
-    """A window of the history that is over: from `since_ms` to `until_ms`, with its rates and highest values."""
+    """A completed window of the history: from `since_ms` to `until_ms`, with its rates and highest values."""
 
     since_ms: int
     until_ms: int
@@ -36,7 +36,7 @@ class Minute:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The result of a check. `minute` is set if a window is over."""
+    """The result of a check. `minute` is set if a window was completed."""
 
     state: ObserverState
     events: tuple[AuditRecord, ...]
@@ -82,7 +82,7 @@ def decide(
 
 
 def _window(before: Window | None, found: Measurements, now_ms: int) -> tuple[Window, Minute | None]:
-    """Return the window after a check, and the one that is over, if the minute has changed."""
+    """Return the window after a check, and the completed one if the minute has changed."""
     letters = None if found.rejected is None else sum(found.rejected.counts.values())
     lag_seconds, lag_events, used = _lag(found.topics), _events(found.topics), _used(found.disks)
     begun = Window(

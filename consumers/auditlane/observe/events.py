@@ -1,6 +1,6 @@
 """The events that an observer records. Pure.
 
-An event's id follows from what happened and when, so that observers that record the same event add it once.
+An event's id is derived from what happened and when, so an event that several observers record is stored once.
 """
 
 from __future__ import annotations

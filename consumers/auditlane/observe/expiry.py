@@ -18,9 +18,9 @@ def check(
 ) -> tuple[dict[str, datetime], list[AuditRecord]]:
     """Compare the certificates and keys with those that were about to expire at the last check.
 
-    Returns those that are now, by kind and name, and the events. One is about to expire when less than `within`
-    remains, and less than a third of its life if that is known. A key that has expired already is not reported: it may
-    have been given up.
+    Returns those that are about to expire now, by kind and name, and the events. That is the case when less than
+    `within` remains, and less than a third of the lifetime if that is known. A key that has expired already is not
+    reported: it may have been abandoned.
     """
     expiring: dict[str, datetime] = {}
     events: list[AuditRecord] = []

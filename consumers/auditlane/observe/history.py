@@ -45,7 +45,7 @@ _COMBINED: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The measurements of a period. `at` are the beginnings of the steps, each `step_s` seconds long; every list of
+    """The measurements of a period. `at` has the start of each step, which is `step_s` seconds long; every list of
     `values` has an entry for each. Steps without a measurement are absent."""
 
     step_s: int
@@ -54,7 +54,7 @@ class Columns:
 
 
 def save(client: Client, database: str, minute: datetime, observation: Observation) -> None:
-    """Store a minute's measurements, unless it has some. Raises StoreUnavailable or StoreRefused."""
+    """Store a minute's measurements, unless some are stored already. Raises StoreUnavailable or StoreRefused."""
     at = minute.replace(second=0, microsecond=0)
     with store_errors():
         client.insert(
@@ -75,8 +75,8 @@ def step_of(seconds: float) -> int:
 def history(client: Client, database: str, since: datetime, *, now: datetime) -> Columns:
     """Return the measurements since a time, at most a week ago, oldest first.
 
-    The minutes of a step are combined: rates and the median are averaged, dead letters are summed, and of the other
-    values the highest counts. Raises StoreUnavailable, StoreRefused, or QueryTooLarge.
+    The minutes of a step are combined: rates and the median are averaged, dead letters are summed, and the highest of
+    the other values counts. Raises StoreUnavailable, StoreRefused, or QueryTooLarge.
     """
     step_s = step_of((now - since).total_seconds())
     combined = ", ".join(f"{_COMBINED.get(name, 'max')}({name})" for name in COLUMNS)

@@ -16,8 +16,8 @@ from auditlane.observe.refused import HOUR_MS, add, events, hour_of, over
 class HttpRefusals:
     """The counts of one process. Thread-safe.
 
-    Dead letters are counted for the whole installation, but these exist in the process that refused them alone, so
-    that an hour has one event for each process, code and tenant.
+    Dead letters are counted for the whole installation, but these counts exist only in the process that refused the
+    events, so an hour has one event for each process, code and tenant.
     """
 
     def __init__(self, topic: str, sink: AuditSink) -> None:
@@ -39,7 +39,7 @@ class HttpRefusals:
         self._record(int(now.timestamp() * 1_000))
 
     def close(self) -> None:
-        """Record all counts, also of the current hour."""
+        """Record all counts, including those of the current hour."""
         with self._lock:
             last = max((one.hour for one in self._counts), default=0)
         self._record((last + 2) * HOUR_MS)

@@ -13,7 +13,7 @@ class Thresholds:
     """A condition is entered above `enter` for `checks` consecutive checks, and left below `leave` for as many.
 
     Two entries are at least `gap_ms` apart: a condition that returns earlier is entered once the gap is over, if it
-    lasts. Values from `leave` to `enter` change nothing.
+    still holds. Values from `leave` to `enter` change nothing.
     """
 
     enter: float
@@ -31,8 +31,8 @@ class Thresholds:
 class Condition:
     """The state of one condition; times are wall-clock milliseconds.
 
-    `streak` counts the latest consecutive checks that speak for the other state, the first of them at `streak_ms`.
-    While the condition is `active`, `since_ms` is when its streak began. `entered_ms` is the time of the last entry.
+    `streak` counts the latest consecutive checks that indicate the other state, the first of them at `streak_ms`. While
+    the condition is `active`, `since_ms` is when its streak began. `entered_ms` is the time of the last entry.
     """
 
     active: bool = False

@@ -12,7 +12,7 @@ from auditlane.contract.intent import OpenCircuit
 
 @dataclass(frozen=True, slots=True)
 class TopicLag:
-    """How far the workers are behind in one topic, as an outsider sees it.
+    """The workers' lag in one topic, as seen from outside.
 
     `seconds` is the age of the oldest message that is not stored, 0 without one; `certain` is False if some partition's
     age is unknown. `circuits` are the partitions that the circuit breaker halted, by number.
@@ -39,7 +39,7 @@ class Disk:
 
 @dataclass(frozen=True, slots=True)
 class Expiry:
-    """When a certificate or key expires. `since` is when it became valid, if known; `tenant` whose key it is."""
+    """When a certificate or key expires. `since` is when it became valid, if known; `tenant` is the tenant of a key."""
 
     kind: Literal["certificate", "key"]
     name: str
@@ -69,12 +69,11 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Measurements:
-    """What one check found.
+    """The measurements of one check.
 
     `received` is the sum of all partitions' ends, `completed` that of the offsets that workers have completed.
-    `versions` are the newest versions of the registry's subjects that
-    this check asked for, and `subjects` all of their names. `recorded` are (subject, version) of recent events
-    about registered versions, if there are any to look for.
+    `versions` are the newest versions of the registry's subjects that this check requested, and `subjects` all of their
+    names. `recorded` are (subject, version) of recent events about registered versions, if there are any to look for.
     """
 
     topics: Mapping[str, TopicLag] | None = None

@@ -1,8 +1,8 @@
 """Observes an installation: of all processes that run this, the one that holds the lease checks and records events.
 
-The owner continues while ClickHouse cannot be asked, since that is when lag begins; no other process takes over without
-asking it. State is stored before its events are recorded, and an owner that takes over records the recent ones again:
-they have the same ids, so readers see each once.
+The owner continues while ClickHouse is unavailable, since that is when lag builds up; no other process can take over in
+the meantime. State is stored before its events are recorded, and an owner that takes over records the recent ones
+again: they have the same ids, so readers see each once.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from auditlane.store.leases import Claim, Lease
 NAME: Final = "observer"
 LEASE_CHECKS: Final = 4  # intervals without a renewal before another process takes over
 _SHORTEST_LEASE: Final = timedelta(seconds=2)
-_STORE_S: Final = 5  # of a request to ClickHouse
+_STORE_S: Final = 5  # timeout of a request to ClickHouse
 _UNSAVED: Final = 240  # minutes kept while ClickHouse is unavailable
 _STOP_S: Final = 3.0
 
@@ -46,7 +46,7 @@ class Latencies(NamedTuple):
 
 
 class Observer:
-    """One process's observer. `turn` runs one check, or looks whether this process should take over. Not
+    """One process's observer. `turn` runs one check, or checks whether this process should take over. Not
     thread-safe."""
 
     def __init__(
@@ -112,7 +112,7 @@ class Observer:
         self._lazy.close()
 
     def _newest(self) -> Claim | None:
-        """Return the newest claim, or None while ClickHouse cannot be asked."""
+        """Return the newest claim, or None while ClickHouse is unavailable."""
         try:
             claim = self._lease.newest()
         except AuditlaneError as error:
@@ -122,7 +122,7 @@ class Observer:
         return claim
 
     def _led(self, claim: Claim) -> Claim | None:
-        """Take over, continue or stop leading, as the newest claim says. Returns the claim to renew, if any."""
+        """Take over, continue or stop leading, as the newest claim requires. Returns the claim to renew, if any."""
         if claim.owner == self._lease.owner:
             if self._state is None:  # the response to its first claim was lost
                 self._begin(claim)
@@ -159,7 +159,8 @@ class Observer:
         self._probes.close()
 
     def _stored(self, claim: Claim, state: ObserverState) -> bool:
-        """Renew the lease with the new state. Returns False if another process has taken it: nothing is recorded."""
+        """Renew the lease with the new state. Returns False if another process has taken it; then nothing may be
+        recorded."""
         try:
             if self._lease.claim(claim, state.dump()):
                 return True

@@ -1,6 +1,6 @@
 """Measures an installation: Kafka's offsets, dead letters, disks, certificates, keys and the registry.
 
-What does not respond is left out of the measurements, and logged when that changes.
+A part that does not respond is omitted from the measurements; this is logged when it changes.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ from auditlane.runtime.settings import Settings
 from auditlane.store.client import store_errors
 
 T = TypeVar("T")
-ASK_S: Final = 3.0  # of each request to the brokers
-_READ_S: Final = 5.0  # of the dead-letter topic, in one check
+ASK_S: Final = 3.0  # timeout of each request to the brokers
+_READ_S: Final = 5.0  # time spent reading the dead-letter topic in one check
 _EXPIRY_EVERY_S: Final = 60.0
 _DATA: Final = "data folder"
 _DISKS: Final = "SELECT name, path, free_space, total_space FROM system.disks WHERE is_remote = 0 AND total_space > 0"
@@ -146,7 +146,8 @@ class Probes:
         if not folder.is_dir():
             return found
         usage = disk_usage(folder)
-        found = {name: disk for name, disk in (found or {}).items() if disk.total != usage.total}  # the same disk
+        # already listed: the same disk
+        found = {name: disk for name, disk in (found or {}).items() if disk.total != usage.total}
         return {_DATA: Disk(usage.free, usage.total), **found}
 
     def _store_disks(self) -> dict[str, Disk]:
@@ -233,7 +234,7 @@ def key_expiry(client: KeyClient, now: datetime) -> Expiry | None:
 
 
 def certificate_files(settings: Settings) -> dict[Path, bool]:
-    """Return the certificate files that the settings name, and of each whether it is this installation's own.
+    """Return the certificate files that the settings name, each with whether it is this installation's own.
 
     The others are bundles of authorities.
     """
@@ -244,9 +245,9 @@ def certificate_files(settings: Settings) -> dict[Path, bool]:
 
 
 def certificate(path: Path, own: bool) -> Expiry:
-    """Read when the certificates in a file expire: the first of our own, which others only vouch for; of a bundle of
-    authorities the one that lasts longest, since the others may be kept from before. Raises ConfigError."""
-    from cryptography import x509  # takes a tenth of a second, and most installations have no such file
+    """Read when the certificates in a file expire. Of our own, the first counts, since the others only vouch for it; of
+    a bundle of authorities, the one that lasts longest, since others may be leftovers. Raises ConfigError."""
+    from cryptography import x509  # the import takes a tenth of a second, and most installations have no such file
 
     try:
         found = x509.load_pem_x509_certificates(path.read_bytes())
@@ -259,4 +260,4 @@ def certificate(path: Path, own: bool) -> Expiry:
 def _path(extra: Mapping[str, Any], name: str) -> Path | None:
     value = extra.get(name)
     path = Path(value) if isinstance(value, str) else None
-    return path if path and path.is_file() else None  # librdkafka also takes folders and PEM texts
+    return path if path and path.is_file() else None  # librdkafka also accepts folders and inline PEM

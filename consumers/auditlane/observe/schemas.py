@@ -13,7 +13,7 @@ from auditlane.observe.state import UNKNOWN, Noticed
 MOST_SUBJECTS: Final = 2_000
 PER_CHECK: Final = 20
 _NEW: Final = "none"
-_SETTLES_MS: Final = 60_000  # time for the event of the client that registered a version to be stored
+_SETTLES_MS: Final = 60_000  # time allowed for the registering client's own event to be stored
 
 
 def watched(topic: str, subjects: frozenset[str]) -> list[str]:
@@ -24,7 +24,7 @@ def watched(topic: str, subjects: frozenset[str]) -> list[str]:
 
 
 def next_subjects(subjects: list[str], known: Mapping[str, int] | None, turn: int) -> list[str]:
-    """Return the subjects to ask for in this check, at most PER_CHECK: new ones first, then each in turn."""
+    """Return the subjects to request in this check, at most PER_CHECK: new ones first, then each in turn."""
     new = [one for one in subjects if one not in known] if known is not None else []
     first = turn * PER_CHECK % max(1, len(subjects))
     return list(dict.fromkeys([*new, *subjects[first:], *subjects[:first]]))[:PER_CHECK]
@@ -35,7 +35,7 @@ def compare(
 ) -> tuple[dict[str, int], list[Noticed]]:
     """Compare the versions that a check found with the known ones. Return those known now, and the new ones.
 
-    The first check only notes which subjects exist. A subject that appears later is new, with whatever version.
+    The first check only notes which subjects exist. A subject that appears later is new, whatever its version.
     """
     after: dict[str, int] = {}
     noticed: list[Noticed] = []
@@ -43,7 +43,7 @@ def compare(
         before = UNKNOWN if known is None else known.get(subject)
         version = versions.get(subject, before)
         if version is None:
-            continue  # a new subject stays unknown until it is asked for
+            continue  # a new subject stays unknown until it is looked up
         after[subject] = version
         if before is None or UNKNOWN != before < version:
             noticed.append(Noticed(subject=subject, previous=before, version=version, at_ms=now_ms))

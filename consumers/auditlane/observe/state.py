@@ -81,7 +81,7 @@ class ObserverState(_Model):
 
     @classmethod
     def parse(cls, text: str) -> ObserverState:
-        """Parse a state. Returns an empty one for an empty text. Raises ValueError for any other that is invalid."""
+        """Parse a state. Returns an empty one for an empty string. Raises ValueError for any other invalid text."""
         return cls.model_validate_json(text) if text else cls()
 
     def dump(self) -> str:

@@ -23,7 +23,7 @@ def is_denied(error: BaseException) -> bool:
     """Return whether an exception means that access was denied: by its type, or by its HTTP status."""
     if isinstance(error, PermissionError) or type(error).__name__ in _DENIED_NAMES:
         return True
-    if isinstance(error, SystemExit):  # whose code is not an HTTP status
+    if isinstance(error, SystemExit):  # its code is an exit code, not an HTTP status
         return False
     try:
         return any(getattr(error, name, None) in _DENIED_STATUSES for name in ("status_code", "code", "status"))

@@ -1,4 +1,4 @@
-"""The front door of the SDK: `AuditClient` takes an event as keywords or as an AuditEvent, checks and emits it."""
+"""The entry point of the SDK: `AuditClient` takes an event as keywords or as an AuditEvent, checks and emits it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Remember who is acting, for which tenant and from where, so that the calls that emit events need not know.
+"""Remember who is acting, for which tenant and from where, so that code that emits events does not need to know.
 
 A context is mutable, and it is read when an event is made. A web framework may therefore enter it when a request
 begins, and fill in the user and the tenant later, from any task or thread of the request.
@@ -64,7 +64,7 @@ class AuditContext:
         metadata: Mapping[str, object] | None = None,
         resolve: Resolver | None = None,
     ) -> None:
-        """Set the values; None leaves one to the outer context.
+        """Set the values; None leaves a value to the outer context.
 
         Args:
             tenant: The tenant's id.
@@ -97,7 +97,7 @@ class AuditContext:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # A token could not be reset here: a context may be left in another task, as by a streamed response.
+        # Resetting a token could fail: a context may be left in another task, for example by a streamed response.
         _current.set(_without(self, _current.get()))
 
     def add_to(self, values: dict[str, Any], report: Report) -> None:
@@ -160,7 +160,7 @@ def known_values(report: Report) -> dict[str, Any]:
 
 
 def fill(values: dict[str, Any], report: Report) -> None:
-    """Add the current context's values to the keywords of `emit`. Keywords that are given win, even if None."""
+    """Add the current context's values to the keywords of `emit`. Given keywords take precedence, even if None."""
     if _current.get() is None and trace_context.current() is None:
         return
     known = known_values(report)

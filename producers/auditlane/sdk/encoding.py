@@ -80,7 +80,8 @@ class Encoder:
             if done is not None:
                 return done[1]
         record = event.record()
-        own = event.fields if type(event) is AuditEvent else event.custom_fields()  # most are plain: saves a call
+        # most events are plain, which saves a call
+        own = event.fields if type(event) is AuditEvent else event.custom_fields()
         for name in own:
             record[name] = self._own_value(name, own[name], event)
         if self.defaults:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Number = int | float
 Time = datetime | str
-Texts = Iterable[str]  # a text is one item
+Texts = Iterable[str]  # a string is one item
 
 
 class KnownActions:

@@ -1,7 +1,7 @@
 """Check and encode the keywords of `emit` in one pass, without an AuditEvent: the path of nearly every event.
 
 It takes values of the usual types only. Everything else, and everything invalid, is left to the model and fastavro,
-which describe what is wrong. What is encoded here is valid there, and gets the same bytes;
+which describe what is wrong. An event that is encoded here is valid there too, and gets the same bytes;
 `tests/unit/sdk/test_plain_encoding.py` compares the two.
 """
 
@@ -62,7 +62,7 @@ def _groups(bits: int) -> bytes:
 
 
 class _Recurring(dict[str, bytes]):
-    """The encoded form of texts that recur, and whose check may be costly; fills itself, and raises ValueError."""
+    """Caches the encoded form of recurring strings, whose check may be costly; fills itself. Raises ValueError."""
 
     def __init__(self, encode: Callable[[str], bytes]) -> None:
         super().__init__()
@@ -77,11 +77,11 @@ class _Recurring(dict[str, bytes]):
         return encoded
 
 
-_NULL: Final = b"\x00"  # of a union of null and text, in the order of the base schema
+_NULL: Final = b"\x00"  # tags of a union of null and string, in the base schema's order
 _PRESENT: Final = b"\x02"
 _ID_LENGTH: Final = varint(36)
 _SHORT: Final = 256
-_LENGTH: Final = tuple(varint(length) for length in range(_SHORT))  # of a text, by its bytes
+_LENGTH: Final = tuple(varint(length) for length in range(_SHORT))  # the encoded lengths of strings, by length in bytes
 _PRESENT_LENGTH: Final = tuple(_PRESENT + length for length in _LENGTH)
 
 
@@ -166,7 +166,7 @@ def _micros(value: Any) -> int:
 
 
 class _Seconds(dict[int, bytes]):
-    """The last bytes of times within about a second; fills itself."""
+    """Caches the last bytes of encoded times, which are the same for about a second; fills itself."""
 
     def __missing__(self, high: int) -> bytes:
         if len(self) >= _CACHED:
@@ -204,9 +204,9 @@ class _Own:
     """A custom field: how to encode its values, and what is written if it is omitted."""
 
     field: Field
-    write: Callable[[Any], bytes]  # of a value in Avro's form
+    write: Callable[[Any], bytes]  # encodes a value that is already in Avro's form
     null: bytes | None
-    prefix: bytes  # of a value, if the type is a union
+    prefix: bytes  # the tag before a value, if the type is a union
     default: Any
     absent: bytes | None  # None: it cannot be omitted
 

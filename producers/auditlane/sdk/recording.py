@@ -79,7 +79,7 @@ class Recorder:
         left_out: list[str] = []
         self._read_metadata(values, left_out)
         fill(values, self.report_resolver)
-        for name in _IDS:  # applications often have numbers and UUIDs
+        for name in _IDS:  # applications often use numbers and UUIDs as ids
             if (value := values.get(name)) is None or type(value) is str:
                 continue
             if isinstance(value, _ID_TYPES) and not isinstance(value, bool):

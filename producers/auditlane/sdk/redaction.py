@@ -37,7 +37,7 @@ def check_path(path: str, *, hashed: bool) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Redaction:
-    """Which values of events to replace: `redacted` by a fixed text, `hashed` by an HMAC-SHA256 under `key`.
+    """Which values of events to replace: `redacted` by a fixed string, `hashed` by an HMAC-SHA256 under `key`.
 
     Equal values have equal hashes, so that users can still be distinguished and searched for. A path is the name of a
     base field, `metadata.<key>`, `fields.<name>` for a custom field, or `changes.<key>` for a key at any depth of
@@ -92,7 +92,7 @@ def _replaced_in(text: str, name: str, replace: Callable[[Any], str]) -> str:
     try:
         state = _walked(json.loads(text), name, replace)
         shown = json.dumps(state, ensure_ascii=False, allow_nan=False)
-    except json.JSONDecodeError:  # `before` and `after` may be any text
+    except json.JSONDecodeError:  # `before` and `after` may be any string
         return text
     except (ValueError, RecursionError):  # a number that is too long, or nested too deeply
         return replace(text)
@@ -104,7 +104,7 @@ def _encodable(text: str) -> bool:
 
 
 def _is_number(value: object) -> bool:
-    """Return whether a custom field with this value cannot hold a text instead."""
+    """Return whether a custom field with this value cannot hold a string instead."""
     return isinstance(value, int | float | Decimal | datetime)
 
 

@@ -34,7 +34,7 @@ def keywords(event: AuditEvent) -> dict[str, Any]:
     for name in type(event).model_fields:
         if event.declares(name):
             own[name] = getattr(event, name)
-            with suppress(ValueError):  # the check of the event reports it
+            with suppress(ValueError):  # validating the event reports it
                 own[name] = contract_value(own[name])
     return values | {"fields": own} if own else values
 

@@ -215,8 +215,7 @@ class WorkerSettings(BaseModel):
     worker_stall_s: float = Field(
         120.0,
         gt=0,
-        description="Time without a run of the consuming loop after which a worker's `/health/live` fails, in "
-        "seconds.",
+        description="Time without a run of the consuming loop after which a worker's `/health/live` fails, in seconds.",
     )
     shutdown_timeout_s: float = Field(
         20.0,

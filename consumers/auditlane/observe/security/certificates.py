@@ -85,7 +85,7 @@ def of_endpoint(endpoint: Endpoint) -> Certificate | Gap:
 
 
 def _expiry_unverified(endpoint: Endpoint) -> datetime:
-    """Return the end of validity of a certificate that does not verify."""
+    """Return the expiry time of a certificate that does not verify."""
     from cryptography import x509
 
     pem = ssl.get_server_certificate((endpoint.host, endpoint.port), timeout=_TIMEOUT_S)

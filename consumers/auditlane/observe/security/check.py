@@ -1,4 +1,4 @@
-"""A check: a stable name, what it looks at, what it needs, and the rules whose findings it may report."""
+"""A check: a stable name, what it examines, what it needs, and the rules whose findings it may report."""
 
 from __future__ import annotations
 

@@ -187,7 +187,7 @@ def _reads(privilege: Privilege, database: str) -> bool:
 
 
 def replication(tables: Tables) -> Iterator[Finding]:
-    """Yield findings about copies of the tables: none, too few, or copies that do not follow."""
+    """Yield findings about replicas of the tables that are missing, too few, or behind."""
     engine = tables.engines.get("events", "")
     if not engine.startswith("Replicated"):
         if "events_all" in tables.engines or tables.servers > 1:

@@ -17,7 +17,7 @@ from auditlane.store.client import connect, proxy_of, store_errors
 
 _TIMEOUT_S: Final = 10
 _REFUSED: Final = (401, 403)
-_REFUSED_CODES: Final = ("192", "193", "194", "516")  # ClickHouse's codes for an account that it does not admit
+_REFUSED_CODES: Final = ("192", "193", "194", "516")  # ClickHouse's error codes for a rejected account
 
 
 class StoreFacts:
@@ -49,7 +49,7 @@ class StoreFacts:
         )
         accounts = self._rows("SELECT name FROM system.users UNION DISTINCT SELECT name FROM system.roles")
         names = ", ".join(f"`{_escaped(str(name))}`" for (name,) in accounts)
-        # Not FINAL: a user's grants are then without those of its roles, which have grants of their own here.
+        # Without FINAL, a user's grants omit those of its roles, which are read separately.
         granted = self._rows(f"SHOW GRANTS FOR {names}") if names else []
         policies = self._rows(
             "SELECT short_name, table, coalesce(select_filter, ''), apply_to_all, apply_to_list, apply_to_except"
@@ -69,7 +69,7 @@ class StoreFacts:
         engines = self._rows("SELECT name, engine_full FROM system.tables WHERE database = {database:String}")
         clusters = self._rows(
             "SELECT cluster, uniqExact(host_name, port) FROM system.clusters"
-            " WHERE NOT startsWith(cluster, 'test_') GROUP BY cluster"  # of ClickHouse's example configuration
+            " WHERE NOT startsWith(cluster, 'test_') GROUP BY cluster"  # defined in ClickHouse's example configuration
         )
         replicas = self._rows(
             "SELECT table, is_readonly, total_replicas, active_replicas, absolute_delay FROM system.replicas"

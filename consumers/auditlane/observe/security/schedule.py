@@ -1,7 +1,7 @@
 """Repeat the security check within `serve`: once per installation and time slot, however many processes there are.
 
 Time is divided into slots of AUDITLANE_SECURITY_CHECK_EVERY_H hours since 1970. In each slot, every process claims the
-check in ClickHouse, in the way of a one-time link, and the one that succeeds makes it. The result is the event
+check in ClickHouse, as it would claim a one-time link, and the one that succeeds makes it. The result is the event
 `security.checked` of auditlane's own audit trail.
 """
 

@@ -272,7 +272,7 @@ class LabelledActions(_Request):
 
 
 class CatalogueLabel(_Answer):
-    """What an action is called, in each language of the interface."""
+    """The label of an action in each language of the interface."""
 
     en: str
     de: str

@@ -66,7 +66,7 @@ async def history(
     """Returns rates, lag, freshness, latencies and disk usage over time, in at most 1,440 steps.
 
     The observing process stores a row a minute, for a week. Over a longer step, rates and the median are averaged, dead
-    letters are summed, and of the other values the highest counts.
+    letters are summed, and all other values use the highest.
     """
     return await services.operations.history(timedelta(hours=hours))
 

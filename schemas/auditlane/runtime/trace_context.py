@@ -38,10 +38,11 @@ def parse(traceparent: str) -> TraceContext | None:
 
 def current() -> TraceContext | None:
     """Return OpenTelemetry's current span, or None without a span or without OpenTelemetry."""
-    trace = sys.modules.get("opentelemetry.trace")
-    if trace is None:
+    # The module is there, but empty, while another thread imports it.
+    get_current_span = getattr(sys.modules.get("opentelemetry.trace"), "get_current_span", None)
+    if get_current_span is None:
         return None
-    span = trace.get_current_span().get_span_context()
+    span = get_current_span().get_span_context()
     if not span.is_valid:
         return None
     return TraceContext(f"{span.trace_id:032x}", f"{span.span_id:016x}", span.trace_flags.sampled)

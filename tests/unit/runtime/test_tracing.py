@@ -7,6 +7,7 @@ import logging
 import subprocess
 import sys
 from collections.abc import Iterator
+from types import ModuleType
 
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
@@ -53,6 +54,11 @@ def test_a_traceparent_is_parsed(header: str, expected: TraceContext | None) -> 
 def test_a_traceparent_round_trips() -> None:
     for sampled in (True, False):
         assert parse(TraceContext(TRACE, SPAN, sampled).traceparent) == TraceContext(TRACE, SPAN, sampled)
+
+
+def test_there_is_no_span_while_another_thread_imports_opentelemetry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "opentelemetry.trace", ModuleType("opentelemetry.trace"))
+    assert trace_context.current() is None
 
 
 def test_without_tracing_opentelemetry_is_not_imported() -> None:

@@ -18,7 +18,7 @@ from auditlane.observe.security.kafka_facts import Cluster
 from auditlane.observe.security.keys import KeyFacts
 from auditlane.observe.security.privileges import parse
 from auditlane.observe.security.run import examine, judge
-from auditlane.observe.security.schedule import SecuritySchedule, Slot, record_of
+from auditlane.observe.security.schedule import TAKEOVER_S, SecuritySchedule, Slot, record_of
 from auditlane.runtime.errors import Forbidden, StoreUnavailable
 from auditlane.runtime.settings import load
 from auditlane.store.roles import ROLES, grants
@@ -226,9 +226,38 @@ def schedule(ledger, sink, check=lambda settings, now: Report.of([], [], []), **
 
 def test_a_slot_is_checked_by_one_process_and_the_next_try_is_in_the_next_slot():
     ledger, sink = Ledger(), Sink()
-    waits = [schedule(ledger, sink).make_if_due() for _ in range(3)]
+    processes = [schedule(ledger, sink) for _ in range(3)]
+    assert [one.make_if_due() for one in processes] == [11.5 * 3_600, TAKEOVER_S, TAKEOVER_S]
+    assert [one.make_if_due() for one in processes[1:]] == [11.5 * 3_600] * 2
     assert [record.action for record in sink.records] == ["security.checked"]
-    assert waits == [11.5 * 3_600] * 3
+
+
+def test_another_process_takes_over_from_one_that_ended_during_its_check():
+    ledger, sink = Ledger(), Sink()
+
+    def ended(settings, now):
+        raise SystemExit
+
+    with pytest.raises(SystemExit):
+        schedule(ledger, sink, ended).make_if_due()
+    others = [schedule(ledger, sink) for _ in range(2)]
+    assert [one.make_if_due() for one in others] == [TAKEOVER_S] * 2
+    assert sink.records == []
+    assert [one.make_if_due() for one in others] == [11.5 * 3_600] * 2
+    assert len(sink.records) == 1
+
+
+def test_a_process_whose_check_another_one_took_over_records_nothing():
+    ledger, sink = Ledger(), Sink()
+    other = schedule(ledger, sink)
+
+    def slow(settings, now):
+        for _ in range(2):
+            other.make_if_due()
+        return Report.of([], [], [])
+
+    schedule(ledger, sink, slow).make_if_due()
+    assert len(sink.records) == 1
 
 
 def test_an_undecided_claim_is_tried_again_soon():

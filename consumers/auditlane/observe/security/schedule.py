@@ -1,8 +1,9 @@
 """Repeat the security check within `serve`: once per installation and time slot, however many processes there are.
 
 Time is divided into slots of AUDITLANE_SECURITY_CHECK_EVERY_H hours since 1970. In each slot, every process claims the
-check in ClickHouse, as it would claim a one-time link, and the one that succeeds makes it. The result is the event
-`security.checked` of auditlane's own audit trail.
+check in ClickHouse, as it would claim a one-time link, and the one that succeeds makes it. It then claims the result,
+which is the event `security.checked` of auditlane's own audit trail. If it has not done so within TAKEOVER_S, since it
+ended or failed, another process claims the result and makes the check again.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from auditlane.runtime.settings import Settings
 ROLE: Final = "query"  # the role of the ClickHouse account of `serve`
 _DELAY_S: Final = 60.0  # before the first check, so that it does not delay a start
 _RETRY_S: Final = 60.0  # while ClickHouse cannot decide a claim
+TAKEOVER_S: Final = 600.0  # several times as long as a check may take
 _CLOSE_S: Final = 1.0
 _SEVERITIES: Final[dict[Severity, SeverityName]] = {
     Severity.critical: "Critical",
@@ -61,6 +63,11 @@ class Slot:
         """The name under which processes claim the check of this slot."""
         return f"security-check:{self.start:%Y-%m-%dT%H:%MZ}/{(self.end - self.start) // timedelta(hours=1)}h"
 
+    @property
+    def result(self) -> str:
+        """The name under which they claim its result."""
+        return f"{self.name}/result"
+
 
 class SecuritySchedule:
     """Makes the check in a thread of its own, which no error ends and which `close` does not wait for."""
@@ -82,6 +89,7 @@ class SecuritySchedule:
         self._clock = clock
         self._delay_s = delay_s
         self._every = timedelta(hours=settings.security_check_every_h)
+        self._watched: Slot | None = None  # another process claimed its check
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="auditlane-security-check", daemon=True)
 
@@ -109,18 +117,29 @@ class SecuritySchedule:
         """Claim the current slot's check, make it if the claim succeeds, and return the seconds until the next try."""
         now = self._clock()
         slot = Slot.at(now, self._every)
+        takes_over = slot == self._watched
         try:
-            claimed = self._claims.claim(slot.name, until=slot.end, now=now)
+            claimed = self._claims.claim(slot.result if takes_over else slot.name, until=slot.end, now=now)
         except AuditlaneError as error:
             get("security").warning("security_check.waits", problem=error.message)
             return _RETRY_S
+        self._watched = None if claimed or takes_over else slot
         if claimed:
             report = self._check(self._settings, now)
-            record = record_of(report, installation=self._settings.clickhouse_database)
-            get("security").info("security_check.made", outcome=record.outcome, **record.metadata)
-            if not self._stopping.is_set():
+            if not self._stopping.is_set() and (takes_over or self._claims_result(slot)):
+                record = record_of(report, installation=self._settings.clickhouse_database)
+                get("security").info("security_check.made", outcome=record.outcome, **record.metadata)
                 self._sink.record(record)
-        return max(0.0, (slot.end - self._clock()).total_seconds())
+        left_s = max(0.0, (slot.end - self._clock()).total_seconds())
+        return min(left_s, TAKEOVER_S) if self._watched else left_s
+
+    def _claims_result(self, slot: Slot) -> bool:
+        """Return whether this process may record the result: no other one took over in the meantime."""
+        try:
+            return self._claims.claim(slot.result, until=slot.end, now=self._clock())
+        except AuditlaneError as error:  # rather two results than none
+            get("security").warning("security_check.waits", problem=error.message)
+            return True
 
 
 def record_of(report: Report, *, installation: str) -> AuditRecord:

@@ -10,10 +10,13 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Final
 
 from auditlane.runtime.errors import PortInUse
 from auditlane.runtime.foreign_requests import is_foreign
 from auditlane.runtime.validators import is_loopback
+
+IDLE_S: Final = 90.0  # after which a connection is closed, which has a thread of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +44,10 @@ Routes = Mapping[str, Callable[[], Answer]]
 class MonitoringServer:
     """Serves on its own threads. Raises PortInUse with `fix` if it cannot listen."""
 
-    def __init__(self, host: str, port: int, routes: Routes, *, fix: str) -> None:
-        """Port 0 selects a free port."""
+    def __init__(self, host: str, port: int, routes: Routes, *, fix: str, idle_s: float = IDLE_S) -> None:
+        """Port 0 selects a free port. A connection without a request for `idle_s` seconds is closed."""
         try:
-            self._server = ThreadingHTTPServer((host, port), _handler(routes, near=is_loopback(host)))
+            self._server = ThreadingHTTPServer((host, port), _handler(routes, near=is_loopback(host), idle_s=idle_s))
         except OSError as error:
             raise PortInUse(f"Cannot listen on {host}:{port}: {error.strerror}.", fix=fix) from error
         self._server.daemon_threads = True
@@ -64,9 +67,10 @@ class MonitoringServer:
         self._thread.join()
 
 
-def _handler(routes: Routes, *, near: bool) -> type[BaseHTTPRequestHandler]:
+def _handler(routes: Routes, *, near: bool, idle_s: float) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        timeout = idle_s
 
         def do_GET(self) -> None:
             if near and is_foreign(self.headers.get_all("Host", []), self.headers.get_all("Origin", [])):

@@ -583,6 +583,7 @@ class ObserveSettings(BaseModel):
     observe_expiry_days: float = Field(
         14.0,
         gt=0,
+        le=3_650,
         description="Remaining days below which `certificate.expiring` or `key.expiring` is recorded, if less than a "
         "third of its lifetime remains too.",
     )
@@ -590,7 +591,7 @@ class ObserveSettings(BaseModel):
         3, ge=1, description="Consecutive checks that must agree before lag or a disk is reported."
     )
     observe_gap_s: float = Field(
-        600.0, ge=0, description="Minimum time between two reports that one condition has begun, in seconds."
+        600.0, ge=0, le=86_400, description="Minimum time between two reports that one condition has begun, in seconds."
     )
 
 
@@ -615,19 +616,20 @@ class SecuritySettings(BaseModel):
     security_check_every_h: int = Field(
         24,
         ge=0,
+        le=8_760,
         description="Hours between the security checks that `serve` makes, once for all of its processes; 0: none.",
     )
     security_client_key_days: int = Field(
-        365, ge=1, description="Age in days above which the security check reports a client's secret."
+        365, ge=1, le=36_500, description="Age in days above which the security check reports a client's secret."
     )
     security_signing_key_days: int = Field(
-        365, ge=1, description="Age in days above which the security check reports the signing key."
+        365, ge=1, le=36_500, description="Age in days above which the security check reports the signing key."
     )
     security_provenance_key_days: int = Field(
-        365, ge=1, description="Age in days above which the security check reports the provenance key."
+        365, ge=1, le=36_500, description="Age in days above which the security check reports the provenance key."
     )
     security_certificate_days: int = Field(
-        30, ge=1, description="Days before its expiry from which the security check reports a certificate."
+        30, ge=1, le=36_500, description="Days before its expiry from which the security check reports a certificate."
     )
     security_password_length: int = Field(
         16, ge=1, description="Length in characters below which the security check reports a password."

@@ -26,6 +26,25 @@ def test_every_wrong_setting_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("observe_expiry_days", "inf"),
+        ("observe_expiry_days", "1e10"),
+        ("observe_gap_s", "inf"),
+        ("security_check_every_h", "1000000000"),
+        ("security_client_key_days", "10000000000"),
+        ("security_signing_key_days", "10000000000"),
+        ("security_provenance_key_days", "10000000000"),
+        ("security_certificate_days", "10000000000"),
+    ],
+)
+def test_a_duration_that_no_calendar_has_is_refused(monkeypatch: pytest.MonkeyPatch, field: str, value: str) -> None:
+    monkeypatch.setenv(settings.variable(field), value)
+    with pytest.raises(errors.ConfigError, match=settings.variable(field)):
+        settings.load()
+
+
+@pytest.mark.parametrize(
     ("field", "account"),
     [
         ("clickhouse_url", "AUDITLANE_CLICKHOUSE_USER and AUDITLANE_CLICKHOUSE_PASSWORD"),

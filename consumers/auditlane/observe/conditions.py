@@ -97,10 +97,13 @@ class Checks:
                 self._circuit_event("dead_letters.released", topic, kept.pop(topic, OpenCircuit("", 0)), condition, {})
         return kept
 
-    def disks(self, disks: Mapping[str, Disk]) -> None:
-        """Check the free space of every disk; one that no longer exists has nothing to report."""
+    def disks(self, disks: Mapping[str, Disk], *, complete: bool) -> None:
+        """Check the free space of every disk; one that no longer exists has nothing to report.
+
+        Unless the disks are complete, the condition of a disk that is not among them does not change.
+        """
         limit = self._policy.free_ratio
-        for name in self._names("disk", disks):
+        for name in self._names("disk", disks) if complete else sorted(disks):
             disk = disks.get(name)
             pressure = limit / max(disk.free_ratio, 1e-9) if disk else 0.0
             _, transition = self._check("disk", name, pressure, self._policy.disk)

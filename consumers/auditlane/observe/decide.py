@@ -55,12 +55,14 @@ def decide(
         checks.lag(found.topics)
         changes["circuits"] = checks.circuits(found.topics, state.circuits)
     if found.disks is not None:
-        checks.disks(found.disks)
+        checks.disks(found.disks, complete=found.all_disks)
     if found.rejected is not None:
         changes["letters"], refusals = refused.take(state.letters, found.rejected, now_ms)
         events += refusals
     if found.expiries is not None:
-        changes["expiring"], soon = expiry.check(state.expiring, found.expiries, within=expiry_within, now=now)
+        changes["expiring"], soon = expiry.check(
+            state.expiring, found.expiries, unread=found.unread, within=expiry_within, now=now
+        )
         events += soon
     noticed = [*state.noticed]
     if found.subjects is not None:

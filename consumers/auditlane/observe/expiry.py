@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -14,15 +14,22 @@ _UNITS: Final = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
 
 
 def check(
-    known: Mapping[str, datetime], found: Iterable[Expiry], *, within: timedelta, now: datetime
+    known: Mapping[str, datetime],
+    found: Sequence[Expiry],
+    *,
+    unread: tuple[str, ...] = (),
+    within: timedelta,
+    now: datetime,
 ) -> tuple[dict[str, datetime], list[AuditRecord]]:
     """Compare the certificates and keys with those that were about to expire at the last check.
 
     Returns those that are about to expire now, by kind and name, and the events. That is the case when less than
     `within` remains, and less than a third of the lifetime if that is known. A key that has expired already is not
-    reported: it may have been abandoned.
+    reported: it may have been abandoned. Those whose names, with their kind, begin with one of `unread` remain known if
+    not found.
     """
-    expiring: dict[str, datetime] = {}
+    names = {f"{one.kind}:{one.name}" for one in found}
+    expiring = {name: at for name, at in known.items() if name not in names and name.startswith(unread)}
     events: list[AuditRecord] = []
     at_ms = int(now.timestamp() * 1_000)
     for one in found:

@@ -62,8 +62,13 @@ def save(client: Client, database: str, minute: datetime, observation: Observati
             [[at, *astuple(observation)]],
             column_names=["minute", *COLUMNS],
             database=database,
-            settings={"insert_deduplication_token": f"observation:{at:%s}", "async_insert": 0},
+            settings={"insert_deduplication_token": token(at), "async_insert": 0},
         )
+
+
+def token(minute: datetime) -> str:
+    """Return the deduplication token of a minute's row, the same in every process, whatever its time zone."""
+    return f"observation:{int(minute.timestamp())}"
 
 
 def step_of(seconds: float) -> int:

@@ -6,11 +6,13 @@ import os
 import socket
 import threading
 import time
+from dataclasses import replace
 from datetime import datetime
 
 from auditlane.access.audit import AuditSink
 from auditlane.observe.measurements import Refusal
 from auditlane.observe.refused import HOUR_MS, add, events, hour_of, over
+from auditlane.runtime.ids import uuid7
 
 
 class HttpRefusals:
@@ -50,4 +52,5 @@ class HttpRefusals:
             for refusal in due:
                 del self._counts[refusal]
         for event in events(due, via="http", instance=self._instance):
-            self._sink.record(event)
+            # Not an id made of the content: a container may start again with the same name within the hour.
+            self._sink.record(replace(event, event_id=uuid7()))

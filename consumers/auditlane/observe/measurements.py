@@ -72,8 +72,10 @@ class Measurements:
     """The measurements of one check.
 
     `received` is the sum of all partitions' ends, `completed` that of the offsets that workers have completed.
-    `versions` are the newest versions of the registry's subjects that this check requested, and `subjects` all of their
-    names. `recorded` are (subject, version) of recent events about registered versions, if there are any to look for.
+    `all_disks` is False if `disks` lacks those of ClickHouse, and `unread` has the beginnings of the names, with their
+    kind, of certificates and keys that `expiries` lacks because they could not be read. `versions` are the newest
+    versions of the registry's subjects that this check requested, and `subjects` all of their names. `recorded` are
+    (subject, version) of recent events about registered versions, if there are any to look for.
     """
 
     topics: Mapping[str, TopicLag] | None = None
@@ -81,7 +83,9 @@ class Measurements:
     completed: int | None = None
     rejected: Rejected | None = None
     disks: Mapping[str, Disk] | None = None
+    all_disks: bool = True
     expiries: tuple[Expiry, ...] | None = None
+    unread: tuple[str, ...] = ()
     subjects: frozenset[str] | None = None
     versions: Mapping[str, int] = field(default_factory=dict)
     recorded: frozenset[tuple[str, int]] | None = None

@@ -37,6 +37,7 @@ from auditlane.store.client import store_errors
 T = TypeVar("T")
 ASK_S: Final = 3.0  # timeout of each request to the brokers
 _READ_S: Final = 5.0  # time spent reading the dead-letter topic in one check
+_QUERY_S: Final = 4  # time limit of a query for the freshness
 _EXPIRY_EVERY_S: Final = 60.0
 _DATA: Final = "data folder"
 _DISKS: Final = "SELECT name, path, free_space, total_space FROM system.disks WHERE is_remote = 0 AND total_space > 0"
@@ -82,13 +83,17 @@ class Probes:
         kafka, registry = bool(self._settings.kafka_bootstrap), bool(self._settings.registry_url)
         rows = self._attempt("lag", self._lag) if kafka else None
         subjects = self._attempt("registry", self._subjects) if registry else None
+        store_disks = self._attempt("disks", self._store_disks)
+        expiries, unread = self._expiries()
         return Measurements(
             topics=None if rows is None else topic_lags(rows),
             received=None if rows is None else sum(row.end for row in rows),
             completed=None if rows is None else sum(row.end - row.lag for row in rows),
             rejected=self._attempt("dead letters", lambda: self._rejected(state)) if kafka else None,
-            disks=self._disks(),
-            expiries=self._expiries(),
+            disks=self._disks(store_disks),
+            all_disks=store_disks is not None,
+            expiries=expiries,
+            unread=unread,
             subjects=subjects,
             recorded=self._attempt("log", lambda: self._recorded(state)) if state.noticed else None,
             versions=self._attempt("registry", lambda: self._versions(state, subjects)) or {} if subjects else {},
@@ -105,7 +110,9 @@ class Probes:
                 if not self._table:
                     clustered = client.command(f"EXISTS TABLE `{database}`.events_all")
                     self._table = "events_all" if clustered == 1 else "events"
-                rows = client.query(_FRESHNESS, parameters=parameters | {"table": self._table}).result_rows
+                parameters["table"] = self._table
+                limit = {"max_execution_time": _QUERY_S}  # the driver's timeout would not end the query
+                rows = client.query(_FRESHNESS, parameters=parameters, settings=limit).result_rows
             return (max(0.0, rows[0][0][0]), max(0.0, rows[0][0][1])) if rows else (None, None)
 
         return self._attempt("freshness", ask) or (None, None)
@@ -140,8 +147,8 @@ class Probes:
         complete = all(positions.get(number, 0) >= end for number, end in ends.items())
         return Rejected(counts.found, positions, complete)
 
-    def _disks(self) -> dict[str, Disk] | None:
-        found = self._attempt("disks", self._store_disks)
+    def _disks(self, found: dict[str, Disk] | None) -> dict[str, Disk] | None:
+        """Add the disk of the data folder to those of ClickHouse."""
         folder = self._settings.data_dir
         if not folder.is_dir():
             return found
@@ -155,14 +162,19 @@ class Probes:
             rows = self._store().query(_DISKS).result_rows
         return {f"clickhouse:{name}": Disk(int(free), int(total)) for name, _, free, total in rows}
 
-    def _expiries(self) -> tuple[Expiry, ...] | None:
+    def _expiries(self) -> tuple[tuple[Expiry, ...] | None, tuple[str, ...]]:
+        """Return `expiries` and `unread` of the measurements."""
         if time.monotonic() - self._expiries_at < _EXPIRY_EVERY_S:
-            return None
+            return None, ()
         self._expiries_at = time.monotonic()
-        keys = self._attempt("keys", self._key_expiries) or []
+        keys = self._attempt("keys", self._key_expiries)
         files = certificate_files(self._settings)
-        certificates = [self._attempt(f"certificate {path}", partial(certificate, path, files[path])) for path in files]
-        return (*keys, *(one for one in certificates if one is not None))
+        certificates = {
+            path: self._attempt(f"certificate {path}", partial(certificate, path, own)) for path, own in files.items()
+        }
+        unread = [f"certificate:{path}" for path, found in certificates.items() if found is None]
+        found = (*(keys or ()), *(one for one in certificates.values() if one is not None))
+        return found, (*unread, *(["key:"] if keys is None else []))
 
     def _key_expiries(self) -> list[Expiry]:
         if self._settings.keys_file is None:

@@ -28,8 +28,10 @@ TWO_WEEKS = 14 * DAY
 TOPIC = "audit.events"
 
 
-def expiring(known: dict[str, datetime], *found: Expiry) -> tuple[dict[str, datetime], list[AuditRecord]]:
-    return expiry.check(known, found, within=TWO_WEEKS, now=NOW)
+def expiring(
+    known: dict[str, datetime], *found: Expiry, unread: tuple[str, ...] = ()
+) -> tuple[dict[str, datetime], list[AuditRecord]]:
+    return expiry.check(known, found, unread=unread, within=TWO_WEEKS, now=NOW)
 
 
 def certificate(left: timedelta, life: timedelta | None = 90 * DAY) -> Expiry:
@@ -46,6 +48,17 @@ def test_a_certificate_is_reported_once_and_again_when_it_was_renewed() -> None:
     after, [renewed] = expiring(known, certificate(80 * DAY))
     assert (after, renewed.action, renewed.outcome) == ({}, "certificate.renewed", "success")
     assert expiring({}, certificate(80 * DAY)) == ({}, [])
+
+
+def test_what_could_not_be_read_once_is_not_reported_again() -> None:
+    key = Expiry("key", "al_1", NOW + DAY)
+    known, events = expiring({}, certificate(DAY), key)
+    assert len(events) == 2
+    assert expiring(known, certificate(DAY), unread=("key:",)) == (known, [])
+    assert expiring(known, key, unread=("certificate:/ca.pem",)) == (known, [])
+    after, [renewed] = expiring(known, certificate(80 * DAY), unread=("certificate:", "key:"))
+    assert (list(after), renewed.action) == (["key:al_1"], "certificate.renewed")
+    assert expiring(known, key) == ({"key:al_1": NOW + DAY}, [])
 
 
 @pytest.mark.parametrize(
@@ -205,6 +218,18 @@ def test_refusals_over_http_are_recorded_when_their_hour_is_over_or_the_process_
     refusals.close()
     refusals.close()
     assert len(kept.records) == 3
+
+
+def test_two_processes_with_one_name_count_in_two_events() -> None:
+    """A container that starts again within the hour has the same host name and process id."""
+    kept = Kept()
+    for _ in range(2):
+        refusals = HttpRefusals(TOPIC, kept)
+        refusals.add("acme", "EVENT_INVALID")
+        refusals.close()
+    first, second = kept.records
+    assert first.metadata == second.metadata
+    assert first.event_id != second.event_id
 
 
 BASE, ACME = f"{TOPIC}-value", f"{TOPIC}.acme-value"

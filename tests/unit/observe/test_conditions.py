@@ -153,6 +153,13 @@ def test_a_disk_is_reported_below_a_tenth_free_and_again_above_a_fifth() -> None
     assert names(run(disk(0), disk(0))) == ["disk.filling"]
 
 
+def test_a_full_disk_of_a_store_that_cannot_be_asked_is_reported_once() -> None:
+    full = Measurements(disks={"clickhouse:default": Disk(1 << 30, 100 << 30)})
+    away = Measurements(disks={"data folder": Disk(90 << 30, 100 << 30)}, all_disks=False)
+    policy = Policy(SHARED, checks=2, gap_ms=0)
+    assert names(run(*[full] * 3, *[away] * 3, *[full] * 3, policy=policy)) == ["disk.filling"]
+
+
 def test_an_event_has_the_same_id_wherever_it_is_recorded() -> None:
     first, second = run(lag(61), lag(61)), run(lag(61), lag(61))
     assert first == second

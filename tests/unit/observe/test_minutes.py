@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from auditlane.observe.conditions import Policy
 from auditlane.observe.decide import Minute, decide, started
+from auditlane.observe.history import token
 from auditlane.observe.measurements import Disk, Measurements, Refusal, Rejected, TopicLag
 from auditlane.observe.state import Letters, ObserverState
 
@@ -35,6 +39,18 @@ def found(total: int, seconds: float = 0.0, letters: int = 0, free: int = 60, **
         "disks": {"data folder": Disk(free, 100)},
     }
     return Measurements(**(values | given))
+
+
+def test_the_token_of_a_minute_does_not_depend_on_the_time_zone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    try:
+        # The first of these does not exist as a local time there.
+        assert token(datetime(2026, 3, 29, 2, 30, tzinfo=UTC)) == "observation:1774751400"
+        assert token(datetime(2026, 3, 29, 3, 30, tzinfo=UTC)) == "observation:1774755000"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_a_minute_has_the_rates_and_highest_values_of_its_checks() -> None:

@@ -166,7 +166,7 @@ class Observer:
                 return True
         except AuditlaneError as error:
             self._report(error)
-            return True  # nobody can take over now, either
+            return True  # no other process can take over now, either
         self._log.info("observe.replaced")
         self._end()
         return False

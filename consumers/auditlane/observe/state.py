@@ -15,7 +15,7 @@ from auditlane.contract.intent import OpenCircuit
 from auditlane.observe.hysteresis import Condition
 from auditlane.observe.measurements import Refusal
 
-UNKNOWN: Final = -1  # the version of a subject that existed before it was first asked for
+UNKNOWN: Final = -1  # the version of a subject that existed before it was first looked up
 
 
 class _Model(BaseModel):

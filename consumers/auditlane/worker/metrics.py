@@ -105,7 +105,7 @@ class BrokerFigures:
     round_trip_s: float
 
 
-_STATES: Final = {"UP": "up", "UPDATE": "up", "INIT": "idle", "DOWN": "down"}  # any other one is on the way to UP
+_STATES: Final = {"UP": "up", "UPDATE": "up", "INIT": "idle", "DOWN": "down"}  # any other state is on the way to UP
 
 
 def broker_figures(statistics: Mapping[str, Any]) -> BrokerFigures:

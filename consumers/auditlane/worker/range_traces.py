@@ -92,7 +92,7 @@ class RangeTraces:
         self._group = group
         self._links = LinkSelection()
         self._open: dict[Range, _Open] = {}
-        self._wanting: set[int | None] = set()  # assigned partitions whose next message is to be checked for a trace
+        self._wanting: set[int | None] = set()  # assigned partitions whose next message should be checked for a trace
 
     def saw(self, messages: Sequence[Message]) -> None:
         """Look for messages to link to. Most batches are skipped at once, since their ranges have already been

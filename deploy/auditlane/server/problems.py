@@ -38,7 +38,7 @@ from auditlane.server.pages.message_page import page
 
 MEDIA_TYPE: Final = "application/problem+json"
 _API: Final = ("/v1/", "/health/", "/metrics", "/openapi.json")
-# Errors of HTTP itself, which have no AuditlaneError; the docs list them with ours.
+# HTTP's own errors, which have no AuditlaneError; the docs list them alongside ours.
 HTTP_CODES: Final = {
     404: ("NOT_FOUND", "no route has this path"),
     405: ("METHOD_NOT_ALLOWED", "the route does not support this method; `Allow` lists those it supports"),

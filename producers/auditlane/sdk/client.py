@@ -251,7 +251,7 @@ class AuditClient(ActionProperties):
     emit.__signature__ = _documented_signature(emit)  # type: ignore[attr-defined]
 
     def record(self, event: AuditEvent | None = None, /, **values: Any) -> str | None:
-        """Emit like `emit`, but never raise: what cannot be recorded is counted and reported to `on_error`.
+        """Emit like `emit`, but never raise: events that cannot be recorded are counted and reported to `on_error`.
 
         Takes the arguments of `emit`, and any values in `metadata`; keywords given with an event replace its fields.
         Returns the event's id, or None if it was not recorded. A field that is not valid is left out and named in the
@@ -266,7 +266,7 @@ class AuditClient(ActionProperties):
         self._recorder.report_unrecorded(error)
 
     def report_resolver(self, error: Exception) -> None:
-        """Report to `on_error` what kept an integration from completing an event. Never raises."""
+        """Report to `on_error` why an integration could not complete an event. Never raises."""
         self._recorder.report_resolver(error)
 
     context = AuditContext

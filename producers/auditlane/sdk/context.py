@@ -39,13 +39,14 @@ _current: ContextVar[_Entered | None] = ContextVar("auditlane_context", default=
 
 
 class AuditContext:
-    """The values that events of one request or job have in common; events made inside take what they do not set.
+    """The values that events of one request or job have in common; events made inside inherit the values that they do
+    not set.
 
         with audit.context(tenant="acme", actor="user-17", ip="203.0.113.7"):
             audit.emit(action="document.deleted", resource_id="d-98765")
 
-    Contexts nest: what the inner one does not set is taken from the outer one. Tasks and threads that copy the current
-    `contextvars` context share it, so that a value set later is seen by all of them.
+    Contexts nest: values that the inner one does not set are taken from the outer one. Tasks and threads that copy the
+    current `contextvars` context share it, so that a value set later is seen by all of them.
     """
 
     __slots__ = (*NAMES, "_resolving", "metadata", "resolve")

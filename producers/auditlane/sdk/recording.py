@@ -1,4 +1,4 @@
-"""Record events without ever failing the application: what integrations and decorators use instead of `emit`."""
+"""Record events without ever failing the application; integrations and decorators use this instead of `emit`."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class ByteColumn(Sequence[bytes | None]):
         if given:
             try:
                 column._append(b"".join(given), array("q", list(map(len, given))))
-            except TypeError:  # rare: some are None
+            except TypeError:  # rare: some values are None
                 column._append(
                     b"".join([blob for blob in given if blob is not None]),
                     array("q", [-1 if blob is None else len(blob) for blob in given]),

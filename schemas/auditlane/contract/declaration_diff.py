@@ -39,7 +39,8 @@ class NeededField:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A needed field that differs from the contract. `definition` is to be registered, None if nothing can be."""
+    """A needed field that differs from the contract. `definition` should be registered; it is None if nothing can
+    be."""
 
     needed: NeededField
     kind: Kind

@@ -30,7 +30,7 @@ def contract_value(value: object) -> Any:
         return _number(value)
     if isinstance(value, _TEXTS):
         return str(value)
-    if isinstance(value, str | int | float | datetime):  # a subclass
+    if isinstance(value, str | int | float | datetime):  # a subclass of one of these types
         return value
     return json_text(value)
 

@@ -56,7 +56,8 @@ class Pattern:
     text: str
     states: int = field(default=0, compare=False)
     _program: Any = field(default=None, compare=False, repr=False)
-    _made_in: int = field(default=0, compare=False, repr=False)  # `_forks` when this process compiled it
+    # the value of `_forks` when this process compiled the pattern
+    _made_in: int = field(default=0, compare=False, repr=False)
 
     @classmethod
     def parse(cls, text: Any) -> Pattern:

@@ -241,7 +241,7 @@ LOG_EVENTS: tuple[LogEvent, ...] = (
     LogEvent(
         "canary.overdue",
         ("warning",),
-        "An event of the canary takes longer than `AUDITLANE_CANARY_LATE_S`; `problem` says how far it came.",
+        "An event of the canary takes longer than `AUDITLANE_CANARY_LATE_S`; `problem` tells how far it got.",
         "Check the workers with `auditlane lag`, then the parts.",
     ),
     LogEvent(

@@ -28,10 +28,10 @@ from auditlane.trail.client import AuditProducer
 from auditlane.trail.events import events_of
 from auditlane.trail.lifecycle import instance_name
 
-_TURN_S: Final = 0.2  # how soon a wait for Kafka notices the end
-_GRACE_S: Final = 5.0  # for librdkafka to report that an event has timed out
+_TURN_S: Final = 0.2  # interval at which a wait for Kafka checks for the end
+_GRACE_S: Final = 5.0  # time for librdkafka to report that an event has timed out
 _IDLE_S: Final = 1.0
-_STOP_S: Final = 7.0  # a read in progress ends in that time
+_STOP_S: Final = 7.0  # a read in progress ends within this time
 
 
 def check(settings: Settings) -> None:
@@ -73,11 +73,11 @@ class Canary:
 
     @property
     def status(self) -> Status | None:
-        """What is known now, or None if this process sends no events."""
+        """The current status, or None if this process sends no events."""
         return self._status
 
     def complaint(self) -> str:
-        """Return why the installation is not healthy, or an empty text; see `trip.complaint`."""
+        """Return why the installation is not healthy, or an empty string; see `trip.complaint`."""
         status = self._status
         return trips.complaint(status, monotonic(), self.limits) if status else ""
 

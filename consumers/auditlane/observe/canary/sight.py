@@ -19,7 +19,7 @@ from auditlane.sdk.reader import AuditReader
 NAME: Final = "canary"  # the actor of its events and of its reads
 _TIMEOUT_S: Final = 5.0
 _AT: Final = timedelta(microseconds=1)  # the precision of an event's time
-_FEW: Final = 10  # events of one microsecond
+_FEW: Final = 10  # limit: events of one microsecond
 _TOKEN_LIFE: Final = timedelta(hours=1)
 
 

@@ -15,7 +15,7 @@ Result = Literal["visible", "late", "lost", "refused"]
 RESULTS: Final[tuple[Result, ...]] = get_args(Result)
 _SOONEST_S: Final = 0.05
 _LATEST_S: Final = 2.0
-_OF_THE_WAIT: Final = 0.1  # of the time waited so far, which bounds the error of a measurement
+_OF_THE_WAIT: Final = 0.1  # share of the time waited so far, which bounds the measurement error
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +45,10 @@ class Trip:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How an event ended.
+    """The outcome of an event.
 
-    `acknowledged_s` and `visible_s` are seconds since it was sent, None if that did not happen. `error` is what refused
-    it.
+    `acknowledged_s` and `visible_s` are seconds since it was sent, None if that did not happen. `error` is the error
+    with which it was refused.
     """
 
     result: Result
@@ -95,7 +95,7 @@ def overdue(trip: Trip | None, now_s: float, limits: Limits) -> bool:
 
 
 def complaint(status: Status, now_s: float, limits: Limits) -> str:
-    """Return why the installation is not healthy, as a sentence, or an empty text if it is.
+    """Return why the installation is not healthy, as a sentence, or an empty string if it is.
 
     It is healthy if the last event was visible in time and the one on its way, if any, still can be.
     """

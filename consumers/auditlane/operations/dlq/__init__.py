@@ -1,1 +1,1 @@
-"""Lists dead letters, shows what is wrong with them, replays them under the latest contract, and resolves them."""
+"""Lists dead letters, shows their errors, replays them under the latest contract, and resolves them."""

@@ -63,7 +63,7 @@ BYTES_PER_S: Final = 500_000_000  # … plus the data that it reads, uncompresse
 _GRACE_S: Final = 1.0  # lets ClickHouse report its own time-out before the connection's
 PAUSE_MS: Final = 20  # per block, while a query of higher priority runs
 
-# The pattern of the route that the current statements are for.
+# The pattern of the route for which the current statements run.
 ROUTE: Final[ContextVar[str]] = ContextVar("route", default="(background)")
 # (route, seconds, rows, bytes): the time until a response began, and what ClickHouse had read by then.
 Observe = Callable[[str, float, int, int], None]

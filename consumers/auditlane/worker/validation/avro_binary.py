@@ -31,7 +31,7 @@ ONE_BYTE: Final = 64  # numbers below this take one byte
 
 
 class Malformed(ValueError):
-    """The bytes are not a datum of their schema; the message says where and why."""
+    """The bytes are not a datum of their schema; the message gives the position and the reason."""
 
 
 def read(fields: Iterable[Field], datum: bytes) -> dict[str, Any]:

@@ -136,7 +136,7 @@ class ValidationBatch:
         return self.tenants[int(self.key_codes[index])]
 
     def key(self, index: int) -> bytes | None:
-        """Return a message's key, truncated for error texts."""
+        """Return a message's key, truncated for error messages."""
         key = self.unique_keys[int(self.key_codes[index])]
         return key[:120] if key else key
 

@@ -56,7 +56,7 @@ class Servers:
         http_port, native_port = line.split()
         self.ports = int(http_port), int(native_port)
         wrong = base64.b64encode(b"default:wrong").decode()
-        self._ask("SELECT 1", {"Authorization": f"Basic {wrong}"})  # locks the process's own user for the network
+        self._ask("SELECT 1", {"Authorization": f"Basic {wrong}"})  # locks the process's own user for network access
 
     def stop(self) -> None:
         """Stop both servers when the current queries have ended, or after ten seconds."""

@@ -1,6 +1,6 @@
 """The canonical text of a schema, as Avro's Java `Schema.toString()` writes it, and its normalized form.
 
-Schemas with equal canonical texts are one schema with one id. Avro's own attributes come first, in Avro's order, then
+Schemas with the same canonical text are one schema with one id. Avro's own attributes come first, in Avro's order, then
 others as given.
 """
 

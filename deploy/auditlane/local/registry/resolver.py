@@ -71,7 +71,8 @@ class Resolver:
         return _parsed(stored.text, tuple(self._resolve(stored.references)))
 
     def _resolve(self, references: Sequence[Reference], *, live: bool = False) -> list[str]:
-        """Return the referenced schema texts, each once and after those that it refers to. Raises SchemaParseError."""
+        """Return the text of each referenced schema once, after the schemas that it refers to. Raises
+        SchemaParseError."""
         texts: dict[str, None] = {}
         for reference in references:
             target = self._store.version(reference.subject, reference.version)

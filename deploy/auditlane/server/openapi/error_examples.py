@@ -47,7 +47,7 @@ from auditlane.server.problems import HTTP_CODES, WITHOUT_DETAILS, Problem
 _AGAIN: Final = "Try again in a moment."
 _REQUEST: Final = "019391a4-7f3c-7cc2-9d2e-0242ac120002"
 _EXPORT: Final = "019391a5-02d1-7e58-8a3c-0242ac120002"
-# The texts equal the code's own, as a test checks.
+# A test checks that the messages equal those in the code.
 _ERRORS: Final = (
     InvalidInput("A viewer must belong to a tenant.", field="tenant"),
     InvalidEvent("The event is not valid: action is missing", field="action"),

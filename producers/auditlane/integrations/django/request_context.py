@@ -29,7 +29,7 @@ def current_request() -> HttpRequest | None:
 
 
 class RequestContext(AuditContext):
-    """Fills itself in from a request whenever an event is made; what the application has set stays."""
+    """Fills itself in from a request whenever an event is made; values that the application has set stay."""
 
     __slots__ = ("_actor", "_outside", "_request", "_tenant")
 

@@ -55,7 +55,7 @@ def _login_failed(sender: object, credentials: dict[str, Any], request: HttpRequ
 
 
 def shown_login(name: object) -> str:
-    """Return the login as typed, masked unless the setting says otherwise: people type passwords there."""
+    """Return the login as typed, masked unless the setting PLAIN_LOGINS is on: people type passwords there."""
     if name is None:
         return ""
     text = str(name)[:200]

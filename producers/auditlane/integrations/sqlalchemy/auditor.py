@@ -257,7 +257,7 @@ class Auditor:
         for entry in changes.settled():
             try:
                 self._record_entry(entry, transaction)
-            except Exception as error:  # the other changes are recorded nevertheless
+            except Exception as error:  # the other changes are still recorded
                 self._client.report_unrecorded(error)
 
     def _record_entry(self, entry: Change | Bulk, transaction: str) -> None:

@@ -14,7 +14,7 @@ DENIED: Final = frozenset({401, 403})
 
 @dataclass(slots=True)
 class Exchange:
-    """A request and what has happened to it so far; the middleware fills it in."""
+    """The state of a request so far; the middleware fills it in."""
 
     method: str
     path: str  # relative to where the middleware is installed

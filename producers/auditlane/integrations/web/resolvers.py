@@ -45,8 +45,8 @@ class Resolvers:
 class ResolverHook:
     """Fills in the tenant and the actor of one request, again for each event, as they may have changed.
 
-    What the application has set in the context takes precedence. A resolver that finds nothing does not erase what it
-    found earlier: a user who logs out is still the actor.
+    Values that the application has set in the context take precedence. A resolver that finds nothing does not erase
+    what it found earlier: a user who logs out is still the actor.
     """
 
     __slots__ = ("_actor", "_request", "_resolvers", "_tenant")

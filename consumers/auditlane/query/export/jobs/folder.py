@@ -136,7 +136,7 @@ class JobStore:
             raise _not_found(id_)
         folder = JobFolder(self._of(scope.tenant) / id_)
         status = folder.status()
-        if status.record.tenant != scope.tenant:  # some file systems equate `Acme` and `acme`
+        if status.record.tenant != scope.tenant:  # some file systems are case-insensitive and equate `Acme` and `acme`
             raise _not_found(id_)
         return folder, status
 

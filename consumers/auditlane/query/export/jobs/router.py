@@ -173,7 +173,7 @@ def job_of(exports: ExportService, request: Request, scope: TenantScope, status:
     url = None
     if status.state == "done":
         links = exports.links
-        with suppress(InvalidInput):  # the request's Host is not known to be this service
+        with suppress(InvalidInput):  # the request's Host does not name this service
             url = links.of_job(scope, auditor_of(request), record.id, base=links.base(request))
     return Job(
         id=record.id,

@@ -9,7 +9,7 @@ from typing import Final
 
 from auditlane.store import roles
 
-_GRANT: Final = re.compile(
+_GRANT_STATEMENT: Final = re.compile(
     r"GRANT (?P<privileges>.+?) ON (?P<place>.+?)(?: TO (?P<grantee>.+?))?(?P<option> WITH GRANT OPTION)?"
 )
 _COMMAS: Final = re.compile(r",\s*(?![^(]*\))")  # not those between the columns of one privilege
@@ -36,7 +36,7 @@ def parse(statement: str) -> Iterator[Privilege]:
     Columns are dropped: a privilege for some columns counts as one for the table.
     """
     text = statement if statement.startswith(("GRANT ", "REVOKE ")) else f"GRANT {statement}"
-    found = _GRANT.fullmatch(text.strip().rstrip(";"))
+    found = _GRANT_STATEMENT.fullmatch(text.strip().rstrip(";"))
     if found is None:  # a role, or a partial revoke
         return
     place = _unquoted(found["place"])
@@ -48,7 +48,7 @@ def by_account(statements: Iterable[str]) -> dict[str, list[Privilege]]:
     """Return the privileges of each user and role, from statements of the form GRANT … TO account."""
     found: dict[str, list[Privilege]] = {}
     for statement in statements:
-        grant = _GRANT.fullmatch(statement)
+        grant = _GRANT_STATEMENT.fullmatch(statement)
         if grant and grant["grantee"]:
             found.setdefault(_unquoted(grant["grantee"]), []).extend(parse(statement))
     return found

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import partial
+from itertools import takewhile
 from pathlib import Path
 from shutil import disk_usage
 from typing import Any, Final, TypeVar
@@ -37,6 +38,7 @@ from auditlane.store.client import store_errors
 T = TypeVar("T")
 ASK_S: Final = 3.0  # timeout of each request to the brokers
 _READ_S: Final = 5.0  # time spent reading the dead-letter topic in one check
+_REGISTRY_S: Final = 10.0  # time after which one check requests no further versions
 _QUERY_S: Final = 4  # time limit of a query for the freshness
 _EXPIRY_EVERY_S: Final = 60.0
 _DATA: Final = "data folder"
@@ -191,7 +193,8 @@ class Probes:
         assert self._registry is not None
         watched = schemas.watched(self._settings.topic, subjects)
         wanted = schemas.next_subjects(watched, state.subjects, self._turn)
-        return {subject: max(self._registry.versions(subject)) for subject in wanted}
+        versions = self._registry.versions
+        return asked(wanted, lambda subject: max(versions(subject)), seconds=_REGISTRY_S)
 
     def _recorded(self, state: ObserverState) -> frozenset[tuple[str, int]]:
         subjects = sorted({one.subject for one in state.noticed})
@@ -211,6 +214,17 @@ class _Counts:
         for one in records:
             if isinstance(one, Letter):
                 self.found[Refusal(hour_of(one.published_ms), one.topic, one.code, one.tenant)] += 1
+
+
+def asked(
+    names: Iterable[str], ask: Callable[[str], T], *, seconds: float, clock: Callable[[], float] = time.monotonic
+) -> dict[str, T]:
+    """Return the answer for each name; after `seconds`, the remaining names are left out.
+
+    A check must not take longer than the lease, or two observers would replace each other without any result.
+    """
+    ends = clock() + seconds
+    return {name: ask(name) for name in takewhile(lambda _: clock() < ends, names)}
 
 
 def topic_lags(rows: Iterable[PartitionLag]) -> dict[str, TopicLag]:

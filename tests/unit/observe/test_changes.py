@@ -15,7 +15,7 @@ from auditlane.contract.vocabulary import ACTIONS
 from auditlane.observe import expiry, probes, refused, schemas
 from auditlane.observe.http_refusals import HttpRefusals
 from auditlane.observe.measurements import Expiry, Refusal, Rejected
-from auditlane.observe.probes import key_expiry, topic_lags
+from auditlane.observe.probes import asked, key_expiry, topic_lags
 from auditlane.observe.refused import HOUR_MS
 from auditlane.observe.state import UNKNOWN, Letters, Noticed
 from auditlane.operations.lag import PartitionLag
@@ -239,6 +239,17 @@ def compare(known: dict[str, int] | None, **versions: int) -> tuple[dict[str, in
     names = {"base": BASE, "acme": ACME}
     found = {names[name]: version for name, version in versions.items()}
     return schemas.compare(TOPIC, known, frozenset({BASE, ACME, "foreign-value"}), found, 5)
+
+
+def test_a_slow_registry_is_asked_for_a_part_of_the_subjects() -> None:
+    now = 0.0
+
+    def versions(subject: str) -> int:
+        nonlocal now
+        now += 4.0
+        return int(subject)
+
+    assert asked(map(str, range(20)), versions, seconds=10.0, clock=lambda: now) == {"0": 0, "1": 1, "2": 2}
 
 
 def test_a_registered_version_is_noticed() -> None:

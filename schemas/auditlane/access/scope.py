@@ -101,7 +101,9 @@ class TenantScope:
 
     @classmethod
     def for_operator(cls, tenant: str) -> TenantScope:
-        """Return the scope of a command that uses the operator's own access to the store; never for a request."""
+        """Return the scope of a command or of the canary, which use the operator's access to the store; never for a
+        request.
+        """
         return cls(tenant, "operator", frozenset(Permission), grant=_GRANT)
 
     @classmethod

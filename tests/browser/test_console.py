@@ -14,6 +14,7 @@ from serving import Served
 
 from auditlane.access.links import mint_console_link
 from auditlane.access.tokens import Operator
+from auditlane.observe.history import Observation, save
 
 
 def test_a_link_opens_the_console_which_leads_to_a_tenants_log(world: World, page: Page) -> None:
@@ -86,6 +87,21 @@ def test_refreshing_keeps_the_focus_and_typed_text(site: Site, unique: str, page
     assert messages == []
 
 
+def test_an_opened_table_stays_open_and_the_period_can_be_changed(site: Site, page: Page) -> None:
+    at = datetime.now(UTC) - timedelta(minutes=3)
+    save(site.world.client, site.world.settings.clickhouse_database, at, Observation(received_per_second=4_321.0))
+    follow(page, site.console_link())
+    page.get_by_role("link", name="24 hours").click()
+    expect(page.get_by_role("link", name="24 hours")).to_have_attribute("aria-current", "true")
+    expect(page.get_by_role("img", name="Events per second")).to_be_visible()
+    table = page.get_by_role("region", name="Measurements by hour")
+    expect(table).to_be_hidden()
+    page.get_by_text("The same measurements as a table").click()
+    expect(table).to_be_visible()
+    expect(page.locator(".fresh")).to_contain_text("Updated at", timeout=20_000)
+    expect(table).to_be_visible()
+
+
 def test_an_expired_session_is_reported_and_refreshing_stops(site: Site, page: Page) -> None:
     follow(page, site.console_link())
     page.context.clear_cookies()
@@ -119,6 +135,10 @@ def test_the_consoles_pages_are_accessible_and_fit_a_phone(
     site: Site, unique: str, page: Page, node_modules: Path
 ) -> None:
     site.fill(unique, 3)
+    for minutes in (5, 90, 120, 125):
+        at = datetime.now(UTC) - timedelta(minutes=minutes)
+        measured = Observation(received_per_second=100.0 + minutes, lag_seconds=2.5, dead_letters=minutes)
+        save(site.world.client, site.world.settings.clickhouse_database, at, measured)
     follow(page, site.console_link())
     # German is checked on the narrow page, since its words are longer.
     for scheme, width, lang in (("light", 1280, "en"), ("dark", 360, "de")):
@@ -129,6 +149,11 @@ def test_the_consoles_pages_are_accessible_and_fit_a_phone(
             expect(page.get_by_role("heading", level=2).first).to_be_visible()
             assert violations(page, whole_page=True) == []
             assert page.evaluate("document.documentElement.scrollWidth") <= width
+            if path.startswith("/console?"):
+                chart = page.locator("#chart-rate svg")
+                assert chart.locator(".line").first.evaluate("(line) => line.getTotalLength()") > 0
+                text = chart.locator(".scale").first.evaluate("(text) => text.getBoundingClientRect().height")
+                assert text > 9  # legible, also on a phone
     page.goto(f"{site.url}/console?prefix={unique}&lang=en")
     for control in (
         page.get_by_role("button", name=f"View as {unique}"),

@@ -10,7 +10,7 @@ import pytest
 from querying import Store, event, store
 from serving import Served
 
-from auditlane.observe.history import COLUMNS, MOST_POINTS, Observation, history, save, step_of
+from auditlane.observe.history import COLUMNS, MOST_POINTS, Observation, first_step, history, save, step_of
 from auditlane.observe.timeline import timeline
 
 NOW = datetime.now(UTC).replace(second=30, microsecond=0)
@@ -57,7 +57,10 @@ def test_longer_steps_combine_their_minutes(clickhouse: str) -> None:
 @pytest.mark.parametrize(("seconds", "step"), [(1, 60), (86_400, 60), (86_401, 120), (7 * 86_400, 420)])
 def test_a_period_has_a_bounded_number_of_steps(seconds: int, step: int) -> None:
     assert step_of(seconds) == step
-    assert seconds / step <= MOST_POINTS
+    for second in (0, 1, step - 1):  # a period rarely begins with a step
+        now = 1_800_000_000 // step * step + second
+        last_minute = (now // 60 - 1) * 60
+        assert (last_minute - first_step(now - seconds, step)) // step + 1 <= MOST_POINTS
 
 
 def test_the_timeline_has_the_operational_events_of_auditlanes_own_log(filled: Store) -> None:

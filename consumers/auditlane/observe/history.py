@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import astuple, dataclass, fields
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -35,7 +36,7 @@ class Observation:
 
 COLUMNS: Final = tuple(field.name for field in fields(Observation))
 # How the minutes of a step are combined, if not by the highest value.
-_COMBINED: Final = {
+COMBINED: Final = {
     "received_per_second": "avg",
     "stored_per_second": "avg",
     "freshness_p50_s": "avg",
@@ -71,27 +72,32 @@ def token(minute: datetime) -> str:
     return f"observation:{int(minute.timestamp())}"
 
 
-def step_of(seconds: float) -> int:
-    """Return the length of a step, in seconds, in which a period of this length has at most MOST_POINTS steps."""
+def step_of(seconds: float, points: int = MOST_POINTS) -> int:
+    """Return the length of a step, in seconds, in which a period of this length has at most `points` steps."""
     minutes = max(1, -(-int(seconds) // MINUTE_S))
-    return MINUTE_S * -(-minutes // MOST_POINTS)
+    return MINUTE_S * -(-minutes // points)
 
 
-def history(client: Client, database: str, since: datetime, *, now: datetime) -> Columns:
-    """Return the measurements since a time, at most a week ago, oldest first.
+def first_step(since: float, step_s: int) -> int:
+    """Return the beginning of the first whole step after a time; both in seconds since 1970."""
+    return math.ceil(since / step_s) * step_s
+
+
+def history(client: Client, database: str, since: datetime, *, now: datetime, points: int = MOST_POINTS) -> Columns:
+    """Return the measurements since a time, at most a week ago, oldest first, in at most `points` whole steps.
 
     The minutes of a step are combined: rates and the median are averaged, dead letters are summed, and the highest of
     the other values counts. Raises StoreUnavailable, StoreRefused, or QueryTooLarge.
     """
-    step_s = step_of((now - since).total_seconds())
-    combined = ", ".join(f"{_COMBINED.get(name, 'max')}({name})" for name in COLUMNS)
+    step_s = step_of((now - since).total_seconds(), points)
+    combined = ", ".join(f"{COMBINED.get(name, 'max')}({name})" for name in COLUMNS)
     sql = f"""
         SELECT toStartOfInterval(minute, toIntervalSecond({{step:UInt32}})) AS step, {combined}
         FROM {{database:Identifier}}.observations
         WHERE minute >= fromUnixTimestamp({{since:Int64}})
         GROUP BY step ORDER BY step
     """  # noqa: S608 - our own names, values are parameters
-    values: dict[str, Any] = {"database": database, "step": step_s, "since": int(since.timestamp())}
+    values: dict[str, Any] = {"database": database, "step": step_s, "since": first_step(since.timestamp(), step_s)}
     with errors():
         rows = client.query(sql, parameters=values, settings={"max_execution_time": _SECONDS}).result_rows
     at = [row[0] if row[0].tzinfo else row[0].replace(tzinfo=UTC) for row in rows]

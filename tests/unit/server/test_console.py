@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from http.cookies import SimpleCookie
 from typing import Any
 
@@ -12,11 +13,13 @@ import pytest
 from serving import Served
 
 from auditlane.access.audit import AuditRecord, RequestAuditor
-from auditlane.runtime.errors import KafkaUnavailable
+from auditlane.observe.history import COLUMNS, Columns
+from auditlane.observe.timeline import OperationalEvent
+from auditlane.runtime.errors import KafkaUnavailable, StoreUnavailable
 from auditlane.server.admin.localized import LocalizedText, counted
 from auditlane.server.admin.models import DeadLetters, Health, Lag, Rate, Tenants
 from auditlane.server.admin.operations import Operations
-from auditlane.server.pages.console import page, page_model
+from auditlane.server.pages.console import operation, page, page_model
 from auditlane.server.pages.i18n import catalogues
 
 EN, DE = (catalogues()[one] for one in ("en", "de"))
@@ -55,6 +58,7 @@ class Section:
     def __init__(self) -> None:
         self.away = False
         self.requests: list[dict[str, Any]] = []
+        self.charted_periods: list[timedelta] = []
 
     async def health(self) -> Health:
         parts = [
@@ -87,6 +91,21 @@ class Section:
         row = {"events": 1_000_000, "last_event": TIME, "last_stored": TIME}
         data = [{"tenant": "acme", "enabled": True} | row, {"tenant": "globex", "enabled": False} | row]
         return Tenants.model_validate({"data": data, "next": "globex"})
+
+    async def charted(self, period: timedelta) -> Columns:
+        self.charted_periods.append(period)
+        if self.away:
+            raise StoreUnavailable("ClickHouse did not answer.")
+        now = datetime.now(UTC)
+        return Columns(
+            1_800, [now - timedelta(hours=2), now - timedelta(hours=1)], {name: [3.0, 4.0] for name in COLUMNS}
+        )
+
+    async def newest_events(self) -> list[OperationalEvent]:
+        if self.away:
+            raise StoreUnavailable("ClickHouse did not answer.")
+        at, metadata = datetime.fromisoformat(TIME), {"seconds": "75", "events": "9"}
+        return [OperationalEvent(at, "lag.detected", "failure", "High", "x", HOSTILE, None, metadata, "id", None)]
 
     def close(self) -> None: ...
 
@@ -156,7 +175,7 @@ def test_the_board_shows_rates_lag_and_lost_offsets(served):
         assert shown in html
     assert "10 of 20 records read" in html
     sections = re.findall(r'<section id="([\w-]+)"', html)
-    assert sections == ["overview", "tenants", "rate", "lag", "dead-letters", "parts"]
+    assert sections == ["overview", "tenants", "history", "timeline", "rate", "lag", "dead-letters", "parts"]
     short = html[html.index('id="overview"') : html.index('id="tenants"')]
     for shown in (
         ">kafka</strong> unhealthy",
@@ -336,7 +355,7 @@ def test_a_key_that_is_revoked_closes_the_console(served):
 
 
 def test_the_fake_has_the_interface_that_the_console_uses():
-    for name in ("health", "rate", "lag", "dead_letters", "tenants", "close"):
+    for name in ("health", "rate", "lag", "dead_letters", "tenants", "charted", "newest_events", "close"):
         assert hasattr(Operations, name)
 
 
@@ -382,5 +401,44 @@ def test_the_rate_has_three_digits():
 
 def test_an_age_has_one_unit_in_the_readers_language():
     ages = (None, 0.44, 12.4, 300.0, 11_520.0, 181_440.0)
-    assert [page_model.age(EN, one) for one in ages] == ["", "0.4 s", "12 s", "5 min", "3.2 h", "2.1 d"]
-    assert [page_model.age(DE, one) for one in ages] == ["", "0,4 s", "12 s", "5 min", "3,2 h", "2,1 Tage"]
+    assert [operation.age(EN, one) for one in ages] == ["", "0.4 s", "12 s", "5 min", "3.2 h", "2.1 d"]
+    assert [operation.age(DE, one) for one in ages] == ["", "0,4 s", "12 s", "5 min", "3,2 h", "2,1 Tage"]
+
+
+def test_the_operation_has_charts_and_events_in_both_languages(served, operations):
+    cookie = entered(served)
+    html = served.request("/console", cookie=cookie).data.decode()
+    assert html.count('role="img"') == html.count("<title id=") == html.count("<desc id=") == len(operation.CHARTS)
+    for shown in (
+        '<th scope="row" class="outcome-failure">Processing delayed</th>',
+        "delay: 1 min",
+        "median: 4.0 s",
+        'aria-current="true">7 days</a>',
+        "Nothing was measured for",
+    ):
+        assert shown in html
+    assert html.count('class="gap"') >= len(operation.CHARTS)
+    german = served.request("/console?lang=de&range=24h&prefix=ac", cookie=cookie).data.decode()
+    for shown in (
+        "Verarbeitung verzögert",
+        "Verzögerung: 1 min",
+        "Median: 4,0 s",
+        'aria-current="true">24 Stunden</a>',
+        "Messwerte nach Stunde (UTC)",
+        'href="/console?lang=de&amp;prefix=ac&amp;range=7d#history"',
+        '<input type="hidden" name="range" value="24h">',
+        "&amp;range=24h#tenants",
+    ):
+        assert shown in german
+    served.request("/console?range=9y", cookie=cookie)
+    assert operations.charted_periods == [timedelta(days=7), timedelta(days=1), timedelta(days=7)]
+
+
+def test_without_the_store_the_charts_and_events_say_so_and_the_rest_remains(served, operations):
+    operations.away = True
+    html = served.request("/console", cookie=entered(served)).data.decode()
+    for section in ("history", "timeline"):
+        content = html[html.index(f'<section id="{section}"') :].partition("</section>")[0]
+        assert "ClickHouse did not answer." in content
+        assert "<svg" not in content
+    assert "72.0</strong> events per second" in html

@@ -26,7 +26,7 @@ NAMES = {"auditlane", "IP", "lt", "gt", "tenant"}
 # Messages whose translation equals the English text. Any other identical text is untranslated.
 ALIKE = {
     "de": {
-        *("%(number)s h", "%(number)s min", "%(number)s s"),
+        *("%(number)s h", "%(number)s min", "%(number)s ms", "%(number)s s"),
         *("Code", "Details", "Info", "Partition", "Status", "Viewer"),
     }
 }

@@ -12,9 +12,9 @@ let paused = false;
 let timer = 0;
 let refreshing = false;
 
-/** Changes `old` in place until it equals `fresh`. */
+/** Changes `old` in place until it equals `fresh`, except for a table that the reader has opened. */
 function update(old: Element, fresh: Element): void {
-  for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name)) old.removeAttribute(name);
+  for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name) && name !== "open") old.removeAttribute(name);
   for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
   const before = [...old.childNodes];
   const after = [...fresh.childNodes];

@@ -15,6 +15,8 @@ from clickhouse_connect.driver.client import Client
 from auditlane.gateway.refusal_counts import ContractRefusals, RefusalCount
 from auditlane.observe import history, timeline
 from auditlane.observe.canary.canary import Canary
+from auditlane.observe.history import Columns
+from auditlane.observe.timeline import OperationalEvent
 from auditlane.operations import group_metrics
 from auditlane.operations.dlq.followed import OpenLetters
 from auditlane.operations.dlq.index import Selection
@@ -44,6 +46,10 @@ LAG_TIMEOUT_S: Final = 20.0  # covers several consecutive requests to brokers
 PART_TIMEOUT_S: Final = 8.0
 FRESH_S: Final = 2.0
 VERSION_FRESH_S: Final = 60.0
+CHARTED: Final = (timedelta(days=1), timedelta(days=7))
+CHART_POINTS: Final = 336  # steps of five minutes in a day, of half an hour in a week
+CHART_FRESH_S: Final = 15.0  # the observer checks at this interval
+NEWEST_EVENTS: Final = 12
 
 
 def rfc3339(at: datetime, precision: str) -> str:
@@ -80,6 +86,18 @@ class Operations:
         self._workers, self._letters, self._arrivals = Workers(settings), Letters(settings), Arrivals(settings)
         self._tenants = BoundedCall("ClickHouse", timeout_s=settings.query_timeout_s + 1)
         self._observed = BoundedCall("ClickHouse", timeout_s=settings.query_timeout_s + 1, threads=2)
+        self._charted = {
+            period: CachedCall(
+                "ClickHouse",
+                partial(self._measurements, period, CHART_POINTS),
+                timeout_s=PART_TIMEOUT_S,
+                fresh_s=CHART_FRESH_S,
+            )
+            for period in CHARTED
+        }
+        self._newest_events = CachedCall(
+            "ClickHouse", partial(self._events, NEWEST_EVENTS), timeout_s=PART_TIMEOUT_S, fresh_s=CHART_FRESH_S
+        )
         self._lag = CachedCall("Kafka", self._workers.lag, timeout_s=LAG_TIMEOUT_S, fresh_s=FRESH_S)
         self._rate = CachedCall("Kafka", self._arrivals.rate, timeout_s=LAG_TIMEOUT_S, fresh_s=FRESH_S)
         self._conflicts = CachedCall(
@@ -114,15 +132,21 @@ class Operations:
 
     async def history(self, period: timedelta) -> OperationsHistory:
         """Return the measurements of the past period."""
-        now, database = datetime.now(UTC), self._settings.clickhouse_database
-        found = await self._observed.run(lambda: history.history(self._store(), database, now - period, now=now))
+        found = await self._observed.run(lambda: self._measurements(period, history.MOST_POINTS))
         at = [rfc3339(one, "seconds") for one in found.at]
         return OperationsHistory.model_validate({"step_s": found.step_s, "at": at, **found.values})
 
+    async def charted(self, period: timedelta) -> Columns:
+        """Return the measurements of one of CHARTED in at most CHART_POINTS steps, at most CHART_FRESH_S old."""
+        return await self._charted[period].get()
+
+    async def newest_events(self) -> list[OperationalEvent]:
+        """Return the newest NEWEST_EVENTS events about the installation's operation, at most CHART_FRESH_S old."""
+        return await self._newest_events.get()
+
     async def timeline(self, limit: int) -> Timeline:
         """Return the newest events about the installation's operation."""
-        database = self._settings.clickhouse_database
-        found = await self._observed.run(lambda: timeline.timeline(self._store(), database, limit=limit))
+        found = await self._observed.run(lambda: self._events(limit))
         return Timeline.model_validate(
             {"data": [asdict(one) | {"at": rfc3339(one.at, "microseconds")} for one in found]}
         )
@@ -183,6 +207,13 @@ class Operations:
         return Health(
             healthy=healthy, parts=every, refusals=refusals, conflicts=conflicting[0] if conflicting else None
         )
+
+    def _measurements(self, period: timedelta, points: int) -> Columns:
+        now, database = datetime.now(UTC), self._settings.clickhouse_database
+        return history.history(self._store(), database, now - period, now=now, points=points)
+
+    def _events(self, limit: int) -> list[OperationalEvent]:
+        return timeline.timeline(self._store(), self._settings.clickhouse_database, limit=limit)
 
     async def _workers_health(self) -> PartHealth:
         if not self._settings.kafka_bootstrap:

@@ -22,6 +22,7 @@ from auditlane.runtime.accept_header import by_preference
 
 # The first language is the code's own. Times are listed below one another, so their width is constant.
 _DAYS: Final = {"en": "%Y-%m-%d", "de": "%d.%m.%Y"}
+_DAYS_OF_YEAR: Final = {"en": "%m-%d", "de": "%d.%m."}
 LANGUAGES: Final = tuple(_DAYS)
 
 
@@ -48,6 +49,10 @@ class Catalogue:
     def day(self, text: str) -> str:
         """Format the UTC date of an RFC 3339 time."""
         return self._time(text, _DAYS[self.language])
+
+    def day_of_year(self, at: datetime) -> str:
+        """Format the UTC day and month of a time."""
+        return at.astimezone(UTC).strftime(_DAYS_OF_YEAR[self.language])
 
     def clock(self, text: str) -> str:
         """Format the UTC time of day of an RFC 3339 time, to the second."""

@@ -80,8 +80,8 @@ async def board(request: Request, services: AppServices) -> Response:
         operator = Operators(services.authenticator).entered(request)
     except Unauthenticated as error:
         return _signed_out(request, error)
-    prefix, after = (request.query_params.get(name, "")[:100] for name in ("prefix", "after"))
-    found = await page_model.load(services.operations, prefix=prefix, after=after)
+    prefix, after, span = (request.query_params.get(name, "")[:100] for name in ("prefix", "after", "range"))
+    found = await page_model.load(services.operations, prefix=prefix, after=after, span=span)
     entry, minutes = _entry(services, "console"), round(services.viewer_ttl.total_seconds() / 60)
     return _page(request, "console.html", operator, entry, board=found, prefix=prefix, minutes=minutes)
 

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final, Generic, TypeVar
 
 import anyio
 from markupsafe import Markup
 
+from auditlane.observe.history import Columns
+from auditlane.observe.timeline import OperationalEvent
 from auditlane.operations.dlq.index import Selection
 from auditlane.runtime.errors import AuditlaneError
 from auditlane.server.admin.localized import LocalizedText
 from auditlane.server.admin.models import DeadLetters, Health, Lag, PartHealth, Rate, Tenants
 from auditlane.server.admin.operations import Operations
-from auditlane.server.pages.i18n import N_, Catalogue
+from auditlane.server.pages.console import charts, operation
+from auditlane.server.pages.i18n import Catalogue
 
 T = TypeVar("T")
 NEWEST: Final = 20
@@ -33,17 +37,23 @@ class Section(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """The whole dashboard. A section that is unavailable does not affect the others."""
+    """The whole dashboard at a time. A section that is unavailable does not affect the others; `span` is one of RANGES,
+    the period of the history."""
 
     health: Section[Health]
     rate: Section[Rate]
     lag: Section[Lag]
     dead_letters: Section[DeadLetters]
     tenants: Section[Tenants]
+    history: Section[Columns]
+    timeline: Section[list[OperationalEvent]]
+    span: str
+    now: datetime
 
 
-async def load(operations: Operations, *, prefix: str, after: str) -> Board:
+async def load(operations: Operations, *, prefix: str, after: str, span: str = operation.DEFAULT) -> Board:
     """Load all sections concurrently."""
+    span = span if span in operation.RANGES else operation.DEFAULT
     sections: dict[str, Section[object]] = {}
 
     async def load_section(name: str, query: Callable[[], Awaitable[object]]) -> None:
@@ -58,11 +68,13 @@ async def load(operations: Operations, *, prefix: str, after: str) -> Board:
         "lag": operations.lag,
         "dead_letters": lambda: operations.dead_letters(Selection(), NEWEST),
         "tenants": lambda: operations.tenants(after=after, prefix=prefix, limit=TENANTS),
+        "history": lambda: operations.charted(operation.RANGES[span]),
+        "timeline": operations.newest_events,
     }
     async with anyio.create_task_group() as group:
         for name, query in queries.items():
             group.start_soon(load_section, name, query)
-    return Board(**sections)  # type: ignore[arg-type]  # the keys are the field names
+    return Board(**sections, span=span, now=datetime.now(UTC))  # type: ignore[arg-type]  # the keys are the field names
 
 
 def state_mark(part: PartHealth) -> str:
@@ -74,19 +86,16 @@ def helpers(words: Catalogue) -> dict[str, Any]:
     """Return the functions that templates call, bound to a language."""
     return {
         "state_mark": state_mark,
-        "age": partial(age, words),
+        "age": partial(operation.age, words),
+        "measured": lambda board: operation.measured(
+            words, board.history.value, operation.RANGES[board.span], now=board.now
+        ),
+        "entries": partial(operation.entries, words),
+        "default_span": operation.DEFAULT,
+        "drawing": charts,
         "event_rate": partial(event_rate, words),
         "message": partial(message, words),
     }
-
-
-def age(words: Catalogue, seconds: float | None) -> str:
-    """Format an age in one unit: 0.4 s, 12 s, 5 min, 3.2 h, 2.1 d."""
-    if seconds is None:
-        return ""
-    units = ((86_400, N_("%(number)s d"), 1), (3_600, N_("%(number)s h"), 1), (60, N_("%(number)s min"), 0))
-    size, unit, digits = next((one for one in units if seconds >= one[0]), (1, N_("%(number)s s"), int(seconds < 10)))
-    return words.gettext(unit, number=words.number(seconds / size, digits))
 
 
 def event_rate(words: Catalogue, rate: Rate) -> str:

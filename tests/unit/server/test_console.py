@@ -410,7 +410,7 @@ def test_the_operation_has_charts_and_events_in_both_languages(served, operation
     html = served.request("/console", cookie=cookie).data.decode()
     assert html.count('role="img"') == html.count("<title id=") == html.count("<desc id=") == len(operation.CHARTS)
     for shown in (
-        '<th scope="row" class="outcome-failure">Processing delayed</th>',
+        '<span class="outcome-failure">Processing delayed</span>',
         "delay: 1 min",
         "median: 4.0 s",
         'aria-current="true">7 days</a>',

@@ -48,6 +48,11 @@ def test_the_top_of_a_scale_is_one_two_or_five_times_a_power_of_ten() -> None:
     )
 
 
+def test_a_scale_of_times_ends_at_a_round_time() -> None:
+    tops = [top_of(value, seconds=True) for value in (0.03, 50.0, 51.0, 77.0, 3_000.0, 90_000.0, 2e6)]
+    assert tops == pytest.approx([0.05, 50.0, 60.0, 120.0, 3_600.0, 172_800.0, 2e6])
+
+
 def test_a_scale_begins_at_zero_and_counts_have_no_fractions() -> None:
     assert (y_of(0.0, 5.0), y_of(5.0, 5.0)) == (GROUND, TOP)
     assert [tick.value for tick in ticks(5.0, whole=False)] == [0.0, 2.5, 5.0]

@@ -17,6 +17,9 @@ HEIGHT: Final = 140
 LEFT, RIGHT, TOP, BOTTOM = 46, 6, 8, 20  # margins, for the axes' labels
 _DAY: Final = timedelta(days=1)
 _STEPS_OF_SCALE: Final = (1.0, 2.0, 5.0, 10.0)
+# Tops of a scale in seconds, from a minute up, whose halves are whole minutes, hours or days as well.
+_SPANS_S: Final = (60, 120, 240, 600, 1_200, 3_600, 7_200, 14_400, 43_200, 86_400, 172_800, 345_600, 864_000)
+_FROM_S: Final = 50.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +59,12 @@ class Gap:
     seconds: float
 
 
-def top_of(highest: float) -> float:
-    """Return the top of a scale that has room for this value: 1, 2 or 5 times a power of ten."""
+def top_of(highest: float, *, seconds: bool = False) -> float:
+    """Return the top of a scale that has room for this value: 1, 2 or 5 times a power of ten, or a round time."""
     if highest <= 0:
         return 1.0
+    if seconds and _FROM_S < highest <= _SPANS_S[-1]:
+        return next(float(span) for span in _SPANS_S if span >= highest)
     power = 10.0 ** math.floor(math.log10(highest))
     return next(power * one for one in _STEPS_OF_SCALE if power * one >= highest * (1 - 1e-9))
 

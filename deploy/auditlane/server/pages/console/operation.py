@@ -175,7 +175,7 @@ def entries(words: Catalogue, events: Iterable[OperationalEvent]) -> list[Entry]
 def _chart(words: Catalogue, shown: Shown, columns: Columns, period: Period) -> Chart:
     every = [columns.values[name] for name in shown.columns]
     highest = charts.combined((charts.combined(values, "max") for values in every), "max")
-    top = charts.top_of(highest or 0.0)
+    top = charts.top_of(highest or 0.0, seconds=shown.unit == "duration")
     draw = charts.bars if shown.bars else charts.line
     series = [
         Series(

@@ -67,8 +67,9 @@ lint: $(STAMP) ## ruff, mypy --strict, import-linter
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-docs: $(STAMP) ## write the generated parts of the docs
+docs: $(STAMP) ## write the generated parts of the docs, and the dashboards
 	$(BIN)/python docs/generate.py
+	$(BIN)/python deploy/observe/dashboards.py
 
 actions: $(STAMP) ## write the SDK's methods for the actions of the vocabulary
 	$(BIN)/python producers/generate_actions.py

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
+import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,10 +19,19 @@ from auditlane.server.auth.route_permissions import RIGHTS
 
 ROOT = Path(__file__).parents[3]
 OBSERVE = ROOT / "deploy" / "observe"
-OF_PROMETHEUS = {"up": set[str]()}  # name → labels
+OF_PROMETHEUS = {"up": set[str](), "ALERTS": {"alertname", "alertstate", "severity"}}  # name → labels
 OF_TARGETS = {"job", "instance"}
 HISTOGRAM = re.compile(r"_(bucket|sum|count)$")
 WINDOW = re.compile(r"\d+[mhd]$")
+
+_spec = importlib.util.spec_from_file_location("dashboards", OBSERVE / "dashboards.py")
+assert _spec is not None
+assert _spec.loader is not None
+dashboards = importlib.util.module_from_spec(_spec)
+sys.modules["dashboards"] = dashboards  # dataclasses look their module up
+_spec.loader.exec_module(dashboards)
+BOARDS = dashboards.all_dashboards()
+PANELS = [(board, panel) for board in BOARDS for panels in board.rows.values() for panel in panels]
 
 
 def rules() -> list[dict[str, Any]]:
@@ -184,3 +195,56 @@ def test_the_example_scrapes_the_jobs_that_rules_name() -> None:
                 if matcher.name == "job":
                     assert any(re.fullmatch(matcher.value, job) for job in jobs)
     assert config["rule_files"] == ["rules/*.yaml"]
+
+
+def anchors(page: str) -> set[str]:
+    """Return the anchors of a runbook's headings."""
+    text = (ROOT / "docs" / "operate" / "runbooks" / page).read_text("utf-8")
+    return {heading.lower() for heading in re.findall(r"^## (\w+)$", text, re.MULTILINE)}
+
+
+@every_alert
+def test_an_alert_has_a_runbook(alert: dict[str, Any]) -> None:
+    page, _, anchor = alert["annotations"]["runbook_url"].removeprefix("docs/operate/runbooks/").partition("#")
+    assert page == f"{alert['file']}.md"
+    assert anchor == alert["alert"].lower()
+    assert anchor in anchors(page)
+
+
+def test_every_runbook_is_of_an_alert_and_has_the_same_parts() -> None:
+    names = {one["alert"] for one in ALERTS}
+    for path in (ROOT / "docs" / "operate" / "runbooks").glob("*.md"):
+        sections = re.split(r"^## ", path.read_text("utf-8"), flags=re.MULTILINE)[1:]
+        for section in sections:
+            name = section.partition("\n")[0]
+            assert name in names, name
+            parts = re.findall(r"^\*\*(\w[\w ]*)\.\*\*", section, re.MULTILINE)
+            assert parts == ["Readers notice", "Look", "Do", "Escalate", "Do not", "Tested"], name
+            look = section.partition("**Look.**")[2].partition("**Do.**")[0]
+            assert 2 <= len(re.findall(r"^auditlane ", look, re.MULTILINE)) <= 3, name
+        assert sections
+
+
+@pytest.mark.parametrize(("board", "panel"), PANELS, ids=[f"{board.name}-{panel.title}" for board, panel in PANELS])
+def test_a_panels_metrics_labels_and_runbook_exist(board: Any, panel: Any) -> None:
+    assert bool(panel.sql) == (panel.kind == "sql")
+    assert panel.sql or panel.queries
+    for query in panel.queries:
+        check(query["expr"].replace("$__rate_interval", "5m").replace("$__range", "6h"))
+    if panel.runbook:
+        page, _, anchor = panel.runbook.partition("#")
+        assert not anchor or anchor in anchors(page)
+
+
+def test_panels_fill_their_rows_and_have_different_titles() -> None:
+    for board in BOARDS:
+        for title, panels in board.rows.items():
+            assert sum(panel.width for panel in panels) % 24 == 0, (board.name, title)
+            assert len({panel.title for panel in panels}) == len(panels)
+
+
+def test_the_dashboards_are_up_to_date() -> None:
+    assert {path.stem for path in dashboards.FOLDER.glob("*.json")} == {board.name for board in BOARDS}
+    for board in BOARDS:
+        text = (dashboards.FOLDER / f"{board.name}.json").read_text("utf-8")
+        assert text == dashboards.render(board), "run: make docs"

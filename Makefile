@@ -33,8 +33,8 @@ run: $(STACK) ## set up, start the whole stack with sample data, print links to 
 INTEGRATION = $(wildcard tests/integration/test_[$(1)]*.py)
 ALONE ?= tests/unit tests/simulation $(call INTEGRATION,a-d)
 FAULT ?= tests/fault
-PARTS ?= tests/contracts $(call INTEGRATION,j-r)
-BROWSER ?= tests/browser $(call INTEGRATION,f-i)
+PARTS ?= tests/contracts $(call INTEGRATION,n-r)
+BROWSER ?= tests/browser $(call INTEGRATION,f-m)
 REST ?= $(call INTEGRATION,es-z)
 QUIETLY = > $(VENV)/$@.log 2>&1; code=$$?; cat $(VENV)/$@.log; exit $$code
 test: ## set up, lint, run all tests except the long ones

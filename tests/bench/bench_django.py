@@ -62,7 +62,7 @@ def recorded(request: Any) -> Any:
 
 
 def committed(request: Any) -> Any:
-    """Record like a model's signal handlers: after the commit, which is immediate here."""
+    """Record an event after the commit, as a model's signal handlers do; here, the commit is immediate."""
     from auditlane.integrations.django.recording import record_after_commit
 
     record_after_commit("default", "document.deleted", resource="document", resource_id="d-98765")
@@ -70,7 +70,7 @@ def committed(request: Any) -> Any:
 
 
 def known_user(get_response: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Give every request a user, without a query for a session."""
+    """Give every request a user without querying for a session."""
     from django.contrib.auth.models import User
 
     user = User(pk=17, username="jane")
@@ -83,7 +83,7 @@ def known_user(get_response: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 class Measured:
-    """Times of one variant, in µs per request."""
+    """Times for one variant, in µs per request."""
 
     def __init__(self, path: str, middleware: list[str], settle: Callable[[], object]) -> None:
         from django.core.handlers.wsgi import WSGIHandler
@@ -92,8 +92,8 @@ class Measured:
         with override_settings(MIDDLEWARE=[*middleware, f"{__name__}.known_user"]):
             self.handler = WSGIHandler()
         self.path, self._settle = path, settle
-        self.cpu: list[float] = []  # of the calling thread, median of each round
-        self.process: list[float] = []  # of all threads until Kafka has the events, mean of each round
+        self.cpu: list[float] = []  # of the calling thread: one median per round
+        self.process: list[float] = []  # of all threads until Kafka has the events: one mean per round
         self.wall: list[float] = []
 
     def request(self) -> None:

@@ -24,7 +24,7 @@ window.addEventListener("message", (event) => {
   frame.contentWindow.postMessage({ type: "auditlane:token", token: TOKEN }, "*");
 });
 """
-# Inside the frame: time of the first row, layout shift before and after it, busy time of the main thread.
+# Inside the frame: time of the first row, layout shift before and after it, time the main thread was busy.
 WATCH = """
 if (window !== top) {
   window.shift = 0;

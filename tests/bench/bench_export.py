@@ -1,8 +1,8 @@
-"""Measure the cost of an export for the service: `python tests/bench/bench_export.py` (ROWS=5000000).
+"""Measure what an export costs the service: `python tests/bench/bench_export.py` (ROWS=5000000).
 
 Exports one tenant's events from a real `auditlane serve` over the embedded engine: as CSV and Parquet at once, as JSON
-Lines by a job. For each export, it prints rows, bytes, seconds, and the peak memory of `serve`. Then it compares the
-seconds of OCSF with those of JSON Lines, with all columns of at most 500,000 rows. Fails unless every export has as
+Lines through a job. For each export, it prints rows, bytes, seconds, and the peak memory of `serve`. Then it compares
+the seconds of OCSF with those of JSON Lines, over all columns of at most 500,000 rows. Fails unless every export has as
 many rows as ClickHouse counts and the same sum of checksums, and `serve` stayed below 300 MB.
 """
 
@@ -36,7 +36,7 @@ from auditlane.store.migrate import migrate
 
 TENANT, DATABASE, MOST_MB = "acme", "audit", 300.0
 COLUMNS = ("event_id", "action", "actor_id", "description")
-# One CSV line without quotes, built here without any of the service's code.
+# One CSV line without quotes, built here without using any of the service's code.
 EXPECTED = (
     "SELECT count(), sum(CRC32(concat('\"', toString(event_id), '\",\"', action, '\",\"', actor_id, '\",\"',"
     f" assumeNotNull(description), '\"'))), sum(CRC32(toString(event_id))) FROM {DATABASE}.log"
@@ -64,7 +64,7 @@ def lines(pieces: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def of_csv(answer: urllib3.BaseHTTPResponse) -> tuple[int, int, int]:
-    """Return (rows, sum of checksums, bytes); every line is one event."""
+    """Return (rows, sum of checksums, bytes) of a CSV export in which every line is one event."""
     rows, total, size = -1, 0, 0  # the header is not a row
 
     def counted() -> Iterator[bytes]:

@@ -80,12 +80,12 @@ async def request(app: Any) -> None:
 
 
 class Measured:
-    """Times of one variant, in µs per request."""
+    """Times for one variant, in µs per request."""
 
     def __init__(self, app: FastAPI, settle: Callable[[], object]) -> None:
         self.app, self._settle = app, settle
-        self.cpu: list[float] = []  # of the calling thread, median of each round
-        self.process: list[float] = []  # of all threads until Kafka has the events, mean of each round
+        self.cpu: list[float] = []  # of the calling thread: one median per round
+        self.process: list[float] = []  # of all threads until Kafka has the events: one mean per round
         self.wall: list[float] = []
 
     async def round(self) -> None:

@@ -2,8 +2,8 @@
 …`.
 
 The same ranges are inserted alternately into two tables, by the worker's statement and by the same statement without
-its guard. Each pass uses another topic and later times, so the tables grow as in production, where merges run too. For
-each pass it prints the rows stored before it, and the CPU time and duration of an insert according to ClickHouse's
+the guard. Each pass uses a different topic and later times, so the tables grow as in production, where merges run too.
+For each pass it prints the rows stored before it, and the CPU time and duration of an insert according to ClickHouse's
 query log, as means over the pass.
 """
 
@@ -32,12 +32,12 @@ from auditlane.store.migrate import migrate
 from auditlane.worker.protocol.partition_state import Range
 from auditlane.worker.validation.event_columns import EVENTS
 
-STEP_MS = 500  # from one range of `ranges` to the next
+STEP_MS = 500  # interval between consecutive `ranges`
 _GUARD = re.compile(r" WHERE \(SELECT uniqExact.*\) = 0(?= FORMAT)", re.DOTALL)
 
 
 def later(sealed: Range, months: dict[int, Any], by_ms: int) -> tuple[Range, dict[int, Any]]:
-    """Return the same messages, `by_ms` later."""
+    """Return the same messages with times that are `by_ms` later."""
     old = sealed.columns
     columns = Columns(old.offsets, [at + by_ms for at in old.timestamps_ms], old.keys, old.values)
     moved = {}
@@ -69,7 +69,7 @@ class Table:
         )
 
     def spent(self, mark: str) -> tuple[float, float]:
-        """Return means over the inserts with this mark: CPU time and duration in ms."""
+        """Return the mean CPU time and duration, in ms, of the inserts with this mark."""
         self._client.command("SYSTEM FLUSH LOGS")
         [row] = self._client.query(
             "SELECT avg(ProfileEvents['UserTimeMicroseconds'] + ProfileEvents['SystemTimeMicroseconds']) / 1000,"

@@ -1,5 +1,5 @@
-"""Measure the cost of HTTP: posts of one event and of a thousand, with acks=all, next to a bare handler. Reported, not
-asserted.
+"""Measure the cost of HTTP: POST requests with one event and with a thousand, with acks=all, next to a bare handler.
+Reported, not asserted.
 
 Both run alternately on the same broker, and each ratio compares one such pair, since the machine's speed drifts. On a
 busy machine, compare the CPU times of the two servers rather than their rates.
@@ -33,7 +33,7 @@ from auditlane.contract.avro import base_schema
 from auditlane.contract.registry import RegistryClient
 
 ROUNDS = 3
-# name, events in a request, connections, requests
+# name, events per request, connections, requests
 POSTS = [("one event", 1, 16, 3_000), ("one event, one connection", 1, 1, 200), ("1,000 events", 1_000, 4, 40)]
 
 
@@ -57,7 +57,7 @@ def process(*command: str, **variables: str) -> Iterator[str]:
 
 @pytest.fixture
 def gateway(kafka: str, registry: str, unique: str, tmp_path: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield (URL of `auditlane serve`, headers of a request)."""
+    """Yield (URL of `auditlane serve`, headers for a request)."""
     admin = AdminClient({"bootstrap.servers": kafka})
     for created in admin.create_topics([NewTopic(unique, 6, 1), NewTopic(f"{unique}.bare", 6, 1)]).values():
         created.result(30)
@@ -71,7 +71,7 @@ def gateway(kafka: str, registry: str, unique: str, tmp_path: Path) -> Iterator[
     variables = {
         "AUDITLANE_KAFKA_BOOTSTRAP": kafka,
         "AUDITLANE_REGISTRY_URL": registry,
-        "AUDITLANE_INGEST_RATE": "0",  # one key sends all events
+        "AUDITLANE_INGEST_RATE": "0",  # one key sends all the events
         "AUDITLANE_TOPIC": unique,
         "AUDITLANE_KEYS_FILE": str(tmp_path / "keys.json"),
         "AUDITLANE_SIGNING_KEYS_FILE": str(tmp_path / "signing.json"),
@@ -95,7 +95,7 @@ def test_posts(gateway: tuple[str, dict[str, str]], kafka: str, unique: str) -> 
 
 
 def measured(request: bytes, url: str, requests: int, how: dict[str, int]) -> tuple[Load, float]:
-    """Return the load, and the CPU time of the server's process in µs per request."""
+    """Return the load result, and the CPU time of the server process in µs per request."""
     before = sum(_running[url].cpu_times()[:2])
     found = load(request, url, requests=requests, **how)
     return found, (sum(_running[url].cpu_times()[:2]) - before) / requests * 1e6
@@ -125,7 +125,7 @@ ROWS = 1_000_000
 
 @pytest.fixture
 def reading(clickhouse: str, tmp_path: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield (URL of `auditlane serve` over a tenant with many events, headers of a request)."""
+    """Yield (URL of `auditlane serve` over a tenant with many events, headers for a request)."""
     with store(clickhouse) as filled:
         filled.generate("acme", ROWS)
         KeysFile.load_or_create(tmp_path / "keys.json")

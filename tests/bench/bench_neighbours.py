@@ -1,7 +1,8 @@
-"""Measure the effect of one tenant's abuse on twenty others: p95 of login, emit until visible, and list, relative to
-quiet in the same run.
+"""Measure the effect of one tenant's abuse on twenty others: p95 of login, emit until visible, and list, relative to a
+quiet period in the same run.
 
-Reported, not asserted, with the peak memory of `serve` and of the worker. KINDS=contract,flood measures these alone.
+Reported, not asserted, along with the peak memory of `serve` and of the worker. KINDS=contract,flood measures only
+those kinds.
 """
 
 from __future__ import annotations

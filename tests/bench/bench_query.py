@@ -57,7 +57,7 @@ FAR = "a page far down"
 
 
 def requests() -> dict[str, str]:
-    """Return the measured paths by name."""
+    """Return the measured paths, keyed by name."""
     events = "/v1/events?limit=50"
     return {
         "first page": events,

@@ -51,7 +51,7 @@ def test_packages():
             return
         try:
             needed = requires(name) or []
-        except PackageNotFoundError:  # only required on another platform
+        except PackageNotFoundError:  # required only on other platforms
             return
         found.add(name)
         for requirement in needed:
@@ -89,7 +89,7 @@ def test_emit(kafka, registry, unique):
 
 
 def test_decorator_and_diff():
-    """Compare a call of an `@audited` function with the bare function, and a 20-field diff with copying the fields."""
+    """Compare an `@audited` function with the bare function, and a 20-field diff with copying the fields."""
     recorded = []
 
     def bare(document_id: str) -> str:

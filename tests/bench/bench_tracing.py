@@ -1,8 +1,8 @@
 """Measure what tracing costs the worker: `python tests/bench/bench_tracing.py [--events 300000] [--rounds 3]`.
 
-First, in this process, the CPU time of a range's spans, encoded as for export, and of each message of a batch. Then the
-same topic is stored by workers without and with tracing in turn, which export to a collector in this process; once with
-a sampled `traceparent` in each message, once without. It prints the least CPU time of the rounds.
+First, it measures in this process the CPU time for a range's spans, encoded as for export, and for each message of a
+batch. Then workers without and with tracing store the same topic in turn, and export to a collector in this process:
+once with a sampled `traceparent` in each message, once without. It prints the lowest CPU time of all rounds.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Encodes(SpanExporter):
 
 
 def least(rounds: int, what: Callable[[], None]) -> float:
-    """Return the least CPU time of this thread, in µs."""
+    """Return the lowest CPU time of this thread over several runs, in µs."""
     taken = []
     for _ in range(rounds):
         before = time.thread_time()
@@ -76,7 +76,7 @@ def least(rounds: int, what: Callable[[], None]) -> float:
 
 
 def spans_of(traces: RangeTraces, number: int) -> None:
-    """Do what the worker does for one range."""
+    """Create the spans that the worker creates for one range."""
     at = Partition("t", number % 6)
     one = Range(at, "id", 0, 0, Columns([0], [0], [b"k"], [b"v"]), "", 1)
     traces.begin(one)
@@ -91,7 +91,7 @@ def spans_of(traces: RangeTraces, number: int) -> None:
 
 
 def own_cost(rounds: int) -> None:
-    """Print the CPU time of a range's spans and of a batch of messages."""
+    """Print the CPU time for a range's spans and for a batch of messages."""
     headers: Any = [("traceparent", f"00-{_TRACE}-{1:016x}-01".encode())]
     batch = [Message(topic="t", partition=one % 6, offset=one, headers=headers) for one in range(BATCH)]
     off = RangeTraces()

@@ -1,5 +1,4 @@
-"""Measure the viewer over a million events: first rows, cost of a frame while scrolling, memory. Reported, not
-asserted.
+"""Measure the viewer over a million events: first rows, cost per frame while scrolling, memory. Reported, not asserted.
 
 `make bench-viewer` (EVENTS=1000000 LOADS=30 ROWS=100000). It uses one tenant, the embedded engine, `auditlane serve` as
 a separate process, and Chromium with software rendering. A frame's cost is the time that its main thread spends on
@@ -31,17 +30,17 @@ from auditlane.server.auth.cookies import COOKIE
 EVENTS = int(os.environ.get("EVENTS", "1000000"))
 LOADS = int(os.environ.get("LOADS", "30"))
 ROWS = int(os.environ.get("ROWS", "100000"))
-SPEEDS = (2_000, 8_000)  # px per second: reading, and skimming
+SPEEDS = (2_000, 8_000)  # px per second: a reading speed and a skimming speed
 PX = 40_000
 RESULTS = Path(__file__).parent.parent / "results"
 CATEGORIES = "devtools.timeline,devtools.timeline.frame,disabled-by-default-devtools.timeline,v8"
-# The main thread's tasks in our code; they are nested.
+# The main thread's tasks in our code; tasks can be nested.
 WORK = {
     "BlinkScheduler_PerformMicrotaskCheckpoint", "EvaluateScript",
     "EventDispatch", "FireAnimationFrame", "FunctionCall",
     "Layout", "MajorGC", "MinorGC", "RunMicrotasks", "TimerFire", "UpdateLayoutTree", "V8.Execute", "v8.callFunction",
 }  # fmt: skip
-# Records when the first row with an event appears, and exposes the table.
+# Records the time at which the first row with an event appears, and exposes the table.
 INIT = """
 const find = () => {
   const table = document.querySelector("auditlane-viewer")?.shadowRoot?.querySelector("auditlane-table");
@@ -52,7 +51,7 @@ const find = () => {
 find();
 """
 TASK = {"ms": "dur", "cpu_ms": "tdur"}
-HEIGHT = 40  # px of a row
+HEIGHT = 40  # height of a row in px
 
 
 @pytest.fixture
@@ -117,12 +116,12 @@ def report(found: dict[str, Any], what: str) -> dict[str, Any]:
 
 
 def first_rows(context: BrowserContext, url: str) -> float:
-    """Return the milliseconds from the start of the navigation to the frame with the first event."""
+    """Return the milliseconds from the start of the navigation to the frame that shows the first event."""
     page = context.new_page()
     page.goto(url, wait_until="commit")
     wait_until(lambda: page.evaluate("window.firstRows > 0"))
     ms = float(page.evaluate("window.firstRows"))
-    page.wait_for_load_state("networkidle")  # requests of one load must not slow the next one
+    page.wait_for_load_state("networkidle")  # one load's requests must not slow down the next load
     page.close()
     return ms
 
@@ -196,7 +195,7 @@ def outermost(events: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def to_row(page: Page, row: int) -> None:
-    """Scroll to this row, in steps as pages load."""
+    """Scroll to this row in steps, as pages load."""
     page.evaluate(
         """([row, height]) => new Promise((resolve) => {
           const grid = window.table.shadowRoot.querySelector(".grid");
@@ -214,7 +213,7 @@ def to_row(page: Page, row: int) -> None:
 
 
 def heap(session: CDPSession) -> float:
-    """Return the size of JavaScript's heap after a garbage collection, in MB."""
+    """Return the size of the JavaScript heap after a garbage collection, in MB."""
     session.send("HeapProfiler.collectGarbage")
     return round(float(session.send("Runtime.getHeapUsage")["usedSize"]) / 1e6, 1)
 

@@ -55,7 +55,7 @@ PEERS = ("naive", "faststream_batch", "arroyo_process")
 RESULTS = HERE.parent / "results"
 POLL_S = 0.1
 PATIENCE_S = 600.0
-PARTS = 16  # per second, for a worker with its own ClickHouse
+PARTS = 16  # per second, for a worker with a dedicated ClickHouse
 QUEUE = 128 << 20  # bytes: larger ranges, at the cost of memory
 MOST_BUILT = 1_000_000  # limit on events whose inserts are prebuilt in memory
 MOST_OF_PEERS = 200_000  # limit on events, since the peers are an order of magnitude slower
@@ -63,7 +63,7 @@ MOST_OF_PEERS = 200_000  # limit on events, since the peers are an order of magn
 
 @dataclass
 class Parts:
-    """The running stack."""
+    """The running embedded stack."""
 
     kafka: str
     kafka_pid: int
@@ -152,7 +152,7 @@ class Load:
 
     @contextmanager
     def run(self) -> Iterator[tuple[Settings, Client]]:
-        """Provide settings with a new group and database."""
+        """Yield settings with a new group and database, and a client for that database."""
         name = "r" + uuid.uuid4().hex[:8]
         settings = self.settings.model_copy(update={"clickhouse_database": name, "consumer_group": name})
         client = connect(settings)
@@ -164,7 +164,7 @@ class Load:
 
 
 def insert_ceiling(load: Load, threads: int) -> dict[str, float]:
-    """Measure `threads` threads that POST prebuilt Arrow streams of one range each into the worker's table."""
+    """Measure `threads` threads, each of which POSTs prebuilt Arrow streams of one range to the worker's table."""
     book = SchemaCache(load.registry, topic=load.settings.topic, refresh_s=600)
     validator = BatchValidator(book, topic=load.settings.topic, max_event_bytes=load.settings.max_event_bytes)
     tables: list[Any] = []
@@ -206,7 +206,7 @@ def _columns(client: Client, settings: Settings) -> list[str]:
 
 
 def raw_consume(load: Load) -> dict[str, float]:
-    """Measure the worker's consumer, which receives messages and drops them."""
+    """Measure the worker's consumer alone: it receives messages and drops them."""
     task = {"bootstrap": load.parts.kafka, "topic": load.settings.topic, "group": "raw", "messages": load.count}
     used = _child([sys.executable, str(HERE / "consume.py"), json.dumps(task)])
     return _figures(used["messages"], used["wall_s"], used["cpu_s"])
@@ -303,7 +303,7 @@ def _wait(what: Callable[[], bool], mine: WorkerProcess) -> None:
 
 
 def _completed(settings: Settings) -> Callable[[], bool]:
-    """Return a check that the group has committed the end of every partition, with no intent pending."""
+    """Return a check that the group has committed up to the end of every partition, with no intent pending."""
     consumer = Consumer({"bootstrap.servers": settings.kafka_bootstrap, "group.id": settings.consumer_group})
     at = [TopicPartition(settings.topic, number) for number in range(settings.topic_partitions)]
     ends = {one.partition: consumer.get_watermark_offsets(one, timeout=10)[1] for one in at}
@@ -361,7 +361,7 @@ def measure(parts: Parts, options: argparse.Namespace) -> dict[str, dict[str, di
 
 
 def summary(found: dict[str, dict[str, dict[str, Any]]]) -> str:
-    """Format the ratios, two lines per scenario."""
+    """Format the ratios, with two lines per scenario."""
     lines: list[str] = []
     for scenario, rows in found.items():
         ours = rows.get("auditlane, 1 insert thread")

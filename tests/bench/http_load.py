@@ -19,12 +19,12 @@ class Load:
 
 
 def load(request: bytes, url: str, *, connections: int, requests: int, status: int = 200) -> Load:
-    """Send the same request repeatedly; a response with another status ends the run."""
+    """Send the same request repeatedly; a response with a different status ends the run."""
     return asyncio.run(_load(request, url, connections, requests, status))
 
 
 def request_of(method: str, path: str, headers: dict[str, str], body: bytes = b"") -> bytes:
-    """Encode a whole request."""
+    """Return a whole HTTP request, encoded."""
     lines = [f"{method} {path} HTTP/1.1", "Host: localhost", f"Content-Length: {len(body)}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     return "\r\n".join([*lines, "", ""]).encode() + body

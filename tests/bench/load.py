@@ -36,7 +36,7 @@ _SEVERITIES = ("Info", "Info", "Info", "Low", "Medium", "High")
 def messages(
     registry: RegistryClient, topic: str, scenario: str, count: int, now_ms: int
 ) -> Iterator[tuple[str, bytes]]:
-    """Yield (key, value) of `count` messages; registers the schemas that they are written with."""
+    """Yield `count` messages as (key, value), after registering the schemas used to encode them."""
     chance = random.Random(7)
     encode = _encoders(registry, topic, fifty=scenario == "fifty schemas")
     words = _WORDS.split()
@@ -118,7 +118,7 @@ def _encoder(schema_id: int, schema: Any, names: tuple[str, ...]) -> Encode:
 
 
 def _spoiled(chance: random.Random, value: bytes, event: dict[str, Any], encode: Encode) -> bytes:
-    """Return a message that is rejected: damaged, from another tenant, or with a value that breaks a rule."""
+    """Return a message that will be rejected: damaged, from another tenant, or with a value that breaks a rule."""
     match chance.randrange(5):
         case 0:
             return value[: -chance.randrange(1, 100)]

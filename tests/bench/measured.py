@@ -17,7 +17,7 @@ import psutil
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """`cpu_s` of all threads, `peak_mb` of resident memory; `children` that ended are not counted."""
+    """`cpu_s` covers all threads, `peak_mb` is resident memory; children that have ended are not counted."""
 
     cpu_s: float
     peak_mb: float
@@ -39,7 +39,7 @@ def stopwatch(pid: int) -> Callable[[], float]:
 
 @dataclass(frozen=True, slots=True)
 class Middle:
-    """The middle of a run, from 10% to 90% of its rows, without start and end. Times are Unix seconds."""
+    """The middle of a run, from 10% to 90% of its rows, excluding start and end. Times are Unix seconds."""
 
     begin: float
     end: float
@@ -59,7 +59,7 @@ class Busy:
     EVERY_S = 0.1
 
     def __init__(self) -> None:
-        self._seen: list[tuple[float, float, float]] = []  # time, seconds of all cores, idle seconds among these
+        self._seen: list[tuple[float, float, float]] = []  # time, CPU seconds of all cores, idle seconds among them
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
 
@@ -88,7 +88,7 @@ class Busy:
 
 
 def machine() -> dict[str, object]:
-    """Return facts about the machine that are needed to interpret figures."""
+    """Return the facts about this machine that are needed to interpret the figures."""
     model = next(
         (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
         platform.processor(),
@@ -99,5 +99,5 @@ def machine() -> dict[str, object]:
         "memory_gb": round(psutil.virtual_memory().total / 2**30),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
-        "load_before": round(os.getloadavg()[0], 1),  # above 0: other programs use the machine too
+        "load_before": round(os.getloadavg()[0], 1),  # above 0: other programs are using the machine too
     }

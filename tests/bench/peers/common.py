@@ -1,4 +1,4 @@
-"""Handle messages and batches for all peers, so that they differ only in the code in between.
+"""Handle messages and batches for all peers, so that the peers differ only in the code in between.
 
 A peer gets its task as JSON in its only argument, and prints its resource usage from the first message to the last
 commit.
@@ -26,7 +26,7 @@ Text = Annotated[str, StringConstraints(min_length=1)]
 
 
 class Event(BaseModel):
-    """The base fields, checked as strictly as a pydantic model does by default."""
+    """The base fields, checked as strictly as pydantic checks them by default."""
 
     event_id: UUID
     tenant_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=128)]
@@ -79,7 +79,7 @@ class Task:
         self.client = clickhouse_connect.get_client(host=host, port=int(port), autogenerate_session_id=False)
 
     def first(self) -> None:
-        """Start the measurement at the first message."""
+        """Start the measurement when the first message arrives."""
         if not self.started:
             self.started, self.cpu = time.perf_counter(), time.process_time()
 
@@ -90,7 +90,7 @@ class Task:
         return self.schemas[schema_id]
 
     def row(self, key: bytes, value: bytes, partition: int, offset: int, timestamp: datetime) -> tuple[Any, ...] | None:
-        """Return a row of the table, or None if the message is rejected."""
+        """Return a table row, or None if the message is rejected."""
         if len(value) < 5 or value[0] != 0:
             return None
         schema_id = int.from_bytes(value[1:5], "big")
@@ -127,7 +127,7 @@ class Task:
         return self.seen >= self.messages
 
     def finish(self) -> None:
-        """Report after the last commit, and exit immediately even if threads are left."""
+        """Report after the last commit, and exit immediately even if threads are still running."""
         used = {"cpu_s": time.process_time() - self.cpu, "wall_s": time.perf_counter() - self.started}
         print(json.dumps(used | {"messages": self.seen, "rows": self.stored}), flush=True)
         os._exit(0)

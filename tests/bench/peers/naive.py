@@ -1,4 +1,4 @@
-"""The loop that most people write first: confluent-kafka, fastavro, pydantic, an insert of rows, a commit."""
+"""The loop that most people write first: confluent-kafka, fastavro, pydantic, a row-wise insert, a commit."""
 
 from __future__ import annotations
 

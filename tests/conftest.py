@@ -10,7 +10,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-# A shell's background job ignores these signals, as does nohup; a child that a test interrupts would inherit that.
+# A shell ignores these signals in background jobs, as does nohup; children that a test interrupts would inherit that.
 # Handlers are not inherited: with one that does nothing, the test run itself still survives the signal.
 for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGQUIT):
     if signal.getsignal(number) is signal.SIG_IGN:
@@ -18,24 +18,24 @@ for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGQUIT):
 if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # otherwise waiting for children would fail
 signal.pthread_sigmask(signal.SIG_SETMASK, ())
-# Tests assert nothing about time, so examples have no deadline. CI uses the same examples each time.
+# Tests assert nothing about time, so Hypothesis examples have no deadline. CI uses the same examples each time.
 hypothesis.settings.register_profile("auditlane", deadline=None, derandomize=os.environ.get("CI") == "true")
 hypothesis.settings.load_profile("auditlane")
-pytest.register_assert_rewrite("fixtures")  # before any of them imports another one
+pytest.register_assert_rewrite("fixtures")  # registered before any fixture module imports another
 _FIXTURES = Path(__file__).parent / "support" / "fixtures"
 pytest_plugins = [f"fixtures.{path.stem}" for path in sorted(_FIXTURES.glob("[a-z]*.py"))]
 
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hide the caller's AUDITLANE_* variables, except from the fixtures of the parts, and the caller's stack."""
+    """Hide the caller's AUDITLANE_* variables, except from the service fixtures, and the caller's stack."""
     for name in list(os.environ):
         if name.startswith("AUDITLANE_"):
             monkeypatch.delenv(name)
-    monkeypatch.setenv("AUDITLANE_DATA_DIR", "/nonexistent/auditlane")  # not a stack that runs alongside the tests
+    monkeypatch.setenv("AUDITLANE_DATA_DIR", "/nonexistent/auditlane")  # not a stack that happens to run as well
 
 
 @pytest.fixture
 def unique() -> str:
-    """Return a name that no other test uses, valid for a topic, a group, a database and a tenant id."""
+    """Return a name that no other test uses, and that is valid for a topic, a group, a database and a tenant id."""
     return f"t{uuid.uuid4().hex[:12]}"

@@ -1,4 +1,4 @@
-"""Retake the screenshots in `docs/pictures`: the demo of `make run` in a browser, in light and dark mode."""
+"""Retake the screenshots in `docs/pictures`: the demo that `make run` starts, in a browser, in light and dark mode."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def demo(viewer_build: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 def link(demo: Stack, tenant: str) -> str:
-    """Mint a link. Each page needs its own link, since a link works once."""
+    """Return a new link. Each page needs its own, since a link works only once."""
     arguments = ["token", "--tenant", tenant, "--user", "jane", "--permissions", "read,export,configure", "--link"]
     return demo.run(*arguments).stdout.strip().splitlines()[-1]
 

@@ -52,7 +52,7 @@ def test_a_link_opens_the_console_which_leads_to_a_tenants_log(world: World, pag
         expect(page.get_by_role("heading", level=1)).to_contain_text("You are signed out")
         page.goto(f"{served.url}/console")
         expect(page.get_by_role("heading", level=1)).to_contain_text("You need a link")
-        # Browsers report a 401 response in their console.
+        # Browsers log a 401 response to their console.
         assert [text for text in errors if "401" not in text] == []
 
 
@@ -72,7 +72,7 @@ def test_refreshing_keeps_the_focus_and_typed_text(site: Site, unique: str, page
     expect(row).to_contain_text("15", timeout=20_000)
     expect(find).to_be_focused()
     expect(find).to_have_value("half typed")
-    assert page.evaluate("window.row === document.querySelector('#tenants tbody tr')")  # changed in place
+    assert page.evaluate("window.row === document.querySelector('#tenants tbody tr')")  # updated in place
     # Events from before the service's first request to Kafka are not part of the rate.
     arrived = "[...document.querySelectorAll('#rate strong')].at(-1).innerText.replaceAll(',', '')"
     wait_for(page, f"Number({arrived}) >= 5")
@@ -140,7 +140,7 @@ def test_the_consoles_pages_are_accessible_and_fit_a_phone(
         measured = Observation(received_per_second=100.0 + minutes, lag_seconds=2.5, dead_letters=minutes)
         save(site.world.client, site.world.settings.clickhouse_database, at, measured)
     follow(page, site.console_link())
-    # German is checked on the narrow page, since its words are longer.
+    # German is checked on the narrow page, since German words are longer.
     for scheme, width, lang in (("light", 1280, "en"), ("dark", 360, "de")):
         page.emulate_media(color_scheme=scheme)
         page.set_viewport_size({"width": width, "height": 780})
@@ -163,7 +163,7 @@ def test_the_consoles_pages_are_accessible_and_fit_a_phone(
     row = page.get_by_role("row").filter(has_text=unique)
     expect(row.get_by_role("cell").first).to_have_text("3")
     boxes = page.locator("#tenants tbody tr, #lag tbody tr").evaluate_all("(all) => all.map((one) => one.offsetHeight)")
-    assert max(boxes[1:]) < 45  # a partition is one line
+    assert max(boxes[1:]) < 45  # each partition is one line
     assert boxes[0] < 130
 
 
@@ -185,7 +185,7 @@ def test_the_console_in_german(site: Site, unique: str, browser: Browser, node_m
     page.get_by_role("link", name=f"Einstellungen von {unique}").click()
     expect(page.get_by_role("heading", name="Felder")).to_be_visible()  # the settings have the page's language
     assert violations(page, whole_page=True) == []
-    # A language from the address is kept across pages.
+    # A language chosen in the address is kept across pages.
     page.goto(f"{site.url}/console?lang=en")
     page.get_by_role("link", name="Environment settings").click()
     page.get_by_role("link", name="Back to the console").click()

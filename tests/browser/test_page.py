@@ -160,7 +160,7 @@ def test_without_a_session_or_events_the_page_explains_the_next_step(
 
 
 def test_the_content_policy_allows_the_pages_own_styles(page: Page, context: BrowserContext, url: str) -> None:
-    """The style sheet applies in light and dark, and the browser's console stays empty."""
+    """The style sheet applies in light and dark mode, and the browser's console stays empty."""
     messages = []
     page.on("console", lambda message: messages.append(message.text))
     sign_in(context, url, "acme")

@@ -76,7 +76,7 @@ def test_without_scripts_the_page_links_to_the_plain_page(site: Site, unique: st
 
 
 def open_in_frame(site: Site, page: Page, src: str, origin: str) -> Frame:
-    """Open a vendor's page of this origin with `src` in a frame, and return the frame."""
+    """Open a vendor's page on this origin with `src` in a frame, and return the frame."""
     site.vendor.put("/product.html", f'<!doctype html><iframe src="{src}" width=900 height=600></iframe>'
                                      '<script src="/host.js"></script>')  # fmt: skip
     site.vendor.put("/host.js", HOST_SCRIPT, "text/javascript")
@@ -118,7 +118,7 @@ def test_a_frame_uses_the_session_of_a_link(site: Site, unique: str, page: Page)
 
 
 def test_tokens_from_other_windows_and_origins_are_ignored(site: Site, unique: str, page: Page) -> None:
-    """Only messages from the embedding page count, not those from other windows of a listed origin."""
+    """Only messages from the embedding page count; messages from other windows of a listed origin are ignored."""
     frame = open_in_frame(site, page, f"{site.url}/embed", site.vendor.origin)
     wait_for(page, "received.length > 0")
     frame.evaluate("token => window.postMessage({ type: 'auditlane:token', token }, '*')", site.token(unique))

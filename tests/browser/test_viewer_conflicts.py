@@ -55,7 +55,7 @@ def test_conflicting_events_are_separate_rows_marked_as_conflicts(
         expect(rows[action]).to_have_attribute("aria-selected", "true")
     assert [one for one in violations(page) if "auditlane-details" in one or "auditlane-table" in one] == []
 
-    page.reload()  # the address identifies the open one of the two
+    page.reload()  # the address identifies which of the two is open
     expect(details.get_by_role("heading", name="forged")).to_be_visible()
     rows["others"].click()
     expect(details.get_by_role("heading", name="others")).to_be_visible()
@@ -68,7 +68,7 @@ def test_conflicting_events_are_separate_rows_marked_as_conflicts(
 
 
 def test_a_field_may_have_the_name_of_an_inherited_member(site: Site, unique: str, page: Page) -> None:
-    """Contracts reject such names, but the viewer must not rely on that."""
+    """Contracts reject the names of inherited members, but the viewer must not rely on that."""
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     site.emit(event(unique, "plain"), event(unique, "other"))

@@ -1,4 +1,4 @@
-"""The unmodified examples of `docs/examples/embed`: each with its backend, on another origin, with the real service."""
+"""The unmodified examples in `docs/examples/embed`: each with its backend, on another origin, with the real service."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def backend(site: Site, example: str, tenant: str, node: list[str]) -> Iterator[
     process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:
-        # npm prints to the same output if the example has to be built.
+        # npm writes to the same output if the example has to be built.
         url = next((line.strip() for line in process.stdout if line.startswith("http")), "")
         assert url, f"the backend exited with {process.wait()}"
         yield url

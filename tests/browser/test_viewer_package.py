@@ -29,7 +29,7 @@ viewer.theme = "blue";
 
 @pytest.fixture(scope="module")
 def packed(viewer_build: Path, node: list[str]) -> dict[str, Any]:
-    """Return the package's `package.json`, with the names of the packed files as `files`."""
+    """Return the package's `package.json`, with the names of the packed files added as `files`."""
     env = os.environ | {"PATH": os.pathsep.join([str(Path(node[0]).parent), os.environ["PATH"]])}
 
     def npm(*command: str) -> str:
@@ -61,7 +61,7 @@ def test_the_package_contains_its_exports_and_their_imports_only(packed: dict[st
 
 
 def _imports(module: Path) -> list[Path]:
-    """Return the files beside or below the module that it imports."""
+    """Return the files that the module imports from its own folder, its parent folder, or below."""
     text = module.read_text()
     near = [one for one in (module.parent, module.parent.parent) for one in one.rglob("*.js")]
     return [one for one in near if f'"{os.path.relpath(one, module.parent)}"' in text or f'"./{one.name}"' in text]

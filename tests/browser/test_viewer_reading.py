@@ -40,7 +40,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 
 def event(tenant: str, number: int, **values: Any) -> dict[str, Any]:
-    """Return an event; higher numbers are newer."""
+    """Return an event; a higher number makes it newer."""
     return {
         "tenant_id": tenant,
         "occurred_at": NOW - timedelta(minutes=90) + timedelta(seconds=number),
@@ -60,7 +60,7 @@ def open_viewer(site: Site, page: Page, tenant: str, **more: str) -> Locator:
 
 
 def assert_accessible(page: Page) -> None:
-    """Assert that axe finds nothing in the table, the column menu and the live switch, in light and dark."""
+    """Assert that axe finds nothing in the table, the column menu and the live switch, in light and dark mode."""
     viewer = page.locator("auditlane-viewer")
     for theme in ("light", "dark"):
         viewer.evaluate("(element, theme) => (element.theme = theme)", theme)
@@ -70,7 +70,7 @@ def assert_accessible(page: Page) -> None:
 
 
 def cells(table: Locator, column: int = 3) -> list[str]:
-    """Return the cell texts of a column (1-based) in the rendered rows, from the top."""
+    """Return the texts of the cells of a column (1-based) in the rendered rows, from the top."""
     found: list[str] = table.locator(f".row .cell:nth-child({column})").all_inner_texts()
     return found
 
@@ -147,7 +147,7 @@ def test_rows_are_opened_by_keys_and_show_details(site: Site, unique: str, page:
     assert json.loads(details.locator("pre").inner_text())["after"] == AFTER
     expect(details.locator(".line", has_text="IP address")).to_contain_text("private network")
     actor = details.locator(".line", has=page.get_by_text("Actor", exact=True))
-    expect(actor.locator(".value")).to_have_text("u-17")  # the id replaces the missing name, as in the row
+    expect(actor.locator(".value")).to_have_text("u-17")  # the id stands in for the missing name, as in the row
     expect(actor.get_by_role("button", name="Filter for Actor: u-17")).to_be_attached()
     assert_accessible(page)
     details.get_by_role("button", name="Next event").click()
@@ -174,7 +174,7 @@ def test_a_link_opens_an_event_that_is_not_in_the_list(site: Site, unique: str, 
 
 
 def test_scrolling_drops_distant_rows_and_loads_them_again(site: Site, unique: str, page: Page) -> None:
-    """Rows are numbered from the newest. Each is rendered at its position, without gaps or duplicates."""
+    """Rows are numbered from the newest. Each row is rendered at its position, without gaps or duplicates."""
     site.generate(unique, 9_000)
     table = open_viewer(site, page, unique)
     page.locator("auditlane-columns").get_by_role("button").first.click()
@@ -183,7 +183,7 @@ def test_scrolling_drops_distant_rows_and_loads_them_again(site: Site, unique: s
     grid = table.locator(".grid")
 
     def rows_drawn(at: int) -> bool:
-        """Scroll to the row `at`, and return whether all rendered rows are loaded; asserts that each has its number."""
+        """Scroll to the row `at`, and return whether all rendered rows are loaded; assert that each has its number."""
         grid.evaluate("(grid, top) => grid.scrollTo(0, top)", at * 40)  # repeated, since unknown rows have no height
         found = table.evaluate(
             """(table) => [...table.shadowRoot.querySelectorAll(".row")].map((row) =>
@@ -248,7 +248,7 @@ def test_details_filter_the_list_and_copy_the_event(site: Site, unique: str, pag
     shown = json.loads(copy_with("Copy JSON", "JSON copied"))
     assert shown["metadata"] == {"a:b": "x y"}
     expect(details.get_by_role("button", name="Copied", exact=True)).to_be_visible()
-    # A frame may lack the permission for the clipboard; the viewer then falls back to `execCommand`.
+    # A frame may not be allowed to use the clipboard; the viewer then falls back to `execCommand`.
     page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error()); }")
     curl = copy_with("Copy as curl", "curl command copied")
     assert curl == f"curl -H \"Authorization: Bearer $TOKEN\" \\\n  '{site.url}/v1/events/{shown['event_id']}'"
@@ -409,7 +409,7 @@ def test_slow_pages_can_be_cancelled_and_failed_pages_retried(site: Site, unique
     expect(table.locator(".grid")).not_to_have_class(re.compile("coming"))
     assert_accessible(page)
     table.get_by_role("button", name="Search again").click()
-    # Playwright delivers events only during a call, so each poll makes one
+    # Playwright delivers events only while a call is running, so each poll makes a call
     wait_until(lambda: page.evaluate("1") and len([one for one in held if "limit=50" in one.request.url]) >= 2)
     for route in held:
         route.continue_()

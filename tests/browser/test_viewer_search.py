@@ -51,7 +51,7 @@ def tenant(site: Site) -> str:
 
 @pytest.fixture
 def open_viewer(site: Site, tenant: str, browser: Browser) -> Iterator[OpenViewer]:
-    """Open the viewer at an address, by default in Berlin's zone. Script errors and policy violations fail the test."""
+    """Open the viewer at an address, by default in Berlin time. Script errors and policy violations fail the test."""
     contexts: list[BrowserContext] = []
     errors: list[str] = []
 
@@ -81,7 +81,7 @@ def query_box(page: Page) -> Locator:
 
 
 def address_params(page: Page) -> dict[str, str]:
-    """Return the address's parameters."""
+    """Return the query parameters of the page's address."""
     return {name: values[0] for name, values in parse_qs(urlsplit(page.url).query).items()}
 
 
@@ -119,7 +119,7 @@ def test_a_query_is_completed_by_keyboard(open_viewer: OpenViewer) -> None:
     expect_count(page, 3)
     assert address_params(page) == {"query": "outcome:failure"}
 
-    # Values are counted under the other terms. Metadata keys are suggested as fields.
+    # Values are counted under the other terms of the query. Metadata keys are suggested as fields.
     query_box(page).press("End")
     query_box(page).press_sequentially(" regi")
     expect_options(page, "region metadata.region")
@@ -203,7 +203,7 @@ def test_known_actions_have_labels_and_are_found_by_them(open_viewer: OpenViewer
     box = page.get_by_role("combobox")
     box.fill("anmeld")
     expect_options(page, "Anmeldung user.login 1 Ereignis", "Anmeldung fehlgeschlagen user.login_failed 1 Ereignis")
-    box.fill("faktor")  # no such event yet
+    box.fill("faktor")  # no such event exists yet
     expect_options(page, "Zweiter Faktor hinzugefügt user.mfa_enrolled", "Zweiter Faktor entfernt user.mfa_removed")
     box.fill("action:entfernt")
     expect_options(page, "Zweiter Faktor entfernt user.mfa_removed")
@@ -233,7 +233,7 @@ def test_a_query_error_is_marked_at_its_position(open_viewer: OpenViewer) -> Non
     alert = page.locator("auditlane-query [role=alert]")
     expect(alert).to_have_text(re.compile(r"At character 16:\s+there is no field “actr”. Did you mean actor\?\s*$"))
     expect(query_box(page)).to_have_attribute("aria-invalid", "true")
-    # The mark lies under the same letters of the box: its offset is the width of the text before it.
+    # The mark lies under the same letters in the box: its offset is the width of the text before it.
     place = page.locator("auditlane-query").evaluate(
         """(part) => {
           const [input, mark] = ["input", "mark"].map((name) => part.shadowRoot.querySelector(name));
@@ -263,7 +263,7 @@ def test_a_query_error_is_marked_at_its_position(open_viewer: OpenViewer) -> Non
     expect(alert).to_have_text(re.compile(r"Bei Zeichen 1:\s+Ein Feld „actr“ gibt es nicht. Meinten Sie actor\?\s*$"))
     table = page.locator("auditlane-table")
     expect(table).to_contain_text("Die Suche ist ungültig")
-    expect(table).not_to_contain_text("column")  # only the box describes the error
+    expect(table).not_to_contain_text("column")  # only the box refers to the error as its description
 
 
 def test_a_search_starts_unchecked_when_the_check_is_slow_and_can_be_cancelled(open_viewer: OpenViewer) -> None:
@@ -352,14 +352,14 @@ def test_a_time_range_is_chosen_in_the_displayed_zone(open_viewer: OpenViewer) -
     page.go_back()
     expect(choice).to_have_accessible_name("Time range: Last 7 days UTC")
 
-    # For all time, the calendar opens at the newest event. A link's invalid time is reported until one is chosen.
+    # For all time, the calendar opens at the newest event. An invalid time in a link is reported until one is chosen.
     page.goto(urlsplit(page.url)._replace(query="query=action:imported&from=garbage").geturl())
     unread = page.get_by_text("The time range in this link is invalid (from=garbage).")
     expect(unread).to_be_visible()
     expect_count(page, 4)
     choice.click()
     expect(form.locator("calendar-range").get_by_role("group", name="March 2026")).to_be_visible()
-    for end in form.locator("input").all():  # no input is truncated
+    for end in form.locator("input").all():  # no input's text is truncated
         wide, needed = end.evaluate(
             """(input) => {
               const copy = input.cloneNode();

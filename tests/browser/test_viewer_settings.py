@@ -41,7 +41,7 @@ def open_settings(site: Site, page: Page, token: str, **attributes: str) -> Loca
             '<meta name="viewport" content="width=device-width, initial-scale=1">'
             f'<meta http-equiv="Content-Security-Policy" content="{policy(site.url)}">'
             '<link rel="icon" href="data:,"><link rel="stylesheet" href="/settings.css">'
-            '<script type="module" src="/settings.js"></script>'  # first, so that it receives every event
+            '<script type="module" src="/settings.js"></script>'  # registered first, so that it receives every event
             f'<script type="module" src="{site.url}/static/viewer/auditlane-settings.js"></script></head>'
             f"<body><auditlane-settings {written}></auditlane-settings></body></html>",
         )
@@ -57,7 +57,7 @@ def open_as_admin(site: Site, page: Page, tenant: str, user: str = "jane", **att
 
 
 def assert_accessible(page: Page, settings: Locator) -> None:
-    """Assert that axe finds nothing, in light and in dark."""
+    """Assert that axe finds nothing, in light and in dark mode."""
     page.evaluate("scrollTo(0, document.body.scrollHeight)")  # so that the floating bar covers nothing
     for theme in ("light", "dark"):
         settings.evaluate("(element, theme) => (element.theme = theme)", theme)
@@ -95,7 +95,7 @@ def stored_names(site: Site, tenant: str) -> list[str]:
 
 
 def texts(cells: Locator) -> list[str]:
-    """Return the text of each cell, each on one line."""
+    """Return each cell's text as a single line."""
     return [" ".join(one.split()) for one in cells.all_inner_texts()]
 
 
@@ -148,7 +148,7 @@ def test_changes_made_by_keyboard_are_saved(site: Site, unique: str, page: Page)
     assert stored_field(site, unique, "resource")["displayName"] == "Thing"
     assert stored_field(site, unique, "outcome")["showInTable"] is False
     untouched = [one for one in request_structure(site, unique)["fields"] if one["origin"] == "default"]
-    assert len(untouched) == 16  # only fields that moved or made room have settings of their own
+    assert len(untouched) == 16  # only fields that moved or were moved aside have settings of their own
     assert page.evaluate("notified") == ["auditlane-saved"]
 
     settings.get_by_role("button", name="Reset Thing to the default").click()
@@ -634,7 +634,7 @@ def test_an_expired_token_is_renewed_and_unsaved_changes_stay(site: Site, unique
     expect_saved(settings)
     assert page.evaluate("notified") == ["token-expired", "auditlane-saved"]
     assert stored_field(site, unique, "action")["showInTable"] is False
-    # Another tenant's token loads everything again.
+    # A token for another tenant reloads everything.
     settings.get_by_role("checkbox", name="Table: Outcome").uncheck()
     settings.evaluate("(element, token) => (element.token = token)", site.token(f"{unique}-other", *ADMIN))
     expect(settings.get_by_role("heading", level=2)).to_contain_text(f"{unique}-other")

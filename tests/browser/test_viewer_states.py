@@ -20,14 +20,14 @@ HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>"
 
 
 def open_viewer(site: Site, page: Page, tenant: str, *permissions: Permission, **attributes: str) -> Locator:
-    """Open a page with one viewer of the tenant's log."""
+    """Open a page with one viewer that shows the tenant's log."""
     all_attributes = {"token": site.token(tenant, *permissions)} | attributes
     page.goto(host_page(site, tenant, [all_attributes]))
     return page.locator("auditlane-viewer")
 
 
 def assert_accessible(page: Page, viewer: Locator) -> None:
-    """Assert that axe finds nothing, in light and in dark."""
+    """Assert that axe finds nothing, in light and in dark mode."""
     page.emulate_media(reduced_motion="reduce")  # colours in mid-transition would fail the contrast check
     for theme in ("light", "dark"):
         viewer.evaluate("(element, theme) => (element.theme = theme)", theme)
@@ -36,11 +36,11 @@ def assert_accessible(page: Page, viewer: Locator) -> None:
 
 
 def assert_data_stays(viewer: Locator) -> None:
-    """Assert that the data stays, no request is running, and one button retries."""
+    """Assert that the data stays, that no request is running, and that exactly one button retries."""
     expect(viewer.get_by_role("button", name="Try again")).to_have_count(1)
     expect(viewer).not_to_contain_text(re.compile("could not be loaded|fetch|Bearer|The detail of"))
     expect(viewer.locator("auditlane-histogram canvas").first).to_be_visible()
-    expect(viewer.locator(".grid")).to_have_class(re.compile(r"^grid\s*$"))  # the list's own request has ended too
+    expect(viewer.locator(".grid")).to_have_class(re.compile(r"^grid\s*$"))  # the list's own request has ended, too
     assert viewer.locator("auditlane-problem").count() == 0
 
 
@@ -90,7 +90,7 @@ def test_first_use_explains_how_to_send_events(site: Site, unique: str, page: Pa
     expect(first.get_by_role("status")).to_have_text("The test event has arrived.", timeout=30_000)
     expect(first.get_by_role("button", name="Send test event")).to_be_focused()
     expect(viewer.get_by_role("row").filter(has_text="auditlane.test")).to_have_count(1)
-    site.emit(event(unique))  # the tenant's first event of its own ends the instructions
+    site.emit(event(unique))  # the first event of the tenant's own removes the instructions
     expect(first).to_be_hidden(timeout=15_000)
     expect(viewer.locator("auditlane-search")).to_be_visible()
     assert messages == []
@@ -320,7 +320,7 @@ def test_two_tenants_side_by_side_each_see_their_own_log(site: Site, unique: str
     for place, (own, foreign) in enumerate((("only.one", "only.other"), ("only.other", "only.one"))):
         expect(viewers.nth(place).get_by_role("row").filter(has_text=own)).to_have_count(1)
         expect(viewers.nth(place)).not_to_contain_text(foreign)
-    # An element that is given another tenant's token loads everything again.
+    # An element that receives another tenant's token reloads everything.
     viewers.nth(0).evaluate("(element, token) => (element.token = token)", tokens[1])
     expect(viewers.nth(0).get_by_role("row").filter(has_text="only.other")).to_have_count(1)
     expect(viewers.nth(0)).not_to_contain_text("only.one")
@@ -392,7 +392,7 @@ def test_a_host_page_can_style_the_viewer_and_no_style_leaks(site: Site, unique:
     viewer = open_viewer(site, page, unique)
     expect(viewer.get_by_role("row").filter(has_text="login")).to_have_count(1)
     sheets = page.evaluate("document.styleSheets.length + document.adoptedStyleSheets.length")
-    assert sheets == 1  # the host's own
+    assert sheets == 1  # the host page's own
     page.evaluate(
         """() => {
           const sheet = new CSSStyleSheet();

@@ -1,4 +1,4 @@
-"""One suite for the simulator's log and group in memory and for the real ones: both behave the same."""
+"""One suite for the simulator's in-memory log and group and for the real ones: both behave the same."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ class Log(Protocol):
         """Write `count` messages to partition 0 in one transaction, which ends with Kafka's commit marker."""
 
     def fetch(self, position: int) -> list[int]:
-        """Return the offsets of partition 0 from a position on. Raises OutOfRange."""
+        """Return the offsets in partition 0 from a position on. Raises OutOfRange."""
 
     def join(self, name: str) -> None: ...
     def poll(self, name: str) -> set[int]:
-        """Poll as this member, and return the partitions assigned to it."""
+        """Poll as this member of the group, and return the partitions assigned to it."""
 
     def expel(self, name: str) -> None:
-        """Expire the member's session without notifying it."""
+        """Expire the member's session without notifying the member."""
 
     def commit(self, name: str, partition: int, offset: int, metadata: str = "") -> bool: ...
     def committed(self, partition: int) -> tuple[int, str] | None: ...
@@ -98,7 +98,7 @@ class Real:
             self._producer.produce(self._name, b"v", partition=0)
         self._producer.commit_transaction(30)
         self._end += count + 1
-        # The broker responds before it has written the commit marker.
+        # The broker responds before it writes the commit marker.
         wait_until(lambda: self._asks.get_watermark_offsets(TopicPartition(self._name, 0), timeout=10)[1] == self._end)
 
     def fetch(self, position: int) -> list[int]:

@@ -16,7 +16,7 @@ V1 = "application/vnd.schemaregistry.v1+json"
 
 
 def record(*fields: str, name: str = "R") -> str:
-    """Return a record schema of string fields; a name that ends in "?" marks an optional field."""
+    """Return a record schema with string fields; a name that ends in "?" makes the field optional."""
     made = [
         {"name": spec.rstrip("?"), "type": "string", **({"default": ""} if spec.endswith("?") else {})}
         for spec in fields

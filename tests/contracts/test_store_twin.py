@@ -1,4 +1,4 @@
-"""One suite for the simulator's table in memory and for the real table: both behave the same."""
+"""One suite for the simulator's in-memory table and for the real table: both behave the same."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ WINDOW = 4
 
 
 class Store(Protocol):
-    """A table that remembers `WINDOW` tokens."""
+    """A table that remembers the last `WINDOW` tokens."""
 
     def insert(self, token: str, offsets: Sequence[int], partition: int = 0, held: int | None = None) -> None:
         """Insert rows by the worker's statement, which contains the guard."""
 
     def rows(self, partition: int = 0) -> list[int]:
-        """Return every row's offset, ascending."""
+        """Return the offset of every row, ascending."""
 
     def held(self, first: int, last: int) -> dict[int, set[int]]:
-        """Return the stored offsets from `first` to `last`, by month."""
+        """Return the stored offsets from `first` to `last`, keyed by month."""
 
     def remove(self) -> None:
-        """Delete all rows manually."""
+        """Delete all rows by hand."""
 
 
 class Twin:
@@ -71,12 +71,12 @@ class Real:
         table = preflight.check(self._client, database, EVENTS.names, parts_per_second=1)
         names = self._table([0], 0).column_names
         self._made = replace(table, columns=tuple(one for one in table.columns if one[0] in names))
-        # Prevents merges but not deletions, which SYSTEM STOP MERGES would also stop.
+        # Prevents merges but not deletions; SYSTEM STOP MERGES would also stop deletions.
         changes = f"non_replicated_deduplication_window = {WINDOW}, max_bytes_to_merge_at_max_space_in_pool = 1"
         self._client.command(f"ALTER TABLE {self._events} MODIFY SETTING {changes}")
 
     def _table(self, offsets: Sequence[int], partition: int) -> pa.Table:
-        """Build a table whose rows differ each time, as after another validation."""
+        """Build a table whose rows differ each time, as they would after another validation."""
         count = len(offsets)
         return pa.table(
             {

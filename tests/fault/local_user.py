@@ -1,11 +1,11 @@
-"""Attack as another user of the machine: `python local_user.py UID < attack.json`.
+"""Attack the stack as another local user: `python local_user.py UID < attack.json`.
 
 Switches to that user, reads an attack, `[kind, argument, …]`, and writes the result.
 """
 
 from __future__ import annotations
 
-import encodings.idna  # http.client imports it lazily, when this user may be unable to read it
+import encodings.idna  # http.client imports this module lazily, when this user may be unable to read it
 import http.client
 import json
 import os
@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 
 def read(paths: list[str]) -> list[str]:
-    """Return the files and folders that could be read."""
+    """Return the files and folders that this user could read."""
     found = []
     for path in paths:
         try:
@@ -32,7 +32,7 @@ def read(paths: list[str]) -> list[str]:
 
 
 def ask(url: str, method: str, headers: dict[str, str], body: str = "") -> list[object]:
-    """Return the status and body of the response; the path and query are those of the URL."""
+    """Return the status and body of the response to a request for the path and query of the URL."""
     split = urlsplit(url)
     connection = http.client.HTTPConnection(split.hostname or "", split.port, timeout=30)
     try:
@@ -45,13 +45,15 @@ def ask(url: str, method: str, headers: dict[str, str], body: str = "") -> list[
 
 
 def metadata(port: int) -> int:
-    """Request all topics from Kafka. Return the length of the response; 0 if the connection is closed."""
+    """Request all topics from Kafka. Return the length of the response; 0 if the connection was closed."""
     with socket.create_connection(("127.0.0.1", port), 30) as connection:
         return len(_call(connection, 3, 1, struct.pack(">i", -1)))
 
 
 def sign_in(port: int, user: str, password: str) -> int:
-    """Return Kafka's error code for this user over SASL/PLAIN: 0 if accepted, -1 if the connection was closed."""
+    """Sign in to Kafka over SASL/PLAIN as this user. Return Kafka's error code: 0 if accepted, -1 if the connection was
+    closed.
+    """
     with socket.create_connection(("127.0.0.1", port), 30) as connection:
         if not _call(connection, 17, 1, _text("PLAIN")):
             return -1
@@ -61,7 +63,7 @@ def sign_in(port: int, user: str, password: str) -> int:
 
 
 def processes(pids: list[int]) -> list[str]:
-    """Return the processes' command lines, and their environments if they can be read."""
+    """Return all processes' command lines, and their environments where this user can read them."""
     found = []
     for pid in pids:
         for name in ("cmdline", "environ"):

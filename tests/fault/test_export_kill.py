@@ -1,4 +1,4 @@
-"""`auditlane serve` killed during exports: a download is visibly broken, a job is resumed by another process."""
+"""`auditlane serve` killed during exports: a download is visibly broken, and another process resumes a job."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_job_is_resumed_by_another_process(filled: Store, tmp_path: Path, form
 
     def under_way() -> JobAttempt | None:
         attempt = folder.status().attempt
-        # Parquet restarts from the beginning, so it needs no checkpoint yet.
+        # Parquet restarts from the beginning, so a Parquet job needs no checkpoint yet.
         begun = attempt and (attempt.rows or format_ == "parquet")
         return attempt if attempt and begun and attempt.state == "running" else None
 

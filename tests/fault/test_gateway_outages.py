@@ -1,4 +1,4 @@
-"""Kafka frozen and killed under posts: acknowledged events are stored, all others got 503 with Retry-After."""
+"""Kafka frozen and killed during POST requests: acknowledged events are stored; all others got 503 with Retry-After."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from serving import Served
 from auditlane.runtime import process
 
 POSTERS = 4
-EACH = 5  # events in a request
+EACH = 5  # events per request
 
 
 class Posters:
-    """Threads that post until they are stopped; `acknowledged` are event ids, `refused` the other responses.
+    """Threads that send POST requests until they are stopped; `acknowledged` are event ids, `refused` the other
+    responses.
 
     `doubtful` are the ids of events whose rejection stated that they may still be stored.
     """
@@ -57,12 +58,12 @@ class Posters:
                     self.refused.append((answer.status, answer.headers.get("retry-after"), code))
 
     def acknowledge(self, more: int) -> None:
-        """Wait for `more` further acknowledgements."""
+        """Wait until `more` further events are acknowledged."""
         enough = len(self.acknowledged) + more
         wait_until(lambda: len(self.acknowledged) >= enough, why=lambda: str(self.refused[-3:]))
 
     def meet_refusals(self) -> None:
-        """Wait until every thread has been rejected again."""
+        """Wait until each thread has received another rejection."""
         enough = len(self.refused) + 2 * POSTERS
         wait_until(lambda: len(self.refused) >= enough, why="for refusals")
 
@@ -95,7 +96,7 @@ def test_no_acknowledged_event_is_lost(registry: str, clickhouse: str, unique: s
         posters.end()
     assert {(status, code) for status, _, code in posters.refused} <= {
         (503, "KAFKA_UNAVAILABLE"),
-        (207, "KAFKA_UNAVAILABLE"),  # Kafka had acknowledged some of its events
+        (207, "KAFKA_UNAVAILABLE"),  # Kafka had acknowledged some of the request's events
     }
     assert all(retry_after and int(retry_after) > 0 for _, retry_after, _ in posters.refused)
     world.worker()

@@ -1,4 +1,4 @@
-"""A partition's leader dies while producers and a worker are running, then the controller: nothing is lost or
+"""A partition's leader dies while producers and a worker are running, then the controller dies: nothing is lost or
 duplicated.
 """
 
@@ -16,7 +16,9 @@ from fixtures.workers import World, wait_until, world_on
 
 
 def can_create_topic(bootstrap: str, name: str) -> bool:
-    """Create a topic, which requires a controller. Uses a new client: librdkafka waits for the controller it knew."""
+    """Create a topic, which requires a controller. Uses a new client, since librdkafka waits for the controller it
+    knows.
+    """
     try:
         admin = AdminClient({"bootstrap.servers": bootstrap})
         admin.create_topics([NewTopic(name, 1, 2)], request_timeout=15)[name].result(20)
@@ -27,7 +29,7 @@ def can_create_topic(bootstrap: str, name: str) -> bool:
 
 @pytest.fixture
 def world(kafka_cluster: Cluster, registry: str, clickhouse: str, unique: str, tmp_path: Path) -> Iterator[World]:
-    """Make a world whose topics have three replicas."""
+    """Yield a world whose topics have three replicas."""
     with closing(
         world_on(kafka_cluster.bootstrap, registry, clickhouse, unique, tmp_path, topic_replication_factor=3)
     ) as made:

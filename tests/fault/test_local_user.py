@@ -1,4 +1,4 @@
-"""Another local user cannot read an embedded stack's files or access its parts."""
+"""Another local user can neither read an embedded stack's files nor access its services."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ Attack = Callable[..., Any]
 
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
-    """Make a world-readable folder, like a project's; pytest's own are not."""
+    """Create a world-readable folder, as a project's usually is; pytest's own folders are not."""
     made = Path(tempfile.mkdtemp(prefix="auditlane-"))
     made.chmod(0o755)
     yield made
@@ -47,7 +47,7 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def stack(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    make_broker(tmp_path_factory.mktemp("probe"))  # skips when Kafka is not installed and cannot be downloaded
+    make_broker(tmp_path_factory.mktemp("probe"))  # skips if Kafka is neither installed nor downloadable
     with running(folder / "data", "--port", "0") as started:
         started.run("emit", "--tenant", "acme", "--action", "Login")
         yield started
@@ -55,7 +55,7 @@ def stack(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[St
 
 @pytest.fixture(scope="module")
 def attack() -> Attack:
-    """Run one attack as `nobody`."""
+    """Run one attack as the user `nobody`."""
 
     def run(*attack: object) -> Any:
         done = subprocess.run(
@@ -73,7 +73,7 @@ def attack() -> Attack:
 
 @pytest.fixture(scope="module")
 def secrets(stack: Stack) -> set[str]:
-    """Return every password of the stack."""
+    """Return all of the stack's passwords."""
     files = list((stack.data / "credentials").glob("*.json"))
     assert {file.stem for file in files} == {"kafka", "registry", "clickhouse"}
     return {password for file in files for password in json.loads(file.read_text()).values()}
@@ -95,7 +95,7 @@ def test_no_file_of_the_stack_is_readable(stack: Stack, folder: Path, attack: At
 def test_the_process_list_shows_no_password(stack: Stack, secrets: set[str], attack: Attack) -> None:
     pids = [row["pid"] for row in [*stack.ready["parts"], *stack.ready["extras"]] if row["pid"]]
     shown = attack("processes", [*pids, stack.process.pid])
-    assert len(shown) == len(pids) + 1  # command lines; no environment
+    assert len(shown) == len(pids) + 1  # command lines, but no environment
     assert not [secret for secret in secrets for text in shown if secret in text]
 
 

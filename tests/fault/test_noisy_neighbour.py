@@ -1,4 +1,6 @@
-"""One tenant does the worst that the API allows; no request of twenty others is rejected, halted or lost."""
+"""One tenant does the worst that the API allows; no request or event from twenty other tenants is rejected, halted or
+lost.
+"""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def test_the_registry_survives_kills_during_registrations(own_registry: Registry
             try:
                 schema_id = client.register(f"subject-{number % 7}-{worker}", text(worker, number))
             except RegistryUnavailable:
-                time.sleep(0.005)  # it is down: repeat the same registration
+                time.sleep(0.005)  # the registry is down: repeat the same registration
                 continue
             answered[worker, number] = schema_id
             number += 1

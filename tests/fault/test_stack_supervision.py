@@ -1,4 +1,6 @@
-"""The supervisor with real processes: order, restarts, escalation, and nothing left behind when it is killed."""
+"""The supervisor with real processes: order, restarts, escalation, and no process left behind when the supervisor is
+killed.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,7 @@ _FIVE = [
 
 
 def until(condition, what, within_s=60):
-    """Wait for a condition with a deadline."""
+    """Wait until a condition is true; fail after a deadline."""
     deadline = time.monotonic() + within_s
     while not (found := condition()):
         assert time.monotonic() < deadline, f"waited {within_s} s for {what}"
@@ -111,7 +113,7 @@ def test_problems_of_a_running_part_are_reported_at_each_start(small):
 
 
 def test_nothing_is_left_when_the_supervisor_is_killed(small):
-    """Not even a part that ignores SIGTERM is left."""
+    """Not even a service that ignores SIGTERM is left running."""
     stack = small([{"name": "kafka"}, {"name": "worker", "mode": "stubborn", "tier": 2}]).wait_ready()
     pids = stack.pids()
     assert len(pids) == 2
@@ -166,7 +168,7 @@ def test_a_part_is_retried_until_the_disk_has_space(small):
     until(lambda: stack.pids().get("worker") and Layout.of(stack.folder).read_state()["ready"], "ready again")
     after = stack.pids()
     assert {**after, "worker": 0} == {**before, "worker": 0}
-    assert stack.out().count("restarted") == 1  # the kill, not the failed attempts
+    assert stack.out().count("restarted") == 1  # the kill, not the attempts that failed
     stack.process.send_signal(signal.SIGTERM)
     assert stack.end() == 0
 
@@ -181,7 +183,7 @@ def test_a_full_disk_at_the_first_start_is_reported_at_once(small, tmp_path):
 
 @pytest.mark.parametrize("ignored", ["CHLD", "TERM", "INT HUP PIPE USR1", "CHLD TERM INT HUP PIPE"])
 def test_signals_ignored_by_the_parent_have_no_effect(small, ignored):
-    """The supervisor still notices when parts exit, and SIGTERM still stops everything in order."""
+    """The supervisor still notices when services exit, and SIGTERM still stops everything in order."""
     wrapped = ["sh", "-c", f'trap "" {ignored}; exec "$@"', "sh", sys.executable]
     stack = small(python=wrapped).wait_ready()
     before = stack.pids()["worker"]
@@ -230,7 +232,7 @@ def test_status_of_a_killed_supervisor_is_not_ready(small):
 
 
 def test_the_watcher_for_other_platforms_also_kills(tmp_path):
-    """Selects the pipe, which Linux does not need because the kernel sends a signal."""
+    """This test selects the pipe, which Linux does not need because the kernel sends a signal."""
     tether = Path(process.__file__).with_name("tether.py")
     parent = f"""
 import os, subprocess, sys, time

@@ -27,7 +27,7 @@ _IGNORING = ["sh", "-c", 'trap "" CHLD PIPE INT HUP TERM; exec "$@"', "sh"]
 
 
 def surroundings() -> dict[str, str]:
-    """Return an environment hostile to commands; only the folder for downloads is shared with other tests."""
+    """Return an environment that is hostile to commands; only the download folder is shared with other tests."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AUDITLANE_")}
     for name in ("no_proxy", "NO_PROXY", "XDG_CACHE_HOME"):
         kept.pop(name, None)
@@ -44,9 +44,9 @@ def command(*arguments: object, env: dict[str, str], **options: Any) -> subproce
 
 @pytest.fixture(scope="module")
 def odd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """Start a stack in a hostile environment, and yield the environment for commands."""
+    """Start a stack in a hostile environment, and yield the environment for running commands."""
     folder = tmp_path_factory.mktemp("odd")
-    make_broker(folder / "probe")  # skips when Kafka is not installed and cannot be downloaded
+    make_broker(folder / "probe")  # skips if Kafka is neither installed nor downloadable
     env = surroundings()
     line = [*_IGNORING, sys.executable, "-m", "auditlane.cli", "up", "--data", str(folder / "data"), "--port", "0"]
     with (folder / "err").open("w+b") as err:
@@ -100,7 +100,7 @@ def test_everything_works_in_a_hostile_environment(odd: dict[str, str], tmp_path
 
 @pytest.fixture(scope="module")
 def stored(odd: dict[str, str]) -> dict[str, str]:
-    """Store an event for the tenant `full`, and return the environment for commands."""
+    """Store an event for the tenant `full`, and return the environment for running commands."""
     assert command("emit", "--tenant", "full", "--action", "a", env=odd).returncode == 0
     wait_for_events("full", 1, odd)
     return odd
@@ -123,7 +123,7 @@ def stored(odd: dict[str, str]) -> dict[str, str]:
     ],
 )
 def test_output_to_a_full_disk(stored: dict[str, str], arguments: str) -> None:
-    """Also covers commands that keep running, and commands that have already done their work."""
+    """This also covers commands that keep running, and commands that have already done their work."""
     line = ["sh", "-c", '"$@" >/dev/full', "sh", sys.executable, "-m", "auditlane.cli", *arguments.split()]
     env = stored | ({"AUDITLANE_WORKER_PORT": "0", "AUDITLANE_CONSUMER_GROUP": "full"} if arguments == "worker" else {})
     found = subprocess.run(line, capture_output=True, text=True, env=env, timeout=120)

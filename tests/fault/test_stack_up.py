@@ -1,4 +1,4 @@
-"""`auditlane up` with the real parts: readiness, discovery by commands, restarts after kill -9, and no leftovers."""
+"""`auditlane up` with the real services: readiness, discovery by commands, restarts after kill -9, and no leftovers."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def environment():
 
 
 class Stack:
-    """An `auditlane up` in a separate folder."""
+    """An `auditlane up` that runs in a separate folder."""
 
     def __init__(self, data: Path, *arguments, env=None) -> None:
         self.data = data
@@ -63,7 +63,7 @@ class Stack:
         return json.loads((self.data / "up.out").read_text())
 
     def status(self) -> dict:
-        """Return the report of `auditlane status`, without a process for each poll."""
+        """Return the report that `auditlane status` prints, without starting a process for each poll."""
         return status.report(settings.load(data_dir=self.data))
 
     def part(self, name: str) -> dict:
@@ -85,7 +85,7 @@ class Stack:
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory):
-    make_broker(tmp_path_factory.mktemp("probe"))  # skips when Kafka is not installed and cannot be downloaded
+    make_broker(tmp_path_factory.mktemp("probe"))  # skips if Kafka is neither installed nor downloadable
     started = Stack(tmp_path_factory.mktemp("stack") / "a stack's data")
     try:
         started.wait_ready()
@@ -130,7 +130,7 @@ def test_clickhouses_native_address_is_listed_everywhere(stack):
 
 
 def test_every_command_finds_the_stack_by_its_data_directory(stack):
-    """Without any variable, both addresses and passwords are found; with an address alone, its password is found."""
+    """Without any variable, commands find addresses and passwords; given only an address, they find its password."""
     by_folder = {"AUDITLANE_DATA_DIR": str(stack.data)}
     done = cli("emit", "--tenant", "found", "--action", "Login", env=by_folder)
     assert done.returncode == 0, done.stderr
@@ -165,7 +165,7 @@ def test_the_security_check_finds_what_the_embedded_stack_lacks(stack):
     report = json.loads(done.stdout)
     ports = [row["url"].rpartition(":")[2] for row in stack.status()["parts"]]
 
-    def of_machine(finding):  # of its disks, or of a process that another test runs
+    def of_machine(finding):  # about its disks, or about a process that another test runs
         elsewhere = not any(port in finding["what"] for port in ports)
         return finding["code"].startswith("disk-") or (finding["code"].endswith("-on-network") and elsewhere)
 
@@ -185,7 +185,7 @@ def test_nothing_in_its_folder_is_readable_by_others(stack):
     done = cli("emit", "--tenant", "acme", "--action", "login", env=env)
     assert done.returncode == 0, done.stderr
     assert stack.data.stat().st_mode & 0o077 == 0
-    found = [path for path in stack.data.rglob("*") if path.name not in ("up.out", "up.err")]  # created by the test
+    found = [path for path in stack.data.rglob("*") if path.name not in ("up.out", "up.err")]  # created by this test
     assert any(path.suffix == ".log" for path in found)
     assert any(path.name == "keys.json" for path in found)
     for path in found:

@@ -1,4 +1,4 @@
-"""A worker is killed at every step of the protocol, or frozen past its session: the raw table holds each event once."""
+"""A worker is killed at every step of the protocol, or frozen past its session timeout: each event is stored once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ STEPS = ("intent", "insert", "letters", "complete")
 
 
 def mixed(world: World, count: int) -> None:
-    """Produce events of two months and a bad message to each of the two partitions."""
+    """Produce events from two months and one bad message to each of the two partitions."""
     for days in (0, 40):
         world.produce(count, occurred_at=datetime.now(UTC) - timedelta(days=days))
     for partition in range(2):
@@ -42,7 +42,7 @@ def test_a_zombie_that_wakes_up_adds_nothing(world: World) -> None:
     wait_until(lambda: zombie.stopped() or zombie.process.poll() is not None, why=zombie.tail)
     heir = world.worker()
     heir.ready()
-    # ClickHouse forgets the zombie's tokens: only the guard inside the statement is left.
+    # ClickHouse forgets the frozen worker's tokens: only the guard inside the statement is left.
     world.client.command(f"ALTER TABLE {world.events} MODIFY SETTING non_replicated_deduplication_window = 2")
     world.stored(200)
     for _ in range(5):

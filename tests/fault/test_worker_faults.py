@@ -1,4 +1,4 @@
-"""Faults of the long run (`make chaos`), one by one: the same worker survives each of them with exact results."""
+"""The faults of the long run (`make chaos`), one by one: the same worker survives each of them with exact results."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def survived(world: World, worker: WorkerProcess, rows: int) -> None:
 
 
 def buried(worker: WorkerProcess) -> float:
-    """Return the worker's dead-letter counter."""
+    """Return the value of the worker's dead-letter counter."""
     return sum(map(float, re.findall(r"dead_letters_total\{.*\} (\S+)", worker.get("/metrics"))))
 
 
@@ -53,14 +53,14 @@ def failed(worker: WorkerProcess, with_: str) -> bool:
 
 
 def test_a_worker_waits_for_a_table_that_rejects_inserts(world: World) -> None:
-    """One worker survives all three: a read-only table, too many parts, a full disk."""
+    """One worker survives three causes: a read-only table, too many parts, and a full disk."""
     worker, rows = world.worker(), 0
     for name, value, error in (
         ("table_readonly", 1, "READ_ONLY"),
         ("parts_to_throw_insert", 1, "TOO_MANY_PARTS"),
         ("min_free_disk_bytes_to_perform_insert", 10**15, "NOT_ENOUGH_SPACE"),
     ):
-        world.produce(50)  # one part, which reaches the limit of 1
+        world.produce(50)  # a single part, which reaches the limit of 1
         world.completed()
         with table_setting(world, name, value):
             world.produce(100)
@@ -85,8 +85,8 @@ def test_memory_and_time_limits_are_waited_out(world: World, proxy: Proxy) -> No
 
 
 def test_missing_and_late_responses(world: World, proxy: Proxy) -> None:
-    """Covers inserts that are stored without a response, get a response after the worker gave up, arrive after it gave
-    up, or are cut off.
+    """Covers inserts that are stored without a response, that get their response or arrive only after the worker gave
+    up, and that are cut off.
     """
     worker = world.worker(clickhouse_url=proxy.url, insert_timeout_s=1)
     for kind, act in (
@@ -110,7 +110,7 @@ def test_a_missing_dead_letter_topic_leaves_the_range_open(world: World) -> None
     world.produce(20, partition=0)
     worker = world.worker()
     world.stored(20)
-    world.produce(20, partition=1)  # the other partition is not affected
+    world.produce(20, partition=1)  # the other partition is unaffected
     world.stored(40)
     consumer = Consumer(world.kafka | {"group.id": world.settings.consumer_group})
     [committed] = consumer.committed([TopicPartition(world.settings.topic, 0)], timeout=10)
@@ -125,7 +125,7 @@ def test_a_missing_dead_letter_topic_leaves_the_range_open(world: World) -> None
 
 
 def test_offsets_set_back_by_another_member(world: World) -> None:
-    """Brokers let any member commit any offset: messages consumed again are not stored twice."""
+    """Brokers let any member commit any offset: messages that are therefore consumed again are not stored twice."""
     first = world.worker()
     world.produce(200)
     world.completed()
@@ -146,7 +146,7 @@ def test_offsets_set_back_by_another_member(world: World) -> None:
 
 
 def test_the_registry_killed_mid_run(world: World, own_registry: RegistryProcess) -> None:
-    """Messages that need the registry wait; its absence causes no dead letters."""
+    """Messages that need the registry wait; the outage causes no dead letters."""
     world.use_registry(own_registry.url)
     worker = world.worker(registry_url=own_registry.url, registry_refresh_s=0.2)
     world.produce(50)

@@ -1,4 +1,4 @@
-"""Services that die while a worker runs: it waits, keeps its partitions and events, and exits on SIGTERM."""
+"""Services die while a worker runs: the worker waits, keeps its partitions and events, and exits on SIGTERM."""
 
 from __future__ import annotations
 

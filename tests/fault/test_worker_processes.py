@@ -1,4 +1,4 @@
-"""`auditlane worker --processes` on real parts: a killed child, and a killed parent."""
+"""`auditlane worker --processes` on real services: a child is killed, and the parent is killed."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_starts_stops_and_kills_are_in_the_audit_log_once_each(world: World) -> 
     wait_until(replaced, why=group.tail)
     group.process.terminate()
     assert group.ended() == 0
-    world.worker().ready()  # stores what the group's parent recorded at its end
+    world.worker().ready()  # stores what the group's parent recorded when it ended
     world.completed()
     query = (
         "SELECT action, outcome, severity, metadata['instance'], metadata['cause'], metadata['processes'], resource_id"

@@ -1,4 +1,4 @@
-"""A validation result that changes between a crash and the redo: no message is lost or stored twice."""
+"""The validation result changes between a crash and the redo: no message is lost or stored twice."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OCCURRED_US = 1_770_091_506_789_012
 
 @pytest.mark.parametrize("set_back", [False, True], ids=["handed over", "set back"])
 def test_messages_that_only_the_redo_accepts_are_stored(world: World, set_back: bool) -> None:
-    """Also holds if a tool has overwritten the intent, so that the same range is sealed as if for the first time."""
+    """This also holds if a tool has overwritten the intent, so that the range is sealed as if for the first time."""
     schema = validating.contract(validating.own("amount", "double"))
     registered = json.dumps(schema)
     strange = world.registry.register(tenant_subject(world.settings.topic, "globex"), registered)
@@ -44,7 +44,7 @@ def test_messages_that_only_the_redo_accepts_are_stored(world: World, set_back: 
 
 
 def committed(world: World, offset: int) -> bool:
-    """Return whether Kafka accepts a manual commit, which it does once the group has no members."""
+    """Commit an offset manually. Return whether Kafka accepted it; it does so only when the group has no members."""
     try:
         world.commit(0, offset)
     except KafkaException:

@@ -21,12 +21,12 @@ from chaos.report import Part, Round, Run, write
 
 MAX_GAP_S = 0.5  # maximum time between two faults
 WAVES = 2  # per round
-PART = 45  # faults per pipeline; the next pipeline has the next seed
-NODES = (1, 1, 3, 1)  # brokers of successive pipelines
+PART = 45  # faults per pipeline; the next pipeline uses the next seed
+NODES = (1, 1, 3, 1)  # number of brokers in successive pipelines
 
 
 def one_round(pipeline: Pipeline, run: Run, done: Round) -> None:
-    """Inject waves of faults under load, then settle and count."""
+    """Inject waves of faults under load, then wait for the pipeline to settle, and count its rows and dead letters."""
     pipeline.load.go()
     try:
         for _ in range(WAVES):
@@ -58,7 +58,7 @@ def wave(pipeline: Pipeline, run: Run, done: Round) -> None:
 
 
 def one_part(run: Run, folder: Path, options: argparse.Namespace) -> None:
-    """Inject a part of the faults into a new pipeline."""
+    """Inject the faults of one part of the run into a new pipeline."""
     part = Part(run.seed * 1_000 + len(run.parts), NODES[len(run.parts) % len(NODES)])
     run.parts.append(part)
     began = time.monotonic()

@@ -14,7 +14,7 @@ from fixtures.workers import WorkerProcess
 from chaos.pipeline import WINDOW, Pipeline
 
 Fault = Generator[None, None, bool]
-HAPPENS_S = 7.0  # how long to wait for a fault to take effect
+HAPPENS_S = 7.0  # how long to wait until a fault has taken effect
 SESSION_S = 1.8  # longer than the group's session timeout of one second
 STEPS = ("intent", "insert", "letters", "complete")
 
@@ -22,7 +22,7 @@ STEPS = ("intent", "insert", "letters", "complete")
 def happens(
     condition: Callable[[], object], *, meanwhile: Callable[[], None] = lambda: None, seconds: float = HAPPENS_S
 ) -> bool:
-    """Return whether the condition becomes true in time; call `meanwhile` once a second."""
+    """Return whether the condition becomes true in time; meanwhile, call `meanwhile` once a second."""
     deadline, tick = time.monotonic() + seconds, 0
     while not _holds(condition):
         if time.monotonic() > deadline:
@@ -37,7 +37,7 @@ def happens(
 def _holds(condition: Callable[[], object]) -> bool:
     try:
         return bool(condition())
-    except KafkaException:  # Kafka is not available yet
+    except KafkaException:  # Kafka is unavailable at this point
         return False
 
 
@@ -46,14 +46,14 @@ def _holds(condition: Callable[[], object]) -> bool:
 
 def broker_killed(at: Pipeline) -> Fault:
     at.parts.brokers.kill()
-    at.parts.brokers.start()  # it is unavailable while it starts
+    at.parts.brokers.start()  # the service is unavailable while it starts
     yield
     wait_for_broker(at.parts.brokers.bootstrap)
     return True
 
 
 def leader_killed(at: Pipeline) -> Fault:
-    """Kill the leader of a partition, one of three brokers; the others keep every acknowledged message."""
+    """Kill a partition's leader, one of three brokers; the others keep every acknowledged message."""
     cluster, topic = at.parts.brokers.cluster, at.world.settings.topic
     partition = at.random.randrange(at.world.settings.topic_partitions)
     leader = cluster.leader(topic, partition)
@@ -67,7 +67,7 @@ def leader_killed(at: Pipeline) -> Fault:
 
 
 def controller_killed(at: Pipeline) -> Fault:
-    """Kill the active controller of three; another is elected."""
+    """Kill the active one of three controllers; another is elected."""
     cluster = at.parts.brokers.cluster
     epoch, controller = cluster.controller()
     cluster.kill(controller)
@@ -133,8 +133,9 @@ def frozen(at: Pipeline) -> Fault:
 
 
 def _zombie(at: Pipeline, *, window: int | None) -> Fault:
-    """Freeze a worker at a step, and thaw it after its partitions were reassigned; with `window`, ClickHouse has
-    forgotten its tokens."""
+    """Freeze a worker at a step, and resume it after its partitions have been reassigned. With `window`, ClickHouse has
+    forgotten the worker's tokens by then.
+    """
     step = at.random.choice(["before_insert", "after_insert", "after_intent", "before_complete"])
     zombie = at.start(f"{step}:stop:{at.random.randint(1, 2)}")
     yield
@@ -154,7 +155,7 @@ def _zombie(at: Pipeline, *, window: int | None) -> Fault:
 
 
 def kill(worker: WorkerProcess) -> None:
-    """Kill a worker, also a stopped one."""
+    """Kill a worker, even if it is stopped."""
     if worker.process.poll() is None:
         worker.process.send_signal(signal.SIGCONT)
         worker.kill()
@@ -169,7 +170,7 @@ def zombie_without_tokens(at: Pipeline) -> Fault:
 
 
 def rewound(at: Pipeline) -> Fault:
-    """Set every offset back from a member without partitions, then kill the owners before they commit again."""
+    """Set every offset back, as a member without partitions, then kill the owners before they commit again."""
     settings = at.world.settings
     member = Consumer(at.world.kafka | {"group.id": settings.consumer_group, "group.protocol": "consumer"})
     member.subscribe([settings.dead_letter_topic])
@@ -214,7 +215,9 @@ def truncated(at: Pipeline) -> Fault:
 
 
 def _commit(at: Pipeline, partition: int, offset: int) -> bool:
-    """Commit an offset as an operator does; return whether Kafka accepted it, once the group has no members."""
+    """Commit an offset as an operator would. Return whether Kafka accepted it; it does so only when the group has no
+    members.
+    """
     try:
         at.world.commit(partition, offset)
     except KafkaException:

@@ -1,4 +1,4 @@
-"""The kinds of faults by name, and the choice of the next ones."""
+"""The kinds of faults, by name, and how the next ones are chosen."""
 
 from __future__ import annotations
 
@@ -40,7 +40,8 @@ WAVE = 5  # maximum number of concurrent faults
 @dataclass(frozen=True)
 class Kind:
     """A wave has at most one kind of each `family`, none of the families in `without`, and no other kind if `alone`.
-    `nodes` is the required number of brokers; 0 for any."""
+    `nodes` is the required number of brokers; 0 means any number.
+    """
 
     name: str
     family: str
@@ -106,16 +107,16 @@ KINDS = (
 
 
 def next_wave(pipeline: Pipeline, counts: Mapping[str, float]) -> list[Kind]:
-    """Return the kinds of the next wave: the least frequent ones so far that can be combined."""
+    """Return the kinds for the next wave: those injected least often so far that can be combined."""
     available = [kind for kind in KINDS if kind.nodes in (0, pipeline.nodes)]
     pipeline.random.shuffle(available)
-    limit = min(counts.get(kind.name, 0) for kind in available) + 1  # keeps small families from running ahead
+    limit = min(counts.get(kind.name, 0) for kind in available) + 1  # keeps small families from getting ahead
     picked: list[Kind] = []
     for kind in sorted(available, key=lambda kind: counts.get(kind.name, 0)):
         fits = all(_are_compatible(kind, other) for other in picked)
         if len(picked) < WAVE and counts.get(kind.name, 0) <= limit and fits:
             picked.append(kind)
-    # In the order of repair: workers can stop only when the services are back.
+    # In the order in which they are repaired: workers can stop only when the services are back.
     order = ["kafka", "clickhouse", "registry", "worker", "step", "load"]
     return sorted(picked, key=lambda kind: order.index(kind.family))
 

@@ -17,7 +17,7 @@ TENANTS = 20
 
 
 class Load(threading.Thread):
-    """Produces `rate` messages a second until `close`; `hold` stops it and waits for the acknowledgements."""
+    """Produces `rate` messages a second until `close`; `hold` pauses this and waits for the acknowledgements."""
 
     def __init__(self, world: World, seed: int, *, rate: int, refused: float) -> None:
         super().__init__(daemon=True)
@@ -27,7 +27,7 @@ class Load(threading.Thread):
         )
         self._going, self._idle, self._ended = threading.Event(), threading.Event(), threading.Event()
         self._idle.set()
-        self.good: set[tuple[int, int]] = set()  # (partition, offset), like `bad`
+        self.good: set[tuple[int, int]] = set()  # (partition, offset), as in `bad`
         self.bad: set[tuple[int, int]] = set()
         self.gone: list[tuple[int, int, int]] = []  # (partition, first, end): deleted before a worker read them
         self.failed: list[str] = []
@@ -52,7 +52,7 @@ class Load(threading.Thread):
         self._going.set()
 
     def burst(self) -> None:
-        """Send blocks with an invalid message at the start, in the middle and at the end, and one with no valid
+        """Send blocks with an invalid message at the start, in the middle and at the end, and one block with no valid
         message.
         """
         for partition in range(self._world.settings.topic_partitions):
@@ -61,12 +61,12 @@ class Load(threading.Thread):
                     (self._bad if mark == "x" else self._good)(partition)
 
     def lose(self, partition: int, first: int, end: int) -> None:
-        """Stop expecting rows of these offsets; some may be stored."""
+        """Stop expecting rows for these offsets, although some may be stored."""
         self.gone.append((partition, first, end))
         self.bad = {(at, offset) for at, offset in self.bad if not (at == partition and first <= offset < end)}
 
     def expected(self) -> int:
-        """Return the number of rows that must exist, not counting offsets in `gone`."""
+        """Return the number of rows that must exist, excluding the offsets in `gone`."""
         lost = sum(
             any(partition == at and first <= offset < end for at, first, end in self.gone)
             for partition, offset in self.good

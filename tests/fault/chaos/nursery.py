@@ -1,7 +1,8 @@
 """Fork workers from one process that has imported their code: a start takes milliseconds instead of seconds.
 
 A forked worker runs `auditlane worker` in its own process; only the imports are shared. As a program, this module reads
-a JSON line for each worker to start (`env`, `log`), and writes one for each that started (`pid`) or exited (`code`).
+a JSON line for each worker to start (`env`, `log`), and writes one for each worker that started (`pid`) or exited
+(`code`).
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ class Child:
 
 
 class ForkedWorker(WorkerProcess):
-    """A worker that was forked by a nursery."""
+    """A worker that a nursery has forked."""
 
     def __init__(self, child: Child, log: Path) -> None:
         self.process: Any = child
@@ -132,7 +133,7 @@ def _run(env: dict[str, str], log: str) -> None:
 
 
 def serve() -> None:
-    """Fork the requested workers until stdin ends, then kill those that run. Single-threaded, so forking is safe."""
+    """Fork the requested workers until stdin ends, then kill the running ones. Single-threaded, so forking is safe."""
     for module in ("auditlane.cli.app", "auditlane.cli.worker", "auditlane.worker.service"):
         importlib.import_module(module)
     gc.freeze()

@@ -1,4 +1,4 @@
-"""The services under attack, each a process that can be killed and restarted with the same port and data."""
+"""The services under attack, each a process that can be killed and then restarted with the same port and data."""
 
 from __future__ import annotations
 

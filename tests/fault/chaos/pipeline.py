@@ -1,4 +1,4 @@
-"""The pipeline under attack: services, workers and load, brought back to health and counted after every round."""
+"""The pipeline under attack: services, workers and load, restored to health and counted after every round."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ WINDOW = 1_000_000
 
 @dataclass
 class Counts:
-    """The rows and dead letters after everything produced was processed, before any merge."""
+    """The rows and dead letters once everything produced has been processed, before any merge."""
 
     expected: int
     rows: int
@@ -110,7 +110,7 @@ class Pipeline:
         )
 
     def setting(self, name: str, value: object) -> None:
-        """Change a setting of the table; None resets it to its default."""
+        """Change a setting of the table; None resets the setting to its default."""
         change = f"RESET SETTING {name}" if value is None else f"MODIFY SETTING {name} = {value}"
         self.query(f"ALTER TABLE {self.world.events} {change}", command=True)
 
@@ -156,7 +156,7 @@ class Pipeline:
             self.start()
 
     def at_work(self) -> None:
-        """Wait for a worker to get partitions, for at most 10 s; the faults do not depend on it."""
+        """Wait at most 10 s until a worker has partitions; the faults do not depend on it."""
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline and not any(worker.events("partition.assigned") for worker in self.alive()):
             time.sleep(0.1)
@@ -179,7 +179,7 @@ class Pipeline:
         return counts
 
     def _committed(self) -> list[tuple[int, int, str]]:
-        """Return (end, committed offset, metadata) of each partition. Raises KafkaException."""
+        """Return (end, committed offset, metadata) for each partition. Raises KafkaException."""
         partitions = [TopicPartition(self.world.settings.topic, number) for number in range(PARTITIONS)]
         try:
             ends = [self._offsets.get_watermark_offsets(partition, timeout=10)[1] for partition in partitions]
@@ -192,7 +192,7 @@ class Pipeline:
         return [(end_, at.offset, at.metadata or "") for end_, at in zip(ends, committed, strict=True)]
 
     def backlog(self, partition: int) -> tuple[int, int]:
-        """Return (committed offset, end) of a partition. Raises TimeoutError."""
+        """Return a partition's (committed offset, end). Raises TimeoutError."""
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             with contextlib.suppress(KafkaException):
@@ -234,7 +234,9 @@ class Pipeline:
         )
 
     def _stored_of_gone(self) -> int:
-        """Return the number of rows with offsets in `load.gone`, stored before those were deleted."""
+        """Return the number of rows whose offsets are in `load.gone`: they were stored before the messages were
+        deleted.
+        """
         if not self.load.gone:
             return 0
         where = " OR ".join(
@@ -244,15 +246,15 @@ class Pipeline:
         return int(self.query(f"SELECT uniqExact(event_id) FROM {self.world.events} WHERE {where}")[0][0])
 
     def tidy(self) -> None:
-        """Merge the parts, which were counted and hold no duplicates, if there are too many."""
+        """Merge the parts if there are too many; they have been counted and hold no duplicates."""
         [(parts,)] = self.query("SELECT count() FROM system.parts WHERE database = 'chaos' AND active")
         if parts > TIDY_PARTS:
             self.query(f"OPTIMIZE TABLE {self.world.events} FINAL", command=True)
             self.tidied = int(time.time()) + 1
-            time.sleep(1.1)  # so that later parts have a later modification time
+            time.sleep(1.1)  # so that parts created later have a later modification time
 
     def longest_pause(self, since_ms: int, until_ms: int) -> float:
-        """Return the longest time in seconds that a partition was not consumed, between two times in Unix ms."""
+        """Return the longest time in seconds for which a partition was not consumed, between two times in Unix ms."""
         rows = self.query(
             f"SELECT kafka_partition, toUnixTimestamp64Milli(ingested_at) AS at FROM {self.world.events} "
             f"WHERE at BETWEEN {since_ms} AND {until_ms} GROUP BY 1, 2 ORDER BY 1, 2"
@@ -276,7 +278,7 @@ class Pipeline:
 
 
 def end(workers: list[WorkerProcess]) -> None:
-    """Send SIGTERM to the workers, and wait until they have exited."""
+    """Send SIGTERM to the workers, and wait until all have exited."""
     for worker in workers:
         worker.process.terminate()
     for worker in workers:

@@ -1,4 +1,4 @@
-"""Faults of the network between workers and services, and of services that reject requests."""
+"""Network faults between workers and services, and services that reject requests."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def log(at: Pipeline) -> Proxies:
 
 
 def refused(name: str, value: object) -> Callable[[Pipeline], Fault]:
-    """Change a setting of the table so that ClickHouse rejects every insert."""
+    """Change a table setting so that ClickHouse rejects every insert."""
 
     def inject(at: Pipeline) -> Fault:
         before = _failures(at)
@@ -68,7 +68,7 @@ def refused(name: str, value: object) -> Callable[[Pipeline], Fault]:
 
 
 def _failures(at: Pipeline) -> float:
-    """Return the failed inserts of the running workers."""
+    """Return the number of inserts that failed in the running workers."""
     found = [re.findall(r'retries_total\{.*step="insert".*\} (\S+)', worker.get("/metrics")) for worker in at.alive()]
     return sum(float(value) for values in found for value in values)
 

@@ -58,7 +58,8 @@ _COLUMNS = (
 @dataclass
 class Round:
     """The faults that `happened` and those that were `missed`; the counts afterwards, unless the pipeline got `stuck`.
-    `scaled` are the times in which workers were scaled (Unix ms), with the longest pause of each in `pauses_s`."""
+    `scaled` are the periods during which workers were scaled (Unix ms); `pauses_s` is the longest pause in each.
+    """
 
     happened: list[str] = field(default_factory=list)
     missed: list[str] = field(default_factory=list)
@@ -82,7 +83,7 @@ class Round:
 
 @dataclass
 class Part:
-    """The rounds of one pipeline; its seed determines the faults."""
+    """The rounds run on one pipeline, whose seed determines the faults."""
 
     seed: int
     nodes: int
@@ -108,7 +109,7 @@ class Run:
 
     @classmethod
     def resume(cls, seed: int, wanted: int, state: Path | None) -> Run:
-        """Return the run that the state file holds if it has this seed, or a new one."""
+        """Return the run saved in the state file if it has this seed; otherwise a new run."""
         run = cls(seed, wanted)
         if state is not None and state.exists():
             saved = json.loads(state.read_text())
@@ -146,11 +147,11 @@ class Run:
 
     @property
     def can_continue(self) -> bool:
-        """Whether to run another round: after a failed one, later failures would only repeat it."""
+        """Return whether to run another round: after a failed round, later failures would only repeat it."""
         return self.survived and time.monotonic() < self.until
 
     def kind_counts(self, now: Round) -> Counter[str]:
-        """Return how often each kind was injected; one without effect counts half."""
+        """Return how often each kind was injected; a fault without effect counts half."""
         counts: Counter[str] = Counter()
         for done in [*self.rounds, now] if now not in self.rounds else self.rounds:
             counts.update(dict.fromkeys(done.missed, 0.5))  # type: ignore[arg-type]
@@ -164,13 +165,13 @@ def _round(saved: dict[str, Any]) -> Round:
 
 
 def commit_of(folder: Path) -> str:
-    """Return the commit under test, marked if the work tree differs from it."""
+    """Return the commit under test, marked if the work tree differs from that commit."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=9"]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def write(run: Run, path: Path) -> None:
-    """Write the report of the rounds so far."""
+    """Write the report on the rounds so far."""
     path.parent.mkdir(parents=True, exist_ok=True)
     kinds = Counter(kind for done in run.rounds for kind in done.happened)
     survived = Counter(kind for done in run.rounds if done.survived for kind in done.happened)

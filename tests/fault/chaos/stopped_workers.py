@@ -14,7 +14,7 @@ from chaos.pipeline import Pipeline
 
 @dataclass(frozen=True)
 class Part:
-    """A service that can be killed and restarted; `nodes` is the required number of brokers, 0 for any."""
+    """A service that can be killed and restarted; `nodes` is the required number of brokers, 0 for any number."""
 
     name: str
     kill: Callable[[Pipeline], None]

@@ -1,4 +1,4 @@
-"""A halted partition resumes after the command that its message names; nothing else is lost or stored twice."""
+"""A halted partition resumes after the command named in its message; nothing else is lost or stored twice."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from auditlane.local.doctor import host
 
 
 def halted(worker: WorkerProcess) -> str:
-    """Return the reason for the worker's only halt."""
+    """Return the reason why the worker halted; fail unless it halted exactly once."""
     [line] = wait_until(lambda: worker.events("partition.halted"), why=worker.tail)
     return str(line["reason"])
 
 
 def named(reason: str) -> list[str]:
-    """Return the arguments of the command that a message names."""
+    """Return the arguments of the command named in a message."""
     return shlex.split(re.findall("`auditlane ([^`]+)`", reason)[0])
 
 
@@ -72,7 +72,7 @@ def test_the_command_in_the_message_skips_the_lost_offsets(world: World, command
 
 
 def test_a_worker_that_cannot_be_stopped_can_be_frozen(world: World, commands: Commands) -> None:
-    """Like a worker of `auditlane up`, which would be restarted: Kafka expels a frozen one."""
+    """For example, a worker of `auditlane up`, which would be restarted: Kafka expels a frozen worker."""
     world.produce(10, partition=0)
     world.commit(0, 0)
     world.admin.delete_records([TopicPartition(world.settings.topic, 0, 4)])
@@ -109,7 +109,7 @@ def test_a_truncated_log_resumes_once_its_rows_are_moved_aside(world: World, com
     def taken() -> bool:
         try:
             return bool(consumer.commit(offsets=[at], asynchronous=False))
-        except KafkaException:  # the worker has not left yet
+        except KafkaException:  # the worker has not left the group yet
             return False
 
     wait_until(taken)

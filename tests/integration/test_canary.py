@@ -1,4 +1,4 @@
-"""The canary on the real parts: through the store and the query API, with a frozen worker, and within `serve`."""
+"""The canary on real services: through the store and the query API, with a frozen worker, and within `serve`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ QUICK: dict[str, Any] = {"canary_every_s": 1, "canary_late_s": 3, "canary_lost_s
 
 
 def get(url: str) -> tuple[int, str]:
-    """Return status and body."""
+    """Send a GET request; return status and body."""
     try:
         with urllib.request.urlopen(url, timeout=10) as answer:
             return 200, answer.read().decode()
@@ -81,7 +81,7 @@ def test_once_reports_a_visible_a_lost_and_a_refused_event(world: World, command
         assert (visible["result"], visible["problem"]) == ("visible", "")
         assert visible["visible_s"] >= visible["acknowledged_s"] > 0
         assert "visible after" in commands.text("canary", "--once", **keys)
-        # `serve` sends them too, while it observes the installation.
+        # `serve` sends canary events too, while it observes the installation.
         wait_until(lambda: "auditlane_canary_up 1.0" in get(f"{served.url}/metrics")[1])
         admin = served.client_token("admin")
         parts = {one["name"]: one for one in served.request("/v1/admin/health", admin).json()["parts"]}

@@ -92,7 +92,7 @@ def test_init_through_any_replica_any_number_of_times_and_on_one_that_joins_late
     assert servers.init(first) == names
     second.command(f"CREATE DATABASE IF NOT EXISTS `{servers.database}`")
     for _ in range(2):
-        assert set(servers.init(second)) <= set(names)  # its copy of the record may be behind
+        assert set(servers.init(second)) <= set(names)  # the replica's copy of the record may be behind
         assert servers.init(first) == []
     assert servers.form(first) == servers.form(second)
 
@@ -115,7 +115,7 @@ def test_init_through_any_replica_any_number_of_times_and_on_one_that_joins_late
 
 
 def stored(writer: event_insert.Writer, range_: Range, rows: pa.Table) -> bool:
-    """Return whether an insert was acknowledged; a quorum insert may have to wait for another."""
+    """Return whether an insert was acknowledged; a quorum insert may have to wait until another one ends."""
     try:
         writer.insert(range_, 202611, event_insert.EncodedBatch(event_insert.columns_to_send(rows, range_)))
     except ClickHouseError as error:

@@ -14,7 +14,7 @@ from auditlane.store.cluster import statements
 from auditlane.store.fold import fold
 from auditlane.store.migrate import Migration, known, run
 
-# Changes that later releases may make to the tables of this one.
+# Changes that later releases may make to this release's tables.
 LATER = Migration(
     9_001,
     "9001_later.sql",
@@ -44,7 +44,7 @@ def client(clickhouse: str, unique: str) -> Iterator[Client]:
 
 
 def form(client: Client, database: str) -> dict[str, object]:
-    """Return the server's definitions of a database's tables, each SHOW CREATE with its settings sorted by name."""
+    """Return the server's definitions of a database's tables: each is its SHOW CREATE with settings sorted by name."""
     tables = [row[0] for row in client.query(f"SHOW TABLES FROM {database}").result_rows]
     form_: dict[str, object] = {}
     for table in tables:

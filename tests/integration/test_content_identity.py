@@ -36,12 +36,12 @@ LATER = contract(*OWN, {"name": "plan", "type": ["string", "null"], "default": "
 REGISTRY = base_registry()
 RICH_ID = REGISTRY.register(f"{TOPIC}.acme-value", RICH)
 LATER_ID = REGISTRY.register(f"{TOPIC}.acme-value", LATER)
-Sent = tuple[bytes, bytes | None]  # a message's value and its signature
+Sent = tuple[bytes, bytes | None]  # the message's value and its signature
 SET: dict[str, Any] = dict.fromkeys(one["name"] for one in OWN)
 
 
 class Store:
-    """A table, and a worker that stores each message there in a separate insert."""
+    """A table, and a worker that stores each message in that table with a separate insert."""
 
     def __init__(self, url: str, database: str) -> None:
         self.client = connect(settings_.load(clickhouse_url=url, clickhouse_database=database))
@@ -102,7 +102,9 @@ def test_an_exact_copy_is_the_same_event_wherever_it_comes_from(store: Store) ->
 
 
 def test_a_retry_by_another_route_is_the_same_event(store: Store) -> None:
-    """Sent with two keys through the gateway, which adds the key's name and the request's id, and with the SDK."""
+    """The event is sent with two keys through the gateway, which adds the key's name and the request's id, and with the
+    SDK.
+    """
     store.take(*through_gateway(message(source="key-1", request_id="r-1"), "key-1", "source", "request_id"))
     store.take(*through_gateway(message(source="key-2", request_id="r-2"), "key-2", "source", "request_id"))
     store.take(message())
@@ -196,7 +198,7 @@ def test_the_content_hash_omits_exactly_what_the_gateway_may_fill_in(store: Stor
     ).result_rows
     for name in BASE_FIELDS:
         assert (f"has(defaulted, '{name}')" in expression) == (name in FILLABLE)
-        if name not in ("event_id", "tenant_id", "occurred_at"):  # these are the identity's other columns
+        if name not in ("event_id", "tenant_id", "occurred_at"):  # these are the other columns of the identity
             assert name in expression
 
 
@@ -221,7 +223,7 @@ def test_whether_an_event_is_stored_is_decided_by_its_content(
 
 
 def test_two_values_of_a_field_whose_default_changed_are_two_events(store: Store) -> None:
-    """Each value is the default of its own schema (registered directly), and neither event hides the other."""
+    """Each value is the default in its own schema (registered directly), and neither event hides the other."""
     fields = [{"name": "decision", "type": ["string", "null"], "default": one} for one in ("approved", "denied")]
     schemas = [contract(*OWN, one, exclusive=False) for one in fields]
     ids = [REGISTRY.register(f"{TOPIC}.acme-value", one) for one in schemas]

@@ -1,4 +1,4 @@
-"""The demo on real parts: its history is stored once, even after a kill, with the same count in every view."""
+"""The demo on real services: its history is stored once, even after a kill, with the same count in every view."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def demo(world: World, tmp_path: Path) -> Iterator[Demo]:
 def imported(
     kafka: str, registry: str, clickhouse: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[World, Demo]]:
-    """Provide a world that has the demo's history, and the demo, which has stopped."""
+    """Provide a world that holds the demo's history, and the stopped demo."""
     folder = tmp_path_factory.mktemp("demo")
     world = world_on(kafka, registry, clickhouse, f"t{uuid.uuid4().hex[:12]}", folder)
     demo = Demo(world, folder)
@@ -166,7 +166,7 @@ def test_console_page_export_and_sql_agree_on_the_count(imported: tuple[World, D
             [[rows]] = world.client.query(query, {"tenant": tenant}).result_rows
             return {console[tenant], page, exported, rows}
 
-        for tenant in NAMES:  # each read of a log soon adds an event to it
+        for tenant in NAMES:  # each time a log is read, an event is soon added to it
             wait_until(lambda tenant=tenant: len(counts(tenant)) == 1, why=lambda tenant=tenant: str(counts(tenant)))
 
 

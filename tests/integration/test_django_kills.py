@@ -1,6 +1,6 @@
-"""Whatever happens to a Django request or its process, an event exists for a change if and only if it was committed.
+"""Whatever happens to a Django request or its process, a change has an event if and only if the change was committed.
 
-A process that is killed may lack the events that Kafka had not acknowledged, and nothing else.
+Of a process that is killed, only the events that Kafka had not acknowledged may be missing.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ AUDITLANE = {{
     "TRUSTED_PROXIES": ["127.0.0.1", "10.0.0.0/8"],
 }}
 """
-# What the second of two proxies receives from a client that has forged an entry.
+# The header that the second of two proxies receives from a client that has forged an entry.
 PROXIED = {"X-Forwarded-For": "6.6.6.6, 198.51.100.4, 10.0.0.9", "User-Agent": "Browser/1"}
 
 
@@ -88,7 +88,7 @@ def test_a_new_project_under_the_newest_release(stack: Stack, unique: str, tree:
 
 
 def _interpreter() -> str | None:
-    """Return a Python that the newest release supports: from PATH, or one that pyenv has installed."""
+    """Return a Python that the newest release supports: one on PATH, or one that pyenv has installed."""
     root = os.environ.get("PYENV_ROOT") or (
         subprocess.run(["pyenv", "root"], capture_output=True, text=True, check=False).stdout.strip()
         if shutil.which("pyenv")

@@ -1,4 +1,4 @@
-"""Dead letters on real parts: rejected, listed, shown, counted, replayed after the contract is fixed, stored once."""
+"""Dead letters on real services: rejected, listed, shown, counted, replayed with a fixed contract, stored once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ AT = "2026-02-03T04:05:06.789012Z"
 
 @pytest.fixture
 def commands(commands: Commands) -> Commands:
-    """Withhold the keys, so that the audit events of a command do not become messages of the topic."""
+    """Provide commands without the keys, so that a command's audit events do not become messages on the topic."""
     del commands.env["AUDITLANE_PROVENANCE_KEYS_FILE"]
     return commands
 
@@ -38,7 +38,7 @@ def contract(world: World, tenant: str, **rules: Any) -> tuple[int, dict[str, An
 
 
 def paid(schema_id: int, schema: dict[str, Any], tenant: str, amount: float) -> tuple[str, bytes]:
-    """Return (event id, the framed event)."""
+    """Return (event id, framed event) of a payment."""
     event_id = str(uuid.uuid4())
     out = io.BytesIO()
     values = validating.event(event_id=event_id, tenant_id=tenant, occurred_at=1_770_091_506_789_012, amount=amount)
@@ -119,7 +119,7 @@ def test_refused_events_are_replayed_once_their_contract_is_fixed(world: World, 
     assert {one["note"] for one in listed(commands, "--all") if one["state"] == "discarded"} == {"not ours"}
     commands.text("dlq", "resolve", "--reason", "everything", code=3)
     world.completed()
-    assert world.counts() == (35, 34)  # the audit event of the replay is in two logs under one id
+    assert world.counts() == (35, 34)  # the replay's audit event is in two logs, under one id
 
 
 @pytest.mark.long

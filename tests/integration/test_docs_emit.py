@@ -22,7 +22,7 @@ from auditlane.contract.registry import RegistryClient
 ROOT = Path(__file__).parents[2]
 SNIPPETS = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "emit.md").read_text(), re.DOTALL)
 [TYPED] = (snippet for snippet in SNIPPETS if "(AuditEvent, action=" in snippet)
-TOPIC = "audit.events"  # the snippets name it
+TOPIC = "audit.events"  # the snippets use these names
 
 
 @pytest.fixture

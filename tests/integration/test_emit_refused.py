@@ -1,5 +1,5 @@
-"""If `auditlane emit` or `import` fails, it prints one sentence that names the option or the variable, and nothing
-else.
+"""If `auditlane emit` or `import` fails, the command prints one sentence that names the option or the variable, and
+nothing else.
 """
 
 from __future__ import annotations

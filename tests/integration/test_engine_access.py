@@ -124,7 +124,7 @@ def test_a_setting_that_names_a_file_is_refused_in_the_url_too(clickhouse: str, 
 def test_with_accounts_no_client_acts_as_the_process_itself(
     secured: EngineProcess, host: str, user: str, password: str
 ) -> None:
-    """It has an empty password, so it is locked."""
+    """The engine's own account has an empty password, so it is locked."""
     account = {"X-ClickHouse-User": user, "X-ClickHouse-Key": password} if user else {}
     try:
         answer = ask(secured.url.replace("127.0.0.1", host), "SELECT 1", headers=account)

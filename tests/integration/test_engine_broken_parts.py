@@ -1,4 +1,6 @@
-"""A part that ClickHouse could not read at start-up and detached is reported: its rows are missing without an error."""
+"""A part that ClickHouse could not read at start-up, and therefore detached, is reported: its rows are missing without
+any error.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The embedded ClickHouse survives connections that break or send nonsense: only they are closed."""
+"""The embedded ClickHouse survives connections that break or send nonsense: only those connections are closed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ HEADS = [
 
 
 def _reset(connection: socket.socket) -> None:
-    """Close so that the peer sees a reset."""
+    """Close the connection so that the peer sees a reset."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     connection.close()
 

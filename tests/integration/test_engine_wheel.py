@@ -1,4 +1,4 @@
-"""Undocumented behaviour of chdb-core that auditlane relies on: these tests fail if a new wheel lacks any of it."""
+"""Undocumented behaviour of chdb-core that auditlane relies on: these tests fail if a new wheel changes any of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands in the READMEs of docs/examples: the first block starts the server, the second one uses it."""
+"""The commands in the READMEs of docs/examples: the first block starts the server, and the second block uses it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from web_examples import EXAMPLES
 from auditlane.local import ports
 
 BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
-PORT = "8000"  # in the READMEs; the tests use a free port
+PORT = "8000"  # the READMEs' port; the tests use a free one
 ACTIONS = {
     "celery": ("task.failed", "task.retried"),
     "django": ("user.created",),
@@ -31,7 +31,9 @@ ACTIONS = {
 
 
 def _blocks(name: str, port: int) -> tuple[str, str]:
-    """Return the blocks of a README with another port, without installations, since the packages are present."""
+    """Return the code blocks of a README with another port and without installation commands, since the packages are
+    present.
+    """
     text = (EXAMPLES / name / "README.md").read_text("utf-8").replace(PORT, str(port))
     text = re.sub(r"^pip install .*\n", "", text, flags=re.MULTILINE)
     text = text.replace("runserver --noreload", f"runserver --noreload {port}")
@@ -52,7 +54,7 @@ def _served(block: str, folder: Path, env: dict[str, str]) -> Iterator[Path]:
     finally:
         os.killpg(
             process.pid, signal.SIGKILL
-        )  # events are stored by now; Celery's warm shutdown may wait for a lost process
+        )  # the events are stored by now; Celery's warm shutdown may wait for a lost process
         process.wait()
 
 

@@ -1,4 +1,4 @@
-"""docs/examples/sqlalchemy with its real server: used over HTTP, read in the query API."""
+"""docs/examples/sqlalchemy with its real server: used over HTTP, and its log read through the query API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""docs/examples/fastapi and docs/examples/flask with their real servers: used over HTTP, read in the query API."""
+"""docs/examples/fastapi and docs/examples/flask with their real servers: used over HTTP, and the logs read through the
+query API.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,7 @@ def expected(name: str) -> list[tuple[Any, ...]]:
 
 
 def check(example: Example, name: str) -> None:
-    """Stop the server immediately, so that it has to flush; then check that the log has everything exactly once."""
+    """Stop the server immediately, so that it has to flush; then check that the log has every event exactly once."""
     assert example.stop() in (0, -15), example.log.read_text()  # uvicorn dies from the signal
     events = example.events("acme", 8)
     assert shown(events) == expected(name), example.log.read_text()

@@ -50,7 +50,7 @@ def served(filled: Store, tmp_path: Path) -> Iterator[Served]:
 
 @contextmanager
 def begun(url: str, token: str, path: str) -> Iterator[socket.socket]:
-    """Request a download without reading it."""
+    """Request a download, and do not read the response."""
     host, port = url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=60) as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
@@ -98,7 +98,7 @@ def test_slow_exports_of_many_tenants_occupy_no_threads_of_lists(filled: Store, 
 
 @pytest.mark.long
 def test_counts_use_the_tenants_query_slots(filled: Store, tmp_path: Path) -> None:
-    """Sixty costly exports and counts at once: some are refused, and another tenant's lists are still served."""
+    """Sixty costly exports and counts run at once: some are refused, and another tenant's lists are still served."""
     costly = urlencode({"format": "csv", "query": " OR ".join(f"zz{number:04d}q" for number in range(60))})
     with Served(tmp_path, **settings_of(filled), query_concurrency=2) as served:
         token, other = served.viewer_token("acme"), served.viewer_token("globex")
@@ -134,7 +134,7 @@ def test_counts_use_the_tenants_query_slots(filled: Store, tmp_path: Path) -> No
 
 
 def children(pid: int) -> list[psutil.Process]:
-    """Return the processes that draw PDFs."""
+    """Return the child processes that draw PDFs."""
     found = []
     for child in psutil.Process(pid).children():
         with suppress(psutil.Error):
@@ -224,7 +224,7 @@ def test_a_tenants_files_and_the_disk_are_bounded(filled: Store, tmp_path: Path)
         id_ = served.request("/v1/exports", token, method="POST", body=body).json()["id"]
         job = until(lambda: (one := served.request(f"/v1/exports/{id_}", token).json())["ended_at"] and one, 100, "it")
         assert (job["state"], job["error"]["code"]) == ("failed", "TOO_MANY_EXPORTS")
-        assert not list((tmp_path / "one" / "exports" / "acme").glob("*/output.*"))  # and no partial file is kept
+        assert not list((tmp_path / "one" / "exports" / "acme").glob("*/output.*"))  # no partial file is kept either
         small = served.request("/v1/exports", other, method="POST", body=body)
         assert small.status == 202
     with Served(tmp_path / "two", **settings_of(filled), export_disk_free_bytes=1 << 60) as served:

@@ -1,4 +1,6 @@
-"""Export jobs on the real engine: same file as a direct export, ranges, tenant isolation, expiry and cancelling."""
+"""Export jobs on the real engine: the same file as a direct export, byte ranges, tenant isolation, expiry and
+cancelling.
+"""
 
 from __future__ import annotations
 

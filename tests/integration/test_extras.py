@@ -58,10 +58,10 @@ LASTS = {
 }
 NAMES = [subcommand.name for subcommand in SUBCOMMANDS]
 EXTRAS = {subcommand.extra for subcommand in SUBCOMMANDS}
-# The subcommands that every run executes, with the modules of all other packages blocked. Together, these import
+# The subcommands that every run executes, with the modules of all other packages blocked. Together, they import
 # everything that the extras install. The long run executes all subcommands.
 QUICK = {"doctor", "dlq", "replay", "verify", "emit", "export", "token"}
-# Every help text in one process, since a process for each would take half a minute.
+# All help texts are printed in one process, since a process for each would take half a minute.
 HELPS = """
 import sys
 from auditlane.cli.app import app
@@ -73,7 +73,7 @@ for name in sys.argv[1:]:
 
 @pytest.fixture
 def env(commands: Commands, tmp_path: Path) -> dict[str, str]:
-    """Return variables that point a command at the world and keep the keys it creates in the test's folder."""
+    """Return variables that point a command at the world, and that keep the keys it creates in the test's folder."""
     files = {name: tmp_path / f"{name}.json" for name in ("keys_file", "signing_keys_file")}
     KeysFile.load_or_create(files["keys_file"])
     SigningKeys.load_or_create(files["signing_keys_file"])
@@ -82,7 +82,7 @@ def env(commands: Commands, tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture(params=["blocked", pytest.param("installed", marks=pytest.mark.long)])
 def install(request: pytest.FixtureRequest) -> Install:
-    """Provide one extra: block all other packages or, in the long tests, let pip install it."""
+    """Provide one extra: block all other packages or, in the long tests, let pip install the extra."""
     return request.getfixturevalue(request.param)
 
 

@@ -37,7 +37,7 @@ def served(kafka, registry, clickhouse, tmp_path_factory):
 
 @pytest.fixture
 def call(frontegg_client, served):
-    """Provide a function that runs calls of the client after its `init` with a new key."""
+    """Provide a function that calls `init` of the client with a new key, and then runs the given calls."""
 
     def call(*calls):
         issued = served.client("vendor")
@@ -69,7 +69,7 @@ def test_sent_audits_are_stored_and_read(frontegg_client, call, served, unique):
     wait_until(lambda: len(served.world.client.query(query).result_rows) == 3, why="for the sent audits")
     stored = {row[1]: row for row in served.world.client.query(query).result_rows}
     assert json.loads(stored["Logout"][2]["nested"]) == SENT[1]["nested"]
-    if frontegg_client.name.startswith("pypi"):  # the other clients return nothing
+    if frontegg_client.name.startswith("pypi"):  # the other clients return no value
         assert {one["frontegg_id"] for one in created} == {str(row[0]) for row in stored.values()}
         assert all(one | audit == one for one, audit in zip(created, sent, strict=True))
 
@@ -78,7 +78,7 @@ def test_sent_audits_are_stored_and_read(frontegg_client, call, served, unique):
 
     since = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
     parameters = {"tenantId": unique, "sortBy": "user", "sortDirection": "asc", "offset": 0, "count": 50}
-    python = frontegg_client.name.startswith("pypi")  # it cannot send an object or a list
+    python = frontegg_client.name.startswith("pypi")  # this client cannot send an object or a list
     range_ = {"createdAt[$gt]": since} if python else {"createdAt": {"$gt": since}}
     several = {"severity": ["High", "Critical"]}
     everything, high, late, some, text, page, other = values(
@@ -110,7 +110,7 @@ def test_sent_audits_are_stored_and_read(frontegg_client, call, served, unique):
         chosen = {"tenantId": unique, "filters": {"severity": "High"}}
         csv, pdf = values(call(["csv", chosen, columns], ["pdf", chosen, columns]))
         assert csv == '"Who","More"\r\n"bob@x.io","{""a"": [1, null, ""é""]}"\r\n'
-        assert pdf.startswith("%PDF-")  # the clients read it as text, which corrupts the rest
+        assert pdf.startswith("%PDF-")  # the clients read the file as text, which corrupts the rest
 
     [stats] = values(call(["stats", {"tenantId": unique}]))
     assert stats["severeThisWeek"] == 2
@@ -139,7 +139,7 @@ def test_the_metadata_is_the_environments_structure(frontegg_client, call, serve
     before, saved, after = values(call(["metadata"], ["setMetadata", document], ["metadata"]))
     assert before["rows"][0]["entityName"] == "audits"
     assert {"createdAt", "action", "severity"} <= {one["name"] for one in before["rows"][0]["properties"]} or (
-        before["rows"][0]["properties"] == THEIRS  # as saved by another client
+        before["rows"][0]["properties"] == THEIRS  # as if another client had saved it
     )
     assert after["rows"] == [saved]
     assert saved["properties"] == THEIRS

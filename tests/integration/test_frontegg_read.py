@@ -19,7 +19,7 @@ from auditlane.gateway.frontegg.audit import event_of
 
 V2_EXPORT = "/audits/resources/audits/v2/export/csv"
 NOW = datetime.now(UTC).replace(microsecond=123_456)
-# number, hours ago, the audit sent
+# number, age in hours, the audit as sent
 SENT = [
     (
         1,
@@ -130,7 +130,7 @@ def test_rows_equal_the_sent_audits_newest_first(ask):
         ("tags=" + quote("["), ""),
         ("tags[$ne]=a", "ann bob ann dee"),
         ("tags=9", "ann"),
-        ("note=a", ""),  # text, though it looks like a list
+        ("note=a", ""),  # text, although it looks like a list
         ("tags[$contains]=" + quote('"a"'), "cy"),
         ("resource=Portal", "ann"),
         ("filter=portal", "ann"),
@@ -196,7 +196,7 @@ def test_sorting_and_pages(ask, query, found):
 def test_the_statistics_above_the_table(served, token, path):
     midnight = NOW.replace(hour=0, minute=0, second=0, microsecond=0)
     today = sum(NOW - timedelta(hours=hours) >= midnight for _, hours, _ in SENT)
-    body = {"tenantId": "acme"}  # Python 1.x sends it with a GET
+    body = {"tenantId": "acme"}  # Python 1.x sends this with a GET
     response = served.request(path + "?tenantId=acme", body=body, x_access_token=token, frontegg_tenant_id="acme")
     assert response.status == 200, response.data
     assert response.json() == {"totalToday": today, "severeThisWeek": 2}

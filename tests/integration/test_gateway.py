@@ -1,4 +1,4 @@
-"""Events over HTTP on real parts: from a post to the stored row, retries, refusals, tenants."""
+"""Events over HTTP on real services: from a POST request to the stored row, retries, refusals, tenants."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NDJSON = "application/x-ndjson"
 
 
 class Gateway(Served):
-    """The service over a world's Kafka, registry and ClickHouse, with a worker that stores."""
+    """The service over a world's Kafka, registry and ClickHouse, with a worker that stores the events."""
 
     def __init__(self, world: World, folder: Path) -> None:
         super().__init__(folder, **world.settings.model_dump(exclude_unset=True), ingest_document_bytes=200_000)
@@ -33,7 +33,7 @@ class Gateway(Served):
         self.any = self.client_token("writer")
 
     def post(self, body: Any, tenant: str = "", token: str = "", **headers: str) -> urllib3.BaseHTTPResponse:
-        """Post JSON, or another `content_type`; an iterator is sent chunked."""
+        """Post JSON, or a body of another `content_type`; an iterator is sent chunked."""
         sent = {"content-type": "application/json", "authorization": f"Bearer {token or self.any}"}
         sent |= {"auditlane-tenant": tenant} if tenant else {}
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
@@ -219,7 +219,7 @@ def test_a_request_sent_again_adds_nothing(gateway: Gateway, unique: str) -> Non
     assert first.json()["results"] == again.json()["results"]
     own = {"action": "own", "occurred_at": TIME, "event_id": str(uuid4())}
     assert [gateway.post(own, unique).status for _ in range(3)] == [202, 202, 202]
-    wait_until(lambda: gateway.rows(unique, "events") >= 9)  # the duplicates have arrived too
+    wait_until(lambda: gateway.rows(unique, "events") >= 9)  # the duplicates have arrived as well
     gateway.stored(unique, 4)
     for timeless in ({"action": "a", "event_id": str(uuid4())}, {"action": "a"}):
         problem = refused(gateway.post(timeless, unique, idempotency_key="k2"), 400, "EVENT_INVALID")
@@ -281,7 +281,9 @@ def test_a_test_event_is_stored(gateway: Gateway, unique: str) -> None:
 
 
 def test_a_test_event_cannot_carry_chosen_content(gateway: Gateway, unique: str) -> None:
-    """A principal that may configure but not write the log cannot forge actor, action, time, id or source with it."""
+    """A principal that may configure the log but not write to it cannot use a test event to forge actor, action, time,
+    id or source.
+    """
     insider = gateway.viewer_token(unique, Permission.configure, Permission.read)
     refused(gateway.post({"action": "x"}, token=insider), 403, "FORBIDDEN")
     forged: dict[str, Any] = {
@@ -319,7 +321,7 @@ def test_a_test_event_satisfies_the_tenants_own_contract(gateway: Gateway, uniqu
     made = gateway.request(f"/v1/tenants/{unique}/structure/fields", vendor, method="POST", body=field)
     assert made.status == 201, made.data
     insider = gateway.viewer_token(unique, Permission.configure)
-    for body in ({"order_number": "far too long"}, {}):  # the first one triggers a lookup of the new contract
+    for body in ({"order_number": "far too long"}, {}):  # the first event triggers a lookup of the new contract
         problem = gateway.request("/v1/test-event", insider, method="POST", body=body)
         assert refused(problem, 400, "EVENT_INVALID")["field"] == "order_number"
     for body in ({"order_number": "DE-17"}, {"fields": {"order_number": "DE-18"}}):

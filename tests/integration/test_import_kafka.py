@@ -34,7 +34,7 @@ SCHEMA = fastavro.parse_schema(base_schema())
 
 
 class Stack:
-    """A topic of the test's own, and the command pointed at it."""
+    """A topic for this test only, and the command pointed at it."""
 
     def __init__(self, kafka: str, registry: str, topic: str, cache: Path) -> None:
         self.kafka, self.topic = kafka, topic
@@ -54,7 +54,7 @@ class Stack:
         if anew:
             admin.delete_topics([self.topic])[self.topic].result(30)
         deadline = time.monotonic() + 30
-        while True:  # a topic disappears shortly after its deletion is confirmed
+        while True:  # a topic disappears only some time after its deletion is confirmed
             try:
                 admin.create_topics([NewTopic(self.topic, 2, 1)])[self.topic].result(30)
                 return
@@ -73,7 +73,7 @@ class Stack:
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
     def records(self) -> list[dict[str, Any]]:
-        """Read every record of the topic up to its current end."""
+        """Return every record of the topic up to its current end."""
         consumer = Consumer(
             {"bootstrap.servers": self.kafka, "group.id": uuid.uuid4().hex, "enable.auto.commit": False}
         )
@@ -133,9 +133,9 @@ def test_a_broken_line_is_reported_and_the_rest_imported(stack, tmp_path):
 
 
 def test_an_interrupted_import_resumes(stack, tmp_path):
-    """Ctrl-C after some batches, then the same command again: every event arrives, the first ones once."""
+    """Ctrl-C after some batches, then the same command again: every event arrives, the first ones only once."""
     file = interrupted(stack, tmp_path)
-    # The same broker under another address, as after a local stack came back on other ports.
+    # The same broker under a different address, as when a local stack restarts on other ports.
     again = {"AUDITLANE_KAFKA_BOOTSTRAP": f"{stack.kafka},{stack.kafka}"}
     done = stack.run("import", str(file), "--tenant", "acme", "--json", **again)
     summary = json.loads(done.stdout)
@@ -146,7 +146,7 @@ def test_an_interrupted_import_resumes(stack, tmp_path):
 
 
 def test_a_recreated_topic_gets_everything(stack, tmp_path):
-    """The events an interrupted import had sent were deleted with the old topic of that name."""
+    """The events that an interrupted import had sent were deleted with the old topic of the same name."""
     file = interrupted(stack, tmp_path)
     stack.make_topic(anew=True)
     done = stack.run("import", str(file), "--tenant", "acme")
@@ -155,7 +155,7 @@ def test_a_recreated_topic_gets_everything(stack, tmp_path):
 
 
 def interrupted(stack: Stack, folder: Path) -> Path:
-    """Write a file of MANY events and interrupt its import with Ctrl-C after some batches."""
+    """Write a file of MANY events, and interrupt its import with Ctrl-C after some batches."""
     file = folder / "many.jsonl"
     with file.open("w") as out:
         for number in range(MANY):
@@ -258,7 +258,7 @@ def test_emit_reports_errors(stack, arguments, variables, code, says):
 
 
 def test_the_demo_sends_only_events_that_are_missing(stack, monkeypatch):
-    """As after a demo that was killed half-way through: Kafka has some of the events, the store none yet."""
+    """As after killing a demo half-way through: Kafka has some of the events, the store has none yet."""
     for name, value in stack.variables.items():
         monkeypatch.setenv(name, value)
     settings = Settings()

@@ -1,5 +1,6 @@
-"""Kafka behind TLS, SASL and ACLs: AUDITLANE_KAFKA_EXTRA applies, the doctor distinguishes the causes of a refusal,
-and the security check reads certificates and ACLs."""
+"""Kafka behind TLS, SASL and ACLs: AUDITLANE_KAFKA_EXTRA applies, the doctor distinguishes the causes of a rejected
+connection, and the security check reads certificates and ACLs.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +38,9 @@ from auditlane.runtime.settings import load
 
 
 def make_certificate(folder: Path) -> tuple[str, str, Path]:
-    """Make a self-signed certificate for 127.0.0.1. Return key and certificate as PEM, and the file to trust."""
+    """Make a self-signed certificate for 127.0.0.1. Return key and certificate as PEM, and the path of the file to
+    trust.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
     now = datetime.datetime.now(datetime.UTC)
@@ -64,7 +67,7 @@ def make_certificate(folder: Path) -> tuple[str, str, Path]:
 
 @pytest.fixture(scope="module")
 def secured(tmp_path_factory):
-    """Start a broker that accepts SASL_SSL only. Yield its bootstrap and the correct librdkafka options."""
+    """Start a broker that accepts only SASL_SSL. Yield its bootstrap servers and the correct librdkafka options."""
     folder = tmp_path_factory.mktemp("secured")
     secret, certificate, trusted = make_certificate(folder)
     (port,) = ports.free(1)

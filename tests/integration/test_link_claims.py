@@ -1,4 +1,4 @@
-"""One-time links on the real engine: of concurrent requests for one link, exactly one is admitted."""
+"""One-time links on the real engine: exactly one of several concurrent requests for a link is admitted."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def links(count: int) -> list[str]:
 
 def test_one_of_many_threads_claims_the_link(filled: Store) -> None:
     client = connect(filled.settings)
-    # One instance per thread, as each process has its own.
+    # One instance per thread, as each process has one of its own.
     ledgers = [LinkClaims(lambda: client, filled.database) for _ in range(THREADS)]
     now = datetime.now(UTC)
     with ThreadPoolExecutor(THREADS) as pool:
@@ -126,11 +126,13 @@ def test_a_link_stays_valid_while_clickhouse_is_unreachable(filled: Store, tmp_p
 
 
 def test_a_claim_whose_response_was_lost_is_claimed_again_by_one(filled: Store) -> None:
-    """The insert was stored but its response was lost: no request was admitted yet, so exactly one retry is."""
+    """The insert was stored but its response was lost: no request has been admitted yet, so exactly one retry is
+    admitted.
+    """
     client = connect(filled.settings)
 
     class Cut:
-        """The client of a connection that is cut once it has sent an insert."""
+        """A client whose connection is cut once it has sent an insert."""
 
         def __init__(self) -> None:
             self.cuts = 1

@@ -1,4 +1,4 @@
-"""Every principal that the permissions table admits is admitted: each cell, over real parts."""
+"""Every principal that the permissions table admits is admitted: each cell, over real services."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Workers of an earlier version and of this one in one group, under faults, while the table gets another column."""
+"""Workers of an earlier version and of this one in one group, under faults, while a column is added to the table."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ ROOT = Path(__file__).parents[2]
 BASELINE = tomllib.loads((ROOT / "tests" / "mixed_version.toml").read_text())["baseline"]
 FOLDERS = ("schemas", "producers", "consumers", "deploy")
 SECONDS = 120.0
-BATCH = 60  # events sent between two checks of the clock
+BATCH = 60  # number of events sent between two checks of the clock
 PAUSE_S = (0.1, 0.4)
-CALM_S = (3.0, 6.0)  # between two faults
-FROZEN_S = (0.5, 4.0)  # some exceed the session timeout of a second
+CALM_S = (3.0, 6.0)  # seconds between two faults
+FROZEN_S = (0.5, 4.0)  # some last longer than the session timeout of one second
 OLD, NEW = "old", "new"
 
 
@@ -45,7 +45,7 @@ def earlier(folder: Path) -> dict[str, str]:
 
 
 class Crew:
-    """Workers of both versions, two of each at first, and the faults injected into them."""
+    """Workers of both versions, initially two of each, and the faults injected into them."""
 
     def __init__(self, world: World, old: dict[str, str]) -> None:
         self._world, self._old = world, old
@@ -63,7 +63,7 @@ class Crew:
         return worker
 
     def turn(self) -> None:
-        """Resume workers that were frozen for long enough; now and then, inject a fault into one of them."""
+        """Resume workers that were frozen for long enough; now and then, inject a fault into a worker."""
         now = time.monotonic()
         for worker in [one for one, until in self._frozen.items() if now >= until]:
             self._thaw(worker)
@@ -83,7 +83,7 @@ class Crew:
         self._frozen[worker] = time.monotonic() + self._random.uniform(*FROZEN_S)
 
     def _replace(self, worker: WorkerProcess) -> None:
-        """Upgrade or roll back one worker: drain it, then start one of the other version in its place."""
+        """Upgrade or roll back one worker: drain it, then start a worker of the other version in its place."""
         self._thaw(worker)
         worker.ready()
         worker.process.terminate()
@@ -101,7 +101,7 @@ class Crew:
         return self.versions.pop(worker)
 
     def alone(self, version: str) -> None:
-        """Replace all workers by one of this version."""
+        """Replace all workers with workers of this version."""
         for worker in list(self.versions):
             self._gone(worker)
         self.start(version).ready()
@@ -123,7 +123,7 @@ def test_two_versions_in_one_group_store_every_event_once_while_the_table_is_mig
             world.client.command(f"ALTER TABLE {world.events} ADD COLUMN note String DEFAULT 'x' AFTER action")
             migrated = True
         time.sleep(pace.uniform(*PAUSE_S))  # the pace of the faults; results are awaited by condition
-    for version in (OLD, NEW):  # each alone, on the current table
+    for version in (OLD, NEW):  # each version alone, on the current table
         crew.alone(version)
         world.produce(BATCH)
         produced += BATCH

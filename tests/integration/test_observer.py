@@ -1,4 +1,4 @@
-"""The observer on the real parts: each change of the workers becomes one event, with one observer or several."""
+"""The observer on real services: each change in the workers becomes one event, with one observer or several."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ SOAK_S = float(os.environ.get("SOAK_S", "1800"))
 
 @contextmanager
 def observed(world: World, processes: int = 2) -> Iterator[list[Served]]:
-    """Run `serve` with an observer each."""
+    """Run `processes` instances of `serve`, each with an observer."""
     settings = world.settings.model_dump(exclude_unset=True) | QUICK
     with ExitStack() as stack:
         stack.enter_context(structlog.testing.capture_logs())
@@ -59,7 +59,7 @@ def state(world: World) -> ObserverState:
 
 
 def ours(world: World, tenant: str = OURS) -> Counter[str]:
-    """Return the number of the observer's stored events by action, as readers see them."""
+    """Return the observer's number of stored events per action, as readers see them."""
     rows = world.client.query(
         f"SELECT action, count() FROM `{world.settings.clickhouse_database}`.log"
         f" WHERE tenant_id = '{tenant}' AND actor_id = 'observer' GROUP BY action"
@@ -68,9 +68,9 @@ def ours(world: World, tenant: str = OURS) -> Counter[str]:
 
 
 def logged(world: World, action: str) -> Any:
-    """Return metadata, severity and resource of the one event of an action, as readers see it.
+    """Return metadata, severity and resource of the only event with this action, as readers see it.
 
-    The table may have it twice: if the lease passes on in the meantime, the next observer records it again.
+    The table may have the event twice: if the lease passes on in the meantime, the next observer records it again.
     """
     [row] = world.client.query(
         f"SELECT metadata, toString(severity), resource_id FROM `{world.settings.clickhouse_database}`.log"
@@ -80,7 +80,7 @@ def logged(world: World, action: str) -> Any:
 
 
 def checked_again(world: World, checks: int = 5) -> None:
-    """Wait for further checks, after which an event too many would have been recorded."""
+    """Wait for further checks, after which a surplus event would have been recorded."""
     epoch = claim(world).epoch
     wait_until(lambda: claim(world).epoch >= epoch + checks)
 
@@ -128,7 +128,7 @@ def test_a_bad_deploy_is_one_circuit_opened_and_closed_by_the_operators_restart(
 
 
 class Kept:
-    """Keeps what an observer records."""
+    """A sink that keeps what an observer records."""
 
     def __init__(self) -> None:
         self.records: list[AuditRecord] = []
@@ -138,7 +138,7 @@ class Kept:
 
 
 class Connection:
-    """The store of one process, which its network can cut."""
+    """One process's connection to the store, which a network failure can cut."""
 
     def __init__(self, client: Client) -> None:
         self.client = client
@@ -151,7 +151,7 @@ class Connection:
 
 
 class Process:
-    """One process's observer, whose turns a test calls."""
+    """One process's observer; the test calls its turns."""
 
     def __init__(self, world: World, **given: Any) -> None:
         self.kept = Kept()
@@ -179,7 +179,7 @@ def processes(world: World) -> Iterator[tuple[Process, Process]]:
 
 
 def behind(world: World) -> None:
-    """Let the group be behind by messages that are older than the limit."""
+    """Make the group lag, with messages that are older than the limit."""
     world.produce(10, partition=0)
     world.commit(0, 2)
     time.sleep(QUICK["observe_lag_s"])
@@ -194,7 +194,7 @@ def test_the_state_passes_to_the_next_observer_which_repeats_the_recent_events(
     second.turn()
     assert (first.actions, second.actions) == (["lag.detected"], [])
     assert (first.observer.leading, second.observer.leading) == (True, False)
-    first.observer.close()  # a process that stops in order: its sink delivers the event
+    first.observer.close()  # a process that stops in an orderly way: its sink delivers the event
     second.turn(3)
     assert second.observer.leading
     assert second.actions == []
@@ -202,7 +202,7 @@ def test_the_state_passes_to_the_next_observer_which_repeats_the_recent_events(
     second.turn(2)
     assert second.actions == ["lag.cleared"]
     heir = Process(world)
-    wait_until(lambda: heir.turn() or heir.observer.leading)  # the other one was killed
+    wait_until(lambda: heir.turn() or heir.observer.leading)  # the other process was killed
     assert heir.kept.records == second.kept.records, "the same events with the same ids"
     second.turn(3)
     assert not second.observer.leading
@@ -225,7 +225,7 @@ def test_the_leader_continues_without_the_store_and_nobody_else_begins(
     first.turn()
     assert state(world).conditions[f"lag:{world.settings.topic}"].active
     second.store.cut = False
-    wait_until(lambda: second.turn() or second.observer.leading)  # its lease ran out, as no turn renewed it
+    wait_until(lambda: second.turn() or second.observer.leading)  # its lease expired, as no turn renewed it
     first.turn(2)
     assert not first.observer.leading, "it asks before it acts"
     assert second.actions == ["lag.detected"]
@@ -249,7 +249,7 @@ def test_a_minute_is_kept_until_the_store_is_there(world: World, processes: tupl
 
 
 def test_every_part_is_measured(world: World) -> None:
-    """A contract that another tool registers, a dead letter, and a disk, a key and a certificate."""
+    """The measured parts include a contract that another tool registers, a dead letter, a disk, a key and a certificate."""
     with structlog.testing.capture_logs() as lines:
         _measure_every_part(world)
     assert "observe.unmeasured" not in {line["event"] for line in lines}
@@ -295,7 +295,7 @@ def _measure_every_part(world: World) -> None:
 @pytest.mark.long
 @pytest.mark.timeout(SOAK_S + 900)
 def test_a_load_around_the_threshold_has_no_events_too_many(world: World) -> None:
-    """A soak: a load that stops and continues, for SOAK_S seconds; every detection is cleared before the next."""
+    """Soak: a load stops and continues for SOAK_S seconds; every detection is cleared before the next one."""
     ends = time.monotonic() + SOAK_S
     worker = world.worker()
     worker.ready()

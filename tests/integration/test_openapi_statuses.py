@@ -1,4 +1,4 @@
-"""Rare statuses: each is provoked on every route that declares it, and is a problem with its code."""
+"""Rare statuses: each is provoked on every route that declares it; the response is a problem with the right code."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def filled(clickhouse: str) -> Iterator[Store]:
 
 
 def declaring(served: Served, status: str) -> list[tuple[str, str]]:
-    """Return the operations that document this status, as method and path."""
+    """Return the operations that document this status, as (method, path)."""
     paths = served.app.openapi()["paths"]
     return [
         (operation.method, operation.path)
@@ -103,7 +103,7 @@ def test_502_if_the_store_refuses(clickhouse: str, tmp_path: Path) -> None:
         assert {"/v1/events", "/v1/exports", "/v1/structure", "/v1/stats"} <= {path for _, path in refused}
         for method, path in refused:
             if path.endswith(("/download", "/enter", "/structure/fields")):
-                continue  # two need a link; the others query the registry first
+                continue  # two of them need a link; the others query the registry first
             sent: dict[str, Any] | None = {"POST": {"format": "csv"}, "PUT": {}}.get(method)
             if (method, path) == ("POST", "/v1/structure/actions"):
                 sent = {"actions": [{"name": "x", "label": {"en": "X", "de": "X"}}]}

@@ -28,7 +28,7 @@ def serving(world: World, **options: Any) -> Iterator[Served]:
 
 
 def ours(world: World) -> dict[str, list[tuple[str, str, str]]]:
-    """Return (action, actor, outcome) of auditlane's own stored events, by tenant."""
+    """Return (action, actor, outcome) of auditlane's own stored events, keyed by tenant."""
     found: dict[str, list[tuple[str, str, str]]] = {}
     rows = world.client.query(
         f"SELECT tenant_id, action, actor_id, toString(outcome) FROM {world.events} WHERE source = 'auditlane'"
@@ -69,7 +69,7 @@ def test_viewers_actions_are_events_in_their_tenants_log(world: World) -> None:
     assert sorted(recorded[OURS]) == sorted(recorded["tenant0"] + recorded["tenant1"] + own), (
         "a copy of each, and the events without a tenant"
     )
-    # The tenant's own users see it, with its subject.
+    # The tenant's own users see the event, with its subject.
     with serving(world, audit_aggregation_s=3_600) as served:
         page = served.request("/v1/events?action=audit_log.viewed", jane).json()["data"]
         assert [(one["metadata"]["count"], one["resource"], one["ip"]) for one in page] == [
@@ -132,7 +132,7 @@ def test_the_admin_api_agrees_with_the_commands(world: World, commands: Commands
         only = ask("dead-letters?limit=0", auditlane_tenant="tenant1")
         assert (only["count"], only["newest"]) == (1, [])
 
-        # Later dead letters and resolutions are read, too.
+        # Dead letters and resolutions added later are read, too.
         world.send(None, key="tenant5", partition=0)
         wait_until(lambda: ask("dead-letters")["count"] == 4, why=world.workers[-1].tail)
         commands.run("dlq", "resolve", "--tenant", "tenant1", "--reason", "a test", "--yes")

@@ -1,4 +1,4 @@
-"""auditlane's own audit trail on real parts: no contract suppresses its events, and no stop or outage loses any."""
+"""auditlane's own audit trail on real services: no contract suppresses events, no shutdown or outage loses any."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CHOICES = [f"v{number:06}_xxxxxxxxxx" for number in range(29_000)]
 
 
 class Stage:
-    """A worker, the service, and an insider of a tenant who may change its contract."""
+    """A worker, the service, and a tenant's insider, who may change the tenant's contract."""
 
     def __init__(self, world: World, served: Served) -> None:
         self.world = world
@@ -38,7 +38,9 @@ class Stage:
     def change(
         self, tenant: str, method: str, field: str = "", body: Any = None, *, whose: str = ""
     ) -> urllib3.BaseHTTPResponse:
-        """Change the fields of a tenant's contract as its insider, or as an operator with `whose="environment"`."""
+        """Change the fields of a tenant's contract as the tenant's insider, or as an operator with
+        `whose="environment"`.
+        """
         root = "/v1/structure" if whose else f"/v1/tenants/{tenant}/structure"
         token = self.admin if whose else self.served.viewer_token(tenant, *INSIDER)
         return self.served.request(
@@ -46,12 +48,12 @@ class Stage:
         )
 
     def export(self, tenant: str) -> None:
-        """Export the log, which is the action that the insider wants to hide."""
+        """Export the log; this is the action that the insider wants to hide."""
         answer = self.served.request("/v1/export?format=csv", self.served.viewer_token(tenant, *INSIDER))
         assert answer.status == 200, answer.data
 
     def counts(self, tenant: str) -> dict[str, Counter[str]]:
-        """Count the distinct events about a tenant by action, in its own log and in the vendor's."""
+        """Count the distinct events about a tenant per action, in the tenant's own log and in the vendor's."""
         rows = self.world.client.query(
             f"SELECT tenant_id, action, count() FROM (SELECT DISTINCT tenant_id, action, occurred_at, event_id"
             f" FROM {self.world.events} WHERE source = 'auditlane'"
@@ -64,7 +66,7 @@ class Stage:
         return found
 
     def recorded(self, tenant: str, **expected: int) -> None:
-        """Wait until both logs have these counts, given as `audit_log__exported=1`."""
+        """Wait until both logs have these counts, given by action, such as `audit_log__exported=1`."""
         wanted = {action.replace("__", "."): count for action, count in expected.items()}
 
         def both() -> bool:
@@ -104,7 +106,7 @@ def require_a_field_in_an_exclusive_contract(stage: Stage, tenant: str) -> int:
 
 
 def set_oversized_rules(stage: Stage, tenant: str) -> int:
-    """Add a field with the maximum number of choices."""
+    """Add a field with the largest permitted number of choices."""
     size = len(CHOICES)
     while True:
         body = {"name": "big", "type": "Enum", "rules": {"oneOf": CHOICES[:size]}, "exclusive": True}
@@ -115,7 +117,7 @@ def set_oversized_rules(stage: Stage, tenant: str) -> int:
 
 
 def register_a_default_that_breaks_its_own_rule(stage: Stage, tenant: str) -> int:
-    """Register through the registry's own API, which checks no permissions."""
+    """Register the contract through the registry's own API, which checks no permissions."""
     schema = base_schema()
     rules = {"pattern": "x+y", "maxLength": 100, "required": True}
     schema["fields"].append({"name": "zz", "type": ["string", "null"], "default": "q", "rules": rules})
@@ -217,7 +219,7 @@ def test_replicas_record_one_security_check(stage: Stage, tmp_path: Path) -> Non
             assert all(wait > 0 for wait in pool.map(lambda schedule: schedule.make_if_due(), schedules * 2))
     tenant = f"t{uuid.uuid4().hex[:10]}"
     stage.export(tenant)
-    stage.recorded(tenant, audit_log__exported=1)  # so everything that was sent before is stored too
+    stage.recorded(tenant, audit_log__exported=1)  # therefore, everything sent earlier is stored too
     [(log, outcome, resource, metadata)] = stage.world.client.query(
         f"SELECT tenant_id, outcome, resource, metadata FROM {stage.world.events} WHERE action = 'security.checked'"
     ).result_rows
@@ -251,7 +253,7 @@ def test_events_unsent_at_a_stop_are_in_both_logs_after_the_next_start(
     world = world_on(broker.bootstrap, registry, clickhouse, unique, tmp_path)
     settings = world.settings.model_dump(exclude_unset=True) | {
         "audit_aggregation_s": 3_600
-    }  # long enough to aggregate all reads
+    }  # long enough for all reads to be aggregated
     spool = tmp_path / "trail"
 
     def looks(serve: ServeProcess) -> None:

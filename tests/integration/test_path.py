@@ -50,7 +50,7 @@ def test_a_posted_event_is_listed_by_its_tenants_key(stack: Stack, unique: str) 
         "POST", f"{url}/v1/events", json={"action": "Posted"}, headers={"authorization": f"Bearer {token}"}
     )
     assert sent.status == 202, sent.data
-    posted = f"tenant_id = '{unique}' AND action = 'Posted'"  # the creation of its key is also an event of the tenant
+    posted = f"tenant_id = '{unique}' AND action = 'Posted'"  # creating the tenant's key is also an event of the tenant
     until(lambda: stack.count(where=posted), 60, "the posted event")
     read = urllib3.request("GET", f"{url}/v1/events?action=Posted", headers={"authorization": f"Bearer {token}"}).json()
     assert [(one["action"], one["event_id"]) for one in read["data"]] == [

@@ -1,4 +1,4 @@
-"""Provenance and identity of events, from the producer to the store, on real parts."""
+"""Provenance and identity of events, from the producer to the store, on real services."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HTTP = urllib3.PoolManager(retries=False, timeout=30.0)
 
 
 class Path:
-    """A world with a worker, the service over it, and commands."""
+    """A world with a worker, the service on top of it, and commands."""
 
     def __init__(self, world: World, served: Served, folder: File) -> None:
         self.world, self.served = world, served
@@ -53,12 +53,14 @@ class Path:
         return errors
 
     def write(self, tenant: str, value: bytes, headers: Headers | None = None) -> None:
-        """Produce past the gateway, as any client with write access to the topic can."""
+        """Produce without the gateway, as any client with write access to the topic can."""
         self.world.producer.produce(self.world.settings.topic, key=tenant, value=value, headers=headers or [])
         assert self.world.producer.flush(30) == 0
 
     def log(self, tenant: str, columns: str = "provenance, provenance_id", *, rows: int | None = None) -> list[Any]:
-        """Return the rows of a tenant that readers see, once the table holds `rows` of it, one for each message."""
+        """Return a tenant's rows as readers see them, once the table holds `rows` rows of the tenant, one for each
+        message.
+        """
         database, client = self.world.settings.clickhouse_database, self.world.client
         of_tenant = f"WHERE tenant_id = '{tenant}' AND source != 'auditlane'"
         if rows is not None:
@@ -98,7 +100,7 @@ def test_the_gateway_vouches_only_for_events_that_it_accepted(path: Path, unique
     other = path.world.value(unique, 2)
     cases: list[tuple[bytes, Headers]] = [
         (path.world.value(unique, 3), []),
-        (path.world.value(unique, 4), [(name, signature)]),  # copied from another event
+        (path.world.value(unique, 4), [(name, signature)]),  # copied from a different event
         (path.world.value(unique, 5), [guessed]),
         (path.world.value(unique, 6), [(name, b"\xff")]),
         (path.world.value(unique, 7), [(name, None)]),
@@ -189,7 +191,7 @@ def test_senders_cannot_use_reserved_header_names(path: Path, unique: str, name:
 
 
 def test_a_forged_event_that_is_first_does_not_hide_the_real_one(path: Path, unique: str, tmp_path: File) -> None:
-    """An attacker who stops CloudTrail knows the event's id and time before the import, and sends a harmless twin."""
+    """An attacker who stops CloudTrail knows that event's id and time before the import, and sends a harmless twin."""
     now = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
     real = {
         "eventID": str(uuid4()),

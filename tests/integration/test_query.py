@@ -30,7 +30,7 @@ FIRST_ID = str(event(0)["event_id"])
 
 
 def rows() -> list[dict[str, Any]]:
-    """Return many events with few distinct times, so that every page boundary falls between equal times."""
+    """Return many events with few distinct times, so that every page boundary falls between events with equal times."""
     chance = random.Random(3)
     return [
         event(
@@ -65,9 +65,9 @@ def data() -> list[dict[str, Any]]:
 def filled(clickhouse: str, data: list[dict[str, Any]]) -> Iterator[Store]:
     with store(clickhouse) as made:
         shuffled = random.Random(4).sample(data, len(data))
-        for start in range(0, len(shuffled), 700):  # several parts in each of three months
+        for start in range(0, len(shuffled), 700):  # several table parts in each of three months
             made.add(shuffled[start : start + 700])
-        # Another tenant has the same ids at the same times.
+        # Another tenant has events with the same ids and times.
         made.add([row | {"tenant_id": "globex", "actor_id": "theirs"} for row in data[:50]])
         yield made
 
@@ -209,7 +209,7 @@ def test_ipv6_is_shown_as_ipv6(reader, data):
 def test_each_event_once_and_the_first_in_kafka_wins(filled, reader):
     scope = TenantScope.for_operator("twice")
     at = [START + timedelta(milliseconds=after) for after in (30, 10, 20)]
-    for attempt, kafka in enumerate(at):  # the second insert holds what reached Kafka first
+    for attempt, kafka in enumerate(at):  # the second insert holds the events that reached Kafka first
         filled.add(
             [
                 event(

@@ -33,13 +33,15 @@ from auditlane.store.presentation import DEFAULT_FIELDS, FieldView
 from auditlane.store.structure_cache import DEFAULT, Structure
 
 ACME = TenantScope.for_operator("acme")
-TWINS = 3  # events of one id and time
+TWINS = 3  # events with the same id and time
 SORTED_BY = ("occurred_at", "action", "severity", "provenance", "provenance_id", "fields.note")
 FORM = Form(Format.jsonl, choose(DEFAULT, None, everything=True))
 
 
 def rows() -> list[dict[str, Any]]:
-    """Return rows with few distinct times and values; every third id has several events that differ in one field."""
+    """Return rows with few distinct times and values; every third id is shared by several events that differ in one
+    field.
+    """
     chance = random.Random(3)
     made: list[dict[str, Any]] = []
     offsets = itertools.count()
@@ -73,9 +75,9 @@ IN_CONFLICT = {
 @pytest.fixture(scope="module")
 def filled(clickhouse: str) -> Iterator[Store]:
     with store(clickhouse) as made:
-        for row in ROWS:  # each in a separate part, as from independent workers
+        for row in ROWS:  # each event in a separate part, as from independent workers
             made.add([row])
-        made.add(ROWS)  # again: the same events
+        made.add(ROWS)  # the same events, sent again
         made.add([event(0, "globex", description="another tenant's with the same id and time")])
         yield made
 
@@ -132,7 +134,7 @@ def test_pages_of_every_sort_order_list_each_content_once_in_both_directions(
 
 
 def pages(reader: Reader, sort: Sort, limit: int, *, back: bool = False) -> list[list[Any]]:
-    """Return all pages in order; with `back`, the pages read backwards from the last one, which is left out."""
+    """Return all pages in order; with `back`, the pages read backwards from the last page, which is left out."""
     found, position, before = [], None, None
     while True:
         page = reader.page(ACME, Filter(), limit=limit, position=position, sort=sort)
@@ -220,7 +222,7 @@ def provenance(row: dict[str, Any]) -> tuple[str, str]:
 
 @pytest.mark.parametrize("pairs", [[], [("description", "content 1")]])
 def test_an_export_marks_events_in_conflict(exporter: Exporter, pairs: list[tuple[str, str]]) -> None:
-    """The export has all of the tenant's columns, since none is named."""
+    """The export has all of the tenant's columns, since the request names none."""
     data = b"".join(exporter.export(ACME, parse(pairs), Form(Format.jsonl, choose(DEFAULT, None))))
     found = [json.loads(line) for line in data.splitlines()]
     assert found

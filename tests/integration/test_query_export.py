@@ -98,7 +98,8 @@ def field(name: str, title: str, kind: DisplayType = DisplayType.AlphaNumeric, *
     return FieldView(name=name, display_name=title, display_type=kind, **attributes)
 
 
-# The tenant's own structure: a renamed field, one that may not be hidden, three custom fields, two with one title.
+# The tenant's own structure: a renamed field, a field that may not be hidden, and three custom fields, two with one
+# title.
 STRUCTURE = Structure.of(
     Revision(scope=ENVIRONMENT),
     Revision(
@@ -122,7 +123,7 @@ def structure_of(tenant: str) -> Structure:
 
 
 def shown(event: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    """Return a listed event as an export of these columns contains it."""
+    """Return a listed event in the form in which an export with these columns contains it."""
     fields = {name: value for name, value in event["fields"].items() if name in names}
     base = {name: event[name] for name in names if name in event}
     return base | ({"fields": fields} if set(names) & set(OWN) else {})
@@ -293,7 +294,7 @@ def test_a_link_needs_no_header_and_downloads_only_what_it_names(reader, exporte
 
 
 class Records:
-    """A sink that keeps every record."""
+    """A sink that keeps every record it gets."""
 
     def __init__(self) -> None:
         self.all: list[AuditRecord] = []
@@ -348,7 +349,7 @@ def test_later_events_are_not_in_the_export(filled, reader, exporter):
 
 
 def breaking_off(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
-    """Make the engine itself fail after `after` rows of an export."""
+    """Make the engine itself fail after `after` rows of an export have been read."""
     compile_export = exporter_.compile_export
 
     def compile_failing(*positional: Any, **named: Any) -> Statement:

@@ -16,7 +16,7 @@ from serving import Served
 
 from auditlane.access.permissions import Permission
 
-PAGES = 60  # more than the server has threads for requests
+PAGES = 60  # more requests than the server has threads
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineProcess]:
 
 @pytest.fixture
 def hung(engine: EngineProcess, unique: str) -> Iterator[tuple[EngineProcess, str]]:
-    """Provide an engine with a migrated database that a test may suspend; resume it afterwards."""
+    """Provide an engine with a migrated database that a test may suspend, and resume the engine afterwards."""
     store = Store(engine.url, unique)
     store.add([event(number) for number in range(3)])
     yield engine, unique
@@ -38,7 +38,7 @@ def hung(engine: EngineProcess, unique: str) -> Iterator[tuple[EngineProcess, st
 
 
 def test_a_page_times_out(hung: tuple[EngineProcess, str], tmp_path: Path) -> None:
-    """The client here waits for 30 s; the pages have a timeout of one second."""
+    """This client waits for 30 s; the pages time out after one second."""
     engine, database = hung
     settings = {"clickhouse_url": engine.url, "clickhouse_database": database, "query_timeout_s": 1.0}
     with Served(tmp_path, **settings) as served:

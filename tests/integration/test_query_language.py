@@ -191,7 +191,7 @@ def test_the_cases_distinguish_events(data):
 
 
 def test_random_combinations_find_exactly_the_events_that_match(reader, data):
-    """Combine terms with known matches at random."""
+    """Combine terms with known matches at random, and compare the results with Python's."""
     chance = random.Random(5)
 
     def tree(depth: int) -> tuple[str, Callable[[Row], bool]]:
@@ -227,7 +227,7 @@ def test_query_filters_and_cursors_work_together_over_http(reader):
         assert both
         assert {(one["outcome"], one["ip"]) for one in both} == {("failure", None)}
         first = get("/v1/events", query="login*", limit="3").json()
-        # The same query, written differently.
+        # The same query, written in different ways.
         assert get("/v1/events", query="login", cursor=first["next"]).status == 200
         assert get("/v1/events", query="logout", cursor=first["next"]).json()["code"] == "CURSOR_INVALID"
         answer = get("/v1/events", query="action:login actr:x")
@@ -244,7 +244,7 @@ def test_query_filters_and_cursors_work_together_over_http(reader):
 
 
 def test_a_query_is_checked_without_reading_events():
-    """The reader has no methods, so any read would fail."""
+    """The reader has no methods, so any attempt to read would fail."""
     with served(cast("Reader", object())) as url:
 
         def check(**fields: str) -> Any:

@@ -27,7 +27,7 @@ ACME = TenantScope.for_operator("acme")
 ROWS = 150
 SEVERITIES = ["Info", "Low", "Medium", "High", "Critical", "Error"]
 OUTCOMES = ["unknown", "success", "failure", "denied"]
-BIG = 1 << 53  # from here on, one float represents several integers
+BIG = 1 << 53  # from this number on, one float represents several integers
 OWN = {
     "total": (DisplayType.Number, ["7", "70", "-0.5", "1e3", "inf", "nan", "no number", str(BIG), str(BIG + 1)]),
     "due": (
@@ -90,7 +90,7 @@ def text(name: str) -> Callable[[dict[str, Any]], Any]:
     return lambda row: row[name].encode() if row[name] else None
 
 
-# The value that a field is sorted by, or None: computed here independently of the code under test.
+# The value by which a field is sorted, or None: computed here independently of the code under test.
 KEYS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "action": text("action"),
     "actor_name": text("actor_name"),
@@ -116,7 +116,7 @@ def by_time(row: dict[str, Any]) -> tuple[Any, ...]:
 def ordered(data: list[dict[str, Any]], key: Callable[[dict[str, Any]], Any], *, descending: bool) -> list[str]:
     newest = sorted(data, key=by_time, reverse=True)
     have = [row for row in newest if key(row) is not None]
-    # With `reverse` too, equal rows keep their order.
+    # With `reverse`, too, equal rows keep their order.
     have.sort(key=key, reverse=descending)
     return [str(row["event_id"]) for row in [*have, *(row for row in newest if key(row) is None)]]
 
@@ -144,7 +144,7 @@ def reader(filled: Store) -> Iterator[Reader]:
 
 
 def pages(reader: Reader, sort: Sort, filter_: Filter, limit: int) -> list[list[str]]:
-    """Return every page of the list, and assert that paging backwards gives the same ones."""
+    """Return every page of the list, and assert that paging backwards gives the same pages."""
     forward: list[list[str]] = []
     position: Position | None = None
     while True:
@@ -173,7 +173,7 @@ def test_every_kind_of_value_is_sorted_in_both_directions(reader, data, name):
 
 @pytest.mark.long
 def test_pages_of_one_event(reader, data):
-    """Each event is at the edge of a page, including events without a value."""
+    """Each event is at a page boundary, including events without a value."""
     some = parse([("action", "login"), ("outcome", "denied"), ("outcome", "failure")])
     chosen = [row for row in data if row["action"] == "login" and row["outcome"] in ("denied", "failure")]
     found = pages(reader, parse_sort("-fields.total", structure), some, 1)
@@ -203,7 +203,7 @@ def test_paging_from_a_position_without_an_event(reader):
     gone = Position(1_772_366_400_000_000, "00000000-0000-4000-8000-000000000001", "0" * 32)
     with pytest.raises(InvalidCursor, match="no longer exists"):
         reader.page(ACME, Filter(), limit=5, position=gone, sort=parse_sort("severity", structure))
-    reader.page(ACME, Filter(), limit=5, position=gone)  # a time at which there is no event
+    reader.page(ACME, Filter(), limit=5, position=gone)  # a time at which no event occurred
 
 
 def test_pages_of_a_sorted_list_continue_over_http(filled, reader, data):

@@ -54,13 +54,13 @@ def url(filled: Store, reader: Reader) -> Iterator[str]:
 
 
 def new(number: int, tenant: str, **values: Any) -> dict[str, Any]:
-    """Return an event ingested now, in a topic that only its tenant uses."""
+    """Return an event ingested just now, in a topic that only its tenant uses."""
     topic = uuid.uuid5(uuid.NAMESPACE_OID, tenant)
     return event(number, tenant, **{"ingested_at": datetime.now(UTC), "kafka_topic_id": topic} | values)
 
 
 class Stream:
-    """A client of server-sent events."""
+    """A client that reads server-sent events."""
 
     def __init__(self, url: str, tenant: str, last: str = "", **fields: str) -> None:
         at = urlsplit(url)
@@ -102,7 +102,7 @@ class Stream:
 
 
 def begun(stream: Stream) -> Stream:
-    """Wait until the stream has sent its start position, and return it."""
+    """Wait until the stream has sent its start position, and return that position."""
     while not stream.last:
         line = stream.answer.readline().decode()
         assert line
@@ -148,7 +148,7 @@ def test_a_stream_is_resumed_after_every_event(filled, url):
 
 
 def test_inserts_out_of_order(filled, url):
-    """The months of a range become visible one after the other, and a replica may show a later range first."""
+    """The months of a range become visible one after another, and a replica may show a later range first."""
     stream = begun(Stream(url, "order"))
     filled.add([new(number, "order") for number in (1_005, 1_007, 1_009)])
     assert stream.actors(3) == people(1_005, 1_007, 1_009)
@@ -257,7 +257,7 @@ def test_one_poll_serves_all_streams(filled, reader, monkeypatch):
         streams.append((channel, subscription))
     filled.add([new(6_000, "shared"), new(6_001, "nobody")])
     wait_until(lambda: all(one._waiting for _, one in streams))
-    assert len(queries) == 2  # one query per filter
+    assert len(queries) == 2  # one database query per filter
     assert max(polls) == 2
     for channel, subscription in streams:
         hub.leave(channel, subscription)
@@ -347,7 +347,7 @@ FEW = 50
 
 @pytest.fixture
 def crowded(clickhouse: str) -> Iterator[tuple[Store, Reader]]:
-    """Store a large and a small tenant, in separate blocks, with a bound on the rows that a tenant's query may read."""
+    """Store a large and a small tenant in separate blocks, with a limit on the rows that a tenant's query may read."""
     with store(clickhouse) as made:
         made.add([new(number, "large") for number in range(4 * FEW)])
         made.add([new(number, "small") for number in range(3)])
@@ -398,7 +398,7 @@ def test_a_stream_ends_with_the_reason_once_its_tenant_has_too_many_rows(crowded
 
 
 def test_a_failure_for_all_is_reported_unchanged(filled, monkeypatch):
-    """Errors that a retry does not fix, such as missing tables, are reported immediately."""
+    """Errors that a retry cannot fix, such as missing tables, are reported immediately."""
     reader = Reader(filled.settings.model_copy(update={"clickhouse_database": "nowhere"}))
     with served(reader) as address:
         stream = Stream(address, "acme")

@@ -93,7 +93,7 @@ def test_a_schema_is_requested_once(own_registry: RegistryProcess) -> None:
     with pytest.raises(RegistryUnavailable, match="does not respond") as away:
         client.schema(schema_id + 1)
     assert "AUDITLANE_REGISTRY_URL" in away.value.fix
-    own_registry.start()  # the earlier kept-alive connection causes no error
+    own_registry.start()  # the connection kept alive from before causes no error
     assert client.latest("s").schema_id == schema_id
     client.close()
 
@@ -134,7 +134,7 @@ def test_the_base_subject_is_registered_once_and_never_changed(own_registry: Reg
     newer = base_schema()
     newer["fields"].append({"name": "later", "type": ["null", "string"], "default": None})
     client.register("audit.events-value", json.dumps(newer))
-    extended = ensure_base_subject(client, "audit.events")  # the environment's own field
+    extended = ensure_base_subject(client, "audit.events")  # the field that the environment added
     assert (extended.version, extended.created, extended.drift) == (1, False, ())
     newer["fields"] = [one for one in newer["fields"] if one["name"] != "source"]
     client.register("audit.events-value", json.dumps(newer))
@@ -168,7 +168,9 @@ def test_another_schema_under_the_base_subject_is_drift(
 
 @pytest.fixture
 def secured(tmp_path: Path) -> Iterator[tuple[str, Authority]]:
-    """Start a registry behind https and credentials. Yield its URL and the authority that signed its certificate."""
+    """Start a registry that requires HTTPS and credentials. Yield its URL and the authority that signed its
+    certificate.
+    """
     made = authority(tmp_path / "authority", "127.0.0.1")
     command = [sys.executable, secured_registry.__file__, str(made.ca.parent)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -234,7 +236,7 @@ def test_an_invalid_ca_file_is_a_wrong_setting(tmp_path: Path, content: str | No
 
 @pytest.fixture
 def answering() -> Iterator[Callable[[int, bytes], str]]:
-    """Provide `answering(status, body)`, which returns the URL of a server with this one response."""
+    """Provide `answering(status, body)`, which returns the URL of a server that always responds in this way."""
     stops: list[Callable[[], object]] = []
 
     def start(status: int, body: bytes) -> str:

@@ -1,4 +1,4 @@
-"""Replay and verify on real parts: only deleted rows are restored, and every offset has its status."""
+"""Replay and verify on real services: only deleted rows are restored, and every offset gets the right status."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Where = tuple[int, int]
 
 @pytest.fixture
 def commands(commands: Commands) -> Commands:
-    """Withhold the keys, so that the audit events of a command do not become messages of the topic."""
+    """Provide commands without the keys, so that a command's audit events do not become messages on the topic."""
     del commands.env["AUDITLANE_PROVENANCE_KEYS_FILE"]
     return commands
 
@@ -38,7 +38,7 @@ def stored(world: World, count: int, **given: Any) -> None:
 
 
 def high(world: World, topic: str = "") -> dict[Partition, int]:
-    """Return the offset after the last committed message, by partition."""
+    """Return the offset after the last committed message, keyed by partition."""
     with closing(KafkaOffsets(world.settings)) as positions:
         return positions.high(positions.partitions(topic or world.settings.topic))
 
@@ -52,14 +52,14 @@ def work(world: World, rows: int) -> None:
 
 
 def delete(world: World, where: str) -> None:
-    """Delete rows manually. Merges must run in the meantime, or the mutation would wait."""
+    """Delete rows by hand. Merges must run in the meantime, or the mutation would wait."""
     world.client.command(f"SYSTEM START MERGES {world.events}")
     world.client.command(f"DELETE FROM {world.events} WHERE {where}", settings={"lightweight_deletes_sync": 2})
     world.client.command(f"SYSTEM STOP MERGES {world.events}")
 
 
 def insert(world: World, where: str, changed: str) -> None:
-    """Insert copies of rows manually, with some columns changed."""
+    """Insert copies of rows by hand, with some columns changed."""
     rows = f"(SELECT * FROM {world.events} WHERE {where})"
     world.client.command(f"INSERT INTO {world.events} SELECT * REPLACE ({changed}) FROM {rows}")
 
@@ -77,7 +77,7 @@ def offsets(world: World, table: str = "events") -> list[Where]:
 
 
 def wrong(found: dict[str, Any]) -> list[tuple[int, int, int, str]]:
-    """Return (partition, first, last, status) of each run that verify lists as wrong."""
+    """Return (partition, first, last, status) for each run of offsets that verify lists as wrong."""
     return [
         (one["partition"], run["first"], run["last"], run["status"]) for one in found["ranges"] for run in one["wrong"]
     ]
@@ -120,7 +120,7 @@ def test_verify_finds_rows_deleted_and_inserted_by_hand_and_replay_restores_the_
 
 
 def test_a_row_deleted_again_is_restored_again(world: World, commands: Commands) -> None:
-    """ClickHouse still remembers the tokens of the inserts that stored it before."""
+    """ClickHouse still remembers the tokens of the inserts that stored the row before."""
     stored(world, 60)
     before = offsets(world)
     for _ in range(2):
@@ -149,7 +149,7 @@ def test_every_offset_has_a_status(world: World, commands: Commands) -> None:
             producer.produce(topic, key="tenant1", value=world.value("tenant1", number), partition=0)
         assert producer.flush(30) == 0
         end(30)
-        wait_until(lambda after=after: high(world)[Partition(topic, 0)] == after)  # its marker has been written
+        wait_until(lambda after=after: high(world)[Partition(topic, 0)] == after)  # the commit marker has been written
     world.produce(5, partition=0)
     work(world, 20 + 2 + 2 + 3 + 5)
 
@@ -178,7 +178,7 @@ def test_every_offset_has_a_status(world: World, commands: Commands) -> None:
     assert "0 missing, 1 extra, 0 stored twice" in told
     assert commands.run("replay", topic)["dead_lettered"] == 1
 
-    delete(world, "kafka_partition = 0 AND kafka_offset IN (5, 28)")  # as documented for such rows
+    delete(world, "kafka_partition = 0 AND kafka_offset IN (5, 28)")  # as documented for rows like these
     assert commands.run("replay", topic)["stored"] == 1
     assert commands.run("verify")["ok"]
 
@@ -213,7 +213,7 @@ def test_events_that_the_contract_now_refuses_are_restored(world: World, command
     before = offsets(world)
     schema = validating.contract(validating.own("note", "string", maxLength=5))
     world.registry.register(tenant_subject(topic, "tenant0"), json.dumps(schema))
-    world.send(world.value("tenant0", 1), partition=0)  # the workers have yet to reject it
+    world.send(world.value("tenant0", 1), partition=0)  # the workers have not rejected it yet
     delete(world, "tenant_id IN ('tenant0', 'tenant1') AND kafka_offset < 40")
     lost = len(before) - len(offsets(world))
 
@@ -304,7 +304,7 @@ def test_a_replay_while_workers_run_duplicates_nothing(world: World, commands: C
 
 
 def interrupted(process: subprocess.Popen[str], commands: Commands, number: int) -> str:
-    """Send a signal once the replay has completed some chunks. Return its stderr."""
+    """Send a signal once the replay has completed some chunks. Return the replay's stderr."""
     folder = commands.cache / "replays"
 
     def some() -> bool:
@@ -339,7 +339,7 @@ def test_an_interrupted_replay_resumes(world: World, commands: Commands) -> None
     assert done["read"] == 300
     assert offsets(world) == before
     assert committed(world) == commits
-    work(world, 302)  # with the audit events of the first and the last run
+    work(world, 302)  # including the audit events of the first and the last run
     query = f"SELECT outcome, toInt32(metadata['rows']) FROM {world.events} WHERE action = 'events.replayed' ORDER BY 1"
     [(_, complete), (_, cut_off)] = world.client.query(query).result_rows
     assert 0 < cut_off <= first
@@ -428,7 +428,7 @@ def test_invalid_replays_and_verifications_are_refused(world: World, commands: C
 
 
 def test_contents_are_compared_on_request(world: World, commands: Commands) -> None:
-    """Rows are changed manually in each column that a producer sets; the addresses all have 16 characters."""
+    """Rows are changed by hand in each column that a producer sets; all addresses have 16 characters."""
     topic = world.settings.topic
     for ip in ("2001:db8:1:2::10", "::ffff:127.0.0.1", "192.0.2.1"):
         world.produce(4, ip=ip, partition=0)

@@ -37,10 +37,10 @@ def served(filled: Store, tmp_path: Path) -> Iterator[Served]:
 
 
 class Key:
-    """A vendor's key, its token, and a viewer token minted with it. The key's entry in the keys file can change."""
+    """A vendor's key, its token, and a viewer token minted with it. The key's entry in the keys file can be changed."""
 
     def __init__(self, served: Served, *, tenant: str | None = None, of: str = "acme") -> None:
-        """Create the key. `tenant` is the tenant it is bound to, `of` the viewer's tenant."""
+        """Create the key. `tenant` is the tenant that the key is bound to, `of` the viewer's tenant."""
         self.served, self.of = served, of
         issued = served.client("vendor", tenant=tenant)
         self.id = issued.client.client_id
@@ -56,7 +56,7 @@ class Key:
         return made
 
     def change(self, **lines: Any) -> None:
-        """Change the keys file as an operator would with an editor."""
+        """Change the keys file, as an operator would with an editor."""
         path = self.served.settings.keys_file
         assert path
         content = json.loads(path.read_text())
@@ -107,7 +107,7 @@ def ended(served: Served, token: str, id_: str) -> dict[str, Any]:
 @CHANGES
 def test_access_granted_by_a_key_ends_with_it(served: Served, change: Change) -> None:
     key = Key(served)
-    other = served.viewer_token("acme")  # an operator vouches for it
+    other = served.viewer_token("acme")  # an operator vouches for this viewer
     job = finished(served, key.viewer, format="csv", filter=SMALL)
     own_job = served.request(
         "/v1/exports", key.token, method="POST", body={"format": "csv", "filter": SMALL}, auditlane_tenant="acme"
@@ -149,7 +149,7 @@ def test_a_viewer_keeps_the_permissions_that_its_key_keeps(served: Served) -> No
 
 
 def test_a_link_to_auditlanes_own_log_requires_an_admin(served: Served) -> None:
-    """The client still has the permission, but may no longer read that log."""
+    """The client still has the permission to create links, but may no longer read that log."""
     key = Key(served)
     key.change(roles=["admin"])
     body = {"format": "csv"}
@@ -163,7 +163,7 @@ def test_a_link_to_auditlanes_own_log_requires_an_admin(served: Served) -> None:
 
 @contextmanager
 def opened(url: str, **headers: str) -> Iterator[urllib3.BaseHTTPResponse]:
-    """Open a URL and yield the response, its body not read yet."""
+    """Open a URL and yield the response, whose body has not been read yet."""
     with urllib3.PoolManager(retries=False, timeout=60.0) as pool:
         answer = pool.request("GET", url, headers=headers, preload_content=False, redirect=False)
         try:
@@ -174,7 +174,9 @@ def opened(url: str, **headers: str) -> Iterator[urllib3.BaseHTTPResponse]:
 
 
 def broken_off(answer: urllib3.BaseHTTPResponse, meanwhile: Callable[[], None]) -> int:
-    """Read a little, call `meanwhile`, then continue; return the number of bytes before the body was cut off."""
+    """Read a little, call `meanwhile`, then continue reading; return the number of bytes received before the body was
+    cut off.
+    """
     got = len(answer.read(1 << 20))
     meanwhile()
     with pytest.raises((urllib3.exceptions.ProtocolError, urllib3.exceptions.IncompleteRead)):
@@ -239,5 +241,5 @@ def test_a_stream_ends_with_its_key(served: Served, change: Change, who: str) ->
     with opened(f"{served.url}/v1/events/stream", **headers) as answer:
         assert answer.read(1)
         change(key)
-        last = answer.read().decode().split("event: end")[1]  # read to the end that the service sends
+        last = answer.read().decode().split("event: end")[1]  # read up to the end that the service sends
     assert any(code in last for code in ("UNAUTHENTICATED", "FORBIDDEN", "TENANT_FORBIDDEN"))

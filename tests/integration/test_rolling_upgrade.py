@@ -23,7 +23,9 @@ def test_a_column_that_a_newer_version_adds_stops_no_worker_running_or_restarted
 
 
 def test_a_column_that_the_table_lacks_stops_the_worker_with_its_name(world: World) -> None:
-    """The running worker halts its partitions, a restarted one reports it before it consumes; nothing is lost."""
+    """The running worker halts its partitions; a restarted worker reports the column before it consumes; nothing is
+    lost.
+    """
     running = world.worker()
     world.produce(100)
     world.completed()

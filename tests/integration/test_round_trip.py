@@ -1,6 +1,6 @@
 """`auditlane import` restores exactly the events that `auditlane export` wrote, with bounded memory.
 
-`make test-long` does it with 100,000 events: ROUND_TRIP_EVENTS.
+`make test-long` uses 100,000 events (ROUND_TRIP_EVENTS).
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from auditlane.sdk import AuditClient
 
 EVENTS: Final = int(os.environ.get("ROUND_TRIP_EVENTS", "2000"))
 SEED: Final = 20
-MOST_BYTES: Final = 200 << 20  # peak memory of the import process, for any number of events
-TENANTS: Final = ("acme", "globex")  # the first has its own contract
+MOST_BYTES: Final = 200 << 20  # limit on the import process's peak memory, for any number of events
+TENANTS: Final = ("acme", "globex")  # the first tenant has its own contract
 TIME: Final = {"type": "long", "logicalType": "timestamp-micros"}
 CONTRACT: Final = contract(
     own("text", "string"), own("ok", "boolean"), own("small", "int"), own("big", "long"), own("cost", "float"),
@@ -80,7 +80,7 @@ TIMES: Final = (
 
 
 class EventGenerator:
-    """Generates events of every kind, the same ones for a given seed."""
+    """Generates events of every kind; the same seed gives the same events."""
 
     def __init__(self, seed: int) -> None:
         self.dice = random.Random(seed)
@@ -143,7 +143,7 @@ class EventGenerator:
 
 @pytest.fixture
 def other(kafka: str, registry: str, clickhouse: str, unique: str, tmp_path: Path) -> Iterator[World]:
-    """Make another world, without the first one's events."""
+    """Make another world, which does not have the first one's events."""
     folder = tmp_path / "other"
     folder.mkdir()
     made = world_on(kafka, registry, clickhouse, f"{unique}b", folder)
@@ -159,7 +159,7 @@ def work(world: World, rows: int) -> None:
 
 
 def differing(world: World, other: World) -> list[Any]:
-    """Return the rows of the first world that the other one lacks, with all columns."""
+    """Return the rows of the first world that the other world lacks, with all columns."""
     columns = (
         "tenant_id, toString(event_id), toString(occurred_at), action, actor_id, actor_type, actor_name, on_behalf_of, "
         "resource, resource_id, outcome, severity, description, toString(ip), user_agent, request_id, before, after, "
@@ -204,13 +204,13 @@ def test_export_and_import_are_exact(world: World, other: World, tmp_path: Path)
 
 
 def event_fields(line: str) -> dict[str, Any]:
-    """Return the fields of an exported line that describe the event itself, not its reception."""
+    """Return the fields of an exported line that describe the event itself rather than how it was received."""
     received = ("ingested_at", "provenance", "provenance_id")
     return {name: value for name, value in json.loads(line).items() if name not in received}
 
 
 def imported(commands: Commands, *files: str) -> tuple[dict[str, Any], int]:
-    """Import files. Return the summary, and the sampled peak memory of the process in bytes."""
+    """Import files. Return the summary, and the sampled peak memory of the import process in bytes."""
     process = commands.start("import", *files, "--json")
     most = 0
     while True:
@@ -227,7 +227,7 @@ def imported(commands: Commands, *files: str) -> tuple[dict[str, Any], int]:
 
 @pytest.mark.long
 def test_an_export_is_imported_again_into_its_own_log(world: World, tmp_path: Path) -> None:
-    """For readers, there are no duplicates or conflicts."""
+    """Readers see neither duplicates nor conflicts."""
     commands = Commands(world, tmp_path / "cache")
     event_id = commands.run("emit", "--tenant", "acme", "--action", "a", "--metadata", "a=b")["event_id"]
     work(world, 1)

@@ -1,4 +1,6 @@
-"""`auditlane schema` on a real registry and store: what it reports, registers, and leaves to a person."""
+"""`auditlane schema` on a real registry and store: what the command reports, what it registers, and what it leaves to a
+person.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,7 @@ Run = Callable[..., str]
 
 @pytest.fixture
 def run(clickhouse: str, registry: str, unique: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Run]:
-    """Return a function that runs `auditlane` where `myapp_events.py` is, and checks its exit code."""
+    """Return a function that runs `auditlane` in the folder of `myapp_events.py`, and checks the exit code."""
     with contextlib.closing(connect(load(clickhouse_url=clickhouse))) as client:
         migrate(client, unique)
     with contextlib.closing(RegistryClient(registry)) as names:
@@ -106,7 +108,7 @@ def test_the_environments_fields_reach_every_tenant(run: Run) -> None:
 
 
 def test_a_conflict_is_left_to_a_person(run: Run) -> None:
-    """Nothing is registered, not even the fields that could be."""
+    """Nothing is registered, not even the fields without a conflict."""
     run("structure", "add-field", "pages", "--tenant", "acme")
     run("structure", "add-field", "role", "--type", "Enum", "--one-of", "owner", "--tenant", "acme")
     shown = run("schema", "diff", "myapp_events", "--tenant", "acme", code=1)

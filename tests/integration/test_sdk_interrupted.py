@@ -1,4 +1,4 @@
-"""Emitting during another, interrupted emit: in signal handlers, logging handlers, and children of busy processes."""
+"""Emitting while another emit is interrupted: in signal handlers, logging handlers, and children of busy processes."""
 
 from __future__ import annotations
 

@@ -43,7 +43,9 @@ def client(kafka: str, registry: str, topic: str) -> Iterator[AuditClient]:
 
 
 def murmur2(key: bytes) -> int:
-    """Compute Kafka's own hash, like the Java clients' default partitioner (org.apache.kafka.common.utils.Utils)."""
+    """Return Kafka's own hash, as the Java clients' default partitioner computes it
+    (org.apache.kafka.common.utils.Utils).
+    """
     mask, m = 0xFFFFFFFF, 0x5BD1E995
     h = 0x9747B28C ^ len(key)
     whole = len(key) & ~3
@@ -207,7 +209,7 @@ def test_emit_and_flush_work_in_an_event_loop(client: AuditClient) -> None:
 
 def test_a_failed_delivery_is_reported_by_callback_flush_and_counters(kafka: str, registry: str, topic: str) -> None:
     reported: list[tuple[Exception, str | None]] = []
-    # Larger than the topic's limit and smaller than the client's: only the broker rejects it.
+    # Larger than the topic's limit and smaller than the client's, so only the broker rejects it.
     create(kafka, f"{topic}.acme", **{"max.message.bytes": "20000"})
     client = AuditClient(
         kafka_bootstrap=kafka,
@@ -331,7 +333,7 @@ def test_a_fatal_producer_error_is_reported_and_the_producer_replaced(client: Au
 
 
 def test_base_events_equal_a_stock_avro_serializers(kafka: str, registry: str, topic: str, client: AuditClient) -> None:
-    """Our messages equal, byte for byte, those of Confluent's own serializer for the same record."""
+    """Our messages equal, byte for byte, the messages of Confluent's own serializer for the same record."""
     serializers = pytest.importorskip("confluent_kafka.schema_registry.avro")
     from confluent_kafka.schema_registry import SchemaRegistryClient
     from confluent_kafka.serialization import MessageField, SerializationContext
@@ -348,7 +350,7 @@ def test_base_events_equal_a_stock_avro_serializers(kafka: str, registry: str, t
 
 
 def script(text: str, config: ClientConfig) -> subprocess.CompletedProcess[str]:
-    """Run Python in a separate process, pointed at the parts."""
+    """Run Python code in a separate process that uses the test's services."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("AUDITLANE_")} | {
         "AUDITLANE_KAFKA_BOOTSTRAP": config.kafka_bootstrap,
         "AUDITLANE_REGISTRY_URL": config.registry_url,

@@ -1,4 +1,4 @@
-"""The SDK in the kinds of processes that services run in. `ROWS` are the rows of the table in docs/processes.md."""
+"""The SDK in the kinds of processes that services run in. `ROWS` has the rows of the table in docs/processes.md."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def work(n):
 
 @dataclass(frozen=True)
 class Script:
-    """A program that emits step0 to step3 and ends by itself."""
+    """A program that emits step0 to step3 and then ends by itself."""
 
     text: str
     needs: str = ""
@@ -79,7 +79,7 @@ class Script:
 
 @dataclass(frozen=True)
 class Server:
-    """A server that emits a step for each request and ends on request."""
+    """A server that emits one step per request and ends on request."""
 
     command: tuple[str, ...]
     needs: str
@@ -224,7 +224,7 @@ ROWS = {
     "eventlet": green("eventlet", "import eventlet; eventlet.monkey_patch()"),
     "uvicorn": Server(("-m", "uvicorn", "asgi:application", "--port", "PORT"), "uvicorn"),
     "uvicorn --workers": Server(("-m", "uvicorn", "asgi:application", "--port", "PORT", "--workers", "2"), "uvicorn"),
-    # One worker: uWSGI hangs if it has to end a worker that is still importing the app.
+    # Only one worker: uWSGI hangs if it has to end a worker that is still importing the app.
     "uWSGI --lazy-apps": Server((*UWSGI, "--processes", "1", "--lazy-apps"), "pyuwsgi"),
     "Celery prefork": Celery(),
 }

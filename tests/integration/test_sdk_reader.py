@@ -141,7 +141,8 @@ def test_an_interrupted_export_resumes(serve: ServeProcess, tmp_path: Path) -> N
         assert downloading[-1].done == downloading[-1].total == len(direct)
         assert path.read_bytes() == direct
         assert [one.name for one in tmp_path.iterdir()] == ["log.jsonl"]
-        # A finished job is removed from the service; a different request does not resume another's partial file.
+        # A finished job is removed from the service; a different request does not resume another request's partial
+        # file.
         part.write_bytes(b"of something else")
         assert reader.export(path, format="csv", columns=["event_id"], action="login") == 10_000
         assert path.read_bytes().startswith(b'"Event ID"\r\n')

@@ -33,7 +33,7 @@ TENANTS = ("acme", "globex")
 
 
 class Process:
-    """`auditlane serve` with its variables; `ready` is the line it printed."""
+    """An `auditlane serve` process with its variables; `ready` is the line that it printed once it was ready."""
 
     def __init__(self, variables: dict[str, str], *arguments: str) -> None:
         self.variables = variables
@@ -66,7 +66,7 @@ class Process:
 
 @pytest.fixture(scope="module")
 def variables(clickhouse: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Create a database for this module with three events per tenant, and key files. Return the variables."""
+    """Create a database for this module, with three events per tenant and key files. Return the variables."""
     folder, database = tmp_path_factory.mktemp("serve"), f"t{uuid4().hex[:12]}"
     client = connect(load(clickhouse_url=clickhouse))
     migrate(client, database)
@@ -107,7 +107,7 @@ def served(variables: dict[str, str]) -> Iterator[Process]:
     code, logged = served.stop()
     assert code == 0, logged
     assert "Traceback" not in logged
-    assert "code=" not in logged  # a link's code
+    assert "code=" not in logged  # the code of a link
 
 
 @pytest.fixture

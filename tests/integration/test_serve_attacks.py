@@ -33,7 +33,7 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServeProcess]:
 
 
 def begun(serve: ServeProcess, path: str, length: int, body: bytes = b"", credential: str = "") -> socket.socket:
-    """Begin a request whose body does not end."""
+    """Begin a request whose body never ends."""
     at = urlsplit(serve.url)
     connection = socket.create_connection((at.hostname or "", at.port or 0), 30)
     head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n"
@@ -48,7 +48,7 @@ def token(serve: ServeProcess, client_id: str, secret: str) -> urllib3.BaseHTTPR
 
 
 def is_served(serve: ServeProcess) -> None:
-    """Assert that other clients are served and can get tokens."""
+    """Assert that the service still serves other clients, and that they can get tokens."""
     issued = serve.keys.create(roles=("vendor",), now=datetime.now(UTC))
     answer = token(serve, issued.client.client_id, issued.secret)
     assert answer.status == 200, answer.data
@@ -82,7 +82,7 @@ def test_large_bodies_of_unauthenticated_clients_are_not_kept(serve: ServeProces
         for _ in range(400):
             open_.enter_context(begun(serve, path, 1 << 20, b"x" * 600_000))
         is_served(serve)
-        assert process.memory_info().rss - before < 128 << 20  # of 240 MB that were sent
+        assert process.memory_info().rss - before < 128 << 20  # out of 240 MB that were sent
 
 
 def test_a_flood_of_wrong_secrets(serve: ServeProcess) -> None:
@@ -103,7 +103,7 @@ def test_a_flood_of_wrong_secrets(serve: ServeProcess) -> None:
     for thread in threads:
         thread.start()
     try:
-        for _ in range(10):  # even for the id whose secret is being guessed
+        for _ in range(10):  # even for the client id whose secret is being guessed
             assert token(serve, issued.client.client_id, issued.secret).status == 200
             is_served(serve)
         while answers != {401, 429}:

@@ -1,4 +1,4 @@
-"""`auditlane serve --processes`: processes share a port, and only trusted proxies determine a client's address."""
+"""`auditlane serve --processes`: the processes share a port, and only trusted proxies determine a client's address."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ HTTP = urllib3.PoolManager(retries=False, timeout=30.0)
 
 @contextmanager
 def serving(folder: Path, *arguments: str, **variables: str) -> Iterator[tuple[dict[str, Any], Callable[[], str]]]:
-    """Run `serve` without a store, which these requests do not need. Yield the ready line and the log so far."""
+    """Run `serve` without a store, which these requests do not need. Yield the ready line, and the log up to that
+    point.
+    """
     environment = {
         "AUDITLANE_CLICKHOUSE_URL": "http://127.0.0.1:1",
         "AUDITLANE_KEYS_FILE": str(folder / "keys.json"),
@@ -76,7 +78,7 @@ def test_workers_share_the_port_and_a_dead_one_is_replaced(tmp_path):
 
 @pytest.mark.parametrize(("host", "status"), [("127.0.0.1", 403), ("0.0.0.0", 200)])
 def test_every_worker_knows_its_listening_address(tmp_path, host, status):
-    """Foreign host names are rejected only on the loopback interface."""
+    """Foreign host names are rejected only if the address is on the loopback interface."""
     with serving(tmp_path, "--processes", "2", "--host", host) as (ready, _):
         assert {live(ready["url"], host="serve.example") for _ in range(20)} == {status}
 

@@ -1,7 +1,7 @@
-"""Whatever happens to a SQLAlchemy session or its process, an event exists for a change if and only if it was
+"""Whatever happens to a SQLAlchemy session or its process, a change has an event if and only if the change was
 committed.
 
-A process that is killed may lack the events that Kafka had not acknowledged, and nothing else.
+Of a process that is killed, only the events that Kafka had not acknowledged may be missing.
 """
 
 from __future__ import annotations

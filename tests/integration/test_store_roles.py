@@ -1,4 +1,4 @@
-"""Each role's grants suffice for its part of auditlane, and permit nothing that only other parts do."""
+"""Each role's grants suffice for its part of auditlane, and permit nothing that only other parts need."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ TOPIC = str(uuid.uuid4())
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Provide a ClickHouse with accounts, migrated by the account of `init`."""
+    """Provide the URL of a ClickHouse with accounts, which the account for `init` has migrated."""
     folder = tmp_path_factory.mktemp("roles")
     (folder / "users.json").write_text(json.dumps(PASSWORDS))
     engine = EngineProcess(folder / "clickhouse", extra=("--users", str(folder / "users.json")))

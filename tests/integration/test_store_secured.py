@@ -1,4 +1,4 @@
-"""ClickHouse behind TLS and with accounts: the errors for a wrong certificate, user or password."""
+"""ClickHouse with TLS and accounts: the errors for a wrong certificate, user or password."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _connection(raw: socket.socket, tls: ssl.SSLContext, backend: tuple[str, int
 
 @pytest.fixture
 def secured(clickhouse: str, tmp_path: Path) -> Iterator[tuple[str, Authority]]:
-    """Put the engine behind a TLS terminator. Yield its https URL and the authority that signed its certificate."""
+    """Put the engine behind a TLS terminator. Yield its https URL and the authority that signed the certificate."""
     made = authority(tmp_path / "authority", "127.0.0.1")
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(made.certificate, made.key)

@@ -1,4 +1,4 @@
-"""Two shards for real: the generated tables on two ClickHouse servers, read and written through `Distributed`.
+"""Two real shards: the generated tables on two ClickHouse servers, read and written through `Distributed`.
 
 The embedded ClickHouse has no Keeper, so `ON CLUSTER` and replication are removed from the generated SQL; the rest is
 unchanged.
@@ -29,14 +29,14 @@ NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 def _servers(native: list[int]) -> str:
-    """Return the cluster's definition. With a secret, a server queries the others as its client's user."""
+    """Return the cluster's definition. With a secret, a server queries the others as the user of its client."""
     shards = "".join(f"<shard><replica><host>127.0.0.1</host><port>{port}</port></replica></shard>" for port in native)
     return (
         f"<clickhouse><remote_servers><{CLUSTER}><secret>s</secret>{shards}</{CLUSTER}></remote_servers></clickhouse>"
     )
 
 
-# The configuration an operator adds for an analyst restricted to one tenant.
+# The configuration that an operator adds for an analyst who is restricted to one tenant.
 _POLICY = """<clickhouse><users><analyst><databases><audit><events>
 <filter>tenant_id = 'tenant-3'</filter>
 </events></audit></databases></analyst></users></clickhouse>"""
@@ -138,7 +138,7 @@ def test_a_row_policy_holds_through_the_view_and_on_both_shards(
     client = user(filled[shard], "analyst")
     seen = {one for (one,) in client.query(f"SELECT tenant_id FROM audit.{table}").result_rows}
     assert seen <= {"tenant-3"}
-    assert seen or table == "events"  # the tenant is on the other shard
+    assert seen or table == "events"  # the tenant's rows are on the other shard
     client.close()
 
 

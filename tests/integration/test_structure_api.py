@@ -22,7 +22,7 @@ from auditlane.store.migrate import migrate
 
 
 class Api:
-    """A served app, a topic and a database for this module only; `tenant()` returns unused names."""
+    """A served app, a topic and a database for this module only; `tenant()` returns an unused tenant id."""
 
     def __init__(self, served: Served, registry: RegistryClient, topic: str) -> None:
         self.served = served
@@ -153,7 +153,7 @@ def test_a_field_is_removed_kept_and_restored(api: Api, path: str, tenant: str) 
     structure = api.ok("GET", path)
     assert "amount" not in by_name(structure)
     assert [one["name"] for one in structure["removed"]] == ["amount"]
-    assert not api.contract(tenant).ruled  # producers may leave it out
+    assert not api.contract(tenant).ruled  # producers may omit the field
     assert [one.name for one in api.contract(tenant).own] == ["amount"]
     api.refused(404, "NOT_FOUND", "DELETE", f"{path}/fields/amount")
     api.refused(409, "FIELD_CONFLICT", "POST", f"{path}/fields", field | {"type": "Boolean", "rules": {}})
@@ -199,7 +199,7 @@ def test_the_second_of_two_editors_gets_a_conflict(api: Api, path: str) -> None:
     api.refused(412, "PRECONDITION_FAILED", "POST", f"{path}/fields", {"name": "x"}, if_match=etag)
     api.ok("PUT", path, {"enabled": False}, if_match=first.headers["etag"])
     structure = api.ok("PUT", path, {"fields": []}, if_match="*")
-    assert (structure["enabled"], structure["effectiveEnabled"]) == (False, False)  # omitted fields are unchanged
+    assert (structure["enabled"], structure["effectiveEnabled"]) == (False, False)  # omitted fields stay unchanged
     assert by_name(structure)["ip"]["showInTable"] is True
     assert api.ok("PUT", path, {"enabled": None}, if_match="*")["effectiveEnabled"] is True
     revisions = api.ok("GET", f"{path}/history?limit=3")
@@ -453,7 +453,7 @@ def test_history_shows_what_was_in_effect_and_what_changed(api: Api, path: str) 
         ("changed", "occurred_at", {"displayName": ["Time", "Event time"]})
     ]
     assert first["sequence"] is None
-    assert again["changes"][0]["values"] == {"displayName": ["Deed", "What"]}  # the environment's value at that time
+    assert again["changes"][0]["values"] == {"displayName": ["Deed", "What"]}  # the environment's value at the time
     was, now = moved["sequence"]
     assert was[1:6] == ["actor_name", "action", "resource", "outcome", "severity"]
     assert now[1:6] == ["action", "actor_name", "outcome", "resource", "severity"]

@@ -1,4 +1,6 @@
-"""The whole path of a field added over HTTP: emitted, stored, shown, filtered, sorted, exported; and its rules."""
+"""The whole path of a field added over HTTP: the field and its rules when events are emitted, stored, shown, filtered,
+sorted and exported.
+"""
 
 from __future__ import annotations
 
@@ -23,11 +25,11 @@ from serving import Served
 from auditlane.runtime.errors import InvalidEvent
 from auditlane.sdk import AuditClient
 
-SENT = "action=Before&action=Ordered&action=Stock"  # excludes the events that the service records itself
+SENT = "action=Before&action=Ordered&action=Stock"  # excludes the events that the service itself records
 
 
 class Path:
-    """A world with a worker, the service over it, and a client of the whole environment."""
+    """A world with a worker, the service on top of it, and a client for the whole environment."""
 
     def __init__(self, world: World, served: Served, folder: pathlib.Path) -> None:
         self.world = world
@@ -55,7 +57,7 @@ class Path:
         return own if own in self.world.registry.subjects() else f"{self.world.settings.topic}-value"
 
     def stock(self, tenant: str, **fields: Any) -> None:
-        """Produce an event with Confluent's own serializer, which knows the schema but not the rules."""
+        """Produce an event with Confluent's own serializer, which knows the schema but not the contract's rules."""
         event = {
             "event_id": str(uuid.uuid4()),
             "tenant_id": tenant,
@@ -139,7 +141,7 @@ def test_an_added_field_is_accepted_stored_shown_filtered_sorted_exported_and_va
 
     path.call("DELETE", f"{root}/fields/{name}", status=204)
     assert "Order no." not in _exported(path, tenant)[0]
-    path.stock(tenant, **{name: "anything"})  # its rules no longer apply
+    path.stock(tenant, **{name: "anything"})  # the field's rules no longer apply
     [kept] = path.listed(tenant, f"fields.{name}=DE-17", 1)
     assert kept["fields"][name] == "DE-17"
     path.call("POST", f"{root}/fields", field, status=201)
@@ -148,7 +150,7 @@ def test_an_added_field_is_accepted_stored_shown_filtered_sorted_exported_and_va
 
 @pytest.mark.parametrize("whose", ["tenant", "environment"])
 def test_a_change_of_fields_applies_to_the_next_posted_event(path: Path, whose: str) -> None:
-    """Both the service that changed it and another one apply the change: neither rejects events because of a stale
+    """Both the service that made the change and another service apply it: neither rejects events because of a stale
     cache.
     """
     tenant, name = f"{whose}2", f"{whose}_code"
@@ -162,7 +164,7 @@ def test_a_change_of_fields_applies_to_the_next_posted_event(path: Path, whose: 
     with Served(path.folder / whose, **path.world.settings.model_dump(exclude_unset=True)) as other:
         both = [(path.served, path.token), (other, other.client_token("writer"))]
         for service in both:
-            assert answered(*service, None)[0] == 202  # from here on, both have the old contract cached
+            assert answered(*service, None)[0] == 202  # from here on, both services have the old contract cached
         path.call("POST", f"{root}/fields", {"name": name, "rules": {"maxLength": 3}}, status=201)
         for service in both:
             assert answered(*service, "abc")[0] == 202
@@ -181,7 +183,7 @@ def test_a_change_of_fields_applies_to_the_next_posted_event(path: Path, whose: 
 def test_typed_events_are_refused_until_their_fields_are_registered(
     path: Path, whose: str, tmp_path: pathlib.Path
 ) -> None:
-    """The error names the command; once it has run, the event is accepted, stored and shown."""
+    """The error names the command to run; once it has run, the event is accepted, stored and shown."""
     tenant = f"{whose}3"
     scope = ["--tenant", tenant] if whose == "tenant" else []
     commands = Commands(path.world, tmp_path)
@@ -237,14 +239,14 @@ def test_a_costly_pattern_delays_no_other_tenant(path: Path) -> None:
     path.call("POST", "/v1/events", bad | {"action": "Stock", "note": "aab"}, status=202)
     with path.sdk() as client, pytest.raises(InvalidEvent, match="note"):
         client.emit(tenant_id=tenant, action="Wrong", fields={"note": "a" * 60})
-    path.stock(tenant, note="b")  # from another producer: the worker validates it the same way
+    path.stock(tenant, note="b")  # from another producer: the worker validates the event in the same way
     path.stock(tenant, note="a" * 60)
     stored = path.listed(tenant, SENT, 2)
     assert sorted(one["fields"]["note"] for one in stored) == ["aab", "b"]
 
 
 def test_a_costly_pattern_that_was_registered_directly_is_never_run(path: Path) -> None:
-    """Its messages become dead letters of that tenant; the next tenant's event is stored."""
+    """Messages that the pattern applies to become dead letters of that tenant; the next tenant's event is stored."""
     base = json.loads(path.world.registry.latest(f"{path.world.settings.topic}-value").schema)
     costly = "[ab]*(?:" + "|".join(f"a[ab{letter}]{{1000}}" for letter in "defghijklm") + ")c"
     field = {"name": "note", "type": ["null", "string"], "default": None, "pattern": costly, "maxLength": 500_000}

@@ -1,4 +1,4 @@
-"""No route reads or changes another tenant's data, whatever a request contains, and wherever it does."""
+"""No route reads or changes another tenant's data, whatever a request contains, in whichever place."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Surface:
         self.operations = operations(served.app)
 
     def send(self, operation: Operation, token: str, path: str, query: list[tuple[str, str]], headers, body) -> bytes:
-        """Send a request and return the body of the response; of a stream, what arrives within a second."""
+        """Send a request and return the response's body; for a stream, what arrives within a second."""
         target = self.served.url + path + (f"?{urlencode(query)}" if query else "")
         sent = {"authorization": f"Bearer {token}", **headers}
         if body is not None:
@@ -96,7 +96,7 @@ def surface(clickhouse, kafka, registry, tmp_path_factory) -> Iterator[Surface]:
         all_settings = settings.model_dump(exclude_unset=True) | {
             "clickhouse_url": clickhouse,
             "clickhouse_database": table.database,
-            "audit_aggregation_s": 3_600,  # this test's own reads are also events of the other tenant
+            "audit_aggregation_s": 3_600,  # this test's own reads are also events in the other tenant's log
         }
         with Served(folder, **all_settings) as served:
             yield Surface(served, table, settings.topic)
@@ -109,7 +109,7 @@ def auditor(surface: Surface) -> str:
 
 
 def theirs(surface: Surface) -> dict[str, str]:
-    """Return values of the other tenant that a request may contain, by parameter name."""
+    """Return the other tenant's values that a request may contain, keyed by parameter name."""
     token = auditor(surface)
     page = surface.served.request("/v1/events?limit=2", token).json()
     values = {"tenant": THEIRS, "event_id": page["data"][0]["event_id"], "cursor": page["next"]}
@@ -154,7 +154,7 @@ def test_every_route_refuses_or_ignores_another_tenants_values(surface):
 
 
 def changed(surface: Surface) -> list[str]:
-    """Return a description of each event or setting written for the other tenant, or for all tenants."""
+    """Return a description of each event or setting that was written for the other tenant or for all tenants."""
     found = [
         f"settings of {scope}"
         for (scope,) in surface.table.client.query(
@@ -169,7 +169,7 @@ def changed(surface: Surface) -> list[str]:
 
 
 def messages(surface: Surface) -> list[tuple[str, str]]:
-    """Return (key, a part of the value) of everything that was sent to Kafka."""
+    """Return (key, part of the value) for every message sent to Kafka."""
     consumer = Consumer(
         {
             "bootstrap.servers": surface.served.settings.kafka_bootstrap,
@@ -195,7 +195,7 @@ def messages(surface: Surface) -> list[tuple[str, str]]:
 
 
 def test_the_other_tenants_own_users_do_see_it(surface):
-    """Otherwise the test above would also pass for a service that shows nothing."""
+    """Without this test, the one above would also pass for a service that shows nothing."""
     token = auditor(surface)
     seen = [
         str(operation)

@@ -1,4 +1,4 @@
-"""Traces on real parts: from a sender's span to ClickHouse's, through the gateway, Kafka and a worker."""
+"""Traces on real services: from a sender's span to ClickHouse's, through the gateway, Kafka and a worker."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def collector() -> Iterator[Collector]:
 
 @pytest.fixture
 def exporter() -> Iterator[InMemorySpanExporter]:
-    """Trace this process."""
+    """Enable tracing in this process."""
     made = InMemorySpanExporter()
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(made))
@@ -93,7 +93,9 @@ def attributes(span: Span) -> dict[str, Any]:
 
 
 def headers_in_kafka(world: World, *keys: str, having: str = "") -> dict[str, dict[str, Any]]:
-    """Wait for a message of each key, with the header `having` if given, and return their headers by key."""
+    """Wait for a message with each key, and with the header `having` if given; return the messages' headers, keyed by
+    message key.
+    """
     consumer = Consumer(world.kafka | {"group.id": "reader", "auto.offset.reset": "earliest"})
     consumer.assign([TopicPartition(world.settings.topic, number, 0) for number in range(2)])
     found: dict[str, dict[str, Any]] = {}
@@ -152,7 +154,7 @@ def test_a_range_is_one_trace_with_its_steps_and_links(world: World, collector: 
 
 
 def joined(world: World, insert: Span) -> None:
-    """Check that ClickHouse recorded its own spans below the insert's span."""
+    """Check that ClickHouse recorded its own spans as children of the insert's span."""
     parent = int.from_bytes(insert.span_id, "big")
     query = (
         f"SELECT count() FROM system.opentelemetry_span_log WHERE parent_span_id = {parent}"

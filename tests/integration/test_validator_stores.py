@@ -51,7 +51,7 @@ def client(clickhouse: str, unique: str) -> Any:
 
 
 def stored_as_judged(client: Any, database: str, raw: RawRange) -> int:
-    """Validate, insert, read back and compare every column; return the number of rows."""
+    """Validate and insert messages, read them back and compare every column; return the number of rows."""
     validator = BatchValidator(SchemaCache(REGISTRY, topic=TOPIC, refresh_s=30), topic=TOPIC, max_event_bytes=524_288)
     result = validator.validate(raw, ingested_at_ms=NOW_MS + 1)
     assert result.rejected == []
@@ -202,7 +202,7 @@ def test_every_accepted_address_is_stored(client: Any, unique: str) -> None:
 def spread(total: int, parts: int, most: int, piece: str) -> list[str]:
     """Split `total` characters into `parts` pieces of about equal length.
 
-    Return none if `most` makes that impossible.
+    Return no pieces if `most` makes that impossible.
     """
     if not parts <= total <= parts * most:
         return []
@@ -210,7 +210,7 @@ def spread(total: int, parts: int, most: int, piece: str) -> list[str]:
 
 
 def addresses(length: int) -> list[str]:
-    """Return addresses whose text has this length, in all forms."""
+    """Return addresses whose text has this length, in every notation."""
     found: list[str] = []
     found += ".".join(spread(length - 3, 4, 3, "101")), ":".join(spread(length - 7, 8, 4, "1abc"))
     for before in range(8):

@@ -1,4 +1,6 @@
-"""The viewer's build with the real tools: reproducible and within its budget; without the tools, a clear error."""
+"""The viewer's build with the real tools: the build is reproducible and within its size budget; without the tools, it
+fails with a clear error.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,7 @@ def copy(viewer_build: Path, tmp_path: Path) -> Path:
     """Copy the viewer's sources and packages to another folder."""
     folder = tmp_path / "elsewhere" / "viewer"
     shutil.copytree(VIEWER, folder, copy_function=_link, symlinks=True)
-    for path in (folder / "src").rglob("*"):  # concurrent edits affect the original only
+    for path in (folder / "src").rglob("*"):  # concurrent edits then affect only the original
         if path.is_file():
             content = path.read_bytes()
             path.unlink()
@@ -45,7 +47,7 @@ def copy(viewer_build: Path, tmp_path: Path) -> Path:
 
 
 def _link(source: str, target: str) -> None:
-    """Copy a file, or link it if both paths are on one disk, since packages have many files."""
+    """Copy a file, or link it if both paths are on the same disk, since packages have many files."""
     try:
         os.link(source, target)
     except OSError:
@@ -69,7 +71,7 @@ def test_the_build_is_reproducible_in_any_folder(copy, tmp_path, node):
     sizes = {name: float(kb) for name, kb in SIZE.findall(done.stdout)}
     assert sizes.keys() == ENTRIES
     assert max(sizes.values()) <= 120
-    # No code that our policy would forbid, and nothing specific to this machine.
+    # The build contains no code that our policy would forbid, and nothing specific to this machine.
     for name, content in first.items():
         assert not re.search(rb"\beval\(|new Function\(", content), name
         assert str(VIEWER).encode() not in content, name
@@ -107,11 +109,11 @@ def test_it_is_rebuilt_after_a_change_and_a_failed_build_keeps_the_previous_one(
     assert failed.returncode == 1
     assert "The viewer is not built" in failed.stderr
     assert manifest.read_bytes() == before
-    assert run().returncode == 1  # it is not accepted as a build of the current sources
+    assert run().returncode == 1  # the old build is not accepted as a build of the current sources
 
 
 def test_without_node_the_build_fails_clearly_and_a_stack_may_continue(copy, tmp_path):
-    """Run under a Python without pip, so that Node cannot be installed from a package either."""
+    """This runs under a Python without pip, so that Node cannot be installed from a package either."""
     venv.create(tmp_path / "bare", with_pip=False, symlinks=True)
     command = [str(tmp_path / "bare" / "bin" / "python"), str(copy / "build.py")]
     alone = {"PATH": str(tmp_path)}

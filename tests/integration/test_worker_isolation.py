@@ -1,4 +1,4 @@
-"""One tenant's effect on others on real parts: rejected events, poison, past months, a month that is refused."""
+"""One tenant's effect on others, on real services: rejected events, poison, past months, a month that is refused."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LARGEST = (1 << 31) - 1
 
 
 def flood(world: World, count: int, *, tenants: int = 1, partition: int = 0) -> None:
-    """Produce messages that every worker rejects, from `tenants` tenants."""
+    """Produce messages from `tenants` tenants that every worker rejects."""
     for number in range(count):
         world.producer.produce(world.settings.topic, key=f"bad{number % tenants}", value=b"junk", partition=partition)
         world.producer.poll(0)
@@ -123,7 +123,7 @@ def test_malformed_messages_become_dead_letters_and_their_neighbours_are_stored(
 
 
 def largest(world: World, key: bytes, made: Callable[[int], bytes], **headers: bytes) -> list[int]:
-    """Send ever larger uncompressed messages, up to the shared topic's limit. Return the sizes of their values."""
+    """Send ever larger uncompressed messages, up to the shared topic's limit. Return the size of each value."""
     options = {"message.max.bytes": 4_000_000, "compression.type": "none"}
     producer = Producer(world.kafka | options)
     taken, low, high = list[int](), 0, 1_200_000
@@ -187,7 +187,7 @@ def test_an_oversized_dead_letter_is_truncated_and_blocks_no_tenant(
         topic = ConfigResource(ResourceType.TOPIC, world.settings.dead_letter_topic, incremental_configs=[changed])
         world.admin.incremental_alter_configs([topic])[topic].result(10)
     world.produce(7, partition=0)
-    # Data that lz4 cannot compress, and zstd halves.
+    # Data that lz4 cannot compress, and that zstd halves.
     value = frame(world.schema_id, noise(1_000_000).hex().encode())
     producer = Producer(world.kafka | {"message.max.bytes": 4_000_000, "compression.type": "zstd"})
     if most is not None:
@@ -222,7 +222,7 @@ def past(months: int) -> datetime:
 
 
 def test_events_of_many_past_months_delay_neither_other_partitions_nor_present_months(world: World) -> None:
-    """The budgets are small, so that waiting lasts long enough to be observed."""
+    """The budgets are small, so that ranges wait long enough for the test to observe it."""
     worker = world.worker(insert_parts_per_second=4, late_parts_per_second=0.2)
     worker.ready()
     for month in range(119):
@@ -241,7 +241,7 @@ def test_events_of_many_past_months_delay_neither_other_partitions_nor_present_m
     assert world.counts() == (121, 121)
 
 
-@pytest.mark.long  # a range is reported as failing after a minute
+@pytest.mark.long  # after a minute, a range is reported as failing
 def test_a_refused_month_blocks_neither_partitions_nor_memory_and_is_reported(world: World) -> None:
     old = past(30)
     refuse = f"CHECK NOT throwIf(toYYYYMM(occurred_at) = {old:%Y%m}, 'not this month')"

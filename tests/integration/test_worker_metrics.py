@@ -10,7 +10,7 @@ from auditlane.store.migrate import known
 
 
 def exposed(text: str) -> dict[str, str]:
-    """Return name → type of all metrics, without the timestamps that the client library adds to counters and
+    """Return all metrics as name → type, without the timestamps that the client library adds to counters and
     histograms.
     """
     families = list(text_string_to_metric_families(text))
@@ -19,7 +19,7 @@ def exposed(text: str) -> dict[str, str]:
 
 
 def figures(text: str) -> dict[str, float]:
-    """Return sample → value, summed over labels."""
+    """Return the samples as name → value, summed over labels."""
     found: dict[str, float] = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
@@ -61,7 +61,7 @@ def test_a_worker_exposes_every_listed_metric_and_none_unlisted(world: World) ->
 
 
 def test_a_loop_that_does_not_turn_fails_the_liveness_probe(world: World) -> None:
-    """Any turn takes longer than this limit."""
+    """Any turn takes longer than the limit set here."""
     worker = world.worker(worker_stall_s=0.001)
     wait_until(lambda: worker.get_status("/health/live") == (503, '{"status": "stalled"}'), why=worker.tail)
     assert worker.stop() == 0
@@ -85,7 +85,7 @@ def test_a_killed_workers_range_is_counted_as_recovered(world: World) -> None:
 
 
 def test_the_lag_of_a_halted_partition_grows(world: World, clickhouse: str) -> None:
-    """The brokers are queried for its end, as it is no longer fetched."""
+    """The brokers are queried for the partition's end, as it is no longer fetched."""
     world.send(b"x", partition=0)
     world.commit(0, 5)  # past the end: the log was truncated
     worker = world.worker()

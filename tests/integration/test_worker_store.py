@@ -1,4 +1,4 @@
-"""ClickHouse behaviour that the worker's inserts rely on: tokens, the guard, one part, the checks at start."""
+"""ClickHouse behaviour that the worker's inserts rely on: tokens, the guard, one part, the start-up checks."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_a_repeated_range_adds_nothing_whatever_its_rows(store: Store) -> None:
 
 
 def test_the_token_protects_where_the_guard_cannot(store: Store) -> None:
-    """The rows are removed after the insert, so only the token shows that it happened, whatever the chunks."""
+    """The rows are removed after the insert, so only the token shows that the insert happened, whatever the chunks."""
     chunked = pa.concat_tables([store.rows(first, first + 9) for first in range(0, 100, 10)])
     store.insert(0, 99, chunked)
     store.client.command(f"SYSTEM START MERGES `{store.database}`.events")
@@ -132,7 +132,7 @@ def test_a_redo_adds_nothing_if_the_table_has_changed_since_its_check(store: Sto
 
 
 def test_a_first_attempt_and_a_redo_that_found_no_rows_exclude_each_other(store: Store) -> None:
-    """Their statements differ by the redo's condition, yet share one token."""
+    """The statements differ by the redo's condition, yet share one token."""
     store.insert(0, 9)
     store.client.command(f"SYSTEM START MERGES `{store.database}`.events")
     store.client.command(f"ALTER TABLE `{store.database}`.events DELETE WHERE 1 SETTINGS mutations_sync = 1")
@@ -188,7 +188,7 @@ def test_columns_that_a_newer_version_added_get_their_defaults(store: Store) -> 
 
 @pytest.mark.parametrize("newer_first", [True, False])
 def test_versions_that_insert_other_columns_exclude_each_other_by_token(store: Store, newer_first: bool) -> None:
-    """The first version's rows are deleted before the other sends the same range, so that its guard finds none."""
+    """The first version's rows are deleted before the other version sends the same range, so its guard finds none."""
     store.client.command(f"ALTER TABLE `{store.database}`.events ADD COLUMN note String DEFAULT 'x'")
     columns = (*store.narrow(store.table).columns, ("note", "String"))
     newer = event_insert.Writer(store.client, replace(store.table, columns=columns))
@@ -216,7 +216,7 @@ def test_versions_that_insert_other_columns_exclude_each_other_by_token(store: S
 )
 def test_a_table_that_cannot_keep_the_promise_is_refused(store: Store, change: str, because: str) -> None:
     table = f"`{store.database}`.events"
-    if "->" in change:  # the same table with this difference
+    if "->" in change:  # the same table, except for this difference
         [[made]] = store.client.query(f"SHOW CREATE TABLE {table}").result_rows
         old, new = change.split(" -> ")
         assert old in made

@@ -1,4 +1,4 @@
-"""The mixin for fastapi-users with the real library, installed separately because the library's pins conflict with ours."""
+"""The mixin for fastapi-users with the real library, installed separately because of the library's pins."""
 
 from __future__ import annotations
 

@@ -249,7 +249,7 @@ def test_a_minute_is_kept_until_the_store_is_there(world: World, processes: tupl
 
 
 def test_every_part_is_measured(world: World) -> None:
-    """The measured parts include a contract that another tool registers, a dead letter, a disk, a key and a certificate."""
+    """This includes a contract that another tool registers, a dead letter, a disk, a key and a certificate."""
     with structlog.testing.capture_logs() as lines:
         _measure_every_part(world)
     assert "observe.unmeasured" not in {line["event"] for line in lines}

@@ -19,11 +19,11 @@ from auditlane.worker.protocol.actions import Action, Commit, Seek
 from auditlane.worker.protocol.core import Core
 from auditlane.worker.protocol.partition_state import Range
 
-SEEDS = 600  # enough to catch each bug
+SEEDS = 600  # enough schedules to catch each bug
 
 
 class CommitsBeforeInsert(Core):
-    """Considers a range complete once its intent is committed, and commits past it immediately."""
+    """Considers a range complete once its intent is committed, and immediately commits past the range."""
 
     def step(self, now: int, wall_ms: int) -> list[Action]:
         actions = super().step(now, wall_ms)
@@ -46,7 +46,7 @@ class UnstableBoundaries(Core):
 
 
 class NeverRechecks(Core):
-    """Assumes that offsets above the committed one were never attempted, even if it was set back."""
+    """Assumes that offsets above the committed one were never attempted, even if the committed offset was set back."""
 
     def assigned(self, found: AssignmentFacts) -> StartDecision:
         begin = super().assigned(found)
@@ -55,7 +55,7 @@ class NeverRechecks(Core):
 
 
 class NoOwnership(Core):
-    """Keeps processing revoked partitions, whatever its membership is by then."""
+    """Keeps processing revoked partitions, whatever its membership has become."""
 
     def revoked(self, partitions: Iterable[Partition]) -> list[Partition]:
         states = [state for at in partitions if (state := self.partitions.get(at)) is not None]
@@ -63,7 +63,7 @@ class NoOwnership(Core):
 
 
 class NotCompared(Core):
-    """Accepts a result for a range of an earlier assignment as that of the range now in flight."""
+    """Accepts the result for a range from an earlier assignment as the result for the range now in flight."""
 
     def _flight(self, range_: Range) -> Any:
         state = self.partitions.get(range_.partition)
@@ -71,7 +71,9 @@ class NotCompared(Core):
 
 
 class PauseOutlivesAssignment(Core):
-    """Forgets a revoked partition but leaves it paused, so that it is paused when it is assigned again."""
+    """Forgets a revoked partition but leaves it paused, so that the partition is still paused when it is assigned
+    again.
+    """
 
     def revoked(self, partitions: Iterable[Partition]) -> list[Partition]:
         super().revoked(partitions)
@@ -79,7 +81,7 @@ class PauseOutlivesAssignment(Core):
 
 
 class DropsWhenFull(Core):
-    """Advances past messages received while over the memory limit, without keeping them."""
+    """Advances past messages received while over the memory limit, without keeping the messages."""
 
     def received(self, partition: Partition, columns: Columns, now: int) -> int:
         state = self.partitions.get(partition)
@@ -90,7 +92,7 @@ class DropsWhenFull(Core):
 
 
 class WaitsForEver(Core):
-    """Never resumes polling after it was over the memory limit."""
+    """Never resumes polling once it has been over the memory limit."""
 
     @property
     def must_wait(self) -> bool:
@@ -117,7 +119,7 @@ class IgnoresRefetched(Core):
 
 
 class ForgetsParkedRange(Core):
-    """Discards a failed range as if none of it could be stored, and seals a new one from its first offset."""
+    """Discards a failed range as if none of it could be stored, and seals a new range from the same first offset."""
 
     def _make_room(self, now: int) -> list[Seek]:
         seeks = super()._make_room(now)
@@ -135,7 +137,7 @@ class ParksForEver(Core):
 
 
 class FailureCompletes(Core):
-    """Treats the commit that records a failure of a range as its completion."""
+    """Treats the commit that records a range's failure as the range's completion."""
 
     def committed(self, commit: Commit, errors: Mapping[Partition, str], now: int) -> None:
         super().committed(replace(commit, notes=frozenset()), errors, now)
@@ -149,8 +151,9 @@ class LateMonthsAreLost(Core):
 
 
 def worker_with(core: type[Core], *, expects: bool = True) -> type[Worker]:
-    """Return a worker with this core. Without `expects`, a first attempt adds what is missing and checks nothing: with
-    it, the attempt itself notices that the range was attempted before, which hides some bugs."""
+    """Return a worker with this core. Without `expects`, a first attempt adds missing rows and checks nothing. With
+    `expects`, the attempt itself notices that the range was attempted before, which hides some bugs.
+    """
     return type(core.__name__, (Worker,), {"core_class": core, "expects": expects})
 
 
@@ -182,7 +185,9 @@ class TrustsTheToken(Worker):
 
 
 class IgnoresUnknownOutcome(Worker):
-    """Repeats an insert of unknown outcome, and accepts the acknowledgement of its token without checking the rows."""
+    """Repeats an insert with an unknown outcome, and accepts the acknowledgement of its token without checking the
+    rows.
+    """
 
     doubts = False
     expects = False
@@ -227,7 +232,7 @@ def test_a_failing_schedule_shrinks_to_a_readable_trace() -> None:
     )
     small, why = shrink(failing)
     assert small.only is not None
-    assert 0 < len(small.only) <= 30  # of 150
+    assert 0 < len(small.only) <= 30  # out of 150
     assert len(str(why).splitlines()) <= 40
     assert all(
         broken(replace(small, only=small.only[:at] + small.only[at + 1 :])) is None for at in range(len(small.only))

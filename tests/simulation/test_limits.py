@@ -24,19 +24,20 @@ from auditlane.worker.protocol.partition_state import Range
 
 AT = Partition("t", 0)
 WINDOW = 3
-# Month, good, doubtful, offset: one verdict accepts the first and third, the other verdict the second and fourth.
+# Month, good, doubtful, offset: one verdict accepts the first and third messages, the other verdict the second and
+# fourth.
 VALUES = [b"202611:1:1:0", b"202611:0:1:1", b"202611:1:1:2", b"202611:0:1:3"]
 
 
 class Once(Random):
-    """Injects no faults; the guard of a statement runs as soon as it is sent."""
+    """Injects no faults; a statement's guard runs as soon as the statement is sent."""
 
     def random(self) -> float:
         return 0.0
 
 
 class Thread(Inserts):
-    """An insert thread with one range, validated by the registry's state when it was submitted."""
+    """An insert thread with one range, validated in the registry's state at the time of submission."""
 
     def __init__(self, world: World, *, redo: bool, expects: bool = True) -> None:
         super().__init__("redo" if redo else "first", world, Once())
@@ -52,7 +53,7 @@ class Thread(Inserts):
         return 0
 
     def look(self) -> None:
-        """Advance until the guard has run, and the rows have not landed."""
+        """Advance the thread until the guard has run and the rows have not landed yet."""
         while self.jobs and self.job.sent is None:
             self.advance(self.job)
 
@@ -69,7 +70,7 @@ def stored(
     order: str = "both look",
     expects: bool = False,
 ) -> list[int]:
-    """Return how often each message is stored; `expects`: the first attempt expects an empty range."""
+    """Return how often each message is stored. With `expects`, the first attempt expects an empty range."""
     world = World(Kafka(1), ClickHouse(WINDOW))
     frozen = Thread(world, redo=False, expects=expects)  # validated, then frozen before its first insert
     world.turned = turns

@@ -1,4 +1,4 @@
-"""Seeded schedules with faults: each valid offset is stored once, each invalid one dead-lettered, none is stuck."""
+"""Seeded schedules with faults: each valid offset is stored once, each invalid one is dead-lettered, none is stuck."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The table in memory. An insert takes two steps, so that others may come between its guard and the rows' landing.
+"""The table in memory. An insert takes two steps, so that other inserts may come between its guard and the landing of
+its rows.
 
 Tokens are checked when rows land, and forgotten past the window. A known token drops the whole insert, whatever its
 rows. An insert lands completely or not at all.
@@ -28,7 +29,7 @@ class Insert:
     unanswered: bool = False  # the server was killed while it ran
     held: int | None = None  # it adds nothing unless exactly this number of offsets of its span and month is stored
     span: tuple[int, int] = (0, 0)
-    added: int = 0  # rows that it added
+    added: int = 0  # rows that this insert added
 
 
 @dataclass(slots=True)
@@ -59,7 +60,7 @@ class ClickHouse:
         return insert
 
     def look(self, insert: Insert) -> None:
-        """Run the guard's subqueries."""
+        """Run the subqueries of an insert's guard."""
         if insert.rows is None and insert.held not in (None, self._held(insert)):
             insert.rows = ()
         if insert.rows is None:
@@ -69,13 +70,13 @@ class ClickHouse:
             )
 
     def land(self, insert: Insert) -> None:
-        """Make the rows visible atomically."""
+        """Make an insert's rows visible atomically."""
         self.look(insert)
         if not insert.landed:
             self._land(insert)
 
     def others(self, count: int) -> None:
-        """Land `count` inserts of other partitions in the same table."""
+        """Land `count` inserts from other partitions in the same table."""
         for _ in range(count):
             self._remember(f"other {self.inserts}")
 
@@ -96,7 +97,8 @@ class ClickHouse:
     def _remember(self, token: str) -> None:
         self.inserts += 1
         self.tokens[token] = self.inserts
-        # While patient, the token of lost rows is kept until they are stored again, when the guard sees them.
+        # While patient, the token of lost rows is kept until the rows are stored again; from then on, the guard sees
+        # them.
         kept = {insert.token for insert in self.lost.values() if self.patient and self._is_missing(insert)}
         while oldest := next((token for token in self.tokens if token not in kept), ""):
             if len(self.tokens) <= self.window + len(kept):
@@ -111,13 +113,13 @@ class ClickHouse:
             del self.tokens[oldest]
 
     def drop(self, insert: Insert) -> None:
-        """Abort the statement: its connection broke before the rows landed."""
+        """Abort the statement: its connection broke before its rows landed."""
         if not insert.landed:
             insert.landed = True
             self.running.remove(insert)
 
     def lose(self, insert: Insert) -> None:
-        """Lose the rows but keep their token: the only replica with the part died before the quorum."""
+        """Lose the rows but keep their token: the only replica with the part died before a quorum had it."""
         self.look(insert)
         if not insert.landed and insert.rows and insert.token not in self.tokens:
             self.lost[insert.token] = insert
@@ -125,7 +127,7 @@ class ClickHouse:
         self.drop(insert)
 
     def owes(self, partition: Partition) -> bool:
-        """Return whether rows of the partition were lost and are not stored again yet."""
+        """Return whether rows of the partition were lost and have not been stored again yet."""
         return any(self._is_missing(insert) for insert in self.lost.values() if insert.partition == partition)
 
     def _is_missing(self, insert: Insert) -> bool:
@@ -135,7 +137,7 @@ class ClickHouse:
         return len(self.held(insert.partition, *insert.span).get(insert.month, ()))
 
     def held(self, partition: Partition, first: int, last: int) -> dict[int, set[int]]:
-        """Return the stored offsets from `first` to `last`, by month."""
+        """Return the stored offsets from `first` to `last`, keyed by month."""
         found: dict[int, set[int]] = {}
         for offset in range(first, last + 1):
             if (month := self.months.get((partition, offset))) is not None:

@@ -1,4 +1,4 @@
-"""The insert threads of a simulated worker: the steps of `worker.sink.insert_pool` for a range, one at a time."""
+"""The insert threads of a simulated worker: for each range, the steps of `worker.sink.insert_pool`, one at a time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from auditlane.worker.protocol.partition_state import Range
 class Progress:
     """The validation result of a range.
 
-    It is kept as long as the range, so that a repeated step does not validate again.
+    It is kept for as long as the range, so that a repeated step does not validate the range again.
     """
 
     rows: dict[int, list[int]]  # month -> offsets still to store
@@ -30,8 +30,9 @@ class Progress:
 
 @dataclass(slots=True)
 class Job:
-    """One attempt at a step of a range. For a redo: `seen` are the stored offsets by month, `again` counts consecutive
-    checks with the same result, `missing` are the months still to send, None before the check."""
+    """One attempt at a step of a range. For a redo, `seen` holds the stored offsets by month, `again` counts
+    consecutive checks with the same result, and `missing` lists the months still to send, or is None before the check.
+    """
 
     work: Write | Publish
     progress: Progress
@@ -42,7 +43,7 @@ class Job:
     missing: list[int] | None = None
 
 
-# How an insert that is not acknowledged fails: (remedy for its error, what happens to its rows).
+# How an unacknowledged insert fails: (remedy for its error, what happens to its rows).
 FAULTS = {
     "applied": (Remedy.retry, "land"),
     "later": (Remedy.retry, ""),
@@ -60,7 +61,7 @@ class Inserts:
     """`advance` performs one step of one insert thread."""
 
     compares = True  # whether a redo compares with the stored rows
-    doubts = True  # whether an insert of unknown outcome is followed by a check
+    doubts = True  # whether a check follows an insert with an unknown outcome
     expects = True  # whether a first attempt expects an empty range, and continues as a redo otherwise
 
     def __init__(self, name: str, world: World, random: Random) -> None:
@@ -80,7 +81,7 @@ class Inserts:
         self.jobs.append(Job(work, progress))
 
     def _validate(self, range_: Range) -> Progress:
-        """Validate a range by the registry's current state."""
+        """Validate a range against the registry's current state."""
         rows: dict[int, list[int]] = {}
         bad: list[int] = []
         for offset, value in zip(range_.columns.offsets, range_.columns.values, strict=True):
@@ -118,7 +119,7 @@ class Inserts:
         return self.compares and (job.work.range.redo or job.progress.doubtful)
 
     def _settle(self, job: Job) -> None:
-        """Check which rows of a redo are missing, or insert the next of them, until a check finds none."""
+        """Check which rows a redo lacks, or insert the next of these rows, until a check finds none missing."""
         range_, progress = job.work.range, job.progress
         if job.missing is None:
             before, job.seen = job.seen, self.world.clickhouse.held(range_.partition, range_.first, range_.last)
@@ -143,7 +144,7 @@ class Inserts:
             self.world.clickhouse.look(job.sent)
 
     def _answer(self, job: Job, sent: Insert) -> None:
-        """Receive ClickHouse's response, or none, although the rows have landed, will land, or never do."""
+        """Receive ClickHouse's response, or no response, although the rows have landed, will land, or never do."""
         clickhouse = self.world.clickhouse
         fault = self.random.choice(list(FAULTS)) if self._trouble() else ""
         remedy, becomes = FAULTS.get(fault, (Remedy.retry, "land"))

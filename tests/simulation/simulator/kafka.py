@@ -1,6 +1,6 @@
-"""The log and the consumer group in memory, with the behaviour of the real ones that matters to a worker.
+"""The log and the consumer group in memory, with those behaviours of the real ones that matter to a worker.
 
-A commit is checked for membership and epoch, never for ownership. A member learns that it was expelled when it polls. A
+A commit is checked for membership and epoch, never for ownership. A member learns of its expulsion when it polls. A
 partition moves only after its owner has released it or was expelled.
 """
 
@@ -17,7 +17,7 @@ TOPIC_ID = "00000000-0000-0000-0000-000000000001"
 
 
 class OutOfRange(LookupError):
-    """The log has no such position."""
+    """The log does not contain this position."""
 
 
 @dataclass(slots=True)
@@ -25,7 +25,7 @@ class Message:
     offset: int
     month: int
     good: bool
-    doubtful: bool = False  # its verdict flips with the registry's state
+    doubtful: bool = False  # the verdict on this message flips with the registry's state
     value: bytes = b""
 
     def __post_init__(self) -> None:
@@ -49,7 +49,7 @@ class Kafka:
         self.ends: dict[Partition, int] = dict.fromkeys(self.logs, 0)
         self.committed: dict[Partition, tuple[int, str]] = {}
         self.members: dict[str, Member] = {}
-        self.held: dict[Partition, str] = {}  # partition -> member that owns it until it releases it
+        self.held: dict[Partition, str] = {}  # partition -> member that owns it until the member releases it
         self._epoch = 0
 
     def produce(
@@ -81,7 +81,7 @@ class Kafka:
         self.rebalance()
 
     def leave(self, name: str) -> None:
-        """Remove a member that left, or whose session timed out, and release its partitions."""
+        """Remove a member that left, or whose session timed out, and release the member's partitions."""
         self.members.pop(name).expelled = True
         self.held = {at: holder for at, holder in self.held.items() if holder != name}
         self.rebalance()
@@ -96,7 +96,9 @@ class Kafka:
                 self.members[names[(number + turn) % len(names)]].target.add(partition)
 
     def poll(self, member: Member) -> tuple[set[Partition], set[Partition]]:
-        """Return (revoked, assigned), the changes for a member. It has released the revoked ones when this returns."""
+        """Return a member's changes as (revoked, assigned). When this returns, the member has released the revoked
+        partitions.
+        """
         if member.expelled:
             revoked, member.owned = member.owned, set()
             return revoked, set()

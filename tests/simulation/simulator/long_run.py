@@ -59,7 +59,7 @@ class Totals:
 
 @dataclass
 class Run:
-    """A requested run and its progress: the first `totals.schedules` seeds are done, in `seconds`."""
+    """A requested run and its progress: the first `totals.schedules` seeds are done; they took `seconds`."""
 
     first: int
     wanted: int
@@ -70,7 +70,7 @@ class Run:
 
     @classmethod
     def resume(cls, first: int, wanted: int, processes: int, state: Path | None) -> Run:
-        """Return the run that the state file holds if it has the same arguments, or a new one."""
+        """Return the run saved in the state file if it has the same arguments; otherwise a new run."""
         run = cls(first, wanted, processes)
         if state is not None and state.exists():
             saved = json.loads(state.read_text())
@@ -97,12 +97,12 @@ class Run:
 
 
 def plan(seed: int) -> Plan:
-    """Return the plan of a seed, the same as in the tests."""
+    """Return the plan for a seed, the same as in the tests."""
     return Plan(seed=seed, partitions=1 + seed % 3)
 
 
 def chunk(seeds: range) -> Totals:
-    """Run these seeds."""
+    """Run the schedules of these seeds, and return their results."""
     totals = Totals()
     for seed in seeds:
         schedule = Schedule(plan(seed))
@@ -194,7 +194,7 @@ def main() -> int:
 
 
 def _commit() -> str:
-    """Return the commit under test, marked if the work tree differs from it."""
+    """Return the commit under test, marked if the work tree differs from that commit."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=9"]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
 
@@ -212,7 +212,7 @@ def _explain(seed: int) -> None:
 def _only_the_parent_is_interrupted() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    os.nice(5)  # keep the machine usable
+    os.nice(5)  # keeps the machine usable
 
 
 if __name__ == "__main__":

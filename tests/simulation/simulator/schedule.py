@@ -1,6 +1,6 @@
 """Run one seeded schedule: random faults, then a quiet period, then a check of the promise.
 
-Each step has its own random seed, so that removing steps does not change the others; `shrink` depends on it.
+Each step has its own random seed, so that removing steps does not change the remaining ones; `shrink` depends on this.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ QUIET_TURNS = 400
 
 
 class Broken(AssertionError):
-    """Raised if the promise was broken; the message contains the seed and the trace."""
+    """Raised if the promise is broken; the message contains the seed and the trace."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """The parameters of a schedule.
 
-    `window` is the number of tokens that ClickHouse remembers. With `patient`, a running insert whose token another one
-    has used ends before the token is forgotten, which is the promise's only condition on the window.
+    `window` is the number of tokens that ClickHouse remembers. With `patient`, a running insert whose token another
+    insert has used ends before the token is forgotten; this is the only condition that the promise puts on the window.
     """
 
     seed: int
@@ -39,7 +39,7 @@ class Plan:
     guard: bool = True
     worker: type[Worker] = Worker
     patient: bool = True
-    only: tuple[int, ...] | None = None  # the steps to run; None for all
+    only: tuple[int, ...] | None = None  # the steps to run; None means all
 
 
 @dataclass(slots=True)
@@ -141,7 +141,7 @@ class Schedule:
             )
 
     def _land(self) -> None:
-        """Advance a running insert: run its guard, or land its rows."""
+        """Advance a running insert: run the insert's guard, or land its rows."""
         if running := self.world.clickhouse.running:
             insert = self.random.choice(running)
             if insert.rows is None:
@@ -165,7 +165,7 @@ class Schedule:
         self.world.clickhouse.others(self.random.randint(1, self.plan.window))
 
     def _store_restart(self) -> None:
-        """Kill ClickHouse: each running insert lands just before or is lost, and none gets a response."""
+        """Kill ClickHouse: each running insert either lands just before or is lost, and none gets a response."""
         self.world.log("ClickHouse restarts")
         self.world.events["ClickHouse restarts"] += 1
         for insert in list(self.world.clickhouse.running):
@@ -185,7 +185,7 @@ class Schedule:
                 self._start()
 
     def _stop(self) -> None:
-        """Send SIGTERM: the worker drains for a while, then leaves, finished or not."""
+        """Send SIGTERM to a worker: the worker drains for a while, then leaves, whether or not it has finished."""
         if awake := self._awake():
             worker = self.random.choice(awake)
             self.world.log(f"{worker.name} drains")
@@ -219,7 +219,9 @@ class Schedule:
             worker.frozen = worker.frozen and self.random.random() < 0.5
 
     def _expel(self) -> None:
-        """Time out a frozen worker's session: others get its partitions while it believes that it still owns them."""
+        """Time out a frozen worker's session: other workers get its partitions while it believes that it still owns
+        them.
+        """
         frozen = [worker for worker in self.workers if worker.frozen and not worker.member.expelled]
         if frozen:
             worker = self.random.choice(frozen)
@@ -235,13 +237,13 @@ class Schedule:
         self.world.kafka.rebalance(self.random.randint(0, 3))
 
     def _turn_verdicts(self) -> None:
-        """Flip the verdicts on doubtful messages, as a new schema or an exclusive contract does."""
+        """Flip the verdicts on doubtful messages, as registering a new schema or an exclusive contract does."""
         self.world.turned = not self.world.turned
         self.world.log("the registry changes: the verdicts on doubtful messages flip")
         self.world.events["verdicts turned"] += 1
 
     def _settled(self) -> list[Partition]:
-        """Return the partitions without a range in flight or about to be, on any worker."""
+        """Return the partitions for which no worker has a range in flight or about to start."""
         busy = {job.work.range.partition for worker in self.workers for job in worker.jobs}
         busy |= {insert.partition for insert in self.world.clickhouse.running}
         busy |= {
@@ -253,7 +255,7 @@ class Schedule:
         return sorted(set(self.world.kafka.committed) - busy)
 
     def _rewind(self) -> None:
-        """Set an offset back, as another member or a tool may, where no range is in flight."""
+        """Set an offset back where no range is in flight, as another member or a tool may."""
         if settled := self._settled():
             partition = self.random.choice(settled)
             offset = self.random.randint(0, self.world.kafka.committed[partition][0])
@@ -262,7 +264,9 @@ class Schedule:
             self.world.kafka.committed[partition] = (offset, "")
 
     def _expire(self) -> None:
-        """Expire an offset with its intent, unless lost rows must still be stored again, which this would prevent."""
+        """Expire an offset with its intent, unless lost rows must still be stored again, which the expiry would
+        prevent.
+        """
         if settled := [at for at in self._settled() if not self.world.clickhouse.owes(at)]:
             partition = self.random.choice(settled)
             self.world.log(f"{partition} loses its offset")
@@ -294,7 +298,9 @@ class Schedule:
             self.world.clickhouse.land(insert)
 
     def _finished(self) -> bool:
-        """Return whether every partition has an owner that has completed it, even if its offset was set back since."""
+        """Return whether every partition has an owner that has completed it, even if its offset has been set back
+        since.
+        """
         ends = {at: log[-1].offset + 1 for at, log in self.world.kafka.logs.items() if log}
         states = [state for worker in self.workers for state in worker.core.partitions.values()]
         done = {state.partition for state in states if state.begin >= ends.get(state.partition, 0)}

@@ -16,7 +16,7 @@ from auditlane.worker.protocol.partition_state import Policy
 
 
 class Worker(Inserts):
-    """`poll` and `act` are one turn of the consumer loop, `advance` is one step of one insert thread."""
+    """`poll` and `act` make one turn of the consumer loop; `advance` makes one step of one insert thread."""
 
     core_class: type[Core] = Core
 
@@ -37,7 +37,7 @@ class Worker(Inserts):
         return self.world.now + self.born
 
     def struck(self, fault: str) -> None:
-        """Record the state of each partition when a fault struck."""
+        """Record the state of each partition at the time when a fault struck."""
         for partition in self.member.owned:
             self.world.struck[fault, self._state_of(partition)] += 1
 
@@ -65,7 +65,7 @@ class Worker(Inserts):
             self.world.log(f"{self.name} loses {_names(revoked)}")
             for partition in revoked:
                 self.world.struck["revoked", self._state_of(partition)] += 1
-            self.paused.difference_update(self.core.revoked(revoked))  # a pause outlives the assignment in librdkafka
+            self.paused.difference_update(self.core.revoked(revoked))  # in librdkafka, a pause outlives the assignment
             for partition in revoked:
                 self.positions.pop(partition, None)
                 self.halts.pop(partition, None)
@@ -83,7 +83,7 @@ class Worker(Inserts):
                 self.core.received(partition, columns, self.now)
 
     def act(self) -> None:
-        """Perform the core's actions; a commit returns its result, as the synchronous call does."""
+        """Perform the core's actions; for a commit, return the result to the core, as the synchronous call does."""
         for _ in range(4):
             actions = self.core.step(self.now, self.world.now + self.world.skew)
             for action in actions:
@@ -118,7 +118,9 @@ class Worker(Inserts):
         return AssignmentFacts(partition, TOPIC_ID, offset, metadata, 0, kafka.ends[partition], stored)
 
     def _commit(self, commit: Commit) -> dict[Partition, str]:
-        """Commit, or fail: rejected, partly accepted, or an error although the commit arrives before the next one."""
+        """Commit, or fail: the commit is rejected, partly accepted, or returns an error although it arrives before the
+        next one.
+        """
         kafka, epoch = self.world.kafka, self.member.epoch
         self.arrive()
         fault = self.random.choice(["lost", "late", "unanswered", "partly"]) if self._trouble() else ""

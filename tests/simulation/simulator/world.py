@@ -17,12 +17,12 @@ class World:
     clickhouse: ClickHouse
     dead_letters: set[tuple[Partition, int]] = field(default_factory=set)
     trouble: float = 0.0  # probability of a fault wherever one may happen
-    late: float = 0.0  # probability that months wait for their budget, between two inserts of a range
+    late: float = 0.0  # probability that months wait for their budget between two inserts of a range
     quiet: bool = False
-    turned: bool = False  # state of the registry: the verdicts on doubtful messages are flipped
+    turned: bool = False  # state of the registry: whether the verdicts on doubtful messages are flipped
     trace: list[str] = field(default_factory=list)
     now: int = 0
-    skew: int = 0  # error of the machines' clocks in ms
+    skew: int = 0  # deviation of the machines' clocks in ms
     events: Counter[str] = field(default_factory=Counter)  # injected faults
     struck: Counter[tuple[str, str]] = field(default_factory=Counter)  # (fault, state of the partition)
 

@@ -1,7 +1,7 @@
 """Abuse the service as one tenant, in every way that the API allows: `python abuse.py JSON`, see `Orders`.
 
-It connects only to the given addresses, ends by itself after `seconds`, and prints two lines of JSON: one when all
-kinds have begun, and one with the response counts at its end.
+It connects only to the given addresses, ends by itself after `seconds`, and prints two lines of JSON: one line when all
+kinds have begun, and at the end one line with the response counts.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ from urllib.parse import quote, urlsplit
 import urllib3
 from confluent_kafka import Producer
 
-THREADS: Final = 4  # of each kind
+THREADS: Final = 4  # per kind
 BODIES: Final = 256
 STREAMS: Final = 60
-VALUE: Final = 600  # characters that a pattern is matched against
+VALUE: Final = 600  # length in characters of the value that a pattern is matched against
 JSON: Final = {"content-type": "application/json"}
 
 
 @dataclass(frozen=True)
 class Orders:
-    """What to run: `kinds` of `KINDS`, with the tenant's own credentials, against one service and one topic."""
+    """What to run: some `kinds` of `KINDS`, with the tenant's own credentials, against one service and one topic."""
 
     kinds: tuple[str, ...]
     seconds: float
     url: str
     tenant: str
     client_id: str
-    token: str  # of a client of the tenant: writes, reads, exports, configures, and shapes the contract
+    token: str  # of the tenant's client: writes, reads, exports, configures, and shapes the contract
     kafka: str
     topic: str
 
@@ -78,7 +78,7 @@ class Abuse:
 
 
 def contract(abuse: Abuse) -> None:
-    """Set the most expensive pattern that is accepted, and send values that make it expensive."""
+    """Set the most expensive pattern that is accepted, and send values that make the pattern expensive to match."""
     for words in (45, 20, 10, 5, 2, 1):
         pattern = "[ab]*(?:" + "|".join(f"a[ab]{{{90 - number}}}" for number in range(words)) + ")c"
         rules = {"pattern": pattern, "maxLength": VALUE}
@@ -94,7 +94,7 @@ def contract(abuse: Abuse) -> None:
 
 
 def backdated(abuse: Abuse) -> None:
-    """Repeatedly send an event for each month of ten years."""
+    """Repeatedly send one event for each month of ten years."""
     for _ in abuse.again():
         now = datetime.now(UTC)
         times = [now - timedelta(days=30.4 * month) for month in range(120)]
@@ -102,7 +102,7 @@ def backdated(abuse: Abuse) -> None:
 
 
 def flood(abuse: Abuse) -> None:
-    """Send as many events as are accepted."""
+    """Send as many events as the service accepts."""
     for _ in abuse.again():
         abuse.post("flood", [{"action": "flood", "description": "x" * 200} for _ in range(1_000)])
 
@@ -124,7 +124,7 @@ def searches(abuse: Abuse) -> None:
 
 
 def streams(abuse: Abuse) -> None:
-    """Open more live streams than one tenant may have."""
+    """Open more live streams than a tenant may have."""
     with ExitStack() as open_:
         for _ in range(STREAMS // THREADS):
             answer = abuse.ask("streams", "GET", "/v1/events/stream", preload_content=False)
@@ -142,8 +142,9 @@ def refused(abuse: Abuse) -> None:
 
 
 def poison(abuse: Abuse) -> None:
-    """Produce messages that workers cannot decode, directly to Kafka: some hundreds a second, which only a broker quota
-    would limit."""
+    """Produce messages that workers cannot decode directly to Kafka, at a few hundred a second, which only a broker
+    quota would limit.
+    """
     producer = Producer({"bootstrap.servers": abuse.orders.kafka, "linger.ms": 5, "log_level": 0})
     chosen, key = random.Random(2), abuse.orders.tenant
     for _ in abuse.again():
@@ -158,7 +159,7 @@ def poison(abuse: Abuse) -> None:
 
 
 def tokens(abuse: Abuse) -> None:
-    """Use wrong secrets, well-formed and malformed, with existing and unknown client ids."""
+    """Request tokens with wrong secrets, well-formed and malformed, for existing and unknown client ids."""
     for number in abuse.again():
         key = {
             "client_id": abuse.orders.client_id if number % 2 else uuid.uuid4().hex,
@@ -168,7 +169,7 @@ def tokens(abuse: Abuse) -> None:
 
 
 def bodies(abuse: Abuse) -> None:
-    """Send requests without their announced bodies, with and without a credential."""
+    """Send requests without the bodies that they announce, with and without a credential."""
     at = urlsplit(abuse.orders.url)
     credentials = ("", f"Authorization: Bearer {abuse.orders.token}\r\n")
     paths = ("/v1/viewer-tokens", "/v1/events", "/v1/token", "/v1/exports")

@@ -1,4 +1,4 @@
-"""CloudTrail records written for the tests, one of each shape that the import distinguishes, and real ones."""
+"""CloudTrail records: one written for the tests for each shape that the import distinguishes, and real ones."""
 
 from __future__ import annotations
 
@@ -97,7 +97,9 @@ _OUTCOMES: Final = ("success", "success", "denied", "failure", "failure", "succe
 
 
 def records(count: int = len(_SHAPES), account: str = ACCOUNT) -> list[dict[str, Any]]:
-    """Return the shapes in turn, one per second from BEGIN, each with its own id; the result is the same each time."""
+    """Return `count` records: the shapes in turn, one per second from BEGIN, each with its own id. The result is always
+    the same.
+    """
     return [
         {
             "eventVersion": "1.08",
@@ -122,5 +124,5 @@ def outcomes(count: int = len(_SHAPES)) -> list[str]:
 
 
 def lines(count: int = len(_SHAPES), account: str = ACCOUNT) -> bytes:
-    """Return the same records as JSON lines."""
+    """Return the records of `records(count)` as JSON lines."""
     return "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records(count, account)).encode()

@@ -1,4 +1,4 @@
-"""A project from `django-admin startproject` with auditlane's two lines, run and used as developers and users do."""
+"""A project made by `django-admin startproject` with auditlane's two lines, run and used as people do."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MIDDLEWARE = '    "auditlane.integrations.django.AuditMiddleware",\n'
 
 
 def start_project(python: str, folder: Path, env: Mapping[str, str], settings: str) -> Path:
-    """Make a project with one more line each in INSTALLED_APPS and MIDDLEWARE; append `settings`; migrate."""
+    """Make a project, add one line each to INSTALLED_APPS and MIDDLEWARE, append `settings`, and migrate."""
     folder.mkdir()
     _run(python, "-m", "django", "startproject", "mysite", str(folder), cwd=folder, env=env)
     path = folder / "mysite" / "settings.py"
@@ -38,7 +38,7 @@ def start_project(python: str, folder: Path, env: Mapping[str, str], settings: s
 
 
 def manage(python: str, folder: Path, env: Mapping[str, str], *arguments: str) -> str:
-    """Run manage.py; return what it prints."""
+    """Run manage.py; return its output."""
     return _run(python, "manage.py", *arguments, cwd=folder, env=env)
 
 
@@ -50,7 +50,7 @@ def _run(*command: str, cwd: Path, env: Mapping[str, str]) -> str:
 
 @contextmanager
 def served(command: list[str], folder: Path, env: Mapping[str, str], port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a web server until it accepts connections on the port; stop it with SIGTERM."""
+    """Run a web server, and yield once it accepts connections on the port; stop it with SIGTERM."""
     with (folder / "server.log").open("ab") as log:
         process = subprocess.Popen(command, cwd=folder, env=dict(env), stdout=log, stderr=log)
 
@@ -78,7 +78,7 @@ def free_port() -> int:
 
 
 class _Forms(HTMLParser):
-    """Reads the fields of all forms of a page as a browser would submit them."""
+    """Reads the fields of all forms on a page as a browser would submit them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -113,7 +113,7 @@ class _Forms(HTMLParser):
 
 
 class Browser:
-    """A person's browser: it keeps cookies, and fills in the forms of a page."""
+    """A person's browser: it keeps cookies, and fills in the forms on a page."""
 
     def __init__(self, url: str, **headers: str) -> None:
         self.url = url
@@ -124,7 +124,7 @@ class Browser:
         return self._send(urllib.request.Request(self.url + path, headers=self.headers))
 
     def submit(self, path: str, **fields: Any) -> str:
-        """Open a page and submit its form with these fields changed; None leaves a field out."""
+        """Open a page and submit its form with these fields changed; None omits a field."""
         forms = _Forms()
         forms.feed(self.get(path))
         values = forms.fields | {
@@ -146,7 +146,7 @@ class Browser:
 
 
 def environment(stack_env: Mapping[str, str], **more: str) -> dict[str, str]:
-    """Return the environment of a project whose events go to a stack."""
+    """Return the environment variables of a project whose events go to a stack."""
     kept = {
         name: value for name, value in os.environ.items() if not name.startswith(("AUDITLANE_", "DJANGO_", "PYTHON"))
     }
@@ -154,7 +154,7 @@ def environment(stack_env: Mapping[str, str], **more: str) -> dict[str, str]:
 
 
 def read_events(stack: Stack, tenant: str, at_least: int) -> list[dict[str, Any]]:
-    """Return a tenant's events from the query API, oldest first, once there are this many."""
+    """Wait until the query API has this many events of a tenant; return them, oldest first."""
     key = json.loads(stack.run("keys", "create", "--role", "vendor", "--tenant", tenant, "--json").stdout)
     url = stack.env["AUDITLANE_SERVE_URL"]
     credentials = {"client_id": key["client_id"], "secret": key["secret"]}

@@ -1,4 +1,4 @@
-"""A program that uses every event of fastapi-users over HTTP, and prints what was recorded as JSON.
+"""A program that triggers every fastapi-users event over HTTP, and prints the recorded events as JSON.
 
 fastapi-users pins packages that conflict with ours, so it runs by itself, with its own packages on PYTHONPATH.
 """
@@ -76,7 +76,7 @@ class UserManager(AuditedUsers, UUIDIDMixin, BaseUserManager[User, uuid.UUID]):
     tokens: dict[str, str] = {}  # noqa: RUF012
 
     async def on_after_forgot_password(self, user: User, token: str, request: Any = None) -> None:
-        self.tokens["reset"] = token  # like an application that mails it and does not call `super()`
+        self.tokens["reset"] = token  # like an application that mails the token and does not call `super()`
 
     async def on_after_request_verify(self, user: User, token: str, request: Any = None) -> None:
         self.tokens["verify"] = token

@@ -1,8 +1,8 @@
 """Sends requests to an application under gunicorn while its workers are killed, then compares its database with the
 store.
 
-The application handles `GET /<number>/<ending>/` with a change named `<number>-<pid>`; the request ends as the ending,
-one of ENDINGS, says.
+The application handles `GET /<number>/<ending>/` with a change named `<number>-<pid>`; the ending, one of ENDINGS,
+determines how the request ends.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ WORKERS = 3
 
 @dataclass(frozen=True)
 class Application:
-    """An application: `wsgi` is gunicorn's argument, `changes` selects the names of its committed changes."""
+    """An application: `wsgi` is gunicorn's argument, `changes` the query for the names of its committed changes."""
 
     wsgi: str
     folder: Path
@@ -45,14 +45,14 @@ class Application:
 
 
 class KillLoop:
-    """Sends requests, and kills workers of gunicorn between them."""
+    """Sends requests, and kills gunicorn's workers between them."""
 
     def __init__(self, url: str, tenant: str, master: int, seed: int) -> None:
         self.pool = urllib3.PoolManager(retries=False, timeout=60.0)
         self.url, self.tenant, self.master = url, tenant, psutil.Process(master)
         self.random = random.Random(seed)
         self.killed: set[int] = set()
-        self.acknowledged: dict[int, set[int]] = defaultdict(set)  # numbers of requests by process
+        self.acknowledged: dict[int, set[int]] = defaultdict(set)  # numbers of the requests, by process
         self.failed = 0
         self._lock = threading.Lock()
 
@@ -77,7 +77,7 @@ class KillLoop:
             response = self.pool.request("GET", f"{self.url}/{number}/{ending}/", headers={"x-tenant": self.tenant})
         except urllib3.exceptions.HTTPError:
             with self._lock:
-                self.failed += 1  # its process was killed
+                self.failed += 1  # the process that made the change was killed
             return
         if response.status != 200:
             assert ending in ("raise", "raise_late"), response.data
@@ -88,7 +88,7 @@ class KillLoop:
                 self.acknowledged[body["pid"]].add(number)
 
     def kill(self) -> None:
-        """Kill one of gunicorn's workers, wherever it is in a request."""
+        """Kill one of gunicorn's workers, wherever the worker is in a request."""
         workers = [child for child in self.master.children() if child.pid not in self.killed]
         if workers:
             chosen = self.random.choice(workers)
@@ -102,13 +102,13 @@ class KillLoop:
 
 
 def check_events(stack: Stack, tenant: str, application: Application, *, requests: int, kills: int) -> str:
-    """Run the loop, assert that the events are the committed changes, and return the figures."""
+    """Run the loop, assert that the events equal the committed changes, and return the run's figures."""
     port = free_port()
     command = [sys.executable, "-m", "gunicorn", "--workers", str(WORKERS), "--bind", f"127.0.0.1:{port}"]
     with served([*command, application.wsgi], application.folder, application.env, port) as master:
         loop = KillLoop(f"http://127.0.0.1:{port}", tenant, master.pid, seed=requests)
         loop.run(requests, kills)
-    # gunicorn's workers have ended, so everything that they could deliver is in Kafka
+    # gunicorn's workers have ended, so Kafka has everything that they could deliver
     with closing(sqlite3.connect(application.database)) as connection:
         committed = {str(row[0]) for row in connection.execute(application.changes)}
 

@@ -1,4 +1,4 @@
-"""Requests for the rows of the permission table, credentials for its columns, and the responses that it expects."""
+"""Requests for the permission table's rows, credentials for its columns, and the responses that the table expects."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _OF_FIELD: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Credential:
-    """`of` is its tenant, None for the whole environment; an empty `token` means no credential."""
+    """`of` is the credential's tenant, or None for the whole environment; an empty `token` means no credential."""
 
     kind: str
     of: str | None
@@ -72,7 +72,7 @@ class Matrix:
                 yield right, credential, expected
 
     def send(self, right: Right, credential: Credential) -> tuple[int, str]:
-        """Return (status, code) of the response; only a problem's body is read."""
+        """Send a request; return (status, code) of the response. Only a problem's body is read."""
         operation = self.operations[right.route]
         headers, body = {"if-match": "*", "sec-fetch-site": "same-origin"}, _body(right, operation, credential)
         if credential.kind == "operator":
@@ -127,16 +127,16 @@ class Matrix:
 
 @contextlib.contextmanager
 def role_of_nobody() -> Iterator[None]:
-    """Allow keys that have only the permissions named for them."""
+    """Allow keys that have only individually granted permissions."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(ROLES, NOBODY, frozenset())
         yield
 
 
 def answer(right: Right, credential: Credential) -> str | None:
-    """Return the expected response; None if the cell cannot be tested."""
+    """Return the expected response, or None if the cell cannot be tested."""
     whose, permission = right.whose, credential.permission
-    if whose in (Whose.key, Whose.code):  # wrong here, whatever the credential
+    if whose in (Whose.key, Whose.code):  # the request is wrong here, whatever the credential
         return NO_CREDENTIAL if permission in (None, Permission.admin) else None
     if whose is Whose.anybody:
         return LET_IN if permission in (None, Permission.admin) else None
@@ -151,7 +151,7 @@ def answer(right: Right, credential: Credential) -> str | None:
             return NO_PERMISSION
         case Cell.no, _, of if right.what and permission in needs_of(
             right.route
-        ):  # permissions for the body are checked last
+        ):  # permissions that depend on the body are checked last
             foreign = of == THEIRS or (of is not None and whose is Whose.environment)
             return OTHER_TENANT if foreign else NO_PERMISSION
         case Cell.no, _, _:
@@ -165,7 +165,7 @@ def answer(right: Right, credential: Credential) -> str | None:
 
 
 def is_answer(status: int, code: str, expected: str) -> bool:
-    """Return whether the response is the expected one. (A page contains the code as text, a HEAD response no body.)"""
+    """Return whether the response is as expected. (A page contains the code as text; a HEAD response has no body.)"""
     if expected == LET_IN:
         return status < 500 and status not in (401, 403)
     if expected == NO_CREDENTIAL:

@@ -26,24 +26,24 @@ from auditlane.runtime.settings import load
 
 QUIET: Final = 20
 AT_ONCE: Final = 5  # quiet tenants that are active at the same time
-MAX_S: Final = 300.0  # time limit of an abuse that is not stopped
-TIMEOUT_S: Final = 600.0  # only for a test that hangs
+MAX_S: Final = 300.0  # maximum duration of an abuse that is not stopped earlier
+TIMEOUT_S: Final = 600.0  # matters only to a test that hangs
 POLL_INTERVAL_S: Final = 0.25  # interval at which a tenant polls for its event; polling is load, too
 _PROGRAM: Final = Path(__file__).with_name("abuse.py")
 
 
 @dataclass
 class Times:
-    """Durations in seconds of each kind of request, and unsuccessful responses."""
+    """Durations in seconds for each kind of request, and the unsuccessful responses."""
 
     login: list[float] = field(default_factory=list)
-    emit: list[float] = field(default_factory=list)  # until the event is visible
+    emit: list[float] = field(default_factory=list)  # until the event becomes visible
     listed: list[float] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
 
 
 class Tenant:
-    """A quiet tenant, with a key of its own."""
+    """A quiet tenant, which has a key of its own."""
 
     def __init__(self, installation: Installation, name: str) -> None:
         self.name = name
@@ -54,7 +54,7 @@ class Tenant:
         self._token = ""
 
     def round(self, times: Times) -> None:
-        """Log in, emit an event and see it, list."""
+        """Log in, emit an event and wait until it is visible, then list events."""
         began = time.perf_counter()
         key = {"client_id": self._key.client.client_id, "secret": self._key.secret}
         answer = self._ask(times, "POST", "/v1/token", key)
@@ -76,7 +76,7 @@ class Tenant:
         times.listed.append(time.perf_counter() - began)
 
     def seen(self, limit: int, times: Times) -> set[str]:
-        """Return the ids of the newest events."""
+        """Return the ids of the tenant's newest events."""
         found = self._ask(times, "GET", f"/v1/events?limit={limit}")
         return {one["event_id"] for one in found.get("data", [])}
 
@@ -130,7 +130,7 @@ class Installation:
         return self.serve.keys.create(roles=roles, tenant=tenant, now=datetime.now(UTC))
 
     def rounds(self, count: int) -> Times:
-        """Run `count` rounds of every quiet tenant, some tenants concurrently."""
+        """Run `count` rounds for every quiet tenant, some tenants concurrently."""
         times = Times()
 
         def live(tenant: Tenant) -> None:

@@ -34,10 +34,10 @@ _OTHER: Final = 99
 
 
 class OcsfSchema:
-    """The classes and objects of one version, compiled: inheritance, includes, profiles, dictionary."""
+    """One version's classes and objects, compiled: with inheritance, includes, profiles and the dictionary applied."""
 
     def __init__(self, files: Mapping[str, Any]) -> None:
-        """Compile `files`, the JSON documents by path, such as `events/iam/iam.json`."""
+        """Compile `files`: the JSON documents, keyed by path, such as `events/iam/iam.json`."""
         dictionary = files["dictionary.json"]
         self.version: str = files["version.json"]["version"]
         self._types: dict[str, Any] = dictionary["types"]["attributes"]
@@ -57,7 +57,7 @@ class OcsfSchema:
                 self.classes[compiled["uid"]] = compiled
 
     def problems(self, event: Mapping[str, Any]) -> list[str]:
-        """Return what is wrong with an event, a sentence each with the path of the attribute."""
+        """Return the problems of an event: one sentence for each, with the path of the attribute."""
         uid = event.get("class_uid")
         if uid not in self.classes:
             return [f"class_uid: {uid!r} is not a class of {self.version}"]
@@ -79,7 +79,7 @@ class OcsfSchema:
         return found
 
     def attributes(self, described: Mapping[str, Any], profiles: frozenset[str] = frozenset()) -> dict[str, Any]:
-        """Return the attributes of a compiled class or object that are valid with these profiles."""
+        """Return those attributes of a compiled class or object that are valid with these profiles."""
         key = (described["kind"], described["name"], profiles)
         if key not in self._valid:
             self._valid[key] = {
@@ -132,7 +132,7 @@ class OcsfSchema:
     ) -> Iterator[str]:
         attributes = self.attributes(described, profiles)
         if described["name"] == "object":
-            return  # the generic object, which has any attributes
+            return  # the generic object, which may have any attributes
         for name, attribute in attributes.items():
             if name not in values and attribute.get("requirement") == "required":
                 yield f"{path}{name}: is required"
@@ -190,7 +190,7 @@ class OcsfSchema:
 
 
 def _sibling(path: str, attribute: Mapping[str, Any], value: object, sibling: str, caption: object) -> Iterator[str]:
-    """Check the caption beside an enumerated value: the schema's, or the source's own for Other."""
+    """Check the caption of an enumerated value: it must be the schema's; for Other, it is the source's own."""
     if value == _OTHER:
         if not caption:
             yield f"{path}{sibling}: is required because of {_OTHER}"
@@ -201,7 +201,7 @@ def _sibling(path: str, attribute: Mapping[str, Any], value: object, sibling: st
 
 
 def _merged(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge two documents deeply; `above` wins."""
+    """Merge two documents deeply; values in `above` win."""
     for name, value in above.items():
         if isinstance(value, dict) and isinstance(below.get(name), dict):
             _merged(below[name], value)
@@ -212,7 +212,7 @@ def _merged(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
 
 @cache
 def ocsf_schema(version: str) -> OcsfSchema:
-    """Compile a version's sources."""
+    """Compile the sources of one version of the schema."""
     assert _FOLDER is not None
     files = {}
     with tarfile.open(_FOLDER / f"ocsf-schema-{version}.tar.gz") as archive:

@@ -1,4 +1,4 @@
-"""Mapped classes and an SQLite database for the tests of the SQLAlchemy integration."""
+"""Mapped classes and an SQLite database for tests of the SQLAlchemy integration."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Document(Base):
 
 
 class Person(Base):
-    """Joined inheritance, with a primary key of two columns."""
+    """A class with joined inheritance and a primary key of two columns."""
 
     __tablename__ = "people"
     region: Mapped[str] = mapped_column(primary_key=True)
@@ -79,7 +79,7 @@ def with_savepoints(engine: Engine) -> Engine:
 
 @contextmanager
 def database() -> Iterator[Engine]:
-    """Provide a database in memory with the tables."""
+    """Provide an in-memory database that has the tables."""
     engine = with_savepoints(create_engine("sqlite://", poolclass=StaticPool))
     Base.metadata.create_all(engine)
     try:

@@ -1,4 +1,4 @@
-"""A WSGI application for the kill loop: each request changes an invoice in a session of SQLAlchemy."""
+"""A WSGI application for the kill loop: each request changes an invoice in a SQLAlchemy session."""
 
 from __future__ import annotations
 
@@ -32,7 +32,9 @@ audit_models(Database)
 
 
 def change(number: int, ending: str) -> dict[str, Any]:
-    """Create an invoice whose number names the process; respond with the process and what Kafka has acknowledged."""
+    """Create an invoice whose number names the process; respond with the process and the events that Kafka has
+    acknowledged.
+    """
     pid = os.getpid()
     with Database.begin() as session:
         session.add(Invoice(number=f"{number}-{pid}"))

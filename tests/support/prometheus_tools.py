@@ -1,4 +1,4 @@
-"""Find Prometheus' programs, which no package of the tests contains."""
+"""Find Prometheus' programs, which no package that the tests install contains."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 VARIABLE = "AUDITLANE_TEST_PROMETHEUS_DIR"
-_FOLDER = os.environ.get(VARIABLE)  # read before tests clean the environment
+_FOLDER = os.environ.get(VARIABLE)  # read before tests clear the environment
 _HOW = (
     f"install Prometheus and Alertmanager, or set {VARIABLE} to the folder of their programs. Without root, Debian's "
     "package of Prometheus works from a folder: `apt-get download prometheus`, then `dpkg -x FILE FOLDER`"
@@ -25,7 +25,7 @@ def tool(*names: str) -> str:
 
 
 def succeed(*command: str) -> str:
-    """Run a command, and return its output. Fails with the output if it fails."""
+    """Run a command, and return its output. If the command fails, the test fails with the output."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

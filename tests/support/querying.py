@@ -49,7 +49,9 @@ TOPIC_ID = uuid.UUID(int=7)
 
 
 def event(number: int, tenant: str = "acme", **overrides: Any) -> dict[str, Any]:
-    """Return a row of the events table; `number` determines its offset and its id, which is random but reproducible."""
+    """Return a row for the events table; `number` determines the row's offset and its id, which is random but
+    reproducible.
+    """
     values: dict[str, Any] = {
         "tenant_id": tenant,
         "occurred_at": START,
@@ -87,7 +89,7 @@ def event(number: int, tenant: str = "acme", **overrides: Any) -> dict[str, Any]
 
 
 class Store:
-    """A database for one test module."""
+    """A database for the tests of one module."""
 
     def __init__(self, url: str, database: str) -> None:
         self.settings: Settings = load(clickhouse_url=url, clickhouse_database=database)
@@ -125,7 +127,7 @@ class Store:
 
 @contextmanager
 def store(url: str) -> Iterator[Store]:
-    """Yield a migrated database, and drop it afterwards."""
+    """Yield a store with a migrated database, and drop the database afterwards."""
     made = Store(url, f"q{uuid.uuid4().hex[:12]}")
     try:
         yield made
@@ -138,7 +140,7 @@ def mac(purpose: str, data: bytes) -> bytes:
 
 
 def authorize(permission: Permission) -> Callable[[Request], Awaitable[TenantScope]]:
-    """Take the tenant from a header; the header `X-Test-Lacks` names a permission that the caller lacks."""
+    """Take the tenant from a request header; the header `X-Test-Lacks` names a permission that the caller lacks."""
 
     async def scope(request: Request) -> TenantScope:
         tenant = request.headers.get(TENANT_HEADER) or request.cookies.get("tenant", "")
@@ -152,7 +154,7 @@ def authorize(permission: Permission) -> Callable[[Request], Awaitable[TenantSco
 
 
 class Signer:
-    """Signs with a fixed secret, as the signing keys do; `ago` makes its tokens older than they claim."""
+    """Signs with a fixed secret, in the way the signing keys do; `ago` makes tokens older than they claim."""
 
     def __init__(self, ago: timedelta = timedelta(0)) -> None:
         self._ago = ago
@@ -171,12 +173,12 @@ class Signer:
 
 
 def hub_of(reader: Reader, settings: Settings | None = None) -> StreamHub:
-    """Return the stream hub of a process, with this reader and the limits in `settings`."""
+    """Return a process's stream hub, with this reader and the limits in `settings`."""
     return StreamHub.of(settings or load(clickhouse_database=reader.database), reader.executor)
 
 
 def summaries_of(reader: Reader) -> Summaries:
-    """Return summaries that use this reader's executor."""
+    """Return summaries that use the executor of this reader."""
     return Summaries(reader.executor, reader.database)
 
 
@@ -203,7 +205,7 @@ def served(
         cursors=Cursors(mac),
         resume_tokens=ResumeTokens(mac),
         stream_threads=StreamThreads(),
-        bundle=object(),  # so that the plain page links to the viewer
+        bundle=object(),  # set so that the plain page links to the viewer
     )
     if isinstance(reader, Reader):  # tests of the pages pass a simpler reader
         services.streams, services.summaries = hub_of(reader, settings), summaries_of(reader)

@@ -1,4 +1,4 @@
-"""Create topics for tests of the SDK, and read them."""
+"""Create topics for the SDK's tests, and read them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def create(kafka: str, topic: str, **config: str) -> None:
 
 
 def topic_with_schema(kafka: str, registry: str, topic: str) -> str:
-    """Create a topic and register its base subject; return its name."""
+    """Create a topic and register the topic's base subject; return the topic's name."""
     create(kafka, topic)
     client = RegistryClient(registry)
     client.register(f"{topic}-value", json.dumps(base_schema()))
@@ -34,7 +34,7 @@ def topic_with_schema(kafka: str, registry: str, topic: str) -> str:
 
 
 def read(kafka: str, topic: str, count: int) -> list[Message]:
-    """Return the first `count` messages of a topic, of all partitions."""
+    """Return a topic's first `count` messages, from all partitions."""
     consumer = Consumer({"bootstrap.servers": kafka, "group.id": uuid.uuid4().hex, "enable.auto.commit": False})
     consumer.assign([TopicPartition(topic, partition, 0) for partition in range(PARTITIONS)])
     found: list[Message] = []
@@ -49,7 +49,7 @@ def read(kafka: str, topic: str, count: int) -> list[Message]:
 
 
 def read_actions(kafka: str, topic: str, count: int) -> list[str]:
-    """Return the actions of the first `count` messages, sorted."""
+    """Return the actions of a topic's first `count` messages, sorted."""
     return sorted(decode(one)["action"] for one in read(kafka, topic, count))
 
 

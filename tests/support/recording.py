@@ -12,13 +12,13 @@ from auditlane.sdk.recording import Recorder
 
 
 class RecordingClient:
-    """Stands for an AuditClient; `events` are checked events, `errors` what `on_error` would get."""
+    """Stands in for an AuditClient; `events` holds checked events, `errors` what `on_error` would receive."""
 
     context = staticmethod(context)
     diff = staticmethod(diff)
 
     def __init__(self, *, knows: bool = True) -> None:
-        """Create the client; with `knows=False`, every event would wait for the registry."""
+        """Create the client; with `knows=False`, it behaves as if every event had to wait for the registry."""
         self.events: list[AuditEvent] = []
         self.errors: list[Exception] = []
         self.flushes = 0
@@ -48,7 +48,7 @@ class RecordingClient:
 
     @property
     def only(self) -> AuditEvent:
-        """Return the single event."""
+        """Return the only event that was recorded."""
         [event] = self.events
         return event
 

@@ -24,7 +24,9 @@ class Answer:
 
 
 class InProcess(RegistryClient):
-    """`before(method, path)` is called before each request, and may raise or make requests of its own."""
+    """A registry client that calls the registry in this process. `before(method, path)` runs before each request, and
+    may raise or make requests of its own.
+    """
 
     def __init__(self, path: Path = Path(":memory:")) -> None:
         super().__init__("http://registry")

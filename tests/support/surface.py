@@ -1,4 +1,4 @@
-"""The operations of the HTTP service, read from the app, and a request for each."""
+"""The HTTP service's operations, read from the app, and a request for each."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fastapi.routing import APIRoute
 
 @dataclass(frozen=True)
 class Operation:
-    """One method of one path; `parameters` are the documented ones as (place, name), `body` a schema or None."""
+    """One method on one path; `parameters` lists the documented ones as (place, name), `body` is a schema or None."""
 
     method: str
     path: str
@@ -54,7 +54,7 @@ def operations(app: FastAPI) -> list[Operation]:
 
 
 def routes_of(owner: Any) -> Iterator[APIRoute]:
-    """Yield the routes of an app in the order of matching."""
+    """Yield an app's routes in the order in which they are matched."""
     for route in owner.routes:
         if isinstance(route, APIRoute):
             yield route
@@ -63,7 +63,9 @@ def routes_of(owner: Any) -> Iterator[APIRoute]:
 
 
 def sample(schema: dict[str, Any] | None, document: dict[str, Any], strings: dict[str, str], name: str = "") -> Any:
-    """Return a value for a JSON schema: its example, or a minimal one; `strings` maps field names to strings."""
+    """Return a value that matches a JSON schema: the schema's example, or a minimal value; `strings` maps field names
+    to strings.
+    """
     if not schema:
         return {}
     if "$ref" in schema:

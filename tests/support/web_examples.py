@@ -1,4 +1,4 @@
-"""Starts an example of docs/examples on a running stack, uses it over HTTP, and reads the log in the query API."""
+"""Starts an example from docs/examples on a running stack, uses it over HTTP, and reads the log by the query API."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 
 @dataclass
 class Example:
-    """A running example. Its tenants may have events of other tests, so only later ones of this machine are read."""
+    """A running example. Its tenants may have events from other tests; only later ones from this machine are read."""
 
     url: str
     process: subprocess.Popen[bytes]
@@ -38,14 +38,14 @@ class Example:
         return urllib3.request(method, self.url + path, headers=headers, retries=False, timeout=30, **options)
 
     def stop(self) -> int:
-        """Stop the server as an operator does; return its exit code."""
+        """Stop the server, as an operator would; return the exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(60)
 
     def events(self, tenant: str, count: int, agent: str | None = AGENT, **filters: str) -> list[dict[str, Any]]:
-        """Return the tenant's events since the start, oldest first, once there are at least `count`.
+        """Wait until the tenant has at least `count` events since the start; return them, oldest first.
 
-        With `agent=None`, events without the user agent of `request` are among them.
+        With `agent=None`, this includes events without the user agent of `request`.
         """
         created = self.stack.run("keys", "create", "--role", "vendor", "--tenant", tenant, "--json")
         key = json.loads(created.stdout)

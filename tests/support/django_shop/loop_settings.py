@@ -1,4 +1,4 @@
-"""Settings of the shop for many requests: only what changing an invoice requires."""
+"""The shop's settings for many requests: only what is required to change an invoice."""
 
 from __future__ import annotations
 

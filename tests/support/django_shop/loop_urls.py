@@ -1,4 +1,6 @@
-"""The only page of the request loop: it changes an invoice as the request specifies, and may end in any way."""
+"""The only page of the request loop: it changes an invoice as the request specifies, and the request may end in any
+way.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ from django_shop.models import Invoice
 
 
 def change(request: HttpRequest, number: int, how: str) -> HttpResponse:
-    """Create an invoice whose number names the process; respond with the process and what Kafka has acknowledged."""
+    """Create an invoice whose number names the process; respond with the process and the events that Kafka has
+    acknowledged.
+    """
     pid = os.getpid()
     with transaction.atomic():
         Invoice.objects.create(number=f"{number}-{pid}")

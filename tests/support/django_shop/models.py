@@ -1,4 +1,4 @@
-"""Models of the shop: some are audited, one is not."""
+"""The shop's models: some are audited, one is not."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Invoice(models.Model):
 
 
 class Reminder(Invoice):
-    """An audited model's child with a table of its own."""
+    """A child of an audited model, with a table of its own."""
 
     fee = models.IntegerField(default=0)
 
@@ -40,7 +40,7 @@ class Credit(Invoice):
 
 
 class Debt(Invoice):
-    """An audited model's proxy."""
+    """A proxy of an audited model."""
 
     class Meta:
         proxy = True
@@ -55,7 +55,7 @@ class Item(models.Model):
 
 
 class Article(models.Model):
-    """A model that only the admin changes."""
+    """An article, which only the admin changes."""
 
     title = models.CharField(max_length=50)
     access_token = models.CharField(max_length=50, blank=True)

@@ -1,4 +1,4 @@
-"""Settings of the shop; tests choose the database by `SHOP_DATABASE`."""
+"""The shop's settings; tests choose the database with `SHOP_DATABASE`."""
 
 from __future__ import annotations
 

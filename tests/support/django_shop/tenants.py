@@ -1,4 +1,4 @@
-"""The shop's tenants: by host name, such as acme.example."""
+"""The shop's tenants, identified by host name, such as acme.example."""
 
 from __future__ import annotations
 

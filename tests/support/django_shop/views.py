@@ -1,4 +1,4 @@
-"""Views of the shop: some are typical of an application, others only exist for tests."""
+"""The shop's views: some are typical of an application, others exist only for tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run calls of Frontegg's Python client 1.x: reads [[call, …], …], prints {"value": …} or {"error": …, "status": …}."""
+"""Run calls to Frontegg's Python client 1.x. Reads [[call, …], …], prints {"value": …} or {"error": …, "status": …}."""
 
 import json
 import os
@@ -13,7 +13,7 @@ client = None
 def init(client_id, secret):
     global client
     client = FronteggClient(client_id, secret, base_url=os.environ["FRONTEGG_API_GATEWAY_URL"] + "/")
-    return len(client._client.api_token)  # forces the token request, which is otherwise lazy
+    return len(client._client.api_token)  # forces the token request, which is otherwise made lazily
 
 
 def send(audit):

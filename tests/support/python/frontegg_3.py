@@ -1,4 +1,4 @@
-"""Run calls of Frontegg's Python client 2.x or 3.x: reads [[call, …], …], prints the value or error of each as JSON."""
+"""Run calls to Frontegg's Python client 2.x or 3.x. Reads [[call, …], …], prints each call's value or error as JSON."""
 
 import json
 import sys

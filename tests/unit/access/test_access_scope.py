@@ -41,7 +41,7 @@ def test_a_scope_cannot_be_changed():
 
 
 def test_only_authentication_makes_principals_and_only_the_cli_acts_for_the_operator():
-    """No other code may make a scope: a route that did could break the isolation of tenants."""
+    """No other code may make a scope: a route that makes one could break tenant isolation."""
     allowed = {
         "Principal": "schemas/auditlane/access/",
         "for_operator": ("deploy/auditlane/cli/", "consumers/auditlane/observe/canary/"),  # the latter: our own log

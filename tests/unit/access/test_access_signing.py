@@ -1,4 +1,4 @@
-"""Signing keys: separate purposes, rotation with overlap, and everything that must not verify."""
+"""Signing keys: separate purposes, rotation with overlap, and every kind of token that must not verify."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_changed_or_foreign_token_does_not_verify(signing, path, tmp_path):
     secret = json.loads(path.read_text())["keys"][0]["secret"]
     elsewhere = SigningKeys.load_or_create(tmp_path / "other.json")
     forged = [
-        signing.sign("b", {"sub": "me"}, now=NOW, ttl=HOUR),  # another purpose
+        signing.sign("b", {"sub": "me"}, now=NOW, ttl=HOUR),  # signed for another purpose
         f"{part(none)}.{payload}.",
         f"{part(none)}.{payload}.{signature}",
         f"{header}.{part(claims | {'sub': 'you'})}.{signature}",
@@ -106,7 +106,7 @@ def test_the_previous_key_verifies_until_its_overlap_ends(signing, path):
     old = signing.sign("a", {}, now=NOW, ttl=timedelta(days=2))
     spread = timedelta(minutes=5)
     new = SigningKeys(path).rotate(now=NOW, overlap=timedelta(days=1), spread=spread)
-    # Until every replica has the new key, the old one signs.
+    # Until every replica has the new key, tokens are signed with the old one.
     assert kid(signing.sign("a", {}, now=NOW + spread - timedelta(seconds=1), ttl=HOUR)) == kid(old)
     switched = NOW + spread
     token = signing.sign("a", {}, now=switched, ttl=HOUR)

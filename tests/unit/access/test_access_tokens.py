@@ -1,4 +1,4 @@
-"""Tokens and links: what each permits, and that none is accepted in place of another."""
+"""Tokens and links: what each kind permits, and that none is accepted in place of another."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from auditlane.access.tokens import (
 )
 from auditlane.runtime.errors import Forbidden, InvalidInput, TokenExpired, Unauthenticated
 
-NOW = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=10)  # later than the fixtures' keys
+NOW = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=10)  # a time later than the fixtures' keys
 HOUR = timedelta(hours=1)
 JANE = Viewer("acme", "jane", frozenset({Permission.read, Permission.export}))
 
@@ -123,7 +123,7 @@ def test_other_strings_are_not_tokens(signing, ask):
 
 
 def test_a_forged_purpose_in_the_header_does_not_verify(signing, ask):
-    """The purpose in the header chooses the key; the key does not verify what was signed for another purpose."""
+    """The purpose in the header selects the key, which does not verify tokens signed for another purpose."""
     link_header, _, _ = code_of(mint_link(signing, JANE, url="http://h", now=NOW, session=HOUR)).partition(".")
     viewer_header, _, _ = mint_viewer_token(signing, JANE, now=NOW, ttl=HOUR).text.partition(".")
     code = code_of(mint_link(signing, JANE, url="http://h", now=NOW, session=HOUR))
@@ -200,7 +200,7 @@ def test_a_link_works_once_within_its_minutes(signing, keys, desk):
     assert token.ttl == HOUR
     found = authenticate_session(token.text, keys=keys, signing=signing, now=NOW + timedelta(minutes=5))
     assert (found.kind, found.subject, found.permissions) == ("viewer", "jane", JANE.permissions)
-    with pytest.raises(Unauthenticated):  # the cookie's token is not valid for the API
+    with pytest.raises(Unauthenticated):  # the token in the cookie is not valid for the API
         authenticate(token.text, keys=keys, signing=signing, now=NOW)
     with pytest.raises(Unauthenticated, match="already been used"):
         desk.redeem(code_of(link), now=NOW + timedelta(minutes=4))
@@ -286,7 +286,7 @@ def test_a_console_link_makes_an_operator_session(signing, keys, desk):
         found = authenticate_operator(opened.token.text, keys=keys, signing=signing, now=NOW)
         assert (found.kind, found.subject, found.tenant) == ("operator", "ops", None)
         assert Permission.admin in found.permissions
-        with pytest.raises(Unauthenticated):  # its cookie's token is not valid for the API
+        with pytest.raises(Unauthenticated):  # the token in its cookie is not valid for the API
             authenticate(opened.token.text, keys=keys, signing=signing, now=NOW)
         with pytest.raises(TokenExpired):
             authenticate_operator(opened.token.text, keys=keys, signing=signing, now=NOW + HOUR)
@@ -314,7 +314,7 @@ def test_the_console_requires_an_admin(signing, keys):
 
 
 def client_and_viewer_token(keys, signing, *roles: str, tenant: str | None = None, **options) -> tuple[str, str]:
-    """Return a new client's id, and the token of a viewer of acme that it vouches for."""
+    """Create a client and return its id, with a viewer token for acme that the client vouches for."""
     client = keys.create(roles=roles, tenant=tenant, now=NOW).client
     viewer = Viewer("acme", "jane", JANE.permissions, client.client_id, **options)
     return client.client_id, mint_viewer_token(signing, viewer, now=NOW, ttl=HOUR).text
@@ -335,7 +335,7 @@ def test_a_viewer_keeps_the_contract_permission_while_its_client_has_it(keys, si
     for roles, tenant, extra, left in (
         (("vendor",), None, (), both),
         (("vendor",), "acme", (Permission.contract,), both),
-        (("vendor",), "acme", (), {Permission.read}),  # the key has been bound to the tenant since
+        (("vendor",), "acme", (), {Permission.read}),  # in the meantime, the key has been bound to the tenant
         (("auditor",), None, (), {Permission.read}),
     ):
         client = keys.create(roles=roles, tenant=tenant, extra_permissions=extra, now=NOW).client

@@ -1,4 +1,6 @@
-"""The keys that sign provenance: created once, valid for their signatures after a rotation, separate from tokens."""
+"""The keys that sign provenance: created once, still able to verify their signatures after a rotation, separate from
+tokens.
+"""
 
 from __future__ import annotations
 

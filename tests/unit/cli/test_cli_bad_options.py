@@ -1,4 +1,4 @@
-"""Every command that uses Kafka names the invalid variable, and none prints a traceback."""
+"""Every command that uses Kafka names the variable that is invalid, and none prints a traceback."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ AWAY = "127.0.0.1:1"
 
 @pytest.fixture
 def environ(monkeypatch, tmp_path):
-    monkeypatch.setattr(log, "configure", lambda *_, **__: None)  # keeps this process's logging unchanged
+    monkeypatch.setattr(log, "configure", lambda *_, **__: None)  # leaves this process's logging unchanged
     for name in ("DATA_DIR", "CACHE_DIR"):
         monkeypatch.setenv(f"AUDITLANE_{name}", str(tmp_path))
     for name in ("REGISTRY_URL", "CLICKHOUSE_URL"):

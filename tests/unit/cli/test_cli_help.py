@@ -1,4 +1,4 @@
-"""The help of every command: a summary, a help text for each option, and examples that the command accepts."""
+"""Each command's help: a summary, a help text for each option, and examples that the command accepts."""
 
 from __future__ import annotations
 

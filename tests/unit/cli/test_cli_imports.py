@@ -1,4 +1,4 @@
-"""What a command imports: starting it must not load the libraries of other commands."""
+"""What a command imports: starting one command must not load the libraries that only others need."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from auditlane.local.layout import Layout
 
 LIGHT = ("version", "env", "status", "up", "keys", "token", "emit", "import", "structure", "schema")
-# Each takes between 40 and 150 ms of CPU to import; numpy comes with pyarrow, rich's tracebacks with structlog.
+# Each takes 40 to 150 ms of CPU to import; pyarrow imports numpy, and structlog imports rich's tracebacks.
 HEAVY = {"clickhouse_connect", "cryptography", "fastapi", "jwt", "lark", "numpy", "pyarrow", "structlog"}
 _SCRIPT = f"""
 import sys
@@ -23,7 +23,7 @@ print(*sorted(sys.modules.keys() & {HEAVY!r}), file=sys.stderr)
 
 
 def test_light_commands_import_no_client_of_a_store(tmp_path: Path) -> None:
-    """`env` is run; the other commands are loaded, as `--help` and every invocation load them."""
+    """`env` is run; the other commands are only loaded, as they are by `--help` and by every invocation."""
     Layout.of(tmp_path).write_state({"env": {"AUDITLANE_REGISTRY_URL": "http://127.0.0.1:8081"}})
     done = subprocess.run(
         [sys.executable, "-c", _SCRIPT, str(tmp_path)], capture_output=True, text=True, check=False, timeout=60

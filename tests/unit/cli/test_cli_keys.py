@@ -1,4 +1,4 @@
-"""`auditlane keys` and `auditlane token`, run as a user runs them."""
+"""`auditlane keys` and `auditlane token`, run in the way a user runs them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(app: Any, *arguments: str) -> str:
-    """Run a command and return its output; an AuditlaneError is raised unchanged."""
+    """Run a command and return its output. Raises an AuditlaneError unchanged."""
     result = CliRunner().invoke(app, list(arguments))
     if isinstance(result.exception, AuditlaneError):
         raise result.exception

@@ -26,7 +26,7 @@ def keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(redirected: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a command with the shell's redirections."""
+    """Run a command with shell redirections."""
     line = f'"$@" {redirected}'
     command = ["sh", "-c", line, "sh", sys.executable, "-m", "auditlane.cli", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, env=dict(os.environ))
@@ -47,7 +47,7 @@ def run(redirected: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 )
 def test_a_full_disk_is_one_sentence(keys: Path, arguments: list[str]) -> None:
     done = run(f">{FULL}", *arguments)
-    assert done.returncode not in (0, 1)  # 1 would be a traceback
+    assert done.returncode not in (0, 1)  # 1 would mean a traceback
     first, _, rest = done.stderr.partition("\n")
     assert first == "error CONFIG_INVALID: Standard output cannot be written: No space left on device."
     assert rest.strip() == "Free disk space, or send the output elsewhere."
@@ -88,7 +88,7 @@ def test_commands_work_whatever_signals_their_parent_ignores(keys: Path, ignored
 
 
 def test_ignored_signals_of_the_parent_are_reset() -> None:
-    """An ignored SIGINT stays ignored, as a shell sets it for background processes."""
+    """An ignored SIGINT stays ignored, since a shell ignores it for background processes."""
     script = (
         "import signal; from auditlane.runtime import signals; signals.ordinary();"
         "print([signal.getsignal(one).name for one in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)],"

@@ -1,4 +1,4 @@
-"""Decisions of a group of processes: which are restarted, when, and on which port."""
+"""How a process group decides which processes to restart, when, and on which port."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_consecutive_failures_wait_longer_up_to_a_limit() -> None:
 def test_wrong_configuration_is_not_retried(code: int) -> None:
     assert is_permanent_failure(code, was_ready=False)
     assert not is_permanent_failure(code, was_ready=True)  # it has worked before, so something else changed
-    assert not is_permanent_failure(6, was_ready=False)  # a part was unavailable
+    assert not is_permanent_failure(6, was_ready=False)  # a service was unavailable
 
 
 def test_ports_count_up_and_zero_stays() -> None:

@@ -25,7 +25,7 @@ class Shared(Base, action="document.shared"): ...
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Work in a new folder, and forget its modules afterwards."""
+    """Change to a new folder as the working directory, and forget its modules afterwards."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [path for path in sys.path if path])
     before = set(sys.modules)

@@ -1,4 +1,4 @@
-"""Blobs that span several parts behave like a plain list."""
+"""Columns of blobs in several parts behave like a plain list."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What typed events need, compared with a contract."""
+"""The differences between what typed events need and what a contract has."""
 
 from __future__ import annotations
 
@@ -32,7 +32,9 @@ def contract(*fields: FieldDefinition) -> dict[str, Any]:
 
 
 def compared(*fields: FieldDefinition, event: type[AuditEvent] = Deleted, **shown: bool) -> ContractDiff:
-    """Compare the event with a contract of these fields; all of them are shown unless `shown` lists them."""
+    """Return the result of comparing the event with a contract that has these fields; all are shown unless `shown`
+    lists some.
+    """
     visible = shown or {field.name: True for field in fields}
     return contract_diff(needed_fields([event]), contract(*fields), visible)
 

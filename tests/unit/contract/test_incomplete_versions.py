@@ -1,4 +1,4 @@
-"""A latest version of the base event that lacks base fields blocks no client: the newest complete version is used."""
+"""If the base event's latest version lacks base fields, it blocks no client: the newest complete version is used."""
 
 from __future__ import annotations
 

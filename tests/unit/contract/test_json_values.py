@@ -1,4 +1,4 @@
-"""The one conversion of Python values to JSON text; values without one are rejected by name."""
+"""The only conversion of Python values to JSON text; values that cannot be converted are rejected by name."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ repeats = st.sampled_from(["", "", "", "*", "+", "?", "{1,2}", "{2}", "{0,}", "+
 patterns = st.lists(st.tuples(atoms, repeats).map("".join), min_size=1, max_size=5).map("".join)
 values = st.text(alphabet="abcAB1 _\n\t\v\f\r\0.$-(){}[]|éÉſsKk\u2003\u0661", max_size=6)
 
-# Patterns that take a backtracking engine exponential or polynomial time, as templates of a size.
+# Patterns that take a backtracking engine exponential or polynomial time, as templates to fill for a given size.
 EXPONENTIAL = {
     "optional": lambda n: ("a?" * n + "b", "a" * n),
     "optional group": lambda n: (f"(?:a?){{{n}}}b", "a" * n),
@@ -76,7 +76,7 @@ def test_all_evaluations_of_a_pattern_agree(text: str, texts: list[str]) -> None
     )
 )
 def test_every_accepted_pattern_has_a_bounded_program(text: str) -> None:
-    """RE2's time is proportional to the program's size times the value's length, so this bounds it."""
+    """RE2's time is proportional to the program's size times the value's length, so this limit bounds it."""
     try:
         pattern = Pattern.parse(text)
     except ValueError as error:
@@ -89,7 +89,9 @@ def test_every_accepted_pattern_has_a_bounded_program(text: str) -> None:
 @pytest.mark.parametrize("kind", EXPONENTIAL)
 @pytest.mark.parametrize("size", [24, 40, 100])
 def test_patterns_slow_in_a_backtracking_engine_are_evaluated(kind: str, size: int) -> None:
-    """Matched in a process that can be killed, since Python's `re` would take far too long for most of these."""
+    """The match runs in a process that can be killed, since Python's `re` would take far too long for most of these
+    patterns.
+    """
     text, value = EXPONENTIAL[kind](size)
     code = (
         "import sys; from auditlane.contract.patterns import Pattern\n"

@@ -1,4 +1,6 @@
-"""A tenant's contract: how a schema is parsed, which schemas are rejected and with which fix, and the rules at emit."""
+"""A tenant's contract: how a schema is parsed, which schemas are rejected and with which fix, and the rules applied by
+emit.
+"""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ class DocumentDeleted(
 
 
 def declared(annotation: Any, default: Any = ...) -> type[AuditEvent]:
-    """Return a class that declares one field, `value`."""
+    """Return an event class that declares one field, `value`."""
     namespace = {"__annotations__": {"value": annotation}, "__module__": __name__}
     return type("Declared", (AuditEvent,), namespace | ({} if default is ... else {"value": default}), action="a")
 
@@ -134,7 +134,9 @@ def test_an_annotation_becomes_a_field(
 
 
 def test_a_default_and_none_only_affect_the_event() -> None:
-    """They are not registered: events of other classes lack the field."""
+    """Neither a default nor an optional type is registered in the contract, because events of other classes may lack
+    the field.
+    """
     (plain,), (optional,) = declared_fields(declared(str, "a")), declared_fields(declared(str | None, None))
     assert plain.definition == optional.definition
     assert (plain.nullable, optional.nullable) == (False, True)
@@ -268,7 +270,7 @@ def test_a_value_that_would_be_altered_is_refused(annotation: Any, value: Any) -
 
 
 def test_an_annotation_may_name_a_class_that_follows() -> None:
-    """The class is checked when its fields are described."""
+    """The class is checked only when its fields are described."""
     namespace: dict[str, Any] = {}
     source = """
 from __future__ import annotations
@@ -293,7 +295,7 @@ def test_an_undefined_name_in_an_annotation_is_reported() -> None:
 
 
 def test_a_message_contains_no_value() -> None:
-    """An error may be logged, and a value may be secret."""
+    """An error may be logged, and the value may be secret."""
     with pytest.raises(AuditlaneError) as caught:
         DocumentDeleted(project="moon", pages=json.dumps({"password": "hunter2"}))
     assert "hunter2" not in str(caught.value)

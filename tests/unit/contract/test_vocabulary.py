@@ -1,4 +1,4 @@
-"""The vocabulary: names, metadata and OCSF classes; it also contains auditlane's own actions."""
+"""The vocabulary: names, metadata and OCSF classes, including those of auditlane's own actions."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_ocsf_has_the_classes_and_their_activities(version: str, attribute: str)
 
 
 def _recorded(tree: ast.AST) -> Iterator[str]:
-    """Yield the actions that calls of `record` and `AuditRecord` name as string literals."""
+    """Yield the actions named as string literals in calls to `record` and `AuditRecord`."""
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call):
             continue

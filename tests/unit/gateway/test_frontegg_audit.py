@@ -31,9 +31,9 @@ def made(audit, **options):
 
 def echo(audit, **options):
     event = made(audit, **options)
-    event.model_dump_json()  # every string can be encoded
+    event.model_dump_json()  # every string in the event can be encoded
     row = row_of(as_read(event), vendor="env")
-    JSONResponse(row)  # so can the response to the POST
+    JSONResponse(row)  # the response to the POST can be encoded too
     jsonable_encoder(row)
     return row
 
@@ -279,7 +279,7 @@ def test_a_read_echoes_whatever_was_sent(sent):
 
 @given(st.text(st.characters(categories=["Cs", "L", "N"]), min_size=1))
 def test_half_a_surrogate_pair_becomes_a_replacement_character(text):
-    """As with JavaScript's `toWellFormed`: a sliced string often ends in the middle of an emoji."""
+    """JavaScript's `toWellFormed` does the same: a sliced string often ends in the middle of an emoji."""
     whole = re.sub("[\ud800-\udfff]", "\ufffd", text)
     row = echo({"user": text, "action": text, "note": text, f"key {text}": 1, "list": [text], "inner": {text: [text]}})
     assert (row["user"], row["action"], row["note"], row[f"key {whole}"]) == (whole, whole, whole, 1)
@@ -294,8 +294,8 @@ def test_a_number_that_no_double_holds_is_kept_as_text():
 
 
 def test_audits_stored_by_an_older_release_are_read():
-    """It stored lone surrogates and infinite numbers as JSON; a single row that cannot be serialized would break a
-    whole page.
+    """An older release stored lone surrogates and infinite numbers as JSON; a single row that cannot be serialized
+    would break a whole page.
     """
     deep = "[" * 300 + "]" * 300
     metadata = {"k": r'"v\ud800"', "o": r'{"\udfff": [Infinity]}', "deep": deep, MARK: '["k", "o", "deep"]'}

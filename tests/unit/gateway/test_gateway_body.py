@@ -169,7 +169,7 @@ def test_a_tally_keeps_only_what_a_response_can_contain():
 
 
 class FakeIngestService:
-    """A stand-in for IngestService: accepts numbers, refuses other values, and fails from the number `fails_at` on."""
+    """A stand-in for IngestService: accepts numbers, rejects other values, and fails for every number ≥ `fails_at`."""
 
     def __init__(self, fails_at: int | None = None) -> None:
         self.taken: list[tuple[int, list[object]]] = []

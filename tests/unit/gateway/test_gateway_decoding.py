@@ -1,4 +1,4 @@
-"""Bodies in gzip and zstd: the same events wherever pieces end, and never more in memory than the limits allow."""
+"""Bodies in gzip and zstd: the same events wherever pieces end, and no more memory used than the limits allow."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def pieces_of(data: bytes, places: list[int]) -> AsyncIterator[bytes]:
 
 
 def undone(data: bytes, coding: Coding, places: list[int] | None = None, most: int = 1 << 30) -> tuple[bytes, int, int]:
-    """Return the decoded bytes, the length of the longest piece, and the decoder's byte count."""
+    """Return the decoded bytes, the length of the longest decoded piece, and the decoder's byte count."""
     counted: list[int] = []
 
     async def read() -> list[bytes]:
@@ -54,7 +54,7 @@ def test_the_body_is_the_same_wherever_pieces_end(coding: Coding, members: list[
 
 @pytest.mark.parametrize("coding", CODINGS)
 def test_a_decompression_bomb_is_stopped_at_the_limit(coding: Coding) -> None:
-    """A gigabyte of zeros in a few hundred KiB, and the same compressed twice."""
+    """The bombs are a gigabyte of zeros in a few hundred KiB, and the same data compressed twice."""
     once = PACKED[coding](bytes(64 << 20)) * 16
     with pytest.raises(BodyTooLarge, match="1048576"):
         undone(once, coding, most=1 << 20)
@@ -82,13 +82,13 @@ def test_an_incomplete_small_body_yields_no_data(coding: Coding) -> None:
 
 def test_a_changed_byte_is_detected() -> None:
     whole = bytearray(gzip.compress(b'{"action": "a"}'))
-    whole[-6] ^= 1  # in the checksum
+    whole[-6] ^= 1  # an error in the checksum
     with pytest.raises(InvalidInput):
         undone(bytes(whole), Coding.gzip)
 
 
 def test_a_compression_window_larger_than_http_allows_is_refused() -> None:
-    # A header that requests 128 MiB, then a block marked as the last one: its content is never read.
+    # A header that requests 128 MiB, then a block that is marked as the last one, whose content is never read.
     frame = bytes.fromhex("28b52ffd") + bytes([0x00, 0x88]) + bytes.fromhex("010000")
     with pytest.raises(InvalidInput):
         undone(frame, Coding.zstd)

@@ -1,4 +1,6 @@
-"""`POST /v1/events` without Kafka or registry: what is refused early, and that no body causes an internal error."""
+"""`POST /v1/events` without Kafka or a registry: which requests are rejected early, and that no body causes an internal
+error.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +66,7 @@ def test_without_kafka_an_event_is_refused_with_retry_after(served, token):
     assert int(response.headers["retry-after"]) > 0
     problem = response.json()
     assert problem["code"] in ("REGISTRY_UNAVAILABLE", "KAFKA_UNAVAILABLE")
-    assert "127.0.0.1" not in response.data.decode()  # addresses of internal parts are not disclosed
+    assert "127.0.0.1" not in response.data.decode()  # addresses of internal services are not disclosed
     assert [one["status"] for one in problem["results"]] == [503]
     parts = {part["name"]: part["state"] for part in served.request("/health/ready").json()["parts"]}
     assert (parts["kafka"], parts["clickhouse"]) == ("away", "away")
@@ -105,7 +107,7 @@ def test_a_compressed_body_is_read_within_the_limits(served, token, content_type
         response = post(served, token, body, content_type, encodings=encodings or (encoding,))
         return response.status, response.json()["code"]
 
-    assert answer(packed(b'{"action": "a"}'))[0] == 503  # it was read: only Kafka is unavailable
+    assert answer(packed(b'{"action": "a"}'))[0] == 503  # the body was read: only Kafka is unavailable
     assert answer(packed(b"{}")) == (400, "EVENT_INVALID")
     for broken in (packed(b'{"action": "a"}')[:-3], b'{"action": "a"}', b""):
         assert answer(broken) == (400, "INPUT_INVALID")
@@ -151,7 +153,7 @@ def test_the_bytes_in_memory_are_limited():
         service.reserve_bytes(2 << 20),
         pytest.raises(BufferFull),
         service.reserve_bytes(1),
-    ):  # alone, even a large one is admitted
+    ):  # on its own, even a large request is admitted
         pass
     with service.reserve_bytes(1 << 19), service.reserve_bytes(1 << 19):
         pass
@@ -205,7 +207,7 @@ def test_one_tenants_flood_leaves_the_client_what_its_other_tenants_need(tmp_pat
         assert post(served, vendor, b"{}", tenant="acme").status == 429
         assert post(served, vendor, b"{}", tenant="globex").status == 400
         bound = served.client_token("writer", tenant="acme")
-        assert post(served, bound, b"{}").status == 400  # has a separate rate, unaffected by other keys' floods
+        assert post(served, bound, b"{}").status == 400  # the key has a separate rate, unaffected by other keys' floods
         each = post(served, vendor, b'[{"tenant_id": "acme"}, {"tenant_id": "initech"}, {"tenant_id": 7}]')
         assert [one["code"] for one in each.json()["results"]] == ["RATE_LIMITED", "EVENT_INVALID", "EVENT_INVALID"]
         assert (each.status, each.json()["code"]) == (429, "RATE_LIMITED")
@@ -233,12 +235,12 @@ def test_one_sender_may_occupy_at_most_half_of_the_bytes():
         ):
             pass
     assert not service._held_by
-    with service.reserve_bytes(1 << 20, acme):  # alone, even a large one is admitted
+    with service.reserve_bytes(1 << 20, acme):  # on its own, even a large request is admitted
         pass
 
 
 def test_an_external_user_is_not_mistaken_for_a_client():
-    """This applies to the events that it may send and to the ids of events that it repeats."""
+    """This applies to the events that the user may send, and to the ids of events that the user repeats."""
     client, user = Sender("al_1", "acme"), Sender("al_1", "acme", external=True)
     posted = {"action": "Login", "occurred_at": "2026-01-01T00:00:00Z"}
     ids = {keywords_of(dict(posted), replace(one, idempotency_key="k"), 0)["event_id"] for one in (client, user)}

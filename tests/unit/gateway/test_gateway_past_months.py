@@ -13,7 +13,7 @@ TODAY = datetime(2026, 11, 29, tzinfo=UTC)
 
 
 def events(count: int, *, first: int = 0) -> list[Any]:
-    """Return one event per past month, newest first: 2026-09 is the first that counts as past."""
+    """Return one event per past month, newest first; 2026-09 is the first month that counts as past."""
     months = [(2026 * 12 + 8 - at) for at in range(first, first + count)]
     return [{"occurred_at": f"{month // 12:04}-{month % 12 + 1:02}-03T00:00:00Z"} for month in months]
 
@@ -62,7 +62,7 @@ def test_of_too_many_months_the_newest_are_accepted() -> None:
 
 def test_events_of_one_month_or_of_consecutive_months_cost_at_most_one_month_a_second() -> None:
     past = PastMonths(2.0)
-    for number in range(2_000):  # a thousand events each tenth of a second
+    for number in range(2_000):  # a thousand events every tenth of a second
         month = events(1, first=number // 100)
         assert waits(past, month * 1_000, number / 10) == 0
 

@@ -114,7 +114,7 @@ def service(registry: DictRegistry) -> Iterator[IngestService]:
 
 
 def judged(registry: DictRegistry, service: IngestService, posted: list[object]) -> list[bool]:
-    """Post events; return whether each was accepted, and assert that the worker stores those that were."""
+    """Post events; return for each whether it was accepted, and assert that the worker stores the accepted ones."""
     delivered = service._running()._publisher._delivery.messages  # type: ignore[union-attr]
     delivered.clear()
     results = asyncio.run(service.send(posted, SENDER))
@@ -276,7 +276,9 @@ def test_any_rule_gives_the_same_result_for_a_value_and_a_column(drawn: tuple[st
 
 
 def test_an_invalid_contract_is_refused_by_both(registry: DictRegistry, service: IngestService) -> None:
-    """Registered at the registry directly: its pattern is never run, and other tenants' events are accepted."""
+    """The contract is registered directly in the registry: its pattern is never run, and other tenants' events are
+    accepted.
+    """
     costly = "[ab]*(?:" + "|".join(f"a[ab{letter}]{{1000}}" for letter in "defghijklm") + ")c"
     schema = json.dumps(contract(own("text", "string", pattern=costly, maxLength=4_096)))
     with pytest.raises(RegistryRefused, match="states"):
@@ -292,7 +294,7 @@ def test_an_invalid_contract_is_refused_by_both(registry: DictRegistry, service:
 def test_an_event_after_a_change_is_written_with_the_changed_contract(
     registry: DictRegistry, service: IngestService
 ) -> None:
-    """The worker would now reject the base event, though the gateway still has it cached."""
+    """The worker would now reject events written with the base contract, which the gateway still has cached."""
     event = BASE | {"tenant_id": "late"}
     assert judged(registry, service, [event]) == [True]
     registry.register(f"{TOPIC}.late-value", contract(own("x", "string"), exclusive=True))
@@ -322,7 +324,7 @@ def test_each_tenants_patterns_have_a_separate_budget(
     light = BASE | {"tenant_id": "light", "mail": "someone@acme.example"}
     results = asyncio.run(service.send([heavy] * 40, SENDER))
     codes = [one.error.code if one.error else "" for one in results]
-    assert codes[0] == "EVENT_INVALID"  # validated, and rejected by its contract
+    assert codes[0] == "EVENT_INVALID"  # the event is validated, and rejected by its contract
     assert set(codes[20:]) == {"RATE_LIMITED"}
     assert results[-1].error.retry_after_s > 0  # type: ignore[union-attr]
     results = asyncio.run(service.send([light] * 100 + [heavy], SENDER))
@@ -334,8 +336,8 @@ def test_each_tenants_patterns_have_a_separate_budget(
     [
         ({"a": "x" * 100}, 10_000),
         ({"fields": {"a": "x" * 100}}, 10_000),
-        ({"a": "x" * 10}, 0),  # too cheap to charge
-        ({"a": "x" * 9_000}, 409_600),  # longer values are refused without matching
+        ({"a": "x" * 10}, 0),  # matching is too cheap to be charged
+        ({"a": "x" * 9_000}, 409_600),  # longer values are rejected without matching
         ({"a": "ж" * 100}, 20_000),  # RE2 matches bytes
         ({"a": "😀" * 9_000}, 1_638_400),
         ({"a": ["x"]}, 409_600),

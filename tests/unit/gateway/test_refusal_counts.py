@@ -1,4 +1,6 @@
-"""Refusals by a contract: counted by tenant and hour, bounded, and marked if they began with a change."""
+"""Events rejected by a contract: counted per tenant and hour, bounded, and marked if the rejections began with a
+change.
+"""
 
 from __future__ import annotations
 

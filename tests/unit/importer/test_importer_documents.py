@@ -40,7 +40,7 @@ def items(text: str | bytes) -> list[Item]:
 
 
 def found(text: str | bytes) -> list[str]:
-    """Return for each item the record's name, its problem, or why it is skipped."""
+    """Return for each item its record's name, its problem, or the reason why it is skipped."""
     return [one.problem or one.note or json.loads(one.text)["eventName"] for one in items(text)]
 
 
@@ -232,7 +232,7 @@ def test_a_document_after_a_truncated_one_is_read(joined: str) -> None:
 def test_no_input_breaks_the_splitting(data: bytes) -> None:
     with suppress(InvalidInput):  # gzip without a complete member is reported as damaged
         items(data)
-    # Only text items: `data` may open an array that never closes, which is a problem at the end.
+    # Only text items, since `data` may open an array that never closes, which is a problem at the end.
     read = [item.text for item in items(b"\n" + data.replace(b"\x1f", b"") + b"\n" + document(1).encode()) if item.text]
     assert json.loads(read[-1]) == record(1)
 

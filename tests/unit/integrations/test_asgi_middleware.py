@@ -50,7 +50,7 @@ def raise_(error):
 @pytest.mark.parametrize("outer", [True, False])
 def test_a_configured_route_becomes_an_event(client, outer):
     app = documents(client)
-    if outer:  # around the application, as for a framework without `add_middleware`
+    if outer:  # wrapped around the application, as for a framework without `add_middleware`
         app = FastAPI()
         app.delete("/documents/{document_id}", status_code=204)(lambda document_id: None)
         app = asgi.AuditMiddleware(app, routes=ROUTES, client=client, tenant=lambda scope: "acme")
@@ -157,7 +157,7 @@ def test_a_cancelled_request_is_recorded(client):
 
 
 def test_a_client_that_leaves_before_the_response_is_a_failure(client):
-    """uvicorn reports it when the application asks; Starlette then raises ClientDisconnect."""
+    """uvicorn reports the disconnect when the application asks; Starlette then raises ClientDisconnect."""
     app = FastAPI()
 
     @app.delete("/documents/{document_id}")
@@ -227,7 +227,7 @@ def test_a_stream_whose_client_leaves_is_incomplete(client):
     request = Call(streaming(client, parts), "DELETE", "/documents/7")
     with pytest.raises(ClientDisconnect):
         asyncio.run(request.run())
-    assert client.only.outcome.value == "success"  # by the status: the request succeeded
+    assert client.only.outcome.value == "success"  # judged by the status: the request succeeded
     assert client.only.metadata["response"] == "incomplete"
     assert "exception" not in client.only.metadata
 
@@ -250,7 +250,7 @@ def test_background_tasks_do_not_delay_the_event(client):
 
 
 class TestMounts:
-    """Prefixes and applications below the one with the middleware."""
+    """Prefixes, and applications mounted below the one with the middleware."""
 
     routes = {"DELETE /api/{version}/documents/{document_id}": "document.deleted"}  # noqa: RUF012
 
@@ -331,7 +331,7 @@ def test_denied_requests_are_recorded_on_request(client):
 
 class TestResolvers:
     def test_the_actor_is_read_when_the_event_is_made(self, client):
-        """A dependency determines the user while the request runs."""
+        """A dependency determines the user while the request is running."""
         app = FastAPI()
 
         def user(request: Request) -> None:

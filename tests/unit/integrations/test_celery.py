@@ -1,4 +1,6 @@
-"""What Celery's signals become, in one process: eager tasks and signals as the worker sends them."""
+"""The events made from Celery's signals, in one process: eager tasks, and signals in the form in which the worker sends
+them.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,7 @@ def app(log: RecordingClient) -> Iterator[Celery]:
 
 
 def message(headers: dict[str, Any], **values: Any) -> dict[str, Any]:
-    """Return headers as the worker gets them, after a broker has carried them as JSON."""
+    """Return headers as the worker receives them after a broker has carried them as JSON."""
     return json.loads(json.dumps(headers)) | values
 
 
@@ -53,7 +55,7 @@ def published() -> dict[str, Any]:
 
 
 def run(task: Any, headers: dict[str, Any]) -> None:
-    """Run a task like a process of the pool."""
+    """Run a task in the way a process of the pool does."""
     from celery.app.trace import build_tracer
 
     build_tracer(task.name, task, app=task.app)("t-1", (), {}, message(headers, root_id="root-1"))

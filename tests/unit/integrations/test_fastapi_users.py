@@ -1,4 +1,4 @@
-"""The mixin for fastapi-users, on a small stand-in with the same hooks; the real library: tests/integration."""
+"""The mixin for fastapi-users, on a small stand-in with the same hooks; tests/integration uses the real library."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from auditlane.integrations.fastapi import AuditedUsers
 
 
 class BaseUserManager:
-    """The part of fastapi-users' class that the mixin relies on."""
+    """The part of fastapi-users' class of this name on which the mixin relies."""
 
     async def authenticate(self, credentials):
         return credentials.user

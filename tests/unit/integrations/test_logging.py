@@ -25,7 +25,7 @@ def log() -> RecordingClient:
 
 @pytest.fixture
 def logger(log: RecordingClient) -> Iterator[logging.Logger]:
-    """Provide a logger with the handler, inside the context of a tenant."""
+    """Provide a logger with the handler, used within a tenant's context."""
     handler = AuditHandler(log)  # type: ignore[arg-type]
     made = logging.getLogger("shop.documents")
     made.setLevel(logging.DEBUG)

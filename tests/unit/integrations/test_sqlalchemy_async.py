@@ -48,7 +48,7 @@ def test_changes_savepoints_and_rollbacks(expire: bool) -> None:
             async with made() as session:
                 found = await session.get_one(Document, 1)
                 await session.commit()
-                found.title = "b"  # if it is expired, the old value is unknown here
+                found.title = "b"  # if it has expired, the old value is not known here
                 await session.commit()
                 await session.execute(update(Document).values(title="c"))
                 await session.commit()
@@ -79,7 +79,7 @@ def test_tasks_have_sessions_and_contexts_of_their_own() -> None:
     async def work() -> None:
         async with maker() as made:
             audit_models(made, [Document], client=log)  # type: ignore[arg-type]
-            for number in range(1, 4):  # one connection in memory: one transaction at a time
+            for number in range(1, 4):  # a single in-memory connection: only one transaction at a time
                 await asyncio.create_task(add_document(made, number))
 
     asyncio.run(work())

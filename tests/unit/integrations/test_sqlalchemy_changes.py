@@ -1,4 +1,4 @@
-"""What a transaction's operations on one row add up to."""
+"""The change that a transaction's operations on one row add up to."""
 
 from __future__ import annotations
 

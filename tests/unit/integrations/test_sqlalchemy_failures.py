@@ -1,4 +1,4 @@
-"""A session that is used after a failed flush, and values that raise, leave no wrong event and lose no other one."""
+"""A session that is used after a failed flush, and values that raise, cause no wrong event and lose no other event."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def session_of(engine: Engine, log: RecordingClient) -> Iterator[Maker]:
 
 
 def fail_once(session: Session, kind: str) -> None:
-    """Make the next flush of a session fail between the events before and after a statement of this kind."""
+    """Make a session's next flush fail between the events that precede and follow a statement of this kind."""
 
     def fail(*arguments: Any) -> None:
         if arguments[2].startswith(kind):

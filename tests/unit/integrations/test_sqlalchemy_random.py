@@ -1,4 +1,6 @@
-"""Random transactions with savepoints, rollbacks and exceptions: events equal the difference of committed states."""
+"""Random transactions with savepoints, rollbacks and exceptions: the events equal the difference between committed
+states.
+"""
 
 from __future__ import annotations
 
@@ -18,23 +20,23 @@ from auditlane.sdk.context import context
 
 TRANSACTIONS = 40
 SET = ("title", "search")
-COLUMNS = (*SET, "revision")  # set by SQLAlchemy on update; the others are excluded
-Table = dict[str, dict[str, Any]]  # columns by id
+COLUMNS = (*SET, "revision")  # set by SQLAlchemy on update; the other columns are excluded
+Table = dict[str, dict[str, Any]]  # columns, keyed by id
 
 
 class Stop(Exception):
-    """An exception of the application."""
+    """An exception that the application raises."""
 
 
 def table(engine: Engine) -> Table:
-    """Return what the database has committed."""
+    """Return the rows that the database has committed."""
     with engine.connect() as connection:
         rows = connection.execute(select(Document.id, *(getattr(Document, name) for name in COLUMNS)))
         return {str(row.id): {name: getattr(row, name) for name in COLUMNS} for row in rows}
 
 
 def changed(before: Table, after: Table) -> dict[str, tuple[str, Any, Any]]:
-    """Return the events that the difference must have, by id."""
+    """Return the events that the difference between two tables must have, keyed by id."""
     expected: dict[str, tuple[str, Any, Any]] = {}
     for key in before.keys() | after.keys():
         was, now = before.get(key), after.get(key)

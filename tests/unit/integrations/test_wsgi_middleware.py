@@ -96,7 +96,7 @@ def test_a_stream_is_passed_on_part_by_part_in_the_context_of_the_request(client
             yield b"x"
 
     body, _, _ = run_wsgi_app(plain(client, answer("200 OK", parts())), environ_of("/documents/7", method="DELETE"))
-    assert next(body) == b"x"  # the status is known, the rest is not yet produced
+    assert next(body) == b"x"  # the status is known, the rest has not been produced yet
     assert [event.action for event in client.events] == ["part.0"]
     assert [*body] == [b"x"] * 2
     body.close()
@@ -188,7 +188,7 @@ class TestFlask:
 
     @pytest.mark.parametrize("testing", [False, True])
     def test_an_exception_is_recorded_by_its_type(self, client, testing):
-        """Flask answers 500 itself, or raises it again when testing."""
+        """Flask answers 500 itself, or raises the exception again when testing."""
         app = documents(client, lambda: raise_(KeyError("secret")))
         app.testing = testing
         app.logger.disabled = True

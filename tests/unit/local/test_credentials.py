@@ -1,4 +1,4 @@
-"""The passwords of a stack's parts: where they are kept, which part gets which, and how commands get them."""
+"""The passwords of a stack's services: where they are kept, which service gets which, and how commands get them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def secrets_of(made: Credentials) -> set[str]:
     return {password for users in made.passwords.values() for password in users.values()}
 
 
-# Where they are kept.
+# Where passwords are kept.
 
 
 def test_passwords_are_random_created_once_and_readable_by_their_owner_only(tmp_path, made):
@@ -81,7 +81,7 @@ def test_passwords_that_others_can_read_are_not_used(made, mode):
         Credentials.load_or_create(made.folder)
 
 
-# Which part gets which password.
+# Which service gets which password.
 
 
 def test_accounts_of_the_embedded_parts(made):
@@ -103,7 +103,7 @@ def test_a_replaced_part_keeps_the_account_that_it_has(made):
 
 
 def test_a_shells_accounts_are_never_used_for_embedded_parts(made):
-    """Neither user nor token, and of Kafka's options only those unrelated to an account."""
+    """Neither a user nor a token is used, and of Kafka's options only those unrelated to an account."""
     stale = {"security.protocol": "SASL_SSL", "sasl.username": "u", "sasl.password": "old", "client.rack": "a"}
     settings = load(
         kafka_extra=stale, registry_user="u", registry_token="t", clickhouse_user="u", clickhouse_password="p"
@@ -164,7 +164,7 @@ def test_without_credentials_no_part_requires_any(tmp_path):
         assert part.env.get("AUDITLANE_REGISTRY_PASSWORD", "") == ""
 
 
-# How other commands get them.
+# How other commands get passwords.
 
 
 def test_a_command_that_names_no_part_uses_the_stack():
@@ -255,7 +255,7 @@ def test_env_of_a_stack_without_passwords_has_no_roles(tmp_path):
 
 
 def test_a_shell_with_the_stacks_variables_can_restart_it(made):
-    """Its parts are started, not waited for, with the passwords of the data directory."""
+    """The stack's services are started, not awaited, with the passwords in the data directory."""
     env = ADDRESSES | account_variables(load(), made)
     loaded = load(**{name.removeprefix("AUDITLANE_").lower(): value for name, value in env.items()})
     settings = stack_variables.without_own_urls(loaded, {"env": env, "parts": []})

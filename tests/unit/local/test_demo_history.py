@@ -1,4 +1,4 @@
-"""The demo's history: the same for a seed and a start, and every event possible when it happens."""
+"""The demo's history: it is the same for the same seed and start, and every event is possible when it happens."""
 
 from __future__ import annotations
 

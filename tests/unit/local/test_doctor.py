@@ -1,4 +1,4 @@
-"""The doctor's findings: pure decisions, and unreachable parts."""
+"""The doctor's findings: pure decisions, and unreachable services."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ RUNNING, STOPPED = {"phase": "running", "boot": "one"}, {"phase": "stopped", "bo
     ("state", "boot_id", "was_lost"),
     [
         ({}, "one", False),
-        (RUNNING, "one", False),  # a killed supervisor costs its parts no data
+        (RUNNING, "one", False),  # killing the supervisor costs its services no data
         (RUNNING, "two", True),
         ({**RUNNING, "phase": "stopping"}, "two", True),
         (STOPPED, "two", False),
@@ -165,7 +165,7 @@ def test_after_a_power_loss_verify_and_replay_are_proposed(tmp_path, monkeypatch
 
 
 class Answers:
-    """Workers at some ports of one host: halted partitions by port; `busy` ports return something else."""
+    """Stands in for workers on one host: halted partitions by port; `busy` ports return something else."""
 
     def __init__(self, halted, busy=()):
         self.halted, self.busy = halted, busy
@@ -188,7 +188,7 @@ class Answers:
         ({}, (8481,), [Level.WARN]),
         ({8481: {}}, (), [Level.OK]),
         ({8481: {}, 8482: {"t[1]": "offsets are lost"}}, (8483,), [Level.OK, Level.OK, Level.FAIL]),
-        ({8481: {}, 8483: {}}, (), [Level.OK, Level.FAIL, Level.OK]),  # one in the middle is down
+        ({8481: {}, 8483: {}}, (), [Level.OK, Level.FAIL, Level.OK]),  # one port in the middle is down
     ],
 )
 def test_every_configured_worker_process_is_probed(monkeypatch, halted, busy, levels):

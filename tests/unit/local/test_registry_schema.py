@@ -17,7 +17,7 @@ from auditlane.local.registry.schema import SchemaParseError, parse
 
 
 def canonical(schema: str, *referenced: str) -> str:
-    """Return the stored text of a schema, given as text."""
+    """Return the text that the registry stores for a schema, given as text."""
     node, known = parse(schema, referenced)
     return render(node, known)
 
@@ -62,7 +62,7 @@ FIXED = {"type": "fixed", "size": 1}
                 {"name": "b", "type": "int", "order": "ignore"},
             ]},
         ),
-        (  # names: short inside their namespace, in full outside, with an empty one if they have none
+        (  # names: short inside their namespace, in full outside, with an empty namespace if they have none
             {"type": "record", "name": "n.R", "fields": [
                 {"name": "a", "type": {**FIXED, "name": "m.F"}}, {"name": "b", "type": "m.F"},
                 {"name": "c", "type": "R"}, {"name": "d", "type": {**FIXED, "name": "G"}},
@@ -169,7 +169,7 @@ NAMES = st.sampled_from(["A", "B", "n.A", "n.B", "m.C", "D"])
 
 @st.composite
 def schemas(draw: st.DrawFn, depth: int = 3, *, taken: set[str] | None = None) -> Any:
-    """Draw schemas that any parser accepts: no duplicate names, no union in a union."""
+    """Draw schemas that any parser accepts: without duplicate names, and without a union in a union."""
     taken = set() if taken is None else taken
     kinds = ["string", "int", "long", "double", "bytes", "boolean", "null", "float"]
     kind = draw(st.sampled_from([*kinds, *(["array", "map", "union", "record", "enum", "fixed"] if depth else [])]))

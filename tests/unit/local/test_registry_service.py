@@ -1,4 +1,4 @@
-"""The registry's rules without HTTP: ids over any history, a full disk, a request that breaks."""
+"""The registry's rules without HTTP: ids after any history, a full disk, a request that fails."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_over_any_history_a_schema_has_one_id_and_an_id_one_schema(actions: list
     store = Store(Path(":memory:"))
     registry = Registry(store)
     registry.policy.configure(GLOBAL, "NONE", None)
-    texts: dict[int, int] = {}  # the schema text of each id ever assigned
+    texts: dict[int, int] = {}  # the schema text for each id ever assigned
     for action, subject, argument, extra in actions:
         try:
             if action == "register":

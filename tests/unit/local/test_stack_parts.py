@@ -81,7 +81,7 @@ def test_environment_names_the_stack_and_what_replaces_its_parts(tmp_path):
     assert env["AUDITLANE_SIGNING_KEYS_FILE"] == str(tmp_path / "signing-keys.json")
     assert env.pop(services.NATIVE) == "127.0.0.1:4242"  # for third-party clients
     assert services.NATIVE not in services.environment(load(clickhouse_url="http://c:8123"), Layout(tmp_path), port)
-    for name, value in env.items():  # each is a setting, so that any command takes it
+    for name, value in env.items():  # each variable is a setting, so that any command accepts it
         load(**{name.removeprefix("AUDITLANE_").lower(): value})
 
 
@@ -244,7 +244,7 @@ def test_a_complete_cache_needs_no_network(tmp_path, monkeypatch):
 
 
 class Repository:
-    """A stand-in for jgo's context: `arrives` is the downloaded content."""
+    """A stand-in for jgo's context: `arrives` is the content that it downloads."""
 
     def __init__(self, folder: Path, arrives: bytes | Exception) -> None:
         self._file, self._arrives = folder / "arrived.jar", arrives
@@ -327,7 +327,7 @@ def test_a_restart_is_spooled_for_serve_to_send(tmp_path):
     settings = load(signing_keys_file=tmp_path / "signing-keys.json")
     record = restart_recorder(settings, notes.append)
     ended = ProcessExit(4_711, -9, datetime(2026, 1, 31, 12, tzinfo=UTC))
-    record("kafka", ended)  # not a process of auditlane
+    record("kafka", ended)  # not an auditlane process
     record("worker", ended)
     record("serve", ended)
     sent: list[dict] = []
@@ -343,7 +343,7 @@ def test_a_restart_is_spooled_for_serve_to_send(tmp_path):
 def test_a_restart_that_cannot_be_spooled_is_reported(tmp_path):
     notes: list[str] = []
     ended = ProcessExit(4_711, -9, datetime(2026, 1, 31, 12, tzinfo=UTC))
-    restart_recorder(load(), notes.append)("worker", ended)  # no setting determines a folder
+    restart_recorder(load(), notes.append)("worker", ended)  # no setting determines this folder
     (tmp_path / "file").touch()
     restart_recorder(load(trail_spool_dir=tmp_path / "file"), notes.append)("worker", ended)
     assert len(notes) == 2

@@ -36,7 +36,9 @@ def test_an_event_is_visible_late_or_lost_by_the_time_it_took() -> None:
 
 
 def test_a_frozen_worker_is_noticed_within_a_minute_with_the_default_settings() -> None:
-    """In the worst case, it freezes just after an event was stored, so the next one is the first to be overdue."""
+    """In the worst case, the worker freezes just after an event was stored, so the next event is the first to be
+    overdue.
+    """
     limits = Limits.of(Settings())
     frozen_s, sent_s = 100.0, 100.0 + limits.every_s
     waiting = Status(frozen_s, Trip("b", sent_s, acknowledged=True), ON_TIME)
@@ -59,7 +61,7 @@ def test_the_complaint_says_how_far_the_event_came_until_one_is_visible_in_time_
 def test_pauses_are_bounded_and_an_interval_has_one_event() -> None:
     assert [look_again_s(waited) for waited in (0.0, 1.0, 10.0, 200.0)] == [0.05, 0.1, 1.0, 2.0]
     assert rest_s(100.0, 100.5, LIMITS) == 14.5
-    assert rest_s(100.0, 160.0, LIMITS) == 0.0  # after a late event, the next one follows at once
+    assert rest_s(100.0, 160.0, LIMITS) == 0.0  # after a late event, the next event follows immediately
 
 
 def test_the_metrics_go_bad_while_an_event_is_overdue() -> None:

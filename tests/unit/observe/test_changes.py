@@ -1,4 +1,4 @@
-"""Expiry, rejected messages by the hour, and registered contracts."""
+"""Expiry, hourly counts of rejected messages, and registered contracts."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def client(expires: datetime | None = None, *ends: datetime | None, revoked: boo
         (client(), None),
         (client(NOW + DAY), NOW + DAY),
         (client(NOW + DAY, revoked=True), None),
-        (client(None, NOW + DAY, None), None),  # the old secret of a rotation ends as intended
+        (client(None, NOW + DAY, None), None),  # the old secret ends as intended after a rotation
         (client(None, NOW + DAY, NOW + 2 * DAY), NOW + 2 * DAY),
         (client(NOW + DAY, NOW + 2 * DAY), NOW + DAY),
     ],
@@ -276,13 +276,13 @@ NEW = Noticed(subject=ACME, previous=None, version=1, at_ms=1_000)
     ("recorded", "behind_s", "now_s", "waits", "events"),
     [
         (frozenset(), 0.0, 61, False, 1),
-        (frozenset(), 0.0, 60, True, 0),  # its client's event may still be on its way
+        (frozenset(), 0.0, 60, True, 0),  # the client's own event may still be on its way
         (frozenset(), 30.0, 90, True, 0),
         (frozenset(), 30.0, 91, False, 1),
         (frozenset({(ACME, 1)}), 0.0, 2, False, 0),
         (frozenset({(ACME, 2), (BASE, 1)}), 0.0, 61, False, 1),
         (None, 0.0, 999, True, 0),  # the log cannot be read
-        (frozenset(), None, 999, True, 0),  # nor can the lag
+        (frozenset(), None, 999, True, 0),  # the lag cannot be read either
     ],
 )
 def test_a_version_is_recorded_unless_its_client_has(

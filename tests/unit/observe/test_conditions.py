@@ -1,4 +1,4 @@
-"""The conditions of an installation: which measurements become which events, in whose log."""
+"""An installation's conditions: which measurements become which events, and in whose log."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EVERY = timedelta(seconds=15)
 
 
 def run(*found: Measurements, policy: Policy = POLICY, state: ObserverState | None = None) -> list[AuditRecord]:
-    """Return the events of these checks. Between them, the state passes to another process."""
+    """Return the events from these checks. Between checks, the state passes to another process."""
     events: list[AuditRecord] = []
     text = (state or ObserverState()).dump()
     for number, one in enumerate(found):

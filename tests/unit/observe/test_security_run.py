@@ -35,7 +35,7 @@ TOPIC = {
 
 
 def hardened() -> Facts:
-    """Return the facts of an installation as the docs recommend it, on three brokers and three replicas."""
+    """Return the facts about an installation as the docs recommend it, with three brokers and three replicas."""
     settings = load(
         kafka_bootstrap="kafka.internal:9094",
         kafka_extra={"security.protocol": "SASL_SSL", "sasl.username": "serve", "sasl.password": LONG},
@@ -198,7 +198,7 @@ def test_a_serious_finding_is_a_failure(severity):
 
 
 class Ledger:
-    """Claims in memory; the first `failures` cannot be decided."""
+    """In-memory claims; the first `failures` claims cannot be decided."""
 
     def __init__(self, failures: int = 0) -> None:
         self.names: list[str] = []

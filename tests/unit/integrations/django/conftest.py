@@ -16,7 +16,7 @@ from auditlane.sdk.recording import Recorder
 
 
 class Recorded:
-    """Implements the part of an AuditClient that the integration uses, without Kafka: checks and keeps events."""
+    """Implements the part of AuditClient that the integration uses, without Kafka: it checks events and keeps them."""
 
     def __init__(self) -> None:
         self.events: list[AuditEvent] = []
@@ -43,7 +43,7 @@ class Recorded:
         return [event.action for event in self.events]
 
     def one(self, action: str) -> AuditEvent:
-        """Return the only event of this action."""
+        """Return the only event that has this action."""
         found = [event for event in self.events if event.action == action]
         assert len(found) == 1, (action, self.actions(), self.errors, self.unmade)
         return found[0]
@@ -54,7 +54,7 @@ class Recorded:
 
 @pytest.fixture(scope="session")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, bytes]]:
-    """Set up Django with the shop, once per process; return its database and the content of an empty one."""
+    """Set up Django with the shop, once per process; return its database and an empty database's content."""
     database = tmp_path_factory.mktemp("shop") / "shop.sqlite3"
     os.environ["SHOP_DATABASE"] = str(database)
     os.environ["DJANGO_SETTINGS_MODULE"] = "django_shop.settings"
@@ -75,7 +75,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, bytes
 
 @pytest.fixture
 def recorded(shop: tuple[Path, bytes]) -> Iterator[Recorded]:
-    """Provide the client of the test, with empty tables."""
+    """Provide the client that records a test's events, with empty tables."""
     from django.core.cache import cache
     from django.db import connections
     from django.test import override_settings
@@ -92,7 +92,7 @@ def recorded(shop: tuple[Path, bytes]) -> Iterator[Recorded]:
 
 @pytest.fixture
 def user(recorded: Recorded) -> Any:
-    """Provide a user who is not in the log yet."""
+    """Provide a user whose creation is not in the log."""
     from django.contrib.auth.models import User
 
     made = User.objects.create_user("jane", "jane@acme.example", "first-Secret-1")
@@ -116,7 +116,7 @@ def staff(recorded: Recorded) -> Any:
 
 @pytest.fixture
 def client_of(recorded: Recorded) -> Any:
-    """Provide a function that returns the browser of a user, who is logged in if not None."""
+    """Provide a function that returns a browser; if a user is given, that user is logged in."""
     from django.test import Client
 
     def make(user: Any, **options: Any) -> Any:

@@ -1,4 +1,4 @@
-"""An edit in the admin is one event with its changes; a model that has events already gets no second one."""
+"""An edit in the admin is one event with its changes; a model whose changes are already events gets no second one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Changes of users, their passwords, roles, groups and permissions are events, however they are made."""
+"""Changes to users, and to their passwords, roles, groups and permissions, become events, however they are made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dead letters without Kafka: index, filters, resolution into the latest contract, dry run, view."""
+"""Dead letters without Kafka: index, filters, resolution against the latest contract, dry run, view."""
 
 from __future__ import annotations
 
@@ -213,11 +213,11 @@ def test_counts_by_code_tenant_and_state() -> None:
     ]
 
 
-# Resolution into the latest contract.
+# Resolution against the latest contract.
 
 
 class World:
-    """A registry in memory with a tenant's contracts, and the objects a replay needs."""
+    """An in-memory registry with a tenant's contracts, and the objects that a replay needs."""
 
     def __init__(self) -> None:
         self.registry = validating.base_registry()
@@ -389,7 +389,9 @@ def test_a_replayed_message_keeps_its_provenance(tmp_path: Path) -> None:
     ]
 
     def claims(dry_runner: DryRunner) -> list[tuple[bool, Claim | None, str]]:
-        """Return whether the value was replaced, the claim signed for it, and why the letter is not replayable."""
+        """Return for each letter whether its value was replaced, the claim signed for it, and why it cannot be
+        replayed.
+        """
         return [
             (
                 result.value != result.found.value,
@@ -403,7 +405,7 @@ def test_a_replayed_message_keeps_its_provenance(tmp_path: Path) -> None:
         (True, Claim("billing", ("source",)), ""),
         (True, None, ""),
         (True, None, ""),
-        (False, Claim(TRAIL), ""),  # our own trail uses only the base event's schema
+        (False, Claim(TRAIL), ""),  # auditlane's own events use only the base event's schema
         (True, None, "SOURCE_RESERVED"),
     ]
     assert [claim for _, claim, _ in claims(DryRunner(world.upgrader(), validator, world.topics))][:3] == [None] * 3
@@ -439,7 +441,7 @@ def test_an_event_is_shown_up_to_the_field_that_broke() -> None:
     good = validating.message()
     schema_id, datum = unframe(good)
     broken = bytearray(datum)
-    broken[0] = 0x07  # a negative length for the first string
+    broken[0] = 0x07  # the first string has a negative length
     known = world.upgrader().writer
     assert decoded(frame(schema_id, bytes(broken)), known) == ({}, "event_id: a text has a negative length.")
     event, problem = decoded(good[:-4], known)

@@ -33,7 +33,7 @@ def found(
         (found(None, stored=StoredOffsetsSummary(41), low=50), 50, 41, 8, 100),
         (found(None, stored=StoredOffsetsSummary(41, first_gap=20), low=50), 50, 41, 30, 100),
         (found(None, low=50), 50, None, 0, 100),
-        (found(900, Intent(HERE)), 100, 99, 0, 900),  # truncated, its rows moved aside
+        (found(900, Intent(HERE)), 100, 99, 0, 900),  # truncated, with its rows moved aside
         (found(98, Intent(HERE, 98, 120, "d")), 98, 97, 0, 121),
         (found(7, Intent(OTHER, 7, 9, "d"), low=3), 3, None, 0, 100),  # the topic was created again
         (found(7, '{"v":9,"topic":"t"}'), 7, 20, 0, 100),

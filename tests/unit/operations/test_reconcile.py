@@ -30,7 +30,7 @@ S, D, M, E = OffsetStatus.stored, OffsetStatus.dead_lettered, OffsetStatus.missi
         ((1, 2), (1, 1, 2), (), {1: S, 2: S}, (1,)),
         ((1, 2), (1, 2), (2,), {1: S, 2: S}, ()),  # a message that was validated twice
         ((1,), (1, 2, 2), (), {1: S, 2: E}, (2,)),
-        ((1,), (), (5,), {1: M}, ()),  # a letter for an offset that Kafka dropped
+        ((1,), (), (5,), {1: M}, ()),  # a dead letter for an offset that Kafka has deleted
         ((), (7,), (7,), {7: E}, ()),
     ],
 )

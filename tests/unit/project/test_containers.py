@@ -1,4 +1,4 @@
-"""Parts in containers, if chosen: without Docker, a visible skip with the reason, or in CI a failure."""
+"""Services in containers, if chosen: without Docker, tests are skipped visibly with the reason, or fail in CI."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_with_docker_they_run(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_real_daemon_is_queried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The configured daemon cannot exist."""
+    """The configured daemon cannot exist, so the query must fail."""
     containers.no_docker.cache_clear()
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
     assert containers.no_docker()

@@ -1,4 +1,4 @@
-"""The docs' generated parts match the code, links between pages lead somewhere, prose is wrapped."""
+"""The docs' generated parts match the code, links between pages have targets, prose is wrapped."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_every_package_and_module_is_explained() -> None:
 
 
 def long_lines(text: str, most: int = 100) -> list[str]:
-    """Return the lines of prose that are too long; tables, code, generated blocks and addresses do not count."""
+    """Return the prose lines that are too long; tables, code, generated blocks and addresses do not count."""
     prose = re.sub(
         r"^( *)```.*?^\1```$|<!-- generated.*?<!-- end -->|^ *\|[^\n]*", "", text, flags=re.DOTALL | re.MULTILINE
     )
@@ -86,7 +86,7 @@ def test_a_long_line_of_prose_is_found() -> None:
 
 
 def test_every_name_in_the_architectures_tree_exists() -> None:
-    """Names of folders and modules in the block, but nothing in parentheses, which explains them."""
+    """This covers the names of folders and modules in the block, but not the explanations in parentheses."""
     text = (ROOT / "docs" / "architecture.md").read_text()
     [tree] = (block for block in re.findall(r"```text\n(.*?)```", text, re.DOTALL) if "schemas/auditlane/" in block)
     names = re.findall(

@@ -33,7 +33,7 @@ every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.re
 
 
 def _commands(line: str) -> Iterator[list[str]]:
-    """Yield the words of each command in a shell line, including those within `$(…)`."""
+    """Yield the words of each command on a shell line, including commands within `$(…)`."""
     words: list[str] = []
     lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
     lexer.whitespace_split = True
@@ -49,7 +49,7 @@ def _commands(line: str) -> Iterator[list[str]]:
 
 
 def commands_in(text: str) -> list[str]:
-    """Return the command lines of a page, from blocks without their output and from code spans."""
+    """Return a page's command lines, from code spans and from blocks without their output."""
     found = []
     for _, block in SHELL.findall(text):
         lines = block.replace("\\\n", "").splitlines()
@@ -60,7 +60,9 @@ def commands_in(text: str) -> list[str]:
 
 
 def _parse(words: list[str]) -> None:
-    """Parse the words after `auditlane`. Raises a usage error for an unknown subcommand, option or surplus argument."""
+    """Parse the words after `auditlane`. Raises a usage error for an unknown subcommand or option, or a surplus
+    argument.
+    """
     subcommand = find(words[0])
     assert subcommand, f"auditlane has no subcommand {words[0]!r}"
     command: Any = cli.load(subcommand)

@@ -28,14 +28,14 @@ _spec = importlib.util.spec_from_file_location("dashboards", OBSERVE / "dashboar
 assert _spec is not None
 assert _spec.loader is not None
 dashboards = importlib.util.module_from_spec(_spec)
-sys.modules["dashboards"] = dashboards  # dataclasses look their module up
+sys.modules["dashboards"] = dashboards  # dataclasses look up the module
 _spec.loader.exec_module(dashboards)
 BOARDS = dashboards.all_dashboards()
 PANELS = [(board, panel) for board in BOARDS for panels in board.rows.values() for panel in panels]
 
 
 def rules() -> list[dict[str, Any]]:
-    """Return every rule with its file's name as `file`."""
+    """Return every rule, with the name of its file as `file`."""
     return [
         rule | {"file": path.stem}
         for path in sorted((OBSERVE / "rules").glob("*.yaml"))
@@ -52,7 +52,7 @@ every_rule = pytest.mark.parametrize("rule", RULES, ids=lambda one: one.get("ale
 
 
 def nodes(expression: str, kind: type) -> list[Any]:
-    """Return the nodes of a kind in an expression. Raises ValueError if it is not PromQL."""
+    """Return the nodes of one kind in an expression. Raises ValueError if the expression is not PromQL."""
     found = []
 
     def visit(node: Any) -> bool:
@@ -65,7 +65,7 @@ def nodes(expression: str, kind: type) -> list[Any]:
 
 
 def labels_of(name: str) -> set[str]:
-    """Return the labels that a metric may have. Fails if there is no such metric."""
+    """Return the labels that a metric may have. Fails if the metric does not exist."""
     if name in RECORDED:
         return set()
     if name in OF_PROMETHEUS:
@@ -198,7 +198,7 @@ def test_the_example_scrapes_the_jobs_that_rules_name() -> None:
 
 
 def anchors(page: str) -> set[str]:
-    """Return the anchors of a runbook's headings."""
+    """Return the anchors of the headings in a runbook."""
     text = (ROOT / "docs" / "operate" / "runbooks" / page).read_text("utf-8")
     return {heading.lower() for heading in re.findall(r"^## (\w+)$", text, re.MULTILINE)}
 

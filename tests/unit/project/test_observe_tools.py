@@ -1,4 +1,6 @@
-"""Prometheus' own programs accept the rules, and the rules' unit tests and inhibitions hold. Skipped without them."""
+"""Prometheus' own programs accept the rules, and the rules' unit tests and inhibitions hold. Skipped if the programs
+are missing.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,7 @@ class Alertmanager:
         urllib.request.urlopen(request, timeout=10).close()
 
     def statuses(self) -> dict[tuple[str, str], dict[str, Any]] | None:
-        """Return the status of each alert by name and severity, or None while it starts."""
+        """Return each alert's status by name and severity, or None while Alertmanager is starting."""
         try:
             with urllib.request.urlopen(f"{self.url}/api/v2/alerts", timeout=10) as answer:
                 found = json.load(answer)

@@ -1,4 +1,4 @@
-"""The threat model names only existing tests, and at least one for everything that it states an attacker cannot do."""
+"""The threat model names only existing tests, and at least one for each thing that it says an attacker cannot do."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ PACKAGES = sorted(
 
 
 def test_the_lists_of_folders_agree() -> None:
-    """With `packages` alone, the wheel is complete, but an editable install silently contains only one folder."""
+    """With `packages` alone, a wheel is complete, but an editable install silently contains only one folder."""
     build = CONFIG["tool"]["hatch"]["build"]
     assert build["dev-mode-dirs"] == list(FOLDERS)
     assert build["targets"]["wheel"]["packages"] == [f"{one}/auditlane" for one in FOLDERS]
@@ -57,8 +57,8 @@ def test_pinned_versions_contain_no_address() -> None:
 
 
 def test_the_project_names_no_package_registry_and_no_path_of_a_machine() -> None:
-    """The user who installs packages chooses their source, such as a mirror or an offline index: an address in the
-    tree would override it. A path below a home directory would hold on the one machine where it was written.
+    """The user who installs packages chooses their source, such as a mirror or an offline index: an address in the tree
+    would override it. A path below a home directory would exist only on the machine where it was written.
 
     The strings are split here so that this file itself passes.
     """

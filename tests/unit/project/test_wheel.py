@@ -45,7 +45,7 @@ def built(tree: Path, target: str) -> subprocess.CompletedProcess[str]:
 
 
 def installed(tree: Path) -> subprocess.CompletedProcess[str]:
-    """Build a wheel through the backend, as `pip install` does with a folder."""
+    """Build a wheel through the build backend, as `pip install` does for a folder."""
     (out := tree.parent / "out").mkdir(exist_ok=True)
     code = f"from hatchling.build import build_wheel; build_wheel({str(out)!r})"
     return subprocess.run([sys.executable, "-c", code], cwd=tree, capture_output=True, text=True, check=False)

@@ -40,7 +40,7 @@ def _files(folder: str) -> Iterator[Path]:
 
 
 def _python_texts(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield the line and text of every comment and of every string that holds a space."""
+    """Yield the line and text of every comment, and of every string that contains a space."""
     with path.open("rb") as file:
         for token in tokenize.tokenize(file.readline):
             if token.type == tokenize.COMMENT:

@@ -304,7 +304,7 @@ def test_a_tenants_field_of_another_type_does_not_block_the_environment(
     assert contracts.add(None, text("region"), replace=False)
     assert own_field(latest(registry, BASE), "region") == text("region")
     assert own_field(latest(registry, "audit.events.globex-value"), "region") == text("region")
-    # The type is kept, since stored messages are decoded with it.
+    # The field's type is kept, since stored messages are decoded with it.
     assert own_field(latest(registry, ACME), "region") == number | {"required": True}
     assert contracts.add(None, text("region", maxLength=4), replace=True)
     assert own_field(latest(registry, ACME), "region") == number | {"required": True}
@@ -330,7 +330,7 @@ def test_a_full_contract_does_not_block_the_environments_fields(registry: InProc
     for number in (1, 2):
         assert contracts.add(None, text(f"env_{number}"), replace=False)
     assert names(latest(registry, ACME)) == ["env_0", "own_0", "own_1", "own_2", "env_1", "env_2"]
-    with pytest.raises(InvalidInput, match=r"4 custom fields .limit 3"):  # the environment's fields are limited too
+    with pytest.raises(InvalidInput, match=r"4 custom fields .limit 3"):  # the environment's fields are limited, too
         contracts.add(None, text("env_3"), replace=False)
     assert names(latest(registry, BASE)) == ["env_0", "env_1", "env_2"]
     assert contracts.add("acme", text("own_2", maxLength=9), replace=True)  # existing fields can still be changed
@@ -348,7 +348,7 @@ def test_a_tenants_versions_are_bounded_and_the_environments_changes_still_reach
     assert not contracts.add("acme", text("own", required=True, maxLength=5), replace=True)  # nothing to register
     assert contracts.add(None, text("region"), replace=False)
     assert own_field(latest(registry, ACME), "region") == text("region")
-    assert contracts.release("acme", "own")  # a field can always be removed
+    assert contracts.release("acme", "own")  # removing a field is always possible
 
 
 @pytest.mark.parametrize(
@@ -419,7 +419,7 @@ def test_a_name_that_pages_could_misread_is_refused(
     field = {"name": name, "type": ["null", "string"], "default": None}
     whole = json.dumps(schema | {"fields": [*schema["fields"], field]})
     assert any(one.startswith(f"{name}: ") for one in check_registrable(whole))
-    if name == "__proto__":  # whose registration bypassed this check
+    if name == "__proto__":  # the contract's registration bypassed this check
         with pytest.raises(InvalidInput, match="rename the field"):
             TenantContract.parse(whole)
     else:
@@ -548,7 +548,7 @@ def plan(default: Any) -> Schema:
 def test_a_fields_default_cannot_change_to_another_value(
     registry: InProcess, contracts: ContractRepository, tenant: str | None, removed: bool
 ) -> None:
-    """Otherwise, stored events with the old default could not be distinguished from events with the new one."""
+    """Otherwise, stored events with the old default could not be distinguished from those with the new one."""
     contracts.add(tenant, plan("free"), replace=False)
     if removed:
         contracts.release(tenant, "plan")

@@ -1,4 +1,4 @@
-"""A cursor decodes to the position that it encodes, and is valid for its own tenant and filter only."""
+"""A cursor decodes to the position that it encodes, and is valid only for its own tenant and filter."""
 
 from __future__ import annotations
 

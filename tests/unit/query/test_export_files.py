@@ -1,4 +1,4 @@
-"""PDF pages, whose text fits and is complete in any font, and Parquet files, whose row groups are bounded."""
+"""PDF pages, whose text fits and is complete in any font; Parquet files, whose row groups are bounded in size."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ GLYPHS = Glyphs(FPDF())
 
 @pytest.fixture(scope="module")
 def chinese(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write a font that has one character, and return its path."""
+    """Write a font with a single character, and return the font's path."""
     pen = TTGlyphPen(None)
     pen.moveTo((0, 0))
     pen.lineTo((800, 0))

@@ -118,7 +118,7 @@ def test_another_tenants_job_is_not_found(jobs: JobStore, tmp_path: Path) -> Non
     for tenant in ("../acme", "", "."):
         with pytest.raises(InvalidInput):
             jobs.find(TenantScope.for_operator(tenant), mine)
-    # On a case-insensitive file system, `Acme` and `acme` are the same folder.
+    # On a case-insensitive file system, `Acme` and `acme` name the same folder.
     (tmp_path / "exports" / "globex").symlink_to(tmp_path / "exports" / "acme")
     with pytest.raises(NotFound):
         jobs.find(GLOBEX, mine)

@@ -1,4 +1,4 @@
-"""Query parameters become a typed filter, or an error that names the parameter and its fix."""
+"""Query parameters become a typed filter, or an error that names the parameter and the fix."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_every_kind_of_filter():
     ("text", "expected"),
     [
         ("2026-01-31", datetime(2026, 1, 31, tzinfo=UTC)),
-        ("2026-01-31T10:00", datetime(2026, 1, 31, 10, tzinfo=UTC)),  # what a browser's form sends
+        ("2026-01-31T10:00", datetime(2026, 1, 31, 10, tzinfo=UTC)),  # parameters as a browser's form sends them
         ("2026-01-31 10:00:05", datetime(2026, 1, 31, 10, 0, 5, tzinfo=UTC)),
         ("2026-01-31t10:00:05z", datetime(2026, 1, 31, 10, 0, 5, tzinfo=UTC)),
         ("2026-01-31T10:00:00+02:00", datetime(2026, 1, 31, 8, tzinfo=UTC)),

@@ -1,4 +1,4 @@
-"""The location of an address in Frontegg's format: without a database file, with one, and after its replacement."""
+"""The location of an address in Frontegg's format: without a database file, with one, and after replacing it."""
 
 from __future__ import annotations
 

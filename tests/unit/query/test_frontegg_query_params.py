@@ -1,4 +1,4 @@
-"""The query parameters of Frontegg's clients: how each client writes them, and the query that they mean."""
+"""The query parameters of Frontegg's clients: how each client writes them, and the query that they express."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_without_parameters_the_newest_twenty_are_requested():
         ("user[$in][]=u&user[$in][]=v", ("user", "in", ("u", "v"))),
         ("action[$contains]=log", ("action", "contains", ("log",))),
         ("note={", ("note", "in", ("{",))),
-        (r'user={"$eq":"v\ud800"}', ("user", "in", ("v\ufffd",))),  # as it is stored
+        (r'user={"$eq":"v\ud800"}', ("user", "in", ("v\ufffd",))),  # in the form in which it is stored
         (r'user=["\udfff",1e400]', ("user", "in", ("\ufffd", "Infinity"))),
         ("note=[x]", ("note", "in", ("[x]",))),
     ],

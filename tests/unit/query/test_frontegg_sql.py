@@ -1,4 +1,4 @@
-"""Frontegg's queries as SQL: bound to the tenant, with every value of the caller as a parameter."""
+"""Frontegg's queries as SQL: bound to the tenant, with every value from the caller as a parameter."""
 
 from __future__ import annotations
 

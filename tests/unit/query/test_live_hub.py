@@ -46,7 +46,7 @@ class Row:
 
 
 class MemoryStore:
-    """A store whose statements are functions of its rows. Those in the fixture replace the ones of `live.sql`."""
+    """A store whose statements are functions of its rows. The statements in the fixture replace those of `live.sql`."""
 
     def __init__(self) -> None:
         self._rows: list[Row] = []
@@ -116,7 +116,7 @@ def memory(monkeypatch: pytest.MonkeyPatch) -> MemoryStore:
 
 
 def made(chance: random.Random, count: int) -> list[Row]:
-    """Return rows of four partitions, nearly in order, some of another tenant. Skipped offsets are dead letters."""
+    """Return rows in four partitions, nearly in order, some from another tenant. Skipped offsets are dead letters."""
     nexts: dict[tuple[str, int], int] = {}
     rows = []
     for _ in range(count):
@@ -133,7 +133,7 @@ def mac(purpose: str, data: bytes) -> bytes:
 
 
 class Client:
-    """Reads events, disconnects at random, also within a batch, and reconnects to either process."""
+    """Reads events, disconnects at random, even within a batch, and reconnects to either process."""
 
     def __init__(self, tails: list[hub.StreamHub], chance: random.Random) -> None:
         self.got: list[tuple[Any, ...]] = []
@@ -170,7 +170,7 @@ class Client:
         self._channel = self._tail.join(ACME, Filter())
 
     def _taken(self, events: list[follow.StreamedEvent], cut: float) -> bool:
-        """Record the events, and return False if the client disconnects before the last one."""
+        """Record the events; return False if the client disconnects in between."""
         for event in events:
             self.got.append(tuple(json.loads(event.line)))
             self._id = self._seals.seal(ACME, Filter(), event.position)

@@ -15,7 +15,9 @@ HERE = StreamPosition(0, {})
 
 
 def stream_texts(count: int, checks: int) -> tuple[list[str], int]:
-    """Stream `count` events with a credential valid for `checks` checks; return the chunks and the number of checks."""
+    """Stream `count` events with a credential valid for `checks` checks. Return the chunks and the number of checks
+    made.
+    """
     subscription = Subscription(lambda: None)
     subscription.follow(HERE)
     events = [StreamedEvent("", False, ("t", 0), at, HERE, text=f"{at};") for at in range(count)]

@@ -1,4 +1,4 @@
-"""The offsets that a stream has seen: none is skipped and none is sent twice, in any order of inserts."""
+"""The offsets that a stream has seen: none is skipped and none is sent twice, whatever the order of inserts."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_stream_can_resume_after_every_step(before, more):
 @settings(max_examples=25)
 @given(st.randoms(use_true_random=False), st.integers(1, 60))
 def test_a_watch_returns_each_offset_once_in_any_order(chance, most):
-    """Repeats the poll while offsets are held back: with more gaps than are kept, until they are old enough."""
+    """Polling is repeated while offsets are held back: with more gaps than are kept, until the gaps are old enough."""
     left = chance.sample(range(0, 200, 2), 100)
     tracker, waiting, passed, now = PartitionTracker(), set(), set(), 0.0
     while left or waiting:
@@ -89,7 +89,7 @@ def test_few_gaps_never_settle():
 
 
 def test_many_young_gaps_hold_back_later_offsets():
-    """The months of one range are inserted one after the other, so that every other offset comes first."""
+    """The months of one range are inserted one after another, so that every second offset comes first."""
     tracker = PartitionTracker()
     even = list(range(0, 1_000, 2))
     tracker.observe(even, 0.0)

@@ -81,7 +81,7 @@ UNKNOWN = [
 
 
 def filled(action: Action) -> dict[str, Any]:
-    """Return a row with a value for everything that the action may state; no two strings are equal."""
+    """Return a row with a value for everything that the action may contain; no two strings are equal."""
     keys = {
         key: described.values[0] if described.values else "7" if described.kind == "number" else f"meta-{key}"
         for key, described in {**action.required, **action.optional}.items()
@@ -91,7 +91,7 @@ def filled(action: Action) -> dict[str, Any]:
 
 
 def valid(row: dict[str, Any], version: OcsfVersion) -> dict[str, Any]:
-    """Encode a row as a line, check that it is valid, and return its event."""
+    """Encode a row as a line, check that the line is valid, and return the line's event."""
     event = encoded(json.dumps(row).encode(), version)
     assert ocsf_schema(version.value).problems(event) == [], event
     return event

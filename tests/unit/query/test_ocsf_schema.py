@@ -1,4 +1,4 @@
-"""The validator of OCSF events: it finds each kind of mistake, so that passing it is meaningful."""
+"""The OCSF validator finds each kind of mistake, so that passing it is meaningful."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def test_rows_are_drawn_and_the_process_ends():
 def test_a_document_without_rows():
     made = PdfProcess(COLUMNS, HEADING)
     assert "Action" in words(made.end())
-    PdfProcess(COLUMNS, HEADING).close()  # never started
+    PdfProcess(COLUMNS, HEADING).close()  # the process was never started
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,6 @@
-"""The query language: the meaning of valid queries, the errors for others, and printing as the inverse of parsing."""
+"""The query language: the meaning of valid queries, the errors for invalid ones, and printing as the inverse of
+parsing.
+"""
 
 from __future__ import annotations
 
@@ -194,7 +196,7 @@ def test_an_unknown_field_names_the_known_ones():
     for name in (*BASE, *OWN, "metadata.<key>", "fields.<name>"):
         assert name in caught.value.fix
     with pytest.raises(InvalidFilter):
-        parse("invoice_total:5", {})  # not this tenant's
+        parse("invoice_total:5", {})  # not a field of this tenant
 
 
 def test_depth_terms_and_length_of_a_query_are_bounded():
@@ -291,7 +293,7 @@ TERMS = st.one_of(
 
 
 def extended(nodes: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
-    """Return trees with one more level, in normal form."""
+    """Return trees with one more level than these, in normal form."""
 
     def several(unlike: type) -> st.SearchStrategy[tuple[Node, ...]]:
         return st.lists(nodes.filter(lambda one: not isinstance(one, unlike)), min_size=2, max_size=4).map(tuple)
@@ -320,7 +322,7 @@ def test_any_text_is_a_query_or_an_error_with_a_column(text):
 
 
 def other(node: Node) -> Node:
-    """Return the same tree for the same columns, with other values."""
+    """Return the same tree over the same columns, with other values."""
     match node:
         case And(items) | Or(items):
             return type(node)(tuple(map(other, items)))
@@ -349,7 +351,7 @@ def other(node: Node) -> Node:
 
 
 def big(value: object) -> bool:
-    """Return whether the value exceeds a float's exact integers, which are compared differently."""
+    """Return whether the value is too large for a float to hold every integer; such values are compared differently."""
     return isinstance(value, int) and abs(value) > 1 << 53
 
 

@@ -1,4 +1,4 @@
-"""All statements of a page share the time limit of one, however many its filter needs."""
+"""All statements for a page share the time limit of one statement, however many the page's filter needs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No value of a caller is in the SQL text, which depends only on the filters that are present."""
+"""No value from a caller appears in the SQL text, which depends only on which filters are present."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NOT_NULLABLE = ("action", "actor", "actor_id", "resource", "source")
 
 
 def statements(tenant: str, value: str, key: str, micros: int) -> list[Statement]:
-    """Compile every kind of statement, with the value wherever a caller can put one."""
+    """Return every kind of statement, compiled with the value wherever a caller can put one."""
     scope = TenantScope.for_operator(tenant)
     filter_ = Filter(
         equals=dict.fromkeys(COLUMNS, (value,)),
@@ -79,7 +79,7 @@ def test_every_statement_is_bound_to_the_tenant():
 
 
 def test_the_edge_of_a_page_comes_from_the_tenants_events():
-    """It reads the table with its duplicates, since it returns only the time of an event."""
+    """The statement reads the table with its duplicates, since it returns only the time of an event."""
     found = sql.compile_edge(
         "audit", TenantScope.for_operator("acme"), Filter(), position=Position(1, "x", "x"), sort=NEWEST, rows=7
     )
@@ -91,4 +91,4 @@ def test_the_edge_of_a_page_comes_from_the_tenants_events():
 
 def test_columns_are_the_events_fields_in_their_order():
     assert (*BASE_FIELDS, "fields", "ingested_at", "provenance", "provenance_id", "content_hash") == SHOWN
-    assert tuple(Event.model_fields) == (*SHOWN, "conflict")  # computed, not a column
+    assert tuple(Event.model_fields) == (*SHOWN, "conflict")  # computed, not stored in a column

@@ -1,4 +1,4 @@
-"""The catalogue of actions: the environment's labels are added to the built-in ones, or replace them."""
+"""The action catalogue: the environment's labels are added to the built-in ones, or replace them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A change of the structure in the service's own audit trail, with separate actions for the switch and the fields."""
+"""A change to the structure in the service's own audit trail, with separate actions for the switch and the fields."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A registry's error for a tenant's admin: its kind, without the registry's address."""
+"""A registry error as a tenant's admin sees it: its kind, without the registry's address."""
 
 from __future__ import annotations
 

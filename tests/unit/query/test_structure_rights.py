@@ -1,4 +1,4 @@
-"""A change of a field requires the permissions of all attributes that it sets."""
+"""A change to a field requires the permissions for all attributes that the change sets."""
 
 from __future__ import annotations
 

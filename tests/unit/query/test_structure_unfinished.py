@@ -26,7 +26,7 @@ OWN = FieldView(name="own", display_name="Own", order=99)
 
 
 class Registry:
-    """Returns or raises the given result."""
+    """Returns the given result, or raises the given error."""
 
     def __init__(self, result: bool | Exception) -> None:
         self.result = result
@@ -76,7 +76,7 @@ def call(service: StructureService, operation: str, reported: list[BaseException
         (True, StoreUnavailable("The store is unavailable."), True),
         (True, ZeroDivisionError(), True),
         (False, Conflict("Another user saved first."), False),  # nothing had to be registered
-        (RegistryUnavailable("The registry timed out."), None, True),  # the result is unknown
+        (RegistryUnavailable("The registry timed out."), None, True),  # the result of the registration is unknown
         (SchemaIncompatible("No."), None, False),
         (FieldConflict("No."), None, False),
     ],

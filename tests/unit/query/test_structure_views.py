@@ -77,7 +77,7 @@ def test_a_removed_field_can_be_restored() -> None:
 def test_a_tenant_may_hide_an_environments_field_and_show_a_removed_one() -> None:
     hidden = views.without_view(tenant(env=(ORDER,)), "order_number")
     assert "order_number" not in names(tenant(*hidden, env=(ORDER,)))
-    assert views.with_view(tenant(*hidden, env=(ORDER,)), ORDER) == ()  # inherited again
+    assert views.with_view(tenant(*hidden, env=(ORDER,)), ORDER) == ()  # inherited from the environment again
     gone = ORDER.model_copy(update={"hidden": True})
     shown = views.with_view(tenant(env=(gone,)), ORDER)
     assert shown[0].hidden is False
@@ -158,9 +158,9 @@ def test_a_tenants_overlay_loses_no_field_and_takes_precedence(
     enabled, fields = overlay(revision(ENVIRONMENT, env, env_on), revision("tenant:a", own, own_on))
     assert enabled == (own_on if own_on is not None else env_on if env_on is not None else True)
     by_name = {one.name: one for one in fields}
-    assert len(by_name) == len(fields)  # each once
+    assert len(by_name) == len(fields)  # each field occurs once
     assert [one.order for one in fields] == sorted(one.order for one in fields)
-    assert {one.name for one in (*DEFAULT_FIELDS, *env, *own)} == set(by_name)  # exactly these fields
+    assert {one.name for one in (*DEFAULT_FIELDS, *env, *own)} == set(by_name)  # exactly these fields exist
     for field in own:
         assert by_name[field.name].model_copy(update={"hidden": field.hidden}) == field  # the tenant takes precedence
 

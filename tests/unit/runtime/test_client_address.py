@@ -1,4 +1,4 @@
-"""The client's address behind proxies: what a client can forge never counts."""
+"""The client's address behind proxies: entries that a client can forge never count."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TWO = TrustedProxies.parse("2")
         ("10.0.0.1", ["198.51.100.7"], NETWORKS, "198.51.100.7"),
         ("10.0.0.1", ["203.0.113.66, 198.51.100.7, 10.0.0.2"], NETWORKS, "198.51.100.7"),  # the first one is forged
         ("10.0.0.1", ["203.0.113.66", "198.51.100.7", "10.0.0.2"], NETWORKS, "198.51.100.7"),  # several headers
-        ("10.0.0.1", ["10.0.0.3, 10.0.0.2"], NETWORKS, "10.0.0.3"),  # only proxies: the farthest one
+        ("10.0.0.1", ["10.0.0.3, 10.0.0.2"], NETWORKS, "10.0.0.3"),  # only proxies: the farthest one counts
         ("10.0.0.1", ["198.51.100.7, nonsense, 10.0.0.2"], NETWORKS, "10.0.0.2"),
         ("10.0.0.1", [], NETWORKS, "10.0.0.1"),
         ("10.0.0.1", ["198.51.100.7:4711"], NETWORKS, "198.51.100.7"),

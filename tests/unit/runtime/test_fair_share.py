@@ -1,4 +1,4 @@
-"""Each tenant's share of the event loop, and which tenants are delayed for it."""
+"""Each tenant's share of the event loop, and which tenants are delayed because of it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from auditlane.runtime.fair_share import ALONE_S, KEPT, LONGEST_S, Shares, Timed
 
 
 def busy(shares: Shares, tenant: str, part: float, *, since: float, until: float) -> None:
-    """Charge the tenant this share of the loop's time, in steps of 10 ms."""
+    """Charge the tenant for this share of the loop's time, in steps of 10 ms."""
     for step in range(int((until - since) * 100)):
         shares.charge(tenant, part / 100, since + step / 100)
 
@@ -42,7 +42,7 @@ def test_a_tenant_above_its_share_waits_longer_the_more_it_uses() -> None:
 
 
 def test_a_tenant_that_waits_its_turn_gets_its_share_and_no_more() -> None:
-    """Simulate forty clients whose requests take 50 ms, each sent as soon as the previous one is answered."""
+    """Simulate forty clients whose requests take 50 ms; each client sends its next request when it gets a response."""
     shares, ready, done, now = Shares(0.2), [0.0] * 40, 0.0, 0.0
     while now < 100:
         client = min(range(len(ready)), key=ready.__getitem__)
@@ -96,7 +96,7 @@ def test_exactly_the_reservation_is_released() -> None:
     shares.charge("acme", 0.8, 1)
     shares.charge("other", 0.001, 1)
     before = shares.wait_s("acme", 1)
-    wait_s, expected = shares.reserve("acme", 1)  # its mean would exceed a tenant's maximum debt
+    wait_s, expected = shares.reserve("acme", 1)  # the tenant's mean would exceed its maximum debt
     assert (wait_s, before) == (before, pytest.approx(2.0))
     shares.settle("acme", expected, None, 1)
     assert shares.wait_s("acme", 1) == pytest.approx(before)
@@ -136,7 +136,7 @@ def test_the_number_of_tracked_tenants_is_bounded() -> None:
 
 
 def charged_for(work: Coroutine[Any, Any, None]) -> list[float]:
-    """Run the work and return the charge of each step. Its errors are raised unchanged."""
+    """Run the work and return the charge for each step. Errors in the work are raised unchanged."""
     charged: list[float] = []
 
     async def run() -> None:

@@ -1,4 +1,4 @@
-"""Repeated failures are logged once a minute per kind, and all are counted."""
+"""Repeated failures are logged once a minute per kind, and all of them are counted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Caches are bounded, and every cache keyed by input is an LRU cache."""
+"""Caches are bounded, and every cache keyed by external input is an LRU cache."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_cached_schema_texts_are_bounded(monkeypatch: Any) -> None:
     assert len(client._texts) == 10
     assert client.schema(99) == "x" * 100
     assert len(requests) == 100
-    client.schema(0)  # requested again
+    client.schema(0)  # the value is requested again
     assert len(requests) == 101
 
 

@@ -16,7 +16,7 @@ def test_an_idle_connection_does_not_keep_its_thread() -> None:
     with closing(server), socket.create_connection(("127.0.0.1", urlsplit(server.url).port or 0), 30) as idle:
         idle.sendall(b"GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
         received = b""
-        while part := idle.recv(1_000):  # until the server closes the connection
+        while part := idle.recv(1_000):  # reads until the server closes the connection
             received += part
     assert received.startswith(b"HTTP/1.1 200")
     assert received.endswith(b'{"status": "live"}')

@@ -1,4 +1,4 @@
-"""The plan of a stack: pure decisions, with the time passed in."""
+"""A stack's process plan: pure decisions, with the time passed in."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_parts_start_when_their_dependencies_are_ready():
     assert plan.decide(1) == []
     plan.became_ready("kafka", 2)
     assert verbs(plan.decide(2)) == [("start", "init")]
-    plan.became_ready("init", 2)  # meaningless for a one-shot; must not affect the others
+    plan.became_ready("init", 2)  # meaningless for a one-shot process; must not affect the others
     plan.exited("init", 0, 3)
     assert verbs(plan.decide(3)) == [("start", "worker")]
     assert not plan.ready
@@ -169,7 +169,7 @@ def test_stopping_before_everything_is_up():
     plan.exited("kafka", 1, 0)
     plan.stop(0)
     assert verbs(plan.decide(0)) == [("terminate", "registry")]
-    plan.became_ready("registry", 0)  # too late: it is being stopped
+    plan.became_ready("registry", 0)  # too late: the process is being stopped
     plan.exited("registry", 0, 1)
     assert plan.finished
     assert {service.state for service in plan.services.values()} == {State.STOPPED}
@@ -177,7 +177,9 @@ def test_stopping_before_everything_is_up():
 
 @pytest.mark.parametrize("seed", range(200))
 def test_whatever_happens_a_stop_ends_everything_in_order(seed):
-    """Random events, then a stop: nothing runs in the end, and no tier is touched before the ones above are down."""
+    """Random events, then a stop: no process runs in the end, and no tier is stopped before the tiers above it are
+    down.
+    """
     rng, plan, now = random.Random(seed), Plan(SPECS, POLICY), 0.0
     running: set[str] = set()
 

@@ -1,4 +1,4 @@
-"""Records in files: durable, bounded, and sent by whichever process can first."""
+"""Records in files: durable, bounded, and sent by the first process that can."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from auditlane.runtime.spool import BATCH, Drained, FileSpool, NoSpool
 
 
 class Sent:
-    """Accepts records, up to `takes` of them."""
+    """Accepts records, at most `takes` of them."""
 
     def __init__(self, *, takes: int = 10**9) -> None:
         self.takes = takes
@@ -81,7 +81,7 @@ def test_refused_records_stay(tmp_path):
 def test_another_process_drains_released_files_only(tmp_path):
     left, mine, other = spool_in(tmp_path), spool_in(tmp_path), spool_in(tmp_path)
     left.append([b"left"])
-    left.drain(Sent(takes=0))  # releases the file, as at the end of a process
+    left.drain(Sent(takes=0))  # releases the file, as the end of a process does
     mine.append([b"mine"])
     sent = Sent()
     assert other.drain(sent) == Drained(sent=1)

@@ -1,4 +1,4 @@
-"""Disabled tracing costs nothing and imports nothing; headers, statements and failures when it is enabled."""
+"""Tracing costs nothing and imports nothing while disabled; headers, statements and failures while it is enabled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The audit context: read when an event is made, inherited by nested contexts, tasks and threads."""
+"""The audit context: read when an event is created, and inherited by nested contexts, tasks and threads."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from auditlane.sdk.trace import request_id_of
 
 
 def filled(**values):
-    """Return an event's keywords after the current context has been added."""
+    """Return an event's keywords after the current context has filled in missing ones."""
     errors: list[Exception] = []
     fill(values, errors.append)
     assert errors == []
@@ -71,7 +71,7 @@ def test_a_resolver_is_called_for_every_event():
     user = "anonymous"
 
     def resolve(request: AuditContext) -> None:
-        filled()  # an event that is emitted meanwhile does not resolve again
+        filled()  # an event emitted in the meantime does not resolve the context again
         request.actor_id = user
 
     with context(tenant="acme", resolve=resolve):

@@ -1,4 +1,4 @@
-"""The client that a process shares: created only once, in any situation, and never blocking a request."""
+"""The client that a whole process shares: it is created only once, in any situation, and never blocks a request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The fast path of `emit` agrees with the model and fastavro: same acceptance, same bytes. It takes usual events."""
+"""The fast path of `emit` agrees with the model and fastavro: both accept the same events and produce the same bytes.
+It accepts all usual events.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,7 @@ class Title:
 
 
 class Hostile:
-    """A value whose own code raises whatever is done with it."""
+    """A value whose own code raises, whatever is done with the value."""
 
     def _fail(self, *_):
         raise RuntimeError
@@ -54,7 +56,7 @@ class Hostile:
 
 
 def encoder(*own, first=(), ruled=None):
-    """Return the encoder of a contract with these custom fields, and these rules by base field."""
+    """Return the encoder for a contract with these custom fields, and with these rules by base field."""
     described = base_schema()
     for field in described["fields"]:
         field.update((ruled or {}).get(field["name"], {}))
@@ -164,13 +166,13 @@ OWN_USUAL = {
     "due": times,
     "size": st.sampled_from(["S", "M"]),
 }
-# Values with which an event satisfies the rules of STRICT.
+# Values that make an event satisfy the rules of STRICT.
 ENOUGH = {"actor_id": "u", "project": "moon", "seats": 5, "outcome": "denied", "metadata": {"a": "b"}, "ip": "::1"}
 
 
 @st.composite
 def keywords(draw, contract):
-    """Return keywords of `emit` that are mostly valid, with an unusual or invalid value here and there."""
+    """Return keywords for `emit` that are mostly valid, with an unusual or invalid value here and there."""
     own = [field.name for field in ENCODERS[contract].contract.own]
     names = draw(st.sets(st.sampled_from([*AuditEvent.model_fields, *own, *own]), max_size=9))
     values = {"tenant_id": "acme", "action": "login"} | (ENOUGH if contract == "strict" else {})
@@ -186,7 +188,7 @@ def keywords(draw, contract):
 
 
 def generally(found, values):
-    """Encode through the model and fastavro. Raises InvalidEvent."""
+    """Return the encoding by the model and fastavro. Raises InvalidEvent."""
     event = BUILDER.build(None, dict(values))
     return replace(found, plain=None).encode(event, LIMIT)
 

@@ -1,4 +1,4 @@
-"""`record` never fails: it repairs an event, or counts and reports it."""
+"""`record` never fails: it repairs an event, or counts and reports the event as unrecorded."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from auditlane.sdk.recording import Recorder
 
 
 class Log:
-    """Collects the events of a Recorder, after the client's own checks, and its reports."""
+    """Collects a Recorder's events, after the client's own checks, and its reports."""
 
     def __init__(self, most_bytes: int = 100_000) -> None:
         self.events: list[AuditEvent] = []
@@ -34,7 +34,7 @@ class Log:
         return event.event_id
 
     def record(self, **values: Any) -> AuditEvent:
-        """Record an event that must be emitted, and return it."""
+        """Record an event that must be emitted, and return the emitted event."""
         event_id = self.recorder.record(values)
         assert event_id == self.events[-1].event_id
         return self.events[-1]

@@ -1,4 +1,4 @@
-"""The events a flush waits for, and its result."""
+"""The events that a flush waits for, and the flush's result."""
 
 from __future__ import annotations
 

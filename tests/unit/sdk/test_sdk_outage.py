@@ -1,4 +1,4 @@
-"""The log messages about an unreachable service, and their frequency."""
+"""Log messages about an unreachable service, and how often they appear."""
 
 from __future__ import annotations
 

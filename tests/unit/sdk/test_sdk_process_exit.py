@@ -1,4 +1,4 @@
-"""Clients at the exit of a multiprocessing child whose threads are still running."""
+"""Clients when a multiprocessing child exits while its threads are still running."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A filter's value becomes text, or is rejected with the filter's name."""
+"""A filter's value becomes text, or is rejected with an error that names the filter."""
 
 from __future__ import annotations
 

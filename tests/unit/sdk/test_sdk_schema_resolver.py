@@ -1,4 +1,4 @@
-"""The schema the SDK writes with, and the error for an event that does not match it."""
+"""The schema that the SDK writes with, and the error for an event that does not match the schema."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def own(name, kind, **more):
 
 
 class FakeRegistry:
-    """A registry in memory that can be unavailable."""
+    """An in-memory registry that can be made unavailable."""
 
     def __init__(self, **schemas):
         self.schemas = {name.replace("_", "."): one for name, one in schemas.items()}
@@ -75,7 +75,7 @@ class Clock:
 
 
 def refreshed(contracts):
-    """Wait for the thread that refreshes, if there is one."""
+    """Wait for the refreshing thread to end, if there is one."""
     for thread in threading.enumerate():
         if thread.name == "auditlane-contracts":
             thread.join(10)

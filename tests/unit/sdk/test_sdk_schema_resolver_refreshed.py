@@ -1,4 +1,6 @@
-"""Before a cached contract refuses an event, the SDK checks, at a bounded rate, whether it is still the newest."""
+"""Before a cached contract rejects an event, the SDK checks, at a bounded rate, whether the contract is still the
+newest.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,7 @@ def schema(*own: str) -> str:
 
 
 class FakeRegistry:
-    """A registry in memory that records its requests, and can be unreachable or hang."""
+    """An in-memory registry that records requests, and can be unreachable or hang."""
 
     def __init__(self) -> None:
         self.schemas = {"t-value": (1, schema()), "t.acme-value": (2, schema("x"))}
@@ -149,7 +151,7 @@ def test_a_reported_change_is_requested_at_once(contracts, registry):
 
 
 def test_a_reported_change_is_refreshed_in_the_background(contracts, registry):
-    """An added rule takes effect soon, even if the cached contract refuses nothing."""
+    """An added rule takes effect soon, even if the cached contract rejects no event."""
     registry.schemas["t.acme-value"] = (3, schema("x", "y"))
     contracts.forget("acme")
     assert contracts.encoder("acme").schema_id == 2

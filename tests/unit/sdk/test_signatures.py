@@ -36,7 +36,7 @@ def keywords(function: Any) -> dict[str, inspect.Parameter]:
 
 
 def argument_docs(text: str | None) -> set[str]:
-    """Return the names that a docstring's section `Args` describes."""
+    """Return the names described in the `Args` section of a docstring."""
     described = re.search(r"Args:\n(.*?)\n\n", text or "", re.DOTALL)
     assert described
     return set(re.findall(r"^ {12}(\w+): ", described[1], re.MULTILINE))
@@ -58,7 +58,7 @@ def test_omitted_options_have_the_configs_defaults():
 
 
 def test_an_option_reaches_the_config_by_its_own_name(monkeypatch):
-    """Each option does, whether or not a config is given, unless its value is `None`."""
+    """Every option reaches the config, whether or not a config is given, unless the option's value is `None`."""
     monkeypatch.setattr(publisher, "Delivery", mock.Mock())
     monkeypatch.setattr(publisher, "SchemaResolver", mock.Mock())
     monkeypatch.setattr(publisher, "_registry", mock.Mock())
@@ -97,7 +97,7 @@ def test_emits_keywords_are_the_events_fields():
     assert names.keys() == AuditEvent.model_fields.keys()
     [_, by_name] = get_overloads(AuditClient.emit)
     required = {name for name, one in keywords(by_name).items() if one.default is one.empty}
-    assert required == {"action"}  # the context may have the tenant
+    assert required == {"action"}  # the tenant may come from the context
     for name, parameter in keywords(by_name).items():
         if parameter.default not in (parameter.empty, ...):
             assert parameter.default == AuditEvent.model_fields[name].default, name
@@ -130,7 +130,7 @@ TEXTS = {"event_id": str(uuid.uuid4()), "occurred_at": "2026-01-31T13:45:00Z", "
 
 
 def samples(kind: Any) -> list[Any]:
-    """Return values of a type, for each member of a union and of a Literal."""
+    """Return sample values of a type: one for each member of a union or of a Literal."""
     if get_origin(kind) in (Union, UnionType):
         return [value for one in get_args(kind) for value in samples(one)]
     if get_origin(kind) is Literal:

@@ -1,4 +1,4 @@
-"""Type checkers report nothing about correct uses of the SDK, and the expected error for each incorrect use."""
+"""Type checkers report no error for correct uses of the SDK, and the expected error for each incorrect use."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def by_line(pairs: list[tuple[int, str]]) -> Reports:
 
 
 def run(folder: Path, *command: str) -> str:
-    """Run a checker where it finds only the installed package, and return what it prints."""
+    """Run a checker that finds only the installed package, and return the checker's output."""
     done = subprocess.run(
         [sys.executable, "-m", *command], cwd=folder, capture_output=True, text=True, check=False, timeout=240
     )
@@ -66,5 +66,5 @@ def test_pyright(tmp_path):
 
 @pytest.mark.parametrize("checker", [0, 1])
 def test_every_kind_of_wrong_use_is_covered(checker):
-    """Otherwise a file whose comments are no longer parsed would pass."""
+    """Without this test, a file whose comments are no longer parsed would pass."""
     assert len(expected(checker)) > 45

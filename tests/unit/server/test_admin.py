@@ -1,4 +1,4 @@
-"""Administration over HTTP without its components: permissions, the report of an unavailable part, timeouts."""
+"""Administration over HTTP without the components that it reports on: permissions, unavailable components, timeouts."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class RecordingSink:
 
 @pytest.fixture
 def kept(monkeypatch) -> list[AuditRecord]:
-    """Return the records of requests."""
+    """Return the records about requests."""
     kept = RecordingSink()
     monkeypatch.setattr(
         "auditlane.server.middleware.request.RequestAuditor", lambda _, **given: RequestAuditor(kept, **given)
@@ -230,7 +230,7 @@ def test_calls_time_out_and_share_one_check():
         async with anyio.create_task_group() as group:
             for _ in range(3):
                 group.start_soon(caller)
-        await caller()  # all callers have stopped waiting for the call that hangs
+        await caller()  # all callers have given up on the call that hangs
         release.set()
         with anyio.fail_after(20):
             while True:

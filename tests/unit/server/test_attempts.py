@@ -28,7 +28,7 @@ def served(tmp_path) -> Iterator[Served]:
 
 
 class From:
-    """A client with this address in the loopback network."""
+    """A client that connects from this address in the loopback network."""
 
     def __init__(self, served: Served, address: str) -> None:
         self._pool = urllib3.PoolManager(retries=False, timeout=30.0, source_address=(address, 0))

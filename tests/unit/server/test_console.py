@@ -53,7 +53,7 @@ PARTITION = {
 
 
 class Section:
-    """Stands in for the components; fails while `away`."""
+    """Stands in for the components that a section reads; fails while `away`."""
 
     def __init__(self) -> None:
         self.away = False
@@ -154,7 +154,7 @@ def entered(served: Served, **more: Any) -> str:
 
 
 def post(served: Served, cookie: str, form: str, site: str = "same-origin") -> Any:
-    """Submit the form of the page as a browser does."""
+    """Submit the page's form as a browser does."""
     headers = {"cookie": cookie, "sec-fetch-site": site, "content-type": "application/x-www-form-urlencoded"}
     return served._pool.request("POST", f"{served.url}/console/view", body=form, headers=headers, redirect=False)
 
@@ -212,7 +212,7 @@ def test_the_board_in_german(served, operations):
             'data-pause="Anhalten"',
         ):
             assert shown in html
-        assert '<td class="text"><span lang="en">&lt;script&gt;' in html  # a part's own message
+        assert '<td class="text"><span lang="en">&lt;script&gt;' in html  # the component's own message
         assert f'href="/console/settings{lang}"' in html
         assert f'action="/console/view{lang}"' in html
     assert 'href="/console?lang=de&amp;after=globex#tenants"' in html
@@ -264,7 +264,7 @@ def test_an_unavailable_part_does_not_hide_the_others(served, operations):
     operations.away = True
     html = served.request("/console", cookie=entered(served)).data.decode()
     assert "The brokers did not answer." in html
-    assert "</strong> messages behind" not in html  # nor in the summary
+    assert "</strong> messages behind" not in html  # the summary does not contain it either
     assert "1,000,000" in html
 
 

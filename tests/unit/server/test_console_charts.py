@@ -70,8 +70,8 @@ def test_a_line_is_interrupted_where_a_value_or_a_step_is_missing_and_never_fall
     first, alone, last = path.split("M")[1:]
     assert (first.count("L"), last.count("L")) == (1, 2)
     x, y = alone.split("H")[0].split(" ")
-    assert (float(alone.split("H")[1]) - float(x), float(y)) == (pytest.approx(INNER / 10), TOP)  # as wide as its step
-    assert path.count(f" {GROUND}") == 1  # the zero that was measured
+    assert (float(alone.split("H")[1]) - float(x), float(y)) == (pytest.approx(INNER / 10), TOP)  # as wide as one step
+    assert path.count(f" {GROUND}") == 1  # the zero was measured
     assert line(hours(), [], 1.0) == line(hours(1), [None], 1.0) == ""
 
 

@@ -13,7 +13,7 @@ import pytest
 from auditlane.server.openapi import error_examples
 
 ROOT = Path(__file__).parents[3]
-LITERAL = 12  # characters: a shorter f-string would match too much
+LITERAL = 12  # characters: a shorter f-string would match too many texts
 TEXTS = sorted(
     {text for problem in error_examples.PROBLEMS.values() for text in (problem["detail"], problem.get("fix"))} - {None}
 )

@@ -1,4 +1,4 @@
-"""The token routes of Frontegg's clients, and their paths with extra slashes; without a store and Kafka."""
+"""The token routes that Frontegg's clients use, and paths with extra slashes; without a store and Kafka."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_a_wrong_key_is_rejected(served, path):
 
 
 def test_an_error_also_has_the_members_of_their_sdk(served):
-    """Their browser SDK reads `errors`, a list of strings, and `errorCode`; our members remain."""
+    """Frontegg's browser SDK reads `errors`, a list of strings, and `errorCode`; our members remain."""
     for path in (*FORMS, "/audits", "//audits//stats"):
         body = served.request(path, method="PUT", body={}).json()
         assert body["errorCode"] == body["code"]
@@ -90,7 +90,7 @@ def test_a_tokens_lifetime_is_positive_and_fits_a_timer(tmp_path):
 
 
 def test_a_busy_process_still_issues_tokens(tmp_path):
-    """Their Node client ends its process when it cannot renew its token."""
+    """Frontegg's Node client ends its process when it cannot renew its token."""
     with Served(tmp_path, serve_max_concurrency=1, serve_body_timeout_s=60) as served:
         issued, entered, go_on = served.client("vendor"), threading.Event(), threading.Event()
 

@@ -1,4 +1,4 @@
-"""The languages of the pages: completeness, negotiation, numbers and times."""
+"""The pages' languages: completeness, negotiation, numbers and times."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def written(language: str) -> Catalog:
 
 
 def spoken(scratch: Path) -> Catalog:
-    """Extract the messages of the server's code and templates, as `make texts` does."""
+    """Return the messages in the server's code and templates, extracted as `make texts` does."""
     found = scratch / "found.pot"
     arguments = ["--mapping", str(ROOT / "pyproject.toml"), "--output", str(found), str(SERVER)]
     CommandLineInterface().run(["pybabel", "--quiet", "extract", *arguments])
@@ -95,7 +95,7 @@ def test_templates_contain_no_untranslated_words():
         labels = re.findall(r'(?:aria-label|placeholder|title|alt|data-[a-z-]+)="([^"]*)"', text)
         text = re.sub(r"<code>.*?</code>|<[^>]*>", " ", text, flags=re.DOTALL)
         names = {word for one in (text, *labels) for word in re.findall(r"[^\W\d_]+", one)}
-        assert names <= NAMES | {"waiting", "alone"}, path.name  # the last two are read by the script
+        assert names <= NAMES | {"waiting", "alone"}, path.name  # the last two are read by the page's script
 
 
 def asking(query: str = "", header: str = "") -> Request:

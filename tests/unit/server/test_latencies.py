@@ -1,4 +1,4 @@
-"""The latencies of a process over a period, from its histograms."""
+"""A process's latencies over a period, computed from its histograms."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_reads_are_the_routes_of_a_tenants_log() -> None:
         ({}, 0.99, None),
         ({1.0: 50, 2.0: 100, math.inf: 100}, 0.5, 1.0),
         ({1.0: 50, 2.0: 100, math.inf: 100}, 0.75, 1.5),
-        ({1.0: 50, 2.0: 50, math.inf: 100}, 0.99, 2.0),  # beyond the last bound
+        ({1.0: 50, 2.0: 50, math.inf: 100}, 0.99, 2.0),  # above the last bound
     ],
 )
 def test_a_quantile_is_interpolated(buckets: dict[float, float], share: float, value: float | None) -> None:

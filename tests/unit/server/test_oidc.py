@@ -1,4 +1,4 @@
-"""Tokens of an external issuer, whose keys an HTTP server publishes: valid and invalid tokens, and outages."""
+"""Tokens from an external issuer, whose keys an HTTP server publishes: valid and invalid tokens, and outages."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Issuer:
         return {"keys": self.keys}
 
     def token(self, key: Any = RSA, kid: str | None = "r1", alg: str = "RS256", **claims: Any) -> str:
-        """Return a valid token except for the given claims; None omits a claim."""
+        """Return a token that is valid except for the given claims; None omits a claim."""
         document = {
             "iss": self.url,
             "aud": AUDIENCE,
@@ -81,7 +81,7 @@ class Issuer:
 
 
 def public(private: Any, kid: str | None, **more: Any) -> dict[str, Any]:
-    """Return a key as published in a key set."""
+    """Return a key in the form in which a key set publishes it."""
     kinds = {rsa.RSAPrivateKey: jwt.algorithms.RSAAlgorithm, ec.EllipticCurvePrivateKey: jwt.algorithms.ECAlgorithm}
     kind = next((one for type_, one in kinds.items() if isinstance(private, type_)), jwt.algorithms.OKPAlgorithm)
     return kind.to_jwk(private.public_key(), as_dict=True) | ({"kid": kid} if kid else {}) | more
@@ -103,7 +103,7 @@ class Clock:
 
 
 def oidc(issuer: Issuer, clock: Any = None, **settings: Any) -> Oidc:
-    """Make the issuer as a service with these settings does."""
+    """Return the issuer as a service with these settings creates it."""
     found = from_settings(load(oidc_issuer=issuer.url, oidc_audience=f"other, {AUDIENCE}", **settings))
     assert found
     if clock:
@@ -123,7 +123,7 @@ def test_a_valid_token_is_accepted(issuer, key, kid, alg):
 
 
 def hs256_with_the_public_key(issuer: Issuer) -> str:
-    """Sign with the public key as a shared secret, a known attack. PyJWT refuses to sign this way."""
+    """Return a token signed with the public key as a shared secret, a known attack. PyJWT refuses to sign this way."""
     pem = RSA.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     _, payload, _ = issuer.token().split(".")
     header = part({"alg": "HS256", "typ": "JWT", "kid": "r1"})
@@ -170,7 +170,7 @@ def test_only_asymmetric_signatures_are_accepted(issuer):
     ):
         with pytest.raises(Unauthenticated):
             oidc(issuer).authenticate(token, now=NOW)
-    assert not issuer.requests  # such a token causes no request
+    assert not issuer.requests  # such a token does not cause a request
 
 
 @pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
@@ -218,7 +218,7 @@ def test_a_new_key_is_fetched_and_unknown_ids_are_throttled(issuer):
     clock.now += jwks.RETRY_S
     assert verifies.authenticate(issuer.token(OTHER_RSA, "r2"), now=NOW)
     assert issuer.requests.count("/keys") == 2
-    with pytest.raises(Unauthenticated):  # withdrawn
+    with pytest.raises(Unauthenticated):  # the key was withdrawn
         verifies.authenticate(issuer.token(), now=NOW)
 
 

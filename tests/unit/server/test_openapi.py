@@ -1,4 +1,4 @@
-"""The document: every route declares every status that it returns, with a valid example of each."""
+"""The OpenAPI document: every route declares each status that it returns, with a valid example."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_every_response_has_a_valid_example(document):
         for status, response in operation["responses"].items():
             for media_type, content in response.get("content", {}).items():
                 if media_type in ("application/vnd.apache.parquet", "application/pdf"):
-                    continue  # not JSON
+                    continue  # the body is not JSON
                 shown = [content["example"]] if "example" in content else []
                 shown += [resolved(document, one)["value"] for one in content.get("examples", {}).values()]
                 assert shown, f"{route} {status} {media_type}"

@@ -1,4 +1,4 @@
-"""The page's models of a filter and of events, and their HTML."""
+"""The plain page's models for a filter and for events, and the HTML made from them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def made(**overrides: Any) -> Event:
 
 
 class FakeStore:
-    """Stands in for the store: returns these events for every page, or fails."""
+    """Stands in for the store: returns the given events for every page, or fails."""
 
     def __init__(self, events: list[Event], error: Exception | None = None) -> None:
         self.events, self.error = events, error
@@ -180,7 +180,7 @@ def test_a_failing_store_is_reported_on_the_page(error, status):
     answered, html, _ = get(FakeStore([], error), "/plain?action=x")
     assert answered == status
     assert error.message in html
-    assert 'value="x"' in html  # the form is kept
+    assert 'value="x"' in html  # the values in the form are kept
 
 
 def test_an_invalid_filter_is_reported_at_its_input():

@@ -1,4 +1,4 @@
-"""Every route is in the table of permissions, and rejects callers not in the table, even without a store."""
+"""Every route is in the permissions table, and rejects callers that the table does not admit, even without a store."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ HTML = {"accept": "text/html,application/xhtml+xml"}
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory) -> Iterator[Served]:
-    # As `log.configure` sets it; structlog's default renders tracebacks with every local variable, which takes seconds.
+    # As `log.configure` sets it: structlog's default renders tracebacks with all local variables, which takes seconds.
     structlog.configure(processors=[structlog.processors.format_exc_info, structlog.processors.JSONRenderer()])
     with Served(tmp_path_factory.mktemp("served")) as served:
         add_crash(served.app)
@@ -51,7 +51,7 @@ def add_crash(app: FastAPI) -> None:
 
 
 def problem(response, status: int, code: str) -> dict:
-    """Check the shape of a problem and return its body."""
+    """Check that the response is a well-formed problem, and return its body."""
     assert response.status == status, response.data
     assert response.headers["content-type"] == "application/problem+json"
     body = response.json()
@@ -269,7 +269,7 @@ def test_a_link_becomes_a_session_once(served):
 
 
 def test_requesting_a_link_does_not_use_it_up(served):
-    """Mail scanners and chat previews send GET. The page works without script, in either language."""
+    """Mail scanners and chat previews send GET. The page works without scripts, in either language."""
     path = link(served)
     for headers in ({}, HTML, HTML | {"accept_language": "de"}):
         looked = served.request(path, **headers)
@@ -346,7 +346,7 @@ def test_over_https_the_cookie_is_secure(tmp_path):
 
 
 def test_a_link_into_a_frame_sets_a_cross_site_cookie(tmp_path):
-    """Browsers must send its cookie within a frame of another site."""
+    """Browsers must send the link's cookie within a frame on another site."""
     body = {"tenant": "acme", "user": "jane", "link": True, "page": "embed"}
     with Served(tmp_path, serve_url="https://audit.example") as served:
         token = served.client_token("vendor")
@@ -509,7 +509,7 @@ def test_a_broken_keys_file_is_reported_while_the_last_good_one_serves(tmp_path)
         (tmp_path / "keys.json").write_text("{")
         problem(served.request("/v1/events", token, auditlane_tenant="acme"), 503, "STORE_UNAVAILABLE")
         parts = {part["name"]: part for part in served.request("/health/ready").json()["parts"]}
-        assert parts["keys"] == {"name": "keys", "state": "stale", "problem": None}  # the route is public
+        assert parts["keys"] == {"name": "keys", "state": "stale", "problem": None}  # this route is public
         told = served.request("/v1/admin/health", admin).json()["parts"]
         assert "line 1" in next(part["problem"] for part in told if part["name"] == "keys")
 

@@ -27,7 +27,7 @@ PLACES = {"tenant": "acme", "name": "region", "export_id": "x", "event_id": "x"}
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """Serve without other services, and with timeouts longer than a test."""
+    """Serve without other services, and with timeouts longer than any test."""
     with Served(
         tmp_path_factory.mktemp("served"), **NOWHERE, serve_max_concurrency=2, serve_body_timeout_s=300
     ) as service:
@@ -44,7 +44,7 @@ def raw(served: Served, head: str, *headers: str, body: bytes = b"") -> socket.s
 
 
 def answered(connection: socket.socket) -> tuple[int, dict[str, str], str]:
-    """Return status, headers and body without sending more."""
+    """Return the response's status, headers and body, without sending more."""
     with connection, connection.makefile("rb") as file:
         status = int(file.readline().split()[1])
         lines = iter(lambda: file.readline().decode().strip(), "")
@@ -75,7 +75,7 @@ def test_every_route_rejects_missing_credentials_before_the_body(served):
 
 def test_a_missing_permission_is_rejected_before_the_body(served):
     tokens = {
-        "/v1/events": served.client_token("auditor"),  # may not write
+        "/v1/events": served.client_token("auditor"),  # a client that may not write
         "/v1/structure/fields": served.client_token("vendor", tenant="acme"),  # the environment's
         "/v1/tenants/globex/structure/fields": served.client_token("vendor", tenant="acme"),
         "/v1/admin/console-links": served.client_token("vendor"),
@@ -137,7 +137,7 @@ def test_an_unknown_path_reads_no_body(served, head):
 
 
 def test_a_client_that_is_still_sending_gets_the_response(served):
-    """A megabyte is in flight when the response arrives; a reset would discard the response."""
+    """A megabyte is in flight when the response arrives; resetting the connection would discard the response."""
     headers = ("Content-Type: application/json", "Content-Length: 1000000")
     status, _, body = answered(raw(served, "POST /v1/viewer-tokens", *headers, body=b"x" * 1_000_000))
     assert (status, json.loads(body)["code"]) == (401, "UNAUTHENTICATED")
@@ -183,7 +183,7 @@ def test_bytes_of_unfinished_bodies_are_shared():
     pending.add("four", 1)
     for tenant, held in (("four", 1), ("one", 2 << 20), ("two", 2 << 20), ("three", 2 << 20)):
         pending.remove(tenant, held)
-    assert pending == PendingBodies(10, 8 << 20)  # nothing is left of earlier requests
+    assert pending == PendingBodies(10, 8 << 20)  # no part of earlier requests is left
 
 
 def test_one_tenant_has_a_share_of_the_slots():

@@ -23,7 +23,7 @@ def connected(served: Served, source: str = "127.0.0.1") -> socket.socket:
 
 
 def ended(connection: socket.socket) -> bytes:
-    """Read until the server closes the connection."""
+    """Return the bytes received until the server closes the connection."""
     text = b""
     try:
         while piece := connection.recv(65_536):
@@ -63,7 +63,7 @@ def test_the_connections_of_one_address_are_limited(tmp_path: Path):
             assert ended(refused) == b""
         assert served.request("/health/live").status == 200
         held[0].close()
-        while True:  # the server notices it a moment later
+        while True:  # the server notices this a moment later
             with connected(served, "127.0.0.2") as again:
                 again.sendall(GET[:-2] + b"Connection: close\r\n\r\n")
                 if ended(again).startswith(b"HTTP/1.1 200"):
@@ -74,7 +74,7 @@ def test_all_connections_and_those_of_proxies_are_counted():
     all_ = Connections(limit=4, address_limit=2, proxies=TrustedProxies.parse("10.0.0.0/8"))
     entered = [all_.enter(host) for host in ("2001:db8::1", "2001:db8::2", "10.0.0.1")]
     assert None not in entered
-    assert all_.enter("2001:db8::3") is None  # the same /64
+    assert all_.enter("2001:db8::3") is None  # an address in the same /64
     entered.append(all_.enter("10.0.0.1"))
     assert all_.enter("192.0.2.1") is None  # four is the maximum
     for address in entered:

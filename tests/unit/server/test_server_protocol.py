@@ -1,5 +1,6 @@
-"""Heads are limited however they are split. Bodies and pipelined requests do not count towards the limit, also after an
-offer of another protocol."""
+"""Heads are limited however they are split. Bodies and pipelined requests do not count towards the limit, even after
+the client has offered another protocol.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ CHUNK = 1 << 14
 
 
 async def echo(scope: Any, receive: Any, send: Any) -> None:
-    """Respond with the sizes of the body and the headers."""
+    """Respond with the sizes of the body and of the headers."""
     size, more = 0, True
     while more:
         message = await receive()
@@ -65,7 +66,7 @@ def post(body: bytes, *headers: bytes) -> bytes:
 @pytest.mark.parametrize("unit", [b"x", b"\r\nX: y"], ids=["one header", "many headers"])
 @pytest.mark.parametrize("begins", [b"GET / HTTP/1.1\r\nX: ", b"GET /"], ids=["headers", "address"])
 def test_an_endless_head_ends_the_connection(address: tuple[str, int], begins: bytes, unit: bytes, before: int) -> None:
-    """The connection ends. The 400 may be lost, because the client is still sending when the server closes."""
+    """The server closes the connection. The 400 may be lost, because the client is still sending at that time."""
     got = answers(address, post(b"first") * before + begins + unit * (16 * MAX_HEAD_BYTES // len(unit)))
     assert got.count(b"200 OK") <= before
 
@@ -91,7 +92,7 @@ CHUNKED = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n%s\r\n\r\n5\r\nfirs
 @pytest.mark.parametrize("chunk", [1, 60, CHUNK])
 @pytest.mark.parametrize("offer", OFFERS.values(), ids=OFFERS)
 def test_a_protocol_upgrade_is_ignored(address: tuple[str, int], offer: tuple[bytes, ...], chunk: int) -> None:
-    """The body belongs to its request however it is split, and the next request is separate."""
+    """The body belongs to its own request, however it is split, and the next request is separate."""
     looks_like_one = post(b"smuggled")
     sent = post(looks_like_one, *offer) + CHUNKED % b"\r\n".join(offer) + post(b"", *offer)
     got = answers(address, sent + post(b"last", b"Connection: close"), chunk)

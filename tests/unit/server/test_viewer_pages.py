@@ -64,7 +64,7 @@ def served(tmp_path, monkeypatch, build) -> Iterator[Served]:
 
 @pytest.fixture
 def bare(tmp_path, monkeypatch) -> Iterator[Served]:
-    """Serve without a build and without origins that may embed it."""
+    """Serve without a build, and without any origin that may embed the viewer."""
     with served_with(tmp_path, monkeypatch, None) as served:
         yield served
 
@@ -135,7 +135,7 @@ def test_the_licenses_of_what_is_bundled_are_beside_it(served):
     ["nothing.js", "not-in-the-manifest.js", ".vite/manifest.json", "../log.css", "%2e%2e/log.css", "", "chunks/"],
 )
 def test_no_other_file_is_served(served, name):
-    # Not through urllib3's own pool, which would normalize the path.
+    # Not sent through urllib3's own pool, which would normalize the path.
     answer = served.request(f"{PATH}/{name}")
     assert answer.status == 404
     assert answer.headers["cache-control"] == "no-store"
@@ -155,7 +155,7 @@ def test_the_page_loads_the_viewer_and_nothing_inline(served):
 
 
 def test_each_page_requires_its_permission(served):
-    # The viewer reports what is missing.
+    # The page reports what the viewer lacks.
     assert served.request("/", **cookie(served, Permission.configure)).status == 200
     for path in ("/", "/plain"):
         stranger = served.request(path, **HTML)

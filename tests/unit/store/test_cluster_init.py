@@ -26,7 +26,7 @@ NAMES = [one.name for one in known()]
 
 @dataclass
 class Server:
-    """One replica as `init` sees it: its tables' engines and columns, and its shard's recorded migrations."""
+    """One replica as `init` sees it: its tables' engines and columns, and the migrations recorded for its shard."""
 
     engines: dict[str, str] = field(default_factory=dict)
     columns: dict[str, list[tuple[str, ...]]] = field(default_factory=dict)
@@ -159,7 +159,7 @@ def test_the_tables_of_one_server_are_not_mistaken_for_a_clusters() -> None:
     ("keeper", "elsewhere"), [({"/clickhouse/tables/01/audit"}, True), (set(), False), (None, False)]
 )
 def test_a_replica_that_joins_is_not_given_the_tables_of_one_server(keeper: set[str] | None, elsewhere: bool) -> None:
-    """`init` without a cluster, run through a load balancer, would create such tables."""
+    """Running `init` without a cluster, through a load balancer, would create the tables of a single server."""
     server = Server(shard="01", keeper=keeper)
     if elsewhere:
         with pytest.raises(ConfigError, match="that other replicas of its shard have") as no:

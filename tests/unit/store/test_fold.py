@@ -84,7 +84,7 @@ def test_a_column_is_modified_by_its_whole_definition() -> None:
 @pytest.mark.parametrize(
     "statement",
     [
-        "ALTER TABLE `d`.t MODIFY COLUMN b UInt32",  # its default would stay
+        "ALTER TABLE `d`.t MODIFY COLUMN b UInt32",  # the column's default would stay
         "ALTER TABLE `d`.t ADD COLUMN a String",
         "ALTER TABLE `d`.t ADD COLUMN c String AFTER nothing",
         "ALTER TABLE `d`.t DROP COLUMN nothing",

@@ -1,4 +1,4 @@
-"""The destination of requests to ClickHouse: the path of its URL as prefix, and no proxy for loopback addresses."""
+"""The destination of ClickHouse requests: the path in its URL as prefix, and no proxy for loopback addresses."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Refusing(BaseHTTPRequestHandler):
-    """Rejects every request, and records its path."""
+    """Rejects every request, and records each request's path."""
 
     requests: list[str]
 

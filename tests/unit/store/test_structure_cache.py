@@ -1,4 +1,4 @@
-"""The cache of structures: one read for many tenants, stale entries during an outage, a bound."""
+"""The structure cache: one read for many tenants, stale entries during an outage, a bound on its size."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Table:
 
 
 def dump(field: FieldView) -> dict[str, Any]:
-    """Serialize the field as a version with one more attribute would store it."""
+    """Return the field as a version with one more attribute would store it."""
     return field.model_dump(by_alias=True, mode="json") | {"fromTheFuture": 1}
 
 
@@ -97,8 +97,8 @@ def test_one_read_refreshes_all_recently_used_tenants(table: Table, clock: Clock
     clock.now += REFRESH_S * 0.6
     del table.reads[:]
     cache.of("b"), cache.of("c")
-    assert table.reads == [[ENVIRONMENT, "tenant:b", "tenant:c"]]  # a was last used too long ago
-    clock.now += REFRESH_S + 0.1  # c is no longer used
+    assert table.reads == [[ENVIRONMENT, "tenant:b", "tenant:c"]]  # `a` was last used too long ago
+    clock.now += REFRESH_S + 0.1  # `c` is no longer used
     cache.of("b")
     assert table.reads[1:] == [[ENVIRONMENT, "tenant:b"]]
 
@@ -130,7 +130,7 @@ def test_an_outage_keeps_cached_structures(table: Table, clock: Clock) -> None:
     reads = len(table.reads)
     with pytest.raises(StoreUnavailable):
         cache.of("another")
-    assert len(table.reads) == reads  # no further reads right after a failure
+    assert len(table.reads) == reads  # right after a failure, no further reads are made
     table.away = False
     table.save(tenant_scope("acme"), enabled=False)
     clock.now += RETRY_S + 0.1

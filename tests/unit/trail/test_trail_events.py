@@ -1,4 +1,4 @@
-"""A record of any size and shape becomes valid events, within the size limit and under the contract."""
+"""A record of any size and shape becomes events that are within the size limit and valid under the contract."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ID = "0197d2f0-0000-7000-8000-000000000000"
 
 
 def made(record: AuditRecord, limit: int) -> list[AuditEvent]:
-    """Return the events, each encoded within the limit."""
+    """Return the events made from a record, each encoded within the limit."""
     events = events_of(bounded(record, limit), at=T0, event_id=ID)
     for event in events:
         assert plain_base().encode(event, min(limit, MAX_BYTES))

@@ -190,7 +190,7 @@ class Emitter:
 
 
 class MemorySpool:
-    """Keeps up to `most` records in memory."""
+    """Keeps at most `most` records in memory."""
 
     def __init__(self, most: int = 10**9) -> None:
         self.most = most

@@ -28,7 +28,7 @@ COUNT = 6
 
 @dataclass
 class Table:
-    """Keeps offsets; an insert with a used token stores nothing, as in ClickHouse."""
+    """Keeps offsets; an insert with a token that was used before stores nothing, as in ClickHouse."""
 
     offsets: list[int] = field(default_factory=list)
     spent: set[Any] = field(default_factory=set)
@@ -50,7 +50,7 @@ class Table:
 
 
 def attempt(table: Table, accepted: set[int], *, redo: bool) -> Done:
-    """Validate the range with this result, write it, publish its rejected messages; return the last step's result."""
+    """Validate a range with this result, write it, publish its rejected messages; return the last step's result."""
     columns = Columns(list(range(COUNT)), [0] * COUNT, [b"k"] * COUNT, [b"v"] * COUNT)
     range_ = Range(Partition("t", 0), "id", 0, COUNT - 1, columns, "", 1, redo)
     rejected = [Rejection(one, RejectCode.SCHEMA_UNKNOWN, "", None, 1) for one in range(COUNT) if one not in accepted]
@@ -99,7 +99,7 @@ def test_manually_deleted_rows_do_not_block_a_redo() -> None:
 
 
 def test_a_store_that_hides_acknowledged_rows_halts_the_partition() -> None:
-    """Happens if a row policy hides the rows from the user: every further insert would store them again."""
+    """A row policy may hide the rows from the user: every further insert would then store them again."""
 
     class Hides(Table):
         def stored(self, range_: Range) -> dict[int, set[int]]:
@@ -111,7 +111,7 @@ def test_a_store_that_hides_acknowledged_rows_halts_the_partition() -> None:
 
 @dataclass
 class Unsure(Table):
-    """A replicated table that fails the first insert, and has then `stored` its rows or lost them."""
+    """A replicated table that fails the first insert, whose rows it has stored if `stores`, and lost otherwise."""
 
     code: int = 319
     stores: bool = True
@@ -124,7 +124,7 @@ class Unsure(Table):
         self.answers.append("first" if seen == () else "look")
         if len(self.answers) == 1:
             if not self.stores:
-                self.offsets.clear()  # the token stays used
+                self.offsets.clear()  # the token remains used
             raise DatabaseError("what it says", code=self.code)
         return added
 
@@ -132,7 +132,7 @@ class Unsure(Table):
 @pytest.mark.parametrize("code", [244, 319])
 @pytest.mark.parametrize("stores", [True, False])
 def test_an_insert_of_unknown_outcome_is_followed_by_a_check(code: int, stores: bool) -> None:
-    """A token alone would be acknowledged even if its rows are lost."""
+    """Without the check, a repeated insert would be acknowledged because of its token, even if the rows are lost."""
     table = Unsure(code=code, stores=stores)
     columns = Columns(list(range(COUNT)), [0] * COUNT, [b"k"] * COUNT, [b"v"] * COUNT)
     range_ = Range(Partition("t", 0), "id", 0, COUNT - 1, columns, "", 1, redo=False)

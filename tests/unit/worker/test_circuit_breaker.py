@@ -1,4 +1,4 @@
-"""The circuit breaker: when it halts a partition, and the effect of a halt on the range."""
+"""The circuit breaker: when it halts a partition, and what the halt does to the range."""
 
 from __future__ import annotations
 
@@ -35,7 +35,9 @@ def traffic(given: Given) -> dict[str, Traffic]:
 
 
 def opened(*ranges: tuple[int, int], policy: BreakerPolicy = POLICY) -> list[bool]:
-    """Return whether it opens at each range (messages, rejected) of the only tenant, a millisecond apart."""
+    """Record ranges of (messages, rejected) from a single tenant, 1 ms apart; return for each whether the breaker
+    opens.
+    """
     return stops(*({"acme": one} for one in ranges), policy=policy)
 
 
@@ -191,7 +193,7 @@ def test_a_range_that_opens_the_circuit_is_not_completed_and_others_continue() -
         worker.assigned(AssignmentFacts(partition, TOPIC_ID, 0, Intent(TOPIC_ID).encode(), 0, 1_000))
 
     def step() -> list[object]:
-        """Return the actions it requests, after confirming its commits."""
+        """Return the actions that the worker requests, after confirming its commits."""
         requested: list[object] = []
         while actions := worker.step(0, 0):
             requested += actions

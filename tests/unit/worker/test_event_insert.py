@@ -59,7 +59,7 @@ def test_the_body_is_one_batch_however_the_rows_were_built() -> None:
     rows = EncodedBatch(pa.concat_tables([pa.table({"kafka_offset": list(range(1_000))}) for _ in range(80)]))
     assert len(rows) == 80_000
     assert rows.offsets == list(range(1_000)) * 80
-    for head in ("INSERT …", "INSERT other", "INSERT " + "x" * 100_000, "INSERT …"):  # one is repeated
+    for head in ("INSERT …", "INSERT other", "INSERT " + "x" * 100_000, "INSERT …"):  # one of them is repeated
         text, _, stream = bytes(rows.with_statement(head)).partition(b"\n")
         assert text.decode() == head
         assert [batch.num_rows for batch in pa.ipc.open_stream(io.BytesIO(stream))] == [80_000]
@@ -84,7 +84,7 @@ def error(code: int | None) -> DatabaseError:
         (error(319), Remedy.look),  # UNKNOWN_STATUS_OF_INSERT
         (error(243), Remedy.retry),  # NOT_ENOUGH_SPACE
         (error(60), Remedy.retry),  # UNKNOWN_TABLE: being migrated
-        (error(999_999), Remedy.retry),  # not known to us
+        (error(999_999), Remedy.retry),  # a code that we do not know
         (error(None), Remedy.retry),
         (OperationalError("connection refused"), Remedy.retry),
         (ConnectionResetError("reset"), Remedy.retry),
@@ -143,7 +143,7 @@ OURS = [(name, "T", "DEFAULT" if name == "provenance_id" else "") for name in EV
 
 
 def test_an_insert_names_the_columns_that_the_worker_writes_and_no_others() -> None:
-    """A newer auditlane added columns, with and without a default, between and after ours."""
+    """A newer auditlane has added columns, with and without a default, between and after this version's columns."""
     added = [("note", "String", "DEFAULT"), ("region", "Nullable(String)", "")]
     computed = [("content_hash", "T", "MATERIALIZED"), ("day", "Date", "ALIAS"), ("raw", "String", "EPHEMERAL")]
     table = [*added, *OURS[:5], *computed, *OURS[5:], ("last", "UInt8", "")]

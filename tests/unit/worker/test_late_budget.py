@@ -1,4 +1,4 @@
-"""The budget of late months: the permitted cost of a tenant's backdated events, and which partitions wait."""
+"""The budget for late months: the permitted cost of a tenant's backdated events, and which partitions wait."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ class Thread:
 
 
 def test_present_months_are_stored_first_and_late_ones_wait_for_their_budget() -> None:
-    late = LateBudget(0.001)  # one part is saved up; the next takes a quarter of an hour
+    late = LateBudget(0.001)  # one part is saved up; saving the next takes a quarter of an hour
     old = [202001, 202002, 202003]
     thread = Thread({month: rows("acme") for month in [*old, 202610, 202611, 202612]}, late)
     done = thread.write()

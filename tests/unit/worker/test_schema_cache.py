@@ -1,4 +1,4 @@
-"""The worker's requests to the registry, their rate, and that a stale cache never rejects an event."""
+"""The worker's requests to the registry, their rate, and that no event is rejected because of a stale cache."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_the_latest_version_decides_whether_a_contract_is_exclusive(
 
 
 def test_a_contract_registered_a_moment_ago_counts(book: SchemaCache, registry: DictRegistry) -> None:
-    """The same text has the same id, so a result cached for one tenant must not reject another's events."""
+    """Equal schema texts share an id, so a result cached for one tenant must not reject another tenant's events."""
     shared = contract(own("x", "string"))
     schema_id = registry.register(f"{TOPIC}.one-value", shared)
     assert book.tenants_allowed(schema_id, ["one"]) == {"one"}

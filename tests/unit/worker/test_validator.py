@@ -280,7 +280,7 @@ def test_an_outage_refuses_nothing_and_validation_resumes_afterwards(registry: D
 
 
 def by_guid(guid: UUID, framed: bytes) -> bytes:
-    """Return a message as it is held in memory: framed by a GUID instead of an id."""
+    """Return a message as it is held in memory, framed by a GUID instead of an id."""
     value = prepend_guid(framed[HEADER_BYTES:], [(HEADER, b"\x01" + guid.bytes)])
     assert value is not None
     return value
@@ -351,7 +351,7 @@ def same(result: ValidationResult, other: ValidationResult) -> bool:
 
 
 def test_completed_messages_keep_the_decision_of_earlier_rules(registry: DictRegistry) -> None:
-    """Completed messages skip checks whose rules may have changed: the schema's tenant, the maximum event size."""
+    """Completed messages skip checks whose rules may have changed: the schema's tenant and the maximum event size."""
     values = [message(3, contract(own("x", "string")), x="1"), message(description="d" * 5_000), b"bad", message(4)]
     keys: list[bytes | None] = [b"acme"] * len(values)
     assert codes(validator_of(registry).validate(raw_range(values, keys), ingested_at_ms=0)) == [

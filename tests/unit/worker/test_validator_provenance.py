@@ -47,7 +47,7 @@ def test_a_valid_signature_names_the_client_and_anything_else_the_topic() -> Non
     cases = [
         (first, header, ("gateway", "billing", [])),
         (first, None, ("kafka", TOPIC, [])),
-        (other, header, ("kafka", TOPIC, [])),  # copied from another event
+        (other, header, ("kafka", TOPIC, [])),  # copied from a different event
         (first, header[:-1] + b"A", ("kafka", TOPIC, [])),
         (first, signed(first, key=OTHER), ("kafka", TOPIC, [])),
         (first, signed(first, key=Key(KEY.kid, b"guess" * 7)), ("kafka", TOPIC, [])),
@@ -123,10 +123,12 @@ def decided(default: Any) -> dict[str, Any]:
     ids=repr,
 )
 def test_only_the_first_default_of_a_field_counts_as_not_set(defaults: list[Any], expected: list[list[str]]) -> None:
-    """Otherwise two events that set different values would count as one, and the second would be hidden."""
+    """If later defaults counted too, two events that set different values would count as one, and the second would be
+    hidden.
+    """
     registry = base_registry()
     registry.register(f"{TOPIC}.acme-value", contract(own("plain", "string")))
-    registry.register(f"{TOPIC}.globex-value", decided("denied"))  # another tenant's field is another field
+    registry.register(f"{TOPIC}.globex-value", decided("denied"))  # a field of another tenant is a different field
     schemas = [decided(default) for default in defaults]
     ids = [registry.register(f"{TOPIC}.acme-value", one) for one in schemas]
     values: list[bytes | None] = [

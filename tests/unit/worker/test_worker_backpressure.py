@@ -1,4 +1,4 @@
-"""A partition whose range makes no progress: it blocks no other partition or memory, and is reported."""
+"""A partition whose range makes no progress: it neither blocks others nor fills the memory, and is reported."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def messages(first: int, count: int, size: int = 9) -> Columns:
 
 
 class World:
-    """Executes a core's actions except writes, and keeps the positions that a consumer would have."""
+    """Executes a core's actions, except writes, and tracks the positions that a consumer would have."""
 
     def __init__(self, core_: Core) -> None:
         self.core, self.now = core_, 0

@@ -1,4 +1,4 @@
-"""A message or schema that cannot be validated: only it is rejected, whatever the reason."""
+"""A message or schema that cannot be validated: only the affected messages are rejected, whatever the reason."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def test_an_error_of_one_id_is_waited_for_a_minute_once_an_hour(fails: Exception
 
 
 class Failing(DictRegistry):
-    """Responds to every request except those for the schemas in `failing`, each of which fails that often."""
+    """Responds to every request, except that for each schema in `failing`, this number of requests fails first."""
 
     failing: dict[int, int]
 
@@ -176,7 +176,7 @@ class Failing(DictRegistry):
 
 
 def in_vain(batch_validator: BatchValidator, clock: Clock, schema_id: int, tenant: str) -> int:
-    """Return how often a message is validated, once a second, before it is rejected."""
+    """Validate a message once a second until it is rejected; return the number of attempts."""
     for tries in range(1_000):
         try:
             judged(batch_validator, frame(schema_id, b"x"), keys=[tenant.encode()])
@@ -303,7 +303,7 @@ def test_requests_for_a_tenant_with_many_ids_are_bounded_and_delay_no_other() ->
 
 
 def numbered(raw: RawRange, bad: set[bytes]) -> ValidationResult:
-    """Fail on any of the bad values, as a bug would; otherwise reject every message."""
+    """Fail if a value is bad, as a bug in validation would; otherwise reject every message."""
     if bad & set(raw.values):  # type: ignore[arg-type]
         raise IndexError("a mistake")
     found = [Rejection(at, RejectCode.ACTION_EMPTY, "", None, None) for at in range(len(raw.offsets))]

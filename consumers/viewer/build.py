@@ -108,7 +108,7 @@ class Builder:
             stamp.write_text(lock)
 
     def build(self, source_digest: str) -> None:
-        """Build, then replace the old build in one step. A failure leaves the old build in place."""
+        """Build, then replace the old build in one step. If the build fails, the old build stays in place."""
         fresh, old = TARGET.with_name(".viewer-new"), TARGET.with_name(".viewer-old")
         for folder in (fresh, old):
             shutil.rmtree(folder, ignore_errors=True)

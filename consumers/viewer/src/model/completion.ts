@@ -40,8 +40,8 @@ const MAX_WORDS = 6;
 const MAX_LENGTH = 500; // characters that are searched for words
 
 /**
- * Returns the plain words before the caret as one term, longest first, down to two words; of these, `caretTermAt` returns
- * the last only.
+ * Returns each run of plain words that ends at the caret as one term: longest first, down to two words. `caretTermAt`
+ * returns only the last word.
  */
 export function caretPhrasesAt(text: string, caret: number): CaretTerm[] {
   const [words] = PLAIN_WORDS.exec(text.slice(Math.max(0, caret - MAX_LENGTH), caret)) ?? [];

@@ -159,8 +159,8 @@ export class AuditlaneSettings extends LitElement {
   }
 
   /**
-   * Continues with a token of the same user and tenant. Loads everything again with any other, or when the host removes
-   * the token without a pending renewal, so that no user edits another's draft.
+   * Keeps the session if the new token is for the same user and tenant. Otherwise, or when the host removes the token
+   * without a pending renewal, reloads everything, so that no user edits another's draft.
    */
   private async onTokenChanged(): Promise<void> {
     const { settings, token } = this;

@@ -236,8 +236,8 @@ export class AuditlaneViewer extends LitElement {
   }
 
   /**
-   * Continues with a token of the same user and tenant. Loads everything again with any other, so that no user sees
-   * another's events. Removing the token removes the events too, unless a renewal is pending: then the shown events stay.
+   * Keeps the session if the new token is for the same user and tenant. Otherwise reloads everything, so that no user
+   * sees another's events. Removing the token removes the events too, unless a renewal is pending: then they stay.
    */
   private async onTokenChanged(): Promise<void> {
     const { viewer, token } = this;

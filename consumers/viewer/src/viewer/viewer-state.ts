@@ -229,7 +229,7 @@ export class ViewerState extends EventTarget {
     this.notify();
   }
 
-  /** Updates the connection and the credential after each request. */
+  /** Updates the connection and sign-in status after each request. */
   private onResult(problem: Problem | null): void {
     const wasOffline = this.offline;
     const hadExpired = this.authProblem !== null;

@@ -161,7 +161,7 @@ export const settings: Texts["settings"] = {
   form: {
     title: "Feld hinzufügen",
     changeTitle: (label) => `„${label}“ bearbeiten`,
-    lead: "Ihre Dienste senden es mit jedem Ereignis. Es wird zu einer Spalte, einem Filter und einem Teil der Exporte.",
+    lead: "Ihre Dienste senden es mit jedem Ereignis. Es wird zu einer Spalte und einem Filter und ist in Exporten enthalten.",
     displayName: "Anzeigename",
     displayNameHint: "Die Überschrift der Spalte.",
     name: "Name im Code",

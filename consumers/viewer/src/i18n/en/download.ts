@@ -4,7 +4,7 @@ const events = (count: number, shown: string): string => `${shown} ${plural.sele
 export const download = {
   button: "Download",
   running: (count: number): string => `${count} ${plural.select(count) === "one" ? "export" : "exports"} in progress`,
-  ended: { done: "An export is ready.", other: "An export ended without a file." },
+  ended: { done: "An export is ready.", other: "An export ended without producing a file." },
   title: "Download log",
   close: "Close",
   format: "Format",

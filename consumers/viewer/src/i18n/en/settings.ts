@@ -159,7 +159,7 @@ export const settings = {
   form: {
     title: "Add field",
     changeTitle: (label: string): string => `Edit “${label}”`,
-    lead: "Your services send it with each event. It becomes a column, a filter and a part of exports.",
+    lead: "Your services send it with each event. It becomes a column and a filter, and is included in exports.",
     displayName: "Display name",
     displayNameHint: "The column heading.",
     name: "Name in code",

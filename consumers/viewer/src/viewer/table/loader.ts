@@ -10,7 +10,7 @@ const SLOW_MS = 2_000;
 
 /** A list: its parameters and its pages. */
 interface LoadedList {
-  /** Identifies query, range and order, independent of the time. */
+  /** Identifies the query, range and order, whatever the current time. */
   key: string;
   params: QueryParams;
   pages: Pages;

@@ -1,4 +1,4 @@
-"""auditlane's own audit trail, for routes: the record of an action, its sink, and the auditor of one request."""
+"""auditlane's own audit trail, for routes: the record of an action, its sink, and a request's auditor."""
 
 from __future__ import annotations
 
@@ -125,8 +125,10 @@ class RequestAuditor:
         description: str | None = None,
         **metadata: Any,
     ) -> None:
-        """Record an action of this request's caller. `tenant` defaults to the request's own; None in `metadata` is left
-        out, other values become text."""
+        """Record an action by this request's caller.
+
+        `tenant` defaults to the request's own; in `metadata`, None values are left out and others become text.
+        """
         self.recorded = True
         metadata = {"client": self.client_id or None} | metadata
         self.sink.record(

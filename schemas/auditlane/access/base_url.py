@@ -24,7 +24,10 @@ def base_of(request: Any, url: str) -> str:
 
 
 def base(url: str, *, scheme: str, host: str, at: tuple[str, int | None] | None) -> str:
-    """Return the same from parts of a request; `at` is the local address and port of the connection, if any."""
+    """Return the base URL like `base_of`, from parts of a request.
+
+    `at` is the connection's local address and port, if any.
+    """
     if url:
         return url.rstrip("/")
     found = _HOST.fullmatch(host.lower())

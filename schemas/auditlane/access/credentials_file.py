@@ -118,7 +118,10 @@ def _unreadable(path: Path, error: OSError) -> ConfigError:
 
 @contextmanager
 def _exclusively(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock across processes. The lock is a separate file, since the file itself is replaced."""
+    """Hold a lock that excludes other processes.
+
+    It is a separate file, since the credentials file itself is replaced.
+    """
     with path.with_name(f".{path.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -27,7 +27,10 @@ _MOST_BYTES: Final = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """One of an issuer's keys. `algorithm` is the only one allowed for it; if empty, any that fits its type."""
+    """One of an issuer's keys.
+
+    `algorithm` is the only algorithm allowed for it; if empty, any that fits the key's type is allowed.
+    """
 
     key: Any
     algorithm: str

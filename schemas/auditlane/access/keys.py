@@ -124,14 +124,14 @@ class KeysContent(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """A client with its new secret, which is available only here: the file has its hash."""
+    """A client with its new secret, which is available only here: the keys file contains only its hash."""
 
     client: Client
     secret: str
 
 
 class KeysFile:
-    """The clients in a keys file, which is reloaded when it changes."""
+    """The clients in a keys file. The file is reloaded when it changes."""
 
     def __init__(self, path: Path) -> None:
         """Open the file. Raises ConfigError if it is missing or invalid."""
@@ -255,7 +255,10 @@ class KeysFile:
         return Issued(_existing(self._file.update(rotated), client_id), secret)
 
     def revoke(self, client_id: str, *, now: datetime) -> Client:
-        """Revoke a client with all tokens and links that it was issued or has minted. Idempotent. Raises NotFound."""
+        """Revoke a client, with all tokens and links that were issued to it or minted by it.
+
+        Idempotent. Raises NotFound.
+        """
 
         def revoked(content: KeysContent) -> KeysContent:
             client = _existing(content, client_id)

@@ -175,8 +175,8 @@ class LinkExchange:
     def redeem(self, code: str, *, now: datetime) -> Opened:
         """Use the link and open its session. Blocks until the claim is decided.
 
-        Raises TokenExpired; Unauthenticated for a used code, or if the key behind it is no longer active; Forbidden if
-        that key no longer has any of the permissions; or StoreUnavailable or StoreRefused.
+        Raises TokenExpired; Unauthenticated if the code was used, or if the key behind it is no longer active;
+        Forbidden if that key no longer has any of the permissions; or StoreUnavailable or StoreRefused.
         """
         claims, who, page, ttl = self._read(code, now)
         self._require_standing(who, now)

@@ -105,7 +105,7 @@ class Oidc:
 
 
 def permissions(claims: Mapping[str, Any], policy: OidcPolicy) -> frozenset[Permission]:
-    """Return the permissions that the claims grant: the union over the policy's permissions and roles.
+    """Return the permissions that the claims grant: those of the policy, and those of all its roles.
 
     A wildcard in the token covers everything except permissions that must be named.
     """
@@ -123,7 +123,10 @@ def permissions(claims: Mapping[str, Any], policy: OidcPolicy) -> frozenset[Perm
 
 
 def _covers(claimed: str, name: str) -> bool:
-    """Return whether a claimed permission covers a name: `fe.secure.*` covers all below `fe.secure.`, `*` nothing."""
+    """Return whether a claimed permission covers a name.
+
+    `fe.secure.*` covers all names below `fe.secure.`; a bare `*` none.
+    """
     return claimed == name or (claimed.endswith(_WILD) and len(claimed) > len(_WILD) and name.startswith(claimed[:-1]))
 
 

@@ -1,6 +1,6 @@
 """The keys that sign and verify the provenance of messages: a separate file, which `serve` and the workers share.
 
-They are separate from the keys that sign tokens, so that a process that can read them can forge provenance only. A key
+They are separate from the keys that sign tokens, so that a process that can read them can forge only provenance. A key
 that no longer signs keeps verifying until it is retired explicitly: messages that it signed may be stored late, or
 again by a replay.
 """
@@ -25,14 +25,14 @@ _PURPOSE: Final = "provenance"
 
 
 def path_of(settings: Settings) -> Path | None:
-    """Return the keys' path: as configured, or else next to the signing keys, or None if neither is set."""
+    """Return the path of the keys: as configured, or else next to the signing keys, or None if neither is set."""
     if settings.provenance_keys_file:
         return settings.provenance_keys_file
     return settings.signing_keys_file.with_name(NAME) if settings.signing_keys_file else None
 
 
 class ProvenanceKeys:
-    """Signs and verifies with the keys in a file, which is reloaded when it changes. Thread-safe."""
+    """Signs and verifies with the keys in a file. The file is reloaded when it changes. Thread-safe."""
 
     def __init__(self, path: Path) -> None:
         """Open the file. Raises ConfigError if it is missing or invalid."""

@@ -1,4 +1,4 @@
-"""Rotate the secrets of one file with overlap, for token and provenance keys. Pure.
+"""Rotate the secrets in one file with overlap, for token and provenance keys. Pure.
 
 It does not import a token library, which workers do not need.
 """
@@ -52,7 +52,7 @@ class SigningKeysContent(BaseModel):
         return self
 
     def live(self, now: datetime) -> list[SigningKey]:
-        """Return the keys that verify at `now`, oldest first."""
+        """Return the keys that are valid for verification at `now`, oldest first."""
         alive = [key for key in self.keys if key.retires is None or now < key.retires]
         return sorted(alive, key=lambda key: key.signs_from)
 

@@ -70,7 +70,7 @@ class Principal:
 
 
 class TenantScope:
-    """The one tenant that a query may touch, and the query's actor; `client_id` is the Principal's.
+    """The one tenant that a query may touch, and the query's actor. `client_id` is that of the Principal.
 
     Created by `Principal.scope` after authentication, by `authorized_before` for work that such a request started, and
     by `for_operator` for a command on the operator's own machine, whose access to the store is its credential. It

@@ -91,7 +91,7 @@ class SigningKeys:
         return self._file.modified_at
 
     def rotate(self, *, now: datetime, overlap: timedelta, spread: timedelta = SPREAD) -> SigningKey:
-        """Add a key that signs from `now + spread`; earlier keys keep verifying for `overlap` after that.
+        """Add a key that signs from `now + spread`; earlier keys stay valid for verification for `overlap` after that.
 
         `overlap` must cover the longest lifetime of a token, or such tokens end early.
         """

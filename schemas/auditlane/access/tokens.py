@@ -32,9 +32,9 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """The subject of a viewer token: a user of one tenant. `client_id` is the client that vouches, or "" (the
-    operator).
+    """The subject of a viewer token: a user of one tenant.
 
+    `client_id` is the client that vouches for the user, or "" if the operator does.
     `console`: an operator who views the tenant's log from the console.
     """
 
@@ -149,10 +149,10 @@ def _until(claims: dict[str, Any]) -> datetime:
 def remaining_permissions(
     viewer: Viewer, *, keys: KeysFile, now: datetime, behind: str = "token"
 ) -> frozenset[Permission]:
-    """Return the permissions of a viewer that the vouching client still has.
+    """Return those of a viewer's permissions that the client that vouches for the viewer still has.
 
-    Raises Unauthenticated if the client is not active, or belongs to another tenant. `behind` is the credential that
-    the client issued, for the error's text.
+    Raises Unauthenticated if the client is not active, or belongs to another tenant. `behind` names the credential that
+    the client issued, for the error message.
     """
     if not viewer.client_id:
         return viewer.permissions
@@ -264,11 +264,13 @@ def _operates(client: Client) -> bool:
 
 def _active(keys: KeysFile, client_id: str, now: datetime, behind: str = "token") -> Client:
     client = keys.find(client_id)
-    state = client.state(now) if client else "gone"
-    if client is None or state != "active":
+    if client is None:
+        raise Unauthenticated(f"The key behind this {behind} no longer exists.", fix=_fix(behind))
+    state = client.state(now)
+    if state != "active":
         raise Unauthenticated(f"The key behind this {behind} is {state}.", fix=_fix(behind))
     return client
 
 
 def _fix(behind: str) -> str:
-    return f"Get a new {behind} with a key that is active and has the permissions."
+    return f"Get a new {behind} with an active key that has the required permissions."

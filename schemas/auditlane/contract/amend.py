@@ -153,7 +153,7 @@ def _check_default(client: RegistryClient, subject: str, previous: dict[str, Any
 
 
 def _lost_fields(client: RegistryClient, subject: str, current: Schema, since: int) -> list[dict[str, Any]]:
-    """Return the fields that a version after `since` changed from `current`, and that the newest version has lost."""
+    """Return the fields that a version after `since` changed from `current`, and that the newest version lacks."""
     later = [client.version(subject, number) for number in client.versions(subject) if number > since]
     changes: dict[str, dict[str, Any]] = {}
     schemas = [json.loads(version.schema) for version in sorted(later, key=lambda version: version.version)]

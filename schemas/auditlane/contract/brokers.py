@@ -1,4 +1,4 @@
-"""Query the brokers about partitions: topic ids, first and last offsets, committed offsets."""
+"""Query the brokers for a partition's topic id, first and last offsets, and committed offset."""
 
 from __future__ import annotations
 

@@ -17,7 +17,10 @@ _TEXTS: Final = frozenset({FieldType.Email, FieldType.IpAddress, FieldType.Json,
 
 
 class Kind(StrEnum):
-    """How a field differs. `missing` and `unshown` can be registered; a person must resolve `type` and `rules`."""
+    """How a field differs from the contract.
+
+    `missing` and `unshown` can be registered; a person must resolve `type` and `rules`.
+    """
 
     missing = "missing"
     unshown = "unshown"
@@ -39,8 +42,10 @@ class NeededField:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A needed field that differs from the contract. `definition` should be registered; it is None if nothing can
-    be."""
+    """A needed field that differs from the contract.
+
+    `definition` is the definition to register, or None if the difference cannot be resolved by registering one.
+    """
 
     needed: NeededField
     kind: Kind
@@ -64,7 +69,7 @@ class ContractDiff:
 
 def needed_fields(events: Iterable[type[AuditEvent]]) -> tuple[NeededField, ...]:
     """Return the fields that the classes declare, in order. Raises InvalidInput if two declare one field differently,
-    or if two names differ only in case."""
+    or if the names of two fields differ only in case."""
     found: dict[str, NeededField] = {}
     for event in events:
         for field in declared_fields(event):
@@ -89,8 +94,11 @@ def needed_fields(events: Iterable[type[AuditEvent]]) -> tuple[NeededField, ...]
 
 
 def contract_diff(needed: Iterable[NeededField], schema: Mapping[str, Any], shown: Mapping[str, bool]) -> ContractDiff:
-    """Compare needed fields with a contract's schema. `shown` is, by name, whether readers see a field, false for one
-    that was removed; a field of the contract that it lacks was never shown."""
+    """Compare needed fields with a contract's schema.
+
+    `shown` maps a field's name to whether readers see it, false if it was removed; a contract field missing from
+    `shown` was never shown.
+    """
     needed = tuple(needed)
     found = (_difference(field, schema, shown) for field in needed)
     names = {field.name for field in needed}
@@ -140,7 +148,10 @@ def _same_rule(name: str, first: Mapping[str, Any], second: Mapping[str, Any]) -
 
 
 def _stored_as(type_: FieldType) -> FieldType:
-    """Return the type by which values are stored; types that differ only in display map to the same one."""
+    """Return the type by which values are stored.
+
+    Types that differ only in how they are displayed map to the same type.
+    """
     return FieldType.AlphaNumeric if type_ in _TEXTS else type_
 
 

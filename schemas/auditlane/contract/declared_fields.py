@@ -53,7 +53,10 @@ _ARGUMENTS: Final = ("action", "resource", "outcome", "severity")
 
 @dataclass(frozen=True, slots=True)
 class DeclaredField:
-    """A field that an event's class declares. `nullable`: the event may have no value; `label` is a display name."""
+    """A field that an event's class declares.
+
+    `nullable`: the event may have no value for it. `label` is the display name.
+    """
 
     definition: FieldDefinition
     nullable: bool

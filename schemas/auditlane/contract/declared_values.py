@@ -18,7 +18,7 @@ _TEXTS: Final = (UUID, IPv4Address, IPv6Address, AnyUrl)
 
 
 def contract_value(value: object) -> Any:
-    """Return text, a number, a boolean, a datetime or None as it is, and everything else in one of these forms.
+    """Return text, a number, a boolean, a datetime or None unchanged; convert any other value to one of these types.
 
     Raises ValueError; its message is phrased to follow the field's name.
     """
@@ -36,7 +36,7 @@ def contract_value(value: object) -> Any:
 
 
 def _number(value: Decimal) -> float:
-    """Return the 64-bit number that is read back as this value."""
+    """Return the number as a 64-bit number that reads back as the same value."""
     number = float(value)
     if value.is_finite() and Decimal(repr(number)) == value:
         return number

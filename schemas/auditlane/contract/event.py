@@ -123,7 +123,7 @@ def _ip(value: object) -> object:
 
 
 def _choice(value: object) -> object:
-    """Accept only text and our enums: other values might not even support comparison."""
+    """Accept only text and auditlane's own enums: other values might not even support comparison."""
     if isinstance(value, str):
         return value if isinstance(value, Outcome | Severity) else str.__str__(value)
     raise ValueError("must be text")
@@ -312,8 +312,9 @@ class AuditEvent(BaseModel):
         return name in self._declared
 
     def custom_fields(self) -> dict[str, Any]:
-        """Return `fields`, and the fields that a subclass declares, which take precedence, as a contract carries them.
+        """Return `fields` and the fields that a subclass declares, in the form that a contract carries.
 
+        Declared fields take precedence.
         Raises InvalidEvent, naming the field, for a value that no contract can carry.
         """
         if not self._declared:

@@ -205,7 +205,7 @@ def missing(schema: Mapping[str, Any], others: Iterable[Mapping[str, Any]]) -> l
 
 
 def described(avro: Mapping[str, Any]) -> tuple[FieldType, Any, dict[str, Any]]:
-    """Return (the type in the API's terms, the default, the rules) of a contract's field."""
+    """Return a contract field as (the type in the API's terms, the default, the rules)."""
     kind = _type_of(avro)
     rules = _rules_of(avro)
     default = avro.get("default")

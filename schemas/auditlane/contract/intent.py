@@ -16,7 +16,7 @@ LONGEST_ERROR = 300  # characters, each up to six bytes
 
 
 class UnknownIntent(ValueError):
-    """A worker's metadata is unreadable: from another version, truncated or damaged."""
+    """The metadata of a worker's commit is unreadable: it is from another version, truncated or damaged."""
 
 
 class OpenCircuit(NamedTuple):
@@ -99,7 +99,7 @@ _NAMES: Final = frozenset({"v", "topic", "range", "digest", "doubt"})
 
 
 def _circuit(value: object) -> OpenCircuit | None:
-    """Return the note about the circuit breaker. One that cannot be read is ignored: no decision depends on it."""
+    """Return the note about the circuit breaker. An unreadable note is ignored: no decision depends on it."""
     match value:
         case [str(code), int(rejected)] if _is_count(rejected):
             return OpenCircuit(code, rejected)

@@ -35,7 +35,7 @@ def _values(messages: Sequence[Message], headers: Sequence[Any]) -> list[Any]:
 
 
 def columns_of(messages: Sequence[Message]) -> tuple[dict[Partition, Columns], list[Message]]:
-    """Return (columns by partition in the order of delivery, the messages that are errors)."""
+    """Return the columns by partition, in order of delivery, and the messages that are errors."""
     errors = [message for message in messages if message.error() is not None]
     if errors:
         messages = [message for message in messages if message.error() is None]

@@ -51,7 +51,7 @@ os.register_at_fork(after_in_child=_after_fork)
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A pattern: `text` as in the contract, and `states`, the size of its program (0 if this process lacks RE2)."""
+    """A pattern: `text` as in the contract, and `states`, the size of its program (0 in a process without RE2)."""
 
     text: str
     states: int = field(default=0, compare=False)

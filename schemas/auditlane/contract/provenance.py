@@ -1,4 +1,4 @@
-"""The provenance of a message: a signature that the gateway puts into a Kafka header, and the worker verifies. Pure.
+"""The provenance of a message: a signature that the gateway adds as a Kafka header, and the worker verifies. Pure.
 
 The header `auditlane.provenance` is text in five parts, separated by semicolons:
 

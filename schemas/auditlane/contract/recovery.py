@@ -14,7 +14,7 @@ TRUNCATED: Final = "follow docs/operate/workers.md, A truncated log"
 @dataclass(frozen=True, slots=True)
 class StoredOffsetsSummary:
     """Summarizes the offsets stored for one topic id and partition. `first_gap` is the lowest missing offset within a
-    window below `highest`, or None; a rejected message leaves a gap, just as a lost one does."""
+    window below `highest`, or None; a rejected message leaves a gap, just as a lost message does."""
 
     highest: int | None
     first_gap: int | None = None
@@ -38,7 +38,7 @@ class AssignmentFacts:
 class StartDecision:
     """Start reading at `offset`; with `rebuild`, first restore exactly that range. `halt` is the reason not to start at
     all, `note` a line for the log. Ranges that start below `recheck_below` may have been attempted before, with any
-    result: they are compared with the store, like a rebuilt range."""
+    result: such ranges are compared with the store, like a rebuilt range."""
 
     offset: int
     rebuild: Intent | None = None
@@ -59,7 +59,10 @@ def wants_store(committed: int | None, metadata: str, topic_id: str) -> bool:
 
 
 def decide_start(facts: AssignmentFacts) -> StartDecision:
-    """Decide where to start. Never skips offsets: a possible loss halts the partition, with a fix for operators."""
+    """Decide where to start.
+
+    Never skips offsets: a possible loss halts the partition, with a reason that tells operators what to do.
+    """
     if facts.committed is None:
         return _uncommitted(facts)
     try:

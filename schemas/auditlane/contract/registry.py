@@ -89,7 +89,10 @@ class RegistryClient:
         return text
 
     def id_of(self, guid: UUID) -> int:
-        """Return the id of the schema with this GUID, or the smallest if it has several. Raises SchemaNotFound."""
+        """Return the id of the schema with this GUID, or the smallest id if there are several.
+
+        Raises SchemaNotFound.
+        """
         entries = self._list(self._call("GET", f"schemas/guids/{guid}/ids"))
         ids = [entry["id"] for entry in entries if entry.get("context", ".") == "."]
         if not ids:
@@ -253,7 +256,7 @@ class RegistryClient:
 
 
 def _result(refusal: RegistryRefused | RegistryUnavailable | None) -> str:
-    """Return the result of a request with this refusal, or of a successful one, for `Observe`."""
+    """Return the `result` label for `Observe`: by the refusal, or for a successful request."""
     match refusal:
         case None:
             return "ok"

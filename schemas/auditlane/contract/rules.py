@@ -44,12 +44,12 @@ class Rules:
 
     @property
     def work(self) -> int:
-        """The cost of matching the longest value: states of the pattern's program times bytes."""
+        """The cost of matching the longest value, as the pattern program's states times bytes."""
         return 0 if self.pattern is None else self.pattern.states * (self.max_length or LONGEST_VALUE) * BYTES
 
 
 def sentence(rules: Rules, rule: str) -> str:
-    """Describe what the rule requires, as the end of a sentence that starts with the field's name."""
+    """Describe what the rule requires, as the rest of a sentence that starts with the field's name."""
     match rule:
         case "required":
             return "is required and must not be empty"
@@ -112,7 +112,7 @@ def parse(attributes: Mapping[str, Any], kind: str, symbols: tuple[str, ...] = (
 
 
 def problems(attributes: Mapping[str, Any], kind: str, symbols: tuple[str, ...] = ()) -> Iterator[str]:
-    """Yield a sentence for each problem with a field's rules, including what to write instead."""
+    """Yield a sentence about each problem with a field's rules, stating what to write instead."""
     for name in NAMES:
         if attributes.get(name) is None:
             continue

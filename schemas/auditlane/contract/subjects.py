@@ -19,7 +19,7 @@ _SUFFICIENT = frozenset({"BACKWARD", "BACKWARD_TRANSITIVE", "FULL", "FULL_TRANSI
 
 @dataclass(frozen=True, slots=True)
 class SubjectReport:
-    """The result of `ensure_base_subject`. `drift` has one sentence for each difference; none was changed."""
+    """The result of `ensure_base_subject`. `drift` has one sentence per difference; nothing was corrected."""
 
     subject: str
     version: int
@@ -32,8 +32,8 @@ class SubjectReport:
 def ensure_base_subject(client: RegistryClient, topic: str) -> SubjectReport:
     """Register the base event under the topic's subject unless the subject exists. Safe to call concurrently.
 
-    An existing subject is not changed: another latest schema or a weaker level is reported as drift. Propagates
-    RegistryClient's errors.
+    An existing subject is not changed: a different latest schema or a weaker compatibility level is reported as drift.
+    Propagates RegistryClient's errors.
     """
     subject = base_subject(topic)
     schema = json.dumps(base_schema())

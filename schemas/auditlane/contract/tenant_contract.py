@@ -173,7 +173,7 @@ def _exclusive(schema: dict[str, Any], fields: list[Field]) -> bool:
 
 
 def _storable(field: Field) -> Field:
-    """Restrict a base enum that has a newer release's symbols to the table's symbols, by the rule `oneOf`."""
+    """Restrict a base enum from a newer release to the symbols that the table has, by the rule `oneOf`."""
     base = base_fields().get(field.name)
     if base is None or set(field.symbols) <= set(base.symbols):
         return field
@@ -182,7 +182,7 @@ def _storable(field: Field) -> Field:
 
 
 def _fields(schema: dict[str, Any], *, with_base: bool = True) -> tuple[list[Field], list[str]]:
-    """Return (the valid fields, the other fields' problems)."""
+    """Return (the valid fields, the problems with the other fields)."""
     fields: list[Field] = []
     problems: list[str] = []
     base = base_fields() if with_base else {}

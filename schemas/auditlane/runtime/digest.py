@@ -1,4 +1,4 @@
-"""Bound the size of text and JSON values: an oversized part is replaced with its size, SHA-256 and start.
+"""Bound the size of text and JSON values: an oversized part is replaced with its size, SHA-256 and first characters.
 
 Nothing is dropped without a trace: the SHA-256 identifies the original to anyone who holds it. Pure.
 """
@@ -59,7 +59,7 @@ def digested(value: Any, most_bytes: int) -> Any:
 
 
 def digested_list(values: Sequence[Mapping[str, Any]], most_bytes: int, *, name: str) -> list[Any]:
-    """Digest a list of objects in the same way, and return a list: the first objects, each within its share of the
+    """Digest a list of objects like `digested`, and return a list: the first objects, each within its share of the
     bytes, then one summary of the whole list with the values that the objects have under `name`."""
     if size_of(json_text(values)) <= most_bytes:
         return list(values)
@@ -102,7 +102,7 @@ def _identity(value: Any) -> dict[str, Any]:
 
 
 def _within(values: Iterable[Any], most_bytes: int) -> list[Any]:
-    """Return the longest prefix of `values` whose JSON fits in `most_bytes` together."""
+    """Return the longest prefix of `values` whose combined JSON fits in `most_bytes`."""
     kept: list[Any] = []
     for item in values:
         most_bytes -= size_of(json_text(item)) + 2

@@ -333,7 +333,7 @@ def _mapped(error: type[AuditlaneError]) -> tuple[int, int]:
 
 
 def http_status(error: AuditlaneError | type[AuditlaneError]) -> int:
-    """Return the HTTP status of responses that report this error."""
+    """Return the HTTP status with which this error is reported."""
     return _mapped(error if isinstance(error, type) else type(error))[0]
 
 

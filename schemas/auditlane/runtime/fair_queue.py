@@ -8,8 +8,10 @@ from contextlib import asynccontextmanager
 
 
 class FairQueue:
-    """Admits at most `at_once` requests from a tenant at a time; the others wait in that tenant's queue. For use in one
-    event loop."""
+    """Admits at most `at_once` requests from a tenant at a time; the tenant's other requests wait in its queue.
+
+    For use in one event loop.
+    """
 
     def __init__(self, at_once: int) -> None:
         self._at_once = at_once

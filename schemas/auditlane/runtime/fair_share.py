@@ -50,7 +50,7 @@ class Shares:
             self._add(self._of(tenant, now), seconds, now)
 
     def wait_s(self, tenant: str, now: float) -> float:
-        """Return the seconds until the tenant's work has drained, or 0 if it is below `most` or no other is active."""
+        """Return the seconds until the tenant's work has drained: 0 below `most`, or if no other tenant is active."""
         with self._lock:
             return self._wait_s(tenant, now)
 
@@ -106,7 +106,7 @@ class Share:
     _expected: float | None = None  # None: nothing is reserved
 
     def reserve(self, tenant: str) -> float:
-        """Reserve a turn for this request of the tenant, and return the seconds that it has to wait."""
+        """Reserve a turn for this request of the tenant, and return how many seconds the request has to wait."""
         self.tenant = tenant
         if not tenant:
             return 0.0

@@ -45,7 +45,7 @@ class Instruments:
 
 
 def gauge_family(name: str) -> GaugeMetricFamily:
-    """Return an empty family of samples, for a collector that makes them when it is scraped."""
+    """Return an empty metric family, for a collector that creates its samples at each scrape."""
     metric = BY_NAME[name]
     return GaugeMetricFamily(metric.name, metric.help, labels=metric.labels)
 

@@ -46,7 +46,7 @@ def escape_surrogates(text: str) -> str:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return `Did you mean actor_id?` if one of the known names is close to this one, or "" if none is."""
+    """Return `Did you mean actor_id?` if a known name is similar to this one, or "" if none is."""
     from difflib import get_close_matches  # imported only when there is a mistake to report
 
     close = get_close_matches(name, list(known), 1)

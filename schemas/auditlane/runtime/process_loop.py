@@ -34,20 +34,20 @@ class ProcessLoop(ABC):
 
     @abstractmethod
     def _start(self, name: str) -> None:
-        """Start a service; pass its process, if it has one, to `_started`."""
+        """Start a service, and pass its process, if it has one, to `_started`."""
 
     @abstractmethod
     def _exited(self, name: str, pid: int, code: int) -> None:
-        """Report to the plan that a service has exited; `pid` is 0 for a service without a process."""
+        """Handle that a service has exited by reporting it to the plan; `pid` is 0 for a service without a process."""
 
     def _restarted(self, name: str, ended: ProcessExit) -> None:  # noqa: B027 - nothing, unless it is reported
-        """Handle that a process that had ended unexpectedly was started again."""
+        """Called after a process that had ended unexpectedly was started again."""
 
     def _read_output(self, name: str, child: subprocess.Popen[bytes]) -> None:  # noqa: B027 - nothing, unless it is piped
         """Read what a child writes until it closes its output. Runs in the child's own thread."""
 
     def _after_actions(self) -> float:
-        """Run after each round of actions; returns the latest time of the next call."""
+        """Run after each round of actions; return the latest time at which to run again."""
         return inf
 
     def _loop(self) -> None:
@@ -93,7 +93,7 @@ class ProcessLoop(ABC):
         self._events.put(event)
 
     def _wait(self, again_at: float) -> None:
-        """Run the next event, or return at the plan's next deadline or at `again_at`."""
+        """Wait for the next event and run it, or return at the plan's next deadline or at `again_at`."""
         deadline = self._plan.wake_at()
         wake = again_at if deadline is None else min(deadline, again_at)
         try:

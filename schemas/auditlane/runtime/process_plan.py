@@ -58,7 +58,7 @@ class ServiceSpec:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The count of a service's failures is reset after it has been ready for `stable_after_s` seconds."""
+    """A service's failure count is reset once it has been ready for `stable_after_s` seconds."""
 
     backoff_initial_s: float = 0.25
     backoff_max_s: float = 15.0
@@ -71,7 +71,7 @@ class Policy:
 
 @dataclass(slots=True)
 class ServiceState:
-    """The current state of one service. `deadline` is the latest end of this state, or None."""
+    """The current state of one service. `deadline` is the time by which this state must end, or None."""
 
     spec: ServiceSpec
     state: State = State.WAITING
@@ -90,7 +90,7 @@ class ServiceState:
 
 
 class Plan:
-    """Report events to it, then call `decide`. `failed` names the service that made the initial start fail."""
+    """A plan: report events to it, then call `decide`. `failed` names the service that made the initial start fail."""
 
     def __init__(self, specs: Iterable[ServiceSpec], policy: Policy | None = None) -> None:
         self.services = {spec.name: ServiceState(spec) for spec in specs}
@@ -136,14 +136,14 @@ class Plan:
             self.stop(now)
 
     def stop(self, now: float) -> None:
-        """Stop all services, tier by tier."""
+        """Request a stop of all services, tier by tier."""
         self.stopping = True
         for service in self.services.values():
             if service.state not in _RUNNING:
                 service.enter(State.STOPPED, now)
 
     def force(self, now: float) -> None:
-        """Stop all services immediately: the next `decide` kills the running processes."""
+        """Request an immediate stop of all services: the next `decide` kills the running processes."""
         self.stop(now)
         for service in self.services.values():
             if service.state in _RUNNING:

@@ -1,4 +1,4 @@
-"""Spool records that could not be sent to files, until a process sends them.
+"""Spool records that could not be sent to files, from which a process sends them later.
 
 A record is appended durably and may be sent more than once, so its consumer must deduplicate by the record's own id.
 """
@@ -208,7 +208,7 @@ def _batches(file: BinaryIO) -> Iterator[tuple[list[bytes], int]]:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[BinaryIO | None]:
-    """Open and lock the file; yield None if it is gone, or another process writes or drains it."""
+    """Open and lock the file; yield None if it no longer exists, or if another process is writing or draining it."""
     try:
         file = path.open("r+b")
     except OSError:

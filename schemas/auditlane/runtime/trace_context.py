@@ -1,7 +1,7 @@
 """OpenTelemetry's current span, and the `traceparent` header, without importing OpenTelemetry.
 
-A process that traces has imported it, so these functions find it in `sys.modules`. In any other process they cost one
-look-up.
+A process that traces has imported it, so these functions find it in `sys.modules`. In any other process, each call
+costs one look-up.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ _OPERATION: Final = re.compile(
 
 
 class Span(Protocol):
-    """The methods of OpenTelemetry's span that are used here."""
+    """The methods of an OpenTelemetry span that auditlane uses."""
 
     def set_attribute(self, key: str, value: Value) -> None: ...
     def set_status(self, status: Any) -> None: ...
@@ -154,7 +154,7 @@ def mark_failed(span: Span, error: str) -> None:
 
 
 def remote(parent: TraceContext) -> Context:
-    """Return the context in which a span is the child of a span of another process."""
+    """Return the context in which new spans are children of a span in another process."""
     from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
 
     flags = TraceFlags(TraceFlags.SAMPLED if parent.sampled else TraceFlags.DEFAULT)

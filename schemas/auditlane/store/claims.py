@@ -1,4 +1,4 @@
-"""Claims: of all processes that insert a row under one name, only one succeeds.
+"""Claims: of all processes that insert a row under one name, exactly one succeeds.
 
 They insert under one deduplication token, so that ClickHouse (in a cluster: its Keeper) stores one row, which
 identifies the first of them.

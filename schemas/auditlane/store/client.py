@@ -133,7 +133,7 @@ class LazyClient:
 
 @contextmanager
 def store_errors() -> Iterator[None]:
-    """Turn ClickHouse's and connection errors into StoreUnavailable (retry) or StoreRefused (rejected)."""
+    """Turn ClickHouse's and connection errors into StoreUnavailable (a retry may succeed) or StoreRefused."""
     try:
         yield
     except (OperationalError, urllib3.exceptions.HTTPError, OSError) as error:

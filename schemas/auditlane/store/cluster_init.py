@@ -44,7 +44,7 @@ def cluster_of(client: Client, database: str) -> str:
 
 
 def _replicated_elsewhere(client: Client, database: str) -> bool:
-    """Return whether Keeper has the table `events` of this server's shard."""
+    """Return whether Keeper already has the table `events` for this server's shard."""
     with store_errors():
         shard = client.query("SELECT substitution FROM system.macros WHERE macro = 'shard'").result_rows
         if not shard:
@@ -96,7 +96,7 @@ def migrate(client: Client, database: str, cluster: str) -> list[str]:
 
 
 def changes(migration: Migration, database: str) -> list[str]:
-    """Return a migration's statements that change an existing replicated table. Each of them is idempotent."""
+    """Return the statements of a migration that change an existing replicated table. Each of them is idempotent."""
     targets = tuple(f"ALTER TABLE `{database}`.{name} " for name in sorted(_REPLICATED))
     return [
         statement.replace("non_replicated_deduplication_window", "replicated_deduplication_window")

@@ -143,12 +143,12 @@ def travelling(kind: str) -> str:
 
 
 def arrived(name: str, kind: str) -> str:
-    """Return the expression that converts a sent column back to its type."""
+    """Return the expression that converts a column, as sent, back to its type."""
     return f"`{name}`" if travelling(kind) == kind else f"toIPv6(`{name}`)"
 
 
 def _constant_columns(range_: OffsetRange) -> dict[str, str]:
-    """Return the expressions for columns that are not sent, since every row of a range has the same value."""
+    """Return the expressions for columns that are not sent, since all rows of a range have the same value."""
     return {
         "kafka_topic": f"toLowCardinality('{_escaped(range_.partition.topic)}')",
         "kafka_topic_id": f"toUUID('{range_.topic_id}')",
@@ -242,7 +242,7 @@ class Writer:
         seen: Collection[int] | None = None,
         again: int = 0,
     ) -> int:
-        """Store the rows of one month that are not stored yet; return how many were added, once acknowledged.
+        """Store those rows of one month that are not stored yet; once acknowledged, return how many were added.
 
         With `seen`, the statement adds nothing unless these offsets of the month are stored: () for a first attempt.
         Pass what was found, and `again` (see `token`), for a range that may have been attempted before, and read it

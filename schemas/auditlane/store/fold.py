@@ -187,14 +187,14 @@ def _blank(text: str) -> str:
 
 
 def _bodied(statement: str) -> tuple[str, str, str]:
-    """Split a CREATE TABLE into (the text before its parentheses, their content, the text after them)."""
+    """Split a CREATE TABLE into the text before its parentheses, their content, and the text after them."""
     blank = _blank(statement)
     first, last = blank.index("("), blank.index(")")
     return statement[:first], statement[first + 1 : last].strip(), statement[last + 1 :].strip()
 
 
 def _cut(text: str, keyword: str) -> tuple[str, str, str]:
-    """Split the text at a keyword on its top level, like `str.partition`."""
+    """Split the text at a top-level keyword, like `str.partition`."""
     found = re.search(rf"\b{keyword}\b", _blank(text))
     if found is None:
         return text, "", ""
@@ -202,7 +202,7 @@ def _cut(text: str, keyword: str) -> tuple[str, str, str]:
 
 
 def _parts(text: str) -> list[str]:
-    """Split the text at the commas on its top level, without empty parts."""
+    """Split the text at its top-level commas, dropping empty parts."""
     cuts = [-1, *(at for at, char in enumerate(_blank(text)) if char == ","), len(text)]
     parts = [text[first + 1 : last].strip() for first, last in pairwise(cuts)]
     return list(filter(None, parts))

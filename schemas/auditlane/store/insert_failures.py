@@ -1,4 +1,4 @@
-"""Classify failed inserts: retry, retry more slowly or after a check, or halt. The rows are never dropped."""
+"""Classify failed inserts: retry, retry more slowly, retry after a check, or halt. The rows are never dropped."""
 
 from __future__ import annotations
 

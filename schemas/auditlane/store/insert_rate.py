@@ -16,7 +16,7 @@ SLOW_MS = 5_000  # an insert that takes longer counts as push-back
 
 @dataclass(slots=True)
 class AdaptiveRate:
-    """`rate` is parts per second; `burst` is how many may accumulate. Times are monotonic milliseconds."""
+    """`rate` is parts per second; `burst` is how many unused parts may accumulate. Times are monotonic milliseconds."""
 
     rate: float
     burst: float

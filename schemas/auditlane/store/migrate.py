@@ -85,7 +85,7 @@ def version(client: Client, database: str) -> int:
 
 
 def plan(known: list[Migration], applied: dict[int, str]) -> list[Migration]:
-    """Return the migrations to apply. Raises SchemaTooNew, or Drift if a version was applied with different text."""
+    """Return the migrations to apply. Raises SchemaTooNew, or Drift if a migration was applied with different text."""
     newest = max((migration.version for migration in known), default=0)
     if applied and max(applied) > newest:
         raise SchemaTooNew(

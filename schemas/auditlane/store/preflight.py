@@ -163,7 +163,7 @@ def _setting(client: Client, definition: str, setting: str) -> int:
 
 
 def _accepted(client: Client, settings: dict[str, int | str]) -> dict[str, int | str]:
-    """Return the settings that this server supports, once it has confirmed the pinned value of each."""
+    """Return those settings that this server supports, after it has confirmed the pinned value of each."""
     with store_errors():
         known = {
             str(row[0])

@@ -61,7 +61,7 @@ class FieldView(BaseModel):
 
     @property
     def custom(self) -> bool:
-        """Whether its values are in the map `fields`, not in a column of their own."""
+        """Whether the field's values are in the map `fields` rather than in a column of their own."""
         return self.name not in _BASE
 
     @property
@@ -89,7 +89,7 @@ class NamedAction(BaseModel):
 
 
 class Revision(BaseModel):
-    """One saved state of a scope; revision 0 means that none has been saved. `enabled` None inherits the value.
+    """One saved state of a scope; revision 0 means that none has been saved. If `enabled` is None, it is inherited.
 
     Only the environment has `actions`, which are sorted by name.
     """

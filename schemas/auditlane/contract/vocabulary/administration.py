@@ -1,4 +1,4 @@
-"""Actions of administrators: members, roles, groups, keys, connections, policies, tenants and data."""
+"""Administrators' actions on members, roles, groups, keys, connections, policies, tenants and data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names the actions of the vocabulary, and of auditlane's own audit trail, for people, in each interface language."""
+"""The display names of the vocabulary's actions and of auditlane's own, in each interface language."""
 
 from __future__ import annotations
 

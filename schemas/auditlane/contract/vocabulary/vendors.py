@@ -1,6 +1,6 @@
 """The names that other products give to the actions; `*` stands for any text.
 
-Several names of a product may mean one action, and a product may use one name for several actions.
+A product may have several names for one action, and may use one name for several actions.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ def coding_of(content_encoding: str) -> Coding | None:
 
 
 async def decoded(pieces: AsyncIterator[bytes], coding: Coding, count: Callable[[int], None]) -> AsyncIterator[bytes]:
-    """Decompress the body into chunks of at most PIECE bytes; report the decoder's memory in bytes to `count`.
+    """Decompress the body into chunks of at most PIECE bytes; pass the decoder's memory in bytes to `count`.
 
     The last chunk is withheld until the body is known to be complete, so that a small truncated body yields nothing.
     Raises InvalidInput if the body is truncated or in another coding.
@@ -93,7 +93,7 @@ async def _decompressed(
 
 
 class _Member(Protocol):
-    """A gzip member or zstd frame; a body may consist of several."""
+    """One gzip member or zstd frame; a body may consist of several."""
 
     @property
     def ended(self) -> bool: ...
@@ -197,7 +197,7 @@ _DECODER: Final = json.JSONDecoder(parse_float=finite, parse_constant=no_constan
 
 
 def parse(text: bytes, decoder: json.JSONDecoder = _DECODER) -> Any:
-    """Parse JSON text. Raises ValueError; its message is phrased to follow a colon."""
+    """Parse JSON text. Raises ValueError, with a message that is phrased to follow a colon."""
     try:
         return decoder.decode(text.decode())
     except UnicodeDecodeError as error:

@@ -61,8 +61,8 @@ class IngestService:
     """Sends events from HTTP to Kafka, whatever form they were posted in. Used on one event loop.
 
     To write a route of your own: authenticate, create a `Sender` (`Sender.of(principal, named_tenant, request_id=…)`),
-    turn the request into event objects as the JSON API takes them (`tenant_id`, `action`, …, with custom fields among
-    them or under `fields`), and call `send`. Report success only for a result without an error:
+    turn the request into event objects in the form that the JSON API takes (`tenant_id`, `action`, …, with custom
+    fields among these members or under `fields`), and call `send`. Report success only for a result without an error:
 
         [result] = await service.send([values], sender)
         if result.error:
@@ -414,5 +414,5 @@ def _error(ack: Ack) -> AuditlaneError | None:
 
 
 def _is_server_error(ack: Ack) -> bool:
-    """Return whether to log the error for operators; callers get it without internal details."""
+    """Return whether to log the error for operators, since callers do not see its internal details."""
     return isinstance(ack, AuditlaneError) and http_status(ack) >= HTTPStatus.INTERNAL_SERVER_ERROR

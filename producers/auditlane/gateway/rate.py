@@ -40,7 +40,7 @@ class Rates:
         return 0.0 if tokens >= 1 else (1 - tokens) / self.per_s
 
     def charge(self, key: Hashable, amount: int, now: float) -> None:
-        """Take `amount` tokens from this key's bucket, into debt if necessary."""
+        """Take `amount` tokens from this key's bucket, going into debt if necessary."""
         if not self.per_s:
             return
         bucket = self._buckets.setdefault(key, _Bucket(self.burst, now))

@@ -47,7 +47,7 @@ def by_contract(error: Exception) -> bool:
 
 
 class ContractRefusals:
-    """The counts of one process. Thread-safe."""
+    """The counts of events that one process rejected. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -44,7 +44,7 @@ class BatchResult:
 
     @property
     def left_out(self) -> int:
-        """Number of events without an entry in `results`."""
+        """The number of events without an entry in `results`."""
         return self.events - len(self.results)
 
     def add(self, results: Iterable[Result]) -> None:

@@ -17,7 +17,7 @@ _KEY_LENGTH = 255
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Who sends the events.
+    """The sender of the events.
 
     `tenant`: the only tenant that events may name; None if each event names its own. `bound`: the credential belongs to
     `tenant`, so naming another is forbidden rather than a mismatch. `client_id`: the client's id, or with `external`

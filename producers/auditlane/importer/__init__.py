@@ -1,1 +1,4 @@
-"""Import events from files: a source reads with bounded memory, a format converts, a run emits and checkpoints."""
+"""Import events from files.
+
+A source reads with bounded memory, a format converts items, a run emits and checkpoints.
+"""

@@ -29,7 +29,7 @@ class Progress:
 
 
 class Checkpoint:
-    """The checkpoint of one import; it is specific to the file, format, tenant and target topics."""
+    """The checkpoint of one import, for one file, format, tenant and set of target topics."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

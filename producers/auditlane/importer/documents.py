@@ -66,7 +66,7 @@ class _Records:
             yield from self._value(0)
 
     def _value(self, depth: int) -> Iterator[Item]:
-        """Yield the records of the value at the front, and move past it."""
+        """Yield the records in the value at the front, and move past the value."""
         stream = self._stream
         if stream.first == "[" and depth < _DEEPEST:
             stream.advance(1)
@@ -156,7 +156,7 @@ class _Records:
         return Item(self._number, b"", why, more=more)
 
     def _broken(self, depth: int) -> Item:
-        """Return the problem of the value at the front, and move past it or to the next document."""
+        """Return the problem with the value at the front, and move past the value, or on to the next document."""
         stream = self._stream
         while True:
             following = _NEXT.search(stream.text, stream.at + 1)

@@ -18,8 +18,11 @@ _EXTENSIONS: Final = tuple(f"{name}{gz}" for name in (".json", ".jsonl", ".ndjso
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """The files to read, in order and without duplicates. `others` counts the files in folders that are ignored by
-    extension; `unread` lists folders that cannot be read, with the reason."""
+    """The files to read, in order and without duplicates.
+
+    `others` counts files in these folders that are ignored because of their extension; `unread` lists folders that
+    cannot be read, with the reason.
+    """
 
     files: tuple[str, ...]
     others: int = 0

@@ -46,7 +46,7 @@ class JsonStream:
 
     @property
     def first(self) -> str:
-        """The first unread character, or "" at the end."""
+        """The first unread character, or "" at the end of the text."""
         return self.text[self.at] if self.at < len(self.text) or self.fetch() else ""
 
     def advance(self, count: int) -> None:

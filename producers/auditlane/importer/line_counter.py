@@ -16,7 +16,10 @@ class LineCounter:
         self._database.execute("CREATE TABLE seen (digest BLOB PRIMARY KEY, count INTEGER) WITHOUT ROWID")
 
     def next(self, text: bytes) -> tuple[str, str]:
-        """Count one occurrence; return (hexadecimal SHA-256 of the text, number of the occurrence from "1")."""
+        """Count one occurrence of a text.
+
+        Return (its SHA-256 in hexadecimal, the occurrence's number as text from "1").
+        """
         digest = hashlib.sha256(text)
         [(count,)] = self._database.execute(
             "INSERT INTO seen VALUES (?, 1) ON CONFLICT DO UPDATE SET count = count + 1 RETURNING count",

@@ -128,7 +128,7 @@ class _Unread(io.RawIOBase):
 
 
 def _started(data: io.BufferedReader) -> tuple[bytes, io.BufferedReader]:
-    """Return (the first two bytes, the whole stream again). A pipe may deliver the two separately."""
+    """Return (the first two bytes, a stream that still contains them). A pipe may deliver the two separately."""
     with _reading():
         start = data.read(len(_GZIP_MAGIC))
     return start, _buffered(_Unread(start, data))

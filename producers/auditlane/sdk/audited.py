@@ -1,4 +1,4 @@
-"""Record the calls of a function as events."""
+"""Record each call to a function as an event."""
 
 from __future__ import annotations
 

@@ -335,10 +335,10 @@ class AuditClient(ActionProperties):
         return self._publisher.send(make, on_settled, headers, may_ask=may_ask, sign=sign)
 
     def encoded(self, values: dict[str, Any]) -> Encoded | None:
-        """Encode the event with these keywords of `emit` for `send_encoded`, at a fraction of the cost of `send`.
+        """Encode an event from `emit`'s keyword values, for `send_encoded`; much cheaper than `send`.
 
-        Returns None if the event needs the complete checks: create an AuditEvent with the values then, and pass it to
-        `send`, which also describes what is invalid. Never waits for the registry. May add the default source.
+        Returns None if the event needs full validation; in that case, create an AuditEvent from the values and pass it
+        to `send`, which also reports what is invalid. Never waits for the registry. May add the default source.
         """
         if self._builder.redacts:
             return None

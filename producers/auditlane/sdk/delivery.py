@@ -122,7 +122,10 @@ class Delivery:
             tracker.handed_over(epoch)
 
     def _wait_for_room(self, deadline: float) -> float:
-        """Wait a moment, and return the deadline, which is `max_block_ms` from now if it is 0. Raises BufferFull."""
+        """Wait a moment, and return the deadline; a deadline of 0 is set to `max_block_ms` from now.
+
+        Raises BufferFull.
+        """
         now = time.monotonic()
         deadline = deadline or now + self._config.max_block_ms / 1000
         if now >= deadline or self.is_this_thread():

@@ -87,7 +87,7 @@ class DeliveryTracker:
             epoch.in_hand -= 1
 
     def withdraw(self, epoch: Epoch, size: int = 0) -> None:
-        """Uncount an event that librdkafka did not accept. Call `handed_over` as well."""
+        """Stop counting an event that librdkafka did not accept. Call `handed_over` as well."""
         with self._lock:
             self.emitted -= 1
             self.emitted_bytes -= size

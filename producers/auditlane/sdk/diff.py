@@ -102,7 +102,10 @@ def _looks_secret(name: str) -> bool:
 
 
 def _same(left: Any, right: Any) -> frozenset[Any]:
-    """Return the fields with the same plain value in both, which need not be read: nearly all of them."""
+    """Return the fields whose plain values are the same in both states.
+
+    Nearly all fields are, and these need not be read.
+    """
     return frozenset(
         name
         for name, was in left.items()

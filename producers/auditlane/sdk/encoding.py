@@ -120,7 +120,8 @@ class Encoder:
                 continue
             if name in self.unfit:
                 raise InvalidEvent(
-                    f"{name} is missing, and its default in {event.tenant_id}'s contract {self.unfit[name]}.",
+                    f"{name} is missing, and its default in {event.tenant_id}'s contract is invalid: the value "
+                    f"{self.unfit[name]}.",
                     field=name,
                     fix="Set the field, or correct its default in the contract.",
                 )
@@ -157,7 +158,7 @@ class Encoder:
 
 
 def _sync(name: str, event: AuditEvent) -> str:
-    """Return how to register a field that the event's class declares, or "" if it declares no such field."""
+    """Return a fix that registers a field declared by the event's class, or "" if the class declares no such field."""
     if not event.declares(name):
         return ""
     command = f"auditlane schema sync {_module(event)} --tenant {event.tenant_id}"
@@ -165,7 +166,7 @@ def _sync(name: str, event: AuditEvent) -> str:
 
 
 def _compare(name: str, event: AuditEvent) -> str:
-    """Return how to compare a declared field's type with the contract's, or "" if the class declares no such field."""
+    """Return a fix that compares a declared field's type with the contract's, or "" if the class lacks the field."""
     if not event.declares(name):
         return ""
     return f"To compare the declaration, run `auditlane schema diff {_module(event)} --tenant {event.tenant_id}`."

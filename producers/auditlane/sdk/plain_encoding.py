@@ -276,8 +276,10 @@ class PlainEncoder:
         return cls(schema_id, own, tuple(field for field in first if field.rules))
 
     def encode(self, values: Mapping[str, Any], now_us: int, max_bytes: int) -> tuple[str, bytes] | None:
-        """Return (event id, framed Kafka value) of the event with these keywords of `emit`, or None if the event needs
-        the complete checks. `now_us` is the time in microseconds since 1970."""
+        """Return (event id, framed Kafka value) of an event from `emit`'s keyword values, or None.
+
+        None means that the event needs full validation. `now_us` is the time in microseconds since 1970.
+        """
         try:
             event_id, value = self._encoded(now_us, **values)
         except MemoryError:

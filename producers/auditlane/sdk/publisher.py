@@ -94,9 +94,9 @@ class EventPublisher:
         return event.event_id
 
     def encoded(self, values: Mapping[str, Any]) -> Encoded | None:
-        """Encode the event with these keywords of `emit`, without an AuditEvent and without waiting for the registry.
+        """Encode an event from `emit`'s keyword values, without an AuditEvent and without waiting for the registry.
 
-        Return None if that is impossible: only `send` checks everything, and describes what is invalid.
+        Returns None if that is impossible: only `send` validates everything and reports what is invalid.
         """
         tenant = values.get("tenant_id")
         if type(tenant) is not str or self._closed or self._thread_starter is not _thread.start_new_thread:

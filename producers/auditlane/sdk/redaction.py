@@ -37,7 +37,7 @@ def check_path(path: str, *, hashed: bool) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Redaction:
-    """Which values of events to replace: `redacted` by a fixed string, `hashed` by an HMAC-SHA256 under `key`.
+    """Which values of events to replace: `redacted` with a fixed string, `hashed` with an HMAC-SHA256 under `key`.
 
     Equal values have equal hashes, so that users can still be distinguished and searched for. A path is the name of a
     base field, `metadata.<key>`, `fields.<name>` for a custom field, or `changes.<key>` for a key at any depth of

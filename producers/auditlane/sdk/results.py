@@ -1,4 +1,4 @@
-"""A client's reports on its deliveries: the result of a flush, a failure, the counters."""
+"""A client's reports on its deliveries: flush results, failures and counters."""
 
 from __future__ import annotations
 
@@ -72,10 +72,10 @@ class ClientStats:
     buffer_full: int = 0  # events not accepted because the buffer was full
     producer_restarts: int = 0  # new producers after a fatal error or in a forked child
     unrecorded: int = 0  # calls to `record` that emitted no event
-    refused: Mapping[str, int] = field(default_factory=dict)  # calls of `emit` that raised, by the error's code
+    refused: Mapping[str, int] = field(default_factory=dict)  # calls to `emit` that raised, by the error's code
     failures: Mapping[str, int] = field(default_factory=dict)  # failed events, by the error's code
     emitted_bytes: int = 0
     pending_bytes: int = 0
-    flushes: int = 0  # completed calls of `flush`, including those at the end
+    flushes: int = 0  # completed calls to `flush`, including the one made by `close`
     flush_seconds: float = 0.0  # time spent in them
     unassigned: int = 0  # recorded events without a valid tenant, which went to the catch-all tenant

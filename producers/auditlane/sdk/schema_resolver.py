@@ -71,7 +71,7 @@ class SchemaResolver:
             self._want(self._base, self._clock() - self._refresh_s)
 
     def encoder(self, tenant: str) -> Encoder:
-        """Return the tenant's encoder, from the cache if possible.
+        """Return the tenant's encoder, from the cache if it is there.
 
         Raises RegistryUnavailable or RegistryRefused if it is not cached and cannot be fetched.
         """
@@ -97,7 +97,7 @@ class SchemaResolver:
         return encoder
 
     def ready(self, tenant: str) -> Encoder | None:
-        """Return the tenant's encoder if a recent call of `encoder` returned it and would do so again without a request
+        """Return the tenant's encoder if a recent call to `encoder` returned it and would do so again without a request
         to the registry, or else None."""
         found = self._ready.get(tenant)
         return found[1] if found is not None and self._clock() <= found[0] else None
@@ -174,7 +174,7 @@ class SchemaResolver:
         self._outage = Outage()
 
     def _predates_change(self, own: str, known: tuple[float, Encoder], now: float) -> bool:
-        """Return whether the tenant uses the base contract as cached before `forget`, so that its event must wait.
+        """Return whether the tenant still uses a base contract cached before `forget`, so that its event must wait.
 
         False once an event has waited without success, or while the registry fails.
         """
@@ -347,8 +347,11 @@ class SchemaCache:
         self._uses: LruCache[str, str] = LruCache(KEPT_TENANTS)  # own -> the subject that its events are encoded with
 
     def of(self, own: str) -> tuple[float, Encoder] | None:
-        """Return (time of the oldest request behind it, encoder), or None. A tenant keeps its encoder until the next is
-        cached."""
+        """Return (the time of the oldest request that the encoder is based on, the encoder), or None.
+
+        A tenant keeps its encoder until the next is
+        cached.
+        """
         right = own if own in self._subjects else self._base
         used = self._uses.get(own)
         known = self._encoders.get(used or right)

@@ -1,7 +1,7 @@
 """Aggregates repeated audit records into one event with a count. Pure: the time is passed in.
 
 Paging through a log takes twenty requests a minute, and a misconfigured client may be denied a thousand times. Records
-of changes and exports are never aggregated.
+about changes and exports are never aggregated.
 """
 
 from __future__ import annotations

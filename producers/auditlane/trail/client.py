@@ -31,7 +31,7 @@ DELIVERY_TIMEOUT_MS: Final = 3_600_000  # librdkafka retries for an hour before 
 
 
 class Emitter(Protocol):
-    """Sends audit events. If `send` raises BufferFull or an error of the registry, the event was not accepted."""
+    """Sends audit events. If `send` raises BufferFull or a registry error, the event was not accepted."""
 
     def send(self, event: AuditEvent, on_settled: OnSettled) -> None:
         """Send one event.

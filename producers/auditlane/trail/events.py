@@ -56,7 +56,7 @@ def weight(record: AuditRecord) -> int:
 
 
 def events_of(record: AuditRecord, *, at: datetime, event_id: str) -> list[AuditEvent]:
-    """Return the record's events, first the one for `_auditlane`. They share an id, which is unique within each log.
+    """Return the record's events, the one for `_auditlane` first. They share an id, which is unique within each log.
     `record` must be `bounded`."""
     event = AuditEvent.checked(
         {
@@ -124,7 +124,7 @@ def _named(record: AuditRecord) -> list[tuple[str, str]]:
 
 
 def _within(record: AuditRecord, step: int) -> AuditRecord:
-    """Return the record with every value shortened to `step` bytes, and ids to a quarter of that."""
+    """Return the record with every value shortened to `step` bytes, and every id to a quarter of that."""
     ids = max(step // 4, _STEPS[-1])
     return replace(
         record,

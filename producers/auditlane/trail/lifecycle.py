@@ -62,7 +62,7 @@ def version_changed(service: str, previous: str | None, *, running: str, at: dat
 
 
 def cause_of(error: BaseException) -> str:
-    """Return what ended a service: the code of an error of auditlane, or else the exception's type."""
+    """Return what ended a service: the code of an AuditlaneError, or else the exception's type."""
     return error.code if isinstance(error, AuditlaneError) else type(error).__name__
 
 

@@ -54,7 +54,7 @@ _Key = tuple[str, str]  # tenant and event id
 def from_settings(settings: Settings, count: Count, observe: Observe | None = None) -> ServiceAuditSink:
     """Return a process's sink; `observe` is called after its requests to the registry.
 
-    Without Kafka, a registry and keys to sign with in the settings, it records nothing, and logs that.
+    Without Kafka, a registry and keys to sign with in the settings, it records nothing, and logs this fact.
     """
     missing = [variable(name) for name in ("kafka_bootstrap", "registry_url") if not getattr(settings, name)]
     if path_of(settings) is None:
@@ -226,7 +226,7 @@ class KafkaAuditSink:
                 self._drop(dated.record.action, dated.at, "the queue is full")
 
     def _room_for(self, dated: DatedRecord) -> bool:
-        """Return whether a record fits, dropping the newest ones of a tenant that exceeds half. Requires the lock."""
+        """Return whether a record fits; drops the newest records of a tenant that exceeds half. Requires the lock."""
         size = weight(dated.record)
         while len(self._queue) >= MAX_QUEUED or self._queued_bytes + size > MAX_BYTES:
             flooding = next((tenant for tenant, _ in self._records_of.most_common(1)), "")
@@ -296,8 +296,10 @@ class KafkaAuditSink:
         return max(0.0, (at - datetime.now(UTC)).total_seconds())
 
     def _relieve(self) -> None:
-        """Move events to the spool while memory is more than half full. Events above a tenant's share of the spool are
-        dropped, so that they do not displace other tenants' events."""
+        """Move events to the spool while memory is more than half full.
+
+        Events beyond a tenant's share of the spool are dropped, so that they do not displace other tenants' events.
+        """
         while len(self._queue) > MAX_QUEUED // 2 or self._queued_bytes > MAX_BYTES // 2:
             within, beyond = self._shared_out(list(self._unsent))
             left, _ = self._keep(within)

@@ -1,4 +1,4 @@
-"""Spool audit events in files, from which any process that has a sink with the same folder sends them."""
+"""Spool audit events in files, so that any process whose sink uses the same folder can send them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def spool_of(settings: Settings, *, beyond: int = 0) -> Spool:
 
 
 def spool_events(settings: Settings, events: Sequence[AuditEvent]) -> int:
-    """Leave events to a process with a sink, such as `serve`, and return how many of them fit. Raises OSError."""
+    """Spool events for a process with a sink, such as `serve`, to send; return how many of them fit. Raises OSError."""
     spool = spool_of(settings)
     try:
         return spool.append([record_of(event) for event in events])

@@ -75,7 +75,7 @@ def posted_of(event: AuditEvent) -> dict[str, Any]:
 
 
 def _rest(sent: Mapping[str, Any], event: AuditEvent) -> dict[str, str]:
-    """Return, as metadata, the members that could not be restored from the event's other fields."""
+    """Return the members that the event's other fields could not restore, as metadata."""
     restored = row_of(as_read(event), vendor="")
     kept: dict[str, str] = {}
     marked: list[str] = []
@@ -100,8 +100,9 @@ def _is_restored(key: str, value: Any, restored: Mapping[str, Any], event: Audit
 
 
 def _occurred_at(sent: Mapping[str, Any], now: datetime) -> datetime:
-    """Return `time`, or else `createdAt`, or else now; a time that workers would reject is ignored and kept as
-    metadata.
+    """Return the audit's `time` or `createdAt`, or else now.
+
+    A time that workers would reject is kept as metadata instead.
     """
     times = (parse_time(sent.get(name)) for name in ("time", "createdAt"))
     return next((time for time in times if time and now - OLDEST <= time <= now + NEWEST), now)

@@ -89,7 +89,7 @@ def tenant_of(audit: Mapping[str, Any], sender: Sender) -> str:
 
 
 def _number(text: str) -> float | str:
-    """Return the number, or its text if a double cannot represent it."""
+    """Return the number, or its text if a double cannot hold it."""
     try:
         return finite(text)
     except UnusableNumber:

@@ -1,4 +1,4 @@
-"""Record failures, retries and revocations of Celery's tasks, and carry the context to them: `install(app)`."""
+"""Record Celery task failures, retries and revocations, and carry the context to tasks: `install(app)`."""
 
 from auditlane.integrations.celery.installation import install
 

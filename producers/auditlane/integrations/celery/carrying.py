@@ -1,4 +1,4 @@
-"""Put the values of the current context into the headers of a task's message, and take them out again."""
+"""Put the current context's values into the headers of a task's message, and read them back."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ def _after_change(admin: Any, request: HttpRequest, obj: Model, *_: Any, **__: A
 
 @safely
 def _after_deletions(admin: Any, request: HttpRequest, queryset: Iterable[Model], *_: Any, **__: Any) -> None:
-    """Record the objects that will be deleted: on the commit or, without a transaction, once the action succeeded."""
+    """Record the objects about to be deleted: on commit or, without a transaction, once the action has succeeded."""
     objects = [obj for obj in queryset if not is_covered(type(obj))]
     if not objects:
         return
@@ -117,7 +117,7 @@ def _record_inlines(edit: _Edit | None, using: str) -> None:
 
 
 def _form_changes(form: Any) -> Changes:
-    """Return the values of the changed fields of a form before and after."""
+    """Return the values of a form's changed fields, before and after."""
     before = {name: _plain(form.get_initial_for_field(form.fields[name], name)) for name in form.changed_data}
     after = {name: _plain(form.cleaned_data.get(name)) for name in form.changed_data}
     return rows.compared(before, after)
@@ -137,6 +137,6 @@ def _state(obj: Model) -> dict[str, Any]:
 
 
 def _taken(request: HttpRequest, obj: Model) -> _Edit | None:
-    """Return and forget the forms of the edit of this object; None if its message was made in another way."""
+    """Return the forms of the edit of this object and forget them; None if its message was made in another way."""
     edit: _Edit | None = request.__dict__.pop(_EDIT, None)
     return edit if edit is not None and getattr(edit.form, "instance", None) == obj else None

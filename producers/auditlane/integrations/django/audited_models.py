@@ -120,7 +120,7 @@ def options_of(model: type[Model]) -> ModelOptions:
 
 
 def _audited(model: type[Model]) -> type[Model] | None:
-    """Return the first audited class among a model and those that it inherits from, or None."""
+    """Return the model itself if it is audited, or else its first audited base class, or None."""
     return next((kind for kind in model.__mro__ if kind in _options), None)
 
 

@@ -1,4 +1,4 @@
-"""Record accounts that django-axes locks and logins that it refuses."""
+"""Record account locks and refused logins from django-axes."""
 
 from __future__ import annotations
 

@@ -15,5 +15,5 @@ def cover(model: type[Model]) -> None:
 
 
 def is_covered(model: Any) -> bool:
-    """Return whether changes to the model are recorded through its signals."""
+    """Return whether the model's own signals record its changes."""
     return model in _covered

@@ -43,7 +43,7 @@ class Options:
 
 
 def options() -> Options:
-    """Return the options of the setting AUDITLANE. Raises ConfigError."""
+    """Return the checked options in the setting AUDITLANE. Raises ConfigError."""
     return _options()
 
 
@@ -61,7 +61,7 @@ setting_changed.connect(_forget, dispatch_uid="auditlane.options")
 
 
 def read(given: object) -> Options:
-    """Return the options of a setting. Raises a ConfigError that names the key."""
+    """Parse the value of the setting AUDITLANE into options. Raises a ConfigError that names the key."""
     if not isinstance(given, Mapping):
         raise _wrong(
             "", f"must be a dict, not {type(given).__name__}", 'Write AUDITLANE = {"TENANT": "app.tenant_of"}.'

@@ -77,7 +77,7 @@ def record_after_commit(using: str, action: str, **event: Any) -> None:
 
 
 def database_of(obj: Model) -> str:
-    """Return the database that an object is written to, which may differ from the one that it was read from."""
+    """Return the database to which an object is written; it may differ from the one that it was read from."""
     return str(router.db_for_write(type(obj), instance=obj))
 
 
@@ -93,7 +93,7 @@ def _record(event: Mapping[str, Any]) -> None:
 
 
 def _complete(action: str, event: dict[str, Any]) -> dict[str, Any]:
-    """Return the event with the vocabulary's defaults for the action: severity, outcome and resource."""
+    """Return the event completed with the vocabulary's defaults for its action: severity, outcome and resource."""
     values: dict[str, Any] = {"action": action, "outcome": "success"}
     if (known := ACTIONS.get(action)) is not None:
         values |= {"outcome": known.outcome, "severity": known.severity, "resource": known.resource}

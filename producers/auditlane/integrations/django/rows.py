@@ -28,7 +28,7 @@ def note_before(instance: Model, using: str, update_fields: Collection[str] | No
 def changes_of(
     instance: Model, update_fields: Collection[str] | None, ignored: Collection[str], mask: Collection[str] = ()
 ) -> Changes | None:
-    """Return the changes made by a save, or None if the row was not read before it."""
+    """Return the changes made by a save, or None if the row was not read beforehand."""
     before = noted(instance)
     instance.__dict__.pop(_BEFORE, None)
     names = watched(instance, update_fields, ignored)
@@ -41,7 +41,7 @@ def changes_of(
 
 
 def noted(instance: Model) -> dict[str, Any] | None:
-    """Return the columns of the row before the save, {} of a new row; None if they were not read."""
+    """Return the row's columns before the save: {} for a new row, None if they were not read."""
     found: dict[str, Any] | None = instance.__dict__.get(_BEFORE)
     return found
 
@@ -74,7 +74,7 @@ def _without(row: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
 
 
 def _equal(before: object, after: object) -> bool:
-    """Return whether a column has not changed: 1.50 is 1.5, and forms show a time without its microseconds."""
+    """Return whether a column is unchanged: 1.50 equals 1.5, and forms drop a time's microseconds."""
     try:
         if isinstance(before, datetime) and isinstance(after, datetime) and not after.microsecond:
             before = before.replace(microsecond=0)

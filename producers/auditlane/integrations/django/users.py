@@ -183,7 +183,7 @@ def _has_new_password(user: Any, old_hash: str | None, update_fields: Collection
 
 
 def _password_action(user: Model, request: HttpRequest | None) -> tuple[str, dict[str, str]]:
-    """Return whether the user changed their own password or someone reset it, and who."""
+    """Return the action for a new password, changed by its user or reset, and metadata that states who reset it."""
     if request is None:
         return "user.password_reset", {"by": "system"}
     actor = user_of(request)

@@ -1,4 +1,4 @@
-"""Wrap methods of other libraries, once, where they send no signal."""
+"""Wrap library methods that send no signal; each is wrapped only once."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def wrap(owner: type, name: str, around: Callable[..., Any]) -> None:
 
 
 def then(after: Callable[..., None]) -> Callable[..., Any]:
-    """Return an `around` that calls the original, and afterwards a function with the same arguments, safely."""
+    """Return an `around` that calls the original, then calls `after` with the same arguments, safely."""
     quietly = safely(after)
 
     def around(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

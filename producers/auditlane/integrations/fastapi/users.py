@@ -1,4 +1,4 @@
-"""Record the events of fastapi-users with a mixin for its user manager, which has no signals."""
+"""Record fastapi-users events with a mixin for its user manager, since fastapi-users has no signals."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PASSWORD: Final = frozenset({"password", "hashed_password"})
 
 
 class AuditedUsers:
-    """Records registrations, logins, failed logins and changes of accounts; put it before BaseUserManager.
+    """Records registrations, logins, failed logins and account changes; put it before BaseUserManager.
 
         class UserManager(AuditedUsers, UUIDIDMixin, BaseUserManager[User, uuid.UUID]): ...
 
@@ -92,7 +92,7 @@ def _authenticated(method: Callable[..., Awaitable[Any]]) -> Callable[..., Await
 
 
 def _social(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-    """Return the callback, which notes that the login that follows is not by password."""
+    """Return the callback, wrapped to note that the login that follows is not by password."""
 
     @functools.wraps(method)
     async def oauth_callback(self: AuditedUsers, *args: Any, **kwargs: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Record configured routes of Flask, and the logins of Flask-Login: `Audit(app, routes=…)`."""
+"""Record configured Flask routes and Flask-Login logins: `Audit(app, routes=…)`."""
 
 from auditlane.integrations.flask.extension import Audit
 from auditlane.integrations.web.resolvers import Actor

@@ -19,7 +19,7 @@ from auditlane.sdk.context import current
 
 
 class Audit:
-    """Records the configured routes of a Flask application, and the logins of Flask-Login if it is installed.
+    """Records the configured routes of a Flask application, and Flask-Login logins if Flask-Login is installed.
 
         audit = Audit(app, routes={"DELETE /documents/<document_id>": "document.deleted"}, tenant=lambda _: g.tenant)
 
@@ -86,7 +86,7 @@ class _Middleware(wsgi.AuditMiddleware):
 
 
 def _note_response(response: Response) -> Response:
-    """Note a response that is in memory or an error, so that its event does not wait until the server has sent it."""
+    """Note a response that is in memory or an error, so that its event is made before the server has sent it."""
     exchange: Exchange | None = request.environ.get(EXCHANGE)
     if exchange is not None:
         exchange.complete = not response.is_streamed or response.status_code >= 400

@@ -1,4 +1,4 @@
-"""Turn the signals of Flask-Login into events. It is imported only if the application has imported it."""
+"""Turn Flask-Login's signals into events. Imported only if the application itself has imported Flask-Login."""
 
 from __future__ import annotations
 

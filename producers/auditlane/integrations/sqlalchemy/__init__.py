@@ -1,4 +1,4 @@
-"""Record what SQLAlchemy's sessions commit to rows of chosen models: `audit_models(Session, [User, Document])`."""
+"""Record what SQLAlchemy sessions commit to rows of chosen models: `audit_models(Session, [User, Document])`."""
 
 from auditlane.integrations.sqlalchemy.auditor import Auditor, audit_models
 from auditlane.integrations.sqlalchemy.models import AuditedModel, audited_model

@@ -53,7 +53,7 @@ def _quietly(
 
 
 class Auditor:
-    """Records the changes of chosen models in chosen sessions. Created by `audit_models`."""
+    """Records changes to chosen models in chosen sessions. Created by `audit_models`."""
 
     def __init__(
         self,
@@ -239,7 +239,10 @@ class Auditor:
         state: InstanceState[Any],
         problem: Exception | None = None,
     ) -> Change:
-        """Return the change with the results of the application's callables, while the object can still be read."""
+        """Return the change.
+
+        Calls the application's callables now, while the object can still be read, and keeps their results.
+        """
         tenant: str | None = None
         metadata: Mapping[str, Any] = {}
         target = state.obj()

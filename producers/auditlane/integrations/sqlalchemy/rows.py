@@ -90,7 +90,7 @@ class UpdateDiff:
 
 
 def _set_by_flush(mapper: Mapper[Any], column: Column[Any]) -> bool:
-    """Return whether an UPDATE sets the column to a value that SQLAlchemy computes."""
+    """Return whether an UPDATE sets the column to a value computed by SQLAlchemy."""
     default = column.onupdate
     return column is mapper.version_id_col or (default is not None and (default.is_callable or default.is_scalar))
 

@@ -1,4 +1,4 @@
-"""Events of user accounts that several frameworks record."""
+"""User-account events that several framework integrations record."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from auditlane.sdk.masking import masked
 
 
 def of_user(action: str, user_id: object, *, by_user: bool = True, **metadata: str) -> dict[str, Any]:
-    """Return the values of a successful action of the vocabulary on a user's account; `by_user`: the user did it."""
+    """Return the values of a successful vocabulary action on a user's account.
+
+    `by_user`: the user performed it, rather than someone else.
+    """
     text = None if user_id is None else str(user_id)
     known = ACTIONS[action]
     values: dict[str, Any] = {

@@ -37,7 +37,7 @@ class Exchange:
 
     @property
     def outcome(self) -> OutcomeName:
-        """Return the outcome: that of the response, unless there was no response or an exception."""
+        """Return the outcome: that of the response, unless there was no response or there was an exception."""
         if self.denied or self.status in DENIED:
             return "denied"
         if self.exception is not None or not 100 <= self.status < 400:
@@ -82,7 +82,10 @@ def _routed(exchange: Exchange, found: Match) -> dict[str, Any]:
 
 
 def _facts(exchange: Exchange, template: str | None) -> dict[str, str]:
-    """Return the metadata. `response`: `none` if none began (the client left, or an exception), or `incomplete`."""
+    """Return the metadata.
+
+    `response` is `none` if no response began (the client left, or there was an exception), or `incomplete`.
+    """
     facts = {"method": exchange.method}
     if template:
         facts["route"] = template

@@ -1,4 +1,4 @@
-"""Give each request its audit context, and record the event of an exchange: the shell around the decisions."""
+"""Give each request its audit context, and record the event of an exchange: the shell around `exchange`'s decisions."""
 
 from __future__ import annotations
 
@@ -59,14 +59,14 @@ class Recorder:
         return self._record_denied or self._routes.has(method)
 
     def event(self, exchange: Exchange) -> dict[str, Any] | None:
-        """Return the values of the exchange's event, the first time; None if there is none."""
+        """Return the values of the exchange's event on the first call; None afterwards, or if there is no event."""
         if exchange.recorded:
             return None
         exchange.recorded = True
         return event_of(exchange, self._routes, record_denied=self._record_denied)
 
     def waits(self, context: AuditContext) -> bool:
-        """Return whether recording in a settled context may wait for the registry, as for a tenant's first event."""
+        """Return whether recording in a settled context may wait for the registry, as a tenant's first event does."""
         try:
             return not self.client.knows(context.tenant_id or self.client.config.catch_all_tenant)
         except AuditlaneError:  # settings are missing: `record` reports that

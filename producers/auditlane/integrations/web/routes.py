@@ -1,4 +1,4 @@
-"""Select the configured route of a request by the framework's template, or by the path if there is none. Pure."""
+"""Select a request's configured route by the framework's template, or by the path if there is none. Pure."""
 
 from __future__ import annotations
 

@@ -49,12 +49,12 @@ class Policy:
 
     @property
     def disk(self) -> Thresholds:
-        """Thresholds of limit / free: above 1 the disk is filling, below 0.5 it has twice the limit free."""
+        """Thresholds for limit / free space: above 1 the disk is filling, below 0.5 it has twice the limit free."""
         return Thresholds.above(1.0, checks=self.checks, gap_ms=self.gap_ms)
 
     @property
     def circuit(self) -> Thresholds:
-        """Thresholds of the number of halted partitions, which is free of noise, so every check counts."""
+        """Thresholds for the number of halted partitions, which does not fluctuate, so a single check decides."""
         return Thresholds(0.0, 0.5, checks=1, gap_ms=self.gap_ms)
 
 
@@ -74,7 +74,7 @@ class Checks:
         return self._after
 
     def lag(self, topics: Mapping[str, TopicLag]) -> None:
-        """Check the lag of every topic; a topic that no longer exists has none."""
+        """Check every topic's lag; a topic that no longer exists has none."""
         thresholds = self._policy.lag
         for topic in self._names("lag", topics):
             found = topics.get(topic, _NONE)
@@ -85,7 +85,7 @@ class Checks:
                 self._lag_event(topic, found, condition, transition)
 
     def circuits(self, topics: Mapping[str, TopicLag], known: Mapping[str, OpenCircuit]) -> dict[str, OpenCircuit]:
-        """Check the circuit breakers of every topic. Return the open circuits, with the numbers of their event."""
+        """Check every topic's circuit breakers. Return the open circuits, with the numbers for their event."""
         kept = dict(known)
         for topic in self._names("circuit", topics):
             found = topics.get(topic, _NONE).circuits
@@ -100,7 +100,7 @@ class Checks:
     def disks(self, disks: Mapping[str, Disk], *, complete: bool) -> None:
         """Check the free space of every disk; one that no longer exists has nothing to report.
 
-        Unless the disks are complete, the condition of a disk that is not among them does not change.
+        Unless all disks were measured, the condition of a disk that was not measured does not change.
         """
         limit = self._policy.free_ratio
         for name in self._names("disk", disks) if complete else sorted(disks):
@@ -122,7 +122,7 @@ class Checks:
         return sorted(known | found.keys())
 
     def _check(self, kind: str, name: str, value: float, thresholds: Thresholds) -> tuple[Condition, Transition | None]:
-        """Return the condition with the `since_ms` of the state that it was in, and the transition."""
+        """Return the condition, with the `since_ms` of the state that it was in before, and the transition."""
         key = f"{kind}:{name}"
         before = self._before.get(key, Condition())
         after, transition = check(before, value, thresholds, self._now_ms)
@@ -190,7 +190,7 @@ def _listed(partitions: tuple[int, ...]) -> dict[str, str]:
 
 
 def _summed(circuits: Mapping[int, OpenCircuit]) -> OpenCircuit:
-    """Return the most frequent code and the number of rejected messages of several partitions."""
+    """Return the most frequent reject code and the number of rejected messages over several partitions."""
     counts: Counter[str] = Counter()
     for one in circuits.values():
         counts[one.code] += one.rejected

@@ -123,7 +123,7 @@ def _window(before: Window | None, found: Measurements, now_ms: int) -> tuple[Wi
 
 
 def started(minute: Minute) -> datetime:
-    """Return the start of the calendar minute in which a window began."""
+    """Return the start of the calendar minute that contains the start of a window."""
     return datetime.fromtimestamp(minute.since_ms // MINUTE_MS * 60, UTC)
 
 

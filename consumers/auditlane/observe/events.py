@@ -30,7 +30,7 @@ def event(
     description: str | None = None,
     metadata: Mapping[str, object],
 ) -> AuditRecord:
-    """Return the event of an action of the vocabulary on the resource `name`, at a wall-clock time in milliseconds."""
+    """Return the event of a vocabulary action on the resource `name`, at a wall-clock time in milliseconds."""
     known = ACTIONS[action]
     texts = {key: str(value) for key, value in metadata.items()}
     content = json.dumps([action, name, tenant, at_ms, texts], sort_keys=True)

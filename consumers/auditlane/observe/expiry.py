@@ -23,10 +23,10 @@ def check(
 ) -> tuple[dict[str, datetime], list[AuditRecord]]:
     """Compare the certificates and keys with those that were about to expire at the last check.
 
-    Returns those that are about to expire now, by kind and name, and the events. That is the case when less than
-    `within` remains, and less than a third of the lifetime if that is known. A key that has expired already is not
-    reported: it may have been abandoned. Those whose names, with their kind, begin with one of `unread` remain known if
-    not found.
+    Returns those that are about to expire now, by kind and name, and the events. A certificate or key is about to
+    expire when less than `within` remains, and less than a third of its lifetime if that is known. A key that has
+    expired already is not reported: it may have been abandoned. Those whose names, with their kind, begin with one of
+    `unread` remain known if not found.
     """
     names = {f"{one.kind}:{one.name}" for one in found}
     expiring = {name: at for name, at in known.items() if name not in names and name.startswith(unread)}

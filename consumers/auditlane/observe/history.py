@@ -20,7 +20,7 @@ _SECONDS: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """The measurements of one minute. None is a value that was not measured."""
+    """The measurements of one minute. A value that was not measured is None."""
 
     received_per_second: float | None = None
     stored_per_second: float | None = None
@@ -79,7 +79,7 @@ def step_of(seconds: float, points: int = MOST_POINTS) -> int:
 
 
 def first_step(since: float, step_s: int) -> int:
-    """Return the beginning of the first whole step after a time; both in seconds since 1970."""
+    """Return the start of the first whole step after a time. Both times are in seconds since 1970."""
     return math.ceil(since / step_s) * step_s
 
 

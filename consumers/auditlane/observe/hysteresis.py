@@ -42,7 +42,7 @@ class Condition:
     entered_ms: int | None = None
 
     def may_be_forgotten(self, thresholds: Thresholds, now_ms: int) -> bool:
-        """Return whether a new condition would behave in the same way."""
+        """Return whether this condition may be dropped, since a new one would behave in the same way."""
         within_gap = self.entered_ms is not None and now_ms - self.entered_ms < thresholds.gap_ms
         return not (self.active or self.streak or within_gap)
 

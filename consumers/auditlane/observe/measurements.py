@@ -1,4 +1,4 @@
-"""The measurements of one check, as plain values. None is what could not be measured."""
+"""The measurements of one check, as plain values. A value that could not be measured is None."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from auditlane.contract.intent import OpenCircuit
 
 @dataclass(frozen=True, slots=True)
 class TopicLag:
-    """The workers' lag in one topic, as seen from outside.
+    """The workers' lag in one topic, as measured from outside.
 
     `seconds` is the age of the oldest message that is not stored, 0 without one; `certain` is False if some partition's
     age is unknown. `circuits` are the partitions that the circuit breaker halted, by number.
@@ -59,8 +59,10 @@ class Refusal(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """The dead letters after some positions: their counts, and the positions after them, by partition. `complete` is
-    False if there are more."""
+    """The dead letters after the given positions: their counts, and the positions after them, by partition.
+
+    `complete` is False if more letters remain.
+    """
 
     counts: Mapping[Refusal, int]
     positions: Mapping[int, int]

@@ -159,8 +159,10 @@ class Observer:
         self._probes.close()
 
     def _stored(self, claim: Claim, state: ObserverState) -> bool:
-        """Renew the lease with the new state. Returns False if another process has taken it; then nothing may be
-        recorded."""
+        """Renew the lease with the new state.
+
+        Returns False if another process has taken the lease, in which case nothing may be recorded.
+        """
         try:
             if self._lease.claim(claim, state.dump()):
                 return True

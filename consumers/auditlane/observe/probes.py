@@ -150,7 +150,7 @@ class Probes:
         return Rejected(counts.found, positions, complete)
 
     def _disks(self, found: dict[str, Disk] | None) -> dict[str, Disk] | None:
-        """Add the disk of the data folder to those of ClickHouse."""
+        """Return ClickHouse's disks together with the disk of the data folder."""
         folder = self._settings.data_dir
         if not folder.is_dir():
             return found
@@ -219,7 +219,7 @@ class _Counts:
 def asked(
     names: Iterable[str], ask: Callable[[str], T], *, seconds: float, clock: Callable[[], float] = time.monotonic
 ) -> dict[str, T]:
-    """Return the answer for each name; after `seconds`, the remaining names are left out.
+    """Return the answer for each name; once `seconds` have passed, the remaining names are left out.
 
     A check must not take longer than the lease, or two observers would replace each other without any result.
     """
@@ -249,7 +249,7 @@ def _topic_lag(rows: list[PartitionLag]) -> TopicLag:
 def key_expiry(client: KeyClient, now: datetime) -> Expiry | None:
     """Return when a client's key expires, or None if it does not, or is revoked. Pure.
 
-    The old secret of a rotation expires as intended: only the last one counts.
+    A rotation's old secret is meant to expire, so only the secret that expires last counts.
     """
     if client.state(now) == "revoked":
         return None
@@ -260,7 +260,7 @@ def key_expiry(client: KeyClient, now: datetime) -> Expiry | None:
 
 
 def certificate_files(settings: Settings) -> dict[Path, bool]:
-    """Return the certificate files that the settings name, each with whether it is this installation's own.
+    """Return the certificate files that the settings name, mapped to whether they are this installation's own.
 
     The others are bundles of authorities.
     """

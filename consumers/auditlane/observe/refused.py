@@ -23,9 +23,9 @@ def hour_of(at_ms: int) -> int:
 
 
 def take(known: Letters | None, found: Rejected, now_ms: int) -> tuple[Letters, list[AuditRecord]]:
-    """Add the dead letters of one check, and return the events of the hours that are over.
+    """Add one check's dead letters, and return the events for the hours that are over.
 
-    The first check only notes the positions, as earlier letters were not observed.
+    The first check only notes the positions, since earlier letters were not observed.
     """
     if known is None:
         return Letters(positions=dict(found.positions)), []

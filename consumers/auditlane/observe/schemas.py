@@ -1,4 +1,4 @@
-"""Notices that a version of a contract was registered, and records it unless its client has. Pure."""
+"""Notices that a contract version was registered, and records it unless the registering client already has. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SETTLES_MS: Final = 60_000  # time allowed for the registering client's own eve
 
 
 def watched(topic: str, subjects: frozenset[str]) -> list[str]:
-    """Return the subjects of contracts: the base subject, and at most MOST_SUBJECTS tenants' in order of names."""
+    """Return the subjects of contracts: the base subject, and at most MOST_SUBJECTS tenants', in order of name."""
     base = base_subject(topic)
     tenants = sorted(one for one in subjects if tenant_of_subject(topic, one) is not None)
     return [*([base] if base in subjects else []), *tenants[: MOST_SUBJECTS - 1]]
@@ -33,7 +33,7 @@ def next_subjects(subjects: list[str], known: Mapping[str, int] | None, turn: in
 def compare(
     topic: str, known: Mapping[str, int] | None, subjects: frozenset[str], versions: Mapping[str, int], now_ms: int
 ) -> tuple[dict[str, int], list[Noticed]]:
-    """Compare the versions that a check found with the known ones. Return those known now, and the new ones.
+    """Compare the versions that a check found with the known ones. Return the versions known now, and the new ones.
 
     The first check only notes which subjects exist. A subject that appears later is new, whatever its version.
     """
@@ -58,10 +58,10 @@ def settle(
     behind_s: float | None,
     now_ms: int,
 ) -> tuple[tuple[Noticed, ...], list[AuditRecord]]:
-    """Return the versions that must wait, and the events of those that their client has not recorded.
+    """Return the versions to check again later, and events for those that the registering client did not record itself.
 
-    auditlane's own API and commands record what they register. `recorded` are (subject, version) of those events in the
-    log, None if it could not be read; `behind_s` is how old an event may be that is not in the log yet.
+    auditlane's own API and commands record their registrations. `recorded`: the (subject, version) pairs already in the
+    log, or None if the log could not be read. `behind_s`: the maximum delay before an event appears in the log.
     """
     waiting: list[Noticed] = []
     events: list[AuditRecord] = []

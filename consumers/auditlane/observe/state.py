@@ -30,14 +30,14 @@ class Counted(_Model):
 
 
 class Letters(_Model):
-    """The dead letters that were counted: `positions` by partition, and the hours that are not over yet."""
+    """The dead letters counted so far: `positions` by partition, and the counts for hours that are not over yet."""
 
     positions: dict[int, int] = Field(default_factory=dict)
     counts: tuple[Counted, ...] = ()
 
 
 class Noticed(_Model):
-    """A version of a contract that was noticed in the registry at `at_ms`; `previous` is None for a new subject."""
+    """A contract version that was noticed in the registry at `at_ms`; `previous` is None for a new subject."""
 
     subject: str
     previous: int | None
@@ -81,7 +81,7 @@ class ObserverState(_Model):
 
     @classmethod
     def parse(cls, text: str) -> ObserverState:
-        """Parse a state. Returns an empty one for an empty string. Raises ValueError for any other invalid text."""
+        """Parse a state. Returns an empty state for an empty string. Raises ValueError for any other invalid text."""
         return cls.model_validate_json(text) if text else cls()
 
     def dump(self) -> str:

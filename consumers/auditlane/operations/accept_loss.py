@@ -16,8 +16,8 @@ ASIDE = "docs/operate/workers.md#a-truncated-log"
 class Loss:
     """An accepted loss: the group continues at `to` instead of `first`.
 
-    `metadata` is committed with the offset. It makes the workers compare ranges that may have been attempted before
-    with the store, so that nothing is stored twice.
+    `metadata` is committed with the offset. Because of it, the workers compare ranges that may have been attempted
+    before with the store, so that nothing is stored twice.
     """
 
     partition: Partition
@@ -33,7 +33,7 @@ class Loss:
 
 
 def plan(found: AssignmentFacts, to: int, *, highest: int | None, at_ms: int) -> Loss:
-    """Plan to continue at `to`. `highest` is the highest offset that the store holds of the partition.
+    """Plan to continue at `to`. `highest` is the partition's highest stored offset.
 
     Raises ConfigError if `to` is out of range or would skip messages that Kafka still holds; Conflict if stored rows of
     lost messages have offsets that Kafka will assign again.

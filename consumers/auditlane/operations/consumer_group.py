@@ -43,14 +43,14 @@ def members(admin: AdminClient, group: str, ask_s: float) -> list[Any]:
 
 
 def name(member: Any) -> str:
-    """Return the client and address, and enough of the id to distinguish processes on one host."""
+    """Return the member's client id and address, with enough of its member id to distinguish processes on one host."""
     # in the classic protocol, a member id starts with the client id
     own = member.member_id.removeprefix(f"{member.client_id}-")
     return f"{member.client_id}/{member.host.lstrip('/')} {own[:6]}"
 
 
 def has_members(group: str, count: int = 0) -> Conflict:
-    """Return the error for a manual commit while the group has members, which could overwrite it."""
+    """Return the error for a manual commit while the group has members, which could overwrite the commit."""
     who = f"{count} member{'s' * (count != 1)}" if count else "members"
     return Conflict(
         f"The consumer group {group} has {who}: Kafka accepts a manual offset only if it has none.",

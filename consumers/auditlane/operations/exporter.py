@@ -70,7 +70,10 @@ def run(settings: Settings, host: str, port: int, *, stop: threading.Event, on_r
 
 
 class Reader(threading.Thread):
-    """Repeats one reading every FRESH_S until `stop`. A failure is logged once, and again after a success."""
+    """Repeats one reading every FRESH_S until `stop`.
+
+    A failure is logged once, and not again until a reading has succeeded.
+    """
 
     def __init__(self, name: Reading, read: Callable[[], None], metrics: GroupMetrics, stop: threading.Event) -> None:
         super().__init__(name=f"read-{name}", daemon=True)

@@ -21,7 +21,7 @@ Reading = Literal["lag", "dead_letters"]
 
 @dataclass(frozen=True, slots=True)
 class TopicLag:
-    """The sums over the partitions of one label; `age_s` is the highest."""
+    """The sums over the partitions that share a label; `age_s` is the highest age among them."""
 
     partitions: int = 0
     unassigned: int = 0

@@ -1,4 +1,4 @@
-"""Reads, without joining a group, where a topic's partitions start and end and what the live group has committed."""
+"""Reads where a topic's partitions start and end, and what the live group has committed, without joining the group."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ MOVING: Final = frozenset(
 class KafkaOffsets:
     """Reads offsets and changes none.
 
-    Every method raises KafkaUnavailable, also if a response takes longer than `ask_s`.
+    Every method raises KafkaUnavailable, including when a response takes longer than `ask_s`.
     """
 
     def __init__(self, settings: Settings, *, ask_s: float = ASK_S) -> None:

@@ -108,7 +108,7 @@ def _failing(metadata: str, now_ms: int) -> tuple[float | None, str, OpenCircuit
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """The lag of all partitions: records are summed, `age_s` is the highest."""
+    """The lag of all partitions: records are summed, and `age_s` is the highest age."""
 
     lag: int
     age_s: float
@@ -165,7 +165,7 @@ class GroupLag:
         self._positions.close()
 
     def rows(self, now_ms: int | None = None, *, unused: bool = False) -> list[PartitionLag]:
-        """Return every partition of the topics that the workers read; commits are read before ends.
+        """Return every partition of the topics that the workers read; commits are read before the ends.
 
         Raises KafkaUnavailable, and NotFound if there is no topic or, unless `unused`, if no worker has ever joined.
         """

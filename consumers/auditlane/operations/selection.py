@@ -118,7 +118,7 @@ def plan(selection: Selection, bounds: Sequence[Bounds], *, below_commit: bool) 
 
 
 def _limit(bound: Bounds, *, below_commit: bool) -> tuple[int, str]:
-    """Return (one past the last offset that may be covered, the note about the rest)."""
+    """Return (one past the last offset that may be covered, a note about the offsets beyond it)."""
     if not below_commit:
         return bound.high, ""
     done = bound.begins if bound.committed is None else bound.committed

@@ -31,7 +31,7 @@ class TwoTimes:
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """Events of one tenant, id and time with different content; `contents` counts the variants.
+    """Events with the same tenant, id and time but different content; `contents` counts the variants.
 
     `origins` are where their rows come from, as `gateway <client id>` or `kafka <topic>`. The time is RFC 3339.
     """
@@ -59,9 +59,9 @@ class StoredEvents:
         self._table = table
 
     def offsets_of_known(self, rows: pa.Table) -> list[int]:
-        """Return the offsets of the rows whose event the table holds, from any message.
+        """Return the offsets of those rows whose event the table holds, from whichever message.
 
-        `rows` are in the columns of `event_columns.EVENTS`.
+        `rows` has the columns of `event_columns.EVENTS`.
         """
         found: list[int] = []
         for first in range(0, rows.num_rows, _IDS):
@@ -91,7 +91,7 @@ class StoredEvents:
         return [int(offset) for (offset,) in found]
 
     def _columns(self) -> dict[str, tuple[str, str]]:
-        """Return type and default expression of each of the table's columns, by name."""
+        """Return the type and default expression of each table column, by name."""
         with store_errors():
             rows = self._client.query(
                 "SELECT name, type, default_expression FROM system.columns "
@@ -135,7 +135,7 @@ class StoredEvents:
         return Conflicts(int(count), tuple(found))
 
     def two_times(self, spans: Sequence[Span], limit: int) -> list[TwoTimes]:
-        """Return the ids that a tenant used with several times, among the rows of the spans."""
+        """Return the ids that a tenant used with more than one time, among the rows of the spans."""
         stored = [span for span in spans if len(span)]
         if not stored:
             return []

@@ -42,7 +42,7 @@ class StoredOffsets:
         return self._offsets[low:high]
 
     def read(self, first: int, end: int | None = None, *, limit: int | None = None) -> Offsets:
-        """Query the stored offsets from `first` to before `end`, or to the highest without one; at most `limit`."""
+        """Query at most `limit` stored offsets, from `first` to before `end`, or to the highest if `end` is None."""
         upper = "" if end is None else f" AND kafka_offset < {end}"
         query = (
             f"SELECT kafka_offset FROM {self._table} WHERE {self._where()}"  # noqa: S608 - our names and numbers

@@ -41,7 +41,7 @@ class Conflicts:
     def among(self, scope: TenantScope, rows: Sequence[Mapping[str, Any]], *, seconds: float | None = None) -> set[Key]:
         """Return the keys in the rows that several stored events share; rows have the columns `statements.KEY`.
 
-        It takes none of the tenant's query slots: it is part of the query that read the rows.
+        The search takes none of the tenant's query slots, since it is part of the query that read the rows.
         """
         if not rows:
             return set()
@@ -58,7 +58,8 @@ def key_of(row: Mapping[str, Any]) -> Key:
 def in_conflict(parameters: Parameters, scope: TenantScope, filter_: Filter) -> str:
     """Compile the condition that an event is in conflict, for a statement over all events that a filter matches.
 
-    It takes another pass over the keys in the filter's time range, which yields the few that several events share.
+    The condition takes another pass over the keys in the filter's time range, to find the few keys that several events
+    share.
     """
     conditions = "\n  AND ".join(where(parameters, scope, Filter(filter_.since, filter_.until)))
     return (
@@ -71,7 +72,7 @@ def in_conflict(parameters: Parameters, scope: TenantScope, filter_: Filter) -> 
 
 
 def compile_conflicts(database: str, scope: TenantScope, keys: Iterable[Key]) -> Statement:
-    """Compile a search for those of these keys, or of all pairs of their times and ids, that several events share.
+    """Compile a search for keys that several events share, among these keys or all pairs of their times and ids.
     Rows: `statements.KEY`."""
     times, ids = zip(*keys, strict=True)
     parameters = Parameters(database)

@@ -1,4 +1,4 @@
-"""The fields that a filter, a query or a sort can name, how they compare, and how their values are written.
+"""The fields that a filter, query or sort order can name, how their values compare, and how these are written.
 
 Values are parsed into the form that the store holds: times, ids, choices, addresses.
 """

@@ -79,7 +79,7 @@ class Filter:
 
     @property
     def narrows(self) -> bool:
-        """Whether it has conditions other than a time range."""
+        """Whether the filter has conditions other than a time range."""
         return self != Filter(self.since, self.until)
 
     def digest(self) -> bytes:
@@ -101,7 +101,7 @@ class Filter:
 def split(
     pairs: Iterable[tuple[str, str]], route_parameters: Sequence[str], custom: CustomFields = no_fields
 ) -> tuple[dict[str, str], Filter]:
-    """Split a request's parameters: return the route's own by name, and the filter made of the others.
+    """Split a request's parameters: return the route's own parameters by name, and a filter built from the rest.
 
     `custom` looks up the tenant's custom fields. Raises InvalidFilter.
     """
@@ -124,8 +124,8 @@ def parse(
 
     `custom` looks up the tenant's custom fields; it is called only if there is a query in the query language.
 
-    Raises InvalidFilter, naming the parameter. For an unknown one, its fix lists the route's own `route_parameters` and
-    the filters.
+    Raises InvalidFilter, naming the parameter. For an unknown parameter, the error's fix lists the route's own
+    `route_parameters` and the filters.
     """
     bounds: dict[str, datetime] = {}
     found: dict[str, dict[str, list[str]]] = {"equals": {}, "metadata": {}, "fields": {}}

@@ -97,8 +97,10 @@ class Ordering:
 
 
 def ordering(parameters: Parameters, scope: TenantScope, sort: Sort, position: Position | None) -> Ordering:
-    """Compile the list's order. On the newer side of a position it is reversed, so that the nearest events come
-    first."""
+    """Compile the list's order.
+
+    On the newer side of a position it is reversed, so that the events nearest to the position come first.
+    """
     if sort.by_time:
         way = _way(not ascending(sort, position))
         beyond = [beside(parameters, position, descending=sort.descending)] if position else []
@@ -160,7 +162,7 @@ def _way(descending: bool) -> str:
 
 
 def _key(parameters: Parameters, field: Field) -> tuple[str, str]:
-    """Return (1 where the event has no value, the value in its type, never NULL)."""
+    """Return two SQL expressions to sort by: 1 if the event has no value; and the value in its own type, never NULL."""
     if field.group:
         return _custom_key(f"e.fields[{parameters.text(field.name)}]", field.kind)
     column = f"e.{field.name}"
@@ -175,7 +177,10 @@ def _key(parameters: Parameters, field: Field) -> tuple[str, str]:
 
 
 def _custom_key(text: str, kind: Kind) -> tuple[str, str]:
-    """Return the `_key` of a custom field. A string that its type cannot hold counts as no value."""
+    """Return the sort expressions of a custom field, like `_key`.
+
+    Text that is not valid in the field's type counts as no value.
+    """
     if kind is Kind.number:
         number = f"toFloat64OrNull({text})"
         # Whole numbers that share one float are compared as integers.

@@ -60,8 +60,7 @@ def compile_page(
     sort: Sort = NEWEST,
     edge: int | None = None,
 ) -> Statement:
-    """Compile the page of at most `limit` events next to the position, in the list's order; nearest first when the page
-    is before it.
+    """Compile the page of at most `limit` events next to the position, in the list's order; nearest first if before it.
 
     In a list by time, the page ends at the `edge` (microseconds). Rows: `line` (the event as JSON) and the columns
     `statements.PLACE`, from which a position is made.
@@ -101,8 +100,10 @@ def compile_edge(
 
 
 def compile_one(database: str, scope: TenantScope, event_id: str, *, content_hash: str = "", limit: int) -> Statement:
-    """Compile the events with this id: first the one with this content, then in Kafka's order. Rows as in
-    `compile_page`."""
+    """Compile a query for the events with this id: the one with this content first, then in Kafka's order.
+
+    The rows are those of `compile_page`.
+    """
     parameters = Parameters(database)
     tenant = parameters.text(scope.tenant)
     id_ = parameters.add("UUID", event_id)
@@ -118,7 +119,10 @@ def compile_one(database: str, scope: TenantScope, event_id: str, *, content_has
 
 
 def compile_count(database: str, scope: TenantScope, filter_: Filter) -> Statement:
-    """Compile a count of matching events. One row: `rows`, and `bound`, their newest ingested_at in milliseconds."""
+    """Compile a query that counts matching events.
+
+    One row: `rows`, and `bound`, their newest ingested_at in milliseconds.
+    """
     parameters = Parameters(database)
     columns = "count() AS rows, toUnixTimestamp64Milli(max(e.ingested_at)) AS bound"
     return select(columns, where(parameters, scope, filter_), "", parameters)

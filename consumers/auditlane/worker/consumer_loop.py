@@ -43,7 +43,7 @@ def now_ms() -> int:
 
 
 class Stage(Protocol):
-    """Runs work on other threads and returns the results. Called by the consuming thread only."""
+    """Runs work on other threads and returns its results. Called by the consuming thread only."""
 
     def submit(self, work: Write | Publish) -> None:
         """Hand over one of the core's actions. Returns immediately."""
@@ -55,7 +55,7 @@ class Stage(Protocol):
         """Accept no more work; work in flight continues. Called once, when the worker has drained or gives up."""
 
     def join(self, timeout_s: float) -> bool:
-        """Wait for work in flight and return whether all of it ended. Called after `close`."""
+        """Wait for the work in flight and return whether all of it has ended. Called after `close`."""
 
     def terminate(self) -> None:
         """Abandon work in flight. Called when `join` timed out: the intents in Kafka hand it over to the next owner."""
@@ -98,7 +98,7 @@ class Runner:
         return self._consumer.memberid()
 
     def age_s(self, now: int) -> float:
-        """Return the seconds since the last turn began, or 0 once `close` was called. Thread-safe."""
+        """Return the seconds since the last turn began, or 0 after `close` has been called. Thread-safe."""
         return 0.0 if self._closing else max(0, now - self._turned) / 1_000
 
     def subscribe(self, pattern: str) -> None:
@@ -132,7 +132,7 @@ class Runner:
 
     @property
     def halted(self) -> dict[str, str]:
-        """The halted partitions, each with the reason."""
+        """The halted partitions, each with the reason for the halt."""
         return {str(state.partition): state.halted for state in list(self._core.partitions.values()) if state.halted}
 
     @property

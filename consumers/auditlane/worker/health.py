@@ -27,12 +27,13 @@ def health_server(
     failing: Failing,
     verifies: KeyIds,
 ) -> MonitoringServer:
-    """Return the server. `live` returns whether the consuming loop turns, and `ready` why the worker is not ready, by
-    component; empty means ready.
+    """Return the server.
 
-    `halted` returns the halted partitions with the reason, and `failing` the partitions whose range has failed for a
-    minute and is retried, each with `since` and the last `error`; the other partitions continue, so the worker stays
-    ready. `verifies` returns the ids of its provenance keys. These three are shown on loopback only.
+    `live` returns whether the consuming loop is running; `ready` returns why the worker is not ready, by component, and
+    an empty mapping means that it is. `halted` returns the halted partitions with the reason, and `failing` the
+    partitions whose range has failed for a minute and is retried, each with `since` and the last `error`; the other
+    partitions continue, so the worker stays ready. `verifies` returns the ids of its provenance keys. These three are
+    shown on loopback only.
     """
     near = is_loopback(host)
 

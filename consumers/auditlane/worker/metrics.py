@@ -1,4 +1,4 @@
-"""The worker's metrics: Prometheus instruments made from the one list of metrics, updated per batch, and its lag."""
+"""The worker's metrics: Prometheus instruments made from the one list and updated per batch, and the worker's lag."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class WorkerMetrics:
 
 @dataclass(frozen=True, slots=True)
 class BrokerFigures:
-    """The number of brokers in each of BROKER_STATES, and the 99th percentile of the slowest one's round trip."""
+    """The number of brokers in each of BROKER_STATES, and the slowest broker's 99th-percentile round trip."""
 
     states: dict[str, int]
     round_trip_s: float
@@ -122,7 +122,7 @@ def broker_figures(statistics: Mapping[str, Any]) -> BrokerFigures:
 def late_rows(timestamps_ms: Sequence[int], rejected: Iterable[int], stored_ms: int) -> int:
     """Return how many of a range's messages were stored too late, by their Kafka timestamps. Pure.
 
-    `rejected` are the places of those that were not stored.
+    `rejected` are the indexes of messages that were not stored.
     """
     latest = stored_ms - round(LATE_S * 1_000)
     late = int(np.count_nonzero(np.asarray(timestamps_ms) < latest))
@@ -158,7 +158,7 @@ _SLOTS: Final = WINDOW_SECONDS * 1_000 // _SLOT_MS
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """How far a worker is behind: `records` not completed yet, and the age of the oldest of them in `seconds`."""
+    """How far a worker is behind: the number of `records` not completed, and the oldest one's age in `seconds`."""
 
     records: int = 0
     seconds: float = 0.0
@@ -166,8 +166,11 @@ class Lag:
 
 @dataclass(slots=True)
 class LagGauge:
-    """Measures the lag. A partition whose oldest message has not been delivered yet (halted, paused or new) counts from
-    when it was first seen behind."""
+    """Measures the lag.
+
+    A partition whose oldest message has not been delivered yet (because it is halted, paused or new) counts from when
+    it was first seen to be behind.
+    """
 
     _since: dict[Partition, int] = field(default_factory=dict)
 

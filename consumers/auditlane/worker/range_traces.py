@@ -50,7 +50,7 @@ class LinkSelection:
         return looked is None or (looked.count < LOOKED_AT and len(looked.found) < MOST_LINKS)
 
     def look(self, partition: tuple[str, int], offset: int, headers: Iterable[tuple[str, Any]] | None) -> None:
-        """Examine a message's headers, and remember its sender's span if that is sampled."""
+        """Examine a message's headers, and remember its sender's span if that span is sampled."""
         looked = self._partitions.setdefault(partition, _Looked())
         looked.count += 1
         for name, value in headers or ():

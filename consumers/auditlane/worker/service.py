@@ -274,7 +274,7 @@ def _freeze_heap() -> None:
 
 
 def parts_per_second(settings: Settings) -> float:
-    """Return the most parts per second that one worker makes, late months included."""
+    """Return the maximum number of parts per second that one worker makes, including late months."""
     return settings.insert_parts_per_second + LateBudget(settings.late_parts_per_second).most_per_second(WINDOW_SECONDS)
 
 

@@ -58,8 +58,10 @@ class Canary:
     """Sends one event at a time. One thread calls `trip` or `run`; `status` may be read by any."""
 
     def __init__(self, settings: Settings, sight: Sight, metrics: CanaryMetrics | None = None) -> None:
-        """Open no connection. Without `metrics`, failures are not logged either. Raises ConfigError, naming the missing
-        settings."""
+        """Open no connection.
+
+        Without `metrics`, failures are neither counted nor logged. Raises ConfigError, naming missing settings.
+        """
         check(settings)
         self.limits = Limits.of(settings)
         self._settings = settings
@@ -98,7 +100,7 @@ class Canary:
             stop.wait(trips.rest_s(sent_s, monotonic(), self.limits))
 
     def trip(self, stop: threading.Event) -> Outcome | None:
-        """Send one event and wait for it. Returns None if stopped before that."""
+        """Send one event and wait for it. Returns None if stopped before its outcome is known."""
         event = canary_event(datetime.now(UTC), self._instance)
         sent_s = monotonic()
         status = self._status or Status(sent_s)
@@ -115,7 +117,7 @@ class Canary:
         return outcome
 
     def close(self) -> None:
-        """Close the connections. An event that is not acknowledged is abandoned."""
+        """Close the connections. An event that has not been acknowledged is abandoned."""
         if self._producer is not None:
             self._producer.close(0)
         self._sight.close()
@@ -216,4 +218,4 @@ class CanaryThread:
 
 
 def _ignore(_error: AuditlaneError, _event_id: str | None) -> None:
-    """Ignore errors of the client: those of an event are its result."""
+    """Ignore the client's errors: an error about an event is that event's result."""

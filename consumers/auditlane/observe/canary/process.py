@@ -24,8 +24,9 @@ Through = Literal["api", "store"]
 
 
 def sight_of(settings: Settings, through: Through | None = None) -> Sight:
-    """Return how to look for events: through the query API if its URL is set, else in the store.
+    """Return a `Sight`: the query API if its URL is set, otherwise the store.
 
+    Raises ConfigError, naming the missing setting.
     Raises ConfigError, naming the missing setting.
     """
     if (through or ("api" if settings.serve_url else "store")) == "store":
@@ -40,7 +41,7 @@ def sight_of(settings: Settings, through: Through | None = None) -> Sight:
 
 
 def once(settings: Settings, sight: Sight, stop: threading.Event) -> Outcome | None:
-    """Send one event, and return its outcome; None if stopped before that. Raises ConfigError."""
+    """Send one event and return its outcome, or None if stopped before there is one. Raises ConfigError."""
     with closing(Canary(settings, sight)) as canary:
         return canary.trip(stop)
 

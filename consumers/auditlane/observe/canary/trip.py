@@ -20,7 +20,7 @@ _OF_THE_WAIT: Final = 0.1  # share of the time waited so far, which bounds the m
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The interval between two events, and how long one may take to be on time, and to arrive at all; in seconds."""
+    """The interval between two events, and how long an event may take to be on time or to arrive at all, in seconds."""
 
     every_s: float
     late_s: float
@@ -28,7 +28,7 @@ class Limits:
 
     @classmethod
     def of(cls, settings: Settings) -> Limits:
-        """Read the limits from the settings. An event that may not be late is lost as soon as it is."""
+        """Read the limits from the settings. The limit for lost events is never below the limit for late ones."""
         late_s = settings.canary_late_s
         return cls(settings.canary_every_s, late_s, max(late_s, settings.canary_lost_s))
 

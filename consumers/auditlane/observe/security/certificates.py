@@ -1,4 +1,4 @@
-"""Gather certificates: of the TLS endpoints that the settings name, and in files of the settings."""
+"""Gather certificates: those of the TLS endpoints, and those in the files, that the settings name."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """`make` yields findings of `rules`, and a Gap for each question that has no answer.
+    """`make` yields findings that follow `rules`, and a Gap for each question that has no answer.
 
     An AuditlaneError that `make` raises, such as that of an unreachable part, is a Gap too.
     """

@@ -86,7 +86,7 @@ ONE_COPY: Final = Rule(
 
 @dataclass(frozen=True, slots=True)
 class RowPolicy:
-    """A row policy: its table, filter, and the accounts that it applies to: `accounts`, or all but `exempt`."""
+    """A row policy: its table, filter, and the accounts to which it applies: `accounts`, or all but `exempt`."""
 
     name: str
     table: str
@@ -96,7 +96,7 @@ class RowPolicy:
     exempt: frozenset[str] = frozenset()
 
     def applies_to(self, account: str) -> bool:
-        """Return whether it filters the rows of this user or role."""
+        """Return whether the policy filters the rows that this user or role sees."""
         return account not in self.exempt if self.to_all else account in self.accounts
 
 
@@ -125,7 +125,7 @@ class Replica:
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """The engines of the database's tables, the most servers of any of its clusters, and its replicated tables."""
+    """The engines of the database's tables, the number of servers in its largest cluster, and its replicated tables."""
 
     engines: Mapping[str, str]
     servers: int

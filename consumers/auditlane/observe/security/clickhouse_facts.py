@@ -32,7 +32,7 @@ class StoreFacts:
         self._client.close()
 
     def groups(self) -> dict[str, str]:
-        """Return the group of each privilege, "" for a privilege without one."""
+        """Return the group of each privilege, or "" for a privilege without a group."""
         return {
             str(name): str(group or "")
             for name, group in self._rows("SELECT toString(privilege), toString(parent_group) FROM system.privileges")

@@ -1,4 +1,4 @@
-"""Findings about disks: those of the folders on this machine, and ClickHouse's."""
+"""Findings about disks: the ones that hold this machine's data folders, and ClickHouse's."""
 
 from __future__ import annotations
 

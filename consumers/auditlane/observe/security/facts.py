@@ -53,7 +53,7 @@ class Once(Generic[T]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """The settings, the time, and functions that return facts or raise the errors of the part that has them.
+    """The settings, the time, and functions that return facts or raise the errors of the part that provides the facts.
 
     `role` is the role of the ClickHouse account in the settings (`store.roles`), `user` the user id of this process.
     """

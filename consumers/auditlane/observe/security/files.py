@@ -70,7 +70,7 @@ def _beside(settings: Settings, name: str) -> Path | None:
 
 
 def gather(settings: Settings) -> Iterator[FileState | Gap]:
-    """Yield the state of each of the files that exists, or a Gap if it cannot be determined."""
+    """Yield the state of each of these files that exists, or a Gap if its state cannot be determined."""
     for what, path in paths(settings):
         try:
             found = path.stat()  # follows links: a mounted secret is a symbolic link
@@ -84,7 +84,7 @@ def gather(settings: Settings) -> Iterator[FileState | Gap]:
 
 
 def judge(states: Iterable[FileState], *, user: int) -> Iterator[Finding]:
-    """Yield findings about files that others than `user` and root can read or replace; `user` is a user id."""
+    """Yield findings about files that users other than `user` and root can read or replace; `user` is a user id."""
     for state in states:
         shown = f"The {state.what} {state.path}"
         if state.mode & _OTHERS:

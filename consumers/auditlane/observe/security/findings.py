@@ -19,7 +19,7 @@ class Severity(StrEnum):
 
     @property
     def rank(self) -> int:
-        """0 for the worst."""
+        """The position of the severity in this order: 0 for the worst."""
         return list(Severity).index(self)
 
 
@@ -44,7 +44,7 @@ class Rule:
     fix: str
 
     def found(self, what: str, fix: str = "") -> Finding:
-        """Return a finding of this kind; `fix` is more specific than the rule's, if given."""
+        """Return a finding under this rule; if given, `fix` replaces the rule's less specific fix."""
         return Finding(self.code, self.severity, what, self.why, fix or self.fix)
 
 

@@ -118,7 +118,7 @@ class Acl:
     allow: bool = True
 
     def covers(self, kind: str, name: str) -> bool:
-        """Return whether it applies to the resource."""
+        """Return whether the ACL applies to the resource."""
         if self.kind != kind:
             return False
         return name.startswith(self.name) if self.prefixed else self.name in ("*", name)
@@ -173,7 +173,7 @@ def principals(acls: Iterable[Acl], kind: str, name: str, operation: str) -> set
 
 
 def durability(topics: Iterable[Topic], *, brokers: int) -> Iterator[Finding]:
-    """Yield findings about acknowledged events that could be lost with a broker, out of `brokers`."""
+    """Yield findings about acknowledged events that could be lost if one of the `brokers` brokers is lost."""
     for topic in topics:
         if topic.replicas < 2:
             of = f" of {brokers}" if brokers >= _ENOUGH_BROKERS else ""

@@ -54,7 +54,7 @@ GUESSABLE: Final = Rule(
 
 @dataclass(frozen=True, slots=True)
 class KeyFacts:
-    """The clients, and the contents of the files of signing and provenance keys; each None if not available."""
+    """The clients, and the contents of the signing-keys and provenance-keys files; each is None if not available."""
 
     clients: tuple[Client, ...] | None
     signing: SigningKeysContent | None
@@ -101,7 +101,7 @@ def _names(found: list[str]) -> str:
 
 
 def gather(settings: Settings) -> tuple[KeyFacts, list[Gap]]:
-    """Read the files of keys. Return a Gap for each that is not configured, missing or invalid."""
+    """Read the keys files. Return a Gap for each file that is not configured, missing or invalid."""
     gaps: list[Gap] = []
 
     def read(field: str, path: Path | None, opened: Callable[[Path], T]) -> T | None:

@@ -1,4 +1,4 @@
-"""Which addresses auditlane's processes listen on, and the findings about addresses outside of this machine."""
+"""The addresses that auditlane's processes listen on, and findings about addresses that other machines can reach."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def configured(settings: Settings) -> list[Listener]:
 
 
 def part_of(command: Sequence[str]) -> str:
-    """Return the part that a process with this command line is, or "" if it is none of auditlane's."""
+    """Return which part a process with this command line is, or "" if it is not one of auditlane's."""
     words = [Path(word).name if word.startswith("/") else word for word in command]
     if "kafka.Kafka" in words and any(word.startswith("-Dauditlane.log=") for word in words):
         return "kafka"

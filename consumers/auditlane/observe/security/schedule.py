@@ -2,8 +2,8 @@
 
 Time is divided into slots of AUDITLANE_SECURITY_CHECK_EVERY_H hours since 1970. In each slot, every process claims the
 check in ClickHouse, as it would claim a one-time link, and the one that succeeds makes it. It then claims the result,
-which is the event `security.checked` of auditlane's own audit trail. If it has not done so within TAKEOVER_S, since it
-ended or failed, another process claims the result and makes the check again.
+which is the event `security.checked` of auditlane's own audit trail. If the first process has not claimed the result
+within TAKEOVER_S, because it ended or failed, another process claims it and makes the check again.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Slot:
 
     @property
     def result(self) -> str:
-        """The name under which they claim its result."""
+        """The name under which processes claim the result of this slot's check."""
         return f"{self.name}/result"
 
 
@@ -134,7 +134,7 @@ class SecuritySchedule:
         return min(left_s, TAKEOVER_S) if self._watched else left_s
 
     def _claims_result(self, slot: Slot) -> bool:
-        """Return whether this process may record the result: no other one took over in the meantime."""
+        """Return whether this process may record the result: no other process took over in the meantime."""
         try:
             return self._claims.claim(slot.result, until=slot.end, now=self._clock())
         except AuditlaneError as error:  # rather two results than none

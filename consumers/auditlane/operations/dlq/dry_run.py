@@ -43,7 +43,7 @@ class Found:
 class DryRunResult:
     """What a replay would do with a letter: send `value` with `signature`, or keep the letter for `code` and `reason`.
 
-    `dropped` are fields that have a value but are missing from the latest contract.
+    `dropped` are the fields that have a value but do not exist in the latest contract.
     """
 
     found: Found

@@ -79,7 +79,7 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """The number of letters of one code, tenant and state, and when the first and the last were received."""
+    """The number of letters with one code, tenant and state, and when the first and the last of them were received."""
 
     code: str
     tenant: str | None

@@ -37,7 +37,7 @@ class Report:
     remaining: list[DryRunResult] = field(default_factory=list)
 
     def add(self, results: Iterable[DryRunResult]) -> None:
-        """Count results of a chunk."""
+        """Add a chunk's results to the counts."""
         for result in results:
             if not result.code:
                 self.replayed += 1

@@ -61,8 +61,9 @@ class Upgraded:
 
 
 class SchemaUpgrader:
-    """Upgrades values; requests each contract from the registry once. `known` returns the worker's schema for an id.
+    """Upgrades values, requesting each contract from the registry only once.
 
+    `known` returns the schema with an id, as the worker does.
     Raises RegistryUnavailable and RegistryRefused like the registry's client.
     """
 
@@ -108,7 +109,7 @@ class SchemaUpgrader:
     def latest(self, tenant: str) -> Latest:
         """Return the tenant's own contract, or the base event's.
 
-        Raises NotResolved if that does not describe an event.
+        Raises NotResolved if the contract does not describe an event.
         """
         if self._subjects is None:
             self._subjects = self._registry.subjects()
@@ -160,7 +161,7 @@ def _read(datum: bytes, writer: Any, reader: Any) -> dict[str, Any]:
 
 
 def _unresolvable(writer: dict[str, Any], values: dict[str, Any], reader: dict[str, Any]) -> str:
-    """Return the first of the reader's fields that cannot be resolved by itself."""
+    """Return the first of the reader's fields that cannot be resolved on its own."""
     written = {one["name"]: one for one in writer["fields"]}
     for field in reader["fields"]:
         source = next((written[name] for name in (field["name"], *field.get("aliases", ())) if name in written), None)

@@ -28,7 +28,7 @@ _FIELDS: Final[dict[str, str]] = {
 def view(
     found: Found, known: Callable[[bytes | None], CachedSchema | None], dry_run: DryRunResult | None
 ) -> dict[str, Any]:
-    """Return `to_json` with the body: `event` has the fields before the broken one, `replay` what a replay would do."""
+    """Return `to_json` with the body: `event` has the fields before the malformed one, `replay` a replay's result."""
     event, problem = decoded(found.value, known)
     field, (value, _) = _broken(found.letter, event, problem), split_guid(found.value)
     shown = to_json(found.letter) | {

@@ -24,7 +24,7 @@ NOTHING: Final[Offsets] = np.zeros(0, dtype=np.int64)
 
 
 class Target(Protocol):
-    """Where messages go. `announce` must be called before a write that may succeed in part."""
+    """Where replayed messages go. `announce` must be called before a write that may succeed only in part."""
 
     def begin(self, span: Span) -> None: ...
     def take(self, span: Span, chunk: Chunk, progress: Progress, announce: Announce) -> None: ...
@@ -106,7 +106,7 @@ class Replay:
             )
 
     def _kept(self, span: Span, chunk: Chunk, counts: Counts) -> Chunk:
-        """Return the chunk without other tenants' messages and without dead-lettered ones."""
+        """Return the chunk without other tenants' messages and without dead-lettered messages."""
         messages = chunk.messages
         counts.read += len(messages)
         if self._tenants:

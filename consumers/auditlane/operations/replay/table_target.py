@@ -169,7 +169,7 @@ def other(client: Client, live: Table, name: str, *, create: bool) -> Table:
 
 
 def _shape(client: Client, table: Table) -> tuple[object, ...]:
-    """Return the properties that both tables must share: columns, engine, partitioning, sorting."""
+    """Return those properties of a table that both tables must share: columns, engine, partitioning, sorting."""
     names = {"database": table.database, "name": table.name}
     with store_errors():
         columns = client.query(

@@ -54,7 +54,7 @@ _READ: Final[dict[str, Callable[[Any], Any]]] = {"ip": _address}
 
 
 class StoredContent:
-    """The rows of one span in `table` (quoted), compared with the rows that their messages make."""
+    """The rows of one span in `table` (quoted), compared with the rows that their messages produce."""
 
     def __init__(self, client: Client, table: str, span: Span) -> None:
         self._client = client
@@ -65,7 +65,7 @@ class StoredContent:
     def differing(self, sent: Sequence[pa.Table]) -> dict[int, str]:
         """Return the offsets of rows that differ from those sent, with the names of the differing fields.
 
-        `sent` is in the columns of `event_columns.EVENTS`. Offsets without a stored row are ignored. Raises
+        `sent` has the columns of `event_columns.EVENTS`. Offsets without a stored row are ignored. Raises
         StoreUnavailable or StoreRefused.
         """
         expected = {row[0]: row[1:] for table in sent for row in _sent_rows(table)}

@@ -22,7 +22,7 @@ _ROWS, _SIZE = 10_000, 16 << 20
 
 
 def identity(message: Message) -> Identity | None:
-    """Return the identity of the message that a dead-letter record is about, or None for a foreign record."""
+    """Return the identity of the message that a dead-letter record is about, or None for another tool's record."""
     headers: Any = message.headers() or []
     record = read(headers, Place(message.partition() or 0, message.offset() or 0), message.timestamp()[1])
     return None if record is None else record.identity

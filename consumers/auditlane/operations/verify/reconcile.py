@@ -35,7 +35,7 @@ WRONG: Final = frozenset({OffsetStatus.missing, OffsetStatus.extra, OffsetStatus
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Adjacent offsets with one status; `count` is lower than the distance if some offsets in between are empty."""
+    """Adjacent offsets with one status; `count` is lower than the distance if some offsets in between hold nothing."""
 
     first: int
     last: int
@@ -56,12 +56,12 @@ class Compared:
     doubled: Offsets
 
     def of(self, status: OffsetStatus) -> Offsets:
-        """Return the offsets with this status."""
+        """Return the offsets that have this status."""
         found: Offsets = self.offsets[self.statuses == status]
         return found
 
     def with_status(self, offsets: Offsets, status: OffsetStatus) -> Compared:
-        """Return a copy in which these offsets, all contained, have another status."""
+        """Return a copy in which these offsets have another status. All of them must be in this object."""
         statuses = self.statuses.copy()
         statuses[np.searchsorted(self.offsets, offsets)] = status
         return Compared(self.offsets, statuses, self.doubled)
@@ -114,7 +114,7 @@ class SpanSummary:
     _last: Run | None = None
 
     def add(self, compared: Compared, reasons: Mapping[int, str] | None = None) -> None:
-        """Add the next offsets; `reasons` are why an offset is missing, or the fields in which it differs."""
+        """Add the next offsets; `reasons` states, per offset, why it is missing, or which fields differ."""
         for status in OffsetStatus:
             self.counts[status] += int((compared.statuses == status).sum())
         self.doubled_count += len(compared.doubled)

@@ -126,7 +126,7 @@ class Verifier:
         return Compared(compared.offsets[keep], compared.statuses[keep], compared.doubled)
 
     def _explained(self, compared: Compared, result: Result, chunk: Chunk) -> tuple[Compared, Mapping[int, str]]:
-        """Split the missing offsets into duplicates of stored events and offsets missing for a reason."""
+        """Split missing offsets into duplicates of stored events and offsets that are missing for another reason."""
         missing = compared.of(OffsetStatus.missing)
         if len(missing) == 0:
             return compared, {}

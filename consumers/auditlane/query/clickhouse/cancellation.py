@@ -1,4 +1,4 @@
-"""Cancels queries whose client has disconnected, by closing their connections to ClickHouse.
+"""Cancels queries whose client has disconnected, by closing the queries' connections to ClickHouse.
 
 ClickHouse ends a read-only query whose HTTP connection is closed (`cancel_http_readonly_queries_on_client_close`). The
 close also wakes the thread that waits for the result.
@@ -64,7 +64,7 @@ class CancelScope:
 
     @contextmanager
     def active(self) -> Iterator[None]:
-        """Run the block's queries under this scope, including those of threads that this thread or task waits for."""
+        """Run the block's queries under this scope, also on threads for which this thread or task waits."""
         token = _CURRENT.set(self)
         try:
             yield
@@ -81,7 +81,7 @@ def current_scope() -> CancelScope | None:
 
 
 def is_cancelled() -> bool:
-    """Return whether the scope in which this code runs is cancelled."""
+    """Return whether the scope in which this code runs has been cancelled."""
     found = _CURRENT.get()
     return found is not None and found.cancelled
 

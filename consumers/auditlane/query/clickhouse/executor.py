@@ -37,7 +37,7 @@ _NOT_MIGRATED = {60, 81}
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The limits of one query. An export may run longer, because its reader may be slow."""
+    """The limits of one query. An export may run longer, because the client that reads it may be slow."""
 
     page_s: float = 30.0
     export_s: float = 3_600.0
@@ -49,7 +49,7 @@ class Limits:
 
     @classmethod
     def of(cls, settings: Settings) -> Limits:
-        """Read the limits from the settings."""
+        """Read the query limits from the settings."""
         return cls(
             page_s=settings.query_timeout_s,
             memory_bytes=settings.query_memory_bytes,

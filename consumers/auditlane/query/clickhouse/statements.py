@@ -103,7 +103,7 @@ def select(
     before: str = "",
     source: Literal["log", "events"] = "log",
 ) -> Statement:
-    """Build a SELECT over the view, or over the table, which contains some events twice.
+    """Build a SELECT over the view, or over the table, in which some events occur twice.
 
     `conditions` start with the conditions of `sql.where`; `before` precedes the SELECT, and `tail` follows the WHERE.
     """

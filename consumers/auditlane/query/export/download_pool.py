@@ -1,4 +1,4 @@
-"""Limits concurrent exports, per tenant and in total, and runs them on threads separate from those of lists."""
+"""Limits concurrent exports, per tenant and in total, and runs them on threads separate from the threads for lists."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class Counted:
 
 
 class Export:
-    """A file being made, of `rows` events. Iterating yields its bytes, whole rows at a time.
+    """A file with `rows` events, being made. Iterating yields its bytes, whole rows at a time.
 
     Iterating raises StoreUnavailable or QueryTooLarge if the result is incomplete, and propagates the errors of
     `check`, which is called before every batch of rows; in either case the file is incomplete. `close` may be called at

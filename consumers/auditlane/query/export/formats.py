@@ -39,7 +39,7 @@ class Format(StrEnum):
 
     @property
     def lines(self) -> bool:
-        """Whether ClickHouse formats the rows as lines, so that an export can resume after any whole line."""
+        """Whether ClickHouse formats the rows as lines, in which case an export can resume after any whole line."""
         return self in (Format.csv, Format.jsonl, Format.ocsf)
 
 

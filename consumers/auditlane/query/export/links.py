@@ -1,4 +1,7 @@
-"""Download links for browsers, which send no credential when they follow a link: a signed code names the download."""
+"""Download links for browsers, which send no credential when they follow a link.
+
+A signed code identifies the download.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,7 @@ class Signer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LinkTarget:
-    """The target of a code: an export's pairs or a job's id, and on whose behalf."""
+    """The target of a code: an export's pairs or a job's id, and the scope on whose behalf the code was signed."""
 
     scope: TenantScope
     actor_type: str

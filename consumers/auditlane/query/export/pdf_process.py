@@ -97,7 +97,7 @@ class PdfProcess:
                 _pipe(pipe).close()
 
     def _started(self, *, rows: bool) -> subprocess.Popen[bytes]:
-        """Return the child, starting it if necessary; `rows` tells it whether to expect any."""
+        """Return the child, starting it if necessary; `rows` tells the child whether to expect rows."""
         if self._child is None:
             command = [sys.executable, "-m", pdf_child.__name__]
             pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}

@@ -75,7 +75,7 @@ class ExportService:
         )
 
     def start(self) -> None:
-        """Start working on jobs."""
+        """Start working on export jobs."""
         self._runner.start()
 
     @property

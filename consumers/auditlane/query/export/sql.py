@@ -1,4 +1,4 @@
-"""The statement of an export, with the conditions that `query.sql.where` compiles from a filter.
+"""The statement of an export, whose conditions `query.sql.where` compiles from a filter.
 
 ClickHouse formats lines (CSV, JSON Lines and those that become OCSF) as `line`; other formats get columns `c0`, `c1`, …
 """

@@ -62,7 +62,7 @@ async def newer(request: Request, scope: Scope, exports: Exports, given: Propert
 
 
 def build(authorize: Authorize) -> APIRouter:
-    """Build the routes. `authorize(permission)` is a dependency that finds the tenant in Frontegg's header."""
+    """Build the routes. `authorize(permission)` returns a dependency that finds the tenant in Frontegg's header."""
     router = APIRouter(include_in_schema=False, dependencies=[granted(authorize(Permission.export))])
     for path, handler in (
         ("/audits/export/csv", csv),
@@ -121,7 +121,7 @@ def columns_of(properties: list[Property], structure: Structure) -> tuple[Column
 
 
 def _field(name: str, structure: Structure) -> str:
-    """Return the field that a column belongs to: `metadata` for any other name, which is one of its keys."""
+    """Return the field to which a column belongs; for any other name, which is a metadata key, return `metadata`."""
     field = "actor_name" if name in ACTORS else NAMES.get(name, name)
     return field if name in NAMES or structure.field(field) else "metadata"
 

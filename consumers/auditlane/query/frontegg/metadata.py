@@ -29,7 +29,7 @@ _START: Final = datetime(1970, 1, 1, tzinfo=UTC)
 def shown(
     stored: Mapping[str, Any], fields: Iterable[FieldView], *, vendor: str, changed_at: datetime | None
 ) -> dict[str, Any]:
-    """Return the document for clients, built from the document `stored` last and from how `fields` are shown now."""
+    """Return the document for clients, built from the document `stored` last and how `fields` are shown now."""
     properties = _properties(stored)
     by_field = _by_field(properties)
     fields = [field for field in fields if field.name not in _NO_COLUMNS]

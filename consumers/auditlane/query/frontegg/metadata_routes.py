@@ -44,7 +44,7 @@ class MetadataServices(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class MetadataReader:
-    """A client that may read metadata: of one tenant, or of the environment if `tenant` is None."""
+    """A client that may read metadata: one tenant's, or the environment's if `tenant` is None."""
 
     client_id: str
     tenant: str | None
@@ -64,7 +64,7 @@ def read(reader: Reader, services: Services, entityName: str = metadata.ENTITY) 
 
 
 def save(request: Request, given: Annotated[Document, Body()], editor: Editor, services: Services) -> Document:
-    """Save the document, and show the environment's fields as it specifies."""
+    """Save the document, and show the environment's fields as the document specifies."""
     if given.get("entityName", metadata.ENTITY) != metadata.ENTITY:
         raise InvalidInput("'audits' is the only entity.", field="entityName", fix="Omit it.")
     _check(given)

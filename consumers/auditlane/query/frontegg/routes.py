@@ -74,7 +74,7 @@ def metrics(
 
 
 def build(authorize: Authorize) -> APIRouter:
-    """Build the routes. `authorize(permission)` is a dependency that finds the tenant in Frontegg's header."""
+    """Build the routes. `authorize(permission)` returns a dependency that finds the tenant in Frontegg's header."""
     router = APIRouter(include_in_schema=False, dependencies=[granted(authorize(Permission.read))])
     for path, handler in (("/audits", audits), (NEWER, newer), ("/audits/stats", stats), (METRICS, metrics)):
         router.add_api_route(path, handler, methods=["GET"])

@@ -1,4 +1,4 @@
-"""Compiles an `AuditQuery` to SQL. A column's value is the one that a row shows under Frontegg's name."""
+"""Compiles an `AuditQuery` to SQL. A column's value is what a row shows under Frontegg's name for the column."""
 
 from __future__ import annotations
 

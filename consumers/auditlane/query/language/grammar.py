@@ -96,7 +96,7 @@ Shape: TypeAlias = FieldTerm | Value | Negated | BoolGroup
 
 
 def shape_of(text: str) -> Shape | None:
-    """Return the shape of a query, or None for an empty one. Raises InvalidFilter with the column."""
+    """Return the shape of a query, or None for an empty one. Raises InvalidFilter, with the column of the mistake."""
     try:
         counted: _Counted | None = _parser().parse(text)
     except UnexpectedInput as error:
@@ -105,7 +105,7 @@ def shape_of(text: str) -> Shape | None:
 
 
 def refuse(reason: str, message: str, column: int, *, fix: str = FIX, **arguments: str) -> NoReturn:
-    """Raise InvalidFilter with a column of the query."""
+    """Raise InvalidFilter for the mistake at `column` of the query."""
     detail = f"query, column {column}: {message}."
     raise InvalidFilter(detail, field="query", fix=fix, column=column, reason=reason, arguments=arguments)
 

@@ -121,7 +121,7 @@ def _slice_of(
 
 
 def _seen_after(seen: SeenOffsets | None, goal: SeenOffsets | None, offset: int) -> SeenOffsets:
-    """Return the offsets of a partition that count as seen once the event at `offset` is sent.
+    """Return the partition's offsets that count as seen once the event at `offset` has been sent.
 
     Without a goal the tenant had no recent events, so no insert can still fill a gap.
     """

@@ -102,8 +102,10 @@ class StreamHub:
             self._changed.notify_all()
 
     def begin(self, channel: Channel, subscription: Subscription, timeout_s: float) -> StreamPosition:
-        """Follow the channel from now on, and return the current position. If polls fail, raises their error:
-        immediately if it is permanent, otherwise after `timeout_s`.
+        """Follow the channel from now on, and return the current position.
+
+        If polls fail, raises the error of the failed polls: immediately if it is permanent, otherwise after
+        `timeout_s`.
         """
         with self._changed:
             position = self._begun(channel, timeout_s)

@@ -35,7 +35,7 @@ class PollResult:
 
 
 class Poller:
-    """Polls the event table. Not thread-safe."""
+    """Polls the events table. Not thread-safe."""
 
     def __init__(self, executor: QueryExecutor, database: str) -> None:
         self._executor = executor

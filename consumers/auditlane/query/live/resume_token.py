@@ -26,7 +26,7 @@ _VERSION: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class StreamPosition:
-    """The offsets that a client has seen in each partition with its tenant's events.
+    """The offsets that a client has seen, in each partition that has its tenant's events.
 
     `at_ms` is the time of the position: in other partitions, the tenant had no events ingested in the preceding hour.
     """

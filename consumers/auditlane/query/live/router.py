@@ -124,7 +124,7 @@ def build(services: StreamServices) -> APIRouter:
 async def _require_same_tenant(authorize: Callable[..., Any], request: Request, scope: TenantScope) -> None:
     """Authenticate the request again.
 
-    Raises its current authentication error, or WrongTenant if its credential has moved to another tenant.
+    Raises the request's current authentication error, or WrongTenant if its credential now belongs to another tenant.
     """
     request.state.principal = None  # the credential may have been revoked in the meantime
     now: TenantScope = await authorize(request)

@@ -43,7 +43,7 @@ class Subscription:
             self._position = position
 
     def has(self, before: StreamPosition) -> None:
-        """Set the position that the client has reached, perhaps on a process that had seen more than this one."""
+        """Set the position that the client has reached, perhaps through a process that had seen more than this one."""
         with self._lock:
             self._before = before
 

@@ -32,7 +32,7 @@ def check_field(avro: Mapping[str, Any], budget: ContractSettings) -> None:
 
 
 def check_contract(schema: Schema, environments: Collection[str], budget: ContractSettings) -> None:
-    """Raise InvalidInput for a contract with too many custom fields, or too large ones.
+    """Raise InvalidInput for a contract whose custom fields are too many or too large.
 
     `environments` are the names of the environment's fields, which every tenant's contract has; these do not count.
     """

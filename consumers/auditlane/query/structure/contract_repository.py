@@ -33,9 +33,9 @@ _NAMED: Final = 5  # tenants named in a log entry
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """A version that was registered: of a tenant's contract, or of the environment's if `tenant` is None.
+    """A registered version of a tenant's contract, or of the environment's if `tenant` is None.
 
-    `previous` is the version from which it was made, or 0 if there was none.
+    `previous` is the version from which this version was made, or 0 if there was none.
     """
 
     tenant: str | None
@@ -48,7 +48,10 @@ Registrations = tuple[Registration, ...]
 
 
 class ContractRepository:
-    """The environment's contract and its tenants'. Thread-safe; raises the errors of RegistryClient and `amend`."""
+    """The environment's contract and those of its tenants.
+
+    Thread-safe; raises the errors of RegistryClient and `amend`.
+    """
 
     def __init__(self, client: RegistryClient, topic: str, limits: ContractSettings | None = None) -> None:
         self._client = client
@@ -233,7 +236,7 @@ def contract_repository_of(settings: Settings, observe: Observe | None = None) -
 def _adding(
     avro: Schema, *, replace: bool, exclusive: bool | None = None, keep: bool = False
 ) -> Callable[[Schema], Schema]:
-    """Return the change that adds a field; with `keep`, an existing field of this name stays as it is."""
+    """Return the change that adds a field; with `keep`, an existing field with this name stays as it is."""
 
     def change(schema: Schema) -> Schema:
         here = own_field(schema, avro["name"])

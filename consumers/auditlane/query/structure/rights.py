@@ -1,4 +1,4 @@
-"""The permissions that a change to a field requires: `configure` for how it is shown, `contract` for its rules."""
+"""The permissions that a change to a field requires: `configure` for its presentation, `contract` for its rules."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ class FieldChange:
 
     @property
     def of_contract(self) -> bool:
-        """Whether it changes the contract, as opposed to how the field is shown."""
+        """Whether the change concerns the contract, as opposed to how the field is shown."""
         stated = (self.type, self.default, self.rules, self.exclusive)
         return self.without_default or any(attribute is not None for attribute in stated)
 
@@ -69,12 +69,12 @@ class StructureChange:
 
     @property
     def changes(self) -> list[dict[str, Any]]:
-        """The changes as in the history."""
+        """The changes, in the form that the history shows."""
         return views.changes(self.before, self.after)
 
     @property
     def sequence(self) -> tuple[list[str], list[str]] | None:
-        """The order of fields as in the history."""
+        """The order of fields, in the form that the history shows."""
         return views.sequence(self.before, self.after)
 
 

@@ -27,13 +27,13 @@ class ScopeState:
 
     @property
     def below(self) -> dict[str, FieldView]:
-        """The inherited fields by name."""
+        """The inherited fields, by name."""
         under = _EMPTY if self.own.scope == ENVIRONMENT else self.environment
         return {view.name: view for view in overlay(under, _EMPTY)[1]}
 
     @property
     def fields(self) -> dict[str, FieldView]:
-        """Every field by name, in order, including removed ones."""
+        """Every field by name, in display order, including removed fields."""
         own = _EMPTY if self.own.scope == ENVIRONMENT else self.own
         return {view.name: view for view in overlay(self.environment, own)[1]}
 

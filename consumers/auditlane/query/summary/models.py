@@ -6,14 +6,14 @@ from pydantic import BaseModel, Field
 
 
 class Count(BaseModel):
-    """The number of events with this value; null stands for events without one."""
+    """The number of events with this value; null stands for events without a value."""
 
     value: str | None
     events: int
 
 
 class Facet(BaseModel):
-    """The most frequent values of a field, the most frequent first."""
+    """A field's most frequent values, most frequent first."""
 
     field: str
     data: list[Count]

@@ -82,7 +82,7 @@ def stats(request: Request, scope: Scope, services: Services) -> Stats:
 
 
 def build(services: SummaryServices) -> APIRouter:
-    """Build the routes under `/v1`."""
+    """Build the summary routes under `/v1`."""
     reads = granted(services.authenticator.authorize(Permission.read))
     router = APIRouter(prefix="/v1", tags=["summaries"], dependencies=[reads])
     router.get("/facets", summary="Count a field's values", openapi_extra=_FACETS)(facets)

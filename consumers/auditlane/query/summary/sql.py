@@ -44,7 +44,10 @@ def compile_histogram(database: str, scope: TenantScope, filter_: Filter, edges:
 
 
 def compile_numbers(database: str, scope: TenantScope, filter_: Filter, today: datetime) -> Statement:
-    """Compile counts of matching events. One row: `today` (since that time), `week` (all) and `severe` (SEVERE)."""
+    """Compile counts of matching events.
+
+    One row: `today` (since that time), `week` (all) and `severe` (those in SEVERE).
+    """
     parameters = Parameters(database)
     conditions = where(parameters, scope, filter_)
     severe = parameters.add("Array(String)", [severity.value for severity in SEVERE])

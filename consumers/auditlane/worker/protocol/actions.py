@@ -44,7 +44,7 @@ class Commit:
 
     @property
     def completes(self) -> bool:
-        """Whether it completes at least one range."""
+        """Whether the commit completes at least one range."""
         return len(self.offsets) > len(self.intents) + len(self.notes)
 
 

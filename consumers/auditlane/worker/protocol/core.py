@@ -70,7 +70,7 @@ class Core:
     def revoked(self, partitions: Iterable[Partition]) -> list[Partition]:
         """Drop partitions that were revoked or lost; the committed intent hands over the range in flight.
 
-        Return the paused ones, for the caller to resume: librdkafka keeps a pause across assignments.
+        Return the paused partitions, for the caller to resume: librdkafka keeps a pause across assignments.
         """
         states = [state for one in partitions if (state := self.partitions.pop(one, None)) is not None]
         return [state.partition for state in states if state.paused]
@@ -131,7 +131,7 @@ class Core:
     def written(self, range_: Range, *, parts: int, rejected: int, took_ms: int) -> None:
         """Record that every month of the range is stored and `rejected` messages remain to be published.
 
-        `parts` and `took_ms` cover its present months only: late months have their own budget.
+        `parts` and `took_ms` cover its current months only: late months have their own budget.
         """
         self.budget.spend(max(0, parts - 1))  # the first was charged when the range was sealed
         self.budget.stored(took_ms)
@@ -142,7 +142,7 @@ class Core:
             flight.next(Step.PUBLISH if rejected else Step.COMPLETE)
 
     def later(self, range_: Range, wait_ms: int, now: int) -> None:
-        """Record that the range's present months are stored and its late months wait `wait_ms` for their budget."""
+        """Record that the range's current months are stored. Its late months must wait `wait_ms` for their budget."""
         flight = self._flight(range_)
         if flight is not None:
             self.partitions[range_.partition].succeeds()
@@ -189,7 +189,7 @@ class Core:
 
     @property
     def must_wait(self) -> bool:
-        """Whether polling is suspended until the insert threads free memory. Decided by `step`."""
+        """Whether polling is suspended until the insert threads free memory; `step` decides this."""
         return self._memory.should_skip_poll
 
     @property

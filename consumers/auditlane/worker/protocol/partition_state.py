@@ -85,7 +85,7 @@ class Step(Enum):
 class InFlightRange:
     """The one sealed range of a partition: `busy` while its step runs, not retried before `not_before`.
 
-    `aside`: it fails, is slow or waits for its late months, so it does not count towards `Policy.flights`.
+    `aside`: the range is failing, slow or waiting for its late months, so it does not count towards `Policy.flights`.
     """
 
     range: Range
@@ -98,7 +98,7 @@ class InFlightRange:
     stored_before: int = 0  # how many ranges, over all partitions, had been stored when this one last failed
 
     def begin(self, now: int) -> None:
-        """Mark its step as running."""
+        """Mark the range's step as running."""
         self.busy, self.busy_since = True, now
 
     def next(self, step: Step) -> None:
@@ -153,17 +153,17 @@ class PartitionState:
 
     @property
     def aside(self) -> bool:
-        """Whether its range does not count towards `Policy.flights`."""
+        """Whether the partition's range does not count towards `Policy.flights`."""
         return self.flight is not None and self.flight.aside
 
     def fails(self, error: str, now: int) -> None:
-        """Record that a step of its range failed."""
+        """Record that a step of the partition's range failed."""
         self.error = error
         if self.failing_since is None:
             self.failing_since, self.noted = now, None
 
     def succeeds(self) -> None:
-        """Record that a step of its range succeeded."""
+        """Record that a step of the partition's range succeeded."""
         self.failing_since, self.error = None, ""
 
     def trouble(self, now: int) -> tuple[int, str] | None:
@@ -202,7 +202,10 @@ class PartitionState:
         return self.announced(range_, wall_ms).encode()
 
     def halt_at(self, range_: Range, circuit: OpenCircuit | None) -> None:
-        """Stop the partition at a range that failed. Its intent stays committed: the next assignment resumes it."""
+        """Stop the partition at a range that failed.
+
+        The range's intent stays committed: the next assignment resumes the range.
+        """
         self.halt(self.error)
         self.circuit_open, self.noted = circuit is not None, None
         self.halt_note = replace(self.announced(range_, 0), error=self.error, circuit=circuit)

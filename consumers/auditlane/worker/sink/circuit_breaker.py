@@ -81,7 +81,7 @@ class PartitionBreaker:
         return self.reason_to_open()
 
     def count(self, traffic: ByTenant, now: int) -> None:
-        """Count a range, and drop ranges that are too old or beyond the window."""
+        """Count a range, and drop ranges that are too old or outside the window."""
         if self.policy.off or not traffic:
             return
         self._ranges.append((now, traffic))

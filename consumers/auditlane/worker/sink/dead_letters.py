@@ -139,7 +139,7 @@ class DeadLetters:
     def _produced(
         self, range_: Range, rejections: Sequence[Rejection], kept: int | None, deadline: float
     ) -> list[KafkaError | None]:
-        """Return Kafka's error for each message, or None if acknowledged.
+        """Return Kafka's error for each message, or None if Kafka acknowledged it.
 
         Raises DlqPublishFailed if a response is late.
         """

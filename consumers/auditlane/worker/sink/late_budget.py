@@ -1,4 +1,4 @@
-"""The budget of parts that late months may create, per tenant and apart from the insert rate of present months.
+"""The budget of parts that late months may create, per tenant and separate from the insert rate of current months.
 
 An insert creates a part for each month in its range. Current events span one month, or two at the turn of a month;
 backdated events can span any number. Charged to the common insert rate, they would delay every tenant.
@@ -71,7 +71,10 @@ class LateBudget:
             self._charge([self._whole(now), *(self._of(tenant, now) for tenant in tenants)])
 
     def most_per_second(self, seconds: float) -> float:
-        """Return the most parts per second for all tenants together, averaged over `seconds`, including saved parts."""
+        """Return the maximum parts per second for all tenants together, averaged over `seconds`.
+
+        The total includes saved parts.
+        """
         return OF_ALL * (self.rate + self._burst / seconds)
 
     def _charge(self, buckets: Collection[Bucket]) -> None:

@@ -46,7 +46,7 @@ def read(fields: Iterable[Field], datum: bytes) -> dict[str, Any]:
 
 
 def read_partly(fields: Iterable[Field], datum: bytes) -> tuple[dict[str, Any], str]:
-    """Return (the values of the fields before the first malformed one, the problem with that field or "")."""
+    """Return (the values of the fields before the first malformed field, the problem with that field or "")."""
     reader = _Reader(datum)
     values: dict[str, Any] = {}
     for field in fields:
@@ -177,7 +177,7 @@ class _Walk:
         self.bad[rows] = True
 
     def longs(self, rows: Rows) -> Rows:
-        """Read a varint from each row; a row without one becomes bad and yields 0."""
+        """Read a varint from each row; a row without a valid varint becomes bad and yields 0."""
         numbers = np.zeros(len(rows), dtype=np.uint64)
         more = np.arange(len(rows))
         for shift in range(0, 70, 7):

@@ -74,7 +74,10 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class Vouched:
-    """The verified signatures. `codes` is, for each message, 0 if it is unsigned, else 1 plus its index in `claims`."""
+    """The verified signatures.
+
+    `codes` is, for each message, 0 if it is unsigned, or else 1 plus the index of its claim in `claims`.
+    """
 
     codes: Codes
     claims: tuple[Claim, ...] = ()

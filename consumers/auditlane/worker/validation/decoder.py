@@ -206,7 +206,7 @@ def read(batch: ValidationBatch, schema_id: int, decoder: Decoder, members: Inde
 
 
 def _suspects(decoded: DecodedBatch, lengths: Lengths) -> Mask:
-    """Return a mask of the rows that may be misread; `lengths` are the datums' lengths in bytes."""
+    """Return a mask of the rows that the fast decoder may have misread; `lengths` are the datums' lengths in bytes."""
     doubts = np.zeros(len(lengths), dtype=bool)
     base = list(base_fields().values())
     _mark(doubts, base, decoded.base.columns)

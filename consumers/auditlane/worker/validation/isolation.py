@@ -111,7 +111,7 @@ def _kinds(raw: RawRange) -> list[Kind]:
 
 
 def _part(raw: RawRange, indexes: Sequence[int]) -> RawRange:
-    """Return a range of the messages at `indexes`, in order of offset."""
+    """Return the part of a range that consists of the messages at `indexes`, in order of offset."""
     of = sorted(indexes)
     return replace(
         raw,
@@ -124,7 +124,7 @@ def _part(raw: RawRange, indexes: Sequence[int]) -> RawRange:
 
 
 def _placed(result: ValidationResult, indexes: Sequence[int]) -> ValidationResult:
-    """Return the result of a part with the rejections' indexes in the whole range."""
+    """Return a part's result, with the rejections' indexes changed to those in the whole range."""
     of = sorted(indexes)
     return replace(result, rejected=[replace(one, index=of[one.index]) for one in result.rejected])
 

@@ -76,7 +76,7 @@ class Patience:
                 self._open.pop(about, None)
 
     def _in_vain(self, key: Hashable, now: float) -> int:
-        """Return how many recent requests, for this subject or tenant, were retried without success."""
+        """Return how many recent requests for this subject or tenant were retried without success."""
         until, count = self._vain.get(key, (now, 0))
         return count if now < until else 0
 

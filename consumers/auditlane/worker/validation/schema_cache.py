@@ -48,9 +48,9 @@ class CachedSchema:
 class FirstDefaults:
     """The first default of each field of a subject, by name, in versions up to `read`.
 
-    It means "not set": an event that leaves a field out equals one with the default, since events may be older than the
-    field. If later defaults counted too, two events that set different values could equal the same third event, and so
-    each other. An event with a later default therefore counts as setting it.
+    A first default means "not set": an event that leaves a field out equals one with the default, since events may be
+    older than the field. If later defaults counted too, two events that set different values could equal the same third
+    event, and so each other. An event with a later default therefore counts as setting it.
     """
 
     read: int = 0
@@ -249,9 +249,9 @@ class SchemaCache:
     def _ask(
         self, about: tuple[str, object], question: Callable[[], T], tenants: Collection[str], now: float
     ) -> T | None:
-        """Send a request that these tenants' messages need. Returns None if the registry responds to other requests but
-        not to this one.
+        """Send a request that these tenants' messages need.
 
+        Returns None if the registry responds to other requests, but not to this one.
         Raises SchemaNotFound and RegistryUnavailable.
         """
         try:

@@ -76,7 +76,7 @@ class JobFolder:
         return True
 
     def holds(self, epoch: int) -> bool:
-        """Return whether this epoch is still the newest and the job is not cancelled."""
+        """Return whether this epoch is still the newest and the job has not been cancelled."""
         return not (self._attempt(epoch + 1).exists() or self._marker.exists()) and self._attempt(epoch).exists()
 
     def save(self, attempt: JobAttempt) -> None:

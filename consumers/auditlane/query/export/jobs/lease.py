@@ -33,7 +33,10 @@ class Lease:
         return cls(folder, attempt) if folder.begin(attempt) else None
 
     def save(self, **changes: Any) -> None:
-        """Save the changes, which is also a heartbeat. Raises LeaseLost, and OSError if the folder is not writable."""
+        """Save the changes; this also counts as a heartbeat.
+
+        Raises LeaseLost, and OSError if the folder is not writable.
+        """
         with self._lock:
             if not self.folder.holds(self.attempt.epoch):
                 raise LeaseLost

@@ -25,7 +25,7 @@ _STOP_S: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class JobFigures:
-    """The number of jobs in one state, and when the oldest of them was created."""
+    """The number of jobs in one state, and when the oldest job was created."""
 
     jobs: int
     oldest: datetime
@@ -115,7 +115,7 @@ class Runner:
                     self._worker.abandon(lease.folder.id)
 
     def _scan(self) -> None:
-        """Take free jobs up to the limits, starting with the tenants that have waited longest."""
+        """Take free jobs up to the limits, serving first the tenants that have waited longest."""
         folders = list(self._jobs.all())
         for folder in sorted(folders, key=lambda folder: self._served.get(folder.tenant, 0)):
             if self._stopping or folder.id in self._working or folder.id in self._ended:

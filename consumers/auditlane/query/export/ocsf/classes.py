@@ -180,7 +180,7 @@ def _finding(row: Row, mapped: Mapped) -> Attributes:
 
 
 def _nothing(row: Row, mapped: Mapped) -> Attributes:
-    """Build a class whose common attributes suffice."""
+    """Build nothing, for a class whose common attributes suffice."""
     return {}
 
 
@@ -189,7 +189,7 @@ def _privileges(row: Row) -> list[str]:
 
 
 def _scope(row: Row) -> Attributes:
-    """Take what privileges give access to: a resource that is not a principal, and their scope."""
+    """Take what privileges give access to: a resource that is not a principal, and the scope of the privileges."""
     found = resource(row) if row.get("resource") not in PRINCIPALS else {}
     scope = row.take_key("scope")
     return given(resources=[*([found] if found else []), *([{"name": scope}] if scope else [])])

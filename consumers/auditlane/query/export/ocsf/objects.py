@@ -38,7 +38,7 @@ _EMAIL: Final = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+\.[A-Za-z0-9.-]+")
 
 
 def user(uid: str, name: str = "", kind: str = "user") -> Attributes:
-    """Build a user of a kind, such as `user` or `api_key`; empty if neither its id nor its name is known."""
+    """Build a user of the given kind, such as `user` or `api_key`; empty if neither its id nor its name is known."""
     if not uid and not name:
         if kind in ("", "user"):
             return {}
@@ -84,7 +84,7 @@ def entity(row: Row, noun: str) -> Attributes:
 
 
 def factors(*names: str) -> list[Attributes]:
-    """Build the authentication factors with these names, such as `totp`; "" stands for none."""
+    """Build the authentication factors with these names, such as `totp`. The name "" yields none."""
     return [_factor(name) for name in names if name]
 
 

@@ -31,7 +31,7 @@ class Row:
         return value
 
     def take_json(self, field: str) -> Any:
-        """Take the value that a field's JSON text describes, or the text itself if it is not JSON, or None."""
+        """Take the value that a field's JSON text describes, or the text if it is not JSON, or None without a value."""
         text = self.take(field)
         return _parsed(text) if text else None
 

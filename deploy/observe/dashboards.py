@@ -31,7 +31,8 @@ class Panel:
     """A panel as its file describes it.
 
     `kind` is timeseries, stat, heatmap or sql. A panel has `queries`, each with `expr` (PromQL) and `legend`, or `sql`.
-    `width` is of 24 columns, `most` the axis's end, and `runbook` a page in the folder of runbooks, with an anchor.
+    `width` is in columns, of which there are 24; `most` is the end of the axis; `runbook` is a page in the runbooks
+    folder, with an anchor.
     """
 
     title: str

@@ -1,6 +1,6 @@
 """The root command.
 
-Imports the module of a subcommand only when it runs: `--help` stays fast, and an installation needs only the extras of
+Imports the module of a subcommand only when it runs: `--help` stays fast, and an installation needs only the extras for
 the commands in use.
 """
 

@@ -16,8 +16,8 @@ from auditlane.runtime.messages import did_you_mean
 def event_classes(targets: Sequence[str]) -> tuple[type[AuditEvent], ...]:
     """Return the classes that `module` or `module:Class` name, each once; a module counts with its submodules.
 
-    The working directory is on the path. Raises ConfigError if a module cannot be imported, and InvalidInput for one
-    without typed events.
+    The working directory is on the path. Raises ConfigError if a module cannot be imported, and InvalidInput for a
+    module without typed events.
     """
     if "" not in sys.path and str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
@@ -89,7 +89,7 @@ def _typed_events(module: ModuleType) -> list[type[AuditEvent]]:
 
 
 def _is_current(event: type[AuditEvent]) -> bool:
-    """Return whether its module still contains the class, not a newer class of this name or only its factory."""
+    """Return whether the class's module still contains it, not a newer class of the same name or only a factory."""
     found: object = sys.modules.get(event.__module__)
     for name in event.__qualname__.split("."):
         found = getattr(found, name, None)

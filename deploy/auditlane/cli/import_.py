@@ -34,7 +34,7 @@ _START_AGAIN = "This input cannot be resumed: import it again from its beginning
 
 
 class Kind(StrEnum):
-    """The formats as an enum, which Typer needs for choices; a test keeps it equal to FORMATS."""
+    """The import formats as an enum, which Typer needs for choices; a test keeps it equal to FORMATS."""
 
     auditlane = "auditlane"
     cloudtrail = "cloudtrail"
@@ -117,7 +117,10 @@ def command(
 
 
 class _Summary:
-    """The results of all files. `now` is the progress of the current file, `before` where the files were resumed."""
+    """The results of all files.
+
+    `now` is the current file's progress, `before` the progress at which the files were resumed.
+    """
 
     def __init__(self, *, unit: str, files: int, others: int) -> None:
         self.unit = unit
@@ -232,7 +235,7 @@ def _checkpoint(file: str, what: tuple[str, ...], topics: list[str], *, restart:
 
 @contextmanager
 def _bar(file: str, source: Source) -> Iterator[Callable[[Done], None]]:
-    """Show a progress bar by the file's bytes on a terminal, nothing elsewhere; call the yielded function per batch."""
+    """Show a progress bar of the file's bytes on a terminal, nothing elsewhere. Call the yielded function per batch."""
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:

@@ -235,7 +235,7 @@ def _facts(client: Client, now: datetime) -> dict[str, Any]:
 
 
 def _print_issued(issued: Issued, now: datetime, *, as_json: bool) -> None:
-    """Print a key and its secret, which is stored nowhere. Raises ConfigError or BrokenPipeError if that fails."""
+    """Print a key and its secret, which is stored nowhere. Raises ConfigError or BrokenPipeError if printing fails."""
     if as_json:
         print(json.dumps(_facts(issued.client, now) | {"secret": issued.secret}), flush=True)
         return

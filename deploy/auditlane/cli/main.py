@@ -40,8 +40,10 @@ def run() -> None:
 
 
 def missing_extra(error: ModuleNotFoundError, arguments: list[str]) -> AuditlaneError:
-    """Return the error for a module of an extra that is not installed. Raises `error` again for a module of auditlane,
-    whose absence is a bug."""
+    """Return the error for a missing module that belongs to an extra.
+
+    Raises `error` again for one of auditlane's own modules, whose absence is a bug.
+    """
     if (error.name or "").startswith("auditlane"):
         raise error
     subcommand = next((found for word in arguments if (found := find(word))), None)

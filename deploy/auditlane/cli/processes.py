@@ -31,7 +31,10 @@ PERMANENT_FAILURES: Final = frozenset({exit_code(ConfigError), exit_code(PortInU
 
 
 def is_permanent_failure(code: int, *, was_ready: bool) -> bool:
-    """Return whether a restart would fail the same way. A process that was ever ready has a working configuration."""
+    """Return whether a restart would fail the same way.
+
+    A process that has ever been ready has a valid configuration.
+    """
     return code in PERMANENT_FAILURES and not was_ready
 
 

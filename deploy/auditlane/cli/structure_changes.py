@@ -25,7 +25,7 @@ def structure_service() -> StructureService:
 
 
 def unfinished_recorder(tenant: str | None, stated: FieldChange | None, name: str) -> Unfinished:
-    """Return a function that records a failed change that may still have changed the contract."""
+    """Return a function that records a failed change that may nevertheless have changed the contract."""
     from auditlane.query.structure.audit import schema_events, unfinished
 
     def note(error: BaseException, registered: Registrations) -> None:
@@ -36,7 +36,7 @@ def unfinished_recorder(tenant: str | None, stated: FieldChange | None, name: st
 
 
 def record_change(done: StructureChange, stated: FieldChange | None = None) -> None:
-    """Record a change; `stated` is the requested change to a field's contract, if there is one."""
+    """Record a change; `stated` is the requested change to a field's contract, if any."""
     from auditlane.query.structure.audit import audit_events
 
     scope, _, tenant = done.after.own.scope.partition(":")

@@ -77,7 +77,7 @@ def fetch(cache: Path, progress: Progress = lambda done, total: None) -> list[Pa
 
 
 def is_complete(cache: Path) -> bool:
-    """Return whether this cache holds all jars, so that it does not need to be writable."""
+    """Return whether this cache holds all jars, in which case it need not be writable."""
     return all(_present(cache / "maven", jar) for jar in pinned())
 
 

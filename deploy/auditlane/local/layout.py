@@ -110,9 +110,9 @@ class Layout:
         write_text(self.root / "state.json", json.dumps(state, indent=1) + "\n")
 
     def read_state(self) -> dict[str, Any]:
-        """Return the last written state, or an empty one if no stack ever ran here.
+        """Return the last written state, or an empty state if no stack has ever run here.
 
-        Raises ConfigError if it cannot be read.
+        Raises ConfigError if the state cannot be read.
         """
         try:
             state = json.loads((self.root / "state.json").read_text("utf-8"))

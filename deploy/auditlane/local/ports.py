@@ -25,7 +25,7 @@ def is_free(port: int, host: str = HOST) -> bool:
 
 
 def free(count: int) -> list[int]:
-    """Return `count` different free ports. They are opened together so that none is returned twice."""
+    """Return `count` different free ports. All are opened at the same time, so that none is returned twice."""
     with contextlib.ExitStack() as held:
         probes = [held.enter_context(socket.socket()) for _ in range(count)]
         for probe in probes:

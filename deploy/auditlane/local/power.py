@@ -18,7 +18,7 @@ def boot_id() -> str:
 
 
 def was_lost(state: Mapping[str, Any], boot_id: str) -> bool:
-    """Return whether the machine of the stack that wrote this state went down since the stack's last orderly stop.
+    """Return whether the machine went down since the last orderly stop of the stack that wrote this state.
 
     `boot_id` identifies the current boot of the machine.
     """

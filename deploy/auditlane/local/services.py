@@ -34,8 +34,9 @@ NATIVE = variable("clickhouse_native")
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One service. Without a command it is external and only probed. `listed` services are the five of `status`.
+    """One service.
 
+    Without a command it is external and only probed. The five `listed` services are those that `status` shows.
     `native` is the address, host:port, of a second protocol. `remarks` returns sentences about problems of a ready
     service and is called after each start.
     """
@@ -74,7 +75,7 @@ def choose_ports(settings: Settings, serve_port: int | None, last: Mapping[str, 
 
 
 def environment(settings: Settings, layout: Layout, port: Mapping[str, int]) -> dict[str, str]:
-    """Return the variables that connect commands to this stack; a replaced service's come from the settings."""
+    """Return the variables that connect commands to this stack; those for a replaced service come from the settings."""
     serve = f"http://{ports.HOST}:{port['serve']}"
     native = {} if settings.clickhouse_url else {NATIVE: f"{ports.HOST}:{port['clickhouse-native']}"}
     return native | {

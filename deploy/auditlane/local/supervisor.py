@@ -130,7 +130,7 @@ class Supervisor(ProcessLoop):
         threading.Thread(target=check, name=f"check-{name}", daemon=True).start()
 
     def _became_ready(self, name: str, starts: int, remarks: Sequence[str]) -> None:
-        """Record that a service is ready. `starts` distinguishes this run of the service from a later one."""
+        """Record that a service is ready. `starts` distinguishes this run of the service from later runs."""
         if starts != self._plan.services[name].starts:
             return
         self._remarks[name] = remarks

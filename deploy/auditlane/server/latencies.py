@@ -42,14 +42,14 @@ class LatencyReader:
 
 
 def since(buckets: Buckets, before: Buckets) -> Buckets:
-    """Return the observations in cumulative buckets that an earlier reading of them lacks. Pure."""
+    """Return the observations in cumulative buckets that an earlier reading of the buckets lacks. Pure."""
     return {bound: count - before.get(bound, 0.0) for bound, count in buckets.items()}
 
 
 def quantile(buckets: Buckets, share: float) -> float | None:
     """Return a quantile of cumulative buckets, or None without observations. Pure.
 
-    It is interpolated within its bucket, as Prometheus does; above the highest finite bound it is that bound.
+    The quantile is interpolated within its bucket, as in Prometheus; above the highest finite bound, it is that bound.
     """
     total = max(buckets.values(), default=0.0)
     if total <= 0:

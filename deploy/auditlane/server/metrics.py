@@ -59,7 +59,7 @@ class HttpMetrics:
         self._seconds.labels(route, method).observe(first_byte_s)
 
     def refused(self, code: str) -> None:
-        """Count a request that one of LIMITS refused; other codes are ignored."""
+        """Count a request that was refused with one of the codes in LIMITS; other codes are ignored."""
         if code in LIMITS:
             self._refused.labels(code).inc()
 
@@ -84,7 +84,7 @@ class HttpMetrics:
         self._trail.labels(result).inc()
 
     def measured(self, measure: Callable[[], None]) -> None:
-        """Call `measure` before each scrape, to set gauges; with several processes, every MEASURE_S as well."""
+        """Call `measure`, which sets gauges, before each scrape and, with several processes, also every MEASURE_S."""
         self._measures.append(measure)
 
     def collected(self, collector: Collector) -> None:

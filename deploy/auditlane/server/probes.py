@@ -120,7 +120,7 @@ class Readiness:
         self._threads = anyio.CapacityLimiter(max(1, len(self._probes)))
 
     async def check(self) -> tuple[bool, list[Part]]:
-        """Return whether any role can work, and the state of every part: dependencies by name, then the two files."""
+        """Return whether any role can work, and the state of every part: dependencies, then the two keys files."""
         parts: list[Part] = []
 
         async def run(probe: Probe) -> None:

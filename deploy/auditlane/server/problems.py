@@ -193,7 +193,7 @@ async def _http(request: Request, error: Exception) -> Response:
 
 
 def of_http(request: Request, error: HTTPException) -> Response:
-    """Return the response to an error of HTTP itself."""
+    """Return the response to an error in HTTP itself, such as an unknown path."""
     code = HTTP_CODES.get(error.status_code, (f"HTTP_{error.status_code}", ""))[0]
     headers = dict(error.headers or {})
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:

@@ -33,7 +33,7 @@ def folder() -> Iterator[Path]:
         made = tempfile.TemporaryDirectory(prefix="auditlane-metrics-", ignore_cleanup_errors=True)
     except OSError as error:
         raise ConfigError(
-            f"No folder can be made for the metrics of several processes: {error}.",
+            f"Cannot create a folder for the metrics that the processes share: {error}.",
             fix="Set TMPDIR to a folder that `serve` may write to.",
         ) from error
     with made as path:

@@ -20,7 +20,7 @@ def weighted(dice: Random, weights: Mapping[T, float]) -> T:
 
 
 def another(dice: Random, choices: Iterable[T], present: object) -> T:
-    """Return one of the choices other than `present`."""
+    """Return one of the choices other than the `present` one."""
     return dice.choice([choice for choice in choices if choice != present])
 
 

@@ -15,7 +15,7 @@ from auditlane.local.demo.people import Person
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """An action without its actor and time."""
+    """An action, without its actor and time."""
 
     action: str
     resource: str

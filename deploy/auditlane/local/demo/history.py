@@ -22,7 +22,10 @@ LENGTH: Final = timedelta(days=30)
 
 
 class TenantHistory:
-    """Plays a tenant's sessions. The events up to a later time start with those up to an earlier one."""
+    """Plays a tenant's sessions.
+
+    The sequence of events until a later time begins with the sequence until an earlier time.
+    """
 
     def __init__(self, tenant: Tenant, seed: int, begin: datetime) -> None:
         """`begin` is in UTC. No session starts before it."""
@@ -56,7 +59,7 @@ class TenantHistory:
         return [session for _, _, begun, session in sorted(self._queue, key=lambda row: row[:2]) if begun]
 
     def _next(self) -> datetime:
-        """Return the time of the next step, having planned its day."""
+        """Return the time of the next step, after planning its day if necessary."""
         while not self._queue or self._queue[0][0] >= datetime.combine(self._day, time(), UTC):
             dice = seeded(self._seed, self.inventory.tenant.name, self._day.isoformat())
             for start, session in schedule.day(self.inventory, self._day, dice):

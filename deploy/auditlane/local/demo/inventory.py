@@ -93,7 +93,7 @@ class Inventory:
         return ids[int(len(ids) * dice.random() ** 0.6)]
 
     def number(self, kind: str, object_id: str, name: str) -> int:
-        """Return a value of an object that is a whole number."""
+        """Return an object's value that is a whole number."""
         value = self.objects[kind][object_id][name]
         assert isinstance(value, int)
         return value

@@ -73,7 +73,7 @@ def _helped(inventory: Inventory, dice: Random) -> Person:
 
 
 def _working_hour(dice: Random) -> float:
-    """Return an hour of the day: usually around ten or three o'clock, rarely in the evening, occasionally any."""
+    """Return an hour of the day: usually around ten or three o'clock, rarely in the evening, occasionally any hour."""
     if dice.random() < _NIGHT:
         return 24 * dice.random()
     centre, spread = weighted(dice, {(10.0, 1.2): 10, (15.0, 1.5): 9, (20.0, 1.2): 1})

@@ -9,7 +9,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Cadence:
-    """How often something happens: every `days` days, counted from the calendar, `phase` days later."""
+    """How often something happens: every `days` days by the calendar, shifted by `phase` days."""
 
     days: int
     phase: int = 0

@@ -17,7 +17,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`part` is a part of the stack, or `host`."""
+    """A finding. `part` is a part of the stack, or `host`."""
 
     part: str
     level: Level

@@ -48,7 +48,7 @@ def disk_space_finding(folder: Path, free: int) -> Finding:
 
 
 def credentials(settings: Settings) -> Iterator[Finding]:
-    """Yield findings about the three files of keys. Raises ConfigError if one is invalid."""
+    """Yield findings about the three keys files. Raises ConfigError if one is invalid."""
     files: tuple[tuple[str, Callable[[Path], object], Path | None], ...] = (
         ("keys_file", KeysFile, settings.keys_file),
         ("signing_keys_file", SigningKeys, settings.signing_keys_file),

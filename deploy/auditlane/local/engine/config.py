@@ -56,7 +56,7 @@ def prepare(options: Options) -> None:
 
 
 def _rules(users: Collection[str]) -> str:
-    """Return the rules for requests that reach ClickHouse: from this machine and, if there are users, naming one."""
+    """Return the rules for requests that ClickHouse accepts: from this machine and, if there are users, naming one."""
     here = f"<Host>regex:(?i){_HERE}</Host><Origin>regex:(?i)(https?://{_HERE})?</Origin>"
     query = "<handler><type>dynamic_query_handler</type><query_param_name>query</query_param_name></handler>"
     named = f"<X-ClickHouse-User>regex:({'|'.join(users)})</X-ClickHouse-User>"
@@ -65,7 +65,7 @@ def _rules(users: Collection[str]) -> str:
 
 
 def text(options: Options, users: Collection[str]) -> str:
-    """Return the text of `config.xml` for these users. Every path is below the data directory."""
+    """Return the content of `config.xml` for these users. Every path is below the data directory."""
     data, cache = escape(str(options.data), quote=False), min(options.memory // 16, 256 << 20)
     return f"""<clickhouse>
   <!-- Written at every start. Files in config.d are merged into it. -->

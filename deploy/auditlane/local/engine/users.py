@@ -50,7 +50,7 @@ def read(file: Path) -> dict[str, str]:
 
 
 def text(passwords: Mapping[str, str] | None, launcher: str, options: Options) -> str:
-    """Return the text of `users.xml`: the roles with these passwords, or `default` for every client without them.
+    """Return the content of `users.xml`: the roles with these passwords, or `default` if there are none.
 
     `launcher` is the password of the user that stops the servers.
     """

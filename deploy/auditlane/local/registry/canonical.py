@@ -26,7 +26,7 @@ _LOGICAL = {
 
 
 def render(schema: Node, known: frozenset[str] = frozenset()) -> str:
-    """Return the schema's text. Types whose full name is in `known` come from references and are written by name."""
+    """Return the schema's text. Types whose full names are in `known` come from references and are written by name."""
     return _json(_tree(schema, "", set(known)))
 
 
@@ -111,7 +111,7 @@ def _normalized(node: Node, done: dict[int, Node]) -> Node:
 
 
 def _sorted_props(node: Node) -> dict[str, Any]:
-    """Sort attributes by name, after a logical type that Avro defines and its parameters."""
+    """Sort attributes by name, after any logical type defined by Avro and its parameters."""
     props: dict[str, Any] = _sorted_keys(node.props)
     logical = props.get("logicalType")
     if not isinstance(logical, str) or node.kind not in _LOGICAL.get(logical, ()):

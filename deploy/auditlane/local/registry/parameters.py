@@ -30,7 +30,7 @@ def subject_of(call: Call) -> str:
 
 
 def new_subject_of(call: Call) -> str:
-    """Return the path's subject for a registration. Raises ApiError for reserved names and control characters."""
+    """Return the path's subject for a new registration. Raises ApiError for reserved names and control characters."""
     subject = subject_of(call)
     if subject in _RESERVED_SUBJECTS or any(ord(letter) < 32 or ord(letter) == 127 for letter in subject):
         raise errors.invalid_subject(subject)

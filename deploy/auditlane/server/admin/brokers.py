@@ -1,4 +1,4 @@
-"""Reads lag, the rate of events, and dead letters from Kafka. Not thread-safe: one call at a time."""
+"""Reads lag, the event rate and dead letters from Kafka. Not thread-safe: one call at a time."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Workers:
 
 
 class Arrivals:
-    """Measures the rate of events; keeps its connections between calls."""
+    """Measures the event rate; keeps its connections between calls."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings

@@ -125,7 +125,7 @@ class Operations:
         }
 
     async def tenants(self, *, after: str = "", prefix: str = "", limit: int = tenants.DEFAULT_LIMIT) -> Tenants:
-        """Return tenants in order of their names."""
+        """Return tenants, ordered by name."""
         seconds, database = self._settings.query_timeout_s, self._settings.clickhouse_database
         read = partial(tenants.read, after=after, prefix=prefix, limit=limit, seconds=seconds)
         return await self._tenants.run(lambda: read(self._store, database))
@@ -137,11 +137,14 @@ class Operations:
         return OperationsHistory.model_validate({"step_s": found.step_s, "at": at, **found.values})
 
     async def charted(self, period: timedelta) -> Columns:
-        """Return the measurements of one of CHARTED in at most CHART_POINTS steps, at most CHART_FRESH_S old."""
+        """Return the measurements of one of the periods in CHARTED in at most CHART_POINTS steps.
+
+        The result is at most CHART_FRESH_S old.
+        """
         return await self._charted[period].get()
 
     async def newest_events(self) -> list[OperationalEvent]:
-        """Return the newest NEWEST_EVENTS events about the installation's operation, at most CHART_FRESH_S old."""
+        """Return the NEWEST_EVENTS newest events about the installation's operation, at most CHART_FRESH_S old."""
         return await self._newest_events.get()
 
     async def timeline(self, limit: int) -> Timeline:
@@ -156,7 +159,7 @@ class Operations:
         return Lag.model_validate(document(self._settings.consumer_group, await self._lag.get()))
 
     async def group_lag(self) -> list[PartitionLag]:
-        """Return the lag of every partition for the metrics: an older reading than `lag`'s is enough."""
+        """Return the lag of every partition for the metrics: a reading older than that of `lag` suffices."""
         return await self._lag.get(group_metrics.FRESH_S)
 
     async def open_letters(self) -> OpenLetters | None:
@@ -168,7 +171,7 @@ class Operations:
         return await self._version.get()
 
     async def rate(self) -> Rate:
-        """Return the rate of events."""
+        """Return the event rate."""
         return await self._rate.get()
 
     async def dead_letters(self, selection: Selection, newest: int) -> DeadLetters:

@@ -20,10 +20,10 @@ WAIT_S: Final = 2.0
 
 
 class Readings:
-    """The readings of one process; used on its event loop. `metrics` exposes those of the group."""
+    """The readings of one process; used on its event loop. `metrics` exposes the consumer group's readings."""
 
     def __init__(self, operations: Operations, store_version: Gauge, *, topic: str, kafka: bool, store: bool) -> None:
-        """`kafka` and `store` select what this process reads; without either, it reads nothing."""
+        """`kafka` and `store` select what this process reads; if both are false, it reads nothing."""
         self.metrics = GroupMetrics(topic)
         self._operations = operations
         self._store_version = store_version

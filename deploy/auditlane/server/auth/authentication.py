@@ -308,7 +308,7 @@ def identify(request: Request, found: Principal) -> None:
 
 
 def credential_from(request: Request) -> str:
-    """Return the token in `Authorization: Bearer` or in `x-access-token`, or an empty string."""
+    """Return the token in `Authorization: Bearer` or `x-access-token`, or an empty string."""
     authorization = request.headers.get("authorization")
     if authorization is not None:
         scheme, _, token = authorization.partition(" ")

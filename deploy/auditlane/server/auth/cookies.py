@@ -1,4 +1,4 @@
-"""The cookies of page sessions: their names, their paths, and their deletion.
+"""The cookies of page sessions: names, paths, and deletion.
 
 Over HTTPS the name starts with `__Host-`. Browsers accept such a cookie only from this host over HTTPS, so that neither
 another subdomain nor an attacker on the network can set it.

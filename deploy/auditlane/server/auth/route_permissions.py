@@ -13,7 +13,7 @@ from auditlane.access.permissions import VIEWER, Permission
 
 
 class Whose(StrEnum):
-    """The credentials that a route accepts; the value is used in the docs."""
+    """The kind of credentials that a route accepts; the value is used in the docs."""
 
     anybody = "anybody"
     key = "a key's id and secret"
@@ -27,7 +27,7 @@ class Whose(StrEnum):
 
 
 class Cell(StrEnum):
-    """The access that a credential with a single permission has to a route."""
+    """The access to a route that a credential with a single permission has."""
 
     no = ""
     own = "own"

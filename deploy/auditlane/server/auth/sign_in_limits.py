@@ -32,7 +32,10 @@ class SignInLimits:
 
     @contextmanager
     def charging_failures(self, request: Request) -> Iterator[None]:
-        """Charge failures in the block, such as a wrong code. Raises RateLimited above the limit for the address."""
+        """Charge failures that occur in the block, such as a wrong code.
+
+        Raises RateLimited above the limit for the address.
+        """
         try:
             yield
         except Unauthenticated:
@@ -40,7 +43,10 @@ class SignInLimits:
             raise
 
     def failed(self, request: Request, client_id: str = "") -> None:
-        """Charge a failure. Raises RateLimited above the limit for the address, or for the client id from it."""
+        """Charge a failure.
+
+        Raises RateLimited above the limit for the address, or for the client id from that address.
+        """
         now, address = time.monotonic(), network_of(request.client.host if request.client else None)
         attempt = address, client_id
         wait_s = max(self._by_address.wait_s(address, now), self._by_client.wait_s(attempt, now) if client_id else 0.0)

@@ -57,7 +57,7 @@ class PendingBodies:
             _subtract(self._of_address, address, 1)
 
     def add(self, holder: str, size: int) -> None:
-        """Add bytes of this holder. Raises RateLimited above the holder's share, Busy above the total."""
+        """Add bytes for this holder. Raises RateLimited above the holder's share, Busy above the total."""
         mine = self._of_holder.get(holder, 0) + size
         if mine > max(self.byte_limit // _SHARE, MAX_BYTES):
             raise RateLimited("Too many bytes are arriving for this tenant.", fix="Send fewer concurrent requests.")

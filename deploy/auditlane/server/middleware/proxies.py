@@ -1,4 +1,4 @@
-"""Take the client's address and scheme from trusted proxies, by the same rule as the integrations of frameworks."""
+"""Take the client's address and scheme from trusted proxies, by the same rule as the framework integrations."""
 
 from __future__ import annotations
 

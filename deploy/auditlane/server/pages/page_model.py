@@ -75,7 +75,7 @@ def address(pairs: Iterable[Pair], path: str = "/plain") -> str:
 
 
 def form_of(pairs: Sequence[Pair], to: Address = address) -> Form:
-    """Return the form for a filter; parameters without an input, or given twice, become chips."""
+    """Return the form for a filter; parameters that have no input, or are given twice, become chips."""
     names = [name for name, _ in pairs]
     fits = [name in FORM_FIELDS and names.count(name) == 1 for name in names]
     return Form(

@@ -24,8 +24,10 @@ _FROM_S: Final = 50.0
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """The period of a chart, and the times at which its steps begin, each `step_s` seconds long. Steps that nothing was
-    measured in are absent."""
+    """The period of a chart, and the times at which its steps begin, each `step_s` seconds long.
+
+    Steps in which nothing was measured are absent.
+    """
 
     since: datetime
     until: datetime
@@ -110,7 +112,10 @@ def bars(period: Period, values: Values, top: float) -> str:
 
 
 def gaps(period: Period, columns: Sequence[Values]) -> list[Gap]:
-    """Return the parts of the period in which no column has a value. The step that is not over yet is not missing."""
+    """Return the parts of the period in which no column has a value.
+
+    The current step, which is not over yet, does not count as missing.
+    """
     measured = [at for row, at in enumerate(period.at) if any(column[row] is not None for column in columns)]
     step = timedelta(seconds=period.step_s)
     found, begin = [], period.since
@@ -123,7 +128,7 @@ def gaps(period: Period, columns: Sequence[Values]) -> list[Gap]:
 
 
 def marks(period: Period) -> list[datetime]:
-    """Return the times to label: every midnight, in UTC, of several days; otherwise every six hours."""
+    """Return the times to label: every midnight (UTC) in a period of several days, otherwise every six hours."""
     every = timedelta(hours=6) if period.until - period.since <= _DAY else _DAY
     at = period.since.replace(hour=0, minute=0, second=0, microsecond=0)
     found = []

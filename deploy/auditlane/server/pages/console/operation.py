@@ -120,7 +120,7 @@ class Entry:
     details: list[tuple[str, str]]
 
 
-# Names of the metadata of operational events.
+# Labels for the metadata keys of operational events.
 _DETAILS: Final = {
     "at": N_("on"),
     "cause": N_("cause"),
@@ -254,7 +254,7 @@ def _entry(words: Catalogue, event: OperationalEvent) -> Entry:
 
 
 def _detail(words: Catalogue, name: str, value: str, key: MetadataKey | None) -> str:
-    """Format a value of the metadata by its kind; a text that is not of that kind is returned as it is."""
+    """Format a value of the metadata by its kind; text that is not of that kind is returned unchanged."""
     try:
         if key is not None and key.kind == "time":
             return words.moment(value)

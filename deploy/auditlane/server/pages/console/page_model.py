@@ -37,8 +37,10 @@ class Section(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """The whole dashboard at a time. A section that is unavailable does not affect the others; `span` is one of RANGES,
-    the period of the history."""
+    """The whole dashboard at one point in time.
+
+    A section that is unavailable does not affect the others; `span` is one of RANGES, the history's period.
+    """
 
     health: Section[Health]
     rate: Section[Rate]

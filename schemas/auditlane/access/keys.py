@@ -42,7 +42,10 @@ class Secret(BaseModel):
 
 
 class Client(BaseModel):
-    """An API client: the vendor's service, or one tenant's. `tenant` None means every tenant."""
+    """An API client: the vendor's service, or one tenant's.
+
+    If `tenant` is None, the client may act for every tenant.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -102,7 +102,7 @@ def check_delegation(principal: Principal, viewer: Viewer) -> None:
     """Raise Forbidden unless a principal may vouch for this viewer: only a client may, and only with its own
     permissions.
 
-    A client of one tenant may vouch for viewers of that tenant only.
+    A single-tenant client may vouch only for that tenant's viewers.
     """
     if principal.kind != "client":
         raise Forbidden("A viewer token cannot mint another.", fix="Use the token of a client: POST /v1/token.")
@@ -205,7 +205,10 @@ def _purpose(token: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """A user of the console. `client_id` is the admin client that vouches, or "" for a holder of the signing keys."""
+    """A console user.
+
+    `client_id` is the admin client that vouches for the user, or "" for a holder of the signing keys.
+    """
 
     user: str
     client_id: str = ""

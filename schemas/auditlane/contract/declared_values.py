@@ -1,4 +1,4 @@
-"""Convert the values of a typed event's fields to those that a contract carries."""
+"""Convert a typed event's field values to values that a contract can carry."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run the processes of a plan: one loop that starts, signals and reaps them. `Plan` decides what to do next."""
+"""Run a plan's processes: one loop that starts, signals and reaps them. `Plan` decides what to do next."""
 
 from __future__ import annotations
 

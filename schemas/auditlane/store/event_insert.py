@@ -113,7 +113,7 @@ def stored(table: Table, range_: OffsetRange, columns: str = "kafka_offset") -> 
 
 
 def statement(table: Table, range_: OffsetRange, month: int, *, expected_rows: int | None = None) -> str:
-    """Build the INSERT for a range's rows of one month; they follow it as one ArrowStream of `columns_to_send`.
+    """Build the INSERT for a range's rows in one month; the rows follow it as one ArrowStream of `columns_to_send`.
 
     With `expected_rows` it adds no rows unless exactly that many offsets of the range and month are stored.
     """

@@ -98,7 +98,7 @@ def inserted(table: str, columns: Iterable[Sequence[str]], written: Collection[s
 
 
 def settings_for(engine: str) -> dict[str, int | str]:
-    """Return the settings of every insert into a table with this engine."""
+    """Return the settings for every insert into a table with this engine."""
     return PINNED | (REPLICATED if _replicated(engine) else {})
 
 

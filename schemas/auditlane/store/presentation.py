@@ -71,7 +71,7 @@ class FieldView(BaseModel):
 
 
 class ActionLabel(BaseModel):
-    """The label of an action in each interface language."""
+    """An action's label in each interface language."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -80,7 +80,7 @@ class ActionLabel(BaseModel):
 
 
 class NamedAction(BaseModel):
-    """An action with a label of the environment's own. `name` is the event's `action`."""
+    """An action to which the environment has given its own label. `name` is the event's `action`."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 

@@ -1,4 +1,4 @@
-"""The vocabulary: actions that many applications record, with the metadata, severity and outcome that suit each.
+"""The vocabulary: actions that many applications record, with suitable metadata, severity and outcome for each.
 
 `ACTIONS` maps the names to their definitions (`action`), which are in a module per subject; `ocsf` and `vendors` relate
 them to the names of others. Any other action is equally valid: the vocabulary is advice, and nothing checks events

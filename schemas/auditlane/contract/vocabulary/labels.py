@@ -10,7 +10,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """The label of an action in English and in German, phrased as the headline of an event."""
+    """An action's label in English and German, phrased as an event's headline."""
 
     en: str
     de: str

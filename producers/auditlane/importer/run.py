@@ -1,4 +1,4 @@
-"""Run an import: emit the events of a file in batches, and checkpoint after each acknowledged batch."""
+"""Run an import: emit a file's events in batches, and checkpoint after each acknowledged batch."""
 
 from __future__ import annotations
 

@@ -225,7 +225,10 @@ def _pairs(filters: Filters | None, more: Mapping[str, Any]) -> list[tuple[str, 
 
 
 def _several(given: Any) -> Iterable[Any]:
-    """Return the values of a filter. Only plain collections count as several: networks and bytes are iterable too."""
+    """Return a filter's values.
+
+    Only plain collections count as several values, since networks and bytes are iterable too.
+    """
     return given if isinstance(given, list | tuple | set | frozenset | Iterator) else [given]
 
 

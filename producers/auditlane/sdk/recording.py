@@ -26,7 +26,7 @@ Report = Callable[[AuditlaneError, str | None], None]  # passes an error to `on_
 
 
 class Recorder:
-    """Records the events of one client, and counts those that were not recorded or had no tenant."""
+    """Records one client's events, and counts events that were not recorded or had no tenant."""
 
     def __init__(self, emit: Emit, report: Report, catch_all_tenant: str) -> None:
         self.unrecorded = 0

@@ -1,4 +1,4 @@
-"""Remove or hash chosen values of an event before it leaves the process."""
+"""Remove or hash chosen values in an event before it leaves the process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Converts an audit record to events: one in the log of the tenant concerned, and one in the log of `_auditlane`.
+"""Converts an audit record to events: one in the affected tenant's log, and one in the log of `_auditlane`.
 
 The events are always valid and within the size limit: an oversized value is replaced with its size, SHA-256 and first
 characters. Pure.

@@ -166,4 +166,4 @@ class _Tasks:
 
 
 def _ignore(_: Exception) -> None:
-    """Ignore the error: the event itself reports errors of the application's resolvers."""
+    """Ignore the error: errors raised by the application's resolvers are reported for the event itself."""

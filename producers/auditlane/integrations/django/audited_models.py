@@ -67,7 +67,7 @@ def audited_model(
 
 
 def connect(models: Mapping[str, ModelOptions]) -> None:
-    """Register the models of the setting, check the options of all models, and connect their links to others.
+    """Register the models in the setting, check every model's options, and connect the signals of many-to-many fields.
 
     Raises ConfigError.
     """
@@ -125,7 +125,7 @@ def _audited(model: type[Model]) -> type[Model] | None:
 
 
 def leave_to_others(model: type[Model]) -> None:
-    """Disconnect the signals of a model that has events of a more specific kind; its options stay."""
+    """Disconnect the signals of a model that has more specific events; the model's options stay."""
     for signal in (pre_save, post_save, post_delete):
         signal.disconnect(sender=model, dispatch_uid="auditlane.model")
 

@@ -89,7 +89,7 @@ def _where(node: Any, mask: Collection[str]) -> str:
 
 
 def _names(expression: Any) -> list[str]:
-    """Return the names of the columns that an expression reads, and of the keys of JSON that it looks up."""
+    """Return the names of the columns that an expression reads, and of the JSON keys that it looks up."""
     target = getattr(expression, "target", None)
     if target is not None:
         return [target.name]

@@ -24,7 +24,7 @@ TenantOf = Callable[[HttpRequest], object]
 
 @dataclass(frozen=True, slots=True)
 class ModelOptions:
-    """Which fields of an audited model are left out of its events, and whose values are masked."""
+    """The fields of an audited model that are left out of its events, and those whose values are masked."""
 
     exclude: frozenset[str] = frozenset()
     mask: frozenset[str] = frozenset()

@@ -26,7 +26,7 @@ _logger: Final = logging.getLogger("auditlane.integrations.django")
 
 
 def client() -> AuditClient:
-    """Return the client of the setting AUDITLANE["CLIENT"], or the process's default client."""
+    """Return the client that the setting AUDITLANE["CLIENT"] names, or the process's default client."""
     chosen = options().client
     return audit if chosen is None else chosen()
 

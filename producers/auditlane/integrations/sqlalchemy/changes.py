@@ -48,7 +48,7 @@ class Bulk:
 
 
 class Changes:
-    """The changes of a transaction or savepoint in the order in which rows were first touched."""
+    """The changes made by a transaction or savepoint, in the order in which rows were first touched."""
 
     def __init__(self) -> None:
         self._entries: dict[int, Change | Bulk] = {}
@@ -71,7 +71,7 @@ class Changes:
             self._of_row[combined.row] = number
 
     def merge(self, inner: Changes) -> None:
-        """Add the changes of a savepoint that was released."""
+        """Add the changes made within a savepoint that was released."""
         for change in inner._entries.values():
             self.add(change)
 

@@ -98,7 +98,7 @@ def _set_by_flush(mapper: Mapper[Any], column: Column[Any]) -> bool:
 def before_delete(
     connection: Connection, mapper: Mapper[Any], state: InstanceState[Any], names: dict[str, Column[Any]]
 ) -> dict[str, Any]:
-    """Return the columns of a row about to be deleted; expired ones are selected, deferred ones are left out."""
+    """Return the columns of a row about to be deleted. Expired columns are selected, deferred columns are left out."""
     before: dict[str, Any] = {}
     missing: dict[str, Column[Any]] = {}
     for name, column in names.items():

@@ -35,7 +35,7 @@ def with_row_count(execution: ORMExecuteState, result: Result[Any]) -> tuple[int
 
 
 def sql_of(statement: Executable) -> str:
-    """Return the text of the statement, with the names of its parameters in place of their values."""
+    """Return the statement's text, with parameter names in place of the values."""
     try:
         return str(statement)[:_MOST_SQL]
     except Exception:  # the statement compiles for one database only

@@ -27,7 +27,7 @@ class TopicLag:
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """A disk, in bytes."""
+    """A disk's sizes, in bytes."""
 
     free: int
     total: int
@@ -39,7 +39,7 @@ class Disk:
 
 @dataclass(frozen=True, slots=True)
 class Expiry:
-    """When a certificate or key expires. `since` is when it became valid, if known; `tenant` is the tenant of a key."""
+    """When a certificate or key expires. `since` is when it became valid, if known; `tenant` is a key's tenant."""
 
     kind: Literal["certificate", "key"]
     name: str

@@ -1,7 +1,6 @@
 """Finds events in conflict: another event of the tenant has the same id and time but different content.
 
-They are looked up only for the events of a page, by the keys that the table is sorted by; the whole log is never
-searched.
+Conflicts are looked up only for the events on a page, by the table's sorting key; the whole log is never searched.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ Key = tuple[int, str]  # (occurred_at in microseconds, event id): unique unless 
 
 
 def adjacent(rows: Iterable[Mapping[str, Any]], before: Position | None = None) -> set[Key]:
-    """Return the keys that occur more than once among the rows of a complete list by time, in either direction.
+    """Return the keys that occur more than once among the rows of a complete, time-sorted list.
 
     This needs no query, since such rows are adjacent. `before` is the row before the first.
     """

@@ -68,7 +68,7 @@ _TIME: Final = re.compile(r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([
 
 
 def kind_of(display: DisplayType) -> Kind:
-    """Return how the values of a custom field compare."""
+    """Return how a custom field's values compare."""
     return _CUSTOM.get(display, Kind.text)
 
 

@@ -1,7 +1,7 @@
 """The consuming thread: feeds the core from Kafka and the insert threads, and executes its actions.
 
 Only this thread uses the consumer. An exception in a rebalance callback surfaces from `consume` without stopping
-delivery, so it ends the worker: the partitions' next owner starts from the intents.
+delivery, so the exception ends the worker: the partitions' next owner starts from the intents.
 """
 
 from __future__ import annotations
@@ -264,7 +264,7 @@ class Runner:
             self._core.published(range_)
 
     def _measure_delay(self, range_: Range, done: Done) -> None:
-        """Measure how long after their Kafka timestamps the rows of a range were stored."""
+        """Measure how long after their Kafka timestamps a range's rows were stored."""
         stored_ms, timestamps_ms = time.time_ns() // 1_000_000, range_.columns.timestamps_ms
         late = late_rows(timestamps_ms, (one.index for one in done.rejected), stored_ms)
         self._metrics.late_rows.inc(min(late, done.rows))

@@ -183,7 +183,7 @@ class RangeTraces:
     def turned(self, states: Mapping[Partition, PartitionState]) -> None:
         """End the spans of ranges that are no longer in flight here; their intents stay committed.
 
-        Called with the assigned partitions in every turn, and with none when the worker leaves.
+        Called with the assigned partitions in every turn, and without partitions when the worker leaves the group.
         """
         if self._tracer is None:
             return

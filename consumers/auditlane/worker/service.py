@@ -80,7 +80,10 @@ class Service:
         self._stop.set()
 
     def run(self) -> None:
-        """Consume until `stop`. Raises ConfigError if the configuration cannot guarantee exactly-once storage."""
+        """Consume until `stop`.
+
+        Raises ConfigError if exactly-once storage cannot be guaranteed with this configuration.
+        """
         settings = self._settings
         _use_shared_arena()
         threading.Thread(target=self._watch, name="watchdog", daemon=True).start()

@@ -57,7 +57,7 @@ class KafkaFacts:
             raise _translated(error) from error
 
     def broker(self) -> dict[str, str]:
-        """Return the options of one broker, without those that Kafka does not reveal, such as `super.users`."""
+        """Return one broker's options, except options that Kafka does not reveal, such as `super.users`."""
         number = min(self._metadata.brokers, default=0)
         found = self._configs([ConfigResource(ResourceType.BROKER, str(number))])
         return next(iter(found.values()))

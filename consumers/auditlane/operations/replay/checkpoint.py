@@ -51,7 +51,7 @@ class Progress:
 
 
 class Checkpoint:
-    """The checkpoint file of one request."""
+    """The checkpoint file of one replay request."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -133,7 +133,7 @@ class Exporter:
         self.downloads = DownloadPool.of(settings)
 
     def count(self, scope: TenantScope, filter_: Filter, format_: Format) -> Counted:
-        """Count the events of an export that starts now. Raises QueryTooLarge if the format cannot hold them."""
+        """Count the events in an export that starts now. Raises QueryTooLarge if the format cannot hold them."""
         return self.counted(compile_count(self.database, scope, filter_), scope, format_)
 
     def counted(self, statement: Statement, scope: TenantScope, format_: Format) -> Counted:

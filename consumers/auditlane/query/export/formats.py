@@ -68,9 +68,10 @@ class OcsfVersion(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """The format and columns of a file.
+    """A file's format and columns.
 
-    `raw_formulas` leaves CSV cells unchanged that a spreadsheet would run; `ocsf_version` is for OCSF alone.
+    `raw_formulas` leaves CSV cells unchanged that a spreadsheet would run as formulas; `ocsf_version` applies only to
+    OCSF.
     """
 
     format: Format

@@ -51,7 +51,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class AuditQuery:
-    """A parsed request. `tenants` may only repeat the tenant of the request; it never selects another."""
+    """A parsed request. `tenants` may only repeat the request's tenant; it never selects another one."""
 
     conditions: tuple[Condition, ...] = ()
     text: str = ""

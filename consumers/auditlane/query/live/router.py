@@ -1,4 +1,4 @@
-"""The live stream over HTTP: server-sent events, whose ids let a client resume."""
+"""The live stream over HTTP: server-sent events with ids from which a client can resume."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class StreamThreads:
         self._queue = FairQueue(_PER_TENANT)
 
     async def run(self, tenant: str, work: Callable[[], T]) -> T:
-        """Run `work` in one of the threads, when it is this tenant's turn."""
+        """Run `work` in one of the threads, once it is this tenant's turn."""
         async with self._queue.of(tenant):
             return await to_thread.run_sync(work, limiter=self._limiter)
 

@@ -38,7 +38,7 @@ def with_actions(own: Sequence[NamedAction], given: Sequence[NamedAction]) -> tu
 
 
 def without_action(own: Sequence[NamedAction], name: str) -> tuple[NamedAction, ...]:
-    """Return the environment's actions without this one. Raises NotFound."""
+    """Return the environment's actions except this one. Raises NotFound."""
     after = tuple(action for action in own if action.name != name)
     if len(after) == len(own):
         raise NotFound(f"The environment has no action {name} of its own.", fix="List the actions with GET …/actions.")

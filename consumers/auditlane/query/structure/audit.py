@@ -55,7 +55,7 @@ def changes_text(changes: Sequence[Mapping[str, Any]]) -> str:
 
 
 def unfinished(name: str, field_change: FieldChange | None, error: BaseException) -> tuple[Action, dict[str, Any]]:
-    """Return (action, facts) of a failed change that may nevertheless have changed the contract.
+    """Return (action, facts) for a failed change that may nevertheless have changed the contract.
 
     `field_change` is None for the removal of a field.
     """

@@ -123,7 +123,7 @@ class StructureService:
         self._now = now
 
     def state(self, tenant: str | None) -> ScopeState:
-        """Return the newest state."""
+        """Return the scope's newest state."""
         scope = _scope(tenant)
         found = presentation.load_many(self._client(), self._database, {ENVIRONMENT, scope})
         return ScopeState(found[ENVIRONMENT], found[scope])
@@ -156,7 +156,7 @@ class StructureService:
         who: str,
         unfinished: Unfinished = _ignore,
     ) -> StructureChange:
-        """Add a field, or restore a removed one. Raises FieldConflict if it exists with other attributes."""
+        """Add a field, or restore a removed one. Raises FieldConflict if the field exists with other attributes."""
         state = self._state_as_seen(tenant, etags)
         avro = FieldDefinition(
             field_change.name,

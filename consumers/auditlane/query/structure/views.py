@@ -110,12 +110,12 @@ def without_view(state: ScopeState, name: str) -> tuple[FieldView, ...]:
 
 
 def next_order(state: ScopeState) -> int:
-    """Return the order after the last field."""
+    """Return the display order of a new field: after the last field."""
     return max((view.order for view in state.fields.values()), default=-1) + 1
 
 
 def changes(before: ScopeState, after: ScopeState) -> list[dict[str, Any]]:
-    """Return the changes in a revision, one for each field or action and one for the switch, with the names of JSON.
+    """Return the changes in a revision, one for each field or action and one for the switch, by their names in JSON.
 
     Values are (old, new) as they take effect, including inherited ones; of an action, only its own labels. `kind` is
     added (a new field or action), removed, restored, changed, reset (inherited again) or switched.

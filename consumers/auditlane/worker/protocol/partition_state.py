@@ -38,8 +38,8 @@ class Range:
     """One sealed, contiguous range of a partition: announced by one intent, written by one insert per month.
 
     `first` and `last` are offsets, both included; Kafka's control records leave gaps between them. Results for a range
-    of an earlier `assignment_epoch` are ignored. `redo` means that some of its rows may be stored already, since it was
-    rebuilt from an intent or the group's offset was reset or lost.
+    from an earlier `assignment_epoch` are ignored. `redo` means that some of its rows may be stored already, since it
+    was rebuilt from an intent or the group's offset was reset or lost.
     """
 
     partition: Partition

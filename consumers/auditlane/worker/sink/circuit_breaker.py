@@ -23,7 +23,7 @@ REMEMBERED: Final = 1_000  # tenants remembered per partition; the least recent 
 
 
 class Traffic(NamedTuple):
-    """The messages of a tenant in a range or window, and how many of them were rejected."""
+    """The number of a tenant's messages in a range or window, and how many of them were rejected."""
 
     messages: int
     rejected: int

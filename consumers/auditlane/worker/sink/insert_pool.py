@@ -100,7 +100,7 @@ class _Progress:
 
 
 def _late_months(range_: Range, validation: ValidationResult) -> dict[int, frozenset[str]]:
-    """Return the late months of a range, each with the tenants that have events in it."""
+    """Return a range's late months, each with the tenants that have events in that month."""
     present = late_before(range_.columns.timestamps_ms[-1])
     return {
         month: frozenset(map(str, rows["tenant_id"].unique().to_pylist()))

@@ -223,7 +223,10 @@ def framed(raw: RawRange, id_of: Callable[[UUID, Collection[str]], int | None]) 
 def _ids(
     guids: dict[int, UUID], keys: Sequence[bytes | None], id_of: Callable[[UUID, Collection[str]], int | None]
 ) -> dict[UUID, int | None]:
-    """Look up each GUID once. Lookups for a tenant stop after many unknown GUIDs, so that it does not delay others."""
+    """Look up each GUID once.
+
+    Lookups for a tenant stop after many unknown GUIDs, so that the tenant does not delay others.
+    """
     ids: dict[UUID, int | None] = {}
     unknown: Counter[str] = Counter()
     named: defaultdict[UUID, set[str]] = defaultdict(set)

@@ -257,7 +257,7 @@ def _beyond_int32(column: Column) -> Mask:
 
 
 def _repeats_key(column: Column) -> Mask:
-    """Return the rows of a map column that have a duplicate key."""
+    """Return the rows of a map column in which a key occurs more than once."""
     repeats = np.zeros(len(column), dtype=bool)
     offsets = column.offsets.to_numpy()
     counts = np.diff(offsets)
@@ -306,7 +306,7 @@ def _is_bad(text: bytes | None) -> bool:
 
 
 def without_malformed(batch: ValidationBatch, decoded: DecodedBatch) -> DecodedBatch:
-    """Decode strictly the rows that the fast decoder may have misread; reject rows that are not datums."""
+    """Decode strictly those rows that the fast decoder may have misread; reject rows that are not valid datums."""
     doubts = _suspects(decoded, batch.lengths[decoded.rows] - HEADER_BYTES)
     if not doubts.any():
         return decoded

@@ -177,7 +177,7 @@ class BatchValidator:
     ) -> CachedSchema | None:
         """Return the schema of these messages, or None if unknown.
 
-        Lookups for a tenant stop after many unknown ids, so that it does not delay others.
+        Lookups for a tenant stop after many unknown ids, so that the tenant does not delay others.
         """
         if self._schemas.learnt(schema_id):
             return self._schemas.known(schema_id)

@@ -1,1 +1,1 @@
-"""Events in the Open Cybersecurity Schema Framework (OCSF): the mapping of an event, and the encoder of the format."""
+"""Events in the Open Cybersecurity Schema Framework (OCSF): the mapping of an event, and the format's encoder."""

@@ -12,7 +12,7 @@ _INTEGER: Final = 1 << 31
 
 
 class Row:
-    """The values of a row of JSON Lines by field. Fields that have no value or are not exported are missing."""
+    """The values of a row of JSON Lines by field. Fields that have no value, or are not exported, are absent."""
 
     __slots__ = ("_metadata", "_values")
 
@@ -36,7 +36,7 @@ class Row:
         return _parsed(text) if text else None
 
     def take_key(self, *keys: str) -> str:
-        """Take the text of the first of these metadata keys that has any; "" if none has."""
+        """Take the text of the first of these metadata keys that has a value; "" if none has."""
         for key in keys:
             if self._metadata.get(key):
                 return self._metadata.pop(key)

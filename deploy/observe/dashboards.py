@@ -57,7 +57,7 @@ class Dashboard:
 
 
 def load(path: Path) -> Dashboard:
-    """Return the dashboard of a file. Raises TypeError for an unknown or missing field of a panel."""
+    """Return the dashboard that a file describes. Raises TypeError if a panel has an unknown or missing field."""
     found = yaml.safe_load(path.read_text("utf-8"))
     rows = {title: [_panel(**one) for one in panels] for title, panels in found["rows"].items()}
     return Dashboard(path.stem, found["title"], found["text"], rows)
@@ -75,7 +75,7 @@ def all_dashboards() -> list[Dashboard]:
 
 
 class SqlQuery(Dataquery):
-    """A statement for Grafana's ClickHouse data source, in its format for tables."""
+    """A statement for Grafana's ClickHouse data source, in the data source's table format."""
 
     def __init__(self, sql: str) -> None:
         self._sql = sql
@@ -169,7 +169,7 @@ def build(board: Dashboard) -> models.Dashboard:
 
 
 def render(board: Dashboard) -> str:
-    """Return the content of a dashboard's file."""
+    """Return a dashboard's file content."""
     return json.dumps(build(board), cls=JSONEncoder, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 

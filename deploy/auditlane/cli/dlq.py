@@ -224,7 +224,7 @@ def resolve(
 
 
 def _record_replay(settings: Settings, report: Report, until: str, *, complete: bool) -> None:
-    """Record the number of events that were sent again, in the log of each tenant."""
+    """Record, in each tenant's log, the number of its events that were sent again."""
     shared = {
         "resource": "log",
         "outcome": "success" if complete else "failure",
@@ -267,7 +267,10 @@ def _milliseconds(name: str, text: str) -> int | None:
 
 
 def _named(index: Index, selection: Selection) -> list[Letter]:
-    """Return the named dead letters. Raises NotFound for an unknown name, InvalidFilter for an ambiguous one."""
+    """Return the dead letters with these names.
+
+    Raises NotFound for an unknown name, InvalidFilter for an ambiguous one.
+    """
     letters: list[Letter] = []
     for name in selection.names:
         named = list(index.newest(Selection(names=(name,), resolved=True)))

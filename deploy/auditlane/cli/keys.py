@@ -1,4 +1,4 @@
-"""`auditlane keys`: the keys of clients of the HTTP API. A running `serve` applies changes at its next request."""
+"""`auditlane keys`: the keys of HTTP API clients. A running `serve` applies changes at its next request."""
 
 from __future__ import annotations
 

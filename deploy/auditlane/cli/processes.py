@@ -1,4 +1,4 @@
-"""Runs several processes of one command: starts and stops them together, restarts them with backoff."""
+"""Runs several processes of one command: starts and stops them together, and restarts each with backoff."""
 
 from __future__ import annotations
 

@@ -34,8 +34,8 @@ def candidates(
 def folder(given: Path | None, environ: Mapping[str, str] = os.environ, platform: str = sys.platform) -> Path:
     """Return the cache folder, absolute, after making it and checking that it is writable.
 
-    Falls back to the folder for temporary files if none is given and no folder of the user's is writable (no home, or a
-    read-only one). Raises ConfigError if the given folder, or the fallback, cannot be used.
+    Falls back to the folder for temporary files if no cache folder is given and the user has no writable one (no home,
+    or a read-only home). Raises ConfigError if the given folder, or the fallback, cannot be used.
     """
     for candidate in candidates(given, environ, platform):
         try:

@@ -124,7 +124,7 @@ class Broker:
         }
 
     def _listener_security(self, protocol: str) -> dict[str, object]:
-        """Return the security settings of both listeners. Brokers are clients of each other and of the controller."""
+        """Return the security settings for both listeners. Brokers are clients of each other and of the controller."""
         settings: dict[str, object] = {
             "inter.broker.listener.name": protocol,
             "listener.security.protocol.map": f"{protocol}:{protocol},CONTROLLER:{protocol}",

@@ -32,7 +32,7 @@ class Layout:
         return self.root / name
 
     def log(self, name: str) -> Path:
-        """Return the path of a service's log."""
+        """Return the path to a service's log."""
         return self.root / "logs" / f"{name}.log"
 
     @property
@@ -49,7 +49,7 @@ class Layout:
 
     @property
     def credentials(self) -> Path:
-        """The folder of the services' passwords."""
+        """The folder that holds the services' passwords."""
         return self.root / "credentials"
 
     def prepare(self) -> None:

@@ -105,7 +105,7 @@ class Inventory:
         return Edit(object_id, None, values)
 
     def update(self, kind: str, object_id: str, values: Values) -> Edit:
-        """Replace some values of an object."""
+        """Replace some of an object's values."""
         before = self.objects[kind][object_id]
         after = {**before, **values}
         self.objects[kind][object_id] = after

@@ -23,8 +23,8 @@ class Cadence:
 class Tenant:
     """A tenant of the demo. `staff` counts people by department, `zones` are their offsets from UTC in hours.
 
-    `sessions` is the expected number of work sessions on a weekday, `weekend` the share of it on Saturdays and Sundays,
-    `live` the tenant's weight among live events.
+    `sessions` is the expected number of work sessions on a weekday, `weekend` the fraction of that number on Saturdays
+    and Sundays, `live` the tenant's weight among live events.
     """
 
     name: str

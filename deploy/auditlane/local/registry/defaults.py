@@ -1,4 +1,4 @@
-"""Checks that the defaults of a schema's fields are values of their types, by the rules of Avro's Java parser."""
+"""Checks that the default of each field in a schema has the field's type, by the rules of Avro's Java parser."""
 
 from __future__ import annotations
 

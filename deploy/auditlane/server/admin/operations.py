@@ -65,7 +65,10 @@ def _refusals(count: RefusalCount) -> models.ContractRefusals:
 
 
 class Operations:
-    """Async. Every method raises the errors of its component, and Unavailable on timeout."""
+    """The operators' queries; all methods are async.
+
+    Each raises the errors of its component, and Unavailable on timeout.
+    """
 
     def __init__(
         self,

@@ -84,7 +84,7 @@ def codes_of(method: str, path: str, operation: dict[str, Any]) -> list[str]:
 
 
 def listed(method: str, path: str) -> bool:
-    """Return whether the errors of this route are listed."""
+    """Return whether this route's errors are listed."""
     return _own(f"{method.upper()} {path}") is not None or path.startswith(_MONITORING)
 
 

@@ -64,7 +64,7 @@ class Form:
 
 
 def non_empty(pairs: Iterable[Pair]) -> list[Pair]:
-    """Return the parameters that have a value: browsers also submit empty inputs."""
+    """Return the parameters that have a value, since browsers also submit empty inputs."""
     return [(name, value) for name, value in pairs if value.strip()]
 
 

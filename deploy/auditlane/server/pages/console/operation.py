@@ -26,7 +26,7 @@ _NOTHING: Final = "–"
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What a chart shows: columns of the history with their names. `bars` are drawn instead of lines."""
+    """What a chart shows: history columns and their names. `bars` are drawn instead of lines."""
 
     name: str
     title: str

@@ -21,7 +21,7 @@ _PUBLIC: Final = {
 
 
 def asset(name: str, request: Request, services: Annotated[Services, Depends(services_of)]) -> Response:
-    """Return a file of the build. Raises NotFound."""
+    """Return a file from the build. Raises NotFound."""
     bundle = services.bundle
     found = bundle.assets.get(name) if bundle else None
     if found is None:

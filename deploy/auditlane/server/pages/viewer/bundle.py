@@ -54,7 +54,7 @@ class Entry:
 
 
 class Bundle:
-    """All files of a build by their path below `PATH`, and the entries that pages load."""
+    """All files in a build, by their path below `PATH`, and the entries that pages load."""
 
     def __init__(self, manifest: Mapping[str, Any], folder: Traversable) -> None:
         self._manifest = manifest

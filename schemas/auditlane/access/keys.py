@@ -151,6 +151,7 @@ class KeysFile:
     @property
     def problem(self) -> str:
         """Why the file's current version is not in use, or "" if it is."""
+        self._file.current()  # notices a change
         return self._file.problem
 
     @property

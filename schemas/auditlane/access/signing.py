@@ -83,6 +83,7 @@ class SigningKeys:
     @property
     def problem(self) -> str:
         """Why the file's current version is not in use, or "" if it is."""
+        self._file.current()  # notices a change
         return self._file.problem
 
     @property

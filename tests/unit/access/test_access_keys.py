@@ -180,16 +180,16 @@ def test_a_broken_file_is_reported_with_its_position_and_the_last_valid_one_is_u
     assert keys.verify(issued.client.client_id, issued.secret, now=NOW)
     good = path.read_text()
     path.write_text(text)
-    assert keys.verify(issued.client.client_id, issued.secret, now=NOW)
     assert keys.problem
+    assert keys.verify(issued.client.client_id, issued.secret, now=NOW)
     with pytest.raises(ConfigError, match=place):
         KeysFile(path)
     with pytest.raises(ConfigError):  # a broken file, which an operator may be repairing, is not overwritten
         keys.create(roles=("writer",), now=NOW)
     assert path.read_text() == text
     path.write_text(good)
-    assert keys.find(issued.client.client_id)
     assert keys.problem == ""
+    assert keys.find(issued.client.client_id)
 
 
 def test_a_file_that_is_missing_for_a_while_is_read_again(keys, path):

@@ -57,7 +57,7 @@ test-alone test-fault test-browser test-rest: $(STAMP) test-viewer
 test-parts: $(STAMP) test-viewer
 	@$(BIN)/python -m pytest -m "not long" $(PARTS)
 
-test-long: $(STAMP) ## tests that take minutes: every kind of process and of abuse, two worker versions in one group, a round trip of 100,000 events (EVENTS=)
+test-long: $(STAMP) ## tests that take minutes: every kind of process and of abuse, two worker versions in one group, alerts, a round trip of 100,000 events (EVENTS=)
 	ROUND_TRIP_EVENTS=$(or $(EVENTS),100000) $(BIN)/python -m pytest tests/integration/test_round_trip.py
 	$(BIN)/python -m pytest -m long tests/integration tests/fault
 

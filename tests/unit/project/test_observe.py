@@ -248,3 +248,14 @@ def test_the_dashboards_are_up_to_date() -> None:
     for board in BOARDS:
         text = (dashboards.FOLDER / f"{board.name}.json").read_text("utf-8")
         assert text == dashboards.render(board), "run: make docs"
+
+
+def test_the_runbooks_that_claim_a_test_on_real_parts_have_one() -> None:
+    tested = (ROOT / "tests" / "integration" / "test_observe_alerts.py").read_text()
+    claims = {
+        section.partition("\n")[0]
+        for path in (ROOT / "docs" / "operate" / "runbooks").glob("*.md")
+        for section in re.split(r"^## ", path.read_text("utf-8"), flags=re.MULTILINE)[1:]
+        if "`make test-long`" in section.partition("**Tested.**")[2]
+    }
+    assert claims == set(re.findall(r"\"(Auditlane\w+)\"", tested))

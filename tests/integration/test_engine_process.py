@@ -119,6 +119,32 @@ def test_stdin_is_not_readable_as_a_table(tmp_path: Path) -> None:
     engine.stop()
 
 
+BEHIND_ENVIRON = """
+import ctypes, os, sys
+from pathlib import Path
+from auditlane.local.landlock import confine, readable_paths
+
+os.environ["TMPDIR"] = sys.argv[1]
+libc = ctypes.CDLL(None)
+environ = ctypes.POINTER(ctypes.c_void_p).in_dll(libc, "environ")
+count = next(index for index in range(1_000_000) if not environ[index])
+AT_SYSINFO_EHDR = 33
+entries = [*environ[:count], None, AT_SYSINFO_EHDR, 0x11, None, None]
+moved = (ctypes.c_void_p * len(entries))(*entries)
+ctypes.c_void_p.in_dll(libc, "environ").value = ctypes.addressof(moved)
+confine([Path(sys.argv[1])], readable_paths("chdb"))
+from chdb import _chdb
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no auxiliary vector")
+def test_memory_behind_the_environment_is_not_read_as_the_auxiliary_vector(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", BEHIND_ENVIRON, str(tmp_path)], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_stray_config_file_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "config.xml").write_text("<clickhouse><broken>")
     monkeypatch.chdir(tmp_path)

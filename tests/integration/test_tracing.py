@@ -141,7 +141,6 @@ def test_a_range_is_one_trace_with_its_steps_and_links(world: World, collector: 
             "intent", "complete",
         }  # fmt: skip
     inserts = [(root, child) for root in roots for child in collector.children(root) if child.name == "insert"]
-    assert inserts
     for root, insert in inserts:
         first, last = (attributes(root)[f"auditlane.range.{end}_offset"] for end in ("first", "last"))
         token = attributes(insert)["auditlane.insert.token"]
@@ -151,6 +150,18 @@ def test_a_range_is_one_trace_with_its_steps_and_links(world: World, collector: 
     assert (line["topic"], line["partition"], line["last_offset"]) == (topic, 0, 4)
     assert line["trace_id"] in {root.trace_id.hex() for root in roots}
     assert line["version"]
+    joined(world, inserts[0][1])
+
+
+def joined(world: World, insert: Span) -> None:
+    """Check that ClickHouse recorded its own spans as children of the insert's span."""
+    parent = int.from_bytes(insert.span_id, "big")
+    query = (
+        f"SELECT count() FROM system.opentelemetry_span_log WHERE parent_span_id = {parent}"
+        f" AND trace_id = toUUID('{insert.trace_id.hex()}')"
+    )
+    world.client.command("SYSTEM FLUSH LOGS")
+    assert int(world.client.command(query)) >= 1
 
 
 def test_a_collector_that_rejects_spans_does_not_affect_the_worker(world: World) -> None:

@@ -35,7 +35,8 @@ class _Rule(ctypes.Structure):
     _fields_ = (("allowed", ctypes.c_uint64), ("parent", ctypes.c_int32))
 
 
-# Not all of /proc: a process's environment may contain secrets.
+# Not all of /proc: a process's environment may contain secrets. Without auxv, ClickHouse looks for the auxiliary vector
+# behind `environ`, which is arbitrary memory once Python has set a variable, and crashes.
 _SYSTEM = [
     "/usr",
     "/lib",
@@ -47,7 +48,9 @@ _SYSTEM = [
     "/proc/cpuinfo",
     "/proc/stat",
 ]
-_SYSTEM += [f"/proc/self/{name}" for name in ["cgroup", "fd", "maps", "mountinfo", "mounts", "stat", "statm", "status"]]
+_SYSTEM += [
+    f"/proc/self/{name}" for name in ["auxv", "cgroup", "fd", "maps", "mountinfo", "mounts", "stat", "statm", "status"]
+]
 
 
 def readable_paths(package: str) -> list[Path]:

@@ -96,5 +96,12 @@ def text(options: Options, users: Collection[str]) -> str:
   <query_log>
     <database>system</database><table>query_log</table><ttl>event_date + INTERVAL 7 DAY DELETE</ttl>
   </query_log>
+  <opentelemetry_span_log>
+    <database>system</database><table>opentelemetry_span_log</table>
+    <engine>
+      ENGINE = MergeTree PARTITION BY toYYYYMM(finish_date) ORDER BY (finish_date, finish_time_us)
+      TTL finish_date + INTERVAL 7 DAY DELETE
+    </engine>
+  </opentelemetry_span_log>
 </clickhouse>
 """

@@ -149,20 +149,15 @@ class Probes:
         complete = all(positions.get(number, 0) >= end for number, end in ends.items())
         return Rejected(counts.found, positions, complete)
 
-    def _disks(self, found: dict[str, Disk] | None) -> dict[str, Disk] | None:
-        """Return ClickHouse's disks together with the disk of the data folder."""
+    def _disks(self, store: dict[Path, tuple[str, Disk]] | None) -> dict[str, Disk] | None:
         folder = self._settings.data_dir
-        if not folder.is_dir():
-            return found
-        usage = disk_usage(folder)
-        # already listed: the same disk
-        found = {name: disk for name, disk in (found or {}).items() if disk.total != usage.total}
-        return {_DATA: Disk(usage.free, usage.total), **found}
+        usage = disk_usage(folder) if folder.is_dir() else None
+        return disks_of(store, folder.resolve(), Disk(usage.free, usage.total) if usage else None)
 
-    def _store_disks(self) -> dict[str, Disk]:
+    def _store_disks(self) -> dict[Path, tuple[str, Disk]]:
         with store_errors():
             rows = self._store().query(_DISKS).result_rows
-        return {f"clickhouse:{name}": Disk(int(free), int(total)) for name, _, free, total in rows}
+        return {Path(path): (name, Disk(int(free), int(total))) for name, path, free, total in rows}
 
     def _expiries(self) -> tuple[tuple[Expiry, ...] | None, tuple[str, ...]]:
         """Return `expiries` and `unread` of the measurements."""
@@ -225,6 +220,19 @@ def asked(
     """
     ends = clock() + seconds
     return {name: ask(name) for name in takewhile(lambda _: clock() < ends, names)}
+
+
+def disks_of(
+    store: Mapping[Path, tuple[str, Disk]] | None, folder: Path, of_folder: Disk | None
+) -> dict[str, Disk] | None:
+    """Return the disks to watch by name: ClickHouse's, given by path, and the data folder's, unless it is missing.
+
+    ClickHouse's disks below the data folder are those of the embedded server, and not listed twice. Pure.
+    """
+    if of_folder is None:
+        return None if store is None else {f"clickhouse:{name}": disk for name, disk in store.values()}
+    others = {f"clickhouse:{name}": disk for path, (name, disk) in (store or {}).items() if folder not in path.parents}
+    return {_DATA: of_folder, **others}
 
 
 def topic_lags(rows: Iterable[PartitionLag]) -> dict[str, TopicLag]:

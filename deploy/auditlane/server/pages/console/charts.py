@@ -77,7 +77,10 @@ def y_of(value: float, top: float) -> float:
 
 
 def ticks(top: float, *, whole: bool) -> list[Tick]:
-    """Return the marks of a scale: 0, its top, and its middle unless values are `whole` numbers and that is none."""
+    """Return the marks of a scale: 0, its middle and its top.
+
+    If values are `whole` numbers, a fractional middle is left out.
+    """
     values = [0.0, top / 2, top]
     return [Tick(y_of(value, top), value) for value in values if not whole or value == int(value)]
 

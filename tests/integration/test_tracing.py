@@ -14,12 +14,10 @@ from fixtures.workers import World, wait_until
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from serving import Served
 
-from auditlane.runtime import tracing
 from auditlane.sdk import AuditClient
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -75,17 +73,6 @@ def collector() -> Iterator[Collector]:
     made = Collector()
     yield made
     made.close()
-
-
-@pytest.fixture
-def exporter() -> Iterator[InMemorySpanExporter]:
-    """Enable tracing in this process."""
-    made = InMemorySpanExporter()
-    provider = TracerProvider(shutdown_on_exit=False)
-    provider.add_span_processor(SimpleSpanProcessor(made))
-    tracing.use(provider)
-    yield made
-    tracing.use(None)
 
 
 def attributes(span: Span) -> dict[str, Any]:
@@ -201,7 +188,7 @@ def named(exporter: InMemorySpanExporter, name: str) -> list[ReadableSpan]:
 
 
 def test_requests_continue_the_callers_trace_to_kafka_and_clickhouse(
-    world: World, exporter: InMemorySpanExporter, unique: str, tmp_path: Path
+    world: World, span_exporter: InMemorySpanExporter, unique: str, tmp_path: Path
 ) -> None:
     caller = f"00-{TRACE}-{7:016x}-01"
     with Served(tmp_path, **world.settings.model_dump(exclude_unset=True)) as served:
@@ -213,16 +200,16 @@ def test_requests_continue_the_callers_trace_to_kafka_and_clickhouse(
         )  # fmt: skip
         assert sent.status == 202, sent.data
         assert served.request("/health/live").status == 200
-    [reading] = wait_until(lambda: named(exporter, "GET /v1/events"))
+    [reading] = wait_until(lambda: named(span_exporter, "GET /v1/events"))
     assert (reading.context.trace_id, reading.parent and reading.parent.span_id) == (int(TRACE, 16), 7)
     assert dict(reading.attributes or {}) == {
         "http.request.method": "GET", "http.route": "/v1/events", "http.response.status_code": 200,
     }  # fmt: skip
-    selects = named(exporter, "ClickHouse SELECT")
+    selects = named(span_exporter, "ClickHouse SELECT")
     assert reading.context.span_id in {span.parent and span.parent.span_id for span in selects}
-    assert {span.context.trace_id for span in exporter.get_finished_spans()} == {int(TRACE, 16)}
-    assert "jane" not in "".join(span.to_json() for span in exporter.get_finished_spans())
-    assert not [span for span in exporter.get_finished_spans() if "health" in span.name]
-    [sending] = named(exporter, "POST /v1/events")
+    assert {span.context.trace_id for span in span_exporter.get_finished_spans()} == {int(TRACE, 16)}
+    assert "jane" not in "".join(span.to_json() for span in span_exporter.get_finished_spans())
+    assert not [span for span in span_exporter.get_finished_spans() if "health" in span.name]
+    [sending] = named(span_exporter, "POST /v1/events")
     [header] = [one["traceparent"].decode() for one in headers_in_kafka(world, unique, having="traceparent").values()]
     assert header == f"00-{TRACE}-{sending.context.span_id:016x}-01"

@@ -6,12 +6,10 @@ import json
 import logging
 import subprocess
 import sys
-from collections.abc import Iterator
 from types import ModuleType
 
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
@@ -21,16 +19,6 @@ from auditlane.runtime.settings import load
 from auditlane.runtime.trace_context import TraceContext, parse
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
-
-
-@pytest.fixture
-def spans() -> Iterator[InMemorySpanExporter]:
-    exporter = InMemorySpanExporter()
-    provider = TracerProvider(shutdown_on_exit=False)
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    tracing.use(provider)
-    yield exporter
-    tracing.use(None)
 
 
 @pytest.mark.parametrize(
@@ -94,16 +82,16 @@ def test_an_invalid_variable_of_opentelemetry_is_a_configuration_error(monkeypat
         tracing.configure(load(tracing="otlp"), "worker")
 
 
-def test_a_failure_is_recorded_by_its_type_only(spans: InMemorySpanExporter) -> None:
+def test_a_failure_is_recorded_by_its_type_only(span_exporter: InMemorySpanExporter) -> None:
     with pytest.raises(KeyboardInterrupt), tracing.span("a"):
         raise KeyboardInterrupt("jane@example.com")
-    [span] = spans.get_finished_spans()
+    [span] = span_exporter.get_finished_spans()
     assert dict(span.attributes or {}) == {"error.type": "KeyboardInterrupt"}
     assert not span.status.is_ok
     assert "jane" not in span.to_json()
 
 
-def test_only_a_sampled_span_is_propagated(spans: InMemorySpanExporter) -> None:
+def test_only_a_sampled_span_is_propagated(span_exporter: InMemorySpanExporter) -> None:
     assert trace_context.sampled_traceparent() is None
     with tracing.span("a"):
         context = trace_context.current()
@@ -111,19 +99,19 @@ def test_only_a_sampled_span_is_propagated(spans: InMemorySpanExporter) -> None:
         assert trace_context.sampled_traceparent() == context.traceparent
     with tracing.span("b", parent=TraceContext(TRACE, SPAN, sampled=False)):
         assert trace_context.sampled_traceparent() is None
-    assert [span.name for span in spans.get_finished_spans()] == ["a"]
+    assert [span.name for span in span_exporter.get_finished_spans()] == ["a"]
 
 
-def test_a_remote_parent_is_continued(spans: InMemorySpanExporter) -> None:
+def test_a_remote_parent_is_continued(span_exporter: InMemorySpanExporter) -> None:
     with tracing.span("a", kind="server", parent=TraceContext(TRACE, SPAN, sampled=True)):
         pass
-    exported = json.loads(spans.get_finished_spans()[0].to_json())
+    exported = json.loads(span_exporter.get_finished_spans()[0].to_json())
     assert (exported["context"]["trace_id"], exported["parent_id"], exported["kind"]) == (
         f"0x{TRACE}", f"0x{SPAN}", "SpanKind.SERVER",
     )  # fmt: skip
 
 
-def test_statements_are_traced_only_within_a_span_and_once(spans: InMemorySpanExporter) -> None:
+def test_statements_are_traced_only_within_a_span_and_once(span_exporter: InMemorySpanExporter) -> None:
     with tracing.statement("SELECT 1") as headers:
         assert headers == {}
     with tracing.span("request"):
@@ -131,7 +119,7 @@ def test_statements_are_traced_only_within_a_span_and_once(spans: InMemorySpanEx
             assert headers["traceparent"] == trace_context.sampled_traceparent()
         with tracing.span("insert", kind="client"), tracing.statement(memoryview(b"INSERT INTO t")) as headers:
             assert headers["traceparent"] == trace_context.sampled_traceparent()
-    assert [span.name for span in spans.get_finished_spans()] == ["ClickHouse WITH", "insert", "request"]
+    assert [span.name for span in span_exporter.get_finished_spans()] == ["ClickHouse WITH", "insert", "request"]
 
 
 def test_statements_of_a_trace_that_is_not_sampled_have_no_header() -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from confluent_kafka import Message
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from auditlane.contract.message_columns import Columns
@@ -72,16 +70,6 @@ def test_only_the_first_messages_of_a_range_are_examined() -> None:
     assert len(selection.take(AT, 2 * LOOKED_AT, 3 * LOOKED_AT)) == 1
 
 
-@pytest.fixture
-def exporter() -> Iterator[InMemorySpanExporter]:
-    made = InMemorySpanExporter()
-    provider = TracerProvider(shutdown_on_exit=False)
-    provider.add_span_processor(SimpleSpanProcessor(made))
-    tracing.use(provider)
-    yield made
-    tracing.use(None)
-
-
 def ended(exporter: InMemorySpanExporter) -> list[ReadableSpan]:
     return [span for span in exporter.get_finished_spans() if span.parent is None]
 
@@ -90,7 +78,7 @@ def outcomes(exporter: InMemorySpanExporter) -> list[Any]:
     return [(span.attributes or {})["auditlane.range.outcome"] for span in ended(exporter)]
 
 
-def test_the_next_ranges_intent_completes_a_range(exporter: InMemorySpanExporter) -> None:
+def test_the_next_ranges_intent_completes_a_range(span_exporter: InMemorySpanExporter) -> None:
     traces, first, second = RangeTraces(group="g"), range_(0, 4), range_(5, 9)
     traces.turned({AT: state()})
     traces.saw([Message(topic="t", partition=0, offset=n, headers=sender(n)) for n in range(7)])
@@ -99,25 +87,25 @@ def test_the_next_ranges_intent_completes_a_range(exporter: InMemorySpanExporter
     traces.stored(first)
     traces.begin(second)
     traces.turned({AT: state(second)})
-    assert not ended(exporter)
+    assert not ended(span_exporter)
     intent = Commit({AT: (5, "")}, frozenset([AT]))
     traces.committed(intent, {AT: "no answer"}, 2)
-    assert not ended(exporter)
+    assert not ended(span_exporter)
     traces.committed(intent, {}, 3)
-    [done] = ended(exporter)
-    assert outcomes(exporter) == ["complete"]
+    [done] = ended(span_exporter)
+    assert outcomes(span_exporter) == ["complete"]
     assert [(link.attributes or {})["messaging.kafka.offset"] for link in done.links] == [0, 1, 2, 3, 4]
     assert {f"{link.context.trace_id:032x}" for link in done.links} == {TRACE}
-    children = [span for span in exporter.get_finished_spans() if span.parent and span.parent == done.context]
+    children = [span for span in span_exporter.get_finished_spans() if span.parent and span.parent == done.context]
     told = [((one.attributes or {})["auditlane.commit"], one.status.is_ok) for one in children]
     assert told == [("intent", True), ("complete", False), ("complete", True)]
 
 
-def test_a_note_is_not_a_commit_of_the_range(exporter: InMemorySpanExporter) -> None:
+def test_a_note_is_not_a_commit_of_the_range(span_exporter: InMemorySpanExporter) -> None:
     traces, one = RangeTraces(), range_(0, 4)
     traces.begin(one)
     traces.committed(Commit({AT: (0, "")}, notes=frozenset([AT])), {}, 1)
-    assert exporter.get_finished_spans() == ()
+    assert span_exporter.get_finished_spans() == ()
 
 
 @pytest.mark.parametrize(
@@ -131,17 +119,19 @@ def test_a_note_is_not_a_commit_of_the_range(exporter: InMemorySpanExporter) -> 
     ids=["gone", "assigned again", "halted", "parked"],
 )
 def test_an_abandoned_range_ends_with_the_reason(
-    exporter: InMemorySpanExporter, states: dict[Partition, PartitionState], expected: str
+    span_exporter: InMemorySpanExporter, states: dict[Partition, PartitionState], expected: str
 ) -> None:
     traces, one = RangeTraces(), range_(0, 4)
     traces.begin(one)
     traces.turned({AT: state(one)})
-    assert not ended(exporter)
+    assert not ended(span_exporter)
     traces.turned(states)
-    assert outcomes(exporter) == [expected]
+    assert outcomes(span_exporter) == [expected]
 
 
-def test_steps_are_children_of_the_range_and_each_range_is_a_separate_trace(exporter: InMemorySpanExporter) -> None:
+def test_steps_are_children_of_the_range_and_each_range_is_a_separate_trace(
+    span_exporter: InMemorySpanExporter,
+) -> None:
     traces, one, other = RangeTraces(), range_(0, 4), range_(0, 4, OTHER)
     with tracing.span("what this thread was doing"):
         traces.begin(one)
@@ -149,8 +139,8 @@ def test_steps_are_children_of_the_range_and_each_range_is_a_separate_trace(expo
     with traces.of(one), tracing.span("validate"):
         pass
     traces.turned({})
-    [first, second] = [span for span in ended(exporter) if span.name == "process t"]
-    [step] = [span for span in exporter.get_finished_spans() if span.name == "validate"]
+    [first, second] = [span for span in ended(span_exporter) if span.name == "process t"]
+    [step] = [span for span in span_exporter.get_finished_spans() if span.name == "validate"]
     assert step.parent == first.context
     assert first.context.trace_id != second.context.trace_id
 

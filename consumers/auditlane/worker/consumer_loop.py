@@ -167,6 +167,7 @@ class Runner:
             return
         begins = [(one.partition, self._core.assigned(one)) for one in self._brokers.facts(consumer, partitions)]
         consumer.incremental_assign([TopicPartition(at.topic, at.number, begin.offset) for at, begin in begins])
+        self._traces.assigned(at for at, _ in begins)
         for at, begin in begins:
             self._metrics.recovered_intents.inc(begin.rebuild is not None)
             pending = f"{begin.rebuild.first}-{begin.rebuild.last}" if begin.rebuild else ""

@@ -94,6 +94,10 @@ class RangeTraces:
         self._open: dict[Range, _Open] = {}
         self._wanting: set[int | None] = set()  # assigned partitions whose next message should be checked for a trace
 
+    def assigned(self, partitions: Iterable[Partition]) -> None:
+        """Examine the partitions' first messages, which may arrive in the same poll as the assignment."""
+        self._wanting |= {at.number for at in partitions}
+
     def saw(self, messages: Sequence[Message]) -> None:
         """Look for messages to link to. Most batches are skipped at once, since their ranges have already been
         examined."""

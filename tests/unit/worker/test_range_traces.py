@@ -80,7 +80,7 @@ def outcomes(exporter: InMemorySpanExporter) -> list[Any]:
 
 def test_the_next_ranges_intent_completes_a_range(span_exporter: InMemorySpanExporter) -> None:
     traces, first, second = RangeTraces(group="g"), range_(0, 4), range_(5, 9)
-    traces.turned({AT: state()})
+    traces.assigned([AT])
     traces.saw([Message(topic="t", partition=0, offset=n, headers=sender(n)) for n in range(7)])
     traces.begin(first)
     traces.committed(Commit({AT: (0, "")}, frozenset([AT])), {}, 1)

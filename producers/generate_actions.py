@@ -1,4 +1,4 @@
-"""Writes the SDK's typed methods for the actions of the vocabulary: `sdk/actions.py` and `sdk/action_properties.py`.
+"""Write the SDK's typed methods for the actions of the vocabulary: `sdk/actions.py` and `sdk/action_properties.py`.
 
 python producers/generate_actions.py  # `make actions`; a test fails while the files differ from what this prints
 """
@@ -49,7 +49,7 @@ class ActionProperties:
 
 
 def nouns() -> Iterator[tuple[str, list[Action]]]:
-    """Yield each noun with its actions, without those that only auditlane records, in alphabetical order."""
+    """Yield each noun with its actions in alphabetical order, except actions that only auditlane records."""
     chosen = (action for action in ACTIONS.values() if action.group != "auditlane")
     for noun, found in groupby(sorted(chosen, key=lambda action: action.noun), lambda action: action.noun):
         yield noun, list(found)

@@ -93,13 +93,13 @@ async def _decompressed(
 
 
 class _Member(Protocol):
-    """One gzip member or zstd frame; a body may consist of several."""
+    """Decompresses one gzip member or zstd frame; a body may consist of several."""
 
     @property
     def ended(self) -> bool: ...
 
     def decompress(self, data: bytes) -> tuple[bytes, bytes]:
-        """Return (content, rest of `data`). Content of less than PIECE bytes means that it needs more data."""
+        """Return the content and the rest of `data`. If the content has less than PIECE bytes, more data is needed."""
 
 
 class _Gzip:
@@ -215,7 +215,9 @@ JSON = ("application/json",)
 
 
 def is_lines(content_type: str) -> bool:
-    """Return whether a `Content-Type` header names NDJSON rather than JSON. Raises MediaTypeUnsupported for others."""
+    """Return whether a `Content-Type` header names NDJSON rather than JSON. Raises MediaTypeUnsupported for any other
+    type.
+    """
     media_type, _, parameters = content_type.partition(";")
     media_type = media_type.strip().lower()
     charset = parameters.strip().lower().removeprefix("charset=").strip('"')
@@ -266,7 +268,7 @@ async def document(pieces: AsyncIterator[bytes]) -> list[object]:
 
 
 async def values(pieces: AsyncIterator[bytes], max_line_bytes: int) -> AsyncIterator[tuple[list[object], int]]:
-    """Yield (values, their size in bytes) from NDJSON; values that arrive together are yielded together.
+    """Yield values from NDJSON with their size in bytes; values that arrive together are yielded together.
 
     A line over `max_line_bytes` becomes an EventTooLarge.
     """

@@ -50,7 +50,9 @@ Signer = Callable[[str, Sequence[str]], Sign]  # (client id, filled fields) -> s
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The outcome of one event; no `error` means that Kafka has it. `index` is its position in the request, from 0."""
+    """The outcome of one event. If `error` is None, Kafka has acknowledged the event. `index` is its position in the
+    request, from 0.
+    """
 
     index: int
     event_id: str = ""
@@ -196,7 +198,7 @@ class IngestService:
         return results
 
     def _limiter(self, *, cached: bool, steps: int) -> anyio.CapacityLimiter:
-        """Return the threads for checking events that would block the event loop for too long."""
+        """Return the limiter for the threads that check events when that would block the event loop for too long."""
         if not cached:
             return self._uncached_threads
         if steps > LONG_STEPS:  # separate from tenants with quick patterns; RE2 releases the GIL
@@ -209,8 +211,8 @@ class IngestService:
     def _within_rate(self, posted: Sequence[object], sender: Sender, now: float) -> Sequence[object]:
         """Charge the client for the events, per tenant, so that one tenant's flood does not use up other tenants' rate.
 
-        Events of tenants that have to wait become errors. A request for a single tenant was admitted as a whole: it
-        continues after exhausting the rate itself, but not after another request has.
+        Events of tenants that have to wait become errors. A request for a single tenant was admitted as a whole, so it
+        continues after exhausting the rate itself, but not after another request has exhausted it.
         """
         tenants = [sender.tenant or _tenant_named_by(event) for event in posted]
         waits: dict[str, float] = {}
@@ -260,7 +262,7 @@ class IngestService:
         return admitted, total
 
     def open(self) -> None:
-        """Start the client, which prefetches the base contract, so that the first event waits less."""
+        """Start the client, which prefetches the base contract to shorten the first event's wait."""
         self._running()
 
     async def own_fields(self, tenant: str) -> frozenset[str]:
@@ -298,9 +300,9 @@ class IngestService:
         stale: list[int] | None,
         places: Sequence[int] | None = None,
     ) -> None:
-        """Check and send the events at `places`, or all; each is settled here or by the client's thread.
+        """Check and send the events at `places`, or all events. Each is settled here or by the client's thread.
 
-        An exception is an event that a possibly stale contract rejects: its place is added to `stale`. If `stale` is
+        The exception is an event that a possibly stale contract rejects; its place is added to `stale`. If `stale` is
         None, the registry is queried instead.
         """
         headers = {REQUEST_ID: sender.request_id} if sender.request_id else None
@@ -366,7 +368,9 @@ def _tenant_named_by(posted: object) -> str:
 
 
 def pattern_steps(posted: object, patterned: Sequence[tuple[str, int]]) -> int:
-    """Return the steps of matching an event's patterns, at most 12 ns each, or 0 if there are too few to charge."""
+    """Return how many steps it takes to match an event's patterns, at most 12 ns each, or 0 if they are too few to
+    charge.
+    """
     if not isinstance(posted, dict):
         return 0
     own = posted.get("fields")

@@ -13,7 +13,7 @@ class GatewayMetrics:
     """Updated once per slice of events."""
 
     def __init__(self, made: Instruments | None = None) -> None:
-        """Make the instruments in `made`, or in a registry of their own."""
+        """Create the instruments in `made`, or in a new registry."""
         made = made or Instruments()
         self._accepted = made.counter("auditlane_ingest_events_total")
         self._refused = made.counter("auditlane_ingest_refused_total")
@@ -31,7 +31,9 @@ class GatewayMetrics:
             self._seconds.observe(seconds)
 
     def refused_by_contract(self, *, changed: bool) -> None:
-        """Count an event that a contract rejected; `changed` if that contract changed within the last hour."""
+        """Count an event that a contract rejected. `changed` states whether that contract changed within the
+        last hour.
+        """
         self._by_contract.labels("yes" if changed else "no").inc()
 
     def request_refused(self, error: AuditlaneError) -> None:

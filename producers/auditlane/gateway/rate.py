@@ -75,7 +75,9 @@ class PastMonths:
         self._rates = Rates(self.per_s, max(1, round(self.per_s * BURST_S)))
 
     def waits(self, posted: Sequence[object], tenants: Sequence[str], now: float, today: datetime) -> dict[int, float]:
-        """Charge for the months of these posted events; return {position: seconds to wait} for events not admitted."""
+        """Charge for the months of these posted events. Returns the seconds to wait, by position, for the events that
+        are not admitted.
+        """
         oldest_free = f"{today.year - (today.month == 1):04}-{(today.month - 2) % 12 + 1:02}"
         months: defaultdict[str, defaultdict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
         for position, (event, tenant) in enumerate(zip(posted, tenants, strict=True)):

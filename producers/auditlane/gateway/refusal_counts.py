@@ -1,7 +1,7 @@
 """Count the events that tenants' contracts reject, in total and since the contract last changed. Pure.
 
 A contract that requires a field that no client sends keeps events out of the log. Senders get an error for each event;
-these counts show it to operators.
+these counts make the problem visible to operators.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ _CONTRACT_INDEPENDENT: Final = frozenset({"tenant_id", "occurred_at"})  # checke
 
 @dataclass(frozen=True, slots=True)
 class RefusalCount:
-    """Events that one tenant's contract rejected within an hour; `after_change` counts them since its last change, if
-    it changed within the hour too."""
+    """The number of events that one tenant's contract rejected within an hour. `after_change` is the number since the
+    contract's last change, if that was within the hour too.
+    """
 
     tenant: str
     refused: int
@@ -47,7 +48,7 @@ def by_contract(error: Exception) -> bool:
 
 
 class ContractRefusals:
-    """The counts of events that one process rejected. Thread-safe."""
+    """Counts the events that one process rejected. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

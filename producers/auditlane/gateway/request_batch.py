@@ -105,9 +105,8 @@ def too_many(most: int) -> BodyTooLarge:
 async def post(service: IngestService, arriving: AsyncIterator[ParsedEvents], sender: Sender, most: int) -> BatchResult:
     """Send events as they arrive, up to `most` of them.
 
-    Once Kafka fails, the remaining events get the same error without an attempt. An error that ends reading, such
-    as a body that is too large, is raised if no event was accepted; otherwise it is the result of the first unread
-    event.
+    Once Kafka fails, the remaining events get the same error without being sent. An error that ends reading, such as a
+    body that is too large, is raised if no event was accepted; otherwise it is the result of the first unread event.
     """
     batch = _RequestBatch(service, sender)
     ended: AuditlaneError | None = None

@@ -44,8 +44,8 @@ def build(
 ) -> APIRouter:
     """Build the routes under `/v1`. `named` reads the header that names a tenant.
 
-    The routes raise AuditlaneError, which the app turns into responses. `refuse` creates the response if it must also
-    contain the results of the events.
+    The routes raise AuditlaneError, which the app turns into responses. `refuse` creates an error response that also
+    contains the results of the events.
     """
     router = APIRouter(prefix="/v1", tags=["ingest"])
     sends, configures = (
@@ -90,7 +90,8 @@ def build(
     async def post_test_event(
         request: Request, scope: TenantScope = configures, own: models.OwnFields = None
     ) -> models.TestEvent:
-        """Send one event to the tenant's log; the response is sent once Kafka has it. It is stored a moment later.
+        """Send one event to the tenant's log. The response is sent once Kafka has acknowledged the event, which is
+        stored a moment later.
 
         The actor is the caller. Only the tenant's custom fields can be set.
         """

@@ -1,4 +1,4 @@
-"""The sender of a request, and the events that its JSON objects become under its tenant and defaults."""
+"""The sender of a request, which turns its JSON objects into events with the sender's tenant and defaults."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Sender:
 
     @property
     def provenance_id(self) -> str:
-        """The sender in provenance and rate limits.
+        """Identifies the sender in provenance and rate limits.
 
         Client ids have no colon, so no external user can pass for a client.
         """
@@ -113,7 +113,7 @@ def keywords_of(posted: object, sender: Sender, index: int) -> dict[str, Any]:
 
 
 def filled(posted: object, sender: Sender) -> tuple[str, ...]:
-    """Return the names of the fields that `keywords_of` fills in, because the sender did not set them."""
+    """Return the names of the fields that `keywords_of` fills in because the sender did not set them."""
     if not isinstance(posted, dict):
         return ()
     request_id = ("request_id",) if sender.request_id and posted.get("request_id") is None else ()
@@ -121,7 +121,7 @@ def filled(posted: object, sender: Sender) -> tuple[str, ...]:
 
 
 def idempotent_id(client_id: str, tenant: str, key: str, index: int) -> str:
-    """Return the event id for an Idempotency-Key: a repeated request gets the same ids."""
+    """Return the event id for an Idempotency-Key, so that a repeated request gets the same ids."""
     return uuid5("http", client_id, tenant, key, str(index))
 
 

@@ -1,7 +1,7 @@
 """auditlane's own format: one event per line, as a JSON object with base and custom fields side by side.
 
-Exports have this format. The members that they add, such as when the event was received, are ignored on import, and
-custom fields, which exports contain as text, are converted back to their types.
+Exports have this format. Members that only exports have, such as the time of receipt, are ignored on import. Custom
+fields, which exports contain as text, are converted back to their types.
 """
 
 from __future__ import annotations

@@ -13,8 +13,8 @@ from auditlane.runtime.files import write_text
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """`number` is the last finished item; the other members count the items up to it, by outcome: sent, already known,
-    rejected, passed over. `cut` counts rejected items that may stand for several records.
+    """`number` is the last finished item; the other members count the items up to it by outcome: sent, already known,
+    rejected, or skipped. `cut` counts rejected items that may stand for several records.
     """
 
     number: int = 0
@@ -49,7 +49,7 @@ class Checkpoint:
             return Progress()
 
     def save(self, progress: Progress) -> None:
-        """Replace the file atomically, so that a killed process leaves the old or the new one."""
+        """Replace the file atomically, so that a killed process leaves either the old or the new file."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         write_text(self.path, json.dumps(asdict(progress)))
 

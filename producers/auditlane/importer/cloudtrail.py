@@ -66,7 +66,7 @@ class CloudTrail:
 
 
 def rebuild(event: AuditEvent) -> dict[str, Any]:
-    """Return the record that an imported event was made from, even if the event was read back from the store."""
+    """Rebuild the record from which an imported event was made, even if the event was read back from the store."""
     metadata = dict(event.metadata)
     if _RECORD in metadata:
         record: dict[str, Any] = json.loads(metadata[_RECORD])
@@ -97,7 +97,9 @@ def _from_columns(event: AuditEvent) -> dict[str, Any]:
 
 
 def _metadata(record: Mapping[str, Any], event: AuditEvent) -> dict[str, str] | None:
-    """Return the members that the columns do not contain, or None if a member's name cannot be a metadata key."""
+    """Return the members that the columns do not contain, as metadata, or None if a member's name cannot be a metadata
+    key.
+    """
     derived = _from_columns(event)
     kept: dict[str, str] = {}
     for name, value in record.items():
@@ -234,7 +236,7 @@ def _encodable(text: str) -> bool:
 
 
 class _Inexact(Exception):
-    """Raised if parsing would lose information: a duplicate key, or more digits than a float holds."""
+    """Raised if parsing would lose information, because of a duplicate key or more digits than a float can hold."""
 
 
 def _float(text: str) -> float:
@@ -262,7 +264,8 @@ _KINDS: Final = ("arn", "name", "id")  # in order of preference: an ARN is the m
 
 
 def infer_resource(action: str, parameters: Any) -> str | None:
-    """Return the id of the resource that the action names last: for `DeleteRolePolicy`, `policyName` over `roleName`.
+    """Return the id of the resource that the action names last: for `DeleteRolePolicy`, prefer `policyName` to
+    `roleName`.
 
     A plain `name`, `id` or `arn` is used if no parameter matches the action. Returns None if there is no such parameter
     either.

@@ -1,8 +1,8 @@
 """Extract records from CloudTrail's JSON while its bytes arrive, whatever envelope they are in.
 
-A file, or several concatenated, is read as a sequence of JSON documents: a record, an array, or an object that contains
-a list of records at any depth. After an error, reading resumes at the next recognizable record or document: a broken
-record loses only itself, and a truncated document only its missing part.
+A file, or several files concatenated, is read as a sequence of JSON documents: a record, an array, or an object that
+contains a list of records at any depth. After an error, reading resumes at the next recognizable record or document: a
+broken record loses only itself, and a truncated document only its missing part.
 """
 
 from __future__ import annotations
@@ -53,7 +53,9 @@ def records(source: Source) -> Iterator[Item]:
 
 class _Records:
     def __init__(self, stream: JsonStream, number: int = 0, within: int = 0) -> None:
-        """`number` is the number of the item before the first. `within` counts the JSON strings around the stream."""
+        """Create a reader. `number` is the number of the item before the first; `within` counts the JSON strings around
+        the stream.
+        """
         self._stream = stream
         self._number = number
         self._within = within
@@ -156,7 +158,7 @@ class _Records:
         return Item(self._number, b"", why, more=more)
 
     def _broken(self, depth: int) -> Item:
-        """Return the problem with the value at the front, and move past the value, or on to the next document."""
+        """Return the problem with the value at the front, and move past the value or on to the next document."""
         stream = self._stream
         while True:
             following = _NEXT.search(stream.text, stream.at + 1)
@@ -183,7 +185,9 @@ class _Records:
 
 
 def _extent(text: str, at: int, end: int, depth: int) -> int | None:
-    """Return a broken value's length, found by its brackets (a scalar's by line or comma), or None if it has no end."""
+    """Return the length of a broken value, or None if it has no end. Brackets determine the end; for a scalar, a line
+    break or comma does.
+    """
     if text[at] not in "{[":
         return max(1, (_PLAIN if depth else _LINE).match(text, at, end).end() - at)  # type: ignore[union-attr]
     open_ = 0

@@ -37,7 +37,7 @@ def holds_records(value: Any, deepest: int = 5) -> bool:
 
 
 def within(value: Any) -> str:
-    """Return the embedded JSON of a value, which is a string or a known wrapper of one; "" if there is none."""
+    """Return the JSON text embedded in a value, which is a string or a known wrapper of one, or "" if there is none."""
     if isinstance(value, dict) and not is_record(value):
         value = next((value[name] for name in _TEXTS if isinstance(value.get(name), str)), None)
     if isinstance(value, str) and value.lstrip().startswith(("{", "[")):
@@ -46,7 +46,9 @@ def within(value: Any) -> str:
 
 
 def unwrapped(value: Any, text: str) -> tuple[str, str]:
-    """Return (text of the record that the value is or contains, reason to pass it over or "")."""
+    """Return the text of the record that the value is or contains, and the reason to skip it, or "" if there
+    is none.
+    """
     if not isinstance(value, dict) or is_record(value):
         return text, ""
     if "digestStartTime" in value or "digestEndTime" in value:

@@ -12,7 +12,7 @@ from auditlane.importer.sources import Item, Source
 
 
 class Format(Protocol):
-    """Reads one file; it may keep state between items. `unit` is the word for an item in messages."""
+    """Reads one file, and may keep state between items. `unit` is the word for an item in messages."""
 
     unit: str
 
@@ -23,7 +23,7 @@ class Format(Protocol):
         """Return the item's event, with the same id in every run. Raises InvalidEvent."""
 
     def skip(self, item: Item) -> None:
-        """Note an item that an earlier run has imported."""
+        """Take note of an item that an earlier run has imported."""
 
 
 # Name -> constructor, which takes the value of --tenant.

@@ -12,7 +12,9 @@ _MAGIC: Final = b"\x1f\x8b"
 
 
 class Gunzip(io.RawIOBase):
-    """Ends at the damage, if any: `damage` then describes it, and `given` is the number of bytes before it."""
+    """A stream of the decompressed data, which ends where the file is damaged. `damage` then describes the damage, and
+    `given` is the number of bytes before it.
+    """
 
     def __init__(self, compressed: io.BufferedReader) -> None:
         self._compressed = compressed

@@ -30,10 +30,11 @@ class Inputs:
 
 
 def inputs(paths: Sequence[str]) -> Inputs:
-    """Return the files that `paths` stand for.
+    """Return the files that `paths` refer to.
 
     A folder stands for its files at any depth that have a JSON extension, in order of their names; a pattern such as
-    `2026-*.json.gz` stands for its matches. Raises InvalidInput if a folder has no such file, or a pattern no match.
+    `2026-*.json.gz` stands for its matches. Raises InvalidInput for a folder without such a file, or a pattern without
+    a match.
     """
     files: dict[str, None] = {}
     others = 0

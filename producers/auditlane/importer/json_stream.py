@@ -22,8 +22,9 @@ _TOKEN: Final = 16  # characters: an error this close to the end may be an incom
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A complete value with its text or, with `list_at`, the position of a list of records in the object at the front,
-    and the number of objects inside it (`levels`) that enclose the list."""
+    """A complete value with its text; or, if `list_at` is set, the position of a list of records in the object at the
+    front, with the number of nested objects (`levels`) around the list.
+    """
 
     value: Any = None
     text: str = ""
@@ -32,7 +33,9 @@ class Value:
 
 
 class JsonStream:
-    """`text` from `at` on is unread. Fetching more moves both, so keep distances relative to `at`."""
+    """The text still to be parsed: `text` from `at` on. Fetching more text changes both, so keep positions relative to
+    `at`.
+    """
 
     def __init__(self, source: Source | None, text: str = "") -> None:
         """Read from a source, or if it is None, from the complete `text`."""
@@ -117,7 +120,9 @@ class JsonStream:
         self.at = found.start()
 
     def fetch(self) -> bool:
-        """Double the unread text, so that a long record is not parsed too many times; return False at the end."""
+        """Read more, to double the unread text, so that a long record is not parsed too many times. Returns False at
+        the end.
+        """
         if self.ended or self._source is None:
             return False
         try:
@@ -162,8 +167,9 @@ def nested_list(
 
 
 def members(text: str, at: int) -> Iterator[tuple[str, int, int]]:
-    """Yield (name, start of the value, end of the value) of an object's members, as far as they can be parsed; the end
-    of an incomplete last value is 0."""
+    """Yield each member's name and the start and end of its value, as far as the object can be parsed. The end of an
+    incomplete last value is 0.
+    """
     found = _OPEN.match(text, at)
     while found and (name := _NAME.match(text, found.end())):
         start = name.end()

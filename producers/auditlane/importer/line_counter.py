@@ -18,7 +18,7 @@ class LineCounter:
     def next(self, text: bytes) -> tuple[str, str]:
         """Count one occurrence of a text.
 
-        Return (its SHA-256 in hexadecimal, the occurrence's number as text from "1").
+        Returns the text's SHA-256 in hexadecimal, and the occurrence's number as text, starting from "1".
         """
         digest = hashlib.sha256(text)
         [(count,)] = self._database.execute(

@@ -31,10 +31,10 @@ def run(
 ) -> Progress:
     """Emit the items after the checkpoint whose event ids are not `known`; return the counts over all runs.
 
-    An invalid item is reported to `on_refused`, one that contains no event to `on_passed`, and the import continues.
-    BufferFull, KafkaUnavailable, DeliveryFailed and RegistryUnavailable stop it; the next run resumes after the last
-    acknowledged batch. Raises InvalidInput for a damaged file, once all events before the damage are acknowledged and
-    `on_batch` has been called with their counts.
+    The import continues after an invalid item, which is reported to `on_refused`, and after an item without an event,
+    which is reported to `on_passed`. BufferFull, KafkaUnavailable, DeliveryFailed and RegistryUnavailable stop it; the
+    next run resumes after the last acknowledged batch. Raises InvalidInput for a damaged file, once all events before
+    the damage are acknowledged and `on_batch` has been called with their counts.
     """
     progress = checkpoint.load() if checkpoint else Progress()
     resume_after = progress.number
@@ -69,7 +69,9 @@ def run(
 
 
 def _readable(items: Iterator[Item], damage: list[InvalidInput]) -> Iterator[Item]:
-    """Yield the items up to the file's damage, if any, and add its error to `damage`."""
+    """Yield the items. If the file turns out to be damaged, end there, and append the error to `damage` instead of
+    raising it.
+    """
     try:
         yield from items
     except InvalidInput as error:

@@ -26,7 +26,8 @@ _UTF_16: Final = (b"\xff\xfe", b"\xfe\xff", b"{\0", b"\0{", b"[\0", b"\0[")
 @dataclass(frozen=True, slots=True)
 class Item:
     """A line, or a record in a document. `number` counts from 1. `problem` is the reason why it has no usable text, and
-    `more` means that several records may be lost. `note` is the reason to pass it over without losing an event."""
+    `more` means that several records may be lost. `note` is the reason why it can be skipped without losing an event.
+    """
 
     number: int
     text: bytes
@@ -128,7 +129,9 @@ class _Unread(io.RawIOBase):
 
 
 def _started(data: io.BufferedReader) -> tuple[bytes, io.BufferedReader]:
-    """Return (the first two bytes, a stream that still contains them). A pipe may deliver the two separately."""
+    """Return the first two bytes, and a stream that still contains them. A pipe may deliver the two bytes
+    separately.
+    """
     with _reading():
         start = data.read(len(_GZIP_MAGIC))
     return start, _buffered(_Unread(start, data))

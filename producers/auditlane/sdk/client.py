@@ -31,8 +31,9 @@ from auditlane.sdk.typed_events import filled
 
 
 def _documented_signature(function: Callable[..., object]) -> inspect.Signature:
-    """Return the signature for help(), notebooks and mocks: the keyword overload with no parameter required, since an
-    event alone is also valid."""
+    """Return the signature for help(), notebooks and mocks: the keyword overload with every parameter optional, since
+    passing an event alone is also valid.
+    """
     signature = inspect.signature(get_overloads(function)[-1])
     parameters = dict(signature.parameters)
     parameters["event"] = parameters["event"].replace(annotation="AuditEvent | None")
@@ -353,7 +354,7 @@ class AuditClient(ActionProperties):
         *,
         sign: Sign | None = None,
     ) -> None:
-        """Send what `encoded` returned, like `send`. Raises BufferFull, ClientClosed and DeliveryFailed."""
+        """Send the result of `encoded`, like `send`. Raises BufferFull, ClientClosed and DeliveryFailed."""
         if not self._own_headers:
             check_headers(headers or {})
         self._publisher.send_encoded(encoded, on_settled, headers, sign=sign)
@@ -363,7 +364,9 @@ class AuditClient(ActionProperties):
         return self._publisher.knows(tenant)
 
     def patterned(self, tenant: str) -> tuple[tuple[str, int], ...]:
-        """Return (field, number of states) per pattern in the tenant's cached contract, or () if none is cached."""
+        """Return the field and number of states of each pattern in the tenant's cached contract, or () if none is
+        cached.
+        """
         return self._publisher.encoder(tenant).patterned if self.knows(tenant) else ()
 
     def contract_changed(self, tenant: str | None) -> None:

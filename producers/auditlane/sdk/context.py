@@ -29,7 +29,7 @@ Report = Callable[[Exception], None]
 
 
 class _Entered(NamedTuple):
-    """An entered context and those around it. A context may be entered more than once."""
+    """An entered context and the contexts around it. A context may be entered more than once."""
 
     context: AuditContext
     outer: _Entered | None
@@ -45,8 +45,8 @@ class AuditContext:
         with audit.context(tenant="acme", actor="user-17", ip="203.0.113.7"):
             audit.emit(action="document.deleted", resource_id="d-98765")
 
-    Contexts nest: values that the inner one does not set are taken from the outer one. Tasks and threads that copy the
-    current `contextvars` context share it, so that a value set later is seen by all of them.
+    Contexts nest: values that the inner context does not set are taken from the outer context. Tasks and threads that
+    copy the current `contextvars` context share it, so that a value set later is seen by all of them.
     """
 
     __slots__ = (*NAMES, "_resolving", "metadata", "resolve")
@@ -65,7 +65,7 @@ class AuditContext:
         metadata: Mapping[str, object] | None = None,
         resolve: Resolver | None = None,
     ) -> None:
-        """Set the values; None leaves a value to the outer context.
+        """Set the values; a value that is None is taken from the outer context.
 
         Args:
             tenant: The tenant's id.
@@ -102,7 +102,7 @@ class AuditContext:
         _current.set(_without(self, _current.get()))
 
     def add_to(self, values: dict[str, Any], report: Report) -> None:
-        """Add the values that are known now to those of the outer context, as keywords of `emit`.
+        """Add the values known at this point to those of the outer context, as keywords of `emit`.
 
         Errors raised by a resolver are passed to `report`.
         """
@@ -145,7 +145,7 @@ def current() -> AuditContext | None:
 
 
 def known_values(report: Report) -> dict[str, Any]:
-    """Return the values of the current context and of OpenTelemetry's current span, as keywords of `emit`."""
+    """Return the values known from the current context and OpenTelemetry's current span, as keywords of `emit`."""
     values: dict[str, Any] = {}
     contexts = []
     entered = _current.get()
@@ -201,7 +201,7 @@ def restored(values: Mapping[str, str]) -> AuditContext:
 
 
 def texts_of(metadata: Mapping[Any, object]) -> dict[str, str]:
-    """Return the metadata with names and values as `text_of` returns them; nearly all are ASCII already."""
+    """Convert the metadata's names and values with `text_of`; nearly all are ASCII text already."""
     items: list[tuple[Any, Any]] = list(metadata.items())
     for name, value in items:
         if type(name) is not str or type(value) is not str or not (name.isascii() and value.isascii()):

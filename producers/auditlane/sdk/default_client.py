@@ -42,7 +42,7 @@ def set_default_client(client: AuditClient | None) -> None:
 
 
 def _available() -> AuditClient | None:
-    """Return the default client, or None if it cannot be created, with one log message."""
+    """Return the default client. If it cannot be created, return None and log that once."""
     global _warned
     try:
         return default_client()

@@ -39,7 +39,7 @@ OnSettled = Callable[[AuditlaneError | None], None]
 
 
 def thread_starter() -> object:
-    """Return the function that starts threads; gevent and eventlet replace it."""
+    """Return the function that starts threads, which gevent and eventlet replace."""
     return _thread.start_new_thread
 
 
@@ -279,7 +279,9 @@ def _lost_text(lost: int) -> str:
 
 
 class _LibrdkafkaLog:
-    """Receives librdkafka's log lines on the poll thread; drops lines about connections: the outage covers them."""
+    """Receives librdkafka's log lines on the poll thread. Drops lines about connections, which the report of the outage
+    covers.
+    """
 
     def __init__(self, *, everything: bool) -> None:
         self._everything = everything

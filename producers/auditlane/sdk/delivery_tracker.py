@@ -21,8 +21,9 @@ KEPT_FAILURES: Final = 100
 
 
 class Epoch:
-    """Counts the events between two flushes that have no report yet (`open`), and the main thread's events that are not
-    yet handed to Kafka (`in_hand`)."""
+    """Counts the events between two flushes: those without a delivery report (`open`), and the main thread's events not
+    yet handed to Kafka (`in_hand`).
+    """
 
     __slots__ = ("in_hand", "open")
 

@@ -61,7 +61,7 @@ def diff(before: object, after: object, *, mask: Iterable[str] = (), ignore: Col
         audit.emit(action="document.updated", resource_id=document.id, **audit.diff(old, document))
 
     Each state is a mapping, a dataclass, a pydantic model, a Django or SQLAlchemy object, another object with
-    attributes, or None for an object that does not exist: then the result has all fields of the other state.
+    attributes, or None for an object that does not exist, in which case the result has all fields of the other state.
 
     Args:
         before: The state before the change.
@@ -104,7 +104,7 @@ def _looks_secret(name: str) -> bool:
 def _same(left: Any, right: Any) -> frozenset[Any]:
     """Return the fields whose plain values are the same in both states.
 
-    Nearly all fields are, and these need not be read.
+    Nearly all fields are equal, so they need not be read.
     """
     return frozenset(
         name
@@ -156,7 +156,7 @@ def _masked(value: Any, is_secret: Mask) -> Any:
 
 
 class _Shortened(str):
-    """The shortened form of a value. Two are equal only if the full values are."""
+    """The shortened form of a value. Two shortened values are equal only if the full values are."""
 
     __slots__ = ("whole",)
     whole: object
@@ -307,5 +307,5 @@ def _fields(value: Any, *, value_is_state: bool = False) -> object:
 
 
 def _attributes(value: object, names: Iterable[str]) -> dict[str, Any]:
-    """Return the attributes that are set: a model may have been constructed without some."""
+    """Return the attributes that are set; a model may have been constructed without some of them."""
     return {name: item for name in names if (item := getattr(value, name, _ABSENT)) is not _ABSENT}

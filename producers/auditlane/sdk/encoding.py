@@ -110,7 +110,7 @@ class Encoder:
         return frame(self.schema_id, datum)
 
     def _fill(self, record: dict[str, Any], event: AuditEvent) -> None:
-        """Add the defaults of omitted fields: they will be stored, so the rules apply to them too."""
+        """Add the defaults of omitted fields. They will be stored, so the rules apply to them too."""
         whole = isinstance(event.fields, StoredFields) and event.fields.whole
         for name, default in self.defaults.items():
             if name in record:

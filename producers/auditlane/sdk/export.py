@@ -21,7 +21,9 @@ _MAX_FAILURES: Final = 6  # consecutive requests without a byte received
 
 @dataclass(frozen=True, slots=True)
 class ExportProgress:
-    """`done` of `total`: events while the service makes the file, bytes while it is downloaded."""
+    """The progress, `done` of `total`, in events while the service creates the file and in bytes while it is
+    downloaded.
+    """
 
     what: Literal["making", "downloading"]
     done: int
@@ -32,7 +34,7 @@ Progress = Callable[[ExportProgress], None]
 
 
 class Download:
-    """One export to one file. `<name>.part` and `<name>.part.json` hold its state until it is complete."""
+    """One export, to one file. `<name>.part` and `<name>.part.json` hold its state until it is complete."""
 
     def __init__(self, http: Http, path: Path, request: Mapping[str, Any], progress: Progress, poll_s: float) -> None:
         self._http = http

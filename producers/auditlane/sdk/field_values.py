@@ -45,7 +45,7 @@ def converted(field: Field, value: Any) -> Any:
 
 
 def _number(kind: str, value: int | float) -> float:
-    """Return the number with the precision that is stored: rules apply to the values that readers see."""
+    """Round the number to the precision in which it is stored, since rules apply to the values that readers see."""
     try:
         return float(as_stored(kind, value))
     except OverflowError:

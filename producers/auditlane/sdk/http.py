@@ -50,7 +50,9 @@ class Http:
         self._pool = urllib3.PoolManager(timeout=self._timeout_s, ca_certs=self._ca or None, maxsize=4)
 
     def json(self, method: str, path: str, *, fields: Pairs = (), body: Any = None) -> Any:
-        """Return the response's JSON, or None if it has no body. Raises the service's errors, and Unavailable."""
+        """Send a request, and return the response's JSON, or None if it has no body. Raises the service's errors, and
+        Unavailable.
+        """
         response = self.send(method, path, fields=fields, body=body)
         return json.loads(response.data) if response.data else None
 
@@ -64,7 +66,8 @@ class Http:
         headers: Mapping[str, str] | None = None,
         stream: bool = False,
     ) -> urllib3.BaseHTTPResponse:
-        """Return a successful response; with `stream`, its body is not read yet. An expired token is renewed.
+        """Send a request, and return its successful response; with `stream`, its body is not read yet. An expired token
+        is renewed.
 
         Raises the service's errors, and Unavailable.
         """
@@ -129,7 +132,7 @@ os.register_at_fork(after_in_child=_after_fork)
 
 
 class unavailable_if_broken:  # noqa: N801 - a context manager
-    """Raises connection errors as Unavailable."""
+    """Raise connection errors as Unavailable."""
 
     def __enter__(self) -> None:
         return None

@@ -1,4 +1,6 @@
-"""Shared code of the methods of known actions: metadata as text, and defaults that the caller's fields override."""
+"""Code that the methods of known actions share: it converts metadata to text, and sets defaults that the caller's
+fields override.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,7 @@ class KnownActions:
     ) -> str:
         """Emit an event. The caller's fields take precedence over the defaults, and its metadata over the keywords.
 
-        `masks` are the keys of metadata to mask, unless the client hashes them: masked values would often have the
+        `masks` names the metadata keys to mask, unless the client hashes them, since masked values would often have the
         same hash.
         """
         given = event.get("metadata", {})

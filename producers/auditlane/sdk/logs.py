@@ -64,8 +64,8 @@ _writing: set[int] = set()  # thread ids
 def log_later(level: int, message: str, *arguments: object, error: BaseException | None = None) -> None:
     """Queue a log record for the writer thread. Never blocks.
 
-    Messages that a logging handler causes while it handles one are dropped: a handler that records events would
-    otherwise report its own failures forever.
+    Messages that a logging handler causes while handling another message are dropped. Otherwise, a handler that records
+    events would report its own failures forever.
     """
     if threading.get_ident() in _writing:
         return
@@ -74,7 +74,7 @@ def log_later(level: int, message: str, *arguments: object, error: BaseException
 
 
 def write_all() -> None:
-    """Write the queued records; called when the process exits."""
+    """Write the queued records. Called when the process exits."""
     _writer.write()
 
 

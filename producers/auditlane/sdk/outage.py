@@ -44,7 +44,7 @@ class Outage:
 
     @property
     def possible(self) -> bool:
-        """Whether a response from the service would change anything."""
+        """Whether an outage is known or suspected, so that a response from the service would matter."""
         return self._suspected or self._since is not None
 
     def suspect(self, reason: str, now: float) -> None:

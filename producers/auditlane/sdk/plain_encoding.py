@@ -43,7 +43,7 @@ _TIME: Final = re.compile(
 
 
 class _Unusual(ValueError):
-    """The value is invalid, or of a type that only the model converts."""
+    """Raised for a value that is invalid, or of a type that only the model converts."""
 
 
 def varint(number: int) -> bytes:
@@ -62,7 +62,9 @@ def _groups(bits: int) -> bytes:
 
 
 class _Recurring(dict[str, bytes]):
-    """Caches the encoded form of recurring strings, whose check may be costly; fills itself. Raises ValueError."""
+    """A cache of the encoded form of recurring strings, whose check may be costly. Computes missing entries itself.
+    Raises ValueError.
+    """
 
     def __init__(self, encode: Callable[[str], bytes]) -> None:
         super().__init__()
@@ -166,7 +168,9 @@ def _micros(value: Any) -> int:
 
 
 class _Seconds(dict[int, bytes]):
-    """Caches the last bytes of encoded times, which are the same for about a second; fills itself."""
+    """A cache of the last bytes of encoded times, which stay the same for about a second. Computes missing entries
+    itself.
+    """
 
     def __missing__(self, high: int) -> bytes:
         if len(self) >= _CACHED:
@@ -223,7 +227,7 @@ class _Own:
         return cls(field, write, null, prefix or b"", field.default, absent)
 
     def encode(self, value: Any) -> bytes:
-        """Raises ValueError for a value that the field cannot have, or that breaks its rules."""
+        """Encode a value. Raises ValueError if the field cannot have it, or if it breaks a rule."""
         if type(value) is not str or self.field.kind != "string":
             value = converted(self.field, value)
         self.check(value)

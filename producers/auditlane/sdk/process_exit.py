@@ -27,11 +27,11 @@ class Closing(Protocol):
     """The methods that this module calls on a client."""
 
     def end(self) -> None:
-        """Close; called when the process exits."""
+        """Close the client. Called when the process exits."""
         ...
 
     def end_soon(self) -> None:
-        """Flush; called when the process is about to exit but other threads may still emit."""
+        """Flush the client. Called when the process is about to exit but other threads may still emit."""
         ...
 
     def before_fork(self, deadline: float) -> None:
@@ -96,7 +96,9 @@ def _other_threads(*excluded: threading.Thread) -> list[threading.Thread]:
 
 
 class _LastThread(threading.Thread):
-    """Closes the clients once all threads except this and `ending` have finished; Python joins it as well."""
+    """A thread that closes the clients once all other threads except `ending` have finished. Python joins this thread
+    as well.
+    """
 
     def __init__(self, ending: threading.Thread) -> None:
         super().__init__(name="auditlane-end", daemon=False)
@@ -150,7 +152,9 @@ def _hook() -> None:
 
 
 class _Child:
-    """A process forked by one of the libraries. Kept alive here, since their registries hold weak references."""
+    """A process forked by one of the libraries. It is kept alive here, since their registries hold only weak
+    references.
+    """
 
     kept: ClassVar[dict[str, _Child]] = {}
 
@@ -159,7 +163,7 @@ class _Child:
         self.kept[util] = self
 
     def begin(self) -> None:
-        """Register the finalizer; called in the child."""
+        """Register the finalizer. Called in the child."""
         if _clients:
             _finalize(self._util)
 

@@ -78,7 +78,7 @@ class EventPublisher:
     ) -> str:
         """Encode and buffer the event that `make` returns; return its id. Raises the same errors as `AuditClient.send`.
 
-        `make` runs after the check that the client is open. Errors are counted by their code.
+        `make` is called only once the client is known to be open. Errors are counted by their code.
         """
         try:
             if self._closed:

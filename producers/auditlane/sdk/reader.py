@@ -84,7 +84,7 @@ class AuditReader:
         timeout_s: float = 60.0,
         ca: str = "",
     ) -> None:
-        """Store the options; the first request is sent by a later call.
+        """Store the options. No request is sent until a method is called.
 
         Args:
             url: URL of `auditlane serve`, such as `https://audit.example.com`.

@@ -24,15 +24,17 @@ RECHECK_S: Final = 1.0  # how often a tenant's rejected events may cause a reque
 
 
 class SchemaMayBeStale(Exception):
-    """Raised when the cached contract of a tenant rejects an event and may be stale: query the registry first."""
+    """Raised when a tenant's cached contract rejects an event but may be stale, so that the registry has to be queried
+    first.
+    """
 
 
 class SchemaResolver:
     """`encoder(tenant)` returns from the cache, however old the entry is; one thread at a time queries the registry.
 
-    A caller waits for an uncached tenant for up to `wait_s`, and once the registry has failed, for TRY_S every RETRY_S.
-    A cached contract is refreshed in the background after `refresh_s`; before it rejects an event, `refreshed` requests
-    a newer one. Thread-safe.
+    For an uncached tenant, a caller waits up to `wait_s` or, once the registry has failed, TRY_S every RETRY_S. A
+    cached contract is refreshed in the background after `refresh_s`; before it rejects an event, `refreshed` requests a
+    newer one. Thread-safe.
     """
 
     def __init__(
@@ -66,7 +68,7 @@ class SchemaResolver:
         self._failed: LruCache[str, tuple[float, AuditlaneError]] = LruCache(KEPT_TENANTS)
 
     def prefetch(self) -> None:
-        """Fetch the base contract in the background, so that the first `emit` waits less."""
+        """Fetch the base contract in the background, to shorten the wait of the first `emit`."""
         with self._changed:
             self._want(self._base, self._clock() - self._refresh_s)
 
@@ -176,7 +178,7 @@ class SchemaResolver:
     def _predates_change(self, own: str, known: tuple[float, Encoder], now: float) -> bool:
         """Return whether the tenant still uses a base contract cached before `forget`, so that its event must wait.
 
-        False once an event has waited without success, or while the registry fails.
+        Returns False once an event has waited without success, or while the registry fails.
         """
         if not self._awaits_change(own, known):
             return False
@@ -231,7 +233,7 @@ class SchemaResolver:
             raise self._fail(own, self._explained(late))
 
     def _want(self, own: str, since: float) -> None:
-        """Queue a request for `own`, satisfied by one sent at `since` or later. Call with the lock held."""
+        """Queue a request for `own`. A request sent at `since` or later satisfies it. Call with the lock held."""
         self._wanted[own] = max(since, self._wanted.get(own, -math.inf))
         if self._fetcher is None:
             # Two threads may start when a signal handler interrupts this; the first that runs fetches.
@@ -327,7 +329,8 @@ KEPT_CHARACTERS: Final = 16 << 20  # total size of the cached schemas: about 5,0
 
 
 class SchemaCache:
-    """Keyed by tenant subject (`own`), whether or not it exists. Timestamps are the caller's clock at request time.
+    """Encoders by tenant subject (`own`), whether or not the subject exists. Timestamps are readings of the caller's
+    clock at the time of a request.
 
     One thread may `ask` while others read.
     """
@@ -347,7 +350,8 @@ class SchemaCache:
         self._uses: LruCache[str, str] = LruCache(KEPT_TENANTS)  # own -> the subject that its events are encoded with
 
     def of(self, own: str) -> tuple[float, Encoder] | None:
-        """Return (the time of the oldest request that the encoder is based on, the encoder), or None.
+        """Return the time of the oldest request on which the encoder is based, and the encoder, or None if there is
+        none.
 
         A tenant keeps its encoder until the next is
         cached.

@@ -22,7 +22,7 @@ _SEPARATOR: Final = ", "
 
 @dataclass(frozen=True, slots=True)
 class DatedRecord:
-    """A record ready to become an event, with the time of the (first) action and the event's id."""
+    """A record that is ready to become an event, with the time of its (first) action and the event's id."""
 
     record: AuditRecord
     at: datetime
@@ -63,7 +63,7 @@ class AuditAggregator:
     """Groups records. Not thread-safe; the owner holds a lock."""
 
     def __init__(self, window: timedelta) -> None:
-        """Set the `window` of a group; zero disables aggregation."""
+        """Set how long a group collects records (`window`); zero disables aggregation."""
         self._window = window
         self._open: dict[tuple[object, ...], _Window] = {}  # in the order in which they started
 

@@ -114,7 +114,7 @@ class AuditProducer:
 def signer(settings: Settings) -> Sign:
     """Return the signer of audit events; workers reject unsigned ones as forged.
 
-    It creates no keys, since workers would not have them. Raises ConfigError.
+    It never creates keys, because workers would not have them. Raises ConfigError.
     """
     path = provenance_keys.path_of(settings)
     if path is None:

@@ -48,7 +48,7 @@ def bounded(record: AuditRecord, max_event_bytes: int) -> AuditRecord:
 
 
 def weight(record: AuditRecord) -> int:
-    """Return an upper bound for the bytes that callers chose in an event made from this record."""
+    """Return an upper bound for the number of bytes in this record's event that callers control."""
     own = (record.action, record.actor_id, record.actor_type, record.resource)
     others = (record.resource_id, record.description, record.request_id)
     texts = [*own, *(text for text in others if text), *record.metadata, *record.metadata.values()]
@@ -85,7 +85,7 @@ def events_of(record: AuditRecord, *, at: datetime, event_id: str) -> list[Audit
 
 
 def severity_of(record: AuditRecord) -> Severity:
-    """Return the record's severity, or else Medium for a denied action, or else the vocabulary's."""
+    """Return the record's severity, or else Medium for a denied action, or else the vocabulary's default."""
     if record.severity:
         return Severity(record.severity)
     if record.outcome == "denied":
@@ -116,7 +116,7 @@ def _encodable(record: AuditRecord) -> AuditRecord:
 
 
 def _named(record: AuditRecord) -> list[tuple[str, str]]:
-    """Return the first metadata items, and a digest of the others."""
+    """Return the first metadata items, and a digest of the remaining ones."""
     every = list(record.metadata.items())
     if len(every) <= _MAX_NAMES:
         return every

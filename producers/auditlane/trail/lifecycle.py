@@ -41,7 +41,7 @@ def service_started(service: str, *, running: str, instance: str, processes: int
 
 
 def service_stopped(service: str, *, running: str, instance: str, cause: str = "") -> AuditRecord:
-    """Return the record of a stop: a failure if there is a cause."""
+    """Return the record of a stop, which is a failure if there is a cause."""
     record = _record("service.stopped", service, {"version": running, "instance": instance})
     if not cause:
         return record
@@ -91,7 +91,9 @@ class Lifecycle:
         self._lookup: threading.Thread | None = None
 
     def started(self, *, processes: int = 1) -> None:
-        """Record that the service is ready, and in the background whether it has another version than before."""
+        """Record that the service is ready. In the background, record whether its version has changed since the
+        previous start.
+        """
         if self._started:
             return
         self._started, now = True, datetime.now(UTC)
@@ -108,7 +110,7 @@ class Lifecycle:
         self._sink.record(worker_restarted(self._service, ended, running=self._version, host=self._host))
 
     def stopped(self, cause: str = "") -> None:
-        """Record the end of a service that had started; with a cause, it is a failure."""
+        """Record the end of a service that had started. With a cause, the end is a failure."""
         if not self._started or self._ended.is_set():
             return
         self._ended.set()
@@ -118,7 +120,7 @@ class Lifecycle:
 
     @contextmanager
     def running(self) -> Iterator[Lifecycle]:
-        """Record the stop at the end of the block: a failure if the block raises."""
+        """Record the stop at the end of the block, as a failure if the block raises."""
         try:
             yield self
         except BaseException as error:
@@ -159,7 +161,7 @@ def recorded(settings: Settings, service: str) -> Iterator[Lifecycle]:
 
 
 def _uncounted(_result: str) -> None:
-    """Count nothing: the sink logs what it cannot deliver."""
+    """Count nothing, since the sink logs the events that it cannot deliver."""
 
 
 def _previous_version(settings: Settings, service: str, before: datetime) -> str | None:

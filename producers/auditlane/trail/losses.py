@@ -1,4 +1,4 @@
-"""Counts audit events that had to be dropped, for a summary event with their number, actions and times. Pure."""
+"""Counts dropped audit events, for a summary event with their number, actions and times. Pure."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ _Key = tuple[str, str]  # tenant and event id
 def from_settings(settings: Settings, count: Count, observe: Observe | None = None) -> ServiceAuditSink:
     """Return a process's sink; `observe` is called after its requests to the registry.
 
-    Without Kafka, a registry and keys to sign with in the settings, it records nothing, and logs this fact.
+    If the settings lack Kafka, a registry or signing keys, the sink records nothing, and this is logged.
     """
     missing = [variable(name) for name in ("kafka_bootstrap", "registry_url") if not getattr(settings, name)]
     if path_of(settings) is None:
@@ -79,7 +79,7 @@ def _tenant_of(event: AuditEvent) -> str:
 
 
 class ServiceAuditSink(AuditSink, Protocol):
-    """A sink with the lifetime of the service. `problem` is an error of the last minute, or empty."""
+    """A sink that runs as long as the service. `problem` is an error of the last minute, or empty."""
 
     @property
     def waiting(self) -> int | None:
@@ -169,7 +169,7 @@ class KafkaAuditSink:
         return error[1] if error and datetime.now(UTC) - error[0] < _LOG_EVERY else ""
 
     def record(self, record: AuditRecord) -> None:
-        """Aggregate or queue one record. Blocks only on other threads that do the same."""
+        """Aggregate or queue one record. Blocks only while other threads do the same."""
         record = bounded(record, self._max_event_bytes)
         if self._closed:
             self._write_down(self._events(DatedRecord.of(record, datetime.now(UTC))))
@@ -226,7 +226,9 @@ class KafkaAuditSink:
                 self._drop(dated.record.action, dated.at, "the queue is full")
 
     def _room_for(self, dated: DatedRecord) -> bool:
-        """Return whether a record fits; drops the newest records of a tenant that exceeds half. Requires the lock."""
+        """Return whether a record fits. Drops the newest records of a tenant that uses more than half of the memory.
+        Requires the lock.
+        """
         size = weight(dated.record)
         while len(self._queue) >= MAX_QUEUED or self._queued_bytes + size > MAX_BYTES:
             flooding = next((tenant for tenant, _ in self._records_of.most_common(1)), "")
@@ -329,7 +331,7 @@ class KafkaAuditSink:
             return []
 
     def _sent(self) -> bool:
-        """Pass unsent events to the client. Return False once it accepts no more for now."""
+        """Pass unsent events to the client. Returns False once the client accepts no more for now."""
         while self._unsent:
             try:
                 self._hand_over(self._unsent[0])
@@ -396,7 +398,7 @@ class KafkaAuditSink:
             self._log.info("trail.resent", events=drained.sent)
 
     def _resent(self, records: Sequence[bytes]) -> bool:
-        """Send a file's events. Return whether each was acknowledged or spooled again."""
+        """Send a file's events. Return whether every event was acknowledged or spooled again."""
         mine: set[_Key] = set()
         for record in records:
             try:
@@ -430,7 +432,7 @@ class KafkaAuditSink:
         return not left
 
     def _keep(self, events: Sequence[AuditEvent], spool: Spool | None = None) -> tuple[list[AuditEvent], str]:
-        """Spool events. Return the events that were not written, and the reason."""
+        """Spool events. Returns the events that were not written, and the reason."""
         within, beyond = (events, []) if spool else self._shared_out(events)
         records = [record_of(event) for event in within]
         kept, why = 0, _FULL
@@ -448,7 +450,7 @@ class KafkaAuditSink:
         return [*within[kept:], *beyond], _SHARE if beyond and kept == len(within) else why
 
     def _shared_out(self, events: Sequence[AuditEvent]) -> tuple[list[AuditEvent], list[AuditEvent]]:
-        """Split events into events within their tenant's share of the spool, and the others."""
+        """Split events into those within their tenant's share of the spool, and the rest."""
         if self._spool_bytes is None:
             return list(events), []
         within: list[AuditEvent] = []

@@ -48,10 +48,10 @@ class Action(StrEnum):
 class AuditRecord:
     """An action that a caller performed, or attempted, on auditlane itself.
 
-    The log of auditlane's own tenant `_auditlane` has every record; a record with `tenant` None is in no other log.
-    `actor_type` is user, api_key, service, system or anonymous. `severity` defaults to the action's in the vocabulary,
-    or Medium for a denied action. `occurred_at` and `event_id` default to now and a new id; readers see events with the
-    same time and id once, so both are stated for an event that may be recorded more than once.
+    Every record appears in the log of auditlane's own tenant `_auditlane`, and in the log of `tenant` as well unless
+    that is None. `actor_type` is user, api_key, service, system or anonymous. `severity` defaults to the action's in
+    the vocabulary, or Medium for a denied action. `occurred_at` and `event_id` default to now and a new id; readers see
+    events with the same time and id once, so set both for an event that may be recorded more than once.
     """
 
     action: str
@@ -98,8 +98,8 @@ class NullAuditSink:
 class RequestAuditor:
     """Records what one request does. The middleware creates it, authentication sets the actor, routes call `record`.
 
-    If no route records anything, the middleware records the request by the permission that it needed; so only routes
-    with details (an export's rows, a change) call `record`.
+    If no route records anything, the middleware records the request under the permission that it required, so only
+    routes with details to add (an export's rows, a change) call `record`.
     """
 
     __slots__ = ("actor_id", "actor_type", "client_id", "ip", "recorded", "request_id", "sink", "tenant")
@@ -127,7 +127,8 @@ class RequestAuditor:
     ) -> None:
         """Record an action by this request's caller.
 
-        `tenant` defaults to the request's own; in `metadata`, None values are left out and others become text.
+        `tenant` defaults to the request's own; None values in `metadata` are omitted, and all others are converted to
+        text.
         """
         self.recorded = True
         metadata = {"client": self.client_id or None} | metadata

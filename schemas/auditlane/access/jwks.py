@@ -37,12 +37,12 @@ class PublicKey:
 
 
 class KeySet:
-    """An issuer's keys by id. Thread-safe; a call that fetches from the issuer blocks for a few seconds at most."""
+    """An issuer's keys by id. Thread-safe. A call that has to fetch keys blocks for a few seconds at most."""
 
     def __init__(
         self, issuer: str, *, url: str = "", ca: str | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """`url` is the key set's URL; without it, the issuer's discovery document is used."""
+        """Create the key set. Without `url`, the address of the keys is read from the issuer's discovery document."""
         self._issuer = issuer
         self._url = url
         self._http = urllib3.PoolManager(retries=False, timeout=_TIMEOUT, ca_certs=ca, maxsize=1)
@@ -59,7 +59,7 @@ class KeySet:
         return self._within(self._fetched_at, KEPT_S) and bool(self._keys)
 
     def has_cached(self, kid: str | None) -> bool:
-        """Return whether `key` will find this id without a request to the issuer."""
+        """Return whether `key` can find this id without sending a request to the issuer."""
         return self._within(self._fetched_at, KEPT_S) and self._cached(kid) is not None
 
     def key(self, kid: str | None) -> PublicKey:

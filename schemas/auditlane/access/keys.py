@@ -119,7 +119,7 @@ class KeysContent(BaseModel):
         return self._by_id.get(client_id)
 
     def with_client(self, changed: Client) -> KeysContent:
-        """Return the content with this client in place of its earlier version."""
+        """Return the content with this client added, replacing its earlier version if there is one."""
         return KeysContent(
             clients=tuple(changed if client.client_id == changed.client_id else client for client in self.clients)
         )
@@ -127,7 +127,7 @@ class KeysContent(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """A client with its new secret, which is available only here: the keys file contains only its hash."""
+    """A client with its new secret. The secret is available only here, since the keys file contains only its hash."""
 
     client: Client
     secret: str
@@ -170,8 +170,8 @@ class KeysFile:
     def verify(self, client_id: str, secret: str, *, now: datetime) -> Client:
         """Return the active client with this id and secret. Raises Unauthenticated.
 
-        A malformed secret is not hashed. A well-formed one is hashed once and compared at least twice, whether the id
-        is unknown, has one secret or two: the response time reveals nothing.
+        A malformed secret is not hashed. A well-formed secret is hashed once and compared at least twice, whether the
+        id is unknown or has one or two secrets, so the response time reveals nothing.
         """
         client = self.find(client_id)
         hashes = [known.hash for known in client.secrets if not known.expires or now < known.expires] if client else []

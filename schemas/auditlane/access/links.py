@@ -149,7 +149,9 @@ class Claims(Protocol):
 
 
 class LinkExchange:
-    """Exchanges link codes for sessions, each once, as long as the client behind the link is active and permitted."""
+    """Exchanges each link code once for a session, provided that the client behind the link is still active and
+    permitted.
+    """
 
     def __init__(self, signing: SigningKeys, keys: KeysFile, claims: Claims) -> None:
         self._signing = signing

@@ -24,7 +24,9 @@ Grants = Mapping[str, frozenset[Permission]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OidcPolicy:
-    """The claims that a token needs and the permissions it gets. Claims are dotted paths: `realm_access.roles`."""
+    """The claims that a token needs and the permissions it gets. Claims are given as dotted paths, such as
+    `realm_access.roles`.
+    """
 
     issuer: str
     audiences: tuple[str, ...]
@@ -68,7 +70,7 @@ class Oidc:
         return Principal("viewer", str(user), "", tenant, permissions(claims, self.policy), until)
 
     def has_cached_key(self, token: str) -> bool:
-        """Return whether `authenticate` needs no request to the issuer, and so will not block."""
+        """Return whether `authenticate` can use a cached key, so that it does not block."""
         try:
             return self.keys.has_cached(header_of(token).kid)
         except Unauthenticated:
@@ -105,7 +107,7 @@ class Oidc:
 
 
 def permissions(claims: Mapping[str, Any], policy: OidcPolicy) -> frozenset[Permission]:
-    """Return the permissions that the claims grant: those of the policy, and those of all its roles.
+    """Return the permissions that the claims grant, directly and through the roles of the policy.
 
     A wildcard in the token covers everything except permissions that must be named.
     """
@@ -125,13 +127,15 @@ def permissions(claims: Mapping[str, Any], policy: OidcPolicy) -> frozenset[Perm
 def _covers(claimed: str, name: str) -> bool:
     """Return whether a claimed permission covers a name.
 
-    `fe.secure.*` covers all names below `fe.secure.`; a bare `*` none.
+    `fe.secure.*` covers all names below `fe.secure.`; a bare `*` covers no name.
     """
     return claimed == name or (claimed.endswith(_WILD) and len(claimed) > len(_WILD) and name.startswith(claimed[:-1]))
 
 
 def _at(claims: Mapping[str, Any], path: str) -> Any:
-    """Return the claim with exactly this name (it may be a URL with dots), or else the claim at this dotted path."""
+    """Return the claim with exactly this name (which may be a URL and contain dots), or else the claim at this dotted
+    path.
+    """
     if path in claims:
         return claims[path]
     value: Any = claims

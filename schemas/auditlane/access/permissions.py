@@ -38,7 +38,7 @@ ROLES: Final[dict[str, frozenset[Permission]]] = {
 def permissions_of(roles: Iterable[str], *, bound: bool = False) -> frozenset[Permission]:
     """Return the union of the roles' permissions; an unknown role grants none.
 
-    `bound`: the key belongs to a single tenant.
+    `bound` states whether the key belongs to a single tenant.
     """
     granted = frozenset().union(*(ROLES.get(role, frozenset()) for role in roles))
     return granted - NAMED_WHERE_BOUND if bound else granted

@@ -25,14 +25,16 @@ _PURPOSE: Final = "provenance"
 
 
 def path_of(settings: Settings) -> Path | None:
-    """Return the path of the keys: as configured, or else next to the signing keys, or None if neither is set."""
+    """Return the path of the keys file: the configured path, or else one beside the signing keys. Returns None if
+    neither is configured.
+    """
     if settings.provenance_keys_file:
         return settings.provenance_keys_file
     return settings.signing_keys_file.with_name(NAME) if settings.signing_keys_file else None
 
 
 class ProvenanceKeys:
-    """Signs and verifies with the keys in a file. The file is reloaded when it changes. Thread-safe."""
+    """Signs and verifies with the keys in a file, which is reloaded when it changes. Thread-safe."""
 
     def __init__(self, path: Path) -> None:
         """Open the file. Raises ConfigError if it is missing or invalid."""

@@ -23,8 +23,9 @@ def _log(problem: str, means: str) -> None:
 
 
 class Secrets:
-    """Returns the secrets when called, once per range; thread-safe. If there are none, it calls `on_missing` once, with
-    the problem and its consequences."""
+    """A function that returns the secrets; workers call it once per range. Thread-safe. If there are none, it calls
+    `on_missing` once, with the problem and its consequences.
+    """
 
     def __init__(self, settings: Settings, *, on_missing: Callable[[str, str], None] = _log) -> None:
         self._path = path_of(settings)

@@ -18,7 +18,7 @@ SPREAD: Final = timedelta(minutes=5)
 
 
 class SigningKey(BaseModel):
-    """One secret. It signs from `signs_from` until a newer key does, and verifies until `retires`."""
+    """One secret. It signs from `signs_from` until a newer key takes over, and verifies until `retires`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -62,7 +62,9 @@ class SigningKeysContent(BaseModel):
         return next((key for key in reversed(live) if key.signs_from <= now), live[0] if live else None)
 
     def rotated(self, now: datetime, overlap: timedelta | None, spread: timedelta) -> SigningKeysContent:
-        """Add a key that signs after `spread`; earlier keys retire `overlap` later, or never if it is None."""
+        """Add a key that starts to sign after `spread`. Earlier keys retire `overlap` later, or never if `overlap` is
+        None.
+        """
         new = _new_key(now + spread)
         if overlap is None:
             return SigningKeysContent(keys=(*self.live(now), new))

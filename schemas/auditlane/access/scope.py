@@ -108,8 +108,9 @@ class TenantScope:
 
     @classmethod
     def authorized_before(cls, tenant: str, actor: str, permission: Permission, client_id: str = "") -> TenantScope:
-        """Return the scope, with only this permission, of work authorized earlier: by the verified code of a signed
-        link, or by the record of a job that an authorized request started."""
+        """Return a scope, with only this permission, for work that was authorized earlier: by the verified code of a
+        signed link, or by the record of a job that an authorized request started.
+        """
         return cls(tenant, actor, frozenset({permission}), client_id=client_id, grant=_GRANT)
 
     def __setattr__(self, name: str, value: object) -> None:

@@ -94,7 +94,7 @@ class SigningKeys:
     def rotate(self, *, now: datetime, overlap: timedelta, spread: timedelta = SPREAD) -> SigningKey:
         """Add a key that signs from `now + spread`; earlier keys stay valid for verification for `overlap` after that.
 
-        `overlap` must cover the longest lifetime of a token, or such tokens end early.
+        `overlap` must cover the longest lifetime of a token; otherwise, such tokens become invalid early.
         """
         return self._file.update(lambda content: content.rotated(now, overlap, spread)).keys[-1]
 
@@ -115,8 +115,8 @@ class SigningKeys:
     def verify(self, purpose: str, token: str, *, now: datetime) -> dict[str, Any]:
         """Verify a token that `sign` made for this purpose, and return its claims.
 
-        Raises TokenExpired after its expiry, and Unauthenticated for anything else: another purpose or algorithm, an
-        unknown or retired key, a changed byte.
+        Raises TokenExpired if the token has expired, and Unauthenticated for any other problem: another purpose or
+        algorithm, an unknown or retired key, a changed byte.
         """
         import jwt
 

@@ -113,7 +113,7 @@ def check_delegation(principal: Principal, viewer: Viewer) -> None:
 
 
 def authenticate(token: str, *, keys: KeysFile, signing: SigningKeys, now: datetime) -> Principal:
-    """Return the principal of this token. A client's permissions come from the keys file at each request.
+    """Return the principal of this token. A client's permissions are read from the keys file at each request.
 
     Revoking a key therefore ends its tokens and the tokens it minted at once; they also lose any permission that it
     loses.
@@ -149,7 +149,7 @@ def _until(claims: dict[str, Any]) -> datetime:
 def remaining_permissions(
     viewer: Viewer, *, keys: KeysFile, now: datetime, behind: str = "token"
 ) -> frozenset[Permission]:
-    """Return those of a viewer's permissions that the client that vouches for the viewer still has.
+    """Return the viewer's permissions that the client vouching for the viewer still has.
 
     Raises Unauthenticated if the client is not active, or belongs to another tenant. `behind` names the credential that
     the client issued, for the error message.

@@ -136,7 +136,7 @@ def check(client: RegistryClient, subject: str, current: Schema | None, wanted: 
 
 
 def _check_default(client: RegistryClient, subject: str, previous: dict[str, Any], avro: dict[str, Any]) -> None:
-    """Raise FieldConflict if the default differs from the earlier default, which events without a value rely on."""
+    """Raise FieldConflict if the default changes, since existing events without a value rely on it."""
     default = avro.get("default")
     if default is None or default == previous.get("default"):
         return
@@ -153,7 +153,9 @@ def _check_default(client: RegistryClient, subject: str, previous: dict[str, Any
 
 
 def _lost_fields(client: RegistryClient, subject: str, current: Schema, since: int) -> list[dict[str, Any]]:
-    """Return the fields that a version after `since` changed from `current`, and that the newest version lacks."""
+    """Return the fields that some version after `since` added or changed relative to `current`, but that the newest
+    version lacks.
+    """
     later = [client.version(subject, number) for number in client.versions(subject) if number > since]
     changes: dict[str, dict[str, Any]] = {}
     schemas = [json.loads(version.schema) for version in sorted(later, key=lambda version: version.version)]

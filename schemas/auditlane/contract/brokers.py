@@ -37,7 +37,7 @@ def pattern(topic: str) -> str:
 
 
 class Brokers:
-    """Requests to the brokers, made on the consuming thread, inside the assignment callback.
+    """Sends requests to the brokers, on the consuming thread, inside the assignment callback.
 
     `stored` queries the store (topic id, partition, first offset that Kafka holds); it returns None if the store does
     not respond.
@@ -52,7 +52,7 @@ class Brokers:
         self._stored = stored
 
     def topic_ids(self, topics: Iterable[str]) -> dict[str, str]:
-        """Return topic name → topic id as UUID text. Raises KafkaUnavailable."""
+        """Return each topic's id as UUID text, by topic name. Raises KafkaUnavailable."""
         names = sorted(set(topics))
         try:
             answers = self._admin.describe_topics(TopicCollection(names), request_timeout=TRY_S)
@@ -120,5 +120,7 @@ _UNREADABLE: Final = frozenset(
 
 
 def out_of_range(error: KafkaError) -> bool:
-    """Return whether a partition's error means that Kafka no longer has, or does not have yet, the requested offset."""
+    """Return whether a partition's error means that Kafka does not hold the requested offset, either no longer or not
+    yet.
+    """
     return error.code() in _UNREADABLE

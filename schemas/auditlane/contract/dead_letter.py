@@ -79,7 +79,7 @@ class Letter:
 
     @property
     def name(self) -> str:
-        """The letter's name for operators; unique unless the topic was deleted and created again."""
+        """The letter's name for operators. It is unique unless the topic was deleted and created again."""
         return f"{self.topic}:{self.identity.partition}:{self.identity.offset}"
 
 

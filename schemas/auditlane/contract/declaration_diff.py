@@ -42,7 +42,7 @@ class NeededField:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A needed field that differs from the contract.
+    """A declared field that differs from the contract.
 
     `definition` is the definition to register, or None if the difference cannot be resolved by registering one.
     """
@@ -55,8 +55,9 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class ContractDiff:
-    """`unused` are custom fields of the contract that no class declares; `removed` are needed ones that readers do not
-    see, since they were removed from the data structure. Neither is a difference."""
+    """`unused` are custom fields of the contract that no class declares; `removed` are declared fields that readers do
+    not see, since they were removed from the data structure. Neither is a difference.
+    """
 
     differences: tuple[Difference, ...]
     unused: tuple[str, ...]
@@ -94,7 +95,7 @@ def needed_fields(events: Iterable[type[AuditEvent]]) -> tuple[NeededField, ...]
 
 
 def contract_diff(needed: Iterable[NeededField], schema: Mapping[str, Any], shown: Mapping[str, bool]) -> ContractDiff:
-    """Compare needed fields with a contract's schema.
+    """Compare the declared fields with a contract's schema.
 
     `shown` maps a field's name to whether readers see it, false if it was removed; a contract field missing from
     `shown` was never shown.

@@ -83,8 +83,8 @@ def declared_fields(event: type[AuditEvent]) -> tuple[DeclaredField, ...]:
 
 
 def complete(event: type[AuditEvent], arguments: Mapping[str, Any]) -> None:
-    """Check a new class, and make the class's arguments its defaults. `tenant_id` is empty by default, since the client
-    fills it in or rejects the event. Base fields that the class declares again keep the base event's validation.
+    """Check a new class, and use the class's arguments as its defaults. `tenant_id` is empty by default, since the
+    client fills it in or rejects the event. Base fields that the class declares again keep the base event's validation.
 
     Raises InvalidInput, naming the field and the fix. A class with annotations that cannot be evaluated yet is checked
     by `declared_fields`.
@@ -158,7 +158,9 @@ def _declared(event: type[AuditEvent], name: str, info: FieldInfo) -> DeclaredFi
 
 
 def _plain(annotation: Any, metadata: list[Any]) -> tuple[Any, bool]:
-    """Return (the annotation without None, Annotated and aliases, whether None is allowed); append the metadata."""
+    """Return the annotation without None, Annotated and aliases, and whether None is allowed. Appends the metadata of
+    the removed parts to `metadata`.
+    """
     if type(annotation).__name__ == "TypeAliasType":  # of typing, or of typing_extensions before Python 3.12
         return _plain(annotation.__value__, metadata)
     if isinstance(annotation, NewType):
@@ -290,7 +292,7 @@ def _label(info: FieldInfo) -> str:
 
 
 def _bare(annotation: Any) -> Any:
-    """Return the annotation without Annotated, at any depth; a datetime with a time zone is a datetime."""
+    """Return the annotation without Annotated at any depth; a datetime with a time zone becomes a plain datetime."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if annotation is AwareDatetime:
         return datetime

@@ -36,7 +36,7 @@ def contract_value(value: object) -> Any:
 
 
 def _number(value: Decimal) -> float:
-    """Return the number as a 64-bit number that reads back as the same value."""
+    """Convert the number to a 64-bit number that reads back as the same value."""
     number = float(value)
     if value.is_finite() and Decimal(repr(number)) == value:
         return number

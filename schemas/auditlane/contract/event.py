@@ -63,7 +63,7 @@ def _tenant_id(value: str) -> str:
 
 
 def _time(value: object) -> object:
-    """Reject numbers, even as text or bytes, since they could be seconds or milliseconds."""
+    """Reject numbers, even as text or bytes, since they could mean seconds or milliseconds."""
     if isinstance(value, Number | bytes | bytearray) or (isinstance(value, str) and _is_number(value)):
         raise ValueError("must be text, such as 2024-05-01T12:00:00Z")
     return value
@@ -161,7 +161,7 @@ def _invalid(kind: type[AuditEvent], error: ValidationError) -> InvalidEvent:
 
 
 def _init_typed(self: AuditEvent, /, **values: Any) -> None:
-    """Validate like BaseModel, but raise InvalidEvent, whose message has no values: the error may be logged."""
+    """Validate like BaseModel, but raise InvalidEvent, whose message contains no values, since it may be logged."""
     try:
         self.__pydantic_validator__.validate_python(values, self_instance=self)
     except ValidationError as error:
@@ -261,11 +261,11 @@ class AuditEvent(BaseModel):
         outcome: Outcome | OutcomeName | None = None,
         severity: Severity | SeverityName | None = None,
     ) -> None:
-        """Accept the arguments that pydantic passes to `__pydantic_init_subclass__` too."""
+        """Accept the same arguments, which pydantic passes on to `__pydantic_init_subclass__`."""
 
     @classmethod
     def __pydantic_init_subclass__(cls, **arguments: Any) -> None:
-        """Make the arguments defaults, and check the declared fields. Raises InvalidInput, naming the field."""
+        """Use the arguments as defaults, and check the declared fields. Raises InvalidInput, naming the field."""
         from auditlane.contract.declared_fields import complete  # which needs the schema of this class
 
         cls._declared = tuple(name for name in cls.model_fields if name not in AuditEvent.model_fields)
@@ -291,7 +291,7 @@ class AuditEvent(BaseModel):
 
     @classmethod
     def _raises(cls, name: str, value: object) -> bool:
-        """Return whether reading the value raises an error in its own code."""
+        """Return whether reading the value raises an error in the value's own code."""
         values: dict[str, Any] = {"tenant_id": "a", "action": "a", name: value}
         try:
             cls(**values)

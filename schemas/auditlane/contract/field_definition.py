@@ -179,7 +179,7 @@ def own_fields(schema: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def alike(schema: Mapping[str, Any], name: str) -> str:
-    """Return the base or custom field whose name differs from this one only in case, or "" if there is none."""
+    """Return the name of the base or custom field that differs from this name only in case, or "" if there is none."""
     names = {field["name"] for field in schema["fields"]} | set(base_fields())
     return next((other for other in sorted(names) if other != name and other.lower() == name.lower()), "")
 
@@ -198,14 +198,16 @@ def conflict(current: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
 
 
 def missing(schema: Mapping[str, Any], others: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the custom fields that this contract lacks and the others have, as defined by the last of them."""
+    """Return the custom fields that the other contracts have and this one lacks, each as the last contract
+    defines it.
+    """
     expected = {field["name"]: field for other in others for field in own_fields(other)}
     present = {field["name"] for field in schema["fields"]}
     return [field for name, field in expected.items() if name not in present]
 
 
 def described(avro: Mapping[str, Any]) -> tuple[FieldType, Any, dict[str, Any]]:
-    """Return a contract field as (the type in the API's terms, the default, the rules)."""
+    """Return a contract field's type in the API's terms, its default, and its rules."""
     kind = _type_of(avro)
     rules = _rules_of(avro)
     default = avro.get("default")
@@ -225,7 +227,7 @@ def _definition(avro: Mapping[str, Any] | None) -> tuple[Any, ...] | None:
 
 
 def _rules_of(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the stated rules in their canonical order; `required: false` does not count as a rule."""
+    """Return the given rules in their canonical order; `required: false` does not count as a rule."""
     found = ((name, attributes.get(name)) for name in rules_.NAMES)
     return {name: value for name, value in found if value is not None and value is not False}
 
@@ -260,7 +262,9 @@ def _micros(text: str) -> int:
 
 
 def _time(micros: int) -> str | int:
-    """Return the time as text, or the number itself if it is outside the calendar, as in some foreign contracts."""
+    """Return the time as text, or the number itself if the calendar cannot represent it, as in some contracts
+    registered by other tools.
+    """
     try:
         return (_EPOCH + timedelta(microseconds=micros)).isoformat().replace("+00:00", "Z")
     except OverflowError:

@@ -47,7 +47,7 @@ _SURROGATES: Final = re.compile("[\ud800-\udfff]")  # lone surrogates, which UTF
 
 
 def row_of(event: Mapping[str, Any], *, vendor: str) -> dict[str, Any]:
-    """Convert an event in the form that readers get (RFC 3339 times, text fields) to an audit in Frontegg's form."""
+    """Convert an event, in the form that readers get (RFC 3339 times, text fields), to an audit in Frontegg's form."""
     metadata = dict(event.get("metadata") or {})
     marked = _marked(metadata.pop(MARK, ""))
     row = {theirs: event[ours] for theirs, ours in NAMES.items() if event.get(ours) not in (None, "")}
@@ -68,7 +68,7 @@ def row_of(event: Mapping[str, Any], *, vendor: str) -> dict[str, Any]:
 
 
 def as_read(event: AuditEvent) -> dict[str, Any]:
-    """Return a new event as readers will get it, without the fields that the worker adds."""
+    """Return a new event in the form in which readers will get it, without the fields that the worker adds."""
     address = parse_ip(event.ip) if event.ip else None
     if isinstance(address, ipaddress.IPv6Address):
         address = address.ipv4_mapped or address

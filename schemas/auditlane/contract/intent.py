@@ -99,7 +99,7 @@ _NAMES: Final = frozenset({"v", "topic", "range", "digest", "doubt"})
 
 
 def _circuit(value: object) -> OpenCircuit | None:
-    """Return the note about the circuit breaker. An unreadable note is ignored: no decision depends on it."""
+    """Return the note about the circuit breaker. An unreadable note is ignored, since no decision depends on it."""
     match value:
         case [str(code), int(rejected)] if _is_count(rejected):
             return OpenCircuit(code, rejected)

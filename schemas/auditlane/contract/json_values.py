@@ -57,7 +57,7 @@ def json_text(value: object) -> str:
 
 
 class _Refused(Exception):
-    """A value that cannot be converted. The message is phrased to follow the field's name."""
+    """Raised for a value that cannot be converted. The message is phrased to follow the field's name."""
 
 
 def _check_keys(value: object) -> None:

@@ -1,4 +1,6 @@
-"""Convert Kafka's messages into columns before anything else: an object per message costs more than its bytes."""
+"""Convert Kafka's messages to columns as the first step, since an object per message costs more memory than the message
+itself.
+"""
 
 from __future__ import annotations
 

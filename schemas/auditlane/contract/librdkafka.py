@@ -73,7 +73,9 @@ def client(kind: Callable[..., T], options: Mapping[str, Any], **also: Any) -> T
 
 
 def _flat(extra: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
-    """Yield (given name, canonical name, value): librdkafka has several ways to name a topic's option."""
+    """Yield each option's given name, canonical name and value, since librdkafka accepts several names for a topic's
+    option.
+    """
     for given, value in extra.items():
         if given == "default.topic.config" and isinstance(value, Mapping):
             yield from _flat(value)

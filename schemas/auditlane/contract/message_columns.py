@@ -77,7 +77,7 @@ class Columns:
         return head
 
     def fitting(self, rows: int, size: int) -> int:
-        """Return how many of the first messages stay within both limits: at least one, if there are any."""
+        """Return how many messages from the start fit within both limits; at least one, if there are any."""
         count = min(rows, len(self.offsets))
         if self.size <= size or count <= 1:
             return count

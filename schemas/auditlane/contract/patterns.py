@@ -61,7 +61,7 @@ class Pattern:
 
     @classmethod
     def parse(cls, text: Any) -> Pattern:
-        """Parse a pattern. Raises ValueError with a sentence that states what to write instead."""
+        """Parse a pattern. Raises ValueError, whose message states what to write instead."""
         if not isinstance(text, str) or not 0 < len(text) <= LONGEST_PATTERN:
             raise ValueError(f"use a text of 1 to {LONGEST_PATTERN} characters.")
         if any("\ud800" <= letter <= "\udfff" for letter in text):

@@ -152,7 +152,9 @@ def is_ours(name: str) -> bool:
 
 
 def signature_of(headers: Iterable[tuple[str, Any]]) -> bytes | None:
-    """Return the signature in a message's headers, or None if there are several, since one was added afterwards."""
+    """Return the signature in a message's headers, or None if there is none, or more than one: all but one of several
+    were added later.
+    """
     found = [value for name, value in headers if name == HEADER]
     return found[0] if len(found) == 1 and isinstance(found[0], bytes) else None
 

@@ -1,4 +1,6 @@
-"""Decide where to start an assigned partition: from the committed offset, its metadata, Kafka's bounds, the store."""
+"""Decide where to start reading an assigned partition, given the committed offset, its metadata, Kafka's bounds and the
+store.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +24,9 @@ class StoredOffsetsSummary:
 
 @dataclass(frozen=True, slots=True)
 class AssignmentFacts:
-    """The facts about a partition when it is assigned. `low` is the first offset that Kafka still holds and `high` one
-    past the last; `stored` is None if the store was not queried or did not respond."""
+    """The facts about a partition when it is assigned. `low` is the first offset that Kafka still holds, and `high` is
+    one past the last; `stored` is None if the store was not queried or did not respond.
+    """
 
     partition: Partition
     topic_id: str
@@ -36,9 +39,10 @@ class AssignmentFacts:
 
 @dataclass(frozen=True, slots=True)
 class StartDecision:
-    """Start reading at `offset`; with `rebuild`, first restore exactly that range. `halt` is the reason not to start at
+    """Start reading at `offset`; with `rebuild`, restore exactly that range first. `halt` is the reason not to start at
     all, `note` a line for the log. Ranges that start below `recheck_below` may have been attempted before, with any
-    result: such ranges are compared with the store, like a rebuilt range."""
+    result: such ranges are compared with the store, like a rebuilt range.
+    """
 
     offset: int
     rebuild: Intent | None = None

@@ -256,7 +256,7 @@ class RegistryClient:
 
 
 def _result(refusal: RegistryRefused | RegistryUnavailable | None) -> str:
-    """Return the `result` label for `Observe`: by the refusal, or for a successful request."""
+    """Return the `result` label for `Observe`, which depends on the refusal, if there was one."""
     match refusal:
         case None:
             return "ok"

@@ -1,4 +1,4 @@
-"""The registry for contract readers: the read-only part of `registry.RegistryClient`."""
+"""The interface through which contracts are read: the read-only part of `registry.RegistryClient`."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class RejectCode(StrEnum):
-    """A code as in the header `auditlane.error.code`; `meaning` is its sentence in the docs."""
+    """A code, as in the header `auditlane.error.code`. `meaning` is the sentence that explains it in the docs."""
 
     meaning: str
 

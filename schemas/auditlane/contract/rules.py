@@ -1,4 +1,4 @@
-"""The rules that a field's attributes can state, and the check of one value, as the SDK and the gateway apply it.
+"""The rules that a field's attributes can state, and the check of a single value, as the SDK and the gateway make it.
 
 `required`: not null, not empty. `maxLength`: code points. `pattern`: RE2 syntax, matched against the whole value, and
 only together with `maxLength`. `minimum`, `maximum`: numbers, inclusive. `oneOf`: the allowed values. A null value

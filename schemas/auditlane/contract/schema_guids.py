@@ -17,7 +17,7 @@ PREFIX_BYTES: Final = len(MARK) + 16  # the mark and the GUID
 
 
 def prepend_guid(value: bytes | None, headers: Iterable[tuple[str, Any]]) -> bytes | None:
-    """Return the value with the GUID of its schema prepended, if the last such header has one."""
+    """Return the value with its schema's GUID prepended, if the last header of that name contains one."""
     found = [content for name, content in headers if name == HEADER]
     if value is None or not found or not isinstance(found[-1], bytes):
         return value

@@ -82,8 +82,10 @@ class TenantContract:
         return cls(tuple(map(_storable, fields)), _exclusive(schema, fields))
 
     def reader_schema(self) -> str:
-        """Return a schema of the same datum with types only: without logical types, defaults or attributes, on which a
-        decoder could fail. Times are plain longs, so that a decoder never has to represent one outside its calendar."""
+        """Return a schema that describes the same datum with types only: no logical types, defaults or attributes,
+        which could make a decoder fail. Times are plain longs, so that a decoder never has to represent one outside its
+        calendar.
+        """
         described = [{"name": field.name, "type": _plain(field)} for field in self.fields]
         return json.dumps({"type": "record", "name": "AuditEvent", "fields": described})
 
@@ -100,7 +102,7 @@ def check_registrable(schema_text: str) -> list[str]:
     """Return every problem that prevents registering a schema as a contract, with its field and fix, or [] if valid.
 
     This is stricter than `TenantContract.parse`, which must read contracts registered by other tools: all base fields
-    are present, and a custom field is nullable and has a default, so that earlier events can be read.
+    must be present, and every custom field must be nullable and have a default, so that earlier events can be read.
     """
     schema, problems = _load(schema_text)
     if problems:
@@ -173,7 +175,7 @@ def _exclusive(schema: dict[str, Any], fields: list[Field]) -> bool:
 
 
 def _storable(field: Field) -> Field:
-    """Restrict a base enum from a newer release to the symbols that the table has, by the rule `oneOf`."""
+    """Restrict a base enum from a newer release to the symbols that the table supports, by adding the rule `oneOf`."""
     base = base_fields().get(field.name)
     if base is None or set(field.symbols) <= set(base.symbols):
         return field
@@ -182,7 +184,7 @@ def _storable(field: Field) -> Field:
 
 
 def _fields(schema: dict[str, Any], *, with_base: bool = True) -> tuple[list[Field], list[str]]:
-    """Return (the valid fields, the problems with the other fields)."""
+    """Return the valid fields, and the problems with the other fields."""
     fields: list[Field] = []
     problems: list[str] = []
     base = base_fields() if with_base else {}

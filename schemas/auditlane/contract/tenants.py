@@ -21,7 +21,9 @@ def is_tenant(tenant: str) -> bool:
 
 
 def check_tenant(tenant: str, *, ours: bool = False) -> str:
-    """Return the tenant id, or raise InvalidEvent, stating the rule. `ours` admits the reserved tenant."""
+    """Return the tenant id if it is valid; otherwise raise InvalidEvent, stating the rule that it breaks. `ours` allows
+    the reserved tenant.
+    """
     if tenant == OURS and not ours:
         raise InvalidEvent(f"tenant_id {OURS!r} is reserved for auditlane's own events.", field="tenant_id")
     if not is_tenant(tenant):

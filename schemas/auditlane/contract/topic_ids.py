@@ -14,7 +14,7 @@ from auditlane.runtime.settings import Settings
 
 
 def topic_ids(settings: Settings, names: Iterable[str]) -> dict[str, str]:
-    """Return topic name → topic id as UUID text, for topics that exist. Raises KafkaUnavailable."""
+    """Return each existing topic's id as UUID text, by topic name. Raises KafkaUnavailable."""
     found = sorted(existing(settings).intersection(names))
     if not found:
         return {}

@@ -36,7 +36,9 @@ class Topic:
 
 @dataclass(frozen=True, slots=True)
 class TopicReport:
-    """The result of `ensure` for one topic: whether it was `created`, and a sentence per difference from them."""
+    """The result of `ensure` for one topic: whether it was `created`, and one sentence per difference from the
+    settings.
+    """
 
     name: str
     created: bool
@@ -167,7 +169,7 @@ def _await_metadata(admin_client: AdminClient, name: str) -> None:
 
 
 def describe(admin_client: AdminClient, topic: Topic) -> Topic:
-    """Return the topic as it exists in Kafka, with those of its options that `topic` names."""
+    """Return the topic as it exists in Kafka, with the same options as `topic`."""
     resource = ConfigResource(ResourceType.TOPIC, topic.name)
     entries: dict[str, Any] = admin_client.describe_configs([resource])[resource].result(TIMEOUT_S)
     partitions = admin_client.list_topics(topic.name, timeout=TIMEOUT_S).topics[topic.name].partitions

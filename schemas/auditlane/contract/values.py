@@ -24,7 +24,7 @@ _RANGES: Final = {
 
 
 def fits(kind: str, symbols: tuple[str, ...], default: Any) -> bool:
-    """Return whether a default in a schema's JSON is a value of this kind. Times are microseconds since 1970."""
+    """Return whether a default from a schema's JSON is a value of this kind. Times are microseconds since 1970."""
     if kind in _RANGES:
         low, high = _RANGES[kind]
         return isinstance(default, int) and not isinstance(default, bool) and low <= default <= high
@@ -45,7 +45,9 @@ def as_stored(kind: str, value: Any) -> Any:
 
 
 class StoredFields(dict[str, Any]):
-    """A tenant's custom fields, each possibly as the text that readers get. `whole`: absent fields are null."""
+    """A tenant's custom fields. Each value may be the text that readers get. `whole` states that absent fields are
+    null.
+    """
 
     def __init__(self, values: Mapping[str, Any], *, whole: bool) -> None:
         super().__init__(values)

@@ -1,4 +1,4 @@
-"""The range of valid event times, relative to the arrival of the message in Kafka: for producers and the worker.
+"""The range of valid event times relative to the message's arrival in Kafka, as producers and the worker check it.
 
 The worker compares with the message's Kafka timestamp, which is set shortly after the producer's check, possibly by
 another clock. So producers leave a margin at both ends.

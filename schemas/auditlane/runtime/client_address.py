@@ -13,7 +13,7 @@ from auditlane.runtime.validators import listed
 
 
 class _Address(NamedTuple):
-    """An address in the forms that are needed for each request."""
+    """An address in the forms that each request needs."""
 
     version: int
     number: int
@@ -59,13 +59,14 @@ class TrustedProxies:
     def is_proxy(self, peer: str | None) -> bool:
         """Return whether the socket's other end is a trusted proxy.
 
-        With a hop count, every peer is one; otherwise, so is a Unix socket, unless no proxy is trusted.
+        With a hop count, every peer is a trusted proxy. With networks, a Unix socket is one too, unless no proxy is
+        trusted.
         """
         address = _parsed(peer or "")
         return self.hops > 0 or (bool(self.networks) and (address is None or self.trusts(address)))
 
     def trusts(self, address: _Address) -> bool:
-        """Return whether a proxy has this address."""
+        """Return whether this is the address of a trusted proxy."""
         return any(
             version == address.version and first <= address.number <= last for version, first, last in self._ranges
         )
@@ -79,9 +80,9 @@ def client_address(
 ) -> str | None:
     """Return the client's IP address, or None if it is unknown.
 
-    Every proxy appends the address that it was called from, so only the right-most entries can be trusted: a client
-    may send any others itself. The result is the peer, unless it is a trusted proxy; then it is the right-most entry
-    that is not one. With a hop count of n, it is the n-th entry from the right.
+    Every proxy appends the address that it was called from, so only the right-most entries can be trusted: a client may
+    send any others itself. The result is the peer, unless the peer is a trusted proxy; then it is the right-most entry
+    that is not a trusted proxy. With a hop count of n, it is the n-th entry from the right.
 
     Args:
         peer: Address of the socket's other end; None or a path for a Unix socket, which counts as a trusted proxy if

@@ -59,8 +59,9 @@ def digested(value: Any, most_bytes: int) -> Any:
 
 
 def digested_list(values: Sequence[Mapping[str, Any]], most_bytes: int, *, name: str) -> list[Any]:
-    """Digest a list of objects like `digested`, and return a list: the first objects, each within its share of the
-    bytes, then one summary of the whole list with the values that the objects have under `name`."""
+    """Digest a list of objects like `digested`, and return a list: the first objects, each reduced to its share of the
+    bytes, then a summary of the whole list with the objects' values of `name`.
+    """
     if size_of(json_text(values)) <= most_bytes:
         return list(values)
     summary = _identity(values) | {
@@ -72,7 +73,9 @@ def digested_list(values: Sequence[Mapping[str, Any]], most_bytes: int, *, name:
 
 
 def _shared(value: Mapping[str, Any], room: int) -> dict[str, Any]:
-    """Fit every entry into its share of the room; large entries get the room that small entries leave unused."""
+    """Reduce every entry to its share of the available bytes; large entries get the bytes that small entries leave
+    unused.
+    """
     sizes = {name: size_of(json_text(entry)) for name, entry in value.items()}
     smaller = dict(value)
     for remaining, name in zip(range(len(sizes), 0, -1), sorted(sizes, key=sizes.__getitem__), strict=True):

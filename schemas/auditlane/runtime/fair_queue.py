@@ -1,4 +1,4 @@
-"""Queue each tenant's requests for a shared resource separately, so that one tenant's burst does not delay others."""
+"""Queue the requests for a shared resource by tenant, so that one tenant's burst does not delay the others."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class FairQueue:
 
     @asynccontextmanager
     async def of(self, tenant: str) -> AsyncIterator[None]:
-        """Hold one of the tenant's slots; a request without a tenant does not queue."""
+        """Hold one of the tenant's slots. A request without a tenant does not have to queue."""
         if not tenant:
             yield
             return

@@ -1,9 +1,9 @@
 """Fair shares of a process: a tenant that causes most of the work waits while other tenants have requests.
 
-A bound on requests or bytes does not bound their cost. CPU time does: on the event loop that serves every response, in
-the threads that share its interpreter, and in ClickHouse. Each tenant's work drains at a fixed rate, as in a leaky
-bucket; a request from a tenant whose bucket is full waits for its turn, and is rejected only if the wait would be too
-long.
+A bound on the number or size of requests does not bound their cost. A bound on CPU time does: on the event loop that
+serves every response, in the threads that share its interpreter, and in ClickHouse. Each tenant's work drains at a
+fixed rate, as in a leaky bucket; a request from a tenant whose bucket is full waits for its turn, and is rejected only
+if the wait would be too long.
 """
 
 from __future__ import annotations
@@ -56,7 +56,9 @@ class Shares:
 
     def reserve(self, tenant: str, now: float) -> tuple[float, float]:
         """Return a request's wait and the seconds of work that were charged for it in advance, at most the mean of the
-        tenant's requests; `settle` refunds them. Nothing is charged for a wait above `LONGEST_S`: it gets no turn."""
+        tenant's requests; `settle` refunds them. Nothing is charged if the wait exceeds `LONGEST_S`, since the request
+        is then rejected.
+        """
         with self._lock:
             wait_s = self._wait_s(tenant, now)
             used = self._of(tenant, now)
@@ -98,7 +100,9 @@ class Shares:
 
 @dataclass(slots=True)
 class Share:
-    """One request's part of its tenant's share. While its tenant is unknown it is not charged and does not wait."""
+    """One request's part of its tenant's share. Until its tenant is known, the request is not charged and does not
+    wait.
+    """
 
     shares: Shares
     tenant: str = ""
@@ -129,7 +133,7 @@ class Share:
             self.shares.charge(self.tenant, seconds, time.monotonic())
 
     async def pause(self) -> None:
-        """Yield to other tenants for as long as this one has to wait, between the chunks of a longer task."""
+        """Pause between the chunks of a longer task for as long as this tenant has to yield to others."""
         await asyncio.sleep(self.shares.wait_s(self.tenant, time.monotonic()) if self.tenant else 0)
 
     def charged(self, work: Callable[[], T]) -> Callable[[], T]:
@@ -155,7 +159,7 @@ def current() -> Share:
 
 
 def reads() -> Share:
-    """Return the current request's share for its work in ClickHouse."""
+    """Return the share that the current request's work in ClickHouse is charged to."""
     return READS.get() or Share(Shares(1.0))
 
 

@@ -1,4 +1,4 @@
-"""Tunes the garbage collector of a long-running process."""
+"""Tune the garbage collector of a long-running process."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ GC_OBJECTS: Final = 100_000  # new objects between two collections
 
 
 def freeze() -> None:
-    """Call after start-up. Moves existing objects to the permanent generation and raises the GC threshold.
+    """Move existing objects to the permanent generation and raise the GC threshold. Call it after start-up.
 
-    Scanning every 700 allocations costs a fifth of the gateway's CPU.
+    With the default threshold of 700 allocations, collections take a fifth of the gateway's CPU.
     """
     gc.collect()
     gc.freeze()

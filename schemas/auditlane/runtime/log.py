@@ -69,8 +69,9 @@ class Partition(Protocol):
 
 
 def position(partition: Partition, offset: int | None = None, last: int | None = None) -> dict[str, Any]:
-    """Return the fields of a line about a partition, about its message at `offset`, or about the messages from `offset`
-    to `last`, inclusive."""
+    """Return the log fields for a line about a partition, about its message at `offset`, or about its messages from
+    `offset` to `last`, inclusive.
+    """
     fields: dict[str, Any] = {"topic": partition.topic, "partition": partition.number}
     if offset is not None:
         fields["offset"] = offset

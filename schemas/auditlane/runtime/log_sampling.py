@@ -10,7 +10,7 @@ WINDOW_MS: Final = 60_000
 
 
 class Line(NamedTuple):
-    """A line to log. `times` is the number of occurrences since the previous line, this one included."""
+    """A line to log. `times` is the number of occurrences since the previous line, including this one."""
 
     event: str
     fields: dict[str, Any]
@@ -70,7 +70,7 @@ class SampledLog:
         self._write(self._sampler.add((event, kind), Line(event, fields), now))
 
     def flush(self, now: int | None = None) -> None:
-        """Log the lines whose minute has ended; without `now`, all that are held back."""
+        """Log the lines whose minute has ended; without `now`, log all lines held back so far."""
         self._write(self._sampler.due(now))
 
     def _write(self, lines: list[Line]) -> None:

@@ -16,7 +16,7 @@ LATE_S: Final = 5.0  # rows stored later than this after their Kafka timestamp a
 class Metric:
     """One metric in Prometheus' terms; `labels` are its label names.
 
-    `by` are the exporters that have it: the worker, `serve`, `lag --serve`, `verify --metrics` and `canary`. With
+    `by` names the exporters that expose it: the worker, `serve`, `lag --serve`, `verify --metrics` and `canary`. With
     several `serve` processes, counters and histograms are sums, and a gauge is aggregated as in `across`.
     """
 
@@ -400,5 +400,5 @@ BY_NAME: dict[str, Metric] = {metric.name: metric for metric in METRICS}
 
 
 def exposed_by(exporter: Exporter) -> dict[str, str]:
-    """Return name → kind of the metrics that an exporter has."""
+    """Return the kind of each metric that an exporter exposes, by name."""
     return {metric.name: metric.kind for metric in METRICS if exporter in metric.by}

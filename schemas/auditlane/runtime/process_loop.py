@@ -38,10 +38,10 @@ class ProcessLoop(ABC):
 
     @abstractmethod
     def _exited(self, name: str, pid: int, code: int) -> None:
-        """Handle that a service has exited by reporting it to the plan; `pid` is 0 for a service without a process."""
+        """Report to the plan that a service has exited; `pid` is 0 for a service without a process."""
 
     def _restarted(self, name: str, ended: ProcessExit) -> None:  # noqa: B027 - nothing, unless it is reported
-        """Called after a process that had ended unexpectedly was started again."""
+        """React to the restart of a process that had ended unexpectedly."""
 
     def _read_output(self, name: str, child: subprocess.Popen[bytes]) -> None:  # noqa: B027 - nothing, unless it is piped
         """Read what a child writes until it closes its output. Runs in the child's own thread."""

@@ -90,7 +90,9 @@ class ServiceState:
 
 
 class Plan:
-    """A plan: report events to it, then call `decide`. `failed` names the service that made the initial start fail."""
+    """The plan itself. Report events to it, then call `decide`. `failed` names the service that made the initial start
+    fail.
+    """
 
     def __init__(self, specs: Iterable[ServiceSpec], policy: Policy | None = None) -> None:
         self.services = {spec.name: ServiceState(spec) for spec in specs}

@@ -1,6 +1,7 @@
-"""Every setting, each read from `AUDITLANE_<NAME>`; the docs' table is generated from these fields.
+"""All settings, each read from `AUDITLANE_<NAME>`. The docs' table is generated from these fields.
 
-The groups below only order the table. An empty setting selects the embedded service, or the default that it names.
+The groups below only order the table. An empty setting selects the embedded service, or the default that its
+description names.
 """
 
 from __future__ import annotations
@@ -695,7 +696,7 @@ class Settings(
     TracingSettings,
     BaseSettings,
 ):
-    """All settings of one process, read once at start-up and passed on."""
+    """The settings of one process, read once at start-up and passed on."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True)
 
@@ -706,7 +707,8 @@ def variable(field: str) -> str:
 
 
 def load(**given: Any) -> Settings:
-    """Read the settings from the environment; values of `given` (from command-line options) win unless they are None.
+    """Read the settings from the environment; values in `given` (from command-line options) take precedence unless they
+    are None.
 
     Raises ConfigError, naming every invalid variable.
     """

@@ -35,17 +35,17 @@ class Drained:
 
 
 class Spool(Protocol):
-    """A store for records that wait to be sent. Thread-safe."""
+    """Stores records until they can be sent. Thread-safe."""
 
     def append(self, records: Sequence[bytes]) -> int:
         """Append the records in order, durably, and return how many of them fit.
 
-        Raises OSError; in that case none of them is kept.
+        Raises OSError, in which case none of the records is kept.
         """
         ...
 
     def drain(self, send: Send) -> Drained:
-        """Send the waiting records, including those of processes that have exited.
+        """Send the waiting records, including records of processes that have exited.
 
         They are removed once `send` returns true.
         """
@@ -64,7 +64,7 @@ class NoSpool:
     """A spool without room for any record."""
 
     def append(self, records: Sequence[bytes]) -> int:
-        """Keep none of the records."""
+        """Discard the records, and return 0."""
         return 0
 
     def drain(self, send: Send) -> Drained:
@@ -224,7 +224,9 @@ def _locked(path: Path) -> Iterator[BinaryIO | None]:
 
 
 def _give(what: Path | int, *, like: Path) -> None:
-    """Give a file to the owner of another path, if permitted: the service must be able to send what root wrote."""
+    """Make the owner of another path the file's owner, if permitted, so that the service can send records that root
+    wrote.
+    """
     owner = like.stat()
     with contextlib.suppress(PermissionError):
         os.chown(what, owner.st_uid, owner.st_gid)

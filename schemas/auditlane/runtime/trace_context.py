@@ -49,6 +49,6 @@ def current() -> TraceContext | None:
 
 
 def sampled_traceparent() -> str | None:
-    """Return the `traceparent` header for the current span, or None unless there is one and its trace is sampled."""
+    """Return the `traceparent` header for the current span, or None if there is no span or its trace is not sampled."""
     found = current()
     return found.traceparent if found is not None and found.sampled else None

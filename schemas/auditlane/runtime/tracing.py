@@ -37,7 +37,7 @@ _OPERATION: Final = re.compile(
 
 
 class Span(Protocol):
-    """The methods of an OpenTelemetry span that auditlane uses."""
+    """The methods that auditlane uses of an OpenTelemetry span."""
 
     def set_attribute(self, key: str, value: Value) -> None: ...
     def set_status(self, status: Any) -> None: ...
@@ -144,7 +144,7 @@ def span(
 
 
 def mark_failed(span: Span, error: str) -> None:
-    """Mark a span as failed, by the name of the error."""
+    """Mark a span as failed, with the name of the error."""
     if span is _NO_SPAN:
         return
     from opentelemetry.trace import Status, StatusCode
@@ -167,8 +167,8 @@ def statement(text: object) -> Iterator[dict[str, str]]:
     """Trace a request to ClickHouse within the current span, and yield the headers with which ClickHouse joins the
     trace.
 
-    `text` is the body, of which the first word is recorded. Without a current span that is sampled, nothing is traced:
-    polls and probes would be traces of their own. Within a span of kind `client`, no further span is made.
+    `text` is the body, of which the first word is recorded. Without a sampled current span, nothing is traced, since
+    every poll and probe would start a trace of its own. Within a span of kind `client`, no further span is created.
     """
     current = trace_context.current() if _tracer is not None else None
     if current is None or not current.sampled:
@@ -187,7 +187,7 @@ def statement(text: object) -> Iterator[dict[str, str]]:
 
 
 def operation_of(body: object) -> str:
-    """Return the first word of a statement in upper case, or `statement` if it is not known. Pure."""
+    """Return a statement's first word in upper case, or `statement` if it is not a known keyword. Pure."""
     if isinstance(body, bytes | bytearray | memoryview):
         body = bytes(body[:32]).decode("ascii", "replace")
     found = _OPERATION.match(body[:32]) if isinstance(body, str) else None

@@ -61,7 +61,8 @@ def http_url(value: str) -> str:
 
 
 def service_url(value: str, account: str) -> str:
-    """Check a service's URL, whose path prefixes every API path; `account` names the settings for its account.
+    """Check the URL of a service; its path is the prefix of every API path. `account` names the settings for the
+    service's account.
 
     The message never repeats the URL, which may contain a password.
     """

@@ -34,7 +34,7 @@ _FIX = "Check AUDITLANE_CLICKHOUSE_URL, and that ClickHouse is running there."
 
 
 def connect(settings: Settings, **given: Any) -> Client:
-    """Connect to `settings.clickhouse_url`; `given` is passed on to `clickhouse_connect.get_client`.
+    """Connect to `settings.clickhouse_url`; `given` is passed to `clickhouse_connect.get_client`.
 
     The client opens no session, so that many threads can share it. Raises StoreUnavailable or StoreRefused.
     """
@@ -94,7 +94,9 @@ def port_of(url: SplitResult) -> int:
 
 @cache
 def _pool(ca: Path | None, pid: int) -> PoolManager:
-    """Return the process's own pool without a proxy: a child must not use its parent's connections."""
+    """Return this process's connection pool for requests without a proxy; a child must not use its parent's
+    connections.
+    """
     made: PoolManager = get_pool_manager(ca_cert=str(ca)) if ca else default_pool_manager()
     return made
 
@@ -110,7 +112,7 @@ class LazyClient:
     def client(self) -> Client:
         """Return the client. Raises the errors of `connect`, in each thread.
 
-        No thread waits for another's attempt: while ClickHouse hangs, the waits would add up.
+        No thread waits for another thread's attempt, because the waits would add up while ClickHouse hangs.
         """
         if self._client is not None:
             return self._client
@@ -124,7 +126,7 @@ class LazyClient:
         return kept
 
     def close(self) -> None:
-        """Close the connections; the next use makes new ones."""
+        """Close the connections; the next use opens new ones."""
         with self._lock:
             client, self._client = self._client, None
         if client is not None:

@@ -96,7 +96,7 @@ def migrate(client: Client, database: str, cluster: str) -> list[str]:
 
 
 def changes(migration: Migration, database: str) -> list[str]:
-    """Return the statements of a migration that change an existing replicated table. Each of them is idempotent."""
+    """Return the migration's statements that change an existing replicated table. Each of them is idempotent."""
     targets = tuple(f"ALTER TABLE `{database}`.{name} " for name in sorted(_REPLICATED))
     return [
         statement.replace("non_replicated_deduplication_window", "replicated_deduplication_window")

@@ -94,7 +94,7 @@ class Table:
 
 
 def offsets_digest(offsets: Iterable[int]) -> str:
-    """Return a digest of the offsets, for use in a deduplication token."""
+    """Return a digest of the offsets for the deduplication token."""
     return xxh64_hexdigest(",".join(map(str, offsets)).encode())
 
 
@@ -137,8 +137,9 @@ def statement(table: Table, range_: OffsetRange, month: int, *, expected_rows: i
 
 
 def travelling(kind: str) -> str:
-    """Return the type in which a column is sent: an IPv6 address as text, since ClickHouse mistakes a whole column
-    of 16-byte Arrow strings for binary addresses."""
+    """Return the type in which a column is sent. An IPv6 address is sent as text, since ClickHouse would take a column
+    whose strings all have 16 bytes for binary addresses.
+    """
     return kind.replace("IPv6", "String")
 
 
@@ -166,7 +167,8 @@ def columns_to_send(rows: pa.Table, range_: OffsetRange) -> pa.Table:
 
 
 class EncodedBatch:
-    """The rows of one insert as they are sent: an Arrow stream of one record batch, after room for a statement.
+    """The rows of one insert as they are sent: an Arrow stream of one record batch, with space for the statement in
+    front.
 
     The source columns can be released, so that a range waiting for its insert is in memory only once.
     """
@@ -217,8 +219,9 @@ def send(client: Client, text: str, rows: EncodedBatch, settings: dict[str, Any]
 def token(range_: OffsetRange, month: int, *, seen: Collection[int] | None = None, again: int = 0) -> str:
     """Return the deduplication token for a range's rows of one month (yyyymm), distinct for a recreated topic.
 
-    `seen` are the offsets of the range and month that were found stored, if the store was queried; `again` counts
-    inserts that were acknowledged without changing that: their rows had been stored once and deleted by hand.
+    `seen` are the offsets of the range and month that were found stored, if the store was queried. `again` counts
+    inserts that were acknowledged but stored nothing, because their rows had been stored before and then deleted by
+    hand.
     """
     plain = f"{range_.topic_id}:{range_.partition.number}:{range_.first}-{range_.last}:{month}"
     if not seen and not again:
@@ -242,11 +245,12 @@ class Writer:
         seen: Collection[int] | None = None,
         again: int = 0,
     ) -> int:
-        """Store those rows of one month that are not stored yet; once acknowledged, return how many were added.
+        """Store the rows of one month that are not stored yet. Returns how many were added, once ClickHouse has
+        acknowledged them.
 
         With `seen`, the statement adds nothing unless these offsets of the month are stored: () for a first attempt.
-        Pass what was found, and `again` (see `token`), for a range that may have been attempted before, and read it
-        back afterwards.
+        For a range that may have been attempted before, pass the offsets found stored, and `again` (see `token`), and
+        read the range back afterwards.
         """
         name = token(range_, month, seen=seen, again=again)
         settings: dict[str, Any] = {**self._table.settings, "insert_deduplication_token": name}

@@ -177,7 +177,9 @@ def _pair(setting: str) -> tuple[str, str]:
 
 
 def _blank(text: str) -> str:
-    """Blank out quoted text and the content of parentheses, keeping the length: only the top level remains."""
+    """Blank out quoted text and the content of parentheses without changing the length, so that only the top level
+    remains.
+    """
     blank, depth = [], 0
     for char in _QUOTED.sub(lambda quoted: "_" * len(quoted[0]), text):
         depth -= char == ")"

@@ -30,7 +30,7 @@ class LinkClaims:
         self._lock = threading.Lock()
 
     def claim(self, jti: str, *, until: datetime, now: datetime) -> bool:
-        """Claim a link that expires at `until`. Returns True at most once, to the caller that the link lets in.
+        """Claim a link that expires at `until`. Returns True to at most one caller, whom the link then admits.
 
         Raises StoreUnavailable or StoreRefused if the claim cannot be decided; in that case the link is unused.
         """
@@ -43,7 +43,7 @@ class LinkClaims:
             raise
 
     def _begun(self, jti: str, now: datetime) -> uuid.UUID:
-        """Return the id of this link's unsettled claim, handing it to one caller only, or a new id."""
+        """Return the id of this link's claim whose outcome is unknown, to one caller only, or else a new id."""
         with self._lock:
             self._unsettled = {link: claim for link, claim in self._unsettled.items() if claim[1] > now}
             unsettled = self._unsettled.pop(jti, None)

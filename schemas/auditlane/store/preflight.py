@@ -76,9 +76,9 @@ def check(client: Client, database: str, written: Collection[str], *, parts_per_
 def inserted(table: str, columns: Iterable[Sequence[str]], written: Collection[str]) -> tuple[tuple[str, str], ...]:
     """Return (name, type) of each column that an insert names: the columns in `written`, in the table's order.
 
-    `columns` are the table's as (name, type, kind of default). Other columns get their defaults: a newer version, whose
-    workers run alongside this one, has added them. Raises ConfigError if the table would not store one of the worker's
-    columns.
+    `columns` are the table's as (name, type, kind of default). Other columns get their defaults: they were added by a
+    newer version whose workers run alongside this one. Raises ConfigError if the table would not store one of the
+    worker's columns.
     """
     found = {str(name): (str(kind), str(default_kind)) for name, kind, default_kind in columns}
     lacking = [name for name in written if name not in found]
@@ -163,7 +163,7 @@ def _setting(client: Client, definition: str, setting: str) -> int:
 
 
 def _accepted(client: Client, settings: dict[str, int | str]) -> dict[str, int | str]:
-    """Return those settings that this server supports, after it has confirmed the pinned value of each."""
+    """Return the settings that this server supports, once it has confirmed the pinned value of each."""
     with store_errors():
         known = {
             str(row[0])

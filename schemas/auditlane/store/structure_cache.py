@@ -38,7 +38,9 @@ class Structure:
         return cls(enabled, shown, environment.revision, tenant.revision)
 
     def field(self, name: str) -> FieldView | None:
-        """Return the field with this name (`action`, `order_number`), or None if there is none or it was removed."""
+        """Return the field with this name, such as `action` or `order_number`, or None if there is none or it was
+        removed.
+        """
         return next((field for field in self.fields if field.name == name), None)
 
     def custom(self) -> tuple[FieldView, ...]:
@@ -78,7 +80,8 @@ class _Entry:
 
 
 class StructureCache:
-    """`of(tenant)` is at most `refresh_s` old while ClickHouse responds; otherwise it is the last known structure.
+    """`of(tenant)` returns a structure that is at most `refresh_s` old while ClickHouse responds, and otherwise the
+    last known structure.
 
     One thread queries at a time, for all tenants that were requested recently; the others use a cached structure, or
     wait if there is none or it was invalidated. Thread-safe. `connect` returns a client that may be shared; `clock`
@@ -131,7 +134,9 @@ class StructureCache:
             self._read(wanted)
 
     def forget(self, tenant: str | None) -> None:
-        """Invalidate the cached structure of `tenant`, or of every tenant when None: the environment changed."""
+        """Invalidate the cached structure of `tenant`, or of every tenant if None, after a change to the
+        environment.
+        """
         with self._changed:
             self._invalidations += 1
             for cached_tenant in self._entries if tenant is None else [tenant]:
@@ -147,8 +152,9 @@ class StructureCache:
         return entry
 
     def _due(self, now: float) -> list[str]:
-        """Return the tenants to query: requested tenants, and others in recent use, since one query serves all. The
-        caller holds the lock."""
+        """Return the tenants to query: the requested ones, and others used recently, since one query serves them all.
+        The caller holds the lock.
+        """
         due, self._wanted = self._wanted, set()
         recently = now - self._refresh_s
         for tenant, entry in reversed(self._entries.items()):
@@ -175,7 +181,7 @@ class StructureCache:
                 self._changed.notify_all()
 
     def _keep(self, found: dict[str, Revision], tenants: list[str], read_at: float) -> None:
-        """Keep the results of a query, even of one that failed halfway. The caller holds the lock."""
+        """Store the results of a query, even if it failed halfway. The caller holds the lock."""
         if ENVIRONMENT in found and found[ENVIRONMENT].revision != self._environment.revision:
             self._environment = found[ENVIRONMENT]
             self._inherited = Structure.of(self._environment, Revision(scope=""))

@@ -70,7 +70,7 @@ def event_of(
 
 
 def posted_of(event: AuditEvent) -> dict[str, Any]:
-    """Return the event in the form of the JSON API, without `source`, which the JSON API fills in."""
+    """Convert the event to the form of the JSON API, without `source`, which the JSON API fills in."""
     return event.model_dump(mode="json", exclude_none=True, exclude={"source"})
 
 
@@ -91,7 +91,9 @@ def _rest(sent: Mapping[str, Any], event: AuditEvent) -> dict[str, str]:
 
 
 def _is_restored(key: str, value: Any, restored: Mapping[str, Any], event: AuditEvent) -> bool:
-    """Return whether the restored audit has this member: identical, or of equal value if we generate the member."""
+    """Return whether the restored audit has this member. It must be identical, or of equal value if the member is one
+    that we generate.
+    """
     if key == "createdAt":
         return parse_time(value) == event.occurred_at
     if key in OURS:

@@ -12,7 +12,7 @@ _MOST_CHARACTERS: Final = 8_000  # maximum length of all values together; broker
 
 
 def put_in(headers: dict[str, Any]) -> None:
-    """Add the current context's values. A message that already has them, such as a forwarded one, keeps its own."""
+    """Add the current context's values. A message that already has values, such as a forwarded message, keeps them."""
     if HEADER in headers:
         return
     room = _MOST_CHARACTERS

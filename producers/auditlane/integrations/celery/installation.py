@@ -91,7 +91,7 @@ class _Tasks:
             put_in(headers)
 
     def task_received(self, request: Any, **_: Any) -> None:
-        """Remember a request for as long as the worker does, since signals about lost processes lack it."""
+        """Remember a request for as long as the worker does, since signals about lost processes do not include it."""
         self._received[request.id] = request
 
     def task_prerun(self, task_id: str, task: Any, **_: Any) -> None:
@@ -130,7 +130,7 @@ class _Tasks:
     def _record_elsewhere(
         self, action: str, task: Any, headers: Mapping[str, Any], exception: BaseException | None, **metadata: str
     ) -> None:
-        """Record in a process that has not entered the task's context, such as the worker's main process."""
+        """Record an event in a process that has not entered the task's context, such as the worker's main process."""
         with taken_from(headers, request_id=headers.get("root_id") or "") or AuditContext():
             self._record(action, task, SimpleNamespace(**headers), exception, **metadata)
 

@@ -1,7 +1,8 @@
 """Record changes made in Django's admin to models that are not audited otherwise.
 
-`LogEntry` has the labels of the changed fields, not their values, and is written without signals for several objects.
-So the methods of `ModelAdmin` that write it are wrapped. They are called inside the transaction of the edit.
+A `LogEntry` has only the labels of the changed fields, not their values, and entries for several objects are written
+without signals. This module therefore wraps the methods of `ModelAdmin` that write them. They are called inside the
+transaction of the edit.
 """
 
 from __future__ import annotations
@@ -124,7 +125,7 @@ def _form_changes(form: Any) -> Changes:
 
 
 def _plain(value: Any) -> Any:
-    """Return objects as their ids, and uploaded files as their names."""
+    """Convert objects to their ids, and uploaded files to their names."""
     if isinstance(value, Model):
         return value.pk
     if isinstance(value, QuerySet | list | tuple):
@@ -137,6 +138,8 @@ def _state(obj: Model) -> dict[str, Any]:
 
 
 def _taken(request: HttpRequest, obj: Model) -> _Edit | None:
-    """Return the forms of the edit of this object and forget them; None if its message was made in another way."""
+    """Return the forms of this object's edit, and forget them. Returns None if the edit's message was created in
+    another way.
+    """
     edit: _Edit | None = request.__dict__.pop(_EDIT, None)
     return edit if edit is not None and getattr(edit.form, "instance", None) == obj else None

@@ -23,7 +23,7 @@ _FACTORS: Final = {"recovery_codes": "recovery"}
 
 
 def connect() -> None:
-    """Connect the signals of those allauth apps that are installed."""
+    """Connect the signals of the installed allauth apps."""
     receivers: dict[str, dict[str, Callable[..., None]]] = {
         "account": {
             "email_confirmed": _email_verified,

@@ -114,7 +114,7 @@ def _connect(model: type[Model], *, deletions: bool) -> None:
 
 
 def options_of(model: type[Model]) -> ModelOptions:
-    """Return the options given for a model or its parent, or the defaults."""
+    """Return the options set for a model or its parent, or the defaults."""
     audited = _audited(model)
     return _NONE if audited is None else _options[audited]
 
@@ -125,7 +125,7 @@ def _audited(model: type[Model]) -> type[Model] | None:
 
 
 def leave_to_others(model: type[Model]) -> None:
-    """Disconnect the signals of a model that has more specific events; the model's options stay."""
+    """Disconnect the signals of a model that has more specific events, but keep the model's options."""
     for signal in (pre_save, post_save, post_delete):
         signal.disconnect(sender=model, dispatch_uid="auditlane.model")
 

@@ -17,7 +17,7 @@ from auditlane.integrations.django.wrapping import wrap
 
 
 def connect() -> None:
-    """Connect the signal of a lock, and note why axes refuses a login."""
+    """Connect the signal that reports a lock, and note why axes refuses a login."""
     user_locked_out.connect(_locked, dispatch_uid="auditlane.locked")
     wrap(AxesStandaloneBackend, "authenticate", _authenticate)
 

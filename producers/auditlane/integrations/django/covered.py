@@ -10,7 +10,7 @@ _covered: Final[set[type[Model]]] = set()
 
 
 def cover(model: type[Model]) -> None:
-    """Note that saving and deleting objects of the model is recorded."""
+    """Mark a model as one whose saved and deleted objects are recorded."""
     _covered.add(model)
 
 

@@ -15,8 +15,8 @@ from auditlane.integrations.django.request_context import RequestContext
 class AuditMiddleware:
     """Enters a context around each request, in synchronous and asynchronous projects. List it first in MIDDLEWARE.
 
-    Its place decides which other middleware is inside the context; the user is read when an event is made, so it need
-    not come after the authentication.
+    Its position determines which other middleware runs inside the context. It need not come after the authentication,
+    because the user is read when an event is made.
     """
 
     sync_capable = True
@@ -40,7 +40,7 @@ class AuditMiddleware:
 
 
 def _streaming_within(context: RequestContext, response: HttpResponseBase) -> HttpResponseBase:
-    """Produce the parts of a streamed response within the context; a file response stays as it is."""
+    """Produce the parts of a streamed response within the context. A file response is returned unchanged."""
     if isinstance(response, StreamingHttpResponse) and not isinstance(response, FileResponse):
         parts: Any = response.streaming_content
         response.streaming_content = _async_parts(context, parts) if response.is_async else _parts(context, parts)

@@ -1,4 +1,4 @@
-"""Read the setting AUDITLANE, which is checked when Django starts."""
+"""Read the setting AUDITLANE, and check it when Django starts."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ def _record(event: Mapping[str, Any]) -> None:
 
 
 def _complete(action: str, event: dict[str, Any]) -> dict[str, Any]:
-    """Return the event completed with the vocabulary's defaults for its action: severity, outcome and resource."""
+    """Complete the event with the vocabulary's defaults for its action: severity, outcome and resource."""
     values: dict[str, Any] = {"action": action, "outcome": "success"}
     if (known := ACTIONS.get(action)) is not None:
         values |= {"outcome": known.outcome, "severity": known.severity, "resource": known.resource}

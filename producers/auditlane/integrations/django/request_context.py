@@ -29,7 +29,7 @@ def current_request() -> HttpRequest | None:
 
 
 class RequestContext(AuditContext):
-    """Fills itself in from a request whenever an event is made; values that the application has set stay."""
+    """Fills itself in from a request whenever an event is made; values that the application has set are kept."""
 
     __slots__ = ("_actor", "_outside", "_request", "_tenant")
 

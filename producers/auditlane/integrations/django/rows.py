@@ -47,7 +47,7 @@ def noted(instance: Model) -> dict[str, Any] | None:
 
 
 def compared(before: object, after: object, mask: Collection[str] = ()) -> Changes:
-    """Return how two states differ, with the values of secret fields masked."""
+    """Return the differences between two states, with the values of secret fields masked."""
     return diff(before, after, mask={*options().mask, *mask})
 
 
@@ -59,7 +59,7 @@ def state(instance: Model, names: Collection[str]) -> dict[str, Any]:
 
 
 def watched(instance: Model, update_fields: Collection[str] | None, ignored: Collection[str]) -> list[str]:
-    """Return the columns that a save writes and an event may show: not the time of the save itself."""
+    """Return the columns that a save writes and an event may show, which excludes the time of the save itself."""
     return [
         field.attname
         for field in instance._meta.concrete_fields

@@ -55,7 +55,9 @@ def _login_failed(sender: object, credentials: dict[str, Any], request: HttpRequ
 
 
 def shown_login(name: object) -> str:
-    """Return the login as typed, masked unless the setting PLAIN_LOGINS is on: people type passwords there."""
+    """Return the login as typed, masked unless the setting PLAIN_LOGINS is on, since people type passwords into that
+    field.
+    """
     if name is None:
         return ""
     text = str(name)[:200]

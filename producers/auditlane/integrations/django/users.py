@@ -159,7 +159,7 @@ def _masked_address(value: object) -> object:
 
 
 def _via(user: Model) -> str:
-    """Return how an account was changed: in the admin, by its user, by another user, or without a request."""
+    """Return who changed an account: the admin site, its own user, another user, or code without a request."""
     request = current_request()
     if request is None:
         return "system"
@@ -183,7 +183,9 @@ def _has_new_password(user: Any, old_hash: str | None, update_fields: Collection
 
 
 def _password_action(user: Model, request: HttpRequest | None) -> tuple[str, dict[str, str]]:
-    """Return the action for a new password, changed by its user or reset, and metadata that states who reset it."""
+    """Return the action for a new password, which was changed by its user or reset, and metadata that states who reset
+    it.
+    """
     if request is None:
         return "user.password_reset", {"by": "system"}
     actor = user_of(request)

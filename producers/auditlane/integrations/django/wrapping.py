@@ -26,7 +26,7 @@ def wrap(owner: type, name: str, around: Callable[..., Any]) -> None:
 
 
 def then(after: Callable[..., None]) -> Callable[..., Any]:
-    """Return an `around` that calls the original, then calls `after` with the same arguments, safely."""
+    """Return an `around` function that calls the original and then, safely, `after` with the same arguments."""
     quietly = safely(after)
 
     def around(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

@@ -86,7 +86,9 @@ class _Middleware(wsgi.AuditMiddleware):
 
 
 def _note_response(response: Response) -> Response:
-    """Note a response that is in memory or an error, so that its event is made before the server has sent it."""
+    """Note a response that is held in memory or is an error, so that its event is made before the server has
+    sent it.
+    """
     exchange: Exchange | None = request.environ.get(EXCHANGE)
     if exchange is not None:
         exchange.complete = not response.is_streamed or response.status_code >= 400

@@ -239,9 +239,9 @@ class Auditor:
         state: InstanceState[Any],
         problem: Exception | None = None,
     ) -> Change:
-        """Return the change.
+        """Create the record of a change.
 
-        Calls the application's callables now, while the object can still be read, and keeps their results.
+        Calls the application's functions now, while the object can still be read, and keeps their results.
         """
         tenant: str | None = None
         metadata: Mapping[str, Any] = {}

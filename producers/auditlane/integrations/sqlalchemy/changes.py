@@ -103,7 +103,7 @@ def _differing(change: Change) -> list[str]:
 
 
 def same(first: Any, second: Any) -> bool:
-    """Return whether two values are equal; values that cannot be compared are not."""
+    """Return whether two values are equal; values that cannot be compared count as different."""
     if first is second:
         return True
     try:

@@ -12,7 +12,7 @@ from auditlane.integrations.sqlalchemy.changes import Row, frozen
 
 
 def columns(mapper: Mapper[Any], exclude: Collection[str] = ()) -> dict[str, Column[Any]]:
-    """Return the mapped columns by the names of their attributes; SQL expressions are not among them."""
+    """Return the mapped columns by attribute name, without SQL expressions."""
     found = ((prop.key, prop.columns[0]) for prop in mapper.column_attrs)
     return {key: column for key, column in found if isinstance(column, Column) and key not in exclude}
 
@@ -29,18 +29,18 @@ def stored_row_of(mapper: Mapper[Any], state: InstanceState[Any]) -> Row:
 
 
 def loaded(state: InstanceState[Any], names: Iterable[str]) -> dict[str, Any]:
-    """Return the attributes that need no SQL."""
+    """Return the attributes that can be read without SQL."""
     return {name: frozen(state.dict[name]) for name in names if name in state.dict}
 
 
 def inserted(state: InstanceState[Any], names: Mapping[str, Column[Any]]) -> dict[str, Any]:
-    """Return the columns of a row that was just inserted; those that the database computed may be missing."""
+    """Return the columns of a row that was just inserted; columns that the database computes may be missing."""
     unset = {name: None for name, column in names.items() if column.default is None and column.server_default is None}
     return unset | loaded(state, names)
 
 
 def selected(connection: Connection, mapper: Mapper[Any], row: Row, wanted: dict[str, Column[Any]]) -> dict[str, Any]:
-    """Return columns as the database has them now; {} if the row is not there."""
+    """Return the columns' current values in the database, or {} if the row does not exist."""
     if not wanted:
         return {}
     where = and_(*(column == value for column, value in zip(mapper.primary_key, row[1], strict=True)))
@@ -55,7 +55,7 @@ class UpdateDiff:
     def __init__(
         self, connection: Connection, mapper: Mapper[Any], state: InstanceState[Any], names: dict[str, Column[Any]]
     ) -> None:
-        """Read the old values. Those that were never loaded are selected from the database."""
+        """Read the old values. Values that were never loaded are selected from the database."""
         self._names = names
         self._before: dict[str, Any] = {}
         unknown: dict[str, Column[Any]] = {}

@@ -24,7 +24,9 @@ def kind_of(execution: ORMExecuteState) -> Kind | None:
 
 
 def with_row_count(execution: ORMExecuteState, result: Result[Any]) -> tuple[int | None, Result[Any]]:
-    """Return the number of rows that a statement changed, and its result, which must be read if it has RETURNING."""
+    """Return the number of rows that a statement changed, and its result, which has to be read first if the statement
+    has RETURNING.
+    """
     if execution.is_executemany and not execution.is_delete:  # each item is one row
         return len(execution.parameters or ()), result
     if getattr(execution.statement, "_returning", ()):  # SQLAlchemy has no public name for it

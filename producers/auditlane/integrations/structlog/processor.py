@@ -27,7 +27,7 @@ class AuditProcessor:
         self._client = client
 
     def __call__(self, logger: Any, method: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        """Record the event of an entry, if it has one; return the entry."""
+        """Record an entry's event, if it has one, and return the entry."""
         given = entry.pop(KEY, None)
         name = entry.get("logger") or getattr(logger, "name", "")
         if given is None or is_internal(str(name)):

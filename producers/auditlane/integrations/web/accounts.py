@@ -13,7 +13,7 @@ from auditlane.sdk.masking import masked
 def of_user(action: str, user_id: object, *, by_user: bool = True, **metadata: str) -> dict[str, Any]:
     """Return the values of a successful vocabulary action on a user's account.
 
-    `by_user`: the user performed it, rather than someone else.
+    `by_user` states that the user performed it, not someone else.
     """
     text = None if user_id is None else str(user_id)
     known = ACTIONS[action]

@@ -48,7 +48,7 @@ class Exchange:
 def event_of(exchange: Exchange, routes: Routes, *, record_denied: bool) -> dict[str, Any] | None:
     """Return the event's values, or None if the request is not recorded.
 
-    With `record_denied`, a request that no configured route matches is `access.denied` if it was denied.
+    With `record_denied`, a denied request that matches no configured route becomes `access.denied`.
     """
     found = None if exchange.unrouted else routes.find(exchange.method, exchange.path, exchange.template)
     if found is not None:
@@ -82,7 +82,7 @@ def _routed(exchange: Exchange, found: Match) -> dict[str, Any]:
 
 
 def _facts(exchange: Exchange, template: str | None) -> dict[str, str]:
-    """Return the metadata.
+    """Return the event's metadata.
 
     `response` is `none` if no response began (the client left, or there was an exception), or `incomplete`.
     """

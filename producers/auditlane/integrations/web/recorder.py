@@ -40,7 +40,7 @@ class Recorder:
         record_denied: bool,
         client: AuditClient | None,
     ) -> None:
-        """Raises ConfigError for an invalid route, resolver or proxy."""
+        """Store the options. Raises ConfigError for an invalid route, resolver or proxy."""
         self.client = audit if client is None else client
         self._routes = Routes(routes)
         self._resolvers = Resolvers(tenant, actor)
@@ -48,7 +48,7 @@ class Recorder:
         self._record_denied = record_denied
 
     def context(self, head: Callable[[], Head], request: Callable[[], Any]) -> AuditContext:
-        """Return the context of a request, which reads the request when the first event is made.
+        """Return the context for a request; it reads the request when the first event is made.
 
         `request` returns the object that the resolvers get.
         """
@@ -66,7 +66,9 @@ class Recorder:
         return event_of(exchange, self._routes, record_denied=self._record_denied)
 
     def waits(self, context: AuditContext) -> bool:
-        """Return whether recording in a settled context may wait for the registry, as a tenant's first event does."""
+        """Return whether recording in a settled context may have to wait for the registry, as a tenant's first event
+        does.
+        """
         try:
             return not self.client.knows(context.tenant_id or self.client.config.catch_all_tenant)
         except AuditlaneError:  # settings are missing: `record` reports that

@@ -29,7 +29,9 @@ class Resolvers:
     """
 
     def __init__(self, tenant: Callable[[Any], object] | None, actor: Callable[[Any], object] | None) -> None:
-        """Raises ConfigError for a coroutine function: events are also made where nothing can be awaited."""
+        """Store the functions. Raises ConfigError for a coroutine function, since events are also made where nothing
+        can be awaited.
+        """
         for name, function in (("tenant", tenant), ("actor", actor)):
             called = function if inspect.isroutine(function) else type(function).__call__  # an instance may be callable
             if inspect.iscoroutinefunction(called):
@@ -43,7 +45,7 @@ class Resolvers:
 
 
 class ResolverHook:
-    """Fills in the tenant and the actor of one request, again for each event, as they may have changed.
+    """Fills in the tenant and the actor of one request. It does so for each event, since they may have changed.
 
     Values that the application has set in the context take precedence. A resolver that finds nothing does not erase
     what it found earlier: a user who logs out is still the actor.
@@ -88,7 +90,9 @@ class ResolverHook:
 
 
 def settle(context: AuditContext) -> None:
-    """Call the resolvers for the last time; an error is raised when the next event is made, so that it is reported."""
+    """Call the resolvers for the last time. An error is raised only when the next event is made, so that it is
+    reported.
+    """
     resolve = context.resolve
     if resolve is None:
         return

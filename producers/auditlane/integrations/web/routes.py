@@ -25,9 +25,9 @@ _EXAMPLE: Final = "Use the form 'DELETE /documents/{document_id}'."
 class AuditRoute:
     """The event of a route.
 
-    `resource` and `severity` are by default those of the vocabulary, or else the part of the action before its first
-    dot, and `Info`. `resource_id` is the name of the path parameter that identifies the resource, by default the
-    template's last one. Other parameters go to the metadata.
+    `resource` and `severity` default to the vocabulary's or, for an action that it lacks, to the part of the action
+    before its first dot and to `Info`. `resource_id` is the name of the path parameter that identifies the resource, by
+    default the template's last one. Other parameters go to the metadata.
     """
 
     action: str
@@ -70,7 +70,7 @@ class Routes:
         """Return the first configured route that matches, or None if there is none.
 
         `path` is relative to where the middleware is installed. `template` is the framework's own, if it chose a route:
-        it decides between routes that match the same path. It may lack the prefix of an included router or a mount.
+        it decides between routes that match the same path. It may lack the prefix of an included router or mount.
         """
         candidates = self._by_method.get(method, ()), self._by_method.get(ANY, ())
         if not candidates[0] and not candidates[1]:

@@ -116,7 +116,7 @@ class _Request:
             self._recorder.report(error)
 
     def end(self) -> None:
-        """Record the event, and leave the audit context."""
+        """Record the event and leave the audit context."""
         self.record()
         self.context.run(self._entered.__exit__, None, None, None)
 
@@ -146,7 +146,7 @@ class _Body:
             raise
 
     def close(self) -> None:
-        """Close the body, as the server does when it has sent it or its client has left."""
+        """Close the body. The server calls this once it has sent the body, or its client has disconnected."""
         try:
             if hasattr(self._body, "close"):
                 self._request.context.run(self._body.close)

@@ -37,7 +37,7 @@ class MetadataKey:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """An action: its name (`noun.past_participle`), its meaning in a sentence, and what an event with it states.
+    """An action: its name (`noun.past_participle`), its meaning in a sentence, and the content of its events.
 
     `outcome`, `severity` and `resource` are the defaults of an event. `required` and `optional` describe metadata by
     key. If `masks_changes`, `before` and `after` are shortened like a masked value. `aliases` has the names that other

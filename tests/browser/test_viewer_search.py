@@ -111,17 +111,16 @@ def test_a_query_is_completed_by_keyboard(open_viewer: OpenViewer) -> None:
     query_box(page).press_sequentially("fai")
     expect(page.get_by_role("option", name="Success")).to_have_count(0)
     query_box(page).press("ArrowDown")
-    query_box(page).press("Enter")
-    expect(query_box(page)).to_have_value("outcome:failure ")
-    expect(query_box(page)).to_have_attribute("aria-expanded", "false")
-    assert "query" not in address_params(page)
-    query_box(page).press("Enter")
+    query_box(page).press("Enter")  # a complete term is searched for
     expect_count(page, 3)
     assert address_params(page) == {"query": "outcome:failure"}
+    expect(query_box(page)).to_have_value("outcome:failure ")  # ready for the next term
+    expect(query_box(page)).to_be_focused()
+    expect(query_box(page)).to_have_attribute("aria-expanded", "false")
 
     # Values are counted under the other terms of the query. Metadata keys are suggested as fields.
     query_box(page).press("End")
-    query_box(page).press_sequentially(" regi")
+    query_box(page).press_sequentially("regi")
     expect_options(page, "region metadata.region")
     query_box(page).press("ArrowDown")
     query_box(page).press("Enter")
@@ -135,6 +134,12 @@ def test_a_query_is_completed_by_keyboard(open_viewer: OpenViewer) -> None:
     expect_count(page, 14)
     expect(query_box(page)).to_have_value("")
 
+    # A near miss is offered: another case, or a part of a value.
+    for near, offered in (("actor:jan", "actor:Jan* 8 events"), ("action:delete*", "action:*delete* 2 events")):
+        query_box(page).fill(near)
+        query_box(page).press("Enter")
+        page.locator("auditlane-empty").get_by_role("button", name=offered).click()
+        expect_count(page, int(offered.split()[1]))
     query_box(page).fill("action:LOGIN outcome:success")
     query_box(page).press("Enter")
     page.locator("auditlane-empty").get_by_role("button", name="action:login 5 events").click()
@@ -160,7 +165,6 @@ def test_a_plain_word_suggests_actions_and_actors(open_viewer: OpenViewer) -> No
     expect_options(page, "starts with log log*")
     page.get_by_role("option", name="starts with log").click()
     expect(query_box(page)).to_have_value("-action:log* ")
-    page.get_by_role("button", name="Search", exact=True).click()
     expect(page.get_by_text("Action does not start with log")).to_be_visible()
     expect_count(page, 6)
     page.get_by_role("button", name="Search help").click()
@@ -188,7 +192,6 @@ def test_known_actions_have_labels_and_are_found_by_them(open_viewer: OpenViewer
     query_box(page).press("ArrowDown")
     query_box(page).press("Enter")
     expect(query_box(page)).to_have_value("action:user.login_failed ")
-    query_box(page).press("Enter")
     expect_count(page, 1)
     chips = page.get_by_role("list", name="Active filters")
     expect(chips.locator(".words")).to_have_text(["Action is Sign-in failed"])
@@ -257,6 +260,20 @@ def test_a_query_error_is_marked_at_its_position(open_viewer: OpenViewer) -> Non
 
     assert bad_requests == []  # checking an invalid query logs no error in the browser's console
 
+    # The suggested field is a button. Until then, the list keeps its query, which another filter changes.
+    query_box(page).fill("actr:Jane")
+    query_box(page).press("Enter")
+    box = page.locator("auditlane-query")
+    expect(box).to_contain_text("Not applied. The list shows: action:login")
+    page.get_by_role("list", name="Top actors").get_by_role("button", name="Jane").click()
+    expect(box).to_contain_text("Not applied. The list shows: action:login actor:Jane")
+    expect(query_box(page)).to_have_value("actr:Jane actor:Jane")
+    query_box(page).fill("actr:Jane ")
+    query_box(page).press("Enter")
+    box.get_by_role("button", name="Did you mean actor?").click()
+    expect(page).to_have_url(re.compile(r"\?query=actor%3AJane$"))
+    expect_count(page, 8)
+
     page.goto(urlsplit(page.url)._replace(query="query=action:(x").geturl())
     expect(page.locator("auditlane-query [role=alert]")).to_contain_text("At character")
     page.goto(urlsplit(page.url)._replace(query="query=actr:x&lang=de").geturl())
@@ -281,6 +298,50 @@ def test_a_search_starts_unchecked_when_the_check_is_slow_and_can_be_cancelled(o
     [*_, last] = [one for one in held if "/v1/check" in one.request.url]
     last.continue_()
     expect(page.locator("auditlane-query [role=alert]")).to_contain_text("Did you mean actor?")
+
+
+def test_typed_text_is_searched_for_with_every_other_choice(open_viewer: OpenViewer) -> None:
+    page = open_viewer()
+    choice = page.get_by_role("button", name=re.compile("^Time range: "))
+
+    def choose(preset: str) -> None:
+        choice.click()
+        panel = page.get_by_role("group", name="Time range", exact=True)
+        panel.get_by_role("button", name=preset, exact=True).click()
+
+    query_box(page).fill("outcome:failure")
+    choose("Last 7 days")
+    expect_count(page, 3)
+    assert address_params(page) == {"query": "outcome:failure", "range": "7d"}
+    query_box(page).fill("outcome:denied")
+    page.locator("h2").click()  # the user continues elsewhere
+    expect_count(page, 2)
+
+    # Also while the text is still being checked.
+    held: list[Route] = []
+    page.route("**/v1/check?*", lambda route: held.append(route))
+    query_box(page).fill("outcome:success")
+    page.get_by_role("list", name="Top actions").get_by_role("button", name="document.deleted").click()
+    wait_until(lambda: page.evaluate("1") and len(held) == 1)
+    assert address_params(page)["query"] == "outcome:denied"
+    held[0].continue_()
+    expect_count(page, 0)
+    assert address_params(page)["query"] == "outcome:success action:document.deleted"
+    page.unroute("**/v1/check?*")
+
+    # Invalid text is reported, and the choice applies to what is shown.
+    page.goto(urlsplit(page.url)._replace(query="query=outcome:denied").geturl())
+    expect_count(page, 2)
+    query_box(page).fill("(outcome:success")
+    choose("Last hour")
+    expect(page.locator("auditlane-query [role=alert]")).to_contain_text("a closing bracket is missing")
+    expect(query_box(page)).to_have_value("(outcome:success")
+    expect(page.locator("auditlane-query")).to_contain_text("Not applied. The list shows: outcome:denied")
+    expect(page).to_have_url(re.compile("range=1h"))
+    assert address_params(page) == {"query": "outcome:denied", "range": "1h"}
+    assert violations(page, whole_page=True) == []
+    page.go_back()
+    expect(query_box(page)).to_have_value("outcome:denied")
 
 
 def test_chips_describe_and_remove_terms(open_viewer: OpenViewer) -> None:

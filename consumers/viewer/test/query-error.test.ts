@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { problemFromBody } from "../src/api/problem.js";
 import { de } from "../src/i18n/de/index.js";
 import { en } from "../src/i18n/en/index.js";
-import { describeQueryError, errorRange } from "../src/model/query-error.js";
+import { correctField, describeQueryError, errorRange } from "../src/model/query-error.js";
 
 describe("the range of an error", () => {
   it.each([
@@ -28,8 +28,17 @@ describe("a described error", () => {
   const known = wrong({ reason: "unknown_field", arguments: { field: "actr", meant: "actor", known: "action, actor" } });
 
   it("is translated, with the service's arguments", () => {
-    expect(describeQueryError(known, en)).toEqual({ text: "there is no field “actr”. Did you mean actor?", translated: true });
-    expect(describeQueryError(known, de)).toEqual({ text: "Ein Feld „actr“ gibt es nicht. Meinten Sie actor?", translated: true });
+    expect(describeQueryError(known, en)).toEqual({ text: "there is no field “actr”.", translated: true });
+    expect(describeQueryError(known, de)).toEqual({ text: "Ein Feld „actr“ gibt es nicht.", translated: true });
+  });
+
+  it.each([
+    ["- actr:jane ip:*", { field: "actr", meant: "actor" }, { field: "actor", query: "- actor:jane ip:*" }],
+    [String.raw`  meta\-x:1`, { field: "meta-x", meant: "meta-y" }, { field: "meta-y", query: String.raw`  meta\-y:1` }],
+    ["- actr:jane", { field: "actr", meant: "" }, null],
+  ])("offers the meant field: %s", (query, args, corrected) => {
+    expect(correctField(query, wrong({ reason: "unknown_field", arguments: args }))).toEqual(corrected);
+    expect(correctField(query, wrong({ reason: "quote_open", arguments: args }))).toBeNull();
   });
 
   it.each([{}, { reason: "unknown_reason", arguments: {} }, { reason: "constructor" }])("is the service's English otherwise: %j", (members) => {

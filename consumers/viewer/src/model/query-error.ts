@@ -2,6 +2,7 @@
 import type { Problem } from "../api/problem.js";
 import type { Texts } from "../i18n/en/index.js";
 import { kindOf } from "./problem-kind.js";
+import { escapeName } from "./query.js";
 
 /**
  * Returns the start and end (UTF-16 units) of the term at `column` (1-based, in code points, as the service reports
@@ -13,6 +14,19 @@ export function errorRange(query: string, column: number): readonly [number, num
   const rest = query.slice(begin);
   const length = /^(?:"(?:\\.|[^"\\])*"?|(?:\\.|[^\s()"])+|.)/su.exec(rest)?.[0].length ?? 0;
   return [begin, begin + length];
+}
+
+/** Returns the query with the field that the service suggests in place of an unknown one, or null if it suggests none. */
+export function correctField(query: string, problem: Problem): { field: string; query: string } | null {
+  const { reason, args } = problem.queryError ?? { reason: "", args: {} };
+  const { field = "", meant = "" } = args;
+  if (reason !== "unknown_field" || !meant || !problem.column) return null;
+  const [begin, end] = errorRange(query, problem.column);
+  const term = query.slice(begin, end);
+  const at = term.indexOf(escapeName(field));
+  if (at < 0) return null;
+  const start = begin + at;
+  return { field: meant, query: query.slice(0, start) + escapeName(meant) + query.slice(start + escapeName(field).length) };
 }
 
 export interface Description {

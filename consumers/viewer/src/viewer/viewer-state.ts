@@ -26,6 +26,25 @@ const AUTH_CODES = new Set(["TOKEN_EXPIRED", "UNAUTHENTICATED"]);
 /** There was no response. */
 const NETWORK_CODES = new Set(["OFFLINE", "UNREACHABLE"]);
 
+/** Text in the search box that has not been applied. Its check runs once, however often it is asked for. */
+export class QueryDraft {
+  private result: Promise<boolean> | null = null;
+
+  /** `mayApply` resolves to whether a text can be applied. */
+  constructor(
+    readonly text: string,
+    private readonly mayApply: (text: string) => Promise<boolean>,
+  ) {}
+
+  check(): Promise<boolean> {
+    return (this.result ??= this.mayApply(this.text));
+  }
+
+  with(text: string): QueryDraft {
+    return text === this.text ? this : new QueryDraft(text, this.mayApply);
+  }
+}
+
 /**
  * The state of one viewer. Elements render it again after each `change` event, change the view with `setView` only, and
  * send their own requests with `client` and `filter()`. Dispatches `view-change` after `setView`.
@@ -38,6 +57,8 @@ export class ViewerState extends EventTarget {
   /** The known actions with their labels; none when they cannot be read. */
   actions = NO_ACTIONS;
   view: View = DEFAULT_VIEW;
+  /** The text in the search box while it differs from the view's query; usually null. */
+  draft: QueryDraft | null = null;
   /** The invalid time parameters of the address, until a time is chosen; usually "". */
   invalidRange = "";
   /** Whether the page's address contains the view, so that links to it can be shared. */
@@ -191,14 +212,28 @@ export class ViewerState extends EventTarget {
     return [...query, ...rangeParams(this.view.range, this.asOf)];
   }
 
-  /** Changes the view and the address with it. */
+  /** Changes the view and the address with it. A new query replaces the text in the search box. */
   setView(changes: Partial<View>): void {
+    if ("query" in changes) this.draft = null;
     if ("range" in changes) this.invalidRange = "";
     const listChanged = (["query", "range", "sort"] as const).some((name) => name in changes && changes[name] !== this.view[name]);
     this.view = this.withKnownSort({ ...this.view, ...changes });
     if (listChanged) this.asOf = Date.now();
     this.notify();
     this.dispatchEvent(new Event("view-change"));
+  }
+
+  /**
+   * Changes the search, and applies the text in the search box with it. Invalid text stays in the box: then the query
+   * that the list shows is changed. `change` returns the changes for a query.
+   */
+  async changeSearch(change: (query: string) => Partial<View>): Promise<void> {
+    const { draft } = this;
+    const valid = draft !== null && (await draft.check());
+    if (draft !== this.draft) return this.changeSearch(change); // it was applied or edited in the meantime
+    if (draft && valid) return this.setView(change(draft.text));
+    this.setView(change(this.view.query));
+    if (draft) this.draft = draft.with(change(draft.text).query ?? draft.text);
   }
 
   /** Requests everything in the view again. */

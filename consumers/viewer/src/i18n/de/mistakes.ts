@@ -22,8 +22,7 @@ export const mistakes: Texts["mistakes"] = {
   wildcard_in_word: () =>
     '„*“ in einem Wort erfordert ein Feld: field:a*b. Um nach einem Sternchen zu suchen, setzen Sie das Wort in Anführungszeichen: "a*b".',
   nothing_to_find: () => "Hier steht nichts, wonach gesucht werden kann. Entfernen Sie es.",
-  unknown_field: ({ field, meant, known }) =>
-    `Ein Feld „${field}“ gibt es nicht. ${meant ? `Meinten Sie ${meant}?` : `Verwenden Sie eines von: ${known}.`}`,
+  unknown_field: ({ field, meant, known }) => `Ein Feld „${field}“ gibt es nicht.${meant ? "" : ` Verwenden Sie eines von: ${known}.`}`,
   no_wildcards: ({ field }) =>
     `${field} unterstützt „*“ nicht. Geben Sie den ganzen Wert ein, oder ${field}:* für einen beliebigen Wert.`,
   not_comparable: ({ field, operator }) =>

@@ -36,6 +36,9 @@ export const search: Texts["search"] = {
     keys: "Mit den Pfeiltasten auswählen, mit Enter übernehmen oder suchen, mit Escape schließen.",
     wrong: (column) => `Bei Zeichen ${column}:`,
     wrongAnywhere: "Diese Suche ist ungültig:",
+    meant: (field) => `Meinten Sie ${field}?`,
+    stillShown: "Nicht angewendet. Die Liste zeigt:",
+    stillUnfiltered: "Nicht angewendet. Die Liste ist nicht gefiltert.",
   },
   help: {
     title: "So suchen Sie",

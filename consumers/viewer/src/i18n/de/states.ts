@@ -102,7 +102,7 @@ export const states: Texts["states"] = {
   between: (from, to) => `${from} bis ${to}`,
   since: (from) => `seit ${from}`,
   until: (to) => `bis ${to}`,
-  capitals: "Die Groß- und Kleinschreibung von Werten zählt. Meinten Sie:",
+  nearMisses: "Werte müssen genau übereinstimmen, auch in Groß- und Kleinschreibung. Meinten Sie:",
   countedEvents: (count, shown) => `${shown} ${plural.select(count) === "one" ? "Ereignis" : "Ereignisse"}`,
   clearFilters: "Suche löschen",
   allTime: "Im gesamten Zeitraum suchen",

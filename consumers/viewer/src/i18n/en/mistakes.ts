@@ -17,8 +17,8 @@ export const mistakes = {
   end_missing: () => "something is missing at the end.",
   wildcard_in_word: () => '“*” inside a word requires a field: field:a*b. To search for an asterisk, quote the word: "a*b".',
   nothing_to_find: () => "there is nothing to search for. Remove it.",
-  unknown_field: ({ field, meant, known }: Arguments) =>
-    `there is no field “${field}”. ${meant ? `Did you mean ${meant}?` : `Use one of: ${known}.`}`,
+  /** With `meant`, a button offers that field. */
+  unknown_field: ({ field, meant, known }: Arguments) => `there is no field “${field}”.${meant ? "" : ` Use one of: ${known}.`}`,
   no_wildcards: ({ field }: Arguments) => `${field} does not support “*”. Enter the whole value, or ${field}:* for any value.`,
   not_comparable: ({ field, operator }: Arguments) =>
     `${field} is text, which ${operator} cannot compare. If the value starts with that sign, quote it: ${field}:"${operator}…".`,

@@ -35,6 +35,9 @@ export const search = {
     keys: "Use the arrow keys to choose, Enter to accept or search, and Escape to close.",
     wrong: (column: number): string => `At character ${column}:`,
     wrongAnywhere: "This search is invalid:",
+    meant: (field: string): string => `Did you mean ${field}?`,
+    stillShown: "Not applied. The list shows:",
+    stillUnfiltered: "Not applied. The list is not filtered.",
   },
   help: {
     title: "How to search",

@@ -91,7 +91,7 @@ export const states = {
   between: (from: string, to: string): string => `${from} to ${to}`,
   since: (from: string): string => `since ${from}`,
   until: (to: string): string => `until ${to}`,
-  capitals: "Values are case-sensitive. Did you mean:",
+  nearMisses: "Values must match exactly, including upper and lower case. Did you mean:",
   countedEvents: (count: number, shown: string): string => `${shown} ${plural.select(count) === "one" ? "event" : "events"}`,
   clearFilters: "Clear search",
   allTime: "Search all time",

@@ -27,7 +27,7 @@ export class Chips extends ViewerElement {
           ${index ? html`<li class="quietly">${chips.or}</li>` : nothing} ${terms.map((term) => this.chip(term))}
         `,
       )}
-      <li><button class="quiet clear" @click=${() => this.setQuery("")}>${chips.clear}</button></li>
+      <li><button class="quiet clear" @click=${this.clear}>${chips.clear}</button></li>
     </ul>`;
   }
 
@@ -43,17 +43,19 @@ export class Chips extends ViewerElement {
   }
 
   /** Removes a term and focuses the chip that takes its place. */
-  private removeTerm(term: string, event: Event): void {
+  private async removeTerm(term: string, event: Event): Promise<void> {
     const buttons = (): HTMLElement[] => [...this.renderRoot.querySelectorAll<HTMLElement>(".chip button")];
     const index = buttons().indexOf(event.currentTarget as HTMLElement);
-    this.setQuery(withoutTerm(this.viewer.view.query, term));
-    void this.updateComplete.then(() => (buttons()[index] ?? buttons().at(-1))?.focus());
+    await this.viewer.changeSearch((query) => ({ query: withoutTerm(query, term) }));
+    if (!this.viewer.view.query) return void this.dispatchEvent(new Event("emptied"));
+    await this.updateComplete;
+    (buttons()[index] ?? buttons().at(-1))?.focus();
   }
 
-  private setQuery(query: string): void {
-    this.viewer.setView({ query });
-    if (!query) this.dispatchEvent(new Event("emptied"));
-  }
+  private readonly clear = (): void => {
+    this.viewer.setView({ query: "" });
+    this.dispatchEvent(new Event("emptied"));
+  };
 }
 
 declare global {

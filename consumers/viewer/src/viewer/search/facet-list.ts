@@ -88,7 +88,7 @@ export class FacetList extends ViewerElement {
         : nothing}
       ${any
         ? html`<footer>
-            <button class="quiet" @click=${() => this.setQuery(withPicks(this.viewer.view.query, this.parameter, { included: [], excluded: [] }))}>
+            <button class="quiet" @click=${() => this.changeQuery((query) => withPicks(query, this.parameter, { included: [], excluded: [] }))}>
               ${text.search.facet.clear}
             </button>
             <button @click=${this.emitDone}>${text.search.done}</button>
@@ -171,17 +171,18 @@ export class FacetList extends ViewerElement {
   }
 
   private readonly filterByPrefix = (): void => {
-    this.setQuery(withTerm(this.viewer.view.query, wildcardTerm(this.parameter, this.filterText, "first")));
+    const term = wildcardTerm(this.parameter, this.filterText, "first");
+    this.changeQuery((query) => withTerm(query, term));
     this.filterText = "";
     this.focus();
   };
 
   private toggle(value: Value, as: "only" | "not" | null): void {
-    this.setQuery(withPick(this.viewer.view.query, this.parameter, value, as));
+    this.changeQuery((query) => withPick(query, this.parameter, value, as));
   }
 
-  private setQuery(query: string): void {
-    this.viewer.setView({ query });
+  private changeQuery(change: (query: string) => string): void {
+    void this.viewer.changeSearch((query) => ({ query: change(query) }));
   }
 
   private readonly emitDone = (): void => {

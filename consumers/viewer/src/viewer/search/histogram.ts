@@ -229,7 +229,7 @@ export class HistogramElement extends ViewerElement {
 
   private selectRange(first: number, last: number): void {
     const all = selectionOf(this.bars, first, last);
-    if (all) this.viewer.setView({ range: { kind: "custom", from: all.from, to: all.to } });
+    if (all) void this.viewer.changeSearch(() => ({ range: { kind: "custom", from: all.from, to: all.to } }));
   }
 
   private readonly toggleFolded = (): void => {

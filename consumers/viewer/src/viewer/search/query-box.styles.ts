@@ -117,6 +117,15 @@ export const queryBoxStyles = css`
     margin: 0.4rem 0 0;
     color: var(--bad);
   }
+  .wrong p {
+    margin: 0;
+    overflow-wrap: anywhere;
+  }
+  .correct {
+    min-height: 1.7em;
+    padding: 0 0.5em;
+    color: var(--ink);
+  }
   .wrong .icon {
     margin-top: 0.15rem;
     color: inherit;

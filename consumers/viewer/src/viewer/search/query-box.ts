@@ -4,10 +4,11 @@ import { live } from "lit/directives/live.js";
 
 import type { Problem } from "../../api/problem.js";
 import { anchor } from "../../elements/anchor.js";
-import { errorRange } from "../../model/query-error.js";
+import { correctField, errorRange } from "../../model/query-error.js";
 import { baseStyles } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
 import { ViewerElement } from "../viewer-element.js";
+import { QueryDraft } from "../viewer-state.js";
 import { checkQuery } from "./check-query.js";
 import { queryBoxStyles } from "./query-box.styles.js";
 import { queryErrorMessage } from "./query-error-message.js";
@@ -27,7 +28,7 @@ const CHECK_TIMEOUT_MS = 1_000;
 export class QueryBox extends ViewerElement {
   static override styles = [baseStyles, queryBoxStyles];
 
-  @state() private draft = "";
+  @state() private typed = "";
   @state() private error: Problem | null = null;
   @state() private open = false;
   @state() private active = -1;
@@ -40,9 +41,8 @@ export class QueryBox extends ViewerElement {
   private rows: Suggestion[] = [];
   private caret = 0;
   private shownQuery: string | null = null;
+  private shownDraft: QueryDraft | null = null;
   private checking: AbortController | null = null;
-  /** The query that was applied before its check ended. */
-  private unchecked = "";
   private release: (() => void) | null = null;
 
   override focus(options?: FocusOptions): void {
@@ -55,29 +55,28 @@ export class QueryBox extends ViewerElement {
     this.release?.();
     this.release = null;
     this.open = false;
+    this.shownQuery = null;
+    if (this.viewer) this.viewer.draft = null;
   }
 
   protected override willUpdate(): void {
-    const current = this.viewer.view.query;
-    if (current !== this.shownQuery) {
+    const { draft, view } = this.viewer;
+    if (view.query !== this.shownQuery || draft !== this.shownDraft) {
       const first = this.shownQuery === null;
-      this.checking?.abort(); // a newer query replaces it
-      this.shownQuery = current;
-      this.draft = current;
-      this.error = null;
-      const mustCheck = first || current === this.unchecked; // an address may have been typed manually
-      if (mustCheck && current) void this.check(current);
+      const text = draft?.text ?? view.query;
+      this.shownQuery = view.query;
+      this.shownDraft = draft;
+      if (first || text !== this.typed.trim()) this.replaceText(text, first || this.error !== null);
     }
-    this.rows = this.open ? this.suggestions.at(this.draft, this.caret) : [];
+    this.rows = this.open ? this.suggestions.at(this.typed, this.caret) : [];
     if (this.active >= this.rows.length) this.active = -1;
   }
 
   protected override render(): TemplateResult {
     const { box } = this.text.search;
     const shown = this.open && this.rows.length > 0;
-    const changed = this.draft.trim() !== this.viewer.view.query.trim();
     return html`
-      <form role="search" class="frame" part="box" @submit=${this.onSubmit}>
+      <form role="search" class="frame" part="box" @submit=${this.onSubmit} @focusout=${this.onFocusOut}>
         ${icon("search")}
         <div class="field">
           <div class="mirror" aria-hidden="true">${this.renderMirror()}</div>
@@ -97,7 +96,7 @@ export class QueryBox extends ViewerElement {
             aria-controls="list"
             aria-activedescendant=${shown && this.active >= 0 ? `row${this.active}` : nothing}
             placeholder=${box.placeholder}
-            .value=${live(this.draft)}
+            .value=${live(this.typed)}
             @input=${this.onInput}
             @keydown=${this.onKeydown}
             @keyup=${this.onCaretMoved}
@@ -109,13 +108,13 @@ export class QueryBox extends ViewerElement {
         </div>
         <span class="unseen" id="keys">${box.keys}</span>
         <span class="unseen" role="status">${shown ? box.count(this.rows.length) : ""}</span>
-        ${this.draft
-          ? html`<button type="button" class="quiet icon" aria-label=${box.clear} title=${box.clear} @click=${() => this.applyDraft("")}>
+        ${this.typed
+          ? html`<button type="button" class="quiet icon" aria-label=${box.clear} title=${box.clear} @click=${() => this.search("")}>
               ${icon("close")}
             </button>`
           : nothing}
-        <auditlane-help @example=${(event: CustomEvent<string>) => this.applyDraft(event.detail)}></auditlane-help>
-        <button class=${changed ? "primary" : ""}>${box.apply}</button>
+        <auditlane-help @example=${(event: CustomEvent<string>) => this.search(event.detail)}></auditlane-help>
+        <button class=${this.viewer.draft ? "primary" : ""}>${box.apply}</button>
       </form>
       <div
         id="list"
@@ -126,7 +125,7 @@ export class QueryBox extends ViewerElement {
       >
         ${shown ? renderOptions(this.rows, this.active, this.viewer, (index) => this.accept(index)) : nothing}
       </div>
-      ${this.error ? queryErrorMessage(this.error, this.text) : nothing}
+      ${this.error ? this.renderError(this.error) : nothing}
     `;
   }
 
@@ -145,15 +144,22 @@ export class QueryBox extends ViewerElement {
   }
 
   private renderMirror(): TemplateResult | string {
-    const range = this.error?.column ? errorRange(this.draft, this.error.column) : null;
-    if (!range) return this.draft;
+    const text = this.typed;
+    const range = this.error?.column ? errorRange(text, this.error.column) : null;
+    if (!range) return text;
     const [begin, end] = range;
-    return html`${this.draft.slice(0, begin)}<mark>${this.draft.slice(begin, end) || "\u00a0"}</mark>${this.draft.slice(end)}`;
+    return html`${text.slice(0, begin)}<mark>${text.slice(begin, end) || "\u00a0"}</mark>${text.slice(end)}`;
+  }
+
+  private renderError(problem: Problem): TemplateResult {
+    const correction = correctField(this.typed, problem);
+    const action = correction && { field: correction.field, apply: () => this.search(correction.query) };
+    return queryErrorMessage(problem, this.text, { correction: action, shownQuery: this.viewer.draft ? this.viewer.view.query.trim() : null });
   }
 
   private readonly onInput = (): void => {
     this.checking?.abort();
-    this.draft = this.input.value;
+    this.setTyped(this.input.value);
     this.caret = this.input.selectionStart ?? this.input.value.length;
     this.open = true;
     this.active = -1;
@@ -195,12 +201,13 @@ export class QueryBox extends ViewerElement {
     const suggestion = this.rows[index];
     if (!suggestion) return;
     const [text, caret] = suggestion.edit;
-    this.draft = text;
+    this.setTyped(text);
     this.caret = caret;
     this.open = suggestion.open;
     this.active = -1;
     this.error = null;
     void this.updateComplete.then(() => this.input.setSelectionRange(this.caret, this.caret));
+    if (!suggestion.open) this.applyTyped();
   }
 
   private readonly close = (): void => {
@@ -211,25 +218,50 @@ export class QueryBox extends ViewerElement {
 
   private readonly onSubmit = (event: Event): void => {
     event.preventDefault();
-    this.applyDraft(this.draft);
+    this.search(this.typed);
   };
 
-  /** Searches for the draft if it is valid; otherwise keeps the current query. */
-  private applyDraft(draft: string): void {
+  /** Applies the text when the user continues elsewhere in the page, so that the list always matches the box. */
+  private readonly onFocusOut = (event: FocusEvent): void => {
+    const inside = event.relatedTarget instanceof Node && this.renderRoot.contains(event.relatedTarget);
+    if (!inside && document.hasFocus() && this.isConnected && this.viewer.draft && !this.error) {
+      this.setTyped(this.typed.trim());
+      this.applyTyped();
+    }
+  };
+
+  private search(text: string): void {
     this.close();
-    this.draft = draft.trim();
+    this.error = null;
+    this.setTyped(text.trim());
     this.input.focus();
-    void this.apply(this.draft);
+    this.applyTyped();
   }
 
-  private async apply(text: string): Promise<void> {
-    if (text !== this.viewer.view.query) {
-      const timeout = new Promise<"timeout">((resolve) => setTimeout(resolve, CHECK_TIMEOUT_MS, "timeout"));
-      const outcome = await Promise.race([this.check(text), timeout]);
-      if (outcome === "invalid") return;
-      this.unchecked = outcome === "timeout" ? text : "";
-    }
-    this.viewer.setView({ query: text });
+  /** Searches for the text if it is valid; otherwise keeps the view's query. */
+  private applyTyped(): void {
+    void this.viewer.changeSearch((query) => ({ query }));
+  }
+
+  private setTyped(typed: string): void {
+    const text = typed.trim();
+    this.typed = typed;
+    this.viewer.draft = text === this.viewer.view.query.trim() ? null : new QueryDraft(text, (checked) => this.mayApply(checked));
+    this.shownDraft = this.viewer.draft;
+  }
+
+  /** Shows a text that was changed elsewhere. */
+  private replaceText(text: string, check: boolean): void {
+    this.checking?.abort();
+    this.typed = text;
+    this.error = null;
+    if (check && text) void this.check(text);
+  }
+
+  /** Resolves to whether a query can be applied: it is valid, or its check is slow. */
+  private async mayApply(text: string): Promise<boolean> {
+    const timeout = new Promise<"timeout">((resolve) => setTimeout(resolve, CHECK_TIMEOUT_MS, "timeout"));
+    return (await Promise.race([this.check(text), timeout])) !== "invalid";
   }
 
   /** Resolves to whether the query is valid; it counts as invalid if another check has replaced this one. */

@@ -6,15 +6,28 @@ import type { Texts } from "../../i18n/en/index.js";
 import { describeQueryError } from "../../model/query-error.js";
 import { icon } from "../../styles/icons.js";
 
+export interface QueryErrorOptions {
+  /** The field that was probably meant, and the search for it. */
+  readonly correction: { readonly field: string; readonly apply: () => void } | null;
+  /** The query that the list shows instead of the invalid one, or null if it shows none. */
+  readonly shownQuery: string | null;
+}
+
 /** Renders the message, with the id `wrong`. */
-export function queryErrorMessage(problem: Problem, texts: Texts): TemplateResult {
+export function queryErrorMessage(problem: Problem, texts: Texts, { correction, shownQuery }: QueryErrorOptions): TemplateResult {
   const { box } = texts.search;
   const { text, translated } = describeQueryError(problem, texts);
-  return html`<p class="wrong" id="wrong" role="alert">
+  const button = correction ? html` <button class="correct" @click=${correction.apply}>${box.meant(correction.field)}</button>` : nothing;
+  return html`<div class="wrong">
     ${icon("warning")}
-    <span>
-      <strong>${problem.column ? box.wrong(problem.column) : box.wrongAnywhere}</strong>
-      <span lang=${translated ? nothing : "en"}>${text}</span>
-    </span>
-  </p>`;
+    <div>
+      <p id="wrong" role="alert">
+        <strong>${problem.column ? box.wrong(problem.column) : box.wrongAnywhere}</strong>
+        <span lang=${translated ? nothing : "en"}>${text}</span>${button}
+      </p>
+      ${shownQuery === null
+        ? nothing
+        : html`<p class="quietly">${shownQuery ? html`${box.stillShown} <code>${shownQuery}</code>` : box.stillUnfiltered}</p>`}
+    </div>
+  </div>`;
 }

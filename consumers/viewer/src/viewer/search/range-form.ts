@@ -110,7 +110,7 @@ export class RangeForm extends ViewerElement {
       this.error = range;
       return;
     }
-    this.viewer.setView({ range });
+    void this.viewer.changeSearch(() => ({ range }));
     this.dispatchEvent(new Event("done"));
   };
 }

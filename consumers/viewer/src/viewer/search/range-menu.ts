@@ -61,7 +61,7 @@ export class RangeMenu extends ViewerElement {
   }
 
   private setRange(range: Range): void {
-    this.viewer.setView({ range });
+    void this.viewer.changeSearch(() => ({ range }));
     this.dropdown.close();
   }
 

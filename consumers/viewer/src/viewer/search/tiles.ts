@@ -46,8 +46,8 @@ export class Tiles extends ViewerElement {
     const { query } = this.viewer.view;
     return html`<section aria-label=${query.trim() ? `${tiles.label}. ${tiles.matching}` : tiles.label}>
       <div class="tiles" aria-busy=${this.stats.pending && this.stats.outdated}>
-        ${this.number(tiles.today, stats?.today, tiles.showToday, () => this.viewer.setView({ range: this.todayRange() }))}
-        ${this.number(tiles.week, stats?.week, tiles.showWeek, () => this.viewer.setView({ range: WEEK }))}
+        ${this.number(tiles.today, stats?.today, tiles.showToday, () => this.viewer.changeSearch(() => ({ range: this.todayRange() })))}
+        ${this.number(tiles.week, stats?.week, tiles.showWeek, () => this.viewer.changeSearch(() => ({ range: WEEK })))}
         ${this.number(tiles.severe, stats?.severe, tiles.showSevere, () => this.showSevere(), tiles.severeNote)}
         ${this.list(tiles.actions, "action", stats?.actions)} ${this.list(tiles.actors, "actor", stats?.actors)}
       </div>
@@ -91,11 +91,11 @@ export class Tiles extends ViewerElement {
   }
 
   private add(parameter: string, value: string | null): void {
-    this.viewer.setView({ query: withPick(this.viewer.view.query, parameter, value, "only") });
+    void this.viewer.changeSearch((query) => ({ query: withPick(query, parameter, value, "only") }));
   }
 
   private showSevere(): void {
-    this.viewer.setView({ query: withTerm(this.viewer.view.query, SEVERE), range: WEEK });
+    void this.viewer.changeSearch((query) => ({ query: withTerm(query, SEVERE), range: WEEK }));
   }
 
   /** Returns the range since midnight in the zone. */

@@ -3,7 +3,7 @@ import { customElement } from "lit/decorators.js";
 
 import type { Facet } from "../../api/types.js";
 import { RequestController } from "../../elements/request-controller.js";
-import { caseSensitiveTerms, type CaseSuggestion, replaceTerm, suggestCase } from "../../model/case-suggestion.js";
+import { exactTerms, type NearMiss, replaceTerm, suggestNearMiss } from "../../model/near-miss.js";
 import { formatRange } from "../../model/format/summary.js";
 import { findQueryField, queryFields } from "../../model/query-fields.js";
 import { ALL_TIME } from "../../model/range.js";
@@ -14,11 +14,11 @@ import { withQuery } from "../search/facet-list.js";
 import { ViewerElement } from "../viewer-element.js";
 import { emptyStyles } from "./empty.styles.js";
 
-const MAX_TERMS = 3; // terms of a query that are checked for their case
+const MAX_TERMS = 3; // terms of a query for which near misses are searched
 const MAX_VALUES = 100;
 
 /** A suggested term with the whole query. */
-interface Suggestion extends CaseSuggestion {
+interface Suggestion extends NearMiss {
   readonly query: string;
 }
 
@@ -31,18 +31,18 @@ interface Suggestion extends CaseSuggestion {
 export class Empty extends ViewerElement {
   static override styles = [baseStyles, emptyStyles];
 
-  /** Terms that would match case-insensitively. */
+  /** Terms that would match in the case, or with the beginning or the end, of values in the log. */
   private readonly suggestions = new RequestController<Suggestion[]>(this);
 
   protected override willUpdate(): void {
     const { viewer } = this;
     const { query } = viewer.view;
     const known = queryFields(viewer.fields, this.text.search.fields);
-    const terms = caseSensitiveTerms(query, (parameter) => findQueryField(known, parameter).kind === "text").slice(0, MAX_TERMS);
+    const terms = exactTerms(query, (parameter) => findQueryField(known, parameter).kind === "text").slice(0, MAX_TERMS);
     this.suggestions.request(JSON.stringify([query, viewer.view.range, viewer.refreshCount]), async (signal) => {
       const found = terms.map(async (term) => {
         const params = [...withQuery(viewer.filter(), term.probeQuery), ["field", term.parameter], ["limit", String(MAX_VALUES)]] as const;
-        const other = suggestCase(term, (await viewer.client.json<Facet>("/v1/facets", { params, signal })).data);
+        const other = suggestNearMiss(term, (await viewer.client.json<Facet>("/v1/facets", { params, signal })).data);
         return other ? [{ ...other, query: replaceTerm(query, term.text, other.text) }] : [];
       });
       return (await Promise.all(found)).flat();
@@ -84,7 +84,7 @@ export class Empty extends ViewerElement {
     const offers = this.suggestions.pending ? [] : (this.suggestions.result ?? []);
     if (!offers.length) return nothing;
     return html`<div class="ways" role="status">
-      <span>${states.capitals}</span>
+      <span>${states.nearMisses}</span>
       ${offers.map(
         ({ text, events, query }) => html`<button class="offer" @click=${() => this.viewer.setView({ query })}>
           <code>${text}</code><span class="quietly">${states.countedEvents(events, formatNumber(this.viewer, events))}</span>

@@ -176,10 +176,8 @@ export class Details extends ViewerElement {
   private renderLine(name: string, parameter: string, value: string | null, shown: TemplateResult): TemplateResult {
     const { details } = this.text.reading;
     const valueText = value === null ? details.lacking : visible(value.slice(0, 80));
-    const filter = (negated: boolean) => (): void => {
-      const { query } = this.viewer.view;
-      this.viewer.setView({ query: withTerm(query, formatTerm(parameter, value, negated)) });
-    };
+    const filter = (negated: boolean) => (): void =>
+      void this.viewer.changeSearch((query) => ({ query: withTerm(query, formatTerm(parameter, value, negated)) }));
     const button = (label: string, sign: TemplateResult, action: () => void): TemplateResult =>
       html`<button class="quiet icon" aria-label=${label} title=${label} @click=${action}>${sign}</button>`;
     return html`<div class="line">

@@ -1,8 +1,8 @@
-/** Finds query terms that match nothing only because of their case, and suggests the spelling used in the log. */
+/** Finds query terms that match nothing because of their case or because they are only a part of a value, and suggests terms that match. */
 import type { Count } from "../api/types.js";
 import { colonIndex, parseTerm, quoteValue, SPECIAL, splitAlternatives, unescapeText } from "./query.js";
 
-export interface CaseSensitiveTerm {
+export interface ExactTerm {
   readonly text: string;
   readonly parameter: string;
   /** The value's pieces; "*" matches anything. */
@@ -11,14 +11,14 @@ export interface CaseSensitiveTerm {
   readonly probeQuery: string;
 }
 
-export interface CaseSuggestion {
-  /** The term in the log's spelling. */
+export interface NearMiss {
+  /** The term that matches. */
   readonly text: string;
   readonly events: number;
 }
 
 /** Returns the terms with a text value that contains letters. `isText` returns whether a field holds text. */
-export function caseSensitiveTerms(query: string, isText: (parameter: string) => boolean): CaseSensitiveTerm[] {
+export function exactTerms(query: string, isText: (parameter: string) => boolean): ExactTerm[] {
   return splitAlternatives(query)
     .flat()
     .flatMap((text) => {
@@ -31,15 +31,22 @@ export function caseSensitiveTerms(query: string, isText: (parameter: string) =>
     });
 }
 
-/** Returns the term in the spelling of the most frequent value that it matches case-insensitively, or null if there is none. */
-export function suggestCase(term: CaseSensitiveTerm, values: readonly Count[]): CaseSuggestion | null {
-  for (const { value } of values) {
-    const written = value === null ? null : matchPieces(term.pieces, value, "iu");
-    if (!written) continue;
-    const wildcard = written.map((piece) => (piece === "*" ? "*" : escapeSpecial(piece))).join("");
-    const raw = term.pieces.includes("*") ? wildcard : quoteValue(written[0] as string);
-    const events = values.reduce((sum, count) => sum + (count.value !== null && matchPieces(written, count.value, "u") ? count.events : 0), 0);
-    return { text: term.text.slice(0, colonIndex(term.text) + 1) + raw, events };
+/**
+ * Returns the nearest term that matches, or null if there is none: in the case of the most frequent value that it
+ * equals case-insensitively, or else of one that begins with it, or else of one that contains it.
+ */
+export function suggestNearMiss(term: ExactTerm, values: readonly Count[]): NearMiss | null {
+  const begins = term.pieces.at(-1) === "*" ? term.pieces : [...term.pieces, "*"];
+  const contains = begins[0] === "*" ? begins : ["*", ...begins];
+  for (const pieces of [term.pieces, begins, contains]) {
+    for (const { value } of values) {
+      const written = value === null ? null : matchPieces(pieces, value, "iu");
+      if (!written) continue;
+      const wildcard = written.map((piece) => (piece === "*" ? "*" : escapeSpecial(piece))).join("");
+      const raw = pieces.includes("*") ? wildcard : quoteValue(written[0] as string);
+      const events = values.reduce((sum, count) => sum + (count.value !== null && matchPieces(written, count.value, "u") ? count.events : 0), 0);
+      return { text: term.text.slice(0, colonIndex(term.text) + 1) + raw, events };
+    }
   }
   return null;
 }

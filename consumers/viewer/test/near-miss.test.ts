@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
 
-import { caseSensitiveTerms, replaceTerm, suggestCase } from "../src/model/case-suggestion.js";
+import { exactTerms, replaceTerm, suggestNearMiss } from "../src/model/near-miss.js";
 
 const text = (): boolean => true;
 const counts = (...values: (string | null)[]) => values.map((value, index) => ({ value, events: 10 - index }));
 
-describe("case-sensitive terms", () => {
+describe("exact terms", () => {
   it.each([
     ["action:delete*", ["action:delete*"]],
     ['action:"log in" -resource:x ip:* jane', ['action:"log in"']],
@@ -13,19 +13,19 @@ describe("case-sensitive terms", () => {
     ["severity:>=high action:17 action:*", []],
     ["(action:a)", []],
   ])("%s", (query, terms) => {
-    expect(caseSensitiveTerms(query, text).map((one) => one.text)).toEqual(terms);
+    expect(exactTerms(query, text).map((one) => one.text)).toEqual(terms);
   });
 
   it("are texts only, and are probed with a plain word", () => {
-    expect(caseSensitiveTerms("outcome:won", () => false)).toEqual([]);
-    const [term] = caseSensitiveTerms(String.raw`jane action:x*\*del\"ete OR ip:*`, text);
+    expect(exactTerms("outcome:won", () => false)).toEqual([]);
+    const [term] = exactTerms(String.raw`jane action:x*\*del\"ete OR ip:*`, text);
     expect(term?.probeQuery).toBe(String.raw`jane "*del\"ete" OR ip:*`);
     expect(term?.pieces).toEqual(["x", "*", '*del"ete']);
   });
 });
 
-describe("a suggested spelling", () => {
-  const of = (query: string, ...values: (string | null)[]) => suggestCase(caseSensitiveTerms(query, text)[0]!, counts(...values));
+describe("a near miss", () => {
+  const of = (query: string, ...values: (string | null)[]) => suggestNearMiss(exactTerms(query, text)[0]!, counts(...values));
 
   it.each([
     ["action:delete*", ["undelete", "DeleteUser", "DeleteRole", "DELETE", null], { text: "action:Delete*", events: 17 }],
@@ -34,7 +34,11 @@ describe("a suggested spelling", () => {
     ['action:"log in"', ["Log In"], { text: 'action:"Log In"', events: 10 }],
     [String.raw`action:log\ in*`, ["Log In twice"], { text: String.raw`action:Log\ In*`, events: 10 }],
     ["action:straße*", ["Straße 1"], { text: "action:Straße*", events: 10 }],
-    ["action:delete*", ["undelete", "remove", null], null],
+    ["action:delete*", ["undelete", "remove", null], { text: "action:*delete*", events: 10 }],
+    ["actor:jane", ["Mary Jane", "Jane Doe", "Jane Roe", "JANET"], { text: "actor:Jane*", events: 17 }],
+    ["actor:doe", ["Mary Jane", "Jane Doe"], { text: "actor:*Doe*", events: 9 }],
+    ["actor:jane*", ["Mary Jane"], { text: "actor:*Jane*", events: 10 }],
+    ["action:delete*", ["remove", null], null],
     ["action:a.b*", ["AxB"], null],
     ["action:*a*b*c", ["xAbCC", "AcB"], { text: "action:*A*b*C", events: 10 }],
     ["action:ab*ba", ["ABA", "AB-BA"], { text: "action:AB*BA", events: 9 }],

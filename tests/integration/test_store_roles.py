@@ -27,9 +27,9 @@ from auditlane.observe.security.run import judge
 from auditlane.runtime.errors import StoreRefused
 from auditlane.runtime.settings import Settings, load, variable
 from auditlane.store import event_insert, migrate, newest_offsets, preflight, presentation, roles
+from auditlane.store.claims import StoredClaims
 from auditlane.store.client import connect
 from auditlane.store.leases import Lease
-from auditlane.store.link_claims import LinkClaims
 from auditlane.worker.protocol.partition_state import Range
 from auditlane.worker.validation.event_columns import EVENTS
 
@@ -100,7 +100,7 @@ def test_serve_reads_saves_and_claims(url: str, as_role: dict[str, Client]) -> N
     assert presentation.save(client, "audit", seen, new, now=datetime.now(UTC)).revision == seen.revision + 1
     jti, now = uuid.uuid4().hex, datetime.now(UTC)
     for first in (True, False):
-        claims = LinkClaims(lambda: connect(settings("query", url)), "audit")
+        claims = StoredClaims(lambda: connect(settings("query", url)), "audit")
         assert claims.claim(jti, until=now + timedelta(minutes=5), now=now) is first
     env = os.environ | {
         variable("clickhouse_url"): url,

@@ -56,8 +56,8 @@ from auditlane.server.metrics import HttpMetrics
 from auditlane.server.pages.viewer import bundle as bundles
 from auditlane.server.pages.viewer.bundle import Bundle
 from auditlane.server.probes import PROBE_TIMEOUT_S, KafkaProbe, Probe, Readiness, StoreProbe
+from auditlane.store.claims import StoredClaims
 from auditlane.store.client import CONNECT_TIMEOUT_S, LazyClient, connect
-from auditlane.store.link_claims import LinkClaims
 from auditlane.store.structure_cache import StructureCache
 from auditlane.trail import sink
 from auditlane.trail.lifecycle import Lifecycle, lifecycle_of
@@ -161,7 +161,7 @@ class Services:
         store_probe = StoreProbe(
             lambda: connect(settings, connect_timeout=PROBE_TIMEOUT_S, send_receive_timeout=PROBE_TIMEOUT_S), database
         )
-        claims = claims or LinkClaims(store.client, database)
+        claims = claims or StoredClaims(store.client, database)
         probes: dict[str, Probe] = {"ingest": KafkaProbe(settings), "query": store_probe}
         streams = StreamHub.of(settings, reader.executor)
         for measure in (

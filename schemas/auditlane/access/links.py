@@ -140,8 +140,8 @@ class LinkRead:
 class Claims(Protocol):
     """The record of opened links, shared by all processes and replicas."""
 
-    def claim(self, jti: str, *, until: datetime, now: datetime) -> bool:
-        """Claim the link with this id, which expires at `until`. Returns True at most once for an id, in any process.
+    def claim(self, name: str, /, *, until: datetime, now: datetime) -> bool:
+        """Claim the link with this id until `until`. Returns True at most once for an id, in any process.
 
         Raises StoreUnavailable or StoreRefused if the claim cannot be decided; in that case the link is unused.
         """

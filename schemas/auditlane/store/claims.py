@@ -1,4 +1,4 @@
-"""Claims: of all processes that insert a row under one name, exactly one succeeds.
+"""Claims: of all processes that claim a name, exactly one succeeds.
 
 They insert under one deduplication token, so that ClickHouse (in a cluster: its Keeper) stores one row, which
 identifies the first of them.
@@ -6,14 +6,17 @@ identifies the first of them.
 
 from __future__ import annotations
 
+import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from clickhouse_connect.driver.client import Client
 
 from auditlane.runtime.errors import StoreUnavailable
+from auditlane.store.client import store_errors
 
 _SETTLES_S: Final = 3.0  # time for a claim to become visible on the queried replica
 _LOOK_S: Final = 0.1
@@ -47,3 +50,62 @@ def insert_claim(
             raise unsettled
         time.sleep(_LOOK_S)
     return found
+
+
+class StoredClaims:
+    """Claims of one-time links and of other names, in the table `link_claims`. Thread-safe.
+
+    A claim is valid only if it is the name's single row, so that even an insert that was not deduplicated cannot open a
+    link twice.
+    """
+
+    def __init__(self, connect: Callable[[], Client], database: str) -> None:
+        self._connect = connect
+        self._database = database
+        # Claims whose outcome is unknown: nobody acted on them, so that a later attempt may reuse their ids.
+        self._unsettled: dict[str, tuple[uuid.UUID, datetime]] = {}
+        self._lock = threading.Lock()
+
+    def claim(self, name: str, /, *, until: datetime, now: datetime) -> bool:
+        """Claim a name, such as the id of a one-time link, until `until`. Returns True to at most one caller.
+
+        Raises StoreUnavailable or StoreRefused if the claim cannot be decided; in that case the name is unclaimed.
+        """
+        claim_id = self._begun(name, now)
+        try:
+            return self._claimed(name, claim_id, until)
+        except BaseException:
+            with self._lock:
+                self._unsettled[name] = claim_id, until
+            raise
+
+    def _begun(self, name: str, now: datetime) -> uuid.UUID:
+        """Return the id of this name's claim whose outcome is unknown, to one caller only, or else a new id."""
+        with self._lock:
+            self._unsettled = {other: claim for other, claim in self._unsettled.items() if claim[1] > now}
+            unsettled = self._unsettled.pop(name, None)
+        return unsettled[0] if unsettled else uuid.uuid4()
+
+    def _claimed(self, name: str, claim_id: uuid.UUID, until: datetime) -> bool:
+        with store_errors():
+            client = self._connect()
+            # Query first: an unavailable ClickHouse is usually noticed here, before anything has been written.
+            if found := self._stored(client, name):
+                return found == [claim_id]
+            found = insert_claim(
+                client,
+                self._database,
+                "link_claims",
+                {"jti": name, "claim_id": claim_id, "expires_at": until},
+                token=f"link:{name}",
+                stored=lambda: self._stored(client, name),
+                unsettled=StoreUnavailable("ClickHouse does not show the claim yet.", fix="Try again in a moment."),
+            )
+        return found == [claim_id]
+
+    def _stored(self, client: Client, name: str) -> list[uuid.UUID]:
+        rows = client.query(
+            "SELECT claim_id FROM {database:Identifier}.link_claims WHERE jti = {jti:String}",
+            parameters={"database": self._database, "jti": name},
+        ).result_rows
+        return [row[0] for row in rows]

@@ -204,12 +204,12 @@ class Ledger:
         self.names: list[str] = []
         self.failures = failures
 
-    def claim(self, jti, /, *, until, now):
+    def claim(self, name, /, *, until, now):
         if self.failures:
             self.failures -= 1
             raise StoreUnavailable("away")
-        self.names.append(jti)
-        return self.names.count(jti) == 1
+        self.names.append(name)
+        return self.names.count(name) == 1
 
 
 class Sink:

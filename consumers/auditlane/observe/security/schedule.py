@@ -1,9 +1,9 @@
 """Repeat the security check within `serve`: once per installation and time slot, however many processes there are.
 
 Time is divided into slots of AUDITLANE_SECURITY_CHECK_EVERY_H hours since 1970. In each slot, every process claims the
-check in ClickHouse, as it would claim a one-time link, and the one that succeeds makes it. It then claims the result,
-which is the event `security.checked` of auditlane's own audit trail. If the first process has not claimed the result
-within TAKEOVER_S, because it ended or failed, another process claims it and makes the check again.
+check in ClickHouse, and the one that succeeds makes it. It then claims the result, which is the event
+`security.checked` of auditlane's own audit trail. If the first process has not claimed the result within TAKEOVER_S,
+because it ended or failed, another process claims it and makes the check again.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _SEVERITIES: Final[dict[Severity, SeverityName]] = {
 class Claims(Protocol):
     """Claims by name, shared by all processes."""
 
-    def claim(self, jti: str, /, *, until: datetime, now: datetime) -> bool:
+    def claim(self, name: str, /, *, until: datetime, now: datetime) -> bool:
         """Return True at most once for a name, in any process. Raises StoreUnavailable or StoreRefused."""
         ...
 

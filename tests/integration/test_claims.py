@@ -21,8 +21,8 @@ from serving import HOUR, Served
 from auditlane.access.links import Page, mint_console_link, mint_link
 from auditlane.access.permissions import VIEWER
 from auditlane.access.tokens import Operator, Viewer
+from auditlane.store.claims import StoredClaims
 from auditlane.store.client import connect
-from auditlane.store.link_claims import LinkClaims
 
 THREADS = 8
 PROCESSES = 3
@@ -32,11 +32,11 @@ import json, sys
 from datetime import UTC, datetime, timedelta
 from auditlane.runtime.settings import load
 from auditlane.store.client import connect
-from auditlane.store.link_claims import LinkClaims
+from auditlane.store.claims import StoredClaims
 given = json.loads(sys.argv[1])
 settings = load(clickhouse_url=given["url"], clickhouse_database=given["database"])
 client = connect(settings)
-claims, now = LinkClaims(lambda: client, settings.clickhouse_database), datetime.now(UTC)
+claims, now = StoredClaims(lambda: client, settings.clickhouse_database), datetime.now(UTC)
 print("ready", flush=True)
 sys.stdin.readline()
 won = [jti for jti in given["links"] if claims.claim(jti, until=now + timedelta(minutes=5), now=now)]
@@ -61,13 +61,13 @@ def links(count: int) -> list[str]:
 def test_one_of_many_threads_claims_the_link(filled: Store) -> None:
     client = connect(filled.settings)
     # One instance per thread, as each process has one of its own.
-    ledgers = [LinkClaims(lambda: client, filled.database) for _ in range(THREADS)]
+    ledgers = [StoredClaims(lambda: client, filled.database) for _ in range(THREADS)]
     now = datetime.now(UTC)
     with ThreadPoolExecutor(THREADS) as pool:
         for jti in links(LINKS):
             start = threading.Barrier(THREADS)
 
-            def claim(ledger: LinkClaims, jti: str = jti, start: threading.Barrier = start) -> bool:
+            def claim(ledger: StoredClaims, jti: str = jti, start: threading.Barrier = start) -> bool:
                 start.wait(60)
                 return ledger.claim(jti, until=now + timedelta(minutes=5), now=now)
 
@@ -147,7 +147,7 @@ def test_a_claim_whose_response_was_lost_is_claimed_again_by_one(filled: Store) 
                 raise urllib3.exceptions.ProtocolError("cut")
 
     cut = Cut()
-    claims, now = LinkClaims(lambda: cut, filled.database), datetime.now(UTC)  # type: ignore[arg-type, return-value]
+    claims, now = StoredClaims(lambda: cut, filled.database), datetime.now(UTC)  # type: ignore[arg-type, return-value]
     until, [jti] = now + timedelta(minutes=5), links(1)
     with pytest.raises(Exception, match="cannot be reached"):
         claims.claim(jti, until=until, now=now)
@@ -165,12 +165,12 @@ def test_a_claim_whose_response_was_lost_is_claimed_again_by_one(filled: Store) 
 def test_a_used_link_sent_repeatedly_queries_no_store(filled: Store, tmp_path: Path) -> None:
     queries: list[str] = []
     client = connect(filled.settings)
-    ledger = LinkClaims(lambda: client, filled.database)
+    ledger = StoredClaims(lambda: client, filled.database)
 
     class Counting:
-        def claim(self, jti: str, *, until: datetime, now: datetime) -> bool:
-            queries.append(jti)
-            return ledger.claim(jti, until=until, now=now)
+        def claim(self, name: str, /, *, until: datetime, now: datetime) -> bool:
+            queries.append(name)
+            return ledger.claim(name, until=until, now=now)
 
     with Served(tmp_path, claims=Counting(), **settings_of(filled)) as served, ThreadPoolExecutor(THREADS) as pool:
         now = datetime.now(UTC)

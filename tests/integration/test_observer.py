@@ -118,10 +118,10 @@ def test_a_bad_deploy_is_one_circuit_opened_and_closed_by_the_operators_restart(
         checked_again(world)
         assert first.stop() == 0
         second = world.worker(dlq_ratio_window=WINDOW, dlq_max_ratio=1.0)
-        wait_until(lambda: ours(world)["dead_letters.released"], why=second.tail)
+        wait_until(lambda: ours(world)["circuit_breaker.closed"], why=second.tail)
         checked_again(world)
-    assert ours(world)["dead_letters.braked"] == ours(world)["dead_letters.released"] == 1
-    metadata, severity, resource = logged(world, "dead_letters.braked")
+    assert ours(world)["circuit_breaker.opened"] == ours(world)["circuit_breaker.closed"] == 1
+    metadata, severity, resource = logged(world, "circuit_breaker.opened")
     assert (severity, resource, metadata["code"]) == ("High", world.settings.topic, "NOT_FRAMED")
     assert int(metadata["count"]) > 0
     assert {one.refusal.code for one in state(world).letters.counts} == {"NOT_FRAMED"}  # type: ignore[union-attr]

@@ -92,9 +92,9 @@ class Checks:
             condition, transition = self._check("circuit", topic, float(len(found)), self._policy.circuit)
             if transition == "entered":
                 kept[topic] = _summed(found)
-                self._circuit_event("dead_letters.braked", topic, kept[topic], condition, found)
+                self._circuit_event("circuit_breaker.opened", topic, kept[topic], condition, found)
             elif transition == "left":
-                self._circuit_event("dead_letters.released", topic, kept.pop(topic, OpenCircuit("", 0)), condition, {})
+                self._circuit_event("circuit_breaker.closed", topic, kept.pop(topic, OpenCircuit("", 0)), condition, {})
         return kept
 
     def disks(self, disks: Mapping[str, Disk], *, complete: bool) -> None:

@@ -38,18 +38,18 @@ class ActionProperties:
         return CertificateActions(self)
 
     @property
+    def circuit_breaker(self) -> actions.CircuitBreakerActions:
+        """Actions of `circuit_breaker`: `opened`, `closed`."""
+        from auditlane.sdk.actions import CircuitBreakerActions
+
+        return CircuitBreakerActions(self)
+
+    @property
     def data(self) -> actions.DataActions:
         """Actions of `data`: `exported`, `imported`."""
         from auditlane.sdk.actions import DataActions
 
         return DataActions(self)
-
-    @property
-    def dead_letters(self) -> actions.DeadLettersActions:
-        """Actions of `dead_letters`: `braked`, `released`."""
-        from auditlane.sdk.actions import DeadLettersActions
-
-        return DeadLettersActions(self)
 
     @property
     def delivery(self) -> actions.DeliveryActions:

@@ -85,6 +85,58 @@ class CertificateActions(KnownActions):
         return self._emit("certificate.renewed", "success", "Info", "certificate", {"at": at, "left": left}, event)
 
 
+class CircuitBreakerActions(KnownActions):
+    """The actions of `circuit_breaker`."""
+
+    __slots__ = ()
+
+    def opened(
+        self,
+        *,
+        code: str,
+        count: Number,
+        since: Time | None = None,
+        partitions: Texts | None = None,
+        **event: Unpack[EventFields],
+    ) -> str:
+        """Emit `circuit_breaker.opened`. Partitions of a topic were halted because too many of their messages were
+        rejected.
+
+        Args:
+            code: The code of the error.
+            count: Number of events.
+            since: When this state began.
+            partitions: The numbers of the partitions.
+            event: Further fields, as in `emit`.
+        """
+        return self._emit(
+            "circuit_breaker.opened",
+            "failure",
+            "High",
+            "topic",
+            {"code": code, "count": count, "since": since, "partitions": partitions},
+            event,
+        )
+
+    def closed(self, *, code: str, count: Number, since: Time | None = None, **event: Unpack[EventFields]) -> str:
+        """Emit `circuit_breaker.closed`. No partition of a topic is halted because of rejected messages any longer.
+
+        Args:
+            code: The code of the error.
+            count: Number of events.
+            since: When this state began.
+            event: Further fields, as in `emit`.
+        """
+        return self._emit(
+            "circuit_breaker.closed",
+            "success",
+            "Medium",
+            "topic",
+            {"code": code, "count": count, "since": since},
+            event,
+        )
+
+
 class DataActions(KnownActions):
     """The actions of `data`."""
 
@@ -109,52 +161,6 @@ class DataActions(KnownActions):
             event: Further fields, as in `emit`.
         """
         return self._emit("data.imported", "success", "Medium", "data", {"rows": rows, "format": format}, event)
-
-
-class DeadLettersActions(KnownActions):
-    """The actions of `dead_letters`."""
-
-    __slots__ = ()
-
-    def braked(
-        self,
-        *,
-        code: str,
-        count: Number,
-        since: Time | None = None,
-        partitions: Texts | None = None,
-        **event: Unpack[EventFields],
-    ) -> str:
-        """Emit `dead_letters.braked`. A partition was halted because too many of its messages were rejected.
-
-        Args:
-            code: The code of the error.
-            count: Number of events.
-            since: When this state began.
-            partitions: The numbers of the partitions.
-            event: Further fields, as in `emit`.
-        """
-        return self._emit(
-            "dead_letters.braked",
-            "failure",
-            "High",
-            "topic",
-            {"code": code, "count": count, "since": since, "partitions": partitions},
-            event,
-        )
-
-    def released(self, *, code: str, count: Number, since: Time | None = None, **event: Unpack[EventFields]) -> str:
-        """Emit `dead_letters.released`. A partition that had been halted because of rejected messages continues.
-
-        Args:
-            code: The code of the error.
-            count: Number of events.
-            since: When this state began.
-            event: Further fields, as in `emit`.
-        """
-        return self._emit(
-            "dead_letters.released", "success", "Medium", "topic", {"code": code, "count": count, "since": since}, event
-        )
 
 
 class DeliveryActions(KnownActions):

@@ -109,7 +109,7 @@ def circuit(**partitions: tuple[str, int]) -> Measurements:
 def test_an_opened_circuit_is_reported_with_its_numbers_until_it_is_closed() -> None:
     one, two = {"p0": ("FIELD_RULE", 700)}, {"p0": ("FIELD_RULE", 700), "p4": ("NOT_FRAMED", 10)}
     opened, closed = run(circuit(), circuit(**one), circuit(**two), circuit(**two), circuit(), circuit())
-    assert (opened.action, opened.resource_id) == ("dead_letters.braked", SHARED)
+    assert (opened.action, opened.resource_id) == ("circuit_breaker.opened", SHARED)
     assert opened.metadata == {
         "code": "FIELD_RULE",
         "count": "700",
@@ -117,7 +117,7 @@ def test_an_opened_circuit_is_reported_with_its_numbers_until_it_is_closed() -> 
         "partitions": "0",
     }
     assert (closed.action, closed.metadata["code"], closed.metadata["count"]) == (
-        "dead_letters.released",
+        "circuit_breaker.closed",
         "FIELD_RULE",
         "700",
     )
@@ -134,7 +134,7 @@ def test_several_partitions_are_one_event() -> None:
 
 def test_a_circuit_that_opens_again_and_again_is_reported_once_per_gap() -> None:
     opened, closed = circuit(p0=("FIELD_RULE", 700)), circuit()
-    assert names(run(*[opened, closed] * 21)) == ["dead_letters.braked", "dead_letters.released"] * 2
+    assert names(run(*[opened, closed] * 21)) == ["circuit_breaker.opened", "circuit_breaker.closed"] * 2
 
 
 def disk(free: int) -> Measurements:

@@ -78,8 +78,8 @@ DEFINITIONS: Final = (
         },
     ),
     _action(
-        "dead_letters.braked",
-        "A partition was halted because too many of its messages were rejected.",
+        "circuit_breaker.opened",
+        "Partitions of a topic were halted because too many of their messages were rejected.",
         resource="topic",
         outcome="failure",
         severity="High",
@@ -87,8 +87,8 @@ DEFINITIONS: Final = (
         optional={"since": _SINCE, "partitions": _PARTITIONS},
     ),
     _action(
-        "dead_letters.released",
-        "A partition that had been halted because of rejected messages continues.",
+        "circuit_breaker.closed",
+        "No partition of a topic is halted because of rejected messages any longer.",
         resource="topic",
         severity="Medium",
         required={"code": _CODE, "count": _COUNT},

@@ -152,7 +152,7 @@ def test_without_a_session_or_events_the_page_explains_the_next_step(
     page: Page, context: BrowserContext, url: str
 ) -> None:
     page.goto(url + "/plain")
-    expect(page.locator("main")).to_contain_text("auditlane token --link --tenant")
+    expect(page.locator("main")).to_contain_text("Open the log from your application")
     sign_in(context, url, "nobody")
     page.goto(url + "/plain")
     expect(page.get_by_role("heading", name="No events yet")).to_be_visible()

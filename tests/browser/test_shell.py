@@ -57,7 +57,8 @@ def test_a_link_opens_the_viewer_and_signing_out_ends_the_session(site: Site, un
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("You are signed out")
     page.goto(site.url)
-    expect(page.locator("main")).to_contain_text("auditlane token --link --tenant")
+    expect(page.locator("main")).to_contain_text("Open the log from your application")
+    expect(page.locator("code")).to_have_count(0)  # no command: the reader need not be an operator
 
 
 def test_without_scripts_the_page_links_to_the_plain_page(site: Site, unique: str, context: BrowserContext) -> None:

@@ -6,16 +6,18 @@ import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from urllib.parse import quote
 
 import pytest
 from fixtures.axe import violations
 from fixtures.host_page import complaints, give_tokens, host_page
-from fixtures.site import Site
+from fixtures.site import Site, wait_for
 from fixtures.workers import wait_until
 from playwright.sync_api import Locator, Page, Route, expect
 
 from auditlane.access.permissions import Permission
 
+VIEWER = "document.querySelector('auditlane-viewer').viewer"
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>"
 
 
@@ -35,9 +37,9 @@ def assert_accessible(page: Page, viewer: Locator) -> None:
     viewer.evaluate("(element) => (element.theme = 'auto')")
 
 
-def assert_data_stays(viewer: Locator) -> None:
-    """Assert that the data stays, that no request is running, and that exactly one button retries."""
-    expect(viewer.get_by_role("button", name="Try again")).to_have_count(1)
+def assert_data_stays(viewer: Locator, control: str = "Try again") -> None:
+    """Assert that the data stays, that no request is running, and that exactly one button offers a way on."""
+    expect(viewer.get_by_role("button", name=control)).to_have_count(1)
     expect(viewer).not_to_contain_text(re.compile("could not be loaded|fetch|Bearer|The detail of"))
     expect(viewer.locator("auditlane-histogram canvas").first).to_be_visible()
     expect(viewer.locator(".grid")).to_have_class(re.compile(r"^grid\s*$"))  # the list's own request has ended, too
@@ -96,13 +98,27 @@ def test_first_use_explains_how_to_send_events(site: Site, unique: str, page: Pa
     assert messages == []
 
 
-def test_without_permission_no_test_event_is_offered(site: Site, unique: str, page: Page) -> None:
+@pytest.mark.parametrize("width", [360, 768, 1280])
+def test_a_reader_gets_no_instructions_for_an_empty_log(site: Site, unique: str, page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
     viewer = open_viewer(site, page, unique, Permission.read)
-    first = viewer.get_by_role("region", name="Send your first event")
-    expect(first).to_be_visible()
-    expect(first.get_by_role("button", name="Send test event")).to_have_count(0)
+    expect(viewer.locator("auditlane-empty")).to_contain_text("No events yet")
+    wait_for(page, f"{VIEWER}.unused")
+    expect(viewer.get_by_role("region", name="Send your first event")).to_have_count(0)
+    expect(viewer).not_to_contain_text(re.compile("pip install|AUDITLANE_|http"))
+    assert_accessible(page, viewer)
     expect(viewer.get_by_role("button", name="Settings")).to_have_count(0)
     expect(viewer.get_by_role("button", name="Download")).to_have_count(0)
+
+
+def test_the_host_page_can_hide_the_instructions(site: Site, unique: str, page: Page) -> None:
+    viewer = open_viewer(site, page, unique, **{"hide-first-use": ""})
+    wait_for(page, f"{VIEWER}.unused")
+    expect(viewer.locator("auditlane-empty")).to_contain_text("No events yet")
+    expect(viewer.get_by_role("region", name="Send your first event")).to_have_count(0)
+    viewer.evaluate("(element) => (element.hideFirstUse = false)")
+    viewer.evaluate("(element) => element.open()")
+    expect(viewer.get_by_role("region", name="Send your first event")).to_be_visible()
 
 
 def test_an_empty_result_offers_ways_to_widen_the_search(site: Site, unique: str, page: Page) -> None:
@@ -276,12 +292,17 @@ def test_an_expired_token_that_is_not_renewed_is_reported(site: Site, unique: st
     row = viewer.get_by_role("row").filter(has_text="login")
     expect(row).to_have_count(1)
     wait_until(lambda: site.request("/v1/session", ending).status == 401)
+    refused: list[str] = []
+    page.on("response", lambda response: refused.append(response.url) if response.status == 401 else None)
     viewer.get_by_role("button", name="Refresh").click()
+    for path in ("/v1/events", "/v1/stats", "/v1/histogram"):  # all wait for the same new token
+        wait_until(lambda path=path: page.evaluate("1") and any(path in url for url in refused))
     wait_until(lambda: page.evaluate("window.expired") == 1)
     page.clock.run_for(16_000)
     notices = viewer.locator("auditlane-notices")
     expect(notices).to_contain_text("Your session has expired")
-    assert_data_stays(viewer)
+    assert_data_stays(viewer, "Reload page")
+    expect(viewer.get_by_role("button", name="Try again")).to_have_count(0)  # would not help
     assert_accessible(page, viewer)
     search = viewer.get_by_role("combobox", name="Search the log")
     search.fill("action:login")
@@ -289,7 +310,14 @@ def test_an_expired_token_that_is_not_renewed_is_reported(site: Site, unique: st
     ended = viewer.locator("auditlane-table auditlane-problem")
     wait_until(lambda: page.clock.run_for(1_000) or ended.count() == 1)
     expect(ended).to_contain_text("Your session has expired")
-    expect(viewer.get_by_role("button", name="Try again")).to_have_count(1)
+    expect(ended.get_by_role("button", name="Reload page")).to_have_count(1)
+    expect(viewer.get_by_role("button", name="Try again")).to_have_count(0)
+    viewer.evaluate("(element) => (element.signInUrl = 'https://app.example/login')")
+    sign_in = ended.get_by_role("link", name="Sign in again")
+    expect(sign_in).to_have_attribute("href", f"https://app.example/login?return_to={quote(page.url, safe='')}")
+    expect(viewer.get_by_role("link", name="Sign in again")).to_have_count(1)
+    assert_accessible(page, viewer)
+    viewer.evaluate("(element) => (element.signInUrl = '')")
     expect(viewer).not_to_contain_text(re.compile("Bearer|Send `"))
     expect(viewer.get_by_role("status").filter(has_text="Loading events")).to_have_count(0)
     assert_accessible(page, viewer)

@@ -55,6 +55,7 @@ Bootstrap = Annotated[str, AfterValidator(_unless_empty(validators.bootstrap))]
 Topic = Annotated[str, AfterValidator(validators.topic)]
 DeadLetterTopic = Annotated[Topic, AfterValidator(_outside_the_workers_topics)]
 File = Annotated[Path, AfterValidator(validators.file)]
+SignInUrl = Annotated[str, AfterValidator(_unless_empty(validators.sign_in_url))]
 Port = Annotated[int, Field(ge=0, le=65_535)]
 
 
@@ -309,6 +310,12 @@ class ServeSettings(BaseModel):
     )
     frame_ancestors: Annotated[str, AfterValidator(validators.origins)] = Field(
         "", description="Origins whose pages may embed `/embed` in a frame, as `https://app.example,…`. Empty: none."
+    )
+    sign_in_url: SignInUrl = Field(
+        "",
+        description="Your sign-in page, as `https://app.example/login`, to which people without a session are led, "
+        "with the page to return to in the parameter `return_to`. Empty: they are asked to open the log from your "
+        "application.",
     )
     trusted_proxies: Annotated[str, AfterValidator(validators.proxies)] = Field(
         "",

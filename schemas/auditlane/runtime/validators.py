@@ -108,6 +108,23 @@ def issuer(value: str) -> str:
     return value
 
 
+def sign_in_url(value: str) -> str:
+    """Check the address of a sign-in page: https, or http on this machine, since people enter their password there."""
+    value = value.strip()
+    try:
+        url = urlsplit(value)
+        host, _ = url.hostname, url.port
+    except ValueError:
+        raise ValueError("must be a URL with a host and optionally a port up to 65535") from None
+    if not host or any(letter.isspace() for letter in value):
+        raise ValueError("must be a URL without spaces, such as https://app.example.com/login")
+    if url.scheme != "https" and not (url.scheme == "http" and is_loopback(host)):
+        raise ValueError("must begin with https://; http:// is accepted only for this machine itself, as localhost")
+    if "@" in url.netloc or "#" in value:
+        raise ValueError("must not contain a user, a password or '#'")
+    return value
+
+
 def origins(value: str) -> str:
     """Check a comma-separated list of web origins."""
     for entry in listed(value):

@@ -90,6 +90,23 @@ def test_loopback_hosts(host: str) -> None:
     assert not validators.is_loopback(f"{host}.example")
 
 
+@pytest.mark.parametrize("url", ["https://app.example/in?a=1", "http://localhost:3000/in", "http://127.0.0.1", ""])
+def test_a_sign_in_page_is_https_or_on_this_machine(url: str) -> None:
+    assert settings.load(sign_in_url=url).sign_in_url == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("http://app.example/login", "app.example", "/login", "javascript:alert(1)", "https://", "https://h:x"),
+        *("https://me@app.example", "https://app.example/#top", "https://app.example/a b"),
+    ],
+)
+def test_an_invalid_sign_in_page_is_rejected(url: str) -> None:
+    with pytest.raises(errors.ConfigError, match="AUDITLANE_SIGN_IN_URL must"):
+        settings.load(sign_in_url=url)
+
+
 def test_a_secret_is_not_shown_in_an_error_or_a_dump(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AUDITLANE_CLICKHOUSE_PASSWORD", "hunter2")
     assert "hunter2" not in repr(settings.load())

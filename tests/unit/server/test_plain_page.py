@@ -163,7 +163,16 @@ def test_a_problem_in_german_with_the_text_of_the_api():
 def test_the_signed_out_page_explains_how_to_get_a_link():
     status, html, _ = get(FakeStore([]), **{TENANT_HEADER: ""})
     assert status == 401
-    assert "auditlane token --link --tenant" in html
+    assert "Open the log from your application" in html
+    assert "<code>" not in html  # no command: the reader need not be an operator
+
+
+def test_an_empty_log_shows_commands_only_to_those_who_configure_it():
+    assert "auditlane emit --tenant acme" in get(FakeStore([]))[1]
+    html = get(FakeStore([]), **{"X-Test-Lacks": "audits:configure"})[1]
+    assert "No events yet" in html
+    assert "Events appear here as soon as they are sent." in html
+    assert "<code>" not in html
 
 
 def test_the_page_without_the_permission():

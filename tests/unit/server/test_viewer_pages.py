@@ -6,7 +6,9 @@ import gzip
 import json
 import re
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from serving import HOUR, Served
@@ -160,9 +162,37 @@ def test_each_page_requires_its_permission(served):
     for path in ("/", "/plain"):
         stranger = served.request(path, **HTML)
         assert stranger.status == 401
-        assert "auditlane token --link --tenant" in stranger.data.decode()
+        assert "Open the log from your application" in stranger.data.decode()
+        assert "<code>" not in stranger.data.decode()
     operator = served.request("/", served.client_token("admin"))
     assert operator.status == 401
+
+
+def test_people_without_a_session_are_led_to_the_sign_in_page(tmp_path, monkeypatch, build):
+    settings = {"sign_in_url": "https://app.example/login?a=1&b=2", "frame_ancestors": VENDOR}
+    bundle = bundles.load(build)
+    with served_with(tmp_path, monkeypatch, bundle, **settings) as served:
+
+        def link(path: str, **headers: str) -> str:
+            html = served.request(path, **HTML, **headers).data.decode()
+            found = re.search(r'href="(https://app[^"]+)">([^<]+)', html)
+            assert found, html
+            return f"{found[2]} {unescape(found[1])}"
+
+        at = quote(served.url, safe="")
+        login = "https://app.example/login?a=1&b=2&return_to="
+        view = f"{at}%2F%3Fquery%3Daction%253Alogin%26range%3D7d"
+        assert link("/?query=action%3Alogin&range=7d") == f"Sign in {login}{view}"
+        assert link("/plain") == f"Sign in {login}{at}%2Fplain"
+        assert link("/", cookie=served.session("acme", age=2 * HOUR)) == f"Sign in again {login}{at}%2F"
+        left = served.request("/leave", method="POST", **HTML).data.decode()
+        assert f'{login.replace("&", "&amp;")}{at}%2F"' in left
+        for path, name in (("/", "sign-in-url"), ("/embed", "data-sign-in")):
+            html = served.request(path, **cookie(served)).data.decode()
+            assert f'{name}="https://app.example/login?a=1&amp;b=2"' in html
+    monkeypatch.undo()
+    with served_with(tmp_path, monkeypatch, bundle, serve_url="https://audit.example", **settings) as served:
+        assert link("/plain") == f"Sign in {login}https%3A%2F%2Faudit.example%2Fplain"
 
 
 def test_a_tenants_name_is_escaped(served):

@@ -27,6 +27,7 @@ function show(token: string): void {
   const params = new URLSearchParams(location.search);
   viewer = document.createElement("auditlane-viewer");
   viewer.token = token;
+  viewer.signInUrl = main.dataset["signIn"] ?? "";
   for (const name of ["theme", "lang"]) {
     const value = params.get(name);
     if (value) viewer.setAttribute(name, value);

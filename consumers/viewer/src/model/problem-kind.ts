@@ -42,7 +42,7 @@ export function kindOf(problem: Problem): ProblemKind {
   return problem.status === 503 ? "away" : "failed";
 }
 
-/** Whether the same request may succeed later. */
+/** Whether the same request may succeed later, with the same session. */
 export function maySucceedLater(kind: ProblemKind): boolean {
-  return !["forbidden", "otherTenant", "tenantNeeded", "notUnderstood", "gone", "full"].includes(kind);
+  return !["expired", "signedOut", "forbidden", "otherTenant", "tenantNeeded", "notUnderstood", "gone", "full"].includes(kind);
 }

@@ -24,7 +24,8 @@ export const baseStyles = css`
     font: inherit;
     color: inherit;
   }
-  button {
+  button,
+  a.button {
     display: inline-flex;
     align-items: center;
     gap: 0.4em;
@@ -36,6 +37,10 @@ export const baseStyles = css`
     cursor: pointer;
     white-space: nowrap;
   }
+  a.button {
+    color: inherit;
+    text-decoration: none;
+  }
   button:hover:not(:disabled, [aria-disabled="true"]) {
     background: var(--ground-3);
   }
@@ -44,7 +49,8 @@ export const baseStyles = css`
     opacity: 0.55;
     cursor: default;
   }
-  button.primary {
+  button.primary,
+  a.primary {
     border-color: var(--accent);
     background: var(--accent);
     color: var(--on-accent);
@@ -74,7 +80,7 @@ export const baseStyles = css`
     outline: 2px solid var(--accent);
     outline-offset: 1px;
   }
-  a {
+  a:not(.button) {
     color: var(--accent);
   }
   code,

@@ -79,6 +79,10 @@ export class AuditlaneViewer extends LitElement {
   @property() override lang = "";
   /** Keeps the view in the page's address, so that it can be shared and "back" works. */
   @property({ type: Boolean }) address = false;
+  /** The page on which readers sign in, for those without a valid session; the page to return to is its `return_to`. */
+  @property({ attribute: "sign-in-url" }) signInUrl = "";
+  /** Hides the instructions that a reader who may configure the log sees until the first event arrives. */
+  @property({ type: Boolean, attribute: "hide-first-use" }) hideFirstUse = false;
 
   @state() private viewer: ViewerState | null = null;
   /** Whether the settings module has been loaded. */
@@ -110,6 +114,7 @@ export class AuditlaneViewer extends LitElement {
     if (!this.hasUpdated || endpointChanged) void this.open();
     else if (changed.has("token")) void this.onTokenChanged();
     else if (changed.has("lang")) void this.viewer?.setLanguage(this.language);
+    if (changed.has("signInUrl")) this.viewer?.setSignInUrl(this.signInUrl);
     if (this.viewer?.view.settings && !this.settingsLoaded) void this.loadSettingsOrClose(this.viewer);
   }
 
@@ -124,6 +129,7 @@ export class AuditlaneViewer extends LitElement {
     const viewer = await ViewerState.open(endpoint, renew, this.language);
     if (openCount !== this.openCount) return; // the endpoint has changed in the meantime
     this.history.start(viewer, this.address);
+    viewer.signInUrl = this.signInUrl;
     viewer.addEventListener("change", () => this.requestUpdate());
     this.reconnect?.close();
     this.reconnect = new Reconnect(viewer);
@@ -167,7 +173,7 @@ export class AuditlaneViewer extends LitElement {
         .text=${viewer.text.states}
         .imports=${viewer.lazyImports}
       ></auditlane-stale-bundle-notice>
-      <auditlane-notices exportparts="notice, first-use"></auditlane-notices>
+      <auditlane-notices exportparts="notice, first-use" .hideFirstUse=${this.hideFirstUse}></auditlane-notices>
       ${viewer.unused && !viewer.view.query ? nothing : searchElements}
       <auditlane-table part="table" exportparts="grid, head, body, details"></auditlane-table>
     `;

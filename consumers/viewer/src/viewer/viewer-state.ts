@@ -63,6 +63,8 @@ export class ViewerState extends EventTarget {
   invalidRange = "";
   /** Whether the page's address contains the view, so that links to it can be shared. */
   usesAddress = false;
+  /** The host's sign-in page, for readers without a valid session; "" if there is none. */
+  signInUrl = "";
   /** The time in ms since 1970 from which presets count back. One value for all elements; updated by `setView` and `refresh`. */
   asOf = Date.now();
   /** Incremented by `refresh`; elements then request everything again. */
@@ -157,6 +159,11 @@ export class ViewerState extends EventTarget {
     this.authProblem = null;
     if (hadExpired) this.retry();
     else this.notify();
+  }
+
+  setSignInUrl(url: string): void {
+    this.signInUrl = url;
+    this.notify();
   }
 
   /** Changes the texts only. */

@@ -22,6 +22,7 @@ from auditlane.runtime.errors import InvalidInput
 from auditlane.server.auth.authentication import require_not_cross_site
 from auditlane.server.pages.i18n import catalogue_for
 from auditlane.server.pages.message_page import page
+from auditlane.server.pages.sign_in import sign_in_address
 from auditlane.server.pages.templates import address
 from auditlane.server.services import Services, services_of
 
@@ -93,8 +94,12 @@ async def leave(request: Request, services: AppServices) -> Response:
     """Delete the session cookie. The token in it expires after its short lifetime."""
     require_not_cross_site(request)  # another site could sign the visitor out
     words = catalogue_for(request)
-    text = words.gettext("To sign in again, get a new link from where you got the last one.")
-    answer = page(request, words.gettext("You are signed out"), text)
+    sign_in, text, form = sign_in_address(request, services.settings, path="/"), "", ""
+    if sign_in:
+        form = f'<p><a class="button primary" href="{escape(sign_in)}">{escape(words.gettext("Sign in again"))}</a></p>'
+    else:
+        text = words.gettext("To sign in again, get a new link from where you got the last one.")
+    answer = page(request, words.gettext("You are signed out"), text, form=form)
     services.authenticator.cookies.drop(request, answer)
     return answer
 

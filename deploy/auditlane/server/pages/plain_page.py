@@ -26,6 +26,7 @@ from auditlane.runtime.errors import (
     http_status,
 )
 from auditlane.server.pages import page_model
+from auditlane.server.pages.sign_in import sign_in_address
 from auditlane.server.pages.templates import Pages, address
 from auditlane.server.services import Services, services_of
 
@@ -46,7 +47,7 @@ async def log(request: Request, services: AppServices) -> Response:
     try:
         scope = await services.authenticator.authorize(Permission.read)(request)
     except (Unauthenticated, Forbidden) as error:
-        return signed_out(request, error)
+        return signed_out(request, services, error)
     return await run_in_threadpool(_log, request, services, scope)
 
 
@@ -66,10 +67,17 @@ def build(*, alone: bool) -> APIRouter:
     return router
 
 
-def signed_out(request: Request, error: Unauthenticated | Forbidden) -> Response:
+def signed_out(request: Request, services: Services, error: Unauthenticated | Forbidden) -> Response:
     """Return the page for a request without a session, or with one that lacks the permission."""
-    values = {"problem": error, "signed_in": isinstance(error, Forbidden), "style": STYLE_PATH}
-    return PAGES.render(request, "signed_out.html", http_status(error), **values)
+    return PAGES.render(
+        request,
+        "signed_out.html",
+        http_status(error),
+        problem=error,
+        signed_in=isinstance(error, Forbidden),
+        sign_in=sign_in_address(request, services.settings),
+        style=STYLE_PATH,
+    )
 
 
 async def _not_built(request: Request) -> Response:
@@ -117,5 +125,6 @@ def _log(request: Request, services: Services, scope: TenantScope) -> Response:
         problem=problem,
         away=status >= 500,
         alone=services.bundle is None,
+        configures=Permission.configure in scope.permissions,
         style=STYLE_PATH,
     )

@@ -39,7 +39,7 @@ export const states: Texts["states"] = {
   problems: {
     expired: {
       title: "Ihre Sitzung ist abgelaufen",
-      advice: "Laden Sie die Seite neu, oder öffnen Sie das Log erneut aus Ihrer Anwendung.",
+      advice: "Öffnen Sie das Log erneut aus Ihrer Anwendung.",
     },
     signedOut: {
       title: "Sie sind nicht angemeldet",
@@ -80,6 +80,10 @@ export const states: Texts["states"] = {
       advice: "Versuchen Sie es noch einmal. Tritt das weiterhin auf, nennen Sie dem Support die Anfrage-ID.",
     },
   },
+  signIn: "Anmelden",
+  signInAgain: "Erneut anmelden",
+  signInAdvice: "Melden Sie sich an, um fortzufahren.",
+  reopen: "Laden Sie das Log zum Fortfahren über die Seite neu, die es geöffnet hat.",
   endedNotice: "Ihre Sitzung ist abgelaufen. Sie können weiterlesen, neue Ereignisse werden aber nicht geladen.",
   offlineNotice: "Keine Verbindung. Die Anzeige ist möglicherweise veraltet. Die Verbindung wird automatisch wiederhergestellt.",
   unreachableNotice:

@@ -9,7 +9,7 @@ export interface ProblemTexts {
 }
 
 const problems: Record<ProblemKind, ProblemTexts> = {
-  expired: { title: "Your session has expired", advice: "Reload the page, or open the log again from your application." },
+  expired: { title: "Your session has expired", advice: "Open the log again from your application." },
   signedOut: {
     title: "You are not signed in",
     advice: "Open the log again from your application. Each of its links works only once.",
@@ -71,6 +71,10 @@ export const states = {
   retryIn: (seconds: string): string => `Retrying in ${seconds}.`,
   requestId: "Request ID",
   problems,
+  signIn: "Sign in",
+  signInAgain: "Sign in again",
+  signInAdvice: "Sign in to continue.",
+  reopen: "To continue, reload the log from the page that opened it.",
   endedNotice: "Your session has expired. You can keep reading, but no new events can be loaded.",
   offlineNotice: "No connection. What you see may be out of date. We’ll reconnect automatically.",
   unreachableNotice: "The service is not responding to this page. What you see may be out of date. We’ll keep trying.",

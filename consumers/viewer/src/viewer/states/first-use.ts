@@ -10,8 +10,6 @@ import { ViewerElement } from "../viewer-element.js";
 import { firstUseStyles } from "./first-use.styles.js";
 import { sendTestEvent } from "./test-event.js";
 
-const POLL_MS = 5_000; // between checks for the tenant's first event
-
 type Step = "idle" | "sending" | "waiting" | "arrived" | "late";
 
 /**
@@ -29,19 +27,16 @@ export class FirstUse extends ViewerElement {
   @state() private tabsLoaded = false;
 
   private arrived = "";
-  private timer: ReturnType<typeof setInterval> | undefined;
   private disconnected = new AbortController();
 
   override connectedCallback(): void {
     super.connectedCallback();
     this.disconnected = new AbortController();
-    this.timer = setInterval(() => void this.checkUnused(), POLL_MS);
     void this.viewer.lazyImports.load(loadTabs).then((loaded) => (this.tabsLoaded = loaded !== null));
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
-    clearInterval(this.timer);
     this.disconnected.abort();
   }
 
@@ -57,7 +52,7 @@ export class FirstUse extends ViewerElement {
       <p>${words.lead(this.viewer.tenant)}</p>
       ${this.tabsLoaded ? this.renderSnippets() : nothing}
       <p class="quietly">${words.credential}</p>
-      ${this.viewer.can("audits:configure") ? this.renderTest() : nothing}
+      ${this.renderTest()}
     </section>`;
   }
 
@@ -114,12 +109,6 @@ export class FirstUse extends ViewerElement {
       () => (this.copied = id),
       () => {}, // a frame may lack the permission; the text can still be selected
     );
-  }
-
-  private async checkUnused(): Promise<void> {
-    if (document.hidden || this.viewer.authProblem || this.viewer.offline) return;
-    const unused = await this.viewer.checkUnused().catch(() => true);
-    if (!unused) this.viewer.refresh();
   }
 }
 

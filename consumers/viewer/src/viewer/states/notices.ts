@@ -1,5 +1,5 @@
 import { html, nothing, type TemplateResult } from "lit";
-import { customElement, state } from "lit/decorators.js";
+import { customElement, property, state } from "lit/decorators.js";
 
 import { Countdown } from "../../elements/countdown.js";
 import { formatSeconds } from "../../model/format/summary.js";
@@ -11,6 +11,9 @@ import { noticeStyles } from "../../styles/notice.js";
 import type { Failure } from "../failures.js";
 import { ViewerElement } from "../viewer-element.js";
 import type { ViewerState } from "../viewer-state.js";
+import { wayBackControl, wayBackFor } from "./way-back.js";
+
+const POLL_MS = 5_000; // between checks for the tenant's first event
 
 /**
  * @summary Notices about the whole viewer: no connection, an expired session, failed requests, first use.
@@ -22,12 +25,21 @@ import type { ViewerState } from "../viewer-state.js";
 export class Notices extends ViewerElement {
   static override styles = [baseStyles, noticeStyles];
 
+  /** Whether the host page does not want the instructions for the first event. */
+  @property({ type: Boolean }) hideFirstUse = false;
   @state() private dismissed = false;
   @state() private firstUseLoaded = false;
 
+  private timer: ReturnType<typeof setInterval> | undefined;
   private checkedViewer: ViewerState | null = null;
   private countdownFailure: Failure | null = null;
   private readonly countdown = new Countdown(this, () => this.viewer.retry());
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.stopPolling();
+    this.checkedViewer = null;
+  }
 
   protected override willUpdate(): void {
     const { failures } = this.viewer;
@@ -38,7 +50,7 @@ export class Notices extends ViewerElement {
 
   protected override render(): TemplateResult {
     const { viewer } = this;
-    const first = viewer.unused === true && !this.dismissed && this.firstUseLoaded;
+    const first = viewer.unused === true && this.mayInstruct && !this.dismissed && this.firstUseLoaded;
     const notice = this.notice();
     this.toggleAttribute("idle", notice === nothing && !first);
     return html`
@@ -58,7 +70,11 @@ export class Notices extends ViewerElement {
   private notice(): TemplateResult | typeof nothing {
     const { states } = this.text;
     const { authProblem, offline, unreachable, failures } = this.viewer;
-    if (authProblem) return this.line("lock", states.endedNotice);
+    if (authProblem) {
+      const reopen = wayBackFor(this.viewer).kind === "reopen";
+      const control = failures.shownInPlace ? nothing : wayBackControl(this.viewer, { again: true });
+      return this.line("lock", `${states.endedNotice}${reopen ? ` ${states.reopen}` : ""}`, control);
+    }
     if (offline) return this.line("offline", unreachable ? states.unreachableNotice : states.offlineNotice);
     const failure = failures.shownInPlace ? null : failures.first;
     return failure ? this.failed(failure) : nothing;
@@ -74,25 +90,49 @@ export class Notices extends ViewerElement {
     const content = html`${title}. ${keepsData ? states.maybeOld : advice}
       ${left ? html`<span class="quietly">${states.retryIn(formatSeconds(left, this.viewer.language))}</span>` : nothing}
       ${more.map((one) => (one ? html`<span class="quietly" lang=${translated ? nothing : "en"}>${one}</span>` : nothing))}`;
-    return this.line("warning", content, maySucceedLater(kind));
+    return this.line("warning", content, maySucceedLater(kind) ? this.retryButton() : nothing);
   }
 
-  /** Renders a notice, with a retry button unless a failed element has its own. */
-  private line(sign: IconName, content: TemplateResult | string, retryable = true): TemplateResult {
+  private line(sign: IconName, content: TemplateResult | string, control = this.retryButton()): TemplateResult {
     return html`<div class="notice" part="notice">
       ${icon(sign)}
       <p>${content}</p>
-      ${retryable && !this.viewer.failures.shownInPlace
-        ? html`<button @click=${() => this.viewer.retry()}>${icon("refresh")}${this.text.states.retry}</button>`
-        : nothing}
+      ${control}
     </div>`;
+  }
+
+  /** Renders a button unless a failed element has its own. */
+  private retryButton(): TemplateResult | typeof nothing {
+    if (this.viewer.failures.shownInPlace) return nothing;
+    return html`<button @click=${() => this.viewer.retry()}>${icon("refresh")}${this.text.states.retry}</button>`;
   }
 
   private async checkFirstUse(viewer: ViewerState): Promise<void> {
     const unused = await viewer.checkUnused().catch(() => false);
     if (!unused) return;
+    this.timer ??= setInterval(() => void this.checkForEvents(), POLL_MS);
+    if (!this.mayInstruct) return;
     if (!(await this.viewer.lazyImports.load(() => import("./first-use.js")))) return;
     this.firstUseLoaded = true;
+  }
+
+  /** Shows the log once the tenant has sent its first event. */
+  private async checkForEvents(): Promise<void> {
+    const { viewer } = this;
+    if (viewer.unused === false) return this.stopPolling();
+    if (document.hidden || viewer.authProblem || viewer.offline) return;
+    const unused = await viewer.checkUnused().catch(() => true);
+    if (!unused) viewer.refresh();
+  }
+
+  private stopPolling(): void {
+    clearInterval(this.timer);
+    this.timer = undefined;
+  }
+
+  /** Whether the reader may configure the log: only then do instructions for installation help. */
+  private get mayInstruct(): boolean {
+    return !this.hideFirstUse && this.viewer.can("audits:configure");
   }
 }
 

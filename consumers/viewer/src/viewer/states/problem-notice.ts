@@ -10,6 +10,7 @@ import { baseStyles } from "../../styles/base.js";
 import { icon, type IconName } from "../../styles/icons.js";
 import { ViewerElement } from "../viewer-element.js";
 import { problemNoticeStyles } from "./problem-notice.styles.js";
+import { wayBackControl, wayBackFor } from "./way-back.js";
 
 const ICONS: Partial<Record<ProblemKind, IconName>> = {
   expired: "lock",
@@ -52,10 +53,12 @@ export class ProblemNotice extends ViewerElement {
     const kind = kindOf(problem);
     const texts = words.problems[kind];
     const detail = describeDetail(problem, this.text);
+    const needsSession = kind === "expired" || kind === "signedOut";
+    const signsIn = needsSession && wayBackFor(this.viewer).kind === "signIn";
     return html`<div class="box" part="problem">
       <div role="alert">
         <p class="head">${icon(ICONS[kind] ?? "warning")}${texts.title}</p>
-        <p>${texts.advice}</p>
+        <p>${signsIn ? words.signInAdvice : texts.advice}</p>
       </div>
       ${detail.text ? html`<p class="details" lang=${detail.translated ? nothing : "en"}>${detail.text}</p>` : nothing}
       ${problem.requestId
@@ -65,6 +68,7 @@ export class ProblemNotice extends ViewerElement {
         ${kind === "disabled" && this.whole && this.viewer.can("audits:configure")
           ? html`<button class="primary" @click=${() => this.emit("settings")}>${words.switchOn}</button>`
           : nothing}
+        ${needsSession ? wayBackControl(this.viewer, { again: kind === "expired" }) : nothing}
         ${maySucceedLater(kind) ? html`<button @click=${this.retry}>${icon("refresh")}${words.retry}</button>` : nothing}
         ${this.countdown.left > 0
           ? html`<span class="quietly">${words.retryIn(formatSeconds(this.countdown.left, this.viewer.language))}</span>`

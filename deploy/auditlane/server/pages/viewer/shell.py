@@ -31,8 +31,9 @@ async def log(request: Request, services: AppServices) -> Response:
     try:
         principal = await _principal(services, request)
     except (Unauthenticated, Forbidden) as error:
-        return signed_out(request, error)
-    return _page(request, "shell_log.html", _entry(services, "page"), tenant=principal.tenant)
+        return signed_out(request, services, error)
+    entry = _entry(services, "page")
+    return _page(request, "shell_log.html", entry, tenant=principal.tenant, sign_in=services.settings.sign_in_url)
 
 
 async def embed(request: Request, services: AppServices) -> Response:
@@ -44,7 +45,8 @@ async def embed(request: Request, services: AppServices) -> Response:
         session = bool(await _principal(services, request))
     except (Unauthenticated, Forbidden):
         session = False
-    return _page(request, "shell_embed.html", _entry(services, "embed"), origins=framed_by, session=session)
+    entry, sign_in = _entry(services, "embed"), services.settings.sign_in_url
+    return _page(request, "shell_embed.html", entry, origins=framed_by, session=session, sign_in=sign_in)
 
 
 async def style() -> Response:

@@ -1,0 +1,29 @@
+/** What helps a reader whose session has expired or who has none. */
+
+/** The page in which the viewer runs. */
+export interface HostPage {
+  href: string;
+  /** Whether it is in a frame of another page. */
+  framed: boolean;
+}
+
+export type WayBack =
+  /** A link to the sign-in page, which returns to this page; `top`: outside the frame. */
+  | { kind: "signIn"; href: string; top: boolean }
+  /** The page fetches a token each time it loads. */
+  | { kind: "reload" }
+  /** Only the page that opened the log can open it again. */
+  | { kind: "reopen" };
+
+/**
+ * Returns the way back for a viewer with this sign-in URL ("" if there is none), with a token of the host page or a
+ * session of the browser. A page outside the frame is unknown here, so a link from a frame names no page to return to.
+ */
+export function wayBack(signInUrl: string, hasToken: boolean, page: HostPage): WayBack {
+  const url = signInUrl && URL.canParse(signInUrl, page.href) ? new URL(signInUrl, page.href) : null;
+  if (url?.protocol === "https:" || url?.protocol === "http:") {
+    if (!page.framed) url.searchParams.set("return_to", page.href);
+    return { kind: "signIn", href: url.href, top: page.framed };
+  }
+  return { kind: hasToken ? "reload" : "reopen" };
+}

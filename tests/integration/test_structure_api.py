@@ -104,7 +104,7 @@ def test_an_environment_names_its_actions(api: Api, path: str, tenant: str) -> N
     seen = api.call("GET", f"{path}/actions", token=reader)
     assert seen.headers["etag"] == changed.headers["etag"]
     own = [one for one in seen.json()["actions"] if one["own"]]
-    assert own == [{"name": name, "label": label, "own": True, "builtIn": False}]
+    assert own == [{"name": name, "label": label, "own": True, "builtIn": False, "sentence": None, "attempted": None}]
     again = api.call("POST", shared, body)
     assert again.headers["etag"] == changed.headers["etag"], "nothing was changed"
     [entry] = api.ok("GET", "/v1/structure/history?limit=1")["data"]

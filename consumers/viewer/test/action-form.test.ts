@@ -3,8 +3,8 @@ import { describe, expect, it } from "vitest";
 import { actionForm, actionFromForm, actionInputOf, validateAction } from "../src/model/action-form.js";
 
 const KNOWN = [
-  { name: "invoice.paid", label: { en: "Invoice paid", de: "Rechnung bezahlt" }, own: true, builtIn: false },
-  { name: "user.login", label: { en: "Signed in", de: "Anmeldung" }, own: false, builtIn: true },
+  { name: "invoice.paid", label: { en: "Invoice paid", de: "Rechnung bezahlt" }, own: true, builtIn: false, sentence: null, attempted: null },
+  { name: "user.login", label: { en: "Signed in", de: "Anmeldung" }, own: false, builtIn: true, sentence: null, attempted: null },
 ];
 const errors = (name: string, isNew = true) => validateAction({ name, en: "A", de: "B" }, KNOWN, isNew).name;
 

@@ -2,7 +2,14 @@ import { describe, expect, it } from "vitest";
 
 import { Catalogue } from "../src/model/catalogue.js";
 
-const action = (name: string, en: string, de: string) => ({ name, label: { en, de }, own: false, builtIn: true });
+const action = (name: string, en: string, de: string) => ({
+  name,
+  label: { en, de },
+  own: false,
+  builtIn: true,
+  sentence: null,
+  attempted: null,
+});
 const english = new Catalogue(
   [
     action("user.created", "User created", "Benutzer angelegt"),

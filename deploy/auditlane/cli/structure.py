@@ -190,7 +190,7 @@ def name_action(
         raise InvalidInput(
             f"The action is not valid: {_first_problem(error)}.", fix="Run: auditlane structure name-action --help"
         ) from error
-    done = structure_service().name_actions([given.stored()], etags=None, who=operator_name())
+    done = structure_service().name_actions(lambda own: [given.stored(own)], etags=None, who=operator_name())
     _print_actions(done.after, own=True, as_json=as_json)
     record_change(done)
 
@@ -262,7 +262,7 @@ def _print_actions(shown: ScopeState, *, own: bool, as_json: bool) -> None:
     if own:
         answer = answer.model_copy(update={"actions": [action for action in answer.actions if action.own]})
     if as_json:
-        print(answer.model_dump_json(by_alias=True))
+        print(answer.model_dump_json(by_alias=True, exclude={"grammar"}))
         return
     table = Table("action", "English", "German", "from", box=SIMPLE)
     for action in answer.actions:

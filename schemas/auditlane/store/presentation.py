@@ -71,7 +71,7 @@ class FieldView(BaseModel):
 
 
 class ActionLabel(BaseModel):
-    """An action's label in each interface language."""
+    """A text of an action in each interface language: its label, or the template of its sentence."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -80,12 +80,17 @@ class ActionLabel(BaseModel):
 
 
 class NamedAction(BaseModel):
-    """An action to which the environment has given its own label. `name` is the event's `action`."""
+    """An action to which the environment has given its own label. `name` is the event's `action`.
+
+    `sentence` and `attempted` are the templates of its sentence (`contract.sentence`); None for the default.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     name: str
     label: ActionLabel
+    sentence: ActionLabel | None = None
+    attempted: ActionLabel | None = None
 
 
 class Revision(BaseModel):

@@ -1,24 +1,62 @@
-"""The catalogue of actions: the built-in ones, and the labels that an environment adds, as pure functions."""
+"""The catalogue of actions: the built-in ones, and the texts that an environment adds, as pure functions."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from auditlane.contract.vocabulary.labels import LABELS
+from auditlane.contract.sentence import Templates
+from auditlane.contract.vocabulary.labels import LABELS, Label
+from auditlane.contract.vocabulary.sentences import SENTENCES
 from auditlane.runtime.errors import InvalidInput, NotFound
 from auditlane.store.presentation import ActionLabel, NamedAction
 
 MAX_ACTIONS: Final = 500  # maximum number of an environment's own actions
-BUILT_IN: Final = tuple(
-    NamedAction(name=name, label=ActionLabel(en=label.en, de=label.de)) for name, label in sorted(LABELS.items())
-)
+
+
+def _stored(label: Label) -> ActionLabel:
+    return ActionLabel(en=label.en, de=label.de)
+
+
+def _built_in(name: str) -> NamedAction:
+    label, sentence = _stored(LABELS[name]), SENTENCES.get(name)
+    if sentence is None:
+        return NamedAction(name=name, label=label)
+    return NamedAction(name=name, label=label, sentence=_stored(sentence.done), attempted=_stored(sentence.attempted))
+
+
+BUILT_IN: Final = {name: _built_in(name) for name in sorted(LABELS)}
 
 
 def catalogue(own: Iterable[NamedAction]) -> list[tuple[NamedAction, bool]]:
-    """Return (action, whether it is the environment's own) by name. The environment's label replaces a built-in one."""
-    labelled = {action.name: (action, False) for action in BUILT_IN} | {action.name: (action, True) for action in own}
-    return sorted(labelled.values(), key=lambda entry: entry[0].name)
+    """Return (action, whether it is the environment's own) by name.
+
+    The environment's label replaces a built-in one, and its sentence the built-in ones for both outcomes.
+    """
+    known = {name: (action, False) for name, action in BUILT_IN.items()}
+    return sorted((known | {action.name: (_completed(action), True) for action in own}).values(), key=_name)
+
+
+def templates_of(own: Iterable[NamedAction], language: str) -> dict[str, Templates]:
+    """Return the texts of the known actions in a language, by name, as `contract.sentence` needs them."""
+    return {action.name: _templates(action, language) for action, _ in catalogue(own)}
+
+
+def _templates(action: NamedAction, language: str) -> Templates:
+    texts = (action.label, action.sentence, action.attempted)
+    return Templates(*(None if text is None else str(getattr(text, language)) for text in texts))
+
+
+def _completed(action: NamedAction) -> NamedAction:
+    built_in = BUILT_IN.get(action.name)
+    if built_in is None or action.sentence is not None:
+        return action
+    attempted = action.attempted or built_in.attempted
+    return action.model_copy(update={"sentence": built_in.sentence, "attempted": attempted})
+
+
+def _name(entry: tuple[NamedAction, bool]) -> str:
+    return entry[0].name
 
 
 def with_actions(own: Sequence[NamedAction], given: Sequence[NamedAction]) -> tuple[NamedAction, ...]:
@@ -46,13 +84,20 @@ def without_action(own: Sequence[NamedAction], name: str) -> tuple[NamedAction, 
 
 
 def changes(before: Iterable[NamedAction], after: Iterable[NamedAction]) -> list[dict[str, Any]]:
-    """Return the changes as the history lists them, one for each action, in the order of their names."""
-    was, now = ({action.name: action.label for action in actions} for actions in (before, after))
+    """Return the changes as the history lists them, one for each action, in the order of their names.
+
+    Values are by language for a label, and by `sentence.<language>` and `attempted.<language>` for templates.
+    """
+    was, now = ({action.name: _texts(action) for action in actions} for actions in (before, after))
     found: list[dict[str, Any]] = []
     for name in sorted(name for name in was.keys() | now.keys() if was.get(name) != now.get(name)):
-        old, new = ({} if label is None else label.model_dump() for label in (was.get(name), now.get(name)))
+        old, new = was.get(name, {}), now.get(name, {})
         kind = "changed" if old and new else "added" if new else "removed"
-        values = {language: (old.get(language), new.get(language)) for language in old | new}
-        differing = {language: pair for language, pair in values.items() if pair[0] != pair[1]}
+        differing = {key: (old.get(key), new.get(key)) for key in old | new if old.get(key) != new.get(key)}
         found.append({"kind": kind, "field": None, "action": name, "values": differing})
     return found
+
+
+def _texts(action: NamedAction) -> dict[str, str]:
+    texts = {"": action.label, "sentence.": action.sentence, "attempted.": action.attempted}
+    return {f"{of}{key}": value for of, text in texts.items() if text for key, value in text.model_dump().items()}

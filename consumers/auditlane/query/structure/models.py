@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Annotated, Any, Final
 
@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 from pydantic.alias_generators import to_camel
 
 from auditlane.contract.field_definition import FieldType
+from auditlane.contract.sentence import template_problem
 from auditlane.query.structure.actions import MAX_ACTIONS
 from auditlane.query.structure.views import Origin
 from auditlane.store.presentation import ActionLabel, DisplayType, NamedAction, one_line
@@ -254,15 +255,40 @@ class Labels(_Request):
     de: Label = Field(description="German.", examples=["Dokument gelöscht"])
 
 
+def _template(value: str) -> str:
+    if problem := template_problem(value):
+        raise ValueError(problem)
+    return value
+
+
+Template = Annotated[str, Field(min_length=1, max_length=300), AfterValidator(_one_line), AfterValidator(_template)]
+
+
+class Templates(_Request):
+    """A sentence with placeholders in each language of the interface."""
+
+    en: Template = Field(description="English.", examples=["{actor} deleted document {resource_id}"])
+    de: Template = Field(description="German.", examples=["{actor} hat Dokument {resource_id} gelöscht"])
+
+
 class LabelledAction(_Request):
-    """An action to name. A built-in action gets another label."""
+    """An action to name. A built-in action gets another label. An omitted template stays unchanged; null removes it."""
 
     name: ActionName = Field(description="The `action` of events.", examples=["document.deleted"])
     label: Labels
+    sentence: Templates | None = Field(None, description="The sentence of an event; null for the default.")
+    attempted: Templates | None = Field(
+        None, description="The sentence of an event that failed or was denied; null for the default."
+    )
 
-    def stored(self) -> NamedAction:
-        """Return the action as it is stored."""
-        return NamedAction(name=self.name, label=ActionLabel(en=self.label.en, de=self.label.de))
+    def stored(self, own: Iterable[NamedAction] = ()) -> NamedAction:
+        """Return the action as it is stored, with the omitted templates of `own`, the environment's actions."""
+        given = {name: getattr(self, name) for name in ("sentence", "attempted") if name in self.model_fields_set}
+        here = next((action for action in own if action.name == self.name), None)
+        kept = here.model_dump(include={"sentence", "attempted"}) if here else {}
+        label = ActionLabel(en=self.label.en, de=self.label.de)
+        stated = {name: None if text is None else text.model_dump() for name, text in given.items()}
+        return NamedAction.model_validate({"name": self.name, "label": label} | kept | stated)
 
 
 class LabelledActions(_Request):
@@ -279,15 +305,32 @@ class CatalogueLabel(_Answer):
 
 
 class CatalogueAction(_Answer):
-    """An action with its label."""
+    """An action with its label and its sentences."""
 
     name: str = Field(description="The `action` of events.", examples=["user.login_failed"])
     label: CatalogueLabel
     own: bool = Field(description="Whether the label is the environment's own, perhaps in place of a built-in one.")
     built_in: bool = Field(description="Whether the action has a built-in label.")
+    sentence: CatalogueLabel | None = Field(description="The template of its sentence; null for the default.")
+    attempted: CatalogueLabel | None = Field(
+        description="The template of an event that failed or was denied; null for the default."
+    )
+
+
+class LanguageGrammar(_Answer):
+    """The default sentences of one language: templates are pairs (done, attempted)."""
+
+    neutral: tuple[str, str]
+    verbs: dict[str, tuple[str, str]] = Field(description="By the last part of an action's name.")
+    nouns: dict[str, tuple[str, str]] = Field(description="(noun, indefinite phrase) by a resource's type.")
+    articles: list[tuple[str, str]] = Field(description="(pattern, indefinite phrase) of other types; the first match.")
+    actors: dict[str, str] = Field(description="The actor by its type, if it has neither name nor ID.")
+    nobody: str
+    nothing: str
 
 
 class Catalogue(_Answer):
     """The known actions by name. Events may have any other action too."""
 
     actions: list[CatalogueAction]
+    grammar: dict[str, LanguageGrammar] = Field(description="The default sentences by language (`en`, `de`).")

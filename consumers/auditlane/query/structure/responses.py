@@ -7,6 +7,7 @@ from typing import Any
 
 from auditlane.contract.field_definition import described, own_fields
 from auditlane.contract.registry import Registered
+from auditlane.contract.sentence import grammar_json
 from auditlane.contract.tenant_contract import TenantContract
 from auditlane.contract.vocabulary.labels import LABELS
 from auditlane.query.structure import actions
@@ -20,12 +21,13 @@ from auditlane.query.structure.models import (
     DataStructure,
     FieldPresentation,
     History,
+    LanguageGrammar,
     RevisionChanges,
     StructureField,
 )
 from auditlane.query.structure.service import StructureChange
 from auditlane.query.structure.views import ScopeState
-from auditlane.store.presentation import ENVIRONMENT, FieldView
+from auditlane.store.presentation import ENVIRONMENT, ActionLabel, FieldView
 
 
 def structure(state: ScopeState) -> DataStructure:
@@ -53,10 +55,17 @@ def catalogue(state: ScopeState) -> Catalogue:
                 label=CatalogueLabel(**action.label.model_dump()),
                 own=own,
                 built_in=action.name in LABELS,
+                sentence=_label(action.sentence),
+                attempted=_label(action.attempted),
             )
             for action, own in actions.catalogue(state.environment.actions)
-        ]
+        ],
+        grammar={language: LanguageGrammar(**words) for language, words in grammar_json().items()},
     )
+
+
+def _label(text: ActionLabel | None) -> CatalogueLabel | None:
+    return None if text is None else CatalogueLabel(**text.model_dump())
 
 
 def contract(registered: Registered, state: ScopeState) -> Contract:

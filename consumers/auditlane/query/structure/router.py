@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any, Final
 
@@ -35,6 +35,7 @@ from auditlane.runtime.errors import (
     SchemaNotFound,
 )
 from auditlane.runtime.log import get
+from auditlane.store.presentation import NamedAction
 
 _Responses = dict[int | str, dict[str, Any]]
 _CHANGED: Final[_Responses] = {
@@ -162,8 +163,11 @@ def catalogue(request: Request, response: Response, caller: Caller, service: Ser
 def name_actions(
     request: Request, response: Response, body: LabelledActions, caller: Caller, service: Service
 ) -> Catalogue:
-    """Add actions with their labels, or give actions another label. All other actions stay unchanged."""
-    given = [action.stored() for action in body.actions]
+    """Add actions with their labels and sentences, or give actions others. All other actions stay unchanged."""
+
+    def given(own: Sequence[NamedAction]) -> list[NamedAction]:
+        return [action.stored(own) for action in body.actions]
+
     change = service.name_actions(given, etags=_etags(request), who=_name(caller))
     _recorded_answer(request, response, change)
     return responses.catalogue(change.after)

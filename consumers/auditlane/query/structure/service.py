@@ -238,11 +238,20 @@ class StructureService:
             contract.registered = self.contracts().release(tenant, name)
             return self._save(tenant, new, etags, registered=contract.registered)
 
-    def name_actions(self, given: Sequence[NamedAction], *, etags: Sequence[str] | None, who: str) -> StructureChange:
-        """Add actions to the environment's catalogue, or give them another label. Raises InvalidInput for too many."""
+    def name_actions(
+        self,
+        given: Callable[[Sequence[NamedAction]], Sequence[NamedAction]],
+        *,
+        etags: Sequence[str] | None,
+        who: str,
+    ) -> StructureChange:
+        """Add actions to the environment's catalogue, or give them other texts. Raises InvalidInput for too many.
+
+        `given` returns the actions to store for the environment's present ones.
+        """
 
         def new(state: ScopeState) -> Revision:
-            own = actions.with_actions(state.own.actions, given)
+            own = actions.with_actions(state.own.actions, given(state.own.actions))
             return state.own.model_copy(update={"actions": own, "changed_by": who})
 
         return self._save(None, new, etags)

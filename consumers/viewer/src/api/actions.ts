@@ -16,11 +16,28 @@ export interface CatalogueAction extends NamedAction {
   /** Whether the label is the environment's own. */
   own: boolean;
   builtIn: boolean;
+  /** The templates of its sentence, and of the sentence of an attempt; null for the default. */
+  sentence: Labels | null;
+  attempted: Labels | null;
+}
+
+/** The words of one language, as the service sends them. Templates are pairs: done, attempted. */
+export interface Grammar {
+  readonly neutral: readonly [string, string];
+  readonly verbs: Readonly<Record<string, readonly [string, string]>>;
+  /** Noun and indefinite phrase by a resource's type. */
+  readonly nouns: Readonly<Record<string, readonly [string, string]>>;
+  /** Pattern and indefinite phrase of other types; the first match applies. */
+  readonly articles: readonly (readonly [string, string])[];
+  readonly actors: Readonly<Record<string, string>>;
+  readonly nobody: string;
+  readonly nothing: string;
 }
 
 /** A catalogue with the ETag of the environment's settings. */
 export interface CatalogueVersion {
   actions: CatalogueAction[];
+  grammar: Record<"en" | "de", Grammar>;
   etag: string;
 }
 
@@ -42,6 +59,6 @@ export async function forgetAction(client: Client, name: string): Promise<void> 
 }
 
 async function versionFrom(response: Response): Promise<CatalogueVersion> {
-  const { actions } = (await response.json()) as { actions: CatalogueAction[] };
-  return { actions, etag: response.headers.get("ETag") ?? "*" };
+  const catalogue = (await response.json()) as Omit<CatalogueVersion, "etag">;
+  return { ...catalogue, etag: response.headers.get("ETag") ?? "*" };
 }

@@ -1,6 +1,7 @@
-/** The known actions, by name and by label in one language. */
-import type { CatalogueAction } from "../api/actions.js";
+/** The known actions, by name and by label in one language, and the sentences of events. */
+import type { CatalogueAction, Grammar } from "../api/actions.js";
 import type { Language } from "../i18n/index.js";
+import { NO_TEMPLATES, type SentenceEvent, type SentencePart, sentenceParts, type Templates } from "./sentence.js";
 
 /** A known action in the reader's language. */
 export interface KnownAction {
@@ -10,22 +11,37 @@ export interface KnownAction {
 
 export class Catalogue {
   private readonly labels: ReadonlyMap<string, string>;
+  private readonly templates: ReadonlyMap<string, Templates>;
 
   constructor(
     private readonly actions: readonly CatalogueAction[],
-    language: Language,
+    private readonly language: Language,
+    private readonly grammar: Partial<Record<Language, Grammar>> = {},
   ) {
     this.labels = new Map(actions.map(({ name, label }) => [name, label[language]]));
+    this.templates = new Map(
+      actions.map(({ name, label, sentence, attempted }) => [
+        name,
+        { label: label[language], done: sentence?.[language] ?? null, attempted: attempted?.[language] ?? null },
+      ]),
+    );
   }
 
   /** Returns the same actions in another language. */
   in(language: Language): Catalogue {
-    return new Catalogue(this.actions, language);
+    return new Catalogue(this.actions, language, this.grammar);
   }
 
   /** Returns an action's label; undefined for an unknown action. */
   labelOf(name: string): string | undefined {
     return this.labels.get(name);
+  }
+
+  /** Returns the event as a sentence, in parts: "Jane Cooper", " deleted ", "document doc-13". Values are untrusted text. */
+  sentenceOf(event: SentenceEvent): SentencePart[] {
+    const grammar = this.grammar[this.language];
+    if (grammar) return sentenceParts(event, grammar, this.templates.get(event.action) ?? NO_TEMPLATES);
+    return [{ text: this.labelOf(event.action) ?? event.action, placeholder: "action" }];
   }
 
   /** Whether the action's name or label contains every typed word. */

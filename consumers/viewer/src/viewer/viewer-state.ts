@@ -133,7 +133,7 @@ export class ViewerState extends EventTarget {
       const actions = readActions(this.client, tenant).catch(() => null);
       this.structure = await this.client.json<ShownStructure>(`/v1/tenants/${encodeURIComponent(tenant)}/structure`);
       const known = await actions;
-      if (known) this.actions = new Catalogue(known.actions, this.language);
+      if (known) this.actions = new Catalogue(known.actions, this.language, known.grammar);
       this.view = this.withKnownSort(this.view);
       this.problem = null;
       this.phase = "ready";

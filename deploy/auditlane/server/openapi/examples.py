@@ -6,6 +6,7 @@ from typing import Any, Final
 
 _ID: Final = "019391a4-7f3c-7cc2-9d2e-0242ac120002"
 _JOB: Final = "01a20a64-55d1-7c0b-8a7e-3f1d2b9c4e10"
+_FAILED_SIGN_IN: Final = {"en": "{actor} failed to sign in", "de": "{actor} konnte sich nicht anmelden"}
 _AT: Final = "2026-01-31T13:45:00.123456Z"
 _LATER: Final = "2026-01-31T14:45:00Z"
 _EVENT: Final[dict[str, Any]] = {
@@ -157,14 +158,32 @@ OF_SCHEMA: Final[dict[str, Any]] = {
                 "label": {"en": "Document deleted", "de": "Dokument gelöscht"},
                 "own": True,
                 "builtIn": False,
+                "sentence": {
+                    "en": "{actor} deleted document {resource_id}",
+                    "de": "{actor} hat Dokument {resource_id} gelöscht",
+                },
+                "attempted": None,
             },
             {
                 "name": "user.login_failed",
                 "label": {"en": "Sign-in failed", "de": "Anmeldung fehlgeschlagen"},
                 "own": False,
                 "builtIn": True,
+                "sentence": _FAILED_SIGN_IN,
+                "attempted": _FAILED_SIGN_IN,
             },
-        ]
+        ],
+        "grammar": {
+            "en": {
+                "neutral": ["{actor} triggered “{action}” for {object}", "{actor} attempted “{action}” for {object}"],
+                "verbs": {"deleted": ["{actor} deleted {object}", "{actor} attempted to delete {object}"]},
+                "nouns": {"document": ["document", "a document"]},
+                "articles": [["^[aeio]", "an {noun}"], ["", "a {noun}"]],
+                "actors": {"system": "System"},
+                "nobody": "Someone",
+                "nothing": "something",
+            }
+        },
     },
     "History": {
         "data": [

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 
 from fixtures.axe import violations
 from fixtures.host_page import complaints, host_page
 from fixtures.site import Site
 from playwright.sync_api import Locator, Page, expect
+from workbook import sheets
 
 from auditlane.access.permissions import Permission
 
@@ -40,11 +42,27 @@ def test_a_download_has_the_filtered_events_and_the_tables_columns(site: Site, u
     with page.expect_download() as started:
         dialog.get_by_role("button", name="Download CSV").click()
     assert started.value.suggested_filename.startswith(f"audit-{unique}-")
+    assert started.value.path().read_bytes().startswith(b"\xef\xbb\xbf")
     [row] = csv.DictReader(io.StringIO(started.value.path().read_text(encoding="utf-8-sig"), newline=""))
     assert (row["Action"], row["Actor"]) == ("login", "'=Jane")
     assert "Metadata" not in row
     expect(dialog.get_by_role("status").filter(has_text="Saved: 1 event")).to_be_visible()
     expect(dialog.get_by_role("button", name="Download CSV")).to_be_focused()
+    dialog.get_by_role("radio", name="Raw, for programs").check()
+    dialog.get_by_role("combobox", name="Separator").select_option("Semicolon")
+    with page.expect_download() as started:
+        dialog.get_by_role("button", name="Download CSV").click()
+    header, line = started.value.path().read_bytes().decode().splitlines()
+    assert header.startswith('"Time";')
+    assert re.match(r'"\d{4}-\d\d-\d\dT[\d:.]+Z";', line)
+    assert violations(page) == []
+    dialog.get_by_role("radio", name="Excel").check()
+    with page.expect_download() as started:
+        dialog.get_by_role("button", name="Download Excel").click()
+    [[titles, cells]] = sheets(started.value.path().read_bytes())
+    assert titles["A"].startswith("Time (")
+    assert "=Jane" in cells.values()
+    assert isinstance(cells["A"], float)
     dialog.get_by_role("radio", name="JSON Lines").check()
     expect(dialog).to_contain_text("In the file: occurred_at · ")
     assert messages == []

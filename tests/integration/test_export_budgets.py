@@ -138,7 +138,7 @@ def children(pid: int) -> list[psutil.Process]:
     found = []
     for child in psutil.Process(pid).children():
         with suppress(psutil.Error):
-            if "auditlane.query.export.pdf_child" in child.cmdline():
+            if "auditlane.query.export.document_child" in child.cmdline():
                 found.append(child)
     return found
 

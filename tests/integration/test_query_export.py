@@ -14,6 +14,7 @@ import tracemalloc
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -22,6 +23,7 @@ import pytest
 import urllib3
 import urllib3.exceptions
 from querying import START, TENANT_HEADER, Signer, Store, event, served, store
+from workbook import sheets
 
 from auditlane.access.audit import AuditRecord
 from auditlane.access.scope import TenantScope
@@ -182,6 +184,61 @@ def test_csv_equals_the_list(reader, exporter, formulas):
         assert set(running) <= {"-1.5"}
     first = next(csv.reader(io.StringIO(whole.data.decode(), newline=""), strict=True))
     assert len(first) == len(DOWNLOADABLE)
+
+
+@pytest.mark.parametrize(("separator", "character"), [("comma", ","), ("semicolon", ";"), ("tab", "\t")])
+def test_a_csv_for_spreadsheets_has_local_times_and_given_titles(reader, exporter, separator, character):
+    zone = "Europe/Berlin"  # its clocks change on 29 March, within the events' range
+    titles = ["Zeit", "=Wer", "Größe"]
+    options = {"format": "csv", "dialect": "spreadsheet", "separator": separator, "zone": zone}
+    with served(reader, exporter, structure_of=structure_of) as url:
+        answer = fetch(url, **options, columns="occurred_at,actor_id,total", titles=json.dumps(titles))
+    assert answer.data.startswith(b"\xef\xbb\xbf")
+    text = answer.data.decode("utf-8-sig")
+    header, *found = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=character)
+    assert header == ["Zeit (Europe/Berlin)", "'=Wer", "Größe"]
+    times = [datetime.fromisoformat(one["occurred_at"]) for one in listed(reader, Filter())]
+    assert [cells[0] for cells in found] == [f"{one.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M:%S}" for one in times]
+    assert {one.astimezone(ZoneInfo(zone)).utcoffset() for one in times} == {timedelta(hours=1), timedelta(hours=2)}
+    assert not any(cells[1].startswith(tuple("=+-@\t\r\n＝")) for cells in found)
+
+
+def test_a_workbook_equals_the_list(reader, exporter):
+    zone, names = "Europe/Berlin", ["occurred_at", "actor_id", "total", "metadata", "conflict"]
+    with served(reader, exporter, structure_of=structure_of) as url:
+        answer = fetch(url, format="xlsx", zone=zone, columns=",".join(names))
+    assert answer.headers["Content-Disposition"].endswith('.xlsx"')
+    [[header, *found]] = sheets(answer.data)
+    assert [*header.values()] == ["Time (Europe/Berlin)", "Actor ID", "Total", "Metadata", "Conflict"]
+    expected = listed(reader, Filter())
+    assert len(found) == len(expected) == int(answer.headers["Auditlane-Rows"])
+    for cells, listed_event in zip(found, expected, strict=True):
+        local = datetime.fromisoformat(listed_event["occurred_at"]).astimezone(ZoneInfo(zone))
+        shown = datetime(1899, 12, 30, tzinfo=ZoneInfo(zone)) + timedelta(days=cells["A"])  # wall time
+        assert abs(shown - local) < timedelta(milliseconds=1)
+        total = listed_event["fields"].get("total")
+        assert cells.get("B") == listed_event["actor_id"]
+        assert cells.get("C") == (-1.5 if total == "-1.5" else total)
+        assert json.loads(cells["D"]) == listed_event["metadata"]
+        assert cells["E"] == listed_event["conflict"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "name"),
+    [
+        ({"zone": "Mars/Olympus"}, "zone"),
+        ({"dialect": "excel"}, "dialect"),
+        ({"separator": ","}, "separator"),
+        ({"titles": "Time"}, "titles"),
+        ({"titles": '["Time"]'}, "titles"),
+        ({"titles": '["Time", "A\\nb"]'}, "titles"),
+        ({"titles": '["Time", ""]'}, "titles"),
+    ],
+)
+def test_invalid_options_name_the_parameter(reader, exporter, fields, name):
+    with served(reader, exporter, structure_of=structure_of) as url:
+        answer = fetch(url, format="csv", columns="occurred_at,action", **fields)
+    assert (answer.status, answer.json()["code"], answer.json()["field"]) == (400, "FILTER_INVALID", name)
 
 
 def test_parquet_equals_the_list(reader, exporter):

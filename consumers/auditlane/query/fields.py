@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Final, get_args
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from auditlane.contract.event import Outcome, Severity, parse_ip
 from auditlane.contract.stored_event import Provenance
@@ -130,6 +131,16 @@ def parse_time(name: str, text: str) -> datetime:
         return min(max(value.astimezone(UTC), EARLIEST), LATEST)
     except OverflowError:  # the offset moves it outside the calendar
         return EARLIEST if value.year < EARLIEST.year else LATEST
+
+
+def parse_zone(name: str, text: str | None) -> ZoneInfo:
+    """Parse the name of a time zone (IANA); None is UTC. Raises InvalidFilter, naming the parameter."""
+    try:
+        return ZoneInfo(text or "UTC")
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise InvalidFilter(
+            f"There is no time zone {str(text)[:60]!r}.", field=name, fix="Use an IANA name: Europe/Berlin, UTC."
+        ) from None
 
 
 def parse_choice(column: str, value: str) -> str:

@@ -9,6 +9,7 @@ type Text = string | ((...values: unknown[]) => string);
 const ALIKE = [
   "download.format",
   "download.formats.csv.name",
+  "download.formats.xlsx.name",
   "download.formats.jsonl.name",
   "download.formats.parquet.name",
   "download.formats.ocsf.name",

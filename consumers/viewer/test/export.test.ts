@@ -1,7 +1,17 @@
 import { describe, expect, it } from "vitest";
 
 import type { ShownField } from "../src/api/types.js";
-import { exportBody, exportedFields, exportMethod, exportParams, fileName, headings } from "../src/model/export.js";
+import {
+  defaultSeparator,
+  exportBody,
+  exportedFields,
+  exportMethod,
+  exportOptions,
+  exportParams,
+  type ExportRequest,
+  fileName,
+  headings,
+} from "../src/model/export.js";
 
 function field(name: string, downloadable: boolean, custom = false): ShownField {
   return { name, downloadable, custom, parameter: custom ? `fields.${name}` : name } as ShownField;
@@ -20,27 +30,55 @@ describe("a file's columns", () => {
   const columns = [{ ...FIELDS[2]!, displayName: "What" }, { ...FIELDS[3]!, displayName: "Total" }];
 
   it("have labels in formats for people, names in formats for programs", () => {
-    for (const format of ["csv", "pdf"] as const) expect(headings(format, columns)).toEqual(["What", "Total", "Conflict"]);
-    expect(headings("parquet", columns)).toEqual(["action", "total", "conflict"]);
-    expect(headings("jsonl", columns)).toEqual(["action", "fields.total", "conflict"]); // a member of the member `fields`
+    for (const format of ["csv", "xlsx", "pdf"] as const)
+      expect(headings(format, columns, "Konflikt")).toEqual(["What", "Total", "Konflikt"]);
+    expect(headings("parquet", columns, "")).toEqual(["action", "total", "conflict"]);
+    expect(headings("jsonl", columns, "")).toEqual(["action", "fields.total", "conflict"]); // a member of the member `fields`
   });
 });
 
 describe("an export request", () => {
-  const wanted = { format: "csv", columns: [FIELDS[2]!, FIELDS[3]!], filter: [["query", "a:b"], ["from", "2026-01-01"]] } as const;
+  const wanted = {
+    format: "csv" as const,
+    columns: [FIELDS[2]!, FIELDS[3]!],
+    options: { dialect: "raw" as const, titles: ["What", "Total, net"] },
+    filter: [["query", "a:b"], ["from", "2026-01-01"]] as [string, string][],
+  } satisfies ExportRequest;
 
   it("is the same as parameters and as a body", () => {
     expect(exportParams(wanted)).toEqual([
       ["format", "csv"],
       ["columns", "action,fields.total,conflict"],
+      ["dialect", "raw"],
+      ["titles", '["What","Total, net"]'],
       ["query", "a:b"],
       ["from", "2026-01-01"],
     ]);
     expect(exportBody(wanted)).toEqual({
       format: "csv",
       columns: ["action", "fields.total", "conflict"],
+      dialect: "raw",
+      titles: ["What", "Total, net"],
       filter: { query: "a:b", from: "2026-01-01" },
     });
+  });
+});
+
+describe("an export's options", () => {
+  const zone = "Europe/Berlin";
+  const titles = ["Zeit"];
+
+  it("are those that apply to the format", () => {
+    const csv = { dialect: "spreadsheet", separator: "tab" } as const;
+    expect(exportOptions("csv", csv, zone, titles)).toEqual({ ...csv, zone, titles });
+    expect(exportOptions("csv", { ...csv, dialect: "raw" }, zone, titles)).toEqual({ dialect: "raw", separator: "tab" });
+    expect(exportOptions("xlsx", csv, zone, titles)).toEqual({ zone, titles });
+    expect(exportOptions("pdf", csv, zone, titles)).toEqual({ titles });
+    expect(exportOptions("jsonl", csv, zone, titles)).toEqual({});
+  });
+
+  it("have the separator that spreadsheets expect in the reader's language", () => {
+    expect([defaultSeparator("en"), defaultSeparator("de"), defaultSeparator("fr")]).toEqual(["comma", "semicolon", "semicolon"]);
   });
 });
 

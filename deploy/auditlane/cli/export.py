@@ -19,7 +19,8 @@ from auditlane.cli.help_text import examples
 from auditlane.cli.pipes import ignore_broken_pipe
 from auditlane.query.export.columns import choose, of_ocsf, of_table
 from auditlane.query.export.exporter import Export, Exporter
-from auditlane.query.export.formats import Form, Format, OcsfVersion
+from auditlane.query.export.formats import Dialect, Form, Format, OcsfVersion, Separator
+from auditlane.query.fields import parse_zone
 from auditlane.query.filters import Filter
 from auditlane.runtime.errors import ConfigError, Conflict
 from auditlane.runtime.settings import load
@@ -32,6 +33,7 @@ app = typer.Typer(add_completion=False)
 @app.command(
     epilog=examples(
         "export --tenant acme --format csv --output audit.csv",
+        "export --tenant acme --format csv --dialect spreadsheet --zone Europe/Berlin --output audit.csv",
         "export --tenant acme --from 2030-01-01 --severity Critical --columns occurred_at,actor_id,action",
         "export --tenant acme --format ocsf --ocsf-version 1.8.0 --output audit.ocsf.jsonl",
     )
@@ -50,6 +52,12 @@ def command(
     raw_formulas: Annotated[
         bool, typer.Option("--raw-formulas", help="Do not escape CSV cells that a spreadsheet would run as formulas.")
     ] = False,
+    dialect: Annotated[
+        Dialect,
+        typer.Option(help="Reader of the CSV: spreadsheets get a byte order mark and times without a zone."),
+    ] = Dialect.raw,
+    separator: Annotated[Separator, typer.Option(help="Separator of CSV cells.")] = Separator.comma,
+    zone: Annotated[str, typer.Option(help="Time zone (IANA) of the times in a file for spreadsheets.")] = "UTC",
     ocsf_version: Annotated[OcsfVersion, typer.Option(help="Version of OCSF events.")] = OcsfVersion.v1_8_0,
     *,
     filter_: Filter,
@@ -65,6 +73,7 @@ def command(
         raise ConfigError(
             f"A terminal cannot display {format_.label}.", fix="Pass --output, or redirect standard output."
         )
+    local_zone = parse_zone("zone", zone)
     settings = load()
     exporter, store = Exporter(settings), LazyClient(lambda: connect(settings))
     try:
@@ -74,7 +83,10 @@ def command(
             chosen = of_table(chosen)
         if format_ is Format.ocsf:
             chosen = of_ocsf(chosen, structure, everything=True)
-        export = exporter.export(scope, filter_, Form(format_, chosen, raw_formulas, ocsf_version))
+        form = Form(
+            format_, chosen, raw_formulas, ocsf_version, dialect=dialect, separator=separator, zone=local_zone.key
+        )
+        export = exporter.export(scope, filter_, form)
         if output is None:
             with ignore_broken_pipe():
                 _copy(export, sys.stdout.buffer)

@@ -159,9 +159,12 @@ class AuditReader:
         filters: Filters | None = None,
         /,
         *,
-        format: Literal["csv", "jsonl", "parquet", "pdf", "ocsf"] = "jsonl",  # noqa: A002 - the API's name for it
+        format: Literal["csv", "xlsx", "jsonl", "parquet", "pdf", "ocsf"] = "jsonl",  # noqa: A002 - the API's name for it
         columns: Sequence[str] | None = None,
         raw_formulas: bool = False,
+        dialect: Literal["raw", "spreadsheet"] = "raw",
+        separator: Literal["comma", "semicolon", "tab"] = "comma",
+        zone: str = "UTC",
         ocsf_version: Literal["1.8.0", "1.9.0-dev"] = "1.8.0",
         resume: bool = True,
         progress: Progress = lambda _: None,
@@ -181,6 +184,9 @@ class AuditReader:
             format: File format.
             columns: Names of the fields to export, in this order; default: all downloadable fields.
             raw_formulas: In a CSV, do not escape cells that a spreadsheet would evaluate as formulas.
+            dialect: `spreadsheet` writes a CSV with a byte order mark and times that a spreadsheet recognises.
+            separator: Separator of the cells of a CSV.
+            zone: Time zone (IANA) of the times in a file for spreadsheets.
             ocsf_version: Version of the schema of OCSF events.
             resume: False to start over, even if an earlier call can be resumed.
             progress: Called with an ExportProgress: in events while the job runs, then in bytes.
@@ -195,6 +201,8 @@ class AuditReader:
         request: dict[str, Any] = {"format": format, "formulas": "raw" if raw_formulas else "neutralised"}
         if format == "ocsf":
             request["ocsf_version"] = ocsf_version
+        options = {"dialect": (dialect, "raw"), "separator": (separator, "comma"), "zone": (zone, "UTC")}
+        request |= {name: given for name, (given, default) in options.items() if given != default}
         if columns:
             request["columns"] = list(columns)
         request["filter"] = _grouped(_pairs(filters, more))

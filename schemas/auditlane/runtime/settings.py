@@ -538,14 +538,14 @@ class ExportSettings(BaseModel):
     export_pdfs: int = Field(
         2,
         ge=1,
-        description="Concurrent PDF exports of one process; each is rendered in a separate process.",
-        json_schema_extra=reached("Further PDFs wait; after `AUDITLANE_QUERY_TIMEOUT_S` they get `503 BUSY`."),
+        description="Concurrent PDF and Excel exports of one process; each is made in a separate process.",
+        json_schema_extra=reached("Further ones wait; after `AUDITLANE_QUERY_TIMEOUT_S` they get `503 BUSY`."),
     )
     export_pdfs_per_tenant: int = Field(
         1,
         ge=1,
-        description="Concurrent PDF exports of one tenant in one process.",
-        json_schema_extra=reached("Further PDFs get 429 with `Retry-After`."),
+        description="Concurrent PDF and Excel exports of one tenant in one process.",
+        json_schema_extra=reached("Further ones get 429 with `Retry-After`."),
     )
     export_pdf_memory_bytes: int = Field(
         1 << 30,
@@ -557,6 +557,18 @@ class ExportSettings(BaseModel):
         300,
         ge=1,
         description="Time limit for rendering a PDF, in seconds.",
+        json_schema_extra=reached("A download is truncated; a job fails with `QUERY_TOO_LARGE`."),
+    )
+    export_xlsx_memory_bytes: int = Field(
+        1 << 30,
+        ge=256 << 20,
+        description="Memory limit of a process that makes an Excel file, in bytes.",
+        json_schema_extra=reached("A download is truncated; a job fails with `QUERY_TOO_LARGE`."),
+    )
+    export_xlsx_timeout_s: int = Field(
+        3600,
+        ge=1,
+        description="Time limit for making an Excel file, in seconds.",
         json_schema_extra=reached("A download is truncated; a job fails with `QUERY_TOO_LARGE`."),
     )
     export_lease_s: float = Field(

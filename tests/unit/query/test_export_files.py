@@ -55,7 +55,7 @@ def page_texts(*rows: tuple[str | None, str | None], font: Path | None = None) -
     """Draw a PDF of these rows, and return the text of each page."""
     pdf = Pdf(COLUMNS, HEADING, font)
     batch = pa.record_batch([pa.array([row[place] for row in rows], pa.string()) for place in (0, 1)], names=["a", "b"])
-    data = pdf.begin() + pdf.add(batch) + pdf.end()
+    data = pdf.begin() + pdf.add(batch) + b"".join(pdf.end())
     return [page.extract_text() for page in pypdf.PdfReader(io.BytesIO(data)).pages]
 
 
@@ -120,7 +120,7 @@ def test_a_formula_in_a_name_does_not_run() -> None:
 def test_row_groups_are_bounded_and_released_when_complete() -> None:
     parquet = Parquet(COLUMNS)
     batch = pa.record_batch([pa.array(["x"] * 20_000), pa.array([None] * 20_000, pa.string())], names=["a", "b"])
-    pieces = [parquet.begin(), *(parquet.add(batch) for _ in range(7)), parquet.end()]
+    pieces = [parquet.begin(), *(parquet.add(batch) for _ in range(7)), *parquet.end()]
     assert [bool(piece) for piece in pieces] == [True, False, False, True, False, False, True, False, True]
     found = pq.ParquetFile(io.BytesIO(b"".join(pieces)))
     groups = [found.metadata.row_group(place).num_rows for place in range(found.metadata.num_row_groups)]

@@ -19,6 +19,7 @@ import pytest
 
 from auditlane.access.keys import KeysFile
 from auditlane.contract.event import AuditEvent, Outcome, OutcomeName, Severity, SeverityName
+from auditlane.query.export.request import OWN
 from auditlane.runtime.errors import ConfigError, InvalidEvent
 from auditlane.runtime.settings import load
 from auditlane.sdk import AuditClient, AuditReader, ClientConfig, EventFilters, publisher
@@ -157,8 +158,7 @@ def test_the_readers_filters_are_those_that_the_service_documents(tmp_path):
     files = {"keys_file": tmp_path / "keys.json", "signing_keys_file": tmp_path / "signing-keys.json"}
     document = create_app(load(clickhouse_url="http://127.0.0.1:1", **files), ["query"]).openapi()
     filters = {name.removesuffix("_") for name in get_type_hints(EventFilters)}
-    of_export = {"format", "columns", "formulas", "ocsf_version"}
-    for path, own in (("/v1/events", {"limit", "cursor", "sort"}), ("/v1/export", of_export)):
+    for path, own in (("/v1/events", {"limit", "cursor", "sort"}), ("/v1/export", {*OWN})):
         parameters = [one for one in document["paths"][path]["get"]["parameters"] if one["in"] == "query"]
         by_key = {one["name"] for one in parameters if one["schema"].get("type") == "object"}
         assert by_key == {"metadata", "fields"}  # `metadata.<key>` cannot be a keyword

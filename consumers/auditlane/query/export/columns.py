@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from auditlane.query.clickhouse.statements import COLUMNS
@@ -21,6 +21,7 @@ _IDENTITY: Final = {
 _CONFLICT: Final = "conflict"
 _TITLES: Final = _IDENTITY | {"fields": "Fields"} | {field.name: field.display_name for field in DEFAULT_FIELDS}
 _MAPS: Final = ("metadata", "fields")
+_TIMES: Final = ("occurred_at", "ingested_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,11 @@ class Column:
     def is_map(self) -> bool:
         """Whether a cell holds keys and values."""
         return not self.custom and self.name in _MAPS
+
+    @property
+    def is_time(self) -> bool:
+        """Whether a cell holds a time."""
+        return not self.custom and self.name in _TIMES
 
     @property
     def is_conflict(self) -> bool:
@@ -104,6 +110,22 @@ def of_table(columns: Sequence[Column]) -> tuple[Column, ...]:
     return tuple(column for column in columns if column.in_table) or tuple(columns)
 
 
+def titled(columns: Sequence[Column], titles: Sequence[str] | None) -> tuple[Column, ...]:
+    """Return the columns with these titles, one for each, such as their names in the reader's language.
+
+    Raises InvalidFilter if their numbers differ.
+    """
+    if titles is None:
+        return tuple(columns)
+    if len(titles) != len(columns):
+        raise InvalidFilter(
+            f"'titles' has {len(titles)} titles for {len(columns)} columns.",
+            field="titles",
+            fix="Name the columns with 'columns', and pass one title for each.",
+        )
+    return _distinct([replace(column, title=title) for column, title in zip(columns, titles, strict=True)])
+
+
 def of_ocsf(columns: Sequence[Column], structure: Structure, *, everything: bool = False) -> tuple[Column, ...]:
     """Return the columns and those that every OCSF event needs. Raises InvalidFilter if one is not downloadable."""
     given = of_operator(structure) if everything else downloadable(structure)
@@ -135,8 +157,6 @@ def _distinct(columns: Sequence[Column]) -> tuple[Column, ...]:
     """Return the columns with distinct titles, since readers of a file identify columns by title."""
     titles = [column.title for column in columns]
     return tuple(
-        column
-        if titles.count(column.title) == 1
-        else Column(column.name, f"{column.title} ({column.name})", column.custom, column.number, column.in_table)
+        column if titles.count(column.title) == 1 else replace(column, title=f"{column.title} ({column.name})")
         for column in columns
     )

@@ -64,7 +64,8 @@ class Download(StreamingResponse):
 async def _pieces(export: Export, downloads: DownloadPool) -> AsyncIterator[bytes]:
     pieces = iter(export)
     while (piece := await downloads.run(lambda: next(pieces, None))) is not None:
-        yield piece
+        if piece:
+            yield piece
         await current().pause()
 
 

@@ -23,9 +23,9 @@ class DownloadPool:
     """The exports that a process is sending."""
 
     def __init__(self, *, per_tenant: int, pdfs: int, pdfs_per_tenant: int, patience_s: float) -> None:
-        """Set the limits. A PDF waits at most `patience_s` for one of the `pdfs` processes."""
+        """Set the limits. A PDF or workbook waits at most `patience_s` for one of the `pdfs` processes."""
         self._concurrency = TenantConcurrency(per_tenant, what="downloads", setting="export_downloads_per_tenant")
-        self._pdf_concurrency = TenantConcurrency(pdfs_per_tenant, what="PDFs", setting="export_pdfs_per_tenant")
+        self._pdf_concurrency = TenantConcurrency(pdfs_per_tenant, what="documents", setting="export_pdfs_per_tenant")
         self._pdfs = anyio.CapacityLimiter(pdfs)
         self._threads = anyio.CapacityLimiter(max(THREADS, 2 * per_tenant))
         self._patience_s = patience_s
@@ -47,11 +47,11 @@ class DownloadPool:
     async def begin(self, tenant: str, format_: Format) -> ExitStack:
         """Take a slot for one export; closing the stack releases it.
 
-        Raises RateLimited if the tenant has no slot left, and Busy if no PDF process became free in time.
+        Raises RateLimited if the tenant has no slot left, and Busy if no document process became free in time.
         """
         with ExitStack() as held:
             held.enter_context(self._concurrency.slot(tenant))
-            if format_ is Format.pdf:
+            if format_.document:
                 held.enter_context(self._pdf_concurrency.slot(tenant))
                 await self._acquire_pdf(held)
             return held.pop_all()
@@ -63,7 +63,7 @@ class DownloadPool:
                 await self._pdfs.acquire_on_behalf_of(borrower)
         except TimeoutError as error:
             raise Busy(
-                "The limit of concurrent PDFs is reached.",
+                "The limit of concurrent PDF and Excel exports is reached.",
                 fix="Try again in a moment, or export a CSV.",
             ) from error
         held.callback(self._pdfs.release_on_behalf_of, borrower)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import pyarrow as pa
 
-from auditlane.query.export.columns import Column
-from auditlane.query.export.formats import FORMULA_STARTS, Encoder, Form, Format, Heading
+from auditlane.query.export.formats import FORMULA_STARTS, Dialect, Encoder, Form, Format, Heading
 
 if TYPE_CHECKING:
-    from auditlane.query.export.pdf_process import PdfBounds
+    from auditlane.query.export.document_process import DocumentBounds
 
 
 class Lines:
@@ -27,35 +26,40 @@ class Lines:
     def add(self, batch: pa.RecordBatch) -> bytes:
         return b"".join(cast(list[bytes], batch.column(0).to_pylist()))
 
-    def end(self) -> bytes:
-        return b""
+    def end(self) -> Iterable[bytes]:
+        return ()
 
     def close(self) -> None:
         pass
 
 
 def encoder(
-    form: Form, heading: Heading, more_font: Path | None = None, pdf_bounds: PdfBounds | None = None
+    form: Form,
+    heading: Heading,
+    more_font: Path | None = None,
+    bounds: DocumentBounds | None = None,
 ) -> Encoder:
     """Make the encoder for a form; the libraries of the rarer formats are imported only when needed."""
     if form.format is Format.parquet:
         from auditlane.query.export.parquet import Parquet
 
         return Parquet(form.columns)
-    if form.format is Format.pdf:
-        from auditlane.query.export.pdf_process import PdfProcess
+    if form.format.document:
+        from auditlane.query.export.document_process import DocumentProcess
 
-        return PdfProcess(form.columns, heading, more_font, pdf_bounds)
+        return DocumentProcess(form, heading, more_font, bounds)
     if form.format is Format.ocsf:
         from auditlane.query.export.ocsf.encoder import OcsfLines
 
         return OcsfLines(form.ocsf_version)
-    return Lines(_csv_header(form.columns, raw=form.raw_formulas) if form.format is Format.csv else b"")
+    return Lines(_csv_header(form) if form.format is Format.csv else b"")
 
 
-def _csv_header(columns: Sequence[Column], *, raw: bool) -> bytes:
-    titles = [column.title if raw else neutral(column.title) for column in columns]
-    return (",".join('"' + title.replace('"', '""') + '"' for title in titles) + "\r\n").encode()
+def _csv_header(form: Form) -> bytes:
+    titles = [title if form.raw_formulas else neutral(title) for title in form.titles]
+    line = form.separator.character.join('"' + title.replace('"', '""') + '"' for title in titles) + "\r\n"
+    # Excel takes a file without a BOM for one in the encoding of the user's region.
+    return line.encode("utf-8-sig" if form.dialect is Dialect.spreadsheet else "utf-8")
 
 
 def neutral(text: str) -> str:

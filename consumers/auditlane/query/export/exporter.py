@@ -22,10 +22,10 @@ from auditlane.query.clickhouse.executor import (
     verified_batches,
 )
 from auditlane.query.clickhouse.statements import Statement
+from auditlane.query.export.document_process import DocumentBounds
 from auditlane.query.export.download_pool import DownloadPool
 from auditlane.query.export.encoders import encoder
 from auditlane.query.export.formats import PDF_ROWS, Encoder, Form, Format, Heading
-from auditlane.query.export.pdf_process import PdfBounds
 from auditlane.query.export.sql import compile_export
 from auditlane.query.filters import Filter
 from auditlane.query.sort import Position
@@ -46,7 +46,7 @@ class Counted:
 
 
 class Export:
-    """A file with `rows` events, being made. Iterating yields its bytes, whole rows at a time.
+    """A file with `rows` events, being made. Iterating yields its bytes, whole rows at a time, or none yet.
 
     Iterating raises StoreUnavailable or QueryTooLarge if the result is incomplete, and propagates the errors of
     `check`, which is called before every batch of rows; in either case the file is incomplete. `close` may be called at
@@ -81,13 +81,11 @@ class Export:
                 piece = self._encoder.add(batch)
                 self.written += batch.num_rows
                 self.position = Position.of(batch.slice(batch.num_rows - 1).to_pylist()[0])
-                if piece:
-                    yield piece
+                yield piece
         # There may be more rows, since another worker may still insert events up to the bound.
         if self.written < self.rows:
             raise TruncatedResult(f"it has {self.written} of {self.rows} rows")
-        if last := self._encoder.end():
-            yield last
+        yield from self._encoder.end()
 
     def close(self) -> None:
         """End the query. ClickHouse notices the closed connection; the rest of the body is not read."""
@@ -129,7 +127,10 @@ class Exporter:
         behind = replace(limits, threads=1, priority=2)
         self._files = QueryExecutor(settings, behind, silence_s=silence_s, seconds=limits.export_s, observe=observe)
         self._require_standing = require_standing
-        self._pdf_bounds = PdfBounds(settings.export_pdf_memory_bytes, settings.export_pdf_timeout_s)
+        self._bounds = {
+            Format.pdf: DocumentBounds(settings.export_pdf_memory_bytes, settings.export_pdf_timeout_s),
+            Format.xlsx: DocumentBounds(settings.export_xlsx_memory_bytes, settings.export_xlsx_timeout_s),
+        }
         self.downloads = DownloadPool.of(settings)
 
     def count(self, scope: TenantScope, filter_: Filter, format_: Format) -> Counted:
@@ -144,7 +145,7 @@ class Exporter:
             raise QueryTooLarge(
                 f"A PDF holds at most {PDF_ROWS} events, and {counted.rows} match.",
                 field="format",
-                fix="Narrow the filter, or use csv, jsonl, parquet or ocsf, which have no limit.",
+                fix="Narrow the filter, or use csv, xlsx, jsonl, parquet or ocsf, which have no limit.",
             )
         return counted
 
@@ -176,7 +177,7 @@ class Exporter:
         check = partial(self._require_standing, scope)
         check()
         made_at = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
-        coder = encoder(form, Heading(scope.tenant, counted.rows, made_at), self._font, self._pdf_bounds)
+        coder = encoder(form, Heading(scope.tenant, counted.rows, made_at), self._font, self._bounds.get(form.format))
         if counted.rows <= written:
             return Export(counted.rows, coder, iter(()), None, written=written, check=check)
         source = self._files.open(statement)

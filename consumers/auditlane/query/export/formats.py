@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol
@@ -17,6 +18,7 @@ class Format(StrEnum):
     """The format of a file."""
 
     csv = "csv"
+    xlsx = "xlsx"
     jsonl = "jsonl"
     parquet = "parquet"
     pdf = "pdf"
@@ -38,6 +40,11 @@ class Format(StrEnum):
         return "ocsf.jsonl" if self is Format.ocsf else self.value
 
     @property
+    def document(self) -> bool:
+        """Whether a process of its own makes the file."""
+        return self in (Format.pdf, Format.xlsx)
+
+    @property
     def lines(self) -> bool:
         """Whether ClickHouse formats the rows as lines, in which case an export can resume after any whole line."""
         return self in (Format.csv, Format.jsonl, Format.ocsf)
@@ -45,6 +52,7 @@ class Format(StrEnum):
 
 _MEDIA_TYPES: Final = {
     Format.csv: "text/csv; charset=utf-8; header=present",
+    Format.xlsx: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     Format.jsonl: "application/jsonl; charset=utf-8",
     Format.parquet: "application/vnd.apache.parquet",
     Format.pdf: "application/pdf",
@@ -52,6 +60,7 @@ _MEDIA_TYPES: Final = {
 }
 _LABELS: Final = {
     Format.csv: "CSV",
+    Format.xlsx: "Excel",
     Format.jsonl: "JSON Lines",
     Format.parquet: "Parquet",
     Format.pdf: "PDF",
@@ -66,18 +75,54 @@ class OcsfVersion(StrEnum):
     v1_9_0 = "1.9.0-dev"
 
 
+class Dialect(StrEnum):
+    """The reader that a CSV file is for: programs, or spreadsheets, which need a BOM and times in their own form."""
+
+    raw = "raw"
+    spreadsheet = "spreadsheet"
+
+
+class Separator(StrEnum):
+    """The separator of a CSV file's cells."""
+
+    comma = "comma"
+    semicolon = "semicolon"
+    tab = "tab"
+
+    @property
+    def character(self) -> str:
+        """The character between two cells."""
+        return {"comma": ",", "semicolon": ";", "tab": "\t"}[self.value]
+
+
 @dataclass(frozen=True, slots=True)
 class Form:
     """A file's format and columns.
 
     `raw_formulas` leaves CSV cells unchanged that a spreadsheet would run as formulas; `ocsf_version` applies only to
-    OCSF.
+    OCSF, `dialect` and `separator` only to CSV, and `zone` (IANA) to the times of files for spreadsheets.
     """
 
     format: Format
     columns: tuple[Column, ...]
     raw_formulas: bool = False
     ocsf_version: OcsfVersion = OcsfVersion.v1_8_0
+    dialect: Dialect = Dialect.raw
+    separator: Separator = Separator.comma
+    zone: str = "UTC"
+
+    @property
+    def local_times(self) -> bool:
+        """Whether times are local times of `zone`."""
+        return self.format is Format.xlsx or (self.format is Format.csv and self.dialect is Dialect.spreadsheet)
+
+    @property
+    def titles(self) -> list[str]:
+        """The columns' titles; those of local times name the zone, since the times do not."""
+        local = self.local_times
+        return [
+            f"{column.title} ({self.zone})" if local and column.is_time else column.title for column in self.columns
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +145,8 @@ class Encoder(Protocol):
         """Return the bytes of more rows, perhaps none yet. `sql.compile_export` defines the columns."""
         ...
 
-    def end(self) -> bytes:
-        """Return the last bytes."""
+    def end(self) -> Iterable[bytes]:
+        """Return the last bytes, in pieces."""
         ...
 
     def close(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import pyarrow as pa
@@ -56,10 +56,10 @@ class Parquet:
             self._close_group()
         return self._sink.taken()
 
-    def end(self) -> bytes:
+    def end(self) -> Iterable[bytes]:
         self._close_group()
         self._writer.close()
-        return self._sink.taken()
+        return (self._sink.taken(),)
 
     def close(self) -> None:
         self._held = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -48,11 +48,11 @@ class Pdf:
             self._row(row)
         return b""
 
-    def end(self) -> bytes:
+    def end(self) -> Iterable[bytes]:
         if not self._widths:
             self._widths = self._fitting([])
             self._page()
-        return bytes(self._document.output())
+        return (bytes(self._document.output()),)
 
     def _fitting(self, rows: list[list[str]]) -> list[float]:
         """Return each column's width in mm: narrow columns get what they need, and the others share the rest."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -9,14 +11,16 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from auditlane.access.scope import TenantScope
-from auditlane.query.export.columns import choose, of_ocsf, of_table
-from auditlane.query.export.formats import Form, Format, OcsfVersion
-from auditlane.query.fields import from_structure
+from auditlane.query.export.columns import choose, of_ocsf, of_table, titled
+from auditlane.query.export.formats import Dialect, Form, Format, OcsfVersion, Separator
+from auditlane.query.fields import from_structure, parse_zone
 from auditlane.query.filters import Filter, one_of, openapi_parameters, split
+from auditlane.runtime.errors import InvalidFilter
 from auditlane.store.structure_cache import Structure
 
 FORMULAS: Final = ("neutralised", "raw")
-OWN: Final = ("format", "columns", "formulas", "ocsf_version")
+OWN: Final = ("format", "columns", "titles", "formulas", "ocsf_version", "dialect", "separator", "zone")
+MAX_TITLE_CHARS: Final = 200
 StructureOf = Callable[[str], Structure]
 Pair = tuple[str, str]
 
@@ -26,11 +30,27 @@ _COLUMNS: Final = (
     "in a PDF, those of the table."
 )
 _FORMULAS: Final = "CSV: whether a cell that a spreadsheet would run as a formula is prefixed with an apostrophe."
+_TITLES: Final = (
+    "Titles of the columns in the file, for instance in the reader's language, one for each name in `columns`"
+)
+_DIALECT: Final = (
+    "CSV: `raw` for programs; `spreadsheet` begins with a byte order mark and writes times like `2026-11-28 18:49:20`."
+)
+_SEPARATOR: Final = "CSV: the character between two cells."
+_ZONE: Final = "CSV for spreadsheets, Excel: the time zone (IANA) of the times."
 _OCSF_VERSION: Final = "OCSF: the version of the schema."
 PARAMETERS: Final[dict[str, Any]] = openapi_parameters(
     format={"type": "string", "enum": list(Format), "required": True, "description": "The format of the file."},
     columns={"type": "string", "description": _COLUMNS, "examples": ["occurred_at,actor_name,action"]},
+    titles={
+        "type": "string",
+        "description": f"{_TITLES}: a JSON array of strings.",
+        "examples": ['["Zeit", "Akteur", "Aktion"]'],
+    },
     formulas={"type": "string", "enum": list(FORMULAS), "default": FORMULAS[0], "description": _FORMULAS},
+    dialect={"type": "string", "enum": list(Dialect), "default": Dialect.raw, "description": _DIALECT},
+    separator={"type": "string", "enum": list(Separator), "default": Separator.comma, "description": _SEPARATOR},
+    zone={"type": "string", "default": "UTC", "examples": ["Europe/Berlin"], "description": _ZONE},
     ocsf_version={
         "type": "string",
         "enum": list(OcsfVersion),
@@ -47,8 +67,12 @@ class ExportRequest(BaseModel):
 
     format: Format
     columns: list[str] | None = Field(None, min_length=1, description=_COLUMNS.replace(", separated by commas,", ""))
+    titles: list[str] | None = Field(None, min_length=1, description=f"{_TITLES}.")
     formulas: str = Field(FORMULAS[0], json_schema_extra={"enum": list(FORMULAS)}, description=_FORMULAS)
     ocsf_version: OcsfVersion = Field(OcsfVersion.v1_8_0, description=_OCSF_VERSION)
+    dialect: Dialect = Field(Dialect.raw, description=_DIALECT)
+    separator: Separator = Field(Separator.comma, description=_SEPARATOR)
+    zone: str = Field("UTC", examples=["Europe/Berlin"], description=_ZONE)
     filter: dict[str, str | list[str]] = Field(
         default_factory=dict,
         description="Any filters of `GET /v1/export`: names, each with one value or several alternatives.",
@@ -58,7 +82,9 @@ class ExportRequest(BaseModel):
     def pairs(self) -> list[Pair]:
         """Return the request as (name, value) pairs, as in a query string."""
         own = [("format", self.format.value), ("formulas", self.formulas), ("ocsf_version", self.ocsf_version.value)]
+        own += [("dialect", self.dialect.value), ("separator", self.separator.value), ("zone", self.zone)]
         own += [("columns", ",".join(self.columns))] if self.columns else []
+        own += [("titles", json.dumps(self.titles, ensure_ascii=False))] if self.titles else []
         return own + list(_flat(self.filter))
 
 
@@ -82,15 +108,52 @@ def export_spec(pairs: Iterable[Pair], scope: TenantScope, structure_of: Structu
     format_ = Format(one_of("format", own.get("format"), tuple(Format)))
     formulas = one_of("formulas", own.get("formulas"), FORMULAS, FORMULAS[0])
     ocsf_version = one_of("ocsf_version", own.get("ocsf_version"), tuple(OcsfVersion), OcsfVersion.v1_8_0)
+    dialect = one_of("dialect", own.get("dialect"), tuple(Dialect), Dialect.raw)
+    separator = one_of("separator", own.get("separator"), tuple(Separator), Separator.comma)
+    zone = parse_zone("zone", own.get("zone"))
     structure = structure_of(scope.tenant)
-    columns = choose(structure, own.get("columns"))
+    columns = titled(choose(structure, own.get("columns")), _titles(own.get("titles")))
     if format_ is Format.pdf and "columns" not in own:
         columns = of_table(columns)  # a page is not wide enough for more
     if format_ is Format.ocsf:
         columns = of_ocsf(columns, structure)
-    return ExportSpec(Form(format_, columns, formulas == "raw", OcsfVersion(ocsf_version)), filter_)
+    form = Form(
+        format_,
+        columns,
+        formulas == "raw",
+        OcsfVersion(ocsf_version),
+        dialect=Dialect(dialect),
+        separator=Separator(separator),
+        zone=zone.key,
+    )
+    return ExportSpec(form, filter_)
 
 
 def filter_of(pairs: Iterable[Pair], tenant: str, structure_of: StructureOf) -> Filter:
     """Return the filter of a job's pairs, which were valid when it was created."""
     return split(pairs, OWN, from_structure(structure_of)(tenant))[1]
+
+
+def _titles(text: str | None) -> list[str] | None:
+    if text is None:
+        return None
+    try:
+        titles = json.loads(text)
+    except (ValueError, RecursionError):
+        titles = None
+    if not isinstance(titles, list) or not all(isinstance(title, str) for title in titles):
+        raise InvalidFilter(
+            "'titles' is not a JSON array of strings.", field="titles", fix='Write it as ["Time","Actor"].'
+        )
+    for title in titles:
+        if not title.strip() or len(title) > MAX_TITLE_CHARS or any(map(_is_control, title)):
+            raise InvalidFilter(
+                f"'titles' has an invalid title: {title[:60]!r}.",
+                field="titles",
+                fix=f"Use 1 to {MAX_TITLE_CHARS} characters, without control characters.",
+            )
+    return titles
+
+
+def _is_control(character: str) -> bool:
+    return unicodedata.category(character) == "Cc"

@@ -25,7 +25,6 @@ FORMULA: Final = "^[{}]".format("".join(_ESCAPES.get(start, start) for start in 
 _NUMBER: Final = "^[+-]?[0-9.]+([eE][+-]?[0-9]+)?$"
 # Cells are valid UTF-8; lines are read as bytes.
 CELLS: Final = {"output_format_arrow_string_as_string": 1}
-_TIMES: Final = ("occurred_at", "ingested_at")
 Conflict = Callable[[], str]  # compiles whether an event is in conflict
 
 
@@ -54,9 +53,13 @@ def compile_export(
         shown = f"{_csv_line(parameters, form, conflict)} AS line"
     else:
         compiled = _typed if form.format is Format.parquet else _text
+        if form.format is Format.xlsx:
+            compiled = partial(_sheet, form.zone)
         cells = [compiled(parameters, column, conflict) for column in form.columns]
         shown = ", ".join(f"{cell} AS c{place}" for place, cell in enumerate(cells))
     statement = select(f"{shown}, {PLACE}", conditions, NEWEST_FIRST, parameters)
+    if form.format is Format.csv:
+        return replace(statement, settings=statement.settings | {"format_csv_delimiter": form.separator.character})
     return statement if form.format.lines else replace(statement, settings=statement.settings | CELLS)
 
 
@@ -74,7 +77,9 @@ def _csv_line(parameters: Parameters, form: Form, conflict: Conflict) -> str:
     cells = []
     for column in form.columns:
         text = _value(parameters, column, conflict)
-        if column.is_map:
+        if column.is_time and form.local_times:
+            text = f"formatDateTime(e.{column.name}, '%Y-%m-%d %H:%i:%S', {parameters.add('String', form.zone)})"
+        elif column.is_map:
             text = f"toJSONString({text})"
         elif not form.raw_formulas and (column.custom or column.name in (*FREE_TEXT, "provenance_id")):
             runs = f"match(ifNull({text}, ''), '{FORMULA}')"
@@ -90,7 +95,7 @@ def _typed(parameters: Parameters, column: Column, conflict: Conflict) -> str:
     if column.is_map:
         pair = "toValidUTF8(toString(name)), toValidUTF8(value)"
         return f"CAST(mapApply((name, value) -> ({pair}), e.{column.name}), 'Map(String, String)')"
-    if column.name in _TIMES and not column.custom:
+    if column.is_time:
         return f"e.{column.name}"
     if column.is_conflict:
         return conflict()
@@ -102,6 +107,14 @@ def _text(parameters: Parameters, column: Column, conflict: Conflict) -> str:
     text = f"if({conflict()}, 'true', '')" if column.is_conflict else _value(parameters, column, conflict)
     text = f"toJSONString({text})" if column.is_map else text
     return f"CAST(toValidUTF8({text}), 'Nullable(String)')"
+
+
+def _sheet(zone: str, parameters: Parameters, column: Column, conflict: Conflict) -> str:
+    """Compile a cell of a workbook: a local time in days since 1899-12-30, a boolean, or else text or NULL."""
+    if column.is_time:
+        at = f"toTimeZone(e.{column.name}, {parameters.add('String', zone)})"
+        return f"(toUnixTimestamp64Milli(toDateTime64({at}, 3)) / 1000 + timezoneOffset({at})) / 86400 + 25569"
+    return conflict() if column.is_conflict else _text(parameters, column, conflict)
 
 
 def _value(parameters: Parameters, column: Column, conflict: Conflict) -> str:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Protocol
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from fastapi import APIRouter, Depends, Request
 
 from auditlane.access.permissions import Permission
-from auditlane.query.fields import CustomFields, find, from_structure
+from auditlane.query.fields import CustomFields, find, from_structure, parse_zone
 from auditlane.query.filters import openapi_parameters, split, whole_number
 from auditlane.query.language.tree import Field, Kind
 from auditlane.query.router import Authenticator, Scope, Structures, granted, services_of
@@ -71,14 +70,14 @@ def histogram(request: Request, scope: Scope, services: Services) -> Histogram:
     custom = from_structure(services.structures.of)(scope.tenant)
     own, filter_ = split(request.query_params.multi_items(), ("tz", "buckets"), custom)
     max_buckets = whole_number("buckets", own.get("buckets"), default=60, maximum=_MAX_BUCKETS)
-    return services.summaries.histogram(scope, filter_, zone=_zone(own.get("tz")), max_buckets=max_buckets)
+    return services.summaries.histogram(scope, filter_, zone=parse_zone("tz", own.get("tz")), max_buckets=max_buckets)
 
 
 def stats(request: Request, scope: Scope, services: Services) -> Stats:
     """Count today's events, and those of the last seven days: severe ones, frequent actions, active actors."""
     custom = from_structure(services.structures.of)(scope.tenant)
     own, filter_ = split(request.query_params.multi_items(), ("tz",), custom)
-    return services.summaries.stats(scope, filter_, zone=_zone(own.get("tz")), now=datetime.now(UTC))
+    return services.summaries.stats(scope, filter_, zone=parse_zone("tz", own.get("tz")), now=datetime.now(UTC))
 
 
 def build(services: SummaryServices) -> APIRouter:
@@ -105,12 +104,3 @@ def _field(name: str | None, custom: CustomFields) -> Field:
             fix="Name another field; for times, use GET /v1/histogram.",
         )
     return field
-
-
-def _zone(name: str | None) -> ZoneInfo:
-    try:
-        return ZoneInfo(name or "UTC")
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise InvalidFilter(
-            f"There is no time zone {str(name)[:60]!r}.", field="tz", fix="Use an IANA name: Europe/Berlin, UTC."
-        ) from None

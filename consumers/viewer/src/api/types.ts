@@ -128,7 +128,7 @@ export interface Session {
   audit_logs_enabled: boolean;
 }
 
-export type ExportFormat = "csv" | "jsonl" | "parquet" | "pdf" | "ocsf";
+export type ExportFormat = "csv" | "xlsx" | "jsonl" | "parquet" | "pdf" | "ocsf";
 
 /** An export that is created in the background. */
 export interface ExportJob {

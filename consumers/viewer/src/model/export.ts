@@ -3,7 +3,7 @@ import type { QueryParams } from "../api/client.js";
 import type { ExportFormat, ShownField } from "../api/types.js";
 
 /** The formats to choose from. Programs request the others, whose jobs are listed too. */
-export const FORMATS = ["csv", "jsonl", "parquet", "pdf"] as const satisfies readonly ExportFormat[];
+export const FORMATS = ["csv", "xlsx", "jsonl", "parquet", "pdf"] as const satisfies readonly ExportFormat[];
 
 /** Up to this number of rows, the page loads the file itself, so that it can show progress and errors. */
 export const MAX_DIRECT_ROWS = 50_000;
@@ -21,29 +21,78 @@ export function exportedFields(fields: readonly ShownField[], shown: readonly st
 }
 
 /** A column of every file: whether another event has the same id and time. */
-const CONFLICT = { name: "conflict", title: "Conflict" };
+const CONFLICT = "conflict";
 
-/** Returns the file's headings: labels in formats for people, names in formats for programs. */
-export function headings(format: ExportFormat, columns: readonly ShownField[]): string[] {
-  const by = { csv: "displayName", pdf: "displayName", jsonl: "parameter", ocsf: "parameter", parquet: "name" } as const;
+/** Returns the file's headings: labels in formats for people, names in formats for programs. `conflict` is the label of the last column. */
+export function headings(format: ExportFormat, columns: readonly ShownField[], conflict: string): string[] {
+  const by = {
+    csv: "displayName",
+    xlsx: "displayName",
+    pdf: "displayName",
+    jsonl: "parameter",
+    ocsf: "parameter",
+    parquet: "name",
+  } as const;
   const kind = by[format];
-  return [...columns.map((field) => field[kind]), kind === "displayName" ? CONFLICT.title : CONFLICT.name];
+  return [...columns.map((field) => field[kind]), kind === "displayName" ? conflict : CONFLICT];
+}
+
+export const SEPARATORS = ["comma", "semicolon", "tab"] as const;
+
+/** The form of a CSV file. */
+export interface CsvForm {
+  dialect: "spreadsheet" | "raw";
+  separator: (typeof SEPARATORS)[number];
+}
+
+/** Returns the separator that spreadsheets in a language expect: a semicolon where the decimal sign is a comma. */
+export function defaultSeparator(language: string): CsvForm["separator"] {
+  return new Intl.NumberFormat(language).format(0.5).includes(",") ? "semicolon" : "comma";
+}
+
+/** Returns whether the times in the file are local times. */
+export function hasLocalTimes(format: ExportFormat, csv: CsvForm): boolean {
+  return format === "xlsx" || (format === "csv" && csv.dialect === "spreadsheet");
+}
+
+export interface ExportOptions {
+  dialect?: CsvForm["dialect"];
+  separator?: CsvForm["separator"];
+  zone?: string;
+  titles?: string[];
+}
+
+/** Returns the options that apply to the format. Files for people have titles in the reader's language. */
+export function exportOptions(format: ExportFormat, csv: CsvForm, zone: string, titles: string[]): ExportOptions {
+  return {
+    ...(format === "csv" ? csv : {}),
+    ...(hasLocalTimes(format, csv) ? { zone } : {}),
+    ...(hasLocalTimes(format, csv) || format === "pdf" ? { titles } : {}),
+  };
 }
 
 export interface ExportRequest {
   format: ExportFormat;
   columns: readonly ShownField[];
+  options: ExportOptions;
   filter: QueryParams;
 }
 
 /** Returns the parameters of `GET /v1/export`. */
-export function exportParams({ format, columns, filter }: ExportRequest): QueryParams {
-  return [["format", format], ["columns", columnNames(columns).join(",")], ...filter];
+export function exportParams({ format, columns, options, filter }: ExportRequest): QueryParams {
+  const { titles, ...texts } = options;
+  return [
+    ["format", format],
+    ["columns", columnNames(columns).join(",")],
+    ...Object.entries(texts),
+    ...(titles ? [["titles", JSON.stringify(titles)] as const] : []),
+    ...filter,
+  ];
 }
 
 /** Returns the body of `POST /v1/exports` and `POST /v1/export-links`. */
-export function exportBody({ format, columns, filter }: ExportRequest): object {
-  return { format, columns: columnNames(columns), filter: Object.fromEntries(filter) };
+export function exportBody({ format, columns, options, filter }: ExportRequest): object {
+  return { format, columns: columnNames(columns), ...options, filter: Object.fromEntries(filter) };
 }
 
 export type ExportMethod = "at once" | "job" | "too many" | "nothing";
@@ -61,5 +110,5 @@ export function fileName(disposition: string | null, fallback: string): string {
 }
 
 function columnNames(columns: readonly ShownField[]): string[] {
-  return [...columns.map((field) => (field.custom ? field.parameter : field.name)), CONFLICT.name];
+  return [...columns.map((field) => (field.custom ? field.parameter : field.name)), CONFLICT];
 }

@@ -11,7 +11,7 @@ from auditlane.access.permissions import Permission
 from auditlane.access.scope import TenantScope
 from auditlane.query.export.columns import Column
 from auditlane.query.export.exporter import Counted
-from auditlane.query.export.formats import Form, Format, OcsfVersion
+from auditlane.query.export.formats import Dialect, Form, Format, OcsfVersion, Separator
 from auditlane.query.sort import Position
 from auditlane.runtime.errors import AuditlaneError
 
@@ -33,6 +33,9 @@ class JobRecord(BaseModel):
     columns: tuple[Column, ...]
     raw_formulas: bool
     ocsf_version: OcsfVersion = OcsfVersion.v1_8_0
+    dialect: Dialect = Dialect.raw
+    separator: Separator = Separator.comma
+    zone: str = "UTC"
     rows: int
     bound_ms: int
     created_at: AwareDatetime
@@ -40,7 +43,15 @@ class JobRecord(BaseModel):
     @property
     def form(self) -> Form:
         """The form of the file, independent of later changes to the tenant's structure."""
-        return Form(self.format, self.columns, self.raw_formulas, self.ocsf_version)
+        return Form(
+            self.format,
+            self.columns,
+            self.raw_formulas,
+            self.ocsf_version,
+            dialect=self.dialect,
+            separator=self.separator,
+            zone=self.zone,
+        )
 
     @property
     def scope(self) -> TenantScope:

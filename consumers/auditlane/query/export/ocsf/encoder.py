@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import cast
 
 import pyarrow as pa
@@ -24,8 +25,8 @@ class OcsfLines:
         lines = cast(list[bytes], batch.column(0).to_pylist())
         return b"".join([_line(line, self._version) for line in lines])
 
-    def end(self) -> bytes:
-        return b""
+    def end(self) -> Iterable[bytes]:
+        return ()
 
     def close(self) -> None:
         pass

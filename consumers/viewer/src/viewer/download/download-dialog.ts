@@ -6,10 +6,14 @@ import type { ExportFormat, ExportJob, Histogram } from "../../api/types.js";
 import { shownColumns } from "../../model/columns.js";
 import {
   type ColumnChoice,
+  type CsvForm,
+  defaultSeparator,
   exportedFields,
   exportMethod,
+  exportOptions,
   type ExportRequest,
   FORMATS,
+  hasLocalTimes,
   headings,
   MAX_PDF_ROWS,
 } from "../../model/export.js";
@@ -18,6 +22,7 @@ import { DEFAULT_SORT } from "../../model/view.js";
 import { baseStyles } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
 import { ViewerElement } from "../viewer-element.js";
+import { renderCsvForm } from "./csv-form.js";
 import { downloadDialogStyles } from "./download-dialog.styles.js";
 import type { ExportJobs } from "./export-jobs.js";
 import "./export-list.js";
@@ -38,6 +43,8 @@ export class DownloadDialog extends ViewerElement {
   @property({ attribute: false }) changes = 0;
 
   @state() private format: ExportFormat = "csv";
+  /** The user's choice; until there is one, a file for spreadsheets in the reader's language. */
+  @state() private chosenCsv: CsvForm | null = null;
   /** The user's choice. Until there is one, a PDF has the table's columns, since a page has no room for more. */
   @state() private chosenColumns: ColumnChoice | null = null;
   /** The number of matching events; null while they are being counted. */
@@ -82,8 +89,9 @@ export class DownloadDialog extends ViewerElement {
         <fieldset>
           <legend>${words.columns}</legend>
           <div class="line">${this.renderColumnChoice("all")}${this.renderColumnChoice("shown")}</div>
-          <p class="small">${this.columns.length ? words.inFile(headings(this.format, this.columns).join(" · ")) : words.noColumns}</p>
+          <p class="small">${this.columns.length ? words.inFile(this.headings.join(" · ")) : words.noColumns}</p>
         </fieldset>
+        ${this.format === "csv" ? renderCsvForm(words.csv, this.csv, (form) => (this.chosenCsv = form)) : nothing}
         ${this.renderSummary()} ${this.renderOutcome()} ${this.renderButtons()}
         <auditlane-exports .jobs=${this.jobs}></auditlane-exports>
       </div>
@@ -127,6 +135,7 @@ export class DownloadDialog extends ViewerElement {
     const { view, language, zone } = this.viewer;
     const rangeText = formatRange(view.range, this.text, language, zone);
     const time = rangeText && view.range.kind === "custom" ? `${rangeText} (${zone})` : rangeText || words.allTime;
+    const local = hasLocalTimes(this.format, this.csv);
     const rows = this.rows === null ? words.counting : words.events(this.rows, formatCount(this.rows, language));
     return html`<dl part="summary">
       <dt>${words.rows}</dt>
@@ -134,7 +143,7 @@ export class DownloadDialog extends ViewerElement {
       <dt>${words.filter}</dt>
       <dd>${view.query.trim() ? html`<code>${view.query.trim()}</code>` : words.noFilter}</dd>
       <dt>${words.time}</dt>
-      <dd>${time}${zone === "UTC" ? nothing : html`<br /><span class="small">${words.timesInFile(zone)}</span>`}</dd>
+      <dd>${time}${zone === "UTC" ? nothing : html`<br /><span class="small">${words[local ? "localTimes" : "timesInFile"](zone)}</span>`}</dd>
       <dt>${words.order}</dt>
       <dd>${view.sort === DEFAULT_SORT ? words.newestFirst : words.newestFirstAnyway}</dd>
     </dl>`;
@@ -181,13 +190,25 @@ export class DownloadDialog extends ViewerElement {
     return this.chosenColumns ?? (this.format === "pdf" ? "shown" : "all");
   }
 
+  private get csv(): CsvForm {
+    return this.chosenCsv ?? { dialect: "spreadsheet", separator: defaultSeparator(this.viewer.language) };
+  }
+
+  /** The file's columns, with the labels of the file. */
   private get columns() {
-    const fields = this.viewer.structure?.fields ?? []; // with the labels of the file, which are not translated
+    const raw = this.format === "csv" && this.csv.dialect === "raw"; // has the same titles in every language
+    const fields = raw ? (this.viewer.structure?.fields ?? []) : this.viewer.fields;
     return exportedFields(fields, shownColumns(fields, this.viewer.preferences.columns), this.columnChoice);
   }
 
+  private get headings(): string[] {
+    return headings(this.format, this.columns, this.text.download.conflict);
+  }
+
   private get exportRequest(): ExportRequest {
-    return { format: this.format, columns: this.columns, filter: this.viewer.filter() };
+    const { format, columns } = this;
+    const options = exportOptions(format, this.csv, this.viewer.zone, this.headings);
+    return { format, columns, options, filter: this.viewer.filter() };
   }
 
   private setFormat(format: ExportFormat): void {

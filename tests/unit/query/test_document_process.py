@@ -1,4 +1,4 @@
-"""PDFs drawn in a child process: the document, and every way in which the process can end."""
+"""Documents made in a child process: the document, and every way in which the process can end."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import pytest
 
 from auditlane.query.clickhouse.cancellation import CancelScope
 from auditlane.query.export.columns import Column
-from auditlane.query.export.formats import Heading
-from auditlane.query.export.pdf_process import PdfBounds, PdfProcess
+from auditlane.query.export.document_process import DocumentBounds, DocumentProcess
+from auditlane.query.export.formats import Form, Format, Heading
 from auditlane.runtime.errors import AuditlaneError, ConfigError, QueryTooLarge
 
-COLUMNS = (Column("action", "Action"), Column("actor_id", "Actor"))
+FORM = Form(Format.pdf, (Column("action", "Action"), Column("actor_id", "Actor")))
 HEADING = Heading("acme", 3, "2026-03-01 12:00 UTC")
 
 
@@ -30,11 +30,11 @@ def words(document: bytes) -> str:
 
 
 def test_rows_are_drawn_and_the_process_ends():
-    made = PdfProcess(COLUMNS, HEADING)
+    made = DocumentProcess(FORM, HEADING)
     assert made.begin() == made.add(rows(2)) == made.add(rows(1, "u-2")) == b""
     child = made._child
     assert child
-    text = words(made.end())
+    text = words(b"".join(made.end()))
     assert text.count("login") == 3
     assert "u-2" in text
     assert child.returncode == 0
@@ -42,20 +42,21 @@ def test_rows_are_drawn_and_the_process_ends():
 
 
 def test_a_document_without_rows():
-    made = PdfProcess(COLUMNS, HEADING)
-    assert "Action" in words(made.end())
-    PdfProcess(COLUMNS, HEADING).close()  # the process was never started
+    made = DocumentProcess(FORM, HEADING)
+    assert "Action" in words(b"".join(made.end()))
+    DocumentProcess(FORM, HEADING).close()  # the process was never started
 
 
 @pytest.mark.parametrize(
-    ("bounds", "message"), [(PdfBounds(seconds=1), "time limit"), (PdfBounds(memory_bytes=16 << 20), "memory limit")]
+    ("bounds", "message"),
+    [(DocumentBounds(seconds=1), "time limit"), (DocumentBounds(memory_bytes=16 << 20), "memory limit")],
 )
 def test_a_pdf_beyond_its_time_or_memory_limit_is_aborted(bounds, message):
-    made = PdfProcess(COLUMNS, HEADING, None, bounds)
+    made = DocumentProcess(FORM, HEADING, None, bounds)
     with pytest.raises(QueryTooLarge, match=message):
         for _ in range(200):
             made.add(rows(4_000, "é" * 900))
-        made.end()
+        b"".join(made.end())
     assert made._child
     assert made._child.returncode is not None
 
@@ -63,23 +64,23 @@ def test_a_pdf_beyond_its_time_or_memory_limit_is_aborted(bounds, message):
 def test_an_invalid_font_is_reported(tmp_path: Path):
     font = tmp_path / "font.ttf"
     font.write_text("hello")
-    made = PdfProcess(COLUMNS, HEADING, font)
+    made = DocumentProcess(FORM, HEADING, font)
     with pytest.raises(ConfigError, match="not an embeddable font"):
-        made.end()
+        b"".join(made.end())
 
 
 def test_a_crashed_child_process_is_reported():
-    made = PdfProcess(COLUMNS, HEADING)
+    made = DocumentProcess(FORM, HEADING)
     made.add(rows(1))
     assert made._child
     made._child.terminate()
     with pytest.raises(AuditlaneError, match="exited with"):
-        made.end()
+        b"".join(made.end())
 
 
 def test_the_process_ends_when_its_request_is_cancelled():
     gone, failed = CancelScope(), []
-    made = PdfProcess(COLUMNS, HEADING)
+    made = DocumentProcess(FORM, HEADING)
     with gone.active():
         made.add(rows(4_000, "é" * 900))
     assert made._child
@@ -87,7 +88,7 @@ def test_the_process_ends_when_its_request_is_cancelled():
 
     def wait() -> None:
         try:
-            made.end()
+            b"".join(made.end())
         except AuditlaneError as error:
             failed.append(error)
 

@@ -1,4 +1,5 @@
-"""Draws PDFs in child processes: a document takes seconds of CPU time, which must not delay other requests.
+"""Makes PDFs and workbooks in child processes: a document takes seconds of CPU time, which must not delay other
+requests.
 
 The parent sends the request as one line of JSON and the rows as an Arrow stream, and reads the finished document. Each
 child starts with memory and time limits, and is killed when its request is cancelled.
@@ -12,46 +13,49 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Final, cast
+from tempfile import TemporaryDirectory
+from typing import IO, Any, Final, cast
 
 import pyarrow as pa
 
 from auditlane.query.clickhouse.cancellation import current_scope
-from auditlane.query.export import pdf_child
-from auditlane.query.export.columns import Column
-from auditlane.query.export.formats import Heading
+from auditlane.query.export import document_child
+from auditlane.query.export.formats import Form, Format, Heading
 from auditlane.runtime.errors import AuditlaneError, ConfigError, QueryTooLarge
 
+_PIECE: Final = 1 << 20
 _FIX: Final = "Narrow the filter, choose fewer columns, or use csv, jsonl or parquet."
 
 
 @dataclass(frozen=True, slots=True)
-class PdfBounds:
-    """The limits of drawing one document."""
+class DocumentBounds:
+    """The limits of making one document."""
 
     memory_bytes: int = 1 << 30
     seconds: int = 300
 
 
-class PdfProcess:
-    """An `Encoder` whose document is drawn by a child process, started with the first rows. `close` ends it."""
+class DocumentProcess:
+    """An `Encoder` whose document is made by a child process, started with the first rows. `close` ends it."""
 
     def __init__(
-        self,
-        columns: Sequence[Column],
-        heading: Heading,
-        more_font: Path | None = None,
-        bounds: PdfBounds | None = None,
+        self, form: Form, heading: Heading, more_font: Path | None = None, bounds: DocumentBounds | None = None
     ) -> None:
-        self._request = {
-            "titles": [column.title for column in columns],
+        places = range(len(form.columns))
+        self._label = form.format.label
+        self._request: dict[str, Any] = {
+            "format": form.format,
+            "titles": form.titles,
+            "times": [place for place in places if form.columns[place].is_time],
+            "numbers": [place for place in places if form.columns[place].number],
             "heading": asdict(heading),
             "more_font": str(more_font) if more_font else None,
-            **asdict(bounds or PdfBounds()),
+            **asdict(bounds or DocumentBounds()),
         }
+        self._folder: TemporaryDirectory[str] | None = None
         self._child: subprocess.Popen[bytes] | None = None
         self._rows: pa.ipc.RecordBatchStreamWriter | None = None
 
@@ -68,20 +72,21 @@ class PdfProcess:
             raise self._failed() from error
         return b""
 
-    def end(self) -> bytes:
+    def end(self) -> Iterator[bytes]:
         child = self._started(rows=False)
-        assert child.stdout is not None
+        size = 0
         try:
             if self._rows is not None:
                 self._rows.close()
             _pipe(child.stdin).close()
-            document = child.stdout.read()
-        except (OSError, pa.ArrowException) as error:
+            while piece := _pipe(child.stdout).read(_PIECE):
+                size += len(piece)
+                yield piece
+        except (OSError, ValueError, pa.ArrowException) as error:
             raise self._failed() from error
-        if child.wait() or not document:
+        if child.wait() or not size:
             raise self._failed()
         self.close()
-        return document
 
     def close(self) -> None:
         """Kill the child. May be called from any thread, and repeatedly."""
@@ -95,11 +100,17 @@ class PdfProcess:
         for pipe in (child.stdin, child.stdout, child.stderr):
             with contextlib.suppress(OSError, ValueError):
                 _pipe(pipe).close()
+        if self._folder is not None:
+            self._folder.cleanup()
 
     def _started(self, *, rows: bool) -> subprocess.Popen[bytes]:
         """Return the child, starting it if necessary; `rows` tells the child whether to expect rows."""
         if self._child is None:
-            command = [sys.executable, "-m", pdf_child.__name__]
+            if self._request["format"] == Format.xlsx:
+                # The parent removes the folder, since the child may be killed.
+                self._folder = TemporaryDirectory(prefix="auditlane-xlsx-", ignore_cleanup_errors=True)
+                self._request["folder"] = self._folder.name
+            command = [sys.executable, "-m", document_child.__name__]
             pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
             self._child = child = subprocess.Popen(command, **pipes)  # type: ignore[call-overload]
             if (found := current_scope()) is not None:
@@ -120,13 +131,19 @@ class PdfProcess:
         code = child.wait()
         self.close()
         if code == -signal.SIGALRM:
-            return QueryTooLarge("Drawing the PDF exceeded its time limit.", field="format", fix=_FIX)
+            return QueryTooLarge(f"Making the {self._label} file exceeded its time limit.", field="format", fix=_FIX)
         # Out of memory can also mean SIGKILL from the kernel or an abort in C++.
-        if code in (pdf_child.NO_MEMORY, -signal.SIGKILL, -signal.SIGABRT) or "MemoryError" in output:
-            return QueryTooLarge("Drawing the PDF exceeded its memory limit.", field="format", fix=_FIX)
-        if code == pdf_child.WRONG_FONT:
+        if code in (document_child.NO_MEMORY, -signal.SIGKILL, -signal.SIGABRT) or "MemoryError" in output:
+            return QueryTooLarge(f"Making the {self._label} file exceeded its memory limit.", field="format", fix=_FIX)
+        if code == document_child.NO_DISK:
+            return QueryTooLarge(
+                f"The service has too little disk space for the {self._label} file.",
+                field="format",
+                fix=f"{_FIX} The operator can set TMPDIR to a folder with more space.",
+            )
+        if code == document_child.WRONG_FONT:
             return ConfigError(output, field="export_font")
-        return AuditlaneError(f"The process that draws PDFs exited with code {code}: {output[-500:]}")
+        return AuditlaneError(f"The process that makes the {self._label} file exited with code {code}: {output[-500:]}")
 
 
 def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:

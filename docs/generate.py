@@ -23,7 +23,7 @@ from auditlane.access.permissions import Permission
 from auditlane.cli import app as cli
 from auditlane.cli.help_text import examples_of
 from auditlane.cli.subcommands import SUBCOMMANDS
-from auditlane.contract import vocabulary
+from auditlane.contract import acls, vocabulary
 from auditlane.contract.reject_codes import RejectCode
 from auditlane.observe.security.catalogue import CHECKS
 from auditlane.runtime import errors, log_events, metrics, settings
@@ -182,6 +182,13 @@ def roles_sql() -> str:
     return f"```sql\n{roles.script('audit')}```\n"
 
 
+def acl_commands() -> str:
+    """Return the shell script that gives each component of auditlane its rights in Kafka."""
+    return (
+        f"```sh\n{acls.script(topic='audit.events', dead_letters='audit.dead-letters', group='auditlane-worker')}```\n"
+    )
+
+
 def security_checks() -> str:
     """Return a section for each security check: what it examines, what it needs, and its findings."""
     parts = []
@@ -287,6 +294,7 @@ def action_names() -> str:
 
 BLOCKS: dict[str, Callable[[], str]] = {
     "roles": roles_sql,
+    "acls": acl_commands,
     "security_checks": security_checks,
     "settings": settings_table,
     "budgets": budgets_table,

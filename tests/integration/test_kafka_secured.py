@@ -145,13 +145,14 @@ def test_the_security_check_reads_acls_and_certificates(secured):
         )
         for result in admin.create_acls([binding]).values():
             result.result(20)
-    names = ("certificates", "kafka-authorizer", "kafka-acls", "topic-retention")
+    names = ("certificates", "kafka-authorizer", "kafka-broker", "kafka-acls", "topic-retention")
     with gathered(settings, now=datetime.datetime.now(datetime.UTC), role="query") as facts:
         wait_until(lambda: len(KafkaFacts(settings).acls() or ()) == 2)
         report = judge(facts, checks=[check for check in CHECKS if check.name in names])
     assert report.codes == (
         "kafka-anyone-reads-events",
         "certificate-expires-soon",
+        "kafka-listener-unauthenticated",
         "kafka-event-writers",
     )
     assert [gap.check for gap in report.not_made] == ["topic-retention"] * 2  # there are no topics
@@ -159,7 +160,7 @@ def test_the_security_check_reads_acls_and_certificates(secured):
     with gathered(guest, now=datetime.datetime.now(datetime.UTC), role="query") as facts:
         report = judge(facts, checks=[check for check in CHECKS if check.name.startswith("kafka")])
     assert report.findings == ()
-    assert [gap.check for gap in report.not_made] == ["kafka-authorizer", "kafka-acls"]
+    assert [gap.check for gap in report.not_made] == ["kafka-authorizer", "kafka-broker", "kafka-acls"]
     assert all("Describe" in gap.needs for gap in report.not_made)
 
 

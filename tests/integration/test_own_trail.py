@@ -8,6 +8,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -208,15 +209,18 @@ def test_long_names_and_ids_are_recorded_by_their_digest(stage: Stage) -> None:
         assert issued.status == 400, events
 
 
-def test_replicas_record_one_security_check(stage: Stage, tmp_path: Path) -> None:
+def test_three_replicas_record_one_security_check(stage: Stage, tmp_path: Path) -> None:
     given = stage.world.settings.model_dump(exclude_unset=True) | {"security_check_every_h": 24}
-    folders = [tmp_path / name for name in ("one", "other")]
-    for folder in folders:
-        folder.mkdir()
-    with Served(folders[0], **given) as one, Served(folders[1], **given) as other:
-        schedules = [served.app.state.services.security for served in (one, other)]
-        with ThreadPoolExecutor(2) as pool:
-            assert all(wait > 0 for wait in pool.map(lambda schedule: schedule.make_if_due(), schedules * 2))
+    with ExitStack() as running:
+        schedules = []
+        for number in range(3):
+            folder = tmp_path / str(number)
+            folder.mkdir()
+            served = running.enter_context(Served(folder, **given))
+            schedules.append(served.app.state.services.security)
+        with ThreadPoolExecutor(len(schedules)) as pool:
+            for _ in range(2):
+                assert all(wait > 0 for wait in pool.map(lambda schedule: schedule.make_if_due(), schedules))
     tenant = f"t{uuid.uuid4().hex[:10]}"
     stage.export(tenant)
     stage.recorded(tenant, audit_log__exported=1)  # therefore, everything sent earlier is stored too

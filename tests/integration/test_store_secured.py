@@ -2,65 +2,24 @@
 
 from __future__ import annotations
 
-import socket
-import ssl
-import threading
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 from fixtures.authority import Authority, authority
+from fixtures.tls import Terminator
 
 from auditlane.runtime import settings as settings_
 from auditlane.runtime.errors import StoreRefused, StoreUnavailable
 from auditlane.store.client import connect
 
 
-def _pump(source: socket.socket, target: socket.socket) -> None:
-    with suppress(OSError):
-        while data := source.recv(65_536):
-            target.sendall(data)
-    for connection in (source, target):
-        with suppress(OSError):
-            connection.shutdown(socket.SHUT_RDWR)
-
-
-def _serve(listening: socket.socket, tls: ssl.SSLContext, backend: tuple[str, int]) -> None:
-    with suppress(OSError):
-        while True:
-            raw, _ = listening.accept()
-            threading.Thread(target=_connection, args=(raw, tls, backend)).start()
-
-
-def _connection(raw: socket.socket, tls: ssl.SSLContext, backend: tuple[str, int]) -> None:
-    with (
-        raw,
-        suppress(OSError),
-        tls.wrap_socket(raw, server_side=True) as client,
-        socket.create_connection(backend) as to,
-    ):
-        back = threading.Thread(target=_pump, args=(to, client))
-        back.start()
-        _pump(client, to)
-        back.join()
-
-
 @pytest.fixture
 def secured(clickhouse: str, tmp_path: Path) -> Iterator[tuple[str, Authority]]:
     """Put the engine behind a TLS terminator. Yield its https URL and the authority that signed the certificate."""
     made = authority(tmp_path / "authority", "127.0.0.1")
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(made.certificate, made.key)
-    url = urlsplit(clickhouse)
-    listening = socket.create_server(("127.0.0.1", 0))
-    serving = threading.Thread(target=_serve, args=(listening, tls, (url.hostname, url.port)))
-    serving.start()
-    yield f"https://127.0.0.1:{listening.getsockname()[1]}", made
-    listening.shutdown(socket.SHUT_RDWR)
-    listening.close()
-    serving.join()
+    with Terminator(made, clickhouse) as terminator:
+        yield terminator.url, made
 
 
 def test_https_with_a_ca(secured: tuple[str, Authority]) -> None:

@@ -7,7 +7,7 @@ import pytest
 from auditlane.observe.security import clickhouse, kafka
 from auditlane.observe.security.clickhouse import Access, Replica, RowPolicy, Tables
 from auditlane.observe.security.kafka import Acl, Topic
-from auditlane.observe.security.privileges import by_account, excess, parse
+from auditlane.observe.security.privileges import by_account, excess, parse, roles_by_user
 from auditlane.runtime.settings import load
 from auditlane.store.roles import ROLES, grants
 
@@ -93,6 +93,38 @@ def test_a_topic_without_an_acl_is_found():
         [acl("group", GROUP, "User:worker", "read")], topics=[EVENTS], dead_letters=LETTERS, group=GROUP
     )
     assert codes(found) == ["kafka-topic-without-acl"]
+
+
+LOCAL = "IN://127.0.0.1:9092"
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"listeners": LOCAL, "listener.security.protocol.map": "IN:SASL_PLAINTEXT"}, []),
+        ({"listeners": LOCAL, "listener.security.protocol.map": "IN:PLAINTEXT"}, ["kafka-listener-unauthenticated"]),
+        ({"listeners": "SASL_SSL://:9094,SASL_PLAINTEXT://[::1]:9095"}, []),
+        ({"listeners": "SASL_PLAINTEXT://:9094"}, ["kafka-listener-without-tls"]),
+        (
+            {"listeners": "PLAINTEXT://10.0.0.1:9092"},
+            ["kafka-listener-unauthenticated", "kafka-listener-without-tls"],
+        ),
+        ({"listeners": "SSL://:9094", "ssl.client.auth": "none"}, ["kafka-listener-unauthenticated"]),
+        ({"listeners": "SSL://:9094", "ssl.client.auth": "required"}, []),
+        (
+            {
+                "listeners": "OUT://:9094",
+                "listener.security.protocol.map": "OUT:SSL",
+                "listener.name.out.ssl.client.auth": "required",
+            },
+            [],
+        ),
+        ({"auto.create.topics.enable": "true"}, ["kafka-auto-creates-topics"]),
+        ({"auto.create.topics.enable": "false"}, []),
+    ],
+)
+def test_a_brokers_weak_options_are_found(options, expected):
+    assert codes(kafka.broker(options)) == expected
 
 
 SAFE = {"min.insync.replicas": "2", "unclean.leader.election.enable": "false"}
@@ -215,10 +247,29 @@ def access(**accounts: str) -> Access:
 def test_roles_that_may_do_more_than_they_need_are_found():
     good = access(auditlane_worker="SELECT, INSERT ON audit.events", analyst="SELECT ON audit.log")
     bad = access(auditlane_worker="ALTER DELETE ON audit.events", analyst="SELECT ON audit.log")
-    assert list(clickhouse.role_grants(good, database="audit", groups=GROUPS)) == []
-    (found,) = clickhouse.role_grants(bad, database="audit", groups=GROUPS)
+    given = {"database": "audit", "user": "owner", "groups": GROUPS}
+    assert list(clickhouse.role_grants(good, **given)) == []
+    (found,) = clickhouse.role_grants(bad, **given)
     assert found.code == "clickhouse-role-too-broad"
     assert "auditlane_worker" in found.what
+
+
+def test_a_user_that_may_do_more_than_its_roles_need_is_found():
+    worker = "SELECT, INSERT ON audit.events"
+    held = {"one": frozenset({"auditlane_worker"}), "other": frozenset({"auditlane_worker", "auditlane_query"})}
+    given = {"database": "audit", "user": "owner", "groups": GROUPS}
+    good = Access(privileges=access(one=worker, other="INSERT ON audit.settings").privileges, roles=held)
+    assert list(clickhouse.role_grants(good, **given)) == []
+    assert list(clickhouse.row_policies(good, database="audit", user="owner")) == []
+    bad = Access(privileges=access(one="ALTER ON audit.*", owner="ALL ON *.*").privileges, roles=held)
+    (found,) = clickhouse.role_grants(bad, **given)
+    assert (found.code, found.what.split()[0]) == ("clickhouse-role-too-broad", "one")
+
+
+def test_roles_belong_to_their_users():
+    lines = ["GRANT auditlane_worker, `other-role` TO `worker-1`", "GRANT SELECT ON audit.* TO bi"]
+    lines.append("GRANT auditlane_query TO `worker-1` WITH ADMIN OPTION")
+    assert roles_by_user(lines) == {"worker-1": frozenset({"auditlane_worker", "other-role", "auditlane_query"})}
 
 
 def test_users_without_a_password_are_found():

@@ -65,6 +65,7 @@ def hardened() -> Facts:
         keys=lambda: (KeyFacts((), None, None), []),
         certificates=list,
         local_disks=list,
+        broker=lambda: {"listeners": "CLIENTS://:9094", "listener.security.protocol.map": "CLIENTS:SASL_SSL"},
         acls=lambda: acls,
         cluster=lambda: Cluster(3, (Topic("audit.events", 3, TOPIC),), Topic("audit.dead-letters", 3, letters)),
         default_user_is_open=lambda: False,

@@ -61,6 +61,10 @@ def _authorizer(facts: Facts) -> Iterator[Finding]:
     yield from kafka.authorizer(facts.acls())
 
 
+def _broker(facts: Facts) -> Iterator[Finding]:
+    yield from kafka.broker(facts.broker())
+
+
 def _acls(facts: Facts) -> Iterator[Finding]:
     settings = facts.settings
     acls = facts.acls()
@@ -109,8 +113,10 @@ def _account(facts: Facts) -> Iterator[Finding]:
 
 
 def _roles(facts: Facts) -> Iterator[Finding]:
-    database = facts.settings.clickhouse_database
-    yield from clickhouse.role_grants(facts.access(), database=database, groups=facts.groups())
+    settings = facts.settings
+    yield from clickhouse.role_grants(
+        facts.access(), database=settings.clickhouse_database, user=settings.clickhouse_user, groups=facts.groups()
+    )
 
 
 def _row_policies(facts: Facts) -> Iterator[Finding]:
@@ -212,6 +218,13 @@ CHECKS: Final = (
         _authorizer,
     ),
     Check(
+        "kafka-broker",
+        "one broker's configuration: its listeners, and whether it creates topics by itself",
+        "The Kafka permission DescribeConfigs on the cluster.",
+        (kafka.LISTENER_OPEN, kafka.LISTENER_PLAIN, kafka.AUTO_CREATES),
+        _broker,
+    ),
+    Check(
         "kafka-acls",
         "the ACLs of the events topic, dedicated topics, the dead-letter topic and the workers' group",
         "The Kafka permissions Describe and DescribeConfigs on the cluster.",
@@ -263,7 +276,8 @@ CHECKS: Final = (
     ),
     Check(
         "clickhouse-roles",
-        "the privileges of auditlane's [roles](../operate/cluster.md#roles), compared with those that they need",
+        "the privileges of auditlane's [roles](../operate/cluster.md#roles) and of their users, compared with those "
+        "that they need",
         _SHOW_ACCESS,
         (clickhouse.ROLE_TOO_BROAD,),
         _roles,

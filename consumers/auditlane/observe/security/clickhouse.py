@@ -37,7 +37,7 @@ ACCOUNT_TOO_BROAD: Final = Rule(
 ROLE_TOO_BROAD: Final = Rule(
     "clickhouse-role-too-broad",
     Severity.high,
-    "A process that is taken over can do everything that its role may do.",
+    "A process that is taken over can do everything that its account and its role may do.",
     "Run REVOKE for each of these privileges.",
 )
 OTHER_READERS: Final = Rule(
@@ -104,12 +104,13 @@ class RowPolicy:
 class Access:
     """Users without a password, the privileges of every user and role, and the row policies on the database.
 
-    The privileges of a user do not include those of its roles.
+    The privileges of a user do not include those of its roles; `roles` has the roles of each user.
     """
 
     without_password: tuple[str, ...] = ()
     privileges: Mapping[str, Sequence[Privilege]] = field(default_factory=dict)
     policies: tuple[RowPolicy, ...] = ()
+    roles: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,16 +147,30 @@ def no_password(access: Access) -> Iterator[Finding]:
         yield NO_PASSWORD.found(f"The user {user} has no password.")
 
 
-def role_grants(access: Access, *, database: str, groups: Mapping[str, str]) -> Iterator[Finding]:
-    """Yield a finding for each of auditlane's roles that may do more than `store.roles` grants it.
+def role_grants(access: Access, *, database: str, user: str, groups: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield a finding for each of auditlane's accounts that may do more than `store.roles` grants its role.
 
-    On a cluster these are the roles `auditlane_…`, in the embedded ClickHouse the users named like a role.
+    On a cluster these are the roles `auditlane_…` and their users, in the embedded ClickHouse the users named like a
+    role. `user` is the account in the settings, about which `own_grants` reports.
     """
-    for role in ROLES:
-        for account in (PREFIX + role, role):
-            surplus = excess(access.privileges.get(account, ()), role=role, database=database, groups=groups)
-            if surplus:
-                yield ROLE_TOO_BROAD.found(f"{account} has surplus privileges: {_listed(surplus)}.")
+    own = {name: [role] for role in ROLES for name in (PREFIX + role, role)}
+    of_users = {name: _our_roles(roles) for name, roles in access.roles.items()}
+    for account, roles in {**of_users, **own}.items():
+        if account == user or not roles:
+            continue
+        have = access.privileges.get(account, ())
+        surplus = [
+            privilege
+            for privilege in have
+            if all(excess([privilege], role=role, database=database, groups=groups) for role in roles)
+        ]
+        if surplus:
+            yield ROLE_TOO_BROAD.found(f"{account} has surplus privileges: {_listed(surplus)}.")
+
+
+def _our_roles(roles: Iterable[str]) -> list[str]:
+    """Return those of `store.roles` that are among the roles of a user."""
+    return [role for role in ROLES if PREFIX + role in set(roles)]
 
 
 def row_policies(access: Access, *, database: str, user: str) -> Iterator[Finding]:
@@ -164,6 +179,7 @@ def row_policies(access: Access, *, database: str, user: str) -> Iterator[Findin
     `user` is the account in the settings.
     """
     ours = {user, *ROLES, *(PREFIX + role for role in ROLES)}
+    ours |= {name for name, roles in access.roles.items() if _our_roles(roles)}
     for policy in access.policies:
         hidden_from = sorted(account for account in ours & set(access.privileges) if policy.applies_to(account))
         if hidden_from and policy.condition.strip().lower() not in _ALWAYS_TRUE:

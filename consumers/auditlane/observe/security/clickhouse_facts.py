@@ -10,7 +10,7 @@ from clickhouse_connect.driver.client import Client
 
 from auditlane.observe.security.clickhouse import Access, Replica, RowPolicy, Tables
 from auditlane.observe.security.disks import Disk
-from auditlane.observe.security.privileges import Privilege, by_account, parse
+from auditlane.observe.security.privileges import Privilege, by_account, parse, roles_by_user
 from auditlane.runtime.errors import StoreUnavailable
 from auditlane.runtime.settings import Settings
 from auditlane.store.client import connect, proxy_of, store_errors
@@ -50,18 +50,19 @@ class StoreFacts:
         accounts = self._rows("SELECT name FROM system.users UNION DISTINCT SELECT name FROM system.roles")
         names = ", ".join(f"`{_escaped(str(name))}`" for (name,) in accounts)
         # Without FINAL, a user's grants omit those of its roles, which are read separately.
-        granted = self._rows(f"SHOW GRANTS FOR {names}") if names else []
+        granted = [str(line) for (line,) in self._rows(f"SHOW GRANTS FOR {names}")] if names else []
         policies = self._rows(
             "SELECT short_name, table, coalesce(select_filter, ''), apply_to_all, apply_to_list, apply_to_except"
             " FROM system.row_policies WHERE database = {database:String}"
         )
         return Access(
             tuple(str(name) for (name,) in open_users),
-            by_account(str(line) for (line,) in granted),
+            by_account(granted),
             tuple(
                 RowPolicy(str(name), str(table), str(condition), bool(to_all), frozenset(listed), frozenset(exempt))
                 for name, table, condition, to_all, listed, exempt in policies
             ),
+            roles_by_user(granted),
         )
 
     def tables(self) -> Tables:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -67,6 +67,7 @@ class Facts:
     keys: Callable[[], tuple[KeyFacts, list[Gap]]]
     certificates: Callable[[], Sequence[Certificate | Gap]]
     local_disks: Callable[[], Sequence[Disk]]
+    broker: Callable[[], Mapping[str, str]]
     acls: Callable[[], list[Acl] | None]
     cluster: Callable[[], Cluster]
     default_user_is_open: Callable[[], bool]
@@ -92,6 +93,7 @@ def gathered(settings: Settings, *, now: datetime, role: str) -> Iterator[Facts]
         keys=partial(keys.gather, settings),
         certificates=partial(certificates.gather, settings),
         local_disks=partial(disks.local, settings),
+        broker=Once(lambda: kafka().broker()),
         acls=Once(lambda: kafka().acls()),
         cluster=Once(lambda: kafka().cluster()),
         # The connection comes first, since it reports a missing or unreachable ClickHouse in detail.

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from auditlane.observe.security.findings import Finding, Gap, Rule, Severity
+from auditlane.runtime import validators
 from auditlane.runtime.settings import Settings
 
 EVERYONE: Final = "User:*"
@@ -19,6 +20,24 @@ NO_AUTHORIZER: Final = Rule(
     Severity.high,
     "Every user of Kafka can write any tenant's events, and delete the topics.",
     "Set authorizer.class.name on the brokers, and add ACLs for producers, workers and serve.",
+)
+LISTENER_OPEN: Final = Rule(
+    "kafka-listener-unauthenticated",
+    Severity.high,
+    "Everyone who reaches the listener can do what Kafka permits the user ANONYMOUS, without a password.",
+    "Use SASL_SSL for the listener in listener.security.protocol.map, or SSL with ssl.client.auth=required.",
+)
+LISTENER_PLAIN: Final = Rule(
+    "kafka-listener-without-tls",
+    Severity.high,
+    "Everyone on the network path can read events and the passwords of the clients that use the listener.",
+    "Use SASL_SSL or SSL for the listener in listener.security.protocol.map, or remove it from listeners.",
+)
+AUTO_CREATES: Final = Rule(
+    "kafka-auto-creates-topics",
+    Severity.low,
+    "A producer with a wrong topic name creates the topic, and its events are never stored.",
+    "Set auto.create.topics.enable=false on the brokers; auditlane init creates the topics.",
 )
 WITHOUT_ACL: Final = Rule(
     "kafka-topic-without-acl",
@@ -54,7 +73,7 @@ WRITERS: Final = Rule(
     "kafka-event-writers",
     Severity.info,
     "Each of them can write any tenant's events.",
-    "Remove the ACL of each principal that is not a producer.",
+    "Remove the ACL of each principal that is neither a producer nor one of auditlane's components.",
 )
 REPLICAS: Final = Rule(
     "topic-without-replicas",
@@ -137,6 +156,36 @@ def authorizer(acls: Sequence[Acl] | None) -> Iterator[Finding]:
     """Yield a finding if the brokers have no access control. `acls` is None without an authorizer."""
     if acls is None:
         yield NO_AUTHORIZER.found("The brokers have no authorizer.")
+
+
+def broker(options: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield findings about a broker's own configuration: its listeners, and topics that it creates by itself.
+
+    Listeners on a loopback address need no TLS.
+    """
+    protocols = dict(_pairs(options.get("listener.security.protocol.map", "")))
+    for listener, address in _pairs(options.get("listeners", "")):
+        protocol = protocols.get(listener.upper(), listener).upper()
+        host, _, port = address.removeprefix("//").rpartition(":")
+        shown = f"The listener {listener} on port {port} uses {protocol}"
+        if protocol == "PLAINTEXT" or (protocol == "SSL" and not _asks_for_certificates(options, listener)):
+            yield LISTENER_OPEN.found(f"{shown}, which admits clients without a credential.")
+        if not protocol.endswith("SSL") and not validators.is_loopback(host.strip("[]")):
+            yield LISTENER_PLAIN.found(f"{shown}, which does not encrypt.")
+    if options.get("auto.create.topics.enable") == "true":
+        yield AUTO_CREATES.found("The brokers have auto.create.topics.enable=true.")
+
+
+def _pairs(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the names and values of a list such as `A:SSL,B:PLAINTEXT`."""
+    for entry in filter(None, map(str.strip, text.split(","))):
+        name, _, value = entry.partition(":")
+        yield name, value
+
+
+def _asks_for_certificates(options: Mapping[str, str], listener: str) -> bool:
+    own = options.get(f"listener.name.{listener.lower()}.ssl.client.auth")
+    return (own or options.get("ssl.client.auth", "none")) == "required"
 
 
 def grants(acls: Sequence[Acl] | None, *, topics: Sequence[str], dead_letters: str, group: str) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from auditlane.store import roles
 _GRANT_STATEMENT: Final = re.compile(
     r"GRANT (?P<privileges>.+?) ON (?P<place>.+?)(?: TO (?P<grantee>.+?))?(?P<option> WITH GRANT OPTION)?"
 )
+_ROLE_STATEMENT: Final = re.compile(r"GRANT (?P<roles>.+?) TO (?P<grantee>.+?)(?: WITH ADMIN OPTION)?")
 _COMMAS: Final = re.compile(r",\s*(?![^(]*\))")  # not those between the columns of one privilege
 # Creating tables requires these on servers that check engines and disks, and they give no access to data.
 _HARMLESS: Final = frozenset({"TABLE ENGINE"})
@@ -51,6 +52,18 @@ def by_account(statements: Iterable[str]) -> dict[str, list[Privilege]]:
         grant = _GRANT_STATEMENT.fullmatch(statement)
         if grant and grant["grantee"]:
             found.setdefault(_unquoted(grant["grantee"]), []).extend(parse(statement))
+    return found
+
+
+def roles_by_user(statements: Iterable[str]) -> dict[str, frozenset[str]]:
+    """Return the roles of each user or role that has any, from statements of the form GRANT role TO account."""
+    found: dict[str, frozenset[str]] = {}
+    for statement in statements:
+        grant = _ROLE_STATEMENT.fullmatch(statement)
+        if grant and not _GRANT_STATEMENT.fullmatch(statement):
+            roles = frozenset(_unquoted(role).strip() for role in grant["roles"].split(","))
+            account = _unquoted(grant["grantee"])
+            found[account] = found.get(account, frozenset()) | roles
     return found
 
 

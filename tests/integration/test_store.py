@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 from uuid import uuid4
 
 import pytest
@@ -121,7 +121,10 @@ def test_one_of_many_concurrent_saves_of_a_revision_wins(client: Any, clickhouse
     assert presentation.load(client, unique, presentation.tenant_scope("a")).revision == 0
 
 
-def test_the_version_of_a_services_last_start_is_found(client: Any, unique: str) -> None:
+@pytest.mark.parametrize("table", ["events", "log"])
+def test_the_version_of_a_services_last_start_is_found(
+    client: Any, unique: str, table: Literal["events", "log"]
+) -> None:
     migrate.migrate(client, unique)
     starts = [
         ("_auditlane", 1, "worker", "service.started", "auditlane", "1.0.0"),
@@ -139,7 +142,7 @@ def test_the_version_of_a_services_last_start_is_found(client: Any, unique: str)
     client.insert("events", rows, column_names=columns, database=unique)
 
     def last(service: str, hour: int) -> str | None:
-        return last_started_version(client, unique, service, before=NOW + timedelta(hours=hour))
+        return last_started_version(client, unique, service, before=NOW + timedelta(hours=hour), table=table)
 
     assert [last("worker", hour) for hour in range(1, 6)] == [None, "1.0.0", "1.1.0", "1.1.0", "1.2.0"]
     assert last("serve", 5) == "9.0.0"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -21,6 +21,7 @@ from auditlane.runtime.settings import load
 from auditlane.store import cluster
 from auditlane.store.client import connect
 from auditlane.store.roles import ROLES
+from auditlane.store.service_versions import last_started_version
 
 CLUSTER = "main"
 PASSWORDS = {role: f"password of {role}" for role in ROLES}
@@ -164,3 +165,22 @@ def test_a_backup_is_restored_unchanged(filled: list[EngineProcess]) -> None:
         )
         assert client.query(count).result_rows == before
         client.close()
+
+
+def test_the_version_of_serves_last_start_is_found_on_the_other_shard(filled: list[EngineProcess]) -> None:
+    """A worker reads only its own shard, where its own events are."""
+    columns = ["tenant_id", "occurred_at", "event_id", "action", "resource_id", "source", "metadata"]
+    for engine, service in zip(filled, ("serve", "worker"), strict=True):
+        client = user(engine, "init")
+        start = ["_auditlane", NOW, uuid4(), "service.started", service, "auditlane", {"version": "1.0.0"}]
+        client.insert("events", [start], column_names=columns, database="audit")
+        client.close()
+    after = NOW + timedelta(hours=1)
+    for engine in filled:
+        client = user(engine, "query")
+        assert last_started_version(client, "audit", "serve", before=after, table="log") == "1.0.0"
+        client.close()
+    client = user(filled[1], "worker")
+    assert last_started_version(client, "audit", "worker", before=after, table="events") == "1.0.0"
+    assert last_started_version(client, "audit", "serve", before=after, table="events") is None
+    client.close()

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Final
+from typing import Final, Literal
 
 from auditlane.access.audit import AuditRecord, AuditSink, NullAuditSink
 from auditlane.runtime.errors import AuditlaneError
@@ -25,6 +25,7 @@ from auditlane.store.client import connect
 from auditlane.store.service_versions import last_started_version
 from auditlane.trail.sink import ServiceAuditSink, from_settings
 
+WORKER: Final = "worker"
 _RESOURCE: Final = "service"
 _CONNECT_S: Final = 2.0
 _QUERY_S: Final = 3.0
@@ -167,6 +168,9 @@ def _uncounted(_result: str) -> None:
 def _previous_version(settings: Settings, service: str, before: datetime) -> str | None:
     client = connect(settings, connect_timeout=_CONNECT_S, send_receive_timeout=_QUERY_S)
     try:
-        return last_started_version(client, settings.clickhouse_database, service, before=before)
+        # A worker's events are in the only shard that its account may read. Those of `serve` are in the shard of its
+        # topic, which may be another one than that of its ClickHouse.
+        table: Literal["events", "log"] = "events" if service == WORKER else "log"
+        return last_started_version(client, settings.clickhouse_database, service, before=before, table=table)
     finally:
         client.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 
 from clickhouse_connect.driver.client import Client
 
@@ -11,17 +12,27 @@ from auditlane.contract.tenants import OURS
 from auditlane.store.client import store_errors
 
 
-def last_started_version(client: Client, database: str, service: str, *, before: datetime) -> str | None:
+def last_started_version(
+    client: Client, database: str, service: str, *, before: datetime, table: Literal["events", "log"]
+) -> str | None:
     """Return the version in the newest event `service.started` of this service before a time, or None.
 
+    On a cluster, `log` has the events of all shards and `events` those of the shard that the client is connected to.
     Raises StoreUnavailable or StoreRefused.
     """
     with store_errors():
         rows = client.query(
-            "SELECT metadata['version'] FROM {database:Identifier}.events"
+            "SELECT metadata['version'] FROM {database:Identifier}.{table:Identifier}"
             " WHERE tenant_id = {ours:String} AND action = 'service.started' AND resource_id = {service:String}"
             " AND source = {trail:String} AND occurred_at < {before:DateTime64(6, 'UTC')}"
             " ORDER BY occurred_at DESC LIMIT 1",
-            parameters={"database": database, "ours": OURS, "service": service, "trail": TRAIL, "before": before},
+            parameters={
+                "database": database,
+                "table": table,
+                "ours": OURS,
+                "service": service,
+                "trail": TRAIL,
+                "before": before,
+            },
         ).result_rows
     return str(rows[0][0]) if rows else None

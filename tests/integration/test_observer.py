@@ -209,7 +209,7 @@ def test_the_state_passes_to_the_next_observer_which_repeats_the_recent_events(
     heir.observer.close()
 
 
-def test_the_leader_continues_without_the_store_and_nobody_else_begins(
+def test_the_leader_continues_without_the_store_and_records_its_events_later(
     world: World, processes: tuple[Process, Process]
 ) -> None:
     first, second = processes
@@ -219,10 +219,13 @@ def test_the_leader_continues_without_the_store_and_nobody_else_begins(
     behind(world)
     first.turn(2)
     second.turn(3)
-    assert (first.actions, second.actions) == (["lag.detected"], [])
+    assert (first.actions, second.actions) == ([], [])
     assert not second.observer.leading
+    noticed = datetime.now(UTC)
     first.store.cut = False
     first.turn()
+    assert first.actions == ["lag.detected"]
+    assert first.kept.records[0].occurred_at < noticed
     assert state(world).conditions[f"lag:{world.settings.topic}"].active
     second.store.cut = False
     wait_until(lambda: second.turn() or second.observer.leading)  # its lease expired, as no turn renewed it
@@ -230,6 +233,25 @@ def test_the_leader_continues_without_the_store_and_nobody_else_begins(
     assert not first.observer.leading, "it asks before it acts"
     assert second.actions == ["lag.detected"]
     assert second.kept.records == first.kept.records
+
+
+def test_a_leader_that_alone_is_cut_off_records_nothing_that_its_successor_records(
+    world: World, processes: tuple[Process, Process]
+) -> None:
+    first, second = processes
+    first.turn()
+    first.store.cut = True
+    behind(world)
+    first.turn(2)
+    wait_until(lambda: second.turn() or second.observer.leading)  # the lease of the first has expired
+    second.turn(2)
+    first.turn(2)
+    assert first.observer.leading, "it does not know yet"
+    assert (first.actions, second.actions) == ([], ["lag.detected"])
+    first.store.cut = False
+    first.turn(2)
+    assert not first.observer.leading
+    assert (first.actions, second.actions) == ([], ["lag.detected"])
 
 
 def test_a_minute_is_kept_until_the_store_is_there(world: World, processes: tuple[Process, Process]) -> None:

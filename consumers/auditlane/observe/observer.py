@@ -1,8 +1,9 @@
 """Observes an installation: of all processes that run this, the one that holds the lease checks and records events.
 
-The owner continues while ClickHouse is unavailable, since that is when lag builds up; no other process can take over in
-the meantime. State is stored before its events are recorded, and an owner that takes over records the recent ones
-again: they have the same ids, so readers see each once.
+The owner continues to check while it cannot reach ClickHouse, since that is when lag builds up. Its lease may expire in
+the meantime, and another process may take over and record the same changes as other events. Events are therefore
+recorded only once the lease has been renewed with the state that contains them, and dropped by an owner that was
+replaced. An owner that takes over records the recent events again: they have the same ids, so readers see each once.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Final, NamedTuple
 
 from clickhouse_connect.driver.client import Client
 
-from auditlane.access.audit import AuditSink
+from auditlane.access.audit import AuditRecord, AuditSink
 from auditlane.observe import history
 from auditlane.observe.conditions import Policy
 from auditlane.observe.decide import Minute, decide, started
@@ -66,6 +67,7 @@ class Observer:
         self._expiry_within = timedelta(days=settings.observe_expiry_days)
         duration = max(_SHORTEST_LEASE, timedelta(seconds=settings.observe_every_s * LEASE_CHECKS))
         self._lease = Lease(self._store, self._database, NAME, duration=duration)
+        self._held: list[AuditRecord] = []  # not recorded yet: the lease was not renewed with their state
         self._probes = Probes(settings, self._store)
         self._sink = sink
         self._latencies = latencies
@@ -88,12 +90,13 @@ class Observer:
             return
         state = self._state
         decision = decide(state, self._probes.measure(state), self._policy, now=now, expiry_within=self._expiry_within)
-        if claim is not None and not self._stored(claim, decision.state):
+        renewed = claim is not None and self._renew(claim, decision.state.including(self._held))
+        if self._state is None:
             return
         self._state = decision.state
-        for event in decision.events:
-            self._log.info("observe.event", action=event.action, resource=event.resource_id, tenant=event.tenant)
-            self._sink.record(event)
+        self._held += decision.events
+        if renewed:
+            self._record()
         if decision.minute is not None:
             self._save(decision.minute)
 
@@ -103,13 +106,20 @@ class Observer:
             if self._state is not None:
                 claim = self._lease.newest()
                 if claim.owner == self._lease.owner:
-                    # This process's sink delivers or spools the recent events by itself.
-                    self._lease.release(claim, self._state.model_copy(update={"recent": ()}).dump())
+                    # This process's sink delivers or spools the others by itself.
+                    self._lease.release(claim, self._state.model_copy(update={"recent": tuple(self._held)}).dump())
         except AuditlaneError as error:
             self._log.info("observe.not_released", problem=str(error), means="the lease ends by itself")
         self._state = None
         self._probes.close()
         self._lazy.close()
+
+    def _record(self) -> None:
+        """Record the events that were held back."""
+        for event in self._held:
+            self._log.info("observe.event", action=event.action, resource=event.resource_id, tenant=event.tenant)
+            self._sink.record(event)
+        self._held.clear()
 
     def _newest(self) -> Claim | None:
         """Return the newest claim, or None while ClickHouse is unavailable."""
@@ -155,20 +165,18 @@ class Observer:
 
     def _end(self) -> None:
         self._state = None
+        self._held.clear()
         self._unsaved.clear()
         self._probes.close()
 
-    def _stored(self, claim: Claim, state: ObserverState) -> bool:
-        """Renew the lease with the new state.
-
-        Returns False if another process has taken the lease, in which case nothing may be recorded.
-        """
+    def _renew(self, claim: Claim, state: ObserverState) -> bool:
+        """Renew the lease with the new state. Returns whether that is certain; if another process has it, ends."""
         try:
             if self._lease.claim(claim, state.dump()):
                 return True
         except AuditlaneError as error:
             self._report(error)
-            return True  # no other process can take over now, either
+            return False
         self._log.info("observe.replaced")
         self._end()
         return False

@@ -5,6 +5,7 @@ Another version of auditlane may be next, so unknown members are ignored, and ev
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
@@ -83,6 +84,11 @@ class ObserverState(_Model):
     def parse(cls, text: str) -> ObserverState:
         """Parse a state. Returns an empty state for an empty string. Raises ValueError for any other invalid text."""
         return cls.model_validate_json(text) if text else cls()
+
+    def including(self, events: Iterable[AuditRecord]) -> ObserverState:
+        """Return the state with these events among the recent ones, however old they are."""
+        missing = [event for event in events if event not in self.recent]
+        return self.model_copy(update={"recent": (*missing, *self.recent)}) if missing else self
 
     def dump(self) -> str:
         """Return the state as JSON."""

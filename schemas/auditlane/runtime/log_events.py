@@ -267,7 +267,8 @@ LOG_EVENTS: tuple[LogEvent, ...] = (
     LogEvent(
         "observe.store",
         ("warning",),
-        "ClickHouse cannot be asked. The observing process continues, and no other takes over.",
+        "ClickHouse cannot be asked. The observing process continues, and records its events once it has renewed the "
+        "lease.",
         "Restore ClickHouse; if it refuses, run `auditlane init` and check the account's grants.",
     ),
     LogEvent("observe.not_released", ("info",), "Another process can take over only when the lease has ended."),

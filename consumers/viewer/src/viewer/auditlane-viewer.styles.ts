@@ -22,10 +22,10 @@ export const auditlaneViewerStyles = css`
   .root {
     display: flex;
     flex-direction: column;
-    gap: 0.75rem;
+    gap: 0.5rem;
     height: 100%;
     min-height: 30rem;
-    padding: 0.75rem 1rem 0;
+    padding: 0.5rem 1rem 0;
     /* Repeated for the content: a host's \`* { color: … }\` overrides it on the element itself. */
     color: var(--ink);
     font: var(--size) / 1.45 var(--font);
@@ -69,8 +69,51 @@ export const auditlaneViewerStyles = css`
   }
   @container (max-width: 40rem) {
     .root {
-      gap: 0.6rem;
       padding-inline: 0.6rem;
+    }
+    .head,
+    .tools {
+      flex-wrap: nowrap;
+    }
+    .head {
+      gap: 0.25rem;
+    }
+    .tools {
+      flex: 0 1 auto;
+      gap: 0.25rem;
+      align-items: center;
+      min-width: 0;
+      margin-inline-end: -0.6rem;
+      padding: 3px 0.6rem 3px 3px; /* room for the focus ring */
+      overflow-x: auto;
+      scrollbar-width: none;
+    }
+    .tools > * {
+      flex: none;
+    }
+    .tools button,
+    .tools ::part(button) {
+      padding-inline: 0.5em;
+    }
+    .tools ::slotted(*) {
+      white-space: nowrap;
+    }
+    h2 {
+      ${ellipsis}
+      flex: 1 0 4.5rem;
+      font-size: 1.05em;
+    }
+    /* The details fill the whole viewer. */
+    .reading > :not(.head, auditlane-table),
+    .reading .tools {
+      display: none;
+    }
+    .reading h2 {
+      ${visuallyHidden}
+    }
+    .reading {
+      gap: 0;
+      padding-block: 0;
     }
     auditlane-table {
       min-height: 22rem;

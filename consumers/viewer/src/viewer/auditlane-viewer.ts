@@ -142,7 +142,7 @@ export class AuditlaneViewer extends LitElement {
   protected override render(): TemplateResult {
     const viewer = this.viewer;
     if (!viewer) return html`<div class="root">${skeleton()}</div>`;
-    return html`<div class="root" part="root" lang=${viewer.language} dir=${DIRECTIONS[viewer.language]}>${this.renderContent(viewer)}</div>`;
+    return html`<div class="root ${viewer.view.open ? "reading" : ""}" part="root" lang=${viewer.language} dir=${DIRECTIONS[viewer.language]}>${this.renderContent(viewer)}</div>`;
   }
 
   private renderContent(viewer: ViewerState): TemplateResult {

@@ -5,6 +5,7 @@ const choose = (count: number, one: string, other: string): string => (plural.se
 
 export const reading: Texts["reading"] = {
   table: "Ereignisse",
+  card: "Ereignis",
   loading: "Ereignisse werden geladen",
   severity: { Info: "Info", Low: "Niedrig", Medium: "Mittel", High: "Hoch", Critical: "Kritisch", Error: "Fehler" },
   outcome: { unknown: "Unbekannt", success: "Erfolg", failure: "Fehlschlag", denied: "Verweigert" },

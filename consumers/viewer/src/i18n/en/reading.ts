@@ -6,6 +6,7 @@ const choose = (count: number, one: string, other: string): string => (plural.se
 
 export const reading = {
   table: "Events",
+  card: "Event",
   loading: "Loading events",
   severity: { Info: "Info", Low: "Low", Medium: "Medium", High: "High", Critical: "Critical", Error: "Error" } satisfies Record<Severity, string>,
   outcome: { unknown: "Unknown", success: "Success", failure: "Failure", denied: "Denied" } satisfies Record<Outcome, string>,

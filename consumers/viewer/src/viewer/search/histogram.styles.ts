@@ -31,7 +31,7 @@ export const histogramStyles = css`
     font-variant-numeric: tabular-nums;
   }
   #chart {
-    min-height: 76px;
+    min-height: 64px;
   }
   [aria-busy="true"] .plot {
     opacity: 0.55;
@@ -40,7 +40,7 @@ export const histogramStyles = css`
     position: relative;
   }
   .plot {
-    height: 76px;
+    height: 64px;
     overflow: hidden;
   }
   .keys {

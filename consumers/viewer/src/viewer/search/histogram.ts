@@ -2,6 +2,7 @@ import { html, nothing, type TemplateResult } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
 
 import type { Histogram } from "../../api/types.js";
+import { isLow, isNarrow } from "../../elements/narrow.js";
 import { RequestController } from "../../elements/request-controller.js";
 import { type Bar, barsOf, highest, indexAfterRecount, parseInterval, selectionOf } from "../../model/bars.js";
 import { closedRangeParams, endsOf } from "../../model/range.js";
@@ -55,6 +56,7 @@ export class HistogramElement extends ViewerElement {
 
   protected override willUpdate(): void {
     const { viewer } = this;
+    if (!this.hasUpdated) this.folded = isNarrow(this) || isLow(); // leaves the screen to the events
     if (this.folded) return this.counts.reset();
     const view = withQuery(closedRangeParams(viewer.view.range, viewer.asOf), viewer.view.query);
     const params = [...view, ["tz", viewer.zone], ["buckets", String(BUCKETS)]] as const;

@@ -103,15 +103,22 @@ export const tilesStyles = css`
       grid-column: span 3;
     }
   }
-  @container (max-width: 34rem) {
-    .tiles > .list {
-      display: none;
-    }
+  @container (max-width: 40rem) {
+    .tiles > .list,
     .note {
       display: none;
     }
     .tile {
       min-height: 0;
+      padding: 0.2rem 0.6rem;
+    }
+    .number {
+      font-size: 1.15em;
+    }
+  }
+  @media (max-height: 32rem) {
+    :host {
+      display: none;
     }
   }
 `;

@@ -13,12 +13,15 @@ import {
   toggleColumn,
   totalWidth,
 } from "../../model/columns.js";
+import { NarrowController } from "../../elements/narrow.js";
 import { baseStyles } from "../../styles/base.js";
 import { localeOf } from "../describe.js";
 import { ViewerElement } from "../viewer-element.js";
 import type { ViewerState } from "../viewer-state.js";
 import { conflictIcon } from "./badges.js";
 import { badgesStyles } from "./badges.styles.js";
+import { cardHead, cardHeight, renderCard } from "./cards.js";
+import { cardsStyles } from "./cards.styles.js";
 import { cellContext, type CellContext, renderCell } from "./cells.js";
 import { cellsStyles } from "./cells.styles.js";
 import { head, type HeadActions } from "./head.js";
@@ -30,6 +33,7 @@ import { tableOverlay } from "./table-overlay.js";
 import { tableStyles } from "./table.styles.js";
 
 const ROW_HEIGHTS = { comfortable: 40, compact: 29 } as const; // px
+const CARD_CELLS = 3;
 const RELATIVE_TIME_MS = 30_000; // how often relative times are updated
 const REDRAW_AFTER_MS = 1_000; // relative times need no update within a second
 
@@ -44,7 +48,7 @@ const REDRAW_AFTER_MS = 1_000; // relative times need no update within a second
  */
 @customElement("auditlane-table")
 export class Table extends ViewerElement {
-  static override styles = [baseStyles, badgesStyles, headStyles, tableStyles, cellsStyles];
+  static override styles = [baseStyles, badgesStyles, headStyles, tableStyles, cellsStyles, cardsStyles];
 
   @state() private openMenu = "";
   /** The width of the column that is being resized. */
@@ -54,6 +58,7 @@ export class Table extends ViewerElement {
   private list!: List;
   private openEvent!: OpenEvent;
   private columns: Column[] = [];
+  private readonly size = new NarrowController(this);
   private readonly minWidths = new MinColumnWidths(this);
   private cellContext!: CellContext;
   private shownViewer: ViewerState | null = null;
@@ -83,7 +88,7 @@ export class Table extends ViewerElement {
     const listKey = JSON.stringify([text.trim(), range, sort, viewer.refreshCount]);
     if (listKey !== this.listKey) this.list.loader.begin();
     this.listKey = listKey;
-    const rowInputs = [viewer.fields, viewer.actions, viewer.preferences, viewer.zone, this.draggedWidths, this.text, Math.floor(Date.now() / RELATIVE_TIME_MS)];
+    const rowInputs = [viewer.fields, viewer.actions, viewer.preferences, viewer.zone, this.draggedWidths, this.text, this.size.narrow, Math.floor(Date.now() / RELATIVE_TIME_MS)];
     this.redraw ||= rowInputs.some((one, index) => one !== this.rowInputs[index]);
     this.rowInputs = rowInputs;
     if (this.redraw) this.updateLayout();
@@ -96,21 +101,22 @@ export class Table extends ViewerElement {
     const { text, list, openEvent } = this;
     const { pages, stale, busy } = list.loader;
     const whole = pages.ended && pages.forgottenRows === 0 && pages.fromTop;
+    const cards = this.size.narrow;
     return html`<div class="frame ${openEvent.reference ? "open" : ""}">
       <div class="main">
         <div
-          class="grid ${stale && busy ? "coming" : ""}"
+          class="grid ${stale && busy ? "coming" : ""} ${cards ? "cards" : ""}"
           part="grid"
           role="grid"
           tabindex="0"
           aria-label=${text.reading.table}
           aria-busy=${busy}
-          aria-colcount=${this.columns.length}
+          aria-colcount=${cards ? CARD_CELLS : this.columns.length}
           aria-rowcount=${whole ? pages.count + 1 : -1}
           @keydown=${this.onKeydown}
           @click=${this.onClick}
         >
-          ${head({ viewer: this.viewer, columns: this.columns, openMenu: this.openMenu, actions: this.actions })}
+          ${cards ? cardHead(this.viewer) : head({ viewer: this.viewer, columns: this.columns, openMenu: this.openMenu, actions: this.actions })}
           <div class="body" role="rowgroup" part="body"></div>
         </div>
         <div class="edge start" aria-hidden="true"></div>
@@ -124,7 +130,8 @@ export class Table extends ViewerElement {
   protected override updated(): void {
     if (this.redraw) {
       this.grid.style.setProperty("--tracks", gridTracks(this.columns));
-      this.grid.style.setProperty("--width", `calc(${totalWidth(this.columns)}px + 1rem)`);
+      this.grid.style.setProperty("--width", this.size.narrow ? "0px" : `calc(${totalWidth(this.columns)}px + 1rem)`);
+      this.grid.style.setProperty("--card-lines", this.viewer.preferences.density === "compact" ? "1" : "2");
       this.grid.style.setProperty("--row", `${this.height}px`);
     }
     this.list.attach(this.grid);
@@ -148,7 +155,8 @@ export class Table extends ViewerElement {
   }
 
   private get height(): number {
-    return ROW_HEIGHTS[this.viewer.preferences.density];
+    const { density } = this.viewer.preferences;
+    return this.size.narrow ? cardHeight(density, Number.parseFloat(getComputedStyle(this).fontSize)) : ROW_HEIGHTS[density];
   }
 
   /** Updates the columns and the format of cells. */
@@ -168,6 +176,7 @@ export class Table extends ViewerElement {
 
   private renderRow(event: AuditEvent | undefined): TemplateResult {
     const { cellContext } = this;
+    if (this.size.narrow) return renderCard(event, cellContext);
     return html`${this.columns.map(
       ({ field }, index) => html`<div class="cell" role="gridcell">
         ${index === 0 && event?.conflict ? conflictIcon(cellContext.text) : nothing}${event ? renderCell(event, field, cellContext) : nothing}

@@ -1,0 +1,128 @@
+"""The viewer on a phone, in a narrow host, on a small desktop and with a large zoom: most of the screen is the log."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+
+import pytest
+from fixtures.axe import violations
+from fixtures.host_page import complaints, host_page
+from fixtures.site import Site
+from fixtures.workers import wait_until
+from playwright.sync_api import Locator, Page, expect
+
+PHONE = {"width": 390, "height": 844}
+
+
+def sign_in(site: Site, page: Page, tenant: str, size: dict[str, int]) -> Locator:
+    """Open the service's own page in a window of this size, and return the viewer once it has rows."""
+    page.set_viewport_size({"width": size["width"], "height": size["height"]})
+    site.sign_in(page, tenant)
+    viewer = page.locator("auditlane-viewer")
+    expect(viewer.get_by_role("row").nth(2)).to_be_visible()
+    expect(viewer.locator("auditlane-tiles .waiting")).to_have_count(0)
+    return viewer
+
+
+def box(target: Locator) -> dict[str, float]:
+    found = target.bounding_box()
+    assert found
+    return dict(found)
+
+
+def assert_accessible(page: Page) -> None:
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        assert violations(page) == [], scheme
+
+
+def test_on_a_phone_rows_are_cards_and_most_of_the_screen_is_the_log(site: Site, unique: str, page: Page) -> None:
+    site.fill(unique, 60)
+    messages = complaints(page)
+    viewer = sign_in(site, page, unique, PHONE)
+    grid = viewer.get_by_role("grid")
+    log = box(viewer.locator("auditlane-table"))
+    assert log["height"] >= 0.6 * PHONE["height"]
+    assert log["y"] + log["height"] <= PHONE["height"]
+    assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+    assert grid.evaluate("(element) => element.scrollWidth <= element.clientWidth")  # nothing is off screen
+
+    expect(viewer.get_by_role("columnheader")).to_have_count(3)
+    expect(grid).to_have_attribute("aria-colcount", "3")
+    cards = grid.locator(".row")
+    heights = {round(box(card)["height"]) for card in cards.all()[:6]}
+    assert len(heights) == 1
+    tops = [box(card)["y"] for card in cards.all()[:6]]
+    assert [round(low - high) for high, low in pairwise(tops)] == [*heights] * 5
+    first = cards.first.get_by_role("gridcell")
+    expect(first).to_have_count(3)
+    expect(first.nth(0)).to_have_text(re.compile(r"\w+ .*\w+"))
+    expect(first.nth(1)).to_have_text(re.compile("Success|Failure|Denied|Unknown"))
+    expect(first.nth(2).locator("time")).to_be_visible()
+
+    tools = {round(box(button)["y"]) for button in viewer.locator("[part=toolbar]").get_by_role("button").all()}
+    assert max(tools) - min(tools) <= 4  # one row
+    assert_accessible(page)
+    assert messages == []
+
+
+def test_on_a_phone_details_fill_the_screen(site: Site, unique: str, page: Page) -> None:
+    site.fill(unique, 60)
+    viewer = sign_in(site, page, unique, PHONE)
+    viewer.locator(".row").nth(2).click()
+    details = viewer.locator("auditlane-details")
+    expect(details.get_by_role("heading", level=3)).to_be_visible()
+    filled = box(details)
+    assert filled["width"] == PHONE["width"]
+    assert filled["height"] >= PHONE["height"] - 2
+    assert_accessible(page)
+    page.go_back()
+    expect(details).to_have_count(0)
+    expect(viewer.locator(".row[aria-selected=true]")).to_have_count(0)
+    expect(viewer.locator("auditlane-search")).to_be_visible()
+
+
+def test_cards_scroll_and_arriving_events_leave_them_in_place(site: Site, unique: str, page: Page) -> None:
+    site.fill(unique, 200)
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.goto(host_page(site, unique, [{"token": site.token(unique)}]))
+    viewer = page.locator("auditlane-viewer")
+    viewer.evaluate("(element) => (element.style.width = '380px')")  # the width is the component's, not the window's
+    grid = viewer.get_by_role("grid")
+    expect(grid).to_have_class(re.compile("cards"))
+    viewer.get_by_role("switch", name="Live").click()
+    expect(viewer.get_by_role("switch", name="Live")).to_have_class("following")
+    grid.evaluate("(element) => (element.scrollTop = 1_000)")
+    wait_until(lambda: grid.evaluate("(element) => element.scrollTop") >= 1_000)
+    grid.press("ArrowDown")
+    grid.evaluate("(element) => (element.scrollTop = 1_000)")
+    shown = viewer.locator(".row").filter(has=page.locator("time")).nth(12)
+    before, sentence = box(shown)["y"], shown.get_by_role("gridcell").first.inner_text()
+    site.emit({"tenant_id": unique, "action": "login", "actor_id": "u-17", "resource": "session"})
+    expect(viewer.get_by_role("button", name="1 new event")).to_be_visible()
+    same = viewer.locator(".row").filter(has_text=sentence)
+    assert before in [box(one)["y"] for one in same.all()]
+    viewer.get_by_role("button", name="1 new event").click()
+    expect(viewer.locator(".row").first).to_contain_text("u-17")
+    viewer.evaluate("(element) => (element.style.width = '100%')")
+    expect(viewer.get_by_role("columnheader")).to_have_count(7)
+    viewer.evaluate("(element) => (element.style.width = '380px')")
+    viewer.get_by_role("columnheader", name="Time").get_by_role("button").click()
+    expect(viewer.get_by_role("columnheader", name="Time")).to_have_attribute("aria-sort", "ascending")
+
+
+@pytest.mark.parametrize(
+    ("size", "rows"),
+    [({"width": 1280, "height": 800}, 9), ({"width": 640, "height": 400}, 2)],
+    ids=["desktop", "zoom 200 %"],
+)
+def test_rows_are_on_the_first_screen(site: Site, unique: str, page: Page, size: dict[str, int], rows: int) -> None:
+    """A window of 1280 x 800 has 640 x 400 CSS pixels at a zoom of 200 %."""
+    site.fill(unique, 60)
+    viewer = sign_in(site, page, unique, size)
+    expect(viewer.get_by_role("button", name=re.compile("chart"))).to_be_visible()
+    assert box(viewer.locator(".row").first)["y"] < 375
+    whole = [one for one in map(box, viewer.locator(".row").all()) if one["y"] + one["height"] <= size["height"]]
+    assert len(whole) >= rows
+    assert_accessible(page)

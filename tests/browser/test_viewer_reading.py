@@ -224,6 +224,55 @@ def test_a_column_sorts_the_list(site: Site, unique: str, page: Page) -> None:
     expect(table.get_by_role("columnheader", name="Action")).not_to_have_attribute("aria-sort", "none")
 
 
+def test_details_say_what_was_attempted_and_lead_to_what_belongs_to_the_event(
+    site: Site, unique: str, page: Page
+) -> None:
+    denied = {
+        "action": "document.deleted", "resource_id": "Q3 plan", "outcome": "denied", "severity": "High",
+        "before": json.dumps(BEFORE), "description": "The plan is locked.",
+        "metadata": {"region": "eu-1", "session_id": "s-9"},
+    }  # fmt: skip
+    site.emit(
+        event(unique, 1, action="document.deleted", resource_id="Q2 plan", outcome="success"),
+        event(unique, 2, **denied),
+        event(unique, 3, action="document.viewed", actor_id="u-18", actor_name="<b>Bo</b>", resource_id="Q3 plan"),
+    )
+    table = open_viewer(site, page, unique)
+    table.get_by_role("row", name="Denied").click()
+    details = table.locator("auditlane-details")
+    expect(details.get_by_role("heading", level=3)).to_have_text("JDJane Doe attempted to delete document Q3 plan")
+    expect(details.get_by_text("The plan is locked.").first).to_be_visible()
+    expect(details.get_by_role("heading", name="Attempted change")).to_be_visible()
+    expect(details.get_by_text("does not show that these changes were made")).to_be_visible()
+    assert_accessible(page)
+
+    details.get_by_role("button", name="Add region as column").click()
+    heads = table.locator(".head").get_by_role("columnheader")
+    expect(heads.last).to_contain_text("region")
+    expect(details.get_by_role("status").first).to_have_text("region is now a column of the table")
+    expect(table.get_by_role("row", name="Denied").get_by_role("gridcell").last).to_have_text("eu-1")
+    expect(details.get_by_role("button", name="Add region as column")).to_have_count(0)
+
+    explore = details.get_by_role("group", name="Explore")
+    explore.get_by_role("button", name="Same object").click()
+    wait_until(lambda: cells(table) == ["document.viewed", "document.deleted"])
+    explore.get_by_role("button", name="Same session").click()
+    wait_until(lambda: cells(table) == ["document.deleted"])
+    explore.get_by_role("button", name="± 5 minutes").click()
+    wait_until(lambda: len(cells(table)) == 3)
+    page.go_back()
+    wait_until(lambda: cells(table) == ["document.deleted"])
+    explore.get_by_role("button", name="Timeline of the actor").click()
+    wait_until(lambda: len(cells(table)) == 2)
+    expect(table.get_by_role("row").nth(1)).to_contain_text("Q2 plan")  # oldest first
+
+    page.reload()
+    expect(heads.last).to_contain_text("region")
+    page.locator("auditlane-columns").get_by_role("button", name="Columns").click()
+    page.get_by_label("Event as a sentence").check()
+    expect(table.get_by_text("Jane Doe deleted document Q2 plan")).to_be_visible()
+
+
 def test_details_filter_the_list_and_copy_the_event(site: Site, unique: str, page: Page) -> None:
     site.emit(
         event(unique, 1, action="login"), event(unique, 2, action="login", metadata={"a:b": "x y"}),
@@ -260,7 +309,7 @@ def test_details_filter_the_list_and_copy_the_event(site: Site, unique: str, pag
     assert note.evaluate("(note) => note.offsetHeight") > 10
     assert_accessible(page)
     page.goto(link)
-    expect(details.get_by_role("heading", name="login")).to_be_visible()
+    expect(details.get_by_role("heading", name="Jane Doe signed in")).to_be_visible()
     assert len(cells(table)) == 3  # the link opens the event, not the search
 
     table.get_by_role("button", name="Column options: Action").click()

@@ -27,6 +27,7 @@ PLACEHOLDERS: Final = (
     "source",
 )
 MAPS: Final = ("metadata", "fields")
+ALLOWED: Final = ", ".join(f"{{{name}}}" for name in (*PLACEHOLDERS, "metadata.<key>", "fields.<name>"))
 MAX_VALUE: Final = 200  # characters of a value
 LANGUAGES: Final = tuple(GRAMMAR)
 _ATTEMPTS: Final = frozenset({"failure", "denied"})
@@ -48,12 +49,11 @@ class Templates(NamedTuple):
 
 def template_problem(template: str) -> str | None:
     """Return why the template is invalid, naming the placeholder and the allowed ones; None if it is valid."""
-    allowed = ", ".join(f"{{{name}}}" for name in (*PLACEHOLDERS, "metadata.<key>", "fields.<name>"))
     for name in _PLACEHOLDER.findall(template):
         if not _known(name):
-            return f"has the unknown placeholder {{{name}}}; use {allowed}"
+            return f"has the unknown placeholder {{{name}}}; use {ALLOWED}"
     if re.search(r"[{}]", _PLACEHOLDER.sub("", template)):
-        return f"has a brace that does not belong to a placeholder; use {allowed}"
+        return f"has a brace that does not belong to a placeholder; use {ALLOWED}"
     return None
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from auditlane.contract.sentence import LANGUAGES, Templates, grammar_json, sentence, template_problem
+from auditlane.contract.sentence import ALLOWED, LANGUAGES, Templates, grammar_json, sentence, template_problem
 from auditlane.contract.vocabulary import ACTIONS
 from auditlane.contract.vocabulary.labels import LABELS
 from auditlane.contract.vocabulary.sentences import GRAMMAR, SENTENCES
@@ -31,6 +31,11 @@ def test_the_viewers_tests_use_the_words_of_this_version() -> None:
         "Write it again: python -c 'import json; from auditlane.contract.sentence import grammar_json; "
         "print(json.dumps(grammar_json(), ensure_ascii=False, sort_keys=True))' > tests/support/sentences/grammar.json"
     )
+
+
+def test_the_settings_page_names_the_same_placeholders() -> None:
+    form = (SHARED.parents[2] / "consumers" / "viewer" / "src" / "model" / "action-form.ts").read_text()
+    assert f'"{ALLOWED}"' in form
 
 
 def test_every_known_action_has_a_sentence_of_its_own_in_both_languages() -> None:

@@ -10,15 +10,15 @@ export interface NamedAction {
   /** The `action` of events. */
   name: string;
   label: Labels;
+  /** The templates of its sentence, and of the sentence of an attempt; null for the default. */
+  sentence: Labels | null;
+  attempted: Labels | null;
 }
 
 export interface CatalogueAction extends NamedAction {
   /** Whether the label is the environment's own. */
   own: boolean;
   builtIn: boolean;
-  /** The templates of its sentence, and of the sentence of an attempt; null for the default. */
-  sentence: Labels | null;
-  attempted: Labels | null;
 }
 
 /** The words of one language, as the service sends them. Templates are pairs: done, attempted. */
@@ -47,9 +47,9 @@ export async function readActions(client: Client, tenant: string | null): Promis
   return await versionFrom(await client.send(`/v1${scope}/structure/actions`));
 }
 
-/** Adds the action to the environment's own, or gives it another label. Rejects with Problem. */
-export async function nameAction(client: Client, etag: string, { name, label }: NamedAction): Promise<CatalogueVersion> {
-  const body = { actions: [{ name, label }] };
+/** Adds the action to the environment's own, or gives it other texts. Rejects with Problem. */
+export async function nameAction(client: Client, etag: string, { name, label, sentence, attempted }: NamedAction): Promise<CatalogueVersion> {
+  const body = { actions: [{ name, label, sentence, attempted }] };
   return await versionFrom(await client.send("/v1/structure/actions", { method: "POST", body, headers: { "If-Match": etag } }));
 }
 

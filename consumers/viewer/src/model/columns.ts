@@ -23,6 +23,10 @@ export interface Column {
 export const MIN_WIDTH = 64;
 export const MAX_WIDTH = 1_200;
 
+/** The name of the column with an event's sentence. No field has a dot in its name. */
+export const SENTENCE = "event.sentence";
+const METADATA = "metadata.";
+
 const WIDTH_BY_TYPE: Record<DisplayType, number> = {
   Timestamp: 195,
   Email: 200,
@@ -41,9 +45,10 @@ const WIDTH_BY_NAME: Record<string, number> = {
   outcome: 112,
   resource: 200,
   user_agent: 190,
+  [SENTENCE]: 380,
 };
 /** Fields with long, varied values get most of the remaining width. */
-const GROW_SHARES: Record<string, number> = { description: 3, resource: 3 };
+const GROW_SHARES: Record<string, number> = { description: 3, resource: 3, [SENTENCE]: 3 };
 const GROWING_COLUMNS = 2; // the others keep their width and position
 const TEXTS = new Set<DisplayType>(["AlphaNumeric", "Email", "Json"]);
 
@@ -91,6 +96,34 @@ export function layoutColumns(
   }));
   for (const column of growingColumns(columns, preferences.widths)) column.grow = ownValue(GROW_SHARES, column.field.name) ?? 1;
   return columns;
+}
+
+/** Returns the fields with the columns that are not fields: the sentence, and each metadata key that the user has chosen. */
+export function columnFields(fields: readonly ShownField[], preferred: readonly string[] | null, sentence: string): ShownField[] {
+  const keys = (preferred ?? []).filter((name) => name.startsWith(METADATA));
+  return [...fields, column(SENTENCE, sentence), ...keys.map((name) => column(name, name.slice(METADATA.length)))];
+}
+
+/** Returns the name of the column for a key of the metadata. */
+export function metadataColumn(key: string): string {
+  return `${METADATA}${key}`;
+}
+
+function column(name: string, displayName: string): ShownField {
+  return {
+    name,
+    displayName,
+    displayType: "AlphaNumeric",
+    sortable: false,
+    filterable: false,
+    showInTable: false,
+    showInMoreInfo: false,
+    downloadable: false,
+    order: Infinity,
+    custom: false,
+    parameter: name,
+    origin: "default",
+  };
 }
 
 /** Prefixes ids: the library keeps columns in plain objects, where a name could equal an inherited member. */

@@ -9,7 +9,9 @@ import {
   actionFromForm,
   actionInputOf,
   type ActionKey,
+  invalidPlaceholder,
   MAX_ACTION_LENGTH,
+  PLACEHOLDERS,
   validateAction,
 } from "../model/action-form.js";
 import { baseStyles } from "../styles/base.js";
@@ -20,7 +22,7 @@ import { dialogStyles, noteStyles, sectionStyles } from "./section.styles.js";
 import { SettingsElement } from "./settings-element.js";
 
 /**
- * @summary A dialog that adds an action or changes its labels.
+ * @summary A dialog that adds an action or changes its labels and sentences.
  *
  * @event closed - The dialog was closed.
  */
@@ -61,6 +63,15 @@ export class ActionForm extends SettingsElement {
           ${this.action ? nothing : this.renderInput("name", words.name, this.replacesBuiltIn ? words.replaces : words.nameHint)}
           ${this.renderInput("en", words.en, words.labelHint)} ${this.renderInput("de", words.de)}
         </div>
+        <details ?open=${Boolean(this.action && this.form.sentenceEn)}>
+          <summary>${words.sentences}</summary>
+          <p class="quietly">${words.sentencesLead}</p>
+          <p class="quietly"><code>${PLACEHOLDERS}</code></p>
+          <div class="inputs">
+            ${this.renderInput("sentenceEn", words.sentenceEn, words.sentenceHint)} ${this.renderInput("sentenceDe", words.sentenceDe)}
+            ${this.renderInput("attemptedEn", words.attemptedEn, words.attemptedHint)} ${this.renderInput("attemptedDe", words.attemptedDe)}
+          </div>
+        </details>
         ${this.problem ? problemNote(this.problem, this.settings.text, null, this.text.saveFailed) : nothing}
         <p class="bad" role="alert">${this.messages[""] ?? nothing}</p>
         <div class="feet">
@@ -75,7 +86,8 @@ export class ActionForm extends SettingsElement {
 
   private renderInput(key: ActionKey, label: string, hint = ""): TemplateResult {
     const error = this.visited.has(key) ? this.errors()[key] : undefined;
-    const faults = { needed: this.text.form.faults.needed, ...this.text.actions.form };
+    const { form } = this.text.actions;
+    const faults = { ...form, needed: this.text.form.faults.needed, placeholder: form.placeholder(invalidPlaceholder(this.form[key]), PLACEHOLDERS) };
     const options = {
       key,
       label,
@@ -140,7 +152,9 @@ export class ActionForm extends SettingsElement {
 
   private async focusError(): Promise<void> {
     await this.updateComplete;
-    this.renderRoot.querySelector<HTMLElement>("[aria-invalid=true]")?.focus();
+    const input = this.renderRoot.querySelector<HTMLElement>("[aria-invalid=true]");
+    input?.closest("details")?.setAttribute("open", "");
+    input?.focus();
   }
 
   private readonly onCancel = (event: Event): void => {

@@ -251,7 +251,8 @@ export class SettingsState extends LoadedSettings {
   }
 
   private labelsOf(name: string): string {
-    return JSON.stringify(this.catalogue?.actions.find((action) => action.name === name)?.label ?? null);
+    const { label, sentence, attempted } = this.catalogue?.actions.find((action) => action.name === name) ?? {};
+    return JSON.stringify([label, sentence, attempted]);
   }
 
   /** Returns a string that stays the same unless the field's presentation or contract has changed. */

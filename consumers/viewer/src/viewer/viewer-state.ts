@@ -9,6 +9,7 @@ import { LazyImports } from "../elements/lazy-import.js";
 import type { Texts } from "../i18n/en/index.js";
 import { type Language, textsOf } from "../i18n/index.js";
 import { Catalogue, NO_ACTIONS } from "../model/catalogue.js";
+import { columnFields } from "../model/columns.js";
 import { fieldLabel } from "../model/labels.js";
 import { type Preferences, PreferenceStore } from "../model/preferences.js";
 import { EXCLUDE_OWN_EVENTS } from "../model/query.js";
@@ -211,6 +212,11 @@ export class ViewerState extends EventTarget {
       this.labelled = { structure, text, fields };
     }
     return this.labelled.fields;
+  }
+
+  /** The fields with the columns that are not fields: the sentence, and chosen keys of the metadata. */
+  get columnFields(): readonly ShownField[] {
+    return columnFields(this.fields, this.preferences.columns, this.text.reading.columns.sentence);
   }
 
   /** Returns the view as the parameters of lists, summaries and exports, without order and limit. */

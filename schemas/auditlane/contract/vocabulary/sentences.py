@@ -192,11 +192,11 @@ SENTENCES: Final[Mapping[str, Sentence]] = MappingProxyType(
         "events.dropped": _fact("{object} lost events: {metadata.count}", "Ereignisse verloren: {metadata.count}"),
         "events.refused": _fact("Events were rejected: {metadata.count}", "Ereignisse abgelehnt: {metadata.count}"),
         "events.replayed": _fact("{actor} replayed events", "{actor} hat Ereignisse erneut verarbeitet"),
-        "dead_letters.braked": _fact(
+        "circuit_breaker.opened": _fact(
             "Processing of {object} was halted after rejections",
             "Die Verarbeitung wurde nach Ablehnungen angehalten: {object}",
         ),
-        "dead_letters.released": _fact(
+        "circuit_breaker.closed": _fact(
             "Processing of {object} has resumed", "Die Verarbeitung wurde fortgesetzt: {object}"
         ),
         "service.started": _fact("Service {resource_id} started", "Der Dienst {resource_id} wurde gestartet"),

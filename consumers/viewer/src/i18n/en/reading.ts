@@ -1,4 +1,5 @@
 import type { Outcome, Provenance, Severity } from "../../api/types.js";
+import type { Exploration } from "../../model/explore.js";
 import type { Network } from "../../model/format/address.js";
 
 const plural = new Intl.PluralRules("en");
@@ -47,6 +48,7 @@ export const reading = {
   columns: {
     button: "Columns",
     label: "Columns and row height",
+    sentence: "Event as a sentence",
     shown: "Columns",
     up: (name: string): string => `Move ${name} up`,
     down: (name: string): string => `Move ${name} down`,
@@ -77,6 +79,18 @@ export const reading = {
     about: "Event",
     metadata: "Metadata",
     changes: "Changes",
+    attemptedChange: "Attempted change",
+    notApplied: (outcome: string): string => `The outcome is “${outcome}”: the event does not show that these changes were made.`,
+    explore: {
+      label: "Explore",
+      around: "± 5 minutes",
+      actor: "Same actor",
+      object: "Same object",
+      session: "Same session",
+      timeline: "Timeline of the actor",
+    } satisfies Record<Exploration | "label", string>,
+    addColumn: (field: string): string => `Add ${field} as column`,
+    columnAdded: (field: string): string => `${field} is now a column of the table`,
     before: "Before",
     after: "After",
     raw: "Raw JSON",

@@ -5,6 +5,7 @@ import { ownValue } from "../own-property.js";
 /** Returns a field's value as text, or null if there is none. Metadata is JSON. */
 export function valueOf(event: AuditEvent, field: Pick<ShownField, "name" | "custom">): string | null {
   if (field.custom) return ownValue(event.fields, field.name) ?? null;
+  if (field.name.startsWith("metadata.")) return ownValue(event.metadata, field.name.slice("metadata.".length)) ?? null;
   if (field.name === "metadata") return Object.keys(event.metadata).length ? JSON.stringify(event.metadata) : null;
   const value = ownValue(event as unknown as Record<string, unknown>, field.name);
   return typeof value === "string" && value !== "" ? value : null;

@@ -67,7 +67,7 @@ export function describeConflict(conflict: MergeConflict, structure: Structure, 
 function describeActionChange({ kind, action, values }: RevisionChange, { settings }: Texts): string {
   const { history, list, quoted } = settings;
   if (kind === "removed") return history.actionRemoved(action ?? "");
-  return history.actionNamed(action ?? "", list(Object.values(values).map(([, now]) => quoted(String(now)))));
+  return history.actionNamed(action ?? "", list(Object.values(values).flatMap(([, now]) => (now === null ? [] : [quoted(String(now))]))));
 }
 
 function describeRevisionChange({ kind, field, values }: RevisionChange, label: string, text: Texts): string[] {

@@ -4,6 +4,7 @@ import { html, nothing, type TemplateResult } from "lit";
 import type { AuditEvent, Outcome, Severity, ShownField } from "../../api/types.js";
 import type { Texts } from "../../i18n/en/index.js";
 import { type Catalogue, NO_ACTIONS } from "../../model/catalogue.js";
+import { SENTENCE } from "../../model/columns.js";
 import { displayAddress } from "../../model/format/address.js";
 import { splitTail, truncate, visible } from "../../model/format/text.js";
 import { type Clock, clockOf } from "../../model/format/time.js";
@@ -44,6 +45,7 @@ export type Content = TemplateResult | string | typeof nothing;
 
 /** Renders a value in one line. */
 export function renderCell(event: AuditEvent, field: CellField, context: CellContext): Content {
+  if (field.name === SENTENCE) return renderSentence(event, context.actions);
   const value = valueOf(event, field);
   if (value === null) return renderMissing(event, field, context);
   const formatted = renderFormatted(value, field, context);
@@ -61,6 +63,13 @@ export function renderCell(event: AuditEvent, field: CellField, context: CellCon
     return html`<span class="pair named" title=${title}><bdi>${cellText(label)}</bdi> <bdi class="beside">${line}</bdi></span>`;
   }
   return html`<bdi class=${isCode(field.displayType, field.name) ? "code" : ""} title=${whole}>${line}</bdi>`;
+}
+
+/** Renders the event as a sentence in one line. */
+export function renderSentence(event: AuditEvent, actions: Catalogue): TemplateResult {
+  const parts = actions.sentenceOf(event);
+  const title = titleText(parts.map(({ text }) => text).join(""));
+  return html`<span class="sentence" title=${title}>${parts.map(({ text, placeholder }) => (placeholder ? html`<bdi>${visible(text)}</bdi>` : text))}</span>`;
 }
 
 /** Renders values that have their own format; returns null for plain text. */

@@ -48,14 +48,14 @@ export class ColumnMenu extends ViewerElement {
   }
 
   private get names(): string[] {
-    return shownColumns(this.viewer.fields, this.viewer.preferences.columns);
+    return shownColumns(this.viewer.columnFields, this.viewer.preferences.columns);
   }
 
   /** The shown fields in order, then the others. */
   private get ordered(): ShownField[] {
     const { names } = this;
     const rank = (field: ShownField): number => (names.includes(field.name) ? names.indexOf(field.name) : names.length);
-    return [...this.viewer.fields].sort((left, right) => rank(left) - rank(right));
+    return [...this.viewer.columnFields].sort((left, right) => rank(left) - rank(right));
   }
 
   private renderField(field: ShownField): TemplateResult {
@@ -103,7 +103,7 @@ export class ColumnMenu extends ViewerElement {
   };
 
   private toggle(name: string): void {
-    this.viewer.setPreferences({ columns: toggleColumn(this.viewer.fields, this.names, name) });
+    this.viewer.setPreferences({ columns: toggleColumn(this.viewer.columnFields, this.names, name) });
   }
 
   /** Moves a column. The pressed button keeps focus; at an end of the list, the opposite button gets it. */

@@ -66,6 +66,35 @@ export const detailsStyles = css`
     font-weight: 600;
     overflow-wrap: anywhere;
   }
+  .title .words {
+    font-weight: 400;
+    white-space: pre-wrap;
+  }
+  .initials {
+    display: inline-grid;
+    place-items: center;
+    width: 2em;
+    height: 2em;
+    margin-inline-end: 0.5em;
+    border: 1px solid var(--line);
+    border-radius: 50%;
+    background: var(--ground-2);
+    color: var(--ink-2);
+    font-size: 0.8em;
+    vertical-align: middle;
+  }
+  .description {
+    margin: 0.35rem 0 0;
+    overflow-wrap: anywhere;
+    white-space: pre-line;
+  }
+  .explore {
+    display: flex;
+    flex-wrap: wrap;
+    gap: 0.15rem;
+    margin: 0.35rem 0 0 -0.5em;
+    font-size: 0.93em;
+  }
   .short {
     margin: 0.15rem 0 0;
     color: var(--ink-2);

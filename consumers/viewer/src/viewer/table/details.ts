@@ -4,11 +4,14 @@ import { customElement, property, query, state } from "lit/decorators.js";
 import type { Problem } from "../../api/problem.js";
 import type { AuditEvent, ShownField } from "../../api/types.js";
 import { copyText } from "../../elements/copy.js";
+import { metadataColumn, shownColumns } from "../../model/columns.js";
+import { explorationsOf, initialsOf } from "../../model/explore.js";
 import { displayAddress, networkOf } from "../../model/format/address.js";
 import { visible } from "../../model/format/text.js";
 import { clockOf } from "../../model/format/time.js";
 import { isCode, metadataLabel, valueOf } from "../../model/format/value.js";
 import { formatTerm, withTerm } from "../../model/query.js";
+import { isAttempt } from "../../model/sentence.js";
 import { curlFor, jsonOf, linkTo } from "../../model/share.js";
 import { baseStyles } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
@@ -87,15 +90,21 @@ export class Details extends ViewerElement {
     const metadata = Object.entries(event.metadata);
     const fields = this.viewer.fields.filter((field) => field.showInMoreInfo && (field.custom || !SEPARATE_FIELDS.has(field.name)));
     const shows = (name: string): boolean => this.viewer.fields.some((field) => field.name === name && field.showInMoreInfo);
+    const initials = initialsOf(visible(event.actor_name || event.actor_id));
     const actionLabel = this.viewer.actions.labelOf(event.action);
     const apart = shows("provenance") ? "provenance_id" : ""; // shown in the line for `provenance`
     return html`
-      <h3 class="title"><bdi>${actionLabel ?? visible(event.action)}</bdi></h3>
+      <h3 class="title">${initials ? html`<span class="initials" aria-hidden="true">${initials}</span>` : nothing}${this.renderSentence(event)}</h3>
+      ${event.description && shows("description") ? html`<p class="description"><bdi>${visible(event.description, true)}</bdi></p>` : nothing}
       <p class="short">
-        <bdi>${visible(event.actor_name ?? event.actor_id)}</bdi> ·
         <time datetime=${event.occurred_at}>${clock.exact(event.occurred_at)}</time>
-        ${actionLabel ? html` · <bdi class="code">${visible(event.action)}</bdi>` : nothing}
+        ${actionLabel ? html` · <bdi>${actionLabel}</bdi>` : nothing} · <bdi class="code">${visible(event.action)}</bdi>
       </p>
+      <div class="explore" role="group" aria-label=${details.explore.label}>
+        ${explorationsOf(event).map(
+          ([kind, view]) => html`<button class="quiet" @click=${() => this.viewer.setView(view)}>${details.explore[kind]}</button>`,
+        )}
+      </div>
       <p class="marks">${outcomeBadge(event.outcome, this.text)} ${severityBadge(event.severity, this.text)}</p>
       ${event.conflict ? this.renderConflict(event) : nothing}
       ${(event.before !== null && shows("before")) || (event.after !== null && shows("after")) ? this.renderChanges(event) : nothing}
@@ -112,7 +121,13 @@ export class Details extends ViewerElement {
   }
 
   private renderMetadata(event: AuditEvent, key: string, value: string): TemplateResult {
-    return this.renderLine(visible(metadataLabel(key, event)), `metadata.${key}`, value, this.renderText(value, true));
+    return this.renderLine(visible(metadataLabel(key, event)), `metadata.${key}`, value, this.renderText(value, true), metadataColumn(key));
+  }
+
+  private renderSentence(event: AuditEvent): TemplateResult[] {
+    return this.viewer.actions
+      .sentenceOf(event)
+      .map(({ text, placeholder }) => (placeholder ? html`<bdi>${visible(text)}</bdi>` : html`<span class="words">${text}</span>`));
   }
 
   private renderConflict(event: AuditEvent): TemplateResult {
@@ -123,7 +138,10 @@ export class Details extends ViewerElement {
 
   private renderChanges(event: AuditEvent): TemplateResult {
     void this.viewer.lazyImports.load(() => import("./changes.js"));
-    return html`<h4>${this.text.reading.details.changes}</h4>
+    const { details, outcome } = this.text.reading;
+    const attempt = isAttempt(event);
+    return html`<h4>${attempt ? details.attemptedChange : details.changes}</h4>
+      ${attempt ? html`<p class="quietly">${details.notApplied(outcome[event.outcome])}</p>` : nothing}
       <auditlane-changes .was=${event.before} .is=${event.after}></auditlane-changes>`;
   }
 
@@ -133,17 +151,17 @@ export class Details extends ViewerElement {
     if (!field.custom && field.name === "provenance") return this.renderProvenance(event, field);
     if (value === null && field.name === "actor_name" && event.actor_id) {
       // as in the table, the id replaces a missing name
-      return this.renderLine(field.displayName, field.filterable ? "actor_id" : "", event.actor_id, this.renderText(event.actor_id, true));
+      return this.renderLine(field.displayName, field.filterable ? "actor_id" : "", event.actor_id, this.renderText(event.actor_id, true), field.name);
     }
     const shown = value === null ? html`<span class="quietly">${this.text.reading.none}</span>` : this.renderValue(field, value);
     const time = field.displayType === "Timestamp";
-    return this.renderLine(field.displayName, time || !field.filterable ? "" : field.parameter, value, shown);
+    return this.renderLine(field.displayName, time || !field.filterable ? "" : field.parameter, value, shown, field.name);
   }
 
   /** Renders how and from whom the event was received. */
   private renderProvenance(event: AuditEvent, field: ShownField): TemplateResult {
     const words = this.text.reading.received[event.provenance](visible(event.provenance_id));
-    return this.renderLine(field.displayName, field.filterable ? "provenance_id" : "", event.provenance_id, html`<bdi>${words}</bdi>`);
+    return this.renderLine(field.displayName, field.filterable ? "provenance_id" : "", event.provenance_id, html`<bdi>${words}</bdi>`, field.name);
   }
 
   private renderValue(field: ShownField, value: string): TemplateResult {
@@ -172,8 +190,8 @@ export class Details extends ViewerElement {
     return html`<bdi class=${code ? "code" : ""}>${visible(value, true)}</bdi>`;
   }
 
-  /** Renders a name, a value and its buttons. Without a parameter, it has no filter buttons. */
-  private renderLine(name: string, parameter: string, value: string | null, shown: TemplateResult): TemplateResult {
+  /** Renders a name, a value and its buttons. Without a parameter, it has no filter buttons. `column` is the column's name. */
+  private renderLine(name: string, parameter: string, value: string | null, shown: TemplateResult, column: string): TemplateResult {
     const { details } = this.text.reading;
     const valueText = value === null ? details.lacking : visible(value.slice(0, 80));
     const filter = (negated: boolean) => (): void =>
@@ -191,10 +209,23 @@ export class Details extends ViewerElement {
             ? html`${button(details.filterFor(name, valueText), icon("plus"), filter(false))}
               ${button(details.filterOut(name, valueText), icon("minus"), filter(true))}`
             : nothing}
+          ${this.columns.includes(column) ? nothing : button(details.addColumn(name), icon("columns"), () => this.addColumn(column, name))}
           ${value === null ? nothing : button(details.copyValue(name), icon(this.copied === name ? "check" : "copy"), () => this.copy(value, name))}
         </span>
       </dd>
     </div>`;
+  }
+
+  /** The names of the table's columns. */
+  private get columns(): readonly string[] {
+    return shownColumns(this.viewer.columnFields, this.viewer.preferences.columns);
+  }
+
+  private addColumn(column: string, name: string): void {
+    this.resetCopied();
+    this.viewer.setPreferences({ columns: [...this.columns, column] });
+    this.announcement = this.text.reading.details.columnAdded(name);
+    this.focus(); // the pressed button disappears
   }
 
   private renderCopyButtons(event: AuditEvent): TemplateResult {

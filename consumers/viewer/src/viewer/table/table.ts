@@ -164,7 +164,7 @@ export class Table extends ViewerElement {
     const { viewer } = this;
     const { columns, widths } = viewer.preferences;
     this.cellContext = cellContext(this.text, localeOf(viewer), viewer.zone, viewer.actions);
-    this.columns = layoutColumns(viewer.fields, { columns, widths: { ...widths, ...this.draggedWidths } }, this.minWidths.measure(this.cellContext));
+    this.columns = layoutColumns(viewer.columnFields, { columns, widths: { ...widths, ...this.draggedWidths } }, this.minWidths.measure(this.cellContext));
   }
 
   private onRows(): boolean {
@@ -248,7 +248,7 @@ export class Table extends ViewerElement {
   private readonly actions: HeadActions = {
     sort: (parameter, descending) => this.viewer.setView({ sort: `${descending ? "-" : ""}${parameter}`, live: false }),
     move: (name, by) => this.viewer.setPreferences({ columns: moveColumn(this.names, name, by) }),
-    hide: (name) => this.viewer.setPreferences({ columns: toggleColumn(this.viewer.fields, this.names, name) }),
+    hide: (name) => this.viewer.setPreferences({ columns: toggleColumn(this.viewer.columnFields, this.names, name) }),
     setWidth: (name, px, done) => {
       const width = Math.round(Math.max(MIN_WIDTH, Math.min(MAX_WIDTH, px)));
       this.draggedWidths = done ? {} : { [name]: width };
@@ -261,7 +261,7 @@ export class Table extends ViewerElement {
   };
 
   private get names(): string[] {
-    return shownColumns(this.viewer.fields, this.viewer.preferences.columns);
+    return shownColumns(this.viewer.columnFields, this.viewer.preferences.columns);
   }
 }
 

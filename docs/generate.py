@@ -58,7 +58,7 @@ def settings_table() -> str:
 
 
 def budgets_table() -> str:
-    """Return the settings that are a budget of one tenant or client."""
+    """Return the table of the settings that are a budget for one tenant or client."""
     rows = [
         (f"`{settings.variable(name)}`", f"`{field.default}`", field.description or "", consequence)
         for group in settings.GROUPS
@@ -69,7 +69,7 @@ def budgets_table() -> str:
 
 
 def errors_table() -> str:
-    """Return the error tree, each with its code, HTTP status, exit code and meaning."""
+    """Return the table of errors, each with its code, HTTP status, exit code and meaning."""
 
     def walk(error: type[errors.AuditlaneError]) -> Iterator[type[errors.AuditlaneError]]:
         yield error
@@ -92,12 +92,12 @@ def errors_table() -> str:
 
 
 def codes_table() -> str:
-    """Return the reject codes of dead letters."""
+    """Return the table of the reject codes of dead letters."""
     return table(("Code", "Meaning"), [(f"`{code}`", code.meaning) for code in RejectCode])
 
 
 def metrics_table() -> str:
-    """Return the metrics of all processes."""
+    """Return the table of the metrics of all processes."""
     rows = [
         (
             f"`{one.name}`",
@@ -112,7 +112,7 @@ def metrics_table() -> str:
 
 
 def log_events_table() -> str:
-    """Return the log events of all processes."""
+    """Return the table of the log events of all processes."""
     rows = [(f"`{one.name}`", ", ".join(one.levels), one.meaning, one.action) for one in log_events.LOG_EVENTS]
     return table(("Event", "Level", "Meaning", "What to do"), rows)
 
@@ -178,7 +178,7 @@ def packages() -> str:
 
 
 def roles_sql() -> str:
-    """Return the SQL that grants each part of auditlane its rights in ClickHouse."""
+    """Return the SQL that grants each component of auditlane its privileges in ClickHouse."""
     return f"```sql\n{roles.script('audit')}```\n"
 
 
@@ -207,7 +207,7 @@ def http_codes() -> str:
 
 
 def permissions_table() -> str:
-    """Return who may send a request of each route with one permission alone."""
+    """Return the table of which credentials, with a single permission, may send requests to each route."""
     foreign = {Whose.tenant: "403", Whose.client: "403", Whose.credential: "403", Whose.environment: "403"}
     rows = [
         (

@@ -11,7 +11,7 @@ import hypothesis
 import pytest
 
 # A shell ignores these signals in background jobs, as does nohup; children that a test interrupts would inherit that.
-# Handlers are not inherited: with one that does nothing, the test run itself still survives the signal.
+# Handlers are not inherited, so with a handler that does nothing, the test run itself still survives the signal.
 for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGQUIT):
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, signal.default_int_handler if number is signal.SIGINT else lambda *_: None)

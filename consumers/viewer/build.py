@@ -1,4 +1,4 @@
-"""Build the viewer into the service's static files when its sources have changed since the last build.
+"""Build the viewer into the service's static files if its sources have changed since the last build.
 
 python consumers/viewer/build.py              # build
 python consumers/viewer/build.py --if-possible  # report a missing build, and succeed
@@ -32,11 +32,11 @@ _PROJECT: Final = ("package.json", "package-lock.json", ".npmrc", "tsconfig.json
 
 
 class CannotBuild(Exception):
-    """The viewer cannot be built; the message gives the reason."""
+    """Raised if the viewer cannot be built; the message gives the reason."""
 
 
 class CheckFailed(Exception):
-    """The viewer is built, but a check of its sources failed."""
+    """Raised if the viewer was built, but a check of its sources failed."""
 
 
 def sources() -> Iterator[Path]:
@@ -93,7 +93,7 @@ def new_enough(folder: Path) -> bool:
 
 
 class Builder:
-    """Run the viewer's tools with one Node."""
+    """Runs the viewer's tools with one version of Node."""
 
     def __init__(self, folder: Path) -> None:
         self._env = os.environ | {"PATH": os.pathsep.join([str(folder), os.environ.get("PATH", "")]), "CI": "true"}

@@ -28,7 +28,7 @@ RUNBOOKS: Final = "${docs}/docs/operate/runbooks/"
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """A panel as its file describes it.
+    """A panel, as described in its file.
 
     `kind` is timeseries, stat, heatmap or sql. A panel has `queries`, each with `expr` (PromQL) and `legend`, or `sql`.
     `width` is in columns, of which there are 24; `most` is the end of the axis; `runbook` is a page in the runbooks
@@ -48,7 +48,7 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class Dashboard:
-    """A dashboard: its file's name, and rows of panels by their titles."""
+    """A dashboard: the name of its file, and rows of panels by title."""
 
     name: str
     title: str

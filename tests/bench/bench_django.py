@@ -70,7 +70,7 @@ def committed(request: Any) -> Any:
 
 
 def known_user(get_response: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Give every request a user without querying for a session."""
+    """Give every request a user, without a query for a session."""
     from django.contrib.auth.models import User
 
     user = User(pk=17, username="jane")
@@ -92,8 +92,8 @@ class Measured:
         with override_settings(MIDDLEWARE=[*middleware, f"{__name__}.known_user"]):
             self.handler = WSGIHandler()
         self.path, self._settle = path, settle
-        self.cpu: list[float] = []  # of the calling thread: one median per round
-        self.process: list[float] = []  # of all threads until Kafka has the events: one mean per round
+        self.cpu: list[float] = []  # of the calling thread; one median per round
+        self.process: list[float] = []  # of all threads until Kafka has the events; one mean per round
         self.wall: list[float] = []
 
     def request(self) -> None:
@@ -115,7 +115,7 @@ class Measured:
 
 
 def emit_alone(client: AuditClient) -> float:
-    """Return the median of the thread's CPU time for `emit` with the same event, in µs."""
+    """Return the median CPU time of the thread for `emit` with the same event, in µs."""
     values: dict[str, Any] = {
         "tenant_id": "acme",
         "actor_id": "17",

@@ -64,7 +64,7 @@ def lines(pieces: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def of_csv(answer: urllib3.BaseHTTPResponse) -> tuple[int, int, int]:
-    """Return (rows, sum of checksums, bytes) of a CSV export in which every line is one event."""
+    """Return the rows, sum of checksums and bytes of a CSV export in which every line is one event."""
     rows, total, size = -1, 0, 0  # the header is not a row
 
     def counted() -> Iterator[bytes]:

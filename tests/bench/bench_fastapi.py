@@ -84,8 +84,8 @@ class Measured:
 
     def __init__(self, app: FastAPI, settle: Callable[[], object]) -> None:
         self.app, self._settle = app, settle
-        self.cpu: list[float] = []  # of the calling thread: one median per round
-        self.process: list[float] = []  # of all threads until Kafka has the events: one mean per round
+        self.cpu: list[float] = []  # of the calling thread; one median per round
+        self.process: list[float] = []  # of all threads until Kafka has the events; one mean per round
         self.wall: list[float] = []
 
     async def round(self) -> None:

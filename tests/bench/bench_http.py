@@ -57,7 +57,7 @@ def process(*command: str, **variables: str) -> Iterator[str]:
 
 @pytest.fixture
 def gateway(kafka: str, registry: str, unique: str, tmp_path: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield (URL of `auditlane serve`, headers for a request)."""
+    """Yield the URL of `auditlane serve`, and headers for a request."""
     admin = AdminClient({"bootstrap.servers": kafka})
     for created in admin.create_topics([NewTopic(unique, 6, 1), NewTopic(f"{unique}.bare", 6, 1)]).values():
         created.result(30)
@@ -125,7 +125,7 @@ ROWS = 1_000_000
 
 @pytest.fixture
 def reading(clickhouse: str, tmp_path: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield (URL of `auditlane serve` over a tenant with many events, headers for a request)."""
+    """Yield the URL of `auditlane serve` over a tenant with many events, and headers for a request."""
     with store(clickhouse) as filled:
         filled.generate("acme", ROWS)
         KeysFile.load_or_create(tmp_path / "keys.json")

@@ -36,7 +36,7 @@ _TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
 class Sent(Load):
-    """A topic whose messages have the header that the SDK adds within a sampled span."""
+    """Fills a topic with messages that have the header that the SDK adds within a sampled span."""
 
     def _headers(self, _key: str, value: bytes) -> list[tuple[str, str | bytes | None]]:
         return [("traceparent", f"00-{_TRACE}-{len(value):016x}-01")]

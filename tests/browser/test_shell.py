@@ -119,7 +119,9 @@ def test_a_frame_uses_the_session_of_a_link(site: Site, unique: str, page: Page)
 
 
 def test_tokens_from_other_windows_and_origins_are_ignored(site: Site, unique: str, page: Page) -> None:
-    """Only messages from the embedding page count; messages from other windows of a listed origin are ignored."""
+    """Only messages from the embedding page are accepted; messages from other windows of a listed origin are
+    ignored.
+    """
     frame = open_in_frame(site, page, f"{site.url}/embed", site.vendor.origin)
     wait_for(page, "received.length > 0")
     frame.evaluate("token => window.postMessage({ type: 'auditlane:token', token }, '*')", site.token(unique))

@@ -1,4 +1,6 @@
-"""One suite for the simulator's in-memory log and group and for the real ones: both behave the same."""
+"""One suite that runs on the simulator's in-memory log and group and on the real ones, since both must behave the
+same.
+"""
 
 from __future__ import annotations
 

@@ -25,7 +25,9 @@ def record(*fields: str, name: str = "R") -> str:
 
 
 class Api:
-    """The registry over plain HTTP: `call` returns status and JSON, `ok` requires 200, `refused` the error code."""
+    """Calls the registry over plain HTTP: `call` returns status and JSON, `ok` requires status 200, and `refused` an
+    error code.
+    """
 
     def __init__(self, url: str) -> None:
         self.url = url

@@ -1,4 +1,4 @@
-"""One suite for the simulator's in-memory table and for the real table: both behave the same."""
+"""One suite that runs on the simulator's in-memory table and on the real table, since both must behave the same."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ EACH = 5  # events per request
 
 
 class Posters:
-    """Threads that send POST requests until they are stopped; `acknowledged` are event ids, `refused` the other
+    """Threads that send POST requests until they are stopped; `acknowledged` has event ids, and `refused` the other
     responses.
 
     `doubtful` are the ids of events whose rejection stated that they may still be stored.

@@ -38,7 +38,7 @@ Attack = Callable[..., Any]
 
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
-    """Create a world-readable folder, as a project's usually is; pytest's own folders are not."""
+    """Create a world-readable folder, as projects usually have; pytest's own folders are private."""
     made = Path(tempfile.mkdtemp(prefix="auditlane-"))
     made.chmod(0o755)
     yield made

@@ -168,7 +168,7 @@ def test_a_part_is_retried_until_the_disk_has_space(small):
     until(lambda: stack.pids().get("worker") and Layout.of(stack.folder).read_state()["ready"], "ready again")
     after = stack.pids()
     assert {**after, "worker": 0} == {**before, "worker": 0}
-    assert stack.out().count("restarted") == 1  # the kill, not the attempts that failed
+    assert stack.out().count("restarted") == 1  # counts the restart after the kill, but not the failed attempts
     stack.process.send_signal(signal.SIGTERM)
     assert stack.end() == 0
 

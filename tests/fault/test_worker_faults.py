@@ -125,7 +125,9 @@ def test_a_missing_dead_letter_topic_leaves_the_range_open(world: World) -> None
 
 
 def test_offsets_set_back_by_another_member(world: World) -> None:
-    """Brokers let any member commit any offset: messages that are therefore consumed again are not stored twice."""
+    """Brokers let any member commit any offset. Messages that are consumed again because of this are not stored
+    twice.
+    """
     first = world.worker()
     world.produce(200)
     world.completed()

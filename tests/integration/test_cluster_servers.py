@@ -115,7 +115,7 @@ def test_init_through_any_replica_any_number_of_times_and_on_one_that_joins_late
 
 
 def stored(writer: event_insert.Writer, range_: Range, rows: pa.Table) -> bool:
-    """Return whether an insert was acknowledged; a quorum insert may have to wait until another one ends."""
+    """Return whether an insert was acknowledged. A quorum insert may have to wait until another insert ends."""
     try:
         writer.insert(range_, 202611, event_insert.EncodedBatch(event_insert.columns_to_send(rows, range_)))
     except ClickHouseError as error:

@@ -1,4 +1,6 @@
-"""The cluster's SQL on a real engine: it parses, and its folded form equals the result of the migrations."""
+"""The cluster's SQL on a real engine: it parses, and the folded statements create the same tables as running the
+migrations in turn.
+"""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def contract(world: World, tenant: str, **rules: Any) -> tuple[int, dict[str, An
 
 
 def paid(schema_id: int, schema: dict[str, Any], tenant: str, amount: float) -> tuple[str, bytes]:
-    """Return (event id, framed event) of a payment."""
+    """Return the event id and the framed event of a payment."""
     event_id = str(uuid.uuid4())
     out = io.BytesIO()
     values = validating.event(event_id=event_id, tenant_id=tenant, occurred_at=1_770_091_506_789_012, amount=amount)
@@ -119,7 +119,7 @@ def test_refused_events_are_replayed_once_their_contract_is_fixed(world: World, 
     assert {one["note"] for one in listed(commands, "--all") if one["state"] == "discarded"} == {"not ours"}
     commands.text("dlq", "resolve", "--reason", "everything", code=3)
     world.completed()
-    assert world.counts() == (35, 34)  # the replay's audit event is in two logs, under one id
+    assert world.counts() == (35, 34)  # the replay's audit event is in two logs, with the same id
 
 
 @pytest.mark.long

@@ -160,7 +160,7 @@ def test_jobs_are_removed_and_bounded(served: Served, token: str, tmp_path: Path
 
 
 def test_a_job_of_a_dead_process_is_resumed_and_can_be_cancelled(filled: Store, tmp_path: Path) -> None:
-    """The job's owner died after a checkpoint of one row, whose bytes are marked so that they can be recognized."""
+    """The job's owner died after a checkpoint of one row, whose bytes the test marks so that it can recognize them."""
     settings = {"clickhouse_url": filled.settings.clickhouse_url, "clickhouse_database": filled.database}
     jobs, acme = JobStore(tmp_path / "exports"), TenantScope.for_operator("acme")
     with Served(tmp_path, **settings, export_concurrency=0) as takes:

@@ -133,7 +133,7 @@ def test_a_broken_line_is_reported_and_the_rest_imported(stack, tmp_path):
 
 
 def test_an_interrupted_import_resumes(stack, tmp_path):
-    """Ctrl-C after some batches, then the same command again: every event arrives, the first ones only once."""
+    """After Ctrl-C, the same command continues: every event arrives, and the events sent before only once."""
     file = interrupted(stack, tmp_path)
     # The same broker under a different address, as when a local stack restarts on other ports.
     again = {"AUDITLANE_KAFKA_BOOTSTRAP": f"{stack.kafka},{stack.kafka}"}
@@ -258,7 +258,9 @@ def test_emit_reports_errors(stack, arguments, variables, code, says):
 
 
 def test_the_demo_sends_only_events_that_are_missing(stack, monkeypatch):
-    """As after killing a demo half-way through: Kafka has some of the events, the store has none yet."""
+    """The state is as after killing a demo half-way through: Kafka has some of the events, and the store has none
+    yet.
+    """
     for name, value in stack.variables.items():
         monkeypatch.setenv(name, value)
     settings = Settings()

@@ -1,4 +1,6 @@
-"""`pip install .` in a fresh clone, on a machine without Node: the service runs, its page states what is missing."""
+"""`pip install .` in a fresh clone, on a machine without Node: the service runs, and its page states what is
+missing.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The embedded broker keeps its data between starts, dies with its parent, and accepts a client's messages."""
+"""The embedded broker keeps its data across restarts, ends with its parent, and accepts a client's messages."""
 
 from __future__ import annotations
 

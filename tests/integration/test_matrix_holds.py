@@ -1,4 +1,4 @@
-"""Every principal that the permissions table admits is admitted: each cell, over real services."""
+"""Every principal is admitted wherever the permissions table admits it: each cell is tested over real services."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ class Crew:
         return worker
 
     def turn(self) -> None:
-        """Resume workers that were frozen for long enough; now and then, inject a fault into a worker."""
+        """Resume workers that have been frozen for long enough; occasionally, inject a fault into a worker."""
         now = time.monotonic()
         for worker in [one for one, until in self._frozen.items() if now >= until]:
             self._thaw(worker)

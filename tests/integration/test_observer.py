@@ -80,7 +80,7 @@ def logged(world: World, action: str) -> Any:
 
 
 def checked_again(world: World, checks: int = 5) -> None:
-    """Wait for further checks, after which a surplus event would have been recorded."""
+    """Wait for further checks, by which a surplus event would have been recorded."""
     epoch = claim(world).epoch
     wait_until(lambda: claim(world).epoch >= epoch + checks)
 

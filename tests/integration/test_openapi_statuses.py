@@ -30,7 +30,7 @@ def filled(clickhouse: str) -> Iterator[Store]:
 
 
 def declaring(served: Served, status: str) -> list[tuple[str, str]]:
-    """Return the operations that document this status, as (method, path)."""
+    """Return the method and path of each operation that documents this status."""
     paths = served.app.openapi()["paths"]
     return [
         (operation.method, operation.path)

@@ -100,7 +100,7 @@ def test_the_gateway_vouches_only_for_events_that_it_accepted(path: Path, unique
     other = path.world.value(unique, 2)
     cases: list[tuple[bytes, Headers]] = [
         (path.world.value(unique, 3), []),
-        (path.world.value(unique, 4), [(name, signature)]),  # copied from a different event
+        (path.world.value(unique, 4), [(name, signature)]),  # a signature copied from a different event
         (path.world.value(unique, 5), [guessed]),
         (path.world.value(unique, 6), [(name, b"\xff")]),
         (path.world.value(unique, 7), [(name, None)]),
@@ -191,7 +191,9 @@ def test_senders_cannot_use_reserved_header_names(path: Path, unique: str, name:
 
 
 def test_a_forged_event_that_is_first_does_not_hide_the_real_one(path: Path, unique: str, tmp_path: File) -> None:
-    """An attacker who stops CloudTrail knows that event's id and time before the import, and sends a harmless twin."""
+    """An attacker who stops CloudTrail knows the id and time of that event before it is imported, and first sends a
+    harmless event with the same id and time.
+    """
     now = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
     real = {
         "eventID": str(uuid4()),

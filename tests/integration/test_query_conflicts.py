@@ -134,7 +134,7 @@ def test_pages_of_every_sort_order_list_each_content_once_in_both_directions(
 
 
 def pages(reader: Reader, sort: Sort, limit: int, *, back: bool = False) -> list[list[Any]]:
-    """Return all pages in order; with `back`, the pages read backwards from the last page, which is left out."""
+    """Return all pages in order. With `back`, the pages are read backwards from the last page, which is omitted."""
     found, position, before = [], None, None
     while True:
         page = reader.page(ACME, Filter(), limit=limit, position=position, sort=sort)

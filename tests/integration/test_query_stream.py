@@ -71,7 +71,7 @@ class Stream:
         self.last = last
 
     def next(self) -> tuple[str, Any] | None:
-        """Return (type, data) of the next event with data, or None at the end of the stream."""
+        """Return the type and data of the next event with data, or None at the end of the stream."""
         kind, data = "", ""
         while line := self.answer.readline().decode():
             name, _, value = line.rstrip("\n").partition(": ")
@@ -257,7 +257,7 @@ def test_one_poll_serves_all_streams(filled, reader, monkeypatch):
         streams.append((channel, subscription))
     filled.add([new(6_000, "shared"), new(6_001, "nobody")])
     wait_until(lambda: all(one._waiting for _, one in streams))
-    assert len(queries) == 2  # one database query per filter
+    assert len(queries) == 2  # there is one database query per filter
     assert max(polls) == 2
     for channel, subscription in streams:
         hub.leave(channel, subscription)
@@ -398,7 +398,7 @@ def test_a_stream_ends_with_the_reason_once_its_tenant_has_too_many_rows(crowded
 
 
 def test_a_failure_for_all_is_reported_unchanged(filled, monkeypatch):
-    """Errors that a retry cannot fix, such as missing tables, are reported immediately."""
+    """Errors that no retry can fix, such as missing tables, are reported immediately."""
     reader = Reader(filled.settings.model_copy(update={"clickhouse_database": "nowhere"}))
     with served(reader) as address:
         stream = Stream(address, "acme")

@@ -77,7 +77,7 @@ def offsets(world: World, table: str = "events") -> list[Where]:
 
 
 def wrong(found: dict[str, Any]) -> list[tuple[int, int, int, str]]:
-    """Return (partition, first, last, status) for each run of offsets that verify lists as wrong."""
+    """Return the partition, first and last offset, and status of each run of offsets that `verify` lists as wrong."""
     return [
         (one["partition"], run["first"], run["last"], run["status"]) for one in found["ranges"] for run in one["wrong"]
     ]

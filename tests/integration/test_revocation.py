@@ -40,7 +40,7 @@ class Key:
     """A vendor's key, its token, and a viewer token minted with it. The key's entry in the keys file can be changed."""
 
     def __init__(self, served: Served, *, tenant: str | None = None, of: str = "acme") -> None:
-        """Create the key. `tenant` is the tenant that the key is bound to, `of` the viewer's tenant."""
+        """Create the key. `tenant` is the tenant to which the key is bound, and `of` is the viewer's tenant."""
         self.served, self.of = served, of
         issued = served.client("vendor", tenant=tenant)
         self.id = issued.client.client_id

@@ -1,4 +1,4 @@
-"""`auditlane serve` as a process under attack by clients without a credential."""
+"""`auditlane serve` as a process, attacked by clients without a credential."""
 
 from __future__ import annotations
 

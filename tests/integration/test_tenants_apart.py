@@ -109,7 +109,7 @@ def auditor(surface: Surface) -> str:
 
 
 def theirs(surface: Surface) -> dict[str, str]:
-    """Return the other tenant's values that a request may contain, keyed by parameter name."""
+    """Return values of the other tenant for use in a request, keyed by parameter name."""
     token = auditor(surface)
     page = surface.served.request("/v1/events?limit=2", token).json()
     values = {"tenant": THEIRS, "event_id": page["data"][0]["event_id"], "cursor": page["next"]}
@@ -169,7 +169,7 @@ def changed(surface: Surface) -> list[str]:
 
 
 def messages(surface: Surface) -> list[tuple[str, str]]:
-    """Return (key, part of the value) for every message sent to Kafka."""
+    """Return the key and a part of the value of every message sent to Kafka."""
     consumer = Consumer(
         {
             "bootstrap.servers": surface.served.settings.kafka_bootstrap,

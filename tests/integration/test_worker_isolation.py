@@ -229,7 +229,7 @@ def test_events_of_many_past_months_delay_neither_other_partitions_nor_present_m
         value = world.value("mallory", month, occurred_at=past(month))
         world.producer.produce(world.settings.topic, key="mallory", value=value, partition=0)
     world.send(world.value("beside", 1), key="beside")
-    world.stored(14)  # a minute's burst, and the present months
+    world.stored(14)  # the events that a minute's burst covers, and the present months
     world.send(world.value("elsewhere", 1), key="elsewhere", partition=1)
     stored = wait_until(lambda: (found := tenants_stored(world))["elsewhere"] and found, why=worker.tail)
     assert stored["beside"] == 1, "the present months of a range come first"

@@ -10,7 +10,7 @@ from auditlane.store.migrate import known
 
 
 def exposed(text: str) -> dict[str, str]:
-    """Return all metrics as name → type, without the timestamps that the client library adds to counters and
+    """Return the type of each metric by name, without the timestamps that the client library adds to counters and
     histograms.
     """
     families = list(text_string_to_metric_families(text))
@@ -19,7 +19,7 @@ def exposed(text: str) -> dict[str, str]:
 
 
 def figures(text: str) -> dict[str, float]:
-    """Return the samples as name → value, summed over labels."""
+    """Return each metric's value by name, summed over labels."""
     found: dict[str, float] = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:

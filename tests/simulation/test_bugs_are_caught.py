@@ -46,7 +46,9 @@ class UnstableBoundaries(Core):
 
 
 class NeverRechecks(Core):
-    """Assumes that offsets above the committed one were never attempted, even if the committed offset was set back."""
+    """Assumes that offsets above the committed offset were never attempted, even if the committed offset was set
+    back.
+    """
 
     def assigned(self, found: AssignmentFacts) -> StartDecision:
         begin = super().assigned(found)
@@ -55,7 +57,7 @@ class NeverRechecks(Core):
 
 
 class NoOwnership(Core):
-    """Keeps processing revoked partitions, whatever its membership has become."""
+    """Keeps processing revoked partitions, even if it is no longer a member of the group."""
 
     def revoked(self, partitions: Iterable[Partition]) -> list[Partition]:
         states = [state for at in partitions if (state := self.partitions.get(at)) is not None]
@@ -81,7 +83,7 @@ class PauseOutlivesAssignment(Core):
 
 
 class DropsWhenFull(Core):
-    """Advances past messages received while over the memory limit, without keeping the messages."""
+    """Advances past messages that are received while over the memory limit, without keeping them."""
 
     def received(self, partition: Partition, columns: Columns, now: int) -> int:
         state = self.partitions.get(partition)
@@ -119,7 +121,9 @@ class IgnoresRefetched(Core):
 
 
 class ForgetsParkedRange(Core):
-    """Discards a failed range as if none of it could be stored, and seals a new range from the same first offset."""
+    """Discards a failed range as if none of its rows could have been stored, and seals a new range from the same first
+    offset.
+    """
 
     def _make_room(self, now: int) -> list[Seek]:
         seeks = super()._make_room(now)

@@ -24,8 +24,8 @@ from auditlane.worker.protocol.partition_state import Range
 
 AT = Partition("t", 0)
 WINDOW = 3
-# Month, good, doubtful, offset: one verdict accepts the first and third messages, the other verdict the second and
-# fourth.
+# Each message: month, good, doubtful, offset. One verdict accepts the first and third messages, and the other verdict
+# the second and fourth.
 VALUES = [b"202611:1:1:0", b"202611:0:1:1", b"202611:1:1:2", b"202611:0:1:3"]
 
 
@@ -70,7 +70,7 @@ def stored(
     order: str = "both look",
     expects: bool = False,
 ) -> list[int]:
-    """Return how often each message is stored. With `expects`, the first attempt expects an empty range."""
+    """Return how often each message is stored. With `expects`, the first attempt expects that no row is stored."""
     world = World(Kafka(1), ClickHouse(WINDOW))
     frozen = Thread(world, redo=False, expects=expects)  # validated, then frozen before its first insert
     world.turned = turns

@@ -1,7 +1,7 @@
 """Abuse the service as one tenant, in every way that the API allows: `python abuse.py JSON`, see `Orders`.
 
 It connects only to the given addresses, ends by itself after `seconds`, and prints two lines of JSON: one line when all
-kinds have begun, and at the end one line with the response counts.
+kinds have begun, and one line with the response counts at the end.
 """
 
 from __future__ import annotations

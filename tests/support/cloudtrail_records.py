@@ -1,4 +1,4 @@
-"""CloudTrail records: one written for the tests for each shape that the import distinguishes, and real ones."""
+"""CloudTrail records: synthetic ones for each shape that the import distinguishes, and real ones."""
 
 from __future__ import annotations
 
@@ -97,8 +97,8 @@ _OUTCOMES: Final = ("success", "success", "denied", "failure", "failure", "succe
 
 
 def records(count: int = len(_SHAPES), account: str = ACCOUNT) -> list[dict[str, Any]]:
-    """Return `count` records: the shapes in turn, one per second from BEGIN, each with its own id. The result is always
-    the same.
+    """Return `count` records that cycle through the shapes, one per second from BEGIN, each with its own id. The result
+    is always the same.
     """
     return [
         {

@@ -96,7 +96,9 @@ class KillLoop:
             os.kill(chosen.pid, signal.SIGKILL)
 
     def must_be_stored(self, name: str) -> bool:
-        """Return whether a change was made by a surviving process, or acknowledged before its process was killed."""
+        """Return whether a change was made by a surviving process, or its event was acknowledged before its process was
+        killed.
+        """
         number, _, pid = name.partition("-")
         return int(pid) not in self.killed or int(number) in self.acknowledged[int(pid)]
 

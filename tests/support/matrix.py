@@ -66,13 +66,13 @@ class Matrix:
         self.credentials = list(self._credentials())
 
     def cells(self) -> Iterator[tuple[Right, Credential, str]]:
-        """Yield (row, credential, expected response)."""
+        """Yield each row with each credential and the expected response."""
         for right, credential in itertools.product(RIGHTS, self.credentials):
             if expected := answer(right, credential):
                 yield right, credential, expected
 
     def send(self, right: Right, credential: Credential) -> tuple[int, str]:
-        """Send a request; return (status, code) of the response. Only a problem's body is read."""
+        """Send a request; return the response's status and code. Only a problem's body is read."""
         operation = self.operations[right.route]
         headers, body = {"if-match": "*", "sec-fetch-site": "same-origin"}, _body(right, operation, credential)
         if credential.kind == "operator":

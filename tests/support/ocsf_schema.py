@@ -79,7 +79,7 @@ class OcsfSchema:
         return found
 
     def attributes(self, described: Mapping[str, Any], profiles: frozenset[str] = frozenset()) -> dict[str, Any]:
-        """Return those attributes of a compiled class or object that are valid with these profiles."""
+        """Return the attributes of a compiled class or object that are valid with these profiles."""
         key = (described["kind"], described["name"], profiles)
         if key not in self._valid:
             self._valid[key] = {
@@ -190,7 +190,9 @@ class OcsfSchema:
 
 
 def _sibling(path: str, attribute: Mapping[str, Any], value: object, sibling: str, caption: object) -> Iterator[str]:
-    """Check the caption of an enumerated value: it must be the schema's; for Other, it is the source's own."""
+    """Check the caption of an enumerated value. It must be the schema's, except for Other, whose caption comes from the
+    source.
+    """
     if value == _OTHER:
         if not caption:
             yield f"{path}{sibling}: is required because of {_OTHER}"

@@ -1,4 +1,6 @@
-"""Starts an example from docs/examples on a running stack, uses it over HTTP, and reads the log by the query API."""
+"""Starts an example from docs/examples on a running stack, uses it over HTTP, and reads the log through the query
+API.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 
 @dataclass
 class Example:
-    """A running example. Its tenants may have events from other tests; only later ones from this machine are read."""
+    """A running example. Its tenants may have events from other tests, so only later events from this machine are
+    read.
+    """
 
     url: str
     process: subprocess.Popen[bytes]

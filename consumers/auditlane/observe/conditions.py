@@ -24,7 +24,7 @@ _NONE: Final = TopicLag(0.0, 0)
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """When conditions are entered and left. `lag_s` and `free_ratio` are the limits, `topic` is the shared topic."""
+    """The limits at which conditions are entered and left: `lag_s` and `free_ratio`. `topic` is the shared topic."""
 
     topic: str
     lag_s: float = 60.0
@@ -49,7 +49,9 @@ class Policy:
 
     @property
     def disk(self) -> Thresholds:
-        """Thresholds for limit / free space: above 1 the disk is filling, below 0.5 it has twice the limit free."""
+        """Thresholds for the ratio of the limit to the free space: above 1 the disk is filling up, and below 0.5 twice
+        the limit is free.
+        """
         return Thresholds.above(1.0, checks=self.checks, gap_ms=self.gap_ms)
 
     @property
@@ -74,7 +76,7 @@ class Checks:
         return self._after
 
     def lag(self, topics: Mapping[str, TopicLag]) -> None:
-        """Check every topic's lag; a topic that no longer exists has none."""
+        """Check every topic's lag; a topic that no longer exists has no lag."""
         thresholds = self._policy.lag
         for topic in self._names("lag", topics):
             found = topics.get(topic, _NONE)
@@ -98,7 +100,7 @@ class Checks:
         return kept
 
     def disks(self, disks: Mapping[str, Disk], *, complete: bool) -> None:
-        """Check the free space of every disk; one that no longer exists has nothing to report.
+        """Check the free space of every disk; the condition of a disk that no longer exists ends.
 
         Unless all disks were measured, the condition of a disk that was not measured does not change.
         """
@@ -122,7 +124,9 @@ class Checks:
         return sorted(known | found.keys())
 
     def _check(self, kind: str, name: str, value: float, thresholds: Thresholds) -> tuple[Condition, Transition | None]:
-        """Return the condition, with the `since_ms` of the state that it was in before, and the transition."""
+        """Return the condition after this check, the `since_ms` of its previous state, and the transition if there is
+        one.
+        """
         key = f"{kind}:{name}"
         before = self._before.get(key, Condition())
         after, transition = check(before, value, thresholds, self._now_ms)

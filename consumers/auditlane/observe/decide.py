@@ -1,5 +1,6 @@
-"""One check of an observer: from its state and new measurements to the next state, the events, and a row of the
-history. Pure."""
+"""Makes one check of an observer: turns its state and new measurements into the next state, the events, and a row of
+the history. Pure.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +47,7 @@ class Decision:
 def decide(
     state: ObserverState, found: Measurements, policy: Policy, *, now: datetime, expiry_within: timedelta
 ) -> Decision:
-    """Take one check's measurements into account. What was not measured changes nothing."""
+    """Take one check's measurements into account. A missing measurement changes nothing."""
     now_ms = int(now.timestamp() * 1_000)
     checks = Checks(state.conditions, policy, now_ms)
     changes: dict[str, Any] = {}
@@ -128,7 +129,7 @@ def started(minute: Minute) -> datetime:
 
 
 def _rate(before: int | None, after: int | None, seconds: float) -> float | None:
-    """Return the growth of a total per second, or None if it is unknown or a topic was created again."""
+    """Return how much a total grew per second, or None if that is unknown or a topic was created again."""
     return None if before is None or after is None or after < before else (after - before) / seconds
 
 

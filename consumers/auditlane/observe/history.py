@@ -47,7 +47,8 @@ COMBINED: Final = {
 @dataclass(frozen=True, slots=True)
 class Columns:
     """The measurements of a period. `at` has the start of each step, which is `step_s` seconds long; every list of
-    `values` has an entry for each. Steps without a measurement are absent."""
+    `values` has one entry per step. Steps without a measurement are omitted.
+    """
 
     step_s: int
     at: list[datetime]
@@ -55,7 +56,7 @@ class Columns:
 
 
 def save(client: Client, database: str, minute: datetime, observation: Observation) -> None:
-    """Store a minute's measurements, unless some are stored already. Raises StoreUnavailable or StoreRefused."""
+    """Store a minute's measurements unless that minute has some already. Raises StoreUnavailable or StoreRefused."""
     at = minute.replace(second=0, microsecond=0)
     with store_errors():
         client.insert(

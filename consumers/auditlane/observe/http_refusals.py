@@ -1,4 +1,4 @@
-"""Counts the events that this process refused over HTTP, and records each hour once it is over."""
+"""Counts the events that this process refused over HTTP, and records each hour's count once the hour is over."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class HttpRefusals:
             add(self._counts, refusal, 1)
 
     def turn(self, now: datetime) -> None:
-        """Record the hours that are over."""
+        """Record the counts of the hours that are over."""
         self._record(int(now.timestamp() * 1_000))
 
     def close(self) -> None:
@@ -52,5 +52,6 @@ class HttpRefusals:
             for refusal in due:
                 del self._counts[refusal]
         for event in events(due, via="http", instance=self._instance):
-            # Not an id made of the content: a container may start again with the same name within the hour.
+            # The id is not derived from the content, since a container may start again with the same name within the
+            # hour.
             self._sink.record(replace(event, event_id=uuid7()))

@@ -1,4 +1,6 @@
-"""Turns a noisy measurement into few transitions: one when it stays high, one when it has clearly recovered. Pure."""
+"""Turns a noisy measurement into few transitions: one when it stays high, and one when it has clearly recovered.
+Pure.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ Transition = Literal["entered", "left"]
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """A condition is entered above `enter` for `checks` consecutive checks, and left below `leave` for as many.
+    """A condition is entered after `checks` consecutive values above `enter`, and left after as many below `leave`.
 
     Two entries are at least `gap_ms` apart: a condition that returns earlier is entered once the gap is over, if it
     still holds. Values from `leave` to `enter` change nothing.
@@ -31,8 +33,9 @@ class Thresholds:
 class Condition:
     """The state of one condition; times are wall-clock milliseconds.
 
-    `streak` counts the latest consecutive checks that indicate the other state, the first of them at `streak_ms`. While
-    the condition is `active`, `since_ms` is when its streak began. `entered_ms` is the time of the last entry.
+    `streak` counts the latest consecutive checks that indicate the opposite state; the first of them was at
+    `streak_ms`. While the condition is `active`, `since_ms` is when its streak began. `entered_ms` is the time of the
+    last entry.
     """
 
     active: bool = False
@@ -42,7 +45,7 @@ class Condition:
     entered_ms: int | None = None
 
     def may_be_forgotten(self, thresholds: Thresholds, now_ms: int) -> bool:
-        """Return whether this condition may be dropped, since a new one would behave in the same way."""
+        """Return whether this condition may be dropped, because a new condition would behave in the same way."""
         within_gap = self.entered_ms is not None and now_ms - self.entered_ms < thresholds.gap_ms
         return not (self.active or self.streak or within_gap)
 

@@ -49,7 +49,9 @@ class Expiry:
 
 
 class Refusal(NamedTuple):
-    """The key of a count of rejected messages. `hour` is in hours since 1970; `tenant` is None if there is none."""
+    """The key under which rejected messages are counted. `hour` is in hours since 1970; `tenant` is None if there is
+    none.
+    """
 
     hour: int
     topic: str
@@ -59,7 +61,7 @@ class Refusal(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """The dead letters after the given positions: their counts, and the positions after them, by partition.
+    """The dead letters after the given positions: their counts, and the new position in each partition.
 
     `complete` is False if more letters remain.
     """
@@ -73,11 +75,11 @@ class Rejected:
 class Measurements:
     """The measurements of one check.
 
-    `received` is the sum of all partitions' ends, `completed` that of the offsets that workers have completed.
-    `all_disks` is False if `disks` lacks those of ClickHouse, and `unread` has the beginnings of the names, with their
-    kind, of certificates and keys that `expiries` lacks because they could not be read. `versions` are the newest
-    versions of the registry's subjects that this check requested, and `subjects` all of their names. `recorded` are
-    (subject, version) of recent events about registered versions, if there are any to look for.
+    `received` is the sum of all partitions' end offsets, and `completed` the sum of the offsets up to which workers
+    have completed them. `all_disks` is False if `disks` lacks ClickHouse's disks. `unread` has prefixes of the kinds
+    and names of certificates and keys that `expiries` lacks because they could not be read. `versions` are the newest
+    versions of the subjects that this check requested from the registry, and `subjects` the names of all subjects.
+    `recorded` are (subject, version) of recent events about registered versions, if there are any to look for.
     """
 
     topics: Mapping[str, TopicLag] | None = None

@@ -40,7 +40,9 @@ _STOP_S: Final = 3.0
 
 
 class Latencies(NamedTuple):
-    """99th percentiles in seconds since the last call, of reads and of requests that send events; None without any."""
+    """Returns 99th percentiles, in seconds and since the last call, for reads and for requests that send events; None
+    if there were none.
+    """
 
     query_s: float | None = None
     ingest_s: float | None = None
@@ -122,7 +124,7 @@ class Observer:
         self._held.clear()
 
     def _newest(self) -> Claim | None:
-        """Return the newest claim, or None while ClickHouse is unavailable."""
+        """Return the lease's newest claim, or None while ClickHouse is unavailable."""
         try:
             claim = self._lease.newest()
         except AuditlaneError as error:
@@ -211,7 +213,7 @@ class Observer:
 
 
 class Loop:
-    """Runs functions at an interval on a thread of its own, each with the time; their errors are logged."""
+    """Runs functions at an interval on a thread of its own. Each is called with the time, and its errors are logged."""
 
     def __init__(self, every_s: float) -> None:
         """Run every `every_s` seconds; 0 runs nothing."""
@@ -233,7 +235,7 @@ class Loop:
             self._thread.start()
 
     def stop(self) -> None:
-        """End the thread after its current turn; it closes what it uses. Waits for a few seconds at most."""
+        """End the thread after its current turn; the thread closes its connections. Waits for a few seconds at most."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(_STOP_S)

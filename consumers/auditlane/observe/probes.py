@@ -73,14 +73,14 @@ class Probes:
         self._log = get("observe")
 
     def close(self) -> None:
-        """Close the connections; the next check makes new ones."""
+        """Close the connections; the next check opens new ones."""
         for part in (self._group, self._offsets, self._registry):
             if part is not None:
                 part.close()
         self._group = self._offsets = self._registry = None
 
     def measure(self, state: ObserverState) -> Measurements:
-        """Measure what a check needs. `state` has the positions up to which dead letters were counted."""
+        """Measure what a check needs. `state` has the positions up to which dead letters have been counted."""
         self._turn += 1
         kafka, registry = bool(self._settings.kafka_bootstrap), bool(self._settings.registry_url)
         rows = self._attempt("lag", self._lag) if kafka else None
@@ -102,8 +102,9 @@ class Probes:
         )
 
     def freshness(self, since_ms: int, until_ms: int) -> tuple[float | None, float | None]:
-        """Return the median and the 99th percentile of the seconds from Kafka's timestamp to a worker's validation, of
-        the rows validated in a period; (None, None) without any."""
+        """Return the median and the 99th percentile of the seconds between Kafka's timestamp and a worker's validation,
+        for the rows validated in a period; (None, None) if there are none.
+        """
 
         def ask() -> tuple[float | None, float | None]:
             client, database = self._store(), self._settings.clickhouse_database
@@ -214,7 +215,7 @@ class _Counts:
 def asked(
     names: Iterable[str], ask: Callable[[str], T], *, seconds: float, clock: Callable[[], float] = time.monotonic
 ) -> dict[str, T]:
-    """Return the answer for each name; once `seconds` have passed, the remaining names are left out.
+    """Return the answer for each name. Once `seconds` have passed, the remaining names are omitted.
 
     A check must not take longer than the lease, or two observers would replace each other without any result.
     """
@@ -255,7 +256,7 @@ def _topic_lag(rows: list[PartitionLag]) -> TopicLag:
 
 
 def key_expiry(client: KeyClient, now: datetime) -> Expiry | None:
-    """Return when a client's key expires, or None if it does not, or is revoked. Pure.
+    """Return when a client's key expires, or None if it never does or is revoked. Pure.
 
     A rotation's old secret is meant to expire, so only the secret that expires last counts.
     """
@@ -268,9 +269,9 @@ def key_expiry(client: KeyClient, now: datetime) -> Expiry | None:
 
 
 def certificate_files(settings: Settings) -> dict[Path, bool]:
-    """Return the certificate files that the settings name, mapped to whether they are this installation's own.
+    """Return the certificate files that the settings name, and for each whether it is this installation's own.
 
-    The others are bundles of authorities.
+    The other files are bundles of authorities.
     """
     bundles = [settings.registry_ca, settings.clickhouse_ca, settings.oidc_ca]
     bundles.append(_path(settings.kafka_extra, "ssl.ca.location"))
@@ -279,8 +280,10 @@ def certificate_files(settings: Settings) -> dict[Path, bool]:
 
 
 def certificate(path: Path, own: bool) -> Expiry:
-    """Read when the certificates in a file expire. Of our own, the first counts, since the others only vouch for it; of
-    a bundle of authorities, the one that lasts longest, since others may be leftovers. Raises ConfigError."""
+    """Read when the certificates in a file expire. In our own file, the first certificate counts, since the others only
+    vouch for it; in a bundle of authorities, the one that lasts longest, since others may be obsolete. Raises
+    ConfigError.
+    """
     from cryptography import x509  # the import takes a tenth of a second, and most installations have no such file
 
     try:

@@ -38,7 +38,7 @@ def take(known: Letters | None, found: Rejected, now_ms: int) -> tuple[Letters, 
 
 
 def add(counts: dict[Refusal, int], refusal: Refusal, count: int) -> None:
-    """Add to a count. If there are too many counts, the tenant is not distinguished."""
+    """Add to a count. If there are too many counts, tenants are no longer distinguished."""
     if refusal not in counts and len(counts) >= MOST:
         refusal = refusal._replace(tenant=None)
     counts[refusal] = counts.get(refusal, 0) + count

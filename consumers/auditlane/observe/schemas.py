@@ -24,7 +24,7 @@ def watched(topic: str, subjects: frozenset[str]) -> list[str]:
 
 
 def next_subjects(subjects: list[str], known: Mapping[str, int] | None, turn: int) -> list[str]:
-    """Return the subjects to request in this check, at most PER_CHECK: new ones first, then each in turn."""
+    """Return the subjects to request in this check, at most PER_CHECK: new subjects first, then the others in turn."""
     new = [one for one in subjects if one not in known] if known is not None else []
     first = turn * PER_CHECK % max(1, len(subjects))
     return list(dict.fromkeys([*new, *subjects[first:], *subjects[:first]]))[:PER_CHECK]
@@ -33,7 +33,8 @@ def next_subjects(subjects: list[str], known: Mapping[str, int] | None, turn: in
 def compare(
     topic: str, known: Mapping[str, int] | None, subjects: frozenset[str], versions: Mapping[str, int], now_ms: int
 ) -> tuple[dict[str, int], list[Noticed]]:
-    """Compare the versions that a check found with the known ones. Return the versions known now, and the new ones.
+    """Compare the versions that a check found with the known versions. Returns the versions known now, and the new
+    ones.
 
     The first check only notes which subjects exist. A subject that appears later is new, whatever its version.
     """
@@ -58,7 +59,8 @@ def settle(
     behind_s: float | None,
     now_ms: int,
 ) -> tuple[tuple[Noticed, ...], list[AuditRecord]]:
-    """Return the versions to check again later, and events for those that the registering client did not record itself.
+    """Return the versions to check again later, and events for versions whose registration the client did not record
+    itself.
 
     auditlane's own API and commands record their registrations. `recorded`: the (subject, version) pairs already in the
     log, or None if the log could not be read. `behind_s`: the maximum delay before an event appears in the log.

@@ -1,6 +1,6 @@
-"""What an observer remembers between checks: it passes to the next observer as JSON, in the lease.
+"""The state that an observer keeps between checks, and passes to the next observer as JSON in the lease.
 
-Another version of auditlane may be next, so unknown members are ignored, and every member has a default.
+The next observer may be another version of auditlane, so unknown members are ignored, and every member has a default.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ class Noticed(_Model):
 class Window(_Model):
     """The measurements since the last row of the history; times are wall-clock milliseconds.
 
-    `received` and `completed` are totals at its start, `letters` is the number in it, and the others are the highest
-    values in it.
+    `received` and `completed` are totals at the start of the window, `letters` counts the dead letters within it, and
+    the other members are the highest values within it.
     """
 
     since_ms: int
@@ -65,10 +65,10 @@ class Window(_Model):
 class ObserverState(_Model):
     """The whole state.
 
-    `conditions` are keyed by kind and name, `circuits` by topic, `expiring` by kind and name. `subjects` are the
-    newest known versions, or None before the registry was first listed, and `noticed` the versions whose event may
-    still come from the client that registered them. `recent` are events of the last minutes: the
-    next observer records them again, since this one may end before Kafka has acknowledged them.
+    `conditions` are keyed by kind and name, `circuits` by topic, `expiring` by kind and name. `subjects` are the newest
+    known versions, or None until the registry is first listed. `noticed` are versions whose event the registering
+    client may still record itself. `recent` are events of the last minutes: the next observer records them again, since
+    this one may end before Kafka has acknowledged them.
     """
 
     conditions: dict[str, Condition] = Field(default_factory=dict)

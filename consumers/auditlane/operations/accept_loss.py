@@ -76,7 +76,7 @@ def _intent(found: AssignmentFacts) -> Intent | None:
 
 
 def _first(found: AssignmentFacts, intent: Intent | None) -> int:
-    """Return the first offset that is not known to be stored or dead-lettered."""
+    """Return the first offset that is not known to have been stored or dead-lettered."""
     if found.committed is not None and (intent is None or intent.topic_id == found.topic_id):
         return found.committed
     stored = found.stored

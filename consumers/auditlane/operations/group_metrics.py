@@ -1,4 +1,6 @@
-"""Metrics of the consumer group and of the dead letters, read from Kafka: they remain when all workers are gone."""
+"""Metrics of the consumer group and of the dead letters. They are read from Kafka, so they remain available when all
+workers are gone.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +57,7 @@ def by_topic(rows: Iterable[PartitionLag], shared: str) -> dict[str, TopicLag]:
 
 
 class GroupMetrics(Collector):
-    """Exposes the last readings. They may be recorded on a thread other than the scrape's."""
+    """Exposes the last readings, which may be recorded on a different thread from the scrape's."""
 
     def __init__(self, shared_topic: str) -> None:
         self._shared_topic = shared_topic
@@ -87,7 +89,7 @@ class GroupMetrics(Collector):
         self._up[reading], self._read_at[reading] = 1, time.time()
 
     def describe(self) -> list[GaugeMetricFamily]:
-        """Return nothing, since names are unique by METRICS and `collect` depends on the readings."""
+        """Return nothing, since METRICS ensures that names are unique, and `collect` depends on the readings."""
         return []
 
     def collect(self) -> Iterator[GaugeMetricFamily]:

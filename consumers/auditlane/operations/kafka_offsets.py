@@ -34,7 +34,7 @@ MOVING: Final = frozenset(
 
 
 class KafkaOffsets:
-    """Reads offsets and changes none.
+    """Reads offsets, without changing any.
 
     Every method raises KafkaUnavailable, including when a response takes longer than `ask_s`.
     """
@@ -98,10 +98,10 @@ class KafkaOffsets:
         return {one: commit and commit[0] for one, commit in self.commits(partitions).items()}
 
     def commits(self, partitions: Iterable[Partition]) -> dict[Partition, Commit | None]:
-        """Return (offset, metadata) of each partition, or None where nothing is committed.
+        """Return the committed offset and metadata of each partition, or None where nothing is committed.
 
-        Uses a consumer that names the group and never joins it: librdkafka's admin client (2.16) crashes the process
-        when a coordinator that has just moved responds to this request.
+        Uses a consumer that names the group but never joins it, because librdkafka's admin client (2.16) crashes the
+        process when a coordinator that has just moved responds to this request.
         """
         wanted = [TopicPartition(*one) for one in partitions]
         deadline = time.monotonic() + self._ask_s
@@ -130,7 +130,7 @@ class KafkaOffsets:
         return self._offsets(partitions, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
 
     def high(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
-        """Return one past the last offset of each partition that a read-committed reader sees."""
+        """Return, for each partition, one past the last offset that a read-committed reader sees."""
         return self._offsets(partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]
 
     def count_since(self, at_ms: int) -> int:

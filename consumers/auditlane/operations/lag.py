@@ -1,4 +1,4 @@
-"""The lag of a consumer group by partition: computed from facts, and the queries that collect the facts."""
+"""Computes a consumer group's lag by partition, and queries the brokers for the facts that this needs."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ class PartitionLag:
 
     `lost` counts offsets that Kafka deleted before the group reached them. `age_s` is the age of the oldest message
     that the group has not completed, or None if there is none. `member` is empty while the partition is unassigned.
-    `failing_s` is how long its worker has failed to store the next messages and `error` why, as noted in the worker's
-    last commit. Both are unset unless it has failed for a minute, or is halted; `circuit` is set if the circuit breaker
-    halted it.
+    `failing_s` is how long its worker has been failing to store the next messages, and `error` is the reason, as noted
+    in the worker's last commit. Both are unset unless the worker has been failing for a minute, or the partition is
+    halted; `circuit` is set if the circuit breaker halted it.
     """
 
     partition: Partition
@@ -61,9 +61,9 @@ class PartitionLag:
 class PartitionFacts:
     """What the brokers reported about one partition.
 
-    `low` is the first offset that Kafka holds, `first` the next one that the group would read, `end` one past the last.
-    `oldest_ms` is the Kafka timestamp of the message at `first`, or None if it was not read in time. `metadata` was
-    committed with the offset.
+    `low` is the first offset that Kafka holds, `first` is the next offset that the group would read, and `end` is one
+    past the last. `oldest_ms` is the Kafka timestamp of the message at `first`, or None if it was not read in time.
+    `metadata` was committed with the offset.
     """
 
     partition: Partition
@@ -108,7 +108,7 @@ def _failing(metadata: str, now_ms: int) -> tuple[float | None, str, OpenCircuit
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """The lag of all partitions: records are summed, and `age_s` is the highest age."""
+    """The lag of all partitions: the sum of their records, and the highest age as `age_s`."""
 
     lag: int
     age_s: float
@@ -146,7 +146,7 @@ def document(group: str, rows: list[PartitionLag]) -> dict[str, Any]:
 
 
 class GroupLag:
-    """Queries the brokers; neither joins the group nor commits.
+    """Queries the brokers, without joining the group or committing.
 
     Each of its few requests takes `ask_s` at most. ClickHouse is queried for partitions without a committed offset.
     """
@@ -242,8 +242,8 @@ class Oldest:
         self._consumer.close()
 
     def timestamps(self, wanted: Mapping[Partition, int]) -> dict[Partition, int]:
-        """Return the timestamp in ms of the first message at or after each offset, omitting those that were not read in
-        time.
+        """Return the timestamp in ms of the first message at or after each offset, omitting messages that were not read
+        in time.
         """
         missing = {at: offset for at, offset in wanted.items() if (at, offset) not in self._known}
         if missing:

@@ -10,7 +10,7 @@ from auditlane.contract.partition import Partition
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """Offsets `first` to `last`, both included, of one partition.
+    """Offsets `first` to `last`, inclusive, of one partition.
 
     None as an offset leaves that side open; None as the partition means every partition.
     """
@@ -24,7 +24,7 @@ class Slice:
 class Selection:
     """The request; every condition narrows it. No slices means everything, no tenants means all.
 
-    Times are Kafka timestamps in milliseconds since 1970, `until_ms` not included.
+    Times are Kafka timestamps in milliseconds since 1970; `until_ms` is exclusive.
     """
 
     slices: tuple[Slice, ...] = ()
@@ -35,12 +35,12 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """A partition's offsets in Kafka: `low` is the first it holds, `high` one past the last visible to a read-committed
-    reader.
+    """A partition's offsets in Kafka: `low` is the first that Kafka holds, and `high` is one past the last that a
+    read-committed reader sees.
 
-    `since` and `until` are the first offsets at or after the selection's times (`high` if none), or None if it has no
-    time. `consumed` means that the workers read the topic; while nothing is committed, `begins` is where they would
-    start, or None if not determined.
+    `since` and `until` are the first offsets at or after the selection's times (`high` if there are none), or None if
+    the selection has no such time. `consumed` means that the workers read the topic; while nothing is committed,
+    `begins` is where they would start, or None if not determined.
     """
 
     partition: Partition
@@ -56,12 +56,12 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Offsets of one partition, `first` included, `end` not.
+    """Offsets of one partition, from `first` (inclusive) to `end` (exclusive).
 
-    Of the requested offsets, `[asked, first)` are no longer in Kafka, and `pending` ones after the end are not
-    completed by the workers. `whole` means that it ends at the workers' position or the log's end, not the request's.
-    Every offset below `already_committed` is stored or has a dead letter; it is None if the workers do not read the
-    topic.
+    Of the requested offsets, `[asked, first)` are no longer in Kafka, and the workers have not completed `pending`
+    offsets after the end. `whole` means that the span ends at the workers' position or the end of the log, not at the
+    request's limit. Every offset below `already_committed` is stored or has a dead letter; `already_committed` is None
+    if the workers do not read the topic.
     """
 
     partition: Partition
@@ -79,7 +79,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Spans that do not overlap, in order of partition and offset, and notes about the offsets they omit."""
+    """Non-overlapping spans in order of partition and offset, and notes about the offsets that they omit."""
 
     spans: tuple[Span, ...]
     notes: tuple[str, ...]
@@ -92,8 +92,8 @@ class Plan:
 def plan(selection: Selection, bounds: Sequence[Bounds], *, below_commit: bool) -> Plan:
     """Plan the spans of a topic.
 
-    With `below_commit` each ends at the live group's committed offset, since workers may be writing later messages.
-    Raises ValueError naming a partition that the topic lacks.
+    With `below_commit`, each span ends at the live group's committed offset, since workers may be writing later
+    messages. Raises ValueError naming a partition that the topic lacks.
     """
     numbers = {one.partition.number for one in bounds}
     slices = selection.slices or (Slice(),)
@@ -118,7 +118,7 @@ def plan(selection: Selection, bounds: Sequence[Bounds], *, below_commit: bool) 
 
 
 def _limit(bound: Bounds, *, below_commit: bool) -> tuple[int, str]:
-    """Return (one past the last offset that may be covered, a note about the offsets beyond it)."""
+    """Return one past the last offset that may be covered, and a note about the offsets beyond it."""
     if not below_commit:
         return bound.high, ""
     done = bound.begins if bound.committed is None else bound.committed

@@ -1,4 +1,4 @@
-"""Reads spans of partitions as chunks of bounded size, by assignment: without joining a group or committing."""
+"""Reads spans of partitions as chunks of bounded size, by assignment, so without joining a group or committing."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Chunk:
 
 
 class SpanReader:
-    """Reads one span at a time. Memory: one chunk and librdkafka's queue of `queue_kb`."""
+    """Reads one span at a time. Its memory is bounded by one chunk and librdkafka's queue of `queue_kb`."""
 
     def __init__(self, settings: Settings, *, queue_kb: int = 32 << 10) -> None:
         options: dict[str, Any] = {
@@ -103,7 +103,7 @@ class SpanReader:
 
 
 def _ended(message: Message, span: Span) -> bool:
-    """Return whether an error event marks the end of the partition. Raises if the span cannot be read."""
+    """Return whether an error event marks the end of the partition. Raises an error if the span cannot be read."""
     error = message.error()
     assert error is not None
     if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's own codes have this form

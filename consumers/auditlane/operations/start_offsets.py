@@ -21,7 +21,7 @@ _Asked = tuple[Partition, str, int, int]
 
 
 class StartOffsets:
-    """Queries ClickHouse only for such partitions, and again only when Kafka's bounds change."""
+    """Queries ClickHouse only for partitions without a committed offset, and again only when Kafka's bounds change."""
 
     def __init__(self, settings: Settings, *, ask_s: float = _WAIT_S) -> None:
         self._settings = settings
@@ -34,7 +34,7 @@ class StartOffsets:
             self._client.close()
 
     def of(self, partition: Partition, topic_id: str, low: int, high: int) -> int:
-        """Return the offset, or `low`, Kafka's first, if ClickHouse is not configured or is unavailable."""
+        """Return the offset, or Kafka's first offset (`low`) if ClickHouse is not configured or unavailable."""
         asked = (partition, topic_id, low, high)
         if asked not in self._known:
             try:
@@ -50,7 +50,9 @@ class StartOffsets:
         return self._known[asked]
 
     def with_start_offsets(self, bounds: Sequence[Bounds]) -> list[Bounds]:
-        """Return the bounds with `begins` set where the workers read the topic and nothing is committed."""
+        """Return the bounds, with `begins` set for partitions that the workers read and that have no committed
+        offset.
+        """
         return [
             replace(bound, begins=self.of(bound.partition, bound.topic_id, bound.low, bound.high))
             if bound.consumed and bound.committed is None

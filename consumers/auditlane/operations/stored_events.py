@@ -1,4 +1,4 @@
-"""Queries the stored events by identity (duplicates, conflicts) and by the origin recorded in their rows."""
+"""Queries the stored events by identity, to find duplicates and conflicts, and by the origin recorded in their rows."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class TwoTimes:
 class Conflict:
     """Events with the same tenant, id and time but different content; `contents` counts the variants.
 
-    `origins` are where their rows come from, as `gateway <client id>` or `kafka <topic>`. The time is RFC 3339.
+    `origins` state where their rows come from: `gateway <client id>` or `kafka <topic>`. The time is RFC 3339.
     """
 
     tenant: str
@@ -59,7 +59,7 @@ class StoredEvents:
         self._table = table
 
     def offsets_of_known(self, rows: pa.Table) -> list[int]:
-        """Return the offsets of those rows whose event the table holds, from whichever message.
+        """Return the offsets of the rows whose event the table already holds, whichever message it came from.
 
         `rows` has the columns of `event_columns.EVENTS`.
         """
@@ -69,7 +69,7 @@ class StoredEvents:
         return found
 
     def _known(self, rows: pa.Table) -> list[int]:
-        """Look up one batch. ClickHouse hashes the sent rows by the table's own expression, as it does stored ones."""
+        """Look up one batch. ClickHouse hashes the sent rows by the table's own expression, as it does stored rows."""
         made = self._columns()
         names = [name for name in rows.column_names if name in made]
         asked = ExternalData(
@@ -135,7 +135,7 @@ class StoredEvents:
         return Conflicts(int(count), tuple(found))
 
     def two_times(self, spans: Sequence[Span], limit: int) -> list[TwoTimes]:
-        """Return the ids that a tenant used with more than one time, among the rows of the spans."""
+        """Return the ids, among the rows of the spans, that a tenant used with more than one time."""
         stored = [span for span in spans if len(span)]
         if not stored:
             return []
@@ -157,7 +157,7 @@ class StoredEvents:
 
 
 def _within(spans: Sequence[Span] | None) -> str:
-    """Return the SQL condition that a row belongs to the spans; with None, every row does."""
+    """Return the SQL condition that a row belongs to the spans, or that is true for every row if `spans` is None."""
     if spans is None:
         return "1"
     return (

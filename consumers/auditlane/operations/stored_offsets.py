@@ -31,7 +31,7 @@ class StoredOffsets:
         self._offsets: Offsets = np.zeros(0, dtype=np.int64)
 
     def between(self, first: int, end: int) -> Offsets:
-        """Return the stored offsets from `first` to before `end`, ascending, with duplicates.
+        """Return the stored offsets from `first` up to but excluding `end`, ascending, with duplicates.
 
         Rows stored after the window was read may be missing.
         """
@@ -42,7 +42,9 @@ class StoredOffsets:
         return self._offsets[low:high]
 
     def read(self, first: int, end: int | None = None, *, limit: int | None = None) -> Offsets:
-        """Query at most `limit` stored offsets, from `first` to before `end`, or to the highest if `end` is None."""
+        """Query at most `limit` stored offsets, from `first` up to but excluding `end`, or up to the highest if `end`
+        is None.
+        """
         upper = "" if end is None else f" AND kafka_offset < {end}"
         query = (
             f"SELECT kafka_offset FROM {self._table} WHERE {self._where()}"  # noqa: S608 - our names and numbers

@@ -55,9 +55,9 @@ def key_of(row: Mapping[str, Any]) -> Key:
 
 
 def in_conflict(parameters: Parameters, scope: TenantScope, filter_: Filter) -> str:
-    """Compile the condition that an event is in conflict, for a statement over all events that a filter matches.
+    """Compile the condition "the event is in conflict", for a statement over all events that a filter matches.
 
-    The condition takes another pass over the keys in the filter's time range, to find the few keys that several events
+    Evaluating it takes another pass over the keys in the filter's time range, to find the few keys that several events
     share.
     """
     conditions = "\n  AND ".join(where(parameters, scope, Filter(filter_.since, filter_.until)))

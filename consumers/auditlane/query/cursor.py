@@ -1,6 +1,6 @@
-"""Cursors: positions in the opaque, signed form in which clients carry them.
+"""Cursors: positions in a list, in the opaque, signed form that clients pass back.
 
-A cursor is bound to the tenant, the filter and the order that it was made for; its signature is invalid if it was
+A cursor is bound to the tenant, the filter and the order for which it was created; its signature is invalid if it was
 altered or is used with another query. It holds no secret: the signature keeps callers from forging positions.
 """
 

@@ -1,4 +1,4 @@
-"""The fields that a filter, query or sort order can name, how their values compare, and how these are written.
+"""The fields that a filter, query or sort order can name, how their values compare, and how values are written.
 
 Values are parsed into the form that the store holds: times, ids, choices, addresses.
 """
@@ -74,12 +74,12 @@ def kind_of(display: DisplayType) -> Kind:
 
 
 def no_fields() -> Mapping[str, Kind]:
-    """Return no custom fields: a query can then name them only as `fields.<name>`, without a type."""
+    """Return no custom fields, so that a query can name one only as `fields.<name>`, without a type."""
     return {}
 
 
 def none_known(tenant: str) -> CustomFields:
-    """Return `no_fields`, for every tenant."""
+    """Return `no_fields`, whatever the tenant."""
     return no_fields
 
 

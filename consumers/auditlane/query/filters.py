@@ -59,10 +59,11 @@ MAX_LIMIT: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Selects events that occurred in [since, until) and match every other condition; empty, it selects all events.
+    """Selects events that occurred in [since, until) and match every other condition. An empty filter selects all
+    events.
 
-    `equals` maps a column, and `metadata` and `fields` map a key, to alternative values; an empty value matches events
-    without one. Each of `words` must occur somewhere in the event's text, ignoring case. `query` is the tree of the
+    `equals` maps a column, and `metadata` and `fields` map a key, to alternative values. An empty value matches events
+    without a value. Each of `words` must occur somewhere in the event's text, ignoring case. `query` is the tree of the
     query-language parameter.
     """
 
@@ -83,7 +84,7 @@ class Filter:
         return self != Filter(self.since, self.until)
 
     def digest(self) -> bytes:
-        """Return 16 bytes, equal for equal filters however they were ordered."""
+        """Return 16 bytes that are equal for equal filters, in whatever order their conditions were given."""
         canonical = [
             self.since and self.since.isoformat(),
             self.until and self.until.isoformat(),
@@ -176,7 +177,9 @@ def _filter(
 
 
 def _value(column: str, value: str) -> str:
-    """Return the value in the form that its column holds. An empty value stays empty and matches events without one."""
+    """Return the value in the form that its column holds. An empty value stays empty, and matches events without a
+    value.
+    """
     if column == "event_id":
         return check_event_id(value)
     if column in CHOICES:
@@ -230,7 +233,9 @@ def one_of(name: str, text: str | None, choices: Sequence[str], default: str | N
 
 
 def openapi_parameters(**route_parameters: dict[str, Any]) -> dict[str, Any]:
-    """Describe a route's parameters in OpenAPI: its own (name to schema, with a description), then every filter."""
+    """Describe a route's parameters in OpenAPI: first its own (name to schema, with a description), then every
+    filter.
+    """
     parameters = [_parameter(name, schema.pop("description", ""), schema) for name, schema in route_parameters.items()]
     text: dict[str, Any] = {"type": "string"}
     time = {"type": "string", "examples": ["2026-01-31T13:45:00Z", "2026-01-31"]}

@@ -36,7 +36,7 @@ class Page:
 class Reader:
     """Reads pages and single events. Thread-safe; connects with the first statement.
 
-    It returns a page or raises StoreUnavailable within `page_s` and a second, even if ClickHouse hangs. Summaries and
+    Even if ClickHouse hangs, it returns a page or raises StoreUnavailable within `page_s` and a second. Summaries and
     live streams share its `executor`, which `close` closes.
     """
 
@@ -90,8 +90,8 @@ class Reader:
     def _page_rows(
         self, scope: TenantScope, filter_: Filter, *, limit: int, position: Position | None, sort: Sort, ends: float
     ) -> list[dict[str, Any]]:
-        """Return a page's rows. A filter that reads every event is tried on the nearest events first, then on all
-        events.
+        """Return a page's rows. A filter that has to read every event is tried on the nearest events first, and then on
+        all events.
 
         All its statements share one time limit, which expires at `ends`.
         """

@@ -52,12 +52,12 @@ class ListServices(Protocol):
 
 
 async def services_of(request: Request) -> Any:
-    """Return the services of the app that handles this request; each router names the part that it uses."""
+    """Return the services of the app that handles this request; each router declares the part that it uses."""
     return request.app.state.services
 
 
 async def caller_of(request: Request) -> Any:
-    """Return the result kept by the route's `granted`: a TenantScope, or a Principal."""
+    """Return the result that the route's `granted` dependency kept: a TenantScope, or a Principal."""
     return request.state.granted
 
 
@@ -65,7 +65,7 @@ Scope = Annotated[TenantScope, Depends(caller_of)]
 
 
 def granted(check: Callable[..., Any]) -> Any:
-    """Make a route's dependency that authenticates by `check` and keeps its result for the handler."""
+    """Create a route's dependency, which authenticates with `check` and keeps the result for the handler."""
 
     checked = Depends(check)
 
@@ -149,16 +149,18 @@ def get_event(
         str, Query(description="Selects the event with this `content_hash` if several have this id.")
     ] = "",
 ) -> SingleEvent:
-    """Return the event with this id, and in `others` every other event with it. Another tenant's event is also a 404.
+    """Return the event with this id, and in `others` all other events with the same id. Another tenant's event is also
+    a 404.
 
-    If there are several, it is the first that reached Kafka, or the one with the given `content_hash`.
+    If there are several, the first that reached Kafka is returned, or the one with the given `content_hash`.
     """
     return services.reader.event(scope, check_event_id(event_id), content_hash and check_content_hash(content_hash))
 
 
 def check_filter(request: Request, scope: Scope, services: Services) -> FilterCheck:
-    """Report what is wrong with the filter, as a list would. Reads no events, and is not recorded as viewing the
-    log."""
+    """Report what is wrong with the filter, as listing the events would. This reads no events, and is not recorded as
+    viewing the log.
+    """
     request.state.permission = None  # the audit log does not record it
     try:
         split(request.query_params.multi_items(), (), from_structure(services.structures.of)(scope.tenant))

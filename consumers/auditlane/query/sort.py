@@ -1,7 +1,7 @@
-"""The order of a list: the field it is sorted by, positions in it, and both as SQL.
+"""The order of a list: the field by which it is sorted, positions in it, and the SQL for both.
 
-Every value is distinguished from an absent one, so that a comparison is never NULL: otherwise an event without a value
-would be on no page.
+A missing value is represented explicitly, so that a comparison is never NULL; otherwise, an event without a value would
+be on no page.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class Ordering:
 def ordering(parameters: Parameters, scope: TenantScope, sort: Sort, position: Position | None) -> Ordering:
     """Compile the list's order.
 
-    On the newer side of a position it is reversed, so that the events nearest to the position come first.
+    On the newer side of a position, the order is reversed, so that the events nearest to the position come first.
     """
     if sort.by_time:
         way = _way(not ascending(sort, position))
@@ -139,8 +139,9 @@ def ascending(sort: Sort, position: Position | None) -> bool:
 
 
 def beside(parameters: Parameters, position: Position, *, descending: bool = True) -> str:
-    """Compile the condition "strictly beyond the position by time". Only ClickHouse compares ids: its order of UUIDs
-    is its own."""
+    """Compile the condition "strictly beyond the position by time". Only ClickHouse compares ids, because it orders
+    UUIDs in its own way.
+    """
     at, id_, content = _identity(parameters, position)
     sign = "<" if descending != position.newer else ">"
     same = f"e.event_id = {id_} AND e.content_hash {sign} {content}"
@@ -149,7 +150,7 @@ def beside(parameters: Parameters, position: Position, *, descending: bool = Tru
 
 
 def _identity(parameters: Parameters, position: Position) -> tuple[str, str, str]:
-    """Return the position's (time, id, content hash), each in its column's type."""
+    """Return the position's time, id and content hash, each in its column's type."""
     return (
         parameters.time(position.occurred_us),
         parameters.add("UUID", position.event_id),

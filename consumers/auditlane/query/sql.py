@@ -60,7 +60,8 @@ def compile_page(
     sort: Sort = NEWEST,
     edge: int | None = None,
 ) -> Statement:
-    """Compile the page of at most `limit` events next to the position, in the list's order; nearest first if before it.
+    """Compile the page of at most `limit` events next to the position, in the list's order, or nearest first if the
+    page precedes the position.
 
     In a list by time, the page ends at the `edge` (microseconds). Rows: `line` (the event as JSON) and the columns
     `statements.PLACE`, from which a position is made.
@@ -100,7 +101,7 @@ def compile_edge(
 
 
 def compile_one(database: str, scope: TenantScope, event_id: str, *, content_hash: str = "", limit: int) -> Statement:
-    """Compile a query for the events with this id: the one with this content first, then in Kafka's order.
+    """Compile a query for the events with this id: first the event with this content, then the others in Kafka's order.
 
     The rows are those of `compile_page`.
     """
@@ -129,7 +130,9 @@ def compile_count(database: str, scope: TenantScope, filter_: Filter) -> Stateme
 
 
 def where(parameters: Parameters, scope: TenantScope, filter_: Filter) -> list[str]:
-    """Compile a filter to conditions that must all hold, the tenant's first; values go to `parameters`."""
+    """Compile a filter to conditions that must all hold, starting with the tenant's; values are added to
+    `parameters`.
+    """
     conditions = [f"e.tenant_id = {parameters.text(scope.tenant)}"]
     if filter_.since is not None:
         conditions.append(f"e.occurred_at >= {parameters.time(filter_.since)}")
@@ -166,7 +169,7 @@ def _equals(parameters: Parameters, column: str, values: tuple[str, ...]) -> str
 
 
 def condition(parameters: Parameters, node: Node) -> str:
-    """Compile a tree; values go to `parameters`.
+    """Compile a tree; values are added to `parameters`.
 
     Every term is 0 or 1, never NULL, so that a negation matches events without a value.
     """
@@ -229,7 +232,9 @@ def _match(parameters: Parameters, field: Field, value: str) -> str:
 
 
 def _texts(parameters: Parameters, field: Field, test: str) -> str:
-    """Compile a test on the field's text, which is empty without a value; for `actor`, on the id or the name."""
+    """Compile a test on the field's text, which is empty if the field has no value; for `actor`, on the id or the
+    name.
+    """
     names = ("actor_id", "actor_name") if field.path == "actor" else (field.name,)
     texts = [_key(parameters, field)] if field.group else [_text(name) for name in names]
     return f"({' OR '.join(test.replace('{}', text, 1) for text in texts)})"

@@ -61,7 +61,7 @@ class Membership:
         self._asked: Future[Any] | None = None
 
     def has(self, member_id: str | None) -> bool:
-        """Return the result of the last request, and send another once it has completed. Never blocks."""
+        """Return the result of the last request, and send another request once it has completed. Never blocks."""
         asked, self._asked = self._asked, self._asked or self._ask()
         if asked is None or not asked.done():
             return False
@@ -74,7 +74,7 @@ class Membership:
 
 
 class EndOffsets:
-    """Polls the ends of partitions in the background, paused ones included, since those are not fetched."""
+    """Polls the end offsets of partitions in the background. This includes paused partitions, which are not fetched."""
 
     def __init__(self, admin: AdminClient) -> None:
         self._admin = admin
@@ -114,7 +114,7 @@ class ExpectedPartitions:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop without waiting: the thread may be in a request."""
+        """Stop without waiting, since the thread may be in the middle of a request."""
         self._stop.set()
 
     def _run(self) -> None:

@@ -35,7 +35,7 @@ STALL_MS: Final = 5_000  # after a turn that took longer (a frozen process), pol
 
 
 class Unsupported(Exception):
-    """The brokers do not support the requested group protocol."""
+    """Raised when the brokers do not support the requested group protocol."""
 
 
 def now_ms() -> int:
@@ -52,10 +52,10 @@ class Stage(Protocol):
         """Return the results since the last call, waiting up to `wait_s` for the first. Called every turn."""
 
     def close(self) -> None:
-        """Accept no more work; work in flight continues. Called once, when the worker has drained or gives up."""
+        """Accept no more work. Work in flight continues. Called once, when the worker has drained or gives up."""
 
     def join(self, timeout_s: float) -> bool:
-        """Wait for the work in flight and return whether all of it has ended. Called after `close`."""
+        """Wait for the work in flight, and return whether all of it has ended. Called after `close`."""
 
     def terminate(self) -> None:
         """Abandon work in flight. Called when `join` timed out: the intents in Kafka hand it over to the next owner."""
@@ -111,7 +111,8 @@ class Runner:
         self._core.drain()
 
     def turn(self) -> bool:
-        """Poll, feed the core, execute its actions. Return whether there is more to do; always True before `drain`.
+        """Poll, feed the core, and execute its actions. Returns whether there is more to do, which is always True
+        before `drain`.
 
         Waits for messages or, while polling is suspended, for the insert threads.
         """

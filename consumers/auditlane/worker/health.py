@@ -27,10 +27,10 @@ def health_server(
     failing: Failing,
     verifies: KeyIds,
 ) -> MonitoringServer:
-    """Return the server.
+    """Create the worker's health server.
 
-    `live` returns whether the consuming loop is running; `ready` returns why the worker is not ready, by component, and
-    an empty mapping means that it is. `halted` returns the halted partitions with the reason, and `failing` the
+    `live` returns whether the consuming loop is running. `ready` returns, by component, why the worker is not ready; an
+    empty mapping means that it is ready. `halted` returns the halted partitions with the reason, and `failing` the
     partitions whose range has failed for a minute and is retried, each with `since` and the last `error`; the other
     partitions continue, so the worker stays ready. `verifies` returns the ids of its provenance keys. These three are
     shown on loopback only.

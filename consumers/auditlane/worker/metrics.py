@@ -120,7 +120,7 @@ def broker_figures(statistics: Mapping[str, Any]) -> BrokerFigures:
 
 
 def late_rows(timestamps_ms: Sequence[int], rejected: Iterable[int], stored_ms: int) -> int:
-    """Return how many of a range's messages were stored too late, by their Kafka timestamps. Pure.
+    """Return how many of a range's messages were stored too late, judged by their Kafka timestamps. Pure.
 
     `rejected` are the indexes of messages that were not stored.
     """
@@ -158,7 +158,7 @@ _SLOTS: Final = WINDOW_SECONDS * 1_000 // _SLOT_MS
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """How far a worker is behind: the number of `records` not completed, and the oldest one's age in `seconds`."""
+    """A worker's lag: the number of `records` not completed, and the age of the oldest record in `seconds`."""
 
     records: int = 0
     seconds: float = 0.0
@@ -206,7 +206,8 @@ class PendingIntents:
     def age_s(self, states: Iterable[PartitionState], wall_ms: int) -> float:
         """Return the age in seconds, or 0 if no intent is pending.
 
-        An intent found at the assignment counts from its writer's time, and others from the first call that sees them.
+        The age of an intent found at the assignment counts from its writer's time; the age of any other intent counts
+        from the first call that sees it.
         """
         since: dict[tuple[Partition, int], int] = {}
         for state in states:

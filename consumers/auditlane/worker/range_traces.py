@@ -1,8 +1,8 @@
-"""Traces the worker's ranges: one span for each, from its first action until it is complete, with a child per step.
+"""Traces the worker's ranges: each has a span, from its first action until it is complete, with a child per step.
 
 The steps of the insert threads (validate, insert, dead letters) are spans of their own modules, made while the range's
-span is current (`RangeTraces.of`). Messages have no spans: a range's span links to some of those whose senders were
-sampled.
+span is current (`RangeTraces.of`). Messages have no spans; instead, a range's span links to some of the messages whose
+senders were sampled.
 """
 
 from __future__ import annotations
@@ -160,7 +160,8 @@ class RangeTraces:
 
     def committed(self, commit: Commit, errors: Mapping[Partition, str], began_ns: int) -> None:
         """Record a commit that began at `began_ns` (since 1970) as a child of each range that it announces or
-        completes; end the spans of those that it completes."""
+        completes; end the spans of the ranges that it completes.
+        """
         if self._tracer is None:
             return
         from opentelemetry.trace import set_span_in_context

@@ -219,7 +219,9 @@ class Service:
             return None
 
     def _until(self, attempt: Callable[[], T]) -> T | None:
-        """Retry `attempt` while it raises Unavailable, and return its result, or None once stopped."""
+        """Retry `attempt` while it raises Unavailable, and return its result, or None if the worker is stopped
+        first.
+        """
         delay = 0.2
         while not self._stop.is_set():
             try:
@@ -261,8 +263,8 @@ class Service:
 def _use_shared_arena() -> None:
     """Let Python, Arrow and librdkafka share one heap. Call before threads are started.
 
-    Each keeps its freed buffers, of some ten megabytes each, for its own reuse, and glibc gives each thread a heap:
-    together they held twice the memory in use. Without glibc only Arrow's allocator is set.
+    Each of them keeps its freed buffers, of some ten megabytes each, for reuse, and glibc gives each thread a heap of
+    its own; together, they held twice the memory in use. Without glibc only Arrow's allocator is set.
     """
     pa.set_memory_pool(pa.system_memory_pool())
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
@@ -282,7 +284,9 @@ def parts_per_second(settings: Settings) -> float:
 
 
 def policy(settings: Settings) -> Policy:
-    """Derive the protocol's settings: one range per insert thread and one being validated, with memory for one more."""
+    """Derive the protocol's settings: one range per insert thread and one range in validation, with memory for one
+    more.
+    """
     flights = settings.insert_threads + 1
     return Policy(
         range_rows=settings.range_rows,

@@ -52,16 +52,16 @@ def command(
 ) -> None:
     """Send small signed events to Kafka regularly, and wait until readers can see each of them.
 
-    An event has a result: visible; late, if that took longer than AUDITLANE_CANARY_LATE_S; lost, if it was not visible
-    within AUDITLANE_CANARY_LOST_S; or refused, if Kafka or the registry did not accept it. At most one event is on its
-    way. Events are in the log of `_auditlane`, with the action `canary.sent`.
+    Each event has one of these results: visible; late, if that took longer than AUDITLANE_CANARY_LATE_S; lost, if it
+    was not visible within AUDITLANE_CANARY_LOST_S; or refused, if Kafka or the registry did not accept it. At most one
+    event is on its way at a time. Events appear in the log of `_auditlane`, with the action `canary.sent`.
 
-    Until Ctrl-C, `/metrics` has the results and times. `/health/ready` fails while an event is overdue or the last one
-    was not visible in time, and `/health/live` if the canary itself has stopped. One line of JSON is printed when it
-    listens.
+    Until Ctrl-C, `/metrics` shows the results and times. `/health/ready` fails while an event is overdue or the last
+    event was not visible in time, and `/health/live` if the canary itself has stopped. One line of JSON is printed when
+    it listens.
 
-    With --once, exit code 0 when the event is visible in time, 1 when it is late or lost; when it is refused, that of
-    the error, such as 6 while Kafka is unreachable.
+    With --once, the exit code is 0 if the event is visible in time and 1 if it is late or lost. If it is refused, the
+    exit code is the error's, such as 6 while Kafka is unreachable.
     """
     settings = load(canary_every_s=every, worker_host=host)
     if once and (port is not None or host is not None):

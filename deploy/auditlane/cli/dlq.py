@@ -322,7 +322,7 @@ def _confirm(question: str, *, yes: bool) -> None:
 
 @contextmanager
 def _bar(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """Show a progress bar on a terminal and nothing elsewhere; call the yielded function with each advance."""
+    """Show a progress bar on a terminal, and nothing elsewhere. Call the yielded function with each advance."""
     console = Console(stderr=True)
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:

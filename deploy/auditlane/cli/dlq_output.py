@@ -1,4 +1,4 @@
-"""Tables and reports of `auditlane dlq`; `to_json` and `view` make its JSON."""
+"""The tables and reports of `auditlane dlq`; `to_json` and `view` build its JSON."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _HEX_WIDTH = 16
 
 
 def table(letters: Iterable[Letter], total: int, *, states: bool) -> None:
-    """Print one row per dead letter, and on stderr how many of `total` are shown if not all are."""
+    """Print one row per dead letter. If not all are shown, print on stderr how many of `total` are."""
     shown = _table("Dead letter", "Received (UTC)", "Tenant", "Code", *(["State"] if states else []), "Reason")
     for letter in letters:
         state = [letter.state.value] if states else []
@@ -122,7 +122,7 @@ def _safe(*cells: str) -> list[Text]:
 
 
 def _printable(text: str) -> str:
-    """Replace control characters: a message's text must not be able to move the cursor or rewrite the screen."""
+    """Replace control characters, since a message's text must not be able to move the cursor or rewrite the screen."""
     return "".join(character if character.isprintable() else "�" for character in text)
 
 

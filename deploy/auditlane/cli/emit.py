@@ -92,7 +92,7 @@ def command(  # one option per field of the event
             field=missing[0],
             fix=f"Pass {' and '.join(map(_option, missing))}.",
         )
-    with AuditClient(on_error=lambda error, event_id: None) as client:  # `flush` below raises the error
+    with AuditClient(on_error=lambda error, event_id: None) as client:  # the error is raised by `flush` below
         try:
             emitted_id = client.emit(**values)
         except InvalidEvent as error:

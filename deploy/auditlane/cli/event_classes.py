@@ -1,4 +1,4 @@
-"""Imports the modules that declare typed events, as the command line names them, and collects the classes."""
+"""Imports the modules with typed events that the command line names, and collects the classes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from auditlane.runtime.messages import did_you_mean
 
 
 def event_classes(targets: Sequence[str]) -> tuple[type[AuditEvent], ...]:
-    """Return the classes that `module` or `module:Class` name, each once; a module counts with its submodules.
+    """Return the classes named by `module` or `module:Class`, each once; naming a module includes its submodules.
 
     The working directory is on the path. Raises ConfigError if a module cannot be imported, and InvalidInput for a
     module without typed events.
@@ -46,7 +46,7 @@ def _imported(name: str) -> ModuleType:
             field="events",
             fix="Run the command in the application's own environment, with auditlane[serve] installed.",
         ) from error
-    except (Exception, SystemExit) as error:  # the module's code may raise anything
+    except (Exception, SystemExit) as error:  # the module's code may raise any exception
         raise ConfigError(
             f"The module {name} cannot be imported: {type(error).__name__}: {error}.".replace("..", "."),
             field="events",
@@ -89,7 +89,9 @@ def _typed_events(module: ModuleType) -> list[type[AuditEvent]]:
 
 
 def _is_current(event: type[AuditEvent]) -> bool:
-    """Return whether the class's module still contains it, not a newer class of the same name or only a factory."""
+    """Return whether the class's module still contains this class, rather than a newer class of the same name or only a
+    factory.
+    """
     found: object = sys.modules.get(event.__module__)
     for name in event.__qualname__.split("."):
         found = getattr(found, name, None)

@@ -106,5 +106,5 @@ def _cells(event: Event) -> list[tuple[str, str]]:
 
 
 def _printable(text: str) -> str:
-    """Replace control characters: an event's text must not be able to move the cursor or rewrite the screen."""
+    """Replace control characters, since an event's text must not be able to move the cursor or rewrite the screen."""
     return "".join(character if character.isprintable() else "�" for character in text)

@@ -100,7 +100,9 @@ def command(
 
 
 def _check_target(path: Path, *, force: bool) -> None:
-    """Raise ConfigError if `path` is not a file (a rename would destroy a device), Conflict if the file exists."""
+    """Raise ConfigError if `path` is not a regular file (a rename would destroy a device), or Conflict if the file
+    exists.
+    """
     if path.exists() and not path.is_file():
         raise ConfigError(
             f"{path} is not a file.", fix="Choose a file name, or omit --output and redirect standard output."

@@ -77,7 +77,7 @@ def filter_of(
 
 
 def filtered(command: Callable[..., None]) -> Callable[..., None]:
-    """Replace a command's parameter `filter_` with the filter options, and pass it the Filter that they make."""
+    """Replace a command's parameter `filter_` with the filter options, and pass it the Filter that they specify."""
     own, options = inspect.signature(command), _options()
     types = get_type_hints(command, include_extras=True) | get_type_hints(filter_of, include_extras=True)
     parameters: list[inspect.Parameter] = []

@@ -1,4 +1,4 @@
-"""Help texts: examples below the options, paragraphs that fill the terminal, no type next to a flag."""
+"""Formats help texts: examples below the options, paragraphs that fill the terminal, no type beside a flag."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def examples(*lines: str) -> str:
 
 
 def examples_of(epilog: str | None) -> list[str]:
-    """Return the command lines of an epilog that `examples` made."""
+    """Return the command lines of an epilog that `examples` created."""
     return (epilog or "").splitlines()[1:]
 
 

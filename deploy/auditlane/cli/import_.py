@@ -1,4 +1,4 @@
-"""`auditlane import`: emit the events of files, with progress. Resumable; an invalid line never stops the rest."""
+"""`auditlane import`: emit the events of files, with progress. Resumable; an invalid line never stops the import."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def command(
     """Import events from files.
 
     After an interruption, run the same command again: it resumes, and readers see no event twice. Invalid lines are
-    reported and skipped. Exit code 3 when something was not imported.
+    reported and skipped. The exit code is 3 if something was not imported.
     """
     from auditlane.sdk import AuditClient, ClientConfig
 
@@ -216,7 +216,8 @@ def _incomplete(summary: _Summary) -> InvalidInput | None:
 def _checkpoint(file: str, what: tuple[str, ...], topics: list[str], *, restart: bool) -> Checkpoint | None:
     """Return the checkpoint of this file for these topics, or None for input that cannot be read again.
 
-    A topic is identified by its id, not by name and address: a recreated topic has none of the events sent before.
+    A topic is identified by its id, not by name and address, because a recreated topic has none of the events sent
+    before.
     """
     from auditlane.contract.topic_ids import topic_ids
     from auditlane.local import cache
@@ -235,7 +236,10 @@ def _checkpoint(file: str, what: tuple[str, ...], topics: list[str], *, restart:
 
 @contextmanager
 def _bar(file: str, source: Source) -> Iterator[Callable[[Done], None]]:
-    """Show a progress bar of the file's bytes on a terminal, nothing elsewhere. Call the yielded function per batch."""
+    """Show a progress bar of the file's bytes on a terminal, and nothing elsewhere.
+
+    Call the yielded function after each batch.
+    """
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:

@@ -76,7 +76,7 @@ def command(
     made = topics.ensure(settings)
     subject = subjects.ensure_base_subject(registry_client(settings), settings.topic)
     migrations = _migrated(connect(settings), settings.clickhouse_database, cluster)
-    if subject.created and (keys := path_of(settings)) and keys.exists():  # else it cannot be signed
+    if subject.created and (keys := path_of(settings)) and keys.exists():  # otherwise, the event could not be signed
         facts = {"version": str(subject.version), "previous": "none"}
         record(Action.schema_changed, resource="schema", resource_id=subject.subject, **facts)
     drift = [sentence for topic in made for sentence in topic.drift] + list(subject.drift)

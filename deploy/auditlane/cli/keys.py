@@ -108,7 +108,7 @@ def rotate(
     file: File = None,
     as_json: AsJson = False,
 ) -> None:
-    """Give a key a new secret and print it, only this once. The previous secret remains valid for a time."""
+    """Give a key a new secret and print it, which happens only once. The previous secret remains valid for a time."""
     from auditlane.access.keys import KeysFile
 
     now = datetime.now(UTC)

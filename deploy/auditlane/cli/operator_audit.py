@@ -1,4 +1,4 @@
-"""Records operators' commands as auditlane's own audit events, if the settings name a Kafka."""
+"""Records operators' commands as auditlane's own audit events, if Kafka is configured."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def record_all(events: Iterable[tuple[str, Mapping[str, str | None]]]) -> None:
 
     `tenant`, `resource`, `resource_id` and `outcome` are fields of the event; the other facts become its metadata. An
     event that Kafka did not acknowledge is spooled for the service to send. Failures are only printed to stderr,
-    because the command itself has succeeded by then.
+    because the command itself has already succeeded.
     """
     try:
         settings = load()
@@ -79,7 +79,7 @@ def operator_name() -> str:
     """Return the login name of the user who runs the command, or "operator"."""
     try:
         return getpass.getuser()
-    except (OSError, KeyError):  # a container's user without a name
+    except (OSError, KeyError):  # in a container, the user may have no name
         return "operator"
 
 

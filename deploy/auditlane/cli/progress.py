@@ -16,7 +16,7 @@ OnOffsets = Callable[[int], None]
 
 @contextmanager
 def progress_on_stderr(title: str, total: int) -> Iterator[OnOffsets]:
-    """Show on stderr how many of `total` offsets are done; call the yielded function with that number."""
+    """Show on stderr how many of `total` offsets are done. Call the yielded function with that number."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield _lines(title, total)

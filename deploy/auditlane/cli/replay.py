@@ -76,8 +76,8 @@ def command(
     """Replay a topic: store the messages that are missing in the live table.
 
     Stops at the workers' committed offsets and never changes them, so it can run while workers do. Ctrl-C is safe: the
-    same command resumes. Exit code 3 when a message is neither stored nor dead-lettered, and no worker would store it
-    now.
+    same command resumes. The exit code is 3 if a message is neither stored nor dead-lettered, and no worker would store
+    it now.
     """
     settings = load()
     selection = options.selection(
@@ -203,7 +203,9 @@ def interruptible() -> Iterator[None]:
 
 
 def _record(selection: Selection, topic: str, target: str, rows: int, *, complete: bool) -> None:
-    """Record a replay that stored or copied messages: in a tenant's log too, if it was limited to that tenant."""
+    """Record a replay that stored or copied messages. A replay limited to one tenant is recorded in that tenant's log
+    too.
+    """
     if not rows:
         return
     until = datetime.now(UTC) if selection.until_ms is None else datetime.fromtimestamp(selection.until_ms / 1_000, UTC)

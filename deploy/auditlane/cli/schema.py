@@ -1,4 +1,5 @@
-"""`auditlane schema`: compare the fields that typed events declare with a contract, and register those that it lacks.
+"""`auditlane schema`: compare the fields that typed events declare with a contract, and register the fields that it
+lacks.
 
 Fields are registered as by `auditlane structure add-field`, so that the contract and what readers see agree.
 """
@@ -48,7 +49,7 @@ _SIGNS: Final = {"missing": "+", "unshown": "+", "type": "!", "rules": "!"}
 
 @app.command(epilog=examples("schema diff myapp.events", "schema diff myapp.events:DocumentDeleted --tenant acme"))
 def diff(events: Events, tenant: Tenant = None, as_json: AsJson = False) -> None:
-    """Show how the fields that typed events need differ from a contract. Exits with 1 if any does."""
+    """Show how the fields that typed events need differ from a contract. The exit code is 1 if any of them does."""
     compared = _Compared(events, tenant)
     compared.print(as_json=as_json)
     if compared.diff.differences:
@@ -95,7 +96,9 @@ def sync(
 
 
 class _Compared:
-    """The fields that classes need, compared with the contract of a tenant, or of the environment if it is None."""
+    """The fields that classes need, compared with the contract of a tenant, or of the environment if `tenant` is
+    None.
+    """
 
     def __init__(self, targets: list[str], tenant: str | None) -> None:
         from auditlane.cli.event_classes import event_classes

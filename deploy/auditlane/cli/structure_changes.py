@@ -1,4 +1,4 @@
-"""Shared code of the commands that change data structures: the service, and the audit event of each change."""
+"""Code shared by the commands that change data structures: the service, and the audit event of each change."""
 
 from __future__ import annotations
 

@@ -71,9 +71,9 @@ def command(
 
     Covers the offsets that the workers have committed and Kafka still holds.
 
-    Exit code 1 when rows are missing, extra or stored twice, or with --content differ from their messages. Otherwise 5
-    when events conflict: the same tenant, id and time, but different content. All of them are kept, so a conflict needs
-    investigation but loses nothing.
+    The exit code is 1 if rows are missing, extra or stored twice or, with --content, differ from their messages.
+    Otherwise, it is 5 if events conflict: they have the same tenant, id and time, but different content. All of them
+    are kept, so a conflict needs investigation but loses nothing.
     """
     settings = load()
     selection = options.selection(slices=options.by_ranges(range_), since=since, until=until)
@@ -168,8 +168,9 @@ def _document(report: Report, topics: list[str], notes: list[str]) -> dict[str, 
 
 
 def _range(result: Result) -> dict[str, Any]:
-    """Return a range's result. Lists hold the first entries of each kind; counts cover all. Offsets outside the runs
-    hold no message."""
+    """Return a range's result. Lists hold the first entries of each kind, and counts cover all. Offsets outside the
+    runs hold no message.
+    """
     span, summary = result.span, result.summary
     return {
         "topic": span.partition.topic,

@@ -63,7 +63,7 @@ def _run_one(read: Settings) -> None:
     with ExitStack() as stack:
 
         def on_ready(url: str) -> None:
-            stack.enter_context(recorded(read, "worker")).started()  # not before: `run` must start the first thread
+            stack.enter_context(recorded(read, "worker")).started()  # not earlier: `run` must start the first thread
             _print_ready(url=url, pid=os.getpid())
 
         tracing.configure(read, "worker")
@@ -86,7 +86,7 @@ def worker_ports(read: Settings, count: int) -> list[int]:
 
 
 def child_env(read: Settings, number: int, count: int) -> dict[str, str]:
-    """Return this process's environment with the child's port and a total of at least `count` worker processes.
+    """Return this process's environment, with the child's port and a total of at least `count` worker processes.
 
     The parent records the group's lifecycle, so that the child does not.
     """

@@ -17,9 +17,10 @@ from auditlane.runtime.errors import ConfigError
 def candidates(
     given: Path | None, environ: Mapping[str, str] = os.environ, platform: str = sys.platform
 ) -> Iterator[Path]:
-    """Yield the possible cache folders, absolute, best first: AUDITLANE_CACHE_DIR (`given`) alone, or the user's own.
+    """Yield the absolute paths of possible cache folders, best first: only AUDITLANE_CACHE_DIR (`given`), or else the
+    user's own.
 
-    They may be missing or read-only: callers look in them for files that are cached already.
+    They may be missing or read-only, since callers only look in them for files that are cached already.
     """
     if given:
         yield given.expanduser().absolute()
@@ -32,7 +33,7 @@ def candidates(
 
 
 def folder(given: Path | None, environ: Mapping[str, str] = os.environ, platform: str = sys.platform) -> Path:
-    """Return the cache folder, absolute, after making it and checking that it is writable.
+    """Return the absolute path of the cache folder, after creating it and checking that it is writable.
 
     Falls back to the folder for temporary files if no cache folder is given and the user has no writable one (no home,
     or a read-only home). Raises ConfigError if the given folder, or the fallback, cannot be used.
@@ -54,7 +55,7 @@ def _home_of_user() -> str:
 
 
 def _temporary() -> Path:
-    """Return a folder that no other user can have written to. Raises ConfigError."""
+    """Return a temporary folder to which no other user can have written. Raises ConfigError."""
     path = _writable(Path(tempfile.gettempdir()).absolute() / f"auditlane-{os.getuid()}")
     found = path.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:

@@ -1,4 +1,4 @@
-"""The output of `up` while it starts, runs and stops: plain lines, and on a terminal a progress bar and a spinner."""
+"""The output of `up` while it starts, runs and stops: plain lines and, on a terminal, a progress bar and a spinner."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Terminal:
         self._print(log, markup=False)
 
     def remark(self, service: Service, sentence: str) -> None:
-        """Report a problem of a service that is ready nevertheless."""
+        """Report a problem of a service that is nevertheless ready."""
         self._print(f"[yellow]{service.name}:[/] {escape(sentence)}")
 
     def ready(self, state: Mapping[str, Any]) -> None:

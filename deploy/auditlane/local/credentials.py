@@ -35,7 +35,7 @@ _USERS: Final = {"kafka": (USER,), "registry": (USER,), "clickhouse": ROLES}
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """`passwords` by service and user. Each service has a file of its own and receives no other."""
+    """`passwords` by service and user. Each service has its own file, and receives no other."""
 
     folder: Path
     passwords: Mapping[str, Mapping[str, str]] = field(repr=False)
@@ -58,8 +58,8 @@ class Credentials:
 
 
 def account_variables(settings: Settings, credentials: Credentials | None, role: Role = Role.INIT) -> dict[str, str]:
-    """Return the variables that authenticate a process at the embedded services, as this ClickHouse user; without
-    credentials, variables that clear an earlier start's.
+    """Return the variables with which a process authenticates to the embedded services, as this ClickHouse user;
+    without credentials, variables that clear those of an earlier start.
 
     A service that the settings name is external: its account comes from the environment.
     """

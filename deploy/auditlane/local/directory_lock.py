@@ -1,4 +1,4 @@
-"""A service's data directory belongs to one process at a time."""
+"""Locks a service's data directory, so that it belongs to one process at a time."""
 
 from __future__ import annotations
 

@@ -41,7 +41,9 @@ class KafkaProbe:
             return False
 
     def _listens(self) -> bool:
-        """Return whether a broker accepts TCP connections: librdkafka would wait a while after a refused one."""
+        """Return whether a broker accepts TCP connections, since librdkafka would wait for a while after a refused
+        connection.
+        """
         for server in str(self._config["bootstrap.servers"]).split(","):
             host, _, port = server.rpartition(":")
             try:

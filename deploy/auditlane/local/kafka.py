@@ -20,7 +20,8 @@ from auditlane.runtime.files import write_text
 _FORMATTED = "formatted"
 _FORMAT_TIMEOUT_S = 120
 
-# A killed consumer holds its partitions for a session timeout: short here, and tests may set it even lower.
+# A killed consumer keeps its partitions until its session times out. The timeout is short here, and tests may set it
+# even lower.
 _SETTINGS: dict[str, object] = {
     "process.roles": "broker,controller",
     "controller.listener.names": "CONTROLLER",
@@ -173,7 +174,9 @@ class Broker:
         return [*self._java(self.heap_mb, *self.jvm_flags), "kafka.Kafka", "server.properties"]
 
     def environment(self) -> dict[str, str]:
-        """Return only the variables that a JVM needs: options for other Java programs must not affect this one."""
+        """Return only the variables that a JVM needs, since options for other Java programs must not affect this
+        one.
+        """
         keep = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
         return {name: os.environ[name] for name in keep if name in os.environ}
 

@@ -1,4 +1,4 @@
-"""A class-data-sharing archive of Kafka, made once per user: with it a broker starts in a third of the time."""
+"""Creates a class-data-sharing archive of Kafka, once per user, with which a broker starts in a third of the time."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _DUMP_S = 60.0
 def archive(
     cache: Path, java: Java, class_path: Sequence[Path], notice: Callable[[], None] = lambda: None
 ) -> Path | None:
-    """Return the archive for this Java and these jars. If it is missing, calls `notice` and makes it by running a
+    """Return the archive for this Java and these jars. If it is missing, call `notice`, and create it by running a
     broker once.
 
-    The archive only saves time: returns None if it cannot be made, and a JVM ignores an unsuitable archive.
+    Returns None if it cannot be created. The archive only saves time, and a JVM ignores an unsuitable one.
     """
     wanted = cache / "classes" / f"kafka-{_key(java, class_path)}.jsa"
     if wanted.exists():
@@ -68,5 +68,5 @@ def _make(wanted: Path, java: Java, class_path: Sequence[Path]) -> None:
                 time.sleep(0.1)
         finally:
             process.stop(running, _DUMP_S)
-        if running.returncode != -9 and made.exists():  # the JVM writes it on exit; a killed one left it incomplete
+        if running.returncode != -9 and made.exists():  # the JVM writes it on exit; a killed JVM leaves it incomplete
             made.replace(wanted)

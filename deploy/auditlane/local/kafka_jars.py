@@ -82,7 +82,9 @@ def is_complete(cache: Path) -> bool:
 
 
 def _present(root: Path, jar: Jar) -> bool:
-    """Check only the jar's size: a jar is renamed into place only once its hash has been verified."""
+    """Return whether the jar is present, by its size alone: a jar is renamed into place only once its hash has been
+    verified.
+    """
     try:
         return (root / jar.path).stat().st_size == jar.size
     except OSError:

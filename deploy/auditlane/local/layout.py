@@ -1,4 +1,4 @@
-"""A stack's data directory: its paths, its owner, and the state that one start leaves for the next."""
+"""A stack's data directory: its paths, its owner, and the state that is kept from one start to the next."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def rotate(log: Path) -> None:
 
 
 def bound(log: Path, max_bytes: int = LOG_BYTES) -> None:
-    """Copy and truncate a log above `max_bytes`, while its writer keeps appending to the same open file."""
+    """Copy and truncate a log larger than `max_bytes`, while its writer keeps appending to the same open file."""
     try:
         if log.stat().st_size > max_bytes:
             shutil.copyfile(log, log.with_name(log.name + ".1"))

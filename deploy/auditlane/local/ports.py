@@ -44,7 +44,8 @@ def shut_down_connections(ports: Collection[int]) -> None:
 
 
 def assign(names: Iterable[str], given: Mapping[str, int], last: Mapping[str, int]) -> dict[str, int]:
-    """Assign a port to each name: the given port, the last start's port if it is still free, or any free port.
+    """Assign a port to each name: the given port, or else the port of the last start if it is still free, or else any
+    free port.
 
     Raises PortInUse if a given port is taken.
     """

@@ -1,4 +1,6 @@
-"""Detects whether the machine went down while a stack ran: killed processes lose no data, a power loss may."""
+"""Detects whether the machine went down while a stack was running. Killed processes lose no data, but a power loss
+may.
+"""
 
 from __future__ import annotations
 

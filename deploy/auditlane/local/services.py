@@ -36,7 +36,7 @@ NATIVE = variable("clickhouse_native")
 class Service:
     """One service.
 
-    Without a command it is external and only probed. The five `listed` services are those that `status` shows.
+    A service without a command is external and only probed. The five `listed` services are those that `status` shows.
     `native` is the address, host:port, of a second protocol. `remarks` returns sentences about problems of a ready
     service and is called after each start.
     """
@@ -116,7 +116,7 @@ def build(
 ) -> list[Service]:
     """Return every service of a stack in display order. `broker` makes Kafka, unless it is external.
 
-    A service receives only the credentials of its role; without credentials the embedded services need no password.
+    A service receives only the credentials of its role. Without credentials, the embedded services need no password.
     """
     variables = environment(settings, layout, port)
     # The registry and ClickHouse read no settings, so they do not receive the shell's.

@@ -1,4 +1,4 @@
-"""Assembles a stack: settings and a data directory in, a supervisor out."""
+"""Assembles a stack: turns settings and a data directory into a supervisor."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def stack(
 ) -> Iterator[Supervisor]:
     """Yield the supervisor of a stack; call its `run`. The context holds the lock of the data directory.
 
-    Without `auth` its services require no password.
+    Without `auth`, its services require no password.
 
     Raises AlreadyRunning, PortInUse, ConfigError, and PartFailed if Kafka is neither installed nor downloadable.
     """

@@ -9,7 +9,7 @@ from auditlane.runtime.settings import Settings, variable
 
 
 def environment(settings: Settings, role: Role = Role.INIT) -> dict[str, str]:
-    """Return the AUDITLANE_* variables that connect a command to the stack, as this ClickHouse user; for the analyst,
+    """Return the AUDITLANE_* variables that connect a command to the stack, as this ClickHouse user. The analyst gets
     only ClickHouse's variables. Raises NotFound if no stack was ever started there.
     """
     layout = Layout.of(settings.data_dir)

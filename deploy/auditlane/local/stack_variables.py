@@ -20,9 +20,9 @@ _FIELDS: Final = {variable(name): name for account in _ACCOUNTS.values() for nam
 
 
 def missing_variables(environ: Mapping[str, str], env: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables of a stack, `env`, that a command's environment lacks.
+    """Return the variables of a stack (`env`) that a command's environment lacks.
 
-    If the environment names no part, these are all that it does not set; otherwise only accounts.
+    If the environment names no service, these are all the variables that it does not set; otherwise, only accounts.
     """
     if any(environ.get(address) for address in ACCOUNTS):
         return missing_accounts(environ, env)
@@ -31,7 +31,7 @@ def missing_variables(environ: Mapping[str, str], env: Mapping[str, str]) -> dic
 
 
 def missing_accounts(given: Mapping[str, str], env: Mapping[str, str]) -> dict[str, str]:
-    """Return the stack's accounts for parts given with the stack's address but without any account variable."""
+    """Return the stack's accounts for services whose address is the stack's and that have no account variable."""
     found: dict[str, str] = {}
     for address, account in ACCOUNTS.items():
         if given.get(address) and given[address] == env.get(address) and not any(map(given.get, account)):

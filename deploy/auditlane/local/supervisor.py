@@ -105,7 +105,7 @@ class Supervisor(ProcessLoop):
     def _start_failed(self, service: Service, error: AuditlaneError) -> None:
         """Stop the stack on a failure during the first start.
 
-        After that the cause, such as a full disk, may pass, and the other services keep running.
+        After the first start, the cause may be temporary, such as a full disk, and the other services keep running.
         """
         now = time.monotonic()
         self._plan.exited(service.name, 1, now)

@@ -1,4 +1,6 @@
-"""Assembles the HTTP app: the routers of each role, surrounded by middleware, over services made from settings."""
+"""Assembles the HTTP app from the routers of each role, the middleware around them, and the services made from
+settings.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,7 @@ from auditlane.server.services import ROLES, Services
 def create_app(settings: Settings, roles: Iterable[str] = ROLES, *, claims: Claims | None = None) -> FastAPI:
     """Return the app for these roles: `ingest` accepts events, `query` reads them. Opens no connections yet.
 
-    `claims` records used links, by default in ClickHouse. Raises ConfigError like `Services.from_settings`.
+    `claims` records used links; by default, in ClickHouse. Raises ConfigError like `Services.from_settings`.
     """
     services = Services.from_settings(settings, roles, claims=claims)
     app = FastAPI(

@@ -1,4 +1,4 @@
-"""Runs blocking calls for an event loop, with a timeout and a bounded number of threads; optionally cached."""
+"""Runs blocking calls for an event loop, with a timeout, a bounded number of threads and, optionally, a cache."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ class BoundedCall:
             raise self._error(f"{self._what} did not respond in time.", fix="Try again in a moment.") from error
 
     async def _run(self, job: Callable[[], T]) -> T:
-        # The thread releases its own slot: the limiter of `run_sync` is released once the caller stops waiting.
+        # The thread releases its slot itself, because the limiter of `run_sync` is released as soon as the caller stops
+        # waiting.
         started: Future[None] = Future()
 
         def end() -> None:
@@ -80,7 +81,7 @@ class CachedCall(Generic[T]):
         self._cached: tuple[float, T] | None = None
 
     async def get(self, fresh_s: float | None = None) -> T:
-        """Return the result, at most `fresh_s` old if given. Raises the errors of `BoundedCall.run`."""
+        """Return the result; if `fresh_s` is given, it is at most that old. Raises the errors of `BoundedCall.run`."""
         return await self._bounded.run(partial(self._fresh, self._fresh_s if fresh_s is None else fresh_s))
 
     def _fresh(self, fresh_s: float) -> T:

@@ -55,7 +55,7 @@ _NOT_READY: Final[dict[str, Any]] = {
 
 
 async def live() -> Live:
-    """Restart the process if this request fails."""
+    """Returns 200 while the process is running. Restart the process if this request fails."""
     return Live()
 
 
@@ -70,7 +70,7 @@ async def ready(response: Response, services: AppServices) -> Ready:
 
 
 async def prometheus(services: AppServices) -> Response:
-    """Returns metrics in text format 0.0.4. With several processes, they are those of all of them."""
+    """Returns metrics in text format 0.0.4. With several processes, they cover all of them."""
     await services.readings.refresh()
     return Response(services.metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
 

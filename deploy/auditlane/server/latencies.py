@@ -42,7 +42,7 @@ class LatencyReader:
 
 
 def since(buckets: Buckets, before: Buckets) -> Buckets:
-    """Return the observations in cumulative buckets that an earlier reading of the buckets lacks. Pure."""
+    """Return the observations, in cumulative buckets, since an earlier reading of the buckets. Pure."""
     return {bound: count - before.get(bound, 0.0) for bound, count in buckets.items()}
 
 

@@ -1,7 +1,7 @@
 """Metrics of the HTTP service, in a Prometheus registry of its own.
 
-With `--processes`, every process writes its values to files that all of them read (`shared_metrics`), so that each of
-them can answer for all.
+With `--processes`, every process writes its values to files that all of them read (`shared_metrics`), so that any of
+them can report the values of all.
 """
 
 from __future__ import annotations
@@ -64,13 +64,13 @@ class HttpMetrics:
             self._refused.labels(code).inc()
 
     def slots(self, limit: int) -> Callable[[int], None]:
-        """Set the number of slots for requests. Return a function that counts one taken (1) or released (-1)."""
+        """Set the number of request slots. Returns a function that counts a slot as taken (1) or released (-1)."""
         self._limit.set(limit)
         self._in_progress.set(0)
         return self._in_progress.inc
 
     def statement(self, route: str, seconds: float, rows: int, size: int) -> None:
-        """Count a ClickHouse statement: the seconds until its response began, and rows and bytes read until then."""
+        """Count a ClickHouse statement: the seconds until its response began, and the rows and bytes read by then."""
         self._statement_seconds.labels(route).observe(seconds)
         self._read_rows.labels(route).inc(rows)
         self._read_bytes.labels(route).inc(size)

@@ -1,4 +1,6 @@
-"""Readiness: whether the dependencies of this process's roles respond: ClickHouse for queries, Kafka for ingestion."""
+"""Readiness: checks whether the dependencies of this process's roles respond, ClickHouse for queries and Kafka for
+ingestion.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,7 @@ PROBE_TIMEOUT_S: Final = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The state of one dependency. `problem` may name hosts and files; `fix` does not."""
+    """The state of one dependency. `problem` may name hosts and files; `fix` never does."""
 
     name: Literal["kafka", "clickhouse", "keys", "signing-keys"]
     state: Literal["up", "stale", "away"]
@@ -116,7 +118,8 @@ class Readiness:
         self._keys = keys
         self._signing = signing
         self._logged: dict[str, str | None] = {}  # the problem logged last, by part
-        # Separate threads: slow queries that occupy the shared ones must not make the process appear dead.
+        # Probes have threads of their own, so that slow queries that occupy the shared threads do not make the process
+        # appear dead.
         self._threads = anyio.CapacityLimiter(max(1, len(self._probes)))
 
     async def check(self) -> tuple[bool, list[Part]]:

@@ -118,7 +118,7 @@ class Failure:
 
 
 def install(app: FastAPI) -> None:
-    """Register the handlers for errors raised by routes. RequestMiddleware handles the unexpected ones."""
+    """Register the handlers for errors raised by routes. RequestMiddleware handles unexpected errors."""
     app.add_exception_handler(AuditlaneError, _ours)
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(HTTPException, _http)

@@ -1,8 +1,9 @@
-"""HTTP/1.1 by uvicorn and httptools, with limits on heads, their duration, pipelined requests and connections.
+"""Serves HTTP/1.1 with uvicorn and httptools, with limits on heads, their duration, pipelined requests and connections.
 
 httptools takes a quarter less CPU per small request than h11, but has none of these limits. A client may offer to
 switch protocols (`Upgrade: h2c`, as sent by `curl --http2` and Java's client); the offer is ignored, and the response
-uses HTTP/1.1."""
+uses HTTP/1.1.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +39,7 @@ class Connections:
     by_address: Counter[str] = field(default_factory=Counter)
 
     def enter(self, host: str) -> str | None:
-        """Count a connection from this host. Return the argument for `leave`, or None if a limit is reached."""
+        """Count a connection from this host. Returns the argument for `leave`, or None if a limit is reached."""
         address = "" if self.proxies.is_proxy(host) else network_of(host)
         if self.count >= self.limit or (address and self.by_address[address] >= self.address_limit):
             return None
@@ -55,7 +56,7 @@ class Connections:
 
 
 class Protocol(HttpToolsProtocol):
-    """Answers an oversized head with 400 and closes the connection; closes it silently if the head takes too long.
+    """Responds to an oversized head with 400 and closes the connection; closes it silently if the head takes too long.
 
     httptools ends a message after a head that offers another protocol, and would parse its body as the next request.
     Such a head is therefore parsed again without the offer, followed by the remaining bytes. The app's

@@ -61,7 +61,7 @@ def url_of(bound: socket.socket) -> str:
 
 
 def allow_files(limit: int = 65_536) -> None:
-    """Raise the limit of open files to `limit` or the hard limit: every connection needs one."""
+    """Raise the limit of open files to `limit` or the hard limit, since every connection needs a file."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:

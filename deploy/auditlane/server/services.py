@@ -1,6 +1,6 @@
 """The services of one `serve` process: made from settings, started before the first request, closed at shutdown.
 
-Making them opens no connections: an unavailable ClickHouse is an error of the request that needs it.
+Creating them opens no connections, so an unavailable ClickHouse is an error only of a request that needs it.
 """
 
 from __future__ import annotations
@@ -275,7 +275,7 @@ class Services:
 
 
 def _observing(settings: Settings, observer: Observer | None, refusals: HttpRefusals | None) -> Loop:
-    """Return the loop that observes the installation, and records what this process refuses."""
+    """Return the loop that observes the installation and records the events that this process refuses."""
     loop = Loop(settings.observe_every_s)
     if observer is not None:
         loop.add(observer.turn, observer.close)

@@ -1,7 +1,7 @@
 """Metrics of several `serve` processes: each writes its values to memory-mapped files in one folder, and reads all.
 
-The files are named after the process's number, and survive its death: the process that replaces it continues with its
-counters, which therefore never go back. Gauges of a process that has ended are removed.
+The files are named after the process's number, and survive its death. The process that replaces it continues with its
+counters, which therefore never decrease. Gauges of a process that has ended are removed.
 """
 
 from __future__ import annotations

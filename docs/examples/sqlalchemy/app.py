@@ -36,7 +36,7 @@ audit_models(Database)
 
 
 async def tenant_of(request: Request, x_user: Annotated[str, Header()]) -> AsyncIterator[str]:
-    """Stands for your authentication: `X-User: acme/jane`."""
+    """Yield the tenant, in an audit context of its user. It stands for your authentication: `X-User: acme/jane`."""
     tenant, _, user = x_user.partition("/")
     address = request.client.host if request.client else None
     with audit.context(tenant=tenant, actor=user, ip=address, user_agent=request.headers.get("user-agent")):

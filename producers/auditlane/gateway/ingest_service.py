@@ -333,7 +333,7 @@ class IngestService:
                 if isinstance(error, InvalidEvent):
                     self._on_refused(sender.tenant or _tenant_named_by(value), error.code)
                 waiter.settle(place, error)
-            except Exception:  # one event must not leave the others unsettled
+            except Exception:  # an error in one event must not leave the others unsettled
                 self._log.exception("ingest.unforeseen", request_id=sender.request_id)
                 waiter.settle(place, AuditlaneError("Something went wrong on our side."))
 

@@ -134,7 +134,7 @@ def _columns(record: Mapping[str, Any]) -> dict[str, Any]:
         "resource_id": listed or _text(infer_resource(action, record.get("requestParameters"))),
         "outcome": _outcome(record),
         "description": _text(record.get("errorMessage")),
-        "ip": address if address and parse_ip(address) else None,  # often a service's host name
+        "ip": address if address and parse_ip(address) else None,  # may also be a service's host name
         "user_agent": _text(record.get("userAgent")),
         "request_id": _text(record.get("requestID")),
         "source": SOURCE,

@@ -80,5 +80,5 @@ def _files_in(folder: Path, unread: list[tuple[str, InvalidInput]]) -> list[Path
 def _is_file(path: Path) -> bool:
     try:
         return stat.S_ISREG(path.stat().st_mode)
-    except OSError:  # opening it will report the reason
+    except OSError:  # the reason is reported when the file is opened
         return True

@@ -183,7 +183,7 @@ class Delivery:
         if on_settled:
             _call(on_settled, failure.error)
         if self._on_error is None and isinstance(failure.error, KafkaUnavailable):
-            self._outage.count_lost()  # the outage's log messages carry the count
+            self._outage.count_lost()  # the log messages about the outage include this count
         else:
             report_error(self._on_error, failure.error, event_id)
 

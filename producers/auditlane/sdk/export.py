@@ -59,7 +59,7 @@ class Download:
             job = self._finished_job(job_id)
             self._fetch(job_id, int(job["bytes"]))
         except (NotFound, Conflict):
-            self._state.unlink(missing_ok=True)  # this job cannot be resumed
+            self._state.unlink(missing_ok=True)  # this job can no longer be resumed
             raise
         self._part.replace(self._path)
         self._state.unlink(missing_ok=True)

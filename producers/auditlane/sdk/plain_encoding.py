@@ -288,7 +288,7 @@ class PlainEncoder:
             event_id, value = self._encoded(now_us, **values)
         except MemoryError:
             raise
-        except Exception:  # a value's own code may raise anything
+        except Exception:  # a value's own code may raise any exception
             return None
         return (event_id, value) if len(value) - HEADER_BYTES <= max_bytes else None
 

@@ -135,7 +135,7 @@ def _flush_on_sigterm() -> None:
 
 def _terminated(number: int, _: FrameType | None) -> None:
     for client in list(_clients):
-        client.end_soon()  # even when the signal interrupts a client's `end`
+        client.end_soon()  # even if the signal interrupts a client's `end`
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
 

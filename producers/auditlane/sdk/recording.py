@@ -34,7 +34,7 @@ class Recorder:
         self._emit = emit
         self._report = report
         self._catch_all = catch_all_tenant
-        self._thread = threading.local()  # whether this thread is recording: anything logged meanwhile is not recorded
+        self._thread = threading.local()  # whether this thread is recording; nothing logged in the meantime is recorded
 
     def record(self, values: dict[str, Any], event: AuditEvent | None = None) -> str | None:
         """Emit an event from `event` and the keywords; if that is impossible, count it and report why.

@@ -73,7 +73,7 @@ class AuditAggregator:
             return [DatedRecord.of(record, now)]
         key = _key(record)
         if key not in self._open and len(self._open) >= MAX_WINDOWS and not record.actor_id:
-            record = replace(record, ip=None)  # unauthenticated, from very many addresses: one group for all of them
+            record = replace(record, ip=None)  # unauthenticated requests from very many addresses form one group
             key = _key(record)
         known = self._open.get(key)
         if known:

@@ -27,7 +27,7 @@ from auditlane.sdk.delivery_tracker import DeliveryTracker
 from auditlane.sdk.encoding import Encoder
 
 BUFFER_BYTES: Final = 8 << 20
-DELIVERY_TIMEOUT_MS: Final = 3_600_000  # librdkafka retries for an hour before it returns an event
+DELIVERY_TIMEOUT_MS: Final = 3_600_000  # librdkafka retries for an hour before it reports an event as failed
 
 
 class Emitter(Protocol):

@@ -24,11 +24,11 @@ from auditlane.runtime.digest import json_text, replace_surrogates, shortened, s
 from auditlane.sdk.encoding import Encoder
 
 SOURCE: Final = TRAIL
-MAX_BYTES: Final = 65_536  # bytes of an audit event, even if the limit for events is higher
-_FRAME: Final = 420  # bytes of values that callers do not choose: ids, times, two tenants, address, lengths
-# Maximum bytes of one value; tried in turn until the event fits.
+MAX_BYTES: Final = 65_536  # maximum size of an audit event in bytes, even if the limit for other events is higher
+_FRAME: Final = 420  # bytes of the values that callers do not control: ids, times, two tenants, address, lengths
+# Maximum size of one value in bytes; the limits are tried in turn until the event fits.
 _STEPS: Final = (16_384, 4_096, 1_024, 256, 64)
-_NAME_BYTES: Final = 128  # bytes of a metadata name
+_NAME_BYTES: Final = 128  # maximum size of a metadata name in bytes
 _MAX_NAMES: Final = 64
 _OMITTED: Final = "omitted"
 

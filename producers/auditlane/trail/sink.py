@@ -31,8 +31,8 @@ from auditlane.trail.events import bounded, events_of, weight
 from auditlane.trail.losses import Losses
 from auditlane.trail.spooling import record_of, spool_of
 
-MAX_QUEUED: Final = 10_000  # records in memory
-MAX_BYTES: Final = 16 << 20  # total bytes of the queued records
+MAX_QUEUED: Final = 10_000  # maximum number of records in memory
+MAX_BYTES: Final = 16 << 20  # maximum total size of the queued records in bytes
 CLOSE_S: Final = 3.0
 _MADE: Final = 500  # events prepared from records ahead of sending
 _FULL: Final = "the spool is full"
@@ -178,7 +178,7 @@ class KafkaAuditSink:
             idle = self._aggregator.wakes_at() is None
             ready = self._aggregator.add(record, datetime.now(UTC))
             self._take(ready)
-            if ready or idle:  # otherwise the thread already has a wake-up time
+            if ready or idle:  # otherwise, the thread already has a time at which to wake up
                 self._changed.notify_all()
 
     def close(self) -> None:

@@ -41,7 +41,7 @@ class CredentialsFile(Generic[T]):
             try:
                 stamp = _stamp(self.path)
                 if stamp != self._stamp:
-                    self._stamp = stamp  # taken before reading: the next call notices a write in between
+                    self._stamp = stamp  # taken before reading, so that the next call notices a write in between
                     self._value = self._read()
                     self.problem = ""
                     self.modified_at = stamp[0] / 1_000_000_000
@@ -100,7 +100,7 @@ class CredentialsFile(Generic[T]):
 
 
 def _stamp(path: Path) -> Stamp:
-    found = path.stat()  # follows links: a mounted secret is a symbolic link that is switched to a new directory
+    found = path.stat()  # follows links, since a mounted secret is a symbolic link that is switched to a new directory
     return found.st_mtime_ns, found.st_size, found.st_ino
 
 

@@ -19,7 +19,7 @@ ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES25
 _ASYMMETRIC: Final = frozenset({"RSA", "EC", "OKP"})  # a shared secret in a key set must never verify anything
 _MIN_RSA_BITS: Final = 2_048
 FRESH_S: Final = 600.0  # older keys are fetched again; the cached keys stay in use while that fails
-KEPT_S: Final = 86_400.0  # the longest use of cached keys: a withdrawn key stops working after this at the latest
+KEPT_S: Final = 86_400.0  # how long cached keys are used; a withdrawn key stops working by then
 RETRY_S: Final = 10.0  # minimum time between two fetches, however many tokens name unknown keys
 _TIMEOUT: Final = urllib3.Timeout(connect=2.0, read=3.0)
 _MOST_BYTES: Final = 1 << 20

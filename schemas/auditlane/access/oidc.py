@@ -15,7 +15,7 @@ from auditlane.access.scope import Principal
 from auditlane.access.signing import header_of
 from auditlane.runtime.errors import Forbidden, TokenExpired, Unauthenticated
 
-# The permissions that an external token can be granted: never one that concerns every tenant.
+# The permissions that an external token can be granted: never a permission that concerns every tenant.
 GRANTABLE: Final = VIEWER | {Permission.write}
 _WILD: Final = ".*"
 _NEW_TOKEN: Final = "Get a new token from its issuer."  # noqa: S105 - a sentence, not a secret

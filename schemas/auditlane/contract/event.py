@@ -266,7 +266,7 @@ class AuditEvent(BaseModel):
     @classmethod
     def __pydantic_init_subclass__(cls, **arguments: Any) -> None:
         """Use the arguments as defaults, and check the declared fields. Raises InvalidInput, naming the field."""
-        from auditlane.contract.declared_fields import complete  # which needs the schema of this class
+        from auditlane.contract.declared_fields import complete  # imported here, since it needs this class's schema
 
         cls._declared = tuple(name for name in cls.model_fields if name not in AuditEvent.model_fields)
         complete(cls, arguments)
@@ -297,7 +297,7 @@ class AuditEvent(BaseModel):
             cls(**values)
         except (ValidationError, InvalidEvent):
             pass
-        except Exception:  # the value's own code may raise anything; the caller reports the field's name
+        except Exception:  # the value's own code may raise any exception; the caller reports the field's name
             return True
         return False
 

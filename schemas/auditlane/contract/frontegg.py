@@ -39,7 +39,7 @@ NAMES: Final[Mapping[str, str]] = {
 TENANT_HEADER: Final = "frontegg-tenant-id"  # names a request's tenant
 # Names under which Frontegg's callers send the actor, in order of precedence.
 ACTORS: Final = ("user", "email", "actorMail")
-# Names whose values auditlane sets, whatever the sender put there.
+# Names whose values auditlane sets, whatever the sender specifies.
 OURS: Final = frozenset({"frontegg_id", "tenantId", "vendorId", "createdAt", "updatedAt"})
 MARK: Final = "frontegg:json"
 DEEPEST: Final = 100  # nested lists and objects: the response serializer allows 255

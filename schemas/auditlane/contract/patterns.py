@@ -25,7 +25,7 @@ MOST_WORK: Final = 500_000
 _MEMORY_BYTES: Final = 1 << 20
 # An escape, a class, the start of a group, a count, or one character.
 _PIECE: Final = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\(\?P<\w+>|\(\?:|\(\?|\{,|.", re.DOTALL)
-# Versions of RE2 differ in these, since they add syntax and update Unicode's tables.
+# Constructs in which versions of RE2 differ, because they add syntax and update Unicode's tables.
 _REFUSED_ESCAPES: Final = {
     "p": r"list the characters in brackets instead of `\p`.",
     "P": r"list the characters in brackets instead of `\P`.",
@@ -70,7 +70,7 @@ class Pattern:
             raise ValueError(advice)
         if _re2 is None:
             return cls(text)
-        _compiled(text)  # compiled alone as well: `a)|(?:b` is invalid, but would be valid inside the outer group
+        _compiled(text)  # compiled on its own too: `a)|(?:b` is invalid, but would be valid in the outer group
         program = _compiled(_whole(text), captures=False)
         if program.programsize > MOST_STATES:
             raise ValueError(

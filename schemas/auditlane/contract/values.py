@@ -15,7 +15,7 @@ from auditlane.contract.rules import storable
 # The range of RFC 3339: the years 0000 to 9999.
 TIME_FIRST_US: Final = -62_167_219_200_000_000
 TIME_LAST_US: Final = 253_402_300_799_999_999
-_YEAR_1_US: Final = -62_135_596_800_000_000  # a default must fit Python's calendar, like one set through the API
+_YEAR_1_US: Final = -62_135_596_800_000_000  # a default must fit Python's calendar, like a default set through the API
 _RANGES: Final = {
     "int": (-(2**31), 2**31 - 1),
     "long": (-(2**63), 2**63 - 1),

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 MOST_NAMES: Final = 50  # keys of an object; a larger object is summarized as a whole
-_FIRST: Final = 10  # entries of a list or object that a summary shows
+_FIRST: Final = 10  # number of entries of a list or object that a summary shows
 _LEAST: Final = 160  # bytes; about the size of a summary without entries
 
 

@@ -20,7 +20,7 @@ WINDOW_S: Final = 2.0  # the burst, in seconds of work, that a tenant may cause 
 ALONE_S: Final = 5.0  # a tenant does not wait if no other tenant has sent a request for this long
 LONGEST_S: Final = 10.0  # the longest wait of a request
 _OWED_S: Final = 15.0  # the most waiting time, in seconds, that a tenant can owe; further work is not counted
-KEPT: Final = 10_000  # tenants tracked; one more clears every account
+KEPT: Final = 10_000  # maximum number of tenants tracked; at the next one, all accounts are cleared
 FIRST_S: Final = 0.05  # the assumed cost, in seconds of work, of a tenant's first requests
 _WEIGHT: Final = 0.2  # weight of the newest request in the moving mean of a request's cost
 T = TypeVar("T")
@@ -186,5 +186,5 @@ class Timed(Generic[T]):
             thrown, sent = None, None
             try:
                 sent = yield waits_for
-            except BaseException as error:  # above all a cancellation, which the work has to handle
+            except BaseException as error:  # mainly a cancellation, which the work has to handle
                 thrown = error

@@ -16,7 +16,7 @@ from auditlane.runtime.errors import PortInUse
 from auditlane.runtime.foreign_requests import is_foreign
 from auditlane.runtime.validators import is_loopback
 
-IDLE_S: Final = 90.0  # after which a connection is closed, which has a thread of its own
+IDLE_S: Final = 90.0  # an idle connection is closed after this time, since each has a thread of its own
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ def _unless_empty(check: Callable[[str], str]) -> Callable[[str], str]:
 
 
 def _outside_the_workers_topics(value: str, info: ValidationInfo) -> str:
-    shared = info.data.get("topic")  # absent if it is invalid itself
+    shared = info.data.get("topic")  # absent if that setting is itself invalid
     return validators.dead_letter_topic(value, shared) if shared else value
 
 

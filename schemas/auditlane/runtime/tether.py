@@ -28,7 +28,7 @@ def main(argv: list[str]) -> None:
         import ctypes
 
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:  # it died before the tether was set up
+    if os.getppid() != parent:  # the parent died before the tether was set up
         sys.exit(1)
     try:
         os.execvp(program[0], program)  # noqa: S606

@@ -26,7 +26,7 @@ from auditlane.runtime.settings import Settings
 from auditlane.runtime.validators import is_loopback
 
 CONNECT_TIMEOUT_S = 10
-logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)  # it raises the errors too, and we log those once
+logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)  # it raises its errors too; we log them
 _ACCOUNT_CODES = (192, 193, 194, 497, 516)  # unknown user, wrong or missing password, not granted, not authenticated
 _FIX_ACCOUNT = "Check AUDITLANE_CLICKHOUSE_USER and AUDITLANE_CLICKHOUSE_PASSWORD, and what the user is granted."
 _FIX_TLS = "Point AUDITLANE_CLICKHOUSE_CA at the bundle of the authority that signed its certificate."
@@ -60,7 +60,7 @@ def connect(settings: Settings, **given: Any) -> Client:
     with store_errors():
         client = clickhouse_connect.get_client(**(options | given))
     if tracing.tracer() is not None:
-        over_http: Any = client  # a Client, whose type lacks the pool
+        over_http: Any = client  # a Client; its type does not declare the pool
         over_http.http = _TracedPool(over_http.http)
     return client
 

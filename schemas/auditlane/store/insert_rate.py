@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-FLOOR = 1 / 16  # lowest share of the configured rate, so that a worker still tries under constant push-back
+FLOOR = 1 / 16  # lowest share of the configured rate, so that a worker keeps trying under constant push-back
 SHRINK = 0.5
 GROW = 1.1
 SLOW_MS = 5_000  # an insert that takes longer counts as push-back

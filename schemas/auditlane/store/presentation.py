@@ -19,7 +19,7 @@ from auditlane.runtime.errors import Conflict
 from auditlane.store.client import store_errors
 
 ENVIRONMENT: Final = "environment"
-_NEVER: Final = 2**63  # above any revision
+_NEVER: Final = 2**63  # higher than any revision
 
 
 def tenant_scope(tenant: str) -> str:

@@ -22,7 +22,7 @@ STEPS = ("intent", "insert", "letters", "complete")
 def happens(
     condition: Callable[[], object], *, meanwhile: Callable[[], None] = lambda: None, seconds: float = HAPPENS_S
 ) -> bool:
-    """Return whether the condition becomes true in time; meanwhile, call `meanwhile` once a second."""
+    """Return whether the condition becomes true in time; until then, call `meanwhile` once a second."""
     deadline, tick = time.monotonic() + seconds, 0
     while not _holds(condition):
         if time.monotonic() > deadline:
@@ -109,7 +109,7 @@ def worker_killed(at: Pipeline) -> Fault:
 
 def at_a_step(when: str, step: str) -> Callable[[Pipeline], Fault]:
     def inject(at: Pipeline) -> Fault:
-        times = 1 if step == "complete" else at.random.randint(1, 3)  # usually the next intent completes a range
+        times = 1 if step == "complete" else at.random.randint(1, 3)  # usually, the next intent completes a range
         doomed = at.start(f"{when}_{step}:kill:{times}")
         yield
         meanwhile = {"letters": at.load.burst, "complete": lambda: at.load.rest(1.2)}.get(step, lambda: None)
@@ -170,7 +170,7 @@ def zombie_without_tokens(at: Pipeline) -> Fault:
 
 
 def rewound(at: Pipeline) -> Fault:
-    """Set every offset back, as a member without partitions, then kill the owners before they commit again."""
+    """Set every offset back, as a member without partitions, and then kill the owners before they commit again."""
     settings = at.world.settings
     member = Consumer(at.world.kafka | {"group.id": settings.consumer_group, "group.protocol": "consumer"})
     member.subscribe([settings.dead_letter_topic])

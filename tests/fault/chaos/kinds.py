@@ -1,4 +1,4 @@
-"""The kinds of faults, by name, and how the next ones are chosen."""
+"""The kinds of faults, by name, and the choice of the next ones."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ WAVE = 5  # maximum number of concurrent faults
 
 @dataclass(frozen=True)
 class Kind:
-    """A wave has at most one kind of each `family`, none of the families in `without`, and no other kind if `alone`.
-    `nodes` is the required number of brokers; 0 means any number.
+    """A kind of fault. Within a wave, it excludes other kinds of its `family` and of the families in `without`, and all
+    other kinds if `alone`. `nodes` is the required number of brokers; 0 means any number.
     """
 
     name: str
@@ -110,7 +110,7 @@ def next_wave(pipeline: Pipeline, counts: Mapping[str, float]) -> list[Kind]:
     """Return the kinds for the next wave: those injected least often so far that can be combined."""
     available = [kind for kind in KINDS if kind.nodes in (0, pipeline.nodes)]
     pipeline.random.shuffle(available)
-    limit = min(counts.get(kind.name, 0) for kind in available) + 1  # keeps small families from getting ahead
+    limit = min(counts.get(kind.name, 0) for kind in available) + 1  # so that no kind gets far ahead
     picked: list[Kind] = []
     for kind in sorted(available, key=lambda kind: counts.get(kind.name, 0)):
         fits = all(_are_compatible(kind, other) for other in picked)

@@ -37,7 +37,7 @@ class Load(threading.Thread):
         self._going.set()
 
     def hold(self) -> None:
-        """Stop, and wait until Kafka has acknowledged everything. Raises RuntimeError if it does not."""
+        """Pause, and wait until Kafka has acknowledged everything. Raises RuntimeError if it does not."""
         self._going.clear()
         self._idle.wait()
         if left := self._producer.flush(120):

@@ -1,4 +1,6 @@
-"""The pipeline under attack: services, workers and load, restored to health and counted after every round."""
+"""The pipeline under attack: services, workers and load. After every round, it is restored to health and its rows are
+counted.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,7 @@ WINDOW = 1_000_000
 
 @dataclass
 class Counts:
-    """The rows and dead letters once everything produced has been processed, before any merge."""
+    """The number of rows and dead letters once everything produced has been processed, before any merge."""
 
     expected: int
     rows: int
@@ -145,7 +147,7 @@ class Pipeline:
         return self.workers
 
     def victim(self) -> WorkerProcess:
-        """Return a random worker; start one if none is left, since librdkafka may abort when a broker is killed."""
+        """Return a random worker. Start one if none is left, since librdkafka may abort when a broker is killed."""
         return self.random.choice(self.alive() or [self.start()])
 
     def staff(self, count: int) -> None:
@@ -156,7 +158,7 @@ class Pipeline:
             self.start()
 
     def at_work(self) -> None:
-        """Wait at most 10 s until a worker has partitions; the faults do not depend on it."""
+        """Wait at most 10 s until a worker has partitions. No fault depends on this."""
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline and not any(worker.events("partition.assigned") for worker in self.alive()):
             time.sleep(0.1)
@@ -179,7 +181,7 @@ class Pipeline:
         return counts
 
     def _committed(self) -> list[tuple[int, int, str]]:
-        """Return (end, committed offset, metadata) for each partition. Raises KafkaException."""
+        """Return each partition's end, committed offset and metadata. Raises KafkaException."""
         partitions = [TopicPartition(self.world.settings.topic, number) for number in range(PARTITIONS)]
         try:
             ends = [self._offsets.get_watermark_offsets(partition, timeout=10)[1] for partition in partitions]
@@ -192,7 +194,7 @@ class Pipeline:
         return [(end_, at.offset, at.metadata or "") for end_, at in zip(ends, committed, strict=True)]
 
     def backlog(self, partition: int) -> tuple[int, int]:
-        """Return a partition's (committed offset, end). Raises TimeoutError."""
+        """Return a partition's committed offset and its end. Raises TimeoutError."""
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             with contextlib.suppress(KafkaException):
@@ -234,7 +236,7 @@ class Pipeline:
         )
 
     def _stored_of_gone(self) -> int:
-        """Return the number of rows whose offsets are in `load.gone`: they were stored before the messages were
+        """Return the number of rows whose offsets are in `load.gone`, because they were stored before the messages were
         deleted.
         """
         if not self.load.gone:

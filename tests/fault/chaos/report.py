@@ -57,8 +57,9 @@ _COLUMNS = (
 
 @dataclass
 class Round:
-    """The faults that `happened` and those that were `missed`; the counts afterwards, unless the pipeline got `stuck`.
-    `scaled` are the periods during which workers were scaled (Unix ms); `pauses_s` is the longest pause in each.
+    """The faults that `happened` and the faults that were `missed`, and the counts afterwards, unless the pipeline got
+    `stuck`. `scaled` are the periods during which workers were scaled (Unix ms); `pauses_s` is the longest pause in
+    each.
     """
 
     happened: list[str] = field(default_factory=list)
@@ -147,7 +148,7 @@ class Run:
 
     @property
     def can_continue(self) -> bool:
-        """Return whether to run another round: after a failed round, later failures would only repeat it."""
+        """Return whether to run another round. After a failed round, later rounds would only repeat the failure."""
         return self.survived and time.monotonic() < self.until
 
     def kind_counts(self, now: Round) -> Counter[str]:

@@ -1,5 +1,5 @@
-"""The table in memory. An insert takes two steps, so that other inserts may come between its guard and the landing of
-its rows.
+"""An in-memory table. An insert takes two steps, so that other inserts may run between its guard and the landing of its
+rows.
 
 Tokens are checked when rows land, and forgotten past the window. A known token drops the whole insert, whatever its
 rows. An insert lands completely or not at all.
@@ -127,7 +127,7 @@ class ClickHouse:
         self.drop(insert)
 
     def owes(self, partition: Partition) -> bool:
-        """Return whether rows of the partition were lost and have not been stored again yet."""
+        """Return whether any rows of the partition were lost and have not been stored again yet."""
         return any(self._is_missing(insert) for insert in self.lost.values() if insert.partition == partition)
 
     def _is_missing(self, insert: Insert) -> bool:

@@ -20,7 +20,7 @@ from auditlane.worker.protocol.partition_state import Range
 class Progress:
     """The validation result of a range.
 
-    It is kept for as long as the range, so that a repeated step does not validate the range again.
+    It is kept as long as the range, so that a repeated step does not validate the range again.
     """
 
     rows: dict[int, list[int]]  # month -> offsets still to store
@@ -144,7 +144,9 @@ class Inserts:
             self.world.clickhouse.look(job.sent)
 
     def _answer(self, job: Job, sent: Insert) -> None:
-        """Receive ClickHouse's response, or no response, although the rows have landed, will land, or never do."""
+        """Receive ClickHouse's response, or none; in the latter case, the rows may have landed, land later, or never
+        land.
+        """
         clickhouse = self.world.clickhouse
         fault = self.random.choice(list(FAULTS)) if self._trouble() else ""
         remedy, becomes = FAULTS.get(fault, (Remedy.retry, "land"))

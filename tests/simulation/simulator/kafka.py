@@ -1,4 +1,4 @@
-"""The log and the consumer group in memory, with those behaviours of the real ones that matter to a worker.
+"""An in-memory log and consumer group that behave like real ones wherever it matters to a worker.
 
 A commit is checked for membership and epoch, never for ownership. A member learns of its expulsion when it polls. A
 partition moves only after its owner has released it or was expelled.
@@ -34,7 +34,9 @@ class Message:
 
 @dataclass(slots=True)
 class Member:
-    """One consumer in the group. `owned` are the partitions that it believes it owns, `target` those assigned to it."""
+    """One consumer in the group. `owned` are the partitions that it believes it owns, and `target` the partitions
+    assigned to it.
+    """
 
     name: str
     epoch: int
@@ -96,8 +98,8 @@ class Kafka:
                 self.members[names[(number + turn) % len(names)]].target.add(partition)
 
     def poll(self, member: Member) -> tuple[set[Partition], set[Partition]]:
-        """Return a member's changes as (revoked, assigned). When this returns, the member has released the revoked
-        partitions.
+        """Return the partitions revoked from a member, which it has released by then, and the partitions assigned to
+        it.
         """
         if member.expelled:
             revoked, member.owned = member.owned, set()

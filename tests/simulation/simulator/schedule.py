@@ -29,7 +29,7 @@ class Plan:
     """The parameters of a schedule.
 
     `window` is the number of tokens that ClickHouse remembers. With `patient`, a running insert whose token another
-    insert has used ends before the token is forgotten; this is the only condition that the promise puts on the window.
+    insert has used ends before the token is forgotten; this is the promise's only condition on the window.
     """
 
     seed: int
@@ -165,7 +165,7 @@ class Schedule:
         self.world.clickhouse.others(self.random.randint(1, self.plan.window))
 
     def _store_restart(self) -> None:
-        """Kill ClickHouse: each running insert either lands just before or is lost, and none gets a response."""
+        """Kill ClickHouse. Each running insert either lands just before or is lost, and none gets a response."""
         self.world.log("ClickHouse restarts")
         self.world.events["ClickHouse restarts"] += 1
         for insert in list(self.world.clickhouse.running):
@@ -219,7 +219,7 @@ class Schedule:
             worker.frozen = worker.frozen and self.random.random() < 0.5
 
     def _expel(self) -> None:
-        """Time out a frozen worker's session: other workers get its partitions while it believes that it still owns
+        """Let a frozen worker's session time out: other workers get its partitions while it still believes that it owns
         them.
         """
         frozen = [worker for worker in self.workers if worker.frozen and not worker.member.expelled]
@@ -243,7 +243,7 @@ class Schedule:
         self.world.events["verdicts turned"] += 1
 
     def _settled(self) -> list[Partition]:
-        """Return the partitions for which no worker has a range in flight or about to start."""
+        """Return the partitions for which no worker has a range that is in flight or about to start."""
         busy = {job.work.range.partition for worker in self.workers for job in worker.jobs}
         busy |= {insert.partition for insert in self.world.clickhouse.running}
         busy |= {

@@ -1,4 +1,4 @@
-"""The only page of the request loop: it changes an invoice as the request specifies, and the request may end in any
+"""The only page of the request loop. It changes an invoice as the request specifies, and the request may end in any
 way.
 """
 

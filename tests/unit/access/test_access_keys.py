@@ -1,4 +1,4 @@
-"""The keys file: verifying secrets, concurrent edits, changes without a restart, broken files."""
+"""The keys file: verification of secrets, concurrent edits, changes without a restart, broken files."""
 
 from __future__ import annotations
 

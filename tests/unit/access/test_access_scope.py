@@ -1,4 +1,4 @@
-"""Permissions, and scopes, which only authentication can make."""
+"""Permissions, and scopes, which only authentication can create."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ def test_a_scope_cannot_be_changed():
 
 
 def test_only_authentication_makes_principals_and_only_the_cli_acts_for_the_operator():
-    """No other code may make a scope: a route that makes one could break tenant isolation."""
+    """No other code may create a scope, since a route that creates its own could break tenant isolation."""
     allowed = {
         "Principal": "schemas/auditlane/access/",
-        "for_operator": ("deploy/auditlane/cli/", "consumers/auditlane/observe/canary/"),  # the latter: our own log
+        "for_operator": ("deploy/auditlane/cli/", "consumers/auditlane/observe/canary/"),  # latter: our own log
         "authorized_before": "consumers/auditlane/query/export/",
         "_GRANT": "schemas/auditlane/access/scope.py",
     }

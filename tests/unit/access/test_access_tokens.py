@@ -1,4 +1,4 @@
-"""Tokens and links: what each kind permits, and that none is accepted in place of another."""
+"""Tokens and links: what each kind permits, and that no kind is accepted in place of another."""
 
 from __future__ import annotations
 

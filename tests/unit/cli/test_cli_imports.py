@@ -1,4 +1,4 @@
-"""What a command imports: starting one command must not load the libraries that only others need."""
+"""The imports of a command: starting it must not load libraries that only other commands need."""
 
 from __future__ import annotations
 

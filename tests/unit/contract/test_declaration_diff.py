@@ -48,7 +48,7 @@ def test_classes_share_their_fields() -> None:
     assert {name: field.events for name, field in needed.items()} == {
         "project": ("Deleted", "Shared"), "plan": ("Deleted",), "pages": ("Shared",)
     }  # fmt: skip
-    assert needed["project"].field.nullable  # only one of the classes requires it
+    assert needed["project"].field.nullable  # since only one of the classes requires it
 
 
 @pytest.mark.parametrize(("annotation", "default"), [(int, ...), (str, Field(max_length=5))])

@@ -1,4 +1,4 @@
-"""The decisions that `init` makes: topics to create, drift, pending migrations."""
+"""The decisions of `init`: topics to create, drift, pending migrations."""
 
 from __future__ import annotations
 

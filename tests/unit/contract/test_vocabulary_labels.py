@@ -1,4 +1,4 @@
-"""Every known action has a label in both languages, and no two share one."""
+"""Every known action has a label in both languages, and no two actions share a label."""
 
 from __future__ import annotations
 

@@ -253,8 +253,8 @@ def test_an_external_user_is_not_mistaken_for_a_client():
 
 
 def test_concurrent_requests_do_not_exceed_the_rate_together():
-    """All are admitted while the bucket has tokens. Once one sender has used them up, the remaining events of the
-    others are rejected.
+    """All requests are admitted while the bucket has tokens. Once one sender has used them up, the remaining events of
+    the others are rejected.
     """
     service, now = IngestService(load(**NOWHERE, ingest_rate=1, ingest_burst=10)), time.monotonic()
     senders = [Sender("al_1", "acme") for _ in range(4)]

@@ -114,7 +114,7 @@ def service(registry: DictRegistry) -> Iterator[IngestService]:
 
 
 def judged(registry: DictRegistry, service: IngestService, posted: list[object]) -> list[bool]:
-    """Post events; return for each whether it was accepted, and assert that the worker stores the accepted ones."""
+    """Post events; return, for each, whether it was accepted, and assert that the worker stores the accepted events."""
     delivered = service._running()._publisher._delivery.messages  # type: ignore[union-attr]
     delivered.clear()
     results = asyncio.run(service.send(posted, SENDER))

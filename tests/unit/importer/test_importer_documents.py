@@ -40,7 +40,7 @@ def items(text: str | bytes) -> list[Item]:
 
 
 def found(text: str | bytes) -> list[str]:
-    """Return for each item its record's name, its problem, or the reason why it is skipped."""
+    """Return, for each item, its record's name, its problem, or the reason why it is skipped."""
     return [one.problem or one.note or json.loads(one.text)["eventName"] for one in items(text)]
 
 

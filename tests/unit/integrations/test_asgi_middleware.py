@@ -157,7 +157,7 @@ def test_a_cancelled_request_is_recorded(client):
 
 
 def test_a_client_that_leaves_before_the_response_is_a_failure(client):
-    """uvicorn reports the disconnect when the application asks; Starlette then raises ClientDisconnect."""
+    """uvicorn reports the disconnect when the application calls `receive`; Starlette then raises ClientDisconnect."""
     app = FastAPI()
 
     @app.delete("/documents/{document_id}")
@@ -227,7 +227,7 @@ def test_a_stream_whose_client_leaves_is_incomplete(client):
     request = Call(streaming(client, parts), "DELETE", "/documents/7")
     with pytest.raises(ClientDisconnect):
         asyncio.run(request.run())
-    assert client.only.outcome.value == "success"  # judged by the status: the request succeeded
+    assert client.only.outcome.value == "success"  # by its status, the request succeeded
     assert client.only.metadata["response"] == "incomplete"
     assert "exception" not in client.only.metadata
 

@@ -1,4 +1,6 @@
-"""A session that is used after a failed flush, and values that raise, cause no wrong event and lose no other event."""
+"""Sessions that are used after a failed flush, and values that raise, cause no wrong events and lose no other
+events.
+"""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ class Application:
             if self.random.random() < 0.2:
                 raise
         finally:
-            if end != "release":  # SQLAlchemy does not always expire what a released inner savepoint had changed
+            if end != "release":  # SQLAlchemy does not always expire the changes of a released inner savepoint
                 self.session.expire_all()
 
     def text(self) -> str:

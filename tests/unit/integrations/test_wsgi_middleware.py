@@ -281,7 +281,7 @@ class TestFlask:
         assert client.only.resource_id == "7"
 
     def test_nothing_fails_without_a_request_of_the_middleware(self, client):
-        """An application's own tests may push a request context without the middleware."""
+        """An application's own tests may push a request context that did not pass through the middleware."""
         with documents(client).test_request_context("/documents/7", method="DELETE"):
             pass
         assert client.events == []

@@ -1,4 +1,4 @@
-"""The passwords of a stack's services: where they are kept, which service gets which, and how commands get them."""
+"""The passwords of a stack's services: their files, which service gets which password, and how commands get them."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_a_replaced_part_keeps_the_account_that_it_has(made):
 
 
 def test_a_shells_accounts_are_never_used_for_embedded_parts(made):
-    """Neither a user nor a token is used, and of Kafka's options only those unrelated to an account."""
+    """Neither a user nor a token is used, and only those of Kafka's options that are unrelated to an account."""
     stale = {"security.protocol": "SASL_SSL", "sasl.username": "u", "sasl.password": "old", "client.rack": "a"}
     settings = load(
         kafka_extra=stale, registry_user="u", registry_token="t", clickhouse_user="u", clickhouse_password="p"
@@ -255,7 +255,7 @@ def test_env_of_a_stack_without_passwords_has_no_roles(tmp_path):
 
 
 def test_a_shell_with_the_stacks_variables_can_restart_it(made):
-    """The stack's services are started, not awaited, with the passwords in the data directory."""
+    """The stack starts its own services, with the passwords in the data directory, instead of waiting for them."""
     env = ADDRESSES | account_variables(load(), made)
     loaded = load(**{name.removeprefix("AUDITLANE_").lower(): value for name, value in env.items()})
     settings = stack_variables.without_own_urls(loaded, {"env": env, "parts": []})

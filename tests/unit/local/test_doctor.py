@@ -188,7 +188,7 @@ class Answers:
         ({}, (8481,), [Level.WARN]),
         ({8481: {}}, (), [Level.OK]),
         ({8481: {}, 8482: {"t[1]": "offsets are lost"}}, (8483,), [Level.OK, Level.OK, Level.FAIL]),
-        ({8481: {}, 8483: {}}, (), [Level.OK, Level.FAIL, Level.OK]),  # one port in the middle is down
+        ({8481: {}, 8483: {}}, (), [Level.OK, Level.FAIL, Level.OK]),  # the process on the port in the middle is down
     ],
 )
 def test_every_configured_worker_process_is_probed(monkeypatch, halted, busy, levels):

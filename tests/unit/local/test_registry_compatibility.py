@@ -1,5 +1,5 @@
-"""Which schema can read which: Avro's rules one by one, and agreement with Apache Avro's own checker where the checker
-is correct.
+"""Which schema can read which: Avro's rules one by one, and agreement with Apache Avro's own checker wherever that is
+correct.
 """
 
 from __future__ import annotations
@@ -217,8 +217,8 @@ def test_apache_avro_agrees(reader: Any, writer: Any) -> None:
     ],
 )
 def test_where_apache_avro_for_python_disagrees_with_java(reader: Any, writer: Any) -> None:
-    """An alias without a namespace inherits its schema's: this is why we have our own checker. Fails once Avro is
-    fixed.
+    """An alias without a namespace inherits its schema's namespace, which is why we have our own checker. This test
+    fails once Avro is fixed.
     """
     theirs = ReaderWriterCompatibilityChecker().get_compatibility(
         avro_parse(json.dumps(reader)), avro_parse(json.dumps(writer))

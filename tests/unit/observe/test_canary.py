@@ -1,4 +1,4 @@
-"""The canary's decisions: results, pauses, and when the installation counts as unhealthy."""
+"""The canary's decisions: its results, its pauses, and when the installation counts as unhealthy."""
 
 from __future__ import annotations
 

@@ -68,9 +68,9 @@ def test_what_could_not_be_read_once_is_not_reported_again() -> None:
         (certificate(13 * DAY, life=30 * DAY), []),  # more than a third of its life
         (certificate(9 * DAY, life=30 * DAY), ["certificate.expiring"]),
         (certificate(timedelta(hours=20), life=DAY), []),  # renewed every day
-        (certificate(-DAY), ["certificate.expiring"]),  # it is in use, and fails
+        (certificate(-DAY), ["certificate.expiring"]),  # the certificate is in use, and connections fail
         (Expiry("key", "al_1", NOW + DAY), ["key.expiring"]),
-        (Expiry("key", "al_1", NOW - DAY), []),  # it may have been given up
+        (Expiry("key", "al_1", NOW - DAY), []),  # the key may have been abandoned
     ],
 )
 def test_what_is_about_to_expire_depends_on_its_life(one: Expiry, events: list[str]) -> None:

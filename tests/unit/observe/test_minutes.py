@@ -1,4 +1,4 @@
-"""The history's rows: which checks become which minute."""
+"""The history's rows: which checks make up which minute."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LETTERS = Letters(positions={0: 10})
 
 
 def run(*checks: tuple[float, Measurements]) -> list[Minute]:
-    """Return the minutes made from checks at these seconds after the start."""
+    """Return the minutes recorded for checks at these seconds after the start."""
     state, minutes = ObserverState(letters=LETTERS), []
     for after_s, found in checks:
         now = START + timedelta(seconds=after_s)

@@ -389,7 +389,7 @@ def test_a_replayed_message_keeps_its_provenance(tmp_path: Path) -> None:
     ]
 
     def claims(dry_runner: DryRunner) -> list[tuple[bool, Claim | None, str]]:
-        """Return for each letter whether its value was replaced, the claim signed for it, and why it cannot be
+        """Return, for each letter, whether its value was replaced, the claim signed for it, and why it cannot be
         replayed.
         """
         return [
@@ -441,7 +441,7 @@ def test_an_event_is_shown_up_to_the_field_that_broke() -> None:
     good = validating.message()
     schema_id, datum = unframe(good)
     broken = bytearray(datum)
-    broken[0] = 0x07  # the first string has a negative length
+    broken[0] = 0x07  # makes the length of the first string negative
     known = world.upgrader().writer
     assert decoded(frame(schema_id, bytes(broken)), known) == ({}, "event_id: a text has a negative length.")
     event, problem = decoded(good[:-4], known)

@@ -145,7 +145,7 @@ class Target:
 
 
 class Reader:
-    """Reads a message at every offset: at even offsets one of acme, at odd offsets one of another tenant."""
+    """Reads a message at every offset: at even offsets acme's, at odd offsets another tenant's."""
 
     def __init__(self, _settings: object) -> None:
         pass

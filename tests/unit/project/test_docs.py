@@ -1,4 +1,4 @@
-"""The docs' generated parts match the code, links between pages have targets, prose is wrapped."""
+"""The docs' generated parts match the code, links between pages have targets, and prose is wrapped."""
 
 from __future__ import annotations
 

@@ -29,8 +29,8 @@ class A:
 
 
 def logged(source: str) -> Iterator[tuple[str, str]]:
-    """Yield (name, level) for each event that a module logs, including through functions that log the event named by
-    their first argument.
+    """Yield the name and level of each event that a module logs, including through functions that log the event named
+    by their first argument.
 
     Raises AssertionError if a name is neither a literal nor such an argument.
     """
@@ -53,7 +53,7 @@ def logged(source: str) -> Iterator[tuple[str, str]]:
 
 
 def _calls(within: ast.AST) -> Iterator[ast.Call]:
-    """Yield the calls of methods that are given arguments."""
+    """Yield the method calls that have arguments."""
     for node in ast.walk(within):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
             yield node

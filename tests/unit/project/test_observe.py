@@ -28,7 +28,7 @@ _spec = importlib.util.spec_from_file_location("dashboards", OBSERVE / "dashboar
 assert _spec is not None
 assert _spec.loader is not None
 dashboards = importlib.util.module_from_spec(_spec)
-sys.modules["dashboards"] = dashboards  # dataclasses look up the module
+sys.modules["dashboards"] = dashboards  # dataclasses look up their module here
 _spec.loader.exec_module(dashboards)
 BOARDS = dashboards.all_dashboards()
 PANELS = [(board, panel) for board in BOARDS for panels in board.rows.values() for panel in panels]
@@ -218,7 +218,7 @@ def test_every_runbook_is_of_an_alert_and_has_the_same_parts() -> None:
         for section in sections:
             name = section.partition("\n")[0]
             assert name in names, name
-            parts = re.findall(r"^\*\*(\w[\w ]*)\.\*\*", section, re.MULTILINE)
+            parts = re.findall(r"^\*\*(\w[\w ]*)\.?\*\*", section, re.MULTILINE)
             assert parts == ["Readers notice", "Look", "Do", "Escalate", "Do not", "Tested"], name
             look = section.partition("**Look.**")[2].partition("**Do.**")[0]
             assert 2 <= len(re.findall(r"^auditlane ", look, re.MULTILINE)) <= 3, name

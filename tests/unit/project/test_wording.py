@@ -1,4 +1,4 @@
-"""Texts keep to docs/style.md: no banned phrase, and a function's docstring begins with a verb."""
+"""Texts follow docs/style.md: they contain no banned phrase, and a function's docstring begins with a verb."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PDF pages, whose text fits and is complete in any font; Parquet files, whose row groups are bounded in size."""
+"""PDF pages, whose text is complete and fits in any font; Parquet files, whose row groups are bounded in size."""
 
 from __future__ import annotations
 

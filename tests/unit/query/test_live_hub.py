@@ -1,4 +1,4 @@
-"""Live streams with an in-memory store: two processes, unordered inserts, clients that connect at random."""
+"""Live streams over an in-memory store: two processes, unordered inserts, clients that connect at random."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def memory(monkeypatch: pytest.MonkeyPatch) -> MemoryStore:
 
 
 def made(chance: random.Random, count: int) -> list[Row]:
-    """Return rows in four partitions, nearly in order, some from another tenant. Skipped offsets are dead letters."""
+    """Return rows in four partitions, nearly in order; some are another tenant's. Skipped offsets are dead letters."""
     nexts: dict[tuple[str, int], int] = {}
     rows = []
     for _ in range(count):
@@ -191,7 +191,7 @@ def tails(memory: MemoryStore) -> Iterator[list[hub.StreamHub]]:
 def test_each_event_is_delivered_once(memory, tails, seed):
     chance = random.Random(seed)
     rows = made(chance, 260)
-    memory.add(rows[:40])  # earlier events are not streamed
+    memory.add(rows[:40])  # these earlier events are not streamed
     client = Client(tails, random.Random(seed))
     wanted = {row.key for row in rows[40:] if row.tenant == "acme"}
 

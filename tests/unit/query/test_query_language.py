@@ -1,4 +1,4 @@
-"""The query language: the meaning of valid queries, the errors for invalid ones, and printing as the inverse of
+"""The query language: the meaning of valid queries, the errors for invalid queries, and printing as the inverse of
 parsing.
 """
 

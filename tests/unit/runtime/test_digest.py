@@ -1,4 +1,4 @@
-"""Bounds for text and JSON values: oversized ones are replaced by their size, SHA-256 and first characters."""
+"""Bounds on text and JSON values: oversized values are replaced by their size, SHA-256 and first characters."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def test_waiting_requests_get_consecutive_turns() -> None:
 
 
 def test_refused_requests_do_not_change_a_debt() -> None:
-    """Rejected requests neither lengthen nor shorten the wait of admitted ones."""
+    """Rejected requests neither lengthen nor shorten the wait of admitted requests."""
     shares = Shares(0.2)
     for _ in range(50):  # learns that a request costs 3 s
         _, expected = shares.reserve("acme", 0)

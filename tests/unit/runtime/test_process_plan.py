@@ -177,7 +177,7 @@ def test_stopping_before_everything_is_up():
 
 @pytest.mark.parametrize("seed", range(200))
 def test_whatever_happens_a_stop_ends_everything_in_order(seed):
-    """Random events, then a stop: no process runs in the end, and no tier is stopped before the tiers above it are
+    """After random events and a stop, no process is left running, and no tier is stopped before the tiers above it are
     down.
     """
     rng, plan, now = random.Random(seed), Plan(SPECS, POLICY), 0.0

@@ -21,7 +21,7 @@ Reports = dict[int, set[str]]
 
 
 def expected(checker: int) -> Reports:
-    """Return the codes that the checker (0: mypy, 1: pyright) must report, by line."""
+    """Return, by line, the codes that the checker (0: mypy, 1: pyright) must report."""
     lines = enumerate(USES.read_text().splitlines(), start=1)
     return {number: set(found[1 + checker].split()) for number, line in lines if (found := WRONG.search(line))}
 
@@ -43,7 +43,7 @@ def run(folder: Path, *command: str) -> str:
     done = subprocess.run(
         [sys.executable, "-m", *command], cwd=folder, capture_output=True, text=True, check=False, timeout=240
     )
-    assert done.returncode == 1, done.stdout + done.stderr  # 1: it found errors; other codes mean that it failed
+    assert done.returncode == 1, done.stdout + done.stderr  # 1 means that it found errors, 2 that it failed
     return done.stdout
 
 

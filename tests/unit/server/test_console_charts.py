@@ -92,7 +92,7 @@ def test_gaps_are_where_no_column_has_a_value() -> None:
     assert (end.x, end.width, end.seconds) == pytest.approx((LEFT + INNER * 0.9, INNER * 0.1, 3_600))
     assert gaps(hours(), [[]]) == [Gap(LEFT, INNER, 36_000)]
     running = Period(START - timedelta(minutes=20), START + timedelta(minutes=30), 3_600, [START - HOUR])
-    assert gaps(running, [[1.0]]) == []  # neither the step that began earlier nor the one that is not over yet
+    assert gaps(running, [[1.0]]) == []  # neither the step that began earlier nor the current step counts as a gap
 
 
 def test_positions_are_within_the_drawing() -> None:

@@ -32,7 +32,7 @@ def _pattern(node: ast.expr) -> str:
 
 @cache
 def patterns() -> list[re.Pattern[str]]:
-    """Return a regular expression for each string in the code, except those of the examples."""
+    """Return a regular expression for each string in the code, except strings in the examples."""
     return [re.compile(one) for one in set(_of_code()) if len(re.sub(r"\.\+|\\", "", one)) >= LITERAL]
 
 

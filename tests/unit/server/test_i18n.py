@@ -87,7 +87,7 @@ def test_only_words_of_both_languages_are_translated_by_themselves(language):
 
 
 def test_templates_contain_no_untranslated_words():
-    """Once expressions and markup are removed, no words remain."""
+    """No words remain once expressions and markup are removed."""
     templates = sorted(SERVER.rglob("templates/*.html"))
     assert templates
     for path in templates:

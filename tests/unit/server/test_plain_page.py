@@ -1,4 +1,4 @@
-"""The plain page's models for a filter and for events, and the HTML made from them."""
+"""The plain page's models of a filter and of events, and the HTML rendered from them."""
 
 from __future__ import annotations
 

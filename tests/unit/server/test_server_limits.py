@@ -52,7 +52,7 @@ def whole(connection: socket.socket) -> tuple[str, dict]:
 
 def test_a_slow_body_is_aborted(served):
     with slow_post(served) as connection:
-        head, body = whole(connection)  # to the end: the connection is closed
+        head, body = whole(connection)  # reads to the end, since the server closes the connection
     assert "408 request timeout" in head
     assert body["code"] == "BODY_TIMEOUT"
     assert "bytes so far" in body["detail"]

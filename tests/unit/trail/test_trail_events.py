@@ -18,7 +18,7 @@ ID = "0197d2f0-0000-7000-8000-000000000000"
 
 
 def made(record: AuditRecord, limit: int) -> list[AuditEvent]:
-    """Return the events made from a record, each encoded within the limit."""
+    """Return a record's events, after asserting that each can be encoded within the limit."""
     events = events_of(bounded(record, limit), at=T0, event_id=ID)
     for event in events:
         assert plain_base().encode(event, min(limit, MAX_BYTES))

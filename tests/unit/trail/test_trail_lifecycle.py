@@ -1,4 +1,4 @@
-"""Decisions about starts, stops, restarts and new versions in auditlane's own audit trail."""
+"""The decisions about recording starts, stops, restarts and new versions in auditlane's own audit trail."""
 
 from __future__ import annotations
 

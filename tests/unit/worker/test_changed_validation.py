@@ -50,7 +50,7 @@ class Table:
 
 
 def attempt(table: Table, accepted: set[int], *, redo: bool) -> Done:
-    """Validate a range with this result, write it, publish its rejected messages; return the last step's result."""
+    """Validate a range with this result, write it, and publish its rejected messages; return the last step's result."""
     columns = Columns(list(range(COUNT)), [0] * COUNT, [b"k"] * COUNT, [b"v"] * COUNT)
     range_ = Range(Partition("t", 0), "id", 0, COUNT - 1, columns, "", 1, redo)
     rejected = [Rejection(one, RejectCode.SCHEMA_UNKNOWN, "", None, 1) for one in range(COUNT) if one not in accepted]
@@ -111,7 +111,9 @@ def test_a_store_that_hides_acknowledged_rows_halts_the_partition() -> None:
 
 @dataclass
 class Unsure(Table):
-    """A replicated table that fails the first insert, whose rows it has stored if `stores`, and lost otherwise."""
+    """A replicated table on which the first insert fails; its rows are nevertheless stored if `stores`, and lost
+    otherwise.
+    """
 
     code: int = 319
     stores: bool = True

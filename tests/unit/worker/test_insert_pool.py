@@ -21,7 +21,7 @@ def test_a_panic_halts_its_partition_and_the_thread_lives_on() -> None:
     pool = InsertPool(
         Mock(validate=Mock(side_effect=Panic("index out of bounds"))), Mock(), Mock(), Failpoints(), threads=1
     )
-    for _ in range(3):  # more failures than there are threads
+    for _ in range(3):  # more failures than threads
         pool.submit(Write(Range(Partition("t", 0), "id", 0, 0, Columns([0], [0], [b"k"], [b"v"]), "", 1)))
         assert pool.join(10)
         [done] = pool.poll()

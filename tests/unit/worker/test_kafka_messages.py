@@ -1,4 +1,4 @@
-"""the last header counts"""
+"""Kafka's messages as columns: by partition, with errors set aside, and with GUIDs from headers."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ def rows(*tenants: str) -> pa.Table:
 
 
 class Thread:
-    """Runs insert threads with one range, validated into these months."""
+    """Runs insert threads with one range, whose validated rows are in these months."""
 
     def __init__(self, months: dict[int, pa.Table], late: LateBudget, *, redo: bool = False) -> None:
         columns = Columns(range(100), [NOW] * 100, [b"k"] * 100, [b"v"] * 100)
@@ -109,7 +109,7 @@ class Thread:
 
 
 def test_present_months_are_stored_first_and_late_ones_wait_for_their_budget() -> None:
-    late = LateBudget(0.001)  # one part is saved up; saving the next takes a quarter of an hour
+    late = LateBudget(0.001)  # the bucket holds one part; it takes a quarter of an hour to save up the next
     old = [202001, 202002, 202003]
     thread = Thread({month: rows("acme") for month in [*old, 202610, 202611, 202612]}, late)
     done = thread.write()

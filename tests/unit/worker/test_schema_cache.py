@@ -1,4 +1,4 @@
-"""The worker's requests to the registry, their rate, and that no event is rejected because of a stale cache."""
+"""The worker's requests to the registry and their rate; no event is rejected because of a stale cache."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The worker's instruments are those listed in one place, and lag counts uncompleted messages."""
+"""The worker's instruments are exactly the listed metrics, and lag counts uncompleted messages."""
 
 from __future__ import annotations
 

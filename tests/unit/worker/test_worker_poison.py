@@ -157,7 +157,9 @@ def test_an_error_of_one_id_is_waited_for_a_minute_once_an_hour(fails: Exception
 
 
 class Failing(DictRegistry):
-    """Responds to every request, except that for each schema in `failing`, this number of requests fails first."""
+    """Responds to every request, except that, for each schema in `failing`, the given number of requests fails
+    first.
+    """
 
     failing: dict[int, int]
 
@@ -303,7 +305,7 @@ def test_requests_for_a_tenant_with_many_ids_are_bounded_and_delay_no_other() ->
 
 
 def numbered(raw: RawRange, bad: set[bytes]) -> ValidationResult:
-    """Fail if a value is bad, as a bug in validation would; otherwise reject every message."""
+    """Fail if a value is bad, as a bug in validation might; otherwise, reject every message."""
     if bad & set(raw.values):  # type: ignore[arg-type]
         raise IndexError("a mistake")
     found = [Rejection(at, RejectCode.ACTION_EMPTY, "", None, None) for at in range(len(raw.offsets))]

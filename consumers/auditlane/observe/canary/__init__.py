@@ -1,5 +1,5 @@
-"""The canary: a small event that is sent regularly and awaited where readers would see it, so that a fault anywhere on
-the way is noticed from outside.
+"""The canary: a small event that is sent regularly and awaited in the place where readers would see it, so that a fault
+anywhere along the way is noticed from outside.
 
 `trip` decides, `canary` sends and waits, `sight` reads, and `process` is `auditlane canary`.
 """

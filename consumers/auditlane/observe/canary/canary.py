@@ -1,4 +1,4 @@
-"""Sends canary events one after another, and waits for each until it is visible, late, lost or refused."""
+"""Sends canary events one at a time, and waits until each one is visible, late, lost or refused."""
 
 from __future__ import annotations
 
@@ -167,13 +167,13 @@ class Canary:
                 return None
 
     def _watch(self, sent_s: float) -> None:
-        """Log once that the event on its way can no longer be in time."""
+        """Log, once, that the event on its way can no longer arrive in time."""
         if self._metrics and not self._complained and monotonic() - sent_s > self.limits.late_s:
             self._complained = True
             self._log.warning("canary.overdue", problem=self.complaint())
 
     def _report(self, outcome: Outcome) -> None:
-        """Log the first of several failures, and the success after them."""
+        """Log the first of several consecutive failures, and the success that ends them."""
         if outcome.result == "visible":
             if self._complained:
                 self._log.info("canary.recovered", visible_s=round(outcome.visible_s or 0.0, 2))
@@ -218,4 +218,4 @@ class CanaryThread:
 
 
 def _ignore(_error: AuditlaneError, _event_id: str | None) -> None:
-    """Ignore the client's errors: an error about an event is that event's result."""
+    """Ignore the client's errors, because an error about an event is reported as that event's result."""

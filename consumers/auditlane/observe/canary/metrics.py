@@ -23,7 +23,7 @@ class CanaryMetrics:
             self._results.labels(result)
 
     def ended(self, outcome: Outcome) -> None:
-        """Count an outcome, and its times."""
+        """Count an outcome and record its times."""
         self._results.labels(outcome.result).inc()
         if outcome.acknowledged_s is not None:
             self._acknowledged.observe(outcome.acknowledged_s)

@@ -1,4 +1,4 @@
-"""Runs the canary as a process of its own, with `/metrics` and `/health`: `auditlane canary`."""
+"""Runs `auditlane canary`: the canary as a process of its own, with `/metrics` and `/health`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Looks for a canary event where readers would see it: through the query API, or in the store as the API reads it."""
+"""Looks for a canary event in the place where readers would see it: through the query API, or in the store, read in the
+same way as by the API.
+"""
 
 from __future__ import annotations
 

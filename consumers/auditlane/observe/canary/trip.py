@@ -1,4 +1,4 @@
-"""Decides the result of a canary event, when to look again, and whether the installation is healthy. Pure.
+"""Decides the outcome of a canary event, when to look for it again, and whether the installation is healthy. Pure.
 
 Times are seconds of a monotonic clock.
 """
@@ -15,7 +15,7 @@ Result = Literal["visible", "late", "lost", "refused"]
 RESULTS: Final[tuple[Result, ...]] = get_args(Result)
 _SOONEST_S: Final = 0.05
 _LATEST_S: Final = 2.0
-_OF_THE_WAIT: Final = 0.1  # share of the time waited so far, which bounds the measurement error
+_OF_THE_WAIT: Final = 0.1  # fraction of the time waited so far; it bounds the measurement error
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Trip:
-    """An event on its way. `problem` is the last error of reading, or empty."""
+    """An event on its way. `problem` is the last error from reading the log, or empty."""
 
     event_id: str
     sent_s: float
@@ -47,8 +47,8 @@ class Trip:
 class Outcome:
     """The outcome of an event.
 
-    `acknowledged_s` and `visible_s` are seconds since it was sent, None if that did not happen. `error` is the error
-    with which it was refused.
+    `acknowledged_s` and `visible_s` are seconds since the event was sent, or None if that did not happen. `error` is
+    the error with which the event was refused.
     """
 
     result: Result
@@ -61,8 +61,9 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The event on its way, the last outcome, and the time of the last event that was visible in time, or of the
-    start."""
+    """The event on its way, the last outcome, and when an event was last visible in time (initially, the start
+    time).
+    """
 
     success_s: float
     trip: Trip | None = None
@@ -80,24 +81,26 @@ def given_up(waited_s: float, limits: Limits) -> bool:
 
 
 def look_again_s(waited_s: float) -> float:
-    """Return the pause before looking again for an event that has taken this long: a tenth of it, within bounds."""
+    """Return the pause before looking again for an event that has taken this long: a tenth of that time, within
+    bounds.
+    """
     return min(_LATEST_S, max(_SOONEST_S, waited_s * _OF_THE_WAIT))
 
 
 def rest_s(sent_s: float, now_s: float, limits: Limits) -> float:
-    """Return the pause before the next event. There is never more than one on its way, or in an interval."""
+    """Return the pause before the next event. There is never more than one event on its way, or in one interval."""
     return max(0.0, sent_s + limits.every_s - now_s)
 
 
 def overdue(trip: Trip | None, now_s: float, limits: Limits) -> bool:
-    """Return whether an event on its way can no longer be in time."""
+    """Return whether an event on its way can no longer arrive in time."""
     return trip is not None and now_s - trip.sent_s > limits.late_s
 
 
 def complaint(status: Status, now_s: float, limits: Limits) -> str:
     """Return why the installation is not healthy, as a sentence, or an empty string if it is.
 
-    It is healthy if the last event was visible in time and the one on its way, if any, still can be.
+    It is healthy if the last event was visible in time, and an event on its way, if any, still can be.
     """
     trip, last = status.trip, status.last
     if trip is not None and overdue(trip, now_s, limits):

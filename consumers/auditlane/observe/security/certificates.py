@@ -1,4 +1,4 @@
-"""Gather certificates: those of the TLS endpoints, and those in the files, that the settings name."""
+"""Gather the certificates of the TLS endpoints and files that the settings name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""A check: a stable name, what it examines, what it needs, and the rules whose findings it may report."""
+"""A check: its stable name, the subject that it examines, its requirements, and the rules whose findings it may
+report.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 class Check:
     """`make` yields findings that follow `rules`, and a Gap for each question that has no answer.
 
-    An AuditlaneError that `make` raises, such as that of an unreachable part, is a Gap too.
+    An AuditlaneError raised by `make`, for example because a component is unreachable, counts as a Gap too.
     """
 
     name: str

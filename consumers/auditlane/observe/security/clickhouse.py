@@ -102,7 +102,7 @@ class RowPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Users without a password, the privileges of every user and role, and the row policies on the database.
+    """The users without a password, the privileges of every user and role, and the row policies on the database.
 
     The privileges of a user do not include those of its roles; `roles` has the roles of each user.
     """
@@ -136,7 +136,7 @@ class Tables:
 def own_grants(
     have: Sequence[Privilege], *, user: str, role: str, database: str, groups: Mapping[str, str]
 ) -> Iterator[Finding]:
-    """Yield a finding if the account in the settings may do more than its role needs."""
+    """Yield a finding if the account in the settings has more privileges than its role needs."""
     if surplus := excess(have, role=role, database=database, groups=groups):
         yield ACCOUNT_TOO_BROAD.found(f"The user {user} may do more than the role {role} needs: {_listed(surplus)}.")
 
@@ -203,7 +203,7 @@ def _reads(privilege: Privilege, database: str) -> bool:
 
 
 def replication(tables: Tables) -> Iterator[Finding]:
-    """Yield findings about replicas of the tables that are missing, too few, or behind."""
+    """Yield findings about table replicas that are missing, too few, or behind."""
     engine = tables.engines.get("events", "")
     if not engine.startswith("Replicated"):
         if "events_all" in tables.engines or tables.servers > 1:

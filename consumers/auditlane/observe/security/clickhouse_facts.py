@@ -21,7 +21,9 @@ _REFUSED_CODES: Final = ("192", "193", "194", "516")  # ClickHouse's error codes
 
 
 class StoreFacts:
-    """Facts from one connection. Each method raises StoreUnavailable, or StoreRefused without the privilege."""
+    """Gathers facts over one connection. Each method raises StoreUnavailable, or StoreRefused if the account lacks the
+    privilege.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -125,7 +127,7 @@ def default_user_is_open(settings: Settings) -> bool:
 
 
 def _manager(settings: Settings) -> urllib3.PoolManager:
-    """Return a pool that trusts what the ClickHouse client trusts, through the same proxy."""
+    """Return a connection pool with the ClickHouse client's certificate authorities and proxy."""
     ca = str(settings.clickhouse_ca) if settings.clickhouse_ca else None
     if proxy := proxy_of(settings.clickhouse_url):
         return urllib3.ProxyManager(proxy, ca_certs=ca)

@@ -94,7 +94,7 @@ TOKEN_LIFETIME: Final = Rule(
 
 
 def authentication(settings: Settings) -> Iterator[Finding]:
-    """Yield a finding for each configured part at which the settings present no credential."""
+    """Yield a finding for each configured service for which the settings have no credential."""
     extra = settings.kafka_extra
     protocol = str(extra.get("security.protocol", "plaintext")).upper()
     with_certificate = any(extra.get(f"ssl.{kind}") for kind in ("certificate.location", "keystore.location"))
@@ -136,7 +136,7 @@ def _is_remote_http(url: str) -> bool:
 
 
 def links(settings: Settings) -> Iterator[Finding]:
-    """Yield findings about addresses that people and tokens depend on but that are not encrypted."""
+    """Yield findings about unencrypted addresses on which people and tokens depend."""
     if _is_remote_http(settings.serve_url):
         yield LINKS.found(f"AUDITLANE_SERVE_URL is {settings.serve_url}.")
     elif not settings.serve_url and not validators.is_loopback(settings.serve_host):

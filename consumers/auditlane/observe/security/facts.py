@@ -1,4 +1,4 @@
-"""The facts that the checks judge: each is gathered when a check first needs it, and only once."""
+"""The facts that the checks judge. Each is gathered when a check first needs it, and only once."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 
 class Once(Generic[T]):
-    """Calls `gather` once and repeats its outcome, so that an unreachable part delays the check only once."""
+    """Calls `gather` once and repeats its outcome, so that an unreachable component delays the check only once."""
 
     def __init__(self, gather: Callable[[], T]) -> None:
         self._gather = gather
@@ -53,9 +53,11 @@ class Once(Generic[T]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """The settings, the time, and functions that return facts or raise the errors of the part that provides the facts.
+    """The settings, the time, and functions that gather facts. Each function raises the errors of the component that it
+    queries.
 
-    `role` is the role of the ClickHouse account in the settings (`store.roles`), `user` the user id of this process.
+    `role` is the role of the ClickHouse account in the settings (`store.roles`), and `user` is the user id of this
+    process.
     """
 
     settings: Settings

@@ -38,7 +38,9 @@ REPLACEABLE: Final = Rule(
 
 @dataclass(frozen=True, slots=True)
 class FileState:
-    """The state of a file or folder: `mode` as in `st_mode`, `owner` a user id, `folder_mode` of its parent folder."""
+    """The state of a file or folder. `mode` is as in `st_mode`, `owner` is a user id, and `folder_mode` is the mode of
+    the parent folder.
+    """
 
     what: str
     path: str
@@ -70,7 +72,7 @@ def _beside(settings: Settings, name: str) -> Path | None:
 
 
 def gather(settings: Settings) -> Iterator[FileState | Gap]:
-    """Yield the state of each of these files that exists, or a Gap if its state cannot be determined."""
+    """Yield the state of each existing file, or a Gap if its state cannot be determined."""
     for what, path in paths(settings):
         try:
             found = path.stat()  # follows links: a mounted secret is a symbolic link

@@ -9,7 +9,7 @@ from typing import Any
 
 
 class Severity(StrEnum):
-    """The severities, the worst first."""
+    """The severities, worst first."""
 
     critical = "critical"
     high = "high"
@@ -58,7 +58,7 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class NotMade:
-    """A check that was not made, or only in part: the `reason`, and what it `needs`."""
+    """A check that was not made, or not completely: the `reason`, and what the check `needs`."""
 
     check: str
     reason: str
@@ -67,7 +67,7 @@ class NotMade:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The findings, the worst first, and the checks that were not made. `checks` are the names of all checks."""
+    """The findings, worst first, and the checks that were not made. `checks` are the names of all checks."""
 
     checks: tuple[str, ...]
     findings: tuple[Finding, ...]
@@ -90,11 +90,11 @@ class Report:
 
     @property
     def codes(self) -> tuple[str, ...]:
-        """The distinct codes of the findings, the worst first."""
+        """The distinct codes of the findings, worst first."""
         return tuple(dict.fromkeys(finding.code for finding in self.findings))
 
     def document(self) -> dict[str, Any]:
-        """Return the report for JSON."""
+        """Return the report as a JSON document."""
         return {
             "findings": [asdict(finding) for finding in self.findings],
             "not_made": [asdict(gap) for gap in self.not_made],

@@ -145,7 +145,7 @@ class Acl:
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A topic: the least number of replicas of its partitions, and its options."""
+    """A topic, with the lowest number of replicas of any of its partitions, and its options."""
 
     name: str
     replicas: int
@@ -191,7 +191,7 @@ def _asks_for_certificates(options: Mapping[str, str], listener: str) -> bool:
 def grants(acls: Sequence[Acl] | None, *, topics: Sequence[str], dead_letters: str, group: str) -> Iterator[Finding]:
     """Yield findings about who may write and read events, write dead letters, and join the workers' group.
 
-    `topics` are the topics with events. Without an authorizer there is nothing to grant, and no finding.
+    `topics` are the topics with events. Without an authorizer there are no grants, and so no findings.
     """
     if acls is None:
         return
@@ -215,14 +215,16 @@ def grants(acls: Sequence[Acl] | None, *, topics: Sequence[str], dead_letters: s
 
 
 def principals(acls: Iterable[Acl], kind: str, name: str, operation: str) -> set[str]:
-    """Return the principals that may perform an operation on a resource; an ACL that denies takes precedence."""
+    """Return the principals that may perform an operation on a resource; a denying ACL takes precedence."""
     relevant = [acl for acl in acls if acl.operation in (operation, "all") and acl.covers(kind, name)]
     denied = {acl.principal for acl in relevant if not acl.allow}
     return set() if EVERYONE in denied else {acl.principal for acl in relevant if acl.allow} - denied
 
 
 def durability(topics: Iterable[Topic], *, brokers: int) -> Iterator[Finding]:
-    """Yield findings about acknowledged events that could be lost if one of the `brokers` brokers is lost."""
+    """Yield findings about settings with which the loss of one of the `brokers` brokers could lose acknowledged
+    events.
+    """
     for topic in topics:
         if topic.replicas < 2:
             of = f" of {brokers}" if brokers >= _ENOUGH_BROKERS else ""

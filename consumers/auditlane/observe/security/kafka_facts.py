@@ -42,7 +42,9 @@ class Cluster:
 
 
 class KafkaFacts:
-    """Facts from one connection. Each method raises KafkaUnavailable, ConfigError, or Forbidden without the right."""
+    """Gathers facts over one connection. Each method raises KafkaUnavailable, ConfigError, or Forbidden if this user
+    lacks the permission.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -96,7 +98,7 @@ class KafkaFacts:
         ]
 
     def _own_operations(self) -> set[AclOperation]:
-        """Return what this user may do with the cluster; everything if there is no authorizer."""
+        """Return the operations that this user may perform on the cluster; all operations if there is no authorizer."""
         try:
             described = self._admin.describe_cluster(
                 include_authorized_operations=True, request_timeout=_TIMEOUT_S

@@ -54,7 +54,9 @@ GUESSABLE: Final = Rule(
 
 @dataclass(frozen=True, slots=True)
 class KeyFacts:
-    """The clients, and the contents of the signing-keys and provenance-keys files; each is None if not available."""
+    """The clients, and the contents of the signing-keys and provenance-keys files; each is None if it is not
+    available.
+    """
 
     clients: tuple[Client, ...] | None
     signing: SigningKeysContent | None

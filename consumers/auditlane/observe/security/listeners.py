@@ -43,7 +43,7 @@ _RULES: Final = {"worker": WORKER, "serve": SERVE}
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """An address that a part listens on: kafka, registry, clickhouse, worker or serve."""
+    """An address on which a component listens: kafka, registry, clickhouse, worker or serve."""
 
     part: str
     host: str
@@ -68,7 +68,7 @@ def configured(settings: Settings) -> list[Listener]:
 
 
 def part_of(command: Sequence[str]) -> str:
-    """Return which part a process with this command line is, or "" if it is not one of auditlane's."""
+    """Return which component a process with this command line is, or "" if the process is not auditlane's."""
     words = [Path(word).name if word.startswith("/") else word for word in command]
     if "kafka.Kafka" in words and any(word.startswith("-Dauditlane.log=") for word in words):
         return "kafka"
@@ -102,7 +102,7 @@ def running(proc: Path = Path("/proc")) -> Iterator[Listener | Gap]:
 
 
 def _sockets(proc: Path) -> Iterator[tuple[str, tuple[str, int]]]:
-    """Yield the listening sockets as (`socket:[inode]`, (host, port))."""
+    """Yield the listening sockets: `socket:[inode]`, with its host and port."""
     for name in ("tcp", "tcp6"):
         try:
             lines = (proc / "net" / name).read_text().splitlines()[1:]

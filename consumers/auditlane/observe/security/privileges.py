@@ -1,4 +1,4 @@
-"""Compare an account's ClickHouse grants with those that its role needs. Pure."""
+"""Compare an account's ClickHouse grants with the grants that its role needs. Pure."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class Privilege:
 
 
 def parse(statement: str) -> Iterator[Privilege]:
-    """Yield the privileges of a GRANT statement, or of its text after GRANT. Other statements have none.
+    """Yield the privileges of a GRANT statement, or of its text after GRANT. Other statements yield none.
 
-    Columns are dropped: a privilege for some columns counts as one for the table.
+    Columns are ignored: a privilege for some columns counts as a privilege for the whole table.
     """
     text = statement if statement.startswith(("GRANT ", "REVOKE ")) else f"GRANT {statement}"
     found = _GRANT_STATEMENT.fullmatch(text.strip().rstrip(";"))

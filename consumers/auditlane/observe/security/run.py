@@ -22,7 +22,7 @@ def examine(settings: Settings, *, now: datetime, role: str, limit_s: float = LI
     """Return the report on the installation that the settings describe.
 
     `role` is the role of its ClickHouse account: `query` or `init`. Once `limit_s` has passed, no further check is
-    begun, and the remaining ones are reported as not made.
+    started, and the remaining checks are reported as not made.
     """
     deadline = time.monotonic() + limit_s
     with gathered(settings, now=now, role=role) as facts:

@@ -70,7 +70,7 @@ class Slot:
 
 
 class SecuritySchedule:
-    """Makes the check in a thread of its own, which no error ends and which `close` does not wait for."""
+    """Makes the check in a thread of its own. No error ends the thread, and `close` does not wait for it."""
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class SecuritySchedule:
         self._clock = clock
         self._delay_s = delay_s
         self._every = timedelta(hours=settings.security_check_every_h)
-        self._watched: Slot | None = None  # another process claimed its check
+        self._watched: Slot | None = None  # the slot whose check another process has claimed
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="auditlane-security-check", daemon=True)
 
@@ -109,7 +109,7 @@ class SecuritySchedule:
         while not self._stopping.wait(wait_s):
             try:
                 wait_s = self.make_if_due()
-            except Exception:  # a defect, which must not disturb serving
+            except Exception:  # a bug here must not disturb serving
                 get("security").exception("security_check.failed")
                 wait_s = _RETRY_S
 
@@ -137,7 +137,7 @@ class SecuritySchedule:
         """Return whether this process may record the result: no other process took over in the meantime."""
         try:
             return self._claims.claim(slot.result, until=slot.end, now=self._clock())
-        except AuditlaneError as error:  # rather two results than none
+        except AuditlaneError as error:  # two results are better than none
             get("security").warning("security_check.waits", problem=error.message)
             return True
 

@@ -16,7 +16,7 @@ from auditlane.worker.validation.validator import BatchValidator
 
 
 class NotReplayable(StrEnum):
-    """Why a letter cannot be replayed, besides the reject codes."""
+    """The reasons, besides the reject codes, why a letter cannot be replayed."""
 
     NOT_RESOLVED = "NOT_RESOLVED"  # the datum cannot be expressed in the tenant's latest contract
     TOPIC_GONE = "TOPIC_GONE"  # the original topic no longer exists
@@ -26,7 +26,7 @@ class NotReplayable(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A letter with its record: the rejected message's own key and value."""
+    """A letter with the key and value of its record, which are the rejected message's own."""
 
     letter: Letter
     key: bytes | None
@@ -57,7 +57,7 @@ class DryRunResult:
 class DryRunner:
     """Validates like the worker, under the current contracts. `topics` are the topics that exist.
 
-    With `keys`, a signed message whose value changes is signed again, so that its provenance is kept.
+    With `keys`, a signed message whose value changes is signed again, to keep its provenance.
     """
 
     def __init__(

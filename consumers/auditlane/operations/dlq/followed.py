@@ -21,7 +21,8 @@ class OpenLetters:
 
 
 def open_letters(counts: Iterable[Count]) -> OpenLetters:
-    """Sum the counts of open letters. Every reject code is present; unknown ones, of other releases, are `other`.
+    """Sum the counts of open letters. Every reject code is present; unknown codes, from other releases, are counted as
+    `other`.
 
     Pure.
     """

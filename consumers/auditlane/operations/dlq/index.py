@@ -51,7 +51,7 @@ class Selection:
 
     @property
     def narrows(self) -> bool:
-        """Whether any condition is given; `resolved` does not count."""
+        """Whether any condition is given, not counting `resolved`."""
         return bool(self.tenants or self.codes or self.names) or not (self.since_ms is None is self.until_ms)
 
     def where(self) -> tuple[str, list[Any]]:
@@ -90,7 +90,7 @@ class Count:
 
 
 class Index:
-    """The index: `add` fills it, the other methods query it. Use from one thread at a time."""
+    """The index itself: `add` fills it, and the other methods query it. Use it from one thread at a time."""
 
     def __init__(self) -> None:
         self._database = sqlite3.connect("", check_same_thread=False)  # a temporary file, deleted with the connection

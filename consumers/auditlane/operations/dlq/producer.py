@@ -35,7 +35,7 @@ class ReplayProducer:
     def replay(self, ready: Sequence[DryRunResult]) -> list[DryRunResult]:
         """Send the events and close their letters.
 
-        Return the results, with the reason for each event that Kafka rejected.
+        Returns the results, with the reason for each event that Kafka rejected.
         """
         results: list[DryRunResult | None] = [None] * len(ready)
         failures: list[KafkaError] = []

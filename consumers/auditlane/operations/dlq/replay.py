@@ -26,8 +26,8 @@ class Report:
     """The result of a replay.
 
     `tenants` counts the letters replayed, by tenant, which is None if the letter names none. `stays` counts the letters
-    not replayed, by code; `dropped` counts the events that lose a field, by field; `remaining` lists the first letters
-    not replayed.
+    that were not replayed, by code; `dropped` counts the events that lose a field, by field; `remaining` lists the
+    first letters that were not replayed.
     """
 
     replayed: int = 0
@@ -67,7 +67,7 @@ def replay(
 ) -> Report:
     """Replay the letters; without a producer, only report what would happen.
 
-    The result is added to `report`, which an interrupted call leaves with the finished chunks. Raises KafkaUnavailable
+    Results are added to `report`, which covers the finished chunks if the call is interrupted. Raises KafkaUnavailable
     and RegistryUnavailable.
     """
     report = Report() if report is None else report

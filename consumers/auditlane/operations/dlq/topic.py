@@ -124,7 +124,7 @@ class LetterTopic:
                 yield letter, message
 
     def _bounds(self, consumer: Consumer, *, ask_s: float = ASK_S) -> dict[int, tuple[int, int]]:
-        """Return (first offset, one past the last) of each partition."""
+        """Return each partition's first offset, and one past its last."""
         try:
             topic = consumer.list_topics(self.name, timeout=ask_s).topics[self.name]
             if topic.error is not None:
@@ -142,7 +142,7 @@ class LetterTopic:
     def _batches(
         self, consumer: Consumer, ends: dict[int, int], *, silence_s: float = SILENCE_S
     ) -> Iterator[Sequence[Message]]:
-        """Yield the messages of the assigned partitions up to their ends, where a transaction marker may be."""
+        """Yield the messages of the assigned partitions up to their ends, even if an end is a transaction marker."""
         left = set(ends)
         heard = time.monotonic()
         while left:

@@ -30,7 +30,7 @@ _CARRIED: Final = ("default", "aliases")  # attributes of a field that resolutio
 
 
 class NotResolved(Exception):
-    """The datum cannot be resolved into the latest contract; the message names the field."""
+    """Raised if the datum cannot be resolved into the latest contract; the message names the field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,8 @@ class SchemaUpgrader:
         self._writers: dict[int, Any] = {}
 
     def upgrade(self, key: bytes | None, value: bytes | None) -> Upgraded:
-        """Return the value under the latest contract, or unchanged if it cannot be decoded: validation rejects it.
+        """Return the value under the latest contract. A value that cannot be decoded is returned unchanged, since
+        validation will reject it.
 
         Raises NotResolved.
         """
@@ -99,7 +100,9 @@ class SchemaUpgrader:
         return Upgraded(frame(latest.schema_id, out.getvalue()), dropped)
 
     def writer(self, value: bytes | None) -> CachedSchema | None:
-        """Return the schema that a value was written with, or None if it names no schema or the registry lacks it."""
+        """Return the schema with which a value was written, or None if the value names no schema or the registry lacks
+        it.
+        """
         try:
             schema_id = unframe(value or b"")[0]
         except ValueError:
@@ -161,7 +164,7 @@ def _read(datum: bytes, writer: Any, reader: Any) -> dict[str, Any]:
 
 
 def _unresolvable(writer: dict[str, Any], values: dict[str, Any], reader: dict[str, Any]) -> str:
-    """Return the first of the reader's fields that cannot be resolved on its own."""
+    """Return the first field of the reader's schema that cannot be resolved on its own."""
     written = {one["name"]: one for one in writer["fields"]}
     for field in reader["fields"]:
         source = next((written[name] for name in (field["name"], *field.get("aliases", ())) if name in written), None)

@@ -28,7 +28,9 @@ _FIELDS: Final[dict[str, str]] = {
 def view(
     found: Found, known: Callable[[bytes | None], CachedSchema | None], dry_run: DryRunResult | None
 ) -> dict[str, Any]:
-    """Return `to_json` with the body: `event` has the fields before the malformed one, `replay` a replay's result."""
+    """Return the document of `to_json` with the body: `event` has the fields before the malformed field, and `replay`
+    the result that a replay would have.
+    """
     event, problem = decoded(found.value, known)
     field, (value, _) = _broken(found.letter, event, problem), split_guid(found.value)
     shown = to_json(found.letter) | {
@@ -47,7 +49,9 @@ def view(
 def decoded(
     value: bytes | None, known: Callable[[bytes | None], CachedSchema | None]
 ) -> tuple[dict[str, Any] | None, str]:
-    """Return (the event's fields as far as they can be decoded, the problem with the rest or "")."""
+    """Return the event's fields as far as they can be decoded, and the problem with the rest, or "" if there is
+    none.
+    """
     if value is None:
         return None, "The message has no value."
     try:

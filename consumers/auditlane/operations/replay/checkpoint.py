@@ -40,8 +40,8 @@ class Counts:
 class Progress:
     """How far a replay got. `run` identifies it in its deduplication tokens.
 
-    `done` is one past the last finished offset, by partition. `pending` is a chunk (partition, first, end) that may be
-    partly stored: it is sent again with the same bounds.
+    `done` is one past the last finished offset of each partition. `pending` is a chunk (partition, first, end) that may
+    be partly stored: it is sent again with the same bounds.
     """
 
     run: str = field(default_factory=lambda: uuid.uuid4().hex)
@@ -77,7 +77,7 @@ class Checkpoint:
             return None
 
     def save(self, progress: Progress) -> None:
-        """Replace the file atomically, so that a kill leaves the old or the new one."""
+        """Replace the file atomically, so that a killed process leaves either the old or the new file."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         write_text(self.path, json.dumps(asdict(progress)))
 

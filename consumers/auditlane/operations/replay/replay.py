@@ -123,7 +123,9 @@ class Replay:
 
 
 def resumed(span: Span, progress: Progress) -> list[tuple[Span, bool]]:
-    """Return the rest of a span as pairs: a part, and whether it is an announced chunk, which must keep its bounds."""
+    """Return the rest of a span as pairs: a part, and whether it is an announced chunk, whose bounds must stay the
+    same.
+    """
     number = span.partition.number
     first = min(span.end, max(span.first, progress.done.get(number, 0)))
     if progress.pending is None or progress.pending[0] != number:

@@ -1,4 +1,6 @@
-"""Replays into a table: validates and inserts the messages that are not stored, with its own tokens and the guard."""
+"""Replays into a table: validates and inserts the messages that are not stored yet, with the guard and with tokens of
+its own.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,7 @@ OURS: Final = frozenset({"events", "link_claims", "log", "migrations", "settings
 
 @dataclass(frozen=True, slots=True)
 class ReplayedRange:
-    """The messages of a chunk to store; offsets `first` to `last`, both included."""
+    """The messages of a chunk that are to be stored, with offsets `first` to `last`, inclusive."""
 
     partition: Partition
     topic_id: str
@@ -48,8 +50,8 @@ def token(run: str, range_: ReplayedRange, month: int) -> str:
     """Return the deduplication token of one insert.
 
     It includes the run, since ClickHouse remembers the tokens of workers and earlier replays after their rows were
-    deleted, and would not store those again. It includes the missing offsets, so that a token used by an attempt that
-    validated differently does not hide rows that only this one accepts.
+    deleted, and would not store those rows again. It includes the missing offsets, so that the token of an attempt that
+    validated differently does not hide rows that only this attempt accepts.
     """
     span = f"{range_.topic_id}:{range_.partition.number}:{range_.first}-{range_.last}"
     return f"replay:{run}:{span}:{month}:{offsets_digest(range_.columns.offsets)}"
@@ -85,7 +87,7 @@ class TableTarget:
         )
 
     def take(self, span: Span, chunk: Chunk, progress: Progress, announce: Announce) -> None:
-        """Store the missing messages of a chunk; return once ClickHouse acknowledges them.
+        """Store a chunk's missing messages, and return once ClickHouse has acknowledged them.
 
         Raises StoreRefused, StoreUnavailable or RegistryUnavailable.
         """
@@ -169,7 +171,7 @@ def other(client: Client, live: Table, name: str, *, create: bool) -> Table:
 
 
 def _shape(client: Client, table: Table) -> tuple[object, ...]:
-    """Return those properties of a table that both tables must share: columns, engine, partitioning, sorting."""
+    """Return the properties that both tables must share: columns, engine, partitioning, and sorting key."""
     names = {"database": table.database, "name": table.name}
     with store_errors():
         columns = client.query(

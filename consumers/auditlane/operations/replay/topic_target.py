@@ -1,4 +1,4 @@
-"""Replays into another topic: key, value and headers unchanged, at least once."""
+"""Replays into another topic, at least once, with key, value and headers unchanged."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ _LARGER: Final = "Raise the topic's max.message.bytes, then run the command agai
 class TopicTarget:
     """A `replay.Target`. Messages keep their order within a key.
 
-    A chunk counts once every message is acknowledged; after an interruption at most one chunk is produced again.
+    A chunk counts as done once every message is acknowledged, so after an interruption at most one chunk is produced
+    again.
     """
 
     def __init__(self, settings: Settings, topic: str, *, dry: bool) -> None:
@@ -36,7 +37,7 @@ class TopicTarget:
         self._errors: list[KafkaError] = []
 
     def begin(self, span: Span) -> None:
-        """Do nothing: there is nothing to prepare."""
+        """Do nothing, since there is nothing to prepare."""
 
     def take(self, span: Span, chunk: Chunk, progress: Progress, announce: Announce) -> None:
         """Produce a chunk. Raises KafkaUnavailable, and ConfigError if the topic rejects a message."""

@@ -54,7 +54,7 @@ _READ: Final[dict[str, Callable[[Any], Any]]] = {"ip": _address}
 
 
 class StoredContent:
-    """The rows of one span in `table` (quoted), compared with the rows that their messages produce."""
+    """Compares the rows of one span in `table` (quoted) with the rows that their messages produce."""
 
     def __init__(self, client: Client, table: str, span: Span) -> None:
         self._client = client
@@ -63,7 +63,8 @@ class StoredContent:
         self._hash: str | None = None
 
     def differing(self, sent: Sequence[pa.Table]) -> dict[int, str]:
-        """Return the offsets of rows that differ from those sent, with the names of the differing fields.
+        """Return the offsets of rows that differ from the expected rows (`sent`), with the names of the differing
+        fields.
 
         `sent` has the columns of `event_columns.EVENTS`. Offsets without a stored row are ignored. Raises
         StoreUnavailable or StoreRefused.

@@ -31,7 +31,7 @@ def identity(message: Message) -> Identity | None:
 def dead_lettered(
     settings: Settings, positions: KafkaOffsets, reader: SpanReader, spans: Iterable[Span]
 ) -> Mapping[Span, Offsets]:
-    """Return the dead-lettered offsets of each span, ascending and distinct. Memory: eight bytes for each.
+    """Return the dead-lettered offsets of each span, ascending and distinct. Each offset takes eight bytes of memory.
 
     Reads the whole dead-letter topic: letters are few, and one may be published long after its message.
     """

@@ -19,7 +19,7 @@ Codes = npt.NDArray[np.uint8]
 class OffsetStatus(IntEnum):
     """The status of an offset with a message or a row.
 
-    Offsets with neither (transaction markers, compacted messages) have none: nothing is lost.
+    Offsets with neither (transaction markers, compacted messages) have no status, since nothing is lost.
     """
 
     stored = 0
@@ -35,7 +35,9 @@ WRONG: Final = frozenset({OffsetStatus.missing, OffsetStatus.extra, OffsetStatus
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Adjacent offsets with one status; `count` is lower than the distance if some offsets in between hold nothing."""
+    """Adjacent offsets with the same status; `count` is lower than the distance if some offsets in between hold no
+    message.
+    """
 
     first: int
     last: int
@@ -137,7 +139,7 @@ class SpanSummary:
 
 
 def _by_reason(run: Run, compared: Compared, reasons: Mapping[int, str]) -> Iterator[Run]:
-    """Split a run where the reason changes."""
+    """Split a run wherever the reason changes."""
     low, high = np.searchsorted(compared.offsets, [run.first, run.last + 1])
     for reason, group in groupby(compared.offsets[low:high].tolist(), key=lambda offset: reasons.get(offset, "")):
         offsets = list(group)
@@ -157,7 +159,8 @@ class Origin:
 def orphaned_rows(
     origins: Iterable[Origin], topics: Mapping[str, tuple[str, int]], consumed: Callable[[str], bool]
 ) -> tuple[list[Origin], list[Origin]]:
-    """Return (extra, beyond retention): rows that belong to no partition of `topics` (name -> id, partitions).
+    """Return the extra rows, and the rows beyond retention, among rows that belong to no partition of `topics` (name ->
+    id, partitions).
 
     Rows of a topic that the workers read and that was deleted, or deleted and created again, are beyond retention;
     the others cannot have been written by a worker.

@@ -26,8 +26,8 @@ class Result:
     """The result of one span.
 
     `beyond_retention` counts rows whose messages Kafka no longer holds, `stray` lists rows above the end of the
-    partition. `refused` counts missing messages that a worker would reject now, `uncompared` rows whose messages it
-    would reject, so that their expected values are unknown.
+    partition. `refused` counts missing messages that a worker would reject now; `uncompared` counts rows whose expected
+    values are unknown because a worker would reject their messages.
     """
 
     span: Span
@@ -66,7 +66,9 @@ class Report:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Offsets by status; `pending` are not completed by the workers, `gone` are no longer in Kafka."""
+        """The number of offsets by status; `pending` offsets are not yet completed by the workers, `gone` offsets are
+        no longer in Kafka.
+        """
         total = Counter(dict.fromkeys(_COUNTED, 0))
         for result in self.results:
             total.update(result.counts)
@@ -76,7 +78,7 @@ class Report:
 
     @property
     def refused(self) -> int:
-        """The missing messages that a worker would reject now, so that a replay does not restore them."""
+        """The number of missing messages that a worker would reject now, so that a replay would not restore them."""
         return sum(one.refused for one in self.results)
 
     @property

@@ -31,7 +31,7 @@ _STRAYS = 2_000_000  # the most rows that are read above the end of a partition
 
 
 class Verifier:
-    """Verifies spans; only reads. `table` is quoted.
+    """Verifies spans, without writing anything. `table` is quoted.
 
     `validator` determines the result for an unstored message and, with `content`, the expected values of every stored
     row.
@@ -67,8 +67,8 @@ class Verifier:
     ) -> Report:
         """Verify the spans and return a report.
 
-        With `topics` it also covers rows that belong to none of their partitions, and with `other_topics` rows of any
-        other topic. Raises Halted and the subclasses of Unavailable.
+        With `topics`, the report also covers rows that belong to none of their partitions, and with `other_topics`,
+        rows of any other topic. Raises Halted and the subclasses of Unavailable.
         """
         results = self.verify(spans, on_progress)
         origins = self._events.origins(None if other_topics else topics) if topics else []
@@ -152,7 +152,7 @@ class Verifier:
         return compared.with_status(np.array(sorted(differing), dtype=np.int64), OffsetStatus.differs), differing
 
     def _validated(self, span: Span, chunk: Chunk, wanted: Container[int | None]) -> tuple[Columns, ValidationResult]:
-        """Validate the chunk's messages with these offsets as a worker would; return them with the result."""
+        """Validate the chunk's messages with these offsets as a worker would; return the messages with the result."""
         columns = chunk.columns([one.offset() in wanted for one in chunk.messages])
         raw = RawRange.of(span.topic_id, span.partition, columns)
         now_ms = time.time_ns() // 1_000_000

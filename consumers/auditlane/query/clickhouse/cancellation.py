@@ -1,4 +1,4 @@
-"""Cancels queries whose client has disconnected, by closing the queries' connections to ClickHouse.
+"""Cancels the queries of disconnected clients by closing the queries' connections to ClickHouse.
 
 ClickHouse ends a read-only query whose HTTP connection is closed (`cancel_http_readonly_queries_on_client_close`). The
 close also wakes the thread that waits for the result.
@@ -34,7 +34,7 @@ class CancelScope:
         self._lock = threading.Lock()
 
     def cancel(self) -> None:
-        """Cancel everything that is attached, now or later."""
+        """Cancel everything that is attached now, or will be later."""
         with self._lock:
             if self._over or self.cancelled:
                 return
@@ -50,7 +50,7 @@ class CancelScope:
             self._ends = {}
 
     def attach(self, what: object, end: Callable[[], None]) -> None:
-        """Call `end`, from any thread, when the scope is cancelled; at once if it already is."""
+        """Call `end`, from any thread, when the scope is cancelled, or immediately if it already is."""
         with self._lock:
             if not self.cancelled:
                 self._ends[what] = end
@@ -58,7 +58,7 @@ class CancelScope:
         end()
 
     def detach(self, what: object) -> None:
-        """Remove `what`, which has ended."""
+        """Detach `what`, because it has ended."""
         with self._lock:
             self._ends.pop(what, None)
 
@@ -89,7 +89,8 @@ def is_cancelled() -> bool:
 class _Cuttable:
     """A connection that is closed when the scope of its current request is cancelled.
 
-    Pools pass a connection to the next request once a response is read, so it records the scope of the latest request.
+    A pool passes a connection to the next request once a response is read, so the connection records the scope of its
+    latest request.
     """
 
     sock: Any

@@ -43,7 +43,7 @@ class Limits:
     export_s: float = 3_600.0
     memory_bytes: int = 2 << 30
     threads: int = 4
-    # ClickHouse's setting: a query pauses for `PAUSE_MS` per block while one with a smaller number runs.
+    # ClickHouse's setting: a query pauses for `PAUSE_MS` per block while a query with a smaller number runs.
     priority: int = 1
     rows_read: int = 0  # rows that a tenant's query may read; 0 means unlimited
 
@@ -73,7 +73,7 @@ _CANCELLED: Final = {"readonly": 2, "cancel_http_readonly_queries_on_client_clos
 
 
 class TenantConcurrency:
-    """Limits one tenant's concurrent queries, so that its dashboards do not starve other tenants.
+    """Limits a tenant's concurrent queries, so that its dashboards do not starve other tenants.
 
     Thread-safe. Never waits: a query over the limit is rejected immediately.
     """
@@ -162,7 +162,7 @@ class QueryExecutor:
         )
 
     def open(self, statement: Statement, seconds: float | None = None) -> Source:
-        """Start a statement; read its body with `verified_batches`, and close it.
+        """Start a statement. The caller reads the body with `verified_batches`, and then closes it.
 
         `seconds` replaces the time limit of the executor.
         """
@@ -189,7 +189,7 @@ class QueryExecutor:
         return source
 
     def rows(self, statement: Statement, tenant: str = "", seconds: float | None = None) -> list[dict[str, Any]]:
-        """Run a statement with a small result. Raises RateLimited when the tenant has too many running."""
+        """Run a statement with a small result. Raises RateLimited when the tenant has too many queries running."""
         with self._concurrency.slot(tenant) if self._concurrency and tenant else nullcontext():
             source = self.open(statement, seconds)
             reads().charge(QUERY_S + _read(source)[1] / BYTES_PER_S)
@@ -214,7 +214,8 @@ class QueryExecutor:
 
 
 def _read(source: Source) -> tuple[int, int]:
-    """Return the rows and bytes that a statement had read when its response began, 0 if ClickHouse did not report it.
+    """Return the number of rows and bytes that a statement had read when its response began, or 0 if ClickHouse did not
+    report them.
 
     They do not depend on ClickHouse's load.
     """
@@ -230,7 +231,9 @@ _TAIL_BYTES: Final = 4_096
 
 
 class TruncatedResult(StoreUnavailable):
-    """The result ended before its end marker. `tail` is its last bytes, which may contain ClickHouse's error."""
+    """Raised when a result ends before its end marker. `tail` contains its last bytes, which may include ClickHouse's
+    error.
+    """
 
     def __init__(self, reason: str, tail: bytes = b"") -> None:
         super().__init__(f"The result is incomplete: {reason}.", fix="Try again, and discard the data read so far.")

@@ -45,7 +45,8 @@ PLACE: Final = f"{AS_TEXT['content_hash']} AS content, {KEY}"
 class Statement:
     """SQL with `{name:Type}` placeholders, their values, and the ClickHouse settings that its output depends on.
 
-    `shared`: it reads for all tenants at once, so the limit on rows read by a tenant's query does not apply.
+    `shared` means that the statement reads for all tenants at once, so the limit on rows read by a tenant's query does
+    not apply.
     """
 
     sql: str
@@ -103,7 +104,7 @@ def select(
     before: str = "",
     source: Literal["log", "events"] = "log",
 ) -> Statement:
-    """Build a SELECT over the view, or over the table, in which some events occur twice.
+    """Build a SELECT over the view, or over the table, which may contain an event twice.
 
     `conditions` start with the conditions of `sql.where`; `before` precedes the SELECT, and `tail` follows the WHERE.
     """
@@ -113,7 +114,7 @@ def select(
 
 
 def statement(sql: str, parameters: Parameters, *, shared: bool = False) -> Statement:
-    """Build a statement with the output settings that results are read with."""
+    """Build a statement with the output settings that the code reading its result expects."""
     return Statement(sql, parameters.values, dict(_OUTPUT), shared)
 
 

@@ -46,13 +46,13 @@ class Column:
 
     @property
     def is_conflict(self) -> bool:
-        """Whether the column shows if the event is in conflict with another."""
+        """Whether the column states if the event is in conflict with another event."""
         return not self.custom and self.name == _CONFLICT
 
 
-# What every OCSF event needs: its time, its class, and the identity of the event.
+# The columns that every OCSF event needs: its time, its class, and its identity.
 _OCSF: Final = ("event_id", "tenant_id", "occurred_at", "ingested_at", "action")
-CONFLICT: Final = Column(_CONFLICT, "Conflict", in_table=True)  # not in the structure: always downloadable
+CONFLICT: Final = Column(_CONFLICT, "Conflict", in_table=True)  # not in the structure, so always downloadable
 
 
 def downloadable(structure: Structure) -> list[Column]:
@@ -69,9 +69,10 @@ def of_operator(structure: Structure) -> list[Column]:
 
 
 def choose(structure: Structure, named: str | None, *, everything: bool = False) -> tuple[Column, ...]:
-    """Return an export's columns: the comma-separated `named` ones in that order, or all if it is None.
+    """Return an export's columns: the comma-separated `named` columns in that order, or all columns if `named` is None.
 
-    A name is a field's, as in filters (`fields.total`) or bare (`total`). Raises InvalidFilter for any other name.
+    A column is named like its field in filters (`fields.total`), or without the prefix (`total`). Raises InvalidFilter
+    for any other name.
     """
     given = of_operator(structure) if everything else downloadable(structure)
     if named is None:
@@ -98,7 +99,7 @@ def choose(structure: Structure, named: str | None, *, everything: bool = False)
 
 
 def withdrawn_of(columns: Sequence[Column], structure: Structure) -> list[Column]:
-    """Return the columns that were chosen earlier but may no longer be downloaded."""
+    """Return the chosen columns that may no longer be downloaded."""
     allowed = {
         (column.name, column.custom) for column in _nameable(structure, downloadable(structure), everything=False)
     }
@@ -127,7 +128,9 @@ def titled(columns: Sequence[Column], titles: Sequence[str] | None) -> tuple[Col
 
 
 def of_ocsf(columns: Sequence[Column], structure: Structure, *, everything: bool = False) -> tuple[Column, ...]:
-    """Return the columns and those that every OCSF event needs. Raises InvalidFilter if one is not downloadable."""
+    """Return the columns, plus the columns that every OCSF event needs. Raises InvalidFilter if one is not
+    downloadable.
+    """
     given = of_operator(structure) if everything else downloadable(structure)
     known = {column.name: column for column in _nameable(structure, given, everything=everything) if not column.custom}
     present = {column.name for column in columns if not column.custom}

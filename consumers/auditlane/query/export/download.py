@@ -25,7 +25,7 @@ CountRows = Callable[[str, int], None]
 class Download(StreamingResponse):
     """Streams an export. On an error, the chunked body is not terminated, which every client detects.
 
-    The query is closed and the slot is released when the response ends for any reason, including a disconnect.
+    The query is closed and the slot released when the response ends for any reason, including a disconnect.
     """
 
     def __init__(

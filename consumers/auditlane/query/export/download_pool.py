@@ -15,12 +15,12 @@ from auditlane.runtime.errors import Busy
 from auditlane.runtime.fair_share import current
 from auditlane.runtime.settings import Settings
 
-THREADS: Final = 16  # threads that run exports; one whose client reads slowly holds none
+THREADS: Final = 16  # threads that run exports; an export whose client reads slowly occupies none
 T = TypeVar("T")
 
 
 class DownloadPool:
-    """The exports that a process is sending."""
+    """Tracks the exports that a process is sending."""
 
     def __init__(self, *, per_tenant: int, pdfs: int, pdfs_per_tenant: int, patience_s: float) -> None:
         """Set the limits. A PDF or workbook waits at most `patience_s` for one of the `pdfs` processes."""

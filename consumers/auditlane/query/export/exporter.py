@@ -1,4 +1,4 @@
-"""Counts the events that a filter matches, then streams exactly those as a file."""
+"""Counts the events that a filter matches, and then streams exactly those events as a file."""
 
 from __future__ import annotations
 
@@ -110,7 +110,9 @@ class Exporter:
         concurrency: TenantConcurrency | None = None,
         observe: Observe | None = None,
     ) -> None:
-        """Use `concurrency`, shared with a tenant's other queries, to limit its concurrent counts."""
+        """Create an exporter. `concurrency` limits a tenant's concurrent counts, together with the tenant's other
+        queries.
+        """
         # An export reads as many rows as it exports. It runs on one thread and yields to lists, which users wait for.
         limits = limits or replace(Limits.of(settings), rows_read=0)
         self.database = settings.clickhouse_database
@@ -162,7 +164,8 @@ class Exporter:
         """Start an export of the counted events, counting them first if necessary. Most errors are raised here, before
         the first byte.
 
-        `after` and `written` resume after rows that were already written; only line-based formats can be resumed.
+        `after` and `written` resume an export after rows that were already written; only line-based formats can be
+        resumed.
         """
         counted = counted or self.count(scope, filter_, form.format)
         statement = compile_export(

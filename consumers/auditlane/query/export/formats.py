@@ -69,7 +69,7 @@ _LABELS: Final = {
 
 
 class OcsfVersion(StrEnum):
-    """A version of the Open Cybersecurity Schema Framework. Version 1.9.0 is not released yet."""
+    """A version of the Open Cybersecurity Schema Framework. Version 1.9.0 has not been released yet."""
 
     v1_8_0 = "1.8.0"
     v1_9_0 = "1.9.0-dev"
@@ -135,14 +135,16 @@ class Heading:
 
 
 class Encoder(Protocol):
-    """Makes a file's bytes: call `begin`, `add` for every batch of rows, then `end`, which completes the file."""
+    """Produces a file's bytes: call `begin`, then `add` for every batch of rows, then `end`, which completes the
+    file.
+    """
 
     def begin(self) -> bytes:
         """Return the first bytes."""
         ...
 
     def add(self, batch: pa.RecordBatch) -> bytes:
-        """Return the bytes of more rows, perhaps none yet. `sql.compile_export` defines the columns."""
+        """Return the bytes of further rows, which may be empty. `sql.compile_export` defines the columns."""
         ...
 
     def end(self) -> Iterable[bytes]:
@@ -150,7 +152,7 @@ class Encoder(Protocol):
         ...
 
     def close(self) -> None:
-        """Release all resources, even before the end; may be called repeatedly."""
+        """Release all resources, even if the file is incomplete. May be called repeatedly."""
         ...
 
 

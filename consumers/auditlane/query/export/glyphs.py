@@ -41,8 +41,9 @@ class Glyphs:
         weakref.finalize(self, _close, [font.ttfont for font in self._fonts.values()])
 
     def drawable(self, text: str) -> str:
-        """Return the text with a visible substitute for each character that no font has, `⟨U+4E2D⟩`, and `↵` for a line
-        break."""
+        """Return the text with visible substitutes: `⟨U+4E2D⟩` for a character that no font has, and `↵` for a line
+        break.
+        """
         if text.isascii() and text.isprintable():
             return text
         return "".join(_BREAKS[char] if char in _BREAKS else char if self._font(char) else _sign(char) for char in text)

@@ -37,9 +37,10 @@ def compile_export(
     bound_ms: int,
     after: Position | None = None,
 ) -> Statement:
-    """Compile the events ingested up to the bound, newest first; with `after`, only those older than it.
+    """Compile the statement that selects the events ingested up to the bound, newest first; with `after`, only events
+    older than that position.
 
-    The last columns, `statements.PLACE`, are the row's position.
+    Its last columns, `statements.PLACE`, are the row's position.
     """
     parameters = Parameters(database)
     conflict = partial(in_conflict, parameters, scope, filter_)
@@ -64,7 +65,7 @@ def compile_export(
 
 
 def _json_line(parameters: Parameters, columns: tuple[Column, ...], conflict: Conflict) -> str:
-    """Compile an object as in the list, with custom fields that have a value in `fields`."""
+    """Compile a JSON object as in the list, in which `fields` has the custom fields with a value."""
     members = [f"{_value(parameters, column, conflict)} AS {column.name}" for column in columns if not column.custom]
     custom = [column.name for column in columns if column.custom]
     if custom and not any(column.name == "fields" for column in columns):

@@ -32,7 +32,7 @@ _THEIRS: Final = {ours: theirs for theirs, ours in NAMES.items()}
 
 
 class Property(BaseModel):
-    """One column; other members are ignored."""
+    """A column to export; other members are ignored."""
 
     name: str = Field(min_length=1, max_length=200)
     display_name: str = Field("", alias="displayName", max_length=200)

@@ -1,4 +1,4 @@
-"""Locations of addresses, from a file in MaxMind's format. Without a file every location is unknown."""
+"""Looks up the locations of addresses in a file in MaxMind's format. Without a file, every location is unknown."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Stamp = tuple[int, int, int]
 
 
 class Flag(BaseModel):
-    """The flag shown next to a country; only the emoji is known."""
+    """The flag that is shown next to a country; only its emoji is known."""
 
     country_flag: None = None
     country_flag_emoji: str | None = None

@@ -1,6 +1,6 @@
-"""Converts between Frontegg's description of the columns and the data structure, and keeps the members that only
-Frontegg has. Pure. A property stands for the field that its name maps to. Properties without a field (keys of the
-metadata), the theme and every unknown member exist only in Frontegg's document.
+"""Converts between Frontegg's description of the columns and the data structure, and keeps the members that exist only
+in Frontegg's description. Pure. A property describes the field to which its name maps. Properties without a field (keys
+of the metadata), the theme and every unknown member exist only in Frontegg's document.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ _START: Final = datetime(1970, 1, 1, tzinfo=UTC)
 def shown(
     stored: Mapping[str, Any], fields: Iterable[FieldView], *, vendor: str, changed_at: datetime | None
 ) -> dict[str, Any]:
-    """Return the document for clients, built from the document `stored` last and how `fields` are shown now."""
+    """Build the document for clients from the document that was `stored` last and the current presentation of
+    `fields`.
+    """
     properties = _properties(stored)
     by_field = _by_field(properties)
     fields = [field for field in fields if field.name not in _NO_COLUMNS]
@@ -55,12 +57,13 @@ def shown(
 
 
 def kept(document: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the document to store; without `properties`, the stored ones are kept."""
+    """Return the document to store; if it has no `properties`, the stored properties are kept."""
     return {"properties": stored["properties"]} | dict(document) if "properties" in stored else dict(document)
 
 
 def stated(document: Mapping[str, Any], fields: Iterable[FieldView]) -> list[tuple[str, dict[str, Any]]] | None:
-    """Return (field, its stated attributes) for every field; fields that the document does not list are hidden.
+    """Return every field with the attributes that the document states; fields that the document does not list are
+    hidden.
 
     Returns None for a document without `properties`, which changes no field. Raises InvalidInput for an invalid one.
     """
@@ -93,7 +96,7 @@ def _properties(document: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _by_field(properties: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Return the first property of each field; a name that maps to no base field may be a custom field."""
+    """Return the first property of each field; a name that maps to no base field may be a custom field's."""
     found: dict[str, dict[str, Any]] = {}
     for property_ in properties:
         found.setdefault(_OURS.get(property_["name"], property_["name"]), property_)
@@ -114,7 +117,7 @@ def _view(property_: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _property(field: FieldView, saved: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return a field as a property: the saved one, with the attributes that have changed since."""
+    """Describe a field as a property: the saved property, updated with the attributes that have changed since."""
     now = {
         "displayName": field.display_name,
         "type": field.display_type.value,

@@ -1,5 +1,6 @@
-"""Frontegg's metadata routes: `GET` and `POST /metadata`, the columns as its clients describe them, kept as the
-environment's data structure; and `GET /metadata/ip/{ip}`, the location of an address."""
+"""Frontegg's metadata routes. `GET` and `POST /metadata` read and save the columns as its clients describe them, which
+are kept as the environment's data structure; `GET /metadata/ip/{ip}` returns the location of an address.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Parses the query parameters of Frontegg's clients, which express a filter in five ways.
 
-`severity=High`, the same name several times or with `[]`, a JSON object or list as the value, and an object in
-brackets (`createdAt[$gt]=…`). PHP prepends a number: `0[severity]=High`.
+These are: `severity=High`, the same name several times or with `[]`, a JSON object or list as the value, and an object
+in brackets (`createdAt[$gt]=…`). PHP prepends a number: `0[severity]=High`.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def parse(pairs: Iterable[tuple[str, str]]) -> AuditQuery:
 
 
 def newer_parameters(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Translate second-version parameters to the first version."""
+    """Translate parameters of the second version to the first version's."""
     names = {"created_from": "createdAt[$gte]", "created_to": "createdAt[$lte]", "users": "user", "users[]": "user"}
     given = [(names.get(name, name), value) for name, value in pairs]
     tenants = [value for name, value in given if name in ("tenant_ids", "tenant_ids[]")]

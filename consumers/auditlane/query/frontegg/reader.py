@@ -1,4 +1,4 @@
-"""Reads a tenant's log for Frontegg's clients: a page of rows with the total, and the figures on their dashboard."""
+"""Reads a tenant's log for Frontegg's clients: a page of rows with the total, and the figures of their dashboard."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class FronteggReader:
         self._executor = QueryExecutor.for_pages(settings, concurrency=concurrency, observe=observe)
 
     def page(self, scope: TenantScope, query: AuditQuery, *, vendor: str) -> tuple[list[dict[str, Any]], int]:
-        """Return (the page's rows, the number of rows on all pages)."""
+        """Return the page's rows, and the number of rows on all pages."""
         rows = self._executor.rows(sql.compile_page(self._database, scope, query), scope.tenant)
         if len(rows) < query.count and (rows or not query.offset):
             total = query.offset + len(rows)  # the last page, so no count is needed

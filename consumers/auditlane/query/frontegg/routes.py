@@ -1,4 +1,4 @@
-"""The routes that Frontegg's clients read: `GET /audits`, its second version, and a log's figures."""
+"""The read routes of Frontegg's clients: `GET /audits`, its second version, and a log's figures."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def newer(request: Request, scope: Scope, reader: Reader) -> dict[str, Any]:
 
 
 def stats(request: Request, scope: Scope, reader: Reader) -> dict[str, int]:
-    """Count today's events and the severe ones of the last seven days."""
+    """Count today's events, and the severe events of the last seven days."""
     pairs = request.query_params.multi_items()
     check_tenants(scope, parse((name, value) for name, value in pairs if name == "tenantId").tenants)
     found = reader.stats(scope, datetime.now(UTC))

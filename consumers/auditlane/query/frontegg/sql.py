@@ -1,4 +1,6 @@
-"""Compiles an `AuditQuery` to SQL. A column's value is what a row shows under Frontegg's name for the column."""
+"""Compiles an `AuditQuery` to SQL. A column's value is the value that a row shows under Frontegg's name for the
+column.
+"""
 
 from __future__ import annotations
 
@@ -70,7 +72,9 @@ def compile_export(database: str, scope: TenantScope, query: AuditQuery, form: F
 
 
 def compile_stats(database: str, scope: TenantScope, now: datetime) -> Statement:
-    """Compile two counts. One row: `today`, since midnight (UTC), and `severe`, SEVERE ones of the last seven days."""
+    """Compile two counts. One row: `today`, the events since midnight (UTC), and `severe`, the SEVERE events of the
+    last seven days.
+    """
     parameters = Parameters(database)
     midnight = parameters.time(now.replace(hour=0, minute=0, second=0, microsecond=0))
     week = parameters.time(now - WEEK)
@@ -131,7 +135,8 @@ def _condition(parameters: Parameters, condition: Condition) -> str:
 
 def _any_of(parameters: Parameters, column: str, condition: Condition) -> str:
     """Compile "equals one of the values". A value that the column cannot hold, such as an invalid address, is looked up
-    in the metadata, where it was kept."""
+    in the metadata, where the gateway keeps it.
+    """
     typed = _TYPED.get(column)
     if typed is None:
         text, values = _text(parameters, condition.name), parameters.add("Array(String)", list(condition.values))
@@ -151,7 +156,7 @@ def _any_of(parameters: Parameters, column: str, condition: Condition) -> str:
 
 
 def _in_list(parameters: Parameters, name: str, text: str, values: str) -> str:
-    """Compile the condition that the row shows a list, kept as marked JSON, containing one of the values."""
+    """Compile the condition that the row shows a list (kept as marked JSON) that contains one of the values."""
     marked = f"JSONExtract(e.metadata[{parameters.text(MARK)}], 'Array(String)')"
     members = f"JSONExtract({text}, 'Array(String)')"
     is_list = f"startsWith({text}, '[') AND has({marked}, {parameters.text(name)})"
@@ -177,7 +182,7 @@ def _compared(parameters: Parameters, column: str, condition: Condition, value: 
 def _timed(parameters: Parameters, column: str, condition: Condition) -> str:
     """Compile a comparison of times.
 
-    A value in whole milliseconds covers the millisecond, since times are shown in milliseconds.
+    A value in whole milliseconds stands for the whole millisecond, since times are shown in milliseconds.
     """
     found = []
     for value in condition.values:
@@ -208,7 +213,9 @@ def _text(parameters: Parameters, name: str) -> str:
 
 
 def _cell(parameters: Parameters, name: str) -> str:
-    """Compile `_text`, including values that the column could not hold. Not for filters: it reads all metadata."""
+    """Compile `_text`, including values that the column could not hold. Do not use it in filters, since it reads all
+    metadata.
+    """
     text = _text(parameters, name)
     if name in OURS or name not in NAMES:
         return text

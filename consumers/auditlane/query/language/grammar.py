@@ -1,4 +1,4 @@
-"""Reads a query's text into its shape, before fields and types are looked up.
+"""Parses a query's text into its shape, before fields and types are looked up.
 
     query    action:login* -ip:10.0.0.0/8 (outcome:failure OR severity:>=High) "free text"
     term     name:value, name:>value, name:from..to, name:*, a word, a "quoted phrase"

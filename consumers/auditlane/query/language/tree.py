@@ -1,4 +1,4 @@
-"""A query as a tree of frozen values, and a tree's canonical text. `parser.parse` makes the trees.
+"""A query as a tree of frozen values, and a tree's canonical text. `parser.parse` creates the trees.
 
 A tree is in normal form: no And directly in an And, no Or in an Or, no Not of a Not, and at least two items in each
 And and Or.
@@ -69,7 +69,9 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Like:
-    """The field's text is these parts with anything between them: `("log", "")` matches text that starts with log."""
+    """The field's text consists of these parts, with any text between them: `("log", "")` matches text that starts with
+    log.
+    """
 
     field: Field
     pieces: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Reads the events that became visible between two positions of a stream, page by page."""
+"""Reads, page by page, the events that became visible between two positions of a stream."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HOUR_MS: Final = 3_600_000  # events inserted more than this long after their in
 
 @dataclass(slots=True)
 class StreamedEvent:
-    """An event as JSON, whether it is in conflict, its place in Kafka, and the stream's position after it.
+    """An event as JSON, with whether it is in conflict, its position in Kafka, and the stream's position after it.
 
     `text` caches the text that is sent, which is the same for all streams of a channel.
     """
@@ -35,7 +35,7 @@ class StreamedEvent:
 
 @dataclass(frozen=True, slots=True)
 class EventSlice:
-    """Some events in order, the position after them, and whether that is the goal."""
+    """Some events in order, the position after them, and whether that position is the goal."""
 
     events: list[StreamedEvent]
     position: StreamPosition
@@ -121,9 +121,9 @@ def _slice_of(
 
 
 def _seen_after(seen: SeenOffsets | None, goal: SeenOffsets | None, offset: int) -> SeenOffsets:
-    """Return the partition's offsets that count as seen once the event at `offset` has been sent.
+    """Return which of the partition's offsets count as seen once the event at `offset` has been sent.
 
-    Without a goal the tenant had no recent events, so no insert can still fill a gap.
+    Without a goal, the tenant had no recent events, so no insert can still fill a gap.
     """
     if goal:
         return seen_through(seen, goal, offset)

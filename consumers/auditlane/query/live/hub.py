@@ -35,7 +35,7 @@ class StreamHub:
         self._poll_s = poll_s
         self._per_tenant = per_tenant
         self._per_user = per_tenant if per_user is None else per_user
-        self._held: Counter[tuple[str, str]] = Counter()  # streams by tenant and user
+        self._held: Counter[tuple[str, str]] = Counter()  # number of streams, by tenant and user
         self._cancel_scope = CancelScope()  # cancels the polls
         self._changed = threading.Condition()
         self._channels: dict[tuple[str, bytes], Channel] = {}
@@ -88,7 +88,7 @@ class StreamHub:
         return channel
 
     def leave(self, channel: Channel, subscription: Subscription, scope: TenantScope | None = None) -> None:
-        """Leave the channel when the stream ends. `scope` is the scope that joined, by default the channel's."""
+        """Leave the channel when the stream ends. `scope` is the scope that joined; by default, the channel's."""
         user = (scope or channel.scope).tenant, (scope or channel.scope).actor
         with self._changed:
             self._held[user] -= 1
@@ -119,7 +119,9 @@ class StreamHub:
     def catch_up(
         self, channel: Channel, subscription: Subscription, start: StreamPosition, timeout_s: float
     ) -> tuple[EventSlice, bool]:
-        """Return the next events after `start`, and whether the subscription has caught up and follows from now on."""
+        """Return the next events after `start`, and whether the subscription has caught up, so that new events are now
+        pushed to it.
+        """
         goal = subscription.goal
         if goal is None:
             with self._changed:
@@ -198,14 +200,14 @@ class StreamHub:
                     self._changed.wait_for(partial(self._is_due, channels), self._poll_s)
 
     def _is_due(self, polled: list[Channel]) -> bool:
-        """Return whether to end the wait before the interval has passed: for a new channel, or to stop."""
+        """Return whether to end the wait before the interval has passed, because of a new channel or a stop."""
         known = set(map(id, polled))
         return (
             self._closed or not self._channels or any(id(channel) not in known for channel in self._channels.values())
         )
 
     def _try_poll(self, channels: list[Channel], *, quiet: bool) -> tuple[bool, bool]:
-        """Poll once. Returns (whether more is available already, whether the poll failed)."""
+        """Poll once. Returns whether more is available already, and whether the poll failed."""
         failure: AuditlaneError | None = None
         try:
             return self._poll(channels), False
@@ -241,8 +243,8 @@ class StreamHub:
     def _try_advance(self, channel: Channel, at_ms: int, states: dict[PartitionKey, SeenOffsets]) -> bool:
         """Advance a channel.
 
-        Returns whether more is available already. A permanent error of its query ends only its own streams. Raises
-        Unavailable.
+        Returns whether more is available already. A permanent error in the channel's query ends the streams of this
+        channel only. Raises Unavailable.
         """
         try:
             more = self._advance(channel, at_ms, states)
@@ -291,7 +293,7 @@ class StreamHub:
 
 
 def _part(at_ms: int, states: dict[PartitionKey, SeenOffsets], partitions: set[PartitionKey]) -> StreamPosition:
-    """Return the position in these partitions only."""
+    """Return the part of the position that concerns these partitions."""
     return StreamPosition(at_ms, {partition: states[partition] for partition in partitions if partition in states})
 
 

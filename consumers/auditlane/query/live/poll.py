@@ -1,4 +1,6 @@
-"""One statement per poll interval, for all tenants: the rows that became visible since the previous poll."""
+"""Polls the store with one statement per interval, for all tenants: it selects the rows that became visible since the
+previous poll.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +26,8 @@ ROWS: Final = 50_000
 class PollResult:
     """The result of a poll at `at_ms`: the state of every partition after it, and each tenant's new events.
 
-    `more`: further rows are already visible. `by_tenant` has the partitions with new events, and the earliest and
-    latest time at which they occurred, in microseconds.
+    `more` states that further rows are already visible. `by_tenant` has the partitions with new events, and the
+    earliest and latest time at which they occurred, in microseconds.
     """
 
     at_ms: int

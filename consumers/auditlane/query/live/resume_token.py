@@ -1,7 +1,7 @@
 """Resume tokens: encrypted stream positions, sent as event ids, with which a client resumes without loss or duplicates.
 
-Offsets count all tenants' events, so a token is encrypted as well as signed: the keystream is made from the signing key
-and the signature (as in SIV, the signature of the content is also the nonce).
+Offsets reveal how many events all tenants have, so a token is encrypted as well as signed. The keystream is derived
+from the signing key and the signature; as in SIV, the signature of the content is also the nonce.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _VERSION: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class StreamPosition:
-    """The offsets that a client has seen, in each partition that has its tenant's events.
+    """The offsets that a client has seen, by partition with its tenant's events.
 
     `at_ms` is the time of the position: in other partitions, the tenant had no events ingested in the preceding hour.
     """
@@ -42,7 +42,7 @@ class ResumeTokens:
         self._mac = mac
 
     def seal(self, scope: TenantScope, filter_: Filter, position: StreamPosition) -> str:
-        """Return the token of a position, one line of text, for this tenant and filter."""
+        """Return the token of a position for this tenant and filter, as one line of text."""
         payload = _packed(position)
         signature = self._signature(scope, filter_, payload)
         return base64.urlsafe_b64encode(signature + self._masked(signature, payload)).rstrip(b"=").decode()

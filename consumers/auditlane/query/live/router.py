@@ -50,7 +50,7 @@ _ANSWER: Final[dict[int | str, dict[str, Any]]] = {
 
 
 class StreamThreads:
-    """The threads in which streams start and catch up; one tenant can use only some of them at once."""
+    """The threads in which streams start and catch up. One tenant can use only some of them at once."""
 
     def __init__(self) -> None:
         self._limiter = CapacityLimiter(_THREADS)
@@ -234,7 +234,8 @@ class _Stream:
 
     async def _texts(self, events: Sequence[StreamedEvent], check: Callable[[], Awaitable[None]]) -> AsyncIterator[str]:
         """Yield the events in chunks. Other work runs between chunks and may take long, so the credential is checked
-        before each."""
+        before each chunk.
+        """
         share = current()
         for first in range(0, len(events), PIECE):
             await check()
@@ -251,7 +252,7 @@ class _Stream:
 
 
 def _json(event: StreamedEvent) -> str:
-    """Write the event as the list does, on one line."""
+    """Serialize the event as in the list, on one line."""
     return Event.model_validate_json(event.line).model_copy(update={"conflict": event.conflict}).model_dump_json()
 
 

@@ -1,8 +1,8 @@
 """Tracks which offsets of a partition have been seen, so that no event is skipped or sent twice.
 
 A worker stores a partition range by range, but each range month by month, and a replica may show a later insert before
-an earlier one. So the state is not one offset, but the highest one and the gaps below it. Most gaps never close, since
-they are dead letters. The newest gaps are kept and read again.
+an earlier insert. The state is therefore not a single offset, but the highest offset and the gaps below it. Most gaps
+never close, since they are dead letters. Only the newest gaps are kept and read again.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _NO_END: Final = (1 << 64) - 1
 
 @dataclass(frozen=True, slots=True)
 class SeenOffsets:
-    """Every offset up to `top` outside the gaps, which are in order and disjoint."""
+    """Every offset up to `top`, except the gaps, which are disjoint and in order."""
 
     top: int = -1
     gaps: tuple[OffsetRange, ...] = ()
@@ -31,7 +31,7 @@ class SeenOffsets:
         return offset <= self.top and not any(first <= offset <= last for first, last in self.gaps)
 
     def with_offsets(self, offsets: Iterable[int]) -> SeenOffsets:
-        """Return the seen offsets with these added."""
+        """Return the seen offsets, with these offsets added."""
         found = sorted(set(offsets))
         inside = [offset for offset in found if offset <= self.top]
         gaps = [piece for gap in self.gaps for piece in _without(gap, inside)]
@@ -59,7 +59,7 @@ def unseen(seen: SeenOffsets | None, new: SeenOffsets | None) -> list[OffsetRang
 
 
 def union(one: SeenOffsets | None, other: SeenOffsets | None) -> SeenOffsets:
-    """Return the offsets that are seen in either."""
+    """Return the offsets that are seen in either set."""
     if one is None or other is None:
         return one or other or SeenOffsets()
     top = max(one.top, other.top)

@@ -23,7 +23,7 @@ def compile_poll(
     since_ms: int,
     limit: int,
 ) -> Statement:
-    """Compile the unseen offsets of all tenants that were ingested since `since_ms`, lowest first.
+    """Compile a query for all tenants' unseen offsets ingested since `since_ms`, lowest first.
 
     Rows: `topic`, `partition`, `place_offset`, `tenant` (its index in `tenants` from 1, or 0) and `occurred_us`.
     """
@@ -47,7 +47,9 @@ ORDER BY kafka_offset LIMIT {parameters.add("UInt32", limit)}"""  # noqa: S608 -
 
 
 def compile_partitions(database: str, scope: TenantScope, *, since_ms: int) -> Statement:
-    """Compile the partitions with the tenant's events ingested since `since_ms`. Rows: `topic`, `partition`."""
+    """Compile a query for the partitions that have events of the tenant ingested since `since_ms`. Rows: `topic`,
+    `partition`.
+    """
     parameters = Parameters(database)
     conditions = [*where(parameters, scope, Filter()), _ingested(parameters, since_ms)]
     columns = "toString(e.kafka_topic_id) AS topic, e.kafka_partition AS partition"
@@ -65,8 +67,8 @@ def compile_events_at(
     elsewhere_until_ms: int | None,
     limit: int,
 ) -> Statement:
-    """Compile the tenant's matching events at these offsets ingested since `since_ms`, and with `elsewhere_until_ms`
-    the events in every other partition until then.
+    """Compile a query for the tenant's matching events at these offsets, ingested since `since_ms`; with
+    `elsewhere_until_ms`, also for the events ingested until then in every other partition.
 
     `occurred` is the earliest and latest time at which they can have occurred, in microseconds. Rows: `line`,
     `statements.KEY`, `topic`, `partition`, `place_offset`, in the order of the last three.

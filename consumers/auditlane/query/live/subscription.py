@@ -43,12 +43,14 @@ class Subscription:
             self._position = position
 
     def has(self, before: StreamPosition) -> None:
-        """Set the position that the client has reached, perhaps through a process that had seen more than this one."""
+        """Set the position that the client has reached, possibly through another process that had seen more than this
+        one.
+        """
         with self._lock:
             self._before = before
 
     def drain(self) -> list[StreamedEvent]:
-        """Return the events since the previous call, in order, without events that the client already has."""
+        """Return the events since the previous call, in order, except events that the client already has."""
         with self._lock:
             taken, self._waiting = self._waiting, []
             before = self._before

@@ -60,7 +60,9 @@ def _name(entry: tuple[NamedAction, bool]) -> str:
 
 
 def with_actions(own: Sequence[NamedAction], given: Sequence[NamedAction]) -> tuple[NamedAction, ...]:
-    """Return the environment's actions with the given ones added or replaced. Raises InvalidInput above MAX_ACTIONS."""
+    """Return the environment's actions, with the given actions added or replaced. Raises InvalidInput above
+    MAX_ACTIONS.
+    """
     names = [action.name for action in given]
     for place, name in enumerate(names):
         if name in names[:place]:

@@ -34,7 +34,8 @@ def check_field(avro: Mapping[str, Any], budget: ContractSettings) -> None:
 def check_contract(schema: Schema, environments: Collection[str], budget: ContractSettings) -> None:
     """Raise InvalidInput for a contract whose custom fields are too many or too large.
 
-    `environments` are the names of the environment's fields, which every tenant's contract has; these do not count.
+    `environments` are the names of the environment's fields, which do not count, since every tenant's contract has
+    them.
     """
     own = [avro for avro in own_fields(schema) if avro["name"] not in environments]
     if len(own) > budget.contract_fields:

@@ -1,7 +1,8 @@
-"""Fields in the registry: environment fields are in the base subject and every tenant's, a tenant's fields in its own.
+"""Fields in the registry: environment fields are in the base subject and in every tenant's subject, a tenant's own
+fields only in that tenant's.
 
-Repeating an operation completes the rest of it: a field that exists is not added again. A tenant's contract never
-blocks the environment's: the tenant's own field of the same name stays as it is.
+Repeating an interrupted operation completes it: a field that exists is not added again. A tenant's contract never
+blocks a change to the environment's: the tenant's own field of the same name stays unchanged.
 """
 
 from __future__ import annotations
@@ -107,7 +108,7 @@ class ContractRepository:
         def stripped(schema: Schema) -> Schema:
             return without_rules(schema, name) if same(own_field(schema, name), was) else schema
 
-        # The base comes last: until it has changed, a repeated call knows which tenants remain.
+        # The base comes last, since until it has changed, a repeated call knows which tenants remain.
         return self._in_every_tenants(stripped) + self._amend(None, stripped)
 
     def _add_environments(self, tenant: str, theirs: Schema, avro: Schema) -> Registrations:
@@ -137,7 +138,7 @@ class ContractRepository:
         check(self._client, self._base, base, to_base(base))
         self._check_tenants(avro, change)
         # A new field goes to the base first, so that a tenant's contract created in the meantime has it. A changed
-        # field goes to the base last: until then, a repeated call knows which tenants remain.
+        # field goes to the base last, so that until then, a repeated call knows which tenants remain.
         first = self._in_every_tenants(change) if was is not None else ()
         base_versions = self._amend(None, to_base, most_versions=self._limits.contract_versions)
         return first + base_versions + self._in_every_tenants(change)
@@ -145,7 +146,7 @@ class ContractRepository:
     def _check_tenants(self, avro: Schema, change: Callable[[Schema], Schema]) -> None:
         """Raise FieldConflict, naming the tenant, if the registry would reject its changed contract.
 
-        A tenant's field of this name with another type stays as it is, and is logged.
+        A tenant's field of this name with another type stays unchanged, and is logged.
         """
 
         def differs_in(tenant: str) -> bool:
@@ -204,7 +205,9 @@ class ContractRepository:
         return (Registration(tenant, subject, done.previous, done.version),) if done.changed else ()
 
     def _within(self, change: Callable[[Schema], Schema], base: Schema | None = None) -> Callable[[Schema], Schema]:
-        """Return the change with a check of the budgets. The fields of `base`, the environment's, do not count."""
+        """Return the change, extended by a check of the budgets. The fields of `base`, the environment's, do not
+        count.
+        """
         environments = {avro["name"] for avro in own_fields(base)} if base else frozenset[str]()
 
         def checked(schema: Schema) -> Schema:
@@ -236,7 +239,7 @@ def contract_repository_of(settings: Settings, observe: Observe | None = None) -
 def _adding(
     avro: Schema, *, replace: bool, exclusive: bool | None = None, keep: bool = False
 ) -> Callable[[Schema], Schema]:
-    """Return the change that adds a field; with `keep`, an existing field with this name stays as it is."""
+    """Return the change that adds a field; with `keep`, an existing field with this name stays unchanged."""
 
     def change(schema: Schema) -> Schema:
         here = own_field(schema, avro["name"])

@@ -63,7 +63,8 @@ class StructureField(FieldPresentation):
 
 class DataStructure(_Answer):
     """A data structure. `enabled` is this scope's own switch, null if it is inherited; `effectiveEnabled` is the switch
-    in effect, and `inheritedEnabled` the one that a null inherits."""
+    in effect, and `inheritedEnabled` is the switch that a null inherits.
+    """
 
     tenant: str | None = Field(description="Null for the environment.")
     revision: int = Field(description="The revision of this scope; 0 if it was never changed.")
@@ -179,7 +180,7 @@ class NewField(ChangedField):
 
 
 class ContractField(_Answer):
-    """A field of the contract. `shown` is false for one that was removed, or that never had a presentation."""
+    """A field of the contract. `shown` is false for a field that was removed, or that never had a presentation."""
 
     name: str
     type: FieldType

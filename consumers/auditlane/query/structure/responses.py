@@ -47,7 +47,7 @@ def structure(state: ScopeState) -> DataStructure:
 
 
 def catalogue(state: ScopeState) -> Catalogue:
-    """Describe the actions that the scope's readers see with a label."""
+    """Describe the actions that have a label for the scope's readers."""
     return Catalogue(
         actions=[
             CatalogueAction(
@@ -81,7 +81,7 @@ def contract(registered: Registered, state: ScopeState) -> Contract:
 
 
 def history(revisions: list[StructureChange], limit: int) -> History:
-    """Return a page of revisions; the first revision of all is 1."""
+    """Return a page of revisions; revisions are numbered from 1."""
     data = [_revision(change) for change in revisions]
     more = len(data) == limit and data[-1].revision > 1
     return History(data=data, next=data[-1].revision if more else None)

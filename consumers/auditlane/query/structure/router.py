@@ -93,8 +93,9 @@ def contract(request: Request, caller: Caller, service: Service) -> Contract:
 
 
 def add(request: Request, response: Response, body: NewField, caller: Caller, service: Service) -> DataStructure:
-    """Add a field to the contract, the table and exports; events may have it from now on. Also restores a removed
-    field."""
+    """Add a field to the contract, the table and exports, or restore a removed field. Events may have the field from
+    now on.
+    """
     field_change = _field_change(caller, body.name, body)
     with public_errors():
         change = service.add(
@@ -128,7 +129,7 @@ def change(
 
 
 def remove(request: Request, response: Response, name: str, caller: Caller, service: Service) -> None:
-    """Remove a field: readers no longer see it, and events need not have it. Its data is kept; POST restores it."""
+    """Remove a field. Readers no longer see it, and events need not have it. Its data is kept, and POST restores it."""
     with public_errors():
         change = service.remove(
             _tenant(caller),
@@ -153,7 +154,7 @@ def history(
 
 
 def catalogue(request: Request, response: Response, caller: Caller, service: Service) -> Catalogue:
-    """List the known actions with their labels: the built-in ones, and those that the environment added."""
+    """List the known actions with their labels: the built-in actions, and actions that the environment added."""
     _not_audited(request)
     state = service.state(_tenant(caller))
     response.headers["ETag"] = ScopeState(state.environment, state.environment).etag
@@ -328,7 +329,7 @@ def _not_audited(request: Request) -> None:
 
 @contextmanager
 def public_errors() -> Iterator[None]:
-    """Remove hosts and settings from RegistryUnavailable and RegistryRefused, including SchemaNotFound."""
+    """Remove the names of hosts and settings from RegistryUnavailable and RegistryRefused, including SchemaNotFound."""
     try:
         yield
     except (RegistryUnavailable, RegistryRefused) as error:

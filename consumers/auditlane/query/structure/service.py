@@ -1,6 +1,6 @@
 """The operations on data structures, for the HTTP API and the command line.
 
-The contract is changed before its presentation, and a call may be repeated: it completes a change that was interrupted.
+The contract is changed before its presentation. A call may be repeated, to complete a change that was interrupted.
 """
 
 from __future__ import annotations
@@ -58,9 +58,9 @@ class FieldChange:
 
 @dataclass(frozen=True, slots=True)
 class StructureChange:
-    """A change: the states before and after it, with equal revisions if there was nothing to change.
+    """A change: the states before and after it, which have equal revisions if there was nothing to change.
 
-    `registered` has the versions of contracts that it registered.
+    `registered` has the contract versions that the change registered.
     """
 
     before: ScopeState
@@ -89,7 +89,7 @@ def _ignore(_: BaseException, __: Registrations) -> None:
 
 @dataclass(slots=True)
 class _Contract:
-    """The versions that a call has registered, or None while unknown."""
+    """The contract versions that a call has registered, or None while they are unknown."""
 
     registered: Registrations | None = None
 
@@ -114,7 +114,9 @@ class StructureService:
         registered: Callable[[str | None], None] = lambda tenant: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """Call `registered(tenant)` when a contract may have been registered for the tenant, or with None for all."""
+        """Store the dependencies. `registered(tenant)` is called when a contract may have been registered for the
+        tenant, or for all tenants if None.
+        """
         self._client = client
         self._database = database
         self.contracts = contracts
@@ -257,7 +259,7 @@ class StructureService:
         return self._save(None, new, etags)
 
     def forget_action(self, name: str, *, etags: Sequence[str] | None, who: str) -> StructureChange:
-        """Remove an action from the environment's own. Raises NotFound."""
+        """Remove an action from the environment's own actions. Raises NotFound."""
 
         def new(state: ScopeState) -> Revision:
             own = actions.without_action(state.own.actions, name)
@@ -310,7 +312,7 @@ class StructureService:
         *,
         registered: Registrations = (),
     ) -> StructureChange:
-        """Save `new(state)` if it differs or versions were `registered`.
+        """Save `new(state)` if it differs from the state, or if versions were `registered`.
 
         Without `etags`, retry after concurrent changes.
         """

@@ -49,7 +49,7 @@ class ScopeState:
 
     @property
     def etag(self) -> str:
-        """The entity tag, which changes with every change to the scope or to its inherited settings."""
+        """The entity tag, which changes whenever the scope or its inherited settings change."""
         if self.own.scope == ENVIRONMENT:
             return f'"{self.own.revision}"'
         return f'"{self.environment.revision}.{self.own.revision}"'
@@ -115,10 +115,11 @@ def next_order(state: ScopeState) -> int:
 
 
 def changes(before: ScopeState, after: ScopeState) -> list[dict[str, Any]]:
-    """Return the changes in a revision, one for each field or action and one for the switch, by their names in JSON.
+    """Return the changes in a revision: one for each field or action, and one for the switch, by their names in JSON.
 
-    Values are (old, new) as they take effect, including inherited ones; of an action, only its own labels. `kind` is
-    added (a new field or action), removed, restored, changed, reset (inherited again) or switched.
+    A value is a pair (old, new) of the values in effect, including inherited values; for an action, it has only the
+    action's own labels. `kind` is added (a new field or action), removed, restored, changed, reset (inherited again) or
+    switched.
     """
     found: list[dict[str, Any]] = []
     if before.own.enabled != after.own.enabled:

@@ -14,7 +14,9 @@ _MONDAY: Final = datetime(1900, 1, 1)  # noqa: DTZ001 - local time
 
 @dataclass(frozen=True, slots=True)
 class Width:
-    """A bucket's width; `name` is an ISO 8601 duration. Up to an hour it is elapsed time, beyond that local time."""
+    """A bucket's width; `name` is an ISO 8601 duration. Widths of up to an hour are elapsed time, and longer widths are
+    local time.
+    """
 
     name: str
     count: int

@@ -18,7 +18,9 @@ _ACTOR: Final = "if(ifNull(e.actor_name, '') = '', e.actor_id, assumeNotNull(e.a
 
 
 def compile_facet(database: str, scope: TenantScope, filter_: Filter, field: Field, limit: int) -> Statement:
-    """Compile a field's most frequent values. Rows: `value`, empty for events without one, and `events`."""
+    """Compile a field's most frequent values. Rows: `value`, which is empty for events without a value, and
+    `events`.
+    """
     parameters = Parameters(database)
     conditions = where(parameters, scope, filter_)
     tail = f"GROUP BY value ORDER BY events DESC, value LIMIT {parameters.add('UInt32', limit)}"
@@ -46,7 +48,7 @@ def compile_histogram(database: str, scope: TenantScope, filter_: Filter, edges:
 def compile_numbers(database: str, scope: TenantScope, filter_: Filter, today: datetime) -> Statement:
     """Compile counts of matching events.
 
-    One row: `today` (since that time), `week` (all) and `severe` (those in SEVERE).
+    One row: `today` (events since that time), `week` (all events) and `severe` (events with a severity in SEVERE).
     """
     parameters = Parameters(database)
     conditions = where(parameters, scope, filter_)

@@ -24,7 +24,9 @@ class Resume:
 
 @dataclass(frozen=True, slots=True)
 class Seek:
-    """Deliver this partition again from `offset`: messages received since were discarded unwritten."""
+    """Deliver this partition again from `offset`, because the messages received since were discarded without being
+    written.
+    """
 
     partition: Partition
     offset: int
@@ -32,7 +34,7 @@ class Seek:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """Commit these offsets in one synchronous call, before polling again; report the result with `committed`.
+    """Commit these offsets in one synchronous call, before the next poll; report the result with `committed`.
 
     Partitions in `intents` announce a range; partitions in `notes` repeat an announced range with the reason it is not
     stored yet; other partitions complete a range.

@@ -70,13 +70,15 @@ class Core:
     def revoked(self, partitions: Iterable[Partition]) -> list[Partition]:
         """Drop partitions that were revoked or lost; the committed intent hands over the range in flight.
 
-        Return the paused partitions, for the caller to resume: librdkafka keeps a pause across assignments.
+        Returns the paused partitions, which the caller has to resume, since librdkafka keeps a pause across
+        assignments.
         """
         states = [state for one in partitions if (state := self.partitions.pop(one, None)) is not None]
         return [state.partition for state in states if state.paused]
 
     def received(self, partition: Partition, columns: Columns, now: int) -> int:
-        """Buffer messages in order of offset. Return the number of offsets that Kafka skipped (mostly control records).
+        """Buffer messages in order of offset. Returns the number of offsets that Kafka skipped (mostly control
+        records).
 
         Messages below the position are duplicates. Messages for a halted or revoked partition are ignored.
         """
@@ -99,7 +101,7 @@ class Core:
     def position_lost(self, partition: Partition, reason: str) -> None:
         """Halt a partition whose position Kafka cannot deliver, such as one out of range.
 
-        Buffered messages are written.
+        Its buffered messages are still written.
         """
         state = self.partitions.get(partition)
         if state is not None:
@@ -133,7 +135,7 @@ class Core:
 
         `parts` and `took_ms` cover its current months only: late months have their own budget.
         """
-        self.budget.spend(max(0, parts - 1))  # the first was charged when the range was sealed
+        self.budget.spend(max(0, parts - 1))  # the first part was charged when the range was sealed
         self.budget.stored(took_ms)
         self._stored += 1
         flight = self._flight(range_)
@@ -156,7 +158,9 @@ class Core:
             flight.next(Step.COMPLETE)
 
     def failed(self, range_: Range, failure: Failure, now: int) -> None:
-        """Record that the range's step failed. It is retried, or its partition halts; it is never dropped."""
+        """Record that the range's step failed. The step is retried or the partition halts; the range is never
+        dropped.
+        """
         flight = self._flight(range_)
         if failure.remedy is Remedy.retry_slower and self._overloaded(flight):
             self.budget.pushed_back()
@@ -244,20 +248,22 @@ class Core:
         return state.flight if state is not None and state.assignment_epoch == range_.assignment_epoch else None
 
     def _overloaded(self, flight: InFlightRange | None) -> bool:
-        """Return whether a range that was refused for lack of capacity means that ClickHouse is overloaded.
+        """Return whether the refusal of a range for lack of capacity means that ClickHouse is overloaded.
 
         The alternative is that the range itself needs too much memory while others are stored.
         """
         return flight is None or not flight.attempts or self._stored == flight.stored_before
 
     def _notes(self, state: PartitionState, flight: InFlightRange, now: int) -> bool:
-        """Return whether to commit a note that the announced range is failing, for readers of the group's offsets."""
+        """Return whether to commit a note, for readers of the group's offsets, that the announced range is failing."""
         if state.failing_since is None or flight.step not in (Step.WRITE, Step.PUBLISH) or state.halted:
             return False
         return now - (state.failing_since if state.noted is None else state.noted) >= self.policy.failing_ms
 
     def _rebuild(self, state: PartitionState, intent: Intent, now: int) -> None:
-        """Restore a pending range once all of it is received; a different digest halts the partition."""
+        """Restore a pending range once all of its messages have been received; a different digest halts the
+        partition.
+        """
         assert intent.last is not None
         if state.position <= intent.last:
             return

@@ -37,9 +37,9 @@ class Policy:
 class Range:
     """One sealed, contiguous range of a partition: announced by one intent, written by one insert per month.
 
-    `first` and `last` are offsets, both included; Kafka's control records leave gaps between them. Results for a range
-    from an earlier `assignment_epoch` are ignored. `redo` means that some of its rows may be stored already, since it
-    was rebuilt from an intent or the group's offset was reset or lost.
+    `first` and `last` are offsets, both inclusive; Kafka's control records leave gaps between them. Results for a range
+    from an earlier `assignment_epoch` are ignored. `redo` means that some of its rows may be stored already, because it
+    was rebuilt from an intent, or the group's offset was reset or lost.
     """
 
     partition: Partition
@@ -58,9 +58,9 @@ class Range:
 def digest(columns: Columns) -> str:
     """Return the xxh64 of everything that determines the rows: offsets, timestamps, keys, values and signatures.
 
-    Each byte string is hashed with its length; signatures only if the range has any. Offsets are included because a
-    compacted or truncated log can have the same boundaries with fewer messages; keys and timestamps because the tenant
-    and the accepted times derive from them.
+    Each byte string is hashed with its length. Signatures are included only if the range has any. Offsets are included
+    because a compacted or truncated log can have the same boundaries with fewer messages; keys and timestamps because
+    the tenant and the accepted times derive from them.
     """
     hashed = xxhash.xxh64()
     parts: list[bytes | array[int]] = [columns.offsets, columns.timestamps_ms]
@@ -83,9 +83,10 @@ class Step(Enum):
 
 @dataclass(slots=True)
 class InFlightRange:
-    """The one sealed range of a partition: `busy` while its step runs, not retried before `not_before`.
+    """The one sealed range of a partition. It is `busy` while its step runs, and is not retried before `not_before`.
 
-    `aside`: the range is failing, slow or waiting for its late months, so it does not count towards `Policy.flights`.
+    `aside` means that the range is failing, slow or waiting for its late months, so that it does not count towards
+    `Policy.flights`.
     """
 
     range: Range
@@ -102,7 +103,7 @@ class InFlightRange:
         self.busy, self.busy_since = True, now
 
     def next(self, step: Step) -> None:
-        """Move on to the next step, with no retries counted."""
+        """Move on to the next step, and reset the retries."""
         self.step, self.busy, self.attempts, self.not_before = step, False, 0, 0
 
     def wait(self, now: int) -> None:
@@ -148,7 +149,9 @@ class PartitionState:
 
     @property
     def free(self) -> bool:
-        """Whether a range may be sealed: none is in flight, or the one in flight only has to be committed."""
+        """Whether a range may be sealed, because no range is in flight, or the one in flight only has to be
+        committed.
+        """
         return self.flight is None or self.flight.step is Step.COMPLETE
 
     @property
@@ -167,7 +170,9 @@ class PartitionState:
         self.failing_since, self.error = None, ""
 
     def trouble(self, now: int) -> tuple[int, str] | None:
-        """Return when its range began to fail or its step began to run, and the reason; None if all is well."""
+        """Return when the partition's range began to fail, or its step began to run, and the reason; None if there is
+        no problem.
+        """
         if self.halted:
             return None
         if self.failing_since is not None:
@@ -177,11 +182,15 @@ class PartitionState:
         return None
 
     def shed(self) -> None:
-        """Discard buffered messages to free memory. The caller seeks to `position`, so that Kafka sends them again."""
+        """Discard buffered messages to free memory. The caller then seeks to `position`, so that Kafka sends them
+        again.
+        """
         self.held, self.position, self.gave_up = Columns(), self.begin, True
 
     def park(self, until: int) -> None:
-        """Discard the range in flight as well: its intent stays committed and it is rebuilt as after a restart."""
+        """Discard the range in flight as well. Its intent stays committed, so the range is rebuilt as after a
+        restart.
+        """
         assert self.flight is not None
         range_ = self.flight.range
         self.rebuild = Intent(range_.topic_id, range_.first, range_.last, range_.digest)
@@ -190,7 +199,7 @@ class PartitionState:
         self.shed()
 
     def halt(self, reason: str) -> None:
-        """Stop the partition; the first reason is kept, since that is the one to act on."""
+        """Stop the partition. The first reason is kept, since that is the one that operators must act on."""
         self.halted = self.halted or reason
 
     @property
@@ -214,7 +223,7 @@ class PartitionState:
         self.held = Columns()
 
     def announced(self, range_: Range, wall_ms: int, *, failing_ms: int = 0) -> Intent:
-        """Build a range's intent; with `failing_ms`, it includes the time and the reason of the failure.
+        """Build a range's intent; with `failing_ms`, it includes when the failure started and its reason.
 
         Times are wall-clock milliseconds.
         """

@@ -1,7 +1,8 @@
-"""Decides when a partition's buffered messages are sealed into a range, in which order, and when polling stops.
+"""Decides when a partition's buffered messages are sealed into a range, in which order partitions are sealed, and when
+polling stops.
 
 Backpressure has two stages. A short wait, for an insert that is about to end, only skips polling. Pausing keeps the
-group membership for as long as it takes, but discards prefetched messages, which Kafka then sends again.
+group membership however long it lasts, but discards prefetched messages, which Kafka then sends again.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ class MemoryGate:
         return self.over_limit and not self.paused
 
     def update(self, held: int, now: int, *, urgent: bool) -> None:
-        """Account for `held` bytes. `urgent`: some partition must be read regardless, so the others pause immediately.
+        """Account for `held` bytes. `urgent` means that some partition must be read regardless, so the others pause
+        immediately.
 
         Paused partitions resume once at most half of the limit is held.
         """

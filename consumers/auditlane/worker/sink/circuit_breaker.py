@@ -1,10 +1,10 @@
 """The circuit breaker: halts a partition when most of its recent messages are rejected.
 
 After a bad deploy every message would become a dead letter. The circuit breaker checks the result of a range's
-validation before anything is written: the range stays pending, and the next assignment validates it again.
+validation before anything is written. If it opens, the range stays pending, and the next assignment validates it again.
 
 A partition is shared by many tenants, so it halts only for a failure that affects many of them. One tenant's messages
-never halt a partition that others use: the rejected ones become dead letters.
+never halt a partition that others use; its rejected messages become dead letters.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ class BreakerPolicy:
 
     At least `tenants` tenants must be failing, or every tenant known to use the partition. A tenant is failing when
     more than `ratio` of its own messages are rejected; messages whose key names no tenant count as one tenant. Nor may
-    one tenant dominate: without the tenant with the most rejections, more than half of `ratio` must still be rejected.
+    one tenant dominate: without the tenant with the most rejections, the ratio of rejected messages must still exceed
+    half of `ratio`.
     """
 
     ratio: float = 0.5
@@ -64,7 +65,7 @@ class BreakerPolicy:
 class PartitionBreaker:
     """The breaker of one partition under one assignment. Times are monotonic milliseconds.
 
-    Memory: a count for each tenant and range of the window, and at most `REMEMBERED` names.
+    It keeps a count for each tenant and range of the window, and at most `REMEMBERED` names.
     """
 
     policy: BreakerPolicy
@@ -151,8 +152,8 @@ class _Assigned:
 
 
 class CircuitBreaker:
-    """The breakers of all partitions. A new assignment starts with nothing counted. Usable from several threads, one
-    per partition.
+    """The breakers of all partitions. A new assignment starts with empty counts. Usable from several threads, one per
+    partition.
 
     `served` returns the tenants with rows among a partition's newest messages. It is called before the first halt of an
     assignment, so that the first tenant seen is not mistaken for the only one. Its exceptions propagate.

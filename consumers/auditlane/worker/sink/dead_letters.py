@@ -49,7 +49,7 @@ _KEPT_OF_KEY: Final = 1_024  # bytes kept of a truncated dead letter's key
 
 
 class DlqPublishFailed(Exception):
-    """At least one dead letter was not acknowledged; `failure` holds the consequence for the range."""
+    """Raised when a dead letter was not acknowledged; `failure` holds the consequence for the range."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.message)
@@ -108,7 +108,7 @@ class DeadLetters:
         self._alone = threading.Lock()
 
     def publish(self, range_: Range, rejections: Sequence[Rejection]) -> None:
-        """Produce every rejected message and return when each is acknowledged. Raises DlqPublishFailed."""
+        """Produce every rejected message, and return once all of them are acknowledged. Raises DlqPublishFailed."""
         deadline = time.monotonic() + self._timeout_s
         errors = self._produced(range_, rejections, None, deadline)
         for rejection, error in zip(rejections, errors, strict=True):

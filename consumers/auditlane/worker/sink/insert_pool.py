@@ -1,7 +1,7 @@
 """The insert threads: validate and insert a range, publish its dead letters, and report the result.
 
-The result of validation is kept until the range is complete or its partition is gone, so that a retried step uses the
-same one; the core decides whether and when a failed step is retried. A month that is stored is not sent again.
+The result of validation is kept until the range is complete or its partition is revoked, so that a retried step uses
+the same result. The core decides whether and when a failed step is retried. A month that is stored is not sent again.
 """
 
 from __future__ import annotations
@@ -68,11 +68,11 @@ class Done:
 
 
 class InsertNotVisible(Exception):
-    """The store does not return rows that it acknowledged: retrying would add parts endlessly."""
+    """Raised when the store does not return rows that it acknowledged; retrying would add parts endlessly."""
 
 
 class CircuitOpen(Exception):
-    """Too many messages are rejected, so nothing of the range is written. The message has the numbers.
+    """Raised when too many messages are rejected, so that nothing of the range is written. The message has the numbers.
 
     `code` is the most frequent reject code of the range, `rejected` the number of its rejected messages.
     """
@@ -251,7 +251,7 @@ class InsertPool:
         )
 
     def _insert(self, range_: Range, progress: _Progress, month: int) -> None:
-        """Store a month of a first attempt, which expects that nothing of it is stored.
+        """Store a month of a first attempt, which expects none of its rows to be stored.
 
         If fewer rows are added, it was a repetition or was overtaken: the range is then handled as a redo.
         """
@@ -268,11 +268,11 @@ class InsertPool:
     def _write_late(self, range_: Range, progress: _Progress) -> int | None:
         """Insert late months within their budget for `SLICE_MS`.
 
-        Return how long the rest must wait, or None if nothing is left.
+        Returns how long the rest must wait, or None if nothing is left.
         """
         began = _now_ms()
         for month in sorted(progress.rows, reverse=True):
-            if month not in progress.rows:  # stored as part of a redo
+            if month not in progress.rows:  # already stored as part of a redo
                 continue
             if _now_ms() - began > SLICE_MS:
                 return 0
@@ -281,7 +281,7 @@ class InsertPool:
         return LATE_WAIT_MS if progress.rows else None
 
     def _owe(self, progress: _Progress) -> None:
-        """Charge late months without waiting: a range that may be partly stored is compared as a whole."""
+        """Charge late months without waiting, since a range that may be partly stored is compared as a whole."""
         for month in progress.rows.keys() & progress.late.keys():
             if self._late is not None:
                 self._late.owe(progress.late[month], _now_ms())
@@ -290,7 +290,7 @@ class InsertPool:
         """Store the missing rows of a range that may have been attempted before, until the store returns all of them.
 
         The earlier attempt may have validated differently: a schema was registered since, or a contract became
-        exclusive. Rows that it stored stay and get no dead letter; rows that only this validation accepts are missing.
+        exclusive. Rows that it stored stay, and get no dead letter; rows that only this validation accepts are added.
         """
         seen, again = self._store.stored(range_), 0
         while missing := [month for month in sorted(progress.rows) if _lacks(seen, month, progress.rows[month])]:

@@ -1,7 +1,7 @@
 """The budget of parts that late months may create, per tenant and separate from the insert rate of current months.
 
 An insert creates a part for each month in its range. Current events span one month, or two at the turn of a month;
-backdated events can span any number. Charged to the common insert rate, they would delay every tenant.
+backdated events can span any number. If these were charged to the common insert rate, they would delay every tenant.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Bucket:
     at_ms: int
 
     def fill(self, rate: float, burst: float, now: int) -> float:
-        """Add what has accrued at `rate` per second, up to `burst`."""
+        """Add the tokens that have accrued at `rate` per second, up to `burst`."""
         self.saved = min(burst, self.saved + max(0, now - self.at_ms) * rate / 1_000)
         self.at_ms = now
         return self.saved
@@ -43,7 +43,7 @@ class Bucket:
 class LateBudget:
     """Allows `rate` parts per second and tenant, and saves up to a minute's worth. Thread-safe.
 
-    A part holds events of several tenants. It may be created if one of them has budget left, and is charged to all: so
+    A part holds events of several tenants. It may be created if one of them has budget left, and is charged to all, so
     a tenant with few late events does not wait for a tenant with many.
     """
 

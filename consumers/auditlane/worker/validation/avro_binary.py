@@ -1,11 +1,11 @@
 """Reads Avro's binary encoding where the fast decoder does not check it.
 
-`read` decodes one datum strictly. Since it is slow, two functions on many datums at once keep their number low:
-`find_malformed` walks over their lengths and tags, and `encoded_lengths` computes from decoded columns how long the
-datums must be.
+`read` decodes one datum strictly. Since it is slow, two functions that process many datums at once select the few for
+it: `find_malformed` walks over the datums' lengths and tags, and `encoded_lengths` computes from decoded columns how
+long the datums must be.
 
-Strict where general readers are lenient: indexes in range, booleans 0 or 1, UTF-8 text, no duplicate map key, no
-trailing byte. Source: "Binary encoding" in the Avro 1.12 specification.
+It is strict where general readers are lenient: it requires indexes in range, booleans of 0 or 1, UTF-8 text, no
+duplicate map keys, and no trailing bytes. Source: "Binary encoding" in the Avro 1.12 specification.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ _DOUBLE: Final = struct.Struct("<d")
 _VARINT_BYTES: Final = 10
 _WIDTH: Final = {"boolean": 1, "float": 4, "double": 8}
 Rows = npt.NDArray[np.int64]
-_MOST_ENTRIES: Final = 256  # a larger map counts as malformed: each entry costs a pass over the rows
+_MOST_ENTRIES: Final = 256  # a larger map counts as malformed, because each entry costs a pass over the rows
 Lengths = npt.NDArray[np.int64]
 ONE_BYTE: Final = 64  # numbers below this take one byte
 
 
 class Malformed(ValueError):
-    """The bytes are not a datum of their schema; the message gives the position and the reason."""
+    """Raised if the bytes are not a datum of their schema; the message gives the position and the reason."""
 
 
 def read(fields: Iterable[Field], datum: bytes) -> dict[str, Any]:
     """Decode a datum into values by field name. Raises Malformed.
 
-    Enums are symbols, times microseconds since 1970, maps lists of pairs.
+    Enums become symbols, times become microseconds since 1970, and maps become lists of pairs.
     """
     values, problem = read_partly(fields, datum)
     if problem:
@@ -46,7 +46,9 @@ def read(fields: Iterable[Field], datum: bytes) -> dict[str, Any]:
 
 
 def read_partly(fields: Iterable[Field], datum: bytes) -> tuple[dict[str, Any], str]:
-    """Return (the values of the fields before the first malformed field, the problem with that field or "")."""
+    """Return the values of the fields before the first malformed field, and the problem with that field, or "" if there
+    is none.
+    """
     reader = _Reader(datum)
     values: dict[str, Any] = {}
     for field in fields:
@@ -142,7 +144,7 @@ class _Reader:
 def find_malformed(fields: Sequence[Field], datums: Sequence[bytes]) -> npt.NDArray[np.bool_]:
     """Return a mask of the datums that end early, end late, or have a tag that their schema lacks.
 
-    Only a hint about which datums to read strictly: it may miss a bad datum or suspect a good one.
+    The mask is only a hint about which datums to read strictly: it may miss a bad datum or mark a good one.
     """
     walk = _Walk(datums)
     for field in fields:
@@ -158,7 +160,9 @@ def find_malformed(fields: Sequence[Field], datums: Sequence[bytes]) -> npt.NDAr
 
 
 class _Walk:
-    """Walks all datums at once, joined in one buffer: `at` is the position in each; `bad` rows stay where they are."""
+    """Walks all datums at once, joined in one buffer. `at` is the position in each datum; rows marked `bad` no longer
+    advance.
+    """
 
     def __init__(self, datums: Sequence[bytes]) -> None:
         lengths = np.fromiter(map(len, datums), dtype=np.int64, count=len(datums))
@@ -236,7 +240,7 @@ def encoded_lengths(fields: Sequence[Field], columns: Sequence[Column], rows: in
     """Return the length in bytes of each row's fields in canonical encoding, without the tags of unions.
 
     `columns` are in the order of `fields`. Canonical means shortest: the shortest varints, and a map in one block with
-    a positive count. So a datum of this length was read to its end.
+    a positive count. A datum of this length has therefore been read to its end.
     """
     total = np.zeros(rows, dtype=np.int64)
     texts = []
@@ -298,7 +302,7 @@ def _map_lengths(column: Column) -> Lengths:
     counts = np.diff(offsets).astype(np.int64)
     entries = np.zeros(len(column.keys) + 1, dtype=np.int64)
     np.cumsum(_text_lengths(_offsets(column.keys)) + _text_lengths(_offsets(column.items)), out=entries[1:])
-    # A count, then the entries, then the zero that ends the blocks. An empty map is only the zero.
+    # A map consists of a count, the entries, and the zero that ends the blocks; an empty map is only the zero.
     return np.asarray(entries[offsets[1:]] - entries[offsets[:-1]] + np.where(counts, 1 + varint_lengths(counts), 1))
 
 

@@ -1,4 +1,4 @@
-"""A range of messages during validation: frames, keys, tenants and signatures as columns, and the rejections so far."""
+"""A range of messages during validation: columns of frames, keys, tenants and signatures, and the rejections so far."""
 
 from __future__ import annotations
 
@@ -144,7 +144,9 @@ class ValidationBatch:
         return key[:120] if key else key
 
     def by_tenant(self) -> dict[str, tuple[int, int]]:
-        """Count (messages, rejected ones) by tenant; keys without a valid tenant id count under the empty name."""
+        """Count the messages and the rejected messages by tenant; keys without a valid tenant id count under the empty
+        name.
+        """
         keys = len(self.unique_keys)
         messages = np.bincount(self.key_codes, minlength=keys).tolist()
         refused = np.bincount(self.key_codes[self.refused], minlength=keys).tolist()
@@ -157,7 +159,7 @@ class ValidationBatch:
         return counts
 
     def with_keys(self, which: checks.Mask) -> Indexes:
-        """Return the indexes of the messages whose key is marked in `which`."""
+        """Return the indexes of the messages whose keys are marked in `which`."""
         return np.flatnonzero(which[self.key_codes]) if which.any() else np.zeros(0, dtype=np.int64)
 
     def refuse(self, code: RejectCode, indexes: Indexes, why: Callable[[int], str]) -> None:
@@ -202,8 +204,8 @@ def _tenant_of(key: bytes) -> str | None:
 def framed(raw: RawRange, id_of: Callable[[UUID, Collection[str]], int | None]) -> tuple[RawRange, dict[int, UUID]]:
     """Replace each value's GUID header with the usual schema-id frame.
 
-    Return the range and, by message index, the GUIDs that have no known id; their frames carry NO_ID. A range without
-    GUIDs is returned unchanged. Propagates errors from `id_of`.
+    Returns the range and, by message index, the GUIDs that have no known id; their frames contain NO_ID. A range
+    without GUIDs is returned unchanged. Propagates errors from `id_of`.
     """
     values = ByteColumn.of(raw.values)
     maybe = np.flatnonzero(values.prefixes(1)[:, 0] == MARK[0]) if len(values) else np.zeros(0, dtype=np.int64)
@@ -244,7 +246,7 @@ def _ids(
 def vouched(
     signatures: Sequence[bytes | None], keys: Sequence[bytes | None], values: ByteColumn, secrets: Mapping[str, bytes]
 ) -> Vouched:
-    """Verify the messages that are signed; unsigned ones cost nothing. The three columns cover all messages."""
+    """Verify the signed messages; unsigned messages cost nothing. The three columns cover all messages."""
     codes = np.zeros(len(values), dtype=np.int32)
     headers = ByteColumn.of(signatures)
     if not headers.size or not secrets:
@@ -265,8 +267,8 @@ def vouched(
 class ValidationResult:
     """The validated range: each message is a row of `rows` or one of `rejected`, which is ordered by index.
 
-    `rows` are by month (yyyymm), in the columns of `event_columns.EVENTS`, ordered by schema and offset. `by_tenant`
-    counts (messages, rejected ones); keys without a valid tenant id count under the empty name.
+    `rows` are grouped by month (yyyymm), in the columns of `event_columns.EVENTS`, and ordered by schema and offset.
+    `by_tenant` counts messages and rejected messages; keys without a valid tenant id count under the empty name.
     """
 
     rows: dict[int, Table]

@@ -56,7 +56,7 @@ def reserved_sources(column: Column) -> Mask:
 
 
 def bad_ips(column: Column) -> Mask:
-    """Return the rows whose ip is neither null, empty nor an address."""
+    """Return the rows whose ip is not null, not empty and not an address."""
     bad = ~mask(pc.match_substring_regex(column, _IPV4), null=True) & ~mask(pc.equal(column, ""))
     rows = np.flatnonzero(bad)
     for row, text in zip(rows.tolist(), column.take(pa.array(rows)).to_pylist(), strict=True):
@@ -81,7 +81,7 @@ def unmatchable(fields: Iterable[Field]) -> str:
 
 
 def broken_rules(columns: Iterable[tuple[Field, Column]]) -> dict[int, tuple[Field, str]]:
-    """Return by row the first field, in the order given, and the first of its rules that the row breaks.
+    """Return, by row, the first field in the given order whose rules the row breaks, and the first such rule.
 
     A time outside the calendar's years breaks the rule `time`.
     """
@@ -150,7 +150,7 @@ def _beyond(column: Column, bound: float, *, below: bool) -> Mask:
     wide = _wide(column)
     limit = pa.scalar(bound, wide.type)
     keeps = pc.greater_equal(wide, limit) if below else pc.less_equal(wide, limit)
-    return ~mask(keeps, null=True)  # NaN satisfies neither
+    return ~mask(keeps, null=True)  # NaN satisfies neither comparison
 
 
 def _wide(column: Column) -> Column:

@@ -1,4 +1,4 @@
-"""Decodes a batch's Avro datums into Arrow columns: fast for all, then strictly for the few in doubt.
+"""Decodes a batch's Avro datums into Arrow columns: all of them with a fast decoder, then the doubtful ones strictly.
 
 `read` decodes the messages of one schema. `DecodedBatch` joins the messages of all schemas, since an operation on a
 column costs the same few microseconds for ten rows as for thousands.
@@ -71,7 +71,7 @@ class Decoder:
         self._maps = [index for index, one in enumerate(contract.fields) if one.kind == "map"]
 
     def read(self, datums: list[bytes]) -> tuple[list[Column], dict[int, str]]:
-        """Return (columns of the valid datums in order, the malformed ones by index with the reason).
+        """Return columns of the valid datums in order, and the reason for each malformed datum, by index.
 
         Never raises for a datum.
         """
@@ -86,7 +86,7 @@ class Decoder:
         return columns, malformed | {valid[index]: why for index, why in more.items()}
 
     def malformed(self, datums: Sequence[bytes], indexes: Sequence[int]) -> dict[int, str]:
-        """Read the datums at `indexes` strictly; return the malformed ones by index with the reason."""
+        """Read the datums at `indexes` strictly; return the reason for each malformed datum, by index."""
         malformed: dict[int, str] = {}
         for index in indexes:
             try:
@@ -152,7 +152,9 @@ class SchemaSlice:
 
 @dataclass(frozen=True, slots=True)
 class DecodedBatch:
-    """The decoded rows, schema by schema: `base` in the columns of `BASE`, `rows` their indexes in the range."""
+    """The decoded rows, schema by schema: `base` has their values in the columns of `BASE`, and `rows` their indexes in
+    the range.
+    """
 
     base: RecordBatch
     rows: Indexes
@@ -182,7 +184,7 @@ class DecodedBatch:
             yield field, own[field.name] if field.name in own else self.base.column(field.name)[group.span]
 
     def only(self, keep: Mask) -> DecodedBatch:
-        """Return the batch with the rows marked in `keep`."""
+        """Return the batch with only the rows marked in `keep`."""
         groups, first = [], 0
         for group in self.groups:
             kept = keep[group.span]
@@ -235,7 +237,7 @@ def _mark(doubts: Mask, fields: Sequence[Field], columns: Sequence[Column]) -> N
 
 
 def _invalid(column: Column) -> Iterator[slice]:
-    """Yield slices with an invalid value, usually none."""
+    """Yield the slices that contain an invalid value; usually there are none."""
     if _valid(column):
         return
     for first in range(0, len(column), _SLICE):
@@ -306,7 +308,7 @@ def _is_bad(text: bytes | None) -> bool:
 
 
 def without_malformed(batch: ValidationBatch, decoded: DecodedBatch) -> DecodedBatch:
-    """Decode strictly those rows that the fast decoder may have misread; reject rows that are not valid datums."""
+    """Strictly decode the rows that the fast decoder may have misread; reject rows that are not valid datums."""
     doubts = _suspects(decoded, batch.lengths[decoded.rows] - HEADER_BYTES)
     if not doubts.any():
         return decoded

@@ -133,7 +133,7 @@ def _provenance(vouched: Vouched, codes: Codes, topic: str) -> dict[str, Column]
 
 
 def defaulted(decoded: DecodedBatch, vouched: Vouched, standing: Standing) -> Column:
-    """Return for each row the fields that its producer did not set.
+    """Return, for each row, the fields that its producer did not set.
 
     These are fields that the gateway filled in, and custom fields with the default that means "not set", as in every
     event older than the field.

@@ -47,7 +47,7 @@ def isolated(raw: RawRange, validate: Callable[[RawRange], ValidationResult]) ->
 
 @dataclass(slots=True)
 class _Search:
-    """Bisects a range, keeping the messages of one tenant and schema together."""
+    """Bisects a range, but keeps the messages of one tenant and schema together."""
 
     raw: RawRange
     validate: Callable[[RawRange], ValidationResult]
@@ -72,7 +72,7 @@ class _Search:
         return _merged(self._found)
 
     def _halves(self, part: Sequence[int], error: Exception) -> list[Sequence[int]]:
-        """Return the parts to validate instead of a failed one, or none if all of it was rejected."""
+        """Return the parts to validate in place of a failed part, or none if all of it was rejected."""
         kinds = sorted({self._kinds[index] for index in part}, key=str)
         self._all += 1
         if len(kinds) == 1:
@@ -124,7 +124,7 @@ def _part(raw: RawRange, indexes: Sequence[int]) -> RawRange:
 
 
 def _placed(result: ValidationResult, indexes: Sequence[int]) -> ValidationResult:
-    """Return a part's result, with the rejections' indexes changed to those in the whole range."""
+    """Return a part's result, with the rejections' indexes converted to indexes in the whole range."""
     of = sorted(indexes)
     return replace(result, rejected=[replace(one, index=of[one.index]) for one in result.rejected])
 

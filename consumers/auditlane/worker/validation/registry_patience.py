@@ -19,7 +19,7 @@ PATIENCE_S: Final = 60.0
 IMPATIENT_S: Final = 3_600.0  # how long an unsuccessful retry shortens later ones
 FEW_TRIES: Final = 3  # tries of another request from a tenant with unsuccessful retries
 TRIED_S: Final = 3.0  # minimum time over which these tries are spread
-MOST_TRIED: Final = 8  # requests of one tenant that get these tries within `IMPATIENT_S`; further ones are not retried
+MOST_TRIED: Final = 8  # requests per tenant that get these tries within `IMPATIENT_S`; others are not retried
 MOST_KEPT: Final = 10_000  # requests and tenants remembered; the oldest is dropped first
 _RIGHTS: Final = frozenset({0, 401, 403})  # 0: the status is unknown
 
@@ -39,15 +39,15 @@ class Patience:
     """Counts failed requests. Times are seconds of one monotonic clock. Thread-safe."""
 
     _open: dict[About, _Failing] = field(default_factory=dict)
-    # Requests retried without success, and the tenants they were for -> (until when that counts, how many).
+    # Requests retried without success, and their tenants -> (time until which this counts, number of requests).
     _vain: dict[Hashable, tuple[float, int]] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
     def waits(self, about: About, tenants: Collection[str], error: Exception, now: float) -> bool:
-        """Return whether to retry the request later; otherwise it counts as completed without a result.
+        """Return whether to retry the request later; otherwise, the request counts as completed without a result.
 
-        `tenants` are the tenants whose messages need the response; a single tenant without unsuccessful retries is
-        enough for the full time.
+        `tenants` are the tenants whose messages need the response; one tenant without unsuccessful retries among them
+        is enough for the full time.
         """
         passing = isinstance(error, RegistryUnavailable) or (
             isinstance(error, RegistryRefused) and error.status in _RIGHTS

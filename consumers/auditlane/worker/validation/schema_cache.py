@@ -36,7 +36,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class CachedSchema:
-    """A schema by its id. `contract` is None if the schema does not describe an event; `problem` is the reason."""
+    """A schema by its id. `contract` is None if the schema does not describe an event, and `problem` then states
+    why.
+    """
 
     schema_id: int
     contract: TenantContract | None
@@ -48,9 +50,9 @@ class CachedSchema:
 class FirstDefaults:
     """The first default of each field of a subject, by name, in versions up to `read`.
 
-    A first default means "not set": an event that leaves a field out equals one with the default, since events may be
-    older than the field. If later defaults counted too, two events that set different values could equal the same third
-    event, and so each other. An event with a later default therefore counts as setting it.
+    A first default means "not set": an event that omits a field equals an event with the default, since events may be
+    older than the field. If later defaults counted too, two events that set different values could both equal a third
+    event, and so each other. An event whose value is a later default therefore counts as setting the field.
     """
 
     read: int = 0
@@ -97,11 +99,11 @@ class SchemaCache:
         self._standing: dict[tuple[int, str], frozenset[str]] = {}
 
     def learnt(self, schema_id: int) -> bool:
-        """Return whether the schema of this id is cached."""
+        """Return whether the schema with this id is cached."""
         return schema_id in self._known
 
     def known(self, schema_id: int, tenants: Collection[str] = ()) -> CachedSchema | None:
-        """Return the schema with an id that these tenants' messages name, or None if the registry lacks it."""
+        """Return the schema with an id used in these tenants' messages, or None if the registry lacks it."""
         known = self._known.get(schema_id)
         now = self._clock()
         if known is not None or schema_id > LARGEST_ID or self._refused_lately(self._unknown, schema_id, now):
@@ -119,7 +121,7 @@ class SchemaCache:
         return known
 
     def id_of(self, guid: UUID, tenants: Collection[str] = ()) -> int | None:
-        """Return the id of the schema with a GUID that these tenants' messages name, or None if it is missing."""
+        """Return the id of the schema with a GUID used in these tenants' messages, or None if the registry lacks it."""
         now = self._clock()
         seen = self._ids.get(guid)
         if seen is not None and seen[0] > now - self._refresh_s:
@@ -285,7 +287,7 @@ class SchemaCache:
 
 
 def _read(schema_id: int, text: str) -> CachedSchema:
-    """Parse the text of a schema, whatever it contains."""
+    """Parse the text of a schema, even if it is not valid."""
     try:
         contract = TenantContract.parse(text)
         problem = unmatchable(contract.fields)
@@ -308,7 +310,7 @@ def _asked(question: Callable[[], T]) -> T:
 
 
 def standing(fields: Collection[Field], chains: Collection[FirstDefaults]) -> frozenset[str]:
-    """Return the fields whose default is the first one in every subject that has the field. Pure."""
+    """Return the fields whose default is the first default in every subject that has the field. Pure."""
     return frozenset(
         one.name
         for one in fields

@@ -74,7 +74,7 @@ class BatchValidator:
 
         Offsets below `already_committed` were completed by the workers without a dead letter: they were valid under the
         rules in force at the time. Messages that make validation itself fail are rejected as NOT_JUDGED, without
-        affecting the others. Raises RegistryUnavailable: validate the range again later.
+        affecting the others. Raises RegistryUnavailable, in which case the range has to be validated again later.
         """
         return isolated(
             raw, lambda part: self._validated(part, ingested_at_ms=ingested_at_ms, already_committed=already_committed)
@@ -106,7 +106,7 @@ class BatchValidator:
         return ValidationResult(event_columns.by_month(table), rejected, batch.by_tenant())
 
     def _standing(self, batch: ValidationBatch, decoded: DecodedBatch) -> event_columns.Standing:
-        """Return for each group, by field, the rows in which its default means "not set"."""
+        """Return, for each group and field, the rows in which the field's default means "not set"."""
         found: list[dict[str, checks.Mask]] = []
         for group in decoded.groups:
             fields = [field for field in group.decoder.own if field.default is not None]
@@ -151,7 +151,9 @@ class BatchValidator:
             )
 
     def _decode(self, batch: ValidationBatch) -> DecodedBatch:
-        """Decode the messages that are events of their schema, reject the others, record rules that events break."""
+        """Decode the messages that are events of their schema, reject the others, and record which rules events
+        break.
+        """
         decoded_groups: list[DecodedGroup] = []
         unknown: Counter[str] = Counter()
         for schema_id, members in _groups(batch.schema_ids, np.flatnonzero(~batch.refused)):
@@ -163,7 +165,7 @@ class BatchValidator:
             if len(members) and known.contract is not None:
                 decoded_groups.append(read(batch, schema_id, self._decoder(known), members))
         decoded = DecodedBatch.of(decoded_groups)
-        del decoded_groups  # as large as the joined batch
+        del decoded_groups  # these groups are as large as the joined batch
         decoded = without_malformed(batch, decoded)
         for group in decoded.groups:
             ruled = decoded.columns(group, group.decoder.ruled)
@@ -207,7 +209,7 @@ class BatchValidator:
         return members[passes]
 
     def _from_gateway(self, batch: ValidationBatch, known: CachedSchema, members: Indexes) -> checks.Mask:
-        """Return a mask of the gateway's base events, which are accepted whatever the tenant's contract requires.
+        """Return a mask of the gateway's base events that are accepted whatever the tenant's contract requires.
 
         They are auditlane's own trail, and events that a gateway accepted before it learnt that the contract is
         exclusive.

@@ -1,4 +1,4 @@
-"""What administrators do: members, roles, API keys, policies and settings. Each task is a list of actions."""
+"""Administrators' tasks: members, roles, API keys, policies and settings. Each task is a list of actions."""
 
 from __future__ import annotations
 

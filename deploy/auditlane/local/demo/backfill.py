@@ -63,7 +63,7 @@ def send(settings: Settings, events: Sequence[AuditEvent], stored: frozenset[str
 
 
 def register_fields(settings: Settings) -> None:
-    """Add the fields that a tenant does not have yet. Fields that have been changed or removed stay as they are.
+    """Add the fields that a tenant does not have yet. Fields that have been changed or removed stay unchanged.
 
     Raises the errors of the registry and the store.
     """

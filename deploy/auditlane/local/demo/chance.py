@@ -1,4 +1,4 @@
-"""Seeded random choices. Every draw of the demo goes through a generator made here."""
+"""Seeded random choices. All of the demo's random draws use a generator created here."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def another(dice: Random, choices: Iterable[T], present: object) -> T:
 
 
 def count(dice: Random, mean: float) -> int:
-    """Return a whole number with this mean: `mean` rounded up or down at random."""
+    """Return `mean`, randomly rounded up or down so that the expected value is `mean`."""
     return int(mean + dice.random())
 
 

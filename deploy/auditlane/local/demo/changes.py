@@ -1,4 +1,4 @@
-"""What people do to a tenant's objects. Each function changes the inventory and returns the action for the log."""
+"""People's actions on a tenant's objects. Each function changes the inventory and returns the action for the log."""
 
 from __future__ import annotations
 
@@ -39,7 +39,9 @@ Step = Callable[[Inventory, Person, Random], Change]
 
 
 def work(inventory: Inventory, person: Person, dice: Random) -> Change:
-    """Do something typical of the person's department. A viewer's attempt to change something is denied."""
+    """Perform an action that is typical of the person's department. A viewer's attempt to change something is
+    denied.
+    """
     step = weighted(dice, _USUAL[person.department])
     if person.role == "viewer" and step is not _view:
         if dice.random() < 0.15:
@@ -68,7 +70,7 @@ def imported(dice: Random) -> Change:
 
 
 def backed_up(dice: Random, *, ordinal: int) -> Change:
-    """Make the nightly backup; every ninth one fails."""
+    """Make the nightly backup; every ninth backup fails."""
     if ordinal % 9 == 0:
         return Change(
             "backup.created", "backup", None, Severity.Critical, Outcome.failure,

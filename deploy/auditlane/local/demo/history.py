@@ -1,4 +1,4 @@
-"""A tenant's events in order of time: a pure function of the seed, the start and the end of the history."""
+"""A tenant's events in chronological order: a pure function of the seed, the start and the end of the history."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class TenantHistory:
     """
 
     def __init__(self, tenant: Tenant, seed: int, begin: datetime) -> None:
-        """`begin` is in UTC. No session starts before it."""
+        """Start a history at `begin` (UTC). No session starts before it."""
         self.inventory = Inventory(tenant, seeded(seed, tenant.name))
         self._origin = f"{seed}/{tenant.name}/{begin.isoformat()}"
         self._seed = seed
@@ -55,7 +55,7 @@ class TenantHistory:
             heapq.heapreplace(self._queue, (after, number, True, session))
 
     def in_progress(self) -> list[Session]:
-        """Return the sessions that started before the end of the last call and have not ended."""
+        """Return the sessions that started before the end of the last call to `until` and have not ended."""
         return [session for _, _, begun, session in sorted(self._queue, key=lambda row: row[:2]) if begun]
 
     def _next(self) -> datetime:

@@ -48,7 +48,7 @@ EVENTS: Final = (["document.created"], ["invoice.paid"], ["project.created", "pr
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """One object before and after a change; a side is None where it did not exist."""
+    """An object before and after a change; None where it did not exist."""
 
     object_id: str
     before: Values | None
@@ -88,7 +88,7 @@ class Inventory:
         return [person for person in self.active() if person.role != "viewer"]
 
     def pick(self, kind: str, dice: Random) -> str:
-        """Return the id of an object of this kind, recent ones more often. There must be one."""
+        """Return the id of an object of this kind, favouring recent ones. There must be at least one."""
         ids = list(self.objects[kind])
         return ids[int(len(ids) * dice.random() ** 0.6)]
 

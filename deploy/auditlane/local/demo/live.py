@@ -1,4 +1,4 @@
-"""Continues a history at a pace that can be watched: the same people, sessions and objects, a few events a minute.
+"""Continues a history at a pace that can be watched: a few events a minute, with the same people, sessions and objects.
 
 Live events are not part of the history. A restart continues from the history, so their changes are forgotten.
 """

@@ -1,4 +1,4 @@
-"""Who acts: a tenant's people, the vendor's support, API keys and the product itself.
+"""The actors: a tenant's people, the vendor's support, API keys and the product itself.
 
 Every address is in a documentation range (RFC 5737, RFC 3849), and every domain is example.com.
 """
@@ -49,7 +49,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who did something, and from where: the fields that all events of a session share."""
+    """The actor of a session and where they connect from: the fields that all events of the session share."""
 
     actor_id: str
     actor_type: str
@@ -75,7 +75,7 @@ def staff(tenant: Tenant, dice: Random) -> list[Person]:
 
 
 def hired(tenant: Tenant, department: str, number: int, dice: Random) -> Person:
-    """Return a new member of a department; `number` counts them."""
+    """Return a new member of a department; `number` is the member's number in it."""
     role = "admin" if department == "admin" else weighted(dice, {"editor": 4, "viewer": 1})
     return Person(
         user_id=token(dice, "usr"),
@@ -91,7 +91,7 @@ def hired(tenant: Tenant, department: str, number: int, dice: Random) -> Person:
 
 
 def signed_in(person: Person, dice: Random, *, at_office: bool) -> Actor:
-    """Return the person in a new session."""
+    """Return the person as the actor of a new session."""
     return Actor(
         person.user_id,
         "user",
@@ -120,7 +120,7 @@ def supporter(dice: Random) -> Actor:
 
 
 def stranger(dice: Random) -> Actor:
-    """Return someone who is not signed in and tries passwords."""
+    """Return an actor who is not signed in and guesses passwords."""
     return Actor("", "anonymous", None, "web", f"203.0.113.{dice.randrange(1, 255)}", _SCRIPT)
 
 

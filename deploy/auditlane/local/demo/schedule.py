@@ -1,4 +1,6 @@
-"""When sessions start: working hours in each person's zone, weekends, nights, and the tenants' regular incidents."""
+"""Determines when sessions start: working hours in each person's time zone, weekends, nights, and the tenants' regular
+incidents.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ from auditlane.local.demo.people import Person
 from auditlane.local.demo.sessions import Session
 
 _WEEKDAYS: Final = 5
-_NIGHT: Final = 0.04  # the share of work sessions at any hour
+_NIGHT: Final = 0.04  # fraction of work sessions that start at any hour
 _AT_OFFICE: Final = 0.7
 _BACKUP_HOUR: Final = 3.0
 
@@ -67,7 +69,7 @@ def any_session(inventory: Inventory, dice: Random) -> Session:
 
 
 def _helped(inventory: Inventory, dice: Random) -> Person:
-    """Return the person whom support helps, preferably not an administrator."""
+    """Return a person for the support staff to help, preferably not an administrator."""
     others = [person for person in inventory.active() if person.department != "admin"]
     return dice.choice(others or inventory.active())
 

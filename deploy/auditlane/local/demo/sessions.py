@@ -1,4 +1,4 @@
-"""How a session runs: work of people and administrators, attacks, impersonations, integrations, backups.
+"""Plays sessions: the work of people and administrators, attacks, impersonations, integrations, backups.
 
 A session is an iterator. A number is a pause in seconds; an entry is an action that happens now. The inventory changes
 when the iterator is resumed, so overlapping sessions see each other's changes.
@@ -141,7 +141,7 @@ def _login(person: Person, dice: Random) -> Change:
 
 
 def _logout(actor: Actor, person: Person, dice: Random) -> Session:
-    """Sign out; one in three only closes the page."""
+    """Sign out, except for one in three people, who only close the page."""
     if dice.random() < 0.33:
         return
     yield dice.expovariate(1 / 200)
@@ -150,7 +150,7 @@ def _logout(actor: Actor, person: Person, dice: Random) -> Session:
 
 
 def _mistyped(actor: Actor, person: Person, dice: Random) -> Session:
-    """Mistype the password once or twice, before one login in twelve."""
+    """Before one login in twelve, mistype the password once or twice."""
     if dice.random() > 0.08:
         return
     for _ in range(dice.randrange(1, 3)):

@@ -9,13 +9,13 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Cadence:
-    """How often something happens: every `days` days by the calendar, shifted by `phase` days."""
+    """The frequency of a recurring incident: every `days` days by the calendar, shifted by `phase` days."""
 
     days: int
     phase: int = 0
 
     def falls_on(self, ordinal: int) -> bool:
-        """Return whether it happens on the day with this ordinal."""
+        """Return whether the incident happens on the day with this ordinal."""
         return ordinal % self.days == self.phase
 
 

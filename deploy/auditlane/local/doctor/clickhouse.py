@@ -51,7 +51,7 @@ def _clock(client: Client) -> Iterator[Finding]:
 
 
 def clock_finding(there: float, before: float, after: float) -> Finding:
-    """Compare the clocks, in seconds since 1970: the server's time `there` was read between `before` and `after`."""
+    """Compare the clocks, in seconds since 1970; the server's time `there` was read between `before` and `after`."""
     skew = max(before - there, there - after, 0.0)
     message = f"its clock differs from this machine's by {skew:.1f} s"
     fix = "Synchronize both clocks with NTP: events more than a day in the future are rejected."
@@ -102,7 +102,9 @@ def _window(client: Client, database: str) -> Iterator[Finding]:
 
 
 def window_finding(engine: str) -> Finding:
-    """Check the deduplication window in the table's engine clause. Replicated tables default to 1,000 or more."""
+    """Check the deduplication window in the table's engine clause. The default for replicated tables is at least
+    1,000.
+    """
     found = _WINDOW.search(engine)
     size = int(found[1]) if found else 10_000 if engine.startswith("Replicated") else 0
     if size >= WINDOW_LEAST:

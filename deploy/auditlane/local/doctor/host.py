@@ -70,7 +70,9 @@ def credentials(settings: Settings) -> Iterator[Finding]:
 
 
 def service(part: str, url: str, settings: Settings) -> Iterator[Finding]:
-    """Yield findings about the worker or `serve` at its URL: readiness, halted and failing partitions, missing keys."""
+    """Yield findings about the worker or `serve` at this URL: readiness, halted and failing partitions, missing
+    keys.
+    """
     answer = _ready(url)
     if answer is None or answer.status != 200:
         yield fail(part, f"{url}/health/ready does not respond with 200.", f"Run: auditlane {part} (or check its log)")
@@ -93,7 +95,9 @@ def service(part: str, url: str, settings: Settings) -> Iterator[Finding]:
 
 
 def metric_findings(gauges: Mapping[str, float]) -> Iterator[Finding]:
-    """Yield findings from the metrics of a worker that listens on a network, whose health does not name partitions."""
+    """Yield findings from the metrics of a worker that listens on a network, since its health endpoint does not name
+    partitions.
+    """
     for name, what in _FAILURE_GAUGES.items():
         if count := int(gauges.get(name, 0)):
             plural = "" if count == 1 else "s"
@@ -112,7 +116,9 @@ def provenance_findings(part: str, verifies: Collection[str], path: Path | None)
 
 
 def workers(settings: Settings) -> Iterator[Finding]:
-    """Yield findings about the worker processes at the configured address; `--processes` counts their ports up."""
+    """Yield findings about the worker processes at the configured address and, for `--processes`, at the ports after
+    it.
+    """
     first, host = settings.worker_port, _PROBE_ADDRESS.get(settings.worker_host, settings.worker_host)
     base = f"http://[{host}]" if ":" in host else f"http://{host}"
     if not first:

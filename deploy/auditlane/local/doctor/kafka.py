@@ -52,7 +52,7 @@ def explain(codes: set[int]) -> tuple[str, str]:
 def check(settings: Settings) -> Iterator[Finding]:
     """Yield every finding about Kafka.
 
-    Raises KafkaUnavailable if none is configured, or ConfigError for a bad option.
+    Raises KafkaUnavailable if Kafka is not configured, or ConfigError for a bad option.
     """
     codes: set[int] = set()
     last: list[str] = []
@@ -83,7 +83,7 @@ def check(settings: Settings) -> Iterator[Finding]:
 
 
 def _metadata(client: AdminClient, codes: set[int]) -> Any:
-    """List the topics, retrying for eight seconds; ends early once librdkafka has reported a specific cause."""
+    """List the topics, retrying for eight seconds, but stop early once librdkafka has reported a specific cause."""
     for second in range(int(_TIMEOUT_S)):
         try:
             return client.list_topics(timeout=1.0)

@@ -24,8 +24,9 @@ _CHECKS = {
 
 
 def examine_security(settings: Settings) -> Report:
-    """Return the report of the security check. Settings that are not set are taken from a stack that is running in the
-    data directory."""
+    """Return the report of the security check. Missing settings are taken from the stack that is running in the data
+    directory, if any.
+    """
     layout = Layout.of(settings.data_dir)
     if layout.owner() is not None:
         env = layout.read_state().get("env", {})
@@ -34,7 +35,7 @@ def examine_security(settings: Settings) -> Report:
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
-    """Yield findings as checks end. Settings that are not set are taken from the stack in the data directory.
+    """Yield findings as checks end. Missing settings are taken from the stack in the data directory.
 
     The parts of a stack that is not running are not checked, unless the settings name them.
     """

@@ -19,7 +19,9 @@ _REFUSED = "Requests must name a user of this ClickHouse and come from this mach
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`data` is an absolute path; port 0 is any free port; `memory` and `keep_free` are bytes."""
+    """The options of the engine. `data` is an absolute path, port 0 is any free port, and `memory` and `keep_free` are
+    in bytes.
+    """
 
     data: Path
     host: str
@@ -56,7 +58,9 @@ def prepare(options: Options) -> None:
 
 
 def _rules(users: Collection[str]) -> str:
-    """Return the rules for requests that ClickHouse accepts: from this machine and, if there are users, naming one."""
+    """Return the rules for requests that ClickHouse accepts: they must come from this machine and, if there are users,
+    name one of them.
+    """
     here = f"<Host>regex:(?i){_HERE}</Host><Origin>regex:(?i)(https?://{_HERE})?</Origin>"
     query = "<handler><type>dynamic_query_handler</type><query_param_name>query</query_param_name></handler>"
     named = f"<X-ClickHouse-User>regex:({'|'.join(users)})</X-ClickHouse-User>"

@@ -1,4 +1,6 @@
-"""ClickHouse's own servers: started by a statement that runs until it is killed, stopped with their connections."""
+"""Runs ClickHouse's own servers. A statement that runs until it is killed starts them, and they are stopped together
+with their connections.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,7 @@ class Servers:
         self.ended = threading.Event()
 
     def start(self) -> None:
-        """Start both servers and set `ports`, HTTP's first. Raises PartFailed."""
+        """Start both servers, and set `ports`, with the HTTP port first. Raises PartFailed."""
         reading, writing = os.pipe()
         threading.Thread(target=self._serve, args=(writing,), name="clickhouse", daemon=True).start()
         with os.fdopen(reading) as pipe:

@@ -1,4 +1,4 @@
-"""The users of the embedded ClickHouse: one per role, each with a password, or `default` without one."""
+"""The users of the embedded ClickHouse: one per role, each with a password, or only `default` without a password."""
 
 from __future__ import annotations
 

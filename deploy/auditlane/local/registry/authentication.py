@@ -17,8 +17,8 @@ from auditlane.runtime.foreign_requests import is_foreign
 class RequestGuard:
     """Raises ApiError for a request that is not allowed; call it with the request's headers.
 
-    `users` are passwords by name; if empty, no password is required. `on_loopback`: the registry listens on the
-    loopback interface.
+    `users` are passwords by name; if empty, no password is required. `on_loopback` states that the registry listens on
+    the loopback interface.
     """
 
     def __init__(self, users: Mapping[str, str], *, on_loopback: bool) -> None:
@@ -32,7 +32,7 @@ class RequestGuard:
             raise ApiError(401, "User and password are missing or wrong")
 
     def _has_password(self, given: list[str]) -> bool:
-        """Compare with every user, in constant time."""
+        """Compare the password with every user's, in constant time."""
         scheme, _, encoded = given[0].partition(" ") if len(given) == 1 else ("", "", "")
         if scheme.lower() != "basic":
             return False

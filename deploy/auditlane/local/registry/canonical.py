@@ -1,7 +1,7 @@
 """The canonical text of a schema, as Avro's Java `Schema.toString()` writes it, and its normalized form.
 
 Schemas with the same canonical text are one schema with one id. Avro's own attributes come first, in Avro's order, then
-others as given.
+the others in the given order.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ _LOGICAL = {
 
 
 def render(schema: Node, known: frozenset[str] = frozenset()) -> str:
-    """Return the schema's text. Types whose full names are in `known` come from references and are written by name."""
+    """Return the schema's text. Types whose full names are in `known` come from references and are represented by their
+    names.
+    """
     return _json(_tree(schema, "", set(known)))
 
 
@@ -131,7 +133,7 @@ def _sorted_keys(value: Any) -> Any:
 
 
 def _typed(node: Node, value: Any) -> Any:
-    """Return a default in the representation of its type: 0 of a double is 0.0."""
+    """Return a default in the representation of its type: for a double, 0 becomes 0.0."""
     if node.kind == "union":
         return _typed(node.branches[0], value) if node.branches else value
     if node.kind in ("float", "double") and isinstance(value, int) and not isinstance(value, bool):

@@ -62,7 +62,7 @@ class Incompatibility:
 
 @dataclass(frozen=True, slots=True)
 class Previous:
-    """A version that a new schema is compared with."""
+    """A version with which a new schema is compared."""
 
     version: int
     text: str

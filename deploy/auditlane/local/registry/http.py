@@ -64,7 +64,9 @@ class Text:
 
 
 class App:
-    """Serves the routes by ASGI. Handlers run one at a time on the event loop's thread, as only SQLite blocks them."""
+    """Serves the routes by ASGI. Handlers run one at a time on the event loop's thread, since only SQLite blocks
+    them.
+    """
 
     def __init__(self, routes: Routes, check_access: CheckAccess = lambda headers: None) -> None:
         """`check_access` raises ApiError if a request with these headers (names in lower case) is not allowed."""

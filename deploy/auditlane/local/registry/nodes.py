@@ -57,5 +57,5 @@ class Node:
 
     @property
     def type(self) -> str:
-        """The type's name as Avro's error messages spell it."""
+        """The type's name, spelt as in Avro's error messages."""
         return "RECORD" if self.kind == "error" else self.kind.upper()

@@ -72,7 +72,9 @@ def body_of(call: Call, known: set[str] | frozenset[str]) -> dict[str, Any]:
 
 
 def reject_unsupported(call: Call, fields: frozenset[str]) -> None:
-    """Raise ApiError for fields that this registry does not store, since ignoring them would hide that."""
+    """Raise ApiError for fields that this registry does not store, since clients would not notice if it ignored
+    them.
+    """
     given = next((key for key in sorted(fields) if isinstance(call.body, dict) and call.body.get(key)), None)
     if given is not None:
         raise ApiError(422, f"This registry does not support {given}")

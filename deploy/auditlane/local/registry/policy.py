@@ -1,4 +1,4 @@
-"""A subject's settings (compatibility level, normalization, mode), which default to the global ones."""
+"""A subject's settings (compatibility level, normalization, mode), which default to the global settings."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Policy:
             return old.mode or "READWRITE"
 
     def _clear_for_import(self, subject: str) -> None:
-        """Drop deleted versions. Raises ApiError unless the subject is otherwise empty, as imports require."""
+        """Drop deleted versions. Raises ApiError unless the subject has no other versions, as imports require."""
         versions = self._store.all_versions() if subject == GLOBAL else self._store.versions(subject)
         if any(not version.deleted for version in versions):
             raise errors.not_permitted("Cannot import since found existing subjects")

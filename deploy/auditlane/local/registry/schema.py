@@ -20,7 +20,7 @@ _ORDERS = frozenset({"ascending", "descending", "ignore"})
 
 
 class SchemaParseError(ValueError):
-    """The text is not an Avro schema; the message names the location."""
+    """Raised if the text is not an Avro schema; the message names the location."""
 
 
 def parse(text: str, referenced: Iterable[str] = ()) -> tuple[Node, frozenset[str]]:

@@ -209,7 +209,7 @@ class Registry:
     def compatible(self, request: Request, version: int | None) -> list[str]:
         """Return why the schema is incompatible with a version, or an empty list if it is compatible.
 
-        For None, compares with the versions that the subject's level requires.
+        If no version is given, compares with the versions that the subject's level requires.
         """
         if version is None:
             against = self._live(request.subject)

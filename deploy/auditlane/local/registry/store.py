@@ -57,7 +57,7 @@ class StoredSchema:
 
     @property
     def guid(self) -> UUID:
-        """An id derived from the text and the references, so that it is the same in every registry of this kind."""
+        """The GUID, derived from the text and the references, so that it is the same in every registry of this kind."""
         return UUID(bytes=_fingerprint(self.text, self.references)[:16])
 
 

@@ -13,7 +13,9 @@ from auditlane.server.pages.i18n import LANGUAGES, Catalogue, catalogues
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """A message with values. `other` is its plural form, chosen by `count`. Numbers are formatted for the language."""
+    """A message with values. `other` is its plural form, which `count` selects. Numbers are formatted for the
+    language.
+    """
 
     text: str
     other: str = ""
@@ -47,12 +49,12 @@ class LocalizedText(str):
 
 
 def localized(text: str, **values: str | float) -> LocalizedText:
-    """Return text made of one phrase."""
+    """Return a text that consists of one phrase."""
     return LocalizedText(Phrase(text, values=values))
 
 
 def counted(one: str, other: str, count: int) -> Phrase:
-    """Return a phrase with a count, which is `%(count)s` in both forms."""
+    """Return a phrase with a count. Both the singular and the plural contain `%(count)s`."""
     return Phrase(one, other, count)
 
 

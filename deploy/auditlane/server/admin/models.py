@@ -78,7 +78,8 @@ class Lag(BaseModel):
 
 class OperationsHistory(BaseModel):
     """The installation's operation over time, in columns of equal length. A step that was not observed is absent; null
-    is a value that was not measured."""
+    stands for a value that was not measured.
+    """
 
     step_s: int = Field(description="Length of a step, in seconds.")
     at: list[str] = Field(description="Start of each step.", examples=[["2026-01-31T13:45:00Z"]])
@@ -159,7 +160,7 @@ class Letter(BaseModel):
 
 
 class DeadLetters(BaseModel):
-    """Open dead letters: counts by code and tenant, and the newest.
+    """Open dead letters: counts by code and tenant, and the newest letters.
 
     Each request reads the topic for a few seconds. While `complete` is false, the counts cover only what has been read.
     """
@@ -203,8 +204,9 @@ class RecentConflicts(BaseModel):
 
 
 class Health(BaseModel):
-    """The state of every component. `refusals` lists the tenants with the most rejected events, those with a recent
-    contract change first. `conflicts` does not affect `healthy`."""
+    """The state of every component. `refusals` lists the tenants with the most rejected events; tenants with a recent
+    contract change come first. `conflicts` does not affect `healthy`.
+    """
 
     healthy: bool
     parts: list[PartHealth]

@@ -162,7 +162,7 @@ class Operations:
         return Lag.model_validate(document(self._settings.consumer_group, await self._lag.get()))
 
     async def group_lag(self) -> list[PartitionLag]:
-        """Return the lag of every partition for the metrics: a reading older than that of `lag` suffices."""
+        """Return the lag of every partition for the metrics, for which an older reading than for `lag` suffices."""
         return await self._lag.get(group_metrics.FRESH_S)
 
     async def open_letters(self) -> OpenLetters | None:
@@ -178,7 +178,7 @@ class Operations:
         return await self._rate.get()
 
     async def dead_letters(self, selection: Selection, newest: int) -> DeadLetters:
-        """Return dead letters, `newest` of them in detail."""
+        """Return the dead letters, and details of the `newest` ones."""
         return await self._dead.run(lambda: self._letters.read(selection, newest))
 
     async def health(self) -> Health:
@@ -194,7 +194,7 @@ class Operations:
         conflicting: list[RecentConflicts] = []
 
         async def count() -> None:
-            with contextlib.suppress(AuditlaneError):  # the part `clickhouse` reports an unavailable store
+            with contextlib.suppress(AuditlaneError):  # an unavailable store is reported by the component `clickhouse`
                 conflicting.append(await self._conflicts.get())
 
         async with anyio.create_task_group() as group:

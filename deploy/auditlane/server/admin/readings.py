@@ -1,6 +1,7 @@
 """Readings for `/metrics` that take a while: the consumer group, the dead letters, the store's version.
 
-A scrape starts them in the background and waits briefly, so that it shows the last values when a part does not respond.
+A scrape starts them in the background and waits briefly, so that it shows the last values if a component does not
+respond.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class Readings:
         self._failed: set[str] = set()
 
     async def refresh(self) -> None:
-        """Start readings that are due, and wait at most WAIT_S for them, except for those that failed last time."""
+        """Start the readings that are due. Wait for them at most WAIT_S, but not for readings that failed last time."""
         for name, read in self._reads.items():
             if name not in self._running:
                 task = self._running[name] = asyncio.create_task(self._run(name, read), name=name)

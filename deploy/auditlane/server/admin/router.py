@@ -38,7 +38,7 @@ async def lag(services: AppServices) -> Lag:
 
 
 async def rate(services: AppServices) -> Rate:
-    """Returns the rate over the past minute by Kafka's timestamps."""
+    """Returns the rate over the past minute, by Kafka's timestamps."""
     return await services.operations.rate()
 
 

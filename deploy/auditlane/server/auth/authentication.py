@@ -1,4 +1,4 @@
-"""Authenticates requests: reads their credentials, and provides the dependencies by which routes require a scope.
+"""Authenticates requests: reads their credentials, and provides the dependencies with which routes require a scope.
 
 `RouteChecks` finds the dependencies of a route without running it, because FastAPI reads the body before it calls them.
 """
@@ -39,8 +39,9 @@ Dependency = TypeVar("Dependency", bound=Callable[..., Awaitable[object]])
 
 
 def requires_credential(dependency: Dependency) -> Dependency:
-    """Mark a FastAPI dependency that authenticates. It is called with only the request before the body is read, and
-    again by FastAPI for its result."""
+    """Mark a FastAPI dependency that authenticates. It is called with only the request, before the body is read, and
+    again by FastAPI for its result.
+    """
     setattr(dependency, _MARK, True)
     return dependency
 
@@ -204,7 +205,9 @@ class Authenticator:
         return authenticate_session(session, keys=self.keys, signing=self.signing, now=now)
 
     def require_export(self, scope: TenantScope, behind: str = "link") -> None:
-        """Raise Unauthenticated or Forbidden if the creator of an export or its link lost the permission."""
+        """Raise Unauthenticated or Forbidden if the creator of an export, or of a link to it, has lost the
+        permission.
+        """
         now, operators = datetime.now(UTC), scope.tenant == OURS
         require_standing(scope, Permission.export, keys=self.keys, now=now, operators=operators, behind=behind)
 
@@ -215,11 +218,12 @@ class Authenticator:
         header: str = TENANT_HEADER,
         even_off: bool = False,
     ) -> Callable[..., Awaitable[TenantScope]]:
-        """Return a FastAPI dependency that returns the request's TenantScope and raises as `Principal.scope`.
+        """Return a FastAPI dependency that returns the request's TenantScope, and raises the errors of
+        `Principal.scope`.
 
-        The caller needs one of the permissions; a route that also needs another checks the scope. `named_in` reads the
-        tenant that a request names, by default `named_tenant`; `header` is the header's name in errors. Unless
-        `even_off`, reads and exports raise LogsDisabled while the tenant's audit logs are disabled.
+        The caller needs one of the permissions; a route that also needs another permission checks the scope itself.
+        `named_in` reads the tenant that a request names, by default `named_tenant`; `header` is the header's name in
+        errors. Unless `even_off`, reads and exports raise LogsDisabled while the tenant's audit logs are disabled.
         """
 
         @requires_credential

@@ -63,5 +63,7 @@ class Cookies:
         return f"{_PREFIX}{name}" if self._is_secure(request) else name
 
     def _path(self, request: Request, page: Page) -> str:
-        """Return the cookie's path. Over plain HTTP the console's is limited to the console; `__Host-` forbids that."""
+        """Return the cookie's path. Over plain HTTP, the console's cookie is limited to the console; `__Host-` cookies
+        do not allow that.
+        """
         return Page.console.value if page is Page.console and not self._is_secure(request) else "/"

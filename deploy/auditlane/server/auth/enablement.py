@@ -1,4 +1,4 @@
-"""Whether a tenant's audit logs are enabled: checked for each request that reads them, usually from a cache."""
+"""Checks whether a tenant's audit logs are enabled, for each request that reads them and usually from a cache."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ THREADS: Final = 16  # threads; one refreshes the settings while the others serv
 class TenantEnablement:
     """`enabled(tenant)` may block, like `StructureCache.of`; no request waits longer than `timeout_s` for it.
 
-    With an empty tenant it returns the default that tenants inherit.
+    With an empty tenant, it returns the default that tenants inherit.
     """
 
     def __init__(self, enabled: Callable[[str], bool], *, timeout_s: float) -> None:

@@ -1,4 +1,5 @@
-"""Signing in and out of the pages: a link's code is exchanged for an HttpOnly cookie; leaving deletes the cookie.
+"""Signs users in to and out of the pages: a link's code is exchanged for an HttpOnly cookie; leaving deletes the
+cookie.
 
 A GET of a link only shows a button, whose form is a POST. Mail scanners and chat previews follow links with GET and
 therefore do not use them up.

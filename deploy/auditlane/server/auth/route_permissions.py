@@ -38,8 +38,9 @@ class Cell(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Right:
-    """A route and the permissions it requires. All of `needs` are required; `what` distinguishes requests of one route
-    that require different permissions."""
+    """A route and the permissions that it requires. All of `needs` are required; `what` distinguishes requests to the
+    same route that require different permissions.
+    """
 
     route: str
     whose: Whose

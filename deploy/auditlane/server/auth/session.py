@@ -1,4 +1,6 @@
-"""`GET /v1/session`: the owner and permissions of a request's credential, by which the viewer decides what to offer."""
+"""`GET /v1/session`: the owner and permissions of a request's credential, from which the viewer decides what to
+offer.
+"""
 
 from __future__ import annotations
 

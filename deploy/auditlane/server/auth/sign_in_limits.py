@@ -1,8 +1,8 @@
 """Rate limits for failed sign-ins and for the tokens issued to a client.
 
-An attacker must not be able to lock out a client by guessing with its id: only failures are charged, and a correct
-secret is always accepted. Secrets have 256 bits, so guessing is futile at any rate; the limits save work, log lines and
-audit events.
+An attacker must not be able to lock out a client by guessing its secret, so only failures are charged, and a correct
+secret is always accepted. Secrets have 256 bits, so guessing is futile at any rate; the limits reduce the work, log
+lines and audit events that it causes.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class SignInLimits:
 
     @contextmanager
     def charging_failures(self, request: Request) -> Iterator[None]:
-        """Charge failures that occur in the block, such as a wrong code.
+        """Charge the failures that occur in the block, such as a wrong code.
 
         Raises RateLimited above the limit for the address.
         """

@@ -132,7 +132,9 @@ async def viewer_token(
     services: Annotated[Services, Depends(services_of)],
     _tenant: TenantName = None,
 ) -> ViewerTokenAnswer:
-    """Returns a token for a tenant's user, for the vendor's backend. A client can grant only its own permissions."""
+    """Returns a token for a tenant's user, at the request of the vendor's backend. A client can grant only its own
+    permissions.
+    """
     principal = await services.authenticator.principal(request)
     if named_tenant(request) not in (None, body.tenant):
         raise InvalidInput(

@@ -1,4 +1,4 @@
-"""Limits on request bodies before they reach a route: their size, their number, and how slowly they may arrive."""
+"""Limits request bodies before they reach a route: their size, their number, and how slowly they may arrive."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class PendingBodies:
             _subtract(self._of_address, address, 1)
 
     def add(self, holder: str, size: int) -> None:
-        """Add bytes for this holder. Raises RateLimited above the holder's share, Busy above the total."""
+        """Add bytes for this holder. Raises RateLimited above the holder's share, or Busy above the total."""
         mine = self._of_holder.get(holder, 0) + size
         if mine > max(self.byte_limit // _SHARE, MAX_BYTES):
             raise RateLimited("Too many bytes are arriving for this tenant.", fix="Send fewer concurrent requests.")
@@ -81,7 +81,7 @@ def _subtract(counts: dict[str, int], key: str, by: int) -> None:
 
 
 class RequestBody:
-    """A request's body as it arrives, with a timeout; `whole` once it is complete."""
+    """A request's body as it arrives, with a timeout. It is `whole` once it is complete."""
 
     def __init__(self, receive: Receive, body_s: float, *, whole: bool) -> None:
         """Pass `whole` for a request without a body."""

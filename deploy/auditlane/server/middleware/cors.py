@@ -1,6 +1,6 @@
 """CORS: which other origins may call the API, as the viewer does inside a vendor's product.
 
-These origins need a token, because browsers attach our cookies only to requests from our own pages.
+Requests from these origins need a token, because browsers attach our cookies only to requests from our own pages.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ _BODILESS: Final = frozenset({"GET", "HEAD", "DELETE"})  # routes of these metho
 
 
 class DisconnectMiddleware:
-    """ASGI middleware; innermost, so that waiting for a disconnect does not count as a slow body."""
+    """ASGI middleware. It is the innermost, so that waiting for a disconnect does not count as a slow body."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

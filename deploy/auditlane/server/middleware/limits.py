@@ -93,7 +93,9 @@ class _RequestSlot:
         self.answered = False
 
     def take(self, *, again: bool = False) -> None:
-        """Occupy a slot. Raises Busy or RateLimited, but not with `again`: a request in progress always continues."""
+        """Occupy a slot. Raises Busy or RateLimited, except with `again`, since a request in progress always
+        continues.
+        """
         if not self._counted or self._taken or self.answered:
             return
         if not again:
@@ -250,7 +252,9 @@ class ConcurrencyLimit:
         return _streaming(replayed(first, body.receive), body, slot)
 
     async def _tenant_of_public(self, request: Request) -> str:
-        """Return the tenant proven by a request to a route without checks (a page, a download by link), or ""."""
+        """Return the tenant for which a request to a route without checks (a page, a download by link) has a valid
+        credential, or "".
+        """
         if request.method not in ("GET", "HEAD") or request.url.path.startswith(ALWAYS):
             return ""
         try:
@@ -261,7 +265,9 @@ class ConcurrencyLimit:
             return ""
 
     async def _whole(self, body: RequestBody, holder: str, *, counted: bool) -> Message:
-        """Receive the whole body. Bodies of public routes are small and not counted: tokens must stay available."""
+        """Receive the whole body. Bodies of public routes are small and not counted, since tokens must stay
+        available.
+        """
         data = bytearray()
         held = 0
         try:

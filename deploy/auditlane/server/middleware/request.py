@@ -1,4 +1,4 @@
-"""Outermost middleware: request ids, access log, metrics, audit trail, security headers, unexpected errors."""
+"""The outermost middleware: request ids, access log, metrics, audit trail, security headers, unexpected errors."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def attach_auditor(request: Request, sink: AuditSink, request_id: str) -> None:
 
 
 def record_response(request: Request, status: int, headers: Headers) -> None:
-    """Record the request unless its route did. Called when the response starts: a stream may last for hours."""
+    """Record the request unless its route did. Called when the response starts, since a stream may last for hours."""
     auditor = auditor_of(request)
     if auditor.recorded:
         return
@@ -101,7 +101,7 @@ def framed_headers(origins: Sequence[str]) -> dict[str, str]:
 
 
 class RequestMiddleware:
-    """ASGI middleware; outermost, so that every response has the id and the headers, including a 500."""
+    """ASGI middleware. It is the outermost, so that every response has the id and the headers, even a 500."""
 
     def __init__(
         self,

@@ -18,7 +18,7 @@ _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "O
 
 
 class TracingMiddleware:
-    """ASGI middleware; outside RequestMiddleware, so that its log lines have the trace id."""
+    """ASGI middleware. It surrounds RequestMiddleware, so that the latter's log lines have the trace id."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -1,4 +1,4 @@
-"""An example of each problem in `openapi.json`, with the status of its error."""
+"""Examples of each problem in `openapi.json`, with the status of its error."""
 
 from __future__ import annotations
 

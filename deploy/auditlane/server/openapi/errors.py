@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 _EVERY: Final = ("INPUT_INVALID", "UNAUTHENTICATED", "INTERNAL")
-# Not for /v1/token, which must be available even when other routes are slow.
+# Not returned by /v1/token, which must be available even when other routes are slow.
 _MIDDLEWARE: Final = ("TOKEN_EXPIRED", "BUSY", "RATE_LIMITED")
 _AUTHENTICATED: Final = ("FORBIDDEN", "TENANT_FORBIDDEN", "ISSUER_UNAVAILABLE")
 _BODY: Final = ("BODY_TIMEOUT", "LENGTH_REQUIRED", "TOO_LARGE")

@@ -107,7 +107,7 @@ def row_of(event: Event, to: Address = address) -> Row:
 
 
 def _pretty(text: str | None) -> str:
-    """Return JSON with one line per member; other text unchanged."""
+    """Return JSON with one line per member; return any other text unchanged."""
     if not text:
         return ""
     try:

@@ -1,4 +1,6 @@
-"""The log as a server-rendered page: works without script, and under a content policy that forbids inline code."""
+"""The log as a server-rendered page, which works without script, and under a content policy that forbids inline
+code.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +59,9 @@ async def style() -> Response:
 
 
 def build(*, alone: bool) -> APIRouter:
-    """Return the route `/plain` and its style sheet. `alone`: without the viewer's build, so the page is `/` too."""
+    """Return the route `/plain` and its style sheet. `alone` means that there is no viewer build, so the page is served
+    at `/` too.
+    """
     router = APIRouter(include_in_schema=False)
     router.get(PATH)(log)
     if alone:

@@ -1,8 +1,8 @@
-"""Determine which customer a request belongs to."""
+"""Determine the customer to which a request belongs."""
 
 from django.http import HttpRequest
 
 
 def tenant_of(request: HttpRequest) -> str:
-    """Return the tenant of a request; a real shop looks at the host name, or at the user."""
+    """Return the tenant of a request; a real shop would use the host name or the user."""
     return request.headers.get("X-Tenant", "acme")

@@ -43,7 +43,7 @@ def build(service: IngestService, client: Callable[..., Any], *, named: Callable
         event_id = idempotent_id(sender.provenance_id, tenant, key, 0) if key else ""
         own = await service.own_fields(tenant)
         event = event_of(audit, tenant, now=now, own=own, source=sender.client_id, event_id=event_id)
-        if key and event.occurred_at == now:  # a retry would get another time, and so become another event
+        if key and event.occurred_at == now:  # a retry would get a different time, and so become a different event
             raise InvalidEvent(
                 "time is missing; it is required with an Idempotency-Key.", field="time", fix="Add time, as RFC 3339."
             )

@@ -148,7 +148,7 @@ class AuditMiddleware:
             record = partial(contextvars.copy_context().run, client.record, **values)
             try:
                 waiting = asyncio.get_running_loop().run_in_executor(None, record)
-            except RuntimeError:  # the loop is ending, or is not asyncio's, as under Trio
+            except RuntimeError:  # the loop is ending, or is not asyncio's (under Trio)
                 record()
                 return
             self._pending.add(waiting)

@@ -90,5 +90,5 @@ def _value(field: Field[Any, Any], value: object) -> object:
         return str(value)
     try:
         return field.to_python(value)
-    except Exception:  # the save would have failed, unless the field accepts values that it cannot convert
+    except Exception:  # unless the field accepts values that it cannot convert, the save would have failed
         return value

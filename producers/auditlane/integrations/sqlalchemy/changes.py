@@ -34,7 +34,7 @@ class Change:
     after: Mapping[str, Any]
     tenant: str | None = None
     metadata: Mapping[str, Any] | None = None
-    problem: Exception | None = None  # why some of the fields above could not be read
+    problem: Exception | None = None  # the reason why some of the fields above could not be read
 
 
 @dataclass(frozen=True)

@@ -49,5 +49,5 @@ def record_login_failed(
 def _hashes_logins(client: AuditClient) -> bool:
     try:
         return "metadata.login" in client.config.hash_values
-    except AuditlaneError:  # settings are missing: `record` reports that
+    except AuditlaneError:  # settings are missing, which `record` reports
         return False

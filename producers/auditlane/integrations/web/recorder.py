@@ -71,14 +71,14 @@ class Recorder:
         """
         try:
             return not self.client.knows(context.tenant_id or self.client.config.catch_all_tenant)
-        except AuditlaneError:  # settings are missing: `record` reports that
+        except AuditlaneError:  # settings are missing, which `record` reports
             return False
 
     def report(self, error: Exception) -> None:
         """Report an event that could not be made; the request must not fail."""
         try:
             self.client.report_unrecorded(error)
-        except AuditlaneError:  # settings are missing: `record` reports that
+        except AuditlaneError:  # settings are missing, which `record` reports
             return
 
     async def flush(self) -> None:

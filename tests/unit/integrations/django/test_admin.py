@@ -1,4 +1,6 @@
-"""An edit in the admin is one event with its changes; a model whose changes are already events gets no second one."""
+"""An edit in the admin is one event with its changes; a model whose changes already cause events gets no second
+event.
+"""
 
 from __future__ import annotations
 

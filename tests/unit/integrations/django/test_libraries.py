@@ -1,4 +1,4 @@
-"""REST framework, allauth and axes, if they are installed, add what Django's own signals lack."""
+"""REST framework, allauth and axes, if installed, contribute the events that Django's own signals lack."""
 
 from __future__ import annotations
 

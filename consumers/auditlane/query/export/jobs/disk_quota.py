@@ -1,4 +1,4 @@
-"""Limits the disk space of export jobs: per tenant, and by the space that must stay free on the disk."""
+"""Limits the disk space used by export jobs: per tenant, and by the space that must remain free on the disk."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class DiskQuota:
     def require_space(self, scope: TenantScope) -> None:
         """Check that another file may be written for this tenant.
 
-        Raises TooManyExports if its files are too large, and Unavailable if the disk is too full.
+        Raises TooManyExports if the tenant's files are too large, and Unavailable if the disk is too full.
         """
         held = self._jobs.bytes_of(scope.tenant)
         if held >= self._per_tenant:

@@ -59,12 +59,12 @@ class JobFolder:
             raise _not_found(self.id) from error
 
     def make(self, record: JobRecord) -> None:
-        """Write the record; the folder is a job from then on."""
+        """Write the record, which turns the folder into a job."""
         self.path.mkdir(parents=True)
         write_text(self.path / "job.json", record.model_dump_json())
 
     def begin(self, attempt: JobAttempt) -> bool:
-        """Take the job for a new epoch. Returns False if another process did."""
+        """Take the job for a new epoch. Returns False if another process was first."""
         new = self.path / f".{uuid.uuid4().hex}"
         try:
             write_text(new, attempt.model_dump_json())

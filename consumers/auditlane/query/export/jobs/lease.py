@@ -1,4 +1,6 @@
-"""Leases on jobs: kept by heartbeats, lost when another process takes the job or it is cancelled."""
+"""Leases on jobs: heartbeats keep a lease, and it is lost when another process takes the job, or the job is
+cancelled.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ from auditlane.query.export.jobs.record import JobAttempt, JobStatus
 
 
 class LeaseLost(Exception):
-    """The job was taken by another process, or cancelled."""
+    """Raised when the job was taken by another process, or cancelled."""
 
 
 class Lease:
@@ -57,7 +59,7 @@ class LeaseMonitor:
         self._seen: dict[str, tuple[tuple[int, int], float]] = {}
 
     def lapsed(self, id_: str, attempt: JobAttempt) -> bool:
-        """Return whether the attempt has no live owner. Call it at every scan."""
+        """Return whether the attempt has no live owner. Call this at every scan."""
         if not attempt.owner:
             return True
         sign, now = (attempt.epoch, attempt.beat), self._clock()

@@ -63,7 +63,7 @@ class RangedFile(FileResponse):
 def satisfiable(header: str, size: int) -> str | None:
     """Return the part of a `Range` header that lies within `size` bytes. Raises RangeNotSatisfiable if no part does.
 
-    Returns None for a header to ignore, because it is invalid or its unit is not bytes.
+    Returns None for a header that must be ignored because it is invalid or its unit is not bytes.
     """
     unit, _, listed = header.partition("=")
     specs = [_RANGE.fullmatch(spec.strip(" \t")) for spec in listed.split(",") if spec.strip(" \t")]

@@ -79,9 +79,9 @@ class Failure(BaseModel):
 
 
 class JobAttempt(BaseModel):
-    """The progress of one epoch's owner: the first `size` bytes of epoch `file`'s output hold `rows` events.
+    """The progress of one epoch's owner: the first `size` bytes of the output of epoch `file` hold `rows` events.
 
-    `beat` counts its heartbeats; an empty `owner` has released the job.
+    `beat` counts the owner's heartbeats; an empty `owner` means that the job was released.
     """
 
     model_config = ConfigDict(frozen=True)

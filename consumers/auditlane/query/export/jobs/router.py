@@ -125,7 +125,7 @@ def build(authenticator: Authenticator) -> APIRouter:
 def create_job(exports: ExportService, request: Request, scope: TenantScope, body: ExportRequest) -> Job:
     """Count the events that match now, and queue a job to export them.
 
-    Raises InvalidFilter, TooManyExports when the tenant has reached its limit of jobs or bytes, and ConfigError if the
+    Raises InvalidFilter, TooManyExports if the tenant has reached its limit of jobs or bytes, and ConfigError if the
     folder is not writable.
     """
     pairs = body.pairs()

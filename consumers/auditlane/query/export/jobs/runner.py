@@ -60,7 +60,7 @@ class Runner:
         self._owner = f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
         self._monitor = LeaseMonitor(lease_s, time.monotonic)
         self._working: dict[str, tuple[Lease, threading.Thread, str]] = {}  # job id -> lease, thread, tenant
-        self._ended: set[str] = set()  # jobs that have ended and need no further scan
+        self._ended: set[str] = set()  # ended jobs, which need no further scan
         self._known: dict[str, tuple[State, datetime]] = {}  # job id -> its state at the last scan, time of creation
         self.figures: Mapping[State, JobFigures] = {}  # as of the last scan
         self._wake = threading.Event()

@@ -29,7 +29,7 @@ FilterOf = Callable[[JobRecord], Filter]
 
 
 class WorkerStopping(Exception):
-    """This process is stopping; the job is released."""
+    """Raised when this process is stopping, so that the job is released."""
 
 
 class Worker:
@@ -100,7 +100,7 @@ class Worker:
         return True
 
     def _persist(self, lease: Lease, record: JobRecord) -> None:
-        """Make the file; resume after temporary failures, until several attempts in a row make no progress."""
+        """Create the file. Resume after temporary failures, until several attempts in a row make no progress."""
         failures = 0
         while True:
             before = lease.attempt.rows
@@ -138,7 +138,7 @@ class Worker:
             lease.folder.drop_outputs(keep=lease.attempt.epoch)
 
     def _take_over(self, lease: Lease, file: BinaryIO) -> None:
-        """Copy the output of an earlier epoch, once."""
+        """Copy the output of an earlier epoch, unless that was done already."""
         if lease.attempt.file == lease.attempt.epoch:
             return
         left = lease.attempt.size

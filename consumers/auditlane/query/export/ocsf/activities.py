@@ -1,5 +1,6 @@
-"""The OCSF class and activity of an action: those in the vocabulary, or else API Activity with an activity derived from
-the action's verb."""
+"""Determines the OCSF class and activity of an action: as in the vocabulary, or else API Activity, with an activity
+derived from the action's verb.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The attributes that each OCSF class adds to an event, in addition to those that all classes have."""
+"""The attributes that each OCSF class has in addition to the attributes that all classes share."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ Build = Callable[[Row, Mapped], Attributes]
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A class: its own attributes, and which of the common ones it has.
+    """A class: its own attributes, and which of the common attributes it has.
 
     A class without an actor of its own gets it from the `host` profile.
     """
@@ -180,7 +180,7 @@ def _finding(row: Row, mapped: Mapped) -> Attributes:
 
 
 def _nothing(row: Row, mapped: Mapped) -> Attributes:
-    """Build nothing, for a class whose common attributes suffice."""
+    """Build no attributes, for a class whose common attributes suffice."""
     return {}
 
 
@@ -189,7 +189,7 @@ def _privileges(row: Row) -> list[str]:
 
 
 def _scope(row: Row) -> Attributes:
-    """Take what privileges give access to: a resource that is not a principal, and the scope of the privileges."""
+    """Take the target of privileges: a resource that is not a principal, and the scope of the privileges."""
     found = resource(row) if row.get("resource") not in PRINCIPALS else {}
     scope = row.take_key("scope")
     return given(resources=[*([found] if found else []), *([{"name": scope}] if scope else [])])

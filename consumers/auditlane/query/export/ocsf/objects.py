@@ -1,4 +1,4 @@
-"""OCSF objects: users, resources, entities and endpoints. Each has a name or an id, as the schema requires."""
+"""Builds OCSF objects: users, resources, entities and endpoints. Each has a name or an id, as the schema requires."""
 
 from __future__ import annotations
 
@@ -38,7 +38,9 @@ _EMAIL: Final = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+\.[A-Za-z0-9.-]+")
 
 
 def user(uid: str, name: str = "", kind: str = "user") -> Attributes:
-    """Build a user of the given kind, such as `user` or `api_key`; empty if neither its id nor its name is known."""
+    """Build a user of the given kind, such as `user` or `api_key`; the result is empty if neither the user's id nor
+    name is known.
+    """
     if not uid and not name:
         if kind in ("", "user"):
             return {}
@@ -76,8 +78,9 @@ def resource(row: Row) -> Attributes:
 
 
 def entity(row: Row, noun: str) -> Attributes:
-    """Build a managed entity from the resource; if the event names none, the entity is named after its type or the
-    action's noun."""
+    """Build a managed entity from the resource. If the event names no resource, the entity is named after the
+    resource's type or the action's noun.
+    """
     kind, uid = row.take("resource") or noun, row.take("resource_id")
     made = _named(uid, row.take_key("name") or ("" if uid else kind))
     return made | _typed(kind, _ENTITY_TYPES)

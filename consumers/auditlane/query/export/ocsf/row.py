@@ -1,4 +1,4 @@
-"""An exported row while it is mapped: each value is taken once, and the rest is unmapped."""
+"""An exported row during its mapping: each value is taken once, and the remaining values are unmapped."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ _INTEGER: Final = 1 << 31
 
 
 class Row:
-    """The values of a row of JSON Lines by field. Fields that have no value, or are not exported, are absent."""
+    """The values of a row of JSON Lines by field. Fields without a value, and fields that are not exported, are
+    absent.
+    """
 
     __slots__ = ("_metadata", "_values")
 
@@ -31,12 +33,14 @@ class Row:
         return value
 
     def take_json(self, field: str) -> Any:
-        """Take the value that a field's JSON text describes, or the text if it is not JSON, or None without a value."""
+        """Take the value described by a field's JSON text, or the text itself if it is not JSON. Returns None if the
+        field has no value.
+        """
         text = self.take(field)
         return _parsed(text) if text else None
 
     def take_key(self, *keys: str) -> str:
-        """Take the text of the first of these metadata keys that has a value; "" if none has."""
+        """Take the text of the first of these metadata keys that has a value, or "" if none has one."""
         for key in keys:
             if self._metadata.get(key):
                 return self._metadata.pop(key)
@@ -58,7 +62,7 @@ class Row:
         return int(self._metadata.pop(key))
 
     def rest(self) -> Attributes:
-        """Return everything that was not taken, with `before` and `after` as JSON values."""
+        """Return all values that were not taken, with `before` and `after` as JSON values."""
         rest = dict(self._values)
         for field in ("before", "after"):
             if field in rest:

@@ -151,12 +151,12 @@ def combined(values: Iterable[float | None], how: str) -> float | None:
 
 
 def latest(values: Values) -> float | None:
-    """Return the last value that was measured, or None."""
+    """Return the last measured value, or None if there is none."""
     return next((value for value in reversed(values) if value is not None), None)
 
 
 def _runs(period: Period, values: Values) -> list[list[tuple[datetime, float]]]:
-    """Return the values in runs of consecutive steps."""
+    """Split the values into runs of consecutive steps."""
     runs: list[list[tuple[datetime, float]]] = []
     expected: datetime | None = None
     for at, value in zip(period.at, values, strict=True):

@@ -26,7 +26,7 @@ _NOTHING: Final = "–"
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What a chart shows: history columns and their names. `bars` are drawn instead of lines."""
+    """The contents of a chart: history columns and their names. If `bars` is set, bars are drawn instead of lines."""
 
     name: str
     title: str
@@ -61,8 +61,9 @@ CHARTS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One line, or the bars, of a chart: its path, and as texts its latest value, or the sum of bars, and its highest
-    value."""
+    """One line of a chart, or its bars: the path and, as texts, the latest value (for bars, the sum) and the highest
+    value.
+    """
 
     name: str
     path: str
@@ -94,7 +95,7 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The same measurements as a table with a row for each day or hour, newest first."""
+    """The chart's measurements as a table with a row for each day or hour, newest first."""
 
     heads: list[str]
     rows: list[tuple[str, list[str]]]
@@ -102,7 +103,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """The measurements of a period; no charts if nothing was measured in it."""
+    """The measurements of a period, which has no charts if nothing was measured in it."""
 
     charts: list[Chart]
     table: Table
@@ -224,7 +225,7 @@ def _table(words: Catalogue, columns: Columns, period: Period) -> Table:
 
 
 def _value(words: Catalogue, unit: Unit, value: float | None) -> str:
-    """Format a measurement; one that is missing is a dash, not zero."""
+    """Format a measurement. A missing measurement becomes a dash, not zero."""
     if value is None:
         return _NOTHING
     if value == 0:

@@ -64,7 +64,7 @@ async def session(request: Request, services: AppServices, _tenant: TenantName =
 
 
 async def link(request: Request, body: ConsoleLinkRequest, services: AppServices) -> ConsoleLink:
-    """Mint a link to the console. The client, an admin of the whole environment, vouches for the user."""
+    """Mint a link to the console. The client, which must be an environment-wide admin, vouches for the user."""
     admin = await services.authenticator.principal(request)
     session, now = timedelta(seconds=body.ttl_s), datetime.now(UTC)
     url = base_of(request, services.settings.serve_url)

@@ -80,7 +80,7 @@ async def load(operations: Operations, *, prefix: str, after: str, span: str = o
 
 
 def state_mark(part: PartHealth) -> str:
-    """Return the outcome whose colour in the log's style sheet marks the state."""
+    """Return the outcome whose colour in the log's style sheet represents the state."""
     return _STATES[part.state]
 
 

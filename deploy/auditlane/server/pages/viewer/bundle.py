@@ -29,7 +29,7 @@ _TYPES: Final = {
 
 @dataclass(frozen=True)
 class Asset:
-    """One file. `lasting`: its name contains a hash of its content."""
+    """One file. `lasting` means that its name contains a hash of its content."""
 
     content: bytes
     media_type: str

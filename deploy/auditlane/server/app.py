@@ -17,10 +17,10 @@ from auditlane.runtime.settings import Settings
 from auditlane.server import problems
 from auditlane.server.auth.authentication import RouteChecks
 from auditlane.server.middleware import cors
+from auditlane.server.middleware.client_addresses import ProxyMiddleware
 from auditlane.server.middleware.disconnects import DisconnectMiddleware
 from auditlane.server.middleware.frontegg_paths import PathNormalizer
 from auditlane.server.middleware.limits import ConcurrencyLimit
-from auditlane.server.middleware.proxies import ProxyMiddleware
 from auditlane.server.middleware.request import RequestMiddleware
 from auditlane.server.middleware.tracing import TracingMiddleware
 from auditlane.server.openapi import document

@@ -19,7 +19,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from auditlane.runtime.client_address import NO_PROXIES, TrustedProxies
-from auditlane.server.middleware.client_networks import network_of
+from auditlane.server.middleware.client_addresses import network_of
 
 MAX_HEAD_BYTES: Final = 64 << 10  # bytes of request line and headers; may be exceeded by one read of the socket
 READ_BYTES: Final = 64 << 10  # bytes per read: this is buffered for each connection before authentication

@@ -16,19 +16,17 @@ import anyio
 import anyio.to_thread
 
 from auditlane.contract.event import AuditEvent
-from auditlane.contract.patterns import LONGEST_VALUE
 from auditlane.contract.provenance import Sign
 from auditlane.contract.registry_reader import Observe
 from auditlane.contract.tenants import is_tenant
 from auditlane.gateway import kafka
 from auditlane.gateway.kafka import ACKNOWLEDGED, Ack, AckWaiter
 from auditlane.gateway.metrics import GatewayMetrics
-from auditlane.gateway.rate import PastMonths, Rates
+from auditlane.gateway.rate import PastMonths, PatternSteps, Rates
 from auditlane.gateway.refusal_counts import ContractRefusals, by_contract
 from auditlane.gateway.sender import Sender, filled, keywords_of
 from auditlane.runtime.errors import AuditlaneError, BufferFull, InvalidEvent, RateLimited, http_status
-from auditlane.runtime.fair_queue import FairQueue
-from auditlane.runtime.fair_share import current
+from auditlane.runtime.fair_share import FairQueue, current
 from auditlane.runtime.log import get
 from auditlane.runtime.lru_cache import LruCache
 from auditlane.runtime.settings import Settings
@@ -36,9 +34,7 @@ from auditlane.sdk import AuditClient
 from auditlane.sdk.schema_resolver import SchemaMayBeStale
 
 SLICE: Final = 1_000  # events that are sent and waited for together
-LEAST_STEPS: Final = 5_000  # up to this number (60 µs), the pattern steps of an event are not charged
 LONG_STEPS: Final = 200_000  # pattern steps of a slice, up to 2.4 ms; more would block the event loop for too long
-_BURST: Final = 5  # seconds' worth of steps that may be spent in a burst
 _INLINE: Final = 16  # up to this number, events are checked on the event loop, where they cost less than a thread
 _DEBTORS: Final = 1_000  # requests in progress that have exhausted their rate
 # Threads that may wait for the registry: this many for uncached contracts, and this many for possibly stale ones.
@@ -93,7 +89,7 @@ class IngestService:
         self._metrics = metrics or GatewayMetrics()
         self.refusals = ContractRefusals()
         self._rates = Rates(settings.ingest_rate, settings.ingest_burst)
-        self._steps = Rates(settings.ingest_pattern_steps, settings.ingest_pattern_steps * _BURST)
+        self._steps = PatternSteps(settings.ingest_pattern_steps)
         self._past_months = PastMonths(settings.ingest_past_months)
         self._ack_timeout_s = settings.ingest_ack_timeout_ms / 1000
         self._max_held = settings.ingest_buffer_bytes
@@ -243,23 +239,12 @@ class IngestService:
         Return the events, with an error in place of each event whose tenant has to wait, and the total steps of the
         others.
         """
-        tenants = {sender.tenant or _tenant_named_by(event) for event in posted}
-        patterned = {tenant: client.patterned(tenant) for tenant in tenants}
+        tenants = [sender.tenant or _tenant_named_by(event) for event in posted]
+        patterned = {tenant: client.patterned(tenant) for tenant in set(tenants)}
         if not any(patterned.values()):
             return posted, 0
-        admitted: list[object] = []
-        total = 0
-        for event in posted:
-            tenant = sender.tenant or _tenant_named_by(event)
-            steps = pattern_steps(event, patterned[tenant]) if patterned[tenant] else 0
-            if steps and (wait_s := self._steps.wait_s(tenant, now)):
-                admitted.append(_too_many_steps(wait_s))
-                continue
-            if steps:
-                self._steps.charge(tenant, steps, now)
-            total += steps
-            admitted.append(event)
-        return admitted, total
+        waits, steps = self._steps.waits(posted, tenants, patterned, now)
+        return [_too_many_steps(waits[at]) if at in waits else event for at, event in enumerate(posted)], steps
 
     def open(self) -> None:
         """Start the client, which prefetches the base contract to shorten the first event's wait."""
@@ -365,27 +350,6 @@ def _tenant_named_by(posted: object) -> str:
     """Return the `tenant_id` of a posted event, or "" if it is missing or invalid."""
     tenant = posted.get("tenant_id") if isinstance(posted, dict) else None
     return tenant if isinstance(tenant, str) and is_tenant(tenant) else ""
-
-
-def pattern_steps(posted: object, patterned: Sequence[tuple[str, int]]) -> int:
-    """Return how many steps it takes to match an event's patterns, at most 12 ns each, or 0 if they are too few to
-    charge.
-    """
-    if not isinstance(posted, dict):
-        return 0
-    own = posted.get("fields")
-    steps = 0
-    for name, states in patterned:
-        value = posted.get(name)
-        if value is None and isinstance(own, dict):
-            value = own.get(name)
-        if value is not None:
-            steps += states * _bytes(value)
-    return steps if steps >= LEAST_STEPS else 0
-
-
-def _bytes(value: object) -> int:
-    return len(value[:LONGEST_VALUE].encode(errors="replace")) if isinstance(value, str) else LONGEST_VALUE
 
 
 def _too_many_steps(wait_s: float) -> RateLimited:

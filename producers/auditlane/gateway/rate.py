@@ -1,12 +1,14 @@
-"""Rate limits per caller, and limits on how many past months one tenant's events may span. Pure."""
+"""Rate limits per caller, and limits on what one tenant's events cost: past months and pattern steps. Pure."""
 
 from __future__ import annotations
 
 from collections import OrderedDict, defaultdict
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
+
+from auditlane.contract.patterns import LONGEST_VALUE
 
 # Buckets kept; the least recently used one is dropped, so its caller starts again with a full one.
 MOST_KEYS: Final = 20_000
@@ -101,3 +103,63 @@ class PastMonths:
         self._charged.move_to_end((tenant, month))
         while len(self._charged) > REMEMBERED:
             self._charged.popitem(last=False)
+
+
+LEAST_STEPS: Final = 5_000  # up to this number (60 µs), the pattern steps of an event are not charged
+STEPS_BURST_S: Final = 5  # seconds' worth of steps that may be spent in a burst
+
+
+@dataclass(slots=True)
+class PatternSteps:
+    """Limits the CPU time for the patterns of one tenant's contract to `per_s` steps a second (0: unlimited)."""
+
+    per_s: float
+    _rates: Rates = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._rates = Rates(self.per_s, self.per_s * STEPS_BURST_S)
+
+    def waits(
+        self,
+        posted: Sequence[object],
+        tenants: Sequence[str],
+        patterned: Mapping[str, Sequence[tuple[str, int]]],
+        now: float,
+    ) -> tuple[dict[int, float], int]:
+        """Charge for matching the patterns of these posted events.
+
+        Return {position: seconds to wait} for events not admitted, and the total steps of the others. `patterned` has
+        each tenant's (field, number of states).
+        """
+        waiting: dict[int, float] = {}
+        total = 0
+        for position, (event, tenant) in enumerate(zip(posted, tenants, strict=True)):
+            steps = pattern_steps(event, patterned[tenant]) if patterned[tenant] else 0
+            if steps and (wait_s := self._rates.wait_s(tenant, now)):
+                waiting[position] = wait_s
+                continue
+            if steps:
+                self._rates.charge(tenant, steps, now)
+            total += steps
+        return waiting, total
+
+
+def pattern_steps(posted: object, patterned: Sequence[tuple[str, int]]) -> int:
+    """Return how many steps it takes to match an event's patterns, at most 12 ns each, or 0 if they are too few to
+    charge.
+    """
+    if not isinstance(posted, dict):
+        return 0
+    own = posted.get("fields")
+    steps = 0
+    for name, states in patterned:
+        value = posted.get(name)
+        if value is None and isinstance(own, dict):
+            value = own.get(name)
+        if value is not None:
+            steps += states * _bytes(value)
+    return steps if steps >= LEAST_STEPS else 0
+
+
+def _bytes(value: object) -> int:
+    return len(value[:LONGEST_VALUE].encode(errors="replace")) if isinstance(value, str) else LONGEST_VALUE

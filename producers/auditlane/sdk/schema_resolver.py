@@ -9,8 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from auditlane.contract.incomplete_versions import lacking, newest_whole
-from auditlane.contract.registry_reader import Registry, Version
+from auditlane.contract.registry_reader import Registry, Version, missing_base_fields, newest_complete
 from auditlane.contract.tenants import base_subject, tenant_subject
 from auditlane.runtime.errors import AuditlaneError, RegistryUnavailable, SchemaNotFound
 from auditlane.runtime.lru_cache import LruCache
@@ -421,6 +420,6 @@ class SchemaCache:
         """Return the newest base event version that has all fields, searching once for each latest version."""
         latest = self.registry.latest(self._base)
         if self._complete is None or self._complete[0] != latest.schema_id:
-            complete = newest_whole(self.registry, self._base) if lacking(latest.schema) else latest
+            complete = newest_complete(self.registry, self._base) if missing_base_fields(latest.schema) else latest
             self._complete = latest.schema_id, complete
         return self._complete[1]

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from auditlane.contract.field_definition import conflict, own_field, own_fields, with_field
-from auditlane.contract.incomplete_versions import newest_whole
 from auditlane.contract.registry import Registered, RegistryClient
+from auditlane.contract.registry_reader import newest_complete
 from auditlane.contract.subjects import COMPATIBILITY
 from auditlane.contract.tenant_contract import check_registrable
 from auditlane.runtime.errors import (
@@ -93,7 +93,7 @@ def amend(
 
 def _latest(client: RegistryClient, subject: str, *, needed: bool) -> Registered | None:
     try:
-        return newest_whole(client, subject)
+        return newest_complete(client, subject)
     except SchemaNotFound as error:
         if needed:
             raise SchemaNotFound(error.message, fix="Run `auditlane init`, or check AUDITLANE_REGISTRY_URL.") from error

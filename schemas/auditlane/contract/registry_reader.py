@@ -1,10 +1,18 @@
-"""The interface through which contracts are read: the read-only part of `registry.RegistryClient`."""
+"""The read-only registry, as contract readers need it, and the version of a subject that they use.
+
+That is the newest version with all base fields: a serializer that registers its own schema may add one that lacks some,
+and every event that sets a missing field would be rejected.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 from uuid import UUID
+
+from auditlane.contract.event import BASE_FIELDS
+from auditlane.contract.tenant_contract import TenantContract
+from auditlane.runtime.errors import InvalidInput, SchemaNotFound
 
 # (result, seconds) of a request; the result is ok, not_found, refused or unavailable.
 Observe = Callable[[str, float], None]
@@ -38,3 +46,29 @@ class Registry(Versions[Version], Protocol):
     def subjects_of(self, schema_id: int) -> frozenset[str]: ...
     def id_of(self, guid: UUID) -> int: ...
     def close(self) -> None: ...
+
+
+def missing_base_fields(schema_text: str) -> tuple[str, ...]:
+    """Return the base fields that a schema lacks, or all of them if it is not an event contract."""
+    try:
+        present = {field.name for field in TenantContract.parse(schema_text).fields}
+    except InvalidInput:
+        return BASE_FIELDS
+    return tuple(name for name in BASE_FIELDS if name not in present)
+
+
+def newest_complete(registry: Versions[V], subject: str) -> V:
+    """Return the newest version with all base fields, or the latest if no version has them. Raises SchemaNotFound."""
+    latest = registry.latest(subject)
+    return latest if not missing_base_fields(latest.schema) else _older(registry, subject) or latest
+
+
+def _older(registry: Versions[V], subject: str) -> V | None:
+    for number in reversed(registry.versions(subject)):
+        try:
+            version = registry.version(subject, number)
+        except SchemaNotFound:  # deleted in the meantime
+            continue
+        if not missing_base_fields(version.schema):
+            return version
+    return None

@@ -6,8 +6,8 @@ import json
 from dataclasses import dataclass
 
 from auditlane.contract.avro import base_schema
-from auditlane.contract.incomplete_versions import lacking, newest_whole
 from auditlane.contract.registry import Registered, RegistryClient
+from auditlane.contract.registry_reader import missing_base_fields, newest_complete
 from auditlane.contract.tenant_contract import check_registrable
 from auditlane.contract.tenants import base_subject
 from auditlane.runtime.errors import SchemaNotFound
@@ -50,7 +50,7 @@ def ensure_base_subject(client: RegistryClient, topic: str) -> SubjectReport:
 
 def describe_incomplete(subject: str, latest: Registered, whole: Registered) -> str:
     """Describe a newest version that lacks base fields, so that emitters use an older version."""
-    missing = lacking(latest.schema)
+    missing = missing_base_fields(latest.schema)
     return (
         f"The newest version {latest.version} (id {latest.schema_id}) of subject {subject} lacks base fields "
         f"({', '.join(missing[:3])}{', …' * (len(missing) > 3)}), as registered by a serializer with "
@@ -64,7 +64,7 @@ def _report(client: RegistryClient, subject: str, schema: str, created: bool) ->
     level = client.compatibility(subject)
     drift: list[str] = []
     ours = client.lookup(subject, schema)
-    whole = newest_whole(client, subject)
+    whole = newest_complete(client, subject)
     if whole.schema_id != latest.schema_id:
         drift.append(describe_incomplete(subject, latest, whole))
     elif not check_registrable(latest.schema):

@@ -11,7 +11,8 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator
+from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
@@ -188,3 +189,30 @@ class Timed(Generic[T]):
                 sent = yield waits_for
             except BaseException as error:  # mainly a cancellation, which the work has to handle
                 thrown = error
+
+
+class FairQueue:
+    """Admits at most `at_once` requests from a tenant at a time; the tenant's other requests wait in its queue.
+
+    For use in one event loop.
+    """
+
+    def __init__(self, at_once: int) -> None:
+        self._at_once = at_once
+        self._lines: dict[str, tuple[asyncio.Semaphore, list[None]]] = {}
+
+    @asynccontextmanager
+    async def of(self, tenant: str) -> AsyncIterator[None]:
+        """Hold one of the tenant's slots. A request without a tenant does not have to queue."""
+        if not tenant:
+            yield
+            return
+        places, here = self._lines.setdefault(tenant, (asyncio.Semaphore(self._at_once), []))
+        here.append(None)
+        try:
+            async with places:
+                yield
+        finally:
+            here.pop()
+            if not here:
+                del self._lines[tenant]

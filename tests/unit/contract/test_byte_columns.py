@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auditlane.contract.byte_columns import ByteColumn
+from auditlane.contract.message_columns import ByteColumn
 
 ONE = st.one_of(st.none(), st.binary(max_size=12))
 PARTS = st.lists(st.lists(ONE, max_size=6), max_size=5)

@@ -20,8 +20,8 @@ from auditlane.contract import rules
 from auditlane.contract.tenant_contract import Field
 from auditlane.contract.values import as_stored
 from auditlane.contract.window import NEWEST, OLDEST
-from auditlane.gateway.ingest_service import IngestService, pattern_steps
-from auditlane.gateway.rate import Rates
+from auditlane.gateway.ingest_service import IngestService
+from auditlane.gateway.rate import Rates, pattern_steps
 from auditlane.gateway.sender import Sender
 from auditlane.runtime.errors import RegistryRefused
 from auditlane.runtime.settings import load
@@ -312,7 +312,7 @@ CHEAP = contract(own("mail", "string", maxLength=254, pattern=r"[^@\s]+@[^@\s]+\
 def test_each_tenants_patterns_have_a_separate_budget(
     registry: DictRegistry, service: IngestService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "_steps", Rates(1, 500_000))  # no tokens are added while the test runs
+    monkeypatch.setattr(service._steps, "_rates", Rates(1, 500_000))  # no tokens are added while the test runs
     registry.register(f"{TOPIC}.heavy-value", COSTLY)
     registry.register(f"{TOPIC}.light-value", CHEAP)
     service.contract_changed(None)

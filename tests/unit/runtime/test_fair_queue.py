@@ -7,7 +7,7 @@ import asyncio
 import anyio
 import pytest
 
-from auditlane.runtime.fair_queue import FairQueue
+from auditlane.runtime.fair_share import FairQueue
 
 
 def test_other_tenants_go_before_one_tenants_crowd() -> None:

@@ -14,7 +14,7 @@ from auditlane.access.links import mint_link
 from auditlane.access.permissions import VIEWER
 from auditlane.access.tokens import Viewer
 from auditlane.gateway.rate import Rates
-from auditlane.server.middleware.client_networks import network_of
+from auditlane.server.middleware.client_addresses import network_of
 
 WRONG = "als_" + "A" * 43
 TOKEN_ROUTES = {"/v1/token": "client_id", "/auth/vendor": "clientId", "/vendors/auth/token": "clientId"}

@@ -6,7 +6,7 @@ import pytest
 from asgi_driver import call
 
 from auditlane.runtime.client_address import TrustedProxies
-from auditlane.server.middleware.proxies import ProxyMiddleware
+from auditlane.server.middleware.client_addresses import ProxyMiddleware
 
 FORGED = "203.0.113.66, 198.51.100.7, 10.0.0.2"
 

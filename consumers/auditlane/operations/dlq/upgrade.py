@@ -10,8 +10,7 @@ from typing import Any, Final
 
 import fastavro
 
-from auditlane.contract.incomplete_versions import newest_whole
-from auditlane.contract.registry_reader import Registry
+from auditlane.contract.registry_reader import Registry, newest_complete
 from auditlane.contract.tenant_contract import TenantContract
 from auditlane.contract.tenants import base_subject, is_tenant, tenant_of_key, tenant_subject
 from auditlane.contract.wire import frame, unframe
@@ -119,7 +118,7 @@ class SchemaUpgrader:
         own = tenant_subject(self._topic, tenant)
         subject = own if own in self._subjects else base_subject(self._topic)
         if subject not in self._latest:
-            registered = newest_whole(self._registry, subject)
+            registered = newest_complete(self._registry, subject)
             self._latest[subject] = Latest.parse(subject, registered.schema_id, registered.schema)
         return self._latest[subject]
 

@@ -25,8 +25,7 @@ from auditlane.query.live.resume_token import ResumeTokens, StreamPosition
 from auditlane.query.live.subscription import Ending, Subscription
 from auditlane.query.router import Authenticator, Scope, Structures, granted, services_of
 from auditlane.runtime.errors import AuditlaneError, WrongTenant
-from auditlane.runtime.fair_queue import FairQueue
-from auditlane.runtime.fair_share import current
+from auditlane.runtime.fair_share import FairQueue, current
 from auditlane.runtime.settings import Settings
 
 T = TypeVar("T")

@@ -17,10 +17,9 @@ from typing import Final
 
 from auditlane.contract.amend import Schema, amend, check
 from auditlane.contract.field_definition import alike, conflict, own_field, own_fields, same, with_field, without_rules
-from auditlane.contract.incomplete_versions import newest_whole
 from auditlane.contract.registry import Registered, RegistryClient
 from auditlane.contract.registry_client import registry_client
-from auditlane.contract.registry_reader import Observe
+from auditlane.contract.registry_reader import Observe, newest_complete
 from auditlane.contract.tenant_contract import TenantContract
 from auditlane.contract.tenants import base_subject, tenant_of_subject, tenant_subject
 from auditlane.query.structure import budget
@@ -63,7 +62,7 @@ class ContractRepository:
     def environment(self) -> Registered:
         """Return the newest version of the base event that has all of its fields."""
         try:
-            return newest_whole(self._client, self._base)
+            return newest_complete(self._client, self._base)
         except SchemaNotFound as error:
             raise SchemaNotFound(error.message, fix="Run `auditlane init`, or check AUDITLANE_REGISTRY_URL.") from error
 

@@ -13,8 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from pyarrow import Table
 
-from auditlane.contract.byte_columns import ByteColumn
-from auditlane.contract.message_columns import Columns
+from auditlane.contract.message_columns import ByteColumn, Columns
 from auditlane.contract.partition import Partition
 from auditlane.contract.provenance import TRAIL, Claim, verify
 from auditlane.contract.reject_codes import RejectCode

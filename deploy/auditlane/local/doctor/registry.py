@@ -7,8 +7,8 @@ import json
 from collections.abc import Iterator
 
 from auditlane.contract.avro import base_schema
-from auditlane.contract.incomplete_versions import newest_whole
 from auditlane.contract.registry_client import registry_client
+from auditlane.contract.registry_reader import newest_complete
 from auditlane.contract.subjects import describe_incomplete
 from auditlane.contract.tenants import base_subject
 from auditlane.local.doctor.finding import Finding, fail, ok, warn
@@ -29,7 +29,7 @@ def check(settings: Settings) -> Iterator[Finding]:
         except SchemaNotFound:
             yield fail(PART, f"Subject {subject} does not exist.", "Run: auditlane init")
             return
-        whole = newest_whole(client, subject)
+        whole = newest_complete(client, subject)
         if whole.schema_id != latest.schema_id:
             yield warn(PART, describe_incomplete(subject, latest, whole))
         elif client.lookup(subject, json.dumps(base_schema())) is None:

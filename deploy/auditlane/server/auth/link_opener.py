@@ -11,7 +11,7 @@ import anyio.to_thread
 
 from auditlane.access.links import LinkExchange, Opened, Page, used_before
 from auditlane.runtime.errors import Busy, Unauthenticated
-from auditlane.runtime.fair_queue import FairQueue
+from auditlane.runtime.fair_share import FairQueue
 from auditlane.runtime.lru_cache import LruCache
 
 OPENERS: Final = 8  # threads that check in ClickHouse whether a link was used; queries have their own

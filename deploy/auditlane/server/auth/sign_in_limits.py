@@ -17,7 +17,7 @@ from fastapi import Request
 from auditlane.gateway.rate import Rates
 from auditlane.runtime.errors import RateLimited, Unauthenticated
 from auditlane.runtime.settings import Settings
-from auditlane.server.middleware.client_networks import network_of
+from auditlane.server.middleware.client_addresses import network_of
 
 _MINUTE_S: Final = 60
 

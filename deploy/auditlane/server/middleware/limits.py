@@ -35,7 +35,7 @@ from auditlane.server.middleware.bodies import (
     has_body,
     replayed,
 )
-from auditlane.server.middleware.client_networks import network_of
+from auditlane.server.middleware.client_addresses import network_of
 from auditlane.server.problems import Failure, answer, of_error, of_http
 
 # Exempt: a busy process must not appear dead, and tokens must be available even when other routes are slow.

@@ -1,7 +1,8 @@
-"""Take the client's address and scheme from trusted proxies, by the same rule as the framework integrations."""
+"""Client addresses: taken from trusted proxies, by the rule of the framework integrations, and grouped for limits."""
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -9,6 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from auditlane.runtime.client_address import TrustedProxies, client_address
 
 _SCHEMES: Final = {b"http": "http", b"https": "https"}
+_HOST_BITS: Final = 64  # a subscriber has a whole /64 of IPv6 addresses
 
 
 class ProxyMiddleware:
@@ -34,3 +36,16 @@ class ProxyMiddleware:
                 scope["scheme"] = _SCHEMES.get(value.strip().lower(), scope["scheme"])
         if (address := client_address(peer, forwarded, self._trusted)) is not None and address != peer:
             scope["client"] = (address, 0)
+
+
+def network_of(host: str | None) -> str:
+    """Return an IPv4 address, or the /64 of an IPv6 address; any other text counts as a separate address."""
+    try:
+        address = ipaddress.ip_address((host or "").partition("%")[0])
+    except ValueError:
+        return (host or "")[:64]
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is None:
+            return f"{ipaddress.IPv6Address(int(address) >> _HOST_BITS << _HOST_BITS)}/{_HOST_BITS}"
+        address = address.ipv4_mapped
+    return str(address)

@@ -11,7 +11,7 @@ from registering import InProcess
 
 from auditlane.contract.avro import base_schema
 from auditlane.contract.event import AuditEvent
-from auditlane.contract.incomplete_versions import lacking, newest_whole
+from auditlane.contract.registry_reader import missing_base_fields, newest_complete
 from auditlane.contract.subjects import ensure_base_subject
 from auditlane.contract.wire import unframe
 from auditlane.sdk.schema_resolver import SchemaCache
@@ -41,8 +41,8 @@ def registered() -> InProcess:
 
 def test_events_are_written_with_the_newest_complete_version() -> None:
     registry = registered()
-    assert newest_whole(registry, BASE).version == 2
-    assert set(lacking(schema(*SMALL))) >= {"metadata", "ip"}
+    assert newest_complete(registry, BASE).version == 2
+    assert set(missing_base_fields(schema(*SMALL))) >= {"metadata", "ip"}
     known, event = SchemaCache(registry, BASE), AuditEvent(tenant_id="other", action="a", metadata={"a": "b"})
     known.ask("audit.events.other-value", 0, 0, alone=False)
     answer = known.of("audit.events.other-value")
@@ -65,7 +65,7 @@ def test_older_versions_are_searched_once_per_latest_version() -> None:
 def test_without_a_complete_version_the_latest_is_used() -> None:
     registry = InProcess()
     registry.register(BASE, schema(*SMALL))
-    assert newest_whole(registry, BASE).version == 1
+    assert newest_complete(registry, BASE).version == 1
 
 
 def test_init_reports_the_stray_version() -> None:

@@ -495,6 +495,7 @@ def test_the_keyboard_alone_searches_opens_filters_and_downloads(site: Site, uni
     page.keyboard.press("Enter")
     dialog = viewer.get_by_role("dialog")
     expect(dialog).to_contain_text("2 events")
+    page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")  # JSON Lines
     tab_to(dialog.get_by_role("button", name="Download JSON Lines"))
     with page.expect_download() as begun:

@@ -27,6 +27,7 @@ function show(token: string): void {
   const params = new URLSearchParams(location.search);
   viewer = document.createElement("auditlane-viewer");
   viewer.token = token;
+  viewer.pageKeys = true;
   viewer.signInUrl = main.dataset["signIn"] ?? "";
   for (const name of ["theme", "lang"]) {
     const value = params.get(name);

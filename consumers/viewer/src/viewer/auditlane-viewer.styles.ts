@@ -30,6 +30,13 @@ export const auditlaneViewerStyles = css`
     color: var(--ink);
     font: var(--size) / 1.45 var(--font);
   }
+  .skip:not(:focus) {
+    ${visuallyHidden}
+  }
+  .skip:focus {
+    position: absolute;
+    z-index: 3;
+  }
   .head {
     display: flex;
     flex-wrap: wrap;
@@ -104,7 +111,7 @@ export const auditlaneViewerStyles = css`
       font-size: 1.05em;
     }
     /* The details fill the whole viewer. */
-    .reading > :not(.head, auditlane-table),
+    .reading > :not(.head, auditlane-table, auditlane-shortcut-help),
     .reading .tools {
       display: none;
     }

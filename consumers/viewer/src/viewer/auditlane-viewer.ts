@@ -5,6 +5,7 @@ import { customElement, property, state } from "lit/decorators.js";
 import "../elements/stale-bundle-notice.js";
 import { TokenRenewal } from "../elements/token-renewal.js";
 import { DIRECTIONS, type Language, languageOf } from "../i18n/index.js";
+import type { Shortcut } from "../model/shortcuts.js";
 import { baseStyles } from "../styles/base.js";
 import { icon } from "../styles/icons.js";
 import { tokens } from "../styles/tokens.js";
@@ -13,6 +14,7 @@ import "./download/download-button.js";
 import { HistoryController } from "./history-controller.js";
 import "./live-switch.js";
 import { Reconnect } from "./reconnect.js";
+import { ShortcutController } from "./shortcut-controller.js";
 import "./search/histogram.js";
 import "./search/search.js";
 import "./search/tiles.js";
@@ -25,6 +27,7 @@ import { skeleton } from "./states/skeleton.js";
 import { skeletonStyles } from "./states/skeleton.styles.js";
 import "./table/column-menu.js";
 import "./table/table.js";
+import type { Table } from "./table/table.js";
 import { viewerContext, ViewerState } from "./viewer-state.js";
 
 /**
@@ -84,9 +87,13 @@ export class AuditlaneViewer extends LitElement {
   /** Hides the instructions that a reader who may configure the log sees until the first event arrives. */
   @property({ type: Boolean, attribute: "hide-first-use" }) hideFirstUse = false;
 
+  /** Whether keyboard shortcuts work wherever the focus is in the page; otherwise only while it is in the viewer. */
+  @property({ type: Boolean, attribute: "page-keys" }) pageKeys = false;
+
   @state() private viewer: ViewerState | null = null;
   /** Whether the settings module has been loaded. */
   @state() private settingsLoaded = false;
+  @state() private shortcutHelpLoaded = false;
 
   private readonly provider = new ContextProvider(this, { context: viewerContext });
   private readonly renewal = new TokenRenewal(() => this.emit("token-expired", null));
@@ -97,6 +104,11 @@ export class AuditlaneViewer extends LitElement {
   });
   private reconnect: Reconnect | null = null;
   private openCount = 0;
+
+  constructor() {
+    super();
+    new ShortcutController(this, { wholePage: () => this.pageKeys, run: (shortcut) => this.runShortcut(shortcut) });
+  }
 
   override connectedCallback(): void {
     super.connectedCallback();
@@ -167,6 +179,7 @@ export class AuditlaneViewer extends LitElement {
       <auditlane-histogram part="histogram"></auditlane-histogram>
     `;
     return html`
+      <button class="skip" @click=${() => this.table?.focus()}>${viewer.text.reading.shortcuts.skip}</button>
       ${this.renderHeader(viewer, true)}
       <auditlane-stale-bundle-notice
         exportparts="notice"
@@ -176,6 +189,7 @@ export class AuditlaneViewer extends LitElement {
       <auditlane-notices exportparts="notice, first-use" .hideFirstUse=${this.hideFirstUse}></auditlane-notices>
       ${viewer.unused && !viewer.view.query ? nothing : searchElements}
       <auditlane-table part="table" exportparts="grid, head, body, details"></auditlane-table>
+      ${this.shortcutHelpLoaded ? html`<auditlane-shortcut-help></auditlane-shortcut-help>` : nothing}
     `;
   }
 
@@ -216,6 +230,36 @@ export class AuditlaneViewer extends LitElement {
             .lang=${viewer.language}
           ></auditlane-settings>`
         : skeleton()}`;
+  }
+
+  private get table(): Table | null {
+    return this.renderRoot.querySelector("auditlane-table");
+  }
+
+  /** Returns whether the shortcut did something. */
+  private runShortcut(shortcut: Shortcut): boolean {
+    const { table } = this;
+    if (!table) return false;
+    const actions: Record<Shortcut, () => boolean> = {
+      search: () => (this.focusSearch(), true),
+      next: () => table.move(1),
+      previous: () => table.move(-1),
+      open: () => table.openActive(),
+      close: () => table.dismiss(),
+      help: () => (void this.showShortcutHelp(), true),
+    };
+    return actions[shortcut]();
+  }
+
+  private focusSearch(): void {
+    this.renderRoot.querySelector<HTMLElement>("auditlane-search")?.focus();
+  }
+
+  private async showShortcutHelp(): Promise<void> {
+    if (!(await this.viewer?.lazyImports.load(() => import("./shortcut-help.js")))) return;
+    this.shortcutHelpLoaded = true;
+    await this.updateComplete;
+    await this.renderRoot.querySelector("auditlane-shortcut-help")?.show();
   }
 
   private readonly openSettings = async (): Promise<void> => {

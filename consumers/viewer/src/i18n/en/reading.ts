@@ -1,6 +1,7 @@
 import type { Outcome, Provenance, Severity } from "../../api/types.js";
 import type { Exploration } from "../../model/explore.js";
 import type { Network } from "../../model/format/address.js";
+import type { Shortcut } from "../../model/shortcuts.js";
 
 const plural = new Intl.PluralRules("en");
 const choose = (count: number, one: string, other: string): string => (plural.select(count) === "one" ? one : other);
@@ -25,6 +26,19 @@ export const reading = {
   yes: "Yes",
   no: "No",
   none: "no value",
+  shortcuts: {
+    title: "Keyboard shortcuts",
+    close: "Close",
+    skip: "Skip to the events",
+    names: {
+      search: "Search",
+      next: "Next event",
+      previous: "Previous event",
+      open: "Open the event",
+      close: "Close the event, then clear the selection",
+      help: "Show these shortcuts",
+    } satisfies Record<Shortcut, string>,
+  },
   slow: "This is taking longer than usual.",
   cancel: "Cancel",
   cancelled: "Search cancelled.",

@@ -259,9 +259,12 @@ export class Details extends ViewerElement {
   }
 
   private readonly onKeydown = (event: KeyboardEvent): void => {
-    if (event.key !== "Escape") return;
+    const by = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+    if (event.key === "Escape") this.emit("close");
+    else if (by && event.target === this.section) this.step(by); // elsewhere, the arrows scroll
+    else return;
+    event.preventDefault();
     event.stopPropagation();
-    this.emit("close");
   };
 
   private step(by: number): void {

@@ -104,6 +104,11 @@ export class List {
     return index >= 0 && this.pages.at(index + by) ? index + by : null;
   }
 
+  deactivate(): void {
+    this.active = -1;
+    this.paint();
+  }
+
   indexOf(target: EventTarget | null): number {
     return this.rows?.indexOf(target) ?? -1;
   }

@@ -205,6 +205,44 @@ export class Table extends ViewerElement {
     this.shownViewer = null;
   }
 
+  /** Moves to the next or the previous row, and shows it if details are open. Returns whether there is one. */
+  move(by: number): boolean {
+    const open = this.openEvent.reference !== "";
+    const { list } = this;
+    const to = open ? list.indexBeside(by) : Math.max(0, list.active + by);
+    if (to === null || !list.at(to)) return false;
+    if (open) this.open(to);
+    else list.activate(to);
+    if (!this.holdsFocusInDetails) this.grid.focus();
+    return true;
+  }
+
+  /** Opens the active row. Returns whether there is one. */
+  openActive(): boolean {
+    if (!this.list.at(this.list.active)) return false;
+    this.open(this.list.active);
+    void this.focusDetails();
+    return true;
+  }
+
+  /** Closes the details, or else deactivates the active row. Returns whether there was either. */
+  dismiss(): boolean {
+    if (this.openEvent.reference) void this.close();
+    else if (this.list.active >= 0) this.list.deactivate();
+    else return false;
+    return true;
+  }
+
+  /** Focuses the rows, or the details if they cover the rows. */
+  override focus(options?: FocusOptions): void {
+    if (this.grid.checkVisibility()) this.grid.focus(options);
+    else void this.focusDetails();
+  }
+
+  private get holdsFocusInDetails(): boolean {
+    return this.renderRoot.querySelector("auditlane-details:focus-within") !== null;
+  }
+
   private readonly toTop = (): void => {
     this.list.toTop();
     this.grid.focus();
@@ -215,8 +253,10 @@ export class Table extends ViewerElement {
     if (event.key === "Enter" || event.key === " ") {
       this.open(Math.max(0, this.list.active));
       void this.focusDetails();
-    } else if (event.key === "Escape" && this.openEvent.reference) this.close();
-    else if (!this.list.handleKey(event.key)) return;
+    } else if (event.key === "Escape") {
+      if (!this.dismiss()) return;
+    } else if (!this.list.handleKey(event.key)) return;
+    else if (this.openEvent.reference) this.open(this.list.active);
     event.preventDefault();
   };
 
@@ -232,6 +272,9 @@ export class Table extends ViewerElement {
     this.openEvent.set(event);
     this.requestUpdate(); // both events may have the same reference
     this.viewer.setView({ open: this.openEvent.reference });
+    void this.updateComplete.then(() => {
+      if (this.openEvent.reference && !this.grid.checkVisibility() && !this.holdsFocusInDetails) void this.focusDetails();
+    });
   }
 
   private async focusDetails(): Promise<void> {
@@ -240,8 +283,9 @@ export class Table extends ViewerElement {
     this.renderRoot.querySelector<HTMLElement>("auditlane-details")?.focus();
   }
 
-  private readonly close = (): void => {
+  private readonly close = async (): Promise<void> => {
     this.viewer.setView({ open: "" });
+    await this.updateComplete; // the details may have covered the rows
     this.grid.focus();
   };
 

@@ -59,7 +59,7 @@ def test_a_page_times_out(hung: tuple[EngineProcess, str], tmp_path: Path) -> No
 
 def test_hanging_pages_do_not_delay_the_probe(hung: tuple[EngineProcess, str], tmp_path: Path) -> None:
     engine, database = hung
-    settings = {"clickhouse_url": engine.url, "clickhouse_database": database, "query_timeout_s": 8.0}
+    settings = {"clickhouse_url": engine.url, "clickhouse_database": database, "query_timeout_s": 30.0}
     settings["query_concurrency"] = PAGES  # otherwise the tenant's requests would be throttled
     with Served(tmp_path, **settings) as served, ThreadPoolExecutor(PAGES + 1) as threads:
         token = served.viewer_token("acme", Permission.read)

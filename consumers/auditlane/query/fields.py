@@ -167,9 +167,9 @@ def parse_address(name: str, value: str) -> ipaddress.IPv4Address | ipaddress.IP
     address = parse_ip(value)
     if address is None:
         raise InvalidFilter(
-            f"{name!r} is not an address: {value[:60]!r}.",
+            f"{name!r} is not an IP address: {value[:60]!r}.",
             field=name,
-            fix="Write IPv4 or IPv6.",
+            fix="Use an IPv4 or IPv6 address.",
             reason="not_an_address",
             arguments={"field": name, "value": value[:60]},
         )
@@ -189,7 +189,7 @@ def check_event_id(value: str) -> str:
         raise InvalidFilter(
             f"'event_id' is not a UUID: {value[:60]!r}.",
             field="event_id",
-            fix="Write it as the event shows it: 36 characters with dashes.",
+            fix="Copy it from the event: 36 characters with dashes.",
             reason="not_an_id",
             arguments={"field": "event_id", "value": value[:60]},
         ) from None
@@ -201,6 +201,6 @@ def check_content_hash(value: str) -> str:
         raise InvalidFilter(
             f"'content_hash' is not a content hash: {value[:60]!r}.",
             field="content_hash",
-            fix="Write it as the event shows it: 32 hexadecimal digits.",
+            fix="Copy it from the event: 32 hexadecimal digits.",
         )
     return value.lower()

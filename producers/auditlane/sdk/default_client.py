@@ -14,7 +14,7 @@ from auditlane.sdk.context import AuditContext
 from auditlane.sdk.diff import diff
 from auditlane.sdk.logs import log_later
 
-_lock = threading.RLock()  # a signal handler may need the client while it is created
+_lock = threading.RLock()  # a signal handler may need the client while it is being created
 _client: AuditClient | None = None
 _warned = False
 

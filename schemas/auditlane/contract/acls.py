@@ -10,8 +10,8 @@ Kind = Literal["topic", "group", "cluster"]
 Place = Literal["events", "dead letters", "group", "cluster"]
 
 CLUSTER: Final = "kafka-cluster"  # Kafka's name for the only resource of this kind
-# By component: operations in the spelling of kafka-acls, and where they apply. Topics of events include dedicated
-# topics. Every component but a producer also writes auditlane's own audit events.
+# By component: the operations, spelt as in kafka-acls, and where they apply. The topics of events include dedicated
+# topics. Every component except a producer also writes auditlane's own audit events.
 _ACLS: Final[Mapping[str, tuple[tuple[Place, str], ...]]] = {
     # Runs init and operators' commands: doctor, verify, replay, dead letters.
     "init": (

@@ -15,7 +15,7 @@ _UNFORESEEN = "Report it with the traceback."
 
 @dataclass(frozen=True, slots=True)
 class LogEvent:
-    """One event. `action` is what an operator does about it, or empty."""
+    """One event. `action` tells operators how to respond to it; it is empty if no response is needed."""
 
     name: str
     levels: tuple[Level, ...]

@@ -78,7 +78,7 @@ def test_requests_above_the_limit_get_a_retry_after(tmp_path):
         assert refused.headers["retry-after"] == "5"
         assert served.request("/health/live").status == 200
         token = served.request("/v1/token", method="POST", body={"client_id": "x", "secret": "y"})
-        assert token.status == 401  # checked, not rejected as busy
+        assert token.status == 401  # the credential was checked, so the request was not rejected as busy
         go_on.set()
         thread.join(30)
         assert first == [200]

@@ -62,7 +62,7 @@ class RawRange:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """Why the message at `index` of the range is rejected; `tenant` and `schema_id` are None if unreadable."""
+    """The reason why the message at `index` is rejected; `tenant` and `schema_id` are None if they cannot be read."""
 
     index: int
     code: RejectCode

@@ -306,7 +306,7 @@ def _always(text: str) -> Callable[[int], str]:
 
 
 def _groups(schema_ids: npt.NDArray[np.uint32], members: Indexes) -> Iterator[tuple[int, Indexes]]:
-    """Yield each schema id with its members, ascending."""
+    """Yield each schema id, in ascending order, with the indexes of the messages that use it."""
     ids = schema_ids[members]
     if len(ids) == 0:
         return

@@ -23,7 +23,7 @@ export interface RemoteChanges {
   changes: Change[];
   added: string[];
   removed: string[];
-  /** The switch, when it changed. */
+  /** The switch, if it changed. */
   enabled: boolean | null;
 }
 

@@ -19,7 +19,7 @@ const WEEK: Range = { kind: "preset", preset: "7d" };
 const SHOWN = 3;
 
 /**
- * @summary Today's figures and those of the last seven days. They follow the query, but not the time range.
+ * @summary Shows figures for today and for the last seven days. They follow the query, but not the time range.
  *
  * @csspart tile - One figure or list.
  */

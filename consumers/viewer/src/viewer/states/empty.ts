@@ -31,7 +31,7 @@ interface Suggestion extends NearMiss {
 export class Empty extends ViewerElement {
   static override styles = [baseStyles, emptyStyles];
 
-  /** Terms that would match in the case, or with the beginning or the end, of values in the log. */
+  /** Terms that would match: with the case of values in the log, or as their beginning or end. */
   private readonly suggestions = new RequestController<Suggestion[]>(this);
 
   protected override willUpdate(): void {

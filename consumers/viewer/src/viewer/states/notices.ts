@@ -130,7 +130,7 @@ export class Notices extends ViewerElement {
     this.timer = undefined;
   }
 
-  /** Whether the reader may configure the log: only then do instructions for installation help. */
+  /** Whether the reader may configure the log, since only then are installation instructions useful. */
   private get mayInstruct(): boolean {
     return !this.hideFirstUse && this.viewer.can("audits:configure");
   }

@@ -103,7 +103,7 @@ def test_a_sign_in_page_is_https_or_on_this_machine(url: str) -> None:
     ],
 )
 def test_an_invalid_sign_in_page_is_rejected(url: str) -> None:
-    with pytest.raises(errors.ConfigError, match="AUDITLANE_SIGN_IN_URL must"):
+    with pytest.raises(errors.ConfigError, match="AUDITLANE_SIGN_IN_URL: must"):
         settings.load(sign_in_url=url)
 
 

@@ -61,7 +61,9 @@ class ProcessGroup(ProcessLoop):
         pass_fds: Sequence[int] = (),
         on_exit: Callable[[int], None] = lambda number: None,
     ) -> None:
-        """`on_exit` is called with the number of a process that has exited, before it is restarted."""
+        """Store the options; `on_exit` is called with the number of a process that has exited, before it is
+        restarted.
+        """
         endless = partial(
             ServiceSpec, start_timeout_s=inf, max_failures=sys.maxsize, stop_timeout_s=shutdown_timeout_s + GRACE_S
         )

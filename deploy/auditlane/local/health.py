@@ -19,7 +19,7 @@ class KafkaProbe:
     """Lists a broker's topics. Keeps one client, since every new client starts threads."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        """`config` is librdkafka's and contains the bootstrap servers."""
+        """Create the probe; `config` has librdkafka's options, including the bootstrap servers."""
         self._config: dict[str, Any] = {
             **config,
             "log_level": 0,  # connections fail until the broker has started

@@ -52,8 +52,11 @@ class Supervisor(ProcessLoop):
         facts: Mapping[str, Any] | None = None,
         on_restart: Callable[[str, ProcessExit], None] = lambda name, ended: None,
     ) -> None:
-        """`facts` are further entries of the state file. `on_restart` is called with the name of each service whose
-        process ended unexpectedly and was started again."""
+        """Prepare the services.
+
+        `facts` are further entries of the state file. `on_restart` is called with the name of each service whose
+        process ended unexpectedly and was started again.
+        """
         super().__init__(Plan([service.spec for service in services], policy))
         self._services = {service.name: service for service in services}
         self._layout = layout

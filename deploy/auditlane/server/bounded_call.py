@@ -28,7 +28,7 @@ class BoundedCall:
     def __init__(
         self, what: str, *, timeout_s: float, threads: int = 1, error: type[Unavailable] = Unavailable
     ) -> None:
-        """`what` is the subject of the timeout's message; `error` is its type."""
+        """Set the limits, and the error that a timeout raises: its subject is `what`, and its type is `error`."""
         self._what = what
         self._timeout_s = timeout_s
         self._error = error

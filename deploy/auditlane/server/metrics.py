@@ -29,7 +29,7 @@ class HttpMetrics:
     """Counts requests, exports and audit events; `render` returns the content of `/metrics`."""
 
     def __init__(self, shared: Path | None = None) -> None:
-        """`shared` is the folder that several processes share."""
+        """Create the instruments; `shared` is the folder that several processes share."""
         self.made = Instruments()
         self._shared = shared
         self._here = CollectorRegistry()  # collectors that read their values when they are scraped

@@ -48,7 +48,7 @@ class StoreProbe:
     """Checks with the service's credentials that ClickHouse responds and has the view that queries read."""
 
     def __init__(self, connect: Callable[[], Client], database: str) -> None:
-        """`connect` returns a client with timeouts of PROBE_TIMEOUT_S."""
+        """Create the probe; `connect` returns a client with timeouts of PROBE_TIMEOUT_S."""
         self._connect = connect
         self._database = database
         self._client: Client | None = None
@@ -113,7 +113,7 @@ class Readiness:
     """Runs the probes and logs each change in their problems. Used on one event loop."""
 
     def __init__(self, probes: Sequence[Probe], keys: KeysFile, signing: SigningKeys) -> None:
-        """`probes` has one probe for each role of this process."""
+        """Start without results; `probes` has one probe for each role of this process."""
         self._probes = tuple(probes)
         self._keys = keys
         self._signing = signing

@@ -29,7 +29,7 @@ class AuditlaneLines:
     unit = "line"
 
     def __init__(self, tenant: str | None = None) -> None:
-        """`tenant` is the default of `tenant_id`; a line that names another tenant is rejected."""
+        """Set the default of `tenant_id` to `tenant`; a line that names another tenant is then rejected."""
         self._tenant = tenant
         self._line_counter = LineCounter()
 

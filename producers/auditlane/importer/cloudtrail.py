@@ -39,7 +39,7 @@ class CloudTrail:
     unit = "record"
 
     def __init__(self, tenant: str | None = None) -> None:
-        """`tenant` receives all records; without it, a record's AWS account is its tenant."""
+        """Assign all records to `tenant` or, without it, each record to its AWS account."""
         self._tenant = tenant
         self._line_counter = LineCounter()
 

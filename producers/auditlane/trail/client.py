@@ -70,7 +70,7 @@ class AuditProducer:
         delivery_timeout_ms: int,
         observe_registry: Observe | None = None,
     ) -> None:
-        """`on_error(error, event_id)` is as in AuditClient. Raises ConfigError."""
+        """Create the client; `on_error(error, event_id)` is as in AuditClient. Raises ConfigError."""
         self._config = ClientConfig(
             kafka_bootstrap=settings.kafka_bootstrap,
             kafka_extra=settings.kafka_extra,

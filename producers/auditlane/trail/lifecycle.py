@@ -80,7 +80,9 @@ class Lifecycle:
     """Records one service of this process. Each of `started` and `stopped` has an effect only once."""
 
     def __init__(self, service: str, sink: AuditSink, *, previous: Previous | None = None) -> None:
-        """`service` is `worker` or `serve`. Without `previous`, new versions are not recorded."""
+        """Create the lifecycle of a `service`, `worker` or `serve`. Without `previous`, new versions are not
+        recorded.
+        """
         self._service = service
         self._sink = sink
         self._previous = previous

@@ -113,7 +113,7 @@ class KafkaAuditSink:
         spool_bytes: int | None = None,
         reserve: Spool | None = None,
     ) -> None:
-        """`reserve` holds the summaries of dropped events when `spool` is full.
+        """Create the sink; `reserve` holds the summaries of dropped events when `spool` is full.
 
         One tenant's events may occupy at most half of the memory, and half of the space left in `spool`, whose limit is
         `spool_bytes`.

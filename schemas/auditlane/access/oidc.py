@@ -43,7 +43,7 @@ class Oidc:
     """Verifies tokens from one issuer. Blocks for at most a few seconds, while its keys are fetched."""
 
     def __init__(self, policy: OidcPolicy, keys: KeySet, *, is_tenant: Callable[[str], bool]) -> None:
-        """`is_tenant` decides whether the value of a claim is a valid tenant id."""
+        """Create the verifier; `is_tenant` decides whether a claim's value is a valid tenant id."""
         self.policy = policy
         self.keys = keys
         self._is_tenant = is_tenant

@@ -88,7 +88,7 @@ class FileSpool:
     """
 
     def __init__(self, folder: Path, *, most_bytes: int) -> None:
-        """`most_bytes` bounds the total size of the folder's files. The folder is created when it is first needed."""
+        """Set the folder, which is created when it is first needed; `most_bytes` bounds the total size of its files."""
         self._folder = folder
         self._most_bytes = most_bytes
         self._lock = threading.Lock()

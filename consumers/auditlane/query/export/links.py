@@ -28,7 +28,7 @@ class RequireStanding(Protocol):
     """Raises Unauthenticated or Forbidden if the requester of an export, or of a link to it, has lost access to it."""
 
     def __call__(self, scope: TenantScope, behind: str = "link") -> None:
-        """`behind` is the subject of the error: a link, or an export."""
+        """Check the requester; `behind` is the subject of the error: a link, or an export."""
         ...
 
 

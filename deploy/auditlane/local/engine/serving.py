@@ -37,7 +37,9 @@ class Servers:
     """The servers of this process over one data directory: `start`, wait, `stop`."""
 
     def __init__(self, library: Any, options: Options, password: str) -> None:
-        """`library` is chdb-core's extension module, `password` the launcher user's password."""
+        """Prepare the servers; `library` is chdb-core's extension module, and `password` the launcher user's
+        password.
+        """
         self._library = library
         self._options = options
         self._password = password

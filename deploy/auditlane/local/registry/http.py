@@ -69,7 +69,9 @@ class App:
     """
 
     def __init__(self, routes: Routes, check_access: CheckAccess = lambda headers: None) -> None:
-        """`check_access` raises ApiError if a request with these headers (names in lower case) is not allowed."""
+        """Create the app; `check_access` raises ApiError if a request with these headers (names in lower case) is
+        not allowed.
+        """
         self._routes = routes
         self._check_access = check_access
 

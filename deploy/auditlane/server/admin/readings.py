@@ -24,7 +24,7 @@ class Readings:
     """The readings of one process; used on its event loop. `metrics` exposes the consumer group's readings."""
 
     def __init__(self, operations: Operations, store_version: Gauge, *, topic: str, kafka: bool, store: bool) -> None:
-        """`kafka` and `store` select what this process reads; if both are false, it reads nothing."""
+        """Select the sources that this process reads: `kafka`, `store`, both or neither."""
         self.metrics = GroupMetrics(topic)
         self._operations = operations
         self._store_version = store_version

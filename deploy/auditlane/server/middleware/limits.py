@@ -131,7 +131,8 @@ class ConcurrencyLimit:
         links: DownloadLinks | None,
         metrics: HttpMetrics,
     ) -> None:
-        """`streamed` maps the paths of routes that read their body in chunks to the maximum size in bytes.
+        """Wrap the app; `streamed` maps the paths of routes that read their body in chunks to its maximum size in
+        bytes.
 
         Such a body may have an unknown length, and only its first chunk is awaited. `links` opens download links.
         """

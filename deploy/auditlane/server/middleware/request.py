@@ -110,7 +110,7 @@ class RequestMiddleware:
         sink: AuditSink | None = None,
         framed_by: Sequence[str] = (),
     ) -> None:
-        """`framed_by` are the origins that may embed the pages in `FRAMED`."""
+        """Wrap the app; `framed_by` are the origins that may embed the pages in `FRAMED`."""
         self._app = app
         self._metrics = metrics
         self._sink = sink or NullAuditSink()

@@ -123,7 +123,9 @@ def frozen(value: Any) -> Any:
 
 
 def _combinable(first: Kind, second: Kind) -> bool:
-    """Return whether ORM operations alone explain the order; a bulk statement in between may have caused another."""
+    """Return whether ORM operations alone can have caused these changes in this order, without a bulk statement in
+    between.
+    """
     return second == "created" if first == "deleted" else second != "created"
 
 

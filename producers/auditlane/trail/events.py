@@ -50,7 +50,7 @@ def bounded(record: AuditRecord, max_event_bytes: int) -> AuditRecord:
 def weight(record: AuditRecord) -> int:
     """Return an upper bound for the number of bytes in this record's event that callers control."""
     own = (record.action, record.actor_id, record.actor_type, record.resource)
-    others = (record.resource_id, record.description, record.request_id)
+    others = (record.actor_name, record.resource_id, record.description, record.request_id)
     texts = [*own, *(text for text in others if text), *record.metadata, *record.metadata.values()]
     return sum(size_of(text) + 3 for text in texts)  # including its length prefix
 
@@ -66,6 +66,7 @@ def events_of(record: AuditRecord, *, at: datetime, event_id: str) -> list[Audit
             "action": record.action if record.action.strip() else "unknown",
             "actor_id": record.actor_id,
             "actor_type": record.actor_type,
+            "actor_name": record.actor_name or None,
             "outcome": Outcome(record.outcome),
             "severity": severity_of(record),
             "resource": record.resource,
@@ -107,6 +108,7 @@ def _encodable(record: AuditRecord) -> AuditRecord:
         action=replace_surrogates(record.action),
         actor_id=replace_surrogates(record.actor_id),
         actor_type=shortened(record.actor_type, _STEPS[-1]),
+        actor_name=None if record.actor_name is None else replace_surrogates(record.actor_name),
         resource=replace_surrogates(record.resource),
         resource_id=None if record.resource_id is None else replace_surrogates(record.resource_id),
         description=None if record.description is None else replace_surrogates(record.description),
@@ -130,6 +132,7 @@ def _within(record: AuditRecord, step: int) -> AuditRecord:
         record,
         action=shortened(record.action, ids),
         actor_id=shortened(record.actor_id, ids),
+        actor_name=None if record.actor_name is None else shortened(record.actor_name, ids),
         resource=shortened(record.resource, ids),
         resource_id=None if record.resource_id is None else shortened(record.resource_id, ids),
         request_id=None if record.request_id is None else shortened(record.request_id, ids),

@@ -175,10 +175,10 @@ class KafkaAuditSink:
             self._write_down(self._events(DatedRecord.of(record, datetime.now(UTC))))
             return
         with self._changed:
-            idle = self._aggregator.wakes_at() is None
+            wakes_at = self._aggregator.wakes_at()
             ready = self._aggregator.add(record, datetime.now(UTC))
             self._take(ready)
-            if ready or idle:  # otherwise, the thread already has a time at which to wake up
+            if ready or self._aggregator.wakes_at() != wakes_at:
                 self._changed.notify_all()
 
     def close(self) -> None:

@@ -49,15 +49,17 @@ class AuditRecord:
     """An action that a caller performed, or attempted, on auditlane itself.
 
     Every record appears in the log of auditlane's own tenant `_auditlane`, and in the log of `tenant` as well unless
-    that is None. `actor_type` is user, api_key, service, system or anonymous. `severity` defaults to the action's in
-    the vocabulary, or Medium for a denied action. `occurred_at` and `event_id` default to now and a new id; readers see
-    events with the same time and id once, so set both for an event that may be recorded more than once.
+    that is None. `actor_type` is user, api_key, service, system or anonymous, and `actor_name` is a client's name.
+    `severity` defaults to the action's in the vocabulary, or Medium for a denied action. `occurred_at` and `event_id`
+    default to now and a new id; readers see events with the same time and id once, so set both for an event that may be
+    recorded more than once.
     """
 
     action: str
     tenant: str | None = None
     actor_id: str = ""
     actor_type: str = "user"
+    actor_name: str | None = None
     outcome: Outcome = "success"
     severity: SeverityName | None = None
     resource: str = ""
@@ -102,7 +104,7 @@ class RequestAuditor:
     routes with details to add (an export's rows, a change) call `record`.
     """
 
-    __slots__ = ("actor_id", "actor_type", "client_id", "ip", "recorded", "request_id", "sink", "tenant")
+    __slots__ = ("actor_id", "actor_name", "actor_type", "client_id", "ip", "recorded", "request_id", "sink", "tenant")
 
     def __init__(self, sink: AuditSink, *, ip: str | None = None, request_id: str | None = None) -> None:
         self.sink = sink
@@ -110,6 +112,7 @@ class RequestAuditor:
         self.request_id = request_id
         self.actor_id = ""
         self.actor_type = "anonymous"
+        self.actor_name: str | None = None
         self.client_id = ""  # the client that vouched for this user
         self.tenant: str | None = None
         self.recorded = False
@@ -128,7 +131,7 @@ class RequestAuditor:
         """Record an action by this request's caller.
 
         `tenant` defaults to the request's own; None values in `metadata` are omitted, and all others are converted to
-        text.
+        text, booleans to `true` or `false`.
         """
         self.recorded = True
         metadata = {"client": self.client_id or None} | metadata
@@ -138,15 +141,20 @@ class RequestAuditor:
                 tenant=tenant or self.tenant,
                 actor_id=self.actor_id,
                 actor_type=self.actor_type,
+                actor_name=self.actor_name,
                 outcome=outcome,
                 resource=resource,
                 resource_id=resource_id,
                 description=description,
-                metadata={name: str(value) for name, value in metadata.items() if value is not None},
+                metadata={name: _text(value) for name, value in metadata.items() if value is not None},
                 ip=self.ip,
                 request_id=self.request_id,
             )
         )
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 _SILENT: Final = NullAuditSink()

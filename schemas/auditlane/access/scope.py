@@ -17,7 +17,8 @@ _GRANT: Final = object()
 class Principal:
     """An authenticated caller. `tenant` is None for an environment-wide client or operator.
 
-    `subject` is the client id or the user; `client_id` is the client, or the one that minted the user's token, or "".
+    `subject` is the client id or the user, and `name` a client's name; `client_id` is the client, or the one that
+    minted the user's token, or "".
     `console`: an operator who views one tenant's log from the console.
     """
 
@@ -28,6 +29,7 @@ class Principal:
     permissions: frozenset[Permission]
     expires_at: datetime
     console: bool = False
+    name: str = ""
 
     def require(self, *any_of: Permission) -> Permission:
         """Return the first of these permissions that this principal has. Raises Forbidden if it has none of them."""

@@ -124,7 +124,8 @@ def authenticate(token: str, *, keys: KeysFile, signing: SigningKeys, now: datet
     claims = signing.verify(purpose, token, now=now)
     if purpose == CLIENT_TOKEN:
         client, until = _active(keys, str(claims["sub"]), now), _until(claims)
-        return Principal("client", client.client_id, client.client_id, client.tenant, client.permissions, until)
+        own = client.client_id
+        return Principal("client", own, own, client.tenant, client.permissions, until, name=client.name)
     return _viewing(claims, keys, now)
 
 

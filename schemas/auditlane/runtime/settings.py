@@ -359,7 +359,7 @@ class ServeSettings(BaseModel):
         60.0,
         ge=0,
         description="Window, in seconds, in which repeated reads or denials of one actor are recorded as one audit "
-        "event; 0 records each.",
+        "event; 0 records each, also each viewer token, which are otherwise counted by the hour after the first.",
     )
     query_timeout_s: float = Field(30.0, gt=0, description="Time limit of one query, in seconds.")
     query_memory_bytes: int = Field(

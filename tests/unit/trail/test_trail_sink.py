@@ -100,11 +100,68 @@ def test_reads_of_one_actor_within_a_minute_are_one_event():
     assert counts.wakes_at() is None
 
 
-@pytest.mark.parametrize("action", [one for one in Action if one not in (Action.viewed, Action.operated)])
+AGGREGATED = (Action.viewed, Action.operated, Action.viewer_token_issued)
+
+
+@pytest.mark.parametrize("action", [one for one in Action if one not in AGGREGATED])
 def test_each_change_and_each_export_is_an_event_of_its_own(action):
     counts = AuditAggregator(MINUTE)
     record = AuditRecord(action=action, tenant="acme")
     assert [counts.add(record, T0), counts.add(record, T0)] == [[DatedRecord(record, T0)]] * 2
+
+
+def token(user: str = "jane", permissions: str = "audits:read", **overrides: Any) -> AuditRecord:
+    granted = {"user": user, "permissions": permissions, "ttl_s": "900"}
+    shared = {"actor_id": "al_1", "actor_type": "api_key", "actor_name": "backend", "resource": "viewer_token"}
+    shared |= {"tenant": "acme"}
+    return AuditRecord(action=Action.viewer_token_issued, metadata=granted, **(shared | overrides))
+
+
+def test_the_first_viewer_token_is_an_event_at_once_and_the_renewals_of_each_hour_are_one_event():
+    counts = AuditAggregator(MINUTE)
+    [first] = counts.add(token(request_id="r-0"), T0)
+    assert (first.at, first.record) == (T0, token(request_id="r-0"))
+    for renewal in range(1, 8):  # an open page, every quarter of an hour
+        at = T0 + renewal * 15 * MINUTE
+        due = counts.due(at)
+        assert len(due) == (renewal == 4)
+        for event in due:
+            assert (event.at, event.record.actor_name, event.record.request_id) == (T0 + 15 * MINUTE, "backend", None)
+            counted = {"count": "3", "until": (T0 + 45 * MINUTE).isoformat()}
+            assert event.record.metadata == token().metadata | counted
+        assert counts.add(token(request_id=f"r-{renewal}"), at) == []
+    [second] = counts.due(T0 + 120 * MINUTE)
+    assert (second.at, second.record.metadata["count"]) == (T0 + 60 * MINUTE, "4")
+    assert counts.due(T0 + 180 * MINUTE) == []  # the page was closed
+    assert len(counts.add(token(), T0 + 180 * MINUTE)) == 1
+    assert counts.flush() == []
+
+
+def test_viewer_tokens_that_grant_something_else_are_events_of_their_own():
+    counts = AuditAggregator(MINUTE)
+    others = [token("john"), token(permissions="audits:export audits:read"), token(actor_id="al_2"), token(tenant="b")]
+    assert [len(counts.add(record, T0)) for record in (token(), *others)] == [1] * 5
+    assert len(AuditAggregator(timedelta(0)).add(token(), T0)) == 1
+
+
+def test_no_viewer_token_is_lost_when_a_group_ends_early(monkeypatch):
+    monkeypatch.setattr(aggregation, "MAX_WINDOWS", 2)
+    counts, events = AuditAggregator(MINUTE), list[DatedRecord]()
+    for user in ("jane", "jane", "jane", "john", "jill", "jane"):
+        events += counts.add(token(user), T0)
+    events += counts.flush()
+    sent = Counter[str]()
+    for event in events:
+        sent[event.record.metadata["user"]] += int(event.record.metadata.get("count", 1))
+    assert sent == {"jane": 4, "john": 1, "jill": 1}
+
+
+def test_a_read_wakes_the_thread_before_the_hour_of_a_viewer_token():
+    counts = AuditAggregator(MINUTE)
+    counts.add(token(), T0)
+    assert counts.wakes_at() == T0 + aggregation.RENEWALS
+    counts.add(view(), T0)
+    assert counts.wakes_at() == T0 + MINUTE
 
 
 def test_a_record_keeps_the_time_and_the_id_that_it_states():

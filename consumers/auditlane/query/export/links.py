@@ -47,11 +47,13 @@ class LinkTarget:
     actor_type: str
     pairs: tuple[tuple[str, str], ...] = ()
     job: str = ""
+    actor_name: str = ""
 
     def identify(self, auditor: RequestAuditor) -> None:
         """Name the downloader in the audit log."""
         auditor.tenant = self.scope.tenant
         auditor.actor_id, auditor.actor_type = self.scope.actor, self.actor_type
+        auditor.actor_name = self.actor_name or None
         auditor.client_id = self.scope.client_id if self.scope.client_id != self.scope.actor else ""
 
 
@@ -85,7 +87,8 @@ class DownloadLinks:
             pairs = tuple((str(name), str(value)) for name, value in claims.get("pairs", ()))
             tenant, actor, client = (str(claims[name]) for name in ("tenant", "sub", "client"))
             scope = TenantScope.authorized_before(tenant, actor, Permission.export, client)
-            opened = LinkTarget(scope, str(claims["actor_type"]), pairs, str(claims.get("job", "")))
+            job, name = str(claims.get("job", "")), str(claims.get("actor_name", ""))
+            opened = LinkTarget(scope, str(claims["actor_type"]), pairs, job, name)
         except (KeyError, TypeError, ValueError) as error:
             raise Unauthenticated("The link is not valid.", fix="Ask for a new link.") from error
         self._require_standing(scope)
@@ -95,6 +98,6 @@ class DownloadLinks:
         self, scope: TenantScope, auditor: RequestAuditor, what: dict[str, Any], ttl: timedelta, base: str
     ) -> str:
         who = {"tenant": scope.tenant, "sub": scope.actor, "client": scope.client_id}
-        who["actor_type"] = auditor.actor_type
+        who |= {"actor_type": auditor.actor_type, "actor_name": auditor.actor_name or ""}
         code = self._signer.sign(PURPOSE, who | what, now=datetime.now(UTC), ttl=ttl)
         return f"{base}{DOWNLOAD_PATH}?{urlencode({'code': code})}"

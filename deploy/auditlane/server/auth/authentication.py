@@ -308,6 +308,7 @@ def identify(request: Request, found: Principal) -> None:
     request.state.who = f"{found.kind}:{found.subject}"
     auditor = auditor_of(request)
     auditor.actor_id, auditor.actor_type, auditor.tenant = found.subject, _ACTOR_TYPES[found.kind], found.tenant
+    auditor.actor_name = found.name or None
     auditor.client_id = found.client_id if found.client_id != found.subject else ""
 
 

@@ -109,6 +109,7 @@ def exchange(services: Services, request: Request, client_id: str, secret: str) 
     limits.issue(client.client_id)
     request.state.who = f"client:{client.client_id}"
     auditor.actor_id, auditor.actor_type, auditor.tenant = client.client_id, "api_key", client.tenant
+    auditor.actor_name = client.name or None
     auditor.record(Action.token_issued, resource="token", roles=" ".join(client.roles))
     ttl = timedelta(seconds=services.settings.token_ttl_s)
     return mint_client_token(authenticator.signing, client, now=now, ttl=ttl)

@@ -250,7 +250,7 @@ def actions_tables() -> str:
         rows = [
             (
                 f"`{one.name}`",
-                one.meaning,
+                f"{one.meaning} Left out by default." if one.log_access else one.meaning,
                 one.outcome,
                 one.severity,
                 one.resource,

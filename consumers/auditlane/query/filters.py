@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
+from auditlane.contract.provenance import TRAIL
+from auditlane.contract.vocabulary import ACCESS_ACTIONS
 from auditlane.query.fields import (
     CHOICES,
     CustomFields,
@@ -23,7 +26,7 @@ from auditlane.query.fields import (
     stored_address,
 )
 from auditlane.query.language import parser
-from auditlane.query.language.tree import Node, text_of
+from auditlane.query.language.tree import And, Field, Like, Match, Node, Or, text_of
 from auditlane.runtime.errors import InvalidFilter
 
 # Base columns that a filter may name; `actor` finds an actor by id or by name.
@@ -48,7 +51,8 @@ COLUMNS: Final = (
     "provenance_id",
 )
 MAPS: Final = ("metadata", "fields")
-KNOWN: Final = ("from", "to", *COLUMNS, "metadata.<key>", "fields.<key>", "q", "query")
+INCLUDE_ACCESS: Final = "include_access"
+KNOWN: Final = ("from", "to", *COLUMNS, "metadata.<key>", "fields.<key>", "q", "query", INCLUDE_ACCESS)
 
 MAX_VALUES: Final = 100
 MAX_VALUE_CHARS: Final = 4_096
@@ -64,7 +68,7 @@ class Filter:
 
     `equals` maps a column, and `metadata` and `fields` map a key, to alternative values. An empty value matches events
     without a value. Each of `words` must occur somewhere in the event's text, ignoring case. `query` is the tree of the
-    query-language parameter.
+    query-language parameter. Unless `include_access`, auditlane's own events about access to the log do not match.
     """
 
     since: datetime | None = None
@@ -74,14 +78,17 @@ class Filter:
     fields: dict[str, tuple[str, ...]] = field(default_factory=dict)
     words: tuple[str, ...] = ()
     query: Node | None = None
-
-    def __bool__(self) -> bool:
-        return self != Filter()
+    include_access: bool = True
 
     @property
     def narrows(self) -> bool:
-        """Whether the filter has conditions other than a time range."""
-        return self != Filter(self.since, self.until)
+        """Whether the filter has conditions other than a time range and `include_access`."""
+        return self != Filter(self.since, self.until, include_access=self.include_access)
+
+    @property
+    def omits(self) -> bool:
+        """Whether the filter may omit events within its time range."""
+        return self.narrows or not self.include_access
 
     def digest(self) -> bytes:
         """Return 16 bytes that are equal for equal filters, in whatever order their conditions were given."""
@@ -94,6 +101,7 @@ class Filter:
             ),
             sorted(self.words),
             self.query and text_of(self.query),
+            *([] if self.include_access else [f"no {INCLUDE_ACCESS}"]),
         ]
         text = json.dumps(canonical, sort_keys=True)
         return hashlib.blake2b(text.encode(), digest_size=16).digest()
@@ -123,7 +131,8 @@ def parse(
 ) -> Filter:
     """Parse (name, value) pairs into a filter; a name given several times matches any of its values.
 
-    `custom` looks up the tenant's custom fields; it is called only if there is a query in the query language.
+    `custom` looks up the tenant's custom fields; it is called only if there is a query in the query language. Events
+    about access to the log match only if the pairs include or name them.
 
     Raises InvalidFilter, naming the parameter. For an unknown parameter, the error's fix lists the route's own
     `route_parameters` and the filters.
@@ -132,6 +141,7 @@ def parse(
     found: dict[str, dict[str, list[str]]] = {"equals": {}, "metadata": {}, "fields": {}}
     words: list[str] = []
     query: list[str] = []
+    access: list[str] = []
     for count, (name, value) in enumerate(pairs, start=1):
         _check_text(name, value)
         if count > MAX_VALUES:
@@ -145,6 +155,8 @@ def parse(
             words += value.split()
         elif name == "query":
             query.append(value)
+        elif name == INCLUDE_ACCESS:
+            access.append(one_of(name, value, ("true", "false")))
         elif name in COLUMNS:
             found["equals"].setdefault(name, []).append(_value(name, value))
         elif group in MAPS and dot and key:
@@ -155,8 +167,45 @@ def parse(
             raise InvalidFilter(f"There is no filter {name[:100]!r}.", field=name[:100], fix=fix)
     if len(query) > 1:
         raise InvalidFilter("'query' appears more than once.", field="query", fix="Join the queries with a space.")
+    if len(access) > 1:
+        raise InvalidFilter(
+            f"{INCLUDE_ACCESS!r} appears more than once.", field=INCLUDE_ACCESS, fix="Pass it only once."
+        )
     tree = parser.parse(query[0], custom()) if query and query[0].strip() else None
-    return _filter(bounds, found, words, tree)
+    filter_ = _filter(bounds, found, words, tree)
+    return replace(filter_, include_access=access == ["true"] or names_access(filter_))
+
+
+def names_access(filter_: Filter) -> bool:
+    """Return whether the filter names an action of access to the log, or auditlane as the source, except to exclude it.
+
+    It then includes these events, since it asks for them.
+    """
+    equals = filter_.equals
+    return (
+        not ACCESS_ACTIONS.isdisjoint(equals.get("action", ()))
+        or TRAIL in equals.get("source", ())
+        or (filter_.query is not None and _names_access(filter_.query))
+    )
+
+
+def _names_access(node: Node) -> bool:
+    match node:
+        case And(items) | Or(items):
+            return any(map(_names_access, items))
+        case Match(Field("action", group=""), value):
+            return value in ACCESS_ACTIONS
+        case Match(Field("source", group=""), value):
+            return value == TRAIL
+        case Like(Field("action", group=""), pieces):
+            return any(_is_like(action, pieces) for action in ACCESS_ACTIONS)
+        case Like(Field("source", group=""), pieces):
+            return _is_like(TRAIL, pieces)
+    return False
+
+
+def _is_like(text: str, pieces: tuple[str, ...]) -> bool:
+    return re.fullmatch(".*".join(map(re.escape, pieces)), text) is not None
 
 
 def _filter(
@@ -248,6 +297,12 @@ def openapi_parameters(**route_parameters: dict[str, Any]) -> dict[str, Any]:
             text,
         ),
         _parameter("q", "Words that all occur in some text of the event, in upper or lower case.", text),
+        _parameter(
+            INCLUDE_ACCESS,
+            "Whether auditlane's own events about access to the log (reads, exports, viewer tokens, links) match. "
+            "They also match if a filter names one of their actions, or the source `auditlane`.",
+            {"type": "boolean", "default": False},
+        ),
     ]
     for column in COLUMNS:
         meaning = "Matches the actor's id or name." if column == "actor" else f"Equals the event's `{column}`."

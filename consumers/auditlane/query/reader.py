@@ -79,7 +79,7 @@ class Reader:
         # The list can only end on the side that the page was read towards.
         older = more or towards_newer
         newer = more if towards_newer else position is not None
-        if filter_.narrows or not sort.by_time:
+        if filter_.omits or not sort.by_time:
             conflicting = self._conflicts.among(scope, rows, seconds=_remaining_s(ends))
         return Page(
             [_event(row, conflict=key_of(row) in conflicting) for row in rows],

@@ -11,6 +11,8 @@ from dataclasses import replace
 from typing import Final
 
 from auditlane.access.scope import TenantScope
+from auditlane.contract.provenance import TRAIL
+from auditlane.contract.vocabulary import ACCESS_ACTIONS
 from auditlane.query.clickhouse.statements import (
     AS_TEXT,
     FREE_TEXT,
@@ -146,7 +148,15 @@ def where(parameters: Parameters, scope: TenantScope, filter_: Filter) -> list[s
     conditions += [occurs(parameters, word) for word in filter_.words]
     if filter_.query is not None:
         conditions.append(condition(parameters, filter_.query))
+    if not filter_.include_access:
+        conditions.append(_not_access(parameters))
     return conditions
+
+
+def _not_access(parameters: Parameters) -> str:
+    """Compile the condition that an event is not one of auditlane's own about access to the log."""
+    actions = parameters.add("Array(String)", sorted(ACCESS_ACTIONS))
+    return f"NOT (e.source = {parameters.text(TRAIL)} AND e.action IN {actions})"
 
 
 def _equals(parameters: Parameters, column: str, values: tuple[str, ...]) -> str:

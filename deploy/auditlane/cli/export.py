@@ -93,7 +93,8 @@ def command(
         else:
             with _atomic_writer(output) as file:
                 _copy(export, file)
-            print(f"{export.written} events in {output}", file=sys.stderr)
+            access = "with" if filter_.include_access else "without"
+            print(f"{export.written} events in {output}, {access} events about access to the log", file=sys.stderr)
     finally:
         exporter.close()
         store.close()

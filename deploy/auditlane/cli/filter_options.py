@@ -11,7 +11,7 @@ import typer
 
 from auditlane.contract.tenants import check_tenant
 from auditlane.query.fields import CustomFields, from_structure, no_fields
-from auditlane.query.filters import KNOWN, Filter, parse
+from auditlane.query.filters import INCLUDE_ACCESS, KNOWN, Filter, parse
 from auditlane.runtime.errors import InvalidFilter
 from auditlane.runtime.settings import load
 from auditlane.store.client import connect
@@ -42,6 +42,12 @@ Where = Annotated[
         help="Any other filter as name=value, such as ip=10.0.0.1 or metadata.region=eu. Can be repeated.",
     ),
 ]
+IncludeAccess = Annotated[
+    bool,
+    typer.Option(
+        "--include-access", help="Include auditlane's own events about access to the log: reads, exports, links."
+    ),
+]
 
 
 def filter_of(
@@ -55,6 +61,7 @@ def filter_of(
     severity: Severity = None,
     query: Query = "",
     where: Where = None,
+    include_access: IncludeAccess = False,
     own: CustomFields = no_fields,
 ) -> Filter:
     """Return the filter of these options; `--help` lists them in this order. Raises InvalidFilter.
@@ -73,6 +80,8 @@ def filter_of(
                 fix=f"Write name=value; names are {', '.join(KNOWN)}.",
             )
         pairs.append((name, value))
+    if include_access:
+        pairs.append((INCLUDE_ACCESS, "true"))
     return parse(pairs, own)
 
 

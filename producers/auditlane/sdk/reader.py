@@ -35,7 +35,8 @@ class EventFilters(TypedDict, total=False):
 
     `from_` (inclusive) and `to` (exclusive) take a datetime with a time zone, or RFC 3339 text. `q` takes words that
     must all occur in the event's text, `query` the query language, and `actor` an id or a name. The other filters
-    compare a field for equality; an empty string matches events without a value.
+    compare a field for equality; an empty string matches events without a value. `include_access=True` also returns
+    auditlane's own events about access to the log: reads, exports, viewer tokens, links.
     """
 
     from_: datetime | str
@@ -60,6 +61,7 @@ class EventFilters(TypedDict, total=False):
     provenance_id: OneOrMore[Text]
     q: OneOrMore[str]
     query: str
+    include_access: bool
 
 
 class AuditReader:

@@ -18,7 +18,7 @@ from auditlane.query.export.formats import Form, Format, Heading
 from auditlane.runtime.errors import AuditlaneError, ConfigError, QueryTooLarge
 
 FORM = Form(Format.pdf, (Column("action", "Action"), Column("actor_id", "Actor")))
-HEADING = Heading("acme", 3, "2026-03-01 12:00 UTC")
+HEADING = Heading("acme", 3, "2026-03-01 12:00 UTC", include_access=False)
 
 
 def rows(count: int, text: str = "u-1") -> pa.RecordBatch:

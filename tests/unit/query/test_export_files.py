@@ -24,7 +24,7 @@ from auditlane.query.export.pdf import CELL_CHARS, Pdf, shared, shortened
 from auditlane.runtime.errors import ConfigError
 
 COLUMNS = (Column("action", "Action"), Column("note", "Their note", custom=True))
-HEADING = Heading("acme", 3, "2026-03-01 12:00 UTC")
+HEADING = Heading("acme", 3, "2026-03-01 12:00 UTC", include_access=False)
 GLYPHS = Glyphs(FPDF())
 
 

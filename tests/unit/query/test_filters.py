@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -35,9 +36,57 @@ def test_every_kind_of_filter():
         metadata={"region": ("eu",)},
         fields={"invoice.total": ("1.5",)},
         words=("Jane", "x.io"),
+        include_access=False,
     )
-    assert found
-    assert not parse([])
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        ("include_access", "true"),
+        ("action", "audit_log.viewed"),
+        ("source", "auditlane"),
+        ("query", "action:link.opened"),
+        ("query", "action:audit_log.* -actor:jane"),
+        ("query", "action:*.viewed"),
+        ("query", "source:audit*"),
+        ("query", "(action:login OR action:viewer_token.issued) severity:Info"),
+    ],
+)
+def test_a_filter_that_names_access_to_the_log_includes_it(pair):
+    assert parse([("outcome", "success"), pair]).include_access
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        ("outcome", "success"),
+        ("include_access", "false"),
+        ("action", "access.denied"),  # a refused attempt is shown by default
+        ("actor", "auditlane"),
+        ("metadata.action", "audit_log.viewed"),
+        ("q", "audit_log.viewed"),
+        ("query", "audit_log.viewed"),
+        ("query", "-action:audit_log.viewed"),
+        ("query", "-(action:audit_log.* OR source:auditlane)"),
+        ("query", "action:*"),
+        ("query", "action:log*"),
+        ("query", "metadata.action:audit_log.viewed"),
+        ("query", "-source:auditlane -source:auditlane-test"),
+    ],
+)
+def test_a_filter_omits_access_to_the_log_by_default(pair):
+    filter_ = parse([("source", "billing"), pair])
+    assert not filter_.include_access
+    assert filter_.omits
+    assert filter_.digest() != replace(filter_, include_access=True).digest()
+
+
+def test_a_time_range_alone_omits_nothing_but_access():
+    filter_ = parse([("from", "2026-01-31")])
+    assert filter_.omits
+    assert not filter_.narrows
+    assert not parse([("from", "2026-01-31"), ("include_access", "true")]).omits
 
 
 @pytest.mark.parametrize(
@@ -64,6 +113,8 @@ def test_times_are_read_in_each_accepted_form(text, expected):
         ([("actr", "x")], "actr"),
         ([("tenant_id", "other")], "tenant_id"),  # the tenant comes from the credential
         ([("before", "x")], "before"),
+        ([("include_access", "yes")], "include_access"),
+        ([("include_access", "true"), ("include_access", "true")], "include_access"),
         ([("metadata", "x")], "metadata"),
         ([("metadata.", "x")], "metadata."),
         ([("nested.a", "x")], "nested.a"),

@@ -22,6 +22,24 @@ def test_without_parameters_the_newest_twenty_are_requested():
 
 
 @pytest.mark.parametrize(
+    ("query", "included"),
+    [
+        ("severity=High", False),
+        ("include_access=true", True),
+        ("include_access=false", False),
+        ("action=audit_log.viewed", True),
+        ("action[]=login&action[]=link.opened", True),
+        ('action={"$contains":"viewer_token"}', True),
+        ('action={"$ne":"audit_log.viewed"}', False),
+        ("source=auditlane", True),
+        ("resource=audit_log.viewed", False),
+    ],
+)
+def test_access_to_the_log_is_read_only_if_a_query_includes_or_names_it(query, included):
+    assert query_of(query).include_access == included
+
+
+@pytest.mark.parametrize(
     ("query", "condition"),
     [
         ("severity=High", ("severity", "in", ("High",))),

@@ -29,7 +29,7 @@ def statements(tenant: str, value: str, key: str, offset: int) -> list[str]:
     return [
         sql.compile_page("audit", scope, query).sql,
         sql.compile_count("audit", scope, query).sql,
-        sql.compile_stats("audit", scope, NOW).sql,
+        sql.compile_stats("audit", scope, AuditQuery(), NOW).sql,
         sql.compile_top("audit", scope, query, limit=offset + 1).sql,
         sql.compile_over_time("audit", scope, query, every="day").sql,
         *(
@@ -72,7 +72,7 @@ def test_every_name_can_be_sorted_by(name):
 
 @pytest.mark.parametrize(("value", "past"), [("05.005Z", 6_000), ("05.005500Z", 5_501)])
 def test_a_time_stands_for_the_millisecond_that_is_shown(value, past):
-    query = AuditQuery((Condition("createdAt", "<=", (f"2026-01-01T00:00:{value}",)),))
+    query = AuditQuery((Condition("createdAt", "<=", (f"2026-01-01T00:00:{value}",)),), include_access=True)
     statement = sql.compile_count("audit", TenantScope.for_operator("acme"), query)
     assert "e.occurred_at < " in statement.sql
     assert statement.parameters["p3"] % 1_000_000 == past

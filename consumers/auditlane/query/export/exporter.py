@@ -171,16 +171,24 @@ class Exporter:
         statement = compile_export(
             self.database, scope, filter_, form, bound_ms=counted.bound_ms, after=after if written else None
         )
-        return self.started(statement, scope, form, counted, written=written)
+        return self.started(statement, scope, form, counted, include_access=filter_.include_access, written=written)
 
     def started(
-        self, statement: Statement, scope: TenantScope, form: Form, counted: Counted, *, written: int = 0
+        self,
+        statement: Statement,
+        scope: TenantScope,
+        form: Form,
+        counted: Counted,
+        *,
+        include_access: bool,
+        written: int = 0,
     ) -> Export:
         """Start an export like `export`, with a given statement, which must select the columns of `compile_export`."""
         check = partial(self._require_standing, scope)
         check()
         made_at = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
-        coder = encoder(form, Heading(scope.tenant, counted.rows, made_at), self._font, self._bounds.get(form.format))
+        heading = Heading(scope.tenant, counted.rows, made_at, include_access)
+        coder = encoder(form, heading, self._font, self._bounds.get(form.format))
         if counted.rows <= written:
             return Export(counted.rows, coder, iter(()), None, written=written, check=check)
         source = self._files.open(statement)

@@ -127,11 +127,14 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """The heading of a file: the tenant, the number of events, and the time (UTC, as text)."""
+    """The heading of a file: the tenant, the number of events, the time (UTC, as text), and whether events about access
+    to the log are included.
+    """
 
     tenant: str
     rows: int
     made_at: str
+    include_access: bool
 
 
 class Encoder(Protocol):

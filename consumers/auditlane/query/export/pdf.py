@@ -92,7 +92,9 @@ class Pdf:
     def _page(self) -> None:
         self._document.add_page()
         self._y = _MARGIN
+        access = "with" if self._heading.include_access else "without"
         made = f"Audit log of {self._heading.tenant} · {self._heading.rows} events · {self._heading.made_at}"
+        made += f" · {access} events about access to the log"
         self._draw(_MARGIN + _PADDING, self._y + 3, made)
         number = str(self._document.page_no())
         self._draw(_WIDTH - _MARGIN - _PADDING - self._mm(number), self._y + 3, number)

@@ -54,7 +54,8 @@ def export_link(request: Request, body: ExportRequest, scope: Scope, exports: Ex
     spec = export_spec(pairs, scope, exports.structure_of)
     auditor = auditor_of(request)
     url = exports.links.of_export(scope, auditor, pairs, base=exports.links.base(request))
-    auditor.record(Action.link_issued, resource="audit_log", format=spec.form.format)
+    access = spec.filter.include_access
+    auditor.record(Action.link_issued, resource="audit_log", format=spec.form.format, include_access=access)
     return LinkAnswer(url=url, expires_in=int(QUERY_TTL.total_seconds()))
 
 
@@ -102,7 +103,12 @@ async def _send(request: Request, exports: ExportService, scope: TenantScope, pa
         export = await downloads.run(lambda: exporter.export(scope, spec.filter, spec.form))
         columns = ",".join(column.name for column in spec.form.columns)
         auditor_of(request).record(
-            Action.exported, resource="audit_log", format=format_, rows=export.rows, columns=columns
+            Action.exported,
+            resource="audit_log",
+            format=format_,
+            rows=export.rows,
+            columns=columns,
+            include_access=spec.filter.include_access,
         )
         held = place.pop_all()
     return Download(export, format_=format_, name=name, count_rows=exports.count_rows, downloads=downloads, place=held)

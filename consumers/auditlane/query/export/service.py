@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -108,4 +109,4 @@ def _folder(settings: Settings) -> Path:
 
 
 def _filter_of(structure_of: StructureOf, record: JobRecord) -> Filter:
-    return filter_of(record.pairs, record.tenant, structure_of)
+    return replace(filter_of(record.pairs, record.tenant, structure_of), include_access=record.include_access)

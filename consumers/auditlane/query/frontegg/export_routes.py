@@ -89,7 +89,12 @@ async def _send(
         export = await downloads.run(lambda: _started(exporter, scope, query, form))
         columns = ",".join(column.name for column in form.columns)
         auditor_of(request).record(
-            Action.exported, resource="audit_log", format=format_, rows=export.rows, columns=columns
+            Action.exported,
+            resource="audit_log",
+            format=format_,
+            rows=export.rows,
+            columns=columns,
+            include_access=query.include_access,
         )
         held, name = place.pop_all(), _name(request, scope, format_)
     return Download(export, format_=format_, name=name, count_rows=exports.count_rows, downloads=downloads, place=held)
@@ -98,7 +103,7 @@ async def _send(
 def _started(exporter: Exporter, scope: TenantScope, query: AuditQuery, form: Form) -> Export:
     counted = exporter.counted(sql.compile_count(exporter.database, scope, query), scope, form.format)
     statement = sql.compile_export(exporter.database, scope, query, form, bound_ms=counted.bound_ms)
-    return exporter.started(statement, scope, form, counted)
+    return exporter.started(statement, scope, form, counted, include_access=query.include_access)
 
 
 def columns_of(properties: list[Property], structure: Structure) -> tuple[Column, ...]:

@@ -13,7 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from auditlane.contract.frontegg import storable
+from auditlane.contract.provenance import TRAIL
 from auditlane.contract.tenants import is_tenant
+from auditlane.contract.vocabulary import ACCESS_ACTIONS
+from auditlane.query.filters import INCLUDE_ACCESS, one_of
 from auditlane.runtime.errors import InvalidFilter
 
 DEFAULT_COUNT: Final = 20
@@ -34,7 +37,7 @@ OPERATORS: Final = {
     "$contains": "contains",
     "$like": "contains",
 }
-_SINGLE: Final = ("tenantId", "filter", "sortBy", "sortDirection", "offset", "count", "limit")
+_SINGLE: Final = ("tenantId", "filter", "sortBy", "sortDirection", "offset", "count", "limit", INCLUDE_ACCESS)
 _IGNORED: Final = frozenset({"vendorId", "paginationMode", "outputFileName"})
 _NAME: Final = re.compile(r"([^\[\]]*)((?:\[[^\[\]]*\])*)")
 _SORT_BY: Final = re.compile(r"[A-Za-z0-9_]+")
@@ -51,7 +54,9 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class AuditQuery:
-    """A parsed request. `tenants` may only repeat the request's tenant; it never selects another one."""
+    """A parsed request. `tenants` may only repeat the request's tenant; it never selects another one. Unless
+    `include_access`, auditlane's own events about access to the log do not match.
+    """
 
     conditions: tuple[Condition, ...] = ()
     text: str = ""
@@ -60,6 +65,7 @@ class AuditQuery:
     offset: int = 0
     count: int = DEFAULT_COUNT
     tenants: tuple[str, ...] = ()
+    include_access: bool = False
 
 
 @dataclass(slots=True)
@@ -86,15 +92,29 @@ def parse(pairs: Iterable[tuple[str, str]]) -> AuditQuery:
     if direction not in ("asc", "desc"):
         raise InvalidFilter("'sortDirection' must be asc or desc.", field="sortDirection", fix="Use asc or desc.")
     counted = single.get("count") or single.get("limit")
+    conditions = tuple(Condition(*key, tuple(dict.fromkeys(values))) for key, values in given.many.items())
+    access = one_of(INCLUDE_ACCESS, single.get(INCLUDE_ACCESS), ("true", "false"), "false")
     return AuditQuery(
-        conditions=tuple(Condition(*key, tuple(dict.fromkeys(values))) for key, values in given.many.items()),
+        conditions=conditions,
         text=single.get("filter", ""),
         sort_by=sort_by or "createdAt",
         descending=direction == "desc",
         offset=_number("offset", single.get("offset", "0")),
         count=min(max(_number("count", counted), 1), MAX_COUNT) if counted else DEFAULT_COUNT,
         tenants=_tenants(single),
+        include_access=access == "true" or any(map(_names_access, conditions)),
     )
+
+
+def _names_access(condition: Condition) -> bool:
+    """Return whether the condition asks for an action of access to the log, or for auditlane as the source."""
+    known = {"action": ACCESS_ACTIONS, "source": {TRAIL}}.get(condition.name, ())
+    match condition.operator:
+        case "in":
+            return any(value in known for value in condition.values)
+        case "contains":
+            return any(value.lower() in name for value in condition.values for name in known)
+    return False
 
 
 def newer_parameters(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:

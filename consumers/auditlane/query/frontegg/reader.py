@@ -52,9 +52,9 @@ class FronteggReader:
             total = int(self._executor.rows(sql.compile_count(self._database, scope, query), scope.tenant)[0]["rows"])
         return [row_of(_event(row["line"]), vendor=vendor) for row in rows], total
 
-    def stats(self, scope: TenantScope, now: datetime) -> Stats:
-        """Return the figures as of `now`."""
-        row = self._executor.rows(sql.compile_stats(self._database, scope, now), scope.tenant)[0]
+    def stats(self, scope: TenantScope, query: AuditQuery, now: datetime) -> Stats:
+        """Return the figures of the matching events as of `now`."""
+        row = self._executor.rows(sql.compile_stats(self._database, scope, query, now), scope.tenant)[0]
         return Stats(int(row["today"]), int(row["severe"]))
 
     def metrics(self, scope: TenantScope, query: AuditQuery, *, every: str) -> Metrics:

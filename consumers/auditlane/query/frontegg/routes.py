@@ -13,7 +13,7 @@ from auditlane.access.audit import auditor_of
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import TenantScope
 from auditlane.contract.frontegg import TENANT_HEADER
-from auditlane.query.filters import one_of
+from auditlane.query.filters import INCLUDE_ACCESS, one_of
 from auditlane.query.frontegg.query_params import MAX_COUNT, AuditQuery, newer_parameters, parse
 from auditlane.query.frontegg.reader import FronteggReader
 from auditlane.query.router import Authorize, Scope, granted
@@ -52,8 +52,9 @@ def newer(request: Request, scope: Scope, reader: Reader) -> dict[str, Any]:
 def stats(request: Request, scope: Scope, reader: Reader) -> dict[str, int]:
     """Count today's events, and the severe events of the last seven days."""
     pairs = request.query_params.multi_items()
-    check_tenants(scope, parse((name, value) for name, value in pairs if name == "tenantId").tenants)
-    found = reader.stats(scope, datetime.now(UTC))
+    query = parse((name, value) for name, value in pairs if name in ("tenantId", INCLUDE_ACCESS))
+    check_tenants(scope, query.tenants)
+    found = reader.stats(scope, query, datetime.now(UTC))
     return {"totalToday": found.today, "severeThisWeek": found.severe}
 
 
@@ -66,7 +67,7 @@ def metrics(
 ) -> dict[str, dict[str, int]]:
     """Count events by resource and over time."""
     every = EVERY[one_of("frequency", frequency.lower(), tuple(EVERY))]
-    bounds = {"from": "createdAt[$gte]", "to": "createdAt[$lt]"}
+    bounds = {"from": "createdAt[$gte]", "to": "createdAt[$lt]", INCLUDE_ACCESS: INCLUDE_ACCESS}
     query = parse((bounds[name], value) for name, value in request.query_params.multi_items() if name in bounds)
     found = reader.metrics(scope, replace(query, count=limit), every=every)
     tenants = {scope.tenant: sum(found.times.values())} if found.times else {}

@@ -71,7 +71,7 @@ def compile_export(database: str, scope: TenantScope, query: AuditQuery, form: F
     return statement if form.format.lines else replace(statement, settings=statement.settings | CELLS)
 
 
-def compile_stats(database: str, scope: TenantScope, now: datetime) -> Statement:
+def compile_stats(database: str, scope: TenantScope, query: AuditQuery, now: datetime) -> Statement:
     """Compile two counts. One row: `today`, the events since midnight (UTC), and `severe`, the SEVERE events of the
     last seven days.
     """
@@ -79,7 +79,7 @@ def compile_stats(database: str, scope: TenantScope, now: datetime) -> Statement
     midnight = parameters.time(now.replace(hour=0, minute=0, second=0, microsecond=0))
     week = parameters.time(now - WEEK)
     severe = parameters.add("Array(String)", [severity.value for severity in SEVERE])
-    conditions = [*where(parameters, scope, Filter()), f"e.occurred_at >= {week}"]
+    conditions = [*_where(parameters, scope, query), f"e.occurred_at >= {week}"]
     today = f"countIf(e.occurred_at >= {midnight}) AS today"
     return select(f"{today}, countIf(toString(e.severity) IN {severe}) AS severe", conditions, "", parameters)
 
@@ -105,7 +105,7 @@ def _where(parameters: Parameters, scope: TenantScope, query: AuditQuery) -> lis
     words = tuple(dict.fromkeys(query.text.split()))
     if len(words) > MAX_WORDS:
         raise InvalidFilter(f"'filter' has more than {MAX_WORDS} words.", field="filter", fix="Use fewer words.")
-    conditions = where(parameters, scope, Filter(words=words))
+    conditions = where(parameters, scope, Filter(words=words, include_access=query.include_access))
     return [*conditions, *(_condition(parameters, condition) for condition in query.conditions)]
 
 

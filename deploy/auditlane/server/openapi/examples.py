@@ -42,6 +42,7 @@ _EXPORT: Final[dict[str, Any]] = {
     "state": "done",
     "format": "csv",
     "columns": ["occurred_at", "action"],
+    "include_access": False,
     "rows": 1_204,
     "total": 1_204,
     "bytes": 48_160,

@@ -13,9 +13,10 @@ from typing import Final
 from auditlane.contract.vocabulary import administration, maintenance, own_trail, performance, users
 from auditlane.contract.vocabulary.action import Action, Group, MetadataKey, OcsfClass, Vendor
 from auditlane.contract.vocabulary.ocsf import CLASSES
+from auditlane.contract.vocabulary.own_trail import ACCESS_ACTIONS
 from auditlane.contract.vocabulary.vendors import VENDOR_NAMES
 
-__all__ = ["ACTIONS", "Action", "Group", "MetadataKey", "OcsfClass", "Vendor"]
+__all__ = ["ACCESS_ACTIONS", "ACTIONS", "Action", "Group", "MetadataKey", "OcsfClass", "Vendor"]
 
 
 def _completed(action: Action) -> Action:

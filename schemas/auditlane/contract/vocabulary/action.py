@@ -41,7 +41,8 @@ class Action:
 
     `outcome`, `severity` and `resource` are the defaults of an event. `required` and `optional` describe metadata by
     key. If `masks_changes`, `before` and `after` are shortened like a masked value. `aliases` has the names that other
-    products use, by vendor; in a name, `*` stands for any text.
+    products use, by vendor; in a name, `*` stands for any text. `log_access` marks reads of an audit log and the
+    credentials for them, which readers do not see by default.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Action:
     required: Mapping[str, MetadataKey] = field(default_factory=dict)
     optional: Mapping[str, MetadataKey] = field(default_factory=dict)
     masks_changes: bool = False
+    log_access: bool = False
     ocsf_1_8: OcsfClass | None = None
     ocsf_1_9: OcsfClass | None = None
     aliases: Mapping[Vendor, tuple[str, ...]] = field(default_factory=dict)

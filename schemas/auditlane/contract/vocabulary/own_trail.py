@@ -8,37 +8,38 @@ from typing import Final
 from auditlane.contract.vocabulary.action import Action, MetadataKey
 
 _action = partial(Action, group="auditlane")
+_access = partial(_action, log_access=True)
 
 _ROUTE: Final = MetadataKey("The route of the request.")
 _OVERLAP: Final = MetadataKey("How long the previous key remains valid.")
 _LIFE: Final = MetadataKey("Validity in seconds.", kind="number")
 _FORMAT: Final = MetadataKey("The format of the file.")
 _ROWS: Final = MetadataKey("Number of rows.", kind="number")
+_INCLUDE_ACCESS: Final = MetadataKey("Whether the file includes events about access to the log.", ("true", "false"))
+_FILE: Final = {"format": _FORMAT, "rows": _ROWS, "include_access": _INCLUDE_ACCESS}
 
 DEFINITIONS: Final = (
     _action("access.denied", "A request was refused.", resource="route", outcome="denied", optional={"route": _ROUTE}),
-    _action("audit_log.viewed", "A tenant's log was read.", resource="audit_log", optional={"route": _ROUTE}),
-    _action(
+    _access("audit_log.viewed", "A tenant's log was read.", resource="audit_log", optional={"route": _ROUTE}),
+    _access(
         "audit_log.viewed_as_tenant",
         "An operator opened a tenant's log from the console.",
         resource="audit_log",
         optional={"ttl_s": _LIFE},
     ),
-    _action(
+    _access(
         "audit_log.exported",
         "A tenant's log was exported.",
         resource="audit_log",
-        optional={"format": _FORMAT, "rows": _ROWS},
+        optional=_FILE,
     ),
-    _action(
-        "export.requested", "An export job was created.", resource="export", optional={"format": _FORMAT, "rows": _ROWS}
-    ),
-    _action("export.removed", "An export job was cancelled, or removed with its file.", resource="export"),
+    _access("export.requested", "An export job was created.", resource="export", optional=_FILE),
+    _access("export.removed", "An export job was cancelled, or removed with its file.", resource="export"),
     _action("token.issued", "A client received an access token.", resource="token"),
     _action("token.refused", "A client was refused an access token.", resource="token", outcome="denied"),
-    _action("viewer_token.issued", "A viewer token was issued.", resource="viewer_token"),
-    _action("link.issued", "A link to the viewer, to an export or to the console was issued.", resource="viewer_token"),
-    _action("link.opened", "A link was opened.", resource="session"),
+    _access("viewer_token.issued", "A viewer token was issued.", resource="viewer_token"),
+    _access("link.issued", "A link to the viewer, to an export or to the console was issued.", resource="viewer_token"),
+    _access("link.opened", "A link was opened.", resource="session"),
     _action("test_event.sent", "A test event was sent.", resource="event"),
     _action("canary.sent", "The canary sent an event, to measure how long it takes to be visible.", resource="canary"),
     _action("structure.changed", "The data structure of a log was changed.", resource="structure"),
@@ -62,3 +63,6 @@ DEFINITIONS: Final = (
     _action("loss.accepted", "An operator accepted the loss of messages that Kafka deleted.", resource="partition"),
     _action("installation.viewed", "An operator viewed lag, dead letters, health or tenants.", resource="installation"),
 )
+
+ACCESS_ACTIONS: Final = frozenset(action.name for action in DEFINITIONS if action.log_access)
+"""The actions of events about access to an audit log: reads, exports, viewer tokens, links."""

@@ -36,6 +36,7 @@ class JobRecord(BaseModel):
     dialect: Dialect = Dialect.raw
     separator: Separator = Separator.comma
     zone: str = "UTC"
+    include_access: bool = True  # events about access to the log; records of earlier releases do not state it
     rows: int
     bound_ms: int
     created_at: AwareDatetime

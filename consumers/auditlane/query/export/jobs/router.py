@@ -46,6 +46,7 @@ class Job(BaseModel):
     state: State
     format: Format
     columns: list[str]
+    include_access: bool = Field(description="Whether the file includes events about access to the log.")
     rows: int = Field(description="Events in the file so far.")
     total: int = Field(description="Events that matched when the job was created.")
     bytes: int = Field(description="Size of the file so far.")
@@ -153,6 +154,7 @@ def create_job(exports: ExportService, request: Request, scope: TenantScope, bod
         dialect=spec.form.dialect,
         separator=spec.form.separator,
         zone=spec.form.zone,
+        include_access=spec.filter.include_access,
         rows=counted.rows,
         bound_ms=counted.bound_ms,
         created_at=datetime.now(UTC),
@@ -165,7 +167,12 @@ def create_job(exports: ExportService, request: Request, scope: TenantScope, bod
         ) from error
     exports.wake()
     auditor.record(
-        "export.requested", resource="export", resource_id=record.id, rows=counted.rows, format=record.format
+        "export.requested",
+        resource="export",
+        resource_id=record.id,
+        rows=counted.rows,
+        format=record.format,
+        include_access=record.include_access,
     )
     return job_of(exports, request, scope, folder.status())
 
@@ -183,6 +190,7 @@ def job_of(exports: ExportService, request: Request, scope: TenantScope, status:
         state=status.state,
         format=record.format,
         columns=[column.name for column in record.columns],
+        include_access=record.include_access,
         rows=attempt.rows if attempt else 0,
         total=record.rows,
         bytes=attempt.size if attempt else 0,
@@ -231,6 +239,7 @@ def job_file(exports: ExportService, request: Request, scope: TenantScope, id_: 
         format=record.format,
         rows=attempt.rows,
         columns=",".join(column.name for column in record.columns),
+        include_access=record.include_access,
         job=id_,
         range=file.range,
     )

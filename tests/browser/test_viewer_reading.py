@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from fixtures.axe import violations
 from fixtures.host_page import give_tokens, host_page
-from fixtures.site import Site
+from fixtures.site import Site, follow
 from fixtures.workers import wait_until
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect
 
@@ -480,3 +480,36 @@ def test_slow_pages_can_be_cancelled_and_failed_pages_retried(site: Site, unique
     table.get_by_role("button", name="Cancel").click()
     expect(table.locator(".whole")).to_contain_text("Search cancelled.")
     expect(table.locator(".grid")).not_to_have_class(re.compile("coming"))
+
+
+def test_access_to_the_log_is_hidden_until_the_reader_wants_it(site: Site, unique: str, page: Page) -> None:
+    site.emit(*(event(unique, number) for number in range(3)))
+    follow(page, site.link(unique))
+    wait_until(lambda: site.stored(unique) >= 4)  # with `link.opened`
+    page.reload()
+    table, total = page.locator("auditlane-table"), page.locator("auditlane-tiles .number").nth(1)
+    expect(table.locator(".row")).to_have_count(3)
+    expect(total).to_have_text("3")
+    expect(table).not_to_contain_text("Link opened")
+    page.get_by_role("button", name="Filter", exact=True).click()
+    switch = page.get_by_role("checkbox", name="Show access to this log")
+    expect(switch).to_have_accessible_description("Views, downloads, links and viewer tokens")
+    assert [one for one in violations(page) if "auditlane-filter" in one] == []
+    switch.check()
+    expect(table.locator(".row").first).to_contain_text("Link opened")
+    expect(total).not_to_have_text("3")
+    page.reload()
+    expect(table.locator(".row").first).to_contain_text("Link opened")  # a preference of this reader
+    page.get_by_role("button", name="Download").click()
+    expect(page.get_by_role("dialog")).to_contain_text("Access to this log\nIncluded", use_inner_text=True)
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Filter", exact=True).click()
+    switch.uncheck()
+    expect(table.locator(".row")).to_have_count(3)
+    page.keyboard.press("Escape")
+    box = page.get_by_role("combobox")
+    box.fill("link.opened")
+    box.press("Enter")
+    expect(table).to_contain_text("Events about access to this log match, but are hidden.")
+    table.get_by_role("button", name="Show access to this log").click()
+    expect(table.locator(".row")).to_have_count(1)

@@ -77,7 +77,7 @@ def test_viewers_actions_are_events_in_their_tenants_log(world: World) -> None:
         ]
         [exported] = served.request("/v1/events?action=audit_log.exported", jane).json()["data"]
         assert exported["metadata"]["rows"] == "2"
-        log = served.request("/v1/events", token, auditlane_tenant=OURS).json()["data"]
+        log = served.request("/v1/events?include_access=true", token, auditlane_tenant=OURS).json()["data"]
         assert {one["action"] for one in log} >= {"token.issued", "token.refused", "audit_log.exported"}
         assert served.request("/v1/events", served.client_token("vendor"), auditlane_tenant=OURS).status == 403
 

@@ -375,8 +375,9 @@ def test_links_and_downloads_are_recorded(reader, exporter):
         ("audit_log.exported", "success"),
         ("access.denied", "denied"),
     ]
-    assert records[0].metadata == {"format": "csv", "rows": "500", "columns": "event_id,action"}
-    assert records[2].metadata == {"format": "jsonl", "rows": "1500", "columns": "action"}
+    access = {"include_access": "false"}
+    assert records[0].metadata == {"format": "csv", "rows": "500", "columns": "event_id,action"} | access
+    assert records[2].metadata == {"format": "jsonl", "rows": "1500", "columns": "action"} | access
     assert (records[2].tenant, records[2].actor_id) == ("acme", "operator"), "the user who requested the link"
 
 

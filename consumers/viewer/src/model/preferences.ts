@@ -1,24 +1,27 @@
-/** A user's preferences for a tenant's log, kept in the browser: columns, density, time zone. */
+/** A user's preferences for a tenant's log, kept in the browser: columns, density, time zone, access events. */
 
 export interface Preferences {
   /** The names of the columns, in order; null for the tenant's choice. */
   columns: string[] | null;
   density: "comfortable" | "compact";
   utc: boolean;
+  /** Whether auditlane's own events about access to the log are shown. */
+  access: boolean;
   /** Chosen widths in px, by the columns' names. */
   widths: Record<string, number>;
 }
 
-export const DEFAULT_PREFERENCES: Preferences = { columns: null, density: "comfortable", utc: false, widths: {} };
+export const DEFAULT_PREFERENCES: Preferences = { columns: null, density: "comfortable", utc: false, access: false, widths: {} };
 
 /** Reads stored preferences and drops invalid parts, which other versions or scripts may have written. */
 export function parsePreferences(stored: unknown): Preferences {
-  const { columns, density, utc, widths } = { ...(stored as Partial<Record<keyof Preferences, unknown>> | null) };
+  const { columns, density, utc, access, widths } = { ...(stored as Partial<Record<keyof Preferences, unknown>> | null) };
   const sizes = Object.entries({ ...(widths as object | null) }).filter(([, width]) => Number.isFinite(width));
   return {
     columns: Array.isArray(columns) ? columns.filter((name) => typeof name === "string") : DEFAULT_PREFERENCES.columns,
     density: density === "compact" ? density : DEFAULT_PREFERENCES.density,
     utc: utc === true,
+    access: access === true,
     widths: Object.fromEntries(sizes) as Record<string, number>,
   };
 }

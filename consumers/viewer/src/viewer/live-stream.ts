@@ -14,6 +14,7 @@ export interface LiveStreamHost extends EventTarget {
   readonly view: View;
   readonly phase: "loading" | "ready" | "failed";
   readonly authProblem: Problem | null;
+  readonly accessParams: QueryParams;
   filter(): QueryParams;
   /** Requests the numbers and the chart again. */
   recount(): void;
@@ -57,7 +58,7 @@ export class LiveStream extends EventTarget {
   private readonly update = (): void => {
     const { view, phase, authProblem } = this.host;
     const active = view.live && phase === "ready";
-    const key = active ? JSON.stringify([view.query.trim(), view.range, authProblem === null]) : "";
+    const key = active ? JSON.stringify([view.query.trim(), view.range, this.host.accessParams, authProblem === null]) : "";
     if (key === this.key) return;
     this.close();
     this.key = key;

@@ -222,7 +222,12 @@ export class ViewerState extends EventTarget {
   /** Returns the view as the parameters of lists, summaries and exports, without order and limit. */
   filter(): QueryParams {
     const query: QueryParams = this.view.query.trim() ? [["query", this.view.query.trim()]] : [];
-    return [...query, ...rangeParams(this.view.range, this.asOf)];
+    return [...query, ...this.accessParams, ...rangeParams(this.view.range, this.asOf)];
+  }
+
+  /** The parameters that include auditlane's own events about access to the log, if the user wants to see them. */
+  get accessParams(): QueryParams {
+    return this.preferences.access ? [["include_access", "true"]] : [];
   }
 
   /** Changes the view and the address with it. A new query replaces the text in the search box. */
@@ -275,6 +280,12 @@ export class ViewerState extends EventTarget {
     this.preferences = { ...this.preferences, ...changes };
     this.preferenceStore.write(this.preferences);
     this.notify();
+  }
+
+  /** Shows or hides auditlane's own events about access to the log, everywhere in the view. */
+  showAccess(access: boolean): void {
+    this.setPreferences({ access });
+    this.refresh();
   }
 
   /** Updates the connection and sign-in status after each request. */

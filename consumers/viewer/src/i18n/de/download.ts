@@ -40,6 +40,12 @@ export const download: Texts["download"] = {
   events: (count, shown) => `${shown} ${plural.select(count) === "one" ? "Ereignis" : "Ereignisse"}`,
   filter: "Suche",
   noFilter: "Alle Ereignisse",
+  access: "Zugriffe auf dieses Log",
+  accessChoice: {
+    included: "Enthalten",
+    leftOut: "Nicht enthalten",
+    leftOutUnlessNamed: "Nicht enthalten, außer die Suche nennt diese Aktionen oder ihre Quelle",
+  },
   time: "Zeitraum",
   allTime: "Gesamter Zeitraum",
   order: "Reihenfolge",

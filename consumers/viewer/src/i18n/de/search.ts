@@ -97,6 +97,8 @@ export const search: Texts["search"] = {
     metadata: "Metadaten",
     back: "Alle Felder",
     picked: (count) => `${count} ausgewählt`,
+    access: "Zugriffe auf dieses Log anzeigen",
+    accessNote: "Ansichten, Downloads, Links und Tokens für die Ansicht",
     nothing: "Keine passenden Felder",
   },
   range: {

@@ -108,6 +108,8 @@ export const states: Texts["states"] = {
   until: (to) => `bis ${to}`,
   nearMisses: "Werte müssen genau übereinstimmen, auch in Groß- und Kleinschreibung. Meinten Sie:",
   countedEvents: (count, shown) => `${shown} ${plural.select(count) === "one" ? "Ereignis" : "Ereignisse"}`,
+  accessHidden: "Passende Ereignisse über Zugriffe auf dieses Log sind ausgeblendet.",
+  showAccess: "Zugriffe auf dieses Log anzeigen",
   clearFilters: "Suche löschen",
   allTime: "Im gesamten Zeitraum suchen",
   nothingYet: "Noch keine Ereignisse",

@@ -39,6 +39,12 @@ export const download = {
   events,
   filter: "Search",
   noFilter: "All events",
+  access: "Access to this log",
+  accessChoice: {
+    included: "Included",
+    leftOut: "Left out",
+    leftOutUnlessNamed: "Left out, unless the search names these actions or their source",
+  },
   time: "Time range",
   allTime: "All time",
   order: "Order",

@@ -97,6 +97,8 @@ export const states = {
   until: (to: string): string => `until ${to}`,
   nearMisses: "Values must match exactly, including upper and lower case. Did you mean:",
   countedEvents: (count: number, shown: string): string => `${shown} ${plural.select(count) === "one" ? "event" : "events"}`,
+  accessHidden: "Events about access to this log match, but are hidden.",
+  showAccess: "Show access to this log",
   clearFilters: "Clear search",
   allTime: "Search all time",
   nothingYet: "No events yet",

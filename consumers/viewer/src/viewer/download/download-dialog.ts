@@ -142,6 +142,8 @@ export class DownloadDialog extends ViewerElement {
       <dd><span role="status">${rows}</span></dd>
       <dt>${words.filter}</dt>
       <dd>${view.query.trim() ? html`<code>${view.query.trim()}</code>` : words.noFilter}</dd>
+      <dt>${words.access}</dt>
+      <dd>${words.accessChoice[this.viewer.preferences.access ? "included" : view.query.trim() ? "leftOutUnlessNamed" : "leftOut"]}</dd>
       <dt>${words.time}</dt>
       <dd>${time}${zone === "UTC" ? nothing : html`<br /><span class="small">${words[local ? "localTimes" : "timesInFile"](zone)}</span>`}</dd>
       <dt>${words.order}</dt>

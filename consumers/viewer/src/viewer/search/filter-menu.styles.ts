@@ -45,4 +45,15 @@ export const filterMenuStyles = css`
   p {
     margin: 0.4rem;
   }
+  .access {
+    display: flex;
+    gap: 0.5rem;
+    margin-top: 0.5rem;
+    padding: 0.5rem 0.4rem 0;
+    border-top: 1px solid var(--line);
+  }
+  .access .small {
+    display: block;
+    font-size: 0.86em;
+  }
 `;

@@ -61,7 +61,16 @@ export class FilterMenu extends ViewerElement {
             </ul>`,
         )}
         ${this.fields.length ? nothing : html`<p class="quietly">${filter.nothing}</p>`}
-      </div>`;
+      </div>
+      <label class="access">
+        <input
+          type="checkbox"
+          aria-describedby="access-note"
+          .checked=${this.viewer.preferences.access}
+          @change=${(event: Event) => this.viewer.showAccess((event.target as HTMLInputElement).checked)}
+        />
+        <span>${filter.access}<span class="quietly small" id="access-note">${filter.accessNote}</span></span>
+      </label>`;
   }
 
   private renderField(field: QueryField): TemplateResult {

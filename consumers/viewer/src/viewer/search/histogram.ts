@@ -59,8 +59,8 @@ export class HistogramElement extends ViewerElement {
     if (!this.hasUpdated) this.folded = isNarrow(this) || isLow(); // leaves the screen to the events
     if (this.folded) return this.counts.reset();
     const view = withQuery(closedRangeParams(viewer.view.range, viewer.asOf), viewer.view.query);
-    const params = [...view, ["tz", viewer.zone], ["buckets", String(BUCKETS)]] as const;
-    const key = JSON.stringify([viewer.view.query.trim(), viewer.view.range, viewer.zone]);
+    const params = [...view, ...viewer.accessParams, ["tz", viewer.zone], ["buckets", String(BUCKETS)]] as const;
+    const key = JSON.stringify([viewer.view.query.trim(), viewer.view.range, viewer.zone, viewer.accessParams]);
     const revision = viewer.recountCount;
     this.counts.request(key, (signal) => viewer.client.json<Histogram>("/v1/histogram", { params, signal }), { revision });
     if (this.counts.result !== this.shownResult) {

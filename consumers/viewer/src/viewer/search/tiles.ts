@@ -34,7 +34,7 @@ export class Tiles extends ViewerElement {
 
   protected override willUpdate(): void {
     const { viewer } = this;
-    const params = [...withQuery([], viewer.view.query), ["tz", viewer.zone]] as const;
+    const params = [...withQuery([], viewer.view.query), ...viewer.accessParams, ["tz", viewer.zone]] as const;
     const revision = viewer.recountCount;
     this.stats.request(JSON.stringify(params), (signal) => viewer.client.json<Stats>("/v1/stats", { params, signal }), { revision });
   }

@@ -1,7 +1,7 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { customElement } from "lit/decorators.js";
 
-import type { Facet } from "../../api/types.js";
+import type { EventPage, Facet } from "../../api/types.js";
 import { RequestController } from "../../elements/request-controller.js";
 import { exactTerms, type NearMiss, replaceTerm, suggestNearMiss } from "../../model/near-miss.js";
 import { formatRange } from "../../model/format/summary.js";
@@ -34,9 +34,17 @@ export class Empty extends ViewerElement {
   /** Terms that would match: with the case of values in the log, or as their beginning or end. */
   private readonly suggestions = new RequestController<Suggestion[]>(this);
 
+  /** Whether events about access to the log match, which are hidden. */
+  private readonly hiddenAccess = new RequestController<boolean>(this);
+
   protected override willUpdate(): void {
     const { viewer } = this;
     const { query } = viewer.view;
+    this.hiddenAccess.request(JSON.stringify([query, viewer.view.range, viewer.accessParams, viewer.refreshCount]), async (signal) => {
+      if (viewer.preferences.access) return false;
+      const params = [...viewer.filter(), ["include_access", "true"], ["limit", "1"]] as const;
+      return (await viewer.client.json<EventPage>("/v1/events", { params, signal })).data.length > 0;
+    });
     const known = queryFields(viewer.fields, this.text.search.fields);
     const terms = exactTerms(query, (parameter) => findQueryField(known, parameter).kind === "text").slice(0, MAX_TERMS);
     this.suggestions.request(JSON.stringify([query, viewer.view.range, viewer.refreshCount]), async (signal) => {
@@ -58,6 +66,7 @@ export class Empty extends ViewerElement {
         ${icon("clock")}
         <p class="head">${states.nothingYet}</p>
         <p class="quietly">${states.nothingYetAdvice}</p>
+        ${this.renderHidden()}
       </div>`;
     }
     return html`<div class="box" part="empty">
@@ -67,7 +76,7 @@ export class Empty extends ViewerElement {
         ${query.trim() ? html`<p>${states.searchedFor}: <code>${query.trim()}</code></p>` : nothing}
         ${rangeText ? html`<p>${states.inTime}: ${rangeText}</p>` : nothing}
       </div>
-      ${this.renderSuggestions()}
+      ${this.renderSuggestions()} ${this.renderHidden()}
       <div class="ways">
         ${query.trim()
           ? html`<button @click=${() => this.viewer.setView({ query: "" })}>${icon("close")}${states.clearFilters}</button>`
@@ -76,6 +85,15 @@ export class Empty extends ViewerElement {
           ? html`<button @click=${() => this.viewer.setView({ range: ALL_TIME })}>${icon("clock")}${states.allTime}</button>`
           : nothing}
       </div>
+    </div>`;
+  }
+
+  private renderHidden(): TemplateResult | typeof nothing {
+    const { states } = this.text;
+    if (this.hiddenAccess.pending || !this.hiddenAccess.result) return nothing;
+    return html`<div class="ways" role="status">
+      <span>${states.accessHidden}</span>
+      <button @click=${() => this.viewer.showAccess(true)}>${states.showAccess}</button>
     </div>`;
   }
 

@@ -10,7 +10,7 @@ const SLOW_MS = 2_000;
 
 /** A list: its parameters and its pages. */
 interface LoadedList {
-  /** Identifies the query, range and order, whatever the current time. */
+  /** Identifies the query, range, order and access events, whatever the current time. */
   key: string;
   params: QueryParams;
   pages: Pages;
@@ -60,7 +60,7 @@ export class Loader {
   begin(): void {
     this.abort();
     const { query, range, sort } = this.viewer.view;
-    const key = JSON.stringify([query.trim(), range, sort]);
+    const key = JSON.stringify([query.trim(), range, sort, this.viewer.accessParams]);
     this.pending = { key, params: listParams(this.viewer.filter(), sort), pages: new Pages() };
     this.cancelled = false;
     this.problem = null;

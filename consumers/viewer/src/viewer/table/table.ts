@@ -85,7 +85,7 @@ export class Table extends ViewerElement {
     if (this.shownViewer !== this.viewer) this.attachViewer();
     const { viewer } = this;
     const { query: text, range, sort, open } = viewer.view;
-    const listKey = JSON.stringify([text.trim(), range, sort, viewer.refreshCount]);
+    const listKey = JSON.stringify([text.trim(), range, sort, viewer.accessParams, viewer.refreshCount]);
     if (listKey !== this.listKey) this.list.loader.begin();
     this.listKey = listKey;
     const rowInputs = [viewer.fields, viewer.actions, viewer.preferences, viewer.zone, this.draggedWidths, this.text, this.size.narrow, Math.floor(Date.now() / RELATIVE_TIME_MS)];

@@ -31,7 +31,7 @@ def missing_variables(environ: Mapping[str, str], env: Mapping[str, str]) -> dic
 
 
 def missing_accounts(given: Mapping[str, str], env: Mapping[str, str]) -> dict[str, str]:
-    """Return the stack's accounts for services whose address is the stack's and that have no account variable."""
+    """Return the stack's accounts for services that are given by the stack's address but without an account."""
     found: dict[str, str] = {}
     for address, account in ACCOUNTS.items():
         if given.get(address) and given[address] == env.get(address) and not any(map(given.get, account)):

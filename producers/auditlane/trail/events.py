@@ -48,7 +48,7 @@ def bounded(record: AuditRecord, max_event_bytes: int) -> AuditRecord:
 
 
 def weight(record: AuditRecord) -> int:
-    """Return an upper bound for the number of bytes in this record's event that callers control."""
+    """Return an upper bound for the number of bytes that callers control in this record's event."""
     own = (record.action, record.actor_id, record.actor_type, record.resource)
     others = (record.actor_name, record.resource_id, record.description, record.request_id)
     texts = [*own, *(text for text in others if text), *record.metadata, *record.metadata.values()]

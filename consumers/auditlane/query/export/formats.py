@@ -41,7 +41,7 @@ class Format(StrEnum):
 
     @property
     def document(self) -> bool:
-        """Whether a process of its own makes the file."""
+        """Whether a separate process creates the file."""
         return self in (Format.pdf, Format.xlsx)
 
     @property

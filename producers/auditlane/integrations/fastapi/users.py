@@ -83,7 +83,7 @@ def _authenticated(method: Callable[..., Awaitable[Any]]) -> Callable[..., Await
         login = getattr(credentials, "username", None)
         if user is None:
             record_login_failed(self.audit_client, login, "bad_credentials")
-        elif not getattr(user, "is_active", True):  # fastapi-users refuses it after this call
+        elif not getattr(user, "is_active", True):  # fastapi-users rejects an inactive user after this call
             record_login_failed(self.audit_client, login, "disabled", user_id=_id(user))
         return user
 

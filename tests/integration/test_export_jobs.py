@@ -64,14 +64,14 @@ def ended(served: Served, token: str, id_: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("format_", ["csv", "jsonl", "parquet", "pdf", "ocsf"])
 def test_a_job_makes_the_same_file_as_a_direct_export(served: Served, token: str, format_: str) -> None:
-    requested = ask(
-        served, token, format=format_, filter={"action": ["act-1", "act-2"]}, columns=["event_id", "action"]
-    )
+    columns = ["event_id", "action", "sentence"]
+    requested = ask(served, token, format=format_, filter={"action": ["act-1", "act-2"]}, columns=columns)
     assert (requested["total"], requested["created_by"], requested["url"]) == (2_000, "jane", None)
     job = ended(served, token, requested["id"])
     assert (job["state"], job["rows"], job["error"]) == ("done", 2_000, None)
     assert job["expires_at"] > job["ended_at"]
-    direct = served.request(f"/v1/export?format={format_}&columns=event_id,action&action=act-1&action=act-2", token)
+    wanted = f"format={format_}&columns={','.join(columns)}&action=act-1&action=act-2"
+    direct = served.request(f"/v1/export?{wanted}", token)
     got = urllib3.request("GET", job["url"], retries=False)
     assert got.status == direct.status == 200
     for name in ("auditlane-rows", "content-type"):

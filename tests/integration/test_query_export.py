@@ -27,17 +27,27 @@ from workbook import sheets
 
 from auditlane.access.audit import AuditRecord
 from auditlane.access.scope import TenantScope
+from auditlane.contract.sentence import Templates, sentence
 from auditlane.query.clickhouse.executor import Limits
 from auditlane.query.clickhouse.statements import Statement
 from auditlane.query.export import exporter as exporter_
 from auditlane.query.export.columns import choose
 from auditlane.query.export.exporter import Exporter
-from auditlane.query.export.formats import PDF_ROWS, Form, Format, OcsfVersion
+from auditlane.query.export.formats import FORMULA_STARTS, PDF_ROWS, Form, Format, OcsfVersion
 from auditlane.query.export.ocsf.event import ocsf_event
 from auditlane.query.filters import Filter, parse
 from auditlane.query.reader import Reader
+from auditlane.query.structure import actions
 from auditlane.runtime.errors import QueryTooLarge, StoreUnavailable
-from auditlane.store.presentation import ENVIRONMENT, DisplayType, FieldView, Revision, tenant_scope
+from auditlane.store.presentation import (
+    ENVIRONMENT,
+    ActionLabel,
+    DisplayType,
+    FieldView,
+    NamedAction,
+    Revision,
+    tenant_scope,
+)
 from auditlane.store.structure_cache import DEFAULT, Structure
 
 ACME, BIG = TenantScope.for_operator("acme"), TenantScope.for_operator("big")
@@ -154,6 +164,38 @@ def test_json_lines_equal_the_list(reader, exporter, pairs):
         found = [json.loads(line) for line in lines]
         assert found == [shown(one, names) for one in expected]
         assert all([*one] == [*shown(one, names)] for one in found), "in this order"
+
+
+def test_sentences_are_made_from_downloadable_fields_in_every_format(reader, exporter):
+    templates = {"en": '{actor} did {metadata.x y}{fields.secret}{fields.note} "it"', "de": "{actor} tat es"}
+    named = NamedAction(name="act-1", label=ActionLabel(en="One", de="Eins"), sentence=ActionLabel(**templates))
+    structure = dataclasses.replace(STRUCTURE, actions=(named,))
+    texts = {language: actions.templates_of((named,), language) for language in ("en", "de")}
+
+    def expected(language: str) -> list[str]:
+        found = []
+        for one in listed(reader, Filter()):
+            fields = {name: value for name, value in one["fields"].items() if name != "secret"}
+            lookup = texts[language]
+            found.append(
+                sentence(one | {"fields": fields}, language, lambda name, by=lookup: by.get(name, Templates()))
+            )
+        return found
+
+    with served(reader, exporter, structure_of=lambda tenant: structure) as url:
+        lines = fetch(url, format="jsonl", columns="sentence,action", language="de").data.decode().splitlines()
+        assert [json.loads(line)["sentence"] for line in lines] == expected("de")
+        for formulas, mark in (("raw", ""), ("neutralised", "'")):
+            answer = fetch(url, format="csv", columns="action,sentence,ip", formulas=formulas)
+            header, *rows = csv.reader(io.StringIO(answer.data.decode(), newline=""), strict=True)
+            assert header[1] == "Sentence"
+            marked = [mark + text if text.startswith(FORMULA_STARTS) else text for text in expected("en")]
+            assert [row[1] for row in rows] == marked
+        table = pq.read_table(io.BytesIO(fetch(url, format="parquet", columns="sentence").data))
+        assert table.column("sentence").to_pylist() == expected("en")
+        assert b"%PDF" in fetch(url, format="pdf", columns="sentence", query="action:act-1", to="2026-03-02").data
+        assert "sentence" not in json.loads(fetch(url, format="jsonl").data.splitlines()[0])
+        assert fetch(url, format="csv", columns="sentence", language="fr").status == 400
 
 
 @pytest.mark.parametrize("formulas", ["neutralised", "raw"])

@@ -20,6 +20,7 @@ from auditlane.cli.pipes import ignore_broken_pipe
 from auditlane.query.export.columns import choose, of_ocsf, of_table
 from auditlane.query.export.exporter import Export, Exporter
 from auditlane.query.export.formats import Dialect, Form, Format, OcsfVersion, Separator
+from auditlane.query.export.sentences import Sentences
 from auditlane.query.fields import parse_zone
 from auditlane.query.filters import Filter
 from auditlane.runtime.errors import ConfigError, Conflict
@@ -84,7 +85,14 @@ def command(
         if format_ is Format.ocsf:
             chosen = of_ocsf(chosen, structure, everything=True)
         form = Form(
-            format_, chosen, raw_formulas, ocsf_version, dialect=dialect, separator=separator, zone=local_zone.key
+            format_,
+            chosen,
+            raw_formulas,
+            ocsf_version,
+            dialect=dialect,
+            separator=separator,
+            zone=local_zone.key,
+            sentences=Sentences(actions=structure.actions),
         )
         export = exporter.export(scope, filter_, form)
         if output is None:

@@ -13,7 +13,7 @@ from typing import Final
 from clickhouse_connect.driver.client import Client
 
 from auditlane.runtime.errors import AuditlaneError
-from auditlane.store.presentation import ENVIRONMENT, FieldView, Revision, load_many, overlay, tenant_scope
+from auditlane.store.presentation import ENVIRONMENT, FieldView, NamedAction, Revision, load_many, overlay, tenant_scope
 
 REFRESH_S: Final = 30.0
 RETRY_S: Final = 5.0  # time before a retry after a failed query
@@ -23,19 +23,21 @@ _AT_ONCE: Final = 500  # scopes in one query
 
 @dataclass(frozen=True, slots=True)
 class Structure:
-    """A tenant's effective data structure. `fields` are in display order, without removed fields."""
+    """A tenant's effective data structure. `fields` are in display order, without removed fields; `actions` are the
+    environment's own."""
 
     enabled: bool
     fields: tuple[FieldView, ...]
     environment_revision: int = 0
     tenant_revision: int = 0
+    actions: tuple[NamedAction, ...] = ()
 
     @classmethod
     def of(cls, environment: Revision, tenant: Revision) -> Structure:
         """Overlay the environment's revision with the tenant's."""
         enabled, fields = overlay(environment, tenant)
         shown = tuple(field for field in fields if not field.hidden)
-        return cls(enabled, shown, environment.revision, tenant.revision)
+        return cls(enabled, shown, environment.revision, tenant.revision, environment.actions)
 
     def field(self, name: str) -> FieldView | None:
         """Return the field with this name, such as `action` or `order_number`, or None if there is none or it was

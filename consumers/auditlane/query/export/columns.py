@@ -45,6 +45,11 @@ class Column:
         return not self.custom and self.name in _TIMES
 
     @property
+    def is_sentence(self) -> bool:
+        """Whether a cell holds the event as a sentence, which `query.export.sentences` makes."""
+        return not self.custom and self.name == "sentence"
+
+    @property
     def is_conflict(self) -> bool:
         """Whether the column states if the event is in conflict with another event."""
         return not self.custom and self.name == _CONFLICT
@@ -52,6 +57,7 @@ class Column:
 
 # The columns that every OCSF event needs: its time, its class, and its identity.
 _OCSF: Final = ("event_id", "tenant_id", "occurred_at", "ingested_at", "action")
+_SENTENCE: Final = Column("sentence", "Sentence")  # exported only if named
 CONFLICT: Final = Column(_CONFLICT, "Conflict", in_table=True)  # not in the structure, so always downloadable
 
 
@@ -148,7 +154,8 @@ def _nameable(structure: Structure, given: list[Column], *, everything: bool) ->
     listed = {field.name for field in structure.fields}
     identity = [Column(name, title) for name, title in _IDENTITY.items() if name not in listed]
     custom = [_column(field) for field in structure.custom()] if everything else []
-    return list({column.name: column for column in (*given, *identity, *custom)}.values())
+    sentence = [_SENTENCE] if any(column.name == "action" and not column.custom for column in given) else []
+    return list({column.name: column for column in (*sentence, *given, *identity, *custom)}.values())
 
 
 def _column(field: FieldView) -> Column:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import pyarrow as pa
 
 from auditlane.query.export.formats import FORMULA_STARTS, Dialect, Encoder, Form, Format, Heading
+from auditlane.query.export.sentences import with_sentences
 
 if TYPE_CHECKING:
     from auditlane.query.export.document_process import DocumentBounds
@@ -53,6 +56,23 @@ def encoder(
 
         return OcsfLines(form.ocsf_version)
     return Lines(_csv_header(form) if form.format is Format.csv else b"")
+
+
+def completed(batches: Iterator[pa.RecordBatch], form: Form) -> Iterator[pa.RecordBatch]:
+    """Return the batches with the sentences that the form needs."""
+    place = form.sentence_place
+    if place is None:
+        return batches
+    quote = partial(_csv_text, raw=form.raw_formulas) if form.format is Format.csv else _json_text
+    return with_sentences(batches, form.sentences, place, quote if form.format.lines else None)
+
+
+def _csv_text(text: str, *, raw: bool) -> str:
+    return (text if raw else neutral(text)).replace('"', '""')
+
+
+def _json_text(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)[1:-1]
 
 
 def _csv_header(form: Form) -> bytes:

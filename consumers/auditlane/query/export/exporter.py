@@ -24,7 +24,7 @@ from auditlane.query.clickhouse.executor import (
 from auditlane.query.clickhouse.statements import Statement
 from auditlane.query.export.document_process import DocumentBounds
 from auditlane.query.export.download_pool import DownloadPool
-from auditlane.query.export.encoders import encoder
+from auditlane.query.export.encoders import completed, encoder
 from auditlane.query.export.formats import PDF_ROWS, Encoder, Form, Format, Heading
 from auditlane.query.export.sql import compile_export
 from auditlane.query.filters import Filter
@@ -193,7 +193,7 @@ class Exporter:
             return Export(counted.rows, coder, iter(()), None, written=written, check=check)
         source = self._files.open(statement)
         try:
-            batches = _primed(verified_batches(source))
+            batches = _primed(completed(verified_batches(source), form))
         except BaseException:
             source.close()
             raise

@@ -10,6 +10,7 @@ from typing import Final, Protocol
 import pyarrow as pa
 
 from auditlane.query.export.columns import Column
+from auditlane.query.export.sentences import DEFAULT, Sentences
 
 PDF_ROWS: Final = 5_000
 
@@ -100,7 +101,8 @@ class Form:
     """A file's format and columns.
 
     `raw_formulas` leaves CSV cells unchanged that a spreadsheet would run as formulas; `ocsf_version` applies only to
-    OCSF, `dialect` and `separator` only to CSV, and `zone` (IANA) to the times of files for spreadsheets.
+    OCSF, `dialect` and `separator` only to CSV, and `zone` (IANA) to the times of files for spreadsheets, and
+    `sentences` to the column `sentence`.
     """
 
     format: Format
@@ -110,6 +112,12 @@ class Form:
     dialect: Dialect = Dialect.raw
     separator: Separator = Separator.comma
     zone: str = "UTC"
+    sentences: Sentences = DEFAULT
+
+    @property
+    def sentence_place(self) -> int | None:
+        """The place of the column with the event as a sentence; None without it."""
+        return next((place for place, column in enumerate(self.columns) if column.is_sentence), None)
 
     @property
     def local_times(self) -> bool:

@@ -11,23 +11,25 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from auditlane.access.scope import TenantScope
-from auditlane.query.export.columns import choose, of_ocsf, of_table, titled
+from auditlane.contract.sentence import LANGUAGES
+from auditlane.query.export.columns import Column, choose, downloadable, of_ocsf, of_table, titled
 from auditlane.query.export.formats import Dialect, Form, Format, OcsfVersion, Separator
+from auditlane.query.export.sentences import DEFAULT, Sentences
 from auditlane.query.fields import from_structure, parse_zone
 from auditlane.query.filters import Filter, one_of, openapi_parameters, split
 from auditlane.runtime.errors import InvalidFilter
 from auditlane.store.structure_cache import Structure
 
 FORMULAS: Final = ("neutralised", "raw")
-OWN: Final = ("format", "columns", "titles", "formulas", "ocsf_version", "dialect", "separator", "zone")
+OWN: Final = ("format", "columns", "titles", "formulas", "ocsf_version", "dialect", "separator", "zone", "language")
 MAX_TITLE_CHARS: Final = 200
 StructureOf = Callable[[str], Structure]
 Pair = tuple[str, str]
 
 _COLUMNS: Final = (
     "Names of fields, separated by commas, in the order of the file: fields that the tenant's structure permits to "
-    "download, and `event_id`, `tenant_id`, `ingested_at`. Default: all downloadable fields; "
-    "in a PDF, those of the table."
+    "download, `event_id`, `tenant_id`, `ingested_at`, and `sentence`, the event as a sentence. "
+    "Default: all downloadable fields; in a PDF, those of the table."
 )
 _FORMULAS: Final = "CSV: whether a cell that a spreadsheet would run as a formula is prefixed with an apostrophe."
 _TITLES: Final = (
@@ -38,6 +40,7 @@ _DIALECT: Final = (
 )
 _SEPARATOR: Final = "CSV: the character between two cells."
 _ZONE: Final = "CSV for spreadsheets, Excel: the time zone (IANA) of the times."
+_LANGUAGE: Final = "The language of the column `sentence`."
 _OCSF_VERSION: Final = "OCSF: the version of the schema."
 PARAMETERS: Final[dict[str, Any]] = openapi_parameters(
     format={"type": "string", "enum": list(Format), "required": True, "description": "The format of the file."},
@@ -51,6 +54,7 @@ PARAMETERS: Final[dict[str, Any]] = openapi_parameters(
     dialect={"type": "string", "enum": list(Dialect), "default": Dialect.raw, "description": _DIALECT},
     separator={"type": "string", "enum": list(Separator), "default": Separator.comma, "description": _SEPARATOR},
     zone={"type": "string", "default": "UTC", "examples": ["Europe/Berlin"], "description": _ZONE},
+    language={"type": "string", "enum": list(LANGUAGES), "default": LANGUAGES[0], "description": _LANGUAGE},
     ocsf_version={
         "type": "string",
         "enum": list(OcsfVersion),
@@ -73,6 +77,7 @@ class ExportRequest(BaseModel):
     dialect: Dialect = Field(Dialect.raw, description=_DIALECT)
     separator: Separator = Field(Separator.comma, description=_SEPARATOR)
     zone: str = Field("UTC", examples=["Europe/Berlin"], description=_ZONE)
+    language: str = Field(LANGUAGES[0], json_schema_extra={"enum": list(LANGUAGES)}, description=_LANGUAGE)
     filter: dict[str, str | list[str]] = Field(
         default_factory=dict,
         description="Any filters of `GET /v1/export`: names, each with one value or several alternatives.",
@@ -83,6 +88,7 @@ class ExportRequest(BaseModel):
         """Return the request as (name, value) pairs, as in a query string."""
         own = [("format", self.format.value), ("formulas", self.formulas), ("ocsf_version", self.ocsf_version.value)]
         own += [("dialect", self.dialect.value), ("separator", self.separator.value), ("zone", self.zone)]
+        own += [("language", self.language)]
         own += [("columns", ",".join(self.columns))] if self.columns else []
         own += [("titles", json.dumps(self.titles, ensure_ascii=False))] if self.titles else []
         return own + list(_flat(self.filter))
@@ -111,6 +117,7 @@ def export_spec(pairs: Iterable[Pair], scope: TenantScope, structure_of: Structu
     dialect = one_of("dialect", own.get("dialect"), tuple(Dialect), Dialect.raw)
     separator = one_of("separator", own.get("separator"), tuple(Separator), Separator.comma)
     zone = parse_zone("zone", own.get("zone"))
+    language = one_of("language", own.get("language"), LANGUAGES, LANGUAGES[0])
     structure = structure_of(scope.tenant)
     columns = titled(choose(structure, own.get("columns")), _titles(own.get("titles")))
     if format_ is Format.pdf and "columns" not in own:
@@ -125,8 +132,17 @@ def export_spec(pairs: Iterable[Pair], scope: TenantScope, structure_of: Structu
         dialect=Dialect(dialect),
         separator=Separator(separator),
         zone=zone.key,
+        sentences=sentences_of(columns, structure, language),
     )
     return ExportSpec(form, filter_)
+
+
+def sentences_of(columns: Iterable[Column], structure: Structure, language: str) -> Sentences:
+    """Return how the column `sentence` is made, if it is among the columns, from fields that may be downloaded."""
+    if not any(column.is_sentence for column in columns):
+        return DEFAULT
+    readable = [(column.name, column.custom) for column in downloadable(structure)]
+    return Sentences.of(language, structure.actions, readable)
 
 
 def filter_of(pairs: Iterable[Pair], tenant: str, structure_of: StructureOf) -> Filter:

@@ -15,6 +15,7 @@ from auditlane.query.clickhouse.statements import AS_TEXT, FREE_TEXT, PLACE, Par
 from auditlane.query.conflicts import in_conflict
 from auditlane.query.export.columns import Column
 from auditlane.query.export.formats import FORMULA_STARTS, Form, Format
+from auditlane.query.export.sentences import INPUTS, MARKER
 from auditlane.query.filters import Filter
 from auditlane.query.sort import NEWEST_FIRST, Position, beside
 from auditlane.query.sql import where
@@ -58,6 +59,10 @@ def compile_export(
             compiled = partial(_sheet, form.zone)
         cells = [compiled(parameters, column, conflict) for column in form.columns]
         shown = ", ".join(f"{cell} AS c{place}" for place, cell in enumerate(cells))
+    if form.sentence_place is not None:
+        inputs = [f"{_value(parameters, Column(name, name), conflict)} AS {name}" for name in form.sentences.fields]
+        inputs.append("e.fields AS fields")
+        shown += f", toValidUTF8(formatRow('JSONEachRow', {', '.join(inputs)})) AS {INPUTS}"
     statement = select(f"{shown}, {PLACE}", conditions, NEWEST_FIRST, parameters)
     if form.format is Format.csv:
         return replace(statement, settings=statement.settings | {"format_csv_delimiter": form.separator.character})
@@ -121,6 +126,8 @@ def _sheet(zone: str, parameters: Parameters, column: Column, conflict: Conflict
 def _value(parameters: Parameters, column: Column, conflict: Conflict) -> str:
     if column.is_conflict:
         return f"CAST({conflict()}, 'Bool')"
+    if column.is_sentence:
+        return f"'{MARKER}'"
     if column.custom:
         key = parameters.text(column.name)
         return f"if(mapContains(e.fields, {key}), e.fields[{key}], NULL)"

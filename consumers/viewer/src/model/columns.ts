@@ -101,7 +101,7 @@ export function layoutColumns(
 /** Returns the fields with the columns that are not fields: the sentence, and each metadata key that the user has chosen. */
 export function columnFields(fields: readonly ShownField[], preferred: readonly string[] | null, sentence: string): ShownField[] {
   const keys = (preferred ?? []).filter((name) => name.startsWith(METADATA));
-  return [...fields, column(SENTENCE, sentence), ...keys.map((name) => column(name, name.slice(METADATA.length)))];
+  return [...fields, { ...column(SENTENCE, sentence), downloadable: true, parameter: "sentence" }, ...keys.map((name) => column(name, name.slice(METADATA.length)))];
 }
 
 /** Returns the name of the column for a key of the metadata. */

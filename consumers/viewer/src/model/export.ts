@@ -1,6 +1,7 @@
 /** Chooses an export's columns, and whether it is downloaded directly or created in the background. */
 import type { QueryParams } from "../api/client.js";
 import type { ExportFormat, ShownField } from "../api/types.js";
+import { SENTENCE } from "./columns.js";
 
 /** The formats to choose from. Programs request the others, whose jobs are listed too. */
 export const FORMATS = ["csv", "xlsx", "jsonl", "parquet", "pdf"] as const satisfies readonly ExportFormat[];
@@ -15,7 +16,7 @@ export type ColumnChoice = "all" | "shown";
 /** Returns the downloadable fields: all of them in the tenant's order, or the shown ones in the user's order. */
 export function exportedFields(fields: readonly ShownField[], shown: readonly string[], which: ColumnChoice): ShownField[] {
   const downloadable = fields.filter((field) => field.downloadable);
-  if (which === "all") return downloadable;
+  if (which === "all") return downloadable.filter(({ name }) => name !== SENTENCE);
   const known = new Map(downloadable.map((field) => [field.name, field]));
   return shown.flatMap((name) => known.get(name) ?? []);
 }
@@ -60,6 +61,8 @@ export interface ExportOptions {
   separator?: CsvForm["separator"];
   zone?: string;
   titles?: string[];
+  /** The language of the sentences. */
+  language?: string;
 }
 
 /** Returns the options that apply to the format. Files for people have titles in the reader's language. */
@@ -110,5 +113,5 @@ export function fileName(disposition: string | null, fallback: string): string {
 }
 
 function columnNames(columns: readonly ShownField[]): string[] {
-  return [...columns.map((field) => (field.custom ? field.parameter : field.name)), CONFLICT];
+  return [...columns.map((field) => (field.custom || field.name === SENTENCE ? field.parameter : field.name)), CONFLICT];
 }

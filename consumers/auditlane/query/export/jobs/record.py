@@ -12,6 +12,7 @@ from auditlane.access.scope import TenantScope
 from auditlane.query.export.columns import Column
 from auditlane.query.export.exporter import Counted
 from auditlane.query.export.formats import Dialect, Form, Format, OcsfVersion, Separator
+from auditlane.query.export.sentences import DEFAULT, Sentences
 from auditlane.query.sort import Position
 from auditlane.runtime.errors import AuditlaneError
 
@@ -37,6 +38,7 @@ class JobRecord(BaseModel):
     separator: Separator = Separator.comma
     zone: str = "UTC"
     include_access: bool = True  # events about access to the log; records of earlier releases do not state it
+    sentences: Sentences = DEFAULT
     rows: int
     bound_ms: int
     created_at: AwareDatetime
@@ -52,6 +54,7 @@ class JobRecord(BaseModel):
             dialect=self.dialect,
             separator=self.separator,
             zone=self.zone,
+            sentences=self.sentences,
         )
 
     @property

@@ -155,6 +155,7 @@ def create_job(exports: ExportService, request: Request, scope: TenantScope, bod
         separator=spec.form.separator,
         zone=spec.form.zone,
         include_access=spec.filter.include_access,
+        sentences=spec.form.sentences,
         rows=counted.rows,
         bound_ms=counted.bound_ms,
         created_at=datetime.now(UTC),

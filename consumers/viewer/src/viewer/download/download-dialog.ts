@@ -3,7 +3,7 @@ import { customElement, property, state } from "lit/decorators.js";
 
 import { Problem } from "../../api/problem.js";
 import type { ExportFormat, ExportJob, Histogram } from "../../api/types.js";
-import { shownColumns } from "../../model/columns.js";
+import { columnFields, SENTENCE, shownColumns } from "../../model/columns.js";
 import {
   type ColumnChoice,
   type CsvForm,
@@ -114,7 +114,7 @@ export class DownloadDialog extends ViewerElement {
   }
 
   private renderColumnChoice(which: ColumnChoice): TemplateResult {
-    const { fields } = this.viewer;
+    const fields = this.viewer.columnFields;
     const count = exportedFields(fields, shownColumns(fields, this.viewer.preferences.columns), which).length;
     const name = this.text.download.which[which](formatCount(count, this.viewer.language));
     return html`<label class="radio">
@@ -199,7 +199,7 @@ export class DownloadDialog extends ViewerElement {
   /** The file's columns, with the labels of the file. */
   private get columns() {
     const raw = this.format === "csv" && this.csv.dialect === "raw"; // has the same titles in every language
-    const fields = raw ? (this.viewer.structure?.fields ?? []) : this.viewer.fields;
+    const fields = raw ? columnFields(this.viewer.structure?.fields ?? [], null, "Sentence") : this.viewer.columnFields;
     return exportedFields(fields, shownColumns(fields, this.viewer.preferences.columns), this.columnChoice);
   }
 
@@ -209,7 +209,8 @@ export class DownloadDialog extends ViewerElement {
 
   private get exportRequest(): ExportRequest {
     const { format, columns } = this;
-    const options = exportOptions(format, this.csv, this.viewer.zone, this.headings);
+    const language = columns.some(({ name }) => name === SENTENCE) ? { language: this.viewer.language } : {};
+    const options = { ...exportOptions(format, this.csv, this.viewer.zone, this.headings), ...language };
     return { format, columns, options, filter: this.viewer.filter() };
   }
 

@@ -43,7 +43,7 @@ def test_a_link_opens_the_console_which_leads_to_a_tenants_log(world: World, pag
         expect(page.get_by_text("You are viewing the log of tenant3")).to_be_visible()
         page.get_by_role("link", name="Back to the console").click()
         assert page.url == f"{served.url}/console"
-        page.goto(f"{served.url}/plain")
+        page.goto(f"{served.url}/plain?include_access=true")
         expect(page.locator("td.action").filter(has_text=re.compile(r"^act"))).not_to_have_count(0)
         wait_until(lambda: page.reload() and page.get_by_text("audit_log.viewed_as_tenant").count())
         page.goto(f"{served.url}/console")

@@ -133,6 +133,7 @@ def test_the_page_without_script(filled, served, parameter):
     page = served.request(f"/plain?{parameter}", cookie=served.session("acme")).data.decode()
     assert [id_ in page for id_ in stored(filled, parameter)[:50]] == [True] * len(stored(filled, parameter))
     assert ("viewer_token.issued" in page) == bool(parameter)
+    assert ('name="include_access" value="true" checked>' in page) == bool(parameter)
 
 
 @BOTH

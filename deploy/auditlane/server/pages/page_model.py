@@ -14,7 +14,7 @@ from auditlane.contract.stored_event import Event
 Pair = tuple[str, str]
 Address = Callable[[Iterable[Pair]], str]  # returns the address of the page with these parameters
 
-FORM_FIELDS: Final = ("from", "to", "actor", "action", "outcome", "severity", "q")
+FORM_FIELDS: Final = ("from", "to", "actor", "action", "outcome", "severity", "q", "include_access")
 _LEVELS: Final = {severity.value: level for level, severity in enumerate(Severity)}
 # Fields whose value in an event's details is a link to all events with the same value.
 _SHARED: Final = (

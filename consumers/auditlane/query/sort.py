@@ -97,7 +97,7 @@ class Ordering:
 
 
 def ordering(parameters: Parameters, scope: TenantScope, sort: Sort, position: Position | None) -> Ordering:
-    """Compile the list's order.
+    """Compile the list's order: by time, id and content hash, after the value of another field if it sorts the list.
 
     On the newer side of a position, the order is reversed, so that the events nearest to the position come first.
     """

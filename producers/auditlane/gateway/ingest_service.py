@@ -22,7 +22,7 @@ from auditlane.contract.tenants import is_tenant
 from auditlane.gateway import kafka
 from auditlane.gateway.kafka import ACKNOWLEDGED, Ack, AckWaiter
 from auditlane.gateway.metrics import GatewayMetrics
-from auditlane.gateway.rate import PastMonths, PatternSteps, Rates
+from auditlane.gateway.rate import PastMonths, PatternSteps, Rates, too_fast, too_many_months, too_many_steps
 from auditlane.gateway.refusal_counts import ContractRefusals, by_contract
 from auditlane.gateway.sender import Sender, filled, keywords_of
 from auditlane.runtime.errors import AuditlaneError, BufferFull, InvalidEvent, RateLimited, http_status
@@ -126,7 +126,7 @@ class IngestService:
         If each event names its own tenant, it is `send_slice` that rejects the events of tenants that have to wait.
         """
         if sender.tenant and (wait_s := self._rates.wait_s((sender.provenance_id, sender.tenant), time.monotonic())):
-            raise self._request_refused(_too_fast(wait_s))
+            raise self._request_refused(too_fast(wait_s))
 
     @contextmanager
     def reserve_bytes(self, size: int, sender: Sender | None = None) -> Iterator[Callable[[int], None]]:
@@ -223,13 +223,13 @@ class IngestService:
                 self._debtors.put(key, sender)
         if waits:
             posted = [
-                _too_fast(waits[tenant]) if tenant in waits else event
+                too_fast(waits[tenant]) if tenant in waits else event
                 for event, tenant in zip(posted, tenants, strict=True)
             ]
         past = self._past_months.waits(posted, tenants, now, datetime.now(UTC))
         if not past:
             return posted
-        return [_too_many_months(past[at]) if at in past else event for at, event in enumerate(posted)]
+        return [too_many_months(past[at]) if at in past else event for at, event in enumerate(posted)]
 
     def _within_steps(
         self, client: AuditClient, posted: Sequence[object], sender: Sender, now: float
@@ -244,7 +244,7 @@ class IngestService:
         if not any(patterned.values()):
             return posted, 0
         waits, steps = self._steps.waits(posted, tenants, patterned, now)
-        return [_too_many_steps(waits[at]) if at in waits else event for at, event in enumerate(posted)], steps
+        return [too_many_steps(waits[at]) if at in waits else event for at, event in enumerate(posted)], steps
 
     def open(self) -> None:
         """Start the client, which prefetches the base contract to shorten the first event's wait."""
@@ -350,31 +350,6 @@ def _tenant_named_by(posted: object) -> str:
     """Return the `tenant_id` of a posted event, or "" if it is missing or invalid."""
     tenant = posted.get("tenant_id") if isinstance(posted, dict) else None
     return tenant if isinstance(tenant, str) and is_tenant(tenant) else ""
-
-
-def _too_many_steps(wait_s: float) -> RateLimited:
-    return RateLimited(
-        "Checking the patterns of the tenant's contract exceeds the tenant's CPU limit.",
-        fix="Send it again after Retry-After seconds; simpler patterns and shorter values take less time.",
-        retry_after_s=wait_s,
-    )
-
-
-def _too_fast(wait_s: float) -> RateLimited:
-    return RateLimited(
-        "This client exceeds its rate limit for the tenant's events.",
-        fix="Send them again after Retry-After seconds.",
-        retry_after_s=wait_s,
-    )
-
-
-def _too_many_months(wait_s: float) -> RateLimited:
-    return RateLimited(
-        "The tenant's events span more past months at a time than the limit allows.",
-        field="occurred_at",
-        fix="Send them again after Retry-After seconds, in order of occurred_at, so that a request spans few months.",
-        retry_after_s=wait_s,
-    )
 
 
 def _error(ack: Ack) -> AuditlaneError | None:

@@ -1,4 +1,7 @@
-"""Rate limits per caller, and limits on what one tenant's events cost: past months and pattern steps. Pure."""
+"""Rate limits per caller, and limits on what one tenant's events cost: past months and pattern steps. Pure.
+
+The errors of callers and events that exceed them are here too.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from datetime import datetime
 from typing import Final
 
 from auditlane.contract.patterns import LONGEST_VALUE
+from auditlane.runtime.errors import RateLimited
 
 # Buckets kept; the least recently used one is dropped, so its caller starts again with a full one.
 MOST_KEYS: Final = 20_000
@@ -163,3 +167,31 @@ def pattern_steps(posted: object, patterned: Sequence[tuple[str, int]]) -> int:
 
 def _bytes(value: object) -> int:
     return len(value[:LONGEST_VALUE].encode(errors="replace")) if isinstance(value, str) else LONGEST_VALUE
+
+
+def too_many_steps(wait_s: float) -> RateLimited:
+    """Return the error of an event whose patterns exceed the limit."""
+    return RateLimited(
+        "Checking the patterns of the tenant's contract exceeds the tenant's CPU limit.",
+        fix="Send it again after Retry-After seconds; simpler patterns and shorter values take less time.",
+        retry_after_s=wait_s,
+    )
+
+
+def too_fast(wait_s: float) -> RateLimited:
+    """Return the error of a request, or of a tenant's events, that exceed a rate limit."""
+    return RateLimited(
+        "This client exceeds its rate limit for the tenant's events.",
+        fix="Send them again after Retry-After seconds.",
+        retry_after_s=wait_s,
+    )
+
+
+def too_many_months(wait_s: float) -> RateLimited:
+    """Return the error of an event in one past month too many."""
+    return RateLimited(
+        "The tenant's events span more past months at a time than the limit allows.",
+        field="occurred_at",
+        fix="Send them again after Retry-After seconds, in order of occurred_at, so that a request spans few months.",
+        retry_after_s=wait_s,
+    )

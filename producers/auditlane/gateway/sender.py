@@ -92,7 +92,8 @@ def _check_not_ours(tenant: str | None, header: str) -> None:
 def keywords_of(posted: object, sender: Sender, index: int) -> dict[str, Any]:
     """Return the event that a JSON value describes, as keywords of `emit` that are not checked yet.
 
-    `index` is its position in the request, from 0. Raises InvalidEvent, naming the field, or WrongTenant if the
+    Sets the tenant, `source` and `request_id`, and the id if the request has an Idempotency-Key. `index` is the event's
+    position in the request, from 0. Raises InvalidEvent, naming the field, or WrongTenant if the
     credential belongs to another tenant.
     """
     if not isinstance(posted, dict):

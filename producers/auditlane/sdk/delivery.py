@@ -53,7 +53,10 @@ def _threads_are_green() -> bool:
 
 
 def producer_options(config: ClientConfig) -> dict[str, Any]:
-    """Return librdkafka's options. `kafka_extra` takes precedence; ClientConfig rejects any that weaken guarantees."""
+    """Return librdkafka's options: an idempotent producer that waits for all in-sync replicas.
+
+    `kafka_extra` takes precedence; ClientConfig rejects any option that weakens guarantees.
+    """
     return {
         "bootstrap.servers": config.kafka_bootstrap,
         "client.id": "auditlane-sdk",

@@ -96,7 +96,8 @@ class EventPublisher:
     def encoded(self, values: Mapping[str, Any]) -> Encoded | None:
         """Encode an event from `emit`'s keyword values, without an AuditEvent and without waiting for the registry.
 
-        Returns None if that is impossible: only `send` validates everything and reports what is invalid.
+        Returns None if that is impossible, as for a tenant's first event, whose contract is not loaded yet: only `send`
+        waits for the contract, validates everything and reports what is invalid.
         """
         tenant = values.get("tenant_id")
         if type(tenant) is not str or self._closed or self._thread_starter is not _thread.start_new_thread:

@@ -37,7 +37,10 @@ def _values(messages: Sequence[Message], headers: Sequence[Any]) -> list[Any]:
 
 
 def columns_of(messages: Sequence[Message]) -> tuple[dict[Partition, Columns], list[Message]]:
-    """Return the columns by partition, in order of delivery, and the messages that are errors."""
+    """Return the columns by partition, in order of delivery, and the messages that are errors.
+
+    A schema GUID in a message's header is prepended to the value.
+    """
     errors = [message for message in messages if message.error() is not None]
     if errors:
         messages = [message for message in messages if message.error() is None]

@@ -33,6 +33,7 @@ AS_TEXT: Final = {
     "provenance": "toString(e.provenance)",
     "content_hash": "lower(hex(e.content_hash))",
 }
+# An event as one JSON object, with every column as text or null.
 JSON_LINE: Final = "formatRow('JSONEachRow', {})".format(
     ", ".join(f"{AS_TEXT.get(name, f'e.{name}')} AS {name}" for name in COLUMNS)
 )

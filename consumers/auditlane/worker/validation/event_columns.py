@@ -94,6 +94,7 @@ def event_rows(
 ) -> Table:
     """Build the rows of `audit.events`, in the columns of `EVENTS`.
 
+    Ids become lower case, an empty `ip` or `user_agent` becomes null, and custom fields become text.
     `offsets` and `timestamps_ms` are those of the range.
     """
     rows = len(decoded.rows)

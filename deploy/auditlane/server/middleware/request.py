@@ -101,7 +101,10 @@ def framed_headers(origins: Sequence[str]) -> dict[str, str]:
 
 
 class RequestMiddleware:
-    """ASGI middleware. It is the outermost, so that every response has the id and the headers, even a 500."""
+    """ASGI middleware. It is the outermost, so that every response has the id and the headers, even a 500.
+
+    The id is the caller's `X-Request-Id` if that is valid, otherwise a new UUID.
+    """
 
     def __init__(
         self,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from serving import HOUR, Served
 
@@ -61,7 +63,7 @@ def test_refused_requests_are_recorded(kept):
 
 def test_tokens_and_links_are_recorded(kept):
     served, records = kept
-    issued = served.client("vendor", "admin")
+    issued = served.keys.create(name="backend", roles=("vendor", "admin"), now=datetime.now(UTC))
     key = {"client_id": issued.client.client_id, "secret": issued.secret}
     token = served.request("/v1/token", method="POST", body=key).json()["access_token"]
     served.request("/v1/token", method="POST", body=key | {"secret": "wrong-secret"})
@@ -80,6 +82,7 @@ def test_tokens_and_links_are_recorded(kept):
         ("link.opened", "success", "acme", "jane"),
         ("access.denied", "denied", None, ""),
     ]
+    assert [one.actor_name for one in records] == ["backend", None, None, "backend", "backend", None, None]
     assert records[1].metadata["client"] == issued.client.client_id
     assert records[3].metadata["user"] == "jane"
     assert records[5].metadata["client"] == issued.client.client_id

@@ -66,9 +66,11 @@ def test_a_record_of_usual_size_is_unchanged() -> None:
 
 
 def test_a_tenants_record_is_in_both_logs_under_one_id() -> None:
-    ours, theirs = made(AuditRecord(action="link.opened", tenant="acme", metadata={"client": "al_1"}), 524_288)
+    record = AuditRecord(action="link.issued", tenant="acme", actor_name="backend", metadata={"client": "al_1"})
+    ours, theirs = made(record, 524_288)
     assert (ours.tenant_id, ours.metadata) == ("_auditlane", {"client": "al_1", "tenant": "acme"})
     assert (theirs.tenant_id, theirs.metadata) == ("acme", {"client": "al_1"})
+    assert ours.actor_name == theirs.actor_name == "backend"
     assert ours.event_id == theirs.event_id
     assert ours.occurred_at == theirs.occurred_at == T0
 

@@ -29,7 +29,7 @@ from auditlane.observe.security.catalogue import CHECKS
 from auditlane.runtime import errors, log_events, metrics, settings
 from auditlane.server.auth.route_permissions import RIGHTS, Cell, Whose
 from auditlane.server.problems import HTTP_CODES
-from auditlane.store import roles
+from auditlane.store import fold, migrate, roles
 
 ROOT = Path(__file__).parent.parent
 BLOCK = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -292,6 +292,18 @@ def action_names() -> str:
     return table(("Action", "In other products"), rows)
 
 
+def log_columns() -> str:
+    """Return the table of the columns of the view `log`."""
+    statements = [one for migration in migrate.known() for one in migration.statements("audit")]
+    [view] = [one for one in fold.fold(statements) if one.startswith("CREATE VIEW IF NOT EXISTS `audit`.log ")]
+    rows = []
+    for name, column in fold.columns(view).items():
+        shown = re.sub(r"LowCardinality\(((?:\([^)]*\)|[^()])*)\)", r"\1", column.type)
+        shown = re.sub(r"Enum8\((.*)\)", lambda match: "Enum: " + ", ".join(re.findall(r"'(\w+)'", match[1])), shown)
+        rows.append((f"`{name}`", shown, column.comment.strip("'").replace("''", "'")))
+    return table(("Column", "Type", "Meaning"), rows)
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
     "roles": roles_sql,
     "acls": acl_commands,
@@ -308,6 +320,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "action_names": action_names,
     "cli": cli_help,
     "layers": layers,
+    "log_columns": log_columns,
     "packages": packages,
 }
 

@@ -28,7 +28,8 @@ LATER = Migration(
         non_replicated_deduplication_window = 50000;
     ALTER TABLE {database}.events DROP INDEX IF EXISTS ingested;
     ALTER TABLE {database}.link_claims MODIFY TTL expires_at + INTERVAL 2 DAY;
-    ALTER TABLE {database}.settings MODIFY COLUMN changed_by LowCardinality(String) DEFAULT 'nobody';
+    ALTER TABLE {database}.settings MODIFY COLUMN changed_by LowCardinality(String) DEFAULT 'nobody'
+        COMMENT 'Author, if known';
     CREATE TABLE IF NOT EXISTS {database}.daily (day Date, events UInt64) ENGINE = MergeTree ORDER BY day;
     ALTER TABLE {database}.daily ADD COLUMN IF NOT EXISTS tenant_id String FIRST;
     CREATE OR REPLACE VIEW {database}.log AS SELECT tenant_id, note, region FROM {database}.events FINAL

@@ -36,10 +36,22 @@ def test_concurrent_and_repeated_migrations(client: Any, clickhouse: str, unique
         "leases",
         "link_claims",
         "log",
+        "log_text",
         "migrations",
         "observations",
         "settings",
     }
+
+
+def test_every_column_and_view_has_a_comment(client: Any, unique: str) -> None:
+    migrate.migrate(client, unique)
+    columns = client.query(f"SELECT table, name, comment FROM system.columns WHERE database = '{unique}'").result_rows
+    assert {"events", "log", "log_text", "migrations"} < {table for table, _, _ in columns}
+    assert [f"{table}.{name}" for table, name, comment in columns if not comment] == []
+    views = client.query(
+        f"SELECT name, comment FROM system.tables WHERE database = '{unique}' AND engine = 'View'"
+    ).result_rows
+    assert {name for name, comment in views if comment} == {"log", "log_text"}
 
 
 def test_a_newer_store_is_refused(client: Any, unique: str) -> None:

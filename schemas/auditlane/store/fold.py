@@ -49,6 +49,27 @@ def fold(statements: Iterable[str]) -> list[str]:
     return [made if isinstance(made, str) else made.text for made in objects.values()]
 
 
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a CREATE TABLE: its `type`, and its `comment` as a quoted literal, '' if there is none."""
+
+    type: str
+    comment: str
+
+
+def columns(create: str) -> dict[str, Column]:
+    """Return the columns of a CREATE TABLE by name, in order."""
+    result: dict[str, Column] = {}
+    for element in _parts(_bodied(create)[1]):
+        if _kind(element) == "COLUMN":
+            definition = element.partition(_name(element))[2].strip()
+            clause = _CLAUSES.search(_blank(definition))
+            comment = _QUOTED.match(_cut(definition, "COMMENT")[2].strip())
+            type_ = definition[: clause.start()] if clause else definition
+            result[_name(element)] = Column(type_.strip(), comment[0] if comment else "")
+    return result
+
+
 def _altered(target: _Table | str, command: str, statement: str) -> _Table | str:
     if isinstance(target, _Table):
         if not target.take(command):

@@ -2,7 +2,8 @@
 
 ClickHouse has no locks, so every statement is idempotent: processes that migrate concurrently do the same work, and the
 record of a version is one row even if several of them wrote it. `auditlane init` runs them. A new column that readers
-see also needs CREATE OR REPLACE VIEW of `log` in its file.
+see also needs CREATE OR REPLACE VIEW of `log` and `log_text` in its file. Every column has a COMMENT, its only
+description: the docs and the views of the same file (`{columns of events: action, …}`) repeat it.
 """
 
 from __future__ import annotations
@@ -18,17 +19,19 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 
 from auditlane.runtime.errors import Drift, SchemaTooNew
 from auditlane.store.client import store_errors
+from auditlane.store.fold import columns
 
 # The applied migrations, one row per version. It is created before any migration, so it is not a migration itself.
 RECORD: Final = """CREATE TABLE IF NOT EXISTS {database}.migrations (
-    version UInt32,
-    name String,
-    checksum String,
-    applied_at DateTime64(3, 'UTC') DEFAULT now64(3)
+    version UInt32 COMMENT 'Number of the migration',
+    name String COMMENT 'Name of its file',
+    checksum String COMMENT 'SHA-256 of its text',
+    applied_at DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT 'When it was applied'
 ) ENGINE = ReplacingMergeTree
 ORDER BY version
 SETTINGS non_replicated_deduplication_window = 1000"""
 _NAME = re.compile(r"(\d{4})_\w+\.sql")
+_DESCRIBED = re.compile(r"\{columns of (\w+): ([^}]*)\}")
 _RACED = ("TABLE_ALREADY_EXISTS", "DATABASE_ALREADY_EXISTS")
 
 
@@ -47,7 +50,17 @@ class Migration:
     def statements(self, database: str) -> list[str]:
         """Return the file's statements for one database, without comments. Literals must not contain semicolons."""
         text = re.sub(r"^\s*--.*$", "", self.text, flags=re.MULTILINE).replace("{database}", f"`{database}`")
-        return [statement.strip() for statement in text.split(";") if statement.strip()]
+        statements = [statement.strip() for statement in text.split(";") if statement.strip()]
+        return [_DESCRIBED.sub(lambda match: _described(match, statements), statement) for statement in statements]
+
+
+def _described(match: re.Match[str], statements: list[str]) -> str:
+    """Return the types and comments of columns of a table that the same file creates, for the head of a view."""
+    [create] = [one for one in statements if re.match(rf"CREATE TABLE IF NOT EXISTS \S+\.{match[1]} \(", one)]
+    of_table = columns(create)
+    return ",\n    ".join(
+        f"{name} {of_table[name].type} COMMENT {of_table[name].comment}" for name in match[2].replace(",", " ").split()
+    )
 
 
 def known() -> list[Migration]:

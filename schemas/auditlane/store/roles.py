@@ -27,7 +27,7 @@ _GRANTS: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
         ("SELECT", "system.disks"),
     ),
     # For people and BI tools that query all tenants' events in SQL.
-    "analyst": (("SELECT", "events"), ("SELECT", "events_all"), ("SELECT", "log")),
+    "analyst": (("SELECT", "events"), ("SELECT", "events_all"), ("SELECT", "log"), ("SELECT", "log_text")),
 }
 ROLES: Final = tuple(_GRANTS)
 

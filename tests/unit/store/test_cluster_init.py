@@ -122,7 +122,7 @@ def test_an_upgrade_alters_replicated_tables_once_and_updates_each_server() -> N
         setting = "ALTER TABLE `audit`.settings MODIFY SETTING replicated_deduplication_window = 7"
         column = ["ALTER TABLE `audit`.events ADD COLUMN IF NOT EXISTS note String"] if applied else []
         assert altered == [*column, setting], "each replica has settings of its own"
-        assert server.ran[-3:] == [
+        assert [one for one in server.ran[-4:] if ".log_text " not in one] == [
             "SYSTEM FLUSH DISTRIBUTED `audit`.events_all",
             f"CREATE OR REPLACE TABLE `audit`.events_all AS `audit`.events\n{distributed}",
             "CREATE OR REPLACE VIEW `audit`.log AS SELECT note FROM `audit`.events_all FINAL",

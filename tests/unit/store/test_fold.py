@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from auditlane.runtime.errors import ConfigError
-from auditlane.store.fold import fold
+from auditlane.store.fold import Column, columns, fold
 from auditlane.store.migrate import known
 
 TABLE = """CREATE TABLE IF NOT EXISTS `d`.t (
@@ -62,6 +62,18 @@ def test_columns_and_indexes_are_added_and_dropped(command: str, expected: list[
 
 def test_a_columns_position_is_not_part_of_its_definition() -> None:
     assert elements(folded("ADD COLUMN c String DEFAULT 'AFTER all' AFTER a"))[1] == "c String DEFAULT 'AFTER all'"
+
+
+def test_columns_have_types_and_comments() -> None:
+    table = """CREATE TABLE t (
+        a LowCardinality(String) COMMENT 'It''s (a, b' CODEC(ZSTD(1)),
+        b Enum8('x, COMMENT' = 0) DEFAULT 'x, COMMENT',
+        INDEX i b TYPE minmax
+    ) ENGINE = Memory"""
+    assert columns(table) == {
+        "a": Column("LowCardinality(String)", "'It''s (a, b'"),
+        "b": Column("Enum8('x, COMMENT' = 0)", ""),
+    }
 
 
 def test_settings_are_changed_added_and_reset() -> None:

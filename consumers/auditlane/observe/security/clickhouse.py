@@ -11,7 +11,7 @@ from auditlane.observe.security.privileges import Privilege, excess
 from auditlane.store.roles import ROLES
 
 _SHOWN: Final = 6
-_LOGS: Final = ("events", "events_all", "log")
+_LOGS: Final = ("events", "events_all", "log", "log_text")
 _ALWAYS_TRUE: Final = ("1", "true", "")
 _SLOW_S: Final = 300
 PREFIX: Final = "auditlane_"

@@ -32,7 +32,7 @@ from auditlane.worker.validation.validator import BatchValidator
 
 TRIES: Final = 8
 LONGEST_S: Final = 15.0
-OURS: Final = frozenset({"events", "link_claims", "log", "migrations", "settings"})
+OURS: Final = frozenset({"events", "link_claims", "log", "log_text", "migrations", "settings"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,9 @@
 -- token, so that only the first is stored; its `claim_id` identifies the caller. A row outlives its link by a day, to
 -- allow for differing clocks.
 CREATE TABLE IF NOT EXISTS {database}.link_claims (
-    jti String,
-    claim_id UUID,
-    expires_at DateTime('UTC')
+    jti String COMMENT 'Id of the link',
+    claim_id UUID COMMENT 'Id of the claim that opened the link',
+    expires_at DateTime('UTC') COMMENT 'When the link expires'
 ) ENGINE = MergeTree
 ORDER BY jti
 TTL expires_at + INTERVAL 1 DAY

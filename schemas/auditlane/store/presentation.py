@@ -43,7 +43,8 @@ class DisplayType(StrEnum):
 class FieldView(BaseModel):
     """One field as displayed to readers. `name` names a base field, or a custom field in the tenant's contract.
 
-    `hidden` marks a removed field, whose data is kept; None inherits it from the scope below.
+    `hidden` marks a removed field, whose data is kept; None inherits it from the scope below. `links` are the templates
+    of links to the application's pages, by a resource's type; only the field `resource` has any.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
@@ -58,6 +59,7 @@ class FieldView(BaseModel):
     downloadable: bool = True
     order: int = 0
     hidden: bool | None = None
+    links: dict[str, str] = Field(default_factory=dict)
 
     @property
     def custom(self) -> bool:

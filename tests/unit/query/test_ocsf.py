@@ -100,7 +100,7 @@ def valid(row: dict[str, Any], version: OcsfVersion) -> dict[str, Any]:
 def encoded(line: bytes, version: OcsfVersion) -> dict[str, Any]:
     encoder = OcsfLines(version)
     batch = pa.record_batch([pa.array([line, line], pa.binary())], names=["line"])
-    lines = (encoder.begin() + encoder.add(batch) + encoder.end()).splitlines()
+    lines = (encoder.begin() + encoder.add(batch) + b"".join(encoder.end())).splitlines()
     encoder.close()
     assert len(lines) == 2
     event: dict[str, Any] = json.loads(lines[1], parse_constant=pytest.fail)

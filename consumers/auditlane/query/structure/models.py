@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
 from auditlane.contract.field_definition import FieldType
 from auditlane.contract.sentence import template_problem
 from auditlane.query.structure.actions import MAX_ACTIONS
+from auditlane.query.structure.links import FIELD as LINKED_FIELD
+from auditlane.query.structure.links import MAX_LINKS, link_problem
 from auditlane.query.structure.views import Origin
 from auditlane.store.presentation import ActionLabel, DisplayType, NamedAction, one_line
 
@@ -25,6 +27,7 @@ _VIEW: Final = (
     "show_in_more_info",
     "downloadable",
     "order",
+    "links",
 )
 
 
@@ -47,6 +50,11 @@ class FieldPresentation(_Answer):
     show_in_more_info: bool = Field(description="Whether an event's details list it.")
     downloadable: bool = Field(description="Whether exports have the column.")
     order: int
+    links: dict[str, str] = Field(
+        default_factory=dict,
+        description="Only of `resource`: templates of links to the application's pages, by the resource's type.",
+        examples=[{"document": "https://app.example/documents/{resource_id}"}],
+    )
 
 
 class StructureField(FieldPresentation):
@@ -124,15 +132,33 @@ class _Toggles(_Request):
         return {name: value for name in _VIEW if (value := getattr(self, name, None)) is not None}
 
 
+def _link(value: str) -> str:
+    if problem := link_problem(value):
+        raise ValueError(problem)
+    return value
+
+
 class StructureFieldUpdate(_Toggles):
     """How to show a field; omitted attributes stay unchanged."""
 
     name: str
     display_type: DisplayType | None = None
+    links: dict[str, Annotated[str, Field(max_length=1_000), AfterValidator(_link)]] | None = Field(
+        None,
+        max_length=MAX_LINKS,
+        description="Only of `resource`: templates of links by the resource's type; https, with `{resource_id}`.",
+    )
     custom: Any = Field(None, description="Ignored, so that a response can be sent back.")
     parameter: Any = Field(None, description="Ignored.")
     origin: Any = Field(None, description="Ignored.")
     inherited: Any = Field(None, description="Ignored.")
+
+    @model_validator(mode="after")
+    def _links_of_resource(self) -> Self:
+        """Reject links of any field but the resource."""
+        if self.links and self.name != LINKED_FIELD:
+            raise ValueError(f"links belong to the field {LINKED_FIELD}, not to {self.name}")
+        return self
 
 
 class DataStructureUpdate(_Request):

@@ -103,6 +103,8 @@ export interface ShownField {
   /** The field's name in a filter: `action`, `fields.order_number`. */
   parameter: string;
   origin: "default" | "environment" | "tenant";
+  /** Of `resource`: templates of links to the host's pages, by the resource's type. */
+  links?: Record<string, string>;
 }
 
 export interface ShownStructure {

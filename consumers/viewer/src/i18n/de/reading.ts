@@ -90,6 +90,7 @@ export const reading: Texts["reading"] = {
     about: "Ereignis",
     metadata: "Metadaten",
     changes: "Änderungen",
+    open: "In der Anwendung öffnen",
     attemptedChange: "Versuchte Änderung",
     notApplied: (outcome: string): string => `Das Ergebnis ist „${outcome}“: Das Ereignis belegt nicht, dass diese Änderungen erfolgt sind.`,
     explore: {

@@ -9,6 +9,7 @@ const phrases: Texts["settings"]["phrases"] = {
   filterable: { on: "als Filter verfügbar", off: "nicht als Filter verfügbar" },
   sortable: { on: "sortierbar", off: "nicht sortierbar" },
   place: "verschoben",
+  links: "Links zur Anwendung geändert",
   follows: "wieder an der Standardposition",
 };
 

@@ -93,6 +93,7 @@ export const reading = {
     about: "Event",
     metadata: "Metadata",
     changes: "Changes",
+    open: "Open in the application",
     attemptedChange: "Attempted change",
     notApplied: (outcome: string): string => `The outcome is “${outcome}”: the event does not show that these changes were made.`,
     explore: {

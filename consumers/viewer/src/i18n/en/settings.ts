@@ -9,6 +9,7 @@ const phrases = {
   filterable: { on: "available as a filter", off: "not available as a filter" },
   sortable: { on: "sortable", off: "not sortable" },
   place: "moved",
+  links: "links to the application changed",
   follows: "back in its default position",
 };
 

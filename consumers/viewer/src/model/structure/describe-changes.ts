@@ -77,6 +77,7 @@ function describeRevisionChange({ kind, field, values }: RevisionChange, label: 
     const [was, now] = values[what] as [unknown, unknown];
     return describeAttribute(what, was, now, nameFormatter(field ?? "", text), words);
   });
+  if ("links" in values) phrases.push(words.phrases.links);
   return phrases.length ? [words.line(label, words.list(phrases))] : [];
 }
 

@@ -11,6 +11,7 @@ import { visible } from "../../model/format/text.js";
 import { clockOf } from "../../model/format/time.js";
 import { isCode, metadataLabel, valueOf } from "../../model/format/value.js";
 import { formatTerm, withTerm } from "../../model/query.js";
+import { resourceLink } from "../../model/resource-link.js";
 import { isAttempt } from "../../model/sentence.js";
 import { curlFor, jsonOf, linkTo } from "../../model/share.js";
 import { baseStyles } from "../../styles/base.js";
@@ -90,6 +91,7 @@ export class Details extends ViewerElement {
     const metadata = Object.entries(event.metadata);
     const fields = this.viewer.fields.filter((field) => field.showInMoreInfo && (field.custom || !SEPARATE_FIELDS.has(field.name)));
     const shows = (name: string): boolean => this.viewer.fields.some((field) => field.name === name && field.showInMoreInfo);
+    const link = resourceLink(event, this.viewer.fields);
     const initials = initialsOf(visible(event.actor_name || event.actor_id));
     const actionLabel = this.viewer.actions.labelOf(event.action);
     const apart = shows("provenance") ? "provenance_id" : ""; // shown in the line for `provenance`
@@ -100,6 +102,7 @@ export class Details extends ViewerElement {
         <time datetime=${event.occurred_at}>${clock.exact(event.occurred_at)}</time>
         ${actionLabel ? html` · <bdi>${actionLabel}</bdi>` : nothing} · <bdi class="code">${visible(event.action)}</bdi>
       </p>
+      ${link ? html`<p class="short"><a href=${link} target="_blank" rel="noopener noreferrer">${details.open}</a></p>` : nothing}
       <div class="explore" role="group" aria-label=${details.explore.label}>
         ${explorationsOf(event).map(
           ([kind, view]) => html`<button class="quiet" @click=${() => this.viewer.setView(view)}>${details.explore[kind]}</button>`,

@@ -20,7 +20,6 @@ const ALIKE = [
   "reading.received.gateway",
   "reading.received.kafka",
   "reading.column.filter",
-  "reading.columns.utc",
   "reading.live.label",
   "reading.details.link",
   "reading.details.json",

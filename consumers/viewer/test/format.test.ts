@@ -53,16 +53,28 @@ describe("time", () => {
     ["2026-03-08T12:00:06Z", "in 6 sec."],
     ["2026-03-08T07:00:01Z", "4 hr. ago"],
     ["2026-03-07T11:00:00Z", "yesterday"],
-    ["2026-02-01T11:00:00Z", "Feb 1, 2026, 11:00:00 AM"],
-    ["never", "never"],
+    ["2026-03-01T12:00:00Z", ""],
+    ["never", ""],
   ])("%s", (moment, text) => expect(clockOf("en", "UTC").relative(moment, now).replace(/\s/g, " ")).toBe(text));
 
   it("lists its longest outputs", () => {
-    const texts = clockOf("en", "UTC").longest();
-    const other = clockOf("en", "UTC").exact("2023-07-10T08:12:01Z");
-    expect(new Set(texts).size).toBe(24);
-    expect(Math.max(...texts.map((one) => one.length))).toBeGreaterThanOrEqual(other.length);
-    expect(clockOf("de", "UTC").longest().some((one) => one.includes("Sept."))).toBe(true);
+    const clock = clockOf("en", "UTC");
+    const length = (texts: readonly string[]): number => Math.max(...texts.map((one) => one.length));
+    const { exact, brief } = clock.longest();
+    expect(new Set(exact).size).toBe(24);
+    expect(length(exact)).toBeGreaterThanOrEqual(clock.exact("2023-07-10T08:12:01Z").length);
+    expect(length(brief)).toBeGreaterThanOrEqual(clock.brief("2026-07-10T08:12:01Z", now).length);
+    expect(length(clock.longestRelative())).toBeGreaterThanOrEqual("59 min. ago".length);
+    expect(clockOf("de", "UTC").longest().exact.some((one) => one.includes("Sept."))).toBe(true);
+  });
+
+  it.each([
+    ["2026-03-08T11:59:30.5Z", "UTC", "Mar 8, 11:59:30 AM"],
+    ["2026-01-01T04:30:00Z", "UTC", "Jan 1, 04:30:00 AM"],
+    ["2026-01-01T04:30:00Z", "America/New_York", "Dec 31, 2025, 11:30:00 PM"], // the year of the zone
+    ["never", "UTC", "never"],
+  ])("always has the day and the time: %s", (moment, zone, text) => {
+    expect(clockOf("en", zone).brief(moment, now).replace(/\s/g, " ")).toBe(text);
   });
 
   it("is exact in the zone and the language", () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import type { ShownField } from "../src/api/types.js";
-import { findQueryField, matchingFields, queryFields } from "../src/model/query-fields.js";
+import { findQueryField, matchingFields, offeredFields, queryFields } from "../src/model/query-fields.js";
 
 const field = (name: string, given: Partial<ShownField> = {}): ShownField => ({
   name,
@@ -40,6 +40,13 @@ describe("query fields", () => {
       ["occurred_at", "time"],
       ["ingested_at", "time"],
     ]);
+  });
+
+  it("are offered without a second one for the actor, unless it has a name of its own", () => {
+    const offered = (displayName: string): string[] =>
+      offeredFields(queryFields([field("actor_name", { displayName })], { actor: "Actor (name or ID)" })).map((one) => one.parameter);
+    expect(offered("Actor")).toEqual(["actor", "event_id", "ingested_at"]);
+    expect(offered("Employee")).toEqual(["actor", "actor_name", "event_id", "ingested_at"]);
   });
 
   it("are found by their beginning, then by their content", () => {

@@ -2,6 +2,7 @@ import { describe, expect, it, vi } from "vitest";
 
 import {
   closedRangeParams,
+  dayRange,
   inputFromRange,
   invalidRangeIn,
   parseRange,
@@ -9,7 +10,7 @@ import {
   rangeParams,
   wholeDaysOf,
 } from "../src/model/range.js";
-import { addDays, instantOf, localTimeOf, localZone } from "../src/model/zone.js";
+import { addDays, findZone, instantOf, localTimeOf, localZone } from "../src/model/zone.js";
 
 const BERLIN = "Europe/Berlin";
 const iso = (moment: number): string => new Date(moment).toISOString();
@@ -35,6 +36,20 @@ describe("local times of a zone", () => {
     expect(localTimeOf(Date.parse("2025-12-31T23:00:00.999Z"), BERLIN)).toEqual({ day: "2026-01-01", time: "00:00:00" });
     expect(addDays("2028-02-28")).toBe("2028-02-29");
     expect(addDays("2026-01-01", -1)).toBe("2025-12-31");
+  });
+});
+
+describe("the range of a day", () => {
+  it.each([
+    [BERLIN, "2026-03-29", "2026-03-28T23:00:00Z", "2026-03-29T22:00:00Z"], // 23 hours
+    [BERLIN, "2026-10-25", "2026-10-24T22:00:00Z", "2026-10-25T23:00:00Z"], // 25 hours
+    ["America/Santiago", "2026-09-05", "2026-09-05T04:00:00Z", "2026-09-06T04:00:00Z"], // the next day begins at 01:00
+    ["America/Santiago", "2026-09-06", "2026-09-06T04:00:00Z", "2026-09-07T03:00:00Z"],
+    ["UTC", "2026-12-31", "2026-12-31T00:00:00Z", "2027-01-01T00:00:00Z"],
+  ])("%s %s", (zone, day, from, to) => {
+    const range = dayRange(day, zone);
+    expect(range).toEqual({ kind: "custom", from, to });
+    expect(wholeDaysOf(range, zone)).toEqual([day, day]);
   });
 });
 
@@ -118,6 +133,21 @@ describe("an address with invalid times", () => {
     expect(invalidRangeIn(given)).toBe("");
     expect(parseRange(given)).toEqual(range);
   });
+});
+
+describe("a zone found by its name", () => {
+  const zones = ["America/Indiana/Knox", "America/New_York", "America/North_Dakota/Knox", "Asia/Tokyo"];
+  it.each([
+    [" asia/tokyo ", "Asia/Tokyo"],
+    ["America/New York", "America/New_York"],
+    ["new york", "America/New_York"],
+    ["knox", null], // two cities
+    ["utc", "UTC"],
+    ["Europe/Berlin", "Europe/Berlin"], // valid without being listed
+    ["+02:00", null],
+    ["Mars", null],
+    ["", null],
+  ])("%j", (typed, zone) => expect(findZone(typed, zones)).toBe(zone));
 });
 
 describe("the browser's zone", () => {

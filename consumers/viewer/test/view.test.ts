@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import { ALL_TIME } from "../src/model/range.js";
-import { DEFAULT_VIEW, searchFromView, viewFromSearch } from "../src/model/view.js";
+import { DEFAULT_VIEW, searchFromView, viewFromSearch, zoneFromSearch } from "../src/model/view.js";
 
 describe("a view in the address", () => {
   it.each([
@@ -20,6 +20,14 @@ describe("a view in the address", () => {
     expect(searchFromView(DEFAULT_VIEW, "?settings=profile")).toBe("?settings=profile");
     expect(viewFromSearch("?settings=profile").settings).toBe(false);
     expect(searchFromView(DEFAULT_VIEW, "?tab=2&settings=1")).toBe("?tab=2");
+  });
+
+  it("has the zone that was chosen", () => {
+    const search = searchFromView({ ...DEFAULT_VIEW, query: "x" }, "?tz=UTC", "Asia/Tokyo");
+    expect(search).toBe("?tz=Asia%2FTokyo&query=x");
+    expect(zoneFromSearch(search)).toBe("Asia/Tokyo");
+    expect(searchFromView(DEFAULT_VIEW, search)).toBe("");
+    expect(["", "?tz=", "?tz=Mars", "?tz=%2B02:00"].map(zoneFromSearch)).toEqual(["", "", "", ""]);
   });
 
   it("replaces invalid values by the default", () => {

@@ -1,26 +1,44 @@
-/** A user's preferences for a tenant's log, kept in the browser: columns, density, time zone, access events. */
+/** A user's preferences for a tenant's log, kept in the browser: columns, density, times, access events. */
+import { isZone } from "./zone.js";
+
 
 export interface Preferences {
   /** The names of the columns, in order; null for the tenant's choice. */
   columns: string[] | null;
   density: "comfortable" | "compact";
-  utc: boolean;
+  /** The zone in which times are shown, an IANA name; "" for the browser's. */
+  zone: string;
+  /** Whether the list shows relative times beside the times of the last week. */
+  relativeTimes: boolean;
+  /** Whether the tiles are hidden. */
+  tilesFolded: boolean;
   /** Whether auditlane's own events about access to the log are shown. */
   access: boolean;
   /** Chosen widths in px, by the columns' names. */
   widths: Record<string, number>;
 }
 
-export const DEFAULT_PREFERENCES: Preferences = { columns: null, density: "comfortable", utc: false, access: false, widths: {} };
+export const DEFAULT_PREFERENCES: Preferences = {
+  columns: null,
+  density: "comfortable",
+  zone: "",
+  relativeTimes: true,
+  tilesFolded: false,
+  access: false,
+  widths: {},
+};
 
 /** Reads stored preferences and drops invalid parts, which other versions or scripts may have written. */
 export function parsePreferences(stored: unknown): Preferences {
-  const { columns, density, utc, access, widths } = { ...(stored as Partial<Record<keyof Preferences, unknown>> | null) };
+  const given = { ...(stored as Partial<Record<keyof Preferences, unknown>> | null) };
+  const { columns, density, zone, relativeTimes, tilesFolded, access, widths } = given;
   const sizes = Object.entries({ ...(widths as object | null) }).filter(([, width]) => Number.isFinite(width));
   return {
     columns: Array.isArray(columns) ? columns.filter((name) => typeof name === "string") : DEFAULT_PREFERENCES.columns,
     density: density === "compact" ? density : DEFAULT_PREFERENCES.density,
-    utc: utc === true,
+    zone: typeof zone === "string" && isZone(zone) ? zone : DEFAULT_PREFERENCES.zone,
+    relativeTimes: relativeTimes !== false,
+    tilesFolded: tilesFolded === true,
     access: access === true,
     widths: Object.fromEntries(sizes) as Record<string, number>,
   };

@@ -44,6 +44,15 @@ export function queryFields(fields: readonly ShownField[], names: Record<string,
   return [...all.filter((field) => field.filterable), ...all.filter((field) => !field.filterable)];
 }
 
+/**
+ * Returns the fields to choose from. The actor's name is left out where it is called like `actor`, which finds names
+ * and IDs.
+ */
+export function offeredFields(known: readonly QueryField[]): QueryField[] {
+  const actor = known.find((field) => field.parameter === "actor")?.name ?? "";
+  return known.filter((field) => field.parameter !== "actor_name" || !actor.startsWith(field.name));
+}
+
 /** Finds a field by its name in a query; the prefix `fields.` is optional for custom fields. An unknown name, such as a metadata key, is text. */
 export function findQueryField(known: readonly QueryField[], parameter: string): QueryField {
   const found = known.find((field) => field.parameter === parameter || field.parameter === `fields.${parameter}`);

@@ -89,6 +89,11 @@ export function rangeFromInput({ fromDay, fromTime, toDay, toTime }: RangeInput,
   return { kind: "custom", from: isoTime(from), to: isoTime(to) };
 }
 
+/** Returns the range of a day (YYYY-MM-DD) in a zone. */
+export function dayRange(day: string, zone: string): Range {
+  return { kind: "custom", from: isoTime(instantOf(day, "", zone)), to: isoTime(instantOf(addDays(day), "", zone)) };
+}
+
 /** Converts a range to the form's inputs: a preset to the days that it covers. `now` is in ms. */
 export function inputFromRange(range: Range, zone: string, now: number): RangeInput {
   const [from, to] = endsOf(range, now);

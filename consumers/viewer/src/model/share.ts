@@ -2,11 +2,12 @@
 import type { AuditEvent } from "../api/types.js";
 import { eventPath, referenceOf } from "./identity.js";
 import { losesDigits } from "./json.js";
-import { DEFAULT_VIEW, searchFromView, type View } from "./view.js";
+import { DEFAULT_VIEW, searchFromView, type View, zoneFromSearch } from "./view.js";
 
-/** Returns the page's address with only this event open. */
+/** Returns the page's address with only this event open, in the zone of the address. */
 export function linkTo(event: AuditEvent, page: Pick<Location, "origin" | "pathname" | "search" | "hash">, view: View = DEFAULT_VIEW): string {
-  return `${page.origin}${page.pathname}${searchFromView({ ...view, open: referenceOf(event) }, page.search)}${page.hash}`;
+  const search = searchFromView({ ...view, open: referenceOf(event) }, page.search, zoneFromSearch(page.search));
+  return `${page.origin}${page.pathname}${search}${page.hash}`;
 }
 
 /** Returns the event as JSON, with `before` and `after` embedded where they are JSON. */

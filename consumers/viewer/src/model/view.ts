@@ -1,5 +1,6 @@
 /** The view of the log, and its form in the page's address, so that it can be shared as a link. */
 import { addressParams, ALL_TIME, parseRange, type Range } from "./range.js";
+import { isZone } from "./zone.js";
 
 export interface View {
   /** In the service's query language. */
@@ -33,9 +34,20 @@ export function viewFromSearch(search: string): View {
   };
 }
 
-/** Returns the query string of a view, with "?" unless it is empty. Other parameters of `present` are kept. */
-export function searchFromView(view: View, present = ""): string {
+/** Reads the zone (IANA) of a URL's query string; "" if there is none or an invalid one. */
+export function zoneFromSearch(search: string): string {
+  const zone = new URLSearchParams(search).get("tz") ?? "";
+  return isZone(zone) ? zone : "";
+}
+
+/**
+ * Returns the query string of a view, with "?" unless it is empty. Other parameters of `present` are kept. Without a
+ * `zone`, those who open the link see times in their own.
+ */
+export function searchFromView(view: View, present = "", zone = ""): string {
   const params = new URLSearchParams(present);
+  if (zone) params.set("tz", zone);
+  else params.delete("tz");
   for (const name of ["query", "range", "from", "to", "sort", "live", "event"]) params.delete(name);
   if (params.get("settings") === SHOWN) params.delete("settings");
   if (view.query) params.set("query", view.query);

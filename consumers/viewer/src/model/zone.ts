@@ -9,23 +9,37 @@ export interface LocalTime {
 const DAY_MS = 86_400_000;
 const formats = new Map<string, Intl.DateTimeFormat>();
 
-const formattable = new Map<string, boolean>();
+const known = new Map<string, boolean>();
 
-/** Returns the browser's zone (IANA), or UTC if it reports none or one that it cannot format, such as `Etc/Unknown`. */
+/** Returns whether a text is a zone that can be formatted; a browser may report one that cannot, such as `Etc/Unknown`. */
+export function isZone(name: string): boolean {
+  let valid = known.get(name);
+  if (valid === undefined) {
+    try {
+      new Intl.DateTimeFormat("en", { timeZone: name });
+      valid = /^[A-Za-z]/.test(name); // the service knows names only, no offsets
+    } catch {
+      valid = false;
+    }
+    known.set(name, valid);
+  }
+  return valid;
+}
+
+/** Returns the browser's zone (IANA), or UTC if it reports none or an invalid one. */
 export function localZone(): string {
   const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
-  if (!timeZone) return "UTC";
-  let known = formattable.get(timeZone);
-  if (known === undefined) {
-    try {
-      new Intl.DateTimeFormat("en", { timeZone });
-      known = true;
-    } catch {
-      known = false;
-    }
-    formattable.set(timeZone, known);
-  }
-  return known ? timeZone : "UTC";
+  return timeZone && isZone(timeZone) ? timeZone : "UTC";
+}
+
+/** Returns the zone with this name, in any case and with spaces, or with this city, or null if there is none. */
+export function findZone(typed: string, zones: readonly string[]): string | null {
+  const name = typed.trim().replace(/\s+/g, "_").toLowerCase();
+  const exact = zones.find((zone) => zone.toLowerCase() === name);
+  if (exact) return exact;
+  const [city, ...others] = zones.filter((zone) => zone.toLowerCase().endsWith(`/${name}`));
+  if (city && !others.length) return city;
+  return isZone(name) ? (new Intl.DateTimeFormat("en", { timeZone: name }).resolvedOptions().timeZone ?? null) : null;
 }
 
 /** Returns the local time of a zone (IANA) at an instant in ms. */

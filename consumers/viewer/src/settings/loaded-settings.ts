@@ -85,9 +85,9 @@ export class LoadedSettings extends EventTarget {
 
   /** Formats cells as the user's table does. */
   get cellContext(): CellContext {
-    const { utc } = new PreferenceStore(this.tenant ?? "", this.session?.user ?? "").read();
+    const { zone, relativeTimes } = new PreferenceStore(this.tenant ?? "", this.session?.user ?? "").read();
     const actions = new Catalogue(this.catalogue?.actions ?? [], this.language);
-    return cellContext(this.text, localeOf(this.language), utc ? "UTC" : localZone(), actions);
+    return cellContext(this.text, localeOf(this.language), zone || localZone(), actions, relativeTimes);
   }
 
   get unsaved(): boolean {

@@ -2,7 +2,7 @@
 import type { ReactiveController, ReactiveControllerHost } from "lit";
 
 import { invalidRangeIn } from "../model/range.js";
-import { searchFromView, type View, viewFromSearch } from "../model/view.js";
+import { searchFromView, type View, viewFromSearch, zoneFromSearch } from "../model/view.js";
 import type { ViewerState } from "./viewer-state.js";
 
 interface Hooks {
@@ -38,8 +38,12 @@ export class HistoryController implements ReactiveController {
     if (usesAddress) {
       viewer.view = viewFromSearch(location.search);
       viewer.invalidRange = invalidRangeIn(new URLSearchParams(location.search));
+      viewer.linkedZone = zoneFromSearch(location.search);
     }
     viewer.addEventListener("view-change", () => this.push(viewer));
+    viewer.addEventListener("zone-change", () => {
+      if (usesAddress) history.replaceState(null, "", addressOf(viewer));
+    });
   }
 
   /** Leaves the settings for the address's view, or for the same view without the settings. */
@@ -59,7 +63,7 @@ export class HistoryController implements ReactiveController {
 
   private push(viewer: ViewerState): void {
     if (!viewer.usesAddress || this.restoring || searchFromView(viewer.view) === searchFromView(viewFromSearch(location.search))) return;
-    history.pushState(null, "", `${location.pathname}${searchFromView(viewer.view, location.search)}${location.hash}`);
+    history.pushState(null, "", addressOf(viewer));
   }
 
   /** Restores the address's view. Ignores navigation by the host page to a hash or a parameter of its own. */
@@ -76,4 +80,8 @@ export class HistoryController implements ReactiveController {
     viewer.setView(view);
     this.restoring = false;
   }
+}
+
+function addressOf(viewer: ViewerState): string {
+  return `${location.pathname}${searchFromView(viewer.view, location.search, viewer.chosenZone)}${location.hash}`;
 }

@@ -48,7 +48,8 @@ export class QueryDraft {
 
 /**
  * The state of one viewer. Elements render it again after each `change` event, change the view with `setView` only, and
- * send their own requests with `client` and `filter()`. Dispatches `view-change` after `setView`.
+ * send their own requests with `client` and `filter()`. Dispatches `view-change` after `setView`, and `zone-change` after
+ * `setZone`.
  */
 export class ViewerState extends EventTarget {
   phase: Phase = "loading";
@@ -62,6 +63,8 @@ export class ViewerState extends EventTarget {
   draft: QueryDraft | null = null;
   /** The invalid time parameters of the address, until a time is chosen; usually "". */
   invalidRange = "";
+  /** The zone of the link that opened the page, until the user chooses one; usually "". */
+  linkedZone = "";
   /** Whether the page's address contains the view, so that links to it can be shared. */
   usesAddress = false;
   /** The host's sign-in page, for readers without a valid session; "" if there is none. */
@@ -201,7 +204,19 @@ export class ViewerState extends EventTarget {
 
   /** The zone in which times are shown, an IANA name. */
   get zone(): string {
-    return this.preferences.utc ? "UTC" : localZone();
+    return this.chosenZone || localZone();
+  }
+
+  /** The zone of the link, or else the one that the user chose; "" for the browser's. */
+  get chosenZone(): string {
+    return this.linkedZone || this.preferences.zone;
+  }
+
+  /** Shows times in a zone (IANA), or in the browser's if it is "", from now on and in links. */
+  setZone(zone: string): void {
+    this.linkedZone = "";
+    this.setPreferences({ zone });
+    this.dispatchEvent(new Event("zone-change"));
   }
 
   /** The tenant's fields in order, with custom labels or translated default labels. */

@@ -3,7 +3,7 @@
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
-const RELATIVE_UNTIL = 7 * DAY; // beyond this, the date is more useful
+const RELATIVE_UNTIL = 7 * DAY; // beyond this, the date is enough
 const SKEW = 5_000; // tolerance for clocks that are ahead
 
 const clocks = new Map<string, Clock>();
@@ -19,41 +19,52 @@ export function clockOf(language: string, zone: string): Clock {
 export class Clock {
   private readonly ago: Intl.RelativeTimeFormat;
   private readonly full: Intl.DateTimeFormat;
+  private readonly withoutYear: Intl.DateTimeFormat;
+  private readonly year: Intl.DateTimeFormat;
 
   constructor(
     readonly language: string,
     readonly zone: string,
   ) {
     this.ago = new Intl.RelativeTimeFormat(language, { numeric: "auto", style: "short" });
-    this.full = new Intl.DateTimeFormat(language, {
-      year: "numeric",
-      month: "short",
-      day: "numeric",
-      hour: "2-digit",
-      minute: "2-digit",
-      second: "2-digit",
-      timeZone: zone,
-    });
+    const parts = { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", timeZone: zone } as const;
+    this.withoutYear = new Intl.DateTimeFormat(language, parts);
+    this.full = new Intl.DateTimeFormat(language, { ...parts, year: "numeric" });
+    this.year = new Intl.DateTimeFormat(language, { year: "numeric", timeZone: zone });
   }
 
-  /** Formats as "3 min. ago" or "yesterday", or as the exact time after a week. `now` is in ms. */
+  /** Formats as "3 min. ago" or "yesterday"; returns "" for a time that is a week or more away. `now` is in ms. */
   relative(moment: string, now: number): string {
     const ms = Date.parse(moment);
-    if (Number.isNaN(ms)) return moment;
+    if (Number.isNaN(ms)) return "";
     const ahead = ms - now;
     const off = ahead > 0 && ahead <= SKEW ? 0 : ahead;
     const size = Math.abs(off);
-    if (size >= RELATIVE_UNTIL) return this.full.format(ms);
+    if (size >= RELATIVE_UNTIL) return "";
     if (size < MINUTE) return this.ago.format(Math.trunc(off / 1000), "second");
     if (size < HOUR) return this.ago.format(Math.trunc(off / MINUTE), "minute");
     if (size < DAY) return this.ago.format(Math.trunc(off / HOUR), "hour");
     return this.ago.format(Math.trunc(off / DAY), "day");
   }
 
-  /** Returns exact times that include the longest possible one: in every month, before and after noon, with wide digits. */
-  longest(): string[] {
+  /** Returns day and time of this year, and day and time of another year, each with the longest possible one among them. */
+  longest(): { brief: string[]; exact: string[] } {
     const months = Array.from({ length: 12 }, (_, month) => month);
-    return months.flatMap((month) => [8, 20].map((hour) => this.full.format(Date.UTC(2028, month, 28, hour, 58, 58))));
+    const moments = months.flatMap((month) => [8, 20].map((hour) => Date.UTC(2028, month, 28, hour, 58, 58))); // wide digits
+    return { brief: moments.map((ms) => this.withoutYear.format(ms)), exact: moments.map((ms) => this.full.format(ms)) };
+  }
+
+  /** Returns relative times that include the longest possible one. */
+  longestRelative(): string[] {
+    const amounts = [["second", 58], ["minute", 58], ["hour", 20], ["day", 6], ["day", 2], ["day", 1]] as const;
+    return amounts.map(([unit, count]) => this.ago.format(-count, unit));
+  }
+
+  /** Formats day and time to the second, with the year if it differs from that of `now` (ms). */
+  brief(moment: string, now: number): string {
+    const ms = Date.parse(moment);
+    if (Number.isNaN(ms)) return moment;
+    return (this.year.format(ms) === this.year.format(now) ? this.withoutYear : this.full).format(ms);
   }
 
   /** Formats to the second. */

@@ -23,6 +23,7 @@ const HEIGHT = 76;
 const AXIS = 20;
 const MIN_HEIGHT_SHARE = 0.04; // share of the highest bar's height, so that small bars stay visible
 const LABEL_PX = 60;
+const DIGIT_PX = 7;
 const DRAG_PX = 4; // a shorter drag is a click
 
 /** Draws into `container`, with the colours of its custom properties. */
@@ -85,7 +86,7 @@ export class Chart {
     return {
       width: Math.max(this.container.clientWidth, 1),
       height: HEIGHT,
-      padding: [4, 0, 0, 0],
+      padding: [7, 0, 0, 0],
       legend: { show: false },
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), this.shown.zone),
       scales: {
@@ -103,9 +104,18 @@ export class Chart {
           grid: { show: false },
           ticks: { show: true, size: 4, width: 1, stroke: () => this.colour("--line") },
           border: { show: true, width: 1, stroke: () => this.colour("--line") },
-          values: (_plot, splits) => this.labels(splits),
+          values: (plot, splits) => this.labels(splits, plot.over.clientWidth),
         },
-        { show: false },
+        {
+          size: (_plot, values) => DIGIT_PX * Math.max(...(values ?? []).map((value) => value.length)) + 10,
+          gap: 4,
+          splits: (_plot, _axis, _min, max) => [0, max],
+          stroke: () => this.colour("--ink-2"),
+          font: `11px ${getComputedStyle(this.container).fontFamily}`,
+          grid: { show: false },
+          ticks: { show: false },
+          values: (_plot, splits) => splits.map((split) => this.formatCount(split)),
+        },
       ],
       cursor: { y: false, points: { show: false }, drag: { x: true, y: false, setScale: false, dist: DRAG_PX } },
       hooks: {
@@ -160,8 +170,12 @@ export class Chart {
     this.showSelection();
   }
 
-  /** Returns a label for each tick: the day where it changes, or else the time. */
-  private labels(splits: number[]): string[] {
+  private formatCount(count: number): string {
+    return new Intl.NumberFormat(this.shown.locale, { notation: "compact", maximumFractionDigits: 1 }).format(count);
+  }
+
+  /** Returns a label for each tick of an axis `width` px wide: the day where it changes, or else the time. */
+  private labels(splits: number[], width: number): string[] {
     const { zone: timeZone, locale } = this.shown;
     const step = (splits[1] ?? 0) - (splits[0] ?? 0);
     const day = new Intl.DateTimeFormat(locale, { timeZone, day: "numeric", month: "short" });
@@ -174,7 +188,6 @@ export class Chart {
       ...(step < 60 ? ({ second: "2-digit" } as const) : {}),
     });
     const [begin, end] = this.axisEnds();
-    const width = this.container.clientWidth;
     let before = "";
     return splits.map((split) => {
       const left = ((split - begin) / (end - begin)) * width;

@@ -4,7 +4,7 @@ import { customElement, query, state } from "lit/decorators.js";
 import "../../elements/dropdown.js";
 import type { Dropdown } from "../../elements/dropdown.js";
 import { parsePicks } from "../../model/picks.js";
-import { isCountable, matchingFields, type QueryField, queryFields } from "../../model/query-fields.js";
+import { isCountable, matchingFields, offeredFields, type QueryField, queryFields } from "../../model/query-fields.js";
 import { baseStyles } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
 import { ViewerElement } from "../viewer-element.js";
@@ -27,7 +27,7 @@ export class FilterMenu extends ViewerElement {
   protected override willUpdate(): void {
     if (!this.open) return;
     const known = queryFields(this.viewer.fields, this.text.search.fields).filter((field) => field.filterable && isCountable(field.kind));
-    this.fields = matchingFields([...known, ...this.suggestions.metadataKeys()], this.filterText);
+    this.fields = matchingFields([...offeredFields(known), ...this.suggestions.metadataKeys()], this.filterText);
   }
 
   protected override render(): TemplateResult {

@@ -11,6 +11,7 @@ import { localeOf } from "../describe.js";
 import { ViewerElement } from "../viewer-element.js";
 import { withQuery } from "./facet-list.js";
 import { rangeFormStyles } from "./range-form.styles.js";
+import "./zone-choice.js";
 
 // The page may have defined the calendar already, and an element can be defined only once.
 if (!customElements.get("calendar-range")) await import("cally");
@@ -53,6 +54,7 @@ export class RangeForm extends ViewerElement {
         .today=${localTimeOf(this.viewer.asOf, this.viewer.zone).day}
         .locale=${locale}
         .firstDayOfWeek=${firstDayOfWeek(locale)}
+        @rangestart=${this.onDayChosen}
         @change=${this.onCalendarChange}
       >
         <span slot="previous" aria-label=${range.previous} role="img">‹</span>
@@ -99,20 +101,28 @@ export class RangeForm extends ViewerElement {
 
   private readonly onCalendarChange = (event: Event): void => {
     const [fromDay = "", toDay = ""] = (event.target as HTMLElement & { value: string }).value.split("/");
-    this.input = { ...this.input, fromDay, toDay };
-    this.error = null;
+    this.apply({ fromDay, fromTime: "", toDay, toTime: "" });
+  };
+
+  /** Shows a day as soon as it is chosen. A second day, which the calendar then waits for, extends it to a range. */
+  private readonly onDayChosen = (event: Event): void => {
+    const day = (event as CustomEvent<Date>).detail.toISOString().slice(0, 10);
+    this.apply({ fromDay: day, fromTime: "", toDay: day, toTime: "" });
   };
 
   private readonly onSubmit = (event: Event): void => {
     event.preventDefault();
-    const range = rangeFromInput(this.input, this.viewer.zone);
-    if (typeof range === "string") {
-      this.error = range;
-      return;
-    }
-    void this.viewer.changeSearch(() => ({ range }));
-    this.dispatchEvent(new Event("done"));
+    if (this.apply(this.input)) this.dispatchEvent(new Event("done"));
   };
+
+  /** Shows the range of the inputs, and returns whether they are one. */
+  private apply(input: RangeInput): boolean {
+    const range = rangeFromInput(input, this.viewer.zone);
+    this.input = input;
+    this.error = typeof range === "string" ? range : null;
+    if (typeof range !== "string") void this.viewer.changeSearch(() => ({ range }));
+    return this.error === null;
+  }
 }
 
 /** Returns the first day of the week, with 0 for Sunday; Monday if the browser does not provide it. */

@@ -31,31 +31,9 @@ export const rangeMenuStyles = css`
     flex: 1 1 20rem;
     min-width: 0;
   }
-  fieldset {
-    display: flex;
+  auditlane-zone {
     flex: 1 1 100%;
-    flex-wrap: wrap;
-    gap: 0.2rem 1rem;
-    margin: 0;
-    padding: 0.6rem 0 0;
-    border: 0;
+    padding-top: 0.6rem;
     border-top: 1px solid var(--line);
-  }
-  legend {
-    float: left;
-    padding: 0;
-    line-height: 1.6rem;
-  }
-  fieldset label {
-    display: inline-flex;
-    align-items: center;
-    gap: 0.4rem;
-    min-height: 1.6rem;
-    cursor: pointer;
-  }
-  fieldset input {
-    min-height: 0;
-    margin: 0;
-    accent-color: var(--accent);
   }
 `;

@@ -3,8 +3,8 @@ import { customElement, query, state } from "lit/decorators.js";
 
 import "../../elements/dropdown.js";
 import type { Dropdown } from "../../elements/dropdown.js";
-import { ALL_TIME, type Preset, PRESETS, type Range, wholeDaysOf } from "../../model/range.js";
-import { localZone } from "../../model/zone.js";
+import { ALL_TIME, dayRange, type Preset, PRESETS, type Range, wholeDaysOf } from "../../model/range.js";
+import { addDays, localTimeOf } from "../../model/zone.js";
 import { baseStyles } from "../../styles/base.js";
 import { icon } from "../../styles/icons.js";
 import { localeOf } from "../describe.js";
@@ -38,20 +38,16 @@ export class RangeMenu extends ViewerElement {
     const { viewer } = this;
     const { range } = this.text.search;
     const present = viewer.view.range;
-    const local = localZone();
+    const today = localTimeOf(viewer.asOf, viewer.zone).day;
+    const day = (name: string, words: string): TemplateResult => this.choice(dayRange(name, viewer.zone), words, present);
     return html`<div class="panel">
       <div class="presets" role="group" aria-label=${range.title}>
+        ${day(today, range.today)} ${day(addDays(today, -1), range.yesterday)}
         ${PRESETS.map((preset) => this.choice({ kind: "preset", preset }, range.presets[preset], present))}
         ${this.choice(ALL_TIME, range.ever, present)}
       </div>
       <auditlane-range-form class="custom" @done=${() => this.dropdown.close()}></auditlane-range-form>
-      ${local === "UTC"
-        ? nothing
-        : html`<fieldset @change=${(event: Event) => viewer.setPreferences({ utc: (event.target as HTMLInputElement).value === "utc" })}>
-            <legend>${range.zone}</legend>
-            <label><input type="radio" name="zone" value="local" .checked=${!viewer.preferences.utc} />${range.local(local)}</label>
-            <label><input type="radio" name="zone" value="utc" .checked=${viewer.preferences.utc} />${range.utc}</label>
-          </fieldset>`}
+      <auditlane-zone></auditlane-zone>
     </div>`;
   }
 

@@ -8,7 +8,7 @@ import { RequestController } from "../../elements/request-controller.js";
 import * as edit from "../../model/completion.js";
 import type { CaretTerm, Edit } from "../../model/completion.js";
 import { visible } from "../../model/format/text.js";
-import { findQueryField, isCountable, matchingFields, type QueryField, queryFields } from "../../model/query-fields.js";
+import { findQueryField, isCountable, matchingFields, offeredFields, type QueryField, queryFields } from "../../model/query-fields.js";
 import { formatTerm, wildcardTerm, withTerm } from "../../model/query.js";
 import { valueLabel } from "../describe.js";
 import type { ViewerState } from "../viewer-state.js";
@@ -68,7 +68,7 @@ export class Suggestions {
 
   private fieldsAt(text: string, caretTerm: CaretTerm): Suggestion[] {
     const { search } = this.viewer().text;
-    return matchingFields([...this.fields, ...this.metadataKeys()], caretTerm.typed).map((field) => ({
+    return matchingFields([...offeredFields(this.fields), ...this.metadataKeys()], caretTerm.typed).map((field) => ({
       group: field.parameter.startsWith("metadata.") ? search.box.metadata : search.box.fields,
       label: field.name,
       note: field.parameter === field.name ? "" : field.parameter,

@@ -50,13 +50,4 @@ export const cellsStyles = css`
     text-align: end;
     font-variant-numeric: tabular-nums;
   }
-  .exact,
-  .row:hover .ago,
-  .row.active .ago {
-    display: none;
-  }
-  .row:hover .exact,
-  .row.active .exact {
-    display: inline;
-  }
 `;

@@ -25,16 +25,19 @@ export interface CellContext {
   actions: Catalogue;
   /** The time in ms since 1970 that relative times refer to. */
   now: number;
+  /** Whether times of the last week are followed by relative times. */
+  relativeTimes: boolean;
 }
 
 /** Returns the context for a locale (BCP 47) and a zone (IANA). */
-export function cellContext(text: Texts, locale: string, zone: string, actions: Catalogue = NO_ACTIONS): CellContext {
+export function cellContext(text: Texts, locale: string, zone: string, actions: Catalogue = NO_ACTIONS, relativeTimes = true): CellContext {
   return {
     text,
     actions,
     clock: clockOf(locale, zone),
     numbers: new Intl.NumberFormat(locale, { maximumFractionDigits: 20 }),
     now: Date.now(),
+    relativeTimes,
   };
 }
 
@@ -74,13 +77,10 @@ export function renderSentence(event: AuditEvent, actions: Catalogue): TemplateR
 
 /** Renders values that have their own format; returns null for plain text. */
 export function renderFormatted(value: string, field: CellField, context: CellContext): TemplateResult | null {
-  const { text, clock } = context;
+  const { text } = context;
   switch (field.displayType) {
     case "Timestamp":
-      if (Number.isNaN(Date.parse(value))) return null;
-      return html`<time datetime=${value}
-        ><span class="ago">${clock.relative(value, context.now)}</span><span class="exact">${clock.exact(value)}</span></time
-      >`;
+      return Number.isNaN(Date.parse(value)) ? null : renderTime(value, context);
     case "Severity":
       return Object.hasOwn(text.reading.severity, value) ? severityBadge(value as Severity, text) : null;
     case "Number":
@@ -101,6 +101,14 @@ export function renderFormatted(value: string, field: CellField, context: CellCo
     return html`<bdi title=${titleText(value)}>${cellText(program)}${system ? html`<span class="beside"> ${system}</span>` : nothing}</bdi>`;
   }
   return null;
+}
+
+/** Renders day and time, and how long ago that is. */
+function renderTime(value: string, { clock, now, relativeTimes }: CellContext): TemplateResult {
+  const ago = relativeTimes ? clock.relative(value, now) : "";
+  return html`<time datetime=${value} title=${`${clock.exact(value)} (${clock.zone})`}
+    >${clock.brief(value, now)}${ago ? html` <span class="beside">${ago}</span>` : nothing}</time
+  >`;
 }
 
 /** Renders a missing value; for a missing actor name, the actor's id. */

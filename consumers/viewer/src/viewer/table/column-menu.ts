@@ -6,14 +6,13 @@ import type { ShownField } from "../../api/types.js";
 import "../../elements/dropdown.js";
 import { moveColumn, shownColumns, toggleColumn } from "../../model/columns.js";
 import { DEFAULT_PREFERENCES } from "../../model/preferences.js";
-import { localZone } from "../../model/zone.js";
 import { baseStyles } from "../../styles/base.js";
 import { icon, type IconName } from "../../styles/icons.js";
 import { ViewerElement } from "../viewer-element.js";
 import { columnMenuStyles } from "./column-menu.styles.js";
 
 /**
- * @summary Lets the user choose the columns, their order, the density and the time zone.
+ * @summary Lets the user choose the columns, their order, the density and how times are shown.
  *
  * @csspart button - The button.
  * @csspart columns - The dropdown.
@@ -24,9 +23,9 @@ export class ColumnMenu extends ViewerElement {
 
   protected override render(): TemplateResult {
     const { columns } = this.text.reading;
-    const { density, utc } = this.viewer.preferences;
+    const { density, relativeTimes } = this.viewer.preferences;
     const fields = this.ordered;
-    return html`<auditlane-dropdown .label=${columns.label} part="columns" exportparts="button">
+    return html`<auditlane-dropdown .label=${columns.label} part="columns" exportparts="button" @opened=${this.onOpened}>
       <span slot="button" class="button">${icon("columns")}<span class="label">${columns.button}</span></span>
       <div class="panel">
         <fieldset>
@@ -36,9 +35,10 @@ export class ColumnMenu extends ViewerElement {
         ${this.renderChoice("density", columns.density, density, [["comfortable", columns.comfortable], ["compact", columns.compact]], (value) =>
           this.viewer.setPreferences({ density: value }),
         )}
-        ${this.renderChoice("zone", columns.time, utc ? "utc" : "local", [["local", columns.local(localZone())], ["utc", columns.utc]], (value) =>
-          this.viewer.setPreferences({ utc: value === "utc" }),
+        ${this.renderChoice("times", columns.times, relativeTimes ? "relative" : "exact", [["relative", columns.relative], ["exact", columns.exact]], (value) =>
+          this.viewer.setPreferences({ relativeTimes: value === "relative" }),
         )}
+        <auditlane-zone></auditlane-zone>
         <div class="end">
           <span class="quietly">${columns.yours}</span>
           <button @click=${this.reset}>${columns.reset}</button>
@@ -96,10 +96,12 @@ export class ColumnMenu extends ViewerElement {
     </fieldset>`;
   }
 
+  private readonly onOpened = (): void => void this.viewer.lazyImports.load(() => import("../search/zone-choice.js"));
+
   /** Resets everything but the time zone. */
   private readonly reset = (): void => {
-    const { columns, density, widths } = DEFAULT_PREFERENCES;
-    this.viewer.setPreferences({ columns, density, widths });
+    const { columns, density, relativeTimes, widths } = DEFAULT_PREFERENCES;
+    this.viewer.setPreferences({ columns, density, relativeTimes, widths });
   };
 
   private toggle(name: string): void {

@@ -174,7 +174,7 @@ export class Details extends ViewerElement {
       const exact = clock.exact(value);
       const ago = clock.relative(value, Date.now());
       const title = this.text.reading.details.time(viewer.zone);
-      const relative = ago === exact ? nothing : html` <span class="quietly">${ago}</span>`;
+      const relative = ago ? html` <span class="quietly">${ago}</span>` : nothing;
       const raw = html`<div class="quietly code">${visible(value)}</div>`;
       return html`<time datetime=${value} title=${title}>${exact}</time>${relative}${raw}`; // white space would be visible
     }

@@ -2,6 +2,7 @@
 import type { CellContext } from "./cells.js";
 
 const PADDING_PX = 18; // a cell's padding, and rounding
+const GAP_PX = 8; // between a time and its relative time
 const BADGE_EM = 1.45; // the icon and the gap after it
 
 /** Measures with the font of one element, and keeps the result until the font, the language or the zone changes. */
@@ -13,16 +14,19 @@ export class MinColumnWidths {
   constructor(private readonly element: HTMLElement) {}
 
   /** Returns widths in px by a field's name, or else by its type. */
-  measure({ text, clock }: CellContext): Readonly<Record<string, number>> {
+  measure({ text, clock, relativeTimes }: CellContext): Readonly<Record<string, number>> {
     const { fontFamily, fontSize } = getComputedStyle(this.element);
-    const key = JSON.stringify([fontFamily, fontSize, clock.language, clock.zone, text.reading.yes]);
+    const key = JSON.stringify([fontFamily, fontSize, clock.language, clock.zone, text.reading.yes, relativeTimes]);
     if (key === this.key) return this.widths;
     const badge = BADGE_EM * Number.parseFloat(fontSize);
     const widest = (texts: readonly string[], weight: number): number => this.widest(texts, `${weight} ${fontSize} ${fontFamily}`);
+    const width = (texts: readonly string[]): number => widest(texts, 400);
+    const { brief, exact } = clock.longest();
+    const time = relativeTimes ? Math.max(width(exact), width(brief) + GAP_PX + width(clock.longestRelative())) : width(exact);
     this.key = key;
     this.widths = {
-      Timestamp: widest(clock.longest(), 400) + PADDING_PX,
-      outcome: widest(Object.values(text.reading.outcome), 400) + badge + PADDING_PX,
+      Timestamp: time + PADDING_PX,
+      outcome: width(Object.values(text.reading.outcome)) + badge + PADDING_PX,
       Severity: widest(Object.values(text.reading.severity), 600) + badge + PADDING_PX,
     };
     return this.widths;

@@ -163,7 +163,7 @@ export class Table extends ViewerElement {
   private updateLayout(): void {
     const { viewer } = this;
     const { columns, widths } = viewer.preferences;
-    this.cellContext = cellContext(this.text, localeOf(viewer), viewer.zone, viewer.actions);
+    this.cellContext = cellContext(this.text, localeOf(viewer), viewer.zone, viewer.actions, viewer.preferences.relativeTimes);
     this.columns = layoutColumns(viewer.columnFields, { columns, widths: { ...widths, ...this.draggedWidths } }, this.minWidths.measure(this.cellContext));
   }
 

@@ -102,7 +102,7 @@ def test_rows_are_opened_by_keys_and_show_details(site: Site, unique: str, page:
     assert first.locator(".mark svg").count() == 2  # a shape beside each word
     second = table.get_by_role("row").nth(2).locator("time")
     at = (NOW - timedelta(minutes=90) + timedelta(seconds=29)).astimezone(ZoneInfo("Europe/Berlin"))
-    expect(second).to_have_text(f"{at:%b} {at.day}, {at:%I:%M:%S %p} 1 hr. ago", use_inner_text=True)
+    expect(second).to_have_text(f"{at:%b} {at.day}, {at:%I:%M:%S %p} 1h ago", use_inner_text=True)
     assert_accessible(page)
 
     grid.focus()
@@ -115,7 +115,7 @@ def test_rows_are_opened_by_keys_and_show_details(site: Site, unique: str, page:
     expect(oldest.locator("time")).to_have_text(re.compile(r"Jul 10, 2023, 10:58:58\sPM"), use_inner_text=True)
     name, start, end = (oldest.locator(f".pair {part}") for part in ("bdi >> nth=0", ".start", ".end"))
     assert [name.inner_text(), end.inner_text()] == ["ssm.amazonaws.com", "dentials-14"]  # both are fully visible
-    assert name.evaluate("(name) => name.clientWidth") > 90
+    assert name.evaluate("(name) => name.clientWidth") > 75
     assert start.evaluate("(start) => start.scrollWidth - start.clientWidth") > 0
     assert oldest.locator(".pair").inner_text().replace("\n", " ") == f"ssm.amazonaws.com {arn}"
 
@@ -388,7 +388,7 @@ def test_arriving_events_appear_and_leave_scrolled_rows_in_place(site: Site, uni
     wait_until(lambda: page.evaluate("window.expired") > 0)  # the token expired, which ended the stream
     emit_now("third")
     wait_until(lambda: cells(table)[:3] == ["third", "second", "first"])
-    expect(table.locator("time").first).to_have_text(re.compile(r":\d\d [AP]M (now|\d+ sec\. ago)$"), use_inner_text=True)
+    expect(table.locator("time").first).to_have_text(re.compile(r":\d\d [AP]M \d+s ago$"), use_inner_text=True)
     counted = page.locator("auditlane-histogram .headline")
     expect(counted).to_contain_text(re.compile("50[23] events"), timeout=15_000)  # the counts are refreshed
 

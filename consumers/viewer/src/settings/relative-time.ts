@@ -9,7 +9,7 @@ export function relativeTime(at: string, language: string): TemplateResult {
 }
 
 export function formatRelative(at: string, language: string): string {
-  return clock(language).relative(at, Date.now());
+  return clock(language).relative(at, Date.now()) || clock(language).exact(at);
 }
 
 function clock(language: string): ReturnType<typeof clockOf> {

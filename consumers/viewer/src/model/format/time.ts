@@ -18,6 +18,7 @@ export function clockOf(language: string, zone: string): Clock {
 
 export class Clock {
   private readonly ago: Intl.RelativeTimeFormat;
+  private readonly narrow: Intl.RelativeTimeFormat;
   private readonly full: Intl.DateTimeFormat;
   private readonly withoutYear: Intl.DateTimeFormat;
   private readonly year: Intl.DateTimeFormat;
@@ -27,6 +28,7 @@ export class Clock {
     readonly zone: string,
   ) {
     this.ago = new Intl.RelativeTimeFormat(language, { numeric: "auto", style: "short" });
+    this.narrow = new Intl.RelativeTimeFormat(language, { style: "narrow" });
     const parts = { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", timeZone: zone } as const;
     this.withoutYear = new Intl.DateTimeFormat(language, parts);
     this.full = new Intl.DateTimeFormat(language, { ...parts, year: "numeric" });
@@ -35,16 +37,12 @@ export class Clock {
 
   /** Formats as "3 min. ago" or "yesterday"; returns "" for a time that is a week or more away. `now` is in ms. */
   relative(moment: string, now: number): string {
-    const ms = Date.parse(moment);
-    if (Number.isNaN(ms)) return "";
-    const ahead = ms - now;
-    const off = ahead > 0 && ahead <= SKEW ? 0 : ahead;
-    const size = Math.abs(off);
-    if (size >= RELATIVE_UNTIL) return "";
-    if (size < MINUTE) return this.ago.format(Math.trunc(off / 1000), "second");
-    if (size < HOUR) return this.ago.format(Math.trunc(off / MINUTE), "minute");
-    if (size < DAY) return this.ago.format(Math.trunc(off / HOUR), "hour");
-    return this.ago.format(Math.trunc(off / DAY), "day");
+    return this.formatAgo(moment, now, this.ago);
+  }
+
+  /** Formats like `relative`, but as "3m ago" or "1d ago", which fits beside the time. */
+  relativeNarrow(moment: string, now: number): string {
+    return this.formatAgo(moment, now, this.narrow);
   }
 
   /** Returns day and time of this year, and day and time of another year, each with the longest possible one among them. */
@@ -54,10 +52,10 @@ export class Clock {
     return { brief: moments.map((ms) => this.withoutYear.format(ms)), exact: moments.map((ms) => this.full.format(ms)) };
   }
 
-  /** Returns relative times that include the longest possible one. */
+  /** Returns outputs of `relativeNarrow` that include the longest possible one. */
   longestRelative(): string[] {
-    const amounts = [["second", 58], ["minute", 58], ["hour", 20], ["day", 6], ["day", 2], ["day", 1]] as const;
-    return amounts.map(([unit, count]) => this.ago.format(-count, unit));
+    const amounts = [["second", 58], ["minute", 58], ["hour", 20], ["day", 6]] as const;
+    return amounts.map(([unit, count]) => this.narrow.format(-count, unit));
   }
 
   /** Formats day and time to the second, with the year if it differs from that of `now` (ms). */
@@ -71,5 +69,18 @@ export class Clock {
   exact(moment: string): string {
     const ms = Date.parse(moment);
     return Number.isNaN(ms) ? moment : this.full.format(ms);
+  }
+
+  private formatAgo(moment: string, now: number, format: Intl.RelativeTimeFormat): string {
+    const ms = Date.parse(moment);
+    if (Number.isNaN(ms)) return "";
+    const ahead = ms - now;
+    const off = ahead > 0 && ahead <= SKEW ? -0 : ahead;
+    const size = Math.abs(off);
+    if (size >= RELATIVE_UNTIL) return "";
+    if (size < MINUTE) return format.format(Math.trunc(off / 1000), "second");
+    if (size < HOUR) return format.format(Math.trunc(off / MINUTE), "minute");
+    if (size < DAY) return format.format(Math.trunc(off / HOUR), "hour");
+    return format.format(Math.trunc(off / DAY), "day");
   }
 }

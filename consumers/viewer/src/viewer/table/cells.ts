@@ -105,7 +105,7 @@ export function renderFormatted(value: string, field: CellField, context: CellCo
 
 /** Renders day and time, and how long ago that is. */
 function renderTime(value: string, { clock, now, relativeTimes }: CellContext): TemplateResult {
-  const ago = relativeTimes ? clock.relative(value, now) : "";
+  const ago = relativeTimes ? clock.relativeNarrow(value, now) : "";
   return html`<time datetime=${value} title=${`${clock.exact(value)} (${clock.zone})`}
     >${clock.brief(value, now)}${ago ? html` <span class="beside">${ago}</span>` : nothing}</time
   >`;

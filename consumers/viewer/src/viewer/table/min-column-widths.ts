@@ -2,7 +2,7 @@
 import type { CellContext } from "./cells.js";
 
 const PADDING_PX = 18; // a cell's padding, and rounding
-const GAP_PX = 8; // between a time and its relative time
+const GAP_PX = 6; // between a time and its relative time
 const BADGE_EM = 1.45; // the icon and the gap after it
 
 /** Measures with the font of one element, and keeps the result until the font, the language or the zone changes. */

@@ -37,11 +37,11 @@ class Histogram(BaseModel):
 
 
 class Stats(BaseModel):
-    """The figures of a dashboard. `week` is the last seven days."""
+    """The figures of a dashboard, between `from` and `to`; without both, of the last seven days."""
 
     tz: str
-    today: int = Field(description="Events since midnight.")
-    week: int = Field(description="Events of the last seven days.")
-    severe: int = Field(description="Events of the last seven days whose severity is High, Critical or Error.")
-    actions: list[Count] = Field(description="The most frequent actions of the last seven days.")
-    actors: list[Count] = Field(description="The most active actors of the last seven days.")
+    today: int = Field(description="Those of the events that occurred since midnight.")
+    events: int = Field(description="All events.")
+    severe: int = Field(description="Events whose severity is High, Critical or Error.")
+    actions: list[Count] = Field(description="The most frequent actions.")
+    actors: list[Count] = Field(description="The most active actors, each with the number of events that the filter `actor` finds.")

@@ -74,7 +74,7 @@ def histogram(request: Request, scope: Scope, services: Services) -> Histogram:
 
 
 def stats(request: Request, scope: Scope, services: Services) -> Stats:
-    """Count today's events and, for the last seven days, severe events, frequent actions and active actors."""
+    """Count events, today's and severe ones, and the most frequent actions and actors; by default, of seven days."""
     custom = from_structure(services.structures.of)(scope.tenant)
     own, filter_ = split(request.query_params.multi_items(), ("tz",), custom)
     return services.summaries.stats(scope, filter_, zone=parse_zone("tz", own.get("tz")), now=datetime.now(UTC))

@@ -48,16 +48,25 @@ def compile_histogram(database: str, scope: TenantScope, filter_: Filter, edges:
 def compile_numbers(database: str, scope: TenantScope, filter_: Filter, today: datetime) -> Statement:
     """Compile counts of matching events.
 
-    One row: `today` (events since that time), `week` (all events) and `severe` (events with a severity in SEVERE).
+    One row: `today` (events since that time), `events` (all) and `severe` (events with a severity in SEVERE).
     """
     parameters = Parameters(database)
     conditions = where(parameters, scope, filter_)
     severe = parameters.add("Array(String)", [severity.value for severity in SEVERE])
     columns = (
-        f"countIf(e.occurred_at >= {parameters.time(today)}) AS today, count() AS week, "
+        f"countIf(e.occurred_at >= {parameters.time(today)}) AS today, count() AS events, "
         f"countIf(toString(e.severity) IN {severe}) AS severe"
     )
     return select(columns, conditions, "", parameters)
+
+
+def compile_actor_counts(database: str, scope: TenantScope, filter_: Filter, actors: list[str]) -> Statement:
+    """Compile the number of events that a filter on `actor` finds for each of these actors. Rows: `value`, `events`."""
+    parameters = Parameters(database)
+    conditions = where(parameters, scope, filter_)
+    wanted = parameters.add("Array(String)", actors)
+    found = f"arrayFilter(one -> has({wanted}, one), arrayDistinct([e.actor_id, ifNull(e.actor_name, '')]))"
+    return select(f"arrayJoin({found}) AS value, count() AS events", conditions, "GROUP BY value", parameters)
 
 
 def _value(parameters: Parameters, field: Field) -> str:

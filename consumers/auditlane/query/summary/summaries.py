@@ -59,17 +59,26 @@ class Summaries:
         return Histogram(interval=width.name, tz=zone.key, events=sum(bucket.events for bucket in data), data=data)
 
     def stats(self, scope: TenantScope, filter_: Filter, *, zone: ZoneInfo, now: datetime) -> Stats:
-        """Return the dashboard's figures as of `now`; the day starts at midnight in the zone."""
-        week = now - WEEK
+        """Return the figures of the filter's time range; without one, of the seven days before `now`.
+
+        The day starts at midnight in the zone.
+        """
         today = now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
-        lately = replace(filter_, since=max(week, filter_.since or week))
-        numbers = self._rows(scope, sql.compile_numbers(self._database, scope, lately, today))[0]
-        facets = [
-            self._rows(scope, sql.compile_facet(self._database, scope, lately, Field(name, BASE[name]), TOP))
-            for name in ("action", "actor")
-        ]
-        actions, actors = ([_count(row) for row in rows] for rows in facets)
-        return Stats(tz=zone.key, **numbers, actions=actions, actors=actors)
+        bounded = filter_.since is not None or filter_.until is not None
+        counted = filter_ if bounded else replace(filter_, since=now - WEEK)
+        numbers = self._rows(scope, sql.compile_numbers(self._database, scope, counted, today))[0]
+        actions, actors = (
+            self.facet(scope, counted, Field(name, BASE[name]), limit=TOP).data for name in ("action", "actor")
+        )
+        return Stats(tz=zone.key, **numbers, actions=actions, actors=self._as_filtered(scope, counted, actors))
+
+    def _as_filtered(self, scope: TenantScope, filter_: Filter, actors: list[Count]) -> list[Count]:
+        """Count what the filter `actor` finds: an id also occurs in events that have a name."""
+        wanted = [actor.value for actor in actors if actor.value]
+        rows = self._rows(scope, sql.compile_actor_counts(self._database, scope, filter_, wanted)) if wanted else []
+        found = {count.value: count.events for count in map(_count, rows)}
+        counted = [Count(value=actor.value, events=found.get(actor.value, actor.events)) for actor in actors]
+        return sorted(counted, key=lambda actor: -actor.events)
 
     def _rows(self, scope: TenantScope, statement: Statement) -> list[dict[str, Any]]:
         return self._executor.rows(statement, scope.tenant)

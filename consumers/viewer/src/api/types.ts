@@ -73,7 +73,7 @@ export interface Histogram {
 export interface Stats {
   tz: string;
   today: number;
-  week: number;
+  events: number;
   severe: number;
   actions: Count[];
   actors: Count[];

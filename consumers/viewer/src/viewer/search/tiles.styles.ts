@@ -10,10 +10,30 @@ export const tilesStyles = css`
   ul {
     ${plainList}
   }
+  section {
+    display: flex;
+    align-items: start;
+    gap: 0.25rem;
+  }
+  .fold {
+    flex: none;
+    min-width: 24px;
+    min-height: 24px;
+    margin-inline-start: -0.35rem;
+  }
+  .tiles,
+  .failed {
+    flex: 1;
+    min-width: 0;
+  }
   .tiles {
+    --numbers: 3;
     display: grid;
-    grid-template-columns: repeat(3, minmax(7rem, 1fr)) repeat(2, minmax(12rem, 2fr));
+    grid-template-columns: repeat(var(--numbers), minmax(7rem, 1fr)) repeat(2, minmax(12rem, 2fr));
     gap: 0.6rem;
+  }
+  .chosen {
+    --numbers: 2;
   }
   .tile {
     min-width: 0;
@@ -99,7 +119,8 @@ export const tilesStyles = css`
     .tiles > * {
       grid-column: span 2;
     }
-    .tiles > .list {
+    .tiles > .list,
+    .chosen > * {
       grid-column: span 3;
     }
   }

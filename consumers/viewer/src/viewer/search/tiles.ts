@@ -4,22 +4,23 @@ import { customElement } from "lit/decorators.js";
 import type { Count, Stats } from "../../api/types.js";
 import { RequestController } from "../../elements/request-controller.js";
 import { visible } from "../../model/format/text.js";
-import { withPick } from "../../model/picks.js";
+import { withPicks } from "../../model/picks.js";
 import { withTerm } from "../../model/query.js";
-import type { Range } from "../../model/range.js";
+import { type Range, rangeParams } from "../../model/range.js";
 import { instantOf, localTimeOf } from "../../model/zone.js";
 import { baseStyles } from "../../styles/base.js";
+import { icon } from "../../styles/icons.js";
 import { fieldLabel, formatNumber, valueLabel } from "../describe.js";
 import { ViewerElement } from "../viewer-element.js";
 import { withQuery } from "./facet-list.js";
 import { tilesStyles } from "./tiles.styles.js";
 
 const SEVERE = "severity:>=High";
-const WEEK: Range = { kind: "preset", preset: "7d" };
+const WEEK: Range = { kind: "preset", preset: "7d" }; // counted for all time, which would be expensive
 const SHOWN = 3;
 
 /**
- * @summary Shows figures for today and for the last seven days. They follow the query, but not the time range.
+ * @summary Shows the figures of the search; for all time, those of the last seven days. Each leads to the events that it counts.
  *
  * @csspart tile - One figure or list.
  */
@@ -34,24 +35,51 @@ export class Tiles extends ViewerElement {
 
   protected override willUpdate(): void {
     const { viewer } = this;
-    const params = [...withQuery([], viewer.view.query), ...viewer.accessParams, ["tz", viewer.zone]] as const;
+    if (viewer.preferences.tilesFolded) return this.stats.reset();
+    const { accessParams, view, zone } = viewer;
+    const params = [...withQuery(rangeParams(this.period, viewer.asOf), view.query), ...accessParams, ["tz", zone]] as const;
     const revision = viewer.recountCount;
-    this.stats.request(JSON.stringify(params), (signal) => viewer.client.json<Stats>("/v1/stats", { params, signal }), { revision });
+    const key = JSON.stringify([view.query.trim(), view.range, accessParams, zone]);
+    this.stats.request(key, (signal) => viewer.client.json<Stats>("/v1/stats", { params, signal }), { revision });
   }
 
   protected override render(): TemplateResult {
     const { tiles } = this.text.search;
-    if (this.stats.problem && !this.stats.result) return html`<p class="failed quietly" role="status">${tiles.failed}</p>`;
-    const stats = this.stats.result;
     const { query } = this.viewer.view;
+    const folded = this.viewer.preferences.tilesFolded;
+    const label = folded ? tiles.show : tiles.hide;
     return html`<section aria-label=${query.trim() ? `${tiles.label}. ${tiles.matching}` : tiles.label}>
-      <div class="tiles" aria-busy=${this.stats.pending && this.stats.outdated}>
-        ${this.number(tiles.today, stats?.today, tiles.showToday, () => this.viewer.changeSearch(() => ({ range: this.todayRange() })))}
-        ${this.number(tiles.week, stats?.week, tiles.showWeek, () => this.viewer.changeSearch(() => ({ range: WEEK })))}
-        ${this.number(tiles.severe, stats?.severe, tiles.showSevere, () => this.showSevere(), tiles.severeNote)}
-        ${this.list(tiles.actions, "action", stats?.actions)} ${this.list(tiles.actors, "actor", stats?.actors)}
-      </div>
+      <button
+        class="quiet icon fold"
+        aria-expanded=${!folded}
+        aria-label=${label}
+        title=${label}
+        @click=${() => this.viewer.setPreferences({ tilesFolded: !folded })}
+      >
+        ${icon(folded ? "unfold" : "fold")}
+      </button>
+      ${folded ? html`<span class="quietly">${tiles.label}</span>` : this.renderTiles()}
     </section>`;
+  }
+
+  private renderTiles(): TemplateResult {
+    const { tiles } = this.text.search;
+    const { problem, result: stats, pending, outdated } = this.stats;
+    if (problem && !stats) return html`<p class="failed quietly" role="status">${tiles.failed}</p>`;
+    const ever = this.viewer.view.range.kind === "ever";
+    const range = this.period;
+    return html`<div class="tiles ${ever ? "" : "chosen"}" aria-busy=${pending && outdated}>
+      ${ever ? this.number(tiles.today, stats?.today, tiles.showToday, () => this.showEvents({ range: this.todayRange() })) : nothing}
+      ${this.number(ever ? tiles.week : tiles.events, stats?.events, tiles.showEvents, () => this.showEvents({ range }))}
+      ${this.number(ever ? tiles.severeWeek : tiles.severe, stats?.severe, tiles.showSevere, () => this.showSevere(), tiles.severeNote)}
+      ${this.list(tiles.actions, "action", stats?.actions)} ${this.list(tiles.actors, "actor", stats?.actors)}
+    </div>`;
+  }
+
+  /** The range that the figures count. */
+  private get period(): Range {
+    const { range } = this.viewer.view;
+    return range.kind === "ever" ? WEEK : range;
   }
 
   private number(name: string, value: number | undefined, title: string, action: () => void, note = ""): TemplateResult {
@@ -91,11 +119,17 @@ export class Tiles extends ViewerElement {
   }
 
   private add(parameter: string, value: string | null): void {
-    void this.viewer.changeSearch((query) => ({ query: withPick(query, parameter, value, "only") }));
+    const range = this.period;
+    void this.viewer.changeSearch((query) => ({ query: withPicks(query, parameter, { included: [value], excluded: [] }), range }));
+  }
+
+  private showEvents(changes: { range: Range }): void {
+    void this.viewer.changeSearch(() => changes);
   }
 
   private showSevere(): void {
-    void this.viewer.changeSearch((query) => ({ query: withTerm(query, SEVERE), range: WEEK }));
+    const range = this.period;
+    void this.viewer.changeSearch((query) => ({ query: withTerm(query, SEVERE), range }));
   }
 
   /** Returns the range since midnight in the zone. */

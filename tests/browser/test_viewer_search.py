@@ -517,7 +517,10 @@ def test_bars_of_the_chart_select_a_time_range(open_viewer: OpenViewer) -> None:
       const seen = pen.getImageData(0, 0, canvas.width, canvas.height).data;
       const at = 4 * (canvas.width * Math.round(canvas.height / 2) + Math.round(canvas.width / 2));
       for (let place = 0; place < seen.length; place += 4)
-        if (seen[place + 3] === 255 && seen[place + 2] - seen[place] > 100) return [seen[place], seen[place + 1], seen[place + 2]];
+      {
+        const [red, green, blue, alpha] = seen.slice(place, place + 4);
+        if (alpha === 255 && blue - red > 100) return [red, green, blue];
+      }
       return null;
     }"""
     part = page.locator("auditlane-histogram")

@@ -44,4 +44,6 @@ class Stats(BaseModel):
     events: int = Field(description="All events.")
     severe: int = Field(description="Events whose severity is High, Critical or Error.")
     actions: list[Count] = Field(description="The most frequent actions.")
-    actors: list[Count] = Field(description="The most active actors, each with the number of events that the filter `actor` finds.")
+    actors: list[Count] = Field(
+        description="The most active actors, each with the number of events that the filter `actor` finds."
+    )

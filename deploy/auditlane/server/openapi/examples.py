@@ -108,7 +108,7 @@ OF_SCHEMA: Final[dict[str, Any]] = {
     "Stats": {
         "tz": "Europe/Berlin",
         "today": 812,
-        "week": 5_204,
+        "events": 5_204,
         "severe": 3,
         "actions": _COUNTS,
         "actors": [{"value": "user-17", "events": 204}],

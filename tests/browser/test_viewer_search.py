@@ -271,7 +271,7 @@ def test_a_query_error_is_marked_at_its_position(open_viewer: OpenViewer) -> Non
     query_box(page).fill("actr:Jane ")
     query_box(page).press("Enter")
     box.get_by_role("button", name="Did you mean actor?").click()
-    expect(page).to_have_url(re.compile(r"\?query=actor%3AJane$"))
+    expect(page).to_have_url(re.compile(r"\?query=actor%3AJane&range=7d$"))
     expect_count(page, 8)
 
     page.goto(urlsplit(page.url)._replace(query="query=action:(x").geturl())

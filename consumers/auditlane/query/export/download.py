@@ -80,5 +80,5 @@ def headers_of(name: str, rows: int) -> dict[str, str]:
 
 
 def file_name(tenant: str, format_: Format, now: datetime) -> str:
-    """Return `audit-acme-20260131T134500Z.csv`; a tenant id is safe in a header and in a file name."""
+    """Return a name such as `audit-acme-20260131T134500Z.csv`. A tenant id is safe in a header and in a file name."""
     return f"audit-{tenant}-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}.{format_.extension}"

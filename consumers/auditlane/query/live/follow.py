@@ -20,7 +20,7 @@ HOUR_MS: Final = 3_600_000  # events inserted more than this long after their in
 
 @dataclass(slots=True)
 class StreamedEvent:
-    """An event as JSON, with whether it is in conflict, its position in Kafka, and the stream's position after it.
+    """An event as JSON, its conflict flag, its position in Kafka, and the stream's position after it.
 
     `text` caches the text that is sent, which is the same for all streams of a channel.
     """

@@ -232,7 +232,7 @@ export class ViewerState extends EventTarget {
     return this.view.columns ?? this.preferences.columns;
   }
 
-  /** Returns the view as the parameters of lists, summaries and exports, without order and limit. */
+  /** Returns the view as request parameters for lists, summaries and exports, excluding order and limit. */
   filter(): QueryParams {
     const query: QueryParams = this.view.query.trim() ? [["query", this.view.query.trim()]] : [];
     return [...query, ...this.accessParams, ...rangeParams(this.view.range, this.asOf)];

@@ -120,7 +120,7 @@ class Worker:
                     raise WorkerStopping from error
             except OSError as error:
                 raise ConfigError(
-                    f"The export's file cannot be written: {error.strerror or error}.",
+                    f"The export file cannot be written: {error.strerror or error}.",
                     fix="Ask the operator to free space in AUDITLANE_EXPORT_DIR.",
                 ) from error
 

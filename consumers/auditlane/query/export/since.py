@@ -61,7 +61,7 @@ class Extents:
         return Extent.model_validate(found) if found else None
 
     def keep(self, scope: TenantScope, filter_: Filter, extent: Extent) -> None:
-        """Record that a download with this extent is complete, unless a later one is. Raises the errors of the store."""
+        """Record that a download is complete, unless a later one is. Raises the errors of the store."""
         earlier = self.last(scope, filter_)
         if earlier is not None and earlier.at > extent.at:
             return

@@ -68,6 +68,27 @@ def test_a_download_has_the_filtered_events_and_the_tables_columns(site: Site, u
     assert messages == []
 
 
+def test_the_next_download_has_the_events_since_the_last(site: Site, unique: str, page: Page) -> None:
+    site.emit({"tenant_id": unique, "action": "login", "actor_id": "u-1"})
+    dialog = open_dialog(site, page, unique, "?query=action:login")
+    since = dialog.get_by_role("checkbox", name="Only events since my last download")
+    expect(since).to_have_accessible_description(re.compile("not downloaded this search yet"))
+    since.check()
+    with page.expect_download():
+        dialog.get_by_role("button", name="Download CSV").click()
+    expect(dialog.get_by_role("status").filter(has_text="Saved: 1 event")).to_be_visible()
+    site.emit({"tenant_id": unique, "action": "login", "actor_id": "u-2"})
+    dialog = open_dialog(site, page, unique, "?query=action:login&range=24h")
+    since = dialog.get_by_role("checkbox", name="Only events since my last download")
+    expect(since).to_have_accessible_description(re.compile("Your last download was at"))
+    since.check()
+    expect(dialog).to_contain_text("1 event")
+    with page.expect_download() as started:
+        dialog.get_by_role("button", name="Download CSV").click()
+    [row] = csv.DictReader(io.StringIO(started.value.path().read_text(encoding="utf-8-sig"), newline=""))
+    assert row["Actor ID"] == "u-2"
+
+
 def test_without_matching_events_the_download_is_disabled(site: Site, unique: str, page: Page) -> None:
     dialog = open_dialog(site, page, unique)
     expect(dialog).to_contain_text("No events match, so there is nothing to download.")

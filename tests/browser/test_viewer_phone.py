@@ -108,6 +108,7 @@ def test_cards_scroll_and_arriving_events_leave_them_in_place(site: Site, unique
     viewer.evaluate("(element) => (element.style.width = '100%')")
     expect(viewer.get_by_role("columnheader")).to_have_count(7)
     viewer.evaluate("(element) => (element.style.width = '380px')")
+    expect(viewer.get_by_role("columnheader")).to_have_count(3)
     viewer.get_by_role("columnheader", name="Time").get_by_role("button").click()
     expect(viewer.get_by_role("columnheader", name="Time")).to_have_attribute("aria-sort", "ascending")
 

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import reduce
 from pathlib import Path
 
 import pytest
 from querying import Store, event, store
 
+from auditlane.contract.event import AuditEvent
+from auditlane.local.demo.history import events
+from auditlane.local.demo.origin import SEED
+
 TEXT = (Path(__file__).parents[2] / "docs" / "sql.md").read_text()
-EXAMPLES = re.findall(r"```sql\n(.*?)```", TEXT, re.DOTALL)
+SQL = re.compile(r"```sql\n(.*?)```", re.DOTALL)
+QUESTIONS = SQL.findall(TEXT.partition("## Questions of auditors\n")[2])
+EXAMPLES = SQL.findall(TEXT.partition("## Questions of auditors\n")[0])
 
 
 @pytest.fixture(scope="module")
@@ -65,3 +73,62 @@ def test_the_table_of_columns_matches_the_view(filled):
     names = [name for cell in described for name in re.findall(r"`(\w+)`", cell)]
     columns = filled.client.query(f"DESCRIBE TABLE {filled.database}.log").result_rows
     assert set(names) == {row[0] for row in columns}
+
+
+@pytest.fixture(scope="module")
+def history() -> list[AuditEvent]:
+    start = datetime.now(UTC) + timedelta(minutes=10)  # the first event stays within the queries' 30 days
+    made = [one for one in events(SEED, start) if one.tenant_id == "acme"]
+    for action, resource in (("api_key.created", "api_key"), ("audit_log.exported", "audit_log")):
+        values = {"action": action, "resource": resource, "resource_id": "latest", "event_id": str(uuid.uuid4())}
+        made.append(made[0].model_copy(update={"occurred_at": start - timedelta(hours=1), **values}))
+    return made
+
+
+@pytest.fixture(scope="module")
+def demo(clickhouse: str, history: list[AuditEvent]) -> Iterator[Store]:
+    with store(clickhouse) as made:
+        rows = [
+            event(
+                number,
+                **one.model_dump(mode="python", exclude={"fields", "outcome", "severity", "event_id"}),
+                event_id=uuid.UUID(one.event_id),
+                outcome=one.outcome.value,
+                severity=one.severity.value,
+            )
+            for number, one in enumerate(history)
+        ]
+        made.add(rows)
+        yield made
+
+
+def test_each_question_of_an_auditor_finds_what_the_history_contains(demo: Store, history: list[AuditEvent]) -> None:
+    viewed = next(one for one in history if one.action == "document.viewed")
+    values = {
+        "audit.log_text": f"{demo.database}.log_text",
+        "d-99": str(viewed.resource_id),
+        "2026-03-01": str(viewed.occurred_at.date()),
+        "01957a3c-0000-7000-8000-000000000000": viewed.event_id,
+    }
+    found = []
+    for question in QUESTIONS:
+        result = demo.client.query(reduce(lambda sql, pair: sql.replace(*pair), values.items(), question))
+        found.append([dict(zip(result.column_names, row, strict=True)) for row in result.result_rows])
+    assert all(found), [question for question, rows in zip(QUESTIONS, found, strict=True) if not rows]
+    night, new_addresses, roles, members, bursts, support, one_object, downloads, keys, denied, around = found
+
+    def of(*actions: str) -> list[AuditEvent]:
+        return [one for one in history if one.action in actions]
+
+    assert {row["actor_id"] for row in night} <= {one.actor_id for one in history if one.actor_type == "user"}
+    assert len({(row["actor_id"], row["ip"]) for row in new_addresses}) == len(new_addresses)
+    assert {row["member"] for row in roles} == {one.resource_id for one in of("role.assigned", "role.removed")}
+    assert {row["role"] for row in members} <= {"admin", "editor", "viewer"}
+    assert {row["account"] for row in bursts} & {one.resource_id for one in of("user.locked")}
+    assert len(support) == len([one for one in history if one.on_behalf_of])
+    assert len(one_object) == len([one for one in history if one.resource_id == viewed.resource_id])
+    assert len(downloads) == len(of("data.exported", "audit_log.exported"))
+    revoked = {one.resource_id for one in of("api_key.revoked")}
+    assert {row["key"] for row in keys} == {one.resource_id for one in of("api_key.created")} - revoked
+    assert sum(row["denied"] for row in denied) == len([one for one in history if one.outcome.value == "denied"])
+    assert 0 in {row["seconds"] for row in around}

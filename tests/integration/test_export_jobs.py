@@ -7,16 +7,18 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pyarrow.parquet as pq
 import pytest
 import urllib3
 from fixtures.stack import until
-from querying import Store, event, store
+from querying import START, Store, event, store
 from serving import HOUR, Served
+from workbook import sheets
 
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import TenantScope
@@ -62,7 +64,7 @@ def ended(served: Served, token: str, id_: str) -> dict[str, Any]:
     return until(look, 60, "the job's end")
 
 
-@pytest.mark.parametrize("format_", ["csv", "jsonl", "parquet", "pdf", "ocsf"])
+@pytest.mark.parametrize("format_", ["csv", "jsonl", "parquet", "pdf", "ocsf", "xlsx"])
 def test_a_job_makes_the_same_file_as_a_direct_export(served: Served, token: str, format_: str) -> None:
     columns = ["event_id", "action", "sentence"]
     requested = ask(served, token, format=format_, filter={"action": ["act-1", "act-2"]}, columns=columns)
@@ -82,8 +84,54 @@ def test_a_job_makes_the_same_file_as_a_direct_export(served: Served, token: str
         assert pq.read_table(io.BytesIO(got.data)).equals(pq.read_table(io.BytesIO(direct.data)))
     elif format_ == "pdf":
         assert got.data.startswith(b"%PDF")
+    elif format_ == "xlsx":
+        assert sheets(got.data) == sheets(direct.data)
     else:
         assert got.data == direct.data
+
+
+def test_downloads_since_the_last_have_every_event_once(filled: Store, served: Served) -> None:
+    jane, tenant = served.viewer_token("since", Permission.export), "since"
+
+    def add(*numbers: int, **overrides: Any) -> None:
+        now = datetime.now(UTC)
+        filled.add([event(number, tenant, ingested_at=now, kafka_partition=9, **overrides) for number in numbers])
+
+    def numbers(token: str, since: str, **more: str) -> list[int]:
+        query = urlencode({"format": "jsonl", "columns": "actor_id", "since": since, **more})
+        lines = served.request(f"/v1/export?{query}", token).data.decode().splitlines()
+        return sorted(int(json.loads(line)["actor_id"].removeprefix("u-")) for line in lines)
+
+    def last(**filters: str) -> dict[str, Any]:
+        return served.request(f"/v1/last-download?{urlencode(filters)}", jane).json()
+
+    add(*range(5), *range(6, 10))  # offset 5 is not visible yet
+    assert last() == {"at": None, "events": 9}
+    assert numbers(jane, "last") == [0, 1, 2, 3, 4, 6, 7, 8, 9], "there is no earlier download"
+    until(lambda: last()["at"], 10, "the note of the download")
+    assert last()["events"] == 0
+    # A late insert below the highest offset, an event that occurred long ago, and another tenant's events.
+    add(5)
+    add(10, 12, occurred_at=START - timedelta(days=400))
+    filled.add([event(11, "other", kafka_partition=9)])
+    before = last()
+    assert before["events"] == 3
+    assert numbers(jane, "last") == [5, 10, 12]
+    until(lambda: last()["at"] != before["at"], 10, "the note of the download")
+    assert last()["events"] == 0
+    assert numbers(jane, "last") == []
+    add(13)
+    assert last(action="login")["at"] is None, "another search"
+    job = ended(served, jane, ask(served, jane, format="csv", since="last")["id"])
+    assert (job["state"], job["rows"]) == ("done", 1)
+    until(lambda: last()["events"] == 0, 10, "the note of the job")
+    assert numbers(jane, "all") == [*range(11), 12, 13]
+    john = mint_viewer_token(
+        served.signing, Viewer(tenant, "john", frozenset({Permission.export})), now=datetime.now(UTC), ttl=HOUR
+    ).text
+    assert numbers(john, "last") == [*range(11), 12, 13]
+    refused = served.request("/v1/export?format=csv&since=last&from=2026-01-01", jane)
+    assert (refused.status, refused.json()["field"]) == (400, "since")
 
 
 def test_an_interrupted_download_resumes(served: Served, token: str) -> None:

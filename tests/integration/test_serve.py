@@ -66,7 +66,10 @@ class Process:
 
 @pytest.fixture(scope="module")
 def variables(clickhouse: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Create a database for this module, with three events per tenant and key files. Return the variables."""
+    """Create this module's key files and its database with three events per tenant.
+
+    Return the environment variables that select them.
+    """
     folder, database = tmp_path_factory.mktemp("serve"), f"t{uuid4().hex[:12]}"
     client = connect(load(clickhouse_url=clickhouse))
     migrate(client, database)

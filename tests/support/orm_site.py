@@ -32,8 +32,8 @@ audit_models(Database)
 
 
 def change(number: int, ending: str) -> dict[str, Any]:
-    """Create an invoice whose number names the process; respond with the process and the events that Kafka has
-    acknowledged.
+    """Create an invoice whose number contains the process id. Return that id and whether Kafka has acknowledged the
+    events.
     """
     pid = os.getpid()
     with Database.begin() as session:

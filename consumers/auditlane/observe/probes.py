@@ -226,9 +226,9 @@ def asked(
 def disks_of(
     store: Mapping[Path, tuple[str, Disk]] | None, folder: Path, of_folder: Disk | None
 ) -> dict[str, Disk] | None:
-    """Return the disks to watch by name: ClickHouse's, given by path, and the data folder's, unless it is missing.
+    """Return the disks to watch, by name: ClickHouse's (`store`, keyed by path) and the data folder's, if it exists.
 
-    ClickHouse's disks below the data folder are those of the embedded server, and not listed twice. Pure.
+    ClickHouse's disks below the data folder belong to the embedded server and are not listed twice. Pure.
     """
     if of_folder is None:
         return None if store is None else {f"clickhouse:{name}": disk for name, disk in store.values()}
@@ -289,7 +289,7 @@ def certificate(path: Path, own: bool) -> Expiry:
     try:
         found = x509.load_pem_x509_certificates(path.read_bytes())
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{path} has no certificate that can be read: {error}.") from error
+        raise ConfigError(f"No certificate can be read from {path}: {error}.") from error
     one = found[0] if own else max(found, key=lambda one: one.not_valid_after_utc)
     return Expiry("certificate", str(path), one.not_valid_after_utc, one.not_valid_before_utc)
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from auditlane.contract.provenance import TRAIL
 from auditlane.contract.vocabulary import ACCESS_ACTIONS
@@ -28,6 +28,9 @@ from auditlane.query.fields import (
 from auditlane.query.language import parser
 from auditlane.query.language.tree import And, Field, Like, Match, Node, Or, text_of
 from auditlane.runtime.errors import InvalidFilter
+
+PartitionKey: TypeAlias = tuple[str, int]  # topic id, partition
+OffsetRange: TypeAlias = tuple[int, int]  # first and last offset, both included
 
 # Base columns that a filter may name; `actor` finds an actor by id or by name.
 COLUMNS: Final = (
@@ -69,6 +72,7 @@ class Filter:
     `equals` maps a column, and `metadata` and `fields` map a key, to alternative values. An empty value matches events
     without a value. Each of `words` must occur somewhere in the event's text, ignoring case. `query` is the tree of the
     query-language parameter. Unless `include_access`, auditlane's own events about access to the log do not match.
+    `offsets`, which no parameter sets, selects the events at these offsets of partitions.
     """
 
     since: datetime | None = None
@@ -79,6 +83,7 @@ class Filter:
     words: tuple[str, ...] = ()
     query: Node | None = None
     include_access: bool = True
+    offsets: Mapping[PartitionKey, Sequence[OffsetRange]] | None = None
 
     @property
     def narrows(self) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -24,7 +25,7 @@ from auditlane.query.clickhouse.statements import (
     select,
 )
 from auditlane.query.fields import CHOICES, severity_rank, stored_address
-from auditlane.query.filters import Filter
+from auditlane.query.filters import Filter, OffsetRange, PartitionKey
 from auditlane.query.language.tree import (
     And,
     Between,
@@ -150,6 +151,9 @@ def where(parameters: Parameters, scope: TenantScope, filter_: Filter) -> list[s
         conditions.append(condition(parameters, filter_.query))
     if not filter_.include_access:
         conditions.append(_not_access(parameters))
+    if filter_.offsets is not None:
+        places = [within_offsets(parameters, place, ranges) for place, ranges in filter_.offsets.items()]
+        conditions.append(f"({' OR '.join(places) or 'false'})")
     return conditions
 
 
@@ -157,6 +161,20 @@ def _not_access(parameters: Parameters) -> str:
     """Compile the condition that an event is not one of auditlane's own about access to the log."""
     actions = parameters.add("Array(String)", sorted(ACCESS_ACTIONS))
     return f"NOT (e.source = {parameters.text(TRAIL)} AND e.action IN {actions})"
+
+
+def in_partition(parameters: Parameters, place: PartitionKey) -> str:
+    """Compile that an event is in this partition."""
+    topic, partition = parameters.add("UUID", place[0]), parameters.add("UInt32", place[1])
+    return f"e.kafka_topic_id = {topic} AND e.kafka_partition = {partition}"
+
+
+def within_offsets(parameters: Parameters, place: PartitionKey, ranges: Sequence[OffsetRange]) -> str:
+    """Compile that an event is at one of these offsets of the partition."""
+    firsts = parameters.add("Array(UInt64)", [first for first, _ in ranges])
+    lasts = parameters.add("Array(UInt64)", [last for _, last in ranges])
+    inside = f"arrayExists((f, l) -> e.kafka_offset >= f AND e.kafka_offset <= l, {firsts}, {lasts})"
+    return f"({in_partition(parameters, place)} AND {inside})"
 
 
 def _equals(parameters: Parameters, column: str, values: tuple[str, ...]) -> str:

@@ -11,6 +11,8 @@ import {
   type ExportRequest,
   fileName,
   headings,
+  searchOnly,
+  sinceOption,
 } from "../src/model/export.js";
 
 function field(name: string, downloadable: boolean, custom = false): ShownField {
@@ -79,6 +81,17 @@ describe("an export's options", () => {
 
   it("have the separator that spreadsheets expect in the reader's language", () => {
     expect([defaultSeparator("en"), defaultSeparator("de"), defaultSeparator("fr")]).toEqual(["comma", "semicolon", "semicolon"]);
+  });
+});
+
+describe("a download that is noted", () => {
+  const search = [["query", "a:b"]] as const;
+
+  it("has no time range, since the next one would lack the events outside it", () => {
+    expect(sinceOption(search, false)).toBe("all");
+    expect(sinceOption([...search, ["from", "2026-01-01"]], false)).toBeUndefined();
+    expect(sinceOption([...search, ["from", "2026-01-01"]], true)).toBe("last");
+    expect(searchOnly([...search, ["from", "2026-01-01"], ["to", "2026-01-02"]])).toEqual(search);
   });
 });
 

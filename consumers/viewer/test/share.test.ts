@@ -4,7 +4,8 @@ import { Client } from "../src/api/client.js";
 import type { AuditEvent } from "../src/api/types.js";
 import { EventStreamParser } from "../src/model/event-stream.js";
 import type { Message } from "../src/model/event-stream.js";
-import { curlFor, jsonOf, linkTo } from "../src/model/share.js";
+import { curlFor, jsonOf, linkTo, linkToView } from "../src/model/share.js";
+import { DEFAULT_VIEW } from "../src/model/view.js";
 
 const event = { event_id: "0193-a", before: '{"a": "b c"}', after: '{"n": 12345678901234567890}' } as AuditEvent;
 
@@ -48,5 +49,13 @@ describe("an event stream", () => {
         { id: null, event: "end", data: "x" },
       ]);
     }
+  });
+});
+
+describe("a link to a view", () => {
+  it("has the search, the range, the order and the columns, but no secret and no open event", () => {
+    const page = { origin: "https://app.example", pathname: "/log", search: "?tab=2&token=secret&access_token=x&code=y&event=9", hash: "#a" };
+    const view = { ...DEFAULT_VIEW, query: "login", sort: "action", open: "0193-a", columns: ["action", "metadata.region"] };
+    expect(linkToView(view, page)).toBe("https://app.example/log?tab=2&query=login&sort=action&columns=action%2Cmetadata.region#a");
   });
 });

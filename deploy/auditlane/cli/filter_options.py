@@ -22,7 +22,7 @@ Tenant = Annotated[str, typer.Option("--tenant", "-t", help="Tenant whose events
 From = Annotated[str, typer.Option("--from", help="Events at or after this time: RFC 3339, or a date (UTC).")]
 To = Annotated[str, typer.Option("--to", help="Events before this time: RFC 3339, or a date (UTC).")]
 Actor = Annotated[
-    list[str] | None, typer.Option(help="Id or name of the actor. Can be repeated; any of the values matches.")
+    list[str] | None, typer.Option(help="Id or name of the actor. Can be repeated to match any of several.")
 ]
 Action = Annotated[list[str] | None, typer.Option(help="Action. Can be repeated.")]
 Resource = Annotated[list[str] | None, typer.Option(help="Kind of resource. Can be repeated.")]

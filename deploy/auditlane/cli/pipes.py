@@ -48,7 +48,7 @@ def flush() -> None:
 def require_stdout() -> None:
     """Raise ConfigError if standard output is closed. Call it before work whose output must not be lost."""
     if sys.stdout is None:
-        raise ConfigError("Standard output is closed.", fix="Send it to a terminal, a file or another program.")
+        raise ConfigError("Standard output is closed.", fix="Redirect it to a terminal, a file or another program.")
 
 
 def discard() -> None:

@@ -73,7 +73,7 @@ def command(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON summary.")] = False,
 ) -> None:
-    """Replay a topic: store the messages that are missing in the live table.
+    """Replay a topic: store the messages that are missing from the live table.
 
     Stops at the workers' committed offsets and never changes them, so it can run while workers do. Ctrl-C is safe: the
     same command resumes. The exit code is 3 if a message is neither stored nor dead-lettered, and no worker would store

@@ -63,7 +63,8 @@ def command(
         Path | None, typer.Option(help="Also write the result to this file as Prometheus text, for the node exporter.")
     ] = None,
     known_conflicts: Annotated[
-        int, typer.Option(min=0, help="Conflicts already investigated; exit code 5 only when there are more.")
+        int,
+        typer.Option(min=0, help="Number of conflicts already investigated; exit with code 5 only if there are more."),
     ] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -138,7 +139,7 @@ def fix(report: Report, table: str) -> str:
     if report.refused:
         steps.append(f"Of the missing messages, {report.refused} cannot be stored now: {_WHY}.")
     if any(report.counts[name] for name in ("extra", "doubled", "differs")):
-        steps.append("For extra, doubled and differing rows, see docs/operate/replay-and-verify.md.")
+        steps.append("For extra, duplicate and differing rows, see docs/operate/replay-and-verify.md.")
     return " ".join(steps)
 
 

@@ -104,7 +104,7 @@ class KafkaProbe:
             raise KafkaUnavailable(f"Kafka does not respond: {error.args[0].str()}.") from error
         if topic.error is not None:
             fix = "Create it: auditlane init."
-            raise KafkaUnavailable(f"The topic {self._topic}: {topic.error.str()}.", fix=fix)
+            raise KafkaUnavailable(f"Kafka reports an error for the topic {self._topic}: {topic.error.str()}.", fix=fix)
         if not any(partition.leader >= 0 for partition in topic.partitions.values()):
             raise KafkaUnavailable(f"No partition of the topic {self._topic} has a leader.")
 

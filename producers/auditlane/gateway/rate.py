@@ -59,7 +59,7 @@ class Rates:
         return min(self.burst, bucket.tokens + (now - bucket.at) * self.per_s)
 
 
-# A charged month covers events that arrive within this time, since a worker inserts them together.
+# One charge for a past month covers all its events that arrive within this time, since a worker inserts them together.
 SECOND_S: Final = 1.0
 BURST_S: Final = 10.0  # a larger burst would delay other tenants of the partition by seconds
 REMEMBERED: Final = 20_000

@@ -98,7 +98,7 @@ class AuditContext:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # Resetting a token could fail: a context may be left in another task, for example by a streamed response.
+        # Resetting a token could fail, since a different task may exit the context, for example in a streamed response.
         _current.set(_without(self, _current.get()))
 
     def add_to(self, values: dict[str, Any], report: Report) -> None:

@@ -116,7 +116,7 @@ class _LastThread(threading.Thread):
 
 
 def _is_child(util: str) -> bool:
-    """Return whether this library started the process."""
+    """Return whether this process is a child started by the library of `util`: multiprocessing or billiard."""
     process = sys.modules.get(util.replace(".util", ".process"))
     return util in sys.modules and process is not None and process.current_process().name != "MainProcess"
 

@@ -167,6 +167,7 @@ class AuditReader:
         dialect: Literal["raw", "spreadsheet"] = "raw",
         separator: Literal["comma", "semicolon", "tab"] = "comma",
         zone: str = "UTC",
+        since: Literal["all", "last"] | None = None,
         ocsf_version: Literal["1.8.0", "1.9.0-dev"] = "1.8.0",
         resume: bool = True,
         progress: Progress = lambda _: None,
@@ -189,6 +190,7 @@ class AuditReader:
             dialect: `spreadsheet` writes a CSV with a byte order mark and times that a spreadsheet recognises.
             separator: Separator of the cells of a CSV.
             zone: Time zone (IANA) of the times in a file for spreadsheets.
+            since: `last` exports the events stored since the caller's last export of these filters with `since`.
             ocsf_version: Version of the schema of OCSF events.
             resume: False to start over, even if an earlier call can be resumed.
             progress: Called with an ExportProgress: in events while the job runs, then in bytes.
@@ -205,6 +207,8 @@ class AuditReader:
             request["ocsf_version"] = ocsf_version
         options = {"dialect": (dialect, "raw"), "separator": (separator, "comma"), "zone": (zone, "UTC")}
         request |= {name: given for name, (given, default) in options.items() if given != default}
+        if since:
+            request["since"] = since
         if columns:
             request["columns"] = list(columns)
         request["filter"] = _grouped(_pairs(filters, more))

@@ -56,9 +56,10 @@ class SchemaResolver:
         self._ready: dict[str, tuple[float, Encoder]] = {}
         self._wanted: dict[str, float] = {}  # queue of tenant subjects to fetch -> minimum time of the request
         # The next three are keyed by tenant subject.
-        self._rechecked_at: LruCache[str, float] = LruCache(KEPT_TENANTS)  # last request for a rejected event
-        self._changed_at: LruCache[str, float] = LruCache(KEPT_TENANTS)  # last `forget`
-        # Last time that waiting for the change timed out.
+        # Time of the last request caused by a rejected event.
+        self._rechecked_at: LruCache[str, float] = LruCache(KEPT_TENANTS)
+        self._changed_at: LruCache[str, float] = LruCache(KEPT_TENANTS)  # time of the last `forget`
+        # Last time that a wait for the change timed out.
         self._waited_at: LruCache[str, float] = LruCache(KEPT_TENANTS)
         self._fetcher: threading.Thread | None = None
         self._asking = False

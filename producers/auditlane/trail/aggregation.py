@@ -121,7 +121,8 @@ class AuditAggregator:
         ended = sum(1 for _ in takewhile(lambda group: now - group.at >= self._window, self._open.values()))
         over = list(takewhile(lambda token: now - token[1][0] >= RENEWALS, self._tokens.items()))
         ready = self._end(ended) + self._end_tokens(len(over))
-        self._tokens |= {key: (now, None) for key, (_, renewals) in over if renewals is not None}  # the page is open
+        # A token renewed within the hour continues its group, since its page is probably still open.
+        self._tokens |= {key: (now, None) for key, (_, renewals) in over if renewals is not None}
         return ready
 
     def flush(self) -> list[DatedRecord]:

@@ -80,7 +80,7 @@ class Lifecycle:
     """Records one service of this process. Each of `started` and `stopped` has an effect only once."""
 
     def __init__(self, service: str, sink: AuditSink, *, previous: Previous | None = None) -> None:
-        """Create the lifecycle of a `service`, `worker` or `serve`. Without `previous`, new versions are not
+        """Create the lifecycle of `service`, which is "worker" or "serve". Without `previous`, version changes are not
         recorded.
         """
         self._service = service

@@ -174,6 +174,11 @@ LOG_EVENTS: tuple[LogEvent, ...] = (
     LogEvent("export.given_back", ("info",), "The process stops; another one resumes the job."),
     LogEvent("export.end_not_written", ("warning",), "The job's end could not be saved; another process resumes it."),
     LogEvent(
+        "export.extent_not_kept",
+        ("warning",),
+        "The end of a download could not be saved; the next one since the last repeats its events.",
+    ),
+    LogEvent(
         "export.folder", ("warning",), "The folder of export jobs cannot be read.", "Check `AUDITLANE_EXPORT_DIR`."
     ),
     LogEvent("export.broken", ("error",), "A download ended early, and the client received a truncated response."),

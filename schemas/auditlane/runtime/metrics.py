@@ -237,7 +237,7 @@ METRICS: tuple[Metric, ...] = (
         _VERIFY,
     ),
     Metric(
-        "auditlane_verify_ok", "gauge", "1 if nothing was missing, extra, doubled or different, else 0.", (), _VERIFY
+        "auditlane_verify_ok", "gauge", "1 if nothing was missing, extra, duplicate or different, else 0.", (), _VERIFY
     ),
     Metric("auditlane_verify_completed_seconds", "gauge", "Completion time, in seconds since 1970.", (), _VERIFY),
     # Events over HTTP.

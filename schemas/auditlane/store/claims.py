@@ -62,7 +62,7 @@ class StoredClaims:
     def __init__(self, connect: Callable[[], Client], database: str) -> None:
         self._connect = connect
         self._database = database
-        # Claims whose outcome is unknown: nobody acted on them, so that a later attempt may reuse their ids.
+        # Claims whose outcome is unknown. No caller has acted on them, so a later attempt may reuse their ids.
         self._unsettled: dict[str, tuple[uuid.UUID, datetime]] = {}
         self._lock = threading.Lock()
 

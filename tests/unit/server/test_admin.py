@@ -163,7 +163,7 @@ def test_the_response_equals_the_commands_output():
 def test_workers_are_up_while_every_partition_is_assigned():
     assert parts.workers(lag("a", "b")).state == "up"
     behind = parts.workers(lag("a", "a", behind=2))
-    assert (behind.state, behind.detail) == ("up", "1 member, 4 messages behind, the oldest 2.5 s old")
+    assert (behind.state, behind.detail) == ("up", "1 member, 4 messages behind, oldest message: 2.5 s")
     assert "No worker is assigned to 1 partition." in str(parts.workers(lag("a", "", behind=2)).problem)
     assert "no member" in str(parts.workers(lag("", "")).problem)
 

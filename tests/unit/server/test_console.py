@@ -168,7 +168,7 @@ def test_the_board_shows_rates_lag_and_lost_offsets(served):
         "4,321",
         "5,000",
         "2 min",
-        "7 deleted before they were read",
+        "7 were deleted before they were read.",
         ">none</td>",
         "1,234",
     ):
@@ -201,8 +201,8 @@ def test_the_board_in_german(served, operations):
         for shown in (
             "72,0</strong> Ereignisse pro Sekunde",
             "4.321",
-            "5.000</strong> Nachrichten im Rückstand, die älteste 2 min alt",
-            "7 gelöscht, bevor sie gelesen wurden",
+            "5.000</strong> Nachrichten im Rückstand. Die älteste ist 2 min alt.",
+            "7 wurden gelöscht, bevor sie gelesen wurden.",
             ">keines</td>",
             ">1.234</strong> abgelehnte Nachrichten",
             "31.01.2026 13:45:00",
@@ -414,7 +414,7 @@ def test_the_operation_has_charts_and_events_in_both_languages(served, operation
         "delay: 1 min",
         "median: 4.0 s",
         'aria-current="true">7 days</a>',
-        "Nothing was measured for",
+        "There are no measurements for",
     ):
         assert shown in html
     assert html.count('class="gap"') >= len(operation.CHARTS)

@@ -146,9 +146,9 @@ def test_plurals_follow_the_language():
 def test_texts_are_english_in_the_api_and_localized_on_a_page():
     text = LocalizedText(
         counted("%(count)s message behind", "%(count)s messages behind", 1_200),
-        Phrase("the oldest %(age)s s old", values={"age": 2.51}),
+        Phrase("oldest message: %(age)s s", values={"age": 2.51}),
     )
-    assert text == "1,200 messages behind, the oldest 2.5 s old"
-    assert text.render(DE) == "1.200 Nachrichten im Rückstand, die älteste 2,5 s alt"
+    assert text == "1,200 messages behind, oldest message: 2.5 s"
+    assert text.render(DE) == "1.200 Nachrichten im Rückstand, älteste Nachricht: 2,5 s"
     reason = localized("Kafka is not responding: %(reason)s.", reason="100% lost")
     assert (reason, reason.render(DE)) == ("Kafka is not responding: 100% lost.", "Kafka antwortet nicht: 100% lost.")

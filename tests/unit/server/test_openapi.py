@@ -19,6 +19,7 @@ from auditlane.server.problems import HTTP_CODES, MEDIA_TYPE
 BINARY = {Format.xlsx.media_type, Format.parquet.media_type, Format.pdf.media_type}
 ANY, READS, CHANGES = "400 401 403 429 500 503", "400 401 403 429 500 502 503", "408 409 411 412 413"
 BODY = "408 411 413"
+BINARY = {format_.media_type for format_ in (Format.parquet, Format.pdf, Format.xlsx)}
 EXPECTED = {
     "POST /v1/token": f"200 400 401 500 {BODY} 429",
     "POST /v1/viewer-tokens": f"200 {ANY} {BODY} 429",
@@ -35,6 +36,7 @@ EXPECTED = {
     "GET /v1/histogram": f"200 {READS} 429",
     "GET /v1/stats": f"200 {READS} 429",
     "GET /v1/export": f"200 {READS}",
+    "GET /v1/last-download": f"200 {READS}",
     "POST /v1/export-links": f"200 {READS} {BODY}",
     "GET /v1/download": f"200 {READS} 404 409 416",
     "POST /v1/exports": f"202 {READS} {BODY} 409",

@@ -35,7 +35,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Trip:
-    """An event on its way. `problem` is the last error from reading the log, or empty."""
+    """A canary event in flight. `problem` is the last error from reading the log, or an empty string."""
 
     event_id: str
     sent_s: float

@@ -22,8 +22,8 @@ from auditlane.observe.security.findings import Finding, Gap, Rule
 T = TypeVar("T")
 _DESCRIBE_TOPICS: Final = "The Kafka permissions Describe and DescribeConfigs on the topics."
 _SHOW_ACCESS: Final = (
-    "A ClickHouse account with the role init: GRANT SHOW USERS, SHOW ROLES, SHOW ROW POLICIES ON *.*, and SELECT ON "
-    "system.*"
+    "A ClickHouse account with the grants of the role init: SHOW USERS, SHOW ROLES and SHOW ROW POLICIES on *.*, and "
+    "SELECT on system.*"
 )
 
 

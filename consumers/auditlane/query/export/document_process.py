@@ -131,10 +131,11 @@ class DocumentProcess:
         code = child.wait()
         self.close()
         if code == -signal.SIGALRM:
-            return QueryTooLarge(f"Making the {self._label} file exceeded its time limit.", field="format", fix=_FIX)
+            return QueryTooLarge(f"Creating the {self._label} file exceeded the time limit.", field="format", fix=_FIX)
         # Out of memory can also mean SIGKILL from the kernel or an abort in C++.
         if code in (document_child.NO_MEMORY, -signal.SIGKILL, -signal.SIGABRT) or "MemoryError" in output:
-            return QueryTooLarge(f"Making the {self._label} file exceeded its memory limit.", field="format", fix=_FIX)
+            problem = f"Creating the {self._label} file exceeded the memory limit."
+            return QueryTooLarge(problem, field="format", fix=_FIX)
         if code == document_child.NO_DISK:
             return QueryTooLarge(
                 f"The service has too little disk space for the {self._label} file.",

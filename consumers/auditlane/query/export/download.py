@@ -37,14 +37,21 @@ class Download(StreamingResponse):
         count_rows: CountRows,
         downloads: DownloadPool,
         place: ExitStack,
+        on_complete: Callable[[], None] | None = None,
     ) -> None:
-        """Stream `export`; `place` is the slot from `downloads.begin`."""
+        """Stream `export`; `place` is the slot from `downloads.begin`.
+
+        `on_complete`, which may block, is called after the last byte.
+        """
+        self._downloads = downloads
+        self._on_complete = on_complete
+        self._complete = False
         self._export = export
         self._place = place
         self._format = format_
         self._count_rows = count_rows
         super().__init__(
-            _pieces(export, downloads),
+            self._pieces(),
             media_type=format_.media_type,
             headers=headers_of(name, export.rows),
         )
@@ -52,6 +59,8 @@ class Download(StreamingResponse):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await super().__call__(scope, receive, send)
+            if self._complete and self._on_complete is not None:
+                await self._downloads.run(self._on_complete)
         except AuditlaneError as error:
             # Returning here leaves the body incomplete, so the server closes the connection.
             get("query").error("export.broken", code=error.code, problem=str(error), rows=self._export.written)
@@ -60,13 +69,13 @@ class Download(StreamingResponse):
             self._place.close()
             self._count_rows(self._format, self._export.written)
 
-
-async def _pieces(export: Export, downloads: DownloadPool) -> AsyncIterator[bytes]:
-    pieces = iter(export)
-    while (piece := await downloads.run(lambda: next(pieces, None))) is not None:
-        if piece:
-            yield piece
-        await current().pause()
+    async def _pieces(self) -> AsyncIterator[bytes]:
+        pieces = iter(self._export)
+        while (piece := await self._downloads.run(lambda: next(pieces, None))) is not None:
+            if piece:
+                yield piece
+            await current().pause()
+        self._complete = True
 
 
 def headers_of(name: str, rows: int) -> dict[str, str]:
@@ -80,5 +89,5 @@ def headers_of(name: str, rows: int) -> dict[str, str]:
 
 
 def file_name(tenant: str, format_: Format, now: datetime) -> str:
-    """Return `audit-acme-20260131T134500Z.csv`; a tenant id is safe in a header and in a file name."""
+    """Return a name such as `audit-acme-20260131T134500Z.csv`. A tenant id is safe in a header and in a file name."""
     return f"audit-{tenant}-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}.{format_.extension}"

@@ -15,7 +15,7 @@ from auditlane.runtime.errors import Busy
 from auditlane.runtime.fair_share import current
 from auditlane.runtime.settings import Settings
 
-THREADS: Final = 16  # threads that run exports; an export whose client reads slowly occupies none
+THREADS: Final = 16  # threads that run exports; an export does not hold one while its client reads slowly
 T = TypeVar("T")
 
 

@@ -199,6 +199,11 @@ class Exporter:
             raise
         return Export(counted.rows, coder, batches, source, written=written, check=check)
 
+    @property
+    def executor(self) -> QueryExecutor:
+        """The executor of statements that people wait for."""
+        return self._counts
+
     def close(self) -> None:
         """Close the connections."""
         self._counts.close()

@@ -6,7 +6,7 @@ import json
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -21,7 +21,19 @@ from auditlane.runtime.errors import InvalidFilter
 from auditlane.store.structure_cache import Structure
 
 FORMULAS: Final = ("neutralised", "raw")
-OWN: Final = ("format", "columns", "titles", "formulas", "ocsf_version", "dialect", "separator", "zone", "language")
+OWN: Final = (
+    "format",
+    "columns",
+    "titles",
+    "formulas",
+    "ocsf_version",
+    "dialect",
+    "separator",
+    "zone",
+    "language",
+    "since",
+)
+SINCE: Final = ("all", "last")
 MAX_TITLE_CHARS: Final = 200
 StructureOf = Callable[[str], Structure]
 Pair = tuple[str, str]
@@ -41,6 +53,10 @@ _DIALECT: Final = (
 _SEPARATOR: Final = "CSV: the character between two cells."
 _ZONE: Final = "CSV for spreadsheets, Excel: the time zone (IANA) of the times."
 _LANGUAGE: Final = "The language of the column `sentence`."
+_SINCE: Final = (
+    "`last`: only events stored since this person's last download of this search with `since`; `all`: all events. Both "
+    "note where the download ended, once it is complete. Cannot be combined with `from` and `to`."
+)
 _OCSF_VERSION: Final = "OCSF: the version of the schema."
 PARAMETERS: Final[dict[str, Any]] = openapi_parameters(
     format={"type": "string", "enum": list(Format), "required": True, "description": "The format of the file."},
@@ -55,6 +71,7 @@ PARAMETERS: Final[dict[str, Any]] = openapi_parameters(
     separator={"type": "string", "enum": list(Separator), "default": Separator.comma, "description": _SEPARATOR},
     zone={"type": "string", "default": "UTC", "examples": ["Europe/Berlin"], "description": _ZONE},
     language={"type": "string", "enum": list(LANGUAGES), "default": LANGUAGES[0], "description": _LANGUAGE},
+    since={"type": "string", "enum": list(SINCE), "description": _SINCE},
     ocsf_version={
         "type": "string",
         "enum": list(OcsfVersion),
@@ -78,6 +95,7 @@ class ExportRequest(BaseModel):
     separator: Separator = Field(Separator.comma, description=_SEPARATOR)
     zone: str = Field("UTC", examples=["Europe/Berlin"], description=_ZONE)
     language: str = Field(LANGUAGES[0], json_schema_extra={"enum": list(LANGUAGES)}, description=_LANGUAGE)
+    since: Literal["all", "last"] | None = Field(None, description=_SINCE)
     filter: dict[str, str | list[str]] = Field(
         default_factory=dict,
         description="Any filters of `GET /v1/export`: names, each with one value or several alternatives.",
@@ -91,6 +109,7 @@ class ExportRequest(BaseModel):
         own += [("language", self.language)]
         own += [("columns", ",".join(self.columns))] if self.columns else []
         own += [("titles", json.dumps(self.titles, ensure_ascii=False))] if self.titles else []
+        own += [("since", self.since)] if self.since else []
         return own + list(_flat(self.filter))
 
 
@@ -102,10 +121,11 @@ def _flat(filter_: Mapping[str, str | list[str]]) -> Iterable[Pair]:
 
 @dataclass(frozen=True, slots=True)
 class ExportSpec:
-    """A valid export."""
+    """A valid export. `since` is a member of SINCE, or empty."""
 
     form: Form
     filter: Filter
+    since: str = ""
 
 
 def export_spec(pairs: Iterable[Pair], scope: TenantScope, structure_of: StructureOf) -> ExportSpec:
@@ -134,7 +154,7 @@ def export_spec(pairs: Iterable[Pair], scope: TenantScope, structure_of: Structu
         zone=zone.key,
         sentences=sentences_of(columns, structure, language),
     )
-    return ExportSpec(form, filter_)
+    return ExportSpec(form, filter_, _since(own.get("since"), filter_))
 
 
 def sentences_of(columns: Iterable[Column], structure: Structure, language: str) -> Sentences:
@@ -173,3 +193,15 @@ def _titles(text: str | None) -> list[str] | None:
 
 def _is_control(character: str) -> bool:
     return unicodedata.category(character) == "Cc"
+
+
+def _since(text: str | None, filter_: Filter) -> str:
+    if text is None:
+        return ""
+    if filter_.since is not None or filter_.until is not None:
+        raise InvalidFilter(
+            "'since' cannot be combined with a time range: the next download would lack the events outside it.",
+            field="since",
+            fix="Omit 'from' and 'to', or 'since'.",
+        )
+    return one_of("since", text, SINCE)

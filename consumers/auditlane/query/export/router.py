@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 from fastapi import APIRouter, Request, Response, Security
@@ -20,6 +21,8 @@ from auditlane.query.export.jobs.router import job_file
 from auditlane.query.export.links import QUERY_TTL, LinkTarget
 from auditlane.query.export.request import PARAMETERS, ExportRequest, Pair, export_spec
 from auditlane.query.export.service import Exports, ExportService
+from auditlane.query.export.since import Extent
+from auditlane.query.filters import Filter, openapi_parameters
 from auditlane.query.router import Authenticator, Scope, granted
 from auditlane.runtime.errors import LogsDisabled
 
@@ -36,6 +39,13 @@ FILE: Final = {
 }
 
 
+class LastDownload(BaseModel):
+    """The caller's last complete download of a search. `events` is the number of events that it lacks."""
+
+    at: datetime | None = Field(description="Null if there is none.")
+    events: int
+
+
 class LinkAnswer(BaseModel):
     """A link to a file. It requires no other credential."""
 
@@ -46,6 +56,17 @@ class LinkAnswer(BaseModel):
 async def export_events(request: Request, scope: Scope, exports: Exports) -> Response:
     """Download every event that matches now, newest first, without a limit on their number."""
     return await _send(request, exports, scope, request.query_params.multi_items())
+
+
+def last_download(request: Request, scope: Scope, exports: Exports) -> LastDownload:
+    """Return when the caller last downloaded this search with `since`, and how many of its events are newer."""
+    auditor_of(request).recorded = True
+    pairs = [("format", "csv"), ("since", "last"), *request.query_params.multi_items()]
+    spec = export_spec(pairs, scope, exports.structure_of)
+    earlier = exports.extents.last(scope, spec.filter)
+    filter_, _ = exports.covered(scope, spec)
+    counted = exports.exporter.count(scope, filter_, spec.form.format)
+    return LastDownload(at=earlier.at if earlier else None, events=counted.rows)
 
 
 def export_link(request: Request, body: ExportRequest, scope: Scope, exports: Exports) -> LinkAnswer:
@@ -83,6 +104,12 @@ def build(authenticator: Authenticator) -> APIRouter:
         openapi_extra=PARAMETERS,
         dependencies=grant,
     )(export_events)
+    router.get(
+        "/last-download",
+        summary="Get when this search was last downloaded",
+        openapi_extra=openapi_parameters(),
+        dependencies=grant,
+    )(last_download)
     router.post("/export-links", summary="Get a link that downloads an export", dependencies=grant)(export_link)
     router.get("/download", summary="Follow a download link", response_class=Response, responses={200: FILE})(download)
     router.head("/download", include_in_schema=False)(download)
@@ -93,14 +120,20 @@ async def _send(request: Request, exports: ExportService, scope: TenantScope, pa
     exporter, downloads = exports.exporter, exports.exporter.downloads
     spec = await downloads.run(lambda: export_spec(pairs, scope, exports.structure_of))
     format_ = spec.form.format
+
+    def covered() -> tuple[Filter, Extent | None]:
+        return exports.covered(scope, spec) if spec.since else (spec.filter, None)
+
     name = file_name(scope.tenant, format_, datetime.now(UTC))
     if request.method == "HEAD":  # exports nothing
         auditor_of(request).recorded = True
         with await downloads.begin(scope.tenant, Format.csv):  # counting needs no PDF process
-            counted = await downloads.run(lambda: exporter.count(scope, spec.filter, format_))
+            filter_, _ = await downloads.run(covered)
+            counted = await downloads.run(lambda: exporter.count(scope, filter_, format_))
         return StreamingResponse(iter(()), headers=headers_of(name, counted.rows), media_type=format_.media_type)
     with await downloads.begin(scope.tenant, format_) as place:
-        export = await downloads.run(lambda: exporter.export(scope, spec.filter, spec.form))
+        filter_, extent = await downloads.run(covered)
+        export = await downloads.run(lambda: exporter.export(scope, filter_, spec.form))
         columns = ",".join(column.name for column in spec.form.columns)
         auditor_of(request).record(
             Action.exported,
@@ -109,9 +142,18 @@ async def _send(request: Request, exports: ExportService, scope: TenantScope, pa
             rows=export.rows,
             columns=columns,
             include_access=spec.filter.include_access,
+            since=spec.since or None,
         )
         held = place.pop_all()
-    return Download(export, format_=format_, name=name, count_rows=exports.count_rows, downloads=downloads, place=held)
+    return Download(
+        export,
+        format_=format_,
+        name=name,
+        count_rows=exports.count_rows,
+        downloads=downloads,
+        place=held,
+        on_complete=partial(exports.note_download, scope, spec.filter, extent) if extent else None,
+    )
 
 
 def _file(exports: ExportService, request: Request, opened: LinkTarget) -> Response | None:

@@ -21,9 +21,13 @@ from auditlane.query.export.jobs.record import JobRecord, State
 from auditlane.query.export.jobs.runner import JobFigures, Runner
 from auditlane.query.export.jobs.worker import Worker
 from auditlane.query.export.links import DownloadLinks, RequireStanding, Signer
-from auditlane.query.export.request import StructureOf, filter_of
+from auditlane.query.export.request import ExportSpec, StructureOf, filter_of
+from auditlane.query.export.since import Extent, Extents, narrowed
 from auditlane.query.filters import Filter
+from auditlane.runtime.errors import AuditlaneError
+from auditlane.runtime.log import get
 from auditlane.runtime.settings import Settings
+from auditlane.store.client import LazyClient, connect
 
 
 class ExportService:
@@ -64,11 +68,15 @@ class ExportService:
         self.links = DownloadLinks(signer, require_standing, settings.serve_url)
         self.jobs = JobStore(_folder(settings))
         self.quota = DiskQuota.of(settings, self.jobs)
+        self._store = LazyClient(lambda: connect(settings))
+        self.extents = Extents(self._store.client, settings.clickhouse_database, self.exporter.executor)
         self.max_jobs = settings.export_jobs_per_tenant
         self.keep = timedelta(seconds=settings.export_expire_s)
         self._runner = Runner(
             self.jobs,
-            Worker(self.exporter, partial(_filter_of, structure_of), count_rows, self.quota.require_space),
+            Worker(
+                self.exporter, partial(_filter_of, structure_of), count_rows, self.quota.require_space, self._job_done
+            ),
             concurrency=settings.export_concurrency,
             per_tenant=settings.export_jobs_running_per_tenant,
             lease_s=settings.export_lease_s,
@@ -88,10 +96,28 @@ class ExportService:
         """Look for new jobs now."""
         self._runner.wake()
 
+    def covered(self, scope: TenantScope, spec: ExportSpec) -> tuple[Filter, Extent]:
+        """Return the filter for an export with `since`, and what the export covers."""
+        earlier = self.extents.last(scope, spec.filter)
+        present = self.extents.present(scope, earlier)
+        return narrowed(spec.filter, earlier if spec.since == "last" else None, present), present
+
+    def note_download(self, scope: TenantScope, filter_: Filter, extent: Extent) -> None:
+        """Note that a download is complete. Without the store, the next one repeats its events."""
+        try:
+            self.extents.keep(scope, filter_, extent)
+        except AuditlaneError as error:
+            get("export").warning("export.extent_not_kept", tenant=scope.tenant, problem=str(error))
+
     def close(self) -> None:
         """End the running jobs, and close the connections."""
         self._runner.close()
         self.exporter.close()
+        self._store.close()
+
+    def _job_done(self, record: JobRecord) -> None:
+        if record.extent is not None:
+            self.note_download(record.scope, _filter_of(self.structure_of, record), record.extent)
 
 
 async def exports_of(request: Request) -> ExportService:
@@ -109,4 +135,5 @@ def _folder(settings: Settings) -> Path:
 
 
 def _filter_of(structure_of: StructureOf, record: JobRecord) -> Filter:
-    return replace(filter_of(record.pairs, record.tenant, structure_of), include_access=record.include_access)
+    filter_ = replace(filter_of(record.pairs, record.tenant, structure_of), include_access=record.include_access)
+    return filter_ if record.offsets is None else replace(filter_, offsets=record.places)

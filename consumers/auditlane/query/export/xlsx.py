@@ -15,7 +15,7 @@ from xlsxwriter.worksheet import Worksheet
 
 SHEET_ROWS: Final = 1_048_576  # rows of a sheet, including its header
 CELL_CHARS: Final = 32_767
-_EXACT_DIGITS: Final = 15  # digits that a cell's number holds
+_EXACT_DIGITS: Final = 15  # significant digits that a numeric cell stores exactly
 _NUMBER: Final = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?")
 _PIECE: Final = 1 << 20
 _TIME_WIDTH, _TEXT_WIDTH = 23, 20

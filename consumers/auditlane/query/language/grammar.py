@@ -215,8 +215,8 @@ def _explain(text: str, error: UnexpectedInput) -> NoReturn:
 
 def _misplaced(shown: str, column: int) -> NoReturn:
     if shown in _KEYWORDS:
-        fix = f'Quote it if it is a word: "{shown}".'
-        refuse("keyword_alone", f"{shown} has no term next to it", column, fix=fix, word=shown)
+        fix = f'To search for the word itself, quote it: "{shown}".'
+        refuse("keyword_alone", f"a term is missing next to {shown}", column, fix=fix, word=shown)
     if shown in _MEANINGS:
         refuse(*_MEANINGS[shown], column)
     refuse("misplaced", f"{shown[:60]!r} does not fit here", column, text=shown[:60])

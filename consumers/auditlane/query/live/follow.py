@@ -9,10 +9,10 @@ from typing import Any, Final
 from auditlane.access.scope import TenantScope
 from auditlane.query.clickhouse.executor import QueryExecutor
 from auditlane.query.conflicts import Conflicts, Key, key_of
-from auditlane.query.filters import Filter
+from auditlane.query.filters import Filter, PartitionKey
 from auditlane.query.live import sql
 from auditlane.query.live.resume_token import StreamPosition
-from auditlane.query.live.seen_offsets import PartitionKey, SeenOffsets, seen_through, union, unseen
+from auditlane.query.live.seen_offsets import SeenOffsets, seen_through, union, unseen
 
 PAGE: Final = 500
 HOUR_MS: Final = 3_600_000  # events inserted more than this long after their ingestion are not streamed
@@ -20,7 +20,7 @@ HOUR_MS: Final = 3_600_000  # events inserted more than this long after their in
 
 @dataclass(slots=True)
 class StreamedEvent:
-    """An event as JSON, with whether it is in conflict, its position in Kafka, and the stream's position after it.
+    """An event as JSON, its conflict flag, its position in Kafka, and the stream's position after it.
 
     `text` caches the text that is sent, which is the same for all streams of a channel.
     """

@@ -14,11 +14,11 @@ from functools import partial
 from auditlane.access.scope import TenantScope
 from auditlane.query.clickhouse.cancellation import CancelScope
 from auditlane.query.clickhouse.executor import QueryExecutor
-from auditlane.query.filters import Filter
+from auditlane.query.filters import Filter, PartitionKey
 from auditlane.query.live.follow import EventSlice, Follower
 from auditlane.query.live.poll import Poller, PollResult
 from auditlane.query.live.resume_token import StreamPosition
-from auditlane.query.live.seen_offsets import PartitionKey, SeenOffsets
+from auditlane.query.live.seen_offsets import SeenOffsets
 from auditlane.query.live.subscription import Subscription
 from auditlane.runtime.errors import AuditlaneError, RateLimited, StoreUnavailable, Unavailable
 from auditlane.runtime.log import get

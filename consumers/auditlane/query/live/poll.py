@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from auditlane.query.clickhouse.executor import QueryExecutor
+from auditlane.query.filters import PartitionKey
 from auditlane.query.live import sql
 from auditlane.query.live.follow import HOUR_MS
-from auditlane.query.live.seen_offsets import PartitionKey, PartitionTracker, SeenOffsets
+from auditlane.query.live.seen_offsets import PartitionTracker, SeenOffsets
 from auditlane.runtime.errors import QueryTooLarge, StoreUnavailable
 
 SKEW_MS: Final = 120_000  # a poll finds events even if the worker's clock or the insert is this far behind
@@ -72,7 +73,7 @@ class Poller:
         return PollResult(now_ms, len(rows) == ROWS, states, self._by_tenant(tenants, rows))
 
     def _rows(self, tenants: Sequence[str], since_ms: int) -> list[dict[str, Any]]:
-        self._table = self._table or self._source()
+        self._table = self._table or sql.event_table(self._executor, self._database)
         seen = {place: tracker.seen for place, tracker in self._trackers.items()}
         return self._executor.rows(
             sql.compile_poll(self._database, self._table, tenants, seen, since_ms=since_ms, limit=ROWS)
@@ -101,11 +102,6 @@ class Poller:
                 partitions, (first, last) = found.get(tenants[number - 1], (set(), (at, at)))
                 found[tenants[number - 1]] = (partitions | {place}, (min(first, at), max(last, at)))
         return found
-
-    def _source(self) -> str:
-        """Return the table that covers all shards, or the local table on a single server."""
-        rows = self._executor.rows(sql.compile_tables(self._database))
-        return "events_all" if any(row["name"] in ("events_all", b"events_all") for row in rows) else "events"
 
 
 def _place(row: dict[str, Any]) -> PartitionKey:

@@ -15,8 +15,8 @@ from typing import Final
 
 from auditlane.access.scope import TenantScope
 from auditlane.query.cursor import Mac
-from auditlane.query.filters import Filter
-from auditlane.query.live.seen_offsets import PartitionKey, SeenOffsets
+from auditlane.query.filters import Filter, PartitionKey
+from auditlane.query.live.seen_offsets import SeenOffsets
 from auditlane.runtime.errors import InvalidCursor
 
 _MAC_BYTES: Final = 16

@@ -10,10 +10,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import Final
 
-PartitionKey: TypeAlias = tuple[str, int]  # topic id, partition
-OffsetRange: TypeAlias = tuple[int, int]  # first and last offset, both included
+from auditlane.query.filters import OffsetRange
 
 MAX_GAPS: Final = 64  # gaps kept per partition
 SETTLED_S: Final = 10.0  # a gap this old may be dropped to make room for a newer one

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from auditlane.access.scope import TenantScope
+from auditlane.query.clickhouse.executor import QueryExecutor
 from auditlane.query.clickhouse.statements import JSON_LINE, KEY, Parameters, Statement, select, statement
-from auditlane.query.filters import Filter
-from auditlane.query.live.seen_offsets import OffsetRange, PartitionKey, SeenOffsets
-from auditlane.query.sql import where
+from auditlane.query.filters import Filter, OffsetRange, PartitionKey
+from auditlane.query.live.seen_offsets import SeenOffsets
+from auditlane.query.sql import in_partition, where, within_offsets
 
 _PLACE: Final = "toString({e}kafka_topic_id) AS topic, {e}kafka_partition AS partition, {e}kafka_offset AS place_offset"
 
@@ -78,10 +79,11 @@ def compile_events_at(
     if occurred is not None:
         first, last = (parameters.time(micros) for micros in occurred)
         conditions.append(f"e.occurred_at >= {first} AND e.occurred_at <= {last}")
-    wanted = [_within(parameters, place, offsets) for place, offsets in ranges.items()]
+    wanted = [within_offsets(parameters, place, offsets) for place, offsets in ranges.items()]
     if elsewhere_until_ms is not None:
         earlier = f"e.ingested_at < fromUnixTimestamp64Milli({parameters.add('Int64', elsewhere_until_ms)}, 'UTC')"
-        wanted.append(f"({' AND '.join([earlier, *(f'NOT ({_at(parameters, partition)})' for partition in ranges)])})")
+        others = [f"NOT ({in_partition(parameters, partition)})" for partition in ranges]
+        wanted.append(f"({' AND '.join([earlier, *others])})")
     conditions.append(f"({' OR '.join(wanted)})")
     tail = f"ORDER BY topic, partition, place_offset LIMIT {parameters.add('UInt32', limit)}"
     return select(f"{JSON_LINE} AS line, {KEY}, {_PLACE.format(e='e.')}", conditions, tail, parameters)
@@ -91,16 +93,10 @@ def _ingested(parameters: Parameters, since_ms: int) -> str:
     return f"e.ingested_at >= fromUnixTimestamp64Milli({parameters.add('Int64', since_ms)}, 'UTC')"
 
 
-def _at(parameters: Parameters, place: PartitionKey) -> str:
-    topic, partition = parameters.add("UUID", place[0]), parameters.add("UInt32", place[1])
-    return f"e.kafka_topic_id = {topic} AND e.kafka_partition = {partition}"
-
-
-def _within(parameters: Parameters, place: PartitionKey, ranges: Sequence[OffsetRange]) -> str:
-    firsts = parameters.add("Array(UInt64)", [first for first, _ in ranges])
-    lasts = parameters.add("Array(UInt64)", [last for _, last in ranges])
-    inside = f"arrayExists((f, l) -> e.kafka_offset >= f AND e.kafka_offset <= l, {firsts}, {lasts})"
-    return f"({_at(parameters, place)} AND {inside})"
+def event_table(executor: QueryExecutor, database: str) -> str:
+    """Return the table that covers all shards, or the local table on a single server."""
+    rows = executor.rows(compile_tables(database))
+    return "events_all" if any(row["name"] in ("events_all", b"events_all") for row in rows) else "events"
 
 
 def compile_tables(database: str) -> Statement:

@@ -296,7 +296,7 @@ def _required_etags(request: Request) -> list[str]:
         raise PreconditionMissing(
             "The request does not name the revision that it changes.",
             field="If-Match",
-            fix="Send the header If-Match with the ETag of the structure that was read, or * to overwrite it.",
+            fix="Send the header If-Match with the ETag of the structure you read, or * to overwrite any revision.",
         )
     return given
 

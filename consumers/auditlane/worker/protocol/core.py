@@ -99,7 +99,7 @@ class Core:
         return skipped
 
     def position_lost(self, partition: Partition, reason: str) -> None:
-        """Halt a partition whose position Kafka cannot deliver, such as one out of range.
+        """Halt a partition whose position Kafka cannot serve, for example because it is out of range.
 
         Its buffered messages are still written.
         """

@@ -130,6 +130,12 @@ export interface Session {
   audit_logs_enabled: boolean;
 }
 
+/** The reader's last complete download of a search, and the number of events that it lacks. */
+export interface LastDownload {
+  at: string | null;
+  events: number;
+}
+
 export type ExportFormat = "csv" | "xlsx" | "jsonl" | "parquet" | "pdf" | "ocsf";
 
 /** An export that is created in the background. */

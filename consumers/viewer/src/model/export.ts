@@ -56,7 +56,19 @@ export function hasLocalTimes(format: ExportFormat, csv: CsvForm): boolean {
   return format === "xlsx" || (format === "csv" && csv.dialect === "spreadsheet");
 }
 
+/** Returns the filter without a time range. */
+export function searchOnly(filter: QueryParams): QueryParams {
+  return filter.filter(([name]) => name !== "from" && name !== "to");
+}
+
+/** Returns the parameter that makes the service note where the download ends; undefined for one of a time range, which lacks the rest. */
+export function sinceOption(filter: QueryParams, sinceLast: boolean): ExportOptions["since"] {
+  if (sinceLast) return "last";
+  return searchOnly(filter).length === filter.length ? "all" : undefined;
+}
+
 export interface ExportOptions {
+  since?: "all" | "last" | undefined;
   dialect?: CsvForm["dialect"];
   separator?: CsvForm["separator"];
   zone?: string;
@@ -83,12 +95,13 @@ export interface ExportRequest {
 
 /** Returns the parameters of `GET /v1/export`. */
 export function exportParams({ format, columns, options, filter }: ExportRequest): QueryParams {
-  const { titles, ...texts } = options;
+  const { titles, since, ...texts } = options;
   return [
     ["format", format],
     ["columns", columnNames(columns).join(",")],
     ...Object.entries(texts),
     ...(titles ? [["titles", JSON.stringify(titles)] as const] : []),
+    ...(since ? [["since", since] as const] : []),
     ...filter,
   ];
 }

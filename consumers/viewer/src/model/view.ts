@@ -12,12 +12,14 @@ export interface View {
   live: boolean;
   /** The reference of the event whose details are open, or "". */
   open: string;
+  /** The names of the columns, in order, that a link shows; null for the reader's own. */
+  columns: string[] | null;
   /** Whether the settings are shown in place of the log. */
   settings: boolean;
 }
 
 export const DEFAULT_SORT = "-occurred_at";
-export const DEFAULT_VIEW: View = { query: "", range: ALL_TIME, sort: DEFAULT_SORT, live: false, open: "", settings: false };
+export const DEFAULT_VIEW: View = { query: "", range: ALL_TIME, sort: DEFAULT_SORT, live: false, open: "", columns: null, settings: false };
 const SHOWN = "1";
 
 /** Reads a view from a URL's query string, with defaults for missing and invalid parts. */
@@ -30,6 +32,7 @@ export function viewFromSearch(search: string): View {
     sort,
     live: given.get("live") === "1" && sort === DEFAULT_SORT, // arriving events have a position only in a list sorted by time
     open: given.get("event") ?? "",
+    columns: given.get("columns")?.split(",").filter(Boolean) ?? null,
     settings: given.get("settings") === SHOWN, // a host page may have its own parameter of this name
   };
 }
@@ -48,13 +51,14 @@ export function searchFromView(view: View, present = "", zone = ""): string {
   const params = new URLSearchParams(present);
   if (zone) params.set("tz", zone);
   else params.delete("tz");
-  for (const name of ["query", "range", "from", "to", "sort", "live", "event"]) params.delete(name);
+  for (const name of ["query", "range", "from", "to", "sort", "live", "event", "columns"]) params.delete(name);
   if (params.get("settings") === SHOWN) params.delete("settings");
   if (view.query) params.set("query", view.query);
   for (const [name, value] of addressParams(view.range)) params.set(name, value);
   if (view.sort !== DEFAULT_SORT) params.set("sort", view.sort);
   if (view.live) params.set("live", "1");
   if (view.open) params.set("event", view.open);
+  if (view.columns?.length) params.set("columns", view.columns.join(","));
   if (view.settings) params.set("settings", SHOWN);
   const text = params.toString();
   return text ? `?${text}` : "";

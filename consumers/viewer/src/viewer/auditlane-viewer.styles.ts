@@ -74,6 +74,23 @@ export const auditlaneViewerStyles = css`
   .state {
     flex: 1 1 0;
   }
+  @media print {
+    :host {
+      container-type: normal;
+      height: auto;
+      min-height: 0;
+      overflow: visible;
+      color-scheme: light;
+    }
+    .root {
+      display: block;
+      height: auto;
+    }
+    .root > :not(.head, auditlane-table),
+    .tools {
+      display: none;
+    }
+  }
   @container (max-width: 40rem) {
     .root {
       padding-inline: 0.6rem;

@@ -10,6 +10,7 @@ import { baseStyles } from "../styles/base.js";
 import { icon } from "../styles/icons.js";
 import { tokens } from "../styles/tokens.js";
 import { auditlaneViewerStyles } from "./auditlane-viewer.styles.js";
+import "./copy-link.js";
 import "./download/download-button.js";
 import { HistoryController } from "./history-controller.js";
 import "./live-switch.js";
@@ -29,6 +30,7 @@ import "./table/column-menu.js";
 import "./table/table.js";
 import type { Table } from "./table/table.js";
 import { viewerContext, ViewerState } from "./viewer-state.js";
+import { VisitController } from "./visit-controller.js";
 
 /**
  * @summary Shows a tenant's audit log: search, time range, histogram, table, details, live tail and downloads.
@@ -43,7 +45,7 @@ import { viewerContext, ViewerState } from "./viewer-state.js";
  * @csspart header - The title and the toolbar.
  * @csspart title - The heading, with the tenant's name.
  * @csspart toolbar - The buttons.
- * @csspart button - Each button of the toolbar; also `refresh`, `live`, `columns`, `download`, `settings`, and `back` in the settings.
+ * @csspart button - Each button of the toolbar; also `refresh`, `live`, `columns`, `copy-link`, `download`, `settings`, and `back` in the settings.
  * @csspart visit - The banner shown to an operator who views the log from the console.
  * @csspart notice - A one-line notice about the whole viewer.
  * @csspart first-use - The instructions shown until the first event arrives.
@@ -102,6 +104,7 @@ export class AuditlaneViewer extends LitElement {
     confirmLeave: async () => (await this.renderRoot.querySelector("auditlane-settings")?.mayLeave()) ?? true,
     onLeft: () => void this.focusOn("#settings"),
   });
+  private readonly visits = new VisitController(this);
   private reconnect: Reconnect | null = null;
   private openCount = 0;
 
@@ -148,6 +151,7 @@ export class AuditlaneViewer extends LitElement {
     this.provider.setValue(viewer);
     this.viewer = viewer;
     await viewer.load();
+    this.visits.begin(viewer);
     if (openCount === this.openCount) this.emit(viewer.problem ? "auditlane-problem" : "auditlane-ready", viewer.problem);
   }
 
@@ -206,6 +210,7 @@ export class AuditlaneViewer extends LitElement {
       </button>
       <auditlane-live exportparts="button, live"></auditlane-live>
       <auditlane-columns exportparts="button, columns"></auditlane-columns>
+      ${viewer.usesAddress ? html`<auditlane-copy-link exportparts="button, copy-link"></auditlane-copy-link>` : nothing}
       ${viewer.can("audits:export") ? html`<auditlane-download exportparts="button, download, dialog"></auditlane-download>` : nothing}
     `;
     return html`${operatorBanner(viewer)}<div class="head" part="header">

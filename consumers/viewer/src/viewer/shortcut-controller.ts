@@ -8,7 +8,7 @@ const NO_TEXT = new Set(["checkbox", "radio", "button", "submit", "reset", "rang
 const LAYERS = "dialog[open], [popover]:popover-open";
 
 interface Hooks {
-  /** Whether keys count wherever the focus is in the page. */
+  /** Returns whether shortcuts work regardless of where in the page the focus is. */
   wholePage: () => boolean;
   /** Returns whether the shortcut did something. */
   run: (shortcut: Shortcut) => boolean;

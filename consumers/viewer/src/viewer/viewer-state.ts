@@ -69,6 +69,8 @@ export class ViewerState extends EventTarget {
   usesAddress = false;
   /** The host's sign-in page, for readers without a valid session; "" if there is none. */
   signInUrl = "";
+  /** The end of the reader's previous visit, in ms since 1970; null during the first. */
+  newSince: number | null = null;
   /** The time in ms since 1970 from which presets count back. One value for all elements; updated by `setView` and `refresh`. */
   asOf = Date.now();
   /** Incremented by `refresh`; elements then request everything again. */
@@ -165,6 +167,12 @@ export class ViewerState extends EventTarget {
     else this.notify();
   }
 
+  /** Marks events after this time (ms since 1970) as new; null for none. */
+  setNewSince(time: number | null): void {
+    this.newSince = time;
+    this.notify();
+  }
+
   setSignInUrl(url: string): void {
     this.signInUrl = url;
     this.notify();
@@ -231,10 +239,15 @@ export class ViewerState extends EventTarget {
 
   /** The fields with the columns that are not fields: the sentence, and chosen keys of the metadata. */
   get columnFields(): readonly ShownField[] {
-    return columnFields(this.fields, this.preferences.columns, this.text.reading.columns.sentence);
+    return columnFields(this.fields, this.chosenColumns, this.text.reading.columns.sentence);
   }
 
-  /** Returns the view as the parameters of lists, summaries and exports, without order and limit. */
+  /** The names of the columns that a link or the reader chose, in order; null for the tenant's choice. */
+  get chosenColumns(): string[] | null {
+    return this.view.columns ?? this.preferences.columns;
+  }
+
+  /** Returns the view as request parameters for lists, summaries and exports, excluding order and limit. */
   filter(): QueryParams {
     const query: QueryParams = this.view.query.trim() ? [["query", this.view.query.trim()]] : [];
     return [...query, ...this.accessParams, ...rangeParams(this.view.range, this.asOf)];
@@ -294,6 +307,7 @@ export class ViewerState extends EventTarget {
   setPreferences(changes: Partial<Preferences>): void {
     this.preferences = { ...this.preferences, ...changes };
     this.preferenceStore.write(this.preferences);
+    if ("columns" in changes && this.view.columns) return this.setView({ columns: null }); // replaces those of a link
     this.notify();
   }
 

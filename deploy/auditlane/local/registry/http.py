@@ -64,8 +64,8 @@ class Text:
 
 
 class App:
-    """Serves the routes by ASGI. Handlers run one at a time on the event loop's thread, since only SQLite blocks
-    them.
+    """Serves the routes over ASGI. Handlers run one at a time on the event loop's thread, which is acceptable because
+    they block only on SQLite.
     """
 
     def __init__(self, routes: Routes, check_access: CheckAccess = lambda headers: None) -> None:

@@ -73,7 +73,7 @@ def workers(lag: Lag) -> PartHealth:
         counted("%(count)s message behind", "%(count)s messages behind", lag.lag),
     ]
     if lag.lag:
-        detail.append(Phrase(N_("the oldest %(age)s s old"), values={"age": lag.age_s}))
+        detail.append(Phrase(N_("oldest message: %(age)s s"), values={"age": lag.age_s}))
     if lag.abandoned or not members:
         unassigned = counted(
             "No worker is assigned to %(count)s partition.",

@@ -99,6 +99,7 @@ def _rows() -> Iterator[Right]:
         Whose.tenant,
         export,
         "GET /v1/export",
+        "GET /v1/last-download",
         "POST /v1/export-links",
         "POST /v1/exports",
         "GET /v1/exports",

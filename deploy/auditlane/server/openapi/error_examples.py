@@ -92,7 +92,7 @@ _ERRORS: Final = (
     PreconditionMissing(
         "The request does not name the revision that it changes.",
         field="If-Match",
-        fix="Send the header If-Match with the ETag of the structure that was read, or * to overwrite it.",
+        fix="Send the header If-Match with the ETag of the structure you read, or * to overwrite any revision.",
     ),
     BodyTooLarge(
         "The body exceeds 1048576 bytes.",

@@ -35,6 +35,7 @@ _OF: Final[dict[str, tuple[str, ...]]] = {
     "GET /v1/histogram": (*_READS, *_QUERIES),
     "GET /v1/stats": (*_READS, *_QUERIES),
     "GET /v1/export": (*_READS, *_QUERIES),
+    "GET /v1/last-download": (*_READS, *_QUERIES),
     "POST /v1/export-links": (*_READS, "FILTER_INVALID"),
     "GET /v1/download": (*_READS, *_QUERIES, *_FILE),
     "POST /v1/exports": (*_READS, *_QUERIES, "TOO_MANY_EXPORTS", "UNAVAILABLE"),

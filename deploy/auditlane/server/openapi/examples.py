@@ -113,6 +113,7 @@ OF_SCHEMA: Final[dict[str, Any]] = {
         "actions": _COUNTS,
         "actors": [{"value": "user-17", "events": 204}],
     },
+    "LastDownload": {"at": "2026-01-31T13:45:00Z", "events": 204},
     "LinkAnswer": {"url": _EXPORT["url"], "expires_in": 60},
     "Job": _EXPORT,
     "JobList": {"data": [_EXPORT]},

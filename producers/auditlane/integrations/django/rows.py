@@ -59,7 +59,7 @@ def state(instance: Model, names: Collection[str]) -> dict[str, Any]:
 
 
 def watched(instance: Model, update_fields: Collection[str] | None, ignored: Collection[str]) -> list[str]:
-    """Return the columns that a save writes and an event may show, which excludes the time of the save itself."""
+    """Return the columns that a save writes and an event may show. `auto_now` columns are excluded."""
     return [
         field.attname
         for field in instance._meta.concrete_fields

@@ -183,9 +183,7 @@ def _has_new_password(user: Any, old_hash: str | None, update_fields: Collection
 
 
 def _password_action(user: Model, request: HttpRequest | None) -> tuple[str, dict[str, str]]:
-    """Return the action for a new password, which was changed by its user or reset, and metadata that states who reset
-    it.
-    """
+    """Return `user.password_changed` or `user.password_reset`, and metadata that states who reset the password."""
     if request is None:
         return "user.password_reset", {"by": "system"}
     actor = user_of(request)

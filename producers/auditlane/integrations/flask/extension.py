@@ -81,7 +81,7 @@ class Audit:
 
 class _Middleware(wsgi.AuditMiddleware):
     def request_of(self, environ: Environ) -> Any:
-        """Return Flask's request; after the request, only its environ is left."""
+        """Return Flask's request, or the WSGI environ once the request is over."""
         return request._get_current_object() if has_request_context() else environ  # type: ignore[attr-defined]  # noqa: SLF001 - Flask documents it
 
 

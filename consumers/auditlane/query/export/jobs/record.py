@@ -13,6 +13,8 @@ from auditlane.query.export.columns import Column
 from auditlane.query.export.exporter import Counted
 from auditlane.query.export.formats import Dialect, Form, Format, OcsfVersion, Separator
 from auditlane.query.export.sentences import DEFAULT, Sentences
+from auditlane.query.export.since import Extent
+from auditlane.query.filters import OffsetRange, PartitionKey
 from auditlane.query.sort import Position
 from auditlane.runtime.errors import AuditlaneError
 
@@ -39,6 +41,8 @@ class JobRecord(BaseModel):
     zone: str = "UTC"
     include_access: bool = True  # events about access to the log; records of earlier releases do not state it
     sentences: Sentences = DEFAULT
+    extent: Extent | None = None  # what the file covers, if the download is to be noted
+    offsets: tuple[tuple[str, int, tuple[OffsetRange, ...]], ...] | None = None  # of `extent`, those in the file
     rows: int
     bound_ms: int
     created_at: AwareDatetime
@@ -56,6 +60,11 @@ class JobRecord(BaseModel):
             zone=self.zone,
             sentences=self.sentences,
         )
+
+    @property
+    def places(self) -> dict[PartitionKey, tuple[OffsetRange, ...]]:
+        """The offsets of the events in the file, if they are limited."""
+        return {(topic, partition): ranges for topic, partition, ranges in self.offsets or ()}
 
     @property
     def scope(self) -> TenantScope:

@@ -20,6 +20,7 @@ from auditlane.query.export.jobs.ranges import RangedFile
 from auditlane.query.export.jobs.record import Failure, JobRecord, JobStatus, State
 from auditlane.query.export.request import ExportRequest, export_spec
 from auditlane.query.export.service import Exports, ExportService
+from auditlane.query.export.since import places_of
 from auditlane.query.router import Authenticator, Scope, granted
 from auditlane.runtime.errors import ConfigError, Conflict, InvalidInput, NotFound, TooManyExports
 from auditlane.runtime.ids import uuid7
@@ -138,7 +139,8 @@ def create_job(exports: ExportService, request: Request, scope: TenantScope, bod
             fix=f"Remove one that is no longer needed: DELETE {_PATH}/{present[-1].record.id}.",
         )
     exports.quota.require_space(scope)
-    counted = exports.exporter.count(scope, spec.filter, spec.form.format)
+    filter_, extent = exports.covered(scope, spec) if spec.since else (spec.filter, None)
+    counted = exports.exporter.count(scope, filter_, spec.form.format)
     auditor = auditor_of(request)
     record = JobRecord(
         id=uuid7(),
@@ -156,6 +158,8 @@ def create_job(exports: ExportService, request: Request, scope: TenantScope, bod
         zone=spec.form.zone,
         include_access=spec.filter.include_access,
         sentences=spec.form.sentences,
+        extent=extent,
+        offsets=places_of(filter_),
         rows=counted.rows,
         bound_ms=counted.bound_ms,
         created_at=datetime.now(UTC),

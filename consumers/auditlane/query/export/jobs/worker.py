@@ -41,8 +41,12 @@ class Worker:
         filter_of: FilterOf,
         count_rows: CountRows,
         require_space: Callable[[TenantScope], None] = lambda scope: None,
+        on_done: Callable[[JobRecord], None] = lambda record: None,
     ) -> None:
-        """Make files with `exporter`; `require_space` raises if a tenant has no space left."""
+        """Make files with `exporter`; `require_space` raises if a tenant has no space left, and `on_done` is called
+        when a file is complete.
+        """
+        self._on_done = on_done
         self._exporter = exporter
         self._require_space = require_space
         self._filter_of = filter_of
@@ -74,6 +78,7 @@ class Worker:
         log = get("export").bind(job=record.id, tenant=record.tenant, epoch=lease.attempt.epoch)
         try:
             self._persist(lease, record)
+            self._on_done(record)
             log.info("export.done", rows=lease.attempt.rows, bytes=lease.attempt.size)
             self._count_rows(record.format, lease.attempt.rows)
         except LeaseLost:
@@ -120,7 +125,7 @@ class Worker:
                     raise WorkerStopping from error
             except OSError as error:
                 raise ConfigError(
-                    f"The export's file cannot be written: {error.strerror or error}.",
+                    f"The export file cannot be written: {error.strerror or error}.",
                     fix="Ask the operator to free space in AUDITLANE_EXPORT_DIR.",
                 ) from error
 

@@ -35,6 +35,12 @@ export const download: Texts["download"] = {
   },
   inFile: (names) => `In der Datei: ${names}`,
   noColumns: "Kein Feld dieses Logs darf heruntergeladen werden. In den Einstellungen lässt sich das ändern.",
+  since: {
+    last: "Nur Ereignisse seit meinem letzten Download dieser Suche",
+    at: (when) => `Ihr letzter Download war am ${when}. Seitdem verspätet eingetroffene Ereignisse sind enthalten.`,
+    none: "Sie haben diese Suche noch nicht heruntergeladen, daher sind dies alle Ereignisse.",
+    range: "Seit meinem letzten Download",
+  },
   rows: "Ereignisse",
   counting: "Wird gezählt…",
   events: (count, shown) => `${shown} ${plural.select(count) === "one" ? "Ereignis" : "Ereignisse"}`,

@@ -23,6 +23,12 @@ export const reading: Texts["reading"] = {
   yes: "Ja",
   no: "Nein",
   none: "kein Wert",
+  newSince: "Neu seit Ihrem letzten Besuch",
+  copyLink: { button: "Link kopieren", title: "Link zu dieser Ansicht kopieren", copied: "Link kopiert" },
+  print: {
+    all: (count, shown) => `${shown} ${choose(count, "Ereignis", "Ereignisse")}`,
+    first: (count, shown) => (count === 1 ? "Das erste Ereignis" : `Die ersten ${shown} Ereignisse`),
+  },
   shortcuts: {
     title: "Tastenkürzel",
     close: "Schließen",

@@ -34,6 +34,12 @@ export const download = {
   },
   inFile: (names: string): string => `In the file: ${names}`,
   noColumns: "No field of this log can be downloaded. An administrator can allow it in the settings.",
+  since: {
+    last: "Only events since my last download of this search",
+    at: (when: string): string => `Your last download was at ${when}. Events that arrived late since then are included.`,
+    none: "You have not downloaded this search yet, so these are all events.",
+    range: "Since my last download",
+  },
   rows: "Events",
   counting: "Counting…",
   events,

@@ -26,6 +26,12 @@ export const reading = {
   yes: "Yes",
   no: "No",
   none: "no value",
+  newSince: "New since your last visit",
+  copyLink: { button: "Copy link", title: "Copy link to this view", copied: "Link copied" },
+  print: {
+    all: (count: number, shown: string): string => `${shown} ${choose(count, "event", "events")}`,
+    first: (count: number, shown: string): string => `The first ${shown} ${choose(count, "event", "events")}`,
+  },
   shortcuts: {
     title: "Keyboard shortcuts",
     close: "Close",

@@ -2,7 +2,7 @@ import { html, nothing, type TemplateResult } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
 
 import { Problem } from "../../api/problem.js";
-import type { ExportFormat, ExportJob, Histogram } from "../../api/types.js";
+import type { ExportFormat, ExportJob, Histogram, LastDownload } from "../../api/types.js";
 import { columnFields, SENTENCE, shownColumns } from "../../model/columns.js";
 import {
   type ColumnChoice,
@@ -16,6 +16,8 @@ import {
   hasLocalTimes,
   headings,
   MAX_PDF_ROWS,
+  searchOnly,
+  sinceOption,
 } from "../../model/export.js";
 import { formatBytes, formatCount, formatRange } from "../../model/format/summary.js";
 import { DEFAULT_SORT } from "../../model/view.js";
@@ -47,6 +49,9 @@ export class DownloadDialog extends ViewerElement {
   @state() private chosenCsv: CsvForm | null = null;
   /** The user's choice. Until there is one, a PDF has the table's columns, since a page has no room for more. */
   @state() private chosenColumns: ColumnChoice | null = null;
+  /** The reader's last download of this search; null until it is known, and if it cannot be loaded. */
+  @state() private last: LastDownload | null = null;
+  @state() private sinceLast = false;
   /** The number of matching events; null while they are being counted. */
   @state() private rows: number | null = null;
   @state() private progress: Progress | null = null;
@@ -67,6 +72,7 @@ export class DownloadDialog extends ViewerElement {
     this.renderRoot.querySelector("dialog")?.showModal();
     this.renderRoot.querySelector<HTMLElement>(":checked")?.focus();
     void this.count();
+    void this.loadLast();
   }
 
   protected override render(): TemplateResult {
@@ -92,7 +98,7 @@ export class DownloadDialog extends ViewerElement {
           <p class="small">${this.columns.length ? words.inFile(this.headings.join(" · ")) : words.noColumns}</p>
         </fieldset>
         ${this.format === "csv" ? renderCsvForm(words.csv, this.csv, (form) => (this.chosenCsv = form)) : nothing}
-        ${this.renderSummary()} ${this.renderOutcome()} ${this.renderButtons()}
+        ${this.renderSince()} ${this.renderSummary()} ${this.renderOutcome()} ${this.renderButtons()}
         <auditlane-exports .jobs=${this.jobs}></auditlane-exports>
       </div>
     </dialog>`;
@@ -115,7 +121,7 @@ export class DownloadDialog extends ViewerElement {
 
   private renderColumnChoice(which: ColumnChoice): TemplateResult {
     const fields = this.viewer.columnFields;
-    const count = exportedFields(fields, shownColumns(fields, this.viewer.preferences.columns), which).length;
+    const count = exportedFields(fields, shownColumns(fields, this.viewer.chosenColumns), which).length;
     const name = this.text.download.which[which](formatCount(count, this.viewer.language));
     return html`<label class="radio">
       <input
@@ -129,14 +135,34 @@ export class DownloadDialog extends ViewerElement {
     </label>`;
   }
 
+  /** Offers the events since the last download of this search, whatever the time range. */
+  private renderSince(): TemplateResult | typeof nothing {
+    if (!this.last) return nothing;
+    const words = this.text.download;
+    const { language, zone } = this.viewer;
+    const style = { dateStyle: "medium", timeStyle: "medium", timeZone: zone } as const;
+    const at = this.last.at && new Intl.DateTimeFormat(language, style).format(new Date(this.last.at));
+    return html`<div>
+      <label class="radio">
+        <input
+          type="checkbox"
+          aria-describedby="since"
+          .checked=${this.sinceLast}
+          @change=${(event: Event) => (this.sinceLast = (event.target as HTMLInputElement).checked)}
+        />${words.since.last}
+      </label>
+      <p class="small" id="since">${at ? words.since.at(at) : words.since.none}</p>
+    </div>`;
+  }
+
   /** Describes what the file will contain. */
   private renderSummary(): TemplateResult {
     const words = this.text.download;
     const { view, language, zone } = this.viewer;
     const rangeText = formatRange(view.range, this.text, language, zone);
-    const time = rangeText && view.range.kind === "custom" ? `${rangeText} (${zone})` : rangeText || words.allTime;
+    const time = this.sinceLast ? words.since.range : rangeText && view.range.kind === "custom" ? `${rangeText} (${zone})` : rangeText || words.allTime;
     const local = hasLocalTimes(this.format, this.csv);
-    const rows = this.rows === null ? words.counting : words.events(this.rows, formatCount(this.rows, language));
+    const rows = this.matching === null ? words.counting : words.events(this.matching, formatCount(this.matching, language));
     return html`<dl part="summary">
       <dt>${words.rows}</dt>
       <dd><span role="status">${rows}</span></dd>
@@ -168,7 +194,7 @@ export class DownloadDialog extends ViewerElement {
 
   private renderButtons(): TemplateResult {
     const words = this.text.download;
-    const method = exportMethod(this.format, this.rows);
+    const method = exportMethod(this.format, this.matching);
     const { name } = words.formats[this.format];
     const none = this.columns.length === 0 || method === "nothing" || method === "too many";
     const pdfMost = words.pdfMost(formatCount(MAX_PDF_ROWS, this.viewer.language));
@@ -200,7 +226,12 @@ export class DownloadDialog extends ViewerElement {
   private get columns() {
     const raw = this.format === "csv" && this.csv.dialect === "raw"; // has the same titles in every language
     const fields = raw ? columnFields(this.viewer.structure?.fields ?? [], null, "Sentence") : this.viewer.columnFields;
-    return exportedFields(fields, shownColumns(fields, this.viewer.preferences.columns), this.columnChoice);
+    return exportedFields(fields, shownColumns(fields, this.viewer.chosenColumns), this.columnChoice);
+  }
+
+  /** The number of events of the file; null while they are being counted. */
+  private get matching(): number | null {
+    return this.sinceLast && this.last ? this.last.events : this.rows;
   }
 
   private get headings(): string[] {
@@ -209,9 +240,14 @@ export class DownloadDialog extends ViewerElement {
 
   private get exportRequest(): ExportRequest {
     const { format, columns } = this;
-    const language = columns.some(({ name }) => name === SENTENCE) ? { language: this.viewer.language } : {};
-    const options = { ...exportOptions(format, this.csv, this.viewer.zone, this.headings), ...language };
-    return { format, columns, options, filter: this.viewer.filter() };
+    const all = this.viewer.filter();
+    const since = sinceOption(all, this.sinceLast);
+    const options = {
+      ...exportOptions(format, this.csv, this.viewer.zone, this.headings),
+      ...(columns.some(({ name }) => name === SENTENCE) ? { language: this.viewer.language } : {}),
+      ...(since ? { since } : {}),
+    };
+    return { format, columns, options, filter: this.sinceLast ? searchOnly(all) : all };
   }
 
   private setFormat(format: ExportFormat): void {
@@ -228,9 +264,14 @@ export class DownloadDialog extends ViewerElement {
     });
   }
 
+  private async loadLast(): Promise<void> {
+    const params = searchOnly(this.viewer.filter());
+    this.last = await this.viewer.client.json<LastDownload>("/v1/last-download", { params }).catch(() => null);
+  }
+
   private readonly start = async (): Promise<void> => {
     if (this.rows === null) await this.count();
-    const method = exportMethod(this.format, this.rows);
+    const method = exportMethod(this.format, this.matching);
     if (this.rows === null || method === "too many" || method === "nothing") return;
     if (method === "job") return this.startJob();
     this.busy = true;
@@ -238,6 +279,7 @@ export class DownloadDialog extends ViewerElement {
       const { rows, bytes } = await fetchFile(this.viewer.client, this.exportRequest, (at) => (this.progress = at), signal);
       const { language } = this.viewer;
       const events = rows === null ? "" : this.text.download.events(rows, formatCount(rows, language));
+      void this.loadLast();
       this.finished = this.text.download.saved(events, formatBytes(bytes, language));
     });
     this.busy = false;

@@ -193,7 +193,7 @@ export class QueryBox extends ViewerElement {
   };
 
   private moveActive(by: number): void {
-    const count = this.rows.length + 1; // the input itself is one of the positions
+    const count = this.rows.length + 1; // the input itself is one of the positions that the arrow keys reach
     this.active = ((this.active + 1 + by + count) % count) - 1;
   }
 

@@ -17,7 +17,7 @@ export const cardsStyles = css`
     grid-template: 1fr auto / minmax(0, 1fr) auto;
     gap: 0 0.75rem;
     align-content: center;
-    padding: 9px 0.6rem; /* with the border, the 20 px of cardHeight */
+    padding: 9px 0.6rem; /* cardHeight adds 20 px for this padding and the border */
   }
   .cards .cell {
     padding: 0;

@@ -13,7 +13,7 @@ import { formatNumber, isCode, jsonInline, valueOf } from "../../model/format/va
 import { ownValue } from "../../model/own-property.js";
 import { outcomeBadge, severityBadge } from "./badges.js";
 
-const MAX_LENGTH = 240; // characters of a cell; more never fit into a line
+const MAX_LENGTH = 240; // maximum characters in a cell; more never fit on one line
 const MAX_TITLE_LENGTH = 1_000;
 const TAIL_LENGTH = 11; // characters at the end of a long id that are always visible
 

@@ -48,7 +48,7 @@ export class ColumnMenu extends ViewerElement {
   }
 
   private get names(): string[] {
-    return shownColumns(this.viewer.columnFields, this.viewer.preferences.columns);
+    return shownColumns(this.viewer.columnFields, this.viewer.chosenColumns);
   }
 
   /** The shown fields in order, then the others. */

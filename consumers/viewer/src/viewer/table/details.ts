@@ -221,7 +221,7 @@ export class Details extends ViewerElement {
 
   /** The names of the table's columns. */
   private get columns(): readonly string[] {
-    return shownColumns(this.viewer.columnFields, this.viewer.preferences.columns);
+    return shownColumns(this.viewer.columnFields, this.viewer.chosenColumns);
   }
 
   private addColumn(column: string, name: string): void {

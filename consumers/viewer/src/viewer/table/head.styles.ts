@@ -1,4 +1,4 @@
-/** The styles of the table's head: names, sort buttons, menus, and the grips that change widths. */
+/** Styles of the table header: names, sort buttons, menus and resize handles. */
 import { css } from "lit";
 
 import { ellipsis } from "../../styles/fragments.js";

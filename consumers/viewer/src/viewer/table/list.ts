@@ -4,6 +4,7 @@ import type { TemplateResult } from "lit";
 import type { AuditEvent } from "../../api/types.js";
 import { isSameEvent, matchesReference } from "../../model/identity.js";
 import type { Pages, RowShift } from "../../model/pages.js";
+import { DEFAULT_SORT } from "../../model/view.js";
 import type { ViewerState } from "../viewer-state.js";
 import { rowForKey } from "./key-navigation.js";
 import { Loader } from "./loader.js";
@@ -38,7 +39,7 @@ export class List {
   private readonly unsubscribe: () => void;
 
   constructor(
-    viewer: ViewerState,
+    private readonly viewer: ViewerState,
     private readonly host: ListHost,
   ) {
     this.loader = new Loader(viewer, (what, moved) => this.onLoaded(what, moved));
@@ -206,6 +207,13 @@ export class List {
     this.viewport?.set(this.count, this.height, head.offsetHeight);
   }
 
+  /** Whether this event is newer than the last visit and the next one in the list is not. */
+  private isLastNew(event: AuditEvent, next: AuditEvent | undefined): boolean {
+    const since = this.viewer.newSince;
+    if (since === null || !next || this.viewer.view.sort !== DEFAULT_SORT) return false;
+    return Date.parse(event.occurred_at) > since && Date.parse(next.occurred_at) <= since;
+  }
+
   private paint(): void {
     const { viewport, rows, grid, pages } = this;
     if (!viewport || !rows || !grid) return;
@@ -220,6 +228,7 @@ export class List {
         active: index === this.active,
         loading: event === undefined,
         outdated: this.loader.outdated,
+        mark: event && this.isLastNew(event, pages.at(index + 1)) ? this.viewer.text.reading.newSince : "",
       };
     });
     const active = rows.idOf(this.active);

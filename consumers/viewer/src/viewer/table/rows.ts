@@ -12,6 +12,8 @@ export interface RowContent {
   loading: boolean;
   /** Whether the row belongs to a previous query. */
   outdated: boolean;
+  /** The text at the row's end if it is the last of the events that are new since the last visit, or "". */
+  mark: string;
 }
 
 interface Row {
@@ -80,6 +82,9 @@ export class Rows {
     setAttribute(element, "aria-rowindex", String(drawn.rowIndex));
     setAttribute(element, "aria-selected", String(drawn.selected));
     setAttribute(element, "aria-disabled", String(drawn.outdated));
+    if (drawn.mark) setAttribute(element, "aria-description", drawn.mark);
+    else element.removeAttribute("aria-description");
+    element.classList.toggle("marked", drawn.mark !== "");
     element.classList.toggle("active", drawn.active);
     element.classList.toggle("loading", drawn.loading);
   }

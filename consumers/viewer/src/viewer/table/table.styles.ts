@@ -111,6 +111,21 @@ export const tableStyles = css`
     background: var(--accent-ground);
     box-shadow: inset 3px 0 0 var(--accent);
   }
+  .row.marked {
+    border-block-end: 2px solid var(--accent);
+  }
+  .row.marked::after {
+    position: absolute;
+    inset-block-end: 0;
+    inset-inline-start: 0.6rem;
+    padding-inline: 0.4em;
+    border-radius: 3px 3px 0 0;
+    background: var(--accent);
+    color: var(--on-accent);
+    font-size: 0.7rem;
+    line-height: 0.75rem;
+    content: attr(aria-description);
+  }
   .cell {
     min-width: 0;
     padding-inline: 0.5rem;

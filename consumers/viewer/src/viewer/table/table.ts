@@ -1,4 +1,4 @@
-import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
+import { html, nothing, type PropertyValues, render, type TemplateResult } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
 
 import type { AuditEvent } from "../../api/types.js";
@@ -29,6 +29,8 @@ import { headStyles } from "./head.styles.js";
 import { List } from "./list.js";
 import { MinColumnWidths } from "./min-column-widths.js";
 import { OpenEvent } from "./open-event.js";
+import { printStyles } from "./print.styles.js";
+import { printTable } from "./print-table.js";
 import { tableOverlay } from "./table-overlay.js";
 import { tableStyles } from "./table.styles.js";
 
@@ -48,7 +50,7 @@ const REDRAW_AFTER_MS = 1_000; // relative times need no update within a second
  */
 @customElement("auditlane-table")
 export class Table extends ViewerElement {
-  static override styles = [baseStyles, badgesStyles, headStyles, tableStyles, cellsStyles, cardsStyles];
+  static override styles = [baseStyles, badgesStyles, headStyles, tableStyles, cellsStyles, cardsStyles, printStyles];
 
   @state() private openMenu = "";
   /** The width of the column that is being resized. */
@@ -70,12 +72,16 @@ export class Table extends ViewerElement {
 
   override connectedCallback(): void {
     super.connectedCallback();
+    window.addEventListener("beforeprint", this.onPrint);
+    window.addEventListener("afterprint", this.onPrint);
     this.timer = window.setInterval(() => this.requestUpdate(), RELATIVE_TIME_MS);
     this.requestUpdate();
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
+    window.removeEventListener("beforeprint", this.onPrint);
+    window.removeEventListener("afterprint", this.onPrint);
     clearInterval(this.timer);
     this.detachViewer();
   }
@@ -88,7 +94,7 @@ export class Table extends ViewerElement {
     const listKey = JSON.stringify([text.trim(), range, sort, viewer.accessParams, viewer.refreshCount]);
     if (listKey !== this.listKey) this.list.loader.begin();
     this.listKey = listKey;
-    const rowInputs = [viewer.fields, viewer.actions, viewer.preferences, viewer.zone, this.draggedWidths, this.text, this.size.narrow, Math.floor(Date.now() / RELATIVE_TIME_MS)];
+    const rowInputs = [viewer.fields, viewer.actions, viewer.preferences, viewer.zone, this.draggedWidths, this.text, this.size.narrow, viewer.view.columns, Math.floor(Date.now() / RELATIVE_TIME_MS)];
     this.redraw ||= rowInputs.some((one, index) => one !== this.rowInputs[index]);
     this.rowInputs = rowInputs;
     if (this.redraw) this.updateLayout();
@@ -124,7 +130,8 @@ export class Table extends ViewerElement {
         ${tableOverlay(this.viewer, list, this.toTop)}
       </div>
       ${openEvent.reference ? this.renderDetails() : nothing}
-    </div>`;
+    </div>
+    <div class="print"></div>`;
   }
 
   protected override updated(): void {
@@ -162,9 +169,9 @@ export class Table extends ViewerElement {
   /** Updates the columns and the format of cells. */
   private updateLayout(): void {
     const { viewer } = this;
-    const { columns, widths } = viewer.preferences;
-    this.cellContext = cellContext(this.text, localeOf(viewer), viewer.zone, viewer.actions, viewer.preferences.relativeTimes);
-    this.columns = layoutColumns(viewer.columnFields, { columns, widths: { ...widths, ...this.draggedWidths } }, this.minWidths.measure(this.cellContext));
+    const { relativeTimes, widths } = viewer.preferences;
+    this.cellContext = cellContext(this.text, localeOf(viewer), viewer.zone, viewer.actions, relativeTimes);
+    this.columns = layoutColumns(viewer.columnFields, { columns: viewer.chosenColumns, widths: { ...widths, ...this.draggedWidths } }, this.minWidths.measure(this.cellContext));
   }
 
   private onRows(): boolean {
@@ -243,6 +250,12 @@ export class Table extends ViewerElement {
     return this.renderRoot.querySelector("auditlane-details:focus-within") !== null;
   }
 
+  /** Draws the printed table, which is not in the page otherwise. */
+  private readonly onPrint = (event: Event): void => {
+    const target = this.renderRoot.querySelector<HTMLElement>(".print");
+    if (target) render(event.type === "beforeprint" ? printTable(this.viewer, this.list.pages, this.columns, this.cellContext) : nothing, target);
+  };
+
   private readonly toTop = (): void => {
     this.list.toTop();
     this.grid.focus();
@@ -305,7 +318,7 @@ export class Table extends ViewerElement {
   };
 
   private get names(): string[] {
-    return shownColumns(this.viewer.columnFields, this.viewer.preferences.columns);
+    return shownColumns(this.viewer.columnFields, this.viewer.chosenColumns);
   }
 }
 

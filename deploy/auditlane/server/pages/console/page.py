@@ -94,7 +94,7 @@ async def settings(request: Request, services: AppServices) -> Response:
         return _signed_out(request, error)
     tenant = request.query_params.get("tenant", "")
     if tenant and not is_tenant(tenant):
-        raise InvalidInput("tenant: not a valid tenant id.", field="tenant")
+        raise InvalidInput("The parameter 'tenant' is not a valid tenant id.", field="tenant")
     return _page(request, "console_settings.html", operator, _entry(services, "auditlane-settings"), tenant=tenant)
 
 
@@ -103,7 +103,7 @@ async def view_as(request: Request, services: AppServices) -> Response:
     operator = Operators(services.authenticator).entered(request)
     tenant = parse_qs((await request.body()).decode(errors="replace")).get("tenant", [""])[0]
     if not is_tenant(tenant):
-        raise InvalidInput("tenant: missing or not a valid tenant id.", field="tenant")
+        raise InvalidInput("The parameter 'tenant' is missing or is not a valid tenant id.", field="tenant")
     viewer = Viewer(tenant, operator.subject, frozenset({Permission.read}), operator.client_id, console=True)
     authenticator, ttl = services.authenticator, services.viewer_ttl
     token = mint_session_token(authenticator.signing, viewer, now=datetime.now(UTC), ttl=ttl)

@@ -1,0 +1,140 @@
+"""Where a person's last download of a search ended, so that the next one has exactly the events stored since then.
+
+The end is not a time, since a worker may store an event seconds after it received it, and an event may occur long
+before it is sent. It is the set of Kafka offsets that were stored: each partition's highest, and the gaps below it. A
+download has the offsets of the present set that the earlier one lacked, so every event is in exactly one of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from clickhouse_connect.driver.client import Client
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from auditlane.access.scope import TenantScope
+from auditlane.query.clickhouse.executor import QueryExecutor
+from auditlane.query.clickhouse.statements import Parameters, Statement, select, statement
+from auditlane.query.filters import Filter, OffsetRange, PartitionKey
+from auditlane.query.live.seen_offsets import SeenOffsets, union, unseen
+from auditlane.query.live.sql import event_table
+from auditlane.query.sql import where
+from auditlane.store.documents import load_document, save_document
+
+# Later than this after its stamp, no insert is expected to become visible: the same as for live streams.
+_SETTLED_MS: Final = 3_600_000
+_MAX_GAPS: Final = 1_000  # per partition; the newest, since older ones are dead letters
+
+
+class Extent(BaseModel):
+    """The stored events that a download covers: `seen` has [topic id, partition, highest offset, gaps]."""
+
+    model_config = ConfigDict(frozen=True)
+
+    at: AwareDatetime
+    seen: tuple[tuple[str, int, int, tuple[OffsetRange, ...]], ...]
+
+    @classmethod
+    def of(cls, at: datetime, seen: Mapping[PartitionKey, SeenOffsets]) -> Extent:
+        """Make an extent of what is stored at a time."""
+        return cls(at=at, seen=tuple((*place, one.top, one.gaps) for place, one in sorted(seen.items())))
+
+    def offsets(self) -> dict[PartitionKey, SeenOffsets]:
+        """Return the stored offsets of each partition."""
+        return {(topic, partition): SeenOffsets(top, gaps) for topic, partition, top, gaps in self.seen}
+
+
+class Extents:
+    """Reads and keeps the extents of downloads, for each person, tenant and search. Thread-safe."""
+
+    def __init__(self, client: Callable[[], Client], database: str, executor: QueryExecutor) -> None:
+        self._client, self._database, self._executor = client, database, executor
+
+    def last(self, scope: TenantScope, filter_: Filter) -> Extent | None:
+        """Return the extent of the person's last complete download of this search, or None."""
+        found = load_document(self._client(), self._database, _name(scope, filter_))
+        return Extent.model_validate(found) if found else None
+
+    def keep(self, scope: TenantScope, filter_: Filter, extent: Extent) -> None:
+        """Record that a download is complete, unless a later one is. Raises the errors of the store."""
+        earlier = self.last(scope, filter_)
+        if earlier is not None and earlier.at > extent.at:
+            return
+        document = extent.model_dump(mode="json")
+        name = _name(scope, filter_)
+        save_document(self._client(), self._database, name, document, changed_by=scope.actor, now=datetime.now(UTC))
+
+    def present(self, scope: TenantScope, earlier: Extent | None) -> Extent:
+        """Return the extent of what is stored now. Offsets of `earlier` belong to it even if they seem to be gaps."""
+        now = datetime.now(UTC)
+        rows = self._executor.rows(_compile_tops(self._database, scope), scope.tenant)
+        tops = {_place(row): int(row["top"]) for row in rows}
+        # Read after the partitions, so that an event stored in between is either covered with its gaps or not at all.
+        newest = self._executor.rows(
+            _compile_newest(self._database, event_table(self._executor, self._database), [*tops], now), scope.tenant
+        )
+        seen = {place: SeenOffsets(top) for place, top in tops.items()}
+        for row in newest:
+            gaps = tuple((int(first), int(last)) for first, last in row["gaps"])
+            seen[_place(row)] = SeenOffsets(int(row["top"]), gaps[-_MAX_GAPS:])
+        before = earlier.offsets() if earlier else {}
+        return Extent.of(now, {place: union(one, before.get(place)) for place, one in (before | seen).items()})
+
+
+def narrowed(filter_: Filter, earlier: Extent | None, present: Extent) -> Filter:
+    """Return the filter for the events of `present` that `earlier` lacks."""
+    before = earlier.offsets() if earlier else {}
+    ranges = {place: unseen(before.get(place), seen) for place, seen in present.offsets().items()}
+    return replace(filter_, offsets={place: found for place, found in ranges.items() if found})
+
+
+def places_of(filter_: Filter) -> tuple[tuple[str, int, tuple[OffsetRange, ...]], ...] | None:
+    """Return the offsets that the filter selects, in the form of a job's record."""
+    if filter_.offsets is None:
+        return None
+    return tuple((*place, tuple(ranges)) for place, ranges in filter_.offsets.items())
+
+
+def _name(scope: TenantScope, filter_: Filter) -> str:
+    key = json.dumps([scope.tenant, scope.client_id, scope.actor, filter_.digest().hex()])
+    return f"download:{hashlib.blake2b(key.encode(), digest_size=16).hexdigest()}"
+
+
+def _compile_tops(database: str, scope: TenantScope) -> Statement:
+    """Compile each partition with the tenant's events. Rows: `topic`, `partition`, `top` (the tenant's highest)."""
+    parameters = Parameters(database)
+    columns = "toString(e.kafka_topic_id) AS topic, e.kafka_partition AS partition, max(e.kafka_offset) AS top"
+    return select(columns, where(parameters, scope, Filter()), "GROUP BY topic, partition", parameters)
+
+
+def _compile_newest(database: str, table: str, places: list[PartitionKey], now: datetime) -> Statement:
+    """Compile the newest offsets of these partitions, of all tenants. Rows: `topic`, `partition`, `top`, `gaps`."""
+    parameters = Parameters(database)
+    since_ms = int(now.timestamp() * 1000) - _SETTLED_MS
+    pairs = " OR ".join(
+        f"(kafka_topic_id = {parameters.add('UUID', topic)} AND kafka_partition = {parameters.add('UInt32', number)})"
+        for topic, number in places
+    )
+    sql = f"""SELECT topic, partition, max(place) AS top,
+    arraySort(groupArrayIf([before + 1, place - 1], place > before + 1)) AS gaps
+FROM (
+    SELECT toString(kafka_topic_id) AS topic, kafka_partition AS partition, kafka_offset AS place,
+        lagInFrame(kafka_offset, 1, kafka_offset) OVER (
+            PARTITION BY kafka_topic_id, kafka_partition ORDER BY kafka_offset
+            ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS before
+    FROM {{database:Identifier}}.{parameters.add("Identifier", table)}
+    WHERE ingested_at >= fromUnixTimestamp64Milli({parameters.add("Int64", since_ms)}, 'UTC')
+      AND ({pairs or "false"})
+)
+GROUP BY topic, partition"""  # noqa: S608 - placeholders
+    return statement(sql, parameters, shared=True)
+
+
+def _place(row: Mapping[str, Any]) -> PartitionKey:
+    topic = row["topic"]
+    return topic.decode() if isinstance(topic, bytes) else str(topic), int(row["partition"])

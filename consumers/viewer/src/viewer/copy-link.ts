@@ -1,0 +1,64 @@
+import { css, html, type TemplateResult } from "lit";
+import { customElement, state } from "lit/decorators.js";
+
+import { copyText } from "../elements/copy.js";
+import { shownColumns } from "../model/columns.js";
+import { linkToView } from "../model/share.js";
+import { baseStyles } from "../styles/base.js";
+import { visuallyHidden } from "../styles/fragments.js";
+import { icon } from "../styles/icons.js";
+import { ViewerElement } from "./viewer-element.js";
+
+const SHOWN_MS = 3_000;
+
+/**
+ * @summary Copies a link to the view: its search, time range, order and columns.
+ *
+ * @csspart button - The button; also `copy-link`.
+ */
+@customElement("auditlane-copy-link")
+export class CopyLink extends ViewerElement {
+  static override styles = [
+    baseStyles,
+    css`
+      @container (max-width: 64rem) {
+        .label {
+          ${visuallyHidden}
+        }
+      }
+    `,
+  ];
+
+  @state() private outcome: "" | "copied" | "failed" = "";
+  private timer: ReturnType<typeof setTimeout> | undefined;
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    clearTimeout(this.timer);
+  }
+
+  protected override render(): TemplateResult {
+    const { copyLink } = this.text.reading;
+    const status = { "": "", copied: copyLink.copied, failed: this.text.reading.details.notCopied }[this.outcome];
+    return html`<button part="button copy-link" title=${copyLink.title} @click=${this.copy}>
+        ${icon(this.outcome === "copied" ? "check" : "link")}<span class="label">${copyLink.button}</span>
+      </button>
+      <span class=${this.outcome === "failed" ? "" : "unseen"} role="status">${status}</span>`;
+  }
+
+  private readonly copy = async (): Promise<void> => {
+    const { viewer } = this;
+    const columns = shownColumns(viewer.columnFields, viewer.chosenColumns);
+    clearTimeout(this.timer);
+    this.outcome = "";
+    await this.updateComplete;
+    this.outcome = (await copyText(linkToView({ ...viewer.view, columns }, location), this.renderRoot as ShadowRoot)) ? "copied" : "failed";
+    this.timer = setTimeout(() => (this.outcome = ""), SHOWN_MS);
+  };
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "auditlane-copy-link": CopyLink;
+  }
+}

@@ -129,7 +129,7 @@ def test_output_to_a_full_disk(stored: dict[str, str], arguments: str) -> None:
     found = subprocess.run(line, capture_output=True, text=True, env=env, timeout=120)
     assert found.returncode not in (0, -signal.SIGKILL)
     assert "Traceback" not in found.stderr
-    assert found.stderr.count("Standard output cannot be written: No space left on device.") == 1
+    assert found.stderr.count("Cannot write to standard output: No space left on device.") == 1
 
 
 @pytest.mark.parametrize("zone", ["CST-8", "EST5EDT,M3.2.0,M11.1.0", "Nowhere/Bad", ""])

@@ -209,7 +209,7 @@ def test_a_damaged_file_is_reported(stack, tmp_path):
     done = stack.run("import", str(file), "--format", "cloudtrail")
     assert done.returncode == 3
     assert "damaged" in done.stderr
-    assert "cannot be read" in stack.run("import", str(tmp_path / "none")).stderr
+    assert "Cannot read" in stack.run("import", str(tmp_path / "none")).stderr
 
 
 def test_emit_prints_the_id_when_kafka_has_it(stack):

@@ -194,7 +194,8 @@ def test_export_to_a_full_disk(filled, tmp_path, to_file):
             preexec_fn=small_files,
         )
     assert found.returncode == 2
-    assert "cannot be written: File too large" in found.stderr
+    target = (tmp_path / "log.jsonl").resolve() if to_file else "to standard output"
+    assert f"Cannot write {target}: File too large" in found.stderr
     assert "Traceback" not in found.stderr
     assert [one.name for one in tmp_path.iterdir()] == ["stdout"]
 

@@ -289,7 +289,7 @@ def certificate(path: Path, own: bool) -> Expiry:
     try:
         found = x509.load_pem_x509_certificates(path.read_bytes())
     except (OSError, ValueError) as error:
-        raise ConfigError(f"No certificate can be read from {path}: {error}.") from error
+        raise ConfigError(f"Cannot read a certificate from {path}: {error}.") from error
     one = found[0] if own else max(found, key=lambda one: one.not_valid_after_utc)
     return Expiry("certificate", str(path), one.not_valid_after_utc, one.not_valid_before_utc)
 

@@ -116,7 +116,7 @@ class KafkaOffsets:
         for answer in answers:
             if answer.error is not None:
                 raise KafkaUnavailable(
-                    f"The committed offset of {answer.topic}[{answer.partition}] cannot be read: {answer.error}."
+                    f"Cannot read the committed offset of {answer.topic}[{answer.partition}]: {answer.error}."
                 )
         return {
             Partition(answer.topic, answer.partition): None

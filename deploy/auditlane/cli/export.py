@@ -157,4 +157,4 @@ def _atomic_writer(path: Path) -> Iterator[BinaryIO]:
 
 
 def _unwritable(path: Path, error: OSError) -> ConfigError:
-    return ConfigError(f"{path} cannot be written: {error.strerror}.", fix="Choose another --output.")
+    return ConfigError(f"Cannot write {path}: {error.strerror}.", fix="Choose another --output.")

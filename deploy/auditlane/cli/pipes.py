@@ -67,7 +67,7 @@ class _Output(io.FileIO):
             raise
         except OSError as error:
             raise ConfigError(
-                f"Standard output cannot be written: {error.strerror or error}.",
+                f"Cannot write to standard output: {error.strerror or error}.",
                 fix="Free disk space, or send the output elsewhere.",
             ) from error
 

@@ -248,4 +248,4 @@ def _write(path: Path, report: Report) -> None:
     try:
         write_to_textfile(str(path), registry)
     except OSError as error:
-        raise ConfigError(f"{path} cannot be written: {error.strerror}.", field="--metrics") from error
+        raise ConfigError(f"Cannot write {path}: {error.strerror}.", field="--metrics") from error

@@ -73,7 +73,7 @@ def _writable(path: Path) -> Path:
         tempfile.TemporaryFile(dir=path).close()
     except OSError as error:
         raise ConfigError(
-            f"The cache folder {path} cannot be written: {error.strerror or error}.",
+            f"Cannot write to the cache folder {path}: {error.strerror or error}.",
             field="cache_dir",
             fix="Set AUDITLANE_CACHE_DIR to a writable folder.",
         ) from error

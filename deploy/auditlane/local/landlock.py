@@ -57,7 +57,7 @@ def readable_paths(package: str) -> list[Path]:
     """Return the paths that a Python process reads when it uses this package. Raises MissingExtra."""
     found = find_spec(package)
     if found is None or not found.origin:
-        raise MissingExtra(f"{package} is not installed.", fix="pip install 'auditlane[local]'")
+        raise MissingExtra(f"{package} is not installed.", fix="Install it: pip install 'auditlane[local]'")
     own = [sys.prefix, sys.base_prefix, *auditlane.__path__]
     return [*map(Path, own), Path(found.origin).parents[1], *map(Path, _SYSTEM)]
 

@@ -63,7 +63,7 @@ class Layout:
             available = shutil.disk_usage(self.root).free
         except OSError as error:
             raise ConfigError(
-                f"The data directory {self.root} cannot be written: {error.strerror}.",
+                f"Cannot write to the data directory {self.root}: {error.strerror}.",
                 field="data_dir",
                 fix="Correct its permissions, free disk space, or pass another: --data DIR (AUDITLANE_DATA_DIR).",
             ) from error
@@ -119,7 +119,7 @@ class Layout:
         except FileNotFoundError:
             return {}
         except (OSError, ValueError) as error:
-            raise ConfigError(f"{self.root / 'state.json'} cannot be read: {error}.", fix="Delete it.") from error
+            raise ConfigError(f"Cannot read {self.root / 'state.json'}: {error}.", fix="Delete it.") from error
         return state if isinstance(state, dict) else {}
 
 

@@ -70,7 +70,7 @@ def _files_in(folder: Path, unread: list[tuple[str, InvalidInput]]) -> list[Path
     """Return the files at any depth, sorted; add folders that cannot be read to `unread`."""
 
     def on_error(error: OSError) -> None:
-        problem = InvalidInput(f"The folder cannot be read: {error.strerror}.", fix="Check its permissions.")
+        problem = InvalidInput(f"Cannot read the folder: {error.strerror}.", fix="Check its permissions.")
         unread.append((str(error.filename), problem))
 
     found = (Path(at, name) for at, _, names in os.walk(folder, onerror=on_error) for name in names)

@@ -104,7 +104,7 @@ def opened(path: str) -> Iterator[Source]:
             status = os.fstat(file.fileno())
         except OSError as error:
             raise InvalidInput(
-                f"{path} cannot be read: {error.strerror}.", fix="Check the path and its permissions."
+                f"Cannot read {path}: {error.strerror}.", fix="Check the path and its permissions."
             ) from error
         # A pipe has neither a size nor a position.
         yield Source(cast(BinaryIO, file), status.st_size if stat.S_ISREG(status.st_mode) else None)

@@ -72,7 +72,8 @@ def configure(settings: Settings, part: str) -> None:
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
     except ModuleNotFoundError as error:
         raise MissingExtra(
-            f"{variable('tracing')}={settings.tracing} needs {error.name}.", fix="pip install 'auditlane[otel]'"
+            f"{variable('tracing')}={settings.tracing} needs {error.name}.",
+            fix="Install it: pip install 'auditlane[otel]'",
         ) from error
     _report_diagnostics()
     named = "OTEL_SERVICE_NAME" in os.environ or "service.name=" in os.environ.get("OTEL_RESOURCE_ATTRIBUTES", "")

@@ -49,7 +49,7 @@ def test_a_full_disk_is_one_sentence(keys: Path, arguments: list[str]) -> None:
     done = run(f">{FULL}", *arguments)
     assert done.returncode not in (0, 1)  # 1 would mean a traceback
     first, _, rest = done.stderr.partition("\n")
-    assert first == "error CONFIG_INVALID: Standard output cannot be written: No space left on device."
+    assert first == "error CONFIG_INVALID: Cannot write to standard output: No space left on device."
     assert rest.strip() == "Free disk space, or send the output elsewhere."
 
 

@@ -134,7 +134,7 @@ def test_one_process_owns_a_directory(tmp_path):
 
 def test_a_directory_that_cannot_be_created_is_reported_with_a_fix(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigError, match="cannot be written") as caught:
+    with pytest.raises(ConfigError, match="Cannot write to the data directory") as caught:
         Layout(tmp_path / "file" / "data").prepare()
     assert "--data" in caught.value.fix
 

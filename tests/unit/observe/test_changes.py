@@ -139,7 +139,7 @@ def test_a_certificate_file_has_the_life_of_its_first_or_its_longest_certificate
         assert (found.kind, found.name) == ("certificate", str(made.certificate))
         assert found.since is not None
         assert found.at - found.since == timedelta(days=1, hours=1)
-    with pytest.raises(ConfigError, match="no certificate"):
+    with pytest.raises(ConfigError, match="Cannot read a certificate"):
         probes.certificate(made.key, own=True)
     settings = load(clickhouse_ca=made.ca, kafka_extra={"ssl.certificate.location": str(made.certificate)})
     assert probes.certificate_files(settings) == {made.ca: False, made.certificate: True}

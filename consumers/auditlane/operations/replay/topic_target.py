@@ -88,4 +88,4 @@ def ensure_topic(settings: Settings, admin: AdminClient, source: str, name: str)
         admin.create_topics([made], operation_timeout=TIMEOUT_S)[name].result(TIMEOUT_S)
     except KafkaException as error:
         if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-            raise KafkaUnavailable(f"The topic {name} cannot be created: {error.args[0].str()}.") from error
+            raise KafkaUnavailable(f"Cannot create the topic {name}: {error.args[0].str()}.") from error

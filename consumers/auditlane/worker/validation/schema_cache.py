@@ -306,7 +306,7 @@ def _asked(question: Callable[[], T]) -> T:
     except RegistryRefused as error:
         raise RegistryUnavailable(error.message, fix=error.fix) from error
     except Exception as error:
-        raise RegistryUnavailable(f"The registry's response cannot be read: {error!r}.") from error
+        raise RegistryUnavailable(f"Cannot read the registry's response: {error!r}.") from error
 
 
 def standing(fields: Collection[Field], chains: Collection[FirstDefaults]) -> frozenset[str]:

@@ -37,7 +37,7 @@ class DiskQuota:
             free = self._jobs.free()
         except OSError as error:
             raise ConfigError(
-                f"Export jobs cannot be written: {error}.", fix="Set AUDITLANE_EXPORT_DIR to a writable folder."
+                f"Cannot write export jobs: {error}.", fix="Set AUDITLANE_EXPORT_DIR to a writable folder."
             ) from error
         if free < self._free:
             raise Unavailable(

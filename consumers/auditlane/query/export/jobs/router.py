@@ -168,7 +168,7 @@ def create_job(exports: ExportService, request: Request, scope: TenantScope, bod
         folder = exports.jobs.create(record)
     except OSError as error:
         raise ConfigError(
-            f"Export jobs cannot be written: {error}.", fix="Set AUDITLANE_EXPORT_DIR to a writable folder."
+            f"Cannot write export jobs: {error}.", fix="Set AUDITLANE_EXPORT_DIR to a writable folder."
         ) from error
     exports.wake()
     auditor.record(

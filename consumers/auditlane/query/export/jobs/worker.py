@@ -125,7 +125,7 @@ class Worker:
                     raise WorkerStopping from error
             except OSError as error:
                 raise ConfigError(
-                    f"The export file cannot be written: {error.strerror or error}.",
+                    f"Cannot write the export file: {error.strerror or error}.",
                     fix="Ask the operator to free space in AUDITLANE_EXPORT_DIR.",
                 ) from error
 

@@ -75,7 +75,7 @@ def test_back_and_forward_work_from_a_hand_written_address(site: Site, unique: s
     assert page.evaluate("history.length") == initial + 1
     rows.first.click()
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    viewer.get_by_role("button", name="Copy link").click()
+    viewer.get_by_role("button", name="Copy event link").click()
     link = page.evaluate("navigator.clipboard.readText()")
     assert link.endswith("#/audit" if "#" in written else "")
     page.goto("about:blank")

@@ -300,7 +300,7 @@ def test_details_filter_the_list_and_copy_the_event(site: Site, unique: str, pag
     page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error()); }")
     curl = copy_with("Copy as curl", "curl command copied")
     assert curl == f"curl -H \"Authorization: Bearer $TOKEN\" \\\n  '{site.url}/v1/events/{shown['event_id']}'"
-    link = copy_with("Copy link", "Link copied")
+    link = copy_with("Copy event link", "Link copied")
     page.evaluate("() => { document.execCommand = () => false; }")
     details.get_by_role("button", name="Copy JSON").click()
     note = details.get_by_text("The browser blocked copying.")

@@ -117,7 +117,7 @@ export const reading: Texts["reading"] = {
     filterOut: (field, value) => `${field}: ${value} ausschließen`,
     lacking: "kein Wert",
     copyValue: (field) => `${field} kopieren`,
-    copyLink: "Link kopieren",
+    copyLink: "Link zum Ereignis kopieren",
     copyJson: "JSON kopieren",
     copyCurl: "Als curl-Befehl kopieren",
     copied: (what) => `${what} kopiert`,

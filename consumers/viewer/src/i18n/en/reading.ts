@@ -120,7 +120,7 @@ export const reading = {
     filterOut: (field: string, value: string): string => `Filter out ${field}: ${value}`,
     lacking: "no value",
     copyValue: (field: string): string => `Copy ${field}`,
-    copyLink: "Copy link",
+    copyLink: "Copy event link",
     copyJson: "Copy JSON",
     copyCurl: "Copy as curl",
     copied: (what: string): string => `${what} copied`,

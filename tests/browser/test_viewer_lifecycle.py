@@ -80,7 +80,7 @@ def test_back_and_forward_work_from_a_hand_written_address(site: Site, unique: s
     assert link.endswith("#/audit" if "#" in written else "")
     page.goto("about:blank")
     page.goto(link)
-    expect(viewer.get_by_role("heading", level=3, name="logout")).to_be_visible()
+    expect(viewer.get_by_role("heading", level=3, name="u-1 signed out")).to_be_visible()
 
 
 def test_a_copied_curl_command_has_the_services_url(site: Site, unique: str, page: Page) -> None:

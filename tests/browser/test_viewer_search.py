@@ -162,7 +162,7 @@ def test_a_plain_word_suggests_actions_and_actors(open_viewer: OpenViewer) -> No
     query_box(page).fill("occurred_at:")
     expect_options(page, re.compile(r"^\d{4}-\d\d-\d\d today"), "from … >=")
     query_box(page).fill("-action:log")
-    expect_options(page, "starts with log log*")
+    expect_options(page, "login 8 events", "starts with log log*")
     page.get_by_role("option", name="starts with log").click()
     expect(query_box(page)).to_have_value("-action:log* ")
     expect(page.get_by_text("Action does not start with log")).to_be_visible()

@@ -393,7 +393,7 @@ def test_the_viewer_in_german(site: Site, unique: str, page: Page) -> None:
     )
     assert re.findall(english, shown) == []
     dialog = viewer.get_by_role("dialog")
-    expect(dialog).to_contain_text("In der Datei: Time · Actor")
+    expect(dialog).to_contain_text("In der Datei: Zeit")
     for note in dialog.locator(".choice").all():
         assert note.evaluate("(one) => one.scrollWidth <= one.clientWidth")
     viewer.evaluate("(element) => (element.lang = 'en')")  # in place, without loading the log again

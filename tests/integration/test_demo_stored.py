@@ -177,7 +177,7 @@ def test_the_demo_as_ocsf_is_valid(imported: tuple[World, Demo]) -> None:
     for version in VERSIONS:
         schema = ocsf_schema(version)
         for tenant in NAMES:
-            command = ["export", "--tenant", tenant, "--format", "ocsf", "--ocsf-version", version]
+            command = ["export", "--tenant", tenant, "--format", "ocsf", "--ocsf-version", version, "--include-access"]
             made = subprocess.run(
                 [sys.executable, "-m", "auditlane.cli", *command],
                 env=demo.env,

@@ -40,8 +40,8 @@ _STOP_S: Final = 3.0
 
 
 class Latencies(NamedTuple):
-    """Returns 99th percentiles, in seconds and since the last call, for reads and for requests that send events; None
-    if there were none.
+    """The 99th-percentile latencies, in seconds, of reads and of requests that send events, since the previous reading;
+    None if there were no such requests.
     """
 
     query_s: float | None = None

@@ -102,8 +102,8 @@ class Probes:
         )
 
     def freshness(self, since_ms: int, until_ms: int) -> tuple[float | None, float | None]:
-        """Return the median and the 99th percentile of the seconds between Kafka's timestamp and a worker's validation,
-        for the rows validated in a period; (None, None) if there are none.
+        """Return the median and 99th-percentile delay, in seconds, between Kafka's timestamp and a worker's validation,
+        for the rows validated in the period; (None, None) if no row was validated.
         """
 
         def ask() -> tuple[float | None, float | None]:
@@ -226,7 +226,8 @@ def asked(
 def disks_of(
     store: Mapping[Path, tuple[str, Disk]] | None, folder: Path, of_folder: Disk | None
 ) -> dict[str, Disk] | None:
-    """Return the disks to watch, by name: ClickHouse's (`store`, keyed by path) and the data folder's, if it exists.
+    """Return the disks to watch, keyed by name: ClickHouse's (`store`, keyed by path) and, if it exists, the
+    data folder's.
 
     ClickHouse's disks below the data folder belong to the embedded server and are not listed twice. Pure.
     """

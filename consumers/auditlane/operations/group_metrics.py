@@ -57,7 +57,7 @@ def by_topic(rows: Iterable[PartitionLag], shared: str) -> dict[str, TopicLag]:
 
 
 class GroupMetrics(Collector):
-    """Exposes the last readings, which may be recorded on a different thread from the scrape's."""
+    """Exposes the latest readings. They may be recorded on a different thread from the one that scrapes them."""
 
     def __init__(self, shared_topic: str) -> None:
         self._shared_topic = shared_topic

@@ -50,7 +50,7 @@ from auditlane.query.sort import NEWEST, Position, Sort, ascending, ordering
 _ANY_ORDER: Final = {"optimize_read_in_order": 0}
 _IN_IDS: Final = frozenset("0123456789abcdef-")
 _IN_ADDRESSES: Final = frozenset("0123456789abcdef:.")
-_EXACT: Final = 1 << 53  # a float holds every whole number up to here
+_EXACT: Final = 1 << 53  # a float represents every integer up to here exactly
 
 
 def compile_page(
@@ -158,7 +158,7 @@ def where(parameters: Parameters, scope: TenantScope, filter_: Filter) -> list[s
 
 
 def _not_access(parameters: Parameters) -> str:
-    """Compile the condition that an event is not one of auditlane's own about access to the log."""
+    """Compile the condition that excludes the events with which auditlane records access to the log."""
     actions = parameters.add("Array(String)", sorted(ACCESS_ACTIONS))
     return f"NOT (e.source = {parameters.text(TRAIL)} AND e.action IN {actions})"
 

@@ -40,7 +40,7 @@ describe("a sentence", () => {
     ]);
   });
 
-  it("comes from the catalogue of actions, or is the action while there is none", () => {
+  it("comes from the catalogue of actions, or is the action until the catalogue has loaded", () => {
     const labels = { en: "Signed in", de: "Anmeldung" };
     const action = { name: "user.login", label: labels, own: false, builtIn: true, attempted: null };
     const known = new Catalogue([{ ...action, sentence: { en: "{actor} came in", de: "{actor} ist da" } }], "de", GRAMMAR);

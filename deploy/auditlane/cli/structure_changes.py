@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def structure_service() -> StructureService:
-    """Return a service that changes ClickHouse and the registry directly, as the settings name them."""
+    """Return a service that directly changes the ClickHouse and the registry that are configured in the settings."""
     from auditlane.query.structure.contract_repository import contract_repository_of
     from auditlane.query.structure.service import StructureService
     from auditlane.store.client import LazyClient, connect

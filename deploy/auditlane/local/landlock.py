@@ -19,7 +19,8 @@ _CREATE, _ADD, _RESTRICT = 444, 445, 446  # system call numbers, the same on eve
 _PR_SET_NO_NEW_PRIVS = 38
 _VERSION = 1
 _BENEATH = 1
-_REFER_SINCE, _TRUNCATE_SINCE = 2, 3  # versions that added a right; before 2, no file could be moved to another folder
+# Versions that added each right. Before version 2, moving a file to another folder was denied.
+_REFER_SINCE, _TRUNCATE_SINCE = 2, 3
 _EXECUTE, _READ_FILE, _READ_DIR = 1 << 0, 1 << 2, 1 << 3
 _UP_TO_REFER, _TRUNCATE = (1 << 14) - 1, 1 << 14
 _READ = _EXECUTE | _READ_FILE | _READ_DIR

@@ -79,8 +79,9 @@ _NEEDED_BY: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """One instance per process, made by `from_settings`. `ingest_service` requires the role `ingest`, `bundle` the
-    viewer's build; each is None otherwise."""
+    """One instance per process, made by `from_settings`. `ingest_service` is None without the role `ingest`, and
+    `bundle` is None if the viewer has not been built.
+    """
 
     settings: Settings
     roles: tuple[str, ...]

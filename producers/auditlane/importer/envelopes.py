@@ -37,7 +37,7 @@ def holds_records(value: Any, deepest: int = 5) -> bool:
 
 
 def within(value: Any) -> str:
-    """Return the JSON text embedded in a value, which is a string or a known wrapper of one, or "" if there is none."""
+    """Return the JSON text embedded in a value, which is a string or a known wrapper of one; "" if it has no JSON."""
     if isinstance(value, dict) and not is_record(value):
         value = next((value[name] for name in _TEXTS if isinstance(value.get(name), str)), None)
     if isinstance(value, str) and value.lstrip().startswith(("{", "[")):
@@ -46,8 +46,8 @@ def within(value: Any) -> str:
 
 
 def unwrapped(value: Any, text: str) -> tuple[str, str]:
-    """Return the text of the record that the value is or contains, and the reason to skip it, or "" if there
-    is none.
+    """Return the text of the record that the value is or contains, and the reason to skip it; "" if it must
+    not be skipped.
     """
     if not isinstance(value, dict) or is_record(value):
         return text, ""

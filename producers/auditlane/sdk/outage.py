@@ -20,7 +20,7 @@ class Away:
 
 @dataclass(frozen=True, slots=True)
 class Back:
-    """The service is reachable again after `after_s`; `lost` events were lost."""
+    """The service is reachable again, after an outage of `after_s` seconds in which `lost` events were lost."""
 
     after_s: float
     lost: int

@@ -1,4 +1,4 @@
-"""Close clients when the process exits, in whatever way, and prepare them for forks.
+"""Close clients however the process exits, and prepare them for forks.
 
 Python's exit handlers do not run in children of multiprocessing and billiard (Celery), which have their own hooks.
 `Pool.terminate`, which `with Pool()` calls at its end, sends SIGTERM to children that may have just emitted.

@@ -145,7 +145,9 @@ class EventPublisher:
         return self._tracker.flush(0 if self._in_callback() else timeout_s)
 
     def close(self, timeout_s: float | None = None) -> FlushResult:
-        """Flush for `timeout_s` seconds, `close_timeout_s` by default, fail the rest, and stop the threads."""
+        """Flush for at most `timeout_s` seconds (default: `close_timeout_s`), fail the events that are left, and
+        stop the threads.
+        """
         with self._lock:
             if self._closed:
                 return FlushResult(0, 0, (), 0)

@@ -23,7 +23,7 @@ def _log(problem: str, means: str) -> None:
 
 
 class Secrets:
-    """A function that returns the secrets; workers call it once per range. Thread-safe. If there are none, it calls
+    """A callable that returns the secrets; workers call it once per range. Thread-safe. Without any secret, it calls
     `on_missing` once, with the problem and its consequences.
     """
 

@@ -47,7 +47,7 @@ def _field(name: str) -> dict[str, Any]:
 
 def _type(annotation: Any) -> Any:
     arguments = get_args(annotation)
-    if hasattr(annotation, "__metadata__"):  # Annotated: the rules are the model's, the type is the first argument
+    if hasattr(annotation, "__metadata__"):  # Annotated: only the type matters here; the model enforces the rules
         return _type(arguments[0])
     if NoneType in arguments:
         return ["null", *(_type(argument) for argument in arguments if argument is not NoneType)]

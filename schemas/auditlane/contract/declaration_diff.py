@@ -1,4 +1,4 @@
-"""Compare the fields that typed events declare with a contract: pure functions of both."""
+"""Compare a contract with the fields that typed events declare. All functions are pure."""
 
 from __future__ import annotations
 

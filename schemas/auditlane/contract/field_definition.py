@@ -168,7 +168,7 @@ def without_rules(schema: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def own_field(schema: Mapping[str, Any], name: str) -> dict[str, Any] | None:
-    """Return the custom field with this name, or None if there is none."""
+    """Return the custom field with this name, or None if the schema lacks it."""
     found = (field for field in schema["fields"] if field["name"] == name and name not in base_fields())
     return next(found, None)
 
@@ -179,7 +179,7 @@ def own_fields(schema: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def alike(schema: Mapping[str, Any], name: str) -> str:
-    """Return the name of the base or custom field that differs from this name only in case, or "" if there is none."""
+    """Return the name of the base or custom field that differs from this name only in case, or ""."""
     names = {field["name"] for field in schema["fields"]} | set(base_fields())
     return next((other for other in sorted(names) if other != name and other.lower() == name.lower()), "")
 

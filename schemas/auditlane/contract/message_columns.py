@@ -26,7 +26,9 @@ class _Places(NamedTuple):
 
 
 class ByteColumn(Sequence[bytes | None]):
-    """A sequence of blobs in parts: `data` has each part's blobs joined, `lengths` their lengths, -1 for None."""
+    """A sequence of blobs, stored in parts. For each part, `data` contains the joined blobs, and `lengths` contains
+    their lengths, with -1 for None.
+    """
 
     __slots__ = ("_count", "_places", "data", "lengths", "size")
 

@@ -28,7 +28,7 @@ PLACEHOLDERS: Final = (
 )
 MAPS: Final = ("metadata", "fields")
 ALLOWED: Final = ", ".join(f"{{{name}}}" for name in (*PLACEHOLDERS, "metadata.<key>", "fields.<name>"))
-MAX_VALUE: Final = 200  # characters of a value
+MAX_VALUE: Final = 200  # maximum characters of a value
 LANGUAGES: Final = tuple(GRAMMAR)
 _ATTEMPTS: Final = frozenset({"failure", "denied"})
 _PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")

@@ -20,7 +20,7 @@ class _Address(NamedTuple):
     text: str
 
 
-_MOST_ENTRIES = 50  # maximum number of entries of X-Forwarded-For that are read, from the right
+_MOST_ENTRIES = 50  # maximum number of X-Forwarded-For entries that are read, starting from the right
 _MOST_CHARACTERS = 100  # maximum length of an address with its port, zone and spaces
 
 

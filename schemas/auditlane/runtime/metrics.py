@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 Exporter = Literal["worker", "serve", "lag", "verify", "canary"]
-LATE_S: Final = 5.0  # rows stored later than this after their Kafka timestamp are late
+LATE_S: Final = 5.0  # a row is late if it is stored more than this long after its Kafka timestamp
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,7 @@ class Canary:
     """Sends one event at a time. One thread calls `trip` or `run`; `status` may be read by any."""
 
     def __init__(self, settings: Settings, sight: Sight, metrics: CanaryMetrics | None = None) -> None:
-        """Open no connection.
+        """Prepare the canary without connecting.
 
         Without `metrics`, failures are neither counted nor logged. Raises ConfigError, naming missing settings.
         """

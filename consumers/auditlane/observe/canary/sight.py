@@ -58,7 +58,7 @@ class ApiSight:
     """Requests `GET /v1/events` from `serve`, with a viewer token that it mints with the signing keys."""
 
     def __init__(self, url: str, signing: SigningKeys) -> None:
-        """Open no connection. Raises ConfigError if the URL is not valid."""
+        """Prepare the reader without connecting. Raises ConfigError if the URL is not valid."""
         self._url, self._signing = url, signing
         self._renew_at = datetime.now(UTC)
         self._reader = self._connected(self._renew_at)

@@ -55,7 +55,7 @@ class DryRunResult:
 
 
 class DryRunner:
-    """Validates like the worker, under the current contracts. `topics` are the topics that exist.
+    """Validates as the worker does, against the current contracts. `topics` lists the existing topics.
 
     With `keys`, a signed message whose value changes is signed again, to keep its provenance.
     """

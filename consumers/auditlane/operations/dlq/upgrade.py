@@ -53,7 +53,7 @@ class Latest:
 
 @dataclass(frozen=True, slots=True)
 class Upgraded:
-    """The value to send again. `dropped` are fields that have a value but are missing from the latest contract."""
+    """The value to send again. `dropped` lists the fields with a value that the latest contract lacks."""
 
     value: bytes | None
     dropped: tuple[str, ...] = ()

@@ -34,11 +34,10 @@ def main() -> int:
 
     from auditlane.runtime.errors import ConfigError
 
-    make = _workbook if request["format"] == "xlsx" else _pdf
-    make()  # imports the library before memory is limited
+    make = (_workbook if request["format"] == "xlsx" else _pdf)()  # imports the library before memory is limited
     _bound(request["memory_bytes"], request["seconds"])
     try:
-        document = make()(request)
+        document = make(request)
         if request["rows"]:
             with pa.ipc.open_stream(cast(io.IOBase, sys.stdin.buffer)) as rows:
                 for batch in rows:

@@ -42,7 +42,7 @@ FILE: Final = {
 class LastDownload(BaseModel):
     """The caller's last complete download of a search. `events` is the number of events that it lacks."""
 
-    at: datetime | None = Field(description="Null if there is none.")
+    at: datetime | None = Field(description="When that download began. Null before the first one.")
     events: int
 
 

@@ -51,7 +51,9 @@ class Sentences:
 
     @classmethod
     def of(cls, language: str, actions: Iterable[NamedAction], readable: Iterable[tuple[str, bool]]) -> Sentences:
-        """Permit only the readable fields, (name, whether it is a custom field)."""
+        """Create the settings for a reader: sentences contain only the `readable` fields, given as pairs of the
+        name and whether the field is a custom field.
+        """
         given = set(readable)
         fields = tuple(name for name in FIELDS if name in _ALWAYS or (name, False) in given)
         return cls(language, tuple(actions), fields, tuple(sorted(name for name, custom in given if custom)))

@@ -26,7 +26,7 @@ from auditlane.query.live.sql import event_table
 from auditlane.query.sql import where
 from auditlane.store.documents import load_document, save_document
 
-# Later than this after its stamp, no insert is expected to become visible: the same as for live streams.
+# No insert is expected to become visible later than this after its `ingested_at`; live streams assume the same.
 _SETTLED_MS: Final = 3_600_000
 _MAX_GAPS: Final = 1_000  # per partition; the newest, since older ones are dead letters
 

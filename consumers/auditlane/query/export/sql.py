@@ -70,7 +70,9 @@ def compile_export(
 
 
 def _json_line(parameters: Parameters, columns: tuple[Column, ...], conflict: Conflict) -> str:
-    """Compile a JSON object as in the list, in which `fields` has the custom fields with a value."""
+    """Compile the row as a JSON object in the form of the list API; `fields` contains only custom fields that have a
+    value.
+    """
     members = [f"{_value(parameters, column, conflict)} AS {column.name}" for column in columns if not column.custom]
     custom = [column.name for column in columns if column.custom]
     if custom and not any(column.name == "fields" for column in columns):

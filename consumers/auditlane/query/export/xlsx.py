@@ -92,7 +92,7 @@ def number_of(text: str) -> float | None:
 
 
 def shortened(text: str) -> str:
-    """Return the text, or its beginning and the number of characters left out if a cell cannot hold it.
+    """Return the text. If it does not fit in a cell, return its beginning and the number of characters omitted.
 
     A cell counts UTF-16 code units.
     """

@@ -232,8 +232,8 @@ class _Stream:
                 continue
 
     async def _texts(self, events: Sequence[StreamedEvent], check: Callable[[], Awaitable[None]]) -> AsyncIterator[str]:
-        """Yield the events in chunks. Other work runs between chunks and may take long, so the credential is checked
-        before each chunk.
+        """Yield the events in chunks. Other work may run for a long time between chunks, so the credential is
+        checked before each one.
         """
         share = current()
         for first in range(0, len(events), PIECE):
@@ -251,7 +251,7 @@ class _Stream:
 
 
 def _json(event: StreamedEvent) -> str:
-    """Serialize the event as in the list, on one line."""
+    """Serialize the event on one line, in the form of the list API."""
     return Event.model_validate_json(event.line).model_copy(update={"conflict": event.conflict}).model_dump_json()
 
 

@@ -227,7 +227,7 @@ class Contract(_Answer):
 
 
 class Change(_Answer):
-    """A change to one field, to the label of one action, or to the switch, in a revision."""
+    """One change in a revision: to a field, to an action's label, or to whether the log is enabled."""
 
     kind: str = Field(description="added, changed, removed, restored, reset (inherited again) or switched")
     field: str | None = Field(description="Null for an action and for the switch.")

@@ -46,8 +46,8 @@ def read(fields: Iterable[Field], datum: bytes) -> dict[str, Any]:
 
 
 def read_partly(fields: Iterable[Field], datum: bytes) -> tuple[dict[str, Any], str]:
-    """Return the values of the fields before the first malformed field, and the problem with that field, or "" if there
-    is none.
+    """Return the values of the fields before the first malformed field, and the problem with that field; "" if every
+    field is valid.
     """
     reader = _Reader(datum)
     values: dict[str, Any] = {}

@@ -103,7 +103,9 @@ class SchemaCache:
         return schema_id in self._known
 
     def known(self, schema_id: int, tenants: Collection[str] = ()) -> CachedSchema | None:
-        """Return the schema with an id used in these tenants' messages, or None if the registry lacks it."""
+        """Return the schema with this id, or None if the registry lacks it. `tenants` are those whose messages
+        use it.
+        """
         known = self._known.get(schema_id)
         now = self._clock()
         if known is not None or schema_id > LARGEST_ID or self._refused_lately(self._unknown, schema_id, now):
@@ -121,7 +123,9 @@ class SchemaCache:
         return known
 
     def id_of(self, guid: UUID, tenants: Collection[str] = ()) -> int | None:
-        """Return the id of the schema with a GUID used in these tenants' messages, or None if the registry lacks it."""
+        """Return the id of the schema with this GUID, or None if the registry lacks it. `tenants` are those whose
+        messages use it.
+        """
         now = self._clock()
         seen = self._ids.get(guid)
         if seen is not None and seen[0] > now - self._refresh_s:

@@ -32,8 +32,8 @@ export function exactTerms(query: string, isText: (parameter: string) => boolean
 }
 
 /**
- * Returns the nearest term that matches, or null if there is none: in the case of the most frequent value that it
- * equals case-insensitively, or else of one that begins with it, or else of one that contains it.
+ * Returns the term nearest to this one that matches some of the values, or null if none of them is similar. The term
+ * takes the case of the most frequent value that equals it ignoring case, or else begins with it, or else contains it.
  */
 export function suggestNearMiss(term: ExactTerm, values: readonly Count[]): NearMiss | null {
   const begins = term.pieces.at(-1) === "*" ? term.pieces : [...term.pieces, "*"];

@@ -37,7 +37,7 @@ export function viewFromSearch(search: string): View {
   };
 }
 
-/** Reads the zone (IANA) of a URL's query string; "" if there is none or an invalid one. */
+/** Reads the IANA time zone from a URL's query string; "" if it is missing or invalid. */
 export function zoneFromSearch(search: string): string {
   const zone = new URLSearchParams(search).get("tz") ?? "";
   return isZone(zone) ? zone : "";

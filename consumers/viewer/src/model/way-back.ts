@@ -16,7 +16,7 @@ export type WayBack =
   | { kind: "reopen" };
 
 /**
- * Returns the way back for a viewer with this sign-in URL ("" if there is none), with a token of the host page or a
+ * Returns the way back for a viewer with this sign-in URL ("" if the host has not set one), with a token of the host page or a
  * session of the browser. A page outside the frame is unknown here, so a link from a frame names no page to return to.
  */
 export function wayBack(signInUrl: string, hasToken: boolean, page: HostPage): WayBack {

@@ -32,7 +32,7 @@ export function localZone(): string {
   return timeZone && isZone(timeZone) ? timeZone : "UTC";
 }
 
-/** Returns the zone with this name, in any case and with spaces, or with this city, or null if there is none. */
+/** Returns the zone with this name or city, ignoring case and with spaces for underscores; null if no zone matches. */
 export function findZone(typed: string, zones: readonly string[]): string | null {
   const name = typed.trim().replace(/\s+/g, "_").toLowerCase();
   const exact = zones.find((zone) => zone.toLowerCase() === name);

@@ -67,7 +67,7 @@ export class ViewerState extends EventTarget {
   linkedZone = "";
   /** Whether the page's address contains the view, so that links to it can be shared. */
   usesAddress = false;
-  /** The host's sign-in page, for readers without a valid session; "" if there is none. */
+  /** The host's sign-in page, for readers without a valid session; "" if the host has not set one. */
   signInUrl = "";
   /** The end of the reader's previous visit, in ms since 1970; null during the first. */
   newSince: number | null = null;

@@ -17,7 +17,7 @@ Environ = dict[str, Any]
 StartResponse = Callable[..., Callable[[bytes], object]]
 WSGIApp = Callable[[Environ, StartResponse], Iterable[bytes]]
 
-EXCHANGE: Final = "auditlane.exchange"  # key in the environ, under which a framework's integration adds to the exchange
+EXCHANGE: Final = "auditlane.exchange"  # environ key of the exchange, to which a framework's integration adds
 
 
 class AuditMiddleware:

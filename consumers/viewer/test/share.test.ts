@@ -14,6 +14,7 @@ describe("a copied event", () => {
     const page = { origin: "https://a.example", pathname: "/log", search: "?tab=2&query=x&live=1", hash: "#/audit" };
     expect(linkTo(event, page)).toBe("https://a.example/log?tab=2&event=0193-a#/audit");
     expect(linkTo(event, { ...page, search: "?tz=UTC&query=x" })).toBe("https://a.example/log?tz=UTC&event=0193-a#/audit");
+    expect(linkTo(event, { ...page, search: "?access_token=t&tab=2" })).toBe("https://a.example/log?tab=2&event=0193-a#/audit");
   });
 
   it("has embedded JSON, unless a number would lose digits", () => {

@@ -4,19 +4,24 @@ import { eventPath, referenceOf } from "./identity.js";
 import { losesDigits } from "./json.js";
 import { DEFAULT_VIEW, searchFromView, type View, zoneFromSearch } from "./view.js";
 
+type Page = Pick<Location, "origin" | "pathname" | "search" | "hash">;
+
 const SECRET = /token|secret|password|^code$/i;
 
-/** Returns the page's address with only this event open, in the zone of the address. */
-export function linkTo(event: AuditEvent, page: Pick<Location, "origin" | "pathname" | "search" | "hash">, view: View = DEFAULT_VIEW): string {
-  const search = searchFromView({ ...view, open: referenceOf(event) }, page.search, zoneFromSearch(page.search));
-  return `${page.origin}${page.pathname}${search}${page.hash}`;
+/** Returns the page's address with only this event open, in the zone of the address, without possible secrets. */
+export function linkTo(event: AuditEvent, page: Page, view: View = DEFAULT_VIEW): string {
+  return address({ ...view, open: referenceOf(event) }, page);
 }
 
-/** Returns the page's address with this view, without an open event, and without parameters that may be secrets. */
-export function linkToView(view: View, page: Pick<Location, "origin" | "pathname" | "search" | "hash">): string {
+/** Returns the page's address with this view, without an open event and without possible secrets. */
+export function linkToView(view: View, page: Page): string {
+  return address({ ...view, open: "", live: false, settings: false }, page);
+}
+
+function address(view: View, page: Page): string {
   const others = new URLSearchParams(page.search);
   for (const name of [...others.keys()]) if (SECRET.test(name)) others.delete(name);
-  return `${page.origin}${page.pathname}${searchFromView({ ...view, open: "", live: false, settings: false }, others.toString(), zoneFromSearch(page.search))}${page.hash}`;
+  return `${page.origin}${page.pathname}${searchFromView(view, others.toString(), zoneFromSearch(page.search))}${page.hash}`;
 }
 
 /** Returns the event as JSON, with `before` and `after` embedded where they are JSON. */

@@ -81,8 +81,8 @@ def test_a_bundle_over_its_budget_fails_the_build(copy, tmp_path, node):
     config = copy / "vite.config.ts"
     text = config.read_text()
     config.unlink()
-    assert "BUDGET_KB = 120;" in text
-    config.write_text(text.replace("BUDGET_KB = 120;", "BUDGET_KB = 1;"))
+    assert "BUDGET_KB = 110;" in text
+    config.write_text(text.replace("BUDGET_KB = 110;", "BUDGET_KB = 1;"))
     done = vite(copy, tmp_path / "out", node)
     assert done.returncode
     assert "auditlane-viewer" in done.stderr

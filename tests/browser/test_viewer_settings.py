@@ -159,6 +159,47 @@ def test_changes_made_by_keyboard_are_saved(site: Site, unique: str, page: Page)
     assert messages == []
 
 
+def test_links_to_the_application_are_edited(site: Site, unique: str, page: Page) -> None:
+    messages = complaints(page)
+    settings = open_settings(site, page, site.token(unique, *ADMIN))
+    card = settings.locator("auditlane-settings-links")
+    expect(card).to_contain_text("There are no links yet.")
+    field_row(settings, "ip").get_by_role("checkbox", name="Table").click()  # an unsaved change stays unsaved
+    card.get_by_role("button", name="Add link").focus()
+    page.keyboard.press("Enter")
+    form = settings.get_by_role("dialog", name="Add a link")
+    expect(form.get_by_label("Type of resource")).to_be_focused()
+    page.keyboard.type("document")
+    form.get_by_label("Address", exact=True).fill("https://app.example/{id}")
+    page.keyboard.press("Enter")
+    expect(form).to_contain_text("{id} is not a placeholder. Use {resource_id}, {resource}, {tenant_id}.")
+    expect(form.get_by_label("Address", exact=True)).to_be_focused()
+    assert_accessible(page, settings)
+    address = "https://app.example/documents/{resource_id}"
+    form.get_by_label("Address", exact=True).fill(address)
+
+    # A concurrent change of another field does not block this one.
+    other = {"fields": [{"name": "resource", "displayName": "Thing"}]}
+    path = f"/v1/tenants/{unique}/structure"
+    answer = site.request(path, site.token(unique, *ADMIN), method="PUT", body=other, if_match="*")
+    assert answer.status == 200
+    page.keyboard.press("Enter")
+    expect(card.get_by_role("button", name="Add link")).to_be_focused()
+    row = card.locator('li[data-type="document"]')
+    expect(row).to_contain_text(address)
+    expect(card).to_contain_text("Set for this tenant, instead of the links for all tenants.")
+    expect(field_row(settings, "ip")).to_contain_text("unsaved")
+    assert stored_field(site, unique, "resource")["links"] == {"document": address}
+    assert stored_field(site, unique, "resource")["displayName"] == "Thing"
+    assert stored_field(site, unique, "ip")["origin"] == "default"
+
+    row.get_by_role("button", name="Remove the link of document").click()
+    settings.get_by_role("dialog").get_by_role("button", name="Remove link").click()
+    expect(card).to_contain_text("There are no links yet.")
+    assert stored_field(site, unique, "resource")["links"] == {}
+    assert all("412" in message for message in messages)  # of the concurrent change
+
+
 def test_an_environments_actions_are_named(site: Site, unique: str, page: Page) -> None:
     messages = complaints(page)
     settings = open_settings(site, page, site.served.client_token("vendor"))

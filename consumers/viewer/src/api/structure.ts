@@ -12,6 +12,8 @@ export interface FieldView {
   showInMoreInfo: boolean;
   downloadable: boolean;
   order: number;
+  /** Of `resource`: templates of links to the host's pages, by the resource's type. */
+  links?: Record<string, string>;
 }
 
 export interface Field extends ShownField {

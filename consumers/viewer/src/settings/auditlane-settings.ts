@@ -15,6 +15,7 @@ import "./confirm-dialog.js";
 import type { ConfirmDialog } from "./confirm-dialog.js";
 import "./conflict-notice.js";
 import "./field-list.js";
+import "./link-list.js";
 import "./preview.js";
 import { problemNote } from "./problem-note.js";
 import { relativeTime } from "./relative-time.js";
@@ -137,6 +138,7 @@ export class AuditlaneSettings extends LitElement {
       <auditlane-settings-fields></auditlane-settings-fields>
       <auditlane-settings-preview></auditlane-settings-preview>
       ${settings.loaded?.structure.removed.length ? html`<auditlane-settings-removed></auditlane-settings-removed>` : nothing}
+      <auditlane-settings-links></auditlane-settings-links>
       ${settings.tenant === null ? html`<auditlane-settings-actions></auditlane-settings-actions>` : nothing}
       <auditlane-settings-history></auditlane-settings-history>
       <auditlane-settings-bar></auditlane-settings-bar>

@@ -12,6 +12,8 @@ import { type Conflict, LoadedSettings } from "./loaded-settings.js";
 
 const MAX_CONFLICT_REVISIONS = 20;
 
+type Links = Readonly<Record<string, string>>;
+
 /**
  * Dispatches `saved` once the service has accepted a change, and `heading` to move focus to the heading when the
  * focused element disappears.
@@ -115,6 +117,41 @@ export class SettingsState extends LoadedSettings {
       this.accept(await this.api.add(field));
       await this.fieldsChanged(this.text.settings.removed.restored(label));
     });
+  }
+
+  /** Returns the templates of links by the resource's type, and those that they replace; null if there are none to inherit. */
+  links(version = this.loaded): { own: Links; inherited: Links | null } {
+    const field = version && fieldOf(version, "resource");
+    return { own: field?.links ?? {}, inherited: field?.inherited?.links ?? null };
+  }
+
+  /** Saves the links that `change` makes of the present ones, unless others changed the same ones meanwhile. Rejects with Problem. */
+  async changeLinks(change: (links: Links) => Links, announcement: string): Promise<void> {
+    const { loaded } = this;
+    if (!loaded) return;
+    const send = async (version: StructureVersion): Promise<void> => {
+      const fields = fieldsToSave(draftOf(version.structure)).map((field) =>
+        field.name === "resource" ? { ...field, links: change(this.links(version).own) } : field,
+      );
+      this.accept(await this.api.save(version.etag, { fields }));
+    };
+    try {
+      await send(loaded);
+    } catch (cause) {
+      const latest = await this.readIfStale(cause);
+      this.accept(latest);
+      this.notify();
+      if (JSON.stringify(this.links(latest)) !== JSON.stringify(this.links(loaded))) throw cause;
+      await send(latest);
+    }
+    this.announcement = announcement;
+    this.notify();
+    this.dispatchEvent(new Event("saved"));
+  }
+
+  /** Changes the links as `changeLinks` does, and shows a problem above the settings. Resolves to whether that succeeded. */
+  async replaceLinks(change: (links: Links) => Links, announcement: string): Promise<boolean> {
+    return await this.run(async () => await this.changeLinks(change, announcement));
   }
 
   /** Adds an action, or changes its labels, even if others have changed other settings meanwhile. Rejects with Problem, which the form shows. */

@@ -48,11 +48,11 @@ class Action(StrEnum):
 class AuditRecord:
     """An action that a caller performed, or attempted, on auditlane itself.
 
-    Every record appears in the log of auditlane's own tenant `_auditlane`, and in the log of `tenant` as well unless
-    that is None. `actor_type` is user, api_key, service, system or anonymous, and `actor_name` is a client's name.
-    `severity` defaults to the action's in the vocabulary, or Medium for a denied action. `occurred_at` and `event_id`
-    default to now and a new id; readers see events with the same time and id once, so set both for an event that may be
-    recorded more than once.
+    Every record appears in the log of auditlane's own tenant `_auditlane`. If `tenant` is not None, it appears in that
+    tenant's log as well. `actor_type` is user, api_key, service, system or anonymous, and `actor_name` is the client's
+    name. `severity` defaults to the action's in the vocabulary, or Medium for a denied action. `occurred_at` and
+    `event_id` default to the current time and a new id. Set both for an event that may be recorded more than once:
+    readers see events with the same time and id only once.
     """
 
     action: str
@@ -81,7 +81,7 @@ class AuditSink(Protocol):
 
 
 class NullAuditSink:
-    """Discards every record: for tests, and for a service without Kafka. `problem` is the reason."""
+    """Discards every record. Used in tests and by services without Kafka; `problem` is the reason."""
 
     waiting: Final = None
     spooled_bytes: Final = 0
@@ -98,9 +98,10 @@ class NullAuditSink:
 
 
 class RequestAuditor:
-    """Records what one request does. The middleware creates it, authentication sets the actor, routes call `record`.
+    """Records the actions of one request. The middleware creates it, authentication sets its actor, and routes call
+    `record`.
 
-    If no route records anything, the middleware records the request under the permission that it required, so only
+    If no route records anything, the middleware records the request under the permission that it required. So only
     routes with details to add (an export's rows, a change) call `record`.
     """
 
@@ -130,8 +131,8 @@ class RequestAuditor:
     ) -> None:
         """Record an action by this request's caller.
 
-        `tenant` defaults to the request's own; None values in `metadata` are omitted, and all others are converted to
-        text, booleans to `true` or `false`.
+        `tenant` defaults to the request's own. None values in `metadata` are omitted. All other values are converted to
+        text, and booleans become `true` or `false`.
         """
         self.recorded = True
         metadata = {"client": self.client_id or None} | metadata

@@ -1,4 +1,4 @@
-"""The base URL of links into the pages: the configured URL, or else the address that this process listens on.
+"""The base URL of links to the pages. It is the configured URL, or else the address on which this process listens.
 
 The sender of a request controls its Host header, so a link is built from it only if it names this process itself.
 """

@@ -1,4 +1,6 @@
-"""A small JSON file of credentials: reloaded when it changes, replaced atomically, private to its owner."""
+"""A small JSON file of credentials. It is reloaded when it changes, replaced atomically, and readable only by its
+owner.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A token issuer's public keys: fetched on demand, cached while fresh, and never requested too often."""
+"""A token issuer's public keys. They are fetched on demand, cached while fresh, and never requested too often."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ _MOST_BYTES: Final = 1 << 20
 class PublicKey:
     """One of an issuer's keys.
 
-    `algorithm` is the only algorithm allowed for it; if empty, any that fits the key's type is allowed.
+    `algorithm` is the only algorithm allowed for the key. If it is empty, any algorithm that fits the key's type is
+    allowed.
     """
 
     key: Any
@@ -63,7 +64,7 @@ class KeySet:
         return self._within(self._fetched_at, KEPT_S) and self._cached(kid) is not None
 
     def key(self, kid: str | None) -> PublicKey:
-        """Return the key with this id; for a token without a key id, return the issuer's only key.
+        """Return the key with this id. If the token has no key id, return the issuer's only key.
 
         Raises Unauthenticated if the issuer has no such key, or IssuerUnavailable if the keys cannot be fetched.
         """
@@ -93,7 +94,7 @@ class KeySet:
         return since is not None and self._clock() - since < seconds
 
     def _refresh(self) -> None:
-        """Fetch the keys unless another thread has just done so while this one waited for the lock."""
+        """Fetch the keys, unless another thread did so while this thread waited for the lock."""
         with self._lock:
             if self._within(self._tried_at, RETRY_S):
                 return
@@ -134,7 +135,7 @@ class KeySet:
 
 
 def _usable(document: dict[str, Any]) -> dict[str | None, PublicKey]:
-    """Return the keys of a key set that may verify signatures; keys of unknown kinds are skipped."""
+    """Return the signature keys in a key set, by id. Keys of unknown types are skipped."""
     keys: dict[str | None, PublicKey] = {}
     for jwk in document["keys"]:
         if jwk.get("kty") not in _ASYMMETRIC or jwk.get("use", "sig") != "sig" or "d" in jwk:

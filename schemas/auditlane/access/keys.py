@@ -1,4 +1,4 @@
-"""The keys file: the clients, the hashes of their secrets, and their permissions."""
+"""The keys file. It contains the clients, the hashes of their secrets, and their permissions."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ _CLIENT_ID: Final = re.compile(r"[!-9;-~]{1,128}")
 class Secret(BaseModel):
     """The hash of one of a client's secrets. During a rotation a client has two.
 
-    A slow hash protects secrets that can be guessed. Ours are 256 random bits and are never chosen by hand, so SHA-256
-    is just as safe, and wrong secrets cannot be used to overload the service.
+    A slow hash protects secrets that can be guessed. These secrets are 256 random bits and are never chosen by hand, so
+    SHA-256 is just as safe, and wrong secrets cannot be used to overload the service.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -143,20 +143,20 @@ class KeysFile:
 
     @classmethod
     def load_or_create(cls, path: Path) -> KeysFile:
-        """Open the file, or create it without clients. Safe to call from several processes at once."""
+        """Open the file, or create an empty one. Safe to call from several processes at once."""
         if not path.exists():
             CredentialsFile(path, KeysContent).create(KeysContent())
         return cls(path)
 
     @property
     def problem(self) -> str:
-        """Why the file's current version is not in use, or "" if it is."""
+        """The reason why the file's current version is not in use, or "" if it is."""
         self._file.current()  # notices a change
         return self._file.problem
 
     @property
     def modified_at(self) -> float:
-        """When the version in use was written, in seconds since 1970."""
+        """The time at which the version in use was written, in seconds since 1970."""
         return self._file.modified_at
 
     def clients(self) -> tuple[Client, ...]:
@@ -168,7 +168,7 @@ class KeysFile:
         return self._file.current().find(client_id)
 
     def verify(self, client_id: str, secret: str, *, now: datetime) -> Client:
-        """Return the active client with this id and secret. Raises Unauthenticated.
+        """Return the active client with this id and secret. Raises Unauthenticated if there is none.
 
         A malformed secret is not hashed. A well-formed secret is hashed once and compared at least twice, whether the
         id is unknown or has one or two secrets, so the response time reveals nothing.
@@ -235,9 +235,10 @@ class KeysFile:
         overlap: timedelta,
         on_issued: Callable[[Issued], None] = lambda issued: None,
     ) -> Issued:
-        """Give a client a new secret; earlier ones stay valid for `overlap`. Raises NotFound, or Conflict if revoked.
+        """Give a client a new secret. Earlier secrets stay valid for `overlap`.
 
-        `on_issued` receives the secret before the file is written; if it raises, the file is left unchanged.
+        `on_issued` receives the secret before the file is written; if it raises, the file is left unchanged. Raises
+        NotFound if there is no such client, or Conflict if it is revoked.
         """
         secret = _new_secret()
         fresh = Secret(hash=_hash(secret), created=now)
@@ -259,9 +260,9 @@ class KeysFile:
         return Issued(_existing(self._file.update(rotated), client_id), secret)
 
     def revoke(self, client_id: str, *, now: datetime) -> Client:
-        """Revoke a client, with all tokens and links that were issued to it or minted by it.
+        """Revoke a client, together with all tokens and links that were issued to it or minted by it.
 
-        Idempotent. Raises NotFound.
+        Idempotent. Raises NotFound if there is no such client.
         """
 
         def revoked(content: KeysContent) -> KeysContent:

@@ -1,4 +1,4 @@
-"""Links into the pages: a short-lived, one-time code that is exchanged for a session."""
+"""Links to the pages. A link contains a short-lived, one-time code that is exchanged for a session."""
 
 from __future__ import annotations
 
@@ -48,12 +48,14 @@ def mint_link(
     page: Page = Page.log,
     view: Mapping[str, str] | None = None,
 ) -> str:
-    """Return a one-time URL that opens a page for this viewer. The URL is valid for `ttl`, its session for `session`.
+    """Return a one-time URL that opens a page for this viewer. The URL is valid for `ttl`, and its session for
+    `session`.
 
-    `url` is the base URL of the pages. `view` is the page's initial view, by its URL parameters: `from`, `to`, `query`.
+    `url` is the base URL of the pages. `view` contains the URL parameters of the page's initial view: `from`, `to`,
+    `query`.
 
-    Raises InvalidInput for a `ttl` above five minutes (a link may end up in a history or a chat), and for the console,
-    which viewers cannot open.
+    Raises InvalidInput if `ttl` is longer than five minutes, since a link may end up in a browser history or a chat.
+    Also raises it for the console, which viewers cannot open.
     """
     if page is Page.console:
         raise InvalidInput("A viewer cannot open the console.", field="page", fix="Choose another page.")
@@ -130,7 +132,7 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class LinkRead:
-    """A link's page, its id, and the tenant whose log it opens; an operator's link has no tenant."""
+    """The page, the id and the tenant of a link. An operator's link has no tenant."""
 
     page: Page
     jti: str
@@ -141,7 +143,7 @@ class Claims(Protocol):
     """The record of opened links, shared by all processes and replicas."""
 
     def claim(self, name: str, /, *, until: datetime, now: datetime) -> bool:
-        """Claim the link with this id until `until`. Returns True at most once for an id, in any process.
+        """Claim the link with this id until `until`. Returns True at most once per id, across all processes.
 
         Raises StoreUnavailable or StoreRefused if the claim cannot be decided; in that case the link is unused.
         """
@@ -149,7 +151,7 @@ class Claims(Protocol):
 
 
 class LinkExchange:
-    """Exchanges each link code once for a session, provided that the client behind the link is still active and
+    """Exchanges link codes for sessions. Each code works once, and only while the client behind the link is active and
     permitted.
     """
 
@@ -166,7 +168,7 @@ class LinkExchange:
         return self.read(code, now=now).page
 
     def read(self, code: str, *, now: datetime) -> LinkRead:
-        """Return the content of the code, without using the link or querying claims.
+        """Return what the code refers to, without using the link or querying claims.
 
         Raises the same errors as `page_of`.
         """
@@ -177,8 +179,9 @@ class LinkExchange:
     def redeem(self, code: str, *, now: datetime) -> Opened:
         """Use the link and open its session. Blocks until the claim is decided.
 
-        Raises TokenExpired; Unauthenticated if the code was used, or if the key behind it is no longer active;
-        Forbidden if that key no longer has any of the permissions; or StoreUnavailable or StoreRefused.
+        Raises TokenExpired if the code has expired, Unauthenticated if it was used or if the key behind it is no longer
+        active, and Forbidden if that key no longer has any of the permissions. Raises StoreUnavailable or StoreRefused
+        if the claim cannot be decided.
         """
         claims, who, page, ttl = self._read(code, now)
         self._require_standing(who, now)

@@ -1,4 +1,4 @@
-"""Tokens from an external issuer (OpenID Connect): map their claims to a tenant, a user and permissions."""
+"""Map the claims of an external issuer's tokens (OpenID Connect) to a tenant, a user and permissions."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ Grants = Mapping[str, frozenset[Permission]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OidcPolicy:
-    """The claims that a token needs and the permissions it gets. Claims are given as dotted paths, such as
-    `realm_access.roles`.
+    """The claims that a token must have, and the permissions that it is given. Claims are given as dotted paths, such
+    as `realm_access.roles`.
     """
 
     issuer: str
@@ -40,7 +40,7 @@ class OidcPolicy:
 
 
 class Oidc:
-    """Verifies tokens from one issuer. Blocks for at most a few seconds, while its keys are fetched."""
+    """Verifies tokens from one issuer. A call blocks for a few seconds at most, while keys are fetched."""
 
     def __init__(self, policy: OidcPolicy, keys: KeySet, *, is_tenant: Callable[[str], bool]) -> None:
         """Create the verifier; `is_tenant` decides whether a claim's value is a valid tenant id."""
@@ -49,7 +49,8 @@ class Oidc:
         self._is_tenant = is_tenant
 
     def authenticate(self, token: str, *, now: datetime) -> Principal:
-        """Return the viewer that presents this token, with the permissions that its claims grant, possibly none.
+        """Return the viewer whom this token identifies. The viewer has the permissions that the token's claims grant,
+        possibly none.
 
         Raises TokenExpired, Unauthenticated for any other invalid token, Forbidden for a valid token without a tenant,
         or IssuerUnavailable if the issuer's keys cannot be fetched.
@@ -145,7 +146,7 @@ def _at(claims: Mapping[str, Any], path: str) -> Any:
 
 
 def _texts(value: object) -> Iterable[str]:
-    """Return the strings in a list, or the words in one string, such as the claim `scope`."""
+    """Return the strings of a list, or the words of a single string such as the claim `scope`."""
     if isinstance(value, str):
         return value.split()
     return [text for text in value if isinstance(text, str)] if isinstance(value, list) else []

@@ -1,8 +1,9 @@
-"""The keys that sign and verify the provenance of messages: a separate file, which `serve` and the workers share.
+"""The keys that sign and verify the provenance of messages. They are in a separate file, shared by `serve` and the
+workers.
 
-They are separate from the keys that sign tokens, so that a process that can read them can forge only provenance. A key
-that no longer signs keeps verifying until it is retired explicitly: messages that it signed may be stored late, or
-again by a replay.
+A process that can read this file can forge only provenance, since the keys that sign tokens are elsewhere. A key that
+no longer signs is still valid for verification until it is retired explicitly, because messages that it signed may be
+stored late, or again by a replay.
 """
 
 from __future__ import annotations
@@ -50,12 +51,14 @@ class ProvenanceKeys:
 
     @property
     def problem(self) -> str:
-        """Why the file's current version is not in use, or "" if it is."""
+        """The reason why the file's current version is not in use, or "" if it is."""
         return self._file.problem
 
     @property
     def key_ids(self) -> tuple[str, ...]:
-        """The ids of the keys valid for verification, oldest first; they must be the same wherever the file is used."""
+        """The ids of the keys that are valid for verification, oldest first. They must be the same in every process
+        that uses the file.
+        """
         return tuple(self.secrets())
 
     def secrets(self) -> Mapping[str, bytes]:
@@ -81,7 +84,9 @@ class ProvenanceKeys:
         return sign
 
     def rotate(self, *, now: datetime, overlap: timedelta | None, spread: timedelta = SPREAD) -> SigningKey:
-        """Add a key that signs from `now + spread`; earlier keys then verify for `overlap`, or forever if None."""
+        """Add a key that signs from `now + spread`. Earlier keys stay valid for verification for another `overlap`, or
+        forever if that is None.
+        """
         return self._file.update(lambda content: content.rotated(now, overlap, spread)).keys[-1]
 
     def _signing(self) -> Key:

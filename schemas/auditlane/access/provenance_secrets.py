@@ -23,8 +23,9 @@ def _log(problem: str, means: str) -> None:
 
 
 class Secrets:
-    """A callable that returns the secrets; workers call it once per range. Thread-safe. Without any secret, it calls
-    `on_missing` once, with the problem and its consequences.
+    """Returns the secrets when called, as workers do once per range. Thread-safe.
+
+    If there are no secrets, it calls `on_missing` once, with a description of the problem and its consequences.
     """
 
     def __init__(self, settings: Settings, *, on_missing: Callable[[str, str], None] = _log) -> None:

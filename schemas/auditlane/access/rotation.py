@@ -1,6 +1,6 @@
-"""Rotate the secrets in one file with overlap, for token and provenance keys. Pure.
+"""Rotate the secrets of token keys and provenance keys with an overlap. All functions are pure.
 
-It does not import a token library, which workers do not need.
+The module does not import a token library, since workers do not need one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ SPREAD: Final = timedelta(minutes=5)
 
 
 class SigningKey(BaseModel):
-    """One secret. It signs from `signs_from` until a newer key takes over, and verifies until `retires`."""
+    """One secret. It signs from `signs_from` until a newer key takes over, and is valid for verification until
+    `retires`.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -32,7 +34,7 @@ class SigningKey(BaseModel):
         return secret.get_secret_value()
 
     def derived(self, purpose: str) -> bytes:
-        """Derive the key for one purpose: HKDF-Expand (RFC 5869) with one block and the purpose as its info."""
+        """Derive the key for one purpose, using HKDF-Expand (RFC 5869) with one block and the purpose as its `info`."""
         secret = self.secret.get_secret_value().encode()
         return hmac.digest(secret, b"auditlane/" + purpose.encode() + b"\x01", hashlib.sha256)
 

@@ -1,4 +1,4 @@
-"""The authenticated principal, and the one tenant that its queries may touch: every query requires a TenantScope."""
+"""The authenticated principal, and the one tenant that its queries may touch. Every query requires a TenantScope."""
 
 from __future__ import annotations
 
@@ -17,9 +17,8 @@ _GRANT: Final = object()
 class Principal:
     """An authenticated caller. `tenant` is None for an environment-wide client or operator.
 
-    `subject` is the client id or the user, and `name` a client's name; `client_id` is the client, or the one that
-    minted the user's token, or "".
-    `console`: an operator who views one tenant's log from the console.
+    `subject` is the client id or the user, and `name` is the client's name. `client_id` is the client, the client that
+    minted the user's token, or "". `console` is true for an operator who views one tenant's log from the console.
     """
 
     kind: Literal["client", "viewer", "operator"]
@@ -57,7 +56,7 @@ class Principal:
     def scope(self, permission: Permission, named: str | None, *, header: str = TENANT_HEADER) -> TenantScope:
         """Return the scope of this request; `named` is the value of `header`, or None if it is absent.
 
-        Raises Forbidden without the permission, WrongTenant if a tenant's credential names another tenant, and
+        Raises Forbidden if the permission is missing, WrongTenant if a tenant's credential names another tenant, and
         InvalidInput if a request with an environment-wide credential does not name a tenant.
         """
         self.require(permission)
@@ -72,7 +71,7 @@ class Principal:
 
 
 class TenantScope:
-    """The one tenant that a query may touch, and the query's actor. `client_id` is that of the Principal.
+    """The one tenant that a query may touch, and the query's actor. `client_id` is copied from the Principal.
 
     Created by `Principal.scope` after authentication, by `authorized_before` for work that such a request started, and
     by `for_operator` for a command on the operator's own machine, whose access to the store is its credential. It
@@ -103,15 +102,17 @@ class TenantScope:
 
     @classmethod
     def for_operator(cls, tenant: str) -> TenantScope:
-        """Return the scope of a command or of the canary, which use the operator's access to the store; never for a
-        request.
+        """Return the scope of a command or of the canary, both of which use the operator's access to the store. Never
+        call it for a request.
         """
         return cls(tenant, "operator", frozenset(Permission), grant=_GRANT)
 
     @classmethod
     def authorized_before(cls, tenant: str, actor: str, permission: Permission, client_id: str = "") -> TenantScope:
-        """Return a scope, with only this permission, for work that was authorized earlier: by the verified code of a
-        signed link, or by the record of a job that an authorized request started.
+        """Return a scope that has only this permission, for work that was authorized earlier.
+
+        The authorization was the verified code of a signed link, or is the record of a job that an authorized request
+        started.
         """
         return cls(tenant, actor, frozenset({permission}), client_id=client_id, grant=_GRANT)
 

@@ -1,10 +1,11 @@
-"""The keys that sign tokens, link codes and cursors, with a derived key for each purpose; rotated with overlap.
+"""The keys that sign tokens, link codes and cursors. Each purpose has its own derived key, and keys are rotated with an
+overlap.
 
-Signatures are HMAC-SHA256 (JWT's HS256): the service signs and verifies, and cursors need a shared secret anyway. Each
-purpose signs with its own key, derived from the secret, so that a cursor or a link code can never pass as a token,
+Signatures are HMAC-SHA256 (JWT's HS256): the service signs and verifies, and cursors need a shared secret anyway.
+Because each purpose has its own key, derived from the secret, a cursor or a link code can never pass as a token,
 whatever its claims are.
 
-A token's header only hints at the key to verify the token with; it is not trusted before that.
+A token's header only names the key to verify the token with. It is not trusted until the token has been verified.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class Header:
 
 
 def header_of(token: str) -> Header:
-    """Parse only a token's header, which is not verified yet. Raises Unauthenticated if there is none."""
+    """Parse a token's header, without verifying the token. Raises Unauthenticated if there is no header."""
     segment, dot, _ = token.partition(".")
     if not dot or len(segment) > _LONGEST:
         raise Unauthenticated("The credential is not a token.", fix="Get a token: POST /v1/token.")
@@ -48,7 +49,9 @@ def header_of(token: str) -> Header:
 
 @lru_cache(_MOST_KEPT)
 def _parsed(segment: str) -> Header:
-    """Parse a header. Cached: all tokens that one key signs for one purpose have the same header."""
+    """Parse a header. The result is cached, since all tokens that one key signs for one purpose have the same
+    header.
+    """
     try:
         header = json.loads(
             base64.b64decode(segment.encode("ascii") + b"=" * (-len(segment) % 4), b"-_", validate=True)
@@ -66,7 +69,9 @@ ISSUER: Final = "auditlane"
 
 
 class SigningKeys:
-    """Signs and verifies with the keys in a file, which all replicas must share; it is reloaded when it changes."""
+    """Signs and verifies with the keys in a file. The file must be shared by all replicas, and is reloaded when it
+    changes.
+    """
 
     def __init__(self, path: Path) -> None:
         """Open the file. Raises ConfigError if it is missing or invalid."""
@@ -92,7 +97,7 @@ class SigningKeys:
         return self._file.modified_at
 
     def rotate(self, *, now: datetime, overlap: timedelta, spread: timedelta = SPREAD) -> SigningKey:
-        """Add a key that signs from `now + spread`; earlier keys stay valid for verification for `overlap` after that.
+        """Add a key that signs from `now + spread`. Earlier keys stay valid for verification for `overlap` after that.
 
         `overlap` must cover the longest lifetime of a token; otherwise, such tokens become invalid early.
         """
@@ -115,8 +120,8 @@ class SigningKeys:
     def verify(self, purpose: str, token: str, *, now: datetime) -> dict[str, Any]:
         """Verify a token that `sign` made for this purpose, and return its claims.
 
-        Raises TokenExpired if the token has expired, and Unauthenticated for any other problem: another purpose or
-        algorithm, an unknown or retired key, a changed byte.
+        Raises TokenExpired if the token has expired, and Unauthenticated for any other problem, such as another purpose
+        or algorithm, an unknown or retired key, or a changed byte.
         """
         import jwt
 

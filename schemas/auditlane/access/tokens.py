@@ -1,4 +1,6 @@
-"""Tokens: a client exchanges its secret for one, and mints short-lived ones for viewers of one tenant's log."""
+"""Mint and verify tokens. A client exchanges its secret for a token, and mints short-lived tokens for viewers of one
+tenant's log.
+"""
 
 from __future__ import annotations
 
@@ -34,8 +36,8 @@ class Token:
 class Viewer:
     """The subject of a viewer token: a user of one tenant.
 
-    `client_id` is the client that vouches for the user, or "" if the operator does.
-    `console`: an operator who views the tenant's log from the console.
+    `client_id` is the client that vouches for the user, or "" if the operator does. `console` is true for an operator
+    who views the tenant's log from the console.
     """
 
     tenant: str
@@ -67,7 +69,7 @@ class Viewer:
 
 
 def mint_client_token(signing: SigningKeys, client: Client, *, now: datetime, ttl: timedelta) -> Token:
-    """Mint a token for a client whose secret was verified; it expires no later than the client's key."""
+    """Mint a token for a client whose secret has been verified. The token expires no later than the client's key."""
     if client.expires:
         ttl = min(ttl, client.expires - now)
     return Token(signing.sign(CLIENT_TOKEN, {"sub": client.client_id}, now=now, ttl=ttl), ttl)
@@ -80,7 +82,7 @@ def mint_viewer_token(signing: SigningKeys, viewer: Viewer, *, now: datetime, tt
 
 
 def mint_session_token(signing: SigningKeys, viewer: Viewer, *, now: datetime, ttl: timedelta) -> Token:
-    """Mint a token for our pages' session cookie. Raises the same errors as `mint_viewer_token`."""
+    """Mint a token for the session cookie of the pages. Raises the same errors as `mint_viewer_token`."""
     check_viewer(viewer, ttl)
     return Token(signing.sign(SESSION_TOKEN, viewer.claims(), now=now, ttl=ttl), ttl)
 
@@ -99,8 +101,8 @@ def check_viewer(viewer: Viewer, ttl: timedelta) -> None:
 
 
 def check_delegation(principal: Principal, viewer: Viewer) -> None:
-    """Raise Forbidden unless a principal may vouch for this viewer: only a client may, and only with its own
-    permissions.
+    """Raise Forbidden unless a principal may vouch for this viewer. Only a client may, and only for permissions that it
+    has itself.
 
     A single-tenant client may vouch only for that tenant's viewers.
     """
@@ -130,7 +132,7 @@ def authenticate(token: str, *, keys: KeysFile, signing: SigningKeys, now: datet
 
 
 def authenticate_session(token: str, *, keys: KeysFile, signing: SigningKeys, now: datetime) -> Principal:
-    """Return the viewer of our pages, from the session cookie that a link set.
+    """Return the viewer of a page session, given the token in the cookie that a link set.
 
     Raises the same errors as `authenticate`.
     """
@@ -150,7 +152,7 @@ def _until(claims: dict[str, Any]) -> datetime:
 def remaining_permissions(
     viewer: Viewer, *, keys: KeysFile, now: datetime, behind: str = "token"
 ) -> frozenset[Permission]:
-    """Return the viewer's permissions that the client vouching for the viewer still has.
+    """Return those of the viewer's permissions that the client vouching for the viewer still has.
 
     Raises Unauthenticated if the client is not active, or belongs to another tenant. `behind` names the credential that
     the client issued, for the error message.
@@ -174,10 +176,11 @@ def require_standing(
     operators: bool = False,
     behind: str = "link",
 ) -> None:
-    """Raise Unauthenticated or Forbidden unless the client behind a link, a download or a job may still use it.
+    """Raise Unauthenticated or Forbidden unless the client behind a link, a download or a job still has the right to
+    it.
 
-    The client must be active, environment-wide or of this tenant, and have the permission. `operators`: for content
-    that only operators may see, an environment-wide client must also have the permission `admin`.
+    The client must be active, must be environment-wide or belong to this tenant, and must have the permission. With
+    `operators`, for content that only operators may see, an environment-wide client also needs the permission `admin`.
     """
     if not scope.client_id:
         return
@@ -190,7 +193,7 @@ def require_standing(
 
 
 def is_ours(token: str) -> bool:
-    """Return whether a token claims to be issued by auditlane, or cannot be a token of any issuer."""
+    """Return whether a token claims to be issued by auditlane. Also true for a text that no issuer can have issued."""
     try:
         return len(token) > _LONGEST or header_of(token).typ in (CLIENT_TOKEN, VIEWER_TOKEN)
     except Unauthenticated:

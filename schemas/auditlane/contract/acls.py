@@ -29,7 +29,10 @@ COMPONENTS: Final = tuple(_ACLS)
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """What a component may do: operations such as `Read` on the resource, or all whose name starts with `name`."""
+    """A component's access to a Kafka resource: its operations, such as `Read`.
+
+    If `prefixed`, it applies to every resource whose name starts with `name`.
+    """
 
     kind: Kind
     name: str

@@ -1,8 +1,8 @@
 """Amend a subject's contract without losing concurrent changes.
 
-A registry has no compare-and-set: if two processes start from one version, the second to register drops the first's
-field. So each process checks, after registering, which versions came in between, and registers lost fields again until
-none are missing.
+A registry has no compare-and-set. If two processes start from the same version, the one that registers last drops the
+other's field. So each process checks after registering which versions were added in between, and registers lost fields
+again until none are missing.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ Schema = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Amended:
-    """The subject's newest version. `changed` is whether a version was registered, and `previous` is the version from
-    which it was made, or 0 if there was none.
+    """The subject's newest version. `changed` states whether a version was registered. `previous` is the version on
+    which it is based, or 0 if there was none.
     """
 
     subject: str

@@ -32,15 +32,17 @@ PAUSE_S: Final = 0.5  # between rounds
 
 
 def pattern(topic: str) -> str:
-    """Return the subscription pattern, which matches the shared and every dedicated topic, in librdkafka and RE2."""
+    """Return the subscription pattern for the shared topic and every dedicated topic. It is valid in librdkafka and in
+    RE2.
+    """
     return rf"^{re.escape(topic)}(\..+)?$"
 
 
 class Brokers:
-    """Sends requests to the brokers, on the consuming thread, inside the assignment callback.
+    """Sends requests to the brokers. It runs on the consuming thread, inside the assignment callback.
 
-    `stored` queries the store (topic id, partition, first offset that Kafka holds); it returns None if the store does
-    not respond.
+    `stored` queries the store for a topic id, a partition and the first offset that Kafka holds. It returns None if the
+    store does not respond.
     """
 
     def __init__(

@@ -1,6 +1,6 @@
-"""The records of the dead-letter topic: letters, and resolutions that close the letter with the same identity.
+"""The records of the dead-letter topic: dead letters, and resolutions that close the letter with the same identity.
 
-Only the headers distinguish them; key and value are the rejected message's own.
+Only the headers distinguish the two. Key and value are those of the rejected message.
 """
 
 from __future__ import annotations
@@ -56,11 +56,10 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A letter, parsed from its headers. `received_ms` is the rejected message's Kafka timestamp, `published_ms` the
-    letter's.
+    """A dead letter, parsed from its headers.
 
-    `whole_bytes` and `sha256` describe the message's complete value if the letter truncates it. Otherwise they are None
-    and "".
+    `received_ms` is the rejected message's Kafka timestamp, and `published_ms` is the letter's own. `whole_bytes` and
+    `sha256` describe the message's complete value if the letter truncates it. Otherwise they are None and "".
     """
 
     identity: Identity
@@ -85,7 +84,7 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """Closes the letter with this identity, wherever it is in the topic, and all its duplicates."""
+    """Closes the letter with this identity and all its duplicates, wherever they are in the topic."""
 
     identity: Identity
     state: State

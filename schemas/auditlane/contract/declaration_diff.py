@@ -19,7 +19,7 @@ _TEXTS: Final = frozenset({FieldType.Email, FieldType.IpAddress, FieldType.Json,
 class Kind(StrEnum):
     """How a field differs from the contract.
 
-    `missing` and `unshown` can be registered; a person must resolve `type` and `rules`.
+    `missing` and `unshown` can be resolved by registering the field. `type` and `rules` must be resolved by a person.
     """
 
     missing = "missing"
@@ -30,7 +30,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NeededField:
-    """A field that the classes `events` declare."""
+    """A field, and the names of the event classes that declare it."""
 
     field: DeclaredField
     events: tuple[str, ...]
@@ -55,8 +55,10 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class ContractDiff:
-    """`unused` are custom fields of the contract that no class declares; `removed` are declared fields that readers do
-    not see, since they were removed from the data structure. Neither is a difference.
+    """The result of comparing declared fields with a contract.
+
+    `unused` are custom fields of the contract that no class declares. `removed` are declared fields that readers do not
+    see, since they were removed from the data structure. Neither counts as a difference.
     """
 
     differences: tuple[Difference, ...]
@@ -97,8 +99,8 @@ def needed_fields(events: Iterable[type[AuditEvent]]) -> tuple[NeededField, ...]
 def contract_diff(needed: Iterable[NeededField], schema: Mapping[str, Any], shown: Mapping[str, bool]) -> ContractDiff:
     """Compare the declared fields with a contract's schema.
 
-    `shown` maps a field's name to whether readers see it, false if it was removed; a contract field missing from
-    `shown` was never shown.
+    `shown` maps a field's name to whether readers see it, which is false if the field was removed. A contract field
+    that `shown` lacks was never shown.
     """
     needed = tuple(needed)
     found = (_difference(field, schema, shown) for field in needed)
@@ -151,7 +153,7 @@ def _same_rule(name: str, first: Mapping[str, Any], second: Mapping[str, Any]) -
 def _stored_as(type_: FieldType) -> FieldType:
     """Return the type by which values are stored.
 
-    Types that differ only in how they are displayed map to the same type.
+    Types that differ only in how values are displayed map to the same type.
     """
     return FieldType.AlphaNumeric if type_ in _TEXTS else type_
 

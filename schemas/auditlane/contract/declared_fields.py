@@ -55,7 +55,7 @@ _ARGUMENTS: Final = ("action", "resource", "outcome", "severity")
 class DeclaredField:
     """A field that an event's class declares.
 
-    `nullable`: the event may have no value for it. `label` is the display name.
+    `nullable` is true if an event may lack a value for it. `label` is the display name.
     """
 
     definition: FieldDefinition
@@ -83,11 +83,11 @@ def declared_fields(event: type[AuditEvent]) -> tuple[DeclaredField, ...]:
 
 
 def complete(event: type[AuditEvent], arguments: Mapping[str, Any]) -> None:
-    """Check a new class, and use the class's arguments as its defaults. `tenant_id` is empty by default, since the
-    client fills it in or rejects the event. Base fields that the class declares again keep the base event's validation.
+    """Check a new class, and use its class arguments as defaults.
 
-    Raises InvalidInput, naming the field and the fix. A class with annotations that cannot be evaluated yet is checked
-    by `declared_fields`.
+    `tenant_id` is empty by default, since the client fills it in or rejects the event. Base fields that the class
+    declares again keep the base event's validation. A class with annotations that cannot be evaluated yet is checked by
+    `declared_fields`. Raises InvalidInput, naming the field and the fix.
     """
     _check_class(event)
     if event.__pydantic_fields_complete__:
@@ -158,8 +158,9 @@ def _declared(event: type[AuditEvent], name: str, info: FieldInfo) -> DeclaredFi
 
 
 def _plain(annotation: Any, metadata: list[Any]) -> tuple[Any, bool]:
-    """Return the annotation without None, Annotated and aliases, and whether None is allowed. Appends the metadata of
-    the removed parts to `metadata`.
+    """Remove None, Annotated and aliases from an annotation. Return the rest, and whether None is allowed.
+
+    The metadata of the removed parts is appended to `metadata`.
     """
     if type(annotation).__name__ == "TypeAliasType":  # of typing, or of typing_extensions before Python 3.12
         return _plain(annotation.__value__, metadata)
@@ -180,7 +181,7 @@ def _plain(annotation: Any, metadata: list[Any]) -> tuple[Any, bool]:
 
 
 def _type_of(event: type[AuditEvent], name: str, annotation: Any) -> tuple[FieldType, list[Any]]:
-    """Return (the field's type, the values of a Literal or Enum)."""
+    """Return the field's type and, for a Literal or Enum, its values."""
     if annotation in _TYPES:
         return _TYPES[annotation], []
     origin = get_origin(annotation) or annotation
@@ -225,7 +226,7 @@ def _choices(event: type[AuditEvent], name: str, values: list[Any]) -> tuple[Fie
 
 
 def _rules(event: type[AuditEvent], name: str, type_: FieldType, metadata: list[Any]) -> dict[str, Any]:
-    """Return the rules that the constraints in a field's metadata state."""
+    """Convert the constraints in a field's metadata to rules."""
     found: dict[str, Any] = {}
     if type_ in (FieldType.AlphaNumeric, FieldType.Email, FieldType.IpAddress):
         for length in _stated(metadata, "max_length"):
@@ -258,7 +259,9 @@ def _bound(given: Any) -> int | float:
 
 
 def _whole_pattern(event: type[AuditEvent], name: str, given: Any) -> str:
-    """Return the pattern as in a contract, which matches the whole value. pydantic searches, unless it is anchored."""
+    """Return the pattern in a contract's form, which matches the whole value. pydantic's pattern matches anywhere
+    unless it is anchored.
+    """
     text = given.pattern if isinstance(given, re.Pattern) else given
     if isinstance(given, re.Pattern) and given.flags & ~re.UNICODE:
         raise _unfit(event, name, "has a pattern with flags", "Write it without flags, such as [a-zA-Z].")
@@ -277,7 +280,7 @@ def _is_escaped(text: str) -> bool:
 
 
 def _outside_groups(pattern: str) -> str:
-    """Return the characters of a pattern that are in no group, class or escape."""
+    """Return the characters of a pattern that are outside any group, character class or escape."""
     outside, depth = "", 0
     for piece in re.findall(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|.", pattern, re.DOTALL):
         depth += (piece == "(") - (piece == ")")
@@ -292,7 +295,7 @@ def _label(info: FieldInfo) -> str:
 
 
 def _bare(annotation: Any) -> Any:
-    """Return the annotation without Annotated at any depth; a datetime with a time zone becomes a plain datetime."""
+    """Remove Annotated from an annotation, at any depth. A datetime with a time zone becomes a plain datetime."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if annotation is AwareDatetime:
         return datetime

@@ -18,9 +18,9 @@ _TEXTS: Final = (UUID, IPv4Address, IPv6Address, AnyUrl)
 
 
 def contract_value(value: object) -> Any:
-    """Return text, a number, a boolean, a datetime or None unchanged; convert any other value to one of these types.
+    """Convert a value to text, a number, a boolean, a datetime or None. A value of these types is returned unchanged.
 
-    Raises ValueError; its message is phrased to follow the field's name.
+    Raises ValueError, with a message that is phrased to follow the field's name.
     """
     if type(value) in _UNCHANGED:
         return value
@@ -36,7 +36,7 @@ def contract_value(value: object) -> Any:
 
 
 def _number(value: Decimal) -> float:
-    """Convert the number to a 64-bit number that reads back as the same value."""
+    """Convert a decimal to a float. Raises ValueError if the float would be read back as a different number."""
     number = float(value)
     if value.is_finite() and Decimal(repr(number)) == value:
         return number

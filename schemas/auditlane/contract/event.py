@@ -63,7 +63,7 @@ def _tenant_id(value: str) -> str:
 
 
 def _time(value: object) -> object:
-    """Reject numbers, even as text or bytes, since they could mean seconds or milliseconds."""
+    """Reject numbers, even as text or bytes, since a number could mean seconds or milliseconds."""
     if isinstance(value, Number | bytes | bytearray) or (isinstance(value, str) and _is_number(value)):
         raise ValueError("must be text, such as 2024-05-01T12:00:00Z")
     return value
@@ -123,7 +123,7 @@ def _ip(value: object) -> object:
 
 
 def _choice(value: object) -> object:
-    """Accept only text and auditlane's own enums: other values might not even support comparison."""
+    """Accept only text and auditlane's own enums, since other values might not even support comparison."""
     if isinstance(value, str):
         return value if isinstance(value, Outcome | Severity) else str.__str__(value)
     raise ValueError("must be text")
@@ -261,7 +261,7 @@ class AuditEvent(BaseModel):
         outcome: Outcome | OutcomeName | None = None,
         severity: Severity | SeverityName | None = None,
     ) -> None:
-        """Accept the same arguments, which pydantic passes on to `__pydantic_init_subclass__`."""
+        """Declare the class arguments. pydantic passes them on to `__pydantic_init_subclass__`."""
 
     @classmethod
     def __pydantic_init_subclass__(cls, **arguments: Any) -> None:

@@ -64,7 +64,9 @@ _WORDS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class FieldDefinition:
-    """A custom field. The keys of `rules` are in `contract.rules.NAMES`; `default` is as in the event's JSON."""
+    """A custom field. The keys of `rules` are those in `contract.rules.NAMES`, and `default` has the same form as in
+    the event's JSON.
+    """
 
     name: str
     type: FieldType
@@ -139,7 +141,7 @@ def check_name(name: str) -> str:
 
 
 def with_field(schema: dict[str, Any], avro: dict[str, Any], *, exclusive: bool | None = None) -> dict[str, Any]:
-    """Return the contract with this field, in place of the field of the same name or at the end.
+    """Return the contract with this field, which replaces the field of the same name or is added at the end.
 
     Adding a rule does not make the contract exclusive, since that would reject producers that do not have the new
     version yet. Only `exclusive` does.
@@ -190,7 +192,10 @@ def same(first: Mapping[str, Any] | None, second: Mapping[str, Any] | None) -> b
 
 
 def conflict(current: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
-    """Return why a field cannot change to the type of `wanted`, as the end of a sentence, or "" if it can."""
+    """Return the reason why a field cannot change to the type of `wanted`, or "" if it can.
+
+    The reason is phrased as the end of a sentence.
+    """
     before, after = _type_of(current), _type_of(wanted)
     if before == after or (before, after) in (("int", "long"), ("float", "double")):
         return ""
@@ -262,8 +267,8 @@ def _micros(text: str) -> int:
 
 
 def _time(micros: int) -> str | int:
-    """Return the time as text, or the number itself if the calendar cannot represent it, as in some contracts
-    registered by other tools.
+    """Return the time as text, or the number itself if the calendar cannot represent it. Some contracts that other
+    tools registered contain such a number.
     """
     try:
         return (_EPOCH + timedelta(microseconds=micros)).isoformat().replace("+00:00", "Z")

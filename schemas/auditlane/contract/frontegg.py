@@ -1,4 +1,5 @@
-"""Frontegg's names for the fields of an audit, and the conversion of stored events, shared by writer and reader.
+"""Frontegg's names for the fields of an audit, and the conversion of stored events. The writer and the reader share
+them.
 
 Frontegg's audits have no fixed form, so a value that an event's field cannot reproduce is kept in the metadata, under
 its own key; a value that is not text is kept as JSON, and the entry `MARK` lists those keys. `storable` replaces values

@@ -20,8 +20,9 @@ class UnknownIntent(ValueError):
 
 
 class OpenCircuit(NamedTuple):
-    """Why the circuit breaker halted a partition: the most frequent reject code of the range, and the number of its
-    rejected messages."""
+    """The reason why the circuit breaker halted a partition: the most frequent reject code of the range, and the number
+    of its rejected messages.
+    """
 
     code: str
     rejected: int
@@ -29,9 +30,10 @@ class OpenCircuit(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """`first` and `last` are None if nothing is pending; `digest` is then empty. `at_ms` is the writer's clock.
+    """The plan of the next write, and what operators need to know about it.
 
-    `recheck_below`: the committed offset was reset manually or lost; ranges below `recheck_below` may have been
+    `first` and `last` are None if nothing is pending; `digest` is then empty. `at_ms` is the time by the writer's
+    clock. `recheck_below` is set if the committed offset was reset manually or lost: ranges below it may have been
     attempted before. `failing_ms` and `error` tell operators when the range started to fail, and its last error;
     `circuit` is set if the circuit breaker halted the partition.
     """

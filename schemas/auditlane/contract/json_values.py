@@ -40,7 +40,7 @@ _SECRET: Final = "**********"  # noqa: S105 - stored in place of a secret
 
 
 def json_text(value: object) -> str:
-    """Convert a value to JSON text. Raises ValueError; its message is phrased to follow the field's name."""
+    """Convert a value to JSON text. Raises ValueError, with a message that is phrased to follow the field's name."""
     try:
         _check_keys(value)
         return _ENCODER.encode(value)
@@ -61,7 +61,9 @@ class _Refused(Exception):
 
 
 def _check_keys(value: object) -> None:
-    """Check the keys of everything that `json.dumps` walks itself: it would turn numbers into text, and merge keys."""
+    """Check the keys of every object that `json.dumps` serializes itself. It would turn numbers into text, and merge
+    keys.
+    """
     if isinstance(value, dict):
         for key, item in value.items():
             if not isinstance(key, str):

@@ -1,5 +1,5 @@
-"""Convert Kafka's messages to columns as the first step, since an object per message costs more memory than the message
-itself.
+"""Convert Kafka's messages to columns. This is the first step, since one object per message costs more memory than the
+message itself.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def _values(messages: Sequence[Message], headers: Sequence[Any]) -> list[Any]:
 
 
 def columns_of(messages: Sequence[Message]) -> tuple[dict[Partition, Columns], list[Message]]:
-    """Return the columns by partition, in order of delivery, and the messages that are errors.
+    """Return the messages of each partition as columns, in order of delivery, and the messages that are errors.
 
     A schema GUID in a message's header is prepended to the value.
     """

@@ -1,5 +1,8 @@
-"""Rules for every librdkafka client, including the SDK's: the options that exactly-once relies on, and the errors for
-options that change them or that librdkafka refuses."""
+"""The options that every librdkafka client needs, including the SDK's.
+
+Exactly-once relies on some of them. This module raises the errors for options that would change these, or that
+librdkafka refuses.
+"""
 
 from __future__ import annotations
 

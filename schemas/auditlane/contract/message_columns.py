@@ -1,6 +1,6 @@
-"""Messages of one partition as columns: keys and values in few buffers, without an object for each.
+"""Messages of one partition as columns: keys and values are in a few buffers, without an object for each.
 
-With objects, every step would visit fifty thousand of them one by one; a buffer is scanned in one pass.
+With objects, every step would visit fifty thousand of them one by one. A buffer is scanned in one pass.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ class ByteColumn(Sequence[bytes | None]):
         return np.asarray(self._signed() < 0)
 
     def slices_after(self, which: Numbers, skip: int) -> list[bytes]:
-        """Return the blobs at `which` without their first `skip` bytes. A None yields b""."""
+        """Return the blobs at the indices `which`, without their first `skip` bytes. A blob that is None yields b""."""
         part, begin, end, _ = self._where()
         data, parts = self.data, part[which]
         starts, ends = (begin[which] + skip).tolist(), end[which].tolist()
@@ -170,9 +170,9 @@ class ByteColumn(Sequence[bytes | None]):
 
 
 class Columns:
-    """Messages of one partition: columns of equal length, ordered by offset. `size` is their total size in bytes.
+    """Messages of one partition as columns of equal length, ordered by offset. `size` is their total size in bytes.
 
-    `signatures` are the provenance headers' values; if omitted, no message has one.
+    `signatures` contains the values of the provenance headers. If it is omitted, no message has such a header.
     """
 
     __slots__ = ("keys", "offsets", "signatures", "timestamps_ms", "values")

@@ -51,7 +51,9 @@ os.register_at_fork(after_in_child=_after_fork)
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A pattern: `text` as in the contract, and `states`, the size of its program (0 in a process without RE2)."""
+    """A pattern. `text` is its text in the contract, and `states` is the size of its compiled program, or 0 in a
+    process without RE2.
+    """
 
     text: str
     states: int = field(default=0, compare=False)
@@ -95,7 +97,7 @@ class Pattern:
 
 
 def available() -> bool:
-    """Return whether this process has RE2, without which it can neither register patterns nor match them."""
+    """Return whether this process has RE2. Without it, a process can neither register patterns nor match them."""
     return _re2 is not None
 
 
@@ -116,7 +118,7 @@ def _compiled(text: str, *, captures: bool = True) -> Any:
 
 
 def _advice(text: str) -> str:
-    """Return what to write instead of a construct that engines interpret differently, or "" if there is none."""
+    """Return the advice for a construct that engines interpret differently, or "" if the pattern contains none."""
     for piece in _PIECE.findall(text):
         if piece == "(?":
             return "remove flags and look-arounds; only `(?:` and `(?P<name>` are supported."

@@ -143,8 +143,10 @@ _OUR_LOOK: Final = TRAIL.translate(_LOOK_ALIKE)
 
 @lru_cache(maxsize=65_536)
 def is_ours(name: str) -> bool:
-    """Return whether a `source` or a client id looks like our own name, ignoring case, width, look-alike letters of
-    other alphabets, marks, and invisible characters."""
+    """Return whether a `source` or a client id looks like auditlane's own name.
+
+    The comparison ignores case, width, look-alike letters of other alphabets, marks, and invisible characters.
+    """
     if name.isascii() and len(name) < len(TRAIL):
         return False
     letters = unicodedata.normalize("NFKD", name).casefold().translate(_LOOK_ALIKE)
@@ -152,8 +154,8 @@ def is_ours(name: str) -> bool:
 
 
 def signature_of(headers: Iterable[tuple[str, Any]]) -> bytes | None:
-    """Return the signature in a message's headers, or None if there is none, or more than one: all but one of several
-    were added later.
+    """Return the signature in a message's headers, or None unless there is exactly one. Of several signatures, all but
+    one were added later.
     """
     found = [value for name, value in headers if name == HEADER]
     return found[0] if len(found) == 1 and isinstance(found[0], bytes) else None

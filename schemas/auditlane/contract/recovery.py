@@ -1,5 +1,6 @@
-"""Decide where to start reading an assigned partition, given the committed offset, its metadata, Kafka's bounds and the
-store.
+"""Decide where to start reading an assigned partition.
+
+The decision depends on the committed offset, its metadata, Kafka's bounds and the store.
 """
 
 from __future__ import annotations
@@ -15,8 +16,11 @@ TRUNCATED: Final = "follow docs/operate/workers.md, A truncated log"
 
 @dataclass(frozen=True, slots=True)
 class StoredOffsetsSummary:
-    """Summarizes the offsets stored for one topic id and partition. `first_gap` is the lowest missing offset within a
-    window below `highest`, or None; a rejected message leaves a gap, just as a lost message does."""
+    """Summarizes the offsets stored for one topic id and partition.
+
+    `first_gap` is the lowest missing offset within a window below `highest`, or None. A rejected message leaves a gap,
+    just as a lost message does.
+    """
 
     highest: int | None
     first_gap: int | None = None
@@ -24,8 +28,10 @@ class StoredOffsetsSummary:
 
 @dataclass(frozen=True, slots=True)
 class AssignmentFacts:
-    """The facts about a partition when it is assigned. `low` is the first offset that Kafka still holds, and `high` is
-    one past the last; `stored` is None if the store was not queried or did not respond.
+    """The facts about a partition when it is assigned.
+
+    `low` is the first offset that Kafka still holds, and `high` is one past the last. `stored` is None if the store was
+    not queried or did not respond.
     """
 
     partition: Partition
@@ -39,9 +45,11 @@ class AssignmentFacts:
 
 @dataclass(frozen=True, slots=True)
 class StartDecision:
-    """Start reading at `offset`; with `rebuild`, restore exactly that range first. `halt` is the reason not to start at
-    all, `note` a line for the log. Ranges that start below `recheck_below` may have been attempted before, with any
-    result: such ranges are compared with the store, like a rebuilt range.
+    """Where to start reading, and what to restore first.
+
+    Reading starts at `offset`. With `rebuild`, exactly that range is restored first. `halt` is the reason not to start
+    at all, and `note` is a line for the log. Ranges that start below `recheck_below` may have been attempted before,
+    with any result; they are compared with the store, like a rebuilt range.
     """
 
     offset: int

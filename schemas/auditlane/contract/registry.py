@@ -58,9 +58,9 @@ class RegistryClient:
         timeout_s: float = 5.0,
         observe: Observe | None = None,
     ) -> None:
-        """Pass `user` and `password` for basic authentication or `token` for bearer; `ca` is a PEM file.
+        """Create a client. Pass `user` and `password` for basic authentication, or `token` for bearer authentication.
 
-        `observe` is called after every request.
+        `ca` is the path of a PEM file. `observe` is called after every request.
         """
         if token and user:
             raise ConfigError("Both a user and a token are set for the registry.", fix="Set only one of them.")
@@ -155,7 +155,9 @@ class RegistryClient:
         self._call("PUT", f"config/{_path(subject)}", {"compatibility": level})
 
     def check(self, subject: str, schema: str) -> list[str]:
-        """Return why the schema is incompatible with the subject's versions at its level, or [] if it is compatible."""
+        """Check a schema against the subject's versions at its level. Returns the reasons why it is incompatible, or []
+        if it is compatible.
+        """
         path = f"compatibility/subjects/{_path(subject)}/versions/latest?verbose=true"
         try:
             answer = self._object(self._call("POST", path, {"schema": schema}))

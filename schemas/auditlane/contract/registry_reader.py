@@ -1,7 +1,7 @@
-"""The read-only registry, as contract readers need it, and the version of a subject that they use.
+"""The read-only registry, and the version of a subject that readers of contracts use.
 
-That is the newest version with all base fields: a serializer that registers its own schema may add one that lacks some,
-and every event that sets a missing field would be rejected.
+They use the newest version with all base fields. A serializer that registers its own schema may add a version that
+lacks some, and every event that sets a missing field would be rejected.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Registry(Versions[Version], Protocol):
 
 
 def missing_base_fields(schema_text: str) -> tuple[str, ...]:
-    """Return the base fields that a schema lacks, or all of them if it is not an event contract."""
+    """Return the base fields that a schema lacks. If it is not an event contract, return all of them."""
     try:
         present = {field.name for field in TenantContract.parse(schema_text).fields}
     except InvalidInput:

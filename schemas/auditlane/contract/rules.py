@@ -1,4 +1,4 @@
-"""The rules that a field's attributes can state, and the check of a single value, as the SDK and the gateway make it.
+"""The rules that a field's attributes can state, and the SDK's and the gateway's check of a single value.
 
 `required`: not null, not empty. `maxLength`: code points. `pattern`: RE2 syntax, matched against the whole value, and
 only together with `maxLength`. `minimum`, `maximum`: numbers, inclusive. `oneOf`: the allowed values. A null value
@@ -28,7 +28,9 @@ _APPLIES: Final[dict[str, frozenset[str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The rules of one field, checked in the order of `NAMES`; None and False mean that the rule is absent."""
+    """The rules of one field, checked in the order of `NAMES`. A value of None or False means that there is no such
+    rule.
+    """
 
     required: bool = False
     max_length: int | None = None
@@ -44,7 +46,9 @@ class Rules:
 
     @property
     def work(self) -> int:
-        """The cost of matching the longest value, as the pattern program's states times bytes."""
+        """The cost of matching the longest value: the number of states in the pattern's program, times the number of
+        bytes.
+        """
         return 0 if self.pattern is None else self.pattern.states * (self.max_length or LONGEST_VALUE) * BYTES
 
 
@@ -112,7 +116,7 @@ def parse(attributes: Mapping[str, Any], kind: str, symbols: tuple[str, ...] = (
 
 
 def problems(attributes: Mapping[str, Any], kind: str, symbols: tuple[str, ...] = ()) -> Iterator[str]:
-    """Yield a sentence about each problem with a field's rules, stating what to write instead."""
+    """Yield a sentence about each problem with a field's rules. It states what to write instead."""
     for name in NAMES:
         if attributes.get(name) is None:
             continue

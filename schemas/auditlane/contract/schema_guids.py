@@ -1,7 +1,7 @@
 """Messages that name their schema by a GUID in a header, as Confluent's newer serializers write them.
 
-In memory the GUID is prepended to the message's value, so that it is counted, digested and validated with it; when the
-message is written again, as a dead letter or in a replay, the GUID becomes a header again.
+In memory, the GUID is prepended to the message's value, so that it is counted, digested and validated with it. It
+becomes a header again when the message is written as a dead letter or by a replay.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def prepend_guid(value: bytes | None, headers: Iterable[tuple[str, Any]]) -> byt
 
 
 def split_guid(value: bytes | None) -> tuple[bytes | None, list[tuple[str, bytes]]]:
-    """Split a value into Kafka's value and its header: the inverse of `prepend_guid`."""
+    """Split a value into Kafka's value and its headers. This is the inverse of `prepend_guid`."""
     if value is None or guid_of(value) is None:
         return value, []
     return value[PREFIX_BYTES:], [(HEADER, _VERSION + value[len(MARK) : PREFIX_BYTES])]

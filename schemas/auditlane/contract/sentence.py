@@ -1,4 +1,4 @@
-"""An event as a sentence: "Jane Cooper deleted document doc-13". The viewer has the same rule in TypeScript.
+"""An event as a sentence: "Jane Cooper deleted document doc-13". The viewer implements the same rules in TypeScript.
 
 A template has placeholders for an event's fields (`PLACEHOLDERS`, `metadata.<key>`, `fields.<name>`). `{actor}` is the
 actor's name, or else its ID or type; `{object}` the resource's type and ID, or a phrase for the type; `{action}` the
@@ -40,7 +40,7 @@ Event = Mapping[str, Any]
 
 
 class Templates(NamedTuple):
-    """An action's texts in one language: its label, and its templates; None for the default."""
+    """An action's label and templates in one language. A template of None means the default."""
 
     label: str | None = None
     done: str | None = None
@@ -48,7 +48,9 @@ class Templates(NamedTuple):
 
 
 def template_problem(template: str) -> str | None:
-    """Return why the template is invalid, naming the placeholder and the allowed ones; None if it is valid."""
+    """Return the problem with a template, naming the placeholder and the allowed ones. Returns None if the template is
+    valid.
+    """
     for name in _PLACEHOLDER.findall(template):
         if not _known(name):
             return f"has the unknown placeholder {{{name}}}; use {ALLOWED}"
@@ -60,8 +62,8 @@ def template_problem(template: str) -> str | None:
 def sentence(event: Event, language: str, actions: Callable[[str], Templates]) -> str:
     """Return the event as a sentence in a language (`en`, `de`).
 
-    `event` has the event's columns by name; `actions` returns the texts of an action. Values are shortened to
-    MAX_VALUE characters, and white space becomes one space.
+    `event` maps column names to values, and `actions` returns the texts of an action. Values are shortened to MAX_VALUE
+    characters, and white space becomes one space.
     """
     grammar, texts = GRAMMAR[language], actions(event["action"])
     parts: list[str] = []
@@ -79,7 +81,7 @@ def sentence(event: Event, language: str, actions: Callable[[str], Templates]) -
 
 
 def grammar_json() -> dict[str, Any]:
-    """Return the words of every language, as the viewer reads them."""
+    """Return the grammar of every language in the JSON form that the viewer reads."""
     return {language: asdict(grammar) for language, grammar in GRAMMAR.items()}
 
 

@@ -1,4 +1,4 @@
-"""The base subject of a topic: registered once, with BACKWARD compatibility, and never changed silently."""
+"""Register a topic's base subject once, with BACKWARD compatibility. It is never changed silently."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ _SUFFICIENT = frozenset({"BACKWARD", "BACKWARD_TRANSITIVE", "FULL", "FULL_TRANSI
 
 @dataclass(frozen=True, slots=True)
 class SubjectReport:
-    """The result of `ensure_base_subject`. `drift` has one sentence per difference; nothing was corrected."""
+    """The result of `ensure_base_subject`. `drift` contains one sentence per difference, none of which was
+    corrected.
+    """
 
     subject: str
     version: int
@@ -49,7 +51,7 @@ def ensure_base_subject(client: RegistryClient, topic: str) -> SubjectReport:
 
 
 def describe_incomplete(subject: str, latest: Registered, whole: Registered) -> str:
-    """Describe a newest version that lacks base fields, so that emitters use an older version."""
+    """Describe a newest version that lacks base fields, because of which emitters use an older version."""
     missing = missing_base_fields(latest.schema)
     return (
         f"The newest version {latest.version} (id {latest.schema_id}) of subject {subject} lacks base fields "

@@ -35,7 +35,8 @@ CORE_FIELDS: Final = ("event_id", "tenant_id", "occurred_at", "action")
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field. `kind`: string, boolean, int, long, float, double, enum, timestamp (micros) or map (of string).
+    """One field. `kind` is string, boolean, int, long, float, double, enum, timestamp (in microseconds) or map (of
+    strings).
 
     `null_at` is the position of null in the union, or None if there is none; `union` is false for a plain type.
     `default` is the unchecked value from the schema's JSON; None stands for null as well as for no default.
@@ -56,7 +57,9 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class TenantContract:
-    """`fields` are in datum order; `own` are the custom fields, `ruled` the fields with rules."""
+    """A tenant's contract. `fields` are in the order of the datum, `own` are the custom fields, and `ruled` are the
+    fields with rules.
+    """
 
     fields: tuple[Field, ...]
     exclusive: bool
@@ -82,9 +85,9 @@ class TenantContract:
         return cls(tuple(map(_storable, fields)), _exclusive(schema, fields))
 
     def reader_schema(self) -> str:
-        """Return a schema that describes the same datum with types only: no logical types, defaults or attributes,
-        which could make a decoder fail. Times are plain longs, so that a decoder never has to represent one outside its
-        calendar.
+        """Return a schema that describes the same datum by its types alone.¶It contains no logical types, defaults or
+        attributes, which could make a decoder fail. Times are plain longs, so that a decoder never has to represent a
+        time outside its calendar.
         """
         described = [{"name": field.name, "type": _plain(field)} for field in self.fields]
         return json.dumps({"type": "record", "name": "AuditEvent", "fields": described})
@@ -99,10 +102,11 @@ def base_fields() -> dict[str, Field]:
 
 
 def check_registrable(schema_text: str) -> list[str]:
-    """Return every problem that prevents registering a schema as a contract, with its field and fix, or [] if valid.
+    """Return every problem that prevents a schema from being registered as a contract, with its field and fix.
 
-    This is stricter than `TenantContract.parse`, which must read contracts registered by other tools: all base fields
-    must be present, and every custom field must be nullable and have a default, so that earlier events can be read.
+    Returns [] for a valid schema. This check is stricter than `TenantContract.parse`, which must read contracts
+    registered by other tools: all base fields must be present, and every custom field must be nullable and have a
+    default, so that earlier events can be read.
     """
     schema, problems = _load(schema_text)
     if problems:
@@ -144,7 +148,10 @@ def _misread(name: str) -> str:
 
 
 def default_problem(field: Field) -> str:
-    """Return why a custom field's default cannot be stored, as the end of a sentence, or "" if it can or is null."""
+    """Return the reason why a custom field's default cannot be stored, or "" if it can be stored or is null.
+
+    The reason is phrased as the end of a sentence.
+    """
     if field.default is None:
         return ""
     if not values.fits(field.kind, field.symbols, field.default):
@@ -249,7 +256,9 @@ def _field(described: dict[str, Any], enums: dict[str, tuple[str, ...]]) -> Fiel
 
 
 def _kind(described: Any, enums: dict[str, tuple[str, ...]]) -> tuple[str, tuple[str, ...]]:
-    """Return (kind, an enum's symbols). Raises ValueError for a type that an event cannot carry."""
+    """Return the kind of a type and, for an enum, its symbols. Raises ValueError for a type that an event cannot
+    carry.
+    """
     if isinstance(described, str):
         if described in enums:
             return "enum", enums[described]

@@ -1,6 +1,7 @@
 """Tenant ids, and the names derived from them: message keys, topics, subjects.
 
-A tenant id is valid in the names of topics and subjects, and has no `#`, which separates a shard in a message key.
+A tenant id is valid in the names of topics and subjects. It does not contain `#`, which separates the shard in a
+message key.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ _TENANT = re.compile(TENANT_PATTERN)
 
 
 def is_tenant(tenant: str) -> bool:
-    """Return whether this is a valid tenant id, including our own."""
+    """Return whether this is a valid tenant id, including auditlane's own."""
     return tenant == OURS or _TENANT.fullmatch(tenant) is not None
 
 
 def check_tenant(tenant: str, *, ours: bool = False) -> str:
-    """Return the tenant id if it is valid; otherwise raise InvalidEvent, stating the rule that it breaks. `ours` allows
-    the reserved tenant.
+    """Return the tenant id. Raises InvalidEvent, stating the rule that it breaks, if it is invalid. `ours` allows the
+    reserved tenant.
     """
     if tenant == OURS and not ours:
         raise InvalidEvent(f"tenant_id {OURS!r} is reserved for auditlane's own events.", field="tenant_id")
@@ -36,7 +37,9 @@ def check_tenant(tenant: str, *, ours: bool = False) -> str:
 
 
 def key_of(tenant: str, shard: int | None = None) -> bytes:
-    """Return the message key: the tenant id in UTF-8, with `#shard` if a large tenant is spread over partitions."""
+    """Return the message key: the tenant id in UTF-8, followed by `#shard` if a large tenant is spread over
+    partitions.
+    """
     return (tenant if shard is None else f"{tenant}#{shard}").encode()
 
 
@@ -51,12 +54,12 @@ def dedicated_topic(topic: str, tenant: str) -> str:
 
 
 def base_subject(topic: str) -> str:
-    """Return the subject of the base event: Confluent's TopicNameStrategy for the shared topic."""
+    """Return the subject of the base event, which is Confluent's TopicNameStrategy for the shared topic."""
     return f"{topic}-value"
 
 
 def tenant_subject(topic: str, tenant: str) -> str:
-    """Return the subject of a tenant's own contract: TopicNameStrategy for its dedicated topic."""
+    """Return the subject of a tenant's own contract, which is TopicNameStrategy for its dedicated topic."""
     return f"{topic}.{tenant}-value"
 
 

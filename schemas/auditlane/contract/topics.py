@@ -36,7 +36,7 @@ class Topic:
 
 @dataclass(frozen=True, slots=True)
 class TopicReport:
-    """The result of `ensure` for one topic: whether it was `created`, and one sentence per difference from the
+    """The result of `ensure` for one topic: whether it was created, and one sentence per difference from the
     settings.
     """
 
@@ -160,7 +160,7 @@ def _ensure(admin_client: AdminClient, topic: Topic, existing: set[str]) -> Topi
 
 
 def _await_metadata(admin_client: AdminClient, name: str) -> None:
-    """Wait until the connected broker lists the topic's partitions, at most `TIMEOUT_S`."""
+    """Wait until the connected broker lists the topic's partitions, for at most `TIMEOUT_S`."""
     deadline = time.monotonic() + TIMEOUT_S
     while not admin_client.list_topics(name, timeout=TIMEOUT_S).topics[name].partitions:
         if time.monotonic() > deadline:

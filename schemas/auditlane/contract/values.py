@@ -1,4 +1,4 @@
-"""Values of custom fields, by kind: which are valid, how they are stored, and how a reader's text is parsed."""
+"""Values of custom fields, by kind: which values are valid, how they are stored, and how a reader's text is parsed."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def as_stored(kind: str, value: Any) -> Any:
 
 
 class StoredFields(dict[str, Any]):
-    """A tenant's custom fields. Each value may be the text that readers get. `whole` states that absent fields are
+    """A tenant's custom fields. A value may be in the text form that readers get. `whole` is true if absent fields are
     null.
     """
 

@@ -1,4 +1,4 @@
-"""The range of valid event times relative to the message's arrival in Kafka, as producers and the worker check it.
+"""Check that an event's time is close enough to the message's arrival in Kafka, in producers and in the worker.
 
 The worker compares with the message's Kafka timestamp, which is set shortly after the producer's check, possibly by
 another clock. So producers leave a margin at both ends.

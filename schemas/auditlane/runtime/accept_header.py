@@ -6,7 +6,7 @@ from __future__ import annotations
 def by_preference(header: str) -> list[str]:
     """Return the header's values in lower case, without parameters, most preferred first.
 
-    A value without `q` has weight 1; a value whose weight is 0 or malformed is left out. An empty header counts as one
+    A value without `q` has weight 1. A value whose weight is 0 or malformed is left out. An empty header counts as one
     empty value.
     """
     weighted: list[tuple[float, str]] = []

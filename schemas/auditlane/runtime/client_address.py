@@ -13,7 +13,7 @@ from auditlane.runtime.validators import listed
 
 
 class _Address(NamedTuple):
-    """An address in the forms that each request needs."""
+    """An address, in each of the forms that every request needs."""
 
     version: int
     number: int
@@ -26,7 +26,9 @@ _MOST_CHARACTERS = 100  # maximum length of an address with its port, zone and s
 
 @dataclass(frozen=True, slots=True)
 class TrustedProxies:
-    """Which entries of X-Forwarded-For to trust: those of proxies in `networks`, or else the last `hops` of them."""
+    """The proxies whose entries in X-Forwarded-For are trusted: those in `networks`, or else the last `hops`
+    entries.
+    """
 
     networks: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = ()
     hops: int = 0
@@ -40,7 +42,8 @@ class TrustedProxies:
 
     @classmethod
     def parse(cls, text: str) -> TrustedProxies:
-        """Parse addresses and networks separated by commas, or the number of proxies. Raises ConfigError.
+        """Parse addresses and networks separated by commas, or the number of proxies. Raises ConfigError for invalid
+        text.
 
         Empty text trusts no proxy.
         """

@@ -1,4 +1,4 @@
-"""Bound the size of text and JSON values: an oversized part is replaced with its size, SHA-256 and first characters.
+"""Bound the size of text and JSON values. An oversized part is replaced with its size, SHA-256 and first characters.
 
 Nothing is dropped without a trace: the SHA-256 identifies the original to anyone who holds it. Pure.
 """
@@ -26,7 +26,7 @@ def size_of(text: str) -> int:
 
 
 def shortened(text: str, most_bytes: int) -> str:
-    """Return `text` if it fits in `most_bytes` of UTF-8, or else its start, size and SHA-256.
+    """Return `text` if it fits in `most_bytes` of UTF-8. Otherwise return its start, size and SHA-256.
 
     The result never exceeds `most_bytes`; below about 100 bytes it is only a part of the SHA-256.
     """
@@ -46,8 +46,11 @@ def json_text(value: Any) -> str:
 
 
 def digested(value: Any, most_bytes: int) -> Any:
-    """Return the JSON value if its text fits in `most_bytes`, or a copy of the same shape with large parts summarized:
-    `{"sha256": …, "bytes": …, "count": …, "first": [the first entries]}`, with `names` for an object."""
+    """Return the JSON value if its text fits in `most_bytes`, or else a copy of the same shape with large parts
+    summarized.
+
+    A summary is `{"sha256": …, "bytes": …, "count": …, "first": [the first entries]}`, with `names` for an object.
+    """
     if size_of(json_text(value)) <= most_bytes:
         return value
     if isinstance(value, Mapping) and 0 < len(value) <= MOST_NAMES:
@@ -59,8 +62,10 @@ def digested(value: Any, most_bytes: int) -> Any:
 
 
 def digested_list(values: Sequence[Mapping[str, Any]], most_bytes: int, *, name: str) -> list[Any]:
-    """Digest a list of objects like `digested`, and return a list: the first objects, each reduced to its share of the
-    bytes, then a summary of the whole list with the objects' values of `name`.
+    """Digest a list of objects like `digested`, and return a list.
+
+    The list contains the first objects, each reduced to its share of the bytes, and then a summary of the whole list
+    with the objects' values of `name`.
     """
     if size_of(json_text(values)) <= most_bytes:
         return list(values)
@@ -73,7 +78,7 @@ def digested_list(values: Sequence[Mapping[str, Any]], most_bytes: int, *, name:
 
 
 def _shared(value: Mapping[str, Any], room: int) -> dict[str, Any]:
-    """Reduce every entry to its share of the available bytes; large entries get the bytes that small entries leave
+    """Reduce every entry to its share of the available bytes. Large entries also get the bytes that small entries leave
     unused.
     """
     sizes = {name: size_of(json_text(entry)) for name, entry in value.items()}

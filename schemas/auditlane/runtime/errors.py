@@ -106,10 +106,11 @@ class MediaTypeUnsupported(InvalidInput):
 
 
 class InvalidFilter(InvalidInput):
-    """`column` is the position of the mistake in a query in the query language, counted from 1.
+    """A filter is unknown, or a query in the query language is malformed.
 
-    `reason` is a stable identifier and `arguments` are the values in its sentence, so that it can be translated. Both
-    are empty for a mistake outside the query language.
+    `column` is the position of the mistake in the query, counted from 1. `reason` is a stable identifier, and
+    `arguments` are the values in its sentence, so that the sentence can be translated. Both are empty for a mistake
+    outside the query language.
     """
 
     code = "FILTER_INVALID"
@@ -135,7 +136,7 @@ class InvalidCursor(InvalidInput):
 
 
 class RangeNotSatisfiable(InvalidInput):
-    """`size` is the file's size in bytes."""
+    """A byte range lies outside the file, whose size in bytes is `size`."""
 
     code = "RANGE_NOT_SATISFIABLE"
 
@@ -269,7 +270,7 @@ class IssuerUnavailable(Unavailable):
 
 
 class RegistryRefused(AuditlaneError):
-    """`status` is the HTTP status of the response, or 0 if unknown."""
+    """The registry refused a request. `status` is the HTTP status of the response, or 0 if unknown."""
 
     code = "REGISTRY_REFUSED"
 

@@ -1,4 +1,4 @@
-"""Fair shares of a process: a tenant that causes most of the work waits while other tenants have requests.
+"""Fair shares of a process's time. A tenant that causes most of the work waits while other tenants have requests.
 
 A bound on the number or size of requests does not bound their cost. A bound on CPU time does: on the event loop that
 serves every response, in the threads that share its interpreter, and in ClickHouse. Each tenant's work drains at a
@@ -29,7 +29,9 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class _Used:
-    """`paid_at` is when the work caused so far will have drained; `mean` is the cost of a request in seconds."""
+    """The work of one tenant. `paid_at` is the time when the work caused so far will have drained, and `mean` is the
+    mean cost of a request in seconds.
+    """
 
     paid_at: float
     at: float
@@ -38,8 +40,11 @@ class _Used:
 
 @dataclass(slots=True)
 class Shares:
-    """`most` is the work that a tenant may cause without waiting, in seconds per second. Times are seconds on one
-    clock, passed in by the caller. Thread-safe."""
+    """The shares of all tenants. Thread-safe.
+
+    `most` is the work that a tenant may cause without waiting, in seconds per second. Times are seconds on one clock,
+    passed in by the caller.
+    """
 
     most: float
     _tenants: dict[str, _Used] = field(default_factory=dict)
@@ -51,14 +56,17 @@ class Shares:
             self._add(self._of(tenant, now), seconds, now)
 
     def wait_s(self, tenant: str, now: float) -> float:
-        """Return the seconds until the tenant's work has drained: 0 below `most`, or if no other tenant is active."""
+        """Return the seconds until the tenant's work has drained. Returns 0 below `most`, or if no other tenant is
+        active.
+        """
         with self._lock:
             return self._wait_s(tenant, now)
 
     def reserve(self, tenant: str, now: float) -> tuple[float, float]:
-        """Return a request's wait and the seconds of work that were charged for it in advance, at most the mean of the
-        tenant's requests; `settle` refunds them. Nothing is charged if the wait exceeds `LONGEST_S`, since the request
-        is then rejected.
+        """Return a request's wait, and the seconds of work that were charged for it in advance.
+
+        The advance charge is at most the mean of the tenant's requests, and `settle` refunds it. If the wait exceeds
+        `LONGEST_S`, nothing is charged, since the request is then rejected.
         """
         with self._lock:
             wait_s = self._wait_s(tenant, now)
@@ -68,8 +76,10 @@ class Shares:
             return wait_s, self._add(used, used.mean, now)
 
     def settle(self, tenant: str, expected: float, cost: float | None, now: float) -> None:
-        """Refund the advance charge. `cost` is the request's actual charge, or None if it had no turn; the request
-        then does not count towards the mean."""
+        """Refund the advance charge, and charge the actual cost.
+
+        `cost` is None if the request had no turn. Such a request does not count towards the mean.
+        """
         with self._lock:
             used = self._of(tenant, now)
             if cost is not None:
@@ -85,7 +95,7 @@ class Shares:
         return used
 
     def _add(self, used: _Used, seconds: float, now: float) -> float:
-        """Add work, and return how much of it was added: a tenant's debt is bounded."""
+        """Add work, and return how much of it was added, since a tenant's debt is bounded."""
         before = max(used.paid_at, now)
         used.paid_at = min(before + seconds / self.most, max(before, now + WINDOW_S + _OWED_S))
         used.at = now
@@ -121,7 +131,7 @@ class Share:
     def settle(self, *, worked: bool = True) -> None:
         """Replace the reservation with the actual charge once the response has started.
 
-        `worked=False`: the request was abandoned before its turn.
+        `worked` is false if the request was abandoned before its turn.
         """
         if self._expected is not None:
             self.shares.settle(self.tenant, self._expected, self._cost if worked else None, time.monotonic())
@@ -155,7 +165,7 @@ READS: Final[ContextVar[Share | None]] = ContextVar("reads", default=None)  # it
 
 
 def current() -> Share:
-    """Return the current request's share, or outside a request, a share that charges no tenant."""
+    """Return the current request's share. Outside a request, return a share that charges no tenant."""
     return CURRENT.get() or Share(Shares(1.0))
 
 
@@ -167,7 +177,8 @@ def reads() -> Share:
 class Timed(Generic[T]):
     """Awaits `work`, and calls `charge` with the CPU seconds of each of its steps on the event loop.
 
-    Steps of other tasks that `work` starts are not included: wrap their work as well."""
+    Steps of other tasks that `work` starts are not included, so their work must be wrapped as well.
+    """
 
     def __init__(self, work: Coroutine[Any, Any, T], charge: Callable[[float], None]) -> None:
         self._work = work
@@ -192,7 +203,7 @@ class Timed(Generic[T]):
 
 
 class FairQueue:
-    """Admits at most `at_once` requests from a tenant at a time; the tenant's other requests wait in its queue.
+    """Admits at most `at_once` requests from a tenant at a time. The tenant's other requests wait in its queue.
 
     For use in one event loop.
     """

@@ -1,4 +1,4 @@
-"""Write auditlane's own files: readable by their owner only, and small ones replaced atomically."""
+"""Write auditlane's own files. They are readable only by their owner, and small files are replaced atomically."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 
 
 def private() -> None:
-    """Set the umask so that files created by this process and its children are accessible to their owner only."""
+    """Set the umask so that files created by this process and its children are accessible only to their owner."""
     os.umask(0o077)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replace a file atomically and durably: readers see the old or the new content, even after a power loss.
+    """Replace a file atomically and durably. Readers see either the old or the new content, even after a power loss.
 
     Only its owner may read it. If `path` is a symbolic link, its target is replaced. Raises OSError.
     """

@@ -1,5 +1,7 @@
-"""Detect requests that a browser on this machine sends on behalf of another site: cross-site requests, and requests to
-a foreign host name that resolves to this machine (DNS rebinding). Servers on the loopback interface refuse them.
+"""Detect requests that a browser on this machine sends on behalf of another site.
+
+Such requests are cross-site requests, and requests to a foreign host name that resolves to this machine (DNS
+rebinding). Servers on the loopback interface refuse them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Event ids: UUIDv7 for new events, UUIDv5 for imported events that must get the same id on every import."""
+"""Event ids. New events get a UUIDv7, and imported events, which must get the same id on every import, get a UUIDv5."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ os.register_at_fork(after_in_child=_after_fork)
 
 
 def uuid7() -> str:
-    """Return a time-ordered UUID (RFC 9562, version 7) in lower case; strictly increasing within one process.
+    """Return a time-ordered UUID (RFC 9562, version 7) in lower case. Ids are strictly increasing within one process.
 
     The 12 bits after the milliseconds count sub-milliseconds and grow by at least one, as the RFC's method 3 allows.
     """
@@ -43,5 +43,8 @@ def uuid7() -> str:
 
 
 def uuid5(*parts: str) -> str:
-    """Return the UUIDv5 of the parts in our namespace, length-prefixed so that ("a", "bc") differs from ("ab", "c")."""
+    """Return the UUIDv5 of the parts in auditlane's namespace.
+
+    Each part is preceded by its length, so that ("a", "bc") differs from ("ab", "c").
+    """
     return str(uuid.uuid5(NAMESPACE, "".join(f"{len(part)}:{part}" for part in parts)))

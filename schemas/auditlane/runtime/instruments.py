@@ -56,7 +56,7 @@ def build_info(instruments: Instruments) -> None:
 
 
 def process_metrics(instruments: Instruments) -> Callable[[], None]:
-    """Make the metrics of this process, and return a function that measures them: call it before each scrape.
+    """Make the metrics of this process, and return a function that measures them. Call it before each scrape.
 
     Without `/proc`, as on macOS, they stay 0. Ordinary instruments, other than ProcessCollector's own families, can be
     aggregated over several processes. The function is thread-safe.

@@ -1,4 +1,5 @@
-"""Logging: structlog, human-readable on a terminal and JSON lines elsewhere, always to stderr.
+"""Configure logging through structlog. Output goes to stderr, as readable lines on a terminal and as JSON lines
+elsewhere.
 
 The names of auditlane's own log events are listed in `runtime.log_events`. A line has the fields `topic`, `partition`
 and `offset` where they apply (`position`), `trace_id` within a span or a traced request and, as JSON, `version`.
@@ -16,7 +17,7 @@ from auditlane.runtime import trace_context
 
 
 def configure(level: str = "info", *, json: bool | None = None) -> None:
-    """Set up logging for a process. `json=None` means JSON when stderr is not a terminal.
+    """Set up logging for a process. With `json=None`, logs are JSON unless stderr is a terminal.
 
     The standard library's loggers (uvicorn, clickhouse-connect) go through the same renderer.
     """
@@ -60,7 +61,7 @@ def get(name: str) -> Any:
 
 
 class Partition(Protocol):
-    """A partition of a topic: `contract.partition.Partition`, which is above this package."""
+    """A partition of a topic. The class itself, `contract.partition.Partition`, is in a higher package."""
 
     @property
     def topic(self) -> str: ...

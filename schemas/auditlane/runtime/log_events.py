@@ -1,4 +1,5 @@
-"""Every event that auditlane's processes log, in one list: name, levels, meaning, action. The docs include this list.
+"""The list of all events that auditlane's processes log. Each has a name, levels, a meaning and an action. The docs
+include this list.
 
 A name is stable; the fields beside it are not. Libraries and the SDK, which logs sentences to the application's logger,
 are not listed.
@@ -15,7 +16,7 @@ _UNFORESEEN = "Report it with the traceback."
 
 @dataclass(frozen=True, slots=True)
 class LogEvent:
-    """One event. `action` tells operators how to respond to it; it is empty if no response is needed."""
+    """One event. `action` tells operators how to respond to it, and is empty if no response is needed."""
 
     name: str
     levels: tuple[Level, ...]

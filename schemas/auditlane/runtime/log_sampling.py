@@ -1,4 +1,4 @@
-"""Logs repeated failures as one line a minute, with the number of failures since the previous line."""
+"""Log repeated failures as one line a minute, with the number of failures since the previous line."""
 
 from __future__ import annotations
 
@@ -24,9 +24,11 @@ class _Window:
 
 
 class Sampler:
-    """Decides which lines of each kind to log: the first at once, then the latest of each window. Pure.
+    """Decides which lines of each kind to log. The first line is logged at once, and then the latest line of each
+    window. Pure.
 
-    Kinds whose window has ended without a line are forgotten, so the memory follows the kinds of the last minute.
+    A kind whose window has ended without a line is forgotten, so memory use depends only on the kinds of the last
+    minute.
     """
 
     def __init__(self, window_ms: int = WINDOW_MS) -> None:
@@ -44,7 +46,7 @@ class Sampler:
         return due
 
     def due(self, now: int | None = None) -> list[Line]:
-        """Return the latest line of each window that has ended; without `now`, of every window."""
+        """Return the latest line of each window that has ended. Without `now`, return that of every window."""
         lines = []
         for kind, window in list(self._windows.items()):
             if now is not None and now < window.ends:
@@ -59,7 +61,9 @@ class Sampler:
 
 
 class SampledLog:
-    """A logger whose lines of one kind are sampled. Each line has `count`. Call `flush` regularly, and at the end."""
+    """A logger that samples lines of one kind. Each line has the field `count`. Call `flush` regularly, and at the
+    end.
+    """
 
     def __init__(self, log: Any) -> None:
         self._log = log
@@ -70,7 +74,7 @@ class SampledLog:
         self._write(self._sampler.add((event, kind), Line(event, fields), now))
 
     def flush(self, now: int | None = None) -> None:
-        """Log the lines whose minute has ended; without `now`, log all lines held back so far."""
+        """Log the lines whose minute has ended. Without `now`, log all lines that were held back."""
         self._write(self._sampler.due(now))
 
     def _write(self, lines: list[Line]) -> None:

@@ -13,7 +13,8 @@ D = TypeVar("D")
 
 
 class LruCache(Generic[K, V]):
-    """`most` bounds the sum of all entries' weights, 1 each by default. The least recently used entry is evicted first.
+    """A cache that evicts the least recently used entry first. `most` bounds the sum of all entries' weights, 1 each by
+    default.
 
     An entry heavier than `most` is kept alone. Values must not be None. A `put` from a signal handler that interrupts
     another change is ignored.

@@ -56,7 +56,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 def plain(problem: Mapping[str, Any]) -> str:
     """Describe a pydantic problem as the end of a sentence that starts with the field: `is missing`, `must be text`.
 
-    Messages from our own validators, and messages of types not listed above, are returned unchanged.
+    Messages from auditlane's own validators, and messages of types not listed above, are returned unchanged.
     """
     kind, context = str(problem["type"]), problem.get("ctx") or {}
     if kind.startswith(("datetime", "timezone")):

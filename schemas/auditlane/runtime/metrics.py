@@ -1,4 +1,5 @@
-"""Every metric that auditlane exposes, in one list: name, kind, labels, meaning. The docs include this list.
+"""The list of all metrics that auditlane exposes. Each has a name, a kind, labels and a meaning. The docs include this
+list.
 
 Metrics are updated per batch, never per event. Labels have low cardinality: never a tenant, an actor or an event id.
 """
@@ -14,7 +15,7 @@ LATE_S: Final = 5.0  # a row is late if it is stored more than this long after i
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One metric in Prometheus' terms; `labels` are its label names.
+    """One metric in Prometheus' terms. `labels` are its label names.
 
     `by` names the exporters that expose it: the worker, `serve`, `lag --serve`, `verify --metrics` and `canary`. With
     several `serve` processes, counters and histograms are sums, and a gauge is aggregated as in `across`.

@@ -42,10 +42,12 @@ Routes = Mapping[str, Callable[[], Answer]]
 
 
 class MonitoringServer:
-    """Serves on its own threads. Raises PortInUse with `fix` if it cannot listen."""
+    """A server with threads of its own. Raises PortInUse with `fix` if it cannot listen."""
 
     def __init__(self, host: str, port: int, routes: Routes, *, fix: str, idle_s: float = IDLE_S) -> None:
-        """Port 0 selects a free port. A connection without a request for `idle_s` seconds is closed."""
+        """Start to listen. Port 0 selects a free port. A connection without a request for `idle_s` seconds is
+        closed.
+        """
         try:
             self._server = ThreadingHTTPServer((host, port), _handler(routes, near=is_loopback(host), idle_s=idle_s))
         except OSError as error:

@@ -1,4 +1,6 @@
-"""Start child processes that are tethered to this one, shielded from the terminal's signals, with output to a file."""
+"""Start child processes. They are tethered to this process and shielded from the terminal's signals, and their output
+goes to a file.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,9 @@ class ProcessExit:
 
 @cache
 def _pipe() -> tuple[int, int]:
-    """Return a pipe for platforms without a parent-death signal: children read it, this process keeps its end open."""
+    """Return a pipe for platforms without a parent-death signal. Children read from it, and this process keeps its end
+    open.
+    """
     return os.pipe()
 
 
@@ -51,12 +55,12 @@ def start(
     inherit_errors: bool = False,
     pass_fds: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
-    """Start a program that the kernel kills when this process dies. Call it from the main thread: the tether is bound
-    to the calling thread.
+    """Start a program that the kernel kills when this process dies.
 
-    The program gets its own session, so that Ctrl-C reaches only this process. `env` is its complete environment. Its
-    output is appended to the file `output`; with `pipe_output` only its stderr is, and its stdout is a pipe. With
-    `inherit_errors` and without `output` it writes to this process's stderr. It inherits the descriptors `pass_fds`.
+    Call it from the main thread, since the tether is bound to the calling thread. The program gets its own session, so
+    that Ctrl-C reaches only this process. `env` is its complete environment. Its output is appended to the file
+    `output`. With `pipe_output`, only its stderr is, and its stdout is a pipe. With `inherit_errors` and without
+    `output` it writes to this process's stderr. It inherits the descriptors `pass_fds`.
     """
     watched = -1 if sys.platform == "linux" else _pipe()[0]
     log = output.open("ab") if output else None
@@ -88,7 +92,7 @@ def send(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
 
 
 def stop(process: subprocess.Popen[bytes], grace_s: float) -> None:
-    """Send SIGTERM, and SIGKILL after `grace_s` seconds. Returns once the child has exited."""
+    """Send SIGTERM, and then SIGKILL after `grace_s` seconds. Returns once the child has exited."""
     send(process, signal.SIGTERM)
     try:
         process.wait(grace_s)

@@ -1,4 +1,4 @@
-"""Run a plan's processes: one loop that starts, signals and reaps them. `Plan` decides what to do next."""
+"""Run a plan's processes. One loop starts, signals and reaps them, and `Plan` decides what to do next."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from auditlane.runtime.process_plan import Action, Plan, Verb
 
 
 class ProcessLoop(ABC):
-    """Use it from the main thread: children are tethered to the thread that starts them, and signals arrive there.
+    """Runs a plan's processes. Use it from the main thread: children are tethered to the thread that starts them, and
+    signals arrive there.
 
     A subclass defines how a service is started and how its exit is handled. Events from other threads and signal
     handlers are posted as callables and run on the loop.
@@ -38,7 +39,7 @@ class ProcessLoop(ABC):
 
     @abstractmethod
     def _exited(self, name: str, pid: int, code: int) -> None:
-        """Report to the plan that a service has exited; `pid` is 0 for a service without a process."""
+        """Report to the plan that a service has exited. `pid` is 0 for a service without a process."""
 
     def _restarted(self, name: str, ended: ProcessExit) -> None:  # noqa: B027 - nothing, unless it is reported
         """React to the restart of a process that had ended unexpectedly."""
@@ -47,7 +48,7 @@ class ProcessLoop(ABC):
         """Read what a child writes until it closes its output. Runs in the child's own thread."""
 
     def _after_actions(self) -> float:
-        """Run after each round of actions; return the latest time at which to run again."""
+        """Run after each round of actions. Return the latest time at which to run again."""
         return inf
 
     def _loop(self) -> None:

@@ -1,13 +1,12 @@
-"""Decide what to do next with processes that depend on one another: start, restart, stop or give up. Pure: states and
-time in, actions out.
+"""Decide when to start, restart or stop processes that depend on one another, and when to give up.
 
     waiting ──▶ starting ──▶ ready ──▶ stopping ──▶ stopped
                  │   ▲          │
                  ▼   │          │ (it exited)        a one-shot ends as `done`
                restarting ◀─────┘
 
-A service starts or restarts when all services that it depends on are ready. Services stop tier by tier, the highest
-first.
+The plan is pure: it turns states and the time into actions. A service starts or restarts when all services that it
+depends on are ready. Services stop tier by tier, the highest first.
 """
 
 from __future__ import annotations
@@ -58,7 +57,10 @@ class ServiceSpec:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A service's failure count is reset once it has been ready for `stable_after_s` seconds."""
+    """When to restart a service, and how often.
+
+    A service's failure count is reset once it has been ready for `stable_after_s` seconds.
+    """
 
     backoff_initial_s: float = 0.25
     backoff_max_s: float = 15.0
@@ -90,8 +92,8 @@ class ServiceState:
 
 
 class Plan:
-    """The plan itself. Report events to it, then call `decide`. `failed` names the service that made the initial start
-    fail.
+    """The plan. Report events to it, then call `decide`. `failed` names the service that made the initial
+    start fail.
     """
 
     def __init__(self, specs: Iterable[ServiceSpec], policy: Policy | None = None) -> None:
@@ -152,12 +154,13 @@ class Plan:
                 service.enter(State.STOPPING, now, deadline=now)
 
     def decide(self, now: float) -> list[Action]:
-        """Return the actions to take now; the plan assumes that they are taken. Call it after each event and at
-        `wake_at`."""
+        """Return the actions to take now, which the plan assumes are taken. Call it after each event and at
+        `wake_at`.
+        """
         return self._stop_next(now) if self.stopping else self._start_next(now)
 
     def wake_at(self) -> float | None:
-        """Return when to call `decide` again without an event, or None if no state has a deadline."""
+        """Return the time to call `decide` again without an event, or None if no state has a deadline."""
         return min(
             (service.deadline for service in self.services.values() if service.deadline is not None), default=None
         )

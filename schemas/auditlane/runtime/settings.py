@@ -1,4 +1,4 @@
-"""All settings, each read from `AUDITLANE_<NAME>`. The docs' table is generated from these fields.
+"""All settings. Each is read from `AUDITLANE_<NAME>`. The table in the docs is generated from these fields.
 
 The groups below only order the table. An empty setting selects the embedded service, or the default that its
 description names.
@@ -41,7 +41,9 @@ def _json_object(value: object) -> object:
 
 
 def _with_an_issuer(value: str, info: ValidationInfo) -> str:
-    """Require an audience: without one, tokens that the issuer created for other services would be accepted too."""
+    """Require an audience if there is an issuer. Otherwise, tokens that the issuer created for other services would be
+    accepted too.
+    """
     if info.data.get("oidc_issuer") and not value.strip(" ,"):
         raise ValueError("must name the audience that tokens of AUDITLANE_OIDC_ISSUER have for this service")
     return value
@@ -726,8 +728,8 @@ def variable(field: str) -> str:
 
 
 def load(**given: Any) -> Settings:
-    """Read the settings from the environment; values in `given` (from command-line options) take precedence unless they
-    are None.
+    """Read the settings from the environment. Values in `given`, such as command-line options, take precedence unless
+    they are None.
 
     Raises ConfigError, naming every invalid variable.
     """

@@ -11,7 +11,7 @@ _OURS: Final = (signal.SIGCHLD, signal.SIGTERM)
 
 
 def ordinary() -> None:
-    """Restore SIGCHLD and SIGTERM if they are ignored, and unblock all signals: our commands rely on both.
+    """Restore SIGCHLD and SIGTERM if they are ignored, and unblock all signals. The commands rely on both.
 
     Call it in the main thread at start-up; child processes inherit the result.
     """

@@ -1,4 +1,4 @@
-"""Spool records that could not be sent to files, from which a process sends them later.
+"""Keep records that could not be sent in files, from which a process sends them later.
 
 A record is appended durably and may be sent more than once, so its consumer must deduplicate by the record's own id.
 """
@@ -27,7 +27,7 @@ Send = Callable[[Sequence[bytes]], bool]
 
 @dataclass(frozen=True, slots=True)
 class Drained:
-    """The result of a drain. `damaged` counts invalid lines; one at the end of a file was cut off by a crash."""
+    """The result of a drain. `damaged` counts invalid lines, including a last line that a crash cut off."""
 
     sent: int = 0
     damaged: int = 0
@@ -61,7 +61,7 @@ class Spool(Protocol):
 
 
 class NoSpool:
-    """A spool without room for any record."""
+    """A spool that has no room for records."""
 
     def append(self, records: Sequence[bytes]) -> int:
         """Discard the records, and return 0."""
@@ -80,15 +80,15 @@ class NoSpool:
 
 
 class FileSpool:
-    """One file per process in `folder`, which processes and replicas share. Each process holds a lock on the file that
-    it writes; any process may drain an unlocked file.
+    """A spool with one file per process in `folder`, which processes and replicas share.¶Each process holds a lock on
+    the file that it writes, and any process may drain an unlocked file.
 
     A line is the record's CRC-32 in hexadecimal, a space, and the record, which must not contain a line break. Files
-    are readable by their owner only.
+    are readable only by their owner.
     """
 
     def __init__(self, folder: Path, *, most_bytes: int) -> None:
-        """Set the folder, which is created when it is first needed; `most_bytes` bounds the total size of its files."""
+        """Set the folder, which is created when it is first needed. `most_bytes` bounds the total size of its files."""
         self._folder = folder
         self._most_bytes = most_bytes
         self._lock = threading.Lock()
@@ -113,7 +113,8 @@ class FileSpool:
         return len(lines)
 
     def drain(self, send: Send) -> Drained:
-        """See Spool. Ends at the first file that `send` did not deliver completely; the next drain starts with it.
+        """Send the waiting records, as described in Spool. The drain ends at the first file that `send` did not deliver
+        completely, and the next drain starts with it.
 
         Raises OSError.
         """
@@ -177,7 +178,7 @@ class FileSpool:
         return descriptor
 
     def release(self) -> None:
-        """See Spool: unlock this process's file."""
+        """Unlock this process's file, as described in Spool."""
         with self._lock:
             if self._descriptor >= 0:
                 os.close(self._descriptor)
@@ -208,7 +209,7 @@ def _batches(file: BinaryIO) -> Iterator[tuple[list[bytes], int]]:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[BinaryIO | None]:
-    """Open and lock the file; yield None if it no longer exists, or if another process is writing or draining it."""
+    """Open and lock the file. Yield None if it no longer exists, or if another process is writing or draining it."""
     try:
         file = path.open("r+b")
     except OSError:
@@ -224,8 +225,8 @@ def _locked(path: Path) -> Iterator[BinaryIO | None]:
 
 
 def _give(what: Path | int, *, like: Path) -> None:
-    """Make the owner of another path the file's owner, if permitted, so that the service can send records that root
-    wrote.
+    """Make the owner of another path the file's owner, if permitted. The service can then send records that
+    root wrote.
     """
     owner = like.stat()
     with contextlib.suppress(PermissionError):

@@ -1,4 +1,5 @@
-"""Start a program that is killed when its parent dies: set up the tether, then exec the program (same process id).
+"""Start a program that is killed when its parent dies. Sets up the tether, then executes the program under the same
+process id.
 
 Run by its path, not as a module, so that it starts in milliseconds: `python -I -S tether.py PARENT_PID FD PROGRAM …`.
 On Linux the kernel sends the signal. Elsewhere (or with FD not -1) a small watcher process does: FD is the reading end
@@ -37,7 +38,9 @@ def main(argv: list[str]) -> None:
 
 
 def _watch(pipe: int, program: int) -> None:
-    """Watch as the program's child: `getppid` shows whether the program still runs, and is safe against reused ids."""
+    """Watch the program from a child process. `getppid` shows whether the program still runs, and is not misled by
+    reused ids.
+    """
     os.setsid()
     for fd in (0, 1, 2):
         os.close(fd)

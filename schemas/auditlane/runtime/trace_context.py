@@ -26,7 +26,7 @@ class TraceContext(NamedTuple):
 
     @property
     def traceparent(self) -> str:
-        """The header's value."""
+        """The value of the header `traceparent`."""
         return f"00-{self.trace_id}-{self.span_id}-{self.sampled:02x}"
 
 
@@ -37,7 +37,7 @@ def parse(traceparent: str) -> TraceContext | None:
 
 
 def current() -> TraceContext | None:
-    """Return OpenTelemetry's current span, or None without a span or without OpenTelemetry."""
+    """Return OpenTelemetry's current span, or None if there is no span or no OpenTelemetry."""
     # The module is there, but empty, while another thread imports it.
     get_current_span = getattr(sys.modules.get("opentelemetry.trace"), "get_current_span", None)
     if get_current_span is None:

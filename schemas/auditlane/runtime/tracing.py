@@ -1,4 +1,4 @@
-"""Tracing with OpenTelemetry: off unless `AUDITLANE_TRACING` is set, and OpenTelemetry is imported only then.
+"""Tracing with OpenTelemetry. It is off unless `AUDITLANE_TRACING` is set, and OpenTelemetry is imported only then.
 
 A process calls `configure` once. Wherever it has something to trace, it calls `span`, which does nothing while tracing
 is off. Spans are exported by a background thread with a bounded queue: spans that the collector does not accept are
@@ -58,10 +58,11 @@ _provider: TracerProvider | None = None
 
 
 def configure(settings: Settings, part: str) -> None:
-    """Export this process's spans as configured by the settings and the OTEL_* variables; `part` is `worker` or
+    """Export this process's spans as configured by the settings and the OTEL_* variables. `part` is `worker` or
     `serve`.
 
-    Raises MissingExtra without the packages of `auditlane[otel]`, and ConfigError for an invalid OTEL_* variable.
+    Raises MissingExtra if the packages of `auditlane[otel]` are missing, and ConfigError for an invalid OTEL_*
+    variable.
     """
     if settings.tracing == "off":
         return
@@ -119,7 +120,8 @@ def span(
     kind: Kind = "internal",
     parent: TraceContext | None = None,
 ) -> Iterator[Span]:
-    """Trace a block as a child of the current span or, if there is none, of `parent`, a span of another process.
+    """Trace a block as a child of the current span. If there is none, the parent is `parent`, a span of another
+    process.
 
     An exception is recorded by its type only, since its message may quote an event.
     """
@@ -168,8 +170,9 @@ def statement(text: object) -> Iterator[dict[str, str]]:
     """Trace a request to ClickHouse within the current span, and yield the headers with which ClickHouse joins the
     trace.
 
-    `text` is the body, of which the first word is recorded. Without a sampled current span, nothing is traced, since
-    every poll and probe would start a trace of its own. Within a span of kind `client`, no further span is created.
+    `text` is the body, of which only the first word is recorded. Nothing is traced unless the current span is sampled,
+    since every poll and probe would otherwise start a trace of its own. Within a span of kind `client`, no further span
+    is created.
     """
     current = trace_context.current() if _tracer is not None else None
     if current is None or not current.sampled:
@@ -196,7 +199,7 @@ def operation_of(body: object) -> str:
 
 
 class _Diagnostics(logging.Handler):
-    """Logs OpenTelemetry's own warnings as events, one a minute for each of its loggers."""
+    """Logs OpenTelemetry's own warnings as events, at most one a minute for each of its loggers."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)

@@ -1,5 +1,7 @@
-"""Validate setting values, for the SDK and for everything else. Each check returns the value or raises ValueError,
-with a message that is phrased to follow the variable's name."""
+"""Validate setting values, for the SDK and for everything else.
+
+Each check returns the value, or raises ValueError with a message that is phrased to follow the variable's name.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,7 @@ def topic(value: str) -> str:
 
 
 def dead_letter_topic(value: str, shared: str) -> str:
-    """Check for a topic that workers do not read: otherwise every dead letter would become a dead letter again."""
+    """Check for a topic that workers do not read. Otherwise, every dead letter would become a dead letter again."""
     if value == shared or value.startswith(f"{shared}."):
         raise ValueError(
             f"{value!r} is among the topics that workers read ({shared} and {shared}.<tenant>); "
@@ -61,7 +63,7 @@ def http_url(value: str) -> str:
 
 
 def service_url(value: str, account: str) -> str:
-    """Check the URL of a service; its path is the prefix of every API path. `account` names the settings for the
+    """Check the URL of a service, whose path is the prefix of every API path. `account` names the settings for the
     service's account.
 
     The message never repeats the URL, which may contain a password.
@@ -103,13 +105,17 @@ def clickhouse_url(value: str) -> str:
 
 
 def issuer(value: str) -> str:
-    """Check a token issuer's URL, and return it unchanged: it must equal the `iss` claim, trailing slash included."""
+    """Check a token issuer's URL, and return it unchanged, since it must equal the `iss` claim, including a trailing
+    slash.
+    """
     http_url(value)
     return value
 
 
 def sign_in_url(value: str) -> str:
-    """Check the address of a sign-in page: https, or http on this machine, since people enter their password there."""
+    """Check the address of a sign-in page. It must use https, or http on this machine, since people enter their
+    password there.
+    """
     value = value.strip()
     try:
         url = urlsplit(value)

@@ -34,5 +34,5 @@ def unpack(data: bytes) -> bytes:
 
 
 def http_decompressor() -> ZstdDecompressor:
-    """Return a decompressor for one frame of a request body; a window above HTTP_WINDOW raises ZstdError."""
+    """Return a decompressor for one frame of a request body. It raises ZstdError for a window above HTTP_WINDOW."""
     return ZstdDecompressor(options={DecompressionParameter.window_log_max: HTTP_WINDOW.bit_length() - 1})

@@ -1,6 +1,6 @@
-"""Claims: of all processes that claim a name, exactly one succeeds.
+"""Claims of names. If several processes claim a name, exactly one of them succeeds.
 
-They insert under one deduplication token, so that ClickHouse (in a cluster: its Keeper) stores one row, which
+They insert under one deduplication token, so that ClickHouse (in a cluster, its Keeper) stores one row, which
 identifies the first of them.
 """
 
@@ -32,7 +32,8 @@ def insert_claim(
     stored: Callable[[], list[uuid.UUID]],
     unsettled: StoreUnavailable,
 ) -> list[uuid.UUID]:
-    """Insert a claim, and return who claimed: more than one only if ClickHouse did not deduplicate.
+    """Insert a claim, and return the ids of the claimants. There is more than one only if ClickHouse did not
+    deduplicate.
 
     `stored` reads the claims. Raises the driver's errors, or `unsettled` if no claim becomes visible: the outcome is
     then unknown.
@@ -67,7 +68,7 @@ class StoredClaims:
         self._lock = threading.Lock()
 
     def claim(self, name: str, /, *, until: datetime, now: datetime) -> bool:
-        """Claim a name, such as the id of a one-time link, until `until`. Returns True to at most one caller.
+        """Claim a name, such as the id of a one-time link, until `until`. Returns True for at most one caller.
 
         Raises StoreUnavailable or StoreRefused if the claim cannot be decided; in that case the name is unclaimed.
         """
@@ -80,7 +81,9 @@ class StoredClaims:
             raise
 
     def _begun(self, name: str, now: datetime) -> uuid.UUID:
-        """Return the id of this name's claim whose outcome is unknown, to one caller only, or else a new id."""
+        """Return a claim id for this name. It is that of an earlier claim whose outcome is unknown, given to one caller
+        only, or else a new id.
+        """
         with self._lock:
             self._unsettled = {other: claim for other, claim in self._unsettled.items() if claim[1] > now}
             unsettled = self._unsettled.pop(name, None)

@@ -1,4 +1,4 @@
-"""Connects to ClickHouse as configured, and turns its errors into auditlane's."""
+"""Connect to ClickHouse as configured, and turn its errors into auditlane's."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def connect(settings: Settings, **given: Any) -> Client:
 
 
 class _TracedPool:
-    """A pool whose requests are traced, with the header by which ClickHouse records its own spans in the trace."""
+    """A pool whose requests are traced. Each has the header by which ClickHouse adds its own spans to the trace."""
 
     def __init__(self, pool: PoolManager) -> None:
         self._pool = pool
@@ -94,7 +94,7 @@ def port_of(url: SplitResult) -> int:
 
 @cache
 def _pool(ca: Path | None, pid: int) -> PoolManager:
-    """Return this process's connection pool for requests without a proxy; a child must not use its parent's
+    """Return this process's connection pool for requests without a proxy. A child must not use its parent's
     connections.
     """
     made: PoolManager = get_pool_manager(ca_cert=str(ca)) if ca else default_pool_manager()
@@ -110,7 +110,7 @@ class LazyClient:
         self._lock = threading.Lock()
 
     def client(self) -> Client:
-        """Return the client. Raises the errors of `connect`, in each thread.
+        """Return the client. Raises the same errors as `connect`, in each thread.
 
         No thread waits for another thread's attempt, because the waits would add up while ClickHouse hangs.
         """
@@ -126,7 +126,7 @@ class LazyClient:
         return kept
 
     def close(self) -> None:
-        """Close the connections; the next use opens new ones."""
+        """Close the connections. The next use opens new ones."""
         with self._lock:
             client, self._client = self._client, None
         if client is not None:

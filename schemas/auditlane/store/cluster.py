@@ -1,4 +1,5 @@
-"""The tables' cluster form, derived from the same numbered SQL: replicated engines, with a Distributed table for each.
+"""The tables' cluster form, derived from the same numbered SQL. Its engines are replicated, and each table has a
+Distributed table.
 
 `events` and `settings` remain the local, replicated tables, with the names that the worker and queries on one server
 use; `<name>_all` reads all shards. A table in `SHARED` has every server of every shard as a replica; each shard has its
@@ -35,8 +36,8 @@ def statements(
 ) -> list[str]:
     """Return all statements of the cluster form, in order. Each of them is idempotent.
 
-    With `one_server` they create the tables on the server that runs them, otherwise on the whole cluster (ON CLUSTER).
-    Raises ConfigError for an invalid cluster name.
+    With `one_server`, they create the tables on the server that runs them, and otherwise on the whole cluster (ON
+    CLUSTER). Raises ConfigError for an invalid cluster name.
     """
     if not _NAME.fullmatch(cluster):
         raise ConfigError(
@@ -82,7 +83,9 @@ def _clustered(statement: str, database: str, cluster: str, on: str) -> list[str
 
 
 def _replicated(statement: str, name: str) -> str:
-    """Replace the engine with its replicated form and its own Keeper path; rename the deduplication-window setting."""
+    """Replace the engine with its replicated form and its own Keeper path, and rename the deduplication-window
+    setting.
+    """
     engine = _ENGINE.search(statement)
     if engine is None:
         raise ConfigError(f"The table {name} has no MergeTree engine.")

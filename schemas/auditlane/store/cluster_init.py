@@ -1,4 +1,5 @@
-"""Migrate one server of a cluster to this version: create missing tables, change existing ones, record the migrations.
+"""Migrate one server of a cluster to this version. Creates missing tables, changes existing ones, and records the
+migrations.
 
 It does not use ON CLUSTER, which waits for unavailable servers. Columns of a replicated table are changed through any
 of its replicas; objects that are not replicated (Distributed tables, views, settings) get their final form on the
@@ -106,7 +107,9 @@ def changes(migration: Migration, database: str) -> list[str]:
 
 
 def _recreate(client: Client, database: str, form: list[str]) -> list[str]:
-    """Return statements that recreate Distributed tables and views, which have no rows, in their final form."""
+    """Return statements that recreate Distributed tables and views in their final form. They contain no rows of their
+    own.
+    """
     result: list[str] = []
     for name in SHARDING:
         if _columns(client, database, f"{name}_all") != _columns(client, database, name):

@@ -1,5 +1,7 @@
-"""Small JSON documents of the environment, in the table `settings` alongside the data structure's revisions: a
-document's newest row applies, earlier rows are its history."""
+"""Small JSON documents of the environment. They are in the table `settings`, alongside the data structure's revisions.
+
+The newest row of a document applies, and earlier rows are its history.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,7 @@ def load_document(client: Client, database: str, name: str) -> dict[str, Any]:
 def save_document(
     client: Client, database: str, name: str, document: dict[str, Any], *, changed_by: str, now: datetime
 ) -> None:
-    """Replace the document; of two concurrent saves the later wins. Raises Conflict if many save at once."""
+    """Replace the document. The later of two concurrent saves wins. Raises Conflict if many callers save at once."""
     scope, text = _scope(name), json.dumps([document])
     for _ in range(_ATTEMPTS):
         revision, save_id = _newest(client, database, scope)[0] + 1, uuid.uuid4()

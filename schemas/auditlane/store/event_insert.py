@@ -1,4 +1,4 @@
-"""The INSERT of a range's rows: its statement, which skips offsets already stored, and the rows sent after it.
+"""The INSERT of a range's rows. It consists of a statement that skips offsets already stored, and the rows after it.
 
 Sending the rows of a range and month again, by any process and however late, adds nothing, for two reasons. The
 deduplication token covers an insert that is still in flight; ClickHouse forgets tokens past a window, and tracks
@@ -77,7 +77,8 @@ class OffsetRange(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The worker's table: `columns` are (name, type) of the inserted columns, `settings` apply to every insert.
+    """The worker's table. `columns` are the names and types of the inserted columns, and `settings` apply to every
+    insert.
 
     It keeps the deduplication tokens of its newest `window` inserts.
     """
@@ -99,7 +100,7 @@ def offsets_digest(offsets: Iterable[int]) -> str:
 
 
 def stored(table: Table, range_: OffsetRange, columns: str = "kafka_offset") -> str:
-    """Return a query for the range's stored offsets.
+    """Return a query for those offsets of the range that are stored.
 
     The bounds on Kafka timestamps follow from the range, and let ClickHouse skip all parts from other times.
     """
@@ -137,8 +138,10 @@ def statement(table: Table, range_: OffsetRange, month: int, *, expected_rows: i
 
 
 def travelling(kind: str) -> str:
-    """Return the type in which a column is sent. An IPv6 address is sent as text, since ClickHouse would take a column
-    whose strings all have 16 bytes for binary addresses.
+    """Return the type in which a column is sent.
+
+    An IPv6 address is sent as text, since ClickHouse would read a column whose strings all have 16 bytes as binary
+    addresses.
     """
     return kind.replace("IPv6", "String")
 
@@ -149,7 +152,7 @@ def arrived(name: str, kind: str) -> str:
 
 
 def _constant_columns(range_: OffsetRange) -> dict[str, str]:
-    """Return the expressions for columns that are not sent, since all rows of a range have the same value."""
+    """Return the expressions for columns that are not sent, since their value is the same in all rows of a range."""
     return {
         "kafka_topic": f"toLowCardinality('{_escaped(range_.partition.topic)}')",
         "kafka_topic_id": f"toUUID('{range_.topic_id}')",
@@ -167,10 +170,10 @@ def columns_to_send(rows: pa.Table, range_: OffsetRange) -> pa.Table:
 
 
 class EncodedBatch:
-    """The rows of one insert as they are sent: an Arrow stream of one record batch, with space for the statement in
-    front.
+    """The rows of one insert in the form in which they are sent: an Arrow stream of one record batch, with space for
+    the statement in front.
 
-    The source columns can be released, so that a range waiting for its insert is in memory only once.
+    The source columns can then be released, so that a range waiting for its insert is in memory only once.
     """
 
     __slots__ = ("_buffer", "_offsets")
@@ -208,16 +211,16 @@ def _write(sink: Any, batch: pa.Table) -> None:
 
 
 def send(client: Client, text: str, rows: EncodedBatch, settings: dict[str, Any]) -> int:
-    """Run an INSERT with its rows; return how many were added, 0 if the server does not report it.
+    """Run an INSERT with its rows. Returns how many rows were added, or 0 if the server does not report it.
 
-    The client's `command` would decode and scan the whole body to classify it.
+    The client's own `command` would decode and scan the whole body to classify it.
     """
     data: Any = rows.with_statement(text)  # sent from Arrow's buffer, without a copy
     return client.raw_insert("", insert_block=data, settings=settings).written_rows
 
 
 def token(range_: OffsetRange, month: int, *, seen: Collection[int] | None = None, again: int = 0) -> str:
-    """Return the deduplication token for a range's rows of one month (yyyymm), distinct for a recreated topic.
+    """Return the deduplication token for a range's rows of one month (yyyymm). It differs if the topic was recreated.
 
     `seen` are the offsets of the range and month that were found stored, if the store was queried. `again` counts
     inserts that were acknowledged but stored nothing, because their rows had been stored before and then deleted by
@@ -230,7 +233,7 @@ def token(range_: OffsetRange, month: int, *, seen: Collection[int] | None = Non
 
 
 class Writer:
-    """Sends a worker's inserts; one client serves all threads. Raises clickhouse-connect's errors."""
+    """Sends a worker's inserts. One client serves all threads. Raises clickhouse-connect's errors."""
 
     def __init__(self, client: Client, table: Table) -> None:
         self._client = client
@@ -248,9 +251,9 @@ class Writer:
         """Store the rows of one month that are not stored yet. Returns how many were added, once ClickHouse has
         acknowledged them.
 
-        With `seen`, the statement adds nothing unless these offsets of the month are stored: () for a first attempt.
-        For a range that may have been attempted before, pass the offsets found stored, and `again` (see `token`), and
-        read the range back afterwards.
+        With `seen`, the statement adds nothing unless exactly these offsets of the month are stored. Pass () for a
+        first attempt. For a range that may have been attempted before, pass the offsets found stored, and `again` (see
+        `token`), and read the range back afterwards.
         """
         name = token(range_, month, seen=seen, again=again)
         settings: dict[str, Any] = {**self._table.settings, "insert_deduplication_token": name}

@@ -1,7 +1,7 @@
 """Fold the statements of all migrations into one CREATE per table and view, with the same result.
 
-A replica that joins later needs this: Keeper compares its CREATE with the current table. Pure. A statement whose effect
-is not known here raises an error and is never skipped.
+A replica that joins later needs this, since Keeper compares its CREATE with the current table. A statement whose effect
+is not known here raises an error and is never skipped. Pure.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ _CLAUSES: Final = re.compile(r"\b(DEFAULT|MATERIALIZED|ALIAS|EPHEMERAL|CODEC|TTL
 
 
 def fold(statements: Iterable[str]) -> list[str]:
-    """Return one CREATE for each table and view, in an order in which they can run. Raises ConfigError."""
+    """Return one CREATE for each table and view, in an order in which they can run. Raises ConfigError for a statement
+    whose effect is unknown.
+    """
     objects: dict[str, _Table | str] = {}  # by name; a view is kept as its statement
     for statement in statements:
         if create := _CREATE.match(statement):
@@ -51,7 +53,7 @@ def fold(statements: Iterable[str]) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a CREATE TABLE: its `type`, and its `comment` as a quoted literal, '' if there is none."""
+    """A column of a CREATE TABLE. `comment` is a quoted literal, which is '' if the column has none."""
 
     type: str
     comment: str
@@ -232,7 +234,7 @@ def _parts(text: str) -> list[str]:
 
 
 def _commands(text: str) -> list[str]:
-    """Split an ALTER into commands: a part that does not start with a verb continues the list of settings before it."""
+    """Split an ALTER into commands. A part that does not start with a verb continues the list of settings before it."""
     if _QUERY.match(text):  # the commas belong to the query
         return [text]
     commands: list[str] = []

@@ -1,4 +1,6 @@
-"""Classify failed inserts: retry, retry more slowly, retry after a check, or halt. The rows are never dropped."""
+"""Decide how to respond to a failed insert: retry, retry more slowly, retry after a check, or halt. The rows are never
+dropped.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Limit the rate of new ClickHouse parts: a token bucket that shrinks when ClickHouse pushes back.
+"""Limit the rate of new ClickHouse parts with a token bucket that shrinks when ClickHouse pushes back.
 
 Every insert creates parts, and parts are the first resource that ClickHouse runs out of. Ranges grow while they wait
 for the budget, so that more traffic makes larger inserts rather than more of them.
@@ -16,7 +16,9 @@ SLOW_MS = 5_000  # an insert that takes longer counts as push-back
 
 @dataclass(slots=True)
 class AdaptiveRate:
-    """`rate` is parts per second; `burst` is how many unused parts may accumulate. Times are monotonic milliseconds."""
+    """A token bucket of parts. `rate` is parts per second, and `burst` is how many unused parts may accumulate. Times
+    are monotonic milliseconds.
+    """
 
     rate: float
     burst: float
@@ -26,7 +28,7 @@ class AdaptiveRate:
 
     @classmethod
     def of(cls, rate: float, now: int) -> AdaptiveRate:
-        """Create a full bucket: one second's parts, and at least one."""
+        """Create a full bucket, which contains the parts of one second, and at least one."""
         burst = max(1.0, rate)
         return cls(rate=rate, burst=burst, saved=burst, at_ms=now)
 
@@ -37,13 +39,13 @@ class AdaptiveRate:
         return self.saved >= 1
 
     def spend(self, parts: int) -> None:
-        """Take parts; the bucket may go below zero if a range turns out to span several months."""
+        """Take parts. The bucket may go below zero if a range turns out to span several months."""
         self.saved -= parts
 
     def stored(self, took_ms: int) -> None:
-        """Record a successful insert: grow towards the configured rate, or shrink if the insert was slow."""
+        """Record a successful insert. The rate grows towards the configured rate, or shrinks if the insert was slow."""
         self.factor = max(FLOOR, self.factor * SHRINK) if took_ms > SLOW_MS else min(1.0, self.factor * GROW)
 
     def pushed_back(self) -> None:
-        """Record that ClickHouse lacked capacity: halve the rate."""
+        """Halve the rate, because ClickHouse lacked capacity."""
         self.factor = max(FLOOR, self.factor * SHRINK)

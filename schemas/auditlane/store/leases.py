@@ -1,6 +1,7 @@
-"""Leases in the table `leases`: of all processes that use a name, one holds it, and its state passes to the next.
+"""Leases in the table `leases`. Of all processes that use a name, one holds the lease, and its state passes to the
+next.
 
-A lease is a sequence of claims with rising epochs. Its owner claims the next epoch with each renewal; another process
+A lease is a sequence of claims with rising epochs. Its owner claims the next epoch with each renewal. Another process
 claims it only once the newest claim has expired. Expiry is compared by ClickHouse's clock alone.
 """
 
@@ -30,8 +31,9 @@ _NO_OWNER: Final = uuid.UUID(int=0)
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The newest claim of a lease; `expired` by ClickHouse's clock, whose time is `now`. Without any claim, the epoch
-    is 0."""
+    """The newest claim of a lease. `now` is the time of ClickHouse's clock, by which `expired` is decided. If there is
+    no claim, the epoch is 0.
+    """
 
     epoch: int
     owner: uuid.UUID
@@ -43,7 +45,8 @@ class Claim:
 class Lease:
     """One process's view of a lease. Not thread-safe.
 
-    Methods raise StoreUnavailable or StoreRefused. The outcome of a claim that raised is unknown until `newest`.
+    Methods raise StoreUnavailable or StoreRefused. The outcome of a claim that raised is unknown until `newest` is
+    called.
     """
 
     def __init__(self, connect: Callable[[], Client], database: str, name: str, *, duration: timedelta) -> None:

@@ -1,9 +1,9 @@
-"""Migrate the tables to this version: numbered SQL files, each recorded once it has run.
+"""Migrate the tables to this version. The migrations are numbered SQL files, each of which is recorded once it has run.
 
-ClickHouse has no locks, so every statement is idempotent: processes that migrate concurrently do the same work, and the
+ClickHouse has no locks, so every statement is idempotent. Processes that migrate concurrently do the same work, and the
 record of a version is one row even if several of them wrote it. `auditlane init` runs them. A new column that readers
-see also needs CREATE OR REPLACE VIEW of `log` and `log_text` in its file. Every column has a COMMENT, its only
-description: the docs and the views of the same file (`{columns of events: action, …}`) repeat it.
+see also needs CREATE OR REPLACE VIEW of `log` and `log_text` in its file. A column's COMMENT is its only description.
+The docs and the views of the same file (`{columns of events: action, …}`) repeat it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ _RACED = ("TABLE_ALREADY_EXISTS", "DATABASE_ALREADY_EXISTS")
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One SQL file. `version` is its number; `checksum` covers the text as written, without a database's name."""
+    """One SQL file. `version` is its number. `checksum` covers the text as written, before a database's name is
+    inserted.
+    """
 
     version: int
     name: str
@@ -55,7 +57,7 @@ class Migration:
 
 
 def _described(match: re.Match[str], statements: list[str]) -> str:
-    """Return the types and comments of columns of a table that the same file creates, for the head of a view."""
+    """Return the types and comments of the named columns of a table in the same file, for the head of a view."""
     [create] = [one for one in statements if re.match(rf"CREATE TABLE IF NOT EXISTS \S+\.{match[1]} \(", one)]
     of_table = columns(create)
     return ",\n    ".join(
@@ -74,7 +76,7 @@ def known() -> list[Migration]:
 
 
 def applied(client: Client, database: str) -> dict[int, str]:
-    """Return version → checksum of the migrations applied to this database, or {} if there are none."""
+    """Return the checksums of the migrations applied to this database, by version. Returns {} if there are none."""
     with store_errors():
         exists = client.query(
             "SELECT 1 FROM system.tables WHERE database = {database:String} AND name = 'migrations'",
@@ -129,7 +131,7 @@ def migrate(client: Client, database: str) -> list[str]:
 
 
 def record(client: Client, database: str, migration: Migration) -> None:
-    """Record that a migration was applied: one row, even if several processes record it."""
+    """Record that a migration was applied. There is one row even if several processes record it."""
     with store_errors():
         client.insert(
             "migrations",

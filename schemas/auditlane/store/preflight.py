@@ -1,4 +1,4 @@
-"""The worker's preflight: check, before it consumes any message, that exactly-once works with this ClickHouse."""
+"""The worker's preflight. It checks, before any message is consumed, that exactly-once works with this ClickHouse."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ SORTING: Final = "tenant_id, occurred_at, event_id, content_hash"  # rows equal 
 
 @dataclass(frozen=True, slots=True)
 class TableDefinition:
-    """A table's definition from `system.tables`. It keeps the tokens of the newest `window` inserts, each for at
-    most `window_s` seconds (None: no time limit)."""
+    """A table's definition from `system.tables`.¶The table keeps the tokens of the newest `window` inserts, each for at
+    most `window_s` seconds. None means that there is no time limit.
+    """
 
     name: str
     engine: str
@@ -38,7 +39,9 @@ class TableDefinition:
 
     @property
     def version(self) -> str:
-        """The engine's last argument: the column that decides between rows with one key, or "" if there is none."""
+        """The engine's last argument. It is the column that decides between rows with the same key, or "" if there is
+        none.
+        """
         arguments = re.match(r"\w+\((.*?)\)(?= |$)", self.definition)
         last = arguments[1].rpartition(",")[2].strip() if arguments else ""
         return "" if last.startswith("'") else last.strip("`")
@@ -47,7 +50,7 @@ class TableDefinition:
 def check(client: Client, database: str, written: Collection[str], *, parts_per_second: float) -> Table:
     """Check the table's definition, and prove that inserts may use the pinned settings.
 
-    `written` are the columns that inserts name, `parts_per_second` is the total of all workers.
+    `written` are the columns that inserts name, and `parts_per_second` is the total of all workers.
 
     Raises ConfigError with the required change, or StoreUnavailable if ClickHouse is unavailable.
     """
@@ -74,11 +77,12 @@ def check(client: Client, database: str, written: Collection[str], *, parts_per_
 
 
 def inserted(table: str, columns: Iterable[Sequence[str]], written: Collection[str]) -> tuple[tuple[str, str], ...]:
-    """Return (name, type) of each column that an insert names: the columns in `written`, in the table's order.
+    """Return the name and type of each column that an insert names. These are the columns in `written`, in the table's
+    order.
 
-    `columns` are the table's as (name, type, kind of default). Other columns get their defaults: they were added by a
-    newer version whose workers run alongside this one. Raises ConfigError if the table would not store one of the
-    worker's columns.
+    `columns` are the table's columns as (name, type, kind of default). Other columns get their defaults, since they
+    were added by a newer version whose workers run alongside this one. Raises ConfigError if the table would not store
+    one of the worker's columns.
     """
     found = {str(name): (str(kind), str(default_kind)) for name, kind, default_kind in columns}
     lacking = [name for name in written if name not in found]

@@ -1,5 +1,6 @@
-"""The data structure that readers see: rows of the table `settings`, one per revision. A tenant's rows override
-the environment's."""
+"""The data structure that readers see. It consists of rows of the table `settings`, one per revision. A tenant's rows
+override the environment's.
+"""
 
 from __future__ import annotations
 
@@ -43,8 +44,8 @@ class DisplayType(StrEnum):
 class FieldView(BaseModel):
     """One field as displayed to readers. `name` names a base field, or a custom field in the tenant's contract.
 
-    `hidden` marks a removed field, whose data is kept; None inherits it from the scope below. `links` are the templates
-    of links to the application's pages, by a resource's type; only the field `resource` has any.
+    `hidden` marks a removed field, whose data is kept. None inherits the value from the scope below. `links` are the
+    templates of links to the application's pages, by a resource's type. Only the field `resource` has links.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
@@ -73,7 +74,7 @@ class FieldView(BaseModel):
 
 
 class ActionLabel(BaseModel):
-    """A text of an action in each interface language: its label, or the template of its sentence."""
+    """A text of an action in each interface language. The text is its label, or the template of its sentence."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -84,7 +85,7 @@ class ActionLabel(BaseModel):
 class NamedAction(BaseModel):
     """An action to which the environment has given its own label. `name` is the event's `action`.
 
-    `sentence` and `attempted` are the templates of its sentence (`contract.sentence`); None for the default.
+    `sentence` and `attempted` are the templates of its sentence (`contract.sentence`). None means the default.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -96,7 +97,7 @@ class NamedAction(BaseModel):
 
 
 class Revision(BaseModel):
-    """One saved state of a scope; revision 0 means that none has been saved. If `enabled` is None, it is inherited.
+    """One saved state of a scope. Revision 0 means that none has been saved. If `enabled` is None, it is inherited.
 
     Only the environment has `actions`, which are sorted by name.
     """
@@ -153,7 +154,7 @@ def one_line(name: str) -> bool:
 
 
 def overlay(environment: Revision, tenant: Revision) -> tuple[bool, list[FieldView]]:
-    """Return (enabled, fields in display order) for the tenant's readers.
+    """Return whether the log is enabled for the tenant's readers, and its fields in display order.
 
     The tenant overrides the environment, which overrides the defaults. Hidden fields are included and marked.
     """
@@ -238,14 +239,14 @@ def _revision(row: Sequence[Any]) -> Revision:
 
 
 def _view(stored: dict[str, Any]) -> FieldView:
-    """Parse a stored field; members of a newer version are ignored."""
+    """Parse a stored field. Members that only a newer version knows are ignored."""
     return FieldView.model_validate({name: value for name, value in stored.items() if name in _STORED})
 
 
 def save(client: Client, database: str, seen: Revision, new: Revision, *, now: datetime) -> Revision:
     """Save `new` as the revision after `seen`. Raises Conflict if another caller has already saved that revision.
 
-    All callers insert under one deduplication token, so only one row is stored; its `save_id` shows whose it is.
+    All callers insert under one deduplication token, so only one row is stored. Its `save_id` identifies the caller.
     """
     revision, save_id = seen.revision + 1, uuid.uuid4()
     fields = json.dumps([field.model_dump(by_alias=True, mode="json") for field in new.fields])

@@ -33,14 +33,14 @@ ROLES: Final = tuple(_GRANTS)
 
 
 def grants(role: str, database: str) -> list[str]:
-    """Return the role's grants, each as the text between GRANT and TO: "SELECT, INSERT ON `audit`.events"."""
+    """Return the role's grants. Each is the text between GRANT and TO, such as "SELECT, INSERT ON `audit`.events"."""
     return [
         f"{privileges} ON {place if '.' in place else f'`{database}`.{place}'}" for privileges, place in _GRANTS[role]
     ]
 
 
 def script(database: str) -> str:
-    """Return SQL that creates all roles, with names that start with `auditlane_`."""
+    """Return SQL that creates all roles. Their names start with `auditlane_`."""
     lines = []
     for role in ROLES:
         lines.append(f"CREATE ROLE IF NOT EXISTS auditlane_{role};")

@@ -15,10 +15,10 @@ from auditlane.store.client import store_errors
 def last_started_version(
     client: Client, database: str, service: str, *, before: datetime, table: Literal["events", "log"]
 ) -> str | None:
-    """Return the version in the newest event `service.started` of this service before a time, or None.
+    """Return the version in this service's newest event `service.started` before a time, or None if there is none.
 
-    On a cluster, `log` has the events of all shards and `events` those of the shard that the client is connected to.
-    Raises StoreUnavailable or StoreRefused.
+    On a cluster, `log` contains the events of all shards, and `events` those of the shard to which the client is
+    connected. Raises StoreUnavailable or StoreRefused.
     """
     with store_errors():
         rows = client.query(

@@ -1,4 +1,4 @@
-"""A cache of each tenant's data structure: refreshed rarely, for many tenants in one query."""
+"""A cache of each tenant's data structure. It is refreshed rarely, for many tenants in one query."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ _AT_ONCE: Final = 500  # scopes in one query
 
 @dataclass(frozen=True, slots=True)
 class Structure:
-    """A tenant's effective data structure. `fields` are in display order, without removed fields; `actions` are the
-    environment's own."""
+    """A tenant's effective data structure. `fields` are in display order, without removed fields. `actions` are those
+    that the environment has named.
+    """
 
     enabled: bool
     fields: tuple[FieldView, ...]
@@ -82,12 +83,12 @@ class _Entry:
 
 
 class StructureCache:
-    """`of(tenant)` returns a structure that is at most `refresh_s` old while ClickHouse responds, and otherwise the
-    last known structure.
+    """Caches the data structures of tenants. Thread-safe.
 
-    One thread queries at a time, for all tenants that were requested recently; the others use a cached structure, or
-    wait if there is none or it was invalidated. Thread-safe. `connect` returns a client that may be shared; `clock`
-    counts seconds.
+    `of(tenant)` returns a structure that is at most `refresh_s` old while ClickHouse responds, and otherwise the last
+    known structure. One thread queries at a time, for all tenants that were requested recently. The other threads use a
+    cached structure, or wait if there is none or it was invalidated. `connect` returns a client that may be shared;
+    `clock` counts seconds.
     """
 
     def __init__(
@@ -154,8 +155,9 @@ class StructureCache:
         return entry
 
     def _due(self, now: float) -> list[str]:
-        """Return the tenants to query: the requested ones, and others used recently, since one query serves them all.
-        The caller holds the lock.
+        """Return the tenants to query. The caller holds the lock.
+
+        These are the requested tenants, and others used recently, since one query serves them all.
         """
         due, self._wanted = self._wanted, set()
         recently = now - self._refresh_s
@@ -183,7 +185,7 @@ class StructureCache:
                 self._changed.notify_all()
 
     def _keep(self, found: dict[str, Revision], tenants: list[str], read_at: float) -> None:
-        """Store the results of a query, even if it failed halfway. The caller holds the lock."""
+        """Store the results of a query, which are partial if it failed halfway. The caller holds the lock."""
         if ENVIRONMENT in found and found[ENVIRONMENT].revision != self._environment.revision:
             self._environment = found[ENVIRONMENT]
             self._inherited = Structure.of(self._environment, Revision(scope=""))
@@ -201,7 +203,7 @@ class StructureCache:
             self._entries.popitem(last=False)
 
     def _structure(self, own: Revision) -> Structure:
-        """Return the effective structure; tenants without a saved revision share one object."""
+        """Return the effective structure. Tenants without a saved revision share one object."""
         return Structure.of(self._environment, own) if own.revision else self._inherited
 
 

@@ -1,7 +1,8 @@
-"""The vocabulary: actions that many applications record, with suitable metadata, severity and outcome for each.
+"""The vocabulary of actions that many applications record. Each action has suitable metadata, a severity and an
+outcome.
 
-`ACTIONS` maps the names to their definitions (`action`), which are in a module per subject; `ocsf` and `vendors` relate
-them to the names of others. Any other action is equally valid: the vocabulary is advice, and nothing checks events
+`ACTIONS` maps names to definitions (`action`), of which there is a module per subject. `ocsf` and `vendors` relate them
+to the names in other products. Any other action is equally valid: the vocabulary is advice, and events are not checked
 against it.
 """
 

@@ -14,7 +14,7 @@ Vendor = Literal["auth0", "clerk", "frontegg", "github", "google_workspace", "ke
 
 
 class OcsfClass(NamedTuple):
-    """A class of the Open Cybersecurity Schema Framework and one of its activities."""
+    """A class of the Open Cybersecurity Schema Framework, and one of the class's activities."""
 
     class_uid: int
     activity_id: int
@@ -24,7 +24,7 @@ class OcsfClass(NamedTuple):
 class MetadataKey:
     """A key of an event's metadata.
 
-    `values` are the strings to choose from; empty if any string is allowed. A `list` is comma-separated text, a `time`
+    `values` are the allowed strings, or empty if any string is allowed. A `list` is comma-separated text, and a `time`
     is RFC 3339 text. A `masked` value is shortened before it is recorded, since it may identify a person or be a
     secret.
     """
@@ -40,9 +40,9 @@ class Action:
     """An action: its name (`noun.past_participle`), its meaning in a sentence, and the content of its events.
 
     `outcome`, `severity` and `resource` are the defaults of an event. `required` and `optional` describe metadata by
-    key. If `masks_changes`, `before` and `after` are shortened like a masked value. `aliases` has the names that other
-    products use, by vendor; in a name, `*` stands for any text. `log_access` marks reads of an audit log and the
-    credentials for them, which readers do not see by default.
+    key. If `masks_changes`, `before` and `after` are shortened like a masked value. `aliases` contains the names that
+    other products use, by vendor. In such a name, `*` stands for any text. `log_access` marks reads of an audit log and
+    the credentials for them, which readers do not see by default.
     """
 
     name: str

@@ -1,6 +1,6 @@
 """The sentences of the vocabulary's actions and of auditlane's own, and the words for all other actions.
 
-A sentence is a template; `auditlane.contract.sentence` has its placeholders and fills them.
+A sentence is a template. `auditlane.contract.sentence` defines the placeholders and fills them in.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from auditlane.contract.vocabulary.labels import Label
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """The templates of an action: `done`, and `attempted` for events that failed or were denied."""
+    """The templates of an action. `attempted` is for events that failed or were denied."""
 
     done: Label
     attempted: Label
@@ -25,9 +25,10 @@ class Sentence:
 class Grammar:
     """The words of one language.
 
-    `verbs` has (done, attempted) by the last part of an action's name, and `neutral` those of all other actions.
-    `nouns` has (noun, indefinite phrase) by a resource's type, and `articles` the phrases of other types as (pattern,
-    phrase with `{noun}`), of which the first match applies. `actors` names an actor without name and ID by its type.
+    `verbs` maps the last part of an action's name to (done, attempted), and `neutral` is the pair for all other
+    actions. `nouns` maps a resource's type to (noun, indefinite phrase). `articles` has the phrases of other types as
+    (pattern, phrase with `{noun}`), of which the first match applies. `actors` names an actor without name and ID by
+    its type.
     """
 
     neutral: tuple[str, str]
@@ -48,7 +49,7 @@ def _act(past: str, infinitive: str, participle: str, zu_infinitive: str) -> Sen
 
 
 def _fact(en: str, de: str) -> Sentence:
-    """Return a sentence that is true whatever the outcome."""
+    """Return a sentence that is true regardless of the outcome."""
     return Sentence(Label(en, de), Label(en, de))
 
 

@@ -1,4 +1,4 @@
-"""Write the SDK's typed methods for the actions of the vocabulary: `sdk/actions.py` and `sdk/action_properties.py`.
+"""Write the SDK's typed methods for the actions of the vocabulary, in `sdk/actions.py` and `sdk/action_properties.py`.
 
 python producers/generate_actions.py  # `make actions`; a test fails while the files differ from what this prints
 """
@@ -17,6 +17,7 @@ from auditlane.contract.vocabulary import ACTIONS, Action, MetadataKey
 
 SDK: Final = Path(__file__).parent / "auditlane" / "sdk"
 TYPES: Final = {"text": "str", "number": "Number", "list": "Texts", "time": "Time"}
+PROPER_NAMES: Final = frozenset({"Kafka"})
 NOTE: Final = "Generated from the vocabulary by `make actions`; do not edit."
 
 ACTIONS_HEAD: Final = f'''"""The methods of known actions, a class for each noun. {NOTE}"""
@@ -71,15 +72,15 @@ def properties_module() -> str:
 
 
 def formatted(text: str) -> str:
-    """Return a module's text as ruff formats it."""
+    """Format a module's text with ruff."""
     command = [sys.executable, "-m", "ruff", "format", "--stdin-filename", str(SDK / "actions.py"), "-"]
     return subprocess.run(command, input=text, capture_output=True, text=True, check=True).stdout
 
 
 def _class(noun: str, found: list[Action]) -> str:
     methods = "".join(_method(action) for action in found)
-    head = f'class {class_name(noun)}(KnownActions):\n    """The actions of `{noun}`."""\n\n    __slots__ = ()\n'
-    return f"\n\n{head}{methods}"
+    docstring = f'"""Emits the actions whose names start with `{noun}.`."""'
+    return f"\n\nclass {class_name(noun)}(KnownActions):\n    {docstring}\n\n    __slots__ = ()\n{methods}"
 
 
 def _method(action: Action) -> str:
@@ -105,7 +106,7 @@ def _type(key: MetadataKey) -> str:
 
 def _docstring(action: Action) -> str:
     keys = {**action.required, **action.optional}
-    lines = _wrapped(f'"""Emit `{action.name}`. {action.meaning}', "")
+    lines = _wrapped(f'"""Emit `{action.name}`: {_continued(action.meaning)}', "")
     if keys:
         lines += ["", "Args:"]
         for name, key in keys.items():
@@ -117,13 +118,19 @@ def _docstring(action: Action) -> str:
     return "\n".join([*lines, '"""'])
 
 
+def _continued(sentence: str) -> str:
+    """Return a sentence in the form in which it continues another after a colon."""
+    first = sentence.partition(" ")[0]
+    return sentence if first in PROPER_NAMES else sentence[0].lower() + sentence[1:]
+
+
 def _wrapped(text: str, indent: str) -> list[str]:
     return textwrap.wrap(text, 108, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
 
 
 def _property(noun: str, found: list[Action]) -> str:
     listed = ", ".join(f"`{action.participle}`" for action in found)
-    docstring = "\n    ".join(_wrapped(f'"""Actions of `{noun}`: {listed}."""', ""))
+    docstring = "\n    ".join(_wrapped(f'"""The methods that emit the actions of `{noun}`: {listed}."""', ""))
     body = f"""
 @property
 def {noun}(self) -> actions.{class_name(noun)}:

@@ -1,4 +1,6 @@
-"""Accept events over HTTP: stream the body, check each event, and acknowledge it once Kafka has.
+"""Accept events over HTTP. The body is streamed, each event is checked, and the request is acknowledged once Kafka has
+acknowledged its events.
 
-`router` defines the routes, `sender` parses one event, `request_batch` and `ingest_service` send a request's events.
+`router` defines the routes, `sender` parses one event, and `request_batch` and `ingest_service` send a request's
+events.
 """

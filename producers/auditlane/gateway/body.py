@@ -1,6 +1,6 @@
 """Read a request's body as a stream: decompress it, limit its size, and parse its JSON values.
 
-NDJSON is parsed line by line, a JSON document as a whole. A small body that decompresses to a large one is never
+NDJSON is parsed line by line, and a JSON document as a whole. A small body that decompresses to a large one is never
 held in memory completely.
 """
 
@@ -48,7 +48,7 @@ def coding_of(content_encoding: str) -> Coding | None:
 
 
 async def decoded(pieces: AsyncIterator[bytes], coding: Coding, count: Callable[[int], None]) -> AsyncIterator[bytes]:
-    """Decompress the body into chunks of at most PIECE bytes; pass the decoder's memory in bytes to `count`.
+    """Decompress the body into chunks of at most PIECE bytes. `count` is called with the decoder's memory in bytes.
 
     The last chunk is withheld until the body is known to be complete, so that a small truncated body yields nothing.
     Raises InvalidInput if the body is truncated or in another coding.
@@ -93,13 +93,15 @@ async def _decompressed(
 
 
 class _Member(Protocol):
-    """Decompresses one gzip member or zstd frame; a body may consist of several."""
+    """Decompresses one gzip member or zstd frame. A body may consist of several of them."""
 
     @property
     def ended(self) -> bool: ...
 
     def decompress(self, data: bytes) -> tuple[bytes, bytes]:
-        """Return the content and the rest of `data`. If the content has less than PIECE bytes, more data is needed."""
+        """Return the content and the rest of `data`. If there are fewer than PIECE bytes of content, more data is
+        needed.
+        """
 
 
 class _Gzip:
@@ -146,7 +148,7 @@ class LineSplitter:
         self._begun = False
 
     def feed(self, piece: bytes) -> list[Line]:
-        """Return the non-blank lines that end in this chunk; a line over the limit becomes an EventTooLarge."""
+        """Return the non-blank lines that end in this chunk. A line over the limit becomes an EventTooLarge."""
         first, *others = piece.split(b"\n")
         self._append(first)
         if not others:
@@ -245,7 +247,7 @@ async def bounded(pieces: AsyncIterator[bytes], max_bytes: int, what: str = "The
 
 
 async def counted(pieces: AsyncIterator[bytes], count: Callable[[int], None], limit: int) -> AsyncIterator[bytes]:
-    """Yield the chunks; pass the sizes of the first `limit` bytes to `count`."""
+    """Yield the chunks. `count` is called with their sizes, up to a total of `limit` bytes."""
     async for piece in pieces:
         if limit > 0:
             count(min(len(piece), limit))
@@ -268,7 +270,7 @@ async def document(pieces: AsyncIterator[bytes]) -> list[object]:
 
 
 async def values(pieces: AsyncIterator[bytes], max_line_bytes: int) -> AsyncIterator[tuple[list[object], int]]:
-    """Yield values from NDJSON with their size in bytes; values that arrive together are yielded together.
+    """Yield the values of an NDJSON body with their size in bytes. Values that arrive together are yielded together.
 
     A line over `max_line_bytes` becomes an EventTooLarge.
     """

@@ -46,8 +46,8 @@ Signer = Callable[[str, Sequence[str]], Sign]  # (client id, filled fields) -> s
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The outcome of one event. If `error` is None, Kafka has acknowledged the event. `index` is its position in the
-    request, from 0.
+    """The outcome of one event. `index` is the event's position in the request, from 0. If `error` is None, Kafka has
+    acknowledged the event.
     """
 
     index: int
@@ -56,7 +56,7 @@ class Result:
 
 
 class IngestService:
-    """Sends events from HTTP to Kafka, whatever form they were posted in. Used on one event loop.
+    """Sends events from HTTP to Kafka, in whatever form they were posted. Use it on one event loop.
 
     To write a route of your own: authenticate, create a `Sender` (`Sender.of(principal, named_tenant, request_id=…)`),
     turn the request into event objects in the form that the JSON API takes (`tenant_id`, `action`, …, with custom
@@ -76,11 +76,11 @@ class IngestService:
         observe_registry: Observe | None = None,
         on_refused: Callable[[str, str], None] = lambda tenant, code: None,
     ) -> None:
-        """Store the settings; connect to nothing yet. Raises ConfigError for invalid Kafka or registry settings.
+        """Store the settings, without connecting yet. Raises ConfigError for invalid Kafka or registry settings.
 
-        Without a `signer`, the events' provenance is `kafka`: the gateway does not vouch for them. `observe_registry`
-        is called after every request to the registry. `on_refused` is called with the tenant, or "" if it is unknown,
-        and the error code of each event that is invalid.
+        Without a `signer`, the events' provenance is `kafka`, since the gateway does not vouch for them.
+        `observe_registry` is called after every request to the registry. `on_refused` is called for each invalid event,
+        with the tenant (or "" if it is unknown) and the error code.
         """
         self._on_refused = on_refused
         self._signer = signer
@@ -106,13 +106,13 @@ class IngestService:
         self._log = get("ingest")
 
     async def send(self, posted: Sequence[object], sender: Sender) -> list[Result]:
-        """Send the events of one request; return a result for each, in order, once all are settled.
+        """Send the events of one request. Returns a result for each, in order, once all are settled.
 
-        `posted` are JSON values; an InvalidEvent among them stands for a value that could not be parsed, and becomes
-        its result. An event that is not settled within `AUDITLANE_INGEST_ACK_TIMEOUT_MS` gets KafkaUnavailable; it may
-        still be stored. Errors in results: InvalidEvent, WrongTenant and RegistryRefused, and, worth a retry,
-        KafkaUnavailable, BufferFull, RateLimited and RegistryUnavailable. Raises RateLimited if the client has exceeded
-        its rate; in that case no event was accepted.
+        `posted` are JSON values. An InvalidEvent among them stands for a value that could not be parsed, and becomes
+        its result. An event that is not settled within `AUDITLANE_INGEST_ACK_TIMEOUT_MS` gets KafkaUnavailable, but may
+        still be stored. The errors in results are InvalidEvent, WrongTenant and RegistryRefused, and those after which
+        a retry may succeed: KafkaUnavailable, BufferFull, RateLimited and RegistryUnavailable. Raises RateLimited if
+        the client has exceeded its rate; in that case no event was accepted.
         """
         self.check_rate(sender)
         results: list[Result] = []
@@ -123,17 +123,17 @@ class IngestService:
     def check_rate(self, sender: Sender) -> None:
         """Raise RateLimited if this client has to wait. Call it once per request, before its first `send_slice`.
 
-        If each event names its own tenant, it is `send_slice` that rejects the events of tenants that have to wait.
+        If each event names its own tenant, `send_slice` rejects the events of tenants that have to wait.
         """
         if sender.tenant and (wait_s := self._rates.wait_s((sender.provenance_id, sender.tenant), time.monotonic())):
             raise self._request_refused(too_fast(wait_s))
 
     @contextmanager
     def reserve_bytes(self, size: int, sender: Sender | None = None) -> Iterator[Callable[[int], None]]:
-        """Reserve `size` bytes of memory for a request; yield a function that reserves more as bytes arrive.
+        """Reserve `size` bytes of memory for a request. Yields a function that reserves more as bytes arrive.
 
-        Both raise BufferFull if the buffer is full, and RateLimited if the sender's requests would hold over half of
-        it.
+        Both raise BufferFull if the buffer is full, and RateLimited if the sender's requests would hold more than half
+        of it.
         """
         holder = (sender.tenant, "" if sender.tenant else sender.provenance_id) if sender else None
         reserved = 0
@@ -168,7 +168,7 @@ class IngestService:
                     del self._held_by[holder]
 
     async def send_slice(self, posted: Sequence[object], sender: Sender, first: int) -> list[Result]:
-        """Send one slice of a request that arrives in chunks; `first` is the index of its first event."""
+        """Send one slice of a request that arrives in chunks. `first` is the index of its first event."""
         began = time.monotonic()
         posted = self._within_rate(posted, sender, began)
         client = self._running()
@@ -194,7 +194,9 @@ class IngestService:
         return results
 
     def _limiter(self, *, cached: bool, steps: int) -> anyio.CapacityLimiter:
-        """Return the limiter for the threads that check events when that would block the event loop for too long."""
+        """Return the limiter for the threads that check events. Events are checked in threads if that would block the
+        event loop for too long.
+        """
         if not cached:
             return self._uncached_threads
         if steps > LONG_STEPS:  # separate from tenants with quick patterns; RE2 releases the GIL
@@ -205,7 +207,8 @@ class IngestService:
         await anyio.to_thread.run_sync(current().charged(work), limiter=limiter)
 
     def _within_rate(self, posted: Sequence[object], sender: Sender, now: float) -> Sequence[object]:
-        """Charge the client for the events, per tenant, so that one tenant's flood does not use up other tenants' rate.
+        """Charge the client for the events, separately for each tenant, so that a flood from one tenant does not use up
+        the others' rate.
 
         Events of tenants that have to wait become errors. A request for a single tenant was admitted as a whole, so it
         continues after exhausting the rate itself, but not after another request has exhausted it.
@@ -247,7 +250,7 @@ class IngestService:
         return [too_many_steps(waits[at]) if at in waits else event for at, event in enumerate(posted)], steps
 
     def open(self) -> None:
-        """Start the client, which prefetches the base contract to shorten the first event's wait."""
+        """Start the client. It prefetches the base contract to shorten the first event's wait."""
         self._running()
 
     async def own_fields(self, tenant: str) -> frozenset[str]:
@@ -258,7 +261,7 @@ class IngestService:
         return await anyio.to_thread.run_sync(client.own_fields, tenant, limiter=self._uncached_threads)
 
     def contract_changed(self, tenant: str | None) -> None:
-        """Invalidate the cached contract of `tenant`, or of every tenant when None. Callable from any thread."""
+        """Invalidate the cached contract of `tenant`, or of every tenant if it is None. Callable from any thread."""
         self.refusals.changed(tenant, datetime.now(UTC))
         if self._client:
             self._client.contract_changed(tenant)

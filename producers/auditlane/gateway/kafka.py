@@ -1,4 +1,6 @@
-"""The gateway's use of the SDK: client options, waiting for acknowledgements, and the errors that callers see."""
+"""The gateway's use of the SDK. It sets the client's options, waits for acknowledgements, and returns the errors that
+callers see.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ _AGAIN: Final = (
 
 
 def client_config(settings: Settings) -> ClientConfig:
-    """Return the SDK's options; options missing from the settings come from the environment. Raises ConfigError."""
+    """Return the SDK's options. Options that the settings lack come from the environment. Raises ConfigError if one is
+    invalid.
+    """
     return ClientConfig.load(
         kafka_bootstrap=settings.kafka_bootstrap,
         kafka_extra=settings.kafka_extra,
@@ -45,7 +49,9 @@ def client_config(settings: Settings) -> ClientConfig:
 
 
 def public_error(error: AuditlaneError | None) -> AuditlaneError:
-    """Return the error for an HTTP client, without host names; None means that Kafka did not acknowledge in time."""
+    """Return the error for an HTTP client, without host names. An `error` of None means that Kafka did not acknowledge
+    in time.
+    """
     if error is None or isinstance(error, (DeliveryFailed, KafkaUnavailable)):
         return KafkaUnavailable(
             "Kafka did not acknowledge the event in time. It may still have been stored.", fix=_AGAIN
@@ -71,7 +77,11 @@ Ack = AuditlaneError | str | None  # ACKNOWLEDGED, an error, or None while it is
 
 
 class AckWaiter:
-    """`acks` has one entry per event, in order. Create and await it on one event loop; settle it from any thread."""
+    """Waits for the acknowledgements of a request's events. Create and await it on one event loop; settle it from any
+    thread.
+
+    `acks` has one entry per event, in order.
+    """
 
     def __init__(self, events: int) -> None:
         self.acks: list[Ack] = [None] * events
@@ -90,7 +100,9 @@ class AckWaiter:
             self._loop.call_soon_threadsafe(self._resolve, True)
 
     async def wait(self, timeout_s: float) -> list[Ack]:
-        """Wait up to `timeout_s` for all events to settle, and return their acks; None for those still pending."""
+        """Wait up to `timeout_s` for all events to settle, and return their acks. The ack of a pending event is
+        None.
+        """
         if self._left:
             timer = self._loop.call_later(timeout_s, self._resolve, False)
             try:

@@ -1,4 +1,6 @@
-"""The gateway's metrics: accepted events, rejections by error code, and the latency of Kafka's acknowledgements."""
+"""The gateway's metrics. They count accepted events and rejections by error code, and measure the latency of Kafka's
+acknowledgements.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from auditlane.runtime.instruments import Instruments
 
 
 class GatewayMetrics:
-    """Updated once per slice of events."""
+    """The gateway's instruments. They are updated once per slice of events."""
 
     def __init__(self, made: Instruments | None = None) -> None:
         """Create the instruments in `made`, or in a new registry."""
@@ -23,7 +25,9 @@ class GatewayMetrics:
             self._by_contract.labels(changed)  # starts at zero, so that the first refusal shows as an increase
 
     def settled(self, accepted: int, errors: Iterable[AuditlaneError], seconds: float) -> None:
-        """Count a slice: `accepted` events, the `errors` of the others, and the seconds until all were settled."""
+        """Count a slice. `errors` are those of the events that were not accepted, and `seconds` passed until all were
+        settled.
+        """
         self._accepted.inc(accepted)
         for code, count in Counts(error.code for error in errors).items():
             self._refused.labels(code).inc(count)

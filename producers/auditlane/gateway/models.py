@@ -62,7 +62,7 @@ class EventsAnswer(BaseModel):
 
 
 class TestEvent(BaseModel):
-    """The event that was sent; it is available at `GET /v1/events/{event_id}` a moment later."""
+    """The event that was sent. It is available at `GET /v1/events/{event_id}` a moment later."""
 
     event_id: str
     tenant_id: str

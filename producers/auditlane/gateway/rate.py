@@ -1,6 +1,7 @@
-"""Rate limits per caller, and limits on what one tenant's events cost: past months and pattern steps. Pure.
+"""Rate limits per caller, and limits on the cost of one tenant's events. Cost is measured in past months and in pattern
+steps. Pure.
 
-The errors of callers and events that exceed them are here too.
+The module also contains the errors for callers and events that exceed a limit.
 """
 
 from __future__ import annotations
@@ -26,10 +27,10 @@ class _Bucket:
 
 @dataclass(slots=True)
 class Rates:
-    """A token bucket per key: `per_s` tokens a second (0: unlimited), at most `burst` at once.
+    """A token bucket per key. It gains `per_s` tokens a second (0 means unlimited), and holds at most `burst`.
 
-    A request is admitted while a token is available, and then charged for all of its contents. A request that exceeds
-    the burst is therefore admitted too, and later requests wait until the debt is repaid.
+    A request is admitted while a token is available, and is then charged for all of its contents. A request that
+    exceeds the burst is therefore admitted too, and later requests wait until the debt is repaid.
     """
 
     per_s: float
@@ -46,7 +47,7 @@ class Rates:
         return 0.0 if tokens >= 1 else (1 - tokens) / self.per_s
 
     def charge(self, key: Hashable, amount: int, now: float) -> None:
-        """Take `amount` tokens from this key's bucket, going into debt if necessary."""
+        """Take `amount` tokens from this key's bucket. The balance may become negative."""
         if not self.per_s:
             return
         bucket = self._buckets.setdefault(key, _Bucket(self.burst, now))
@@ -67,7 +68,7 @@ REMEMBERED: Final = 20_000
 
 @dataclass(slots=True)
 class PastMonths:
-    """Limits one tenant to `per_s` past months a second, with a burst of ten seconds' worth. Pure: times are passed in.
+    """Limits one tenant to `per_s` past months a second, with a burst of ten times that. Pure: times are passed in.
 
     Events of the current and the previous month are free. If a request has more months than tokens are available, the
     newest are admitted.
@@ -81,8 +82,8 @@ class PastMonths:
         self._rates = Rates(self.per_s, max(1, round(self.per_s * BURST_S)))
 
     def waits(self, posted: Sequence[object], tenants: Sequence[str], now: float, today: datetime) -> dict[int, float]:
-        """Charge for the months of these posted events. Returns the seconds to wait, by position, for the events that
-        are not admitted.
+        """Charge for the months of these posted events. Returns the seconds to wait for each event that is not
+        admitted, by position.
         """
         oldest_free = f"{today.year - (today.month == 1):04}-{(today.month - 2) % 12 + 1:02}"
         months: defaultdict[str, defaultdict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
@@ -115,7 +116,7 @@ STEPS_BURST_S: Final = 5  # seconds' worth of steps that may be spent in a burst
 
 @dataclass(slots=True)
 class PatternSteps:
-    """Limits the CPU time for the patterns of one tenant's contract to `per_s` steps a second (0: unlimited)."""
+    """Limits the CPU time for the patterns of one tenant's contract to `per_s` steps a second. 0 means unlimited."""
 
     per_s: float
     _rates: Rates = field(init=False)
@@ -132,8 +133,8 @@ class PatternSteps:
     ) -> tuple[dict[int, float], int]:
         """Charge for matching the patterns of these posted events.
 
-        Return {position: seconds to wait} for events not admitted, and the total steps of the others. `patterned` has
-        each tenant's (field, number of states).
+        Returns the seconds to wait for each event that is not admitted, by position, and the total steps of the others.
+        `patterned` maps each tenant to its (field, number of states) pairs.
         """
         waiting: dict[int, float] = {}
         total = 0
@@ -149,8 +150,8 @@ class PatternSteps:
 
 
 def pattern_steps(posted: object, patterned: Sequence[tuple[str, int]]) -> int:
-    """Return how many steps it takes to match an event's patterns, at most 12 ns each, or 0 if they are too few to
-    charge.
+    """Return how many steps it takes to match an event's patterns, or 0 if they are too few to charge. A step takes at
+    most 12 ns.
     """
     if not isinstance(posted, dict):
         return 0
@@ -188,7 +189,7 @@ def too_fast(wait_s: float) -> RateLimited:
 
 
 def too_many_months(wait_s: float) -> RateLimited:
-    """Return the error of an event in one past month too many."""
+    """Return the error of an event whose month exceeds the limit of past months."""
     return RateLimited(
         "The tenant's events span more past months at a time than the limit allows.",
         field="occurred_at",

@@ -1,7 +1,7 @@
 """Count the events that tenants' contracts reject, in total and since the contract last changed. Pure.
 
-A contract that requires a field that no client sends keeps events out of the log. Senders get an error for each event;
-these counts make the problem visible to operators.
+A contract that requires a field that no client sends keeps events out of the log. Senders get an error for each event,
+and these counts make the problem visible to operators.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ _CONTRACT_INDEPENDENT: Final = frozenset({"tenant_id", "occurred_at"})  # checke
 
 @dataclass(frozen=True, slots=True)
 class RefusalCount:
-    """The number of events that one tenant's contract rejected within an hour. `after_change` is the number since the
-    contract's last change, if that was within the hour too.
+    """The number of events that one tenant's contract rejected within an hour.
+
+    `after_change` is the number since the contract's last change, if that was within the hour too.
     """
 
     tenant: str
@@ -56,7 +57,9 @@ class ContractRefusals:
         self._base_changed_at: datetime | None = None
 
     def changed(self, tenant: str | None, now: datetime) -> None:
-        """Record a change to `tenant`'s contract, or to the environment's, which all tenants share, if None."""
+        """Record a change to the contract of `tenant`. None means the environment's contract, which all tenants
+        share.
+        """
         with self._lock:
             if tenant is None:
                 self._base_changed_at = now
@@ -64,7 +67,7 @@ class ContractRefusals:
                 refusals.changed_at, refusals.after_change = now, 0
 
     def add(self, tenant: str, now: datetime) -> RefusalCount:
-        """Count a rejected event; return the tenant's counts."""
+        """Count a rejected event, and return the tenant's counts."""
         with self._lock:
             refusals = self._of(tenant)
             slot = _slot(now)
@@ -74,7 +77,9 @@ class ContractRefusals:
             return _count_of(tenant, refusals, now)
 
     def top(self, now: datetime, most: int = 10) -> list[RefusalCount]:
-        """Return the `most` tenants with rejected events; tenants whose contract changed within the hour come first."""
+        """Return up to `most` tenants with rejected events. Tenants whose contract changed within the hour come
+        first.
+        """
         with self._lock:
             counts = [_count_of(tenant, refusals, now) for tenant, refusals in self._tenants.items()]
         refused = [count for count in counts if count.refused]

@@ -1,6 +1,6 @@
-"""Send one request of many events with bounded memory: one slice is in flight to Kafka while the next is read.
+"""Send a request of many events with bounded memory. One slice is in flight to Kafka while the next is read.
 
-The outcomes for the response are also kept in bounded memory.
+The outcomes for the response also take bounded memory.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ KEPT: Final = 1_000
 
 @dataclass(slots=True)
 class BatchResult:
-    """`results` holds all results for a request of up to KEPT events, and the first KEPT errors for a larger one."""
+    """The results of a request. A request of up to KEPT events has all its results in `results`, and a larger one has
+    its first KEPT errors.
+    """
 
     accepted: int = 0
     refused: int = 0
@@ -68,7 +70,7 @@ class BatchResult:
 
 
 def answer(outcome: BatchResult) -> dict[str, Any]:
-    """Return the JSON body of a response; a problem contains the same members."""
+    """Return the JSON body of a response. A problem contains the same members."""
     return {
         "accepted": outcome.accepted,
         "refused": outcome.refused,
@@ -106,7 +108,7 @@ async def post(service: IngestService, arriving: AsyncIterator[ParsedEvents], se
     """Send events as they arrive, up to `most` of them.
 
     Once Kafka fails, the remaining events get the same error without being sent. An error that ends reading, such as a
-    body that is too large, is raised if no event was accepted; otherwise it is the result of the first unread event.
+    body that is too large, is raised if no event was accepted. Otherwise, it is the result of the first unread event.
     """
     batch = _RequestBatch(service, sender)
     ended: AuditlaneError | None = None
@@ -131,7 +133,7 @@ async def post(service: IngestService, arriving: AsyncIterator[ParsedEvents], se
 
 
 async def _charged(sending: Coroutine[Any, Any, list[Result]]) -> list[Result]:
-    """Charge the event loop time of a separate task to its request."""
+    """Charge a separate task's time on the event loop to its request."""
     return await Timed(sending, current().charge)
 
 
@@ -146,7 +148,9 @@ class _RequestBatch:
         self._sent: asyncio.Task[list[Result]] | None = None
 
     async def add(self, values: list[object], size: int) -> None:
-        """Queue values; send the queue if no slice is in flight. If it is full, wait for that slice first."""
+        """Queue values, and send the queue if no slice is in flight. If the queue is full, wait for the slice in flight
+        first.
+        """
         self._bytes += size
         for place in range(0, len(values), SLICE):
             part = values[place : place + SLICE]

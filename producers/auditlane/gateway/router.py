@@ -1,4 +1,4 @@
-"""The routes: `POST /v1/events` accepts events, `POST /v1/test-event` sends one to verify the setup."""
+"""The routes. `POST /v1/events` accepts events, and `POST /v1/test-event` sends one event to verify the setup."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Refuse = Callable[[Request, AuditlaneError, dict[str, Any]], Response]
 
 
 class Authenticator(Protocol):
-    """Provides FastAPI dependencies that authenticate a request; they raise AuditlaneError."""
+    """Provides FastAPI dependencies that authenticate a request. They raise AuditlaneError."""
 
     def authorize(self, permission: Permission) -> Callable[..., Any]: ...
     def client(self, permission: Permission) -> Callable[..., Any]: ...
@@ -144,10 +144,11 @@ SOURCE: Final = "auditlane-test"
 
 
 def sample_event(actor_id: str, actor_type: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a test event in the form of POST /v1/events, without time and id, which default to now and a new one.
+    """Return a test event in the form of POST /v1/events. It has no time and no id, so that it gets the current time
+    and a new id.
 
-    `given` are values of custom fields, so that the event can satisfy the tenant's contract, which checks their names.
-    Raises InvalidEvent for a base field: a test event must not look like a real one.
+    `given` are values of custom fields, with which the event can satisfy the tenant's contract. The contract checks
+    their names. Raises InvalidEvent for a base field, since a test event must not look like a real one.
     """
     own: dict[str, Any] = values_of({"fields": {}, **given}).get("fields", {})
     for name in (*given, *own):

@@ -1,4 +1,4 @@
-"""The sender of a request, which turns its JSON objects into events with the sender's tenant and defaults."""
+"""The sender of a request. It turns the request's JSON objects into events with its own tenant and defaults."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ _KEY_LENGTH = 255
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """The sender of the events.
+    """The sender of a request's events, and the defaults that it gives them.
 
-    `tenant`: the only tenant that events may name; None if each event names its own. `bound`: the credential belongs to
-    `tenant`, so naming another is forbidden rather than a mismatch. `client_id`: the client's id, or with `external`
-    the user's id at an external issuer; the default for `source`. `request_id`: the default for the event's
-    `request_id`. `idempotency_key`: a repeated request gives its events the same ids.
+    `tenant` is the only tenant that events may name, or None if each event names its own. `bound` is true if the
+    credential belongs to `tenant`, so that naming another is forbidden rather than a mismatch. `client_id` is the
+    client's id or, with `external`, the user's id at an external issuer; it is the default for `source`. `request_id`
+    is the default for the event's `request_id`. With an `idempotency_key`, a repeated request gives its events the same
+    ids.
     """
 
     client_id: str
@@ -36,7 +37,7 @@ class Sender:
     def provenance_id(self) -> str:
         """Identifies the sender in provenance and rate limits.
 
-        Client ids have no colon, so no external user can pass for a client.
+        A client id never contains a colon, so no external user can pass for a client.
         """
         return f"oidc:{self.client_id}" if self.external else self.client_id
 
@@ -50,10 +51,10 @@ class Sender:
         request_id: str = "",
         idempotency_key: str = "",
     ) -> Sender:
-        """Create the sender of a request; `named` is the tenant in its `header`, or None if it is absent.
+        """Create the sender of a request. `named` is the tenant in its `header`, or None if there is no such header.
 
-        Raises Forbidden without `audits:write`, WrongTenant if the credential belongs to another tenant, or
-        InvalidInput for auditlane's own tenant or an invalid idempotency key.
+        Raises Forbidden if the permission `audits:write` is missing, WrongTenant if the credential belongs to another
+        tenant, or InvalidInput for auditlane's own tenant or an invalid idempotency key.
         """
         principal.require(Permission.write)
         tenant = principal.about(named, header=header)
@@ -77,7 +78,9 @@ class Sender:
 
     @classmethod
     def of_test(cls, scope: TenantScope, *, request_id: str) -> Sender:
-        """Create the sender of a test event, without `audits:write`. Raises InvalidInput for auditlane's own tenant."""
+        """Create the sender of a test event, which does not need `audits:write`. Raises InvalidInput for auditlane's
+        own tenant.
+        """
         _check_not_ours(scope.tenant, TENANT_HEADER)
         return cls(f"test:{scope.actor}", scope.tenant, bound=True, request_id=request_id)
 
@@ -90,7 +93,7 @@ def _check_not_ours(tenant: str | None, header: str) -> None:
 
 
 def keywords_of(posted: object, sender: Sender, index: int) -> dict[str, Any]:
-    """Return the event that a JSON value describes, as keywords of `emit` that are not checked yet.
+    """Convert a JSON value to keywords of `emit`, which are not checked yet.
 
     Sets the tenant, `source` and `request_id`, and the id if the request has an Idempotency-Key. `index` is the event's
     position in the request, from 0. Raises InvalidEvent, naming the field, or WrongTenant if the

@@ -1,4 +1,4 @@
-"""auditlane's own format: one event per line, as a JSON object with base and custom fields side by side.
+"""auditlane's own format. Each line is one event, a JSON object with base and custom fields side by side.
 
 Exports have this format. Members that only exports have, such as the time of receipt, are ignored on import. Custom
 fields, which exports contain as text, are converted back to their types.
@@ -24,12 +24,14 @@ _HASH = "content_hash"
 
 
 class AuditlaneLines:
-    """Reads JSON lines. A line without `event_id` gets a UUIDv5 of its tenant, SHA-256 and occurrence number."""
+    """Reads JSON lines. The id of a line without `event_id` is a UUIDv5 of its tenant, SHA-256 and occurrence
+    number.
+    """
 
     unit = "line"
 
     def __init__(self, tenant: str | None = None) -> None:
-        """Set the default of `tenant_id` to `tenant`; a line that names another tenant is then rejected."""
+        """Set the default of `tenant_id` to `tenant`. A line that names another tenant is then rejected."""
         self._tenant = tenant
         self._line_counter = LineCounter()
 

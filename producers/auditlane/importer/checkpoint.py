@@ -1,4 +1,4 @@
-"""Store the progress of an import in a file; it advances only past events that Kafka has acknowledged."""
+"""Store the progress of an import in a file. It advances only past events that Kafka has acknowledged."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from auditlane.runtime.files import write_text
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """`number` is the last finished item; the other members count the items up to it by outcome: sent, already known,
-    rejected, or skipped. `cut` counts rejected items that may stand for several records.
+    """The progress of an import.
+
+    `number` is the number of the last finished item. The other members count the items up to it by outcome: sent,
+    already known, rejected, or skipped. `cut` counts rejected items that may stand for several records.
     """
 
     number: int = 0
@@ -36,13 +38,13 @@ class Checkpoint:
 
     @classmethod
     def of(cls, folder: Path, file: Path, options: Iterable[str]) -> Checkpoint:
-        """Return the checkpoint of `file` in its current state; a changed file is imported from the start."""
+        """Return the checkpoint of `file` in its current state. A changed file is imported from the start."""
         stat = file.stat()
         parts = [str(file.resolve()), str(stat.st_size), str(stat.st_mtime_ns), str(stat.st_ino), *options]
         return cls(folder / f"{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]}.json")
 
     def load(self) -> Progress:
-        """Return the saved progress, or the start if none can be read."""
+        """Return the saved progress. If none can be read, return that of an import that has not started."""
         try:
             return Progress(**json.loads(self.path.read_text("utf-8")))
         except (OSError, ValueError, TypeError):

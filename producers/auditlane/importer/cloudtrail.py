@@ -1,8 +1,9 @@
 """Convert AWS CloudTrail records into audit events, and back without loss.
 
-Members that can be derived from the event (`_from_columns`) are not stored twice. All others are stored in metadata
-under their names: text unchanged, other values as JSON under `<name>:json`. `cloudtrail:absent` lists derivable members
-that the record lacked. A record that cannot be represented exactly this way is stored as text in `cloudtrail:record`.
+Members that can be derived from the event (`_from_columns`) are not stored twice. All others are stored in metadata.
+Text is stored unchanged under its name, and other values as JSON under `<name>:json`. `cloudtrail:absent` lists
+derivable members that the record lacked. A record that cannot be represented exactly this way is stored as text in
+`cloudtrail:record`.
 """
 
 from __future__ import annotations
@@ -34,12 +35,14 @@ _PEOPLE: Final = frozenset({"Root", "IAMUser", "AssumedRole", "Role", "Federated
 
 
 class CloudTrail:
-    """Reads records: bare, in lines or arrays, or in the envelopes of CloudTrail and of services that deliver them."""
+    """Reads CloudTrail records. They may be in lines, in arrays, or in the envelopes of CloudTrail and of services that
+    deliver them.
+    """
 
     unit = "record"
 
     def __init__(self, tenant: str | None = None) -> None:
-        """Assign all records to `tenant` or, without it, each record to its AWS account."""
+        """Assign all records to `tenant`. Without it, assign each record to its AWS account."""
         self._tenant = tenant
         self._line_counter = LineCounter()
 
@@ -97,8 +100,8 @@ def _from_columns(event: AuditEvent) -> dict[str, Any]:
 
 
 def _metadata(record: Mapping[str, Any], event: AuditEvent) -> dict[str, str] | None:
-    """Return the members that the columns do not contain, as metadata, or None if a member's name cannot be a metadata
-    key.
+    """Return, as metadata, the members that the columns do not contain. Returns None if a member's name cannot be a
+    metadata key.
     """
     derived = _from_columns(event)
     kept: dict[str, str] = {}
@@ -116,7 +119,7 @@ def _metadata(record: Mapping[str, Any], event: AuditEvent) -> dict[str, str] | 
 
 
 def _dumped(value: Any) -> str:
-    """Return JSON text that UTF-8 can encode: with lone surrogates escaped."""
+    """Return JSON text that UTF-8 can encode, in which lone surrogates are escaped."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return text if _encodable(text) else json.dumps(value, separators=(",", ":"))
 
@@ -216,7 +219,7 @@ def _time(given: Any) -> datetime:
 
 
 def _canonical(address: str | None) -> str | None:
-    """Return the address in the form that the store returns: an IPv4-mapped IPv6 address as IPv4."""
+    """Return the address in the form that the store returns. An IPv4-mapped IPv6 address becomes an IPv4 address."""
     parsed = parse_ip(address) if address else None
     if parsed is None:
         return None
@@ -264,7 +267,7 @@ _KINDS: Final = ("arn", "name", "id")  # in order of preference: an ARN is the m
 
 
 def infer_resource(action: str, parameters: Any) -> str | None:
-    """Return the id of the resource that the action names last: for `DeleteRolePolicy`, prefer `policyName` to
+    """Return the id of the resource that the action names last. For `DeleteRolePolicy`, `policyName` is preferred to
     `roleName`.
 
     A plain `name`, `id` or `arn` is used if no parameter matches the action. Returns None if there is no such parameter

@@ -1,8 +1,8 @@
-"""Extract records from CloudTrail's JSON while its bytes arrive, whatever envelope they are in.
+"""Extract records from CloudTrail's JSON while its bytes arrive, from any envelope.
 
-A file, or several files concatenated, is read as a sequence of JSON documents: a record, an array, or an object that
-contains a list of records at any depth. After an error, reading resumes at the next recognizable record or document: a
-broken record loses only itself, and a truncated document only its missing part.
+A file, or several files concatenated, is read as a sequence of JSON documents. A document is a record, an array, or an
+object that contains a list of records at any depth. After an error, reading resumes at the next recognizable record or
+document. Only a broken record itself is lost, or the missing part of a truncated document.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ def records(source: Source) -> Iterator[Item]:
 
 class _Records:
     def __init__(self, stream: JsonStream, number: int = 0, within: int = 0) -> None:
-        """Create a reader. `number` is the number of the item before the first; `within` counts the JSON strings around
-        the stream.
+        """Create a reader. `number` is the number of the item before the first, and `within` counts the JSON strings
+        around the stream.
         """
         self._stream = stream
         self._number = number
@@ -91,7 +91,7 @@ class _Records:
             yield from self._items(found.value, found.text)
 
     def _elements(self, depth: int) -> Iterator[Item]:
-        """Yield the records of an array whose opening bracket was read; extra commas are tolerated."""
+        """Yield the records of an array whose opening bracket was read. Extra commas are tolerated."""
         while self._stream.skip(_COMMAS):
             if self._stream.first == "]":
                 self._stream.advance(1)
@@ -107,7 +107,9 @@ class _Records:
         yield self._abandon()
 
     def _members(self, depth: int, *, nested: bool = False) -> Iterator[Item]:
-        """Yield the records in lists among an object's remaining members; with `nested`, in lists inside them too."""
+        """Yield the records in lists among an object's remaining members. With `nested`, search lists inside them
+        too.
+        """
         while self._stream.skip(_COMMAS):
             if self._stream.first == "}":
                 self._stream.advance(1)
@@ -131,7 +133,9 @@ class _Records:
         yield self._abandon()
 
     def _items(self, value: Any, text: str) -> Iterator[Item]:
-        """Yield the records of a complete value: the value itself, or the records in a JSON string inside it."""
+        """Yield the records of a complete value. These are the value itself, or the records in a JSON string
+        inside it.
+        """
         inner = within(value) if self._within < _DEEPEST else ""
         if inner:
             records = _Records(JsonStream(None, inner), self._number, self._within + 1)
@@ -149,7 +153,7 @@ class _Records:
         return Item(self._number, data, note=note)
 
     def _abandon(self) -> Item:
-        """Abandon the current document; return the item that reports it."""
+        """Abandon the current document, and return an item that reports this."""
         self._lost = True
         return self._problem(_CUT_OFF, more=True)
 
@@ -158,7 +162,7 @@ class _Records:
         return Item(self._number, b"", why, more=more)
 
     def _broken(self, depth: int) -> Item:
-        """Return the problem with the value at the front, and move past the value or on to the next document."""
+        """Return an item for the problem with the value at the front. Move past the value, or to the next document."""
         stream = self._stream
         while True:
             following = _NEXT.search(stream.text, stream.at + 1)
@@ -185,8 +189,8 @@ class _Records:
 
 
 def _extent(text: str, at: int, end: int, depth: int) -> int | None:
-    """Return the length of a broken value, or None if it has no end. Brackets determine the end; for a scalar, a line
-    break or comma does.
+    """Return the length of a broken value, or None if it has no end. Brackets determine the end of an object or array.
+    A line break or a comma determines that of a scalar.
     """
     if text[at] not in "{[":
         return max(1, (_PLAIN if depth else _LINE).match(text, at, end).end() - at)  # type: ignore[union-attr]
@@ -205,8 +209,9 @@ def _extent(text: str, at: int, end: int, depth: int) -> int | None:
 
 
 def _likely(text: str, at: int, end: int) -> int | None:
-    """Return where the next document seems to start in a broken value: at an object that is neither a member's value
-    nor a list element.
+    """Return where the next document seems to start in a broken value, or None if it does not.
+
+    A document seems to start at an object that is neither a member's value nor a list element.
     """
     while found := _LIKELY.search(text, at, end):
         if not _BEFORE_VALUE.search(text, max(0, found.start() - 9), found.start()):

@@ -1,4 +1,6 @@
-"""Recognize the envelopes of CloudTrail records: several services' lists, and wrappers of a single record. Pure."""
+"""Recognize the envelopes of CloudTrail records. They are the lists of several services, and wrappers of a single
+record. Pure.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,7 @@ def is_record(value: Any) -> bool:
 
 
 def holds_records(value: Any, deepest: int = 5) -> bool:
-    """Return whether a value that is not itself a record contains any, in nested objects, arrays or strings."""
+    """Return whether a value that is not itself a record contains records, in nested objects, arrays or strings."""
     if not deepest or is_record(value):
         return False
     if isinstance(value, list):
@@ -37,7 +39,9 @@ def holds_records(value: Any, deepest: int = 5) -> bool:
 
 
 def within(value: Any) -> str:
-    """Return the JSON text embedded in a value, which is a string or a known wrapper of one; "" if it has no JSON."""
+    """Return the JSON text embedded in a value, or "" if there is none. The value is a string or a known wrapper of a
+    string.
+    """
     if isinstance(value, dict) and not is_record(value):
         value = next((value[name] for name in _TEXTS if isinstance(value.get(name), str)), None)
     if isinstance(value, str) and value.lstrip().startswith(("{", "[")):
@@ -46,8 +50,8 @@ def within(value: Any) -> str:
 
 
 def unwrapped(value: Any, text: str) -> tuple[str, str]:
-    """Return the text of the record that the value is or contains, and the reason to skip it; "" if it must
-    not be skipped.
+    """Return the text of the record that the value is or contains, and the reason to skip it. The reason is "" if it
+    must not be skipped.
     """
     if not isinstance(value, dict) or is_record(value):
         return text, ""

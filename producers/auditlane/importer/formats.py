@@ -1,4 +1,6 @@
-"""The supported import formats, one module each. To add one, write a class with these methods and list it here."""
+"""The supported import formats, each in a module of its own. To add a format, write a class with these methods and list
+it here.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,7 @@ class Format(Protocol):
         """Return the item's event, with the same id in every run. Raises InvalidEvent."""
 
     def skip(self, item: Item) -> None:
-        """Take note of an item that an earlier run has imported."""
+        """Note an item that an earlier run has imported."""
 
 
 # Name -> constructor, which takes the value of --tenant.

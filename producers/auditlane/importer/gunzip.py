@@ -1,4 +1,4 @@
-"""Decompress gzip, including multiple members, and recover everything readable from truncated or damaged data."""
+"""Decompress gzip with one or more members. Everything readable is recovered from truncated or damaged data."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ _MAGIC: Final = b"\x1f\x8b"
 
 
 class Gunzip(io.RawIOBase):
-    """A stream of the decompressed data, which ends where the file is damaged. `damage` then describes the damage, and
-    `given` is the number of bytes before it.
+    """A stream of the decompressed data, which ends where the file is damaged.
+
+    `damage` then describes the damage, and `given` is the number of bytes before it.
     """
 
     def __init__(self, compressed: io.BufferedReader) -> None:
@@ -37,7 +38,7 @@ class Gunzip(io.RawIOBase):
         return len(data)
 
     def _read(self, most: int) -> bool:
-        """Decompress the next chunk; return False at the end."""
+        """Decompress the next chunk. Returns False at the end."""
         piece = self._member.unconsumed_tail or self._rest or self._compressed.read(_PIECE)
         self._rest = b""
         if not piece:
@@ -57,7 +58,7 @@ class Gunzip(io.RawIOBase):
         return True
 
     def _next(self, piece: bytes) -> bool:
-        """Start the next member; return False if block padding (zeros) or damage follows instead."""
+        """Start the next member. Returns False if block padding (zeros) or damage follows instead."""
         if not piece.startswith(_MAGIC[: len(piece)]):
             if piece.strip(b"\0"):
                 self.damage = "data that is not gzip follows"

@@ -1,4 +1,4 @@
-"""Parse JSON text from the front while its bytes arrive; memory is bounded by the longest value."""
+"""Parse JSON text from the front while its bytes arrive. Memory is bounded by the longest value."""
 
 from __future__ import annotations
 
@@ -22,8 +22,10 @@ _TOKEN: Final = 16  # characters: an error this close to the end may be an incom
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A complete value with its text; or, if `list_at` is set, the position of a list of records in the object at the
-    front, with the number of nested objects (`levels`) around the list.
+    """A complete value with its text, or the position of a list of records.
+
+    If `list_at` is set, it is the position of that list in the object at the front, and `levels` is the number of
+    nested objects around the list.
     """
 
     value: Any = None
@@ -33,8 +35,8 @@ class Value:
 
 
 class JsonStream:
-    """The text still to be parsed: `text` from `at` on. Fetching more text changes both, so keep positions relative to
-    `at`.
+    """The text still to be parsed, which is `text` from `at` on. Fetching more text changes both, so keep positions
+    relative to `at`.
     """
 
     def __init__(self, source: Source | None, text: str = "") -> None:
@@ -56,7 +58,7 @@ class JsonStream:
         self.at += count
 
     def skip(self, pattern: re.Pattern[str]) -> bool:
-        """Move past the match of a pattern of repeated characters; return whether any text is left."""
+        """Move past the match of a pattern of repeated characters, and return whether any text is left."""
         while True:
             if found := pattern.match(self.text, self.at):
                 self.at = found.end()
@@ -66,7 +68,7 @@ class JsonStream:
                 return False
 
     def name(self) -> str | None:
-        """Return a member's name and move past its colon, or return None if there is no name."""
+        """Return a member's name and move past its colon. Returns None if there is no name."""
         while (found := _NAME.match(self.text, self.at)) is None or found.end() == len(self.text):
             if len(self.text) - self.at > MAX_ITEM_BYTES or not self.fetch():
                 break
@@ -76,9 +78,9 @@ class JsonStream:
         return found[1]
 
     def value(self, lists: Set[str], alone: Callable[[dict[str, Any]], bool]) -> Value | None:
-        """Return the value at the front without moving, or the position of one of these lists in it.
+        """Return the value at the front, or the position of one of these lists in it, without moving.
 
-        A value for which `alone` is true is a record, and returned as a whole. Returns None if the value is broken,
+        A value for which `alone` is true is a record, and is returned as a whole. Returns None if the value is broken,
         truncated or too long.
         """
         while True:
@@ -120,8 +122,8 @@ class JsonStream:
         self.at = found.start()
 
     def fetch(self) -> bool:
-        """Read more, to double the unread text, so that a long record is not parsed too many times. Returns False at
-        the end.
+        """Read more text. The unread text doubles each time, so that a long record is not parsed too often. Returns
+        False at the end.
         """
         if self.ended or self._source is None:
             return False
@@ -144,7 +146,9 @@ class JsonStream:
 
 
 def list_at(text: str, at: int, names: Collection[str]) -> int:
-    """Return the position of the array under one of the names in the object at `at`, or 0 if there is none so far."""
+    """Find an array under one of the names in the object at `at`. Returns its position, or 0 if there is none so
+    far.
+    """
     return next((start for name, start, end in members(text, at) if name in names and text.startswith("[", start)), 0)
 
 
@@ -153,7 +157,8 @@ def nested_list(
 ) -> tuple[int, int]:
     """Find a list like `list_at` in a truncated object, including the nested objects in which it is truncated.
 
-    Return (position, nesting levels), or zeros. Objects for which `alone` is true are records, which are not searched.
+    Returns its position and nesting level, or zeros. Objects for which `alone` is true are records, which are not
+    searched.
     """
     seen: dict[str, Any] = {}
     for name, start, end in members(text, at):
@@ -167,8 +172,8 @@ def nested_list(
 
 
 def members(text: str, at: int) -> Iterator[tuple[str, int, int]]:
-    """Yield each member's name and the start and end of its value, as far as the object can be parsed. The end of an
-    incomplete last value is 0.
+    """Yield the name of each member and the start and end of its value, as far as the object can be parsed. The end is
+    0 if the last value is incomplete.
     """
     found = _OPEN.match(text, at)
     while found and (name := _NAME.match(text, found.end())):

@@ -11,7 +11,9 @@ from auditlane.runtime.errors import InvalidEvent
 
 
 def parse_object(item: Item, **hooks: Any) -> dict[str, Any]:
-    """Return the item's object; `hooks` are passed to json.loads. Raises InvalidEvent."""
+    """Return the item's object. `hooks` are passed to json.loads. Raises InvalidEvent if the text is not a JSON
+    object.
+    """
     if item.problem:
         raise InvalidEvent(item.problem)
     try:

@@ -1,4 +1,6 @@
-"""Count occurrences of identical lines, so that lines without an id get different ids, the same in every run."""
+"""Count occurrences of identical lines. With the count, lines without an id get different ids, which are the same in
+every run.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,7 @@ import sqlite3
 
 
 class LineCounter:
-    """Counts in a temporary database that spills to disk: memory is bounded by its cache of 16 MiB."""
+    """Counts lines in a temporary database that spills to disk. Memory is bounded by its cache of 16 MiB."""
 
     def __init__(self) -> None:
         self._database = sqlite3.connect("", isolation_level=None)

@@ -1,4 +1,4 @@
-"""Run an import: emit a file's events in batches, and checkpoint after each acknowledged batch."""
+"""Run an import. It emits a file's events in batches, and saves a checkpoint after each acknowledged batch."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def run(
     on_batch: Callable[[Progress], None] = lambda progress: None,
     batch: int = BATCH,
 ) -> Progress:
-    """Emit the items after the checkpoint whose event ids are not `known`; return the counts over all runs.
+    """Emit the items after the checkpoint whose event ids are not `known`. Returns the counts of all runs.
 
     The import continues after an invalid item, which is reported to `on_refused`, and after an item without an event,
-    which is reported to `on_passed`. BufferFull, KafkaUnavailable, DeliveryFailed and RegistryUnavailable stop it; the
+    which is reported to `on_passed`. BufferFull, KafkaUnavailable, DeliveryFailed and RegistryUnavailable stop it. The
     next run resumes after the last acknowledged batch. Raises InvalidInput for a damaged file, once all events before
     the damage are acknowledged and `on_batch` has been called with their counts.
     """
@@ -69,8 +69,8 @@ def run(
 
 
 def _readable(items: Iterator[Item], damage: list[InvalidInput]) -> Iterator[Item]:
-    """Yield the items. If the file turns out to be damaged, end there, and append the error to `damage` instead of
-    raising it.
+    """Yield the items. If the file turns out to be damaged, the iterator ends there, and the error is appended to
+    `damage` instead of being raised.
     """
     try:
         yield from items
@@ -81,7 +81,7 @@ def _readable(items: Iterator[Item], damage: list[InvalidInput]) -> Iterator[Ite
 def _emit(
     item: Item, reading: Format, client: AuditClient, known: Container[str], progress: Progress, on_refused: OnItem
 ) -> Progress:
-    """Emit the item's event unless it is known; return the progress after it."""
+    """Emit the item's event unless it is known, and return the progress after it."""
     try:
         event = reading.event(item)
         if event.event_id in known:

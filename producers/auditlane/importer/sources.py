@@ -25,8 +25,10 @@ _UTF_16: Final = (b"\xff\xfe", b"\xfe\xff", b"{\0", b"\0{", b"[\0", b"\0[")
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A line, or a record in a document. `number` counts from 1. `problem` is the reason why it has no usable text, and
-    `more` means that several records may be lost. `note` is the reason why it can be skipped without losing an event.
+    """A line, or a record in a document.
+
+    `number` counts from 1. `problem` is the reason why it has no usable text, and `more` is true if several records may
+    be lost. `note` is the reason why it can be skipped without losing an event.
     """
 
     number: int
@@ -39,7 +41,8 @@ class Item:
 class Source:
     """An open file or stream. `size` and `position` count bytes on disk, for a progress bar.
 
-    Raises InvalidInput for UTF-16, and while reading, at the damage in a file; the data before it is valid.
+    Raises InvalidInput for UTF-16. While reading, it raises InvalidInput where a file is damaged; the data before that
+    is valid.
     """
 
     def __init__(self, raw: BinaryIO, size: int | None = None) -> None:

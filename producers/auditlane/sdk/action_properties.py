@@ -18,234 +18,235 @@ class ActionProperties:
 
     @property
     def api_key(self) -> actions.ApiKeyActions:
-        """Actions of `api_key`: `created`, `revoked`."""
+        """The methods that emit the actions of `api_key`: `created`, `revoked`."""
         from auditlane.sdk.actions import ApiKeyActions
 
         return ApiKeyActions(self)
 
     @property
     def app(self) -> actions.AppActions:
-        """Actions of `app`: `authorized`, `revoked`."""
+        """The methods that emit the actions of `app`: `authorized`, `revoked`."""
         from auditlane.sdk.actions import AppActions
 
         return AppActions(self)
 
     @property
     def certificate(self) -> actions.CertificateActions:
-        """Actions of `certificate`: `expiring`, `renewed`."""
+        """The methods that emit the actions of `certificate`: `expiring`, `renewed`."""
         from auditlane.sdk.actions import CertificateActions
 
         return CertificateActions(self)
 
     @property
     def circuit_breaker(self) -> actions.CircuitBreakerActions:
-        """Actions of `circuit_breaker`: `opened`, `closed`."""
+        """The methods that emit the actions of `circuit_breaker`: `opened`, `closed`."""
         from auditlane.sdk.actions import CircuitBreakerActions
 
         return CircuitBreakerActions(self)
 
     @property
     def data(self) -> actions.DataActions:
-        """Actions of `data`: `exported`, `imported`."""
+        """The methods that emit the actions of `data`: `exported`, `imported`."""
         from auditlane.sdk.actions import DataActions
 
         return DataActions(self)
 
     @property
     def delivery(self) -> actions.DeliveryActions:
-        """Actions of `delivery`: `delayed`, `recovered`."""
+        """The methods that emit the actions of `delivery`: `delayed`, `recovered`."""
         from auditlane.sdk.actions import DeliveryActions
 
         return DeliveryActions(self)
 
     @property
     def directory(self) -> actions.DirectoryActions:
-        """Actions of `directory`: `changed`."""
+        """The methods that emit the actions of `directory`: `changed`."""
         from auditlane.sdk.actions import DirectoryActions
 
         return DirectoryActions(self)
 
     @property
     def disk(self) -> actions.DiskActions:
-        """Actions of `disk`: `filling`, `freed`."""
+        """The methods that emit the actions of `disk`: `filling`, `freed`."""
         from auditlane.sdk.actions import DiskActions
 
         return DiskActions(self)
 
     @property
     def domain(self) -> actions.DomainActions:
-        """Actions of `domain`: `verified`."""
+        """The methods that emit the actions of `domain`: `verified`."""
         from auditlane.sdk.actions import DomainActions
 
         return DomainActions(self)
 
     @property
     def events(self) -> actions.EventsActions:
-        """Actions of `events`: `dropped`, `refused`, `replayed`."""
+        """The methods that emit the actions of `events`: `dropped`, `refused`, `replayed`."""
         from auditlane.sdk.actions import EventsActions
 
         return EventsActions(self)
 
     @property
     def group(self) -> actions.GroupActions:
-        """Actions of `group`: `created`, `updated`, `deleted`, `member_added`, `member_removed`."""
+        """The methods that emit the actions of `group`: `created`, `updated`, `deleted`, `member_added`,
+        `member_removed`."""
         from auditlane.sdk.actions import GroupActions
 
         return GroupActions(self)
 
     @property
     def invitation(self) -> actions.InvitationActions:
-        """Actions of `invitation`: `accepted`, `revoked`."""
+        """The methods that emit the actions of `invitation`: `accepted`, `revoked`."""
         from auditlane.sdk.actions import InvitationActions
 
         return InvitationActions(self)
 
     @property
     def key(self) -> actions.KeyActions:
-        """Actions of `key`: `expiring`, `renewed`."""
+        """The methods that emit the actions of `key`: `expiring`, `renewed`."""
         from auditlane.sdk.actions import KeyActions
 
         return KeyActions(self)
 
     @property
     def lag(self) -> actions.LagActions:
-        """Actions of `lag`: `detected`, `cleared`."""
+        """The methods that emit the actions of `lag`: `detected`, `cleared`."""
         from auditlane.sdk.actions import LagActions
 
         return LagActions(self)
 
     @property
     def member(self) -> actions.MemberActions:
-        """Actions of `member`: `added`, `removed`."""
+        """The methods that emit the actions of `member`: `added`, `removed`."""
         from auditlane.sdk.actions import MemberActions
 
         return MemberActions(self)
 
     @property
     def permission(self) -> actions.PermissionActions:
-        """Actions of `permission`: `granted`, `revoked`."""
+        """The methods that emit the actions of `permission`: `granted`, `revoked`."""
         from auditlane.sdk.actions import PermissionActions
 
         return PermissionActions(self)
 
     @property
     def policy(self) -> actions.PolicyActions:
-        """Actions of `policy`: `changed`."""
+        """The methods that emit the actions of `policy`: `changed`."""
         from auditlane.sdk.actions import PolicyActions
 
         return PolicyActions(self)
 
     @property
     def rate(self) -> actions.RateActions:
-        """Actions of `rate`: `limited`."""
+        """The methods that emit the actions of `rate`: `limited`."""
         from auditlane.sdk.actions import RateActions
 
         return RateActions(self)
 
     @property
     def request(self) -> actions.RequestActions:
-        """Actions of `request`: `slow`."""
+        """The methods that emit the actions of `request`: `slow`."""
         from auditlane.sdk.actions import RequestActions
 
         return RequestActions(self)
 
     @property
     def retention(self) -> actions.RetentionActions:
-        """Actions of `retention`: `applied`."""
+        """The methods that emit the actions of `retention`: `applied`."""
         from auditlane.sdk.actions import RetentionActions
 
         return RetentionActions(self)
 
     @property
     def role(self) -> actions.RoleActions:
-        """Actions of `role`: `assigned`, `removed`, `created`, `updated`, `deleted`."""
+        """The methods that emit the actions of `role`: `assigned`, `removed`, `created`, `updated`, `deleted`."""
         from auditlane.sdk.actions import RoleActions
 
         return RoleActions(self)
 
     @property
     def schema(self) -> actions.SchemaActions:
-        """Actions of `schema`: `changed`."""
+        """The methods that emit the actions of `schema`: `changed`."""
         from auditlane.sdk.actions import SchemaActions
 
         return SchemaActions(self)
 
     @property
     def security(self) -> actions.SecurityActions:
-        """Actions of `security`: `checked`."""
+        """The methods that emit the actions of `security`: `checked`."""
         from auditlane.sdk.actions import SecurityActions
 
         return SecurityActions(self)
 
     @property
     def service(self) -> actions.ServiceActions:
-        """Actions of `service`: `started`, `stopped`."""
+        """The methods that emit the actions of `service`: `started`, `stopped`."""
         from auditlane.sdk.actions import ServiceActions
 
         return ServiceActions(self)
 
     @property
     def session(self) -> actions.SessionActions:
-        """Actions of `session`: `revoked`."""
+        """The methods that emit the actions of `session`: `revoked`."""
         from auditlane.sdk.actions import SessionActions
 
         return SessionActions(self)
 
     @property
     def settings(self) -> actions.SettingsActions:
-        """Actions of `settings`: `changed`."""
+        """The methods that emit the actions of `settings`: `changed`."""
         from auditlane.sdk.actions import SettingsActions
 
         return SettingsActions(self)
 
     @property
     def sso(self) -> actions.SsoActions:
-        """Actions of `sso`: `changed`."""
+        """The methods that emit the actions of `sso`: `changed`."""
         from auditlane.sdk.actions import SsoActions
 
         return SsoActions(self)
 
     @property
     def task(self) -> actions.TaskActions:
-        """Actions of `task`: `failed`, `retried`, `revoked`."""
+        """The methods that emit the actions of `task`: `failed`, `retried`, `revoked`."""
         from auditlane.sdk.actions import TaskActions
 
         return TaskActions(self)
 
     @property
     def tenant(self) -> actions.TenantActions:
-        """Actions of `tenant`: `created`, `updated`, `deleted`."""
+        """The methods that emit the actions of `tenant`: `created`, `updated`, `deleted`."""
         from auditlane.sdk.actions import TenantActions
 
         return TenantActions(self)
 
     @property
     def threat(self) -> actions.ThreatActions:
-        """Actions of `threat`: `detected`."""
+        """The methods that emit the actions of `threat`: `detected`."""
         from auditlane.sdk.actions import ThreatActions
 
         return ThreatActions(self)
 
     @property
     def user(self) -> actions.UserActions:
-        """Actions of `user`: `login`, `login_failed`, `logout`, `locked`, `unlocked`, `impersonated`,
-        `impersonation_ended`, `password_changed`, `password_reset_requested`, `password_reset`, `mfa_enrolled`,
-        `mfa_removed`, `email_changed`, `email_verified`, `created`, `updated`, `enabled`, `disabled`, `deleted`,
-        `invited`, `identity_linked`, `identity_unlinked`."""
+        """The methods that emit the actions of `user`: `login`, `login_failed`, `logout`, `locked`, `unlocked`,
+        `impersonated`, `impersonation_ended`, `password_changed`, `password_reset_requested`, `password_reset`,
+        `mfa_enrolled`, `mfa_removed`, `email_changed`, `email_verified`, `created`, `updated`, `enabled`,
+        `disabled`, `deleted`, `invited`, `identity_linked`, `identity_unlinked`."""
         from auditlane.sdk.actions import UserActions
 
         return UserActions(self)
 
     @property
     def version(self) -> actions.VersionActions:
-        """Actions of `version`: `changed`."""
+        """The methods that emit the actions of `version`: `changed`."""
         from auditlane.sdk.actions import VersionActions
 
         return VersionActions(self)
 
     @property
     def worker(self) -> actions.WorkerActions:
-        """Actions of `worker`: `restarted`."""
+        """The methods that emit the actions of `worker`: `restarted`."""
         from auditlane.sdk.actions import WorkerActions
 
         return WorkerActions(self)

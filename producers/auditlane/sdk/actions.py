@@ -9,12 +9,12 @@ from auditlane.sdk.known_action import KnownActions, Number, Texts, Time, masked
 
 
 class ApiKeyActions(KnownActions):
-    """The actions of `api_key`."""
+    """Emits the actions whose names start with `api_key.`."""
 
     __slots__ = ()
 
     def created(self, *, name: str, scopes: Texts, **event: Unpack[EventFields]) -> str:
-        """Emit `api_key.created`. An API key, access token or client credential was created. The event never
+        """Emit `api_key.created`: an API key, access token or client credential was created. The event never
         contains the key.
 
         Args:
@@ -25,7 +25,7 @@ class ApiKeyActions(KnownActions):
         return self._emit("api_key.created", "success", "Medium", "api_key", {"name": name, "scopes": scopes}, event)
 
     def revoked(self, *, name: str, scopes: Texts, **event: Unpack[EventFields]) -> str:
-        """Emit `api_key.revoked`. An API key, access token or client credential was revoked.
+        """Emit `api_key.revoked`: an API key, access token or client credential was revoked.
 
         Args:
             name: Name of the object, for readers.
@@ -36,12 +36,12 @@ class ApiKeyActions(KnownActions):
 
 
 class AppActions(KnownActions):
-    """The actions of `app`."""
+    """Emits the actions whose names start with `app.`."""
 
     __slots__ = ()
 
     def authorized(self, *, scopes: Texts, **event: Unpack[EventFields]) -> str:
-        """Emit `app.authorized`. A user gave an application access to their account.
+        """Emit `app.authorized`: a user gave an application access to their account.
 
         Args:
             scopes: What it gives access to.
@@ -50,7 +50,7 @@ class AppActions(KnownActions):
         return self._emit("app.authorized", "success", "Low", "app", {"scopes": scopes}, event)
 
     def revoked(self, *, scopes: Texts, **event: Unpack[EventFields]) -> str:
-        """Emit `app.revoked`. The access of an application to an account was revoked.
+        """Emit `app.revoked`: the access of an application to an account was revoked.
 
         Args:
             scopes: What it gives access to.
@@ -60,12 +60,12 @@ class AppActions(KnownActions):
 
 
 class CertificateActions(KnownActions):
-    """The actions of `certificate`."""
+    """Emits the actions whose names start with `certificate.`."""
 
     __slots__ = ()
 
     def expiring(self, *, at: Time, left: str, **event: Unpack[EventFields]) -> str:
-        """Emit `certificate.expiring`. A certificate expires soon. Use severity `High` if little time remains.
+        """Emit `certificate.expiring`: a certificate expires soon. Use severity `High` if little time remains.
 
         Args:
             at: When it expires or is full.
@@ -75,7 +75,7 @@ class CertificateActions(KnownActions):
         return self._emit("certificate.expiring", "failure", "Medium", "certificate", {"at": at, "left": left}, event)
 
     def renewed(self, *, at: Time | None = None, left: str | None = None, **event: Unpack[EventFields]) -> str:
-        """Emit `certificate.renewed`. A certificate that was about to expire was renewed.
+        """Emit `certificate.renewed`: a certificate that was about to expire was renewed.
 
         Args:
             at: When it expires or is full.
@@ -86,7 +86,7 @@ class CertificateActions(KnownActions):
 
 
 class CircuitBreakerActions(KnownActions):
-    """The actions of `circuit_breaker`."""
+    """Emits the actions whose names start with `circuit_breaker.`."""
 
     __slots__ = ()
 
@@ -99,7 +99,7 @@ class CircuitBreakerActions(KnownActions):
         partitions: Texts | None = None,
         **event: Unpack[EventFields],
     ) -> str:
-        """Emit `circuit_breaker.opened`. Partitions of a topic were halted because too many of their messages were
+        """Emit `circuit_breaker.opened`: partitions of a topic were halted because too many of their messages were
         rejected.
 
         Args:
@@ -119,7 +119,8 @@ class CircuitBreakerActions(KnownActions):
         )
 
     def closed(self, *, code: str, count: Number, since: Time | None = None, **event: Unpack[EventFields]) -> str:
-        """Emit `circuit_breaker.closed`. No partition of a topic is halted because of rejected messages any longer.
+        """Emit `circuit_breaker.closed`: a topic no longer has partitions that are halted because of rejected
+        messages.
 
         Args:
             code: The code of the error.
@@ -138,12 +139,12 @@ class CircuitBreakerActions(KnownActions):
 
 
 class DataActions(KnownActions):
-    """The actions of `data`."""
+    """Emits the actions whose names start with `data.`."""
 
     __slots__ = ()
 
     def exported(self, *, rows: Number, format: str, **event: Unpack[EventFields]) -> str:
-        """Emit `data.exported`. Data was exported; the resource is what was exported.
+        """Emit `data.exported`: data was exported. The resource identifies the data.
 
         Args:
             rows: Number of rows.
@@ -153,7 +154,7 @@ class DataActions(KnownActions):
         return self._emit("data.exported", "success", "Medium", "data", {"rows": rows, "format": format}, event)
 
     def imported(self, *, rows: Number, format: str, **event: Unpack[EventFields]) -> str:
-        """Emit `data.imported`. Data was imported; the resource is what was imported.
+        """Emit `data.imported`: data was imported. The resource identifies the data.
 
         Args:
             rows: Number of rows.
@@ -164,12 +165,12 @@ class DataActions(KnownActions):
 
 
 class DeliveryActions(KnownActions):
-    """The actions of `delivery`."""
+    """Emits the actions whose names start with `delivery.`."""
 
     __slots__ = ()
 
     def delayed(self, *, spooled: Number, since: Time, **event: Unpack[EventFields]) -> str:
-        """Emit `delivery.delayed`. Kafka is unavailable to a service, which keeps its events on disk.
+        """Emit `delivery.delayed`: Kafka is unavailable to a service, which keeps its events on disk.
 
         Args:
             spooled: Number of events on disk.
@@ -181,7 +182,7 @@ class DeliveryActions(KnownActions):
         )
 
     def recovered(self, *, spooled: Number, since: Time, **event: Unpack[EventFields]) -> str:
-        """Emit `delivery.recovered`. A service has delivered all events that it kept on disk.
+        """Emit `delivery.recovered`: a service has delivered all events that it kept on disk.
 
         Args:
             spooled: Number of events on disk.
@@ -194,12 +195,12 @@ class DeliveryActions(KnownActions):
 
 
 class DirectoryActions(KnownActions):
-    """The actions of `directory`."""
+    """Emits the actions whose names start with `directory.`."""
 
     __slots__ = ()
 
     def changed(self, *, change: Literal["created", "updated", "deleted"], **event: Unpack[EventFields]) -> str:
-        """Emit `directory.changed`. A directory that provisions users was connected, changed or disconnected.
+        """Emit `directory.changed`: a directory that provisions users was connected, changed or disconnected.
 
         Args:
             change: What was done to it.
@@ -209,14 +210,14 @@ class DirectoryActions(KnownActions):
 
 
 class DiskActions(KnownActions):
-    """The actions of `disk`."""
+    """Emits the actions whose names start with `disk.`."""
 
     __slots__ = ()
 
     def filling(
         self, *, left: str, at: Time | None = None, total: str | None = None, **event: Unpack[EventFields]
     ) -> str:
-        """Emit `disk.filling`. A disk will be full soon. Use severity `High` if little space remains.
+        """Emit `disk.filling`: a disk will be full soon. Use severity `High` if little space remains.
 
         Args:
             left: What remains, such as `6 days` or `4 GiB`.
@@ -227,7 +228,7 @@ class DiskActions(KnownActions):
         return self._emit("disk.filling", "failure", "Medium", "disk", {"left": left, "at": at, "total": total}, event)
 
     def freed(self, *, left: str, total: str | None = None, **event: Unpack[EventFields]) -> str:
-        """Emit `disk.freed`. A disk that was nearly full has space again.
+        """Emit `disk.freed`: a disk that was nearly full has space again.
 
         Args:
             left: What remains, such as `6 days` or `4 GiB`.
@@ -238,23 +239,23 @@ class DiskActions(KnownActions):
 
 
 class DomainActions(KnownActions):
-    """The actions of `domain`."""
+    """Emits the actions whose names start with `domain.`."""
 
     __slots__ = ()
 
     def verified(self, **event: Unpack[EventFields]) -> str:
-        """Emit `domain.verified`. A tenant proved that a domain is theirs."""
+        """Emit `domain.verified`: a tenant proved that a domain is theirs."""
         return self._emit("domain.verified", "success", "Low", "domain", {}, event)
 
 
 class EventsActions(KnownActions):
-    """The actions of `events`."""
+    """Emits the actions whose names start with `events.`."""
 
     __slots__ = ()
 
     def dropped(self, *, count: Number, since: Time, until: Time, cause: str, **event: Unpack[EventFields]) -> str:
-        """Emit `events.dropped`. Events were lost: there was no space for them, their process was killed, or their
-        file is corrupt.
+        """Emit `events.dropped`: events were lost because there was no space for them, their process was killed, or
+        their file is corrupt.
 
         Args:
             count: Number of events.
@@ -283,7 +284,8 @@ class EventsActions(KnownActions):
         instance: str | None = None,
         **event: Unpack[EventFields],
     ) -> str:
-        """Emit `events.refused`. Events broke their contract and were rejected; one event an hour for each code.
+        """Emit `events.refused`: events broke their contract and were rejected. There is one event an hour for each
+        code.
 
         Args:
             code: The code of the error.
@@ -312,7 +314,7 @@ class EventsActions(KnownActions):
         target: str | None = None,
         **event: Unpack[EventFields],
     ) -> str:
-        """Emit `events.replayed`. Messages were sent again.
+        """Emit `events.replayed`: messages were sent again.
 
         Args:
             rows: Number of events.
@@ -332,12 +334,12 @@ class EventsActions(KnownActions):
 
 
 class GroupActions(KnownActions):
-    """The actions of `group`."""
+    """Emits the actions whose names start with `group.`."""
 
     __slots__ = ()
 
     def created(self, *, name: str, **event: Unpack[EventFields]) -> str:
-        """Emit `group.created`. A group was created.
+        """Emit `group.created`: a group was created.
 
         Args:
             name: Name of the object, for readers.
@@ -346,7 +348,7 @@ class GroupActions(KnownActions):
         return self._emit("group.created", "success", "Low", "group", {"name": name}, event)
 
     def updated(self, *, name: str, **event: Unpack[EventFields]) -> str:
-        """Emit `group.updated`. The definition of a group was changed.
+        """Emit `group.updated`: the definition of a group was changed.
 
         Args:
             name: Name of the object, for readers.
@@ -355,7 +357,7 @@ class GroupActions(KnownActions):
         return self._emit("group.updated", "success", "Low", "group", {"name": name}, event)
 
     def deleted(self, *, name: str, **event: Unpack[EventFields]) -> str:
-        """Emit `group.deleted`. A group was deleted.
+        """Emit `group.deleted`: a group was deleted.
 
         Args:
             name: Name of the object, for readers.
@@ -364,7 +366,7 @@ class GroupActions(KnownActions):
         return self._emit("group.deleted", "success", "Low", "group", {"name": name}, event)
 
     def member_added(self, *, user: str, **event: Unpack[EventFields]) -> str:
-        """Emit `group.member_added`. A user was added to a group.
+        """Emit `group.member_added`: a user was added to a group.
 
         Args:
             user: Id of the member.
@@ -373,7 +375,7 @@ class GroupActions(KnownActions):
         return self._emit("group.member_added", "success", "Low", "group", {"user": user}, event)
 
     def member_removed(self, *, user: str, **event: Unpack[EventFields]) -> str:
-        """Emit `group.member_removed`. A user was removed from a group.
+        """Emit `group.member_removed`: a user was removed from a group.
 
         Args:
             user: Id of the member.
@@ -383,12 +385,12 @@ class GroupActions(KnownActions):
 
 
 class InvitationActions(KnownActions):
-    """The actions of `invitation`."""
+    """Emits the actions whose names start with `invitation.`."""
 
     __slots__ = ()
 
     def accepted(self, *, email: str, roles: Texts, **event: Unpack[EventFields]) -> str:
-        """Emit `invitation.accepted`. An invitation was accepted.
+        """Emit `invitation.accepted`: an invitation was accepted.
 
         Args:
             email: The invited address. Recorded masked, unless the client hashes it.
@@ -406,7 +408,7 @@ class InvitationActions(KnownActions):
         )
 
     def revoked(self, *, email: str, roles: Texts, **event: Unpack[EventFields]) -> str:
-        """Emit `invitation.revoked`. An invitation was withdrawn.
+        """Emit `invitation.revoked`: an invitation was withdrawn.
 
         Args:
             email: The invited address. Recorded masked, unless the client hashes it.
@@ -425,12 +427,12 @@ class InvitationActions(KnownActions):
 
 
 class KeyActions(KnownActions):
-    """The actions of `key`."""
+    """Emits the actions whose names start with `key.`."""
 
     __slots__ = ()
 
     def expiring(self, *, at: Time, left: str, **event: Unpack[EventFields]) -> str:
-        """Emit `key.expiring`. A key expires soon. Use severity `High` if little time remains.
+        """Emit `key.expiring`: a key expires soon. Use severity `High` if little time remains.
 
         Args:
             at: When it expires or is full.
@@ -440,7 +442,7 @@ class KeyActions(KnownActions):
         return self._emit("key.expiring", "failure", "Medium", "key", {"at": at, "left": left}, event)
 
     def renewed(self, *, at: Time | None = None, left: str | None = None, **event: Unpack[EventFields]) -> str:
-        """Emit `key.renewed`. A key that was about to expire was renewed.
+        """Emit `key.renewed`: a key that was about to expire was renewed.
 
         Args:
             at: When it expires or is full.
@@ -451,7 +453,7 @@ class KeyActions(KnownActions):
 
 
 class LagActions(KnownActions):
-    """The actions of `lag`."""
+    """Emits the actions whose names start with `lag.`."""
 
     __slots__ = ()
 
@@ -464,7 +466,7 @@ class LagActions(KnownActions):
         partitions: Texts | None = None,
         **event: Unpack[EventFields],
     ) -> str:
-        """Emit `lag.detected`. Events have been waiting too long to be stored. Use severity `High` above ten times
+        """Emit `lag.detected`: events have been waiting too long to be stored. Use severity `High` above ten times
         the limit.
 
         Args:
@@ -492,7 +494,7 @@ class LagActions(KnownActions):
         partitions: Texts | None = None,
         **event: Unpack[EventFields],
     ) -> str:
-        """Emit `lag.cleared`. Events are stored without undue delay again.
+        """Emit `lag.cleared`: events are stored without undue delay again.
 
         Args:
             seconds: Age of the oldest event that is not stored, in seconds.
@@ -512,12 +514,12 @@ class LagActions(KnownActions):
 
 
 class MemberActions(KnownActions):
-    """The actions of `member`."""
+    """Emits the actions whose names start with `member.`."""
 
     __slots__ = ()
 
     def added(self, *, via: str, **event: Unpack[EventFields]) -> str:
-        """Emit `member.added`. A user joined the tenant.
+        """Emit `member.added`: a user joined the tenant.
 
         Args:
             via: How it happened, such as `admin`, `invite` or `scim`.
@@ -526,7 +528,7 @@ class MemberActions(KnownActions):
         return self._emit("member.added", "success", "Low", "user", {"via": via}, event)
 
     def removed(self, *, via: str, **event: Unpack[EventFields]) -> str:
-        """Emit `member.removed`. A user left the tenant, or was removed from it.
+        """Emit `member.removed`: a user left the tenant, or was removed from it.
 
         Args:
             via: How it happened, such as `admin`, `invite` or `scim`.
@@ -536,12 +538,12 @@ class MemberActions(KnownActions):
 
 
 class PermissionActions(KnownActions):
-    """The actions of `permission`."""
+    """Emits the actions whose names start with `permission.`."""
 
     __slots__ = ()
 
     def granted(self, *, permission: str, **event: Unpack[EventFields]) -> str:
-        """Emit `permission.granted`. A permission was granted directly, without a role.
+        """Emit `permission.granted`: a permission was granted directly, without a role.
 
         Args:
             permission: Name of the permission.
@@ -550,7 +552,7 @@ class PermissionActions(KnownActions):
         return self._emit("permission.granted", "success", "Medium", "user", {"permission": permission}, event)
 
     def revoked(self, *, permission: str, **event: Unpack[EventFields]) -> str:
-        """Emit `permission.revoked`. A permission that had been granted directly was revoked.
+        """Emit `permission.revoked`: a permission that had been granted directly was revoked.
 
         Args:
             permission: Name of the permission.
@@ -560,13 +562,13 @@ class PermissionActions(KnownActions):
 
 
 class PolicyActions(KnownActions):
-    """The actions of `policy`."""
+    """Emits the actions whose names start with `policy.`."""
 
     __slots__ = ()
 
     def changed(self, *, section: str, **event: Unpack[EventFields]) -> str:
-        """Emit `policy.changed`. A password, second-factor, session or address policy was changed; `before` and
-        `after` have its values.
+        """Emit `policy.changed`: a password, second-factor, session or address policy was changed. `before` and
+        `after` contain its values.
 
         Args:
             section: The part that was changed, such as `password` or `billing`.
@@ -576,22 +578,22 @@ class PolicyActions(KnownActions):
 
 
 class RateActions(KnownActions):
-    """The actions of `rate`."""
+    """Emits the actions whose names start with `rate.`."""
 
     __slots__ = ()
 
     def limited(self, **event: Unpack[EventFields]) -> str:
-        """Emit `rate.limited`. Requests were refused because a caller sent too many."""
+        """Emit `rate.limited`: requests were refused because a caller sent too many."""
         return self._emit("rate.limited", "failure", "Low", "route", {}, event)
 
 
 class RequestActions(KnownActions):
-    """The actions of `request`."""
+    """Emits the actions whose names start with `request.`."""
 
     __slots__ = ()
 
     def slow(self, *, duration_ms: Number, **event: Unpack[EventFields]) -> str:
-        """Emit `request.slow`. A request took longer than its limit.
+        """Emit `request.slow`: a request took longer than its limit.
 
         Args:
             duration_ms: Duration in milliseconds.
@@ -601,12 +603,12 @@ class RequestActions(KnownActions):
 
 
 class RetentionActions(KnownActions):
-    """The actions of `retention`."""
+    """Emits the actions whose names start with `retention.`."""
 
     __slots__ = ()
 
     def applied(self, *, rows: Number, older_than: Time, **event: Unpack[EventFields]) -> str:
-        """Emit `retention.applied`. Events older than the retention period were deleted.
+        """Emit `retention.applied`: events older than the retention period were deleted.
 
         Args:
             rows: Number of events.
@@ -617,12 +619,12 @@ class RetentionActions(KnownActions):
 
 
 class RoleActions(KnownActions):
-    """The actions of `role`."""
+    """Emits the actions whose names start with `role.`."""
 
     __slots__ = ()
 
     def assigned(self, *, role: str, scope: str | None = None, **event: Unpack[EventFields]) -> str:
-        """Emit `role.assigned`. A role was assigned to a user, group or client. Use severity `High` for a
+        """Emit `role.assigned`: a role was assigned to a user, group or client. Use severity `High` for a
         privileged role.
 
         Args:
@@ -633,8 +635,8 @@ class RoleActions(KnownActions):
         return self._emit("role.assigned", "success", "Medium", "user", {"role": role, "scope": scope}, event)
 
     def removed(self, *, role: str, scope: str | None = None, **event: Unpack[EventFields]) -> str:
-        """Emit `role.removed`. A role was taken from a user, group or client. Use severity `High` for a privileged
-        role.
+        """Emit `role.removed`: a role was removed from a user, group or client. Use severity `High` for a
+        privileged role.
 
         Args:
             role: Name of the role.
@@ -644,7 +646,7 @@ class RoleActions(KnownActions):
         return self._emit("role.removed", "success", "Medium", "user", {"role": role, "scope": scope}, event)
 
     def created(self, *, name: str, **event: Unpack[EventFields]) -> str:
-        """Emit `role.created`. A role was created.
+        """Emit `role.created`: a role was created.
 
         Args:
             name: Name of the object, for readers.
@@ -653,7 +655,7 @@ class RoleActions(KnownActions):
         return self._emit("role.created", "success", "Medium", "role", {"name": name}, event)
 
     def updated(self, *, name: str, **event: Unpack[EventFields]) -> str:
-        """Emit `role.updated`. The definition of a role was changed.
+        """Emit `role.updated`: the definition of a role was changed.
 
         Args:
             name: Name of the object, for readers.
@@ -662,7 +664,7 @@ class RoleActions(KnownActions):
         return self._emit("role.updated", "success", "Medium", "role", {"name": name}, event)
 
     def deleted(self, *, name: str, **event: Unpack[EventFields]) -> str:
-        """Emit `role.deleted`. A role was deleted.
+        """Emit `role.deleted`: a role was deleted.
 
         Args:
             name: Name of the object, for readers.
@@ -672,12 +674,12 @@ class RoleActions(KnownActions):
 
 
 class SchemaActions(KnownActions):
-    """The actions of `schema`."""
+    """Emits the actions whose names start with `schema.`."""
 
     __slots__ = ()
 
     def changed(self, *, previous: str, version: str, **event: Unpack[EventFields]) -> str:
-        """Emit `schema.changed`. A version of a contract was registered.
+        """Emit `schema.changed`: a version of a contract was registered.
 
         Args:
             previous: The version before.
@@ -690,7 +692,7 @@ class SchemaActions(KnownActions):
 
 
 class SecurityActions(KnownActions):
-    """The actions of `security`."""
+    """Emits the actions whose names start with `security.`."""
 
     __slots__ = ()
 
@@ -704,7 +706,7 @@ class SecurityActions(KnownActions):
         not_made: Texts | None = None,
         **event: Unpack[EventFields],
     ) -> str:
-        """Emit `security.checked`. The security of an installation was checked. The outcome is `failure` if there
+        """Emit `security.checked`: the security of an installation was checked. The outcome is `failure` if there
         are serious findings.
 
         Args:
@@ -726,12 +728,12 @@ class SecurityActions(KnownActions):
 
 
 class ServiceActions(KnownActions):
-    """The actions of `service`."""
+    """Emits the actions whose names start with `service.`."""
 
     __slots__ = ()
 
     def started(self, *, version: str, instance: str, **event: Unpack[EventFields]) -> str:
-        """Emit `service.started`. A service started.
+        """Emit `service.started`: a service started.
 
         Args:
             version: The version that is running.
@@ -743,7 +745,7 @@ class ServiceActions(KnownActions):
         )
 
     def stopped(self, *, version: str, instance: str, cause: str | None = None, **event: Unpack[EventFields]) -> str:
-        """Emit `service.stopped`. A service stopped. The outcome is `failure` after a crash.
+        """Emit `service.stopped`: a service stopped. The outcome is `failure` after a crash.
 
         Args:
             version: The version that is running.
@@ -762,14 +764,14 @@ class ServiceActions(KnownActions):
 
 
 class SessionActions(KnownActions):
-    """The actions of `session`."""
+    """Emits the actions whose names start with `session.`."""
 
     __slots__ = ()
 
     def revoked(
         self, *, by: Literal["self", "admin", "system"], count: Number | None = None, **event: Unpack[EventFields]
     ) -> str:
-        """Emit `session.revoked`. A session was ended by someone else, or all sessions of a user were ended.
+        """Emit `session.revoked`: a session was ended by someone else, or all sessions of a user were ended.
 
         Args:
             by: Who did it.
@@ -780,13 +782,13 @@ class SessionActions(KnownActions):
 
 
 class SettingsActions(KnownActions):
-    """The actions of `settings`."""
+    """Emits the actions whose names start with `settings.`."""
 
     __slots__ = ()
 
     def changed(self, *, section: str, **event: Unpack[EventFields]) -> str:
-        """Emit `settings.changed`. Another setting was changed by an administrator; `before` and `after` have its
-        values.
+        """Emit `settings.changed`: another setting was changed by an administrator. `before` and `after` contain
+        its values.
 
         Args:
             section: The part that was changed, such as `password` or `billing`.
@@ -796,12 +798,12 @@ class SettingsActions(KnownActions):
 
 
 class SsoActions(KnownActions):
-    """The actions of `sso`."""
+    """Emits the actions whose names start with `sso.`."""
 
     __slots__ = ()
 
     def changed(self, *, change: Literal["created", "updated", "deleted"], **event: Unpack[EventFields]) -> str:
-        """Emit `sso.changed`. A single sign-on connection was created, changed or deleted.
+        """Emit `sso.changed`: a single sign-on connection was created, changed or deleted.
 
         Args:
             change: What was done to it.
@@ -811,12 +813,12 @@ class SsoActions(KnownActions):
 
 
 class TaskActions(KnownActions):
-    """The actions of `task`."""
+    """Emits the actions whose names start with `task.`."""
 
     __slots__ = ()
 
     def failed(self, *, exception: str, duration_ms: Number | None = None, **event: Unpack[EventFields]) -> str:
-        """Emit `task.failed`. A background task failed.
+        """Emit `task.failed`: a background task failed.
 
         Args:
             exception: Type of the exception, never its text.
@@ -828,7 +830,7 @@ class TaskActions(KnownActions):
         )
 
     def retried(self, *, exception: str, duration_ms: Number | None = None, **event: Unpack[EventFields]) -> str:
-        """Emit `task.retried`. A background task failed and will be retried.
+        """Emit `task.retried`: a background task failed and will be retried.
 
         Args:
             exception: Type of the exception, never its text.
@@ -840,8 +842,8 @@ class TaskActions(KnownActions):
         )
 
     def revoked(self, *, reason: Literal["expired", "terminated", "revoked"], **event: Unpack[EventFields]) -> str:
-        """Emit `task.revoked`. A background task was revoked: it expired, was terminated, or was cancelled before
-        it began.
+        """Emit `task.revoked`: a background task was revoked because it expired, was terminated, or was cancelled
+        before it began.
 
         Args:
             reason: Why it does not run.
@@ -851,30 +853,30 @@ class TaskActions(KnownActions):
 
 
 class TenantActions(KnownActions):
-    """The actions of `tenant`."""
+    """Emits the actions whose names start with `tenant.`."""
 
     __slots__ = ()
 
     def created(self, **event: Unpack[EventFields]) -> str:
-        """Emit `tenant.created`. A tenant was created."""
+        """Emit `tenant.created`: a tenant was created."""
         return self._emit("tenant.created", "success", "Low", "tenant", {}, event)
 
     def updated(self, **event: Unpack[EventFields]) -> str:
-        """Emit `tenant.updated`. A tenant was changed."""
+        """Emit `tenant.updated`: a tenant was changed."""
         return self._emit("tenant.updated", "success", "Low", "tenant", {}, event)
 
     def deleted(self, **event: Unpack[EventFields]) -> str:
-        """Emit `tenant.deleted`. A tenant was deleted."""
+        """Emit `tenant.deleted`: a tenant was deleted."""
         return self._emit("tenant.deleted", "success", "High", "tenant", {}, event)
 
 
 class ThreatActions(KnownActions):
-    """The actions of `threat`."""
+    """Emits the actions whose names start with `threat.`."""
 
     __slots__ = ()
 
     def detected(self, *, kind: str, **event: Unpack[EventFields]) -> str:
-        """Emit `threat.detected`. A threat to an account was detected. The outcome is `denied` if it was blocked.
+        """Emit `threat.detected`: a threat to an account was detected. The outcome is `denied` if it was blocked.
 
         Args:
             kind: The threat, such as `breached_password`, `bot` or `impossible_travel`.
@@ -884,7 +886,7 @@ class ThreatActions(KnownActions):
 
 
 class UserActions(KnownActions):
-    """The actions of `user`."""
+    """Emits the actions whose names start with `user.`."""
 
     __slots__ = ()
 
@@ -898,7 +900,7 @@ class UserActions(KnownActions):
         connection: str | None = None,
         **event: Unpack[EventFields],
     ) -> str:
-        """Emit `user.login`. A user signed in.
+        """Emit `user.login`: a user signed in.
 
         Args:
             method: How the user was authenticated.
@@ -925,7 +927,7 @@ class UserActions(KnownActions):
         method: Literal["password", "sso", "social", "passkey", "magic_link", "device"] | None = None,
         **event: Unpack[EventFields],
     ) -> str:
-        """Emit `user.login_failed`. A user failed to sign in. The outcome is `denied` if a rule blocked the
+        """Emit `user.login_failed`: a user failed to sign in. The outcome is `denied` if a rule blocked the
         attempt.
 
         Args:
@@ -946,7 +948,7 @@ class UserActions(KnownActions):
         )
 
     def logout(self, *, session_id: str | None = None, **event: Unpack[EventFields]) -> str:
-        """Emit `user.logout`. A user signed out.
+        """Emit `user.logout`: a user signed out.
 
         Args:
             session_id: Id of the session that ended.
@@ -957,7 +959,7 @@ class UserActions(KnownActions):
     def locked(
         self, *, reason: str, until: Time | None = None, attempts: Number | None = None, **event: Unpack[EventFields]
     ) -> str:
-        """Emit `user.locked`. An account was locked after failed attempts, or by an administrator.
+        """Emit `user.locked`: an account was locked after failed attempts, or by an administrator.
 
         Args:
             reason: Why it was locked, such as `attempts` or `admin`.
@@ -970,7 +972,7 @@ class UserActions(KnownActions):
         )
 
     def unlocked(self, *, reason: str, **event: Unpack[EventFields]) -> str:
-        """Emit `user.unlocked`. A locked account was unlocked.
+        """Emit `user.unlocked`: a locked account was unlocked.
 
         Args:
             reason: Why it was unlocked, such as `expired` or `admin`.
@@ -979,26 +981,26 @@ class UserActions(KnownActions):
         return self._emit("user.unlocked", "success", "Low", "user", {"reason": reason}, event)
 
     def impersonated(self, *, reason: str, **event: Unpack[EventFields]) -> str:
-        """Emit `user.impersonated`. Someone began acting as a user. Events that follow have the user in
+        """Emit `user.impersonated`: someone began acting as a user. Events that follow have the user in
         `on_behalf_of`.
 
         Args:
-            reason: Why it was necessary; `none_given` if nothing was stated.
+            reason: Why it was necessary, or `none_given`.
             event: Further fields, as in `emit`.
         """
         return self._emit("user.impersonated", "success", "High", "user", {"reason": reason}, event)
 
     def impersonation_ended(self, *, reason: str, **event: Unpack[EventFields]) -> str:
-        """Emit `user.impersonation_ended`. Someone stopped acting as a user.
+        """Emit `user.impersonation_ended`: someone stopped acting as a user.
 
         Args:
-            reason: Why it was necessary; `none_given` if nothing was stated.
+            reason: Why it was necessary, or `none_given`.
             event: Further fields, as in `emit`.
         """
         return self._emit("user.impersonation_ended", "success", "Info", "user", {"reason": reason}, event)
 
     def password_changed(self, *, sessions_kept: str | None = None, **event: Unpack[EventFields]) -> str:
-        """Emit `user.password_changed`. A user changed their own password.
+        """Emit `user.password_changed`: a user changed their own password.
 
         Args:
             sessions_kept: Whether other sessions continue: `true` or `false`.
@@ -1007,7 +1009,7 @@ class UserActions(KnownActions):
         return self._emit("user.password_changed", "success", "Medium", "user", {"sessions_kept": sessions_kept}, event)
 
     def password_reset_requested(self, *, by: Literal["self", "admin", "system"], **event: Unpack[EventFields]) -> str:
-        """Emit `user.password_reset_requested`. A password reset message was requested.
+        """Emit `user.password_reset_requested`: a password reset message was requested.
 
         Args:
             by: Who did it.
@@ -1016,7 +1018,7 @@ class UserActions(KnownActions):
         return self._emit("user.password_reset_requested", "success", "Low", "user", {"by": by}, event)
 
     def password_reset(self, *, by: Literal["self", "admin", "system"], **event: Unpack[EventFields]) -> str:
-        """Emit `user.password_reset`. A password was reset by its user after such a message, or set by an
+        """Emit `user.password_reset`: a password was reset by its user after such a message, or set by an
         administrator.
 
         Args:
@@ -1032,7 +1034,7 @@ class UserActions(KnownActions):
         by: Literal["self", "admin", "system"],
         **event: Unpack[EventFields],
     ) -> str:
-        """Emit `user.mfa_enrolled`. A second factor was added to an account.
+        """Emit `user.mfa_enrolled`: a second factor was added to an account.
 
         Args:
             factor: The second factor.
@@ -1048,7 +1050,7 @@ class UserActions(KnownActions):
         by: Literal["self", "admin", "system"],
         **event: Unpack[EventFields],
     ) -> str:
-        """Emit `user.mfa_removed`. A second factor was removed from an account, or reset.
+        """Emit `user.mfa_removed`: a second factor was removed from an account, or reset.
 
         Args:
             factor: The second factor.
@@ -1058,20 +1060,20 @@ class UserActions(KnownActions):
         return self._emit("user.mfa_removed", "success", "High", "user", {"factor": factor, "by": by}, event)
 
     def email_changed(self, **event: Unpack[EventFields]) -> str:
-        """Emit `user.email_changed`. The e-mail address of a user was changed; `before` and `after` have the
+        """Emit `user.email_changed`: the e-mail address of a user was changed. `before` and `after` contain the
         addresses.
         """
         event = masked_changes(event)
         return self._emit("user.email_changed", "success", "Medium", "user", {}, event)
 
     def email_verified(self, **event: Unpack[EventFields]) -> str:
-        """Emit `user.email_verified`. A user proved that an e-mail address is theirs."""
+        """Emit `user.email_verified`: a user proved that an e-mail address is theirs."""
         return self._emit("user.email_verified", "success", "Info", "user", {}, event)
 
     def created(
         self, *, via: Literal["signup", "invite", "admin", "scim", "sso", "import"], **event: Unpack[EventFields]
     ) -> str:
-        """Emit `user.created`. An account was created.
+        """Emit `user.created`: an account was created.
 
         Args:
             via: How it was created.
@@ -1080,7 +1082,7 @@ class UserActions(KnownActions):
         return self._emit("user.created", "success", "Low", "user", {"via": via}, event)
 
     def updated(self, *, changed_fields: Texts, **event: Unpack[EventFields]) -> str:
-        """Emit `user.updated`. The profile of a user was changed; `before` and `after` have the values.
+        """Emit `user.updated`: the profile of a user was changed. `before` and `after` contain the values.
 
         Args:
             changed_fields: Names of the fields that were changed.
@@ -1089,7 +1091,7 @@ class UserActions(KnownActions):
         return self._emit("user.updated", "success", "Info", "user", {"changed_fields": changed_fields}, event)
 
     def enabled(self, *, via: str, **event: Unpack[EventFields]) -> str:
-        """Emit `user.enabled`. A disabled account was enabled.
+        """Emit `user.enabled`: a disabled account was enabled.
 
         Args:
             via: How it happened, such as `admin`, `self` or `scim`.
@@ -1098,7 +1100,7 @@ class UserActions(KnownActions):
         return self._emit("user.enabled", "success", "Low", "user", {"via": via}, event)
 
     def disabled(self, *, via: str, **event: Unpack[EventFields]) -> str:
-        """Emit `user.disabled`. An account was disabled.
+        """Emit `user.disabled`: an account was disabled.
 
         Args:
             via: How it happened, such as `admin`, `self` or `scim`.
@@ -1107,7 +1109,7 @@ class UserActions(KnownActions):
         return self._emit("user.disabled", "success", "Medium", "user", {"via": via}, event)
 
     def deleted(self, *, via: str, **event: Unpack[EventFields]) -> str:
-        """Emit `user.deleted`. An account was deleted.
+        """Emit `user.deleted`: an account was deleted.
 
         Args:
             via: How it happened, such as `admin`, `self` or `scim`.
@@ -1116,7 +1118,7 @@ class UserActions(KnownActions):
         return self._emit("user.deleted", "success", "Medium", "user", {"via": via}, event)
 
     def invited(self, *, email: str, roles: Texts, **event: Unpack[EventFields]) -> str:
-        """Emit `user.invited`. A person was invited to become a user.
+        """Emit `user.invited`: a person was invited to become a user.
 
         Args:
             email: The invited address. Recorded masked, unless the client hashes it.
@@ -1128,7 +1130,7 @@ class UserActions(KnownActions):
         )
 
     def identity_linked(self, *, provider: str, **event: Unpack[EventFields]) -> str:
-        """Emit `user.identity_linked`. A social or single sign-on identity was linked to an account.
+        """Emit `user.identity_linked`: a social or single sign-on identity was linked to an account.
 
         Args:
             provider: The identity provider, such as `google`.
@@ -1137,7 +1139,7 @@ class UserActions(KnownActions):
         return self._emit("user.identity_linked", "success", "Medium", "user", {"provider": provider}, event)
 
     def identity_unlinked(self, *, provider: str, **event: Unpack[EventFields]) -> str:
-        """Emit `user.identity_unlinked`. A social or single sign-on identity was unlinked from an account.
+        """Emit `user.identity_unlinked`: a social or single sign-on identity was unlinked from an account.
 
         Args:
             provider: The identity provider, such as `google`.
@@ -1147,12 +1149,12 @@ class UserActions(KnownActions):
 
 
 class VersionActions(KnownActions):
-    """The actions of `version`."""
+    """Emits the actions whose names start with `version.`."""
 
     __slots__ = ()
 
     def changed(self, *, previous: str, version: str, **event: Unpack[EventFields]) -> str:
-        """Emit `version.changed`. Another version of a service was installed.
+        """Emit `version.changed`: another version of a service was installed.
 
         Args:
             previous: The version before.
@@ -1165,12 +1167,12 @@ class VersionActions(KnownActions):
 
 
 class WorkerActions(KnownActions):
-    """The actions of `worker`."""
+    """Emits the actions whose names start with `worker.`."""
 
     __slots__ = ()
 
     def restarted(self, *, version: str, instance: str, cause: str, **event: Unpack[EventFields]) -> str:
-        """Emit `worker.restarted`. A worker process ended unexpectedly and was started again.
+        """Emit `worker.restarted`: a worker process ended unexpectedly and was started again.
 
         Args:
             version: The version that is running.

@@ -20,7 +20,7 @@ _DENIED_STATUSES: Final = (401, 403)
 
 
 def is_denied(error: BaseException) -> bool:
-    """Return whether an exception means that access was denied: by its type, or by its HTTP status."""
+    """Return whether an exception means that access was denied, according to its type or its HTTP status."""
     if isinstance(error, PermissionError) or type(error).__name__ in _DENIED_NAMES:
         return True
     if isinstance(error, SystemExit):  # its code is an exit code, not an HTTP status
@@ -41,7 +41,7 @@ def audited(
     metadata: Mapping[str, object] | Callable[..., Mapping[str, object]] | None = None,
     error_text: bool = False,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Return a decorator that records every call of a function; `AuditClient.audited` describes the arguments."""
+    """Return a decorator that records every call of a function. `AuditClient.audited` describes the arguments."""
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):

@@ -1,4 +1,4 @@
-"""The entry point of the SDK: `AuditClient` takes an event as keywords or as an AuditEvent, checks and emits it."""
+"""The entry point of the SDK. `AuditClient` takes an event as keywords or as an AuditEvent, checks it and emits it."""
 
 from __future__ import annotations
 
@@ -31,8 +31,9 @@ from auditlane.sdk.typed_events import filled
 
 
 def _documented_signature(function: Callable[..., object]) -> inspect.Signature:
-    """Return the signature for help(), notebooks and mocks: the keyword overload with every parameter optional, since
-    passing an event alone is also valid.
+    """Return the signature for help(), notebooks and mocks.
+
+    It is the keyword overload with every parameter optional, since passing an event alone is also valid.
     """
     signature = inspect.signature(get_overloads(function)[-1])
     parameters = dict(signature.parameters)
@@ -42,13 +43,14 @@ def _documented_signature(function: Callable[..., object]) -> inspect.Signature:
 
 
 class AuditClient(ActionProperties):
-    """Emits audit events to Kafka. Create one per process and share it: it is thread-safe and works with asyncio.
+    """Emits audit events to Kafka. Create one client per process and share it: it is thread-safe and works with
+    asyncio.
 
         with AuditClient() as audit:  # reads AUDITLANE_KAFKA_BOOTSTRAP and AUDITLANE_REGISTRY_URL
             audit.emit(tenant_id="acme", action="document.deleted", actor_id="user-17", outcome="success")
 
-    `emit` checks an event and buffers it; a background thread delivers it. `flush` waits for the delivery, and so do
-    `close` and leaving the `with` block. After a fork, the child starts with an empty buffer and its own producer;
+    `emit` checks an event and buffers it, and a background thread delivers it. `flush` waits for the delivery, and so
+    do `close` and leaving the `with` block. After a fork, the child starts with an empty buffer and its own producer;
     the parent delivers what it has buffered. `emit`, `flush` and `close` may be called in a signal handler.
     """
 
@@ -86,7 +88,7 @@ class AuditClient(ActionProperties):
         observe_registry: Observe | None = None,
         **unknown: Never,
     ) -> None:
-        """Connect in the background; Kafka and the registry may be down.
+        """Connect in the background. Kafka and the registry may be down.
 
         An option that is omitted or None is taken from `config`. Without a `config`, it is read from the environment
         variable `AUDITLANE_<OPTION>`, and then falls back to the default of ClientConfig.
@@ -180,7 +182,8 @@ class AuditClient(ActionProperties):
     ) -> str: ...
 
     def emit(self, event: AuditEvent | None = None, /, **values: Any) -> str:
-        """Check one event and buffer it. Returns before Kafka has acknowledged it; call `flush` to wait for that.
+        """Check one event and buffer it. Returns before Kafka has acknowledged the event; call `flush` to wait for
+        that.
 
             audit.emit(
                 tenant_id="acme",
@@ -252,7 +255,7 @@ class AuditClient(ActionProperties):
     emit.__signature__ = _documented_signature(emit)  # type: ignore[attr-defined]
 
     def record(self, event: AuditEvent | None = None, /, **values: Any) -> str | None:
-        """Emit like `emit`, but never raise: events that cannot be recorded are counted and reported to `on_error`.
+        """Emit like `emit`, but never raise. Events that cannot be recorded are counted and reported to `on_error`.
 
         Takes the arguments of `emit`, and any values in `metadata`; keywords given with an event replace its fields.
         Returns the event's id, or None if it was not recorded. A field that is not valid is left out and named in the
@@ -263,11 +266,11 @@ class AuditClient(ActionProperties):
         return self._recorder.record(values, event)
 
     def report_unrecorded(self, error: Exception) -> None:
-        """Count an event that an integration could not make, and report why to `on_error`. Never raises."""
+        """Count an event that an integration could not make, and report the error to `on_error`. Never raises."""
         self._recorder.report_unrecorded(error)
 
     def report_resolver(self, error: Exception) -> None:
-        """Report to `on_error` why an integration could not complete an event. Never raises."""
+        """Report an error to `on_error` because of which an integration could not complete an event. Never raises."""
         self._recorder.report_resolver(error)
 
     context = AuditContext
@@ -283,7 +286,7 @@ class AuditClient(ActionProperties):
         metadata: Mapping[str, object] | Callable[..., Mapping[str, object]] | None = None,
         error_text: bool = False,
     ) -> Callable[[Callable[P, R]], Callable[P, R]]:
-        """Return a decorator that records every call of a function, sync or async, with `record`.
+        """Return a decorator that records every call of a sync or async function with `record`.
 
             @audit.audited("document.deleted", resource="document", resource_id="document_id")
             def delete_document(document_id: str) -> None: ...
@@ -323,11 +326,11 @@ class AuditClient(ActionProperties):
     ) -> str:
         """Emit like `emit`, for callers that wait for each event separately.
 
-        `on_settled(None)` is called once Kafka has acknowledged the event, `on_settled(error)` if it failed: exactly
-        once, on a background thread, and never if this method raises. `headers` are Kafka headers; raises InvalidInput
-        for a name that starts with `auditlane.`. `sign` overrides the client's for this event.
+        `on_settled(None)` is called once Kafka has acknowledged the event, or `on_settled(error)` if it failed. It is
+        called exactly once, on a background thread, and never if this method raises. `headers` are Kafka headers;
+        raises InvalidInput for a name that starts with `auditlane.`. `sign` overrides the client's for this event.
 
-        With `may_ask=False` the registry is not queried: an event that a possibly stale contract rejects raises
+        With `may_ask=False`, the registry is not queried, and an event that a possibly stale contract rejects raises
         SchemaMayBeStale.
         """
         if not self._own_headers:
@@ -336,10 +339,11 @@ class AuditClient(ActionProperties):
         return self._publisher.send(make, on_settled, headers, may_ask=may_ask, sign=sign)
 
     def encoded(self, values: dict[str, Any]) -> Encoded | None:
-        """Encode an event from `emit`'s keyword values, for `send_encoded`; much cheaper than `send`.
+        """Encode an event from `emit`'s keyword values, for `send_encoded`. This is much cheaper than `send`.
 
         Returns None if the event needs full validation; in that case, create an AuditEvent from the values and pass it
-        to `send`, which also reports what is invalid. Never waits for the registry. May add the default source.
+        to `send`, which also reports what is invalid. Never waits for the registry. May add the default source to
+        `values`.
         """
         if self._builder.redacts:
             return None
@@ -364,13 +368,13 @@ class AuditClient(ActionProperties):
         return self._publisher.knows(tenant)
 
     def patterned(self, tenant: str) -> tuple[tuple[str, int], ...]:
-        """Return the field and number of states of each pattern in the tenant's cached contract, or () if none is
+        """Return the field and number of states of each pattern in the tenant's contract, or () if the contract is not
         cached.
         """
         return self._publisher.encoder(tenant).patterned if self.knows(tenant) else ()
 
     def contract_changed(self, tenant: str | None) -> None:
-        """Invalidate the cached contract of `tenant`, or of every tenant when None."""
+        """Invalidate the cached contract of `tenant`, or of every tenant if it is None."""
         self._publisher.contract_changed(tenant)
 
     def own_fields(self, tenant: str) -> frozenset[str]:
@@ -387,8 +391,8 @@ class AuditClient(ActionProperties):
             if not result:
                 result.raise_for_failure()
 
-        Returns the outcome of the events since the previous flush; it is true if Kafka has acknowledged all of them.
-        When called in `on_error`, it does not wait. Raises ClientClosed.
+        Returns the outcome of the events since the previous flush, which is true if Kafka has acknowledged all of them.
+        When called in `on_error`, it does not wait. Raises ClientClosed if the client is closed.
         """
         return self._publisher.flush(timeout)
 
@@ -399,7 +403,8 @@ class AuditClient(ActionProperties):
         return await asyncio.to_thread(self.flush, timeout)
 
     def close(self, timeout: float | None = None) -> FlushResult:
-        """Flush for up to `timeout` seconds, `close_timeout_s` by default, and stop the background threads.
+        """Flush for up to `timeout` seconds, and stop the background threads. The timeout defaults to
+        `close_timeout_s`.
 
         Events that Kafka has not acknowledged by then fail, and the result counts them. A second call does nothing.
         """
@@ -407,7 +412,7 @@ class AuditClient(ActionProperties):
 
     @property
     def stats(self) -> ClientStats:
-        """Counters since the client was created."""
+        """Return counters of the events since the client was created."""
         recorder = self._recorder
         return replace(self._publisher.stats, unrecorded=recorder.unrecorded, unassigned=recorder.unassigned)
 

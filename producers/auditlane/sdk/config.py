@@ -1,4 +1,4 @@
-"""The SDK's settings, read from `AUDITLANE_*` without a settings framework; all errors are reported together."""
+"""The SDK's settings, read from `AUDITLANE_*` without a settings framework. All errors are reported together."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _SHORTEST_KEY: Final = 16  # characters; with fewer, the hashed values could be 
 class ClientConfig:
     """The validated options of an AuditClient, which takes and documents the same names.
 
-    The suffix of a name is its unit: `_s` seconds, `_ms` milliseconds, `_bytes`. `load` reads each option from the
-    environment variable `AUDITLANE_<NAME>`:
+    The suffix of a name is its unit: `_s` for seconds, `_ms` for milliseconds, or `_bytes`. `load` reads each option
+    from the environment variable `AUDITLANE_<NAME>`:
 
         config = ClientConfig.load(max_block_ms=500)  # the rest from the environment
         audit = AuditClient(config)
@@ -58,7 +58,8 @@ class ClientConfig:
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None, **given: Any) -> ClientConfig:
-        """Read the options from `environ`, by default `os.environ`; options in `given` take precedence unless None.
+        """Read the options from `environ`, by default `os.environ`. Options in `given` take precedence unless they are
+        None.
 
         Raises ConfigError, listing every missing, invalid or unknown option.
         """

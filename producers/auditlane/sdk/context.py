@@ -1,4 +1,4 @@
-"""Remember who is acting, for which tenant and from where, so that code that emits events does not need to know.
+"""Keep the actor, tenant and address of a request or job, so that code that emits events does not need to know them.
 
 A context is mutable, and it is read when an event is made. A web framework may therefore enter it when a request
 begins, and fill in the user and the tenant later, from any task or thread of the request.
@@ -39,7 +39,7 @@ _current: ContextVar[_Entered | None] = ContextVar("auditlane_context", default=
 
 
 class AuditContext:
-    """The values that events of one request or job have in common; events made inside inherit the values that they do
+    """The values that events of one request or job have in common. Events made inside inherit the values that they do
     not set.
 
         with audit.context(tenant="acme", actor="user-17", ip="203.0.113.7"):
@@ -65,7 +65,7 @@ class AuditContext:
         metadata: Mapping[str, object] | None = None,
         resolve: Resolver | None = None,
     ) -> None:
-        """Set the values; a value that is None is taken from the outer context.
+        """Set the values. A value that is None is taken from the outer context.
 
         Args:
             tenant: The tenant's id.
@@ -126,7 +126,7 @@ class AuditContext:
 
 
 def _without(context: AuditContext, entered: _Entered | None) -> _Entered | None:
-    """Return the entered contexts without this one, which is usually the innermost."""
+    """Return the entered contexts except this one, which is usually the innermost."""
     if entered is None:
         return None
     if entered.context is context:
@@ -145,7 +145,7 @@ def current() -> AuditContext | None:
 
 
 def known_values(report: Report) -> dict[str, Any]:
-    """Return the values known from the current context and OpenTelemetry's current span, as keywords of `emit`."""
+    """Return the values of the current context and of OpenTelemetry's current span, as keywords of `emit`."""
     values: dict[str, Any] = {}
     contexts = []
     entered = _current.get()
@@ -180,7 +180,7 @@ def fill(values: dict[str, Any], report: Report) -> None:
 
 
 def carried() -> dict[str, str]:
-    """Return the current values as text of bounded size, for the headers of a message; `restored` reads them."""
+    """Return the current values as text of bounded size, for the headers of a message. `restored` reads them."""
     values = known_values(lambda _: None)
     metadata = values.pop("metadata", {})
     texts = {name: str(value)[:_MOST_CHARACTERS] for name, value in values.items()}
@@ -190,7 +190,7 @@ def carried() -> dict[str, str]:
 
 
 def restored(values: Mapping[str, str]) -> AuditContext:
-    """Return a context with the values that `carried` returned in another process; other names are ignored."""
+    """Return a context with the values that `carried` returned in another process. Other names are ignored."""
     made = AuditContext()
     for name, value in values.items():
         if name in NAMES and isinstance(value, str):
@@ -201,7 +201,9 @@ def restored(values: Mapping[str, str]) -> AuditContext:
 
 
 def texts_of(metadata: Mapping[Any, object]) -> dict[str, str]:
-    """Convert the metadata's names and values with `text_of`; nearly all are ASCII text already."""
+    """Convert the metadata's names and values with `text_of`. Nearly all of them are ASCII text, which needs no
+    conversion.
+    """
     items: list[tuple[Any, Any]] = list(metadata.items())
     for name, value in items:
         if type(name) is not str or type(value) is not str or not (name.isascii() and value.isascii()):
@@ -210,7 +212,7 @@ def texts_of(metadata: Mapping[Any, object]) -> dict[str, str]:
 
 
 def text_of(value: object) -> str:
-    """Return a metadata value as text: text unchanged, everything else as `plain_value` shows it."""
+    """Return a metadata value as text. Text is returned unchanged, and any other value in the form of `plain_value`."""
     if isinstance(value, str):
         return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     shown = plain_value(value)

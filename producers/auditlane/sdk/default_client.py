@@ -1,4 +1,4 @@
-"""The client that a process shares by default: `from auditlane.sdk import audit`."""
+"""The client that a process shares by default, imported with `from auditlane.sdk import audit`."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def default_client() -> AuditClient:
 
 
 def set_default_client(client: AuditClient | None) -> None:
-    """Use this client as the default; with None, the next use creates one from the environment."""
+    """Use this client as the default. If it is None, the next use creates one from the environment."""
     global _client, _warned
     with _lock:
         _client, _warned = client, False

@@ -1,7 +1,7 @@
-"""Deliver events to Kafka: one librdkafka producer, and the thread that polls it and reports to the tracker.
+"""Deliver events to Kafka. A librdkafka producer sends them, and a thread polls it and reports to the tracker.
 
 Where gevent or eventlet have replaced threads, it is a green thread. Blocking inside librdkafka would then stop all
-others, so it polls without waiting and sleeps in Python.
+other threads, so it polls without waiting and sleeps in Python.
 """
 
 # ruff: noqa: SLF001  librdkafka's names for its own errors start with an underscore
@@ -44,7 +44,7 @@ def thread_starter() -> object:
 
 
 def _threads_are_green() -> bool:
-    """Return whether gevent or eventlet have replaced threads: a thread that blocks outside Python then stops all
+    """Return whether gevent or eventlet have replaced threads. A thread that blocks outside Python then stops all
     others.
 
     Also true under some debuggers, which does no harm.
@@ -53,7 +53,7 @@ def _threads_are_green() -> bool:
 
 
 def producer_options(config: ClientConfig) -> dict[str, Any]:
-    """Return librdkafka's options: an idempotent producer that waits for all in-sync replicas.
+    """Return librdkafka's options for an idempotent producer that waits for all in-sync replicas.
 
     `kafka_extra` takes precedence; ClientConfig rejects any option that weakens guarantees.
     """
@@ -72,7 +72,7 @@ def producer_options(config: ClientConfig) -> dict[str, Any]:
 
 
 class Delivery:
-    """A producer and its poll thread. The publisher replaces it after a fatal error and in a forked child."""
+    """A producer and its poll thread. The publisher replaces them after a fatal error and in a forked child."""
 
     def __init__(self, config: ClientConfig, tracker: DeliveryTracker, on_error: OnError | None) -> None:
         """Start the producer. Without `on_error`, log errors. Raises ConfigError if librdkafka rejects an option."""
@@ -125,9 +125,9 @@ class Delivery:
             tracker.handed_over(epoch)
 
     def _wait_for_room(self, deadline: float) -> float:
-        """Wait a moment, and return the deadline; a deadline of 0 is set to `max_block_ms` from now.
+        """Wait a moment, and return the deadline. A deadline of 0 is replaced with `max_block_ms` from now.
 
-        Raises BufferFull.
+        Raises BufferFull once the deadline has passed.
         """
         now = time.monotonic()
         deadline = deadline or now + self._config.max_block_ms / 1000
@@ -137,11 +137,13 @@ class Delivery:
         return deadline
 
     def is_this_thread(self) -> bool:
-        """Return whether this runs on the poll thread, which frees the buffer and so must never wait for it."""
+        """Return whether the caller runs on the poll thread. It frees the buffer, so it must never wait for the
+        buffer.
+        """
         return threading.current_thread() is self._thread
 
     def abandon(self) -> None:
-        """Drop the events that Kafka has not acknowledged; each is reported as failed."""
+        """Drop the events that Kafka has not acknowledged. Each is reported as failed."""
         self.producer.purge()
 
     def stop(self, timeout_s: float = 5.0) -> None:
@@ -210,7 +212,7 @@ class Delivery:
             log_later(logging.WARNING, "Kafka: %s", error.str())
 
     def _check_outage(self, now: float) -> None:
-        """During an outage, probe Kafka from time to time: without events in flight, nothing else shows a recovery."""
+        """Probe Kafka from time to time during an outage. Without events in flight, nothing else shows a recovery."""
         if self._outage.is_probe_due(now) and not self._stopping:
             try:
                 timeout_s = _GREEN_PROBE_S if _threads_are_green() else _PROBE_S
@@ -226,7 +228,7 @@ class Delivery:
             self._report_outage(self._outage.reminder(now))
 
     def _report_outage(self, change: Away | Back | None) -> None:
-        """Report an outage to `on_error`; without it, log the outage and the recovery."""
+        """Report an outage to `on_error`. Without `on_error`, log the outage and the recovery."""
         if isinstance(change, Away) and self._on_error is not None:
             report_error(self._on_error, self._away(change.reason), None)
         elif isinstance(change, Away):
@@ -270,7 +272,7 @@ def report_error(on_error: OnError | None, error: AuditlaneError, event_id: str 
 
 
 def _call(callback: Callable[..., None], *arguments: object) -> None:
-    """Call an application's function; an exception in it must not end the thread."""
+    """Call an application's function. An exception that it raises is caught, so that the thread does not end."""
     try:
         callback(*arguments)
     except Exception as error:

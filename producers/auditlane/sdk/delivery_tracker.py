@@ -1,6 +1,6 @@
 """Track the delivery of every event that was handed to Kafka. A tracker outlives the producers that report to it.
 
-Events are counted by epoch, and a flush starts a new epoch: it therefore waits for the events emitted before it, and
+Events are counted by epoch, and a flush starts a new epoch. It therefore waits for the events emitted before it, and
 not for events that other threads emit in the meantime.
 
 The lock protects against other threads only. A signal handler that emits may interrupt a thread that already holds the
@@ -21,8 +21,8 @@ KEPT_FAILURES: Final = 100
 
 
 class Epoch:
-    """Counts the events between two flushes: those without a delivery report (`open`), and the main thread's events not
-    yet handed to Kafka (`in_hand`).
+    """Counts the events between two flushes.¶`open` counts events without a delivery report, and `in_hand` counts the
+    main thread's events that have not been handed to Kafka yet.
     """
 
     __slots__ = ("in_hand", "open")
@@ -33,9 +33,9 @@ class Epoch:
 
 
 class DeliveryTracker:
-    """Thread-safe, and safe in signal handlers.
+    """Tracks the delivery of a client's events. Thread-safe, and safe in signal handlers.
 
-    `problem` is the reason why deliveries stall; it is cleared by the next acknowledgement.
+    `problem` is the reason why deliveries stall. The next acknowledgement clears it.
     """
 
     def __init__(self) -> None:
@@ -61,12 +61,12 @@ class DeliveryTracker:
 
     @property
     def pending(self) -> int:
-        """Number of events without a report."""
+        """The number of events without a delivery report."""
         with self._changed:
             return sum(epoch.open for epoch in [*self._earlier, self._epoch])
 
     def open(self, size: int = 0) -> Epoch:
-        """Count one event of `size` bytes before it is handed to Kafka; return its epoch.
+        """Count one event of `size` bytes before it is handed to Kafka, and return its epoch.
 
         Raises ClientClosed after `seal`.
         """
@@ -98,7 +98,7 @@ class DeliveryTracker:
                 self._changed.notify_all()
 
     def settle(self, epoch: Epoch, failure: Failure | None, size: int = 0) -> None:
-        """Record that Kafka acknowledged the event, or its failure."""
+        """Record that Kafka acknowledged an event, or that it failed."""
         with self._lock:
             if failure is None:
                 self._delivered += 1

@@ -1,7 +1,7 @@
 """Compare an object before and after a change, and return the differences in a readable form.
 
-Objects are read without side effects: only attributes that are already loaded, never a query. Values are bounded in
-size, and those under keys that look like secrets are masked.
+Objects are read without side effects. Only attributes that are already loaded are read, and no query is made. Values
+are bounded in size, and those under keys that look like secrets are masked.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ Mask = Callable[[str], bool]
 
 
 class Changes(TypedDict, total=False):
-    """What changed, as the keywords `before` and `after` of `emit`."""
+    """The differences between two states, as the keywords `before` and `after` of `emit`."""
 
     before: dict[str, Any]
     after: dict[str, Any]
 
 
 def diff(before: object, after: object, *, mask: Iterable[str] = (), ignore: Collection[str] = ()) -> Changes:
-    """Return the fields that differ between two states of an object; empty if none do.
+    """Return the fields that differ between two states of an object. The result is empty if none do.
 
         old = document.model_copy()
         document.title = "Final"
@@ -89,7 +89,7 @@ def diff(before: object, after: object, *, mask: Iterable[str] = (), ignore: Col
 
 
 def plain_value(value: object) -> Any:
-    """Return a value as JSON can represent it, bounded in size: unlike `json_text`, this accepts every value.
+    """Return a value in a form that JSON can represent, bounded in size. Unlike `json_text`, this accepts every value.
 
     A value that JSON cannot represent is replaced by the name of its type in angle brackets.
     """
@@ -104,7 +104,7 @@ def _looks_secret(name: str) -> bool:
 def _same(left: Any, right: Any) -> frozenset[Any]:
     """Return the fields whose plain values are the same in both states.
 
-    Nearly all fields are equal, so they need not be read.
+    Nearly all fields are equal, and equal fields need not be read further.
     """
     return frozenset(
         name
@@ -181,7 +181,9 @@ _ABSENT: Final[Any] = _Absent()
 
 
 class _Reader:
-    """Reads one state; counts what it has read, so that a huge or cyclic object yields a bounded result."""
+    """Reads one state. It counts the values that it has read, so that a huge or cyclic object yields a bounded
+    result.
+    """
 
     __slots__ = ("characters", "open", "values")
 
@@ -282,7 +284,7 @@ class _Reader:
 
 
 def _fields(value: Any, *, value_is_state: bool = False) -> object:
-    """Return the fields of an object as a mapping; return anything that has no fields unchanged.
+    """Return the fields of an object as a mapping. A value without fields is returned unchanged.
 
     A plain object inside a state is shown only by its type, since its attributes may be anything; the state itself
     may be a plain object.
@@ -307,5 +309,5 @@ def _fields(value: Any, *, value_is_state: bool = False) -> object:
 
 
 def _attributes(value: object, names: Iterable[str]) -> dict[str, Any]:
-    """Return the attributes that are set; a model may have been constructed without some of them."""
+    """Return the attributes that are set. A model may have been constructed without some of them."""
     return {name: item for name in names if (item := getattr(value, name, _ABSENT)) is not _ABSENT}

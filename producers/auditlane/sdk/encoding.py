@@ -30,7 +30,7 @@ _DEFAULTS: Final[dict[str, Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class Encoder:
-    """A registered schema, parsed once. Immutable, so threads can share it."""
+    """Encodes events with a registered schema, which is parsed once. Immutable, so threads can share it."""
 
     subject: str
     schema_id: int
@@ -110,7 +110,7 @@ class Encoder:
         return frame(self.schema_id, datum)
 
     def _fill(self, record: dict[str, Any], event: AuditEvent) -> None:
-        """Add the defaults of omitted fields. They will be stored, so the rules apply to them too."""
+        """Add the defaults of omitted fields. The defaults will be stored, so the rules apply to them too."""
         whole = isinstance(event.fields, StoredFields) and event.fields.whole
         for name, default in self.defaults.items():
             if name in record:
@@ -147,7 +147,7 @@ class Encoder:
             raise InvalidEvent(f"{name} {error}.", field=name, fix=_compare(name, event)) from None
 
     def _check_absent(self, record: dict[str, Any]) -> None:
-        """Reject values of base fields that the tenant's older contract lacks; they would be dropped silently."""
+        """Reject values of base fields that the tenant's older contract lacks, since they would be dropped silently."""
         for name in self.absent:
             if record.pop(name) != _DEFAULTS.get(name):
                 raise InvalidEvent(
@@ -173,7 +173,9 @@ def _compare(name: str, event: AuditEvent) -> str:
 
 
 def _module(event: AuditEvent) -> str:
-    """Return the name by which `auditlane schema` can import the class's module, even if that is the program itself."""
+    """Return the name by which `auditlane schema` can import the event class's module, even if it is the main
+    module.
+    """
     name = type(event).__module__
     if name != "__main__":
         return name

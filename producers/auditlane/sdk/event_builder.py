@@ -19,7 +19,7 @@ _TENANT: Final = "Pass it, or enter a context: `with audit.context(tenant=…)`.
 
 
 class EventBuilder:
-    """Builds a client's events; immutable."""
+    """Builds a client's events. Immutable."""
 
     def __init__(self, source: str, redaction: Redaction | None, *, own_events: bool) -> None:
         self._source = source
@@ -37,7 +37,7 @@ class EventBuilder:
             values.setdefault("source", self._source)
 
     def build(self, event: AuditEvent | None, values: dict[str, Any]) -> AuditEvent:
-        """Return the event, or one made from keywords, which are changed. Raises InvalidEvent."""
+        """Return the event, or one made from keywords, in which case `values` is changed. Raises InvalidEvent."""
         if event is None:
             if not values.keys() <= _NAMED:
                 own = {name: values.pop(name) for name in list(values) if name not in _NAMED and name != "fields"}
@@ -69,9 +69,10 @@ class EventBuilder:
 
 
 def suggest(error: InvalidEvent, values: Mapping[str, Any], known_fields: Callable[[], Iterable[str]]) -> None:
-    """Add the likely spelling of a misspelt keyword to the error: a type checker takes it for a custom field.
+    """Add the likely spelling of a misspelt keyword to the error. A type checker does not notice it, since it could be
+    a custom field.
 
-    `known_fields` returns the names of the tenant's custom fields that are cached. `send` does without this, since it
+    `known_fields` returns the names of the tenant's custom fields that are cached. `send` omits this step, since it
     takes a fraction of a millisecond and a gateway may reject events by the thousand.
     """
     if error.field == "tenant_id" and "tenant_id" not in values:

@@ -12,7 +12,7 @@ from auditlane.contract.event import Outcome, OutcomeName, Severity, SeverityNam
 
 
 class EventFields(TypedDict, total=False):
-    """The keywords of `AuditClient.emit`, except the action; custom fields are in `fields`.
+    """The keywords of `AuditClient.emit`, except the action. Custom fields are in `fields`.
 
     def deleted(document: str, **event: Unpack[EventFields]) -> None:
         audit.data.exported(rows=1, format="pdf", resource_id=document, **event)

@@ -1,4 +1,6 @@
-"""Export a log to a file: run an export job and download its file, resuming after an interruption."""
+"""Export a log to a file. An export job creates the file, which is then downloaded. An interrupted export is
+resumed.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +23,8 @@ _MAX_FAILURES: Final = 6  # consecutive requests without a byte received
 
 @dataclass(frozen=True, slots=True)
 class ExportProgress:
-    """The progress, `done` of `total`, in events while the service creates the file and in bytes while it is
-    downloaded.
+    """The progress of an export, `done` of `total`. The unit is events while the service creates the file, and bytes
+    while it is downloaded.
     """
 
     what: Literal["making", "downloading"]
@@ -34,7 +36,7 @@ Progress = Callable[[ExportProgress], None]
 
 
 class Download:
-    """One export, to one file. `<name>.part` and `<name>.part.json` hold its state until it is complete."""
+    """One export to one file. `<name>.part` and `<name>.part.json` contain its state until it is complete."""
 
     def __init__(self, http: Http, path: Path, request: Mapping[str, Any], progress: Progress, poll_s: float) -> None:
         self._http = http
@@ -68,7 +70,7 @@ class Download:
         return int(job["rows"])
 
     def _resumable_job(self) -> str | None:
-        """Return the job of an earlier attempt at the same export, if the service still has it."""
+        """Return the id of the job of an earlier attempt at the same export, if the service still has it."""
         try:
             state = json.loads(self._state.read_text())
             if state["request"] != self._digest():

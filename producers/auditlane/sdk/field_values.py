@@ -1,4 +1,4 @@
-"""Convert values of custom fields to the form in which Avro's encoder takes them."""
+"""Convert values of custom fields to the form that Avro's encoder accepts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _INT_RANGES: Final = {"int": 31, "long": 63}
 
 
 def converted(field: Field, value: Any) -> Any:
-    """Return the value in Avro's form. Raises ValueError; its message is phrased to follow the field's name."""
+    """Return the value in Avro's form. Raises ValueError, with a message that is phrased to follow the field's name."""
     if value is None:
         if field.nullable:
             return None
@@ -63,7 +63,7 @@ def _time(value: Any) -> datetime:
 
 
 def _text(value: Any) -> str:
-    """Return text unchanged, and lists and objects as JSON text, which is how a contract carries them."""
+    """Return text unchanged, and lists and objects as JSON text, the form in which a contract carries them."""
     if isinstance(value, (dict, list)):
         value = json_text(value)
     if not isinstance(value, str):

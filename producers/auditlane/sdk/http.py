@@ -1,4 +1,6 @@
-"""Send requests to `auditlane serve`: authenticate, renew tokens, and raise the service's problems as its errors."""
+"""Send requests to `auditlane serve`. The client authenticates, renews tokens, and raises the service's problems as
+errors.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ class Http:
     def __init__(
         self, url: str, *, token: str, client_id: str, secret: str, tenant: str, timeout_s: float, ca: str
     ) -> None:
-        """Send nothing yet. Raises ConfigError if the URL is invalid or there is no credential."""
+        """Store the options without sending anything. Raises ConfigError if the URL is invalid or there is no
+        credential.
+        """
         try:
             self._url = validators.http_url(url.strip()).rstrip("/")
         except ValueError as error:
@@ -45,13 +49,13 @@ class Http:
         _instances.add(self)
 
     def after_fork(self) -> None:
-        """Create the lock and the connections; a forked child must not share its parent's."""
+        """Create the lock and the connections. A forked child must not share its parent's."""
         self._lock = threading.Lock()
         self._pool = urllib3.PoolManager(timeout=self._timeout_s, ca_certs=self._ca or None, maxsize=4)
 
     def json(self, method: str, path: str, *, fields: Pairs = (), body: Any = None) -> Any:
-        """Send a request, and return the response's JSON, or None if it has no body. Raises the service's errors, and
-        Unavailable.
+        """Send a request, and return the response's JSON, or None if it has no body. Raises the service's errors, or
+        Unavailable if it does not respond.
         """
         response = self.send(method, path, fields=fields, body=body)
         return json.loads(response.data) if response.data else None
@@ -66,10 +70,10 @@ class Http:
         headers: Mapping[str, str] | None = None,
         stream: bool = False,
     ) -> urllib3.BaseHTTPResponse:
-        """Send a request, and return its successful response; with `stream`, its body is not read yet. An expired token
+        """Send a request, and return its successful response. With `stream`, the body is not read yet. An expired token
         is renewed.
 
-        Raises the service's errors, and Unavailable.
+        Raises the service's errors, or Unavailable if it does not respond.
         """
         token = self._token or self._renewed_token("")
         response = self._send_once(method, path, token, fields, body, headers, stream=stream)
@@ -145,7 +149,9 @@ class unavailable_if_broken:  # noqa: N801 - a context manager
 
 
 def error_of(status: int, body: bytes) -> AuditlaneError:
-    """Return the error for a response's problem (RFC 9457): by its code, or by `status` if the code is unknown."""
+    """Return the error for a response's problem (RFC 9457). It is chosen by the problem's code, or by `status` if the
+    code is unknown.
+    """
     try:
         problem = json.loads(body)
         problem = problem if isinstance(problem, dict) else {}

@@ -1,4 +1,4 @@
-"""Code that the methods of known actions share: it converts metadata to text, and sets defaults that the caller's
+"""Code that the methods of known actions share. It converts metadata to text, and sets defaults that the caller's
 fields override.
 """
 
@@ -40,8 +40,8 @@ class KnownActions:
     ) -> str:
         """Emit an event. The caller's fields take precedence over the defaults, and its metadata over the keywords.
 
-        `masks` names the metadata keys to mask, unless the client hashes them, since masked values would often have the
-        same hash.
+        `masks` names the metadata keys to mask. Keys that the client hashes are not masked, since masked values would
+        often have the same hash.
         """
         given = event.get("metadata", {})
         if isinstance(given, Mapping):  # otherwise emit rejects it
@@ -65,7 +65,7 @@ def masked_changes(event: EventFields) -> EventFields:
 
 
 def metadata_text(value: object) -> object:
-    """Return a number, a time or a list of strings as metadata text; return any other value unchanged."""
+    """Return a number, a time or a list of strings as metadata text. Any other value is returned unchanged."""
     if isinstance(value, str | bytes):
         return value
     if isinstance(value, bool):

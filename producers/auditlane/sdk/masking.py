@@ -1,4 +1,6 @@
-"""Shorten a login or an e-mail address, so that a log neither identifies the person nor holds a mistyped password."""
+"""Shorten a login or an e-mail address, so that a log neither identifies the person nor contains a mistyped
+password.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ _ADDRESS: Final = re.compile(r"[^@\s]+@((?:[a-z0-9-]+\.)+[a-z]{2,})", re.IGNOREC
 
 
 def masked(text: object) -> str:
-    """Return the first character of a login, and the domain if it is an e-mail address: `j***@example.com`, `j***`.
+    """Return the first character of a login and, for an e-mail address, the domain: `j***` or `j***@example.com`.
 
     Fewer than four characters become `***`, and so does a value that is not text. The result does not show the length.
     """
@@ -24,8 +26,9 @@ def masked(text: object) -> str:
 
 
 def masked_state(state: object) -> object:
-    """Return the state before or after a change with each string masked; a value that is not a mapping of strings
-    becomes `***` as a whole."""
+    """Return the state before or after a change with each string masked. A value that is not a mapping of strings
+    becomes `***` as a whole.
+    """
     if state is None:
         return None
     if isinstance(state, str):

@@ -1,4 +1,4 @@
-"""Decide when to report an outage: once when it starts, every REPEAT_S while it lasts, and once when it ends."""
+"""Decide when to report an outage. It is reported when it starts, every REPEAT_S while it lasts, and when it ends."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ PROBE_S: Final = 5.0  # interval of the probes that detect a recovery when there
 
 @dataclass(frozen=True, slots=True)
 class Away:
-    """The service is unreachable; `for_s` is 0 in the first report. `lost` counts the events lost so far."""
+    """A report that the service is unreachable. `for_s` is 0 in the first report, and `lost` counts the events lost so
+    far.
+    """
 
     reason: str
     for_s: float
@@ -20,14 +22,16 @@ class Away:
 
 @dataclass(frozen=True, slots=True)
 class Back:
-    """The service is reachable again, after an outage of `after_s` seconds in which `lost` events were lost."""
+    """A report that the service is reachable again, after an outage of `after_s` seconds in which `lost` events were
+    lost.
+    """
 
     after_s: float
     lost: int
 
 
 class Outage:
-    """Pure: `now` is the time of a monotonic clock. Not thread-safe."""
+    """Tracks an outage of a service. Pure: `now` is the time of a monotonic clock. Not thread-safe."""
 
     def __init__(self) -> None:
         self.reason = ""
@@ -48,14 +52,14 @@ class Outage:
         return self._suspected or self._since is not None
 
     def suspect(self, reason: str, now: float) -> None:
-        """Record a partial failure, such as one broker's: the next probe shows whether it is an outage."""
+        """Record a partial failure, such as that of one broker. The next probe shows whether it is an outage."""
         self.reason = reason
         if not self._suspected and self._since is None:
             self._suspected = True
             self._probed_at = now
 
     def unreachable(self, now: float) -> Away | None:
-        """Record that the whole service is unreachable; return the report, if one is due."""
+        """Record that the whole service is unreachable, and return the report, if one is due."""
         self._suspected = False
         if self._since is None:
             self._since = self._reported_at = self._probed_at = now
@@ -81,7 +85,7 @@ class Outage:
         return True
 
     def recovered(self, now: float) -> Back | None:
-        """Record that the service responded; return the report, if this ends an outage."""
+        """Record that the service responded. Returns the report if this ends an outage."""
         self._suspected = False
         if self._since is None:
             return None

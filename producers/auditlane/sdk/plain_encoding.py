@@ -1,7 +1,7 @@
-"""Check and encode the keywords of `emit` in one pass, without an AuditEvent: the path of nearly every event.
+"""Check and encode the keywords of `emit` in one pass, without an AuditEvent. Nearly every event takes this path.
 
-It takes values of the usual types only. Everything else, and everything invalid, is left to the model and fastavro,
-which describe what is wrong. An event that is encoded here is valid there too, and gets the same bytes;
+It accepts only values of the usual types. Other values and invalid values are left to the model and fastavro, which
+describe the problem. An event that is encoded here is valid there too, and gets the same bytes;
 `tests/unit/sdk/test_plain_encoding.py` compares the two.
 """
 
@@ -62,8 +62,8 @@ def _groups(bits: int) -> bytes:
 
 
 class _Recurring(dict[str, bytes]):
-    """A cache of the encoded form of recurring strings, whose check may be costly. Computes missing entries itself.
-    Raises ValueError.
+    """A cache of the encoded form of recurring strings, whose check may be costly. It computes missing entries itself.
+    Raises ValueError for an invalid string.
     """
 
     def __init__(self, encode: Callable[[str], bytes]) -> None:
@@ -168,7 +168,7 @@ def _micros(value: Any) -> int:
 
 
 class _Seconds(dict[int, bytes]):
-    """A cache of the last bytes of encoded times, which stay the same for about a second. Computes missing entries
+    """A cache of the last bytes of encoded times, which stay the same for about a second. It computes missing entries
     itself.
     """
 
@@ -183,7 +183,9 @@ _SECONDS: Final = _Seconds()
 
 
 def _time(micros: int) -> bytes:
-    """Encode a time since 1971: three bytes of seven bits, and the rest, which most events of a second share."""
+    """Encode a time since 1971. The first three bytes have seven bits each, and the rest is shared by most events of a
+    second.
+    """
     low = micros << 1 & 0x1FFFFF
     bits = low & 0x7F | (low & 0x3F80) << 1 | (low & 0x1FC000) << 2 | 0x808080
     return bits.to_bytes(3, "little") + _SECONDS[micros >> 20]
@@ -205,7 +207,9 @@ def _texts(metadata: Any) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class _Own:
-    """A custom field: how to encode its values, and what is written if it is omitted."""
+    """Encodes one custom field. `absent` contains the bytes to write if the field is omitted, or None if it cannot be
+    omitted.
+    """
 
     field: Field
     write: Callable[[Any], bytes]  # encodes a value that is already in Avro's form
@@ -280,7 +284,7 @@ class PlainEncoder:
         return cls(schema_id, own, tuple(field for field in first if field.rules))
 
     def encode(self, values: Mapping[str, Any], now_us: int, max_bytes: int) -> tuple[str, bytes] | None:
-        """Return (event id, framed Kafka value) of an event from `emit`'s keyword values, or None.
+        """Return the event id and the framed Kafka value of an event from `emit`'s keyword values, or None.
 
         None means that the event needs full validation. `now_us` is the time in microseconds since 1970.
         """

@@ -35,7 +35,7 @@ class Closing(Protocol):
         ...
 
     def before_fork(self, deadline: float) -> None:
-        """Prepare for a fork, in the parent; return before `deadline` of the monotonic clock."""
+        """Prepare for a fork, in the parent. Returns before `deadline`, a time of the monotonic clock."""
         ...
 
     def after_fork(self) -> None:
@@ -91,7 +91,7 @@ def _end_all(*_: object, **__: object) -> None:
 
 
 def _other_threads(*excluded: threading.Thread) -> list[threading.Thread]:
-    """Return the non-daemon threads, which Python joins before it exits, except those given."""
+    """Return the non-daemon threads except those given. Python joins these threads before it exits."""
     return [thread for thread in threading.enumerate() if not thread.daemon and thread not in excluded]
 
 
@@ -116,7 +116,9 @@ class _LastThread(threading.Thread):
 
 
 def _is_child(util: str) -> bool:
-    """Return whether this process is a child started by the library of `util`: multiprocessing or billiard."""
+    """Return whether this process is a child started by multiprocessing or billiard, to which the module `util`
+    belongs.
+    """
     process = sys.modules.get(util.replace(".util", ".process"))
     return util in sys.modules and process is not None and process.current_process().name != "MainProcess"
 
@@ -152,8 +154,8 @@ def _hook() -> None:
 
 
 class _Child:
-    """A process forked by one of the libraries. It is kept alive here, since their registries hold only weak
-    references.
+    """A process forked by one of the libraries. This object is kept alive here, since the libraries' registries hold
+    only weak references.
     """
 
     kept: ClassVar[dict[str, _Child]] = {}

@@ -1,4 +1,4 @@
-"""Publishes a client's events: encodes each with its tenant's schema and hands it to Kafka.
+"""Publish a client's events. Each is encoded with its tenant's schema and handed to Kafka.
 
 An EventPublisher survives forks and fatal producer errors, and flushes when the process exits.
 """
@@ -35,7 +35,7 @@ _ABANDON_S: Final = 5.0  # how long `close` waits for the failure reports of aba
 
 
 class EventPublisher:
-    """Thread-safe, and safe in signal handlers."""
+    """Publishes the events of one client. Thread-safe, and safe in signal handlers."""
 
     def __init__(
         self,
@@ -76,7 +76,8 @@ class EventPublisher:
         may_ask: bool = True,
         sign: Sign | None = None,
     ) -> str:
-        """Encode and buffer the event that `make` returns; return its id. Raises the same errors as `AuditClient.send`.
+        """Encode and buffer the event that `make` returns, and return its id. Raises the same errors as
+        `AuditClient.send`.
 
         `make` is called only once the client is known to be open. Errors are counted by their code.
         """
@@ -96,7 +97,7 @@ class EventPublisher:
     def encoded(self, values: Mapping[str, Any]) -> Encoded | None:
         """Encode an event from `emit`'s keyword values, without an AuditEvent and without waiting for the registry.
 
-        Returns None if that is impossible, as for a tenant's first event, whose contract is not loaded yet: only `send`
+        Returns None if that is impossible, as for a tenant's first event, whose contract is not loaded yet. Only `send`
         waits for the contract, validates everything and reports what is invalid.
         """
         tenant = values.get("tenant_id")
@@ -145,8 +146,9 @@ class EventPublisher:
         return self._tracker.flush(0 if self._in_callback() else timeout_s)
 
     def close(self, timeout_s: float | None = None) -> FlushResult:
-        """Flush for at most `timeout_s` seconds (default: `close_timeout_s`), fail the events that are left, and
-        stop the threads.
+        """Flush for at most `timeout_s` seconds, and stop the threads. The timeout defaults to `close_timeout_s`.
+
+        Events that are left after the flush fail.
         """
         with self._lock:
             if self._closed:
@@ -166,7 +168,7 @@ class EventPublisher:
 
     @property
     def stats(self) -> ClientStats:
-        """Counters since the client was created."""
+        """Return counters of the events since the client was created."""
         tracker, refused = self._tracker, dict(self._refused)
         return ClientStats(
             emitted=tracker.emitted,
@@ -193,15 +195,17 @@ class EventPublisher:
         return self._schemas.knows(tenant)
 
     def encoder(self, tenant: str) -> Encoder:
-        """Return the tenant's encoder. May wait for the registry; raises RegistryUnavailable or RegistryRefused."""
+        """Return the tenant's encoder. May wait for the registry. Raises RegistryUnavailable or RegistryRefused."""
         return self._schemas.encoder(tenant)
 
     def contract_changed(self, tenant: str | None) -> None:
-        """Invalidate the cached contract of `tenant`, or of every tenant when None."""
+        """Invalidate the cached contract of `tenant`, or of every tenant if it is None."""
         self._schemas.forget(tenant)
 
     def _encoded(self, event: AuditEvent, *, may_ask: bool) -> bytes:
-        """Return the Kafka value. Before a contract rejects an event, the registry is queried for a newer version."""
+        """Return the Kafka value of an event. Before a contract rejects an event, the registry is queried for a newer
+        version.
+        """
         tenant, limit = event.tenant_id, self._config.max_event_bytes
         encoder = self._schemas.encoder(tenant)
         try:
@@ -217,8 +221,9 @@ class EventPublisher:
         return newer.encode(event, limit)
 
     def _key(self, tenant: str, event_id: str) -> bytes:
-        """Return the message key: the tenant, plus the event id's shard if the tenant is sharded, so that a retry gets
-        the same key."""
+        """Return the message key. It is the tenant, followed by the event id's shard if the tenant is sharded. A retry
+        gets the same key.
+        """
         shards = self._config.shards.get(tenant)
         return key_of(tenant, shards and zlib.crc32(event_id.encode()) % shards)
 
@@ -244,7 +249,7 @@ class EventPublisher:
     def _adapt_to_patched_threads(self) -> None:
         """Start over when gevent or eventlet replaced threads before the first event of this process.
 
-        Raises ConfigError when a producer already runs.
+        Raises ConfigError if a producer is already running.
         """
         if self._delivery is not None:
             raise ConfigError(
@@ -254,13 +259,14 @@ class EventPublisher:
         self.after_fork()
 
     def before_fork(self, deadline: float) -> None:
-        """Wait for a registry request in progress: a child would inherit its locks, but not the thread."""
+        """Wait for a registry request in progress, since a child would inherit its locks but not the thread."""
         self._schemas.wait_until_idle(max(deadline - time.monotonic(), 0.0))
 
     def after_fork(self) -> None:
-        """Reset locks and counters in the child; its next event creates a producer.
+        """Reset locks and counters in the child. Its next event creates a producer.
 
-        The parent's producer is leaked on purpose: destroying it waits for threads that exist only in the parent.
+        The parent's producer is leaked on purpose, because destroying it would wait for threads that exist only in the
+        parent.
         """
         if self._delivery is not None:
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._delivery.producer))
@@ -281,7 +287,7 @@ class EventPublisher:
         write_all()
 
     def end_soon(self) -> None:
-        """Flush when the process may be about to exit: other threads may still emit."""
+        """Flush when the process may be about to exit. Other threads may still emit."""
         self._tracker.flush(self._config.close_timeout_s)
         write_all()
 

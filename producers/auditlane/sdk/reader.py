@@ -1,4 +1,4 @@
-"""Read and export a tenant's log over the HTTP API: `AuditReader`."""
+"""Read and export a tenant's log over the HTTP API with `AuditReader`."""
 
 from __future__ import annotations
 
@@ -31,12 +31,13 @@ _PAGE: Final = 200
 
 
 class EventFilters(TypedDict, total=False):
-    """The filters of `GET /v1/events` as keywords. An event must match all filters; of several values, any one.
+    """The filters of `GET /v1/events` as keywords. An event must match all filters. If a filter has several values, it
+    must match any one of them.
 
     `from_` (inclusive) and `to` (exclusive) take a datetime with a time zone, or RFC 3339 text. `q` takes words that
-    must all occur in the event's text, `query` the query language, and `actor` an id or a name. The other filters
-    compare a field for equality; an empty string matches events without a value. `include_access=True` also returns
-    auditlane's own events about access to the log: reads, exports, viewer tokens, links.
+    must all occur in the event's text, `query` takes the query language, and `actor` takes an id or a name. The other
+    filters compare a field for equality; an empty string matches events without a value. With `include_access=True`,
+    the result also contains auditlane's own events about access to the log: reads, exports, viewer tokens and links.
     """
 
     from_: datetime | str
@@ -145,7 +146,7 @@ class AuditReader:
                 return
 
     def event(self, event_id: str, *, content_hash: str = "") -> SingleEvent:
-        """Return one event; its `others` are the tenant's other events with the same id.
+        """Return one event. Its `others` are the tenant's other events with the same id.
 
         Among several, the first that reached Kafka is returned, or the one with this `content_hash` (32 hexadecimal
         digits). Raises NotFound.
@@ -174,12 +175,12 @@ class AuditReader:
         poll_s: float = 0.5,
         **more: Unpack[EventFilters],
     ) -> int:
-        """Write every matching event to a file; return the number of events.
+        """Write every matching event to a file, and return the number of events.
 
             rows = audit.export("logins.csv", format="csv", action="login", from_="2026-01-01T00:00:00Z")
 
         The service creates the file in an export job, which is then downloaded. The file appears at `path` when it is
-        complete. After an interruption, the same call resumes: the same job, at the byte where the download stopped.
+        complete. After an interruption, the same call resumes the same job, at the byte where the download stopped.
 
         Args:
             path: Path of the file. `<path>.part` and `<path>.part.json` exist next to it until it is complete.

@@ -1,4 +1,4 @@
-"""Record events without ever failing the application; integrations and decorators use this instead of `emit`."""
+"""Record events without ever failing the application. Integrations and decorators use this instead of `emit`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Report = Callable[[AuditlaneError, str | None], None]  # passes an error to `on_
 
 
 class Recorder:
-    """Records one client's events, and counts events that were not recorded or had no tenant."""
+    """Records one client's events. It counts events that were not recorded, and those without a tenant."""
 
     def __init__(self, emit: Emit, report: Report, catch_all_tenant: str) -> None:
         self.unrecorded = 0
@@ -37,7 +37,7 @@ class Recorder:
         self._thread = threading.local()  # whether this thread is recording; nothing logged in the meantime is recorded
 
     def record(self, values: dict[str, Any], event: AuditEvent | None = None) -> str | None:
-        """Emit an event from `event` and the keywords; if that is impossible, count it and report why.
+        """Emit an event from `event` and the keywords. If that is impossible, count it and report the error.
 
         Never raises an Exception.
         """

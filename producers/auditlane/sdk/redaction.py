@@ -37,7 +37,8 @@ def check_path(path: str, *, hashed: bool) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Redaction:
-    """Which values of events to replace: `redacted` with a fixed string, `hashed` with an HMAC-SHA256 under `key`.
+    """The values of events to replace. Those in `redacted` become a fixed string, and those in `hashed` become an
+    HMAC-SHA256 under `key`.
 
     Equal values have equal hashes, so that users can still be distinguished and searched for. A path is the name of a
     base field, `metadata.<key>`, `fields.<name>` for a custom field, or `changes.<key>` for a key at any depth of
@@ -88,7 +89,7 @@ class Redaction:
 
 
 def _replaced_in(text: str, name: str, replace: Callable[[Any], str]) -> str:
-    """Return JSON text with the values of a key replaced; JSON that cannot be read is replaced as a whole."""
+    """Return JSON text with the values of a key replaced. JSON that cannot be read is replaced as a whole."""
     try:
         state = _walked(json.loads(text), name, replace)
         shown = json.dumps(state, ensure_ascii=False, allow_nan=False)

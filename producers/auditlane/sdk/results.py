@@ -10,7 +10,7 @@ from auditlane.runtime.errors import AuditlaneError, DeliveryFailed
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One event that was not delivered, and why."""
+    """One event that was not delivered, and the reason."""
 
     event_id: str
     tenant_id: str
@@ -19,10 +19,10 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class FlushResult:
-    """The outcome of the events since the previous flush; true if Kafka has acknowledged all of them.
+    """The outcome of the events since the previous flush. It is true if Kafka has acknowledged all of them.
 
-    `failed` holds the first 100 failures, `failed_count` counts all of them. `pending` events have no outcome yet, and
-    `problem` is the reason, if it is known.
+    `failed` contains the first 100 failures, and `failed_count` counts all of them. `pending` events have no outcome
+    yet, and `problem` is the reason, if it is known.
     """
 
     delivered: int
@@ -35,7 +35,7 @@ class FlushResult:
         return not self.failed_count and not self.pending
 
     def followed_by(self, later: FlushResult) -> FlushResult:
-        """Return this and a later flush as one result; its `pending` is the later flush's."""
+        """Return the results of this and a later flush as one. Its `pending` is that of the later flush."""
         return FlushResult(
             self.delivered + later.delivered,
             self.failed_count + later.failed_count,

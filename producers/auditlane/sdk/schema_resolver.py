@@ -29,11 +29,12 @@ class SchemaMayBeStale(Exception):
 
 
 class SchemaResolver:
-    """`encoder(tenant)` returns from the cache, however old the entry is; one thread at a time queries the registry.
+    """Resolves the encoder of each tenant, from a cache if possible. Thread-safe.
 
-    For an uncached tenant, a caller waits up to `wait_s` or, once the registry has failed, TRY_S every RETRY_S. A
-    cached contract is refreshed in the background after `refresh_s`; before it rejects an event, `refreshed` requests a
-    newer one. Thread-safe.
+    `encoder(tenant)` returns a cached entry however old it is. One thread at a time queries the registry. For an
+    uncached tenant, a caller waits up to `wait_s` or, once the registry has failed, TRY_S every RETRY_S. A cached
+    contract is refreshed in the background after `refresh_s`. Before it rejects an event, `refreshed` requests a newer
+    one.
     """
 
     def __init__(
@@ -99,15 +100,16 @@ class SchemaResolver:
         return encoder
 
     def ready(self, tenant: str) -> Encoder | None:
-        """Return the tenant's encoder if a recent call to `encoder` returned it and would do so again without a request
-        to the registry, or else None."""
+        """Return the tenant's encoder if a recent call to `encoder` returned it, and would do so again without a
+        request to the registry. Otherwise return None.
+        """
         found = self._ready.get(tenant)
         return found[1] if found is not None and self._clock() <= found[0] else None
 
     def refreshed(self, tenant: str, rejected_by: Encoder, *, may_ask: bool = True) -> Encoder | None:
         """Return the tenant's newest encoder, or None if it is `rejected_by` or cannot be fetched.
 
-        With `may_ask`, it waits for the registry: a tenant's rejected events cause one request every RECHECK_S, and
+        With `may_ask`, it waits for the registry. A tenant's rejected events cause one request every RECHECK_S, and
         wait for at most that long.
         """
         own = tenant_subject(self._topic, tenant)
@@ -129,10 +131,10 @@ class SchemaResolver:
         return own in self._wanted or self._may_ask(own, self._clock())
 
     def forget(self, tenant: str | None) -> None:
-        """Invalidate the cached contract of `tenant`, which was just changed, or of every tenant when None.
+        """Invalidate the cached contract of `tenant`, which was just changed, or of every tenant if it is None.
 
         The next event of a tenant that has been using the base contract then waits for the registry, for up to
-        RECHECK_S: if the tenant has an exclusive contract by now, a worker would reject the event.
+        RECHECK_S. If the tenant has an exclusive contract by now, a worker would reject the event.
         """
         own = None if tenant is None else tenant_subject(self._topic, tenant)
         with self._changed:
@@ -155,7 +157,7 @@ class SchemaResolver:
         self._cache.registry.close()
 
     def wait_until_idle(self, timeout_s: float) -> None:
-        """Wait for a request in progress before a fork: a child would wait forever for locks that its thread holds."""
+        """Wait for a request in progress before a fork. A child would wait forever for locks that its thread holds."""
         if self._changed.acquire(timeout=timeout_s):
             try:
                 self._changed.wait_for(lambda: not self._asking, timeout_s)
@@ -192,7 +194,7 @@ class SchemaResolver:
         return max(known[0], self._waited_at.get(own, -math.inf)) < changed_at
 
     def _after_change(self, own: str, old: Encoder) -> Encoder:
-        """Return the encoder as of the change, or `old` if the registry does not respond within RECHECK_S."""
+        """Return the encoder of the changed contract, or `old` if the registry does not respond within RECHECK_S."""
         with self._changed:
             now = self._clock()
             self._want(own, now)
@@ -240,13 +242,13 @@ class SchemaResolver:
             threading.Thread(target=self._fetch_wanted, name="auditlane-contracts", daemon=True).start()
 
     def _fail(self, own: str, error: AuditlaneError) -> AuditlaneError:
-        """Record and return the error; an unavailable registry fails for all tenants. Call with the lock held."""
+        """Record and return the error. An unavailable registry fails for all tenants. Call with the lock held."""
         about = "" if isinstance(error, RegistryUnavailable) else own
         self._failed.put(about, (self._clock() + RETRY_S, error))
         return error
 
     def _fetch_wanted(self) -> None:
-        """Fetch until the queue is empty. A failed request is dropped; a later caller retries it."""
+        """Fetch until the queue is empty. A failed request is dropped, and a later caller retries it."""
         with self._changed:
             if self._fetcher is not None:
                 return
@@ -284,7 +286,7 @@ class SchemaResolver:
         return True
 
     def _settle(self, own: str, failed: AuditlaneError | None, began: float) -> None:
-        """Record the outcome of a request; `own` stays queued if a later request is wanted. Call with the lock held."""
+        """Record the outcome of a request. `own` stays queued if a later request is wanted. Call with the lock held."""
         if failed is None or not isinstance(failed, RegistryUnavailable):
             self._failed.pop("")  # the registry responds
             self._failed.pop(own)
@@ -329,10 +331,9 @@ KEPT_CHARACTERS: Final = 16 << 20  # total size of the cached schemas: about 5,0
 
 
 class SchemaCache:
-    """Encoders by tenant subject (`own`), whether or not the subject exists. Timestamps are readings of the caller's
-    clock at the time of a request.
+    """A cache of encoders by tenant subject (`own`), whether or not the subject exists.
 
-    One thread may `ask` while others read.
+    Timestamps are readings of the caller's clock at the time of a request. One thread may `ask` while others read.
     """
 
     def __init__(self, registry: Registry, base: str) -> None:
@@ -350,8 +351,8 @@ class SchemaCache:
         self._uses: LruCache[str, str] = LruCache(KEPT_TENANTS)  # own -> the subject that its events are encoded with
 
     def of(self, own: str) -> tuple[float, Encoder] | None:
-        """Return the time of the oldest request on which the encoder is based, and the encoder, or None if there is
-        none.
+        """Return the encoder of a subject, after the time of the oldest request on which it is based. Returns None if
+        there is none.
 
         A tenant keeps its encoder until the next is
         cached.
@@ -371,8 +372,8 @@ class SchemaCache:
     def ask(self, own: str, since: float, now: float, *, alone: bool) -> None:
         """Ensure that the cached encoder for subject `own` was fetched at `since` or later.
 
-        With `alone`, fetch only this subject: listing all subjects may be slow. Without it, one listing refreshes every
-        tenant. Propagates registry errors.
+        With `alone`, only this subject is fetched, because listing all subjects may be slow. Without it, one listing
+        refreshes every tenant. Propagates registry errors.
         """
         if alone and self._listed_at is not None:
             self._check(own, now)
@@ -386,7 +387,7 @@ class SchemaCache:
         self._uses.put(own, subject)
 
     def forget(self, own: str | None) -> None:
-        """Mark the cached encoder of `own` as stale, or every encoder when None."""
+        """Mark the cached encoder of `own` as stale, or every encoder if it is None."""
         if self._listed_at is not None:
             self._listed_at = -math.inf
         for subject in self._encoders.keys() if own is None else [own]:
@@ -395,7 +396,7 @@ class SchemaCache:
                 self._encoders.put(subject, (-math.inf, known[1]))
 
     def after_fork(self, registry: Registry) -> None:
-        """Keep the cache in a forked child, with locks of its own."""
+        """Keep the cache in a forked child, and give it locks of its own."""
         self.registry = registry
         for cache in (self._checked, self._encoders, self._uses):
             cache.after_fork()
@@ -418,7 +419,9 @@ class SchemaCache:
         self._encoders.put(subject, (now, encoder))
 
     def _newest_base(self) -> Version:
-        """Return the newest base event version that has all fields, searching once for each latest version."""
+        """Return the newest version of the base event that has all fields. The search is made once for each latest
+        version.
+        """
         latest = self.registry.latest(self._base)
         if self._complete is None or self._complete[0] != latest.schema_id:
             complete = newest_complete(self.registry, self._base) if missing_base_fields(latest.schema) else latest

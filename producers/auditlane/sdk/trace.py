@@ -10,9 +10,10 @@ _MOST_CHARACTERS: Final = 200
 
 
 def request_id_of(traceparent: str | None, x_request_id: str | None = None) -> str | None:
-    """Return the trace id of a valid `traceparent` header, else the `X-Request-Id`, else None.
+    """Return the trace id of a valid `traceparent` header, or else the `X-Request-Id`, or None if both are missing.
 
-    A client can send any X-Request-Id, so it is truncated to 200 characters, and ignored if any is not printable.
+    A client can send any X-Request-Id, so it is truncated to 200 characters, and ignored if any character is not
+    printable.
     """
     if traceparent and (found := trace_context.parse(traceparent)):
         return found.trace_id

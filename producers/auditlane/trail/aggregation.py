@@ -1,4 +1,4 @@
-"""Aggregates repeated audit records into one event with a count. Pure: the time is passed in.
+"""Aggregate repeated audit records into one event with a count. Pure: the time is passed in.
 
 Paging through a log takes twenty requests a minute, and a misconfigured client may be denied a thousand times. A page
 that stays open renews its viewer token several times an hour. Records about changes and exports are never aggregated.
@@ -23,7 +23,7 @@ _SEPARATOR: Final = ", "
 
 @dataclass(frozen=True, slots=True)
 class DatedRecord:
-    """A record that is ready to become an event, with the time of its (first) action and the event's id."""
+    """A record that is ready to become an event. It has the time of its first action, and the event's id."""
 
     record: AuditRecord
     at: datetime
@@ -31,7 +31,7 @@ class DatedRecord:
 
     @classmethod
     def of(cls, record: AuditRecord, now: datetime) -> DatedRecord:
-        """Return the record with its own time and id, or else with `now` and a new id."""
+        """Return the record with its own time and id. They default to `now` and a new id."""
         return cls(record, record.occurred_at or now, record.event_id or uuid7())
 
 
@@ -71,12 +71,14 @@ class _Window:
 
 
 def counted_together(record: AuditRecord) -> bool:
-    """Return whether records like this one are aggregated: reads and denials."""
+    """Return whether records like this one are aggregated. Reads and denials are."""
     return record.action in _READS or record.outcome == "denied"
 
 
 def is_renewal(record: AuditRecord) -> bool:
-    """Return whether records like this one, after the first, are aggregated: viewer tokens for the same user."""
+    """Return whether records like this one are aggregated after the first of them. Viewer tokens for the same user
+    are.
+    """
     return record.action == Action.viewer_token_issued and record.outcome == "success"
 
 
@@ -86,15 +88,17 @@ def _key(record: AuditRecord) -> tuple[object, ...]:
 
 
 def _renewal_key(record: AuditRecord) -> tuple[object, ...]:
-    """Return the key of a viewer token: the client, and the user, permissions and lifetime that it granted."""
+    """Return the key of a viewer token. It consists of the client, and of the user, permissions and lifetime of the
+    token.
+    """
     return record.tenant, record.actor_type, record.actor_id, *sorted(record.metadata.items())
 
 
 class AuditAggregator:
-    """Groups records. Not thread-safe; the owner holds a lock."""
+    """Groups records. It is not thread-safe, so the owner holds a lock."""
 
     def __init__(self, window: timedelta) -> None:
-        """Set how long a group collects reads or denials (`window`); zero disables all aggregation."""
+        """Set the time for which a group collects reads or denials. A `window` of zero disables all aggregation."""
         self._window = window
         self._open: dict[tuple[object, ...], _Window] = {}  # in the order in which they started
         # The time of a first token, and the tokens that followed it within the hour, if any; in the order of the times.
@@ -130,7 +134,7 @@ class AuditAggregator:
         return self._end(len(self._open)) + self._end_tokens(len(self._tokens))
 
     def wakes_at(self) -> datetime | None:
-        """Return when the next group is due, or None."""
+        """Return the time when the next group is due, or None if there is no group."""
         read = next((group.at + self._window for group in self._open.values()), None)
         token = next((first + RENEWALS for first, _ in self._tokens.values()), None)
         return min((at for at in (read, token) if at is not None), default=None)

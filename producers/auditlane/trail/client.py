@@ -1,4 +1,5 @@
-"""Sends the service's own audit events to Kafka. They use the base event of this release and need no tenant's contract.
+"""Send the service's own audit events to Kafka. They use this release's base event, so they do not need a tenant's
+contract.
 
 The schema is `event.avsc` as registered under the base subject, regardless of fields or rules that the environment or a
 tenant has added. A signature makes workers accept these events.
@@ -42,7 +43,7 @@ class Emitter(Protocol):
         ...
 
     def close(self, timeout_s: float) -> None:
-        """Wait up to `timeout_s` for Kafka, then abandon the rest."""
+        """Wait up to `timeout_s` for Kafka, then abandon the remaining events."""
         ...
 
 
@@ -50,7 +51,7 @@ Connect = Callable[[OnError], Emitter]
 
 
 def connect(settings: Settings, observe: Observe | None = None) -> Connect:
-    """Return a function that makes the sink's producer, called for its first event.
+    """Return a function that creates the sink's producer. It is called for the first event.
 
     `observe` is called after every request to the registry.
     """
@@ -60,7 +61,7 @@ def connect(settings: Settings, observe: Observe | None = None) -> Connect:
 
 
 class AuditProducer:
-    """Signs and sends audit events. Used by one thread; `on_settled` and `on_error` are called from another."""
+    """Signs and sends audit events. One thread uses it, and `on_settled` and `on_error` are called from another."""
 
     def __init__(
         self,
@@ -70,7 +71,7 @@ class AuditProducer:
         delivery_timeout_ms: int,
         observe_registry: Observe | None = None,
     ) -> None:
-        """Create the client; `on_error(error, event_id)` is as in AuditClient. Raises ConfigError."""
+        """Create the client. `on_error(error, event_id)` is called as by AuditClient. Raises ConfigError."""
         self._config = ClientConfig(
             kafka_bootstrap=settings.kafka_bootstrap,
             kafka_extra=settings.kafka_extra,
@@ -88,7 +89,7 @@ class AuditProducer:
         self._delivery = Delivery(self._config, self._tracker, on_error)
 
     def send(self, event: AuditEvent, on_settled: OnSettled) -> None:
-        """See Emitter. Blocks on the registry until its first response."""
+        """Send one event, as described in Emitter. Blocks on the registry until its first response."""
         if self._encoder is None:
             found = own_schema(self._registry, self._config.topic)
             self._encoder = Encoder.parse(found.subject, found.schema_id, found.schema)
@@ -112,7 +113,7 @@ class AuditProducer:
 
 
 def signer(settings: Settings) -> Sign:
-    """Return the signer of audit events; workers reject unsigned ones as forged.
+    """Return the signer of audit events. Workers reject unsigned audit events as forged.
 
     It never creates keys, because workers would not have them. Raises ConfigError.
     """
@@ -135,9 +136,10 @@ def signer(settings: Settings) -> Sign:
 
 
 def own_schema(registry: RegistryClient, topic: str) -> Registered:
-    """Return the schema of audit events: the base event of this release, or the base subject's oldest version.
+    """Return the schema of audit events. It is the base event of this release, or else the base subject's oldest
+    version.
 
-    Neither has environment fields. Raises RegistryUnavailable or RegistryRefused.
+    Neither has fields that the environment added. Raises RegistryUnavailable or RegistryRefused.
     """
     subject = base_subject(topic)
     found = registry.lookup(subject, json.dumps(base_schema()))

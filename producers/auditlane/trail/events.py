@@ -1,7 +1,7 @@
-"""Converts an audit record to events: one in the affected tenant's log, and one in the log of `_auditlane`.
+"""Convert an audit record to events. There is one for the affected tenant's log, and one for the log of `_auditlane`.
 
-The events are always valid and within the size limit: an oversized value is replaced with its size, SHA-256 and first
-characters. Pure.
+The events are always valid and within the size limit, since an oversized value is replaced with its size, SHA-256 and
+first characters. Pure.
 """
 
 from __future__ import annotations
@@ -56,8 +56,10 @@ def weight(record: AuditRecord) -> int:
 
 
 def events_of(record: AuditRecord, *, at: datetime, event_id: str) -> list[AuditEvent]:
-    """Return the record's events, the one for `_auditlane` first. They share an id, which is unique within each log.
-    `record` must be `bounded`."""
+    """Return the record's events. The one for `_auditlane` is the first.
+
+    The events share an id, which is unique within each log. `record` must be `bounded`.
+    """
     event = AuditEvent.checked(
         {
             "event_id": event_id,
@@ -86,7 +88,9 @@ def events_of(record: AuditRecord, *, at: datetime, event_id: str) -> list[Audit
 
 
 def severity_of(record: AuditRecord) -> Severity:
-    """Return the record's severity, or else Medium for a denied action, or else the vocabulary's default."""
+    """Return the record's severity. It defaults to Medium for a denied action, and to the vocabulary's default for any
+    other.
+    """
     if record.severity:
         return Severity(record.severity)
     if record.outcome == "denied":
@@ -97,12 +101,14 @@ def severity_of(record: AuditRecord) -> Severity:
 
 @cache
 def plain_base() -> Encoder:
-    """Return an encoder of this release's base event, without custom fields and rules, and without a registry."""
+    """Return an encoder of this release's base event. It has no custom fields or rules, and does not need a
+    registry.
+    """
     return Encoder.parse("", 0, json.dumps(base_schema()))
 
 
 def _encodable(record: AuditRecord) -> AuditRecord:
-    """Return the record with only UTF-8-encodable strings, and metadata names limited in number and size."""
+    """Return the record with strings that UTF-8 can encode. Metadata names are limited in number and size."""
     return replace(
         record,
         action=replace_surrogates(record.action),

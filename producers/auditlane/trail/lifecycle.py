@@ -1,7 +1,8 @@
-"""Record the lifecycle of auditlane's services in its own audit trail: starts, stops, restarts and new versions.
+"""Record the lifecycle of auditlane's services in its own audit trail. This covers starts, stops, restarts and new
+versions.
 
-A service is a process, or a group of processes with a parent, which records for all of them. Starting and consuming
-never wait for it: the sink sends from its own thread, and so does the query for the previous version.
+A service is a process, or a group of processes whose parent records for all of them. Starting and consuming never wait
+for it. The sink sends from its own thread, and the previous version is queried in another.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ Previous = Callable[[datetime], str | None]
 
 
 def service_started(service: str, *, running: str, instance: str, processes: int = 1) -> AuditRecord:
-    """Return the record of a start. `running` is the version."""
+    """Return the record of a start. `running` is the version that is running."""
     several = {"processes": str(processes)} if processes > 1 else {}
     return _record("service.started", service, {"version": running, "instance": instance} | several)
 
@@ -63,7 +64,7 @@ def version_changed(service: str, previous: str | None, *, running: str, at: dat
 
 
 def cause_of(error: BaseException) -> str:
-    """Return what ended a service: the code of an AuditlaneError, or else the exception's type."""
+    """Return the cause of a service's end. It is the code of an AuditlaneError, or the type of any other exception."""
     return error.code if isinstance(error, AuditlaneError) else type(error).__name__
 
 
@@ -147,7 +148,7 @@ class Lifecycle:
 
 
 def lifecycle_of(settings: Settings, service: str, sink: AuditSink) -> Lifecycle:
-    """Return the lifecycle of this process's service, which records nothing if the settings switch it off."""
+    """Return the lifecycle of this process's service. It records nothing if the settings switch it off."""
     if not settings.trail_lifecycle or isinstance(sink, NullAuditSink):
         return Lifecycle(service, NullAuditSink())
     previous = partial(_previous_version, settings, service) if settings.clickhouse_url else None
@@ -164,7 +165,7 @@ def recorded(settings: Settings, service: str) -> Iterator[Lifecycle]:
 
 
 def _uncounted(_result: str) -> None:
-    """Count nothing, since the sink logs the events that it cannot deliver."""
+    """Do nothing, since the sink logs the events that it cannot deliver."""
 
 
 def _previous_version(settings: Settings, service: str, before: datetime) -> str | None:

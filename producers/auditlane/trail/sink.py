@@ -1,8 +1,8 @@
-"""Emits auditlane's own audit events on the same path as tenants' events.
+"""Emit auditlane's own audit events on the same path as tenants' events.
 
-`record` only aggregates and queues; a thread sends, and an event is done once Kafka has acknowledged it. Events that
-wait too long, fail to be delivered, or remain at shutdown are spooled to files, which this process or the next one
-sends.
+`record` only aggregates and queues records. A thread sends the events, and an event is done once Kafka has acknowledged
+it. Events that wait too long, fail to be delivered, or remain at shutdown are spooled to files, which this process or
+the next one sends.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _Key = tuple[str, str]  # tenant and event id
 
 
 def from_settings(settings: Settings, count: Count, observe: Observe | None = None) -> ServiceAuditSink:
-    """Return a process's sink; `observe` is called after its requests to the registry.
+    """Return a process's sink. `observe` is called after each of its requests to the registry.
 
     If the settings lack Kafka, a registry or signing keys, the sink records nothing, and this is logged.
     """
@@ -74,7 +74,7 @@ def from_settings(settings: Settings, count: Count, observe: Observe | None = No
 
 
 def _tenant_of(event: AuditEvent) -> str:
-    """Return the affected tenant, even for an event in the log of `_auditlane`, or an empty string."""
+    """Return the affected tenant, even for an event in the log of `_auditlane`. Returns "" if there is none."""
     return event.metadata.get("tenant", "") if event.tenant_id == OURS else event.tenant_id
 
 
@@ -83,19 +83,19 @@ class ServiceAuditSink(AuditSink, Protocol):
 
     @property
     def waiting(self) -> int | None:
-        """Events not yet acknowledged by Kafka, or None for a sink that records nothing."""
+        """The number of events that Kafka has not acknowledged yet, or None for a sink that records nothing."""
         ...
 
     @property
     def spooled_bytes(self) -> int:
-        """Bytes of spooled events."""
+        """The number of bytes of spooled events."""
         ...
 
     @property
     def problem(self) -> str: ...
 
     def running(self) -> AbstractContextManager[object]:
-        """Emit events within the block. At its end, send the rest within a few seconds, or spool it."""
+        """Emit events within the block. At its end, the remaining events are sent within a few seconds, or spooled."""
         ...
 
 
@@ -113,7 +113,7 @@ class KafkaAuditSink:
         spool_bytes: int | None = None,
         reserve: Spool | None = None,
     ) -> None:
-        """Create the sink; `reserve` holds the summaries of dropped events when `spool` is full.
+        """Create the sink. `reserve` is the spool for summaries of dropped events when `spool` is full.
 
         One tenant's events may occupy at most half of the memory, and half of the space left in `spool`, whose limit is
         `spool_bytes`.
@@ -205,7 +205,7 @@ class KafkaAuditSink:
             self._client.close(0)  # events acknowledged after this are sent again, and stored only once
 
     def _write_down(self, events: Sequence[AuditEvent]) -> None:
-        """Spool events, and drop events that do not fit. Used at shutdown, when there is no alternative."""
+        """Spool events, and drop the events that do not fit. Used at shutdown, when there is no alternative."""
         left, why = self._keep(events)
         with self._changed:
             for event in left:
@@ -249,7 +249,7 @@ class KafkaAuditSink:
         return True
 
     def _waits(self, dated: DatedRecord, count: int) -> None:
-        """Account for a record that was added to the queue (1) or removed (-1). Requires the lock."""
+        """Update the totals for a record that was added to the queue (1) or removed from it (-1). Requires the lock."""
         size, tenant = count * weight(dated.record), dated.record.tenant or ""
         self._queued_bytes += size
         for counts, change in ((self._bytes_of, size), (self._records_of, count)):
@@ -432,7 +432,7 @@ class KafkaAuditSink:
         return not left
 
     def _keep(self, events: Sequence[AuditEvent], spool: Spool | None = None) -> tuple[list[AuditEvent], str]:
-        """Spool events. Returns the events that were not written, and the reason."""
+        """Spool events. Returns the events that were not written, and the reason why."""
         within, beyond = (events, []) if spool else self._shared_out(events)
         records = [record_of(event) for event in within]
         kept, why = 0, _FULL
@@ -469,7 +469,7 @@ class KafkaAuditSink:
         return within, beyond
 
     def _on_error(self, error: AuditlaneError, event_id: str | None) -> None:
-        """Log a client-level error, on the client's thread; errors of single events go to `_settled`."""
+        """Log an error of the client itself, on the client's thread. Errors of single events go to `_settled`."""
         if event_id is None:
             self._report("trail.waits", error)
 
@@ -480,7 +480,7 @@ class KafkaAuditSink:
         self._report("trail.dropped", ConfigError(f"An audit event was dropped: {why}."))
 
     def _report(self, event: str, error: Exception, **facts: str) -> None:
-        """Log an error, at most once a minute; the metric counts every one."""
+        """Log an error, at most once a minute. The metric counts every error."""
         now = datetime.now(UTC)
         self._last_error = now, str(error)
         if self._logged_at is None or now - self._logged_at >= _LOG_EVERY:

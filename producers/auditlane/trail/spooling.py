@@ -18,13 +18,15 @@ def spool_folder(settings: Settings) -> Path | None:
 
 
 def spool_of(settings: Settings, *, beyond: int = 0) -> Spool:
-    """Return the spool in that folder, limited to the setting plus `beyond` bytes."""
+    """Return the spool in the folder that the settings name. Its limit is that of the settings plus `beyond` bytes."""
     folder = spool_folder(settings)
     return FileSpool(folder, most_bytes=settings.trail_spool_bytes + beyond) if folder else NoSpool()
 
 
 def spool_events(settings: Settings, events: Sequence[AuditEvent]) -> int:
-    """Spool events for a process with a sink, such as `serve`, to send; return how many of them fit. Raises OSError."""
+    """Spool events that a process with a sink, such as `serve`, will send. Returns the number of events that fit.
+    Raises OSError.
+    """
     spool = spool_of(settings)
     try:
         return spool.append([record_of(event) for event in events])

@@ -1,4 +1,4 @@
-"""Convert a Frontegg audit into an event, so that it reads back as it was sent; almost nothing is rejected."""
+"""Convert a Frontegg audit into an event, so that it reads back as it was sent. Almost nothing is rejected."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def event_of(
     source: str = "",
     event_id: str = "",
 ) -> AuditEvent:
-    """Return the event for an audit. `own` are the custom fields in the tenant's contract; null means absent.
+    """Return the event for an audit. `own` are the custom fields in the tenant's contract. Null means absent.
 
     Raises InvalidEvent for an invalid tenant id or custom field, a reserved key, or too many levels.
     """
@@ -75,7 +75,7 @@ def posted_of(event: AuditEvent) -> dict[str, Any]:
 
 
 def _rest(sent: Mapping[str, Any], event: AuditEvent) -> dict[str, str]:
-    """Return the members that the event's other fields could not restore, as metadata."""
+    """Return, as metadata, the members that the event's other fields could not restore."""
     restored = row_of(as_read(event), vendor="")
     kept: dict[str, str] = {}
     marked: list[str] = []
@@ -91,8 +91,8 @@ def _rest(sent: Mapping[str, Any], event: AuditEvent) -> dict[str, str]:
 
 
 def _is_restored(key: str, value: Any, restored: Mapping[str, Any], event: AuditEvent) -> bool:
-    """Return whether the restored audit has this member. It must be identical, or of equal value if the member is one
-    that we generate.
+    """Return whether the restored audit has this member. It must be identical, or have an equal value if it is a member
+    that auditlane generates.
     """
     if key == "createdAt":
         return parse_time(value) == event.occurred_at

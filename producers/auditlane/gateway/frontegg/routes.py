@@ -1,4 +1,4 @@
-"""`POST /audits`: accept one audit in Frontegg's form, and respond once Kafka has it."""
+"""`POST /audits` accepts one audit in Frontegg's form, and responds once Kafka has it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PATH: Final = "/audits"
 
 
 def build(service: IngestService, client: Callable[..., Any], *, named: Callable[[Request], str | None]) -> APIRouter:
-    """Build the route. `client` is a dependency that returns a Principal; `named` reads the tenant header."""
+    """Build the route. `client` is a dependency that returns a Principal, and `named` reads the tenant header."""
     router = APIRouter(include_in_schema=False)
     sends = Depends(client)
 
@@ -57,7 +57,7 @@ def build(service: IngestService, client: Callable[..., Any], *, named: Callable
 
 
 def audit_of(body: bytes) -> dict[str, Any]:
-    """Parse the JSON object in a body. Raises InvalidInput."""
+    """Parse the JSON object in a body. Raises InvalidInput for any other body."""
     try:
         audit = parse(body.removeprefix(BOM), _DECODER)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""ASGI middleware: an audit context for each request, and an event for each configured route.
+"""ASGI middleware that gives each request an audit context, and records an event for each configured route.
 
 It is not a BaseHTTPMiddleware, which would run the application in another task and hide streaming and disconnects.
 """
@@ -38,8 +38,8 @@ class AuditMiddleware:
 
         app = AuditMiddleware(app, routes={"DELETE /documents/{document_id}": "document.deleted"}, tenant=tenant_of)
 
-    Handlers may call `audit.record(action=…)`: tenant, actor, address and request id are filled in. Events
-    are also made for handlers in threads and for WebSockets, which otherwise pass unchanged.
+    Handlers may call `audit.record(action=…)`, which fills in tenant, actor, address and request id. This also works
+    for handlers in threads and for WebSockets, which otherwise pass through unchanged.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class AuditMiddleware:
         self._pending: set[asyncio.Future[Any]] = set()
 
     def request_of(self, scope: Scope) -> Any:
-        """Return the object that the resolvers get."""
+        """Return the object with which the resolvers are called."""
         return scope
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -155,7 +155,9 @@ class AuditMiddleware:
             waiting.add_done_callback(self._pending.discard)
 
     async def _flush_at_the_end(self, send: Send, message: Message) -> None:
-        """Flush before the server learns that the application has ended: uvicorn then runs no exit handlers."""
+        """Flush before the server learns that the application has ended, because uvicorn does not run exit handlers
+        after that.
+        """
         if message["type"] in _ENDS:
             if self._pending:
                 await asyncio.gather(*self._pending, return_exceptions=True)
@@ -164,7 +166,9 @@ class AuditMiddleware:
 
 
 def path_within(path: str, root_path: str) -> str:
-    """Return the part of a request's path below `root_path`, which servers include in the path, but not all proxies."""
+    """Return the part of a request's path below `root_path`. Servers include `root_path` in the path, but not all
+    proxies do.
+    """
     if root_path and path.startswith(root_path) and path[len(root_path) : len(root_path) + 1] in ("", "/"):
         return path[len(root_path) :]
     return path

@@ -1,4 +1,4 @@
-"""Record Celery task failures, retries and revocations, and carry the context to tasks: `install(app)`."""
+"""Record failures, retries and revocations of Celery tasks, and carry the context to tasks. Call `install(app)`."""
 
 from auditlane.integrations.celery.installation import install
 

@@ -1,4 +1,4 @@
-"""Put the current context's values into the headers of a task's message, and read them back."""
+"""Write the current context's values to the headers of a task's message, and read them back."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def put_in(headers: dict[str, Any]) -> None:
 
 
 def taken_from(headers: Mapping[str, Any] | None, *, request_id: str) -> AuditContext | None:
-    """Return the context that a message carries; None if it carries none.
+    """Return the context that a message carries, or None if it carries none.
 
     `request_id` is used if the message has none. Anyone who may send tasks may send any header, so values that are
     not text are ignored.

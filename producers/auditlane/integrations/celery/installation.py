@@ -41,7 +41,7 @@ def install(
     Args:
         app: The Celery application whose tasks are recorded.
         client: The client that records; default: the process's default client.
-        actions: What to record: `task.failed`, `task.retried` and `task.revoked`; default: all of them.
+        actions: The actions to record; default: `task.failed`, `task.retried` and `task.revoked`.
         tenant: Tenant of events about tasks that were sent without a context: its id, or a function that is called
             with the task's request and returns it.
 
@@ -91,7 +91,7 @@ class _Tasks:
             put_in(headers)
 
     def task_received(self, request: Any, **_: Any) -> None:
-        """Remember a request for as long as the worker does, since signals about lost processes do not include it."""
+        """Keep a request for as long as the worker does, since signals about lost processes do not include it."""
         self._received[request.id] = request
 
     def task_prerun(self, task_id: str, task: Any, **_: Any) -> None:
@@ -156,7 +156,7 @@ class _Tasks:
             )
 
     def _assign(self, request: Any, context: AuditContext) -> None:
-        """Set the tenant of a task that was sent without one; called by the context when the event is made."""
+        """Set the tenant of a task that was sent without one. The context calls this when the event is made."""
         if known_values(_ignore).get("tenant_id") is None:
             found = self._tenant(request) if callable(self._tenant) else self._tenant
             context.tenant_id = None if found is None else str(found)
@@ -166,4 +166,4 @@ class _Tasks:
 
 
 def _ignore(_: Exception) -> None:
-    """Ignore the error: errors raised by the application's resolvers are reported for the event itself."""
+    """Ignore the error, since errors raised by the application's resolvers are reported for the event itself."""

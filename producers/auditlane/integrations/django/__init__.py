@@ -1,4 +1,5 @@
-"""Record what users and administrators of a Django project do: one line in INSTALLED_APPS, one in MIDDLEWARE.
+"""Record the actions of users and administrators of a Django project. It takes one line in INSTALLED_APPS and one in
+MIDDLEWARE.
 
 Start in `apps.py`, which connects the signals once. Nothing here raises into a request.
 """

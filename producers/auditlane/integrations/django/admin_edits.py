@@ -1,6 +1,6 @@
 """Record changes made in Django's admin to models that are not audited otherwise.
 
-A `LogEntry` has only the labels of the changed fields, not their values, and entries for several objects are written
+A `LogEntry` contains the labels of the changed fields but not their values, and entries for several objects are written
 without signals. This module therefore wraps the methods of `ModelAdmin` that write them. They are called inside the
 transaction of the edit.
 """
@@ -33,7 +33,9 @@ _DELETIONS: Final = "_auditlane_deletions"  # attribute of a request
 
 @dataclass(frozen=True, slots=True)
 class _Edit:
-    """The forms of one edit, from the message about it to the entry in the admin's log."""
+    """The forms of one edit. They are kept from the creation of its message until the entry is written to the admin's
+    log.
+    """
 
     form: Any
     formsets: tuple[Any, ...]
@@ -75,7 +77,10 @@ def _after_change(admin: Any, request: HttpRequest, obj: Model, *_: Any, **__: A
 
 @safely
 def _after_deletions(admin: Any, request: HttpRequest, queryset: Iterable[Model], *_: Any, **__: Any) -> None:
-    """Record the objects about to be deleted: on commit or, without a transaction, once the action has succeeded."""
+    """Record the objects that are about to be deleted.
+
+    They are recorded on commit or, without a transaction, once the action has succeeded.
+    """
     objects = [obj for obj in queryset if not is_covered(type(obj))]
     if not objects:
         return
@@ -138,7 +143,7 @@ def _state(obj: Model) -> dict[str, Any]:
 
 
 def _taken(request: HttpRequest, obj: Model) -> _Edit | None:
-    """Return the forms of this object's edit, and forget them. Returns None if the edit's message was created in
+    """Remove and return the forms of this object's edit. Returns None if the edit's message was created in
     another way.
     """
     edit: _Edit | None = request.__dict__.pop(_EDIT, None)

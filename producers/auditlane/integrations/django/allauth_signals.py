@@ -1,4 +1,4 @@
-"""Record events from allauth's signals: second factors, addresses, social accounts, rejected codes.
+"""Record events about second factors, addresses, social accounts and rejected codes, from allauth's signals.
 
 Logins, logouts and passwords need no allauth signals: allauth sends Django's own, and saves the user.
 """
@@ -127,7 +127,7 @@ def _by(user: Any) -> str:
 
 
 def _watch_reset_requests() -> None:
-    """Record each password reset email: allauth has its own form for it."""
+    """Record each password reset email, which allauth sends through its own form."""
     from allauth.account.adapter import DefaultAccountAdapter
 
     wrap(

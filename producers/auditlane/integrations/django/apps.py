@@ -1,4 +1,4 @@
-"""The app to list in INSTALLED_APPS: it connects everything once, when Django has loaded all apps."""
+"""The app to list in INSTALLED_APPS. It connects everything once Django has loaded all apps."""
 
 from __future__ import annotations
 

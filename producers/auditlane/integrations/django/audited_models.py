@@ -40,9 +40,9 @@ def audited_model(
         @audited_model
         class Invoice(models.Model): ...
 
-    The events are `invoice.created`, `invoice.updated` with what changed, and `invoice.deleted`. Proxies of the model
-    and models that inherit from it have the same events, unless they are decorated themselves. Operations that send no
-    signals are not recorded: `QuerySet.update`, `bulk_create` and `bulk_update` (see `bulk`), and raw SQL.
+    The events are `invoice.created`, `invoice.updated` with the changed fields, and `invoice.deleted`. Proxies of the
+    model and models that inherit from it have the same events, unless they are decorated themselves. Operations that
+    send no signals are not recorded: `QuerySet.update`, `bulk_create` and `bulk_update` (see `bulk`), and raw SQL.
 
     Args:
         model: A model that is not abstract.
@@ -67,9 +67,9 @@ def audited_model(
 
 
 def connect(models: Mapping[str, ModelOptions]) -> None:
-    """Register the models in the setting, check every model's options, and connect the signals of many-to-many fields.
+    """Register the models in the setting, check every model's options, and connect many-to-many signals.
 
-    Raises ConfigError.
+    Raises ConfigError for invalid options.
     """
     for label, chosen in models.items():
         try:
@@ -99,7 +99,7 @@ def connect(models: Mapping[str, ModelOptions]) -> None:
 
 
 def register(model: type[Model], chosen: ModelOptions) -> None:
-    """Connect the signals of a model, unless they already are."""
+    """Connect the signals of a model, unless they are connected already."""
     _options[model] = chosen
     if not is_covered(model):
         _connect(model, deletions=True)
@@ -120,7 +120,7 @@ def options_of(model: type[Model]) -> ModelOptions:
 
 
 def _audited(model: type[Model]) -> type[Model] | None:
-    """Return the model itself if it is audited, or else its first audited base class, or None."""
+    """Return the model itself if it is audited, or else its first audited base class. Returns None if there is none."""
     return next((kind for kind in model.__mro__ if kind in _options), None)
 
 
@@ -199,7 +199,7 @@ class _Links:
 def record_change(
     instance: Model, using: str, verb: str, changes: Mapping[str, Any], *, prefix: str = "", **metadata: object
 ) -> None:
-    """Record what happened to an object as `<model>.<verb>`."""
+    """Record a change to an object as `<model>.<verb>`."""
     _record(type(instance), instance.pk, using, verb, changes, prefix=prefix, **metadata)
 
 

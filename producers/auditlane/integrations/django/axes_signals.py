@@ -17,7 +17,7 @@ from auditlane.integrations.django.wrapping import wrap
 
 
 def connect() -> None:
-    """Connect the signal that reports a lock, and note why axes refuses a login."""
+    """Connect the signal that reports a lock, and note the reason for which axes refuses a login."""
     user_locked_out.connect(_locked, dispatch_uid="auditlane.locked")
     wrap(AxesStandaloneBackend, "authenticate", _authenticate)
 
@@ -32,7 +32,7 @@ def _authenticate(original: Callable[..., Any], backend: Any, request: HttpReque
 
 @safely
 def _locked(request: HttpRequest, username: str | None, **_: object) -> None:
-    """Record the failure that locked an account; axes sends its signal again for every attempt after it."""
+    """Record the failure that locked an account. axes sends its signal again for every later attempt."""
     failures = getattr(request, "axes_failures_since_start", None)
     if hasattr(request, REFUSED):
         return

@@ -67,7 +67,7 @@ def _record(
 
 
 def described(queryset: QuerySet[Any]) -> str:
-    """Return a queryset's filter as text, such as `paid = True AND total > 100`; values of secret fields are masked."""
+    """Return a queryset's filter as text, such as `paid = True AND total > 100`. Values of secret fields are masked."""
     chosen = options_of(queryset.model)
     text = _where(queryset.query.where, {*options().mask, *chosen.mask, *chosen.exclude})
     if queryset.query.is_sliced:

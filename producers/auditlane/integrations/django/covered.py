@@ -1,4 +1,4 @@
-"""The models whose changes have their own events, so that the admin records none for them."""
+"""The models whose changes have events of their own. The admin does not record events for them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _covered: Final[set[type[Model]]] = set()
 
 
 def cover(model: type[Model]) -> None:
-    """Mark a model as one whose saved and deleted objects are recorded."""
+    """Mark a model whose saved and deleted objects are recorded by its own signals."""
     _covered.add(model)
 
 

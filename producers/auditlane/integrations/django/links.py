@@ -19,7 +19,9 @@ def other_ends(
     pk_set: Collection[Any] | None,
     using: str,
 ) -> list[Any]:
-    """Return the ids of the objects that were linked or unlinked, from the arguments of `m2m_changed`."""
+    """Return the ids of the objects that were linked or unlinked. The arguments are those of the signal
+    `m2m_changed`.
+    """
     if VERBS[action]:
         return list(pk_set or ())
     near, far = field.m2m_field_name(), field.m2m_reverse_field_name()

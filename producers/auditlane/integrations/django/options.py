@@ -24,7 +24,7 @@ TenantOf = Callable[[HttpRequest], object]
 
 @dataclass(frozen=True, slots=True)
 class ModelOptions:
-    """The fields of an audited model that are left out of its events, and those whose values are masked."""
+    """The fields of an audited model that its events leave out, and those whose values are masked."""
 
     exclude: frozenset[str] = frozenset()
     mask: frozenset[str] = frozenset()
@@ -32,7 +32,7 @@ class ModelOptions:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The setting AUDITLANE, read and checked."""
+    """The options in the setting AUDITLANE, after they have been read and checked."""
 
     tenant_of: TenantOf | None = None  # TENANT
     trusted_proxies: TrustedProxies = NO_PROXIES  # TRUSTED_PROXIES
@@ -100,7 +100,9 @@ def _imported(key: str, value: object) -> Any:
 
 
 def _late(key: str, value: object) -> Any:
-    """Return a function that imports the dotted path when it is first called, since apps are still loading now."""
+    """Return a function that imports the dotted path when it is first called. Apps are still loading when the setting
+    is read.
+    """
     if callable(value):
         return value
     if not isinstance(value, str):

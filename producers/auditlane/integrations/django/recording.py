@@ -45,7 +45,7 @@ def safely(receiver: Callable[P, None]) -> Callable[P, None]:
 
 
 def report(error: Exception) -> None:
-    """Count an event that could not be made, and report why to the client's `on_error`. Never raises."""
+    """Count an event that could not be made, and report the error to the client's `on_error`. Never raises."""
     try:
         client().report_unrecorded(error)
     except Exception:  # the client itself cannot be made
@@ -61,23 +61,23 @@ def _report_resolver(error: Exception) -> None:
 
 @safely
 def record_now(request: HttpRequest | None, action: str, **event: Any) -> None:
-    """Record an event of a request at once; `request` may be None, or served without the middleware."""
+    """Record an event of a request at once. `request` may be None, and need not be served with the middleware."""
     with nullcontext() if request is None or current_request() is not None else RequestContext(request):
         client().record(**_complete(action, event))
 
 
 @safely
 def record_after_commit(using: str, action: str, **event: Any) -> None:
-    """Record an event once the transaction on the database `using` is committed; drop it on a rollback.
+    """Record an event once the transaction on the database `using` is committed. The event is dropped on a rollback.
 
-    The actor and the tenant are read now: a user who deletes their own account has no id at the commit.
+    The actor and the tenant are read now, since a user who deletes their own account has no id at the commit.
     """
     event = {"occurred_at": datetime.now(UTC), **_with_context(_complete(action, event))}
     transaction.on_commit(lambda: _record(event), using=using, robust=True)
 
 
 def database_of(obj: Model) -> str:
-    """Return the database to which an object is written; it may differ from the one that it was read from."""
+    """Return the database to which an object is written. It may differ from the one from which it was read."""
     return str(router.db_for_write(type(obj), instance=obj))
 
 
@@ -93,7 +93,7 @@ def _record(event: Mapping[str, Any]) -> None:
 
 
 def _complete(action: str, event: dict[str, Any]) -> dict[str, Any]:
-    """Complete the event with the vocabulary's defaults for its action: severity, outcome and resource."""
+    """Complete the event with the vocabulary's default severity, outcome and resource for its action."""
     values: dict[str, Any] = {"action": action, "outcome": "success"}
     if (known := ACTIONS.get(action)) is not None:
         values |= {"outcome": known.outcome, "severity": known.severity, "resource": known.resource}

@@ -29,7 +29,7 @@ def current_request() -> HttpRequest | None:
 
 
 class RequestContext(AuditContext):
-    """Fills itself in from a request whenever an event is made; values that the application has set are kept."""
+    """Reads its values from a request whenever an event is made. Values that the application has set are kept."""
 
     __slots__ = ("_actor", "_outside", "_request", "_tenant")
 
@@ -98,9 +98,9 @@ def _resolve(context: AuditContext) -> None:
 
 
 def user_of(request: HttpRequest) -> Any:
-    """Return the request's user, anonymous or not; None without Django's authentication.
+    """Return the request's user, anonymous or not. Returns None without Django's authentication.
 
-    In an event loop, only a user that is already loaded can be read: raises SynchronousOnlyOperation otherwise.
+    In an event loop, only a user that is already loaded can be read. Otherwise, it raises SynchronousOnlyOperation.
     """
     user: Any = getattr(request, "user", None)
     if user is None:

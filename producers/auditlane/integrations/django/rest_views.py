@@ -1,4 +1,4 @@
-"""Record denied requests of Django REST framework: a 401 or 403 response becomes `access.denied`."""
+"""Record denied requests of Django REST framework. A 401 or 403 response becomes `access.denied`."""
 
 from __future__ import annotations
 

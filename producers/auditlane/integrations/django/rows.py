@@ -16,7 +16,7 @@ _BEFORE: Final = "_auditlane_before"  # key in an instance's __dict__, from pre_
 
 
 def note_before(instance: Model, using: str, update_fields: Collection[str] | None, ignored: Collection[str]) -> None:
-    """Read the row that is about to be saved, unless none of its watched fields will be written."""
+    """Read the row that is about to be saved, if any of its watched fields will be written."""
     instance.__dict__.pop(_BEFORE, None)
     names = watched(instance, update_fields, ignored)
     if instance.pk is None or not names or (instance._state.adding and instance._meta.pk.has_default()):
@@ -41,7 +41,7 @@ def changes_of(
 
 
 def noted(instance: Model) -> dict[str, Any] | None:
-    """Return the row's columns before the save: {} for a new row, None if they were not read."""
+    """Return the row's columns before the save. Returns {} for a new row, and None if they were not read."""
     found: dict[str, Any] | None = instance.__dict__.get(_BEFORE)
     return found
 
@@ -74,7 +74,7 @@ def _without(row: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
 
 
 def _equal(before: object, after: object) -> bool:
-    """Return whether a column is unchanged: 1.50 equals 1.5, and forms drop a time's microseconds."""
+    """Return whether a column is unchanged. 1.50 equals 1.5, and microseconds are ignored, since forms drop them."""
     try:
         if isinstance(before, datetime) and isinstance(after, datetime) and not after.microsecond:
             before = before.replace(microsecond=0)

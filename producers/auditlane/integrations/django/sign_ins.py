@@ -1,4 +1,6 @@
-"""Record logins, failed logins, logouts and password reset requests, all at once rather than after the commit."""
+"""Record logins, failed logins, logouts and password reset requests. They are recorded at once, not after the
+commit.
+"""
 
 from __future__ import annotations
 
@@ -55,8 +57,8 @@ def _login_failed(sender: object, credentials: dict[str, Any], request: HttpRequ
 
 
 def shown_login(name: object) -> str:
-    """Return the login as typed, masked unless the setting PLAIN_LOGINS is on, since people type passwords into that
-    field.
+    """Return the login as typed. It is masked unless the setting PLAIN_LOGINS is on, since people type passwords into
+    that field.
     """
     if name is None:
         return ""
@@ -75,7 +77,7 @@ def _id(user: Any) -> str | None:
 
 
 def _method(request: HttpRequest | None, user: Any) -> str:
-    """Return how the user logged in: the method that allauth noted in the session, or else by password."""
+    """Return the user's login method. It is the method that allauth noted in the session, or else the password."""
     session = getattr(request, "session", None)
     noted = session.get("account_authentication_methods") if session is not None else None
     last = noted[-1] if isinstance(noted, list) and noted else None
@@ -86,7 +88,7 @@ def _method(request: HttpRequest | None, user: Any) -> str:
 
 
 def _watch_reset_requests() -> None:
-    """Record each password reset email; Django has no signal for it."""
+    """Record each password reset email, for which Django has no signal."""
     from django.contrib.auth.forms import PasswordResetForm
 
     sent = signature(PasswordResetForm.send_mail)

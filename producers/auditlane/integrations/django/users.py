@@ -109,7 +109,7 @@ def _created(user: Model, using: str) -> None:
 
 
 def _updated(user: Any, using: str, changes: Changes) -> None:
-    """Record the flags and the address as separate events, and the other fields in one."""
+    """Record the flags and the address as separate events, and the other fields in one event."""
     before, after = dict(changes.get("before", {})), dict(changes.get("after", {}))
     for field, role in _ROLES.items():
         if field in after:
@@ -159,7 +159,9 @@ def _masked_address(value: object) -> object:
 
 
 def _via(user: Model) -> str:
-    """Return who changed an account: the admin site, its own user, another user, or code without a request."""
+    """Return the means by which an account was changed: the admin site, its own user, another user, or code without a
+    request.
+    """
     request = current_request()
     if request is None:
         return "system"
@@ -172,7 +174,7 @@ def _via(user: Model) -> str:
 
 
 def _has_new_password(user: Any, old_hash: str | None, update_fields: Collection[str] | None) -> bool:
-    """Return whether a save has changed the password, and not only upgraded its hash, as logins do."""
+    """Return whether a save has changed the password. A save that only upgrades the hash, as a login does, has not."""
     if update_fields is not None and "password" not in update_fields:
         return False
     if getattr(user, "_password", None) is not None:
@@ -195,7 +197,7 @@ def _password_action(user: Model, request: HttpRequest | None) -> tuple[str, dic
 
 
 def _is_reset_page(request: HttpRequest) -> bool:
-    """Return whether the request is for a page that a mailed link leads to."""
+    """Return whether the request is for a page to which a mailed link leads."""
     from django.contrib.auth.views import PasswordResetConfirmView
 
     match = request.resolver_match

@@ -1,4 +1,4 @@
-"""Wrap library methods that send no signal; each is wrapped only once."""
+"""Wrap library methods that do not send a signal. Each method is wrapped only once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _done: Final[set[tuple[type, str]]] = set()
 
 
 def wrap(owner: type, name: str, around: Callable[..., Any]) -> None:
-    """Replace a method with a function that is called as `around(original, *arguments)`; a second call does nothing."""
+    """Replace a method with a function that calls `around(original, *arguments)`. A second call does nothing."""
     if (owner, name) in _done:
         return
     _done.add((owner, name))

@@ -1,4 +1,4 @@
-"""The ASGI middleware, with a Starlette request for the resolvers."""
+"""The ASGI middleware, whose resolvers are called with a Starlette request."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class AuditMiddleware(asgi.AuditMiddleware):
         app.add_middleware(AuditMiddleware, routes={"DELETE /documents/{document_id}": "document.deleted"},
                            tenant=lambda request: request.state.tenant)
 
-    `tenant` and `actor` get the Request; for a WebSocket, its HTTPConnection.
+    `tenant` and `actor` are called with the Request or, for a WebSocket, with its HTTPConnection.
     """
 
     def request_of(self, scope: Scope) -> HTTPConnection:

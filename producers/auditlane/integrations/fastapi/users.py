@@ -19,7 +19,7 @@ _PASSWORD: Final = frozenset({"password", "hashed_password"})
 
 
 class AuditedUsers:
-    """Records registrations, logins, failed logins and account changes; put it before BaseUserManager.
+    """Records registrations, logins, failed logins and account changes. List it before BaseUserManager.
 
         class UserManager(AuditedUsers, UUIDIDMixin, BaseUserManager[User, uuid.UUID]): ...
 
@@ -51,7 +51,7 @@ class AuditedUsers:
 
 
 def _recorded(name: str, method: Callable[..., Awaitable[Any]], describe: Describe) -> Callable[..., Awaitable[Any]]:
-    """Return a hook that records before it runs: the event has happened even if the hook raises."""
+    """Return a hook that records an event before it runs, since the event has happened even if the hook raises."""
 
     @functools.wraps(method)
     async def hook(self: AuditedUsers, *args: Any, **kwargs: Any) -> Any:
@@ -92,7 +92,7 @@ def _authenticated(method: Callable[..., Awaitable[Any]]) -> Callable[..., Await
 
 
 def _social(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-    """Return the callback, wrapped to note that the login that follows is not by password."""
+    """Wrap the callback to note that the login that follows is not by password."""
 
     @functools.wraps(method)
     async def oauth_callback(self: AuditedUsers, *args: Any, **kwargs: Any) -> Any:
@@ -112,7 +112,7 @@ def _logged_in(user: Any, request: Any = None, response: Any = None, *, social: 
 
 
 def _updated(user: Any, update_dict: Mapping[str, Any], request: Any = None, *, social: bool) -> list[Values]:
-    """Describe a change by the names of its fields, never by their values; some fields have their own action."""
+    """Describe a change by the names of its fields, never by their values. Some fields have an action of their own."""
     made, names = [], {str(name) for name in update_dict}
     if names & _PASSWORD:
         made.append(of_user("user.password_changed", _id(user), by_user=False))

@@ -1,4 +1,4 @@
-"""The Flask extension: the WSGI middleware, plus the facts about a request that only the application knows."""
+"""The Flask extension. It adds to the WSGI middleware the facts about a request that only the application knows."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from auditlane.sdk.context import current
 
 
 class Audit:
-    """Records the configured routes of a Flask application, and Flask-Login logins if Flask-Login is installed.
+    """Records the configured routes of a Flask application and, if Flask-Login is installed, its logins.
 
         audit = Audit(app, routes={"DELETE /documents/<document_id>": "document.deleted"}, tenant=lambda _: g.tenant)
 
-    Views may call `auditlane.sdk.audit.record(action=…)`: tenant, actor, address and request id are filled in.
+    Views may call `auditlane.sdk.audit.record(action=…)`, which fills in tenant, actor, address and request id.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Audit:
         record_denied: bool = False,
         client: AuditClient | None = None,
     ) -> None:
-        """Set the options; `app` is prepared as by `init_app`.
+        """Set the options. If `app` is given, call `init_app` with it.
 
         Args:
             app: The application; None to call `init_app` later.
@@ -86,9 +86,7 @@ class _Middleware(wsgi.AuditMiddleware):
 
 
 def _note_response(response: Response) -> Response:
-    """Note a response that is held in memory or is an error, so that its event is made before the server has
-    sent it.
-    """
+    """Note a response that is held in memory or is an error. Its event is then made before the server has sent it."""
     exchange: Exchange | None = request.environ.get(EXCHANGE)
     if exchange is not None:
         exchange.complete = not response.is_streamed or response.status_code >= 400

@@ -40,7 +40,7 @@ def connect(app: Flask, client: AuditClient) -> None:
 
 
 def _note_denied(_: Flask, **__: object) -> None:
-    """Note that a login is required: the response may be a redirect to the login page."""
+    """Note that a login is required, since the response may be a redirect to the login page."""
     exchange = request.environ.get(EXCHANGE)
     if exchange is not None:
         exchange.denied = True

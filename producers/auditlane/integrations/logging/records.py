@@ -1,4 +1,4 @@
-"""Turn a log record that carries `audit` into the arguments of `AuditClient.record`."""
+"""Convert a log record that carries `audit` to arguments of `AuditClient.record`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def is_internal(logger: str) -> bool:
 def event_of(
     given: object, message: Callable[[], str], *, at: float | None = None, exception: type[BaseException] | None = None
 ) -> dict[str, Any]:
-    """Return the event: the given keywords of `emit`, or text that is the action.
+    """Return the event as keywords of `emit`. `given` are such keywords, or the action alone.
 
     The message becomes the description. An exception makes the outcome `failure`, and its type part of the metadata.
     Invalid values are kept: `record` corrects them, or counts and reports the event.

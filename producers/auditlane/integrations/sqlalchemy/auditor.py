@@ -40,7 +40,7 @@ _SESSION_EVENTS: Final = ("after_transaction_create", "after_transaction_end", "
 def _quietly(
     method: Callable[Concatenate[Auditor, _P], None],
 ) -> Callable[Concatenate[Auditor, _P], None]:
-    """Keep a listener's errors out of the application's flush or commit: count and report them."""
+    """Keep a listener's errors out of the application's flush or commit. They are counted and reported instead."""
 
     @functools.wraps(method)
     def call(self: Auditor, /, *given: _P.args, **named: _P.kwargs) -> None:
@@ -115,7 +115,7 @@ class Auditor:
         return None
 
     def _changes_of(self, session: Session | None) -> Changes | None:
-        """Return the collection for a change, or None if the session is not audited."""
+        """Return the collection to which a session's changes are added, or None if the session is not audited."""
         if session is None:
             return None
         return self._changes(session.get_nested_transaction() or session.get_transaction())

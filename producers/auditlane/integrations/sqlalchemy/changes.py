@@ -1,4 +1,4 @@
-"""Keep the changes of one transaction, and combine those that concern the same row."""
+"""Collect the changes of one transaction, and combine changes to the same row."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _IMMUTABLE: Final = (str, bytes, int, float, Decimal, datetime, date, time, time
 
 @dataclass(frozen=True)
 class Change:
-    """What happened to one row: the columns before and after, as far as they are known.
+    """A change to one row, with the columns before and after it as far as they are known.
 
-    `origin` is the row's identity before the change; None for a row that did not exist.
+    `origin` is the row's identity before the change, or None for a row that did not exist.
     """
 
     model: AuditedModel
@@ -39,7 +39,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Bulk:
-    """What one statement did to many rows; `rows` is None if the database does not report the number."""
+    """A change to many rows by one statement. `rows` is None if the database does not report the number."""
 
     model: AuditedModel
     kind: Kind
@@ -48,7 +48,7 @@ class Bulk:
 
 
 class Changes:
-    """The changes made by a transaction or savepoint, in the order in which rows were first touched."""
+    """The changes made in a transaction or savepoint, in the order in which rows were first changed."""
 
     def __init__(self) -> None:
         self._entries: dict[int, Change | Bulk] = {}
@@ -56,7 +56,7 @@ class Changes:
         self._next = 0
 
     def add(self, change: Change | Bulk) -> None:
-        """Add a change; it is combined with an earlier change to the same row."""
+        """Add a change. It is combined with an earlier change to the same row."""
         if isinstance(change, Bulk):
             self._append(change)
             return
@@ -76,7 +76,7 @@ class Changes:
             self.add(change)
 
     def settled(self) -> Iterator[Change | Bulk]:
-        """Yield the final changes: updates with only the columns that differ, and other rows without their NULLs."""
+        """Yield the final changes. Updates contain only the columns that differ, and other changes leave out NULLs."""
         for entry in self._entries.values():
             if isinstance(entry, Bulk):
                 yield entry
@@ -103,7 +103,7 @@ def _differing(change: Change) -> list[str]:
 
 
 def same(first: Any, second: Any) -> bool:
-    """Return whether two values are equal; values that cannot be compared count as different."""
+    """Return whether two values are equal. Values that cannot be compared count as different."""
     if first is second:
         return True
     try:
@@ -113,7 +113,7 @@ def same(first: Any, second: Any) -> bool:
 
 
 def frozen(value: Any) -> Any:
-    """Return the value itself if it is immutable, otherwise a copy."""
+    """Return the value itself if it is immutable, or else a copy."""
     if isinstance(value, _IMMUTABLE):
         return value
     try:

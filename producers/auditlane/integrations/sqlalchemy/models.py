@@ -15,7 +15,7 @@ _decorated: Final[dict[type[Any], AuditedModel]] = {}
 
 @dataclass(frozen=True)
 class AuditedModel:
-    """A mapped class whose changes become events; its subclasses' changes do as well.
+    """A mapped class whose changes become events, as do those of its subclasses.
 
     Attributes:
         model: The mapped class.
@@ -54,7 +54,7 @@ def audited_model(
     mask: Collection[str] = (),
     metadata: Callable[[Any], Mapping[str, Any]] | None = None,
 ) -> Callable[[_M], _M]:
-    """Mark a mapped class for `audit_models(Session)`; takes the same arguments as AuditedModel.
+    """Mark a mapped class for `audit_models(Session)`. Takes the same arguments as AuditedModel.
 
     @audited_model(tenant=lambda document: document.tenant_id, exclude={"search_index"})
     class Document(Base): ...

@@ -34,7 +34,7 @@ def loaded(state: InstanceState[Any], names: Iterable[str]) -> dict[str, Any]:
 
 
 def inserted(state: InstanceState[Any], names: Mapping[str, Column[Any]]) -> dict[str, Any]:
-    """Return the columns of a row that was just inserted; columns that the database computes may be missing."""
+    """Return the columns of a row that was just inserted. Columns that the database computes may be missing."""
     unset = {name: None for name, column in names.items() if column.default is None and column.server_default is None}
     return unset | loaded(state, names)
 
@@ -50,7 +50,7 @@ def selected(connection: Connection, mapper: Mapper[Any], row: Row, wanted: dict
 
 
 class UpdateDiff:
-    """The columns of one object before an UPDATE; `finish` compares them with those after it."""
+    """The columns of one object before an UPDATE. `finish` compares them with the columns after it."""
 
     def __init__(
         self, connection: Connection, mapper: Mapper[Any], state: InstanceState[Any], names: dict[str, Column[Any]]
@@ -98,7 +98,9 @@ def _set_by_flush(mapper: Mapper[Any], column: Column[Any]) -> bool:
 def before_delete(
     connection: Connection, mapper: Mapper[Any], state: InstanceState[Any], names: dict[str, Column[Any]]
 ) -> dict[str, Any]:
-    """Return the columns of a row about to be deleted. Expired columns are selected, deferred columns are left out."""
+    """Return the columns of a row about to be deleted. Expired columns are selected from the database, and deferred
+    columns are left out.
+    """
     before: dict[str, Any] = {}
     missing: dict[str, Column[Any]] = {}
     for name, column in names.items():

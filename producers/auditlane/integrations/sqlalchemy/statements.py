@@ -1,4 +1,4 @@
-"""Determine what a bulk statement does, and to how many rows."""
+"""Determine the kind of change that a bulk statement makes, and the number of rows."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def kind_of(execution: ORMExecuteState) -> Kind | None:
 
 
 def with_row_count(execution: ORMExecuteState, result: Result[Any]) -> tuple[int | None, Result[Any]]:
-    """Return the number of rows that a statement changed, and its result, which has to be read first if the statement
-    has RETURNING.
+    """Return the number of rows that a statement changed, and its result.¶If the statement has RETURNING, its rows have
+    to be read to count them. The returned result contains them again.
     """
     if execution.is_executemany and not execution.is_delete:  # each item is one row
         return len(execution.parameters or ()), result

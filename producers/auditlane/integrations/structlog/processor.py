@@ -11,7 +11,7 @@ from auditlane.sdk import AuditClient, audit
 
 
 class AuditProcessor:
-    """Records log entries that carry `audit`, and removes it from them; it leaves all others alone.
+    """Records log entries that carry `audit`, and removes `audit` from them. Other entries are left unchanged.
 
         structlog.configure(processors=[AuditProcessor(), structlog.processors.JSONRenderer()])
         log.info("Jane deleted the draft", audit={"action": "document.deleted", "resource_id": "d-1"})
@@ -23,7 +23,7 @@ class AuditProcessor:
     """
 
     def __init__(self, client: AuditClient = audit) -> None:
-        """Record with this client, by default the process's."""
+        """Set the client, by default that of the process."""
         self._client = client
 
     def __call__(self, logger: Any, method: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

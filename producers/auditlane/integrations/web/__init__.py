@@ -1,1 +1,1 @@
-"""Decide what a web request records: shared by the ASGI and the WSGI middleware. Begin with `recorder`."""
+"""Decide what is recorded for a web request. The ASGI and the WSGI middleware share it. Begin with `recorder`."""

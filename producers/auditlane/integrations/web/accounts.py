@@ -13,7 +13,7 @@ from auditlane.sdk.masking import masked
 def of_user(action: str, user_id: object, *, by_user: bool = True, **metadata: str) -> dict[str, Any]:
     """Return the values of a successful vocabulary action on a user's account.
 
-    `by_user` states that the user performed it, not someone else.
+    `by_user` is true if the user performed it, and false if someone else did.
     """
     text = None if user_id is None else str(user_id)
     known = ACTIONS[action]
@@ -31,7 +31,8 @@ def of_user(action: str, user_id: object, *, by_user: bool = True, **metadata: s
 def record_login_failed(
     client: AuditClient, login: object, reason: str, *, method: str = "password", user_id: object = None
 ) -> None:
-    """Record a failed login; `login` is masked unless the client hashes it, since people type passwords there.
+    """Record a failed login. `login` is masked unless the client hashes it, since people type passwords into that
+    field.
 
     The outcome is `denied` if the credentials may have been right, but the account is locked or disabled, or a policy
     forbids the login.

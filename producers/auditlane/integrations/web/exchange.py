@@ -14,7 +14,7 @@ DENIED: Final = frozenset({401, 403})
 
 @dataclass(slots=True)
 class Exchange:
-    """The state of a request so far; the middleware fills it in."""
+    """The state of a request so far, which the middleware fills in."""
 
     method: str
     path: str  # relative to where the middleware is installed
@@ -28,7 +28,7 @@ class Exchange:
     recorded: bool = False
 
     def failed(self, error: BaseException) -> None:
-        """Note an unhandled exception; its text may contain personal data and is not kept.
+        """Note an unhandled exception. Its text is not kept, since it may contain personal data.
 
         An exception caused by a disconnect is not a failure of the application, so the status counts.
         """
@@ -37,7 +37,9 @@ class Exchange:
 
     @property
     def outcome(self) -> OutcomeName:
-        """Return the outcome: that of the response, unless there was no response or there was an exception."""
+        """Return the outcome of the request. It follows from the response, unless there was none or there was an
+        exception.
+        """
         if self.denied or self.status in DENIED:
             return "denied"
         if self.exception is not None or not 100 <= self.status < 400:

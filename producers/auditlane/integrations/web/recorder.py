@@ -1,4 +1,6 @@
-"""Give each request its audit context, and record the event of an exchange: the shell around `exchange`'s decisions."""
+"""Give each request its audit context, and record the event of an exchange. This is the shell around the decisions in
+`exchange`.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ from auditlane.sdk.trace import request_id_of
 
 @dataclass(slots=True, kw_only=True)  # not frozen: one is made for each request, at a third of the cost
 class Head:
-    """The sender, as a request's head describes it; `forwarded_for` are the values of all `X-Forwarded-For` headers."""
+    """The sender of a request, according to its headers. `forwarded_for` are the values of all `X-Forwarded-For`
+    headers.
+    """
 
     peer: str | None
     forwarded_for: Sequence[str] = ()
@@ -48,7 +52,7 @@ class Recorder:
         self._record_denied = record_denied
 
     def context(self, head: Callable[[], Head], request: Callable[[], Any]) -> AuditContext:
-        """Return the context for a request; it reads the request when the first event is made.
+        """Return the context for a request. It reads the request when the first event is made.
 
         `request` returns the object that the resolvers get.
         """
@@ -59,15 +63,17 @@ class Recorder:
         return self._record_denied or self._routes.has(method)
 
     def event(self, exchange: Exchange) -> dict[str, Any] | None:
-        """Return the values of the exchange's event on the first call; None afterwards, or if there is no event."""
+        """Return the values of the exchange's event on the first call. Returns None on later calls, or if there is no
+        event.
+        """
         if exchange.recorded:
             return None
         exchange.recorded = True
         return event_of(exchange, self._routes, record_denied=self._record_denied)
 
     def waits(self, context: AuditContext) -> bool:
-        """Return whether recording in a settled context may have to wait for the registry, as a tenant's first event
-        does.
+        """Return whether recording in a settled context may have to wait for the registry. A tenant's first
+        event does.
         """
         try:
             return not self.client.knows(context.tenant_id or self.client.config.catch_all_tenant)
@@ -75,14 +81,14 @@ class Recorder:
             return False
 
     def report(self, error: Exception) -> None:
-        """Report an event that could not be made; the request must not fail."""
+        """Report an event that could not be made, without failing the request."""
         try:
             self.client.report_unrecorded(error)
         except AuditlaneError:  # settings are missing, which `record` reports
             return
 
     async def flush(self) -> None:
-        """Flush what was recorded, for up to `close_timeout_s`, unless the application has closed the client."""
+        """Flush the recorded events, for up to `close_timeout_s`, unless the application has closed the client."""
         try:
             await self.client.aflush(self.client.config.close_timeout_s)
         except (ClientClosed, ConfigError):

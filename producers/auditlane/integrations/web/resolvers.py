@@ -1,4 +1,4 @@
-"""Ask the application, when an event is made, who makes a request and for which tenant."""
+"""Call the application's functions for the actor and the tenant of a request, when an event is made."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Actor:
 
 
 class Resolvers:
-    """The application's functions, called with the request; checked once.
+    """The application's functions, which are checked once and called with the request.
 
-    `tenant(request)` returns the tenant's id, `actor(request)` an id or an `Actor`; None means unknown.
+    `tenant(request)` returns the tenant's id, and `actor(request)` returns an id or an `Actor`. None means unknown.
     """
 
     def __init__(self, tenant: Callable[[Any], object] | None, actor: Callable[[Any], object] | None) -> None:
@@ -47,14 +47,14 @@ class Resolvers:
 class ResolverHook:
     """Fills in the tenant and the actor of one request. It does so for each event, since they may have changed.
 
-    Values that the application has set in the context take precedence. A resolver that finds nothing does not erase
-    what it found earlier: a user who logs out is still the actor.
+    Values that the application has set in the context take precedence. If a resolver finds nothing, its earlier result
+    is kept, so that a user who logs out is still the actor.
     """
 
     __slots__ = ("_actor", "_request", "_resolvers", "_tenant")
 
     def __init__(self, resolvers: Resolvers, request: Callable[[], Any]) -> None:
-        """Store the resolvers; `request` returns the object that they get."""
+        """Store the resolvers. `request` returns the object with which they are called."""
         self._resolvers = resolvers
         self._request = request
         self._tenant: str | None = None  # the latest result

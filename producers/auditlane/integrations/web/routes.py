@@ -25,9 +25,9 @@ _EXAMPLE: Final = "Use the form 'DELETE /documents/{document_id}'."
 class AuditRoute:
     """The event of a route.
 
-    `resource` and `severity` default to the vocabulary's or, for an action that it lacks, to the part of the action
-    before its first dot and to `Info`. `resource_id` is the name of the path parameter that identifies the resource, by
-    default the template's last one. Other parameters go to the metadata.
+    `resource` and `severity` default to those in the vocabulary. For an action that the vocabulary lacks, `resource` is
+    the part of the action before its first dot, and `severity` is `Info`. `resource_id` is the name of the path
+    parameter that identifies the resource, by default the template's last one. Other parameters go to the metadata.
     """
 
     action: str
@@ -56,7 +56,9 @@ class Routes:
     """The configured routes, by method."""
 
     def __init__(self, routes: Mapping[str, str | AuditRoute]) -> None:
-        """Compile `{"DELETE /documents/{document_id}": "document.deleted"}`. Raises ConfigError."""
+        """Compile `{"DELETE /documents/{document_id}": "document.deleted"}`. Raises ConfigError for an invalid
+        route.
+        """
         self._by_method: dict[str, list[_Configured]] = {}
         for key, event in routes.items():
             method, configured = _configured(key, AuditRoute(action=event) if isinstance(event, str) else event)
@@ -69,8 +71,9 @@ class Routes:
     def find(self, method: str, path: str, template: str | None) -> Match | None:
         """Return the first configured route that matches, or None if there is none.
 
-        `path` is relative to where the middleware is installed. `template` is the framework's own, if it chose a route:
-        it decides between routes that match the same path. It may lack the prefix of an included router or mount.
+        `path` is relative to where the middleware is installed. `template` is that of the route that the framework
+        chose, if any. It decides between routes that match the same path. It may lack the prefix of an included router
+        or mount.
         """
         candidates = self._by_method.get(method, ()), self._by_method.get(ANY, ())
         if not candidates[0] and not candidates[1]:

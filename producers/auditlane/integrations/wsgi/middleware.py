@@ -1,4 +1,4 @@
-"""WSGI middleware: an audit context for each request, and an event for each configured route."""
+"""WSGI middleware that gives each request an audit context, and records an event for each configured route."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class AuditMiddleware:
 
         app = AuditMiddleware(app, routes={"DELETE /documents/{document_id}": "document.deleted"}, tenant=tenant_of)
 
-    Handlers may call `audit.record(action=…)`: tenant, actor, address and request id are filled in.
+    Handlers may call `audit.record(action=…)`, which fills in tenant, actor, address and request id.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class AuditMiddleware:
         )
 
     def request_of(self, environ: Environ) -> Any:
-        """Return the object that the resolvers get."""
+        """Return the object with which the resolvers are called."""
         return environ
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -96,7 +96,7 @@ class AuditMiddleware:
 
 
 class _Request:
-    """A request in progress; the application runs in `context`."""
+    """A request in progress. The application runs in `context`."""
 
     __slots__ = ("_entered", "_recorder", "context", "exchange")
 
@@ -108,7 +108,7 @@ class _Request:
         self.context.run(entered.__enter__)
 
     def record(self) -> None:
-        """Record the event, if there is one; later calls do nothing."""
+        """Record the event, if there is one. Later calls do nothing."""
         try:
             if (values := self._recorder.event(self.exchange)) is not None:
                 self.context.run(partial(self._recorder.client.record, **values))
@@ -146,7 +146,7 @@ class _Body:
             raise
 
     def close(self) -> None:
-        """Close the body. The server calls this once it has sent the body, or its client has disconnected."""
+        """Close the body. The server calls this once it has sent the body, or once its client has disconnected."""
         try:
             if hasattr(self._body, "close"):
                 self._request.context.run(self._body.close)

@@ -40,7 +40,7 @@ DEFINITIONS: Final = (
     ),
     _action(
         "role.removed",
-        "A role was taken from a user, group or client. Use severity `High` for a privileged role.",
+        "A role was removed from a user, group or client. Use severity `High` for a privileged role.",
         resource="user",
         severity="Medium",
         required={"role": _ROLE},
@@ -137,14 +137,14 @@ DEFINITIONS: Final = (
     _action("domain.verified", "A tenant proved that a domain is theirs.", resource="domain", severity="Low"),
     _action(
         "policy.changed",
-        "A password, second-factor, session or address policy was changed; `before` and `after` have its values.",
+        "A password, second-factor, session or address policy was changed. `before` and `after` contain its values.",
         resource="policy",
         severity="High",
         required={"section": _SECTION},
     ),
     _action(
         "settings.changed",
-        "Another setting was changed by an administrator; `before` and `after` have its values.",
+        "Another setting was changed by an administrator. `before` and `after` contain its values.",
         resource="settings",
         severity="Medium",
         required={"section": _SECTION},
@@ -154,14 +154,14 @@ DEFINITIONS: Final = (
     _action("tenant.deleted", "A tenant was deleted.", resource="tenant", severity="High"),
     _action(
         "data.exported",
-        "Data was exported; the resource is what was exported.",
+        "Data was exported. The resource identifies the data.",
         resource="data",
         severity="Medium",
         required={"rows": _ROWS, "format": _FORMAT},
     ),
     _action(
         "data.imported",
-        "Data was imported; the resource is what was imported.",
+        "Data was imported. The resource identifies the data.",
         resource="data",
         severity="Medium",
         required={"rows": _ROWS, "format": _FORMAT},

@@ -52,7 +52,7 @@ DEFINITIONS: Final = (
     ),
     _action(
         "events.dropped",
-        "Events were lost: there was no space for them, their process was killed, or their file is corrupt.",
+        "Events were lost because there was no space for them, their process was killed, or their file is corrupt.",
         resource="service",
         outcome="failure",
         severity="Critical",
@@ -65,7 +65,7 @@ DEFINITIONS: Final = (
     ),
     _action(
         "events.refused",
-        "Events broke their contract and were rejected; one event an hour for each code.",
+        "Events broke their contract and were rejected. There is one event an hour for each code.",
         resource="topic",
         outcome="failure",
         severity="Medium",
@@ -88,7 +88,7 @@ DEFINITIONS: Final = (
     ),
     _action(
         "circuit_breaker.closed",
-        "No partition of a topic is halted because of rejected messages any longer.",
+        "A topic no longer has partitions that are halted because of rejected messages.",
         resource="topic",
         severity="Medium",
         required={"code": _CODE, "count": _COUNT},
@@ -114,7 +114,7 @@ DEFINITIONS: Final = (
     ),
     _action(
         "task.revoked",
-        "A background task was revoked: it expired, was terminated, or was cancelled before it began.",
+        "A background task was revoked because it expired, was terminated, or was cancelled before it began.",
         resource="task",
         severity="Low",
         required={"reason": MetadataKey("Why it does not run.", values=("expired", "terminated", "revoked"))},

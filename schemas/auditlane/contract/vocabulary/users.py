@@ -78,12 +78,12 @@ DEFINITIONS: Final = (
         "user.impersonated",
         "Someone began acting as a user. Events that follow have the user in `on_behalf_of`.",
         severity="High",
-        required={"reason": MetadataKey("Why it was necessary; `none_given` if nothing was stated.")},
+        required={"reason": MetadataKey("Why it was necessary, or `none_given`.")},
     ),
     _action(
         "user.impersonation_ended",
         "Someone stopped acting as a user.",
-        required={"reason": MetadataKey("Why it was necessary; `none_given` if nothing was stated.")},
+        required={"reason": MetadataKey("Why it was necessary, or `none_given`.")},
     ),
     _action(
         "user.password_changed",
@@ -117,7 +117,7 @@ DEFINITIONS: Final = (
     ),
     _action(
         "user.email_changed",
-        "The e-mail address of a user was changed; `before` and `after` have the addresses.",
+        "The e-mail address of a user was changed. `before` and `after` contain the addresses.",
         severity="Medium",
         masks_changes=True,
     ),
@@ -132,7 +132,7 @@ DEFINITIONS: Final = (
     ),
     _action(
         "user.updated",
-        "The profile of a user was changed; `before` and `after` have the values.",
+        "The profile of a user was changed. `before` and `after` contain the values.",
         required={"changed_fields": MetadataKey("Names of the fields that were changed.", kind="list")},
     ),
     _action("user.enabled", "A disabled account was enabled.", severity="Low", required={"via": _VIA}),

@@ -32,7 +32,7 @@ def box(target: Locator) -> dict[str, float]:
 
 
 def cards_in_view(grid: Locator) -> list[list[str | float]]:
-    """Return the text and the top of each card in view, or an empty list while some are not drawn or loaded."""
+    """Return the sentence and the top of each card in view, or an empty list while some are not drawn or loaded."""
     found: list[list[str | float]] = grid.evaluate(
         """(grid) => {
           const view = grid.getBoundingClientRect();
@@ -40,7 +40,7 @@ def cards_in_view(grid: Locator) -> list[list[str | float]]:
           const cards = boxed.filter(([, box]) => box.bottom > view.top && box.top < view.bottom);
           const over = (height) => cards.some(([, box]) => box.top <= height && box.bottom >= height);
           const drawn = over(view.top) && over(view.bottom) && !cards.some(([card]) => card.matches('.loading'));
-          return !drawn ? [] : cards.map(([card, box]) => [card.innerText, box.top]);
+          return !drawn ? [] : cards.map(([card, box]) => [card.querySelector('[role=gridcell]').innerText, box.top]);
         }"""
     )
     return found

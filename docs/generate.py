@@ -27,6 +27,7 @@ from auditlane.contract import acls, vocabulary
 from auditlane.contract.reject_codes import RejectCode
 from auditlane.observe.security.catalogue import CHECKS
 from auditlane.runtime import errors, log_events, metrics, settings
+from auditlane.runtime.secret_files import SUFFIX
 from auditlane.server.auth.route_permissions import RIGHTS, Cell, Whose
 from auditlane.server.problems import HTTP_CODES
 from auditlane.store import fold, migrate, roles
@@ -52,6 +53,9 @@ def settings_table() -> str:
                 default = field.default_factory() if field.default_factory else ""  # type: ignore[call-arg]
             shown = "" if isinstance(default, SecretStr) or default in ("", None, {}) else f"`{default}`"
             rows.append((f"`{settings.variable(name)}`", shown, field.description or ""))
+            if settings.is_secret(field):
+                file = f"`{settings.variable(name)}{SUFFIX}`"
+                rows.append((file, "", f"File with the value of `{settings.variable(name)}`, instead of it."))
         title = group.__name__.removesuffix("Settings")
         parts.append(f"### {title}\n\n{table(('Variable', 'Default', 'Meaning'), rows)}")
     return "\n".join(parts)

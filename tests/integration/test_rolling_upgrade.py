@@ -23,8 +23,8 @@ def test_a_column_that_a_newer_version_adds_stops_no_worker_running_or_restarted
 
 
 def test_a_column_that_the_table_lacks_stops_the_worker_with_its_name(world: World) -> None:
-    """The running worker halts its partitions; a restarted worker reports the column before it consumes; nothing is
-    lost.
+    """The running worker halts its partitions. A restarted worker reports the column before it consumes, at the end of
+    its wait for it, and starts once the column exists. Nothing is lost.
     """
     running = world.worker()
     world.produce(100)
@@ -35,10 +35,11 @@ def test_a_column_that_the_table_lacks_stops_the_worker_with_its_name(world: Wor
     halted = wait_until(lambda: running.events("partition.halted"), why=running.tail)
     assert "schema_id" in halted[0]["reason"]
     assert running.stop() == 0
-    restarted = world.worker()
+    restarted = world.worker(wait_for_store_s=0.5)
     assert restarted.ended() == 2
-    assert "lacks columns that this worker writes: schema_id" in restarted.tail()
+    assert "lacks columns that this worker writes: schema_id, after a wait of 0.5 s" in restarted.tail()
+    waiting = world.worker(wait_for_store_s=3_600)
+    wait_until(lambda: waiting.events("worker.waiting"), why=waiting.tail)
     world.client.command(f"ALTER TABLE {world.events} ADD COLUMN schema_id UInt32")
-    world.worker()
     world.completed()
     assert world.counts() == (200, 200)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import math
 import os
 import signal
 import threading
@@ -29,11 +30,11 @@ from auditlane.runtime._pyarrow import pa
 from auditlane.runtime.errors import AuditlaneError, KafkaUnavailable, Unavailable
 from auditlane.runtime.failpoints import Failpoints
 from auditlane.runtime.log import get
-from auditlane.runtime.settings import Settings
+from auditlane.runtime.settings import Settings, variable
 from auditlane.store import migrate, newest_offsets, preflight
 from auditlane.store.client import connect
 from auditlane.store.event_insert import Writer
-from auditlane.store.preflight import WINDOW_SECONDS
+from auditlane.store.preflight import WINDOW_SECONDS, NotMigrated
 from auditlane.worker.consumer import EndOffsets, ExpectedPartitions, Membership, consumer_config
 from auditlane.worker.consumer_loop import Runner, Unsupported, now_ms
 from auditlane.worker.health import health_server
@@ -71,6 +72,7 @@ class Service:
         self._metrics = WorkerMetrics()
         self._joined = False
         self._client: Client | None = None
+        self._not_migrated = ""
         self._runner: Runner | None = None
         self._registry = registry_client(settings, self._metrics.schema_registry.observe)
         self._checked: tuple[float, dict[str, str]] = (-READY_S, {})
@@ -117,6 +119,7 @@ class Service:
             )
             if table is None:
                 return
+            self._not_migrated = ""
             self._metrics.window_size.set(table.window)
             self._metrics.store_version.set(self._store_version(client))
             schemas = SchemaCache(self._registry, topic=settings.topic, refresh_s=settings.registry_refresh_s)
@@ -219,15 +222,25 @@ class Service:
             return None
 
     def _until(self, attempt: Callable[[], T]) -> T | None:
-        """Retry `attempt` while it raises Unavailable, and return its result, or None if the worker is stopped
-        first.
+        """Retry `attempt` while it raises Unavailable, and for `wait_for_store_s` while it raises NotMigrated.
+
+        Returns its result, or None if the worker is stopped first.
         """
         delay = 0.2
+        gives_up = math.inf
         while not self._stop.is_set():
             try:
                 return attempt()
             except Unavailable as error:
                 self._log.warning("worker.waiting", error=str(error))
+            except NotMigrated as error:
+                now = time.monotonic()
+                gives_up = min(gives_up, now + self._settings.wait_for_store_s)
+                if now >= gives_up:
+                    raise _after_a_wait(error, self._settings.wait_for_store_s) from error
+                self._not_migrated = error.message
+                delay = min(delay, gives_up - now)
+                self._log.warning("worker.waiting", error=str(error), gives_up_in_s=round(gives_up - now))
             self._stop.wait(delay)
             delay = min(5.0, delay * 2)
         return None
@@ -252,12 +265,24 @@ class Service:
         missing = {} if self._joined else {"kafka": "the consumer group is not joined yet"}
         if self._client is None or not self._client.ping():
             missing["clickhouse"] = "no response"
+        elif self._not_migrated:
+            missing["clickhouse"] = self._not_migrated
         try:
             self._registry.subjects()
         except AuditlaneError as error:
             missing["registry"] = error.message
         self._checked = time.monotonic(), missing
         return missing
+
+
+def _after_a_wait(error: NotMigrated, waited_s: float) -> NotMigrated:
+    """Return the error that ends the worker, with the time that it has waited."""
+    if not waited_s:
+        return error
+    return NotMigrated(
+        f"{error.message.removesuffix('.')}, after a wait of {waited_s:g} s.",
+        fix=f"{error.fix.removesuffix('.')}, or raise {variable('wait_for_store_s')}.",
+    )
 
 
 def _use_shared_arena() -> None:

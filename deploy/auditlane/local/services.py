@@ -19,6 +19,7 @@ from auditlane.local.health import KafkaProbe, http_is_ready
 from auditlane.local.kafka import Broker
 from auditlane.local.layout import Layout
 from auditlane.local.stack_variables import REPLACEABLE, with_accounts
+from auditlane.runtime import secret_files
 from auditlane.runtime.errors import AuditlaneError
 from auditlane.runtime.process_plan import ServiceSpec
 from auditlane.runtime.settings import PREFIX, Settings, variable
@@ -126,7 +127,8 @@ def build(
     checks = readiness_checks(with_accounts(settings, account_variables(settings, credentials)), urls)
 
     def env(name: str) -> dict[str, str]:
-        return {**os.environ, **variables, **account_variables(settings, credentials, _ROLES[name])}
+        own = {**variables, **account_variables(settings, credentials, _ROLES[name])}
+        return secret_files.without_conflicts(os.environ, own)
 
     def make(name: str) -> Service:
         if getattr(settings, REPLACEABLE.get(name, ""), ""):

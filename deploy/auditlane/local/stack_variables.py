@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from auditlane.runtime.secret_files import SUFFIX
 from auditlane.runtime.settings import Settings, variable
 
 # The setting that replaces an embedded part by an external one.
@@ -34,7 +35,11 @@ def missing_accounts(given: Mapping[str, str], env: Mapping[str, str]) -> dict[s
     """Return the stack's accounts for services that are given by the stack's address but without an account."""
     found: dict[str, str] = {}
     for address, account in ACCOUNTS.items():
-        if given.get(address) and given[address] == env.get(address) and not any(map(given.get, account)):
+        if (
+            given.get(address)
+            and given[address] == env.get(address)
+            and not any(given.get(name) or given.get(name + SUFFIX) for name in account)
+        ):
             found |= {name: env[name] for name in account if name in env}
     return found
 

@@ -40,6 +40,7 @@ from auditlane.query.structure.contract_repository import contract_repository_of
 from auditlane.query.structure.service import StructureService
 from auditlane.query.summary.summaries import Summaries
 from auditlane.runtime.errors import ConfigError
+from auditlane.runtime.files import is_accessible_to_others, own_groups
 from auditlane.runtime.log import get
 from auditlane.runtime.settings import Settings, variable
 from auditlane.server import shared_metrics, state_metrics
@@ -332,6 +333,11 @@ def _needed(settings: Settings, roles: Iterable[str]) -> tuple[Path, Path]:
             fix="Set them. For the embedded stack of `auditlane up`, `auditlane env` prints them.",
         )
     for path in (settings.keys_file, settings.signing_keys_file):
-        if path.exists() and path.stat().st_mode & 0o077:
+        if path.exists() and _is_exposed(path):
             get("serve").warning("credentials.readable", path=str(path), fix="chmod 600: other users can read it.")
     return settings.keys_file, settings.signing_keys_file
+
+
+def _is_exposed(path: Path) -> bool:
+    found = path.stat()
+    return is_accessible_to_others(found.st_mode, found.st_gid, own_groups())

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 
 from auditlane.contract.librdkafka import overridden
 from auditlane.contract.tenants import is_tenant
-from auditlane.runtime import validators
+from auditlane.runtime import secret_files, validators
 from auditlane.runtime.errors import ConfigError
 from auditlane.runtime.messages import did_you_mean
 from auditlane.sdk.redaction import check_path
@@ -26,7 +26,8 @@ class ClientConfig:
     """The validated options of an AuditClient, which takes and documents the same names.
 
     The suffix of a name is its unit: `_s` for seconds, `_ms` for milliseconds, or `_bytes`. `load` reads each option
-    from the environment variable `AUDITLANE_<NAME>`:
+    from the environment variable `AUDITLANE_<NAME>`, and the options in `SECRETS` also from the file that
+    `AUDITLANE_<NAME>_FILE` names:
 
         config = ClientConfig.load(max_block_ms=500)  # the rest from the environment
         audit = AuditClient(config)
@@ -64,7 +65,9 @@ class ClientConfig:
         Raises ConfigError, listing every missing, invalid or unknown option.
         """
         environ = os.environ if environ is None else environ
-        values = {name: environ.get(variable(name), "") for name in OPTIONS} | _given(given)
+        files = secret_files.values(environ, map(variable, SECRETS))
+        values = {name: files.get(variable(name)) or environ.get(variable(name), "") for name in OPTIONS}
+        values |= _given(given)
         return cls(**_checked({name: raw for name, raw in values.items() if raw != "" or name in _REQUIRED}))
 
     def changed(self, **given: Any) -> ClientConfig:
@@ -76,6 +79,7 @@ class ClientConfig:
 
 
 OPTIONS: Final = frozenset(option.name for option in fields(ClientConfig))
+SECRETS: Final = ("hash_key", "kafka_extra", "registry_password", "registry_token")
 
 
 def _given(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,8 @@ def client_config(settings: Settings, **given: Any) -> dict[str, Any]:
             fix='Set AUDITLANE_KAFKA_BOOTSTRAP; with a running `auditlane up`: eval "$(auditlane env)"',
         )
     check_extra(settings.kafka_extra)
-    return {"bootstrap.servers": settings.kafka_bootstrap, **given, **settings.kafka_extra}
+    rack = {"client.rack": settings.kafka_rack} if settings.kafka_rack else {}
+    return {"bootstrap.servers": settings.kafka_bootstrap, **rack, **given, **settings.kafka_extra}
 
 
 def producer_config(client: dict[str, Any]) -> dict[str, Any]:

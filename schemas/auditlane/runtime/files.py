@@ -4,12 +4,27 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Set
 from pathlib import Path
 
 
 def private() -> None:
     """Set the umask so that files created by this process and its children are accessible only to their owner."""
     os.umask(0o077)
+
+
+def own_groups() -> frozenset[int]:
+    """Return the ids of the groups to which this process belongs."""
+    return frozenset({os.getegid(), *os.getgroups()})
+
+
+def is_accessible_to_others(mode: int, group: int, groups: Set[int]) -> bool:
+    """Return whether users other than a file's owner may access it; `group` is the file's, `groups` are the process's.
+
+    Reading by the file's group is accepted if the process belongs to that group: Kubernetes mounts secrets as root's,
+    readable by the pod's group.
+    """
+    return bool(mode & (0o027 if group in groups else 0o077))
 
 
 def write_text(path: Path, text: str) -> None:

@@ -26,7 +26,11 @@ class LogEvent:
 
 LOG_EVENTS: tuple[LogEvent, ...] = (
     # Worker: the process and its group.
-    LogEvent("worker.waiting", ("warning",), "A service that the worker needs to start is unavailable; it retries."),
+    LogEvent(
+        "worker.waiting",
+        ("warning",),
+        "A service that the worker needs to start is unavailable, or the tables do not exist yet; it retries.",
+    ),
     LogEvent("worker.draining", ("info",), "The worker was asked to stop and stores what it has buffered."),
     LogEvent("worker.drain_unfinished", ("warning",), "The worker stops with ranges in flight; their intents remain."),
     LogEvent("worker.stopped", ("info",), "The worker has left its group."),

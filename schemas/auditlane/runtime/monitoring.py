@@ -6,6 +6,7 @@ On the loopback interface, requests from foreign origins or for foreign host nam
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -41,6 +42,14 @@ Routes = Mapping[str, Callable[[], Answer]]
 """Path → function that answers a GET; called on a thread of its own."""
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, host: str, port: int, handler: type[BaseHTTPRequestHandler]) -> None:
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET  # `::` is every address, of IPv4 too
+        super().__init__((host, port), handler)
+
+
 class MonitoringServer:
     """A server with threads of its own. Raises PortInUse with `fix` if it cannot listen."""
 
@@ -49,16 +58,15 @@ class MonitoringServer:
         closed.
         """
         try:
-            self._server = ThreadingHTTPServer((host, port), _handler(routes, near=is_loopback(host), idle_s=idle_s))
+            self._server = _Server(host, port, _handler(routes, near=is_loopback(host), idle_s=idle_s))
         except OSError as error:
             raise PortInUse(f"Cannot listen on {host}:{port}: {error.strerror}.", fix=fix) from error
-        self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, name="health", daemon=True)
 
     @property
     def url(self) -> str:
         host, port = self._server.server_address[:2]
-        return f"http://{host!s}:{port}"
+        return f"http://[{host!s}]:{port}" if ":" in str(host) else f"http://{host!s}:{port}"
 
     def start(self) -> None:
         self._thread.start()

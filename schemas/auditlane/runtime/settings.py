@@ -1,21 +1,22 @@
 """All settings. Each is read from `AUDITLANE_<NAME>`. The table in the docs is generated from these fields.
 
 The groups below only order the table. An empty setting selects the embedded service, or the default that its
-description names.
+description names. A secret may come from a file instead: `AUDITLANE_<NAME>_FILE`.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
-from auditlane.runtime import validators
+from auditlane.runtime import secret_files, validators
 from auditlane.runtime.errors import ConfigError
 
 PREFIX = "AUDITLANE_"
@@ -40,6 +41,16 @@ def _json_object(value: object) -> object:
         raise ValueError(f"must be a JSON object: {error}") from error
 
 
+def _not_a_service_link(value: object) -> object:
+    """Reject a URL as a port with its cause: Kubernetes sets `<SERVICE>_PORT=tcp://…` for every Service."""
+    if isinstance(value, str) and "://" in value:
+        raise ValueError(
+            f"is {value!r}, which Kubernetes sets for a Service with this name; "
+            "set enableServiceLinks: false in the pod, or rename the Service"
+        )
+    return value
+
+
 def _with_an_issuer(value: str, info: ValidationInfo) -> str:
     """Require an audience if there is an issuer. Otherwise, tokens that the issuer created for other services would be
     accepted too.
@@ -58,7 +69,7 @@ Topic = Annotated[str, AfterValidator(validators.topic)]
 DeadLetterTopic = Annotated[Topic, AfterValidator(_outside_the_workers_topics)]
 File = Annotated[Path, AfterValidator(validators.file)]
 SignInUrl = Annotated[str, AfterValidator(_unless_empty(validators.sign_in_url))]
-Port = Annotated[int, Field(ge=0, le=65_535)]
+Port = Annotated[int, BeforeValidator(_not_a_service_link), Field(ge=0, le=65_535)]
 
 
 def reached(consequence: str) -> Any:
@@ -76,6 +87,14 @@ def budget_of(field: FieldInfo) -> str:
     return str(extra.get("budget", "")) if isinstance(extra, dict) else ""
 
 
+CONTAINS_SECRET: Any = {"secret": True}  # the `json_schema_extra` of a setting that is not itself a SecretStr
+
+
+def is_secret(field: FieldInfo) -> bool:
+    """Return whether the setting is or contains a secret, so that it may also be given by a file."""
+    return field.annotation is SecretStr or field.json_schema_extra == CONTAINS_SECRET
+
+
 class KafkaSettings(BaseModel):
     kafka_bootstrap: Bootstrap = Field(
         "", description="Kafka brokers as `host:port,host:port`. Empty: the embedded broker."
@@ -84,6 +103,12 @@ class KafkaSettings(BaseModel):
         default_factory=dict,
         description='librdkafka options as JSON, for SASL and TLS: `{"security.protocol": "SASL_SSL", …}`. '
         "Options that a guarantee depends on are rejected.",
+        json_schema_extra=CONTAINS_SECRET,  # sasl.password
+    )
+    kafka_rack: str = Field(
+        "",
+        description="Rack or zone of this process, librdkafka's `client.rack`: brokers with a rack-aware "
+        "`replica.selector.class` let it fetch from a replica in the same zone.",
     )
     kafka_home: Path | None = Field(
         None, description="Folder of an unpacked Kafka to run instead of the downloaded one."
@@ -216,6 +241,12 @@ class WorkerSettings(BaseModel):
     registry_refresh_s: float = Field(30.0, gt=0, description="Maximum age of cached registry entries, in seconds.")
     worker_host: str = Field("127.0.0.1", description="Address of the worker's `/metrics` and `/health`.")
     worker_port: Port = Field(8481, description="Port of the worker's `/metrics` and `/health`; 0 chooses a free port.")
+    wait_for_store_s: float = Field(
+        0.0,
+        ge=0,
+        description="Time that a starting worker waits for the tables of `auditlane init`, in seconds; 0: a missing "
+        "table or column ends it with exit code 2. It waits for an unavailable ClickHouse without a limit.",
+    )
     worker_stall_s: float = Field(
         120.0,
         gt=0,
@@ -721,10 +752,40 @@ class Settings(
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True)
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read from given values, the environment, then the files of secrets that the environment names."""
+        return init_settings, env_settings, _SecretFiles(settings_cls)
+
+
+class _SecretFiles(PydanticBaseSettingsSource):
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        raise NotImplementedError  # only called by the base class's own __call__
+
+    def __call__(self) -> dict[str, Any]:
+        found = secret_files.values(os.environ, map(variable, SECRETS))
+        return {name: found[variable(name)] for name in SECRETS if variable(name) in found}
+
+
+SECRETS: Final = tuple(name for name, field in Settings.model_fields.items() if is_secret(field))
+
 
 def variable(field: str) -> str:
     """Return the name of a setting's environment variable."""
     return PREFIX + field.upper()
+
+
+def files_of_secrets() -> dict[str, Path]:
+    """Return the files that the environment names for secrets, by the variable that names them."""
+    found = secret_files.given(os.environ, map(variable, SECRETS))
+    return {name + secret_files.SUFFIX: path for name, path in found.items()}
 
 
 def load(**given: Any) -> Settings:

@@ -23,6 +23,10 @@ PARTITIONING: Final = "toYYYYMM(occurred_at)"  # only then does an insert of one
 SORTING: Final = "tenant_id, occurred_at, event_id, content_hash"  # rows equal in these are copies of one event
 
 
+class NotMigrated(ConfigError):
+    """The tables of this release do not exist yet: `auditlane init` has not run, or only that of an older release."""
+
+
 @dataclass(frozen=True, slots=True)
 class TableDefinition:
     """A table's definition from `system.tables`.¶The table keeps the tokens of the newest `window` inserts, each for at
@@ -52,7 +56,8 @@ def check(client: Client, database: str, written: Collection[str], *, parts_per_
 
     `written` are the columns that inserts name, and `parts_per_second` is the total of all workers.
 
-    Raises ConfigError with the required change, or StoreUnavailable if ClickHouse is unavailable.
+    Raises NotMigrated if `auditlane init` has to run first, ConfigError with any other required change, or
+    StoreUnavailable if ClickHouse is unavailable.
     """
     with store_errors():
         found = client.query(
@@ -61,7 +66,7 @@ def check(client: Client, database: str, written: Collection[str], *, parts_per_
             parameters={"database": database},
         ).result_rows
         if not found:
-            raise ConfigError(f"ClickHouse has no table {database}.events.", fix="Run `auditlane init`.")
+            raise NotMigrated(f"ClickHouse has no table {database}.events.", fix="Run `auditlane init`.")
         engine, definition, partitioning, sorting = found[0]
         columns = client.query(
             "SELECT name, type, default_kind FROM system.columns "
@@ -81,13 +86,13 @@ def inserted(table: str, columns: Iterable[Sequence[str]], written: Collection[s
     order.
 
     `columns` are the table's columns as (name, type, kind of default). Other columns get their defaults, since they
-    were added by a newer version whose workers run alongside this one. Raises ConfigError if the table would not store
-    one of the worker's columns.
+    were added by a newer version whose workers run alongside this one. Raises NotMigrated if the table lacks one of the
+    worker's columns, and ConfigError if it would not store one.
     """
     found = {str(name): (str(kind), str(default_kind)) for name, kind, default_kind in columns}
     lacking = [name for name in written if name not in found]
     if lacking:
-        raise ConfigError(
+        raise NotMigrated(
             f"{table} lacks columns that this worker writes: {', '.join(lacking)}.",
             fix="Run `auditlane init` from the same release as the worker; "
             "if a column was dropped manually, add it again.",

@@ -108,3 +108,11 @@ def test_the_doctor_finds_such_options(extra):
 def test_a_probe_reports_it_too():
     with socket.create_server(("127.0.0.1", 0)) as listener, pytest.raises(ConfigError, match="AUDITLANE_KAFKA_EXTRA"):
         KafkaProbe({"bootstrap.servers": f"127.0.0.1:{listener.getsockname()[1]}", "foo": 1}).is_ready()
+
+
+def test_every_client_names_its_rack_and_librdkafka_knows_the_option():
+    settings = load(kafka_bootstrap="localhost:1", kafka_rack="zone-a")
+    options = consumer_config(settings, protocol="consumer")
+    assert options["client.rack"] == producer_config(client_config(settings))["client.rack"] == "zone-a"
+    assert "client.rack" not in client_config(load(kafka_bootstrap="localhost:1"))
+    librdkafka.client(AdminClient, client_config(settings, log_level=0))

@@ -60,6 +60,7 @@ def hardened() -> Facts:
         now=NOW,
         role="query",
         user=1000,
+        user_groups=frozenset({1000}),
         listeners=list,
         files=list,
         keys=lambda: (KeyFacts((), None, None), []),

@@ -192,8 +192,16 @@ def test_listening_sockets_are_read_from_proc(tmp_path):
     ],
 )
 def test_files_of_secrets_are_for_their_owner_alone(mode, owner, folder, expected):
-    state = files.FileState("keys file", "/etc/auditlane/keys.json", stat.S_IFREG | mode, owner, folder)
-    assert codes(files.judge([state], user=1000)) == expected
+    state = files.FileState("keys file", "/etc/auditlane/keys.json", stat.S_IFREG | mode, owner, 1000, folder)
+    assert codes(files.judge([state], user=1000, groups={100})) == expected
+
+
+def test_a_file_for_a_group_of_the_process_is_accepted(monkeypatch, tmp_path):
+    mounted = files.FileState("keys file", "/etc/auditlane/keys.json", stat.S_IFREG | 0o440, 0, 10_001, 0o755)
+    assert codes(files.judge([mounted], user=1000, groups={10_001})) == []
+    (tmp_path / "password").write_text("hunter2")
+    monkeypatch.setenv("AUDITLANE_CLICKHOUSE_PASSWORD_FILE", str(tmp_path / "password"))
+    assert ("file of AUDITLANE_CLICKHOUSE_PASSWORD_FILE", tmp_path / "password") in files.paths(load())
 
 
 def test_the_modes_of_existing_files_are_gathered(tmp_path: Path):

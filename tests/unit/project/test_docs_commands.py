@@ -14,7 +14,8 @@ import typer
 from auditlane.cli import app as cli
 from auditlane.cli.subcommands import find
 from auditlane.runtime import settings
-from auditlane.sdk.config import OPTIONS, variable
+from auditlane.runtime.secret_files import SUFFIX
+from auditlane.sdk.config import OPTIONS, SECRETS, variable
 from auditlane.server.auth.route_permissions import RIGHTS
 
 ROOT = Path(__file__).parents[3]
@@ -108,6 +109,7 @@ def test_a_command_of_every_form_is_found_and_checked() -> None:
 def test_settings_exist(page: Path) -> None:
     known = {settings.variable(name) for group in settings.GROUPS for name in group.model_fields}
     known |= {variable(option) for option in OPTIONS} | NOT_SETTINGS
+    known |= {variable(option) + SUFFIX for option in (*settings.SECRETS, *SECRETS)}
     named = set(re.findall(r"\bAUDITLANE_[A-Z_]*[A-Z]\b(?![*…])", page.read_text("utf-8")))
     assert named <= known
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from auditlane.runtime.files import write_text
+from auditlane.runtime.files import is_accessible_to_others, write_text
 
 
 def test_the_file_is_replaced_and_readable_by_its_owner_only(tmp_path):
@@ -56,3 +56,12 @@ def test_a_new_name_reaches_the_disk_before_it_is_relied_upon(tmp_path, monkeypa
         ("rename", 0),
         ("folder", tmp_path.stat().st_ino),
     ]
+
+
+@pytest.mark.parametrize(
+    ("mode", "accessible"),
+    [(0o600, False), (0o640, False), (0o440, False), (0o750, False), (0o660, True), (0o644, True), (0o601, True)],
+)
+def test_the_group_may_read_if_it_is_one_of_the_process(mode, accessible):
+    assert is_accessible_to_others(stat.S_IFREG | mode, 10_001, {10_001}) is accessible
+    assert is_accessible_to_others(stat.S_IFREG | mode, 10_001, {0}) is (mode != 0o600)

@@ -47,7 +47,7 @@ def _listeners(facts: Facts) -> Iterator[Finding | Gap]:
 
 def _files(facts: Facts) -> Iterator[Finding | Gap]:
     found, gaps = _apart(facts.files())
-    yield from files.judge(found, user=facts.user)
+    yield from files.judge(found, user=facts.user, groups=facts.user_groups)
     yield from gaps
 
 

@@ -23,6 +23,7 @@ from auditlane.observe.security.listeners import Listener
 from auditlane.observe.security.privileges import Privilege
 from auditlane.observe.security.transport import Certificate
 from auditlane.runtime.errors import AuditlaneError
+from auditlane.runtime.files import own_groups
 from auditlane.runtime.settings import Settings
 
 T = TypeVar("T")
@@ -56,14 +57,15 @@ class Facts:
     """The settings, the time, and functions that gather facts. Each function raises the errors of the component that it
     queries.
 
-    `role` is the role of the ClickHouse account in the settings (`store.roles`), and `user` is the user id of this
-    process.
+    `role` is the role of the ClickHouse account in the settings (`store.roles`), and `user` and `user_groups` are the
+    ids of the user of this process and of its groups.
     """
 
     settings: Settings
     now: datetime
     role: str
     user: int
+    user_groups: frozenset[int]
     listeners: Callable[[], Sequence[Listener | Gap]]
     files: Callable[[], Sequence[FileState | Gap]]
     keys: Callable[[], tuple[KeyFacts, list[Gap]]]
@@ -90,6 +92,7 @@ def gathered(settings: Settings, *, now: datetime, role: str) -> Iterator[Facts]
         now=now,
         role=role,
         user=os.getuid(),
+        user_groups=own_groups(),
         listeners=lambda: [*listeners.configured(settings), *listeners.running()],
         files=lambda: list(files.gather(settings)),
         keys=partial(keys.gather, settings),

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from auditlane.access.provenance_keys import path_of
 from auditlane.observe.security.findings import Finding, Gap, Rule, Severity
-from auditlane.runtime.settings import Settings
+from auditlane.runtime.files import is_accessible_to_others
+from auditlane.runtime.settings import Settings, files_of_secrets
 
-_OTHERS: Final = 0o077
 _WRITABLE: Final = 0o022
 
 READABLE: Final = Rule(
@@ -38,14 +38,15 @@ REPLACEABLE: Final = Rule(
 
 @dataclass(frozen=True, slots=True)
 class FileState:
-    """The state of a file or folder. `mode` is as in `st_mode`, `owner` is a user id, and `folder_mode` is the mode of
-    the parent folder.
+    """The state of a file or folder. `mode` is as in `st_mode`, `owner` is a user id, `group` is a group id, and
+    `folder_mode` is the mode of the parent folder.
     """
 
     what: str
     path: str
     mode: int
     owner: int
+    group: int
     folder_mode: int
 
 
@@ -62,6 +63,7 @@ def paths(settings: Settings) -> Iterator[tuple[str, Path]]:
     yield from ((what, path) for what, path in given if path is not None)
     for path in sorted((settings.data_dir / "credentials").glob("*.json")):
         yield "credentials file", path
+    yield from ((f"file of {name}", path) for name, path in files_of_secrets().items())
     for option in ("ssl.key.location", "ssl.keystore.location"):
         if location := settings.kafka_extra.get(option):
             yield f"file of {option}", Path(str(location))
@@ -82,14 +84,17 @@ def gather(settings: Settings) -> Iterator[FileState | Gap]:
         except OSError as error:
             yield Gap(f"The {what} {path} cannot be examined: {error.strerror}.", "Run the check as its owner.")
             continue
-        yield FileState(what, str(path), found.st_mode, found.st_uid, folder.st_mode)
+        yield FileState(what, str(path), found.st_mode, found.st_uid, found.st_gid, folder.st_mode)
 
 
-def judge(states: Iterable[FileState], *, user: int) -> Iterator[Finding]:
-    """Yield findings about files that users other than `user` and root can read or replace; `user` is a user id."""
+def judge(states: Iterable[FileState], *, user: int, groups: Set[int]) -> Iterator[Finding]:
+    """Yield findings about files that users other than `user` and root can read or replace.
+
+    `user` is a user id, `groups` are the ids of the groups to which it belongs: they may read.
+    """
     for state in states:
         shown = f"The {state.what} {state.path}"
-        if state.mode & _OTHERS:
+        if is_accessible_to_others(state.mode, state.group, groups):
             yield READABLE.found(f"{shown} has mode {stat.S_IMODE(state.mode):o}.", f"Run: chmod go= {state.path}")
         if state.owner not in (user, 0):
             yield OWNER.found(f"{shown} belongs to the user with id {state.owner}.")

@@ -12,6 +12,7 @@ from auditlane.access.keys import KeysFile
 from auditlane.access.provenance_keys import ProvenanceKeys, path_of
 from auditlane.access.signing import SigningKeys
 from auditlane.local.doctor.finding import Finding, fail, ok, warn
+from auditlane.runtime.files import is_accessible_to_others, own_groups
 from auditlane.runtime.settings import Settings, variable
 
 PART = "host"
@@ -63,7 +64,8 @@ def credentials(settings: Settings) -> Iterator[Finding]:
             yield fail(PART, f"{path} does not exist.", _FIXES.get(field, "Run auditlane serve, which creates it."))
         else:
             opened(path)
-            if path.stat().st_mode & 0o077:
+            found = path.stat()
+            if is_accessible_to_others(found.st_mode, found.st_gid, own_groups()):
                 yield warn(PART, f"{path} can be read by other users.", f"Run: chmod 600 {path}")
             else:
                 yield ok(PART, f"{path} is valid")

@@ -1,0 +1,89 @@
+"""The folder that the processes of a service share: one subfolder, a set, for each process that spooled events."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from pathlib import Path
+from typing import Final
+
+from auditlane.runtime.errors import ConfigError
+
+VARIABLE: Final = "AUDITLANE_SPOOL_DIR"
+_SUFFIX: Final = ".set"
+_BAD: Final = "damaged"  # folder of the bytes that could not be read
+_MOUNTS: Final = Path("/proc/self/mountinfo")
+_NETWORK: Final = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "glusterfs", "lustre", "fuse.")
+
+
+def check(folder: Path) -> None:
+    """Create the folder if necessary. Raises ConfigError if the process cannot use it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        probe = folder / f".check-{os.urandom(8).hex()}"
+        probe.mkdir(mode=0o700)
+        probe.rmdir()
+    except OSError as error:
+        raise ConfigError(
+            f"{VARIABLE}: {folder} is not a folder in which user {os.geteuid()} may create files: {error.strerror}.",
+            field="spool_dir",
+            fix="Create the folder, and make it writable for the service's user.",
+        ) from error
+    with contextlib.suppress(OSError):
+        if kind := network_file_system(_MOUNTS.read_text(), str(folder.resolve())):
+            raise ConfigError(
+                f"{VARIABLE}: {folder} is on a network file system ({kind}), whose locks and mapped files are not "
+                "reliable when a host or the network fails.",
+                field="spool_dir",
+                fix="Use a folder on a local disk or on a volume that one host mounts at a time.",
+            )
+
+
+def network_file_system(mounts: str, path: str) -> str:
+    """Return the type of the network file system that a path is on, or "" if the file system is local.
+
+    `mounts` has the format of /proc/self/mountinfo.
+    """
+    longest, kind = -1, ""
+    for line in mounts.splitlines():
+        left, _, right = line.partition(" - ")
+        if len(parts := left.split(" ")) < 5 or not right:
+            continue
+        at = parts[4].replace("\\040", " ").rstrip("/")
+        if (path == at or path.startswith(at + "/")) and len(at) >= longest:
+            longest, kind = len(at), right.split(" ")[0]
+    return kind if kind.startswith(_NETWORK) else ""
+
+
+def create_set(folder: Path) -> Path:
+    """Create the folder of a new set. Its name begins with the time, and is random. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    made = folder / f"{time.time_ns() // 1_000_000:012x}-{os.urandom(8).hex()}{_SUFFIX}"
+    made.mkdir(mode=0o700)
+    return made
+
+
+def sets(folder: Path) -> list[Path]:
+    """Return the folders of all sets, oldest first."""
+    try:
+        return sorted(folder.glob(f"*{_SUFFIX}"))
+    except OSError:
+        return []
+
+
+def size(path: Path) -> int:
+    """Return the size of all files of a set in bytes."""
+    total = 0
+    with contextlib.suppress(OSError), os.scandir(path) as entries:
+        for entry in entries:
+            with contextlib.suppress(OSError):
+                total += entry.stat().st_size
+    return total
+
+
+def set_aside(folder: Path, name: str, data: bytes) -> None:
+    """Keep bytes that could not be read in a file of this name, if there is space for them."""
+    with contextlib.suppress(OSError):
+        (folder / _BAD).mkdir(mode=0o700, exist_ok=True)
+        (folder / _BAD / name).write_bytes(data)

@@ -1,0 +1,183 @@
+"""The format of a segment: a header, then frames, each with one record and a checksum. Pure.
+
+A frame is a marker, the payload's length, the complement of the length, the CRC-32 of the length and payload, and the
+payload. The checksum starts from the name of the record's set, which is random. Bytes inside an event that look like a
+frame are therefore not read as a record, even if the frame around them is damaged.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+VERSION: Final = 1
+HEADER_BYTES: Final = 16
+_MAGIC: Final = b"auditlsp"
+_HEADER: Final = struct.Struct("<8sHHI")  # magic, version, zero, CRC-32 of the bytes before
+_MARKER: Final = b"\xf5RE\xf5"  # 0xf5 does not occur in UTF-8
+_FRAME: Final = struct.Struct("<4sIII")
+_LENGTH: Final = struct.Struct("<I")
+_FIXED: Final = struct.Struct("<BQQQBBHHH")
+_ONES: Final = 0xFFFF_FFFF
+_EVENT: Final = 1  # the kind of record whose value is a Kafka value
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One event.
+
+    `number` counts the records of a set, from 1. `nth` counts the tenant's records in the set, or is 0 if they are not
+    counted. `emitted_us` is the time of `emit` in microseconds since 1970.
+    """
+
+    number: int
+    nth: int
+    emitted_us: int
+    tenant: str
+    event_id: str
+    topic: str
+    key: bytes
+    value: bytes
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A record, and the positions where its frame starts and ends."""
+
+    start: int
+    end: int
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """Bytes from `start` to `end` that are not a record: at least one was lost."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Torn:
+    """The start of a frame whose process ended while it wrote the frame."""
+
+    start: int
+
+
+def header(version: int = VERSION) -> bytes:
+    """Return the header of a segment."""
+    start = _HEADER.pack(_MAGIC, version, 0, 0)[:-4]
+    return start + _LENGTH.pack(zlib.crc32(start))
+
+
+def version_of(data: bytes) -> int | None:
+    """Return the version in a segment's header, or None if the header is incomplete or damaged."""
+    if len(data) < HEADER_BYTES:
+        return None
+    magic, version, _, checksum = _HEADER.unpack_from(data)
+    if magic != _MAGIC or checksum != zlib.crc32(data[: HEADER_BYTES - 4]):
+        return None
+    return int(version)
+
+
+def seed_of(name: str) -> int:
+    """Return the start value of the checksums in the set of this name."""
+    return zlib.crc32(name.encode())
+
+
+def frame(record: Record, seed: int) -> bytes:
+    """Encode a record."""
+    tenant, event_id, topic = record.tenant.encode(), record.event_id.encode(), record.topic.encode()
+    fixed = _FIXED.pack(
+        _EVENT,
+        record.number,
+        record.nth,
+        record.emitted_us,
+        len(tenant),
+        len(event_id),
+        len(topic),
+        len(record.key),
+        len(record.headers),
+    )
+    headers = b""
+    for name, value in record.headers:
+        encoded = name.encode()
+        headers += _LENGTH.pack(len(encoded)) + encoded + _LENGTH.pack(len(value)) + value
+    payload = b"".join((fixed, tenant, event_id, topic, record.key, headers, record.value))
+    size = len(payload)
+    checksum = zlib.crc32(payload, zlib.crc32(_LENGTH.pack(size), seed))
+    return _FRAME.pack(_MARKER, size, size ^ _ONES, checksum) + payload
+
+
+def scan(data: bytes, seed: int, at: int = HEADER_BYTES) -> Iterator[Found | Damage | Torn]:
+    """Yield everything in a segment's bytes from position `at`, without gaps."""
+    while at < len(data):
+        if (found := _read(data, seed, at)) is None:
+            following = _next(data, seed, at + 1)
+            if following is None:
+                yield Torn(at) if _is_torn(data, at) else Damage(at, len(data))
+                return
+            yield Damage(at, following.start)
+            found = following
+        yield found
+        at = found.end
+
+
+def _read(data: bytes, seed: int, at: int) -> Found | None:
+    """Return the record whose frame starts at this position, or None."""
+    start = at + _FRAME.size
+    if start > len(data):
+        return None
+    marker, size, complement, checksum = _FRAME.unpack_from(data, at)
+    if marker != _MARKER or size ^ complement != _ONES or start + size > len(data):
+        return None
+    payload = data[start : start + size]
+    if zlib.crc32(payload, zlib.crc32(_LENGTH.pack(size), seed)) != checksum:
+        return None
+    record = _record(payload)
+    return None if record is None else Found(at, start + size, record)
+
+
+def _next(data: bytes, seed: int, at: int) -> Found | None:
+    """Return the first record whose frame starts at this position or later."""
+    while (at := data.find(_MARKER, at)) >= 0:
+        if found := _read(data, seed, at):
+            return found
+        at += 1
+    return None
+
+
+def _is_torn(data: bytes, at: int) -> bool:
+    """Return whether the bytes from `at` to the end may be the start of a frame, or space that was never written."""
+    rest = data[at : at + _FRAME.size]
+    if rest[:4] != _MARKER[: len(rest)]:
+        return data.count(0, at) == len(data) - at
+    if len(rest) < _FRAME.size:
+        return True
+    _, size, complement, _ = _FRAME.unpack(rest)
+    return bool(size ^ complement == _ONES and at + _FRAME.size + size > len(data))
+
+
+def _record(payload: bytes) -> Record | None:
+    """Decode a payload whose checksum is correct, or return None for a kind of record that this version lacks."""
+    kind, number, nth, emitted_us, tenant, event_id, topic, key, count = _FIXED.unpack_from(payload)
+    if kind != _EVENT:
+        return None
+    at = _FIXED.size
+
+    def take(size: int) -> bytes:
+        nonlocal at
+        at += size
+        return payload[at - size : at]
+
+    texts = take(tenant).decode(), take(event_id).decode(), take(topic).decode()
+    the_key = take(key)
+    headers = []
+    for _ in range(count):
+        name = take(_LENGTH.unpack(take(4))[0]).decode()
+        headers.append((name, take(_LENGTH.unpack(take(4))[0])))
+    return Record(number, nth, emitted_us, *texts, the_key, payload[at:], tuple(headers))

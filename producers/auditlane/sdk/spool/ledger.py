@@ -1,0 +1,82 @@
+"""Which records of a set Kafka has, which are on their way, and which wait to be sent. Pure."""
+
+from __future__ import annotations
+
+from typing import Final
+
+_DONE: Final = 0
+_SENT: Final = 1
+_WAITING: Final = 2
+_TRIMMED: Final = 65_536  # states that are dropped at once
+
+
+class Ledger:
+    """One byte for each record after the last one below which all are done. Not thread-safe."""
+
+    def __init__(self, low: int = 0) -> None:
+        """Create the ledger of a set whose records up to number `low` are done."""
+        self.low = low
+        self.open = 0  # records that are not done
+        self.waiting = 0  # of these, records to send
+        self._first = low + 1  # the number of the first state
+        self._states = bytearray()
+
+    @property
+    def last(self) -> int:
+        """The highest number that was added."""
+        return self._first + len(self._states) - 1
+
+    def add(self, number: int, *, waiting: bool) -> None:
+        """Add a record that waits or was sent. Numbers that are skipped count as done."""
+        index = number - self._first
+        if index < len(self._states):
+            self._states[index] = _DONE
+        else:
+            self._states.extend(bytes(index + 1 - len(self._states)))
+        self._states[index] = _WAITING if waiting else _SENT
+        self.open += 1
+        self.waiting += waiting
+
+    def is_waiting(self, number: int) -> bool:
+        """Return whether this record waits to be sent."""
+        return self._state(number) == _WAITING
+
+    def sent(self, number: int) -> None:
+        """Record that a waiting record was handed to Kafka's client."""
+        if self._state(number) == _WAITING:
+            self._states[number - self._first] = _SENT
+            self.waiting -= 1
+
+    def failed(self, number: int) -> None:
+        """Record that a record has to be sent again."""
+        if self._state(number) == _SENT:
+            self._states[number - self._first] = _WAITING
+            self.waiting += 1
+
+    def done(self, number: int) -> bool:
+        """Record that Kafka has a record, or that it was given up; return whether it was open."""
+        state = self._state(number)
+        if state == _DONE:
+            return False
+        self._states[number - self._first] = _DONE
+        self.open -= 1
+        self.waiting -= state == _WAITING
+        self._advance()
+        return True
+
+    def waiting_between(self, after: int, before: int) -> list[int]:
+        """Return the waiting records between two numbers, both exclusive."""
+        return [number for number in range(max(after + 1, self._first), before) if self.is_waiting(number)]
+
+    def _state(self, number: int) -> int:
+        index = number - self._first
+        return self._states[index] if 0 <= index < len(self._states) else _DONE
+
+    def _advance(self) -> None:
+        states, index = self._states, self.low + 1 - self._first
+        while index < len(states) and states[index] == _DONE:
+            index += 1
+        self.low = self._first + index - 1
+        if index >= _TRIMMED:
+            del states[:index]
+            self._first += index

@@ -1,0 +1,92 @@
+"""Lost events by tenant: they are counted, kept in a file of the set, and reported to the tenants' own logs. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Final
+
+from auditlane.runtime.ids import uuid5
+from auditlane.sdk.spool.owner_file import Unsettled
+
+KILLED: Final = "The process ended before Kafka acknowledged the events."
+FULL: Final = "The spool was full."
+DAMAGED: Final = "The spool's file was damaged."
+REFUSED: Final = "Kafka rejected the events."
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Events that a tenant lost. Times are microseconds since 1970; `tenant` is "" if it is not known."""
+
+    tenant: str
+    count: int
+    since_us: int
+    until_us: int
+    cause: str
+
+    def event_id(self, name: str) -> str:
+        """Return the id of the event that reports this loss: the same id for the same file of the same set."""
+        return uuid5("spool", name, self.tenant, self.cause)
+
+    def metadata(self) -> dict[str, str]:
+        """Return the metadata of `events.dropped`."""
+        since, until = time_text(self.since_us), time_text(self.until_us)
+        return {"count": str(self.count), "since": since, "until": until, "cause": self.cause}
+
+
+def time_text(us: int) -> str:
+    """Return a time in RFC 3339."""
+    return time_of(us).isoformat().replace("+00:00", "Z")
+
+
+def time_of(us: int) -> datetime:
+    """Return a time in microseconds since 1970 as a datetime."""
+    return datetime.fromtimestamp(us // 1_000_000, UTC).replace(microsecond=us % 1_000_000)
+
+
+def combined(losses: Iterable[Loss]) -> list[Loss]:
+    """Return one loss for each tenant and cause."""
+    found: dict[tuple[str, str], Loss] = {}
+    for loss in losses:
+        key = loss.tenant, loss.cause
+        before = found.get(key)
+        found[key] = loss if before is None else _sum(before, loss)
+    return list(found.values())
+
+
+def killed(counters: Iterable[Unsettled], nth: dict[str, int]) -> list[Loss]:
+    """Return the events that a process lost when it was killed.
+
+    `nth` has the highest `nth` of each tenant's records in the set's segments: a process may be killed between writing
+    a record and counting it.
+    """
+    losses = []
+    for counter in counters:
+        safe = counter.settled + max(counter.spilled, nth.get(counter.tenant, 0))
+        if counter.emitted > safe:
+            count = counter.emitted - safe
+            losses.append(Loss(counter.tenant, count, counter.since_us, counter.until_us, KILLED))
+    return losses
+
+
+def dumped(losses: Iterable[Loss]) -> str:
+    """Return the content of a file of losses."""
+    rows = [[loss.tenant, loss.count, loss.since_us, loss.until_us, loss.cause] for loss in losses]
+    return json.dumps(rows)
+
+
+def loaded(data: bytes) -> list[Loss]:
+    """Return the losses in a file's content; none if it is damaged."""
+    try:
+        rows = json.loads(data)
+        return [Loss(str(row[0]), int(row[1]), int(row[2]), int(row[3]), str(row[4])) for row in rows]
+    except (ValueError, TypeError, IndexError):
+        return []
+
+
+def _sum(one: Loss, other: Loss) -> Loss:
+    since, until = min(one.since_us, other.since_us), max(one.until_us, other.until_us)
+    return replace(one, count=one.count + other.count, since_us=since, until_us=until)

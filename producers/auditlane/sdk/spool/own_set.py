@@ -1,0 +1,169 @@
+"""The set that this process writes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from typing import Final
+
+from auditlane.runtime.files import sync_folder
+from auditlane.sdk.spool import folder
+from auditlane.sdk.spool.frames import HEADER_BYTES, Record, frame, header
+from auditlane.sdk.spool.owner_file import OwnerFile
+from auditlane.sdk.spool.record_set import SEGMENT, RecordSet, Segment
+
+_REUSED_BYTES: Final = 65_536  # size from which a file whose records are all done is emptied
+_sync = getattr(os, "fdatasync", os.fsync)
+
+
+class OwnSet(RecordSet):
+    """The caller holds a lock. A signal handler that interrupts `append` may only call `append(…, alone=True)`."""
+
+    def __init__(self, path: Path, owner: OwnerFile, *, segment_bytes: int, syncs: bool) -> None:
+        super().__init__(path, owner)
+        self._segment_bytes = segment_bytes
+        self._syncs = syncs
+        self._active: Segment | None = None
+        self._descriptor = -1  # of the active segment
+        self._numbered = 0  # records
+        self._created = 0  # segments
+        self.dirty = False  # whether records were written since the last `sync`
+
+    @classmethod
+    def create(cls, parent: Path, *, segment_bytes: int, syncs: bool) -> OwnSet:
+        """Create a set. With `syncs`, files are synced when they are created and when they are full. Raises OSError."""
+        path = folder.create_set(parent)
+        made = cls(path, OwnerFile.create(path), segment_bytes=segment_bytes, syncs=syncs)
+        if syncs:
+            sync_folder(parent)
+        return made
+
+    def append(
+        self,
+        tenant: str,
+        event_id: str,
+        topic: str,
+        key: bytes,
+        value: bytes,
+        headers: tuple[tuple[str, bytes], ...],
+        emitted_us: int,
+        *,
+        nth: int = 0,
+        alone: bool = False,
+        waiting: bool = False,
+    ) -> tuple[int, Segment]:
+        """Write a record; return its number and segment. `alone` writes it to a segment of its own.
+
+        Raises OSError, in which case nothing was written.
+        """
+        number = self._numbered = self._numbered + 1  # one statement, so that a signal handler cannot take the number
+        data = frame(Record(number, nth, emitted_us, tenant, event_id, topic, key, value, headers), self.seed)
+        if alone:
+            segment = self._written_alone(data)
+        else:
+            segment = self._prepared(len(data))
+            try:
+                _write(self._descriptor, data)
+            except OSError:
+                with contextlib.suppress(OSError):
+                    self.seal()  # nothing may follow an incomplete record
+                raise
+            segment.size += len(data)
+            self.dirty = True
+        self.ledger.add(number, waiting=waiting)
+        segment.add(number, waiting=waiting)
+        return number, segment
+
+    def seal(self) -> None:
+        """Let the next record start a new segment. Raises OSError."""
+        if self._active is None:
+            return
+        try:
+            if self._syncs and self.dirty:
+                self.sync()
+        finally:
+            descriptor, self._descriptor = self._descriptor, -1
+            self._active.sealed = True
+            self._active = None
+            os.close(descriptor)
+
+    def sync(self) -> None:
+        """Sync the active segment to disk. Raises OSError."""
+        self.dirty = False
+        if self._descriptor >= 0:
+            _sync(self._descriptor)
+
+    def duplicate(self) -> int:
+        """Return a descriptor of the active segment, to sync it without the lock; -1 if there is none."""
+        return os.dup(self._descriptor) if self._descriptor >= 0 else -1
+
+    def leave(self) -> None:
+        """See RecordSet."""
+        self.close_inherited()
+        super().leave()
+
+    def close_inherited(self) -> None:
+        """Close the active segment, such as in a forked child, whose parent continues to write it."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+        self._active = None
+
+    def _prepared(self, size: int) -> Segment:
+        """Return the active segment, with room for `size` bytes."""
+        active = self._active
+        if active is not None and not active.open and active.size >= _REUSED_BYTES:
+            os.ftruncate(self._descriptor, HEADER_BYTES)
+            active.size, active.first = HEADER_BYTES, 0
+            self._forget_cursor(active)
+        if active is not None and active.size > HEADER_BYTES and active.size + size > self._segment_bytes:
+            self.seal()
+            active = None
+        if active is None:
+            self._descriptor, active = self._created_segment()
+            active.sealed = False
+            self._active = active
+        return active
+
+    def _created_segment(self) -> tuple[int, Segment]:
+        number = self._created = self._created + 1
+        path = self.path / f"{number:08x}{SEGMENT}"
+        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
+        descriptor = os.open(path, flags, 0o600)
+        try:
+            _write(descriptor, header())
+            if self._syncs:
+                sync_folder(self.path)
+        except BaseException:
+            os.close(descriptor)
+            path.unlink(missing_ok=True)
+            raise
+        made = self.segments[number] = Segment(number, path)
+        return descriptor, made
+
+    def _written_alone(self, data: bytes) -> Segment:
+        descriptor, segment = self._created_segment()
+        try:
+            _write(descriptor, data)
+            segment.size += len(data)
+            if self._syncs:
+                _sync(descriptor)
+        except BaseException:
+            self.delete(segment)
+            raise
+        finally:
+            os.close(descriptor)
+        return segment
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    """Write all bytes at the end of a file, or none. Raises OSError."""
+    written = os.write(descriptor, data)
+    try:
+        while written < len(data):
+            written += os.write(descriptor, data[written:])
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.ftruncate(descriptor, os.fstat(descriptor).st_size - written)
+        raise

@@ -1,0 +1,250 @@
+"""The segments of one set, of this process or of a process that ended: read, settle and delete their records."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from auditlane.runtime.files import write_text
+from auditlane.sdk.spool import folder
+from auditlane.sdk.spool.frames import (
+    HEADER_BYTES,
+    VERSION,
+    Damage,
+    Found,
+    Record,
+    Torn,
+    scan,
+    seed_of,
+    version_of,
+)
+from auditlane.sdk.spool.ledger import Ledger
+from auditlane.sdk.spool.losses import DAMAGED, Loss, dumped, loaded
+from auditlane.sdk.spool.owner_file import OwnerFile
+
+SEGMENT: Final = ".segment"
+_LOST: Final = ".lost"
+
+
+class NewerVersion(Exception):
+    """Raised for a set that was written by a version with another format."""
+
+
+@dataclass(slots=True, eq=False)
+class Segment:
+    """One file of a set. `open` counts its records that are not done, `waiting` those of them to send."""
+
+    number: int
+    path: Path
+    size: int = HEADER_BYTES
+    first: int = 0  # the number of its first record, or 0 if it has none
+    last: int = 0
+    open: int = 0
+    waiting: int = 0
+    sealed: bool = True
+
+    def add(self, number: int, *, waiting: bool) -> None:
+        """Count a record."""
+        self.first = self.first or number
+        self.last = number
+        self.open += 1
+        self.waiting += waiting
+
+
+class RecordSet:
+    """The caller holds a lock, and the lock of the set."""
+
+    def __init__(self, path: Path, owner: OwnerFile) -> None:
+        self.path = path
+        self.owner = owner
+        self.ledger = Ledger(owner.low)
+        self.seed = seed_of(path.name)
+        self.segments: dict[int, Segment] = {}  # in the order of their numbers
+        self.losses: dict[str, list[Loss]] = {}  # losses to report, by the name of their file
+        self._cursor: _Cursor | None = None
+        self._returned = 0  # the number of the last record that `next_waiting` returned
+
+    @classmethod
+    def adopt(cls, path: Path, owner: OwnerFile) -> tuple[RecordSet, dict[str, int]]:
+        """Return the set of a process that ended, and the highest `nth` of each tenant's records.
+
+        Bytes that are not records are kept elsewhere, and their loss is to be reported. Raises NewerVersion, OSError.
+        """
+        made = cls(path, owner)
+        nth: dict[str, int] = {}
+        previous: Segment | None = None
+        for file in sorted(path.glob(f"*{SEGMENT}")):
+            data = file.read_bytes()
+            if (version_of(data) or VERSION) > VERSION:
+                raise NewerVersion
+            segment = made.segments[int(file.stem, 16)] = Segment(int(file.stem, 16), file, len(data))
+            follows = previous is None or segment.number == previous.number + 1
+            made._load(segment, data, nth, follows=follows)
+            previous = segment
+        for file in sorted(path.glob(f"*{_LOST}")):
+            made.losses[file.name] = loaded(file.read_bytes())
+        return made, nth
+
+    @property
+    def size(self) -> int:
+        """The size of the segments in bytes."""
+        return sum(segment.size for segment in list(self.segments.values()))
+
+    def next_waiting(self) -> tuple[Segment, Record] | None:
+        """Return the oldest record that waits to be sent, or None. Records that cannot be read are lost."""
+        if self._returned and self.ledger.is_waiting(self._returned):
+            self._cursor = None  # the caller did not send it
+        for segment in list(self.segments.values()):
+            while segment.waiting:
+                if self._cursor is None or self._cursor.segment is not segment:
+                    self._cursor = _Cursor(segment, self.seed)
+                for found in self._cursor:
+                    if isinstance(found, Damage):
+                        self._set_aside(segment, *self._cursor.piece(found))
+                    elif isinstance(found, Found) and self.ledger.is_waiting(found.record.number):
+                        self._returned = found.record.number
+                        return segment, found.record
+                self._cursor = None
+                if segment.waiting:
+                    self._give_up(segment)
+        return None
+
+    def sent(self, number: int, segment: Segment) -> None:
+        """Record that a waiting record was handed to Kafka's client."""
+        if self.ledger.is_waiting(number):
+            self.ledger.sent(number)
+            segment.waiting -= 1
+
+    def failed(self, number: int, segment: Segment) -> None:
+        """Record that a record has to be sent again."""
+        before = self.ledger.waiting
+        self.ledger.failed(number)
+        if self.ledger.waiting > before:
+            segment.waiting += 1
+            self._forget_cursor(segment)
+
+    def done(self, number: int, segment: Segment) -> bool:
+        """Record that Kafka has a record, or that it was given up; return whether it was open."""
+        before = self.ledger.waiting
+        if not self.ledger.done(number):
+            return False
+        segment.open -= 1
+        segment.waiting -= before - self.ledger.waiting
+        self.owner.low = self.ledger.low
+        return True
+
+    def reclaim(self) -> bool:
+        """Delete the segments whose records are all done; return whether there was one."""
+        done = [segment for segment in list(self.segments.values()) if segment.sealed and not segment.open]
+        for segment in done:
+            self.delete(segment)
+        return bool(done)
+
+    def delete(self, segment: Segment) -> None:
+        """Delete a segment with whatever it contains."""
+        self._forget_cursor(segment)
+        del self.segments[segment.number]
+        segment.path.unlink(missing_ok=True)
+
+    def lost(self, name: str, losses: Iterable[Loss]) -> None:
+        """Keep losses in a file of this name until they are `reported`.
+
+        Raises OSError, in which case they are only in memory.
+        """
+        rows = self.losses[name + _LOST] = list(losses)
+        write_text(self.path / (name + _LOST), dumped(rows))
+
+    def reported(self, name: str) -> None:
+        """Delete a file of losses."""
+        del self.losses[name]
+        (self.path / name).unlink(missing_ok=True)
+
+    def leave(self) -> None:
+        """Unlock the set, and delete its files if nothing is left in it."""
+        if self.ledger.open or self.losses:
+            self.owner.close()
+            return
+        for segment in list(self.segments.values()):
+            self.delete(segment)
+        self.owner.remove()
+        try:
+            self.path.rmdir()
+        except OSError:  # a file that is not from this program
+            return
+
+    def _forget_cursor(self, segment: Segment) -> None:
+        if self._cursor is not None and self._cursor.segment is segment:
+            self._cursor = None
+
+    def _load(self, segment: Segment, data: bytes, nth: dict[str, int], *, follows: bool) -> None:
+        """Add a segment's records. Unless it `follows` the previous segment, records in between were done."""
+        low, damages = self.ledger.low, 0
+        for found in scan(data, self.seed):
+            if isinstance(found, Found):
+                record = found.record
+                nth[record.tenant] = max(record.nth, nth.get(record.tenant, 0))
+                if damages and record.number > low:
+                    missing = record.number - self.ledger.last - 1 if follows else damages
+                    self._lose(segment, max(missing, 1), record.emitted_us)
+                damages, follows = 0, True
+                if record.number > max(low, self.ledger.last):
+                    self.ledger.add(record.number, waiting=True)
+                    segment.add(record.number, waiting=True)
+            elif isinstance(found, Damage):
+                damages += 1
+                self._set_aside(segment, data[found.start : found.end], found.start)
+        if damages:
+            self._lose(segment, damages, 0)
+
+    def _lose(self, segment: Segment, count: int, at_us: int) -> None:
+        rows = self.losses.setdefault(f"{segment.path.name}{_LOST}", [])
+        at_us = at_us or int(segment.path.stat().st_mtime * 1e6)
+        rows.append(Loss("", count, at_us, at_us, DAMAGED))
+
+    def _give_up(self, segment: Segment) -> None:
+        """Count the waiting records of a segment that were not found in its file as lost."""
+        rest = self.ledger.waiting_between(segment.first - 1, segment.last + 1)
+        for number in rest:
+            self.done(number, segment)
+        self._lose(segment, len(rest), 0)
+
+    def _set_aside(self, segment: Segment, data: bytes, start: int) -> None:
+        folder.set_aside(self.path.parent, f"{self.path.stem}-{segment.path.stem}-{start}", data)
+
+
+class _Cursor:
+    """Reads a segment from its start, in pieces if it grows meanwhile."""
+
+    def __init__(self, segment: Segment, seed: int) -> None:
+        self.segment = segment
+        self._seed = seed
+        self._base = 0
+        self._data = b""
+        self._items = iter(scan(b"", seed))
+        self._position = HEADER_BYTES
+
+    def __iter__(self) -> Iterator[Found | Damage]:
+        while True:
+            for found in self._items:
+                if isinstance(found, Torn):
+                    break
+                self._position = self._base + found.end
+                yield found
+            before = self._position, len(self._data)
+            self._base, self._data = self._position, _read(self.segment.path, self._position)
+            self._items = iter(scan(self._data, self._seed, 0))
+            if not self._data or before == (self._position, len(self._data)):
+                return
+
+    def piece(self, damage: Damage) -> tuple[bytes, int]:
+        """Return the bytes that are not a record, and their position in the file."""
+        return self._data[damage.start : damage.end], self._base + damage.start
+
+
+def _read(path: Path, start: int) -> bytes:
+    with path.open("rb") as file:
+        file.seek(start)
+        return file.read(os.fstat(file.fileno()).st_size - start)

@@ -367,6 +367,52 @@ def test_a_users_columns_are_kept_until_reset(site: Site, unique: str, page: Pag
     wait_until(lambda: headings() == default_headings)
 
 
+def test_pinned_columns_stay_in_place_and_are_remembered(site: Site, unique: str, page: Page) -> None:
+    site.emit(*(event(unique, number) for number in range(3)), event(unique, 3, actor_name=None))
+    page.set_viewport_size({"width": 800, "height": 700})
+    table = open_viewer(site, page, unique)
+    grid = table.locator(".grid")
+    actor = table.locator(".row").last.locator(".cell").filter(has=page.get_by_text("Jane Doe"))
+    expect(actor.locator(".initials")).to_have_attribute("data-initials", "JD")
+    expect(actor).to_have_text("Jane Doe")  # the initials are neither read nor copied
+    expect(table.locator(".row").first.locator(".initials")).to_have_attribute("data-initials", "U1")
+
+    def pin(name: str, button: str) -> None:
+        table.get_by_role("columnheader", name=name).get_by_role("button", name="Column options").click()
+        page.get_by_role("button", name=button, exact=True).click()
+
+    def first_headings() -> list[str]:
+        return [one.split("\n")[0] for one in table.get_by_role("columnheader").all_inner_texts()][:3]
+
+    pin("Action", "Pin column")
+    wait_until(lambda: first_headings() == ["Action", "Time", "Actor"])
+    pin("Actor", "Pin column")
+    wait_until(lambda: first_headings() == ["Action", "Actor", "Time"])
+    table.get_by_role("columnheader", name="Actor").get_by_role("button", name="Column options").click()
+    expect(page.get_by_role("button", name="Move right")).to_be_disabled()  # not past the pinned ones
+    page.keyboard.press("Escape")
+    page.reload()
+    expect(table.locator(".row").last).to_contain_text("action-0")
+    assert first_headings() == ["Action", "Actor", "Time"]
+
+    grid.evaluate("(grid) => grid.scrollTo(1000, 0)")
+    row = table.locator(".row").last
+    left = "(element) => element.getBoundingClientRect().left"
+    start = grid.evaluate(left)
+    for of in (row.locator(".cell"), table.get_by_role("columnheader")):
+        wait_until(lambda of=of: abs(of.nth(0).evaluate(left) - start - 3) <= 1)
+        width = of.nth(0).evaluate("(element) => element.offsetWidth")
+        assert abs(of.nth(1).evaluate(left) - start - 3 - width) <= 1
+        assert of.nth(2).evaluate(left) < start + width  # scrolled beneath the pinned ones
+    on_top = "(cell) => { const b = cell.getBoundingClientRect(); "
+    on_top += "return cell.contains(cell.getRootNode().elementFromPoint(b.left + 8, b.top + b.height / 2)); }"
+    assert row.locator(".cell").nth(1).evaluate(on_top)
+    assert_accessible(page)
+
+    pin("Action", "Unpin column")
+    wait_until(lambda: first_headings() == ["Actor", "Action", "Time"])
+
+
 def test_arriving_events_appear_and_leave_scrolled_rows_in_place(site: Site, unique: str, page: Page) -> None:
     site.generate(unique, 500, until=NOW - timedelta(minutes=5))
     token = site.token_that_ends(unique, seconds=10)

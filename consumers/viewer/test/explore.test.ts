@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import type { AuditEvent } from "../src/api/types.js";
-import { explorationsOf, initialsOf } from "../src/model/explore.js";
+import { explorationsOf } from "../src/model/explore.js";
 
 const event = (values: Partial<AuditEvent>): AuditEvent =>
   ({ occurred_at: "2026-01-01T00:03:00.123456Z", actor_id: "u 1", resource: "document", resource_id: "d", fields: {}, metadata: {}, ...values }) as AuditEvent;
@@ -26,17 +26,4 @@ describe("exploring from an event", () => {
     const found = explorationsOf(event({ actor_id: "", resource_id: null }));
     expect(found.map(([kind]) => kind)).toEqual(["around"]);
   });
-});
-
-describe("initials", () => {
-  it.each([
-    ["Jane Cooper", "JC"],
-    ["Maria de la Cruz", "MC"],
-    ["jane.cooper@example.com", "J"],
-    ["svc-billing", "SB"],
-    ["çetin", "Ç"],
-    ["山田 太郎", "山太"],
-    ["👩 x", "X"],
-    ["", ""],
-  ])("of %j are %j", (name, initials) => expect(initialsOf(name)).toBe(initials));
 });

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 
 import type { AuditEvent } from "../src/api/types.js";
 import { displayAddress, networkOf } from "../src/model/format/address.js";
-import { splitTail, truncate, visible } from "../src/model/format/text.js";
+import { initialsOf, splitTail, truncate, visible } from "../src/model/format/text.js";
 import { clockOf } from "../src/model/format/time.js";
 import { parseUserAgent } from "../src/model/format/user-agent.js";
 import { formatNumber, jsonInline, metadataLabel, valueOf } from "../src/model/format/value.js";
@@ -145,4 +145,17 @@ describe("values", () => {
     expect(jsonInline("{no")).toBe("{no");
     expect(jsonInline("3")).toBe("3");
   });
+});
+
+describe("initials", () => {
+  it.each([
+    ["Jane Cooper", "JC"],
+    ["Maria de la Cruz", "MC"],
+    ["jane.cooper@example.com", "J"],
+    ["svc-billing", "SB"],
+    ["çetin", "Ç"],
+    ["山田 太郎", "山太"],
+    ["👩 x", "X"],
+    ["", ""],
+  ])("of %j are %j", (name, initials) => expect(initialsOf(name)).toBe(initials));
 });

@@ -27,11 +27,11 @@ describe("a field with the name of an inherited member", () => {
   });
 
   it.each(INHERITED)("%s is a column like any other", (name) => {
-    const usual = layoutColumns([field("usual")], { columns: null, widths: {} });
-    const [column] = layoutColumns([field(name)], { columns: [name], widths: {} });
+    const usual = layoutColumns([field("usual")], { columns: null, pinned: [], widths: {} });
+    const [column] = layoutColumns([field(name)], { columns: [name], pinned: [], widths: {} });
     expect(column).toEqual({ ...usual[0], field: field(name) });
     const widths = JSON.parse(`{"${name}": 300}`) as Record<string, number>;
-    expect(gridTracks(layoutColumns([field("usual"), field(name)], { columns: [name, "usual"], widths }))).toMatch(/^300px /);
+    expect(gridTracks(layoutColumns([field("usual"), field(name)], { columns: [name, "usual"], pinned: [], widths }))).toMatch(/^300px /);
   });
 
   it.each(INHERITED)("%s keeps the name that it was given", (name) => {

@@ -18,10 +18,17 @@ export interface Column {
   width: number;
   /** The column's share of the table's remaining width; 0 for a column that does not grow. */
   grow: number;
+  /** Whether the column stays in place when the table scrolls horizontally. Pinned columns come first. */
+  pinned: boolean;
 }
 
 export const MIN_WIDTH = 64;
 export const MAX_WIDTH = 1_200;
+/** More columns would leave no room to scroll the others. */
+export const MAX_PINNED = 4;
+
+const PINNED_SHARE = 60; // maximum percentage of the table's width
+const EDGE_PX = 3; // the active row's edge stays visible
 
 /** The name of the column with an event's sentence. No field has a dot in its name. */
 export const SENTENCE = "event.sentence";
@@ -39,7 +46,7 @@ const WIDTH_BY_TYPE: Record<DisplayType, number> = {
 };
 const WIDTH_BY_NAME: Record<string, number> = {
   action: 280, // a label and a name
-  actor_name: 155,
+  actor_name: 180, // initials and a name
   actor_type: 110,
   description: 320,
   outcome: 112,
@@ -65,10 +72,11 @@ const features = tableFeatures({
  */
 export function layoutColumns(
   fields: readonly ShownField[],
-  preferences: Pick<Preferences, "columns" | "widths">,
+  preferences: Pick<Preferences, "columns" | "pinned" | "widths">,
   minWidths: Readonly<Record<string, number>> = {},
 ): Column[] {
-  const shown = shownColumns(fields, preferences.columns);
+  const shown = shownColumns(fields, preferences.columns, preferences.pinned);
+  const pinned = new Set(pinnedColumns(shown, preferences.pinned));
   const table = constructTable<typeof features, AuditEvent>({
     features,
     data: [],
@@ -93,6 +101,7 @@ export function layoutColumns(
     field: named.get(column.id) as ShownField,
     width: column.getSize(),
     grow: 0,
+    pinned: pinned.has((named.get(column.id) as ShownField).name),
   }));
   for (const column of growingColumns(columns, preferences.widths)) column.grow = ownValue(GROW_SHARES, column.field.name) ?? 1;
   return columns;
@@ -140,10 +149,32 @@ function growingColumns(columns: readonly Column[], chosenWidths: Preferences["w
   return found.length ? found : [free.at(-1) ?? columns.at(-1)].filter((column) => column !== undefined);
 }
 
-/** Returns the names of the shown columns, in order. */
-export function shownColumns(fields: readonly ShownField[], preferred: readonly string[] | null): string[] {
+/** Returns the names of the shown columns, in order, the pinned ones first. */
+export function shownColumns(fields: readonly ShownField[], preferred: readonly string[] | null, pinned: readonly string[]): string[] {
   const known = preferred?.filter((name) => fields.some((field) => field.name === name)) ?? [];
-  return known.length ? known : fields.filter((field) => field.showInTable).map((field) => field.name);
+  const names = known.length ? known : fields.filter((field) => field.showInTable).map((field) => field.name);
+  const first = pinnedColumns(names, pinned);
+  return first.length ? [...first, ...names.filter((name) => !first.includes(name))] : names;
+}
+
+function pinnedColumns(names: readonly string[], pinned: readonly string[]): string[] {
+  return names.filter((name) => pinned.includes(name)).slice(0, MAX_PINNED);
+}
+
+/** Pins a column after the pinned ones, or releases it to the first position after them. `names` are the shown columns. */
+export function togglePinned(names: readonly string[], pinned: readonly string[], name: string): Pick<Preferences, "columns" | "pinned"> {
+  const shown = pinnedColumns(names, pinned);
+  const first = shown.filter((other) => other !== name);
+  const rest = names.filter((other) => other !== name && !first.includes(other));
+  return { columns: [...first, name, ...rest], pinned: shown.includes(name) ? first : [...first, name] };
+}
+
+/** Returns by how many positions a column can move: pinned columns move among each other only, and so do the others. */
+export function movesOf(names: readonly string[], pinned: readonly string[], name: string): { earlier: number; later: number } {
+  const first = pinnedColumns(names, pinned).length;
+  const index = names.indexOf(name);
+  const [start, end] = index < first ? [0, first] : [first, names.length];
+  return { earlier: index - start, later: end - 1 - index };
 }
 
 /** Returns the names with one moved by `by` positions. */
@@ -167,6 +198,16 @@ export function toggleColumn(fields: readonly ShownField[], names: readonly stri
 /** Returns the value of `grid-template-columns`. */
 export function gridTracks(columns: readonly Column[]): string {
   return columns.map((column) => (column.grow ? `minmax(${column.width}px, ${column.grow}fr)` : `${column.width}px`)).join(" ");
+}
+
+/** Returns the inline positions at which the pinned columns stay. They never cover more than a share of the table. */
+export function pinnedInsets(columns: readonly Column[]): string[] {
+  let offset = EDGE_PX;
+  return columns.filter((column) => column.pinned).map(({ width }) => {
+    const inset = `min(${offset}px, ${PINNED_SHARE}cqi - ${width}px)`;
+    offset += width;
+    return inset;
+  });
 }
 
 /** Returns the width in px below which the table scrolls horizontally. */

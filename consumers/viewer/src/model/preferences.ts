@@ -14,6 +14,8 @@ export interface Preferences {
   tilesFolded: boolean;
   /** Whether auditlane's own events about access to the log are shown. */
   access: boolean;
+  /** The names of the pinned columns. */
+  pinned: string[];
   /** Chosen widths in px, by the columns' names. */
   widths: Record<string, number>;
 }
@@ -25,23 +27,29 @@ export const DEFAULT_PREFERENCES: Preferences = {
   relativeTimes: true,
   tilesFolded: false,
   access: false,
+  pinned: [],
   widths: {},
 };
 
 /** Reads stored preferences and drops invalid parts, which other versions or scripts may have written. */
 export function parsePreferences(stored: unknown): Preferences {
   const given = { ...(stored as Partial<Record<keyof Preferences, unknown>> | null) };
-  const { columns, density, zone, relativeTimes, tilesFolded, access, widths } = given;
+  const { columns, density, zone, relativeTimes, tilesFolded, access, pinned, widths } = given;
   const sizes = Object.entries({ ...(widths as object | null) }).filter(([, width]) => Number.isFinite(width));
   return {
-    columns: Array.isArray(columns) ? columns.filter((name) => typeof name === "string") : DEFAULT_PREFERENCES.columns,
+    columns: namesIn(columns) ?? DEFAULT_PREFERENCES.columns,
     density: density === "compact" ? density : DEFAULT_PREFERENCES.density,
     zone: typeof zone === "string" && isZone(zone) ? zone : DEFAULT_PREFERENCES.zone,
     relativeTimes: relativeTimes !== false,
     tilesFolded: tilesFolded === true,
     access: access === true,
+    pinned: namesIn(pinned) ?? DEFAULT_PREFERENCES.pinned,
     widths: Object.fromEntries(sizes) as Record<string, number>,
   };
+}
+
+function namesIn(stored: unknown): string[] | null {
+  return Array.isArray(stored) ? stored.filter((name) => typeof name === "string") : null;
 }
 
 /** Reads and writes preferences. Does nothing in browsers without storage (private windows, third-party frames). */

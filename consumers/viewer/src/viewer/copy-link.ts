@@ -2,7 +2,6 @@ import { css, html, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 
 import { copyText } from "../elements/copy.js";
-import { shownColumns } from "../model/columns.js";
 import { linkToView } from "../model/share.js";
 import { baseStyles } from "../styles/base.js";
 import { visuallyHidden } from "../styles/fragments.js";
@@ -48,11 +47,10 @@ export class CopyLink extends ViewerElement {
 
   private readonly copy = async (): Promise<void> => {
     const { viewer } = this;
-    const columns = shownColumns(viewer.columnFields, viewer.chosenColumns);
     clearTimeout(this.timer);
     this.outcome = "";
     await this.updateComplete;
-    this.outcome = (await copyText(linkToView({ ...viewer.view, columns }, location), this.renderRoot as ShadowRoot)) ? "copied" : "failed";
+    this.outcome = (await copyText(linkToView({ ...viewer.view, columns: viewer.columnNames }, location), this.renderRoot as ShadowRoot)) ? "copied" : "failed";
     this.timer = setTimeout(() => (this.outcome = ""), SHOWN_MS);
   };
 }

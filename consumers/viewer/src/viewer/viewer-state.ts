@@ -9,7 +9,7 @@ import { LazyImports } from "../elements/lazy-import.js";
 import type { Texts } from "../i18n/en/index.js";
 import { type Language, textsOf } from "../i18n/index.js";
 import { Catalogue, NO_ACTIONS } from "../model/catalogue.js";
-import { columnFields } from "../model/columns.js";
+import { columnFields, shownColumns } from "../model/columns.js";
 import { fieldLabel } from "../model/labels.js";
 import { type Preferences, PreferenceStore } from "../model/preferences.js";
 import { EXCLUDE_OWN_EVENTS } from "../model/query.js";
@@ -245,6 +245,11 @@ export class ViewerState extends EventTarget {
   /** The names of the columns that a link or the reader chose, in order; null for the tenant's choice. */
   get chosenColumns(): string[] | null {
     return this.view.columns ?? this.preferences.columns;
+  }
+
+  /** The names of the shown columns, in order, the pinned ones first. */
+  get columnNames(): string[] {
+    return shownColumns(this.columnFields, this.chosenColumns, this.preferences.pinned);
   }
 
   /** Returns the view as request parameters for lists, summaries and exports, excluding order and limit. */

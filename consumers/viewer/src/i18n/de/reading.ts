@@ -57,6 +57,8 @@ export const reading: Texts["reading"] = {
     later: "Nach rechts verschieben",
     wider: "Breiter",
     narrower: "Schmaler",
+    pin: "Spalte fixieren",
+    release: "Fixierung aufheben",
     hide: "Spalte ausblenden",
     filter: "Filter",
     order: "Sortierung",

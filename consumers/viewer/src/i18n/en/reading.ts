@@ -60,6 +60,8 @@ export const reading = {
     later: "Move right",
     wider: "Widen",
     narrower: "Narrow",
+    pin: "Pin column",
+    release: "Unpin column",
     hide: "Hide column",
     filter: "Filter",
     order: "Sort order",

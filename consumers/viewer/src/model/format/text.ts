@@ -26,6 +26,13 @@ export function splitTail(text: string, length: number): [string, string] {
   return [text.slice(0, at), text.slice(at)];
 }
 
+/** Returns up to two initials of a name or an ID; "" if it has neither letter nor digit. */
+export function initialsOf(name: string): string {
+  const words = name.split(/[\s._@-]+/).filter((word) => /^[\p{L}\p{N}]/u.test(word));
+  const chosen = name.includes("@") ? words.slice(0, 1) : [words[0], words.length > 1 ? words.at(-1) : undefined];
+  return chosen.map((word) => [...(word ?? "")][0] ?? "").join("").toUpperCase();
+}
+
 function symbolFor(character: string): string {
   const code = character.codePointAt(0) as number;
   if (SYMBOLS[character]) return SYMBOLS[character];

@@ -121,7 +121,7 @@ export class DownloadDialog extends ViewerElement {
 
   private renderColumnChoice(which: ColumnChoice): TemplateResult {
     const fields = this.viewer.columnFields;
-    const count = exportedFields(fields, shownColumns(fields, this.viewer.chosenColumns), which).length;
+    const count = exportedFields(fields, shownColumns(fields, this.viewer.chosenColumns, this.viewer.preferences.pinned), which).length;
     const name = this.text.download.which[which](formatCount(count, this.viewer.language));
     return html`<label class="radio">
       <input
@@ -226,7 +226,7 @@ export class DownloadDialog extends ViewerElement {
   private get columns() {
     const raw = this.format === "csv" && this.csv.dialect === "raw"; // has the same titles in every language
     const fields = raw ? columnFields(this.viewer.structure?.fields ?? [], null, "Sentence") : this.viewer.columnFields;
-    return exportedFields(fields, shownColumns(fields, this.viewer.chosenColumns), this.columnChoice);
+    return exportedFields(fields, shownColumns(fields, this.viewer.chosenColumns, this.viewer.preferences.pinned), this.columnChoice);
   }
 
   /** The number of events of the file; null while they are being counted. */

@@ -10,6 +10,21 @@ export const cellsStyles = css`
     font-family: var(--mono);
     font-size: 0.93em;
   }
+  .initials {
+    display: inline-grid;
+    place-items: center;
+    width: 2em;
+    height: 2em;
+    margin-inline-end: 0.5em;
+    border-radius: 50%;
+    background: var(--ground-3);
+    color: var(--ink-2);
+    font-size: 0.75em;
+    vertical-align: middle;
+  }
+  .initials::before {
+    content: attr(data-initials);
+  }
   .beside,
   .none {
     color: var(--ink-2);

@@ -6,7 +6,7 @@ import type { Texts } from "../../i18n/en/index.js";
 import { type Catalogue, NO_ACTIONS } from "../../model/catalogue.js";
 import { SENTENCE } from "../../model/columns.js";
 import { displayAddress } from "../../model/format/address.js";
-import { splitTail, truncate, visible } from "../../model/format/text.js";
+import { initialsOf, splitTail, truncate, visible } from "../../model/format/text.js";
 import { type Clock, clockOf } from "../../model/format/time.js";
 import { parseUserAgent } from "../../model/format/user-agent.js";
 import { formatNumber, isCode, jsonInline, valueOf } from "../../model/format/value.js";
@@ -65,7 +65,8 @@ export function renderCell(event: AuditEvent, field: CellField, context: CellCon
     const title = `${cellText(label)} (${titleText(value)})`;
     return html`<span class="pair named" title=${title}><bdi>${cellText(label)}</bdi> <bdi class="beside">${line}</bdi></span>`;
   }
-  return html`<bdi class=${isCode(field.displayType, field.name) ? "code" : ""} title=${whole}>${line}</bdi>`;
+  const start = !field.custom && field.name === "actor_name" ? initials(value) : nothing;
+  return html`${start}<bdi class=${isCode(field.displayType, field.name) ? "code" : ""} title=${whole}>${line}</bdi>`;
 }
 
 /** Renders the event as a sentence in one line. */
@@ -114,9 +115,15 @@ function renderTime(value: string, { clock, now, relativeTimes }: CellContext): 
 /** Renders a missing value; for a missing actor name, the actor's id. */
 function renderMissing(event: AuditEvent, field: CellField, { text }: CellContext): TemplateResult {
   if (!field.custom && field.name === "actor_name" && event.actor_id) {
-    return html`<bdi class="code" title=${titleText(event.actor_id)}>${cellText(event.actor_id)}</bdi>`;
+    return html`${initials(event.actor_id)}<bdi class="code" title=${titleText(event.actor_id)}>${cellText(event.actor_id)}</bdi>`;
   }
   return html`<span class="none"><span aria-hidden="true">–</span><span class="unseen">${text.reading.none}</span></span>`;
+}
+
+/** Renders an actor's initials as decoration: they are neither read nor copied. */
+function initials(actor: string): Content {
+  const found = initialsOf(visible(actor));
+  return found ? html`<span class="initials" aria-hidden="true" data-initials=${found}></span>` : nothing;
 }
 
 /** Truncates a long id in the middle, since ids differ at their ends. */

@@ -4,7 +4,7 @@ import { repeat } from "lit/directives/repeat.js";
 
 import type { ShownField } from "../../api/types.js";
 import "../../elements/dropdown.js";
-import { moveColumn, shownColumns, toggleColumn } from "../../model/columns.js";
+import { moveColumn, movesOf, toggleColumn } from "../../model/columns.js";
 import { DEFAULT_PREFERENCES } from "../../model/preferences.js";
 import { baseStyles } from "../../styles/base.js";
 import { icon, type IconName } from "../../styles/icons.js";
@@ -47,21 +47,18 @@ export class ColumnMenu extends ViewerElement {
     </auditlane-dropdown>`;
   }
 
-  private get names(): string[] {
-    return shownColumns(this.viewer.columnFields, this.viewer.chosenColumns);
-  }
-
   /** The shown fields in order, then the others. */
   private get ordered(): ShownField[] {
-    const { names } = this;
+    const names = this.viewer.columnNames;
     const rank = (field: ShownField): number => (names.includes(field.name) ? names.indexOf(field.name) : names.length);
     return [...this.viewer.columnFields].sort((left, right) => rank(left) - rank(right));
   }
 
   private renderField(field: ShownField): TemplateResult {
     const { columns } = this.text.reading;
-    const { names } = this;
+    const names = this.viewer.columnNames;
     const at = names.indexOf(field.name);
+    const { earlier, later } = movesOf(names, this.viewer.preferences.pinned, field.name);
     const alone = at >= 0 && names.length === 1;
     const move = (by: number, name: string, off: boolean, sign: IconName): TemplateResult =>
       html`<button class="quiet icon" aria-label=${name} title=${name} ?disabled=${off} @click=${(event: Event) => this.move(field.name, by, event)}>
@@ -74,8 +71,8 @@ export class ColumnMenu extends ViewerElement {
       </label>
       ${at < 0
         ? ""
-        : html`${move(-1, columns.up(field.displayName), at === 0, "fold")}
-          ${move(1, columns.down(field.displayName), at === names.length - 1, "unfold")}`}
+        : html`${move(-1, columns.up(field.displayName), earlier === 0, "fold")}
+          ${move(1, columns.down(field.displayName), later === 0, "unfold")}`}
     </li>`;
   }
 
@@ -100,18 +97,18 @@ export class ColumnMenu extends ViewerElement {
 
   /** Resets everything but the time zone. */
   private readonly reset = (): void => {
-    const { columns, density, relativeTimes, widths } = DEFAULT_PREFERENCES;
-    this.viewer.setPreferences({ columns, density, relativeTimes, widths });
+    const { columns, density, relativeTimes, pinned, widths } = DEFAULT_PREFERENCES;
+    this.viewer.setPreferences({ columns, density, relativeTimes, pinned, widths });
   };
 
   private toggle(name: string): void {
-    this.viewer.setPreferences({ columns: toggleColumn(this.viewer.columnFields, this.names, name) });
+    this.viewer.setPreferences({ columns: toggleColumn(this.viewer.columnFields, this.viewer.columnNames, name) });
   }
 
   /** Moves a column. The pressed button keeps focus; at an end of the list, the opposite button gets it. */
   private move(name: string, by: number, event: Event): void {
     const button = event.currentTarget as HTMLButtonElement;
-    this.viewer.setPreferences({ columns: moveColumn(this.names, name, by) });
+    this.viewer.setPreferences({ columns: moveColumn(this.viewer.columnNames, name, by) });
     void this.updateComplete.then(() => {
       const other = (by < 0 ? button.nextElementSibling : button.previousElementSibling) as HTMLButtonElement | null;
       (button.disabled ? other : button)?.focus();

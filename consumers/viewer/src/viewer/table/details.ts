@@ -4,10 +4,10 @@ import { customElement, property, query, state } from "lit/decorators.js";
 import type { Problem } from "../../api/problem.js";
 import type { AuditEvent, ShownField } from "../../api/types.js";
 import { copyText } from "../../elements/copy.js";
-import { metadataColumn, shownColumns } from "../../model/columns.js";
-import { explorationsOf, initialsOf } from "../../model/explore.js";
+import { metadataColumn } from "../../model/columns.js";
+import { explorationsOf } from "../../model/explore.js";
 import { displayAddress, networkOf } from "../../model/format/address.js";
-import { visible } from "../../model/format/text.js";
+import { initialsOf, visible } from "../../model/format/text.js";
 import { clockOf } from "../../model/format/time.js";
 import { isCode, metadataLabel, valueOf } from "../../model/format/value.js";
 import { formatTerm, withTerm } from "../../model/query.js";
@@ -212,21 +212,16 @@ export class Details extends ViewerElement {
             ? html`${button(details.filterFor(name, valueText), icon("plus"), filter(false))}
               ${button(details.filterOut(name, valueText), icon("minus"), filter(true))}`
             : nothing}
-          ${this.columns.includes(column) ? nothing : button(details.addColumn(name), icon("columns"), () => this.addColumn(column, name))}
+          ${this.viewer.columnNames.includes(column) ? nothing : button(details.addColumn(name), icon("columns"), () => this.addColumn(column, name))}
           ${value === null ? nothing : button(details.copyValue(name), icon(this.copied === name ? "check" : "copy"), () => this.copy(value, name))}
         </span>
       </dd>
     </div>`;
   }
 
-  /** The names of the table's columns. */
-  private get columns(): readonly string[] {
-    return shownColumns(this.viewer.columnFields, this.viewer.chosenColumns);
-  }
-
   private addColumn(column: string, name: string): void {
     this.resetCopied();
-    this.viewer.setPreferences({ columns: [...this.columns, column] });
+    this.viewer.setPreferences({ columns: [...this.viewer.columnNames, column] });
     this.announcement = this.text.reading.details.columnAdded(name);
     this.focus(); // the pressed button disappears
   }

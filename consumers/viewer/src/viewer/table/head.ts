@@ -3,13 +3,15 @@ import { html, nothing, type TemplateResult } from "lit";
 import { live } from "lit/directives/live.js";
 
 import "../../elements/dropdown.js";
-import { type Column, MAX_WIDTH, MIN_WIDTH } from "../../model/columns.js";
+import { type Column, MAX_PINNED, MAX_WIDTH, MIN_WIDTH, movesOf } from "../../model/columns.js";
 import { isCountable, queryFields } from "../../model/query-fields.js";
 import type { ViewerState } from "../viewer-state.js";
 
 export interface HeadActions {
   sort(parameter: string, descending: boolean): void;
   move(name: string, by: number): void;
+  /** Pins a column, or releases it. */
+  pin(name: string): void;
   hide(name: string): void;
   /** Sets a width; `done` stores it. */
   setWidth(name: string, px: number, done: boolean): void;
@@ -47,7 +49,7 @@ function columnHeader(state: HeadState, column: Column, index: number, filterabl
   const time = field.displayType === "Timestamp";
   const name = html`<bdi class="name">${field.displayName}</bdi>`;
   return html`<div
-    class="column"
+    class="column ${column.pinned ? "pinned" : ""}"
     role="columnheader"
     aria-colindex=${index + 1}
     aria-sort=${sorted ? (descending ? "descending" : "ascending") : field.sortable ? "none" : nothing}
@@ -70,22 +72,25 @@ function columnHeader(state: HeadState, column: Column, index: number, filterabl
       @done=${closeMenu}
     >
       <span slot="button" class="dots">${menuIcon()}</span>
-      ${openMenu === field.name ? menu(state, column, index, filterable) : nothing}
+      ${openMenu === field.name ? menu(state, column, filterable) : nothing}
     </auditlane-dropdown>
     <span class="grip" aria-hidden="true" @pointerdown=${(event: PointerEvent) => drag(event, field.name, actions)}></span>
   </div>`;
 }
 
-function menu(state: HeadState, { field, width }: Column, index: number, filterable: boolean): TemplateResult {
+function menu(state: HeadState, { field, width, pinned }: Column, filterable: boolean): TemplateResult {
   const { actions } = state;
   const texts = state.viewer.text.reading.column;
   const count = state.columns.length;
+  const { columnNames, preferences } = state.viewer;
+  const moves = movesOf(columnNames, preferences.pinned, field.name);
+  const full = !pinned && state.columns[MAX_PINNED - 1]?.pinned === true;
   const time = field.displayType === "Timestamp";
   const item = (label: string, action: () => void, disabled = false): TemplateResult =>
     html`<button class="quiet" ?disabled=${live(disabled)} @click=${action}>${label}</button>`;
-  const hide = (event: Event): void => {
+  const closing = (action: () => void) => (event: Event): void => {
     closeMenu(event);
-    actions.hide(field.name);
+    action();
   };
   return html`<div class="menu">
     ${field.sortable
@@ -95,11 +100,12 @@ function menu(state: HeadState, { field, width }: Column, index: number, filtera
         </div>`
       : nothing}
     <div role="group" aria-label=${texts.look}>
-      ${item(texts.earlier, () => actions.move(field.name, -1), index === 0)}
-      ${item(texts.later, () => actions.move(field.name, 1), index === count - 1)}
+      ${item(texts.earlier, () => actions.move(field.name, -1), moves.earlier === 0)}
+      ${item(texts.later, () => actions.move(field.name, 1), moves.later === 0)}
       ${item(texts.wider, () => actions.setWidth(field.name, width + WIDTH_STEP, true), width >= MAX_WIDTH)}
       ${item(texts.narrower, () => actions.setWidth(field.name, width - WIDTH_STEP, true), width <= MIN_WIDTH)}
-      <button class="quiet" ?disabled=${count === 1} @click=${hide}>${texts.hide}</button>
+      <button class="quiet" ?disabled=${live(full)} @click=${closing(() => actions.pin(field.name))}>${pinned ? texts.release : texts.pin}</button>
+      <button class="quiet" ?disabled=${count === 1} @click=${closing(() => actions.hide(field.name))}>${texts.hide}</button>
     </div>
     ${filterable
       ? html`<div class="filter">

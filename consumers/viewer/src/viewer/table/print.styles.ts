@@ -22,6 +22,9 @@ export const printStyles = css`
       border-collapse: collapse;
       font-size: 8pt;
     }
+    .print .initials {
+      display: none;
+    }
     .print caption {
       padding-block-end: 0.5rem;
       text-align: start;

@@ -94,6 +94,7 @@ export const tableStyles = css`
     align-items: center;
     height: var(--row);
     border-block-end: 1px solid var(--line);
+    background: var(--ground);
     contain: strict;
     cursor: pointer;
   }
@@ -130,6 +131,34 @@ export const tableStyles = css`
     min-width: 0;
     padding-inline: 0.5rem;
     ${ellipsis}
+  }
+  /* Pinned columns stay in place while the others scroll beneath them; the table sets their positions. */
+  .pinned {
+    position: sticky;
+    z-index: 1;
+    align-self: stretch;
+    background: inherit;
+  }
+  .cell.pinned {
+    align-content: center;
+  }
+  .column.pinned {
+    background: var(--ground-2);
+  }
+  .pinned:nth-child(1) {
+    inset-inline-start: var(--pin-0);
+  }
+  .pinned:nth-child(2) {
+    inset-inline-start: var(--pin-1);
+  }
+  .pinned:nth-child(3) {
+    inset-inline-start: var(--pin-2);
+  }
+  .pinned:nth-child(4) {
+    inset-inline-start: var(--pin-3);
+  }
+  .pinned:not(:has(+ .pinned)) {
+    border-inline-end: 1px solid var(--line);
   }
   .loading {
     cursor: default;

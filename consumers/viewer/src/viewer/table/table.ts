@@ -9,8 +9,9 @@ import {
   MAX_WIDTH,
   MIN_WIDTH,
   moveColumn,
-  shownColumns,
+  pinnedInsets,
   toggleColumn,
+  togglePinned,
   totalWidth,
 } from "../../model/columns.js";
 import { NarrowController } from "../../elements/narrow.js";
@@ -138,6 +139,7 @@ export class Table extends ViewerElement {
     if (this.redraw) {
       this.grid.style.setProperty("--tracks", gridTracks(this.columns));
       this.grid.style.setProperty("--width", this.size.narrow ? "0px" : `calc(${totalWidth(this.columns)}px + 1rem)`);
+      pinnedInsets(this.columns).forEach((inset, index) => this.grid.style.setProperty(`--pin-${index}`, inset));
       this.grid.style.setProperty("--card-lines", this.viewer.preferences.density === "compact" ? "1" : "2");
       this.grid.style.setProperty("--row", `${this.height}px`);
     }
@@ -169,9 +171,9 @@ export class Table extends ViewerElement {
   /** Updates the columns and the format of cells. */
   private updateLayout(): void {
     const { viewer } = this;
-    const { relativeTimes, widths } = viewer.preferences;
+    const { relativeTimes, pinned, widths } = viewer.preferences;
     this.cellContext = cellContext(this.text, localeOf(viewer), viewer.zone, viewer.actions, relativeTimes);
-    this.columns = layoutColumns(viewer.columnFields, { columns: viewer.chosenColumns, widths: { ...widths, ...this.draggedWidths } }, this.minWidths.measure(this.cellContext));
+    this.columns = layoutColumns(viewer.columnFields, { columns: viewer.chosenColumns, pinned, widths: { ...widths, ...this.draggedWidths } }, this.minWidths.measure(this.cellContext));
   }
 
   private onRows(): boolean {
@@ -185,7 +187,7 @@ export class Table extends ViewerElement {
     const { cellContext } = this;
     if (this.size.narrow) return renderCard(event, cellContext);
     return html`${this.columns.map(
-      ({ field }, index) => html`<div class="cell" role="gridcell">
+      ({ field, pinned }, index) => html`<div class="cell ${pinned ? "pinned" : ""}" role="gridcell">
         ${index === 0 && event?.conflict ? conflictIcon(cellContext.text) : nothing}${event ? renderCell(event, field, cellContext) : nothing}
       </div>`,
     )}`;
@@ -304,8 +306,9 @@ export class Table extends ViewerElement {
 
   private readonly actions: HeadActions = {
     sort: (parameter, descending) => this.viewer.setView({ sort: `${descending ? "-" : ""}${parameter}`, live: false }),
-    move: (name, by) => this.viewer.setPreferences({ columns: moveColumn(this.names, name, by) }),
-    hide: (name) => this.viewer.setPreferences({ columns: toggleColumn(this.viewer.columnFields, this.names, name) }),
+    move: (name, by) => this.viewer.setPreferences({ columns: moveColumn(this.viewer.columnNames, name, by) }),
+    pin: (name) => this.viewer.setPreferences(togglePinned(this.viewer.columnNames, this.viewer.preferences.pinned, name)),
+    hide: (name) => this.viewer.setPreferences({ columns: toggleColumn(this.viewer.columnFields, this.viewer.columnNames, name) }),
     setWidth: (name, px, done) => {
       const width = Math.round(Math.max(MIN_WIDTH, Math.min(MAX_WIDTH, px)));
       this.draggedWidths = done ? {} : { [name]: width };
@@ -316,10 +319,6 @@ export class Table extends ViewerElement {
       if (name) void this.viewer.lazyImports.load(() => import("../search/facet-list.js"));
     },
   };
-
-  private get names(): string[] {
-    return shownColumns(this.viewer.columnFields, this.viewer.chosenColumns);
-  }
 }
 
 declare global {

@@ -19,7 +19,7 @@ from auditlane.server import services
 
 NOWHERE = {"kafka_bootstrap": "127.0.0.1:1", "registry_url": "http://127.0.0.1:1", "ingest_ack_timeout_ms": 300}
 VALUES = {"event_id": "019391a4-7f3c-7cc2-9d2e-0242ac120002", "export_id": "x", "name": "x", "tenant": "acme"}
-NEEDED = {"/v1/facets": "?field=action", "/v1/export": "?format=csv"}
+NEEDED = {"/v1/facets": "?field=action", "/v1/stats/groups": "?field=action", "/v1/export": "?format=csv"}
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def test_429_if_a_tenants_turns_are_taken(filled: Store, tmp_path: Path, monkeyp
         token = served.viewer_token("acme")
         reads = [
             *("/v1/events", "/v1/events/{event_id}", "/v1/events/stream"),
-            *("/v1/facets", "/v1/histogram", "/v1/stats"),
+            *("/v1/facets", "/v1/histogram", "/v1/stats", "/v1/stats/groups"),
         ]
         assert {("GET", path) for path in reads} <= set(declaring(served, "429"))
         headers = {"authorization": f"Bearer {token}"}

@@ -166,7 +166,7 @@ def test_stats_count_the_time_range_of_the_filter(url, data):
 def test_stats_over_http(url):
     status, answer = get(url, "/v1/stats", tz="Europe/Berlin")
     assert status == 200
-    assert {"tz", "today", "events", "severe", "actions", "actors"} == answer.keys()
+    assert {"tz", "today", "events", "severe", "before", "actions", "actors"} == answer.keys()
 
 
 def test_other_tenants_are_not_counted(url):

@@ -118,7 +118,14 @@ def exports(abuse: Abuse) -> None:
 
 def searches(abuse: Abuse) -> None:
     """Search for text that does not occur, and request every summary."""
-    paths = ("events?limit=200&query=nowhere", "facets?field=action", "histogram", "stats", "events?sort=action")
+    paths = (
+        "events?limit=200&query=nowhere",
+        "facets?field=action",
+        "histogram",
+        "stats",
+        "stats/groups?field=actor",
+        "events?sort=action",
+    )
     for number in abuse.again():
         abuse.ask("searches", "GET", "/v1/" + paths[number % len(paths)])
 

@@ -35,6 +35,7 @@ EXPECTED = {
     "GET /v1/facets": f"200 {READS} 429",
     "GET /v1/histogram": f"200 {READS} 429",
     "GET /v1/stats": f"200 {READS} 429",
+    "GET /v1/stats/groups": f"200 {READS} 429",
     "GET /v1/export": f"200 {READS}",
     "GET /v1/last-download": f"200 {READS}",
     "POST /v1/export-links": f"200 {READS} {BODY}",

@@ -9,16 +9,19 @@ from fastapi import APIRouter, Depends, Request
 
 from auditlane.access.permissions import Permission
 from auditlane.query.fields import CustomFields, find, from_structure, parse_zone
-from auditlane.query.filters import openapi_parameters, split, whole_number
+from auditlane.query.filters import one_of, openapi_parameters, split, whole_number
 from auditlane.query.language.tree import Field, Kind
 from auditlane.query.router import Authenticator, Scope, Structures, granted, services_of
-from auditlane.query.summary.models import Facet, Histogram, Stats
+from auditlane.query.summary.comparison import COMPARE
+from auditlane.query.summary.models import Facet, Groups, Histogram, Stats
 from auditlane.query.summary.summaries import Summaries
 from auditlane.runtime.errors import InvalidFilter
 
 _MAX_VALUES: Final = 100
+_MAX_GROUPS: Final = 20  # a query has at most 64 terms, and one that finds an actor may need three
 _MAX_BUCKETS: Final = 500
 _TZ: Final[dict[str, Any]] = {"type": "string", "default": "UTC", "examples": ["Europe/Berlin"]}
+_FALSE: Final[dict[str, Any]] = {"type": "boolean", "default": False}
 _FACETS = openapi_parameters(
     field={"type": "string", "required": True, "description": "The field, such as `action` or `metadata.region`."},
     limit={
@@ -39,7 +42,30 @@ _HISTOGRAM = openapi_parameters(
         "description": "The approximate number of buckets; it determines their width.",
     },
 )
-_STATS = openapi_parameters(tz=_TZ | {"description": "The time zone (IANA) of `today`."})
+_COMPARE_TEXT: Final = "Whether to count the period of the same length directly before `from` as well. Requires `from`"
+_STATS = openapi_parameters(
+    tz=_TZ | {"description": "The time zone (IANA) of `today`."},
+    compare=_FALSE | {"description": f"{_COMPARE_TEXT}, unless both ends are missing."},
+)
+_GROUPS = openapi_parameters(
+    field={"type": "string", "required": True, "description": "The field, such as `action` or `metadata.region`."},
+    limit={
+        "type": "integer",
+        "minimum": 1,
+        "maximum": _MAX_GROUPS,
+        "default": 10,
+        "description": "The number of values with a group of their own.",
+    },
+    tz=_TZ | {"description": "The time zone (IANA) in which days and months begin."},
+    buckets={
+        "type": "integer",
+        "minimum": 1,
+        "maximum": _MAX_BUCKETS,
+        "default": 60,
+        "description": "The approximate number of buckets; it determines their width.",
+    },
+    compare=_FALSE | {"description": f"{_COMPARE_TEXT}."},
+)
 
 
 class SummaryServices(Protocol):
@@ -74,10 +100,34 @@ def histogram(request: Request, scope: Scope, services: Services) -> Histogram:
 
 
 def stats(request: Request, scope: Scope, services: Services) -> Stats:
-    """Count events, today's and severe ones, and the most frequent actions and actors; by default, of seven days."""
+    """Count events, today's and severe ones, and the most frequent actions and actors; by default, of seven days.
+
+    With `compare`, also count the events of the period before.
+    """
     custom = from_structure(services.structures.of)(scope.tenant)
-    own, filter_ = split(request.query_params.multi_items(), ("tz",), custom)
-    return services.summaries.stats(scope, filter_, zone=parse_zone("tz", own.get("tz")), now=datetime.now(UTC))
+    own, filter_ = split(request.query_params.multi_items(), ("tz", COMPARE), custom)
+    zone, compare = parse_zone("tz", own.get("tz")), _compare(own)
+    return services.summaries.stats(scope, filter_, zone=zone, now=datetime.now(UTC), compare=compare)
+
+
+def groups(request: Request, scope: Scope, services: Services) -> Groups:
+    """Count the events that match the filters by the most frequent values of a field, each over time.
+
+    With `compare`, also count each group's events in the period before: values that are new have none in it, and values
+    that vanished have only those.
+    """
+    custom = from_structure(services.structures.of)(scope.tenant)
+    own, filter_ = split(request.query_params.multi_items(), ("field", "limit", "tz", "buckets", COMPARE), custom)
+    return services.summaries.groups(
+        scope,
+        filter_,
+        _field(own.get("field"), custom),
+        zone=parse_zone("tz", own.get("tz")),
+        limit=whole_number("limit", own.get("limit"), default=10, maximum=_MAX_GROUPS),
+        max_buckets=whole_number("buckets", own.get("buckets"), default=60, maximum=_MAX_BUCKETS),
+        compare=_compare(own),
+        now=datetime.now(UTC),
+    )
 
 
 def build(services: SummaryServices) -> APIRouter:
@@ -87,7 +137,12 @@ def build(services: SummaryServices) -> APIRouter:
     router.get("/facets", summary="Count a field's values", openapi_extra=_FACETS)(facets)
     router.get("/histogram", summary="Count events over time", openapi_extra=_HISTOGRAM)(histogram)
     router.get("/stats", summary="Get the figures of a dashboard", openapi_extra=_STATS)(stats)
+    router.get("/stats/groups", summary="Count events by a field and over time", openapi_extra=_GROUPS)(groups)
     return router
+
+
+def _compare(own: dict[str, str]) -> bool:
+    return one_of(COMPARE, own.get(COMPARE), ("true", "false"), "false") == "true"
 
 
 def _field(name: str | None, custom: CustomFields) -> Field:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -45,19 +46,74 @@ def compile_histogram(database: str, scope: TenantScope, filter_: Filter, edges:
     return select(f"{bucket} AS edge, count() AS events", conditions, "GROUP BY edge ORDER BY edge", parameters)
 
 
-def compile_numbers(database: str, scope: TenantScope, filter_: Filter, today: datetime) -> Statement:
+def compile_numbers(
+    database: str, scope: TenantScope, filter_: Filter, today: datetime, before: datetime | None = None
+) -> Statement:
     """Compile counts of matching events.
 
-    One row: `today` (events since that time), `events` (all) and `severe` (events with a severity in SEVERE).
+    One row: `today` (events since that time), `events` (all) and `severe` (events with a severity in SEVERE), and the
+    last two also as `events_before` and `severe_before`, of the period that begins at `before`.
     """
     parameters = Parameters(database)
-    conditions = where(parameters, scope, filter_)
-    severe = parameters.add("Array(String)", [severity.value for severity in SEVERE])
+    conditions = where(parameters, scope, replace(filter_, since=before or filter_.since))
+    during = _during(parameters, filter_.since)
+    severe = f"toString(e.severity) IN {parameters.add('Array(String)', [severity.value for severity in SEVERE])}"
     columns = (
-        f"countIf(e.occurred_at >= {parameters.time(today)}) AS today, count() AS events, "
-        f"countIf(toString(e.severity) IN {severe}) AS severe"
+        f"countIf({during} AND e.occurred_at >= {parameters.time(today)}) AS today, "
+        f"countIf({during}) AS events, countIf({during} AND {severe}) AS severe, "
+        f"countIf(NOT {during}) AS events_before, countIf(NOT {during} AND {severe}) AS severe_before"
     )
     return select(columns, conditions, "", parameters)
+
+
+def compile_ranking(
+    database: str, scope: TenantScope, filter_: Filter, field: Field, before: datetime | None, limit: int
+) -> Statement:
+    """Compile the values with the most events, in the filter's period or the one that begins at `before` and ends where
+    the filter's begins.
+
+    Rows: `value`, `named` and `unnamed` (events in which the actor has a name, or none), and in every row the numbers
+    of all values: `values`, `new` (only in the filter's period) and `vanished` (only in the one before).
+    """
+    parameters = Parameters(database)
+    conditions = where(parameters, scope, replace(filter_, since=before or filter_.since))
+    during = _during(parameters, filter_.since)
+    now, then = f"countIf({during})", f"countIf(NOT {during})"
+    named = "ifNull(e.actor_name, '') != ''"
+    columns = (
+        f"{_value(parameters, field)} AS value, countIf({named}) AS named, countIf(NOT {named}) AS unnamed, "
+        f"count() OVER () AS values, countIf({then} = 0) OVER () AS new, countIf({now} = 0) OVER () AS vanished"
+    )
+    order = f"ORDER BY greatest({now}, {then}) DESC, {now} DESC, value LIMIT {parameters.add('UInt32', limit)}"
+    return select(columns, conditions, f"GROUP BY value HAVING value != '' {order}", parameters)
+
+
+def compile_groups(
+    database: str,
+    scope: TenantScope,
+    filter_: Filter,
+    field: Field,
+    values: list[str],
+    before: datetime | None,
+    edges: list[int],
+) -> Statement:
+    """Compile the counts of groups over time.
+
+    Rows: `place` (from 1, of the value in `values`, or 0 for any other value), `edge` (the start of a bucket in
+    microseconds), and `events` and `before` (events of the period that begins at `before`, in the first bucket).
+    """
+    parameters = Parameters(database)
+    conditions = where(parameters, scope, replace(filter_, since=before or filter_.since))
+    during = _during(parameters, filter_.since)
+    place = f"indexOf({parameters.add('Array(String)', values)}, {_value(parameters, field)})"
+    bucket = f"roundDown(toUnixTimestamp64Micro(e.occurred_at), {parameters.add('Array(Int64)', edges)})"
+    columns = f"{place} AS place, {bucket} AS edge, countIf({during}) AS events, countIf(NOT {during}) AS before"
+    return select(columns, conditions, "GROUP BY place, edge", parameters)
+
+
+def _during(parameters: Parameters, since: datetime | None) -> str:
+    """Compile that an event is in the filter's period, not in the one before."""
+    return f"e.occurred_at >= {parameters.time(since)}" if since else "true"
 
 
 def compile_actor_counts(database: str, scope: TenantScope, filter_: Filter, actors: list[str]) -> Statement:

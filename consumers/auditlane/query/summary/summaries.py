@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -15,7 +16,20 @@ from auditlane.query.filters import Filter
 from auditlane.query.language.tree import Field
 from auditlane.query.summary import sql
 from auditlane.query.summary.buckets import edges, fitting
-from auditlane.query.summary.models import Bucket, Count, Facet, Histogram, Stats
+from auditlane.query.summary.comparison import start_before
+from auditlane.query.summary.groups import NONE, OTHERS, Counted, none_query, others_query, value_query
+from auditlane.query.summary.models import (
+    Bucket,
+    Count,
+    Facet,
+    Groups,
+    Histogram,
+    PeriodBefore,
+    Span,
+    Stats,
+    StatsBefore,
+    ValueGroup,
+)
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK: Final = timedelta(microseconds=1)
@@ -40,16 +54,12 @@ class Summaries:
 
         An open end of the filter's time range extends to the first or last event.
         """
-        since, until = filter_.since, filter_.until
-        if since is None or until is None:
-            row = self._rows(scope, sql.compile_extent(self._database, scope, filter_))[0]
-            if not row["events"]:
-                return Histogram(interval=fitting(_EPOCH, _EPOCH, max_buckets).name, tz=zone.key, events=0, data=[])
-            since = since or _EPOCH + timedelta(microseconds=row["first"])
-            until = until or _EPOCH + timedelta(microseconds=row["last"]) + _TICK
-        width = fitting(since, until, max_buckets)
-        starts = edges(since, until, width, zone)
-        places = [(start - _EPOCH) // _TICK for start in starts]
+        ends = self._ends(scope, filter_)
+        if ends is None:
+            return Histogram(interval=fitting(_EPOCH, _EPOCH, max_buckets).name, tz=zone.key, events=0, data=[])
+        width = fitting(*ends, max_buckets)
+        starts = edges(*ends, width, zone)
+        places = _micros(starts)
         rows = self._rows(scope, sql.compile_histogram(self._database, scope, filter_, places))
         found = {row["edge"]: row["events"] for row in rows}
         data = [
@@ -58,19 +68,101 @@ class Summaries:
         ]
         return Histogram(interval=width.name, tz=zone.key, events=sum(bucket.events for bucket in data), data=data)
 
-    def stats(self, scope: TenantScope, filter_: Filter, *, zone: ZoneInfo, now: datetime) -> Stats:
+    def groups(
+        self,
+        scope: TenantScope,
+        filter_: Filter,
+        field: Field,
+        *,
+        zone: ZoneInfo,
+        limit: int,
+        max_buckets: int,
+        compare: bool,
+        now: datetime,
+    ) -> Groups:
+        """Count events by at most `limit` values of the field, and over time in about `max_buckets` buckets.
+
+        An open end of the filter's time range extends to the first event, or to the last event or `now`. With
+        `compare`, also counts the period before; raises InvalidFilter if there is none.
+        """
+        before = start_before(filter_.since, filter_.until, now) if compare else None
+        ranking = sql.compile_ranking(self._database, scope, filter_, field, before, limit)
+        ranked = {_decoded(row["value"]): row for row in self._rows(scope, ranking)}
+        since, until = self._ends(scope, filter_) or (filter_.since or now, filter_.until or now)
+        until = until if filter_.until else max(until, now)
+        width = fitting(since, until, max_buckets)
+        starts = edges(since, until, width, zone)
+        places = _micros(starts)
+        statement = sql.compile_groups(self._database, scope, filter_, field, ["", *ranked], before, places)
+        counted = Counted(self._rows(scope, statement), places[:-1], compared=compare)
+        queries = {value: value_query(field, value, row, filter_) for value, row in ranked.items()}
+        data = [
+            ValueGroup(value=value, **counted.group(place, query).model_dump())
+            for place, (value, query) in enumerate(queries.items(), start=NONE + 1)
+        ]
+        others = counted.group(OTHERS, others_query(field, [*queries.values()]))
+        none = counted.group(NONE, none_query(field))
+        numbers = next(iter(ranked.values()), {"values": 0, "new": 0, "vanished": 0})
+        texts = [_text(start) for start in starts]
+        return Groups(
+            field=field.path,
+            tz=zone.key,
+            interval=width.name,
+            events=sum(group.events for group in (*data, others, none)),
+            before=before and PeriodBefore(start=_text(before), end=_text(filter_.since), events=counted.before()),
+            values=numbers["values"],
+            new=numbers["new"] if compare else None,
+            vanished=numbers["vanished"] if compare else None,
+            buckets=[Span(start=start, end=end) for start, end in pairwise(texts)],
+            data=sorted(data, key=lambda group: (-group.events, -(group.before or 0), group.value.encode())),
+            others=others,
+            none=none,
+        )
+
+    def stats(
+        self, scope: TenantScope, filter_: Filter, *, zone: ZoneInfo, now: datetime, compare: bool = False
+    ) -> Stats:
         """Return the figures of the filter's time range; without one, of the seven days before `now`.
 
-        The day starts at midnight in the zone.
+        The day starts at midnight in the zone. With `compare`, also those of the period before; raises InvalidFilter if
+        there is none.
         """
         today = now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
         bounded = filter_.since is not None or filter_.until is not None
         counted = filter_ if bounded else replace(filter_, since=now - WEEK)
-        numbers = self._rows(scope, sql.compile_numbers(self._database, scope, counted, today))[0]
+        start = start_before(counted.since, counted.until, now) if compare else None
+        numbers = self._rows(scope, sql.compile_numbers(self._database, scope, counted, today, start))[0]
+        before = start and StatsBefore(
+            start=_text(start),
+            end=_text(counted.since),
+            events=numbers["events_before"],
+            severe=numbers["severe_before"],
+        )
         actions, actors = (
             self.facet(scope, counted, Field(name, BASE[name]), limit=TOP).data for name in ("action", "actor")
         )
-        return Stats(tz=zone.key, **numbers, actions=actions, actors=self._as_filtered(scope, counted, actors))
+        return Stats(
+            tz=zone.key,
+            today=numbers["today"],
+            events=numbers["events"],
+            severe=numbers["severe"],
+            before=before,
+            actions=actions,
+            actors=self._as_filtered(scope, counted, actors),
+        )
+
+    def _ends(self, scope: TenantScope, filter_: Filter) -> tuple[datetime, datetime] | None:
+        """Return the ends of the filter's time range. An open end extends to the first or last event; None if there are
+        no events.
+        """
+        since, until = filter_.since, filter_.until
+        if since is not None and until is not None:
+            return since, until
+        row = self._rows(scope, sql.compile_extent(self._database, scope, filter_))[0]
+        if not row["events"]:
+            return None
+        first, last = (_EPOCH + timedelta(microseconds=row[name]) for name in ("first", "last"))
+        return since or first, until or last + _TICK
 
     def _as_filtered(self, scope: TenantScope, filter_: Filter, actors: list[Count]) -> list[Count]:
         """Count what the filter `actor` finds: an id also occurs in events that have a name."""
@@ -85,10 +177,16 @@ class Summaries:
 
 
 def _count(row: dict[str, Any]) -> Count:
-    value = row["value"]
-    text = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
-    return Count(value=text or None, events=row["events"])
+    return Count(value=_decoded(row["value"]) or None, events=row["events"])
 
 
-def _text(at: datetime) -> str:
-    return at.isoformat().replace("+00:00", "Z")
+def _decoded(value: Any) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+
+
+def _micros(times: list[datetime]) -> list[int]:
+    return [(at - _EPOCH) // _TICK for at in times]
+
+
+def _text(at: datetime | None) -> str:
+    return at.isoformat().replace("+00:00", "Z") if at else ""

@@ -87,6 +87,7 @@ def _rows() -> Iterator[Right]:
         "GET /v1/facets",
         "GET /v1/histogram",
         "GET /v1/stats",
+        "GET /v1/stats/groups",
         "GET /audits",
         "GET /audits/resources/audits/v2",
         "GET /audits/stats",

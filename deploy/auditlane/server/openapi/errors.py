@@ -34,6 +34,7 @@ _OF: Final[dict[str, tuple[str, ...]]] = {
     "GET /v1/facets": (*_READS, *_QUERIES),
     "GET /v1/histogram": (*_READS, *_QUERIES),
     "GET /v1/stats": (*_READS, *_QUERIES),
+    "GET /v1/stats/groups": (*_READS, *_QUERIES),
     "GET /v1/export": (*_READS, *_QUERIES),
     "GET /v1/last-download": (*_READS, *_QUERIES),
     "POST /v1/export-links": (*_READS, "FILTER_INVALID"),

@@ -1,0 +1,28 @@
+"""The period before: of the same length as a counted period, and directly before it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from auditlane.query.fields import EARLIEST
+from auditlane.runtime.errors import InvalidFilter
+
+COMPARE: Final = "compare"  # the parameter
+
+
+def start_before(since: datetime | None, until: datetime | None, now: datetime) -> datetime:
+    """Return the start of the period before [since, until), which ends at `since`; an open end is `now`.
+
+    Raises InvalidFilter if the period is open at its start, or starts in the future and is open at its end.
+    """
+    if since is None:
+        raise InvalidFilter(
+            "The time has no start, so there is no period before it.", field=COMPARE, fix="Set 'from' too."
+        )
+    length = (now if until is None else until) - since
+    if length.total_seconds() <= 0:
+        raise InvalidFilter(
+            "'from' is in the future, so the period has no length yet.", field=COMPARE, fix="Set 'to' too."
+        )
+    return max(since - length, EARLIEST) if since - EARLIEST > length else EARLIEST

@@ -1,0 +1,89 @@
+"""Groups of events, by the values of a field: the query that finds a group, and the response from counted rows."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from auditlane.contract.provenance import TRAIL
+from auditlane.contract.vocabulary import ACCESS_ACTIONS
+from auditlane.query.fields import BASE
+from auditlane.query.filters import MAX_VALUE_CHARS, Filter, names_access
+from auditlane.query.language.tree import Field, Has, Match, Node, Or, all_of, any_of, none_of, text_of
+from auditlane.query.summary.models import Group
+
+_NAME, _ID = (Field(name, BASE[name]) for name in ("actor_name", "actor_id"))
+_ACTION, _SOURCE = (Field(name, BASE[name]) for name in ("action", "source"))
+OTHERS: Final = 0  # the place of a row with any other value; the values have the places from 1
+NONE: Final = 1  # the place of a row without a value
+
+
+class Counted:
+    """Counts by place and bucket, collected from rows of `sql.compile_groups`."""
+
+    def __init__(self, rows: Iterable[Mapping[str, Any]], starts: Sequence[int], *, compared: bool) -> None:
+        """Collect the rows; `starts` are the starts of the buckets in microseconds."""
+        self._starts = starts
+        self._compared = compared
+        self._events: defaultdict[int, dict[int, int]] = defaultdict(dict)
+        self._before: defaultdict[int, int] = defaultdict(int)
+        for row in rows:
+            self._events[row["place"]][row["edge"]] = row["events"]
+            self._before[row["place"]] += row["before"]
+
+    def group(self, place: int, query: Node | None) -> Group:
+        """Return the group at this place, with the query that finds it."""
+        found = self._events[place]
+        counts = [found.get(start, 0) for start in self._starts]
+        before = self._before[place] if self._compared else None
+        return Group(events=sum(counts), before=before, counts=counts, query=_text(query))
+
+    def before(self) -> int:
+        """Return the number of events in the period before."""
+        return sum(self._before.values())
+
+
+def value_query(field: Field, value: str, row: Mapping[str, Any], filter_: Filter) -> Node:
+    """Return the query that finds the events with this value; `row` is its row of `sql.compile_ranking`.
+
+    A filter that names an action of access to the log, or auditlane as the source, includes these events. If the
+    filter of the request does not, they are excluded here.
+    """
+    if field.path == "actor":
+        return _actor(value, row)
+    found = Match(field, value)
+    if filter_.include_access or not names_access(Filter(query=found)):
+        return found
+    if field == _SOURCE:
+        return all_of([found, *(none_of(Match(_ACTION, action)) for action in sorted(ACCESS_ACTIONS))])
+    return all_of([found, none_of(Match(_SOURCE, TRAIL))])
+
+
+def none_query(field: Field) -> Node:
+    """Return the query that finds the events without a value."""
+    if field.path == "actor":  # an event without a name has the id as its actor
+        return all_of([none_of(Has(_NAME)), none_of(Has(_ID))])
+    return none_of(Has(field))
+
+
+def others_query(field: Field, queries: Sequence[Node]) -> Node:
+    """Return the query that finds the events with any value but those of these queries."""
+    if not queries:
+        return Has(field)
+    return all_of([Has(field), none_of(any_of(queries))])
+
+
+def _actor(value: str, row: Mapping[str, Any]) -> Node:
+    """Return the query for an actor's name, and for the same id in events without a name, if there are any."""
+    named, unnamed = Match(_NAME, value), all_of([Match(_ID, value), none_of(Has(_NAME))])
+    if not row["unnamed"]:
+        return named
+    return any_of([named, unnamed]) if row["named"] else unnamed
+
+
+def _text(query: Node | None) -> str | None:
+    if query is None:
+        return None
+    text = f"({text_of(query)})" if isinstance(query, Or) else text_of(query)
+    return text if len(text) <= MAX_VALUE_CHARS else None

@@ -21,11 +21,14 @@ from pydantic_core import PydanticUndefined
 
 from auditlane.access.permissions import Permission
 from auditlane.cli import app as cli
+from auditlane.cli.capacity import amount, large, size
 from auditlane.cli.help_text import examples_of
 from auditlane.cli.subcommands import SUBCOMMANDS
 from auditlane.contract import acls, vocabulary
 from auditlane.contract.reject_codes import RejectCode
 from auditlane.observe.security.catalogue import CHECKS
+from auditlane.operations import capacity
+from auditlane.operations.capacity import REPLICAS, Demand, estimate
 from auditlane.runtime import errors, log_events, metrics, settings
 from auditlane.runtime.secret_files import SUFFIX
 from auditlane.server.auth.route_permissions import RIGHTS, Cell, Whose
@@ -308,6 +311,53 @@ def log_columns() -> str:
     return table(("Column", "Type", "Meaning"), rows)
 
 
+def capacity_table() -> str:
+    """Return the table of what loads of several sizes need: the output of `auditlane capacity`."""
+    rows = []
+    for rate, tenants in (("1k", 500), ("10k", 2_000), ("100k", 10_000), ("1M", 50_000)):
+        needs = estimate(Demand(rate=amount(rate, ""), tenants=tenants, retention_days=30.0))
+        rows.append(
+            (
+                f"{rate}, {tenants:,}",
+                large(needs.events_per_month),
+                f"{needs.workers} × {needs.shards}",
+                f"{needs.partitions} × {needs.shards}",
+                f"{needs.shards} × {REPLICAS}: {needs.clickhouse_vcpu} vCPU, {size(needs.clickhouse_memory_bytes)}",
+                size(needs.clickhouse_bytes_of_replica),
+                size(needs.kafka_bytes),
+            )
+        )
+    head = (
+        "Events/s, tenants",
+        "Events a month",
+        "Workers",
+        "Partitions",
+        "ClickHouse",
+        "Each replica, a month",
+        "Kafka",
+    )
+    return table(head, rows)
+
+
+def unit_costs() -> str:
+    """Return the table of the constants from which `auditlane capacity` computes."""
+    rows = [
+        ("a worker's CPU for a million events", f"{capacity.WORKER_CPU_S:g} s", "measured"),
+        ("the same, if the gateway has signed them", f"{capacity.SIGNED_CPU_S:g} s", "measured as a ratio"),
+        ("the gateway's CPU for a million events", f"{capacity.GATEWAY_CPU_S:g} s", "measured, large requests"),
+        ("ClickHouse's CPU for inserting a million rows", f"{capacity.INSERT_CPU_S:g} s", "measured"),
+        ("ClickHouse's CPU for merging them, each replica", f"{capacity.MERGE_CPU_S:g} s", "measured, two passes"),
+        ("bytes of a row in ClickHouse", str(capacity.ROW_BYTES), "measured"),
+        ("bytes of a message in Kafka", str(capacity.MESSAGE_BYTES), "assumed: 40 % of 557"),
+        ("planned load of a worker", f"{capacity.POD_CORES:g} cores", "half of what one sustains"),
+        ("events per second of a shard", f"{capacity.SHARD_RATE:,}", "assumed: sequential inserts of 0.5 s"),
+        ("parts per second of a shard", f"{capacity.SHARD_PARTS:g}", "chosen"),
+        ("partitions per worker", str(capacity.PARTITIONS_OF_POD), "chosen"),
+        ("vCPU of a ClickHouse server", "4, 8 or 16", "assumed: queries take most of it"),
+    ]
+    return table(("Unit cost", "Value", "Basis"), rows)
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
     "roles": roles_sql,
     "acls": acl_commands,
@@ -322,6 +372,8 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "permissions": permissions_table,
     "actions": actions_tables,
     "action_names": action_names,
+    "capacity": capacity_table,
+    "unit_costs": unit_costs,
     "cli": cli_help,
     "layers": layers,
     "log_columns": log_columns,

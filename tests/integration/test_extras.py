@@ -29,6 +29,7 @@ ENDS: dict[str, tuple[str, set[int]]] = {
     "doctor": ("--json", {0, 1}),
     "init": ("--json", {0}),
     "lag": ("--json", {exit_code(NotFound(""))}),  # no worker has joined the group
+    "capacity": ("--rate 10k --tenants 2000 --retention 13m --json", {0}),
     "dlq": ("list --json", {0}),
     "replay": ("{topic} --into-topic copy-of-{topic} --dry-run --json", {0}),
     "verify": ("--json", {0}),

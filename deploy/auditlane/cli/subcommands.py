@@ -32,6 +32,7 @@ SUBCOMMANDS: tuple[Subcommand, ...] = (
     Subcommand("replay", "worker", "Replay a topic into the live table, another table or another topic."),
     Subcommand("verify", "worker", "Compare Kafka with ClickHouse, offset by offset."),
     Subcommand("accept-loss", "worker", "Resume a halted partition past offsets that Kafka has lost."),
+    Subcommand("capacity", "cli", "Estimate what a load needs: workers, partitions, servers, disks."),
     Subcommand("serve", "serve", "Serve the gateway, the query API and the viewer over HTTP."),
     Subcommand("emit", "cli", "Emit one event."),
     Subcommand("import", "cli", "Import events from files."),

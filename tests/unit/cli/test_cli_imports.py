@@ -8,7 +8,7 @@ from pathlib import Path
 
 from auditlane.local.layout import Layout
 
-LIGHT = ("version", "env", "status", "up", "keys", "token", "emit", "import", "structure", "schema")
+LIGHT = ("version", "env", "status", "up", "keys", "token", "emit", "import", "structure", "schema", "capacity")
 # Each takes 40 to 150 ms of CPU to import; pyarrow imports numpy, and structlog imports rich's tracebacks.
 HEAVY = {"clickhouse_connect", "cryptography", "fastapi", "jwt", "lark", "numpy", "pyarrow", "structlog"}
 _SCRIPT = f"""

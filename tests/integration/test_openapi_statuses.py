@@ -18,7 +18,13 @@ from auditlane.query.clickhouse.executor import TenantConcurrency
 from auditlane.server import services
 
 NOWHERE = {"kafka_bootstrap": "127.0.0.1:1", "registry_url": "http://127.0.0.1:1", "ingest_ack_timeout_ms": 300}
-VALUES = {"event_id": "019391a4-7f3c-7cc2-9d2e-0242ac120002", "export_id": "x", "name": "x", "tenant": "acme"}
+VALUES = {
+    "event_id": "019391a4-7f3c-7cc2-9d2e-0242ac120002",
+    "export_id": "x",
+    "view_id": "x",
+    "name": "x",
+    "tenant": "acme",
+}
 NEEDED = {"/v1/facets": "?field=action", "/v1/stats/groups": "?field=action", "/v1/export": "?format=csv"}
 
 
@@ -107,6 +113,8 @@ def test_502_if_the_store_refuses(clickhouse: str, tmp_path: Path) -> None:
             sent: dict[str, Any] | None = {"POST": {"format": "csv"}, "PUT": {}}.get(method)
             if (method, path) == ("POST", "/v1/structure/actions"):
                 sent = {"actions": [{"name": "x", "label": {"en": "X", "de": "X"}}]}
+            if path.startswith("/v1/views") and sent is not None:
+                sent = {"name": "x"}
             answer = served.request(at(path), token, method=method, body=sent, auditlane_tenant="acme", if_match="*")
             problem(answer, 502, "STORE_REFUSED")
 

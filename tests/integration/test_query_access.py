@@ -23,6 +23,7 @@ from auditlane.sdk import AuditReader
 NOW = datetime.now(UTC).replace(microsecond=0)
 ACCESS = (
     "'audit_log.viewed', 'audit_log.viewed_as_tenant', 'audit_log.exported', 'export.requested', 'export.removed',"
+    " 'saved_view.created', 'saved_view.changed', 'saved_view.deleted',"
     " 'viewer_token.issued', 'link.issued', 'link.opened'"
 )
 OF = {"": f"NOT (source = 'auditlane' AND action IN ({ACCESS}))", "include_access=true": "true"}

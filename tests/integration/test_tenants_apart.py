@@ -160,7 +160,7 @@ def changed(surface: Surface) -> list[str]:
         for (scope,) in surface.table.client.query(
             f"SELECT DISTINCT scope FROM {surface.table.database}.settings"
         ).result_rows
-        if scope != f"tenant:{OURS}"
+        if scope != f"tenant:{OURS}" and not scope.startswith(f"document:views:{OURS}:")
     ]
     for key, value in messages(surface):
         if key not in (OURS, "_auditlane") and AUDITOR not in value:

@@ -18,14 +18,15 @@ from auditlane.query.frontegg import export_routes as frontegg_exports
 from auditlane.query.frontegg import metadata_routes as frontegg_metadata
 from auditlane.query.frontegg import routes as frontegg_query
 from auditlane.query.live import router as live
+from auditlane.query.saved_views import router as saved_views
 from auditlane.query.structure import router as structure
 from auditlane.query.summary import router as summary
 from auditlane.server import frontegg, health, problems
 from auditlane.server.admin import router as admin
 from auditlane.server.auth import link_login, session, tokens
 from auditlane.server.auth.authentication import named_tenant, tenant_in_path
+from auditlane.server.middleware.change_rates import limit
 from auditlane.server.middleware.parameters import reject_unknown_parameters
-from auditlane.server.middleware.structure_changes import limit
 from auditlane.server.pages import plain_page
 from auditlane.server.pages.console import access as console_access
 from auditlane.server.pages.console import page as console
@@ -67,11 +68,17 @@ def _log(services: Services) -> Iterator[APIRouter]:
     yield query.build(services)
     yield export.build(authenticator)
     yield export_jobs.build(authenticator)
-    # Allowed while logs are disabled, since these routes enable them.
+    # Both are allowed while logs are disabled: the former enables them, and views contain no events.
     in_path = partial(authenticator.authorize, named_in=tenant_in_path, even_off=True)
-    changes = APIRouter(dependencies=[Depends(limit(services.settings))])
+    settings = services.settings
+    changes = APIRouter(dependencies=[Depends(limit(settings.structure_changes_per_minute, "The data structure was"))])
     changes.include_router(structure.build(in_path, authenticator.environment, only=reject_unknown_parameters))
     yield changes
+    of_views = APIRouter(dependencies=[Depends(limit(settings.saved_view_changes_per_minute, "Saved views were"))])
+    of_views.include_router(
+        saved_views.build(partial(authenticator.authorize, even_off=True), only=reject_unknown_parameters)
+    )
+    yield of_views
     yield summary.build(services)
 
 

@@ -36,6 +36,7 @@ from auditlane.query.live.hub import StreamHub
 from auditlane.query.live.resume_token import ResumeTokens
 from auditlane.query.live.router import StreamThreads
 from auditlane.query.reader import Reader
+from auditlane.query.saved_views.service import SavedViews
 from auditlane.query.structure.contract_repository import contract_repository_of
 from auditlane.query.structure.service import StructureService
 from auditlane.query.summary.summaries import Summaries
@@ -97,6 +98,7 @@ class Services:
     store: LazyClient
     structures: StructureCache
     structure: StructureService
+    saved_views: SavedViews
     reader: Reader
     cursors: Cursors
     summaries: Summaries
@@ -212,6 +214,7 @@ class Services:
                 structures,
                 registered=ingest_service.contract_changed if ingest_service else lambda tenant: None,
             ),
+            saved_views=SavedViews(store.client, database, settings),
             reader=reader,
             cursors=Cursors(signing.mac),
             summaries=Summaries(reader.executor, reader.database),

@@ -26,6 +26,9 @@ class Action(StrEnum):
     viewer_token_issued = "viewer_token.issued"  # noqa: S105
     link_issued = "link.issued"
     link_opened = "link.opened"
+    saved_view_created = "saved_view.created"
+    saved_view_changed = "saved_view.changed"
+    saved_view_deleted = "saved_view.deleted"
     test_event_sent = "test_event.sent"
     canary_sent = "canary.sent"
     structure_changed = "structure.changed"

@@ -425,6 +425,27 @@ class ServeSettings(BaseModel):
     )
 
 
+class SavedViewSettings(BaseModel):
+    saved_views_per_person: int = Field(
+        50,
+        ge=1,
+        description="Saved views of one person in one tenant.",
+        json_schema_extra=reached("A further view is rejected with 409."),
+    )
+    saved_views_per_tenant: int = Field(
+        50,
+        ge=1,
+        description="Saved views that everyone of one tenant has.",
+        json_schema_extra=reached("A further view is rejected with 409."),
+    )
+    saved_view_changes_per_minute: int = Field(
+        60,
+        ge=1,
+        description="Changes per minute to the saved views of one tenant and its people, in each process.",
+        json_schema_extra=reached("Further changes get 429 with `Retry-After`."),
+    )
+
+
 class TrailSettings(BaseModel):
     trail_lifecycle: bool = Field(
         True, description="Record starts, stops, restarts and new versions of `worker` and `serve` as audit events."
@@ -716,6 +737,7 @@ GROUPS: tuple[type[BaseModel], ...] = (
     ClickHouseSettings,
     WorkerSettings,
     ServeSettings,
+    SavedViewSettings,
     TrailSettings,
     OidcSettings,
     GatewaySettings,
@@ -736,6 +758,7 @@ class Settings(
     ClickHouseSettings,
     WorkerSettings,
     ServeSettings,
+    SavedViewSettings,
     TrailSettings,
     OidcSettings,
     GatewaySettings,

@@ -69,6 +69,11 @@ for place in ("/v1/structure", "/v1/tenants/{tenant}/structure"):
         f"GET {place}/history": f"200 {READS}",
     }
 EXPECTED |= {
+    "GET /v1/views": f"200 {READS}",
+    "POST /v1/views": f"201 {READS} 409 {BODY}",
+    "GET /v1/views/{view_id}": f"200 {READS} 404",
+    "PUT /v1/views/{view_id}": f"200 {READS} {CHANGES} 404 428",
+    "DELETE /v1/views/{view_id}": f"204 {READS} 404 409 412",
     "POST /v1/structure/actions": f"200 {READS} {CHANGES}",
     "DELETE /v1/structure/actions/{name}": f"204 {READS} 404 409 412",
 }

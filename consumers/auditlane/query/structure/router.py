@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from auditlane.access.audit import auditor_of
 from auditlane.access.permissions import Permission
 from auditlane.access.scope import Principal, TenantScope
+from auditlane.query.etags import etags_of, required_etags
 from auditlane.query.router import Authorize, caller_of, granted
 from auditlane.query.structure import responses, rights
 from auditlane.query.structure.audit import audit_events, schema_events, unfinished
@@ -29,7 +30,6 @@ from auditlane.query.structure.service import FieldChange, StructureChange, Stru
 from auditlane.query.structure.views import ScopeState
 from auditlane.runtime.errors import (
     InvalidInput,
-    PreconditionMissing,
     RegistryRefused,
     RegistryUnavailable,
     SchemaNotFound,
@@ -77,7 +77,7 @@ def replace(
         _tenant(caller),
         fields=None if body.fields is None else [(field.name, field.view()) for field in body.fields],
         switch=(body.enabled,) if "enabled" in body.model_fields_set else None,
-        etags=_required_etags(request),
+        etags=required_etags(request, "structure"),
         who=_name(caller),
     )
     return _recorded_answer(request, response, change)
@@ -101,7 +101,7 @@ def add(request: Request, response: Response, body: NewField, caller: Caller, se
         change = service.add(
             _tenant(caller),
             field_change,
-            etags=_etags(request),
+            etags=etags_of(request),
             who=_name(caller),
             unfinished=_unfinished_recorder(request, field_change),
         )
@@ -121,7 +121,7 @@ def change(
         changed = service.change(
             _tenant(caller),
             field_change,
-            etags=_required_etags(request),
+            etags=required_etags(request, "structure"),
             who=_name(caller),
             unfinished=_unfinished_recorder(request, field_change),
         )
@@ -134,7 +134,7 @@ def remove(request: Request, response: Response, name: str, caller: Caller, serv
         change = service.remove(
             _tenant(caller),
             name,
-            etags=_etags(request),
+            etags=etags_of(request),
             who=_name(caller),
             unfinished=_unfinished_recorder(request, None, name),
         )
@@ -169,14 +169,14 @@ def name_actions(
     def given(own: Sequence[NamedAction]) -> list[NamedAction]:
         return [action.stored(own) for action in body.actions]
 
-    change = service.name_actions(given, etags=_etags(request), who=_name(caller))
+    change = service.name_actions(given, etags=etags_of(request), who=_name(caller))
     _recorded_answer(request, response, change)
     return responses.catalogue(change.after)
 
 
 def forget_action(request: Request, response: Response, name: str, caller: Caller, service: Service) -> None:
     """Remove the environment's label of an action. A built-in label applies again; events are not changed."""
-    _recorded_answer(request, response, service.forget_action(name, etags=_etags(request), who=_name(caller)))
+    _recorded_answer(request, response, service.forget_action(name, etags=etags_of(request), who=_name(caller)))
 
 
 def build(
@@ -280,25 +280,6 @@ def _field_change(caller: TenantScope | Principal, name: str, body: ChangedField
     rules = body.rules.stated() if body.rules is not None else None
     dropped = "default" in body.model_fields_set and body.default is None
     return FieldChange(name, body.type, body.default, rules, body.exclusive, body.view(), without_default=dropped)
-
-
-def _etags(request: Request) -> list[str] | None:
-    """Return the ETags in If-Match, or None if the header is missing."""
-    header = request.headers.get("if-match")
-    if header is None:
-        return None
-    return [etag.strip().removeprefix("W/") for etag in header.split(",")]
-
-
-def _required_etags(request: Request) -> list[str]:
-    given = _etags(request)
-    if given is None:
-        raise PreconditionMissing(
-            "The request does not name the revision that it changes.",
-            field="If-Match",
-            fix="Send the header If-Match with the ETag of the structure you read, or * to overwrite any revision.",
-        )
-    return given
 
 
 def _recorded_answer(

@@ -95,7 +95,13 @@ def _rows() -> Iterator[Right]:
         "GET /metadata",
         "GET /metadata/ip/{ip}",
         "GET /plain",
+        "GET /v1/views",
+        "GET /v1/views/{view_id}",
+        "DELETE /v1/views/{view_id}",
     )
+    for route in ("POST /v1/views", "PUT /v1/views/{view_id}"):
+        yield Right(route, Whose.tenant, (read,), "own")
+        yield Right(route, Whose.tenant, (read, configure), "shared")
     yield from each(
         Whose.tenant,
         export,

@@ -63,6 +63,23 @@ _VIEW: Final[dict[str, Any]] = {
     "downloadable": True,
     "order": 20,
 }
+_SAVED_VIEW: Final[dict[str, Any]] = {
+    "name": "Denied deletions",
+    "query": "action:document.deleted outcome:denied",
+    "range": "30d",
+    "from": None,
+    "to": None,
+    "sort": "-occurred_at",
+    "columns": ["occurred_at", "actor_name", "resource"],
+    "tz": None,
+    "id": "01a20a64-9c3e-7d11-b3a0-5e6f7a8b9c0d",
+    "revision": 2,
+    "created_by": "user-17",
+    "created_at": _AT,
+    "changed_by": "user-4",
+    "changed_at": _LATER,
+    "shared": True,
+}
 _TOKEN: Final = {"access_token": "eyJhbGciOi…", "token_type": "Bearer"}
 _PARTITION: Final = {"topic": "audit.events", "partition": 3, "committed": 1_204, "end": 1_207, "lag": 3, "lost": 0}
 _READY: Final = {"ready": True, "parts": [{"name": "clickhouse", "state": "up", "problem": None}]}
@@ -143,6 +160,8 @@ OF_SCHEMA: Final[dict[str, Any]] = {
     "LinkAnswer": {"url": _EXPORT["url"], "expires_in": 60},
     "Job": _EXPORT,
     "JobList": {"data": [_EXPORT]},
+    "SavedView": _SAVED_VIEW,
+    "SavedViewList": {"data": [_SAVED_VIEW]},
     "DataStructure": {
         "tenant": "acme",
         "revision": 4,

@@ -16,6 +16,10 @@ _LIFE: Final = MetadataKey("Validity in seconds.", kind="number")
 _FORMAT: Final = MetadataKey("The format of the file.")
 _ROWS: Final = MetadataKey("Number of rows.", kind="number")
 _INCLUDE_ACCESS: Final = MetadataKey("Whether the file includes events about access to the log.", ("true", "false"))
+_VIEW: Final = {
+    "shared": MetadataKey("Whether everyone of the tenant has the view.", ("true", "false")),
+    "name": MetadataKey("The name of a shared view."),
+}
 _FILE: Final = {"format": _FORMAT, "rows": _ROWS, "include_access": _INCLUDE_ACCESS}
 
 DEFINITIONS: Final = (
@@ -35,6 +39,9 @@ DEFINITIONS: Final = (
     ),
     _access("export.requested", "An export job was created.", resource="export", optional=_FILE),
     _access("export.removed", "An export job was cancelled, or removed with its file.", resource="export"),
+    _access("saved_view.created", "A view of a log was saved.", resource="saved_view", optional=_VIEW),
+    _access("saved_view.changed", "A saved view was changed, or shared.", resource="saved_view", optional=_VIEW),
+    _access("saved_view.deleted", "A saved view was deleted.", resource="saved_view", optional=_VIEW),
     _action("token.issued", "A client received an access token.", resource="token"),
     _action("token.refused", "A client was refused an access token.", resource="token", outcome="denied"),
     _access("viewer_token.issued", "A viewer token was issued.", resource="viewer_token"),
@@ -65,4 +72,4 @@ DEFINITIONS: Final = (
 )
 
 ACCESS_ACTIONS: Final = frozenset(action.name for action in DEFINITIONS if action.log_access)
-"""The actions of events about access to an audit log: reads, exports, viewer tokens, links."""
+"""The actions of events about access to an audit log: reads, exports, saved views, viewer tokens, links."""

@@ -378,6 +378,7 @@ _NOUNS: Final = {
     "role": ("role", "a role", "Rolle", "eine Rolle"),
     "route": ("route", "a route", "Route", "eine Route"),
     "schema": ("schema", "a schema", "Schema", "ein Schema"),
+    "saved_view": ("view", "a view", "Ansicht", "eine Ansicht"),
     "secret": ("secret", "a secret", "Geheimnis", "ein Geheimnis"),
     "service": ("service", "a service", "Dienst", "einen Dienst"),
     "session": ("session", "a session", "Sitzung", "eine Sitzung"),

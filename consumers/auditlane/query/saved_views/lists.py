@@ -1,0 +1,65 @@
+"""The views of one owner as a list, and changes to it, as pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from auditlane.query.saved_views.models import StoredView
+from auditlane.runtime.errors import Conflict, NotFound, PreconditionFailed
+
+Views = tuple[StoredView, ...]
+
+
+def parsed(document: dict[str, Any]) -> Views:
+    """Return the views of a stored document."""
+    return tuple(map(StoredView.model_validate, document.get("views", ())))
+
+
+def document_of(views: Sequence[StoredView]) -> dict[str, Any]:
+    """Return the document that stores the views."""
+    return {"views": [view.model_dump(mode="json", by_alias=True) for view in views]}
+
+
+def found(views: Sequence[StoredView], view_id: str) -> StoredView:
+    """Return the view with this id. Raises NotFound."""
+    view = next((view for view in views if view.id == view_id), None)
+    if view is None:
+        raise NotFound(f"There is no saved view {view_id[:100]!r}.", fix="List the views with GET /v1/views.")
+    return view
+
+
+def with_view(views: Sequence[StoredView], view: StoredView, *, limit: int, whose: str, setting: str) -> Views:
+    """Return the views with this one added, or replaced if there is one with its id.
+
+    Raises Conflict for a name that another view has, and above the limit; `setting` is the limit's variable.
+    """
+    others = [other for other in views if other.id != view.id]
+    if any(other.name.casefold() == view.name.casefold() for other in others):
+        raise Conflict(
+            f"Another view {whose} has the name {view.name!r}.",
+            field="name",
+            fix="Choose another name, or change the other view.",
+        )
+    replaced = len(others) < len(views)
+    if not replaced and len(views) >= limit:
+        raise Conflict(
+            f"There are already {len(views)} saved views {whose}; the limit is {limit}.",
+            field="shared",
+            fix=f"Delete one that is no longer needed. An operator can raise {setting}.",
+        )
+    return tuple(view if other.id == view.id else other for other in views) if replaced else (*views, view)
+
+
+def without_view(views: Sequence[StoredView], view_id: str) -> Views:
+    """Return the views without the one with this id, if there is one."""
+    return tuple(view for view in views if view.id != view_id)
+
+
+def require_unchanged(view: StoredView, etags: Sequence[str] | None) -> None:
+    """Raise PreconditionFailed unless the view has one of these ETags, or they are None or contain `*`."""
+    if etags is not None and f'"{view.revision}"' not in etags and "*" not in etags:
+        raise PreconditionFailed(
+            f"The saved view was changed by {view.changed_by} since it was read.",
+            fix="Read it again, then repeat the change.",
+        )

@@ -304,8 +304,8 @@ def openapi_parameters(**route_parameters: dict[str, Any]) -> dict[str, Any]:
         _parameter("q", "Words that all occur in some text of the event, in upper or lower case.", text),
         _parameter(
             INCLUDE_ACCESS,
-            "Whether auditlane's own events about access to the log (reads, exports, viewer tokens, links) match. "
-            "They also match if a filter names one of their actions, or the source `auditlane`.",
+            "Whether auditlane's own events about access to the log (reads, exports, saved views, viewer tokens, "
+            "links) match. They also match if a filter names one of their actions, or the source `auditlane`.",
             {"type": "boolean", "default": False},
         ),
     ]

@@ -1,4 +1,4 @@
-"""Decides which conditions a check has entered or left: lag, open circuits, full disks. Pure."""
+"""Decides which conditions a check enters or leaves. The conditions are lag, open circuits and full disks. Pure."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NONE: Final = TopicLag(0.0, 0)
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The limits at which conditions are entered and left: `lag_s` and `free_ratio`. `topic` is the shared topic."""
+    """The limits at which conditions are entered and left. `topic` is the shared topic."""
 
     topic: str
     lag_s: float = 60.0
@@ -49,19 +49,21 @@ class Policy:
 
     @property
     def disk(self) -> Thresholds:
-        """Thresholds for the ratio of the limit to the free space: above 1 the disk is filling up, and below 0.5 twice
-        the limit is free.
+        """Return the thresholds for the ratio of the limit to the free space. The disk is filling up above 1, and has
+        twice the limit free below 0.5.
         """
         return Thresholds.above(1.0, checks=self.checks, gap_ms=self.gap_ms)
 
     @property
     def circuit(self) -> Thresholds:
-        """Thresholds for the number of halted partitions, which does not fluctuate, so a single check decides."""
+        """Return the thresholds for the number of halted partitions. A single check decides, since the number does not
+        fluctuate.
+        """
         return Thresholds(0.0, 0.5, checks=1, gap_ms=self.gap_ms)
 
 
 class Checks:
-    """The conditions of one check, updated in turn; `events` are its transitions."""
+    """The conditions of one check, which are updated one after another. `events` are the transitions of the check."""
 
     def __init__(self, before: Conditions, policy: Policy, now_ms: int) -> None:
         self._before = before
@@ -76,7 +78,7 @@ class Checks:
         return self._after
 
     def lag(self, topics: Mapping[str, TopicLag]) -> None:
-        """Check every topic's lag; a topic that no longer exists has no lag."""
+        """Check every topic's lag. A topic that no longer exists has no lag."""
         thresholds = self._policy.lag
         for topic in self._names("lag", topics):
             found = topics.get(topic, _NONE)
@@ -87,7 +89,9 @@ class Checks:
                 self._lag_event(topic, found, condition, transition)
 
     def circuits(self, topics: Mapping[str, TopicLag], known: Mapping[str, OpenCircuit]) -> dict[str, OpenCircuit]:
-        """Check every topic's circuit breakers. Return the open circuits, with the numbers for their event."""
+        """Check every topic's circuit breakers. Return the open circuits, with the numbers that their
+        events contain.
+        """
         kept = dict(known)
         for topic in self._names("circuit", topics):
             found = topics.get(topic, _NONE).circuits
@@ -100,7 +104,7 @@ class Checks:
         return kept
 
     def disks(self, disks: Mapping[str, Disk], *, complete: bool) -> None:
-        """Check the free space of every disk; the condition of a disk that no longer exists ends.
+        """Check the free space of every disk. The condition of a disk that no longer exists ends.
 
         Unless all disks were measured, the condition of a disk that was not measured does not change.
         """
@@ -124,8 +128,9 @@ class Checks:
         return sorted(known | found.keys())
 
     def _check(self, kind: str, name: str, value: float, thresholds: Thresholds) -> tuple[Condition, Transition | None]:
-        """Return the condition after this check, the `since_ms` of its previous state, and the transition if there is
-        one.
+        """Check one condition and keep its new state. Returns the condition to report, and any transition.
+
+        A condition that has been left is reported as it was before this check.
         """
         key = f"{kind}:{name}"
         before = self._before.get(key, Condition())
@@ -180,7 +185,7 @@ class Checks:
 
 
 def size(count: float) -> str:
-    """Format a number of bytes: 512 B, 4.2 GiB."""
+    """Format a number of bytes, as in `512 B` or `4.2 GiB`."""
     for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
         if count < 1_024 or unit == "TiB":
             break
@@ -194,7 +199,7 @@ def _listed(partitions: tuple[int, ...]) -> dict[str, str]:
 
 
 def _summed(circuits: Mapping[int, OpenCircuit]) -> OpenCircuit:
-    """Return the most frequent reject code and the number of rejected messages over several partitions."""
+    """Return the most frequent reject code of several partitions, and the total number of their rejected messages."""
     counts: Counter[str] = Counter()
     for one in circuits.values():
         counts[one.code] += one.rejected

@@ -1,5 +1,5 @@
-"""Makes one check of an observer: turns its state and new measurements into the next state, the events, and a row of
-the history. Pure.
+"""Makes one check of an observer. The check turns the state and new measurements into the next state, events, and a row
+of the history. Pure.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _STALE_WINDOWS: Final = 5  # a window this many times longer than its interval b
 
 @dataclass(frozen=True, slots=True)
 class Minute:
-    """A completed window of the history: from `since_ms` to `until_ms`, with its rates and highest values."""
+    """A completed window of the history, from `since_ms` to `until_ms`, with its rates and highest values."""
 
     since_ms: int
     until_ms: int
@@ -47,7 +47,7 @@ class Decision:
 def decide(
     state: ObserverState, found: Measurements, policy: Policy, *, now: datetime, expiry_within: timedelta
 ) -> Decision:
-    """Take one check's measurements into account. A missing measurement changes nothing."""
+    """Apply the measurements of one check to the state. A missing measurement changes nothing."""
     now_ms = int(now.timestamp() * 1_000)
     checks = Checks(state.conditions, policy, now_ms)
     changes: dict[str, Any] = {}
@@ -85,7 +85,7 @@ def decide(
 
 
 def _window(before: Window | None, found: Measurements, now_ms: int) -> tuple[Window, Minute | None]:
-    """Return the window after a check, and the completed one if the minute has changed."""
+    """Return the window after a check, and the completed window if the minute has changed."""
     letters = None if found.rejected is None else sum(found.rejected.counts.values())
     lag_seconds, lag_events, used = _lag(found.topics), _events(found.topics), _used(found.disks)
     begun = Window(
@@ -129,7 +129,7 @@ def started(minute: Minute) -> datetime:
 
 
 def _rate(before: int | None, after: int | None, seconds: float) -> float | None:
-    """Return how much a total grew per second, or None if that is unknown or a topic was created again."""
+    """Return the growth of a total per second. Returns None if it is unknown, or if a topic was created again."""
     return None if before is None or after is None or after < before else (after - before) / seconds
 
 

@@ -1,6 +1,6 @@
 """The events that an observer records. Pure.
 
-An event's id is derived from what happened and when, so an event that several observers record is stored once.
+An event's id is derived from its content and time, so an event that several observers record is stored once.
 """
 
 from __future__ import annotations

@@ -25,8 +25,8 @@ def check(
 
     Returns those that are about to expire now, by kind and name, and the events. A certificate or key is about to
     expire when less than `within` remains, and less than a third of its lifetime if that is known. A key that has
-    expired already is not reported: it may have been abandoned. A certificate or key whose kind and name begin with one
-    of `unread` remains known even if it was not found.
+    expired already is not reported, since it may have been abandoned. A certificate or key whose kind and name begin
+    with one of `unread` remains known even if it was not found.
     """
     names = {f"{one.kind}:{one.name}" for one in found}
     expiring = {name: at for name, at in known.items() if name not in names and name.startswith(unread)}
@@ -57,7 +57,7 @@ def check(
 
 
 def duration(left: timedelta) -> str:
-    """Format a remaining time in one unit: 6 days, 3 hours, 20 minutes, expired."""
+    """Format a remaining time in one unit, as in `6 days`, `20 minutes` or `expired`."""
     seconds = left.total_seconds()
     if seconds <= 0:
         return "expired"

@@ -1,4 +1,4 @@
-"""A week of measurements in the table `observations`, a row for each minute."""
+"""A week of measurements in the table `observations`, which has a row for each minute."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ COMBINED: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The measurements of a period. `at` has the start of each step, which is `step_s` seconds long; every list of
-    `values` has one entry per step. Steps without a measurement are omitted.
+    """The measurements of a period.¶A step is `step_s` seconds long, and `at` contains the start of each step. Every
+    list in `values` has one entry per step. Steps without a measurement are omitted.
     """
 
     step_s: int
@@ -56,7 +56,9 @@ class Columns:
 
 
 def save(client: Client, database: str, minute: datetime, observation: Observation) -> None:
-    """Store a minute's measurements unless that minute has some already. Raises StoreUnavailable or StoreRefused."""
+    """Store a minute's measurements, unless there are measurements of that minute already. Raises StoreUnavailable or
+    StoreRefused.
+    """
     at = minute.replace(second=0, microsecond=0)
     with store_errors():
         client.insert(
@@ -69,12 +71,14 @@ def save(client: Client, database: str, minute: datetime, observation: Observati
 
 
 def token(minute: datetime) -> str:
-    """Return the deduplication token of a minute's row, the same in every process, whatever its time zone."""
+    """Return the deduplication token of a minute's row. It is the same in every process, regardless of the
+    time zone.
+    """
     return f"observation:{int(minute.timestamp())}"
 
 
 def step_of(seconds: float, points: int = MOST_POINTS) -> int:
-    """Return the length of a step, in seconds, in which a period of this length has at most `points` steps."""
+    """Return the length of a step in seconds, such that a period of `seconds` has at most `points` steps."""
     minutes = max(1, -(-int(seconds) // MINUTE_S))
     return MINUTE_S * -(-minutes // points)
 
@@ -85,10 +89,10 @@ def first_step(since: float, step_s: int) -> int:
 
 
 def history(client: Client, database: str, since: datetime, *, now: datetime, points: int = MOST_POINTS) -> Columns:
-    """Return the measurements since a time, at most a week ago, oldest first, in at most `points` whole steps.
+    """Return the measurements since a time, oldest first, in at most `points` whole steps. Only the last week is kept.
 
-    The minutes of a step are combined: rates and the median are averaged, dead letters are summed, and the highest of
-    the other values counts. Raises StoreUnavailable, StoreRefused, or QueryTooLarge.
+    The minutes of a step are combined. Rates and the median are averaged, dead letters are summed, and of other values
+    the highest is taken. Raises StoreUnavailable, StoreRefused, or QueryTooLarge.
     """
     step_s = step_of((now - since).total_seconds(), points)
     combined = ", ".join(f"{COMBINED.get(name, 'max')}({name})" for name in COLUMNS)

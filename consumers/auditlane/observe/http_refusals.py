@@ -1,4 +1,4 @@
-"""Counts the events that this process refused over HTTP, and records each hour's count once the hour is over."""
+"""Counts the events that this process refused over HTTP. The count of an hour is recorded once the hour is over."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class HttpRefusals:
     """
 
     def __init__(self, topic: str, sink: AuditSink) -> None:
-        """Start counting; `topic` is the topic to which the events would have been sent."""
+        """Start counting. `topic` is the topic to which the events would have been sent."""
         self._topic = topic
         self._sink = sink
         self._instance = f"{socket.gethostname()}:{os.getpid()}"
@@ -31,7 +31,7 @@ class HttpRefusals:
         self._lock = threading.Lock()
 
     def add(self, tenant: str, code: str) -> None:
-        """Count one refused event; `tenant` is empty if it names none."""
+        """Count one refused event. `tenant` is empty if the event does not name one."""
         refusal = Refusal(hour_of(time.time_ns() // 1_000_000), self._topic, code, tenant or None)
         with self._lock:
             add(self._counts, refusal, 1)

@@ -1,5 +1,5 @@
-"""Turns a noisy measurement into few transitions: one when it stays high, and one when it has clearly recovered.
-Pure.
+"""Turns a noisy measurement into few transitions. There is one when it stays high, and one when it has clearly
+recovered. Pure.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ Transition = Literal["entered", "left"]
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """A condition is entered after `checks` consecutive values above `enter`, and left after as many below `leave`.
+    """The thresholds of a condition. It is entered after `checks` consecutive values above `enter`, and left after as
+    many values below `leave`.
 
-    Two entries are at least `gap_ms` apart: a condition that returns earlier is entered once the gap is over, if it
+    Two entries are at least `gap_ms` apart. A condition that returns earlier is entered once the gap is over, if it
     still holds. Values from `leave` to `enter` change nothing.
     """
 
@@ -31,11 +32,11 @@ class Thresholds:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """The state of one condition; times are wall-clock milliseconds.
+    """The state of one condition. Times are wall-clock milliseconds.
 
-    `streak` counts the latest consecutive checks that indicate the opposite state; the first of them was at
-    `streak_ms`. While the condition is `active`, `since_ms` is when its streak began. `entered_ms` is the time of the
-    last entry.
+    `streak` counts the latest consecutive checks that indicate the opposite state, of which the first was at
+    `streak_ms`. While the condition is `active`, `since_ms` is the time when its streak began. `entered_ms` is the time
+    of the last entry.
     """
 
     active: bool = False
@@ -45,7 +46,9 @@ class Condition:
     entered_ms: int | None = None
 
     def may_be_forgotten(self, thresholds: Thresholds, now_ms: int) -> bool:
-        """Return whether this condition may be dropped, because a new condition would behave in the same way."""
+        """Return whether this condition may be dropped, because a new condition would behave in exactly the
+        same way.
+        """
         within_gap = self.entered_ms is not None and now_ms - self.entered_ms < thresholds.gap_ms
         return not (self.active or self.streak or within_gap)
 
@@ -53,7 +56,7 @@ class Condition:
 def check(
     condition: Condition, value: float, thresholds: Thresholds, now_ms: int
 ) -> tuple[Condition, Transition | None]:
-    """Take one measurement into account. Return the new state, and the transition if there is one."""
+    """Apply one measurement to a condition. Returns the new state, and the transition if there is one."""
     counts = value < thresholds.leave if condition.active else value > thresholds.enter
     if not counts:
         return replace(condition, streak=0, streak_ms=0), None

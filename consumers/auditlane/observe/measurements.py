@@ -12,10 +12,10 @@ from auditlane.contract.intent import OpenCircuit
 
 @dataclass(frozen=True, slots=True)
 class TopicLag:
-    """The workers' lag in one topic, as measured from outside.
+    """The workers' lag in one topic, measured from outside.
 
-    `seconds` is the age of the oldest message that is not stored, 0 without one; `certain` is False if some partition's
-    age is unknown. `circuits` are the partitions that the circuit breaker halted, by number.
+    `seconds` is the age of the oldest message that is not stored, or 0 if there is none. `certain` is false if the age
+    of some partition is unknown. `circuits` are the partitions that the circuit breaker halted, by number.
     """
 
     seconds: float
@@ -27,7 +27,7 @@ class TopicLag:
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """A disk's sizes, in bytes."""
+    """The size of a disk and its free space, in bytes."""
 
     free: int
     total: int
@@ -39,7 +39,9 @@ class Disk:
 
 @dataclass(frozen=True, slots=True)
 class Expiry:
-    """When a certificate or key expires. `since` is when it became valid, if known; `tenant` is a key's tenant."""
+    """The time when a certificate or key expires. `since` is the time when it became valid, if known. `tenant` is the
+    tenant of a key.
+    """
 
     kind: Literal["certificate", "key"]
     name: str
@@ -49,8 +51,8 @@ class Expiry:
 
 
 class Refusal(NamedTuple):
-    """The key under which rejected messages are counted. `hour` is in hours since 1970; `tenant` is None if there is
-    none.
+    """The key under which rejected messages are counted. `hour` is in hours since 1970, and `tenant` is None if there
+    is none.
     """
 
     hour: int
@@ -61,9 +63,9 @@ class Refusal(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """The dead letters after the given positions: their counts, and the new position in each partition.
+    """The counts of the dead letters after the given positions, and the new position in each partition.
 
-    `complete` is False if more letters remain.
+    `complete` is false if more letters remain.
     """
 
     counts: Mapping[Refusal, int]
@@ -76,10 +78,11 @@ class Measurements:
     """The measurements of one check.
 
     `received` is the sum of all partitions' end offsets, and `completed` the sum of the offsets up to which workers
-    have completed them. `all_disks` is False if `disks` lacks ClickHouse's disks. `unread` has prefixes of the kinds
-    and names of certificates and keys that `expiries` lacks because they could not be read. `versions` are the newest
-    versions of the subjects that this check requested from the registry, and `subjects` the names of all subjects.
-    `recorded` are (subject, version) of recent events about registered versions, if there are any to look for.
+    have completed them. `all_disks` is false if `disks` lacks ClickHouse's disks. `unread` contains the prefixes of
+    kinds and names of certificates and keys that `expiries` lacks because they could not be read. `versions` are the
+    newest versions of the subjects that this check requested from the registry, and `subjects` are the names of all
+    subjects. `recorded` contains the subject and version of each recent event about a registered version, if there are
+    any to look for.
     """
 
     topics: Mapping[str, TopicLag] | None = None

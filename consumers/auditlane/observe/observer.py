@@ -1,9 +1,11 @@
-"""Observes an installation: of all processes that run this, the one that holds the lease checks and records events.
+"""Observes an installation. Of all processes that run this code, the one that holds the lease checks the installation
+and records events.
 
 The owner continues to check while it cannot reach ClickHouse, since that is when lag builds up. Its lease may expire in
 the meantime, and another process may take over and record the same changes as other events. Events are therefore
 recorded only once the lease has been renewed with the state that contains them, and dropped by an owner that was
-replaced. An owner that takes over records the recent events again: they have the same ids, so readers see each once.
+replaced. An owner that takes over records the recent events again. They have the same ids, so readers see each of them
+once.
 """
 
 from __future__ import annotations
@@ -40,8 +42,8 @@ _STOP_S: Final = 3.0
 
 
 class Latencies(NamedTuple):
-    """The 99th-percentile latencies, in seconds, of reads and of requests that send events, since the previous reading;
-    None if there were no such requests.
+    """The 99th-percentile latencies of reads and of requests that send events, in seconds.¶They cover the time since
+    the previous reading. A latency is None if there were no such requests.
     """
 
     query_s: float | None = None
@@ -50,7 +52,8 @@ class Latencies(NamedTuple):
 
 class Observer:
     """One process's observer. `turn` runs one check, or checks whether this process should take over. Not
-    thread-safe."""
+    thread-safe.
+    """
 
     def __init__(
         self,
@@ -80,11 +83,11 @@ class Observer:
 
     @property
     def leading(self) -> bool:
-        """Whether this process observes the installation."""
+        """Whether this process currently observes the installation."""
         return self._state is not None
 
     def turn(self, now: datetime) -> None:
-        """Check the installation if this process holds the lease, or can take it."""
+        """Check the installation, if this process holds the lease or can take it."""
         claim = self._newest()
         if claim is not None:
             claim = self._led(claim)
@@ -124,7 +127,7 @@ class Observer:
         self._held.clear()
 
     def _newest(self) -> Claim | None:
-        """Return the lease's newest claim, or None while ClickHouse is unavailable."""
+        """Return the newest claim of the lease, or None while ClickHouse is unavailable."""
         try:
             claim = self._lease.newest()
         except AuditlaneError as error:
@@ -134,7 +137,7 @@ class Observer:
         return claim
 
     def _led(self, claim: Claim) -> Claim | None:
-        """Take over, continue or stop leading, as the newest claim requires. Returns the claim to renew, if any."""
+        """Take over, continue or stop leading, depending on the newest claim. Returns the claim to renew, if any."""
         if claim.owner == self._lease.owner:
             if self._state is None:  # the response to its first claim was lost
                 self._begin(claim)
@@ -172,7 +175,9 @@ class Observer:
         self._probes.close()
 
     def _renew(self, claim: Claim, state: ObserverState) -> bool:
-        """Renew the lease with the new state. Returns whether that is certain; if another process has it, ends."""
+        """Renew the lease with the new state, and return whether it was certainly renewed. If another process holds it,
+        stop leading.
+        """
         try:
             if self._lease.claim(claim, state.dump()):
                 return True
@@ -213,10 +218,12 @@ class Observer:
 
 
 class Loop:
-    """Runs functions at an interval on a thread of its own. Each is called with the time, and its errors are logged."""
+    """Runs functions at an interval, in a thread of its own. Each is called with the time, and its errors
+    are logged.
+    """
 
     def __init__(self, every_s: float) -> None:
-        """Run every `every_s` seconds; 0 runs nothing."""
+        """Set the interval in seconds. With 0, nothing is run."""
         self._every_s = every_s
         self._turns: list[Callable[[datetime], None]] = []
         self._closes: list[Callable[[], None]] = []
@@ -225,7 +232,9 @@ class Loop:
         self._log = get("observe")
 
     def add(self, turn: Callable[[datetime], None], close: Callable[[], None]) -> None:
-        """Run `turn` at each interval, and `close` at the end, on the same thread. Call it before `start`."""
+        """Add a `turn` to run at each interval, and a `close` to run at the end in the same thread. Call it before
+        `start`.
+        """
         self._turns.append(turn)
         self._closes.append(close)
 
@@ -235,7 +244,7 @@ class Loop:
             self._thread.start()
 
     def stop(self) -> None:
-        """End the thread after its current turn; the thread closes its connections. Waits for a few seconds at most."""
+        """End the thread after its current turn. The thread closes its connections. Waits for a few seconds at most."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(_STOP_S)

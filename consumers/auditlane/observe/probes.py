@@ -1,6 +1,6 @@
-"""Measures an installation: Kafka's offsets, dead letters, disks, certificates, keys and the registry.
+"""Measures Kafka's offsets, dead letters, disks, certificates, keys and the registry of an installation.
 
-A part that does not respond is omitted from the measurements; this is logged when it changes.
+A part that does not respond is omitted from the measurements. When a part stops or starts to respond, this is logged.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ WHERE tenant_id = '{OURS}' AND action = 'schema.changed' AND occurred_at >= now6
 
 
 class Probes:
-    """Keeps its connections between checks. Used by one thread."""
+    """Measures an installation, and keeps its connections between checks. Use it from one thread."""
 
     def __init__(self, settings: Settings, store: Callable[[], Client]) -> None:
         self._settings = settings
@@ -73,14 +73,16 @@ class Probes:
         self._log = get("observe")
 
     def close(self) -> None:
-        """Close the connections; the next check opens new ones."""
+        """Close the connections. The next check opens new ones."""
         for part in (self._group, self._offsets, self._registry):
             if part is not None:
                 part.close()
         self._group = self._offsets = self._registry = None
 
     def measure(self, state: ObserverState) -> Measurements:
-        """Measure what a check needs. `state` has the positions up to which dead letters have been counted."""
+        """Make the measurements for one check. `state` contains the positions up to which dead letters have been
+        counted.
+        """
         self._turn += 1
         kafka, registry = bool(self._settings.kafka_bootstrap), bool(self._settings.registry_url)
         rows = self._attempt("lag", self._lag) if kafka else None
@@ -102,8 +104,9 @@ class Probes:
         )
 
     def freshness(self, since_ms: int, until_ms: int) -> tuple[float | None, float | None]:
-        """Return the median and 99th-percentile delay, in seconds, between Kafka's timestamp and a worker's validation,
-        for the rows validated in the period; (None, None) if no row was validated.
+        """Return the median and the 99th percentile of the delay from Kafka's timestamp to a worker's validation, in
+        seconds.¶The result covers the rows that were validated in the period. It is (None, None) if there are no such
+        rows.
         """
 
         def ask() -> tuple[float | None, float | None]:
@@ -161,7 +164,7 @@ class Probes:
         return {Path(path): (name, Disk(int(free), int(total))) for name, path, free, total in rows}
 
     def _expiries(self) -> tuple[tuple[Expiry, ...] | None, tuple[str, ...]]:
-        """Return `expiries` and `unread` of the measurements."""
+        """Return the values of `expiries` and `unread` for the measurements."""
         if time.monotonic() - self._expiries_at < _EXPIRY_EVERY_S:
             return None, ()
         self._expiries_at = time.monotonic()
@@ -217,7 +220,7 @@ def asked(
 ) -> dict[str, T]:
     """Return the answer for each name. Once `seconds` have passed, the remaining names are omitted.
 
-    A check must not take longer than the lease, or two observers would replace each other without any result.
+    A check must not take longer than the lease. Otherwise, two observers would replace each other without any result.
     """
     ends = clock() + seconds
     return {name: ask(name) for name in takewhile(lambda _: clock() < ends, names)}
@@ -226,8 +229,8 @@ def asked(
 def disks_of(
     store: Mapping[Path, tuple[str, Disk]] | None, folder: Path, of_folder: Disk | None
 ) -> dict[str, Disk] | None:
-    """Return the disks to watch, keyed by name: ClickHouse's (`store`, keyed by path) and, if it exists, the
-    data folder's.
+    """Return the disks to watch, keyed by name.¶These are ClickHouse's disks (`store`, keyed by path) and, if it
+    exists, that of the data folder.
 
     ClickHouse's disks below the data folder belong to the embedded server and are not listed twice. Pure.
     """
@@ -257,7 +260,7 @@ def _topic_lag(rows: list[PartitionLag]) -> TopicLag:
 
 
 def key_expiry(client: KeyClient, now: datetime) -> Expiry | None:
-    """Return when a client's key expires, or None if it never does or is revoked. Pure.
+    """Return the expiry of a client's key, or None if the key never expires or is revoked. Pure.
 
     A rotation's old secret is meant to expire, so only the secret that expires last counts.
     """
@@ -270,9 +273,10 @@ def key_expiry(client: KeyClient, now: datetime) -> Expiry | None:
 
 
 def certificate_files(settings: Settings) -> dict[Path, bool]:
-    """Return the certificate files that the settings name, and for each whether it is this installation's own.
+    """Return the certificate files that the settings name. The value states whether a file contains this installation's
+    own certificate.
 
-    The other files are bundles of authorities.
+    The other files are bundles of certificate authorities.
     """
     bundles = [settings.registry_ca, settings.clickhouse_ca, settings.oidc_ca]
     bundles.append(_path(settings.kafka_extra, "ssl.ca.location"))
@@ -281,9 +285,9 @@ def certificate_files(settings: Settings) -> dict[Path, bool]:
 
 
 def certificate(path: Path, own: bool) -> Expiry:
-    """Read when the certificates in a file expire. In our own file, the first certificate counts, since the others only
-    vouch for it; in a bundle of authorities, the one that lasts longest, since others may be obsolete. Raises
-    ConfigError.
+    """Read the expiry of the certificates in a file. Raises ConfigError if the file cannot be read.¶In the
+    installation's own file, the first certificate counts, since the others only vouch for it. In a bundle of
+    authorities, the certificate that lasts longest counts, since others may be obsolete.
     """
     from cryptography import x509  # the import takes a tenth of a second, and most installations have no such file
 

@@ -38,7 +38,7 @@ def take(known: Letters | None, found: Rejected, now_ms: int) -> tuple[Letters, 
 
 
 def add(counts: dict[Refusal, int], refusal: Refusal, count: int) -> None:
-    """Add to a count. If there are too many counts, tenants are no longer distinguished."""
+    """Add to a count. Once there are too many counts, tenants are no longer distinguished."""
     if refusal not in counts and len(counts) >= MOST:
         refusal = refusal._replace(tenant=None)
     counts[refusal] = counts.get(refusal, 0) + count
@@ -50,7 +50,9 @@ def over(counts: Mapping[Refusal, int], now_ms: int) -> dict[Refusal, int]:
 
 
 def events(counts: Mapping[Refusal, int], *, via: str = "kafka", instance: str = "") -> list[AuditRecord]:
-    """Return an event for each count, at the end of its hour: for `_auditlane`, and for its tenant if it has one."""
+    """Return an event for each count, with the end of its hour as its time. The event is for `_auditlane` and, if the
+    count has a tenant, for the tenant too.
+    """
     return [
         event(
             "events.refused",

@@ -1,4 +1,6 @@
-"""Notices that a contract version was registered, and records it unless the registering client already has. Pure."""
+"""Notices newly registered contract versions, and records them unless the client that registered them already has.
+Pure.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +19,18 @@ _SETTLES_MS: Final = 60_000  # time allowed for the registering client's own eve
 
 
 def watched(topic: str, subjects: frozenset[str]) -> list[str]:
-    """Return the subjects of contracts: the base subject, and at most MOST_SUBJECTS tenants', in order of name."""
+    """Return the subjects of contracts in order of name. They are the base subject, and those of at most MOST_SUBJECTS
+    tenants.
+    """
     base = base_subject(topic)
     tenants = sorted(one for one in subjects if tenant_of_subject(topic, one) is not None)
     return [*([base] if base in subjects else []), *tenants[: MOST_SUBJECTS - 1]]
 
 
 def next_subjects(subjects: list[str], known: Mapping[str, int] | None, turn: int) -> list[str]:
-    """Return the subjects to request in this check, at most PER_CHECK: new subjects first, then the others in turn."""
+    """Return at most PER_CHECK subjects to request in this check. New subjects come first, and then the
+    others in turn.
+    """
     new = [one for one in subjects if one not in known] if known is not None else []
     first = turn * PER_CHECK % max(1, len(subjects))
     return list(dict.fromkeys([*new, *subjects[first:], *subjects[:first]]))[:PER_CHECK]
@@ -33,10 +39,10 @@ def next_subjects(subjects: list[str], known: Mapping[str, int] | None, turn: in
 def compare(
     topic: str, known: Mapping[str, int] | None, subjects: frozenset[str], versions: Mapping[str, int], now_ms: int
 ) -> tuple[dict[str, int], list[Noticed]]:
-    """Compare the versions that a check found with the known versions. Returns the versions known now, and the new
-    ones.
+    """Compare the versions that a check found with the known versions. Returns the versions that are known now, and the
+    new ones.
 
-    The first check only notes which subjects exist. A subject that appears later is new, whatever its version.
+    The first check only notes which subjects exist. A subject that appears later is new, regardless of its version.
     """
     after: dict[str, int] = {}
     noticed: list[Noticed] = []
@@ -59,11 +65,12 @@ def settle(
     behind_s: float | None,
     now_ms: int,
 ) -> tuple[tuple[Noticed, ...], list[AuditRecord]]:
-    """Return the versions to check again later, and events for versions whose registration the client did not record
-    itself.
+    """Return the versions to check again later, and events for versions whose registration was not recorded by the
+    client.
 
-    auditlane's own API and commands record their registrations. `recorded`: the (subject, version) pairs already in the
-    log, or None if the log could not be read. `behind_s`: the maximum delay before an event appears in the log.
+    auditlane's own API and commands record their registrations. `recorded` contains the (subject, version) pairs that
+    are already in the log, or is None if the log could not be read. `behind_s` is the maximum delay before an event
+    appears in the log.
     """
     waiting: list[Noticed] = []
     events: list[AuditRecord] = []

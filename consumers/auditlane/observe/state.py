@@ -1,4 +1,4 @@
-"""The state that an observer keeps between checks, and passes to the next observer as JSON in the lease.
+"""The state that an observer keeps between checks. It is passed to the next observer as JSON in the lease.
 
 The next observer may be another version of auditlane, so unknown members are ignored, and every member has a default.
 """
@@ -31,14 +31,16 @@ class Counted(_Model):
 
 
 class Letters(_Model):
-    """The dead letters counted so far: `positions` by partition, and the counts for hours that are not over yet."""
+    """The dead letters counted so far. `positions` are by partition, and the counts are those of hours that are not
+    over yet.
+    """
 
     positions: dict[int, int] = Field(default_factory=dict)
     counts: tuple[Counted, ...] = ()
 
 
 class Noticed(_Model):
-    """A contract version that was noticed in the registry at `at_ms`; `previous` is None for a new subject."""
+    """A contract version that was noticed in the registry at `at_ms`. `previous` is None for a new subject."""
 
     subject: str
     previous: int | None
@@ -47,7 +49,7 @@ class Noticed(_Model):
 
 
 class Window(_Model):
-    """The measurements since the last row of the history; times are wall-clock milliseconds.
+    """The measurements since the last row of the history. Times are wall-clock milliseconds.
 
     `received` and `completed` are totals at the start of the window, `letters` counts the dead letters within it, and
     the other members are the highest values within it.
@@ -63,12 +65,12 @@ class Window(_Model):
 
 
 class ObserverState(_Model):
-    """The whole state.
+    """The whole state of an observer.
 
-    `conditions` are keyed by kind and name, `circuits` by topic, `expiring` by kind and name. `subjects` are the newest
-    known versions, or None until the registry is first listed. `noticed` are versions whose event the registering
-    client may still record itself. `recent` are events of the last minutes: the next observer records them again, since
-    this one may end before Kafka has acknowledged them.
+    `conditions` and `expiring` are keyed by kind and name, and `circuits` by topic. `subjects` are the newest known
+    versions, or None until the registry is first listed. `noticed` are versions whose event the registering client may
+    still record itself. `recent` are events of the last minutes. The next observer records them again, since this one
+    may end before Kafka has acknowledged them.
     """
 
     conditions: dict[str, Condition] = Field(default_factory=dict)

@@ -44,7 +44,7 @@ class OperationalEvent:
 
 
 def timeline(client: Client, database: str, *, limit: int) -> list[OperationalEvent]:
-    """Return the newest events, newest first, of the past 90 days.
+    """Return the newest events of the past 90 days, newest first.
 
     Raises StoreUnavailable, StoreRefused, or QueryTooLarge.
     """

@@ -14,7 +14,7 @@ ASIDE = "docs/operate/workers.md#a-truncated-log"
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """An accepted loss: the group continues at `to` instead of `first`.
+    """An accepted loss. The group continues at `to` instead of `first`.
 
     `metadata` is committed with the offset. Because of it, the workers compare ranges that may have been attempted
     before with the store, so that nothing is stored twice.
@@ -35,8 +35,8 @@ class Loss:
 def plan(found: AssignmentFacts, to: int, *, highest: int | None, at_ms: int) -> Loss:
     """Plan to continue at `to`. `highest` is the partition's highest stored offset.
 
-    Raises ConfigError if `to` is out of range or would skip messages that Kafka still holds; Conflict if stored rows of
-    lost messages have offsets that Kafka will assign again.
+    Raises ConfigError if `to` is out of range or would skip messages that Kafka still holds. Raises Conflict if stored
+    rows of lost messages have offsets that Kafka will assign again.
     """
     at, intent = found.partition, _intent(found)
     if not found.low <= to <= found.high:

@@ -28,7 +28,7 @@ _MEMBERS: Final = frozenset(
 
 
 def members(admin: AdminClient, group: str, ask_s: float) -> list[Any]:
-    """Return the group's members as Kafka describes them, or [] if the group does not exist.
+    """Return Kafka's descriptions of the group's members, or [] if the group does not exist.
 
     Raises KafkaUnavailable.
     """

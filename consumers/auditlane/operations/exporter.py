@@ -1,6 +1,6 @@
-"""Serves the metrics of the consumer group over HTTP: `auditlane lag --serve`.
+"""Serves the metrics of the consumer group over HTTP, for `auditlane lag --serve`.
 
-Threads read Kafka every FRESH_S, so a scrape never waits for it.
+Threads read Kafka every FRESH_S seconds, so a scrape never waits for Kafka.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ CLOSE_S = 2.0  # how long `close` waits for a reading in progress
 
 
 def run(settings: Settings, host: str, port: int, *, stop: threading.Event, on_ready: Callable[[str], None]) -> None:
-    """Serve until `stop`; call `on_ready` with the URL. Kafka may be unavailable at any time.
+    """Serve until `stop` is set. `on_ready` is called with the URL. Kafka may be unavailable at any time.
 
     Raises PortInUse, and ConfigError for invalid Kafka settings.
     """
@@ -70,7 +70,7 @@ def run(settings: Settings, host: str, port: int, *, stop: threading.Event, on_r
 
 
 class Reader(threading.Thread):
-    """Repeats one reading every FRESH_S until `stop`.
+    """Repeats one reading every FRESH_S seconds until `stop` is set.
 
     A failure is logged once, and not again until a reading has succeeded.
     """
@@ -85,7 +85,7 @@ class Reader(threading.Thread):
         self._log = get("lag")
 
     def age_s(self) -> float:
-        """Return the seconds since the current or last reading began."""
+        """Return the seconds since the current or the last reading began."""
         return time.monotonic() - self._turned
 
     def run(self) -> None:

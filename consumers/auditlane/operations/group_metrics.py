@@ -23,7 +23,7 @@ Reading = Literal["lag", "dead_letters"]
 
 @dataclass(frozen=True, slots=True)
 class TopicLag:
-    """The sums over the partitions that share a label; `age_s` is the highest age among them."""
+    """The sums over the partitions that share a label. `age_s` is the highest age among them."""
 
     partitions: int = 0
     unassigned: int = 0
@@ -45,7 +45,8 @@ class TopicLag:
 
 
 def by_topic(rows: Iterable[PartitionLag], shared: str) -> dict[str, TopicLag]:
-    """Return the sums of the shared topic, and of all dedicated topics as `<shared>.*`: their names contain tenants.
+    """Return the sums of the shared topic, and of all dedicated topics together as `<shared>.*`, since their names
+    contain tenants.
 
     Pure.
     """
@@ -57,7 +58,7 @@ def by_topic(rows: Iterable[PartitionLag], shared: str) -> dict[str, TopicLag]:
 
 
 class GroupMetrics(Collector):
-    """Exposes the latest readings. They may be recorded on a different thread from the one that scrapes them."""
+    """Exposes the latest readings. They may be recorded in a different thread from the one that scrapes them."""
 
     def __init__(self, shared_topic: str) -> None:
         self._shared_topic = shared_topic
@@ -89,7 +90,7 @@ class GroupMetrics(Collector):
         self._up[reading], self._read_at[reading] = 1, time.time()
 
     def describe(self) -> list[GaugeMetricFamily]:
-        """Return nothing, since METRICS ensures that names are unique, and `collect` depends on the readings."""
+        """Return an empty list, since METRICS ensures that names are unique, and `collect` depends on the readings."""
         return []
 
     def collect(self) -> Iterator[GaugeMetricFamily]:

@@ -1,4 +1,6 @@
-"""Reads where a topic's partitions start and end, and what the live group has committed, without joining the group."""
+"""Reads the first and last offsets of a topic's partitions, and the live group's committed offsets, without joining the
+group.
+"""
 
 from __future__ import annotations
 
@@ -34,9 +36,9 @@ MOVING: Final = frozenset(
 
 
 class KafkaOffsets:
-    """Reads offsets, without changing any.
+    """Reads offsets without changing them.
 
-    Every method raises KafkaUnavailable, including when a response takes longer than `ask_s`.
+    Every method raises KafkaUnavailable, also if a response takes longer than `ask_s`.
     """
 
     def __init__(self, settings: Settings, *, ask_s: float = ASK_S) -> None:
@@ -58,11 +60,11 @@ class KafkaOffsets:
         return sorted(name for name in known if self.consumed(name))
 
     def consumed(self, topic: str) -> bool:
-        """Return whether the workers subscribe to a topic of this name."""
+        """Return whether the workers subscribe to a topic with this name."""
         return self._subscribed.match(topic) is not None
 
     def partitions(self, topic: str) -> list[Partition]:
-        """Return the topic's partitions. Raises NotFound."""
+        """Return the topic's partitions. Raises NotFound if the topic does not exist."""
         found = _answer(lambda: self._admin.list_topics(timeout=self._ask_s).topics.get(topic))
         if found is None or found.error is not None:
             raise NotFound(f"Kafka has no topic {topic}.", field="topic")
@@ -73,7 +75,7 @@ class KafkaOffsets:
         return Brokers(lambda: self._admin, lambda *_: None).topic_ids([topic])[topic]
 
     def bounds(self, topic: str, selection: Selection) -> list[Bounds]:
-        """Return every partition's bounds. Commits are read first, so that they cannot exceed the ends."""
+        """Return the bounds of every partition. Commits are read first, so that they cannot exceed the ends."""
         partitions = self.partitions(topic)
         topic_id, consumed = self.topic_id(topic), self.consumed(topic)
         committed = _of_topic(self.commits(partitions), topic_id)
@@ -94,14 +96,16 @@ class KafkaOffsets:
         ]
 
     def committed(self, partitions: Iterable[Partition]) -> dict[Partition, int | None]:
-        """Return the live group's committed offsets, or None where it has none."""
+        """Return the offsets that the live group has committed. The value is None for a partition without a committed
+        offset.
+        """
         return {one: commit and commit[0] for one, commit in self.commits(partitions).items()}
 
     def commits(self, partitions: Iterable[Partition]) -> dict[Partition, Commit | None]:
-        """Return the committed offset and metadata of each partition, or None where nothing is committed.
+        """Return the committed offset and metadata of each partition. The value is None if nothing is committed.
 
-        Uses a consumer that names the group but never joins it, because librdkafka's admin client (2.16) crashes the
-        process when a coordinator that has just moved responds to this request.
+        This uses a consumer that names the group but never joins it. librdkafka's admin client (2.16) would crash the
+        process if a coordinator that has just moved responds to this request.
         """
         wanted = [TopicPartition(*one) for one in partitions]
         deadline = time.monotonic() + self._ask_s
@@ -134,7 +138,7 @@ class KafkaOffsets:
         return self._offsets(partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]
 
     def count_since(self, at_ms: int) -> int:
-        """Count the messages sent at `at_ms` or later, over all topics that the workers read."""
+        """Count the messages that were sent at `at_ms` or later, in all topics that the workers read."""
         partitions = [one for topic in self.topics() for one in self.partitions(topic)]
         high = self.high(partitions)
         return sum(high[one] - offset for one, offset in self._at(partitions, at_ms, high).items())
@@ -161,7 +165,7 @@ class KafkaOffsets:
 
 
 def _of_topic(commits: Mapping[Partition, Commit | None], topic_id: str) -> dict[Partition, int]:
-    """Return the committed offsets, except commits whose metadata names an earlier topic of the same name."""
+    """Return the committed offsets. Commits whose metadata names an earlier topic of the same name are left out."""
     found: dict[Partition, int] = {}
     for partition, commit in commits.items():
         offset, metadata = commit or (None, "")

@@ -31,13 +31,13 @@ _UNUSED_GROUP: Final = (
 
 @dataclass(frozen=True, slots=True)
 class PartitionLag:
-    """The lag of one partition. `committed` is None while the group has committed no offset for it.
+    """The lag of one partition. `committed` is None until the group has committed an offset for it.
 
     `lost` counts offsets that Kafka deleted before the group reached them. `age_s` is the age of the oldest message
     that the group has not completed, or None if there is none. `member` is empty while the partition is unassigned.
-    `failing_s` is how long its worker has been failing to store the next messages, and `error` is the reason, as noted
-    in the worker's last commit. Both are unset unless the worker has been failing for a minute, or the partition is
-    halted; `circuit` is set if the circuit breaker halted it.
+    `failing_s` is the time for which its worker has been failing to store the next messages, and `error` is the reason
+    according to the worker's last commit. Both are unset unless the worker has been failing for a minute, or the
+    partition is halted. `circuit` is set if the circuit breaker halted the partition.
     """
 
     partition: Partition
@@ -53,7 +53,7 @@ class PartitionLag:
 
     @property
     def abandoned(self) -> bool:
-        """Whether messages are waiting and no member is assigned."""
+        """Whether messages are waiting without an assigned member."""
         return self.lag > 0 and not self.member
 
 
@@ -62,8 +62,8 @@ class PartitionFacts:
     """What the brokers reported about one partition.
 
     `low` is the first offset that Kafka holds, `first` is the next offset that the group would read, and `end` is one
-    past the last. `oldest_ms` is the Kafka timestamp of the message at `first`, or None if it was not read in time.
-    `metadata` was committed with the offset.
+    past the last offset. `oldest_ms` is the Kafka timestamp of the message at `first`, or None if it was not read in
+    time. `metadata` was committed with the offset.
     """
 
     partition: Partition
@@ -108,7 +108,7 @@ def _failing(metadata: str, now_ms: int) -> tuple[float | None, str, OpenCircuit
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """The lag of all partitions: the sum of their records, and the highest age as `age_s`."""
+    """The lag of all partitions. `age_s` is the highest age, and the other values are sums."""
 
     lag: int
     age_s: float
@@ -148,7 +148,8 @@ def document(group: str, rows: list[PartitionLag]) -> dict[str, Any]:
 class GroupLag:
     """Queries the brokers, without joining the group or committing.
 
-    Each of its few requests takes `ask_s` at most. ClickHouse is queried for partitions without a committed offset.
+    Each of its few requests takes at most `ask_s` seconds. ClickHouse is queried for partitions without a committed
+    offset.
     """
 
     def __init__(self, settings: Settings, *, ask_s: float = ASK_S) -> None:
@@ -165,7 +166,7 @@ class GroupLag:
         self._positions.close()
 
     def rows(self, now_ms: int | None = None, *, unused: bool = False) -> list[PartitionLag]:
-        """Return every partition of the topics that the workers read; commits are read before the ends.
+        """Return the lag of every partition of the topics that the workers read. Commits are read before the ends.
 
         Raises KafkaUnavailable, and NotFound if there is no topic or, unless `unused`, if no worker has ever joined.
         """
@@ -211,13 +212,13 @@ class GroupLag:
         )
 
     def _members(self) -> dict[Partition, str]:
-        """Return the member that each partition is assigned to, or an empty mapping if the group does not exist."""
+        """Return the member to which each partition is assigned, or an empty mapping if the group does not exist."""
         found = members(self._admin, self._group, self._ask_s)
         return {Partition(at.topic, at.partition): name(one) for one in found for at in one.assignment.topic_partitions}
 
 
 class Oldest:
-    """Reads the Kafka timestamps of single messages by assignment and caches them."""
+    """Reads the Kafka timestamps of single messages by assignment, and caches them."""
 
     def __init__(self, settings: Settings) -> None:
         options = {
@@ -242,8 +243,8 @@ class Oldest:
         self._consumer.close()
 
     def timestamps(self, wanted: Mapping[Partition, int]) -> dict[Partition, int]:
-        """Return the timestamp in ms of the first message at or after each offset, omitting messages that were not read
-        in time.
+        """Return the timestamp of the first message at or after each offset, in milliseconds. Messages that were not
+        read in time are omitted.
         """
         missing = {at: offset for at, offset in wanted.items() if (at, offset) not in self._known}
         if missing:

@@ -1,4 +1,4 @@
-"""Decides which offsets a replay or a verification covers, from the request, Kafka's bounds and the commits."""
+"""Decides which offsets a replay or a verification covers, depending on the request, Kafka's bounds and the commits."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from auditlane.contract.partition import Partition
 class Slice:
     """Offsets `first` to `last`, inclusive, of one partition.
 
-    None as an offset leaves that side open; None as the partition means every partition.
+    If an offset is None, that side is open. If the partition is None, the slice covers every partition.
     """
 
     partition: int | None = None
@@ -22,9 +22,10 @@ class Slice:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The request; every condition narrows it. No slices means everything, no tenants means all.
+    """The requested offsets. Every condition narrows the selection. Without slices it covers everything, and without
+    tenants all tenants.
 
-    Times are Kafka timestamps in milliseconds since 1970; `until_ms` is exclusive.
+    Times are Kafka timestamps in milliseconds since 1970. `until_ms` is exclusive.
     """
 
     slices: tuple[Slice, ...] = ()
@@ -35,12 +36,12 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """A partition's offsets in Kafka: `low` is the first that Kafka holds, and `high` is one past the last that a
-    read-committed reader sees.
+    """The offsets of a partition in Kafka. `low` is the first offset that Kafka holds, and `high` is one past the last
+    that a read-committed reader sees.
 
     `since` and `until` are the first offsets at or after the selection's times (`high` if there are none), or None if
-    the selection has no such time. `consumed` means that the workers read the topic; while nothing is committed,
-    `begins` is where they would start, or None if not determined.
+    the selection has no such time. `consumed` is true if the workers read the topic. While nothing is committed,
+    `begins` is the offset at which they would start, or None if it was not determined.
     """
 
     partition: Partition
@@ -59,9 +60,9 @@ class Span:
     """Offsets of one partition, from `first` (inclusive) to `end` (exclusive).
 
     Of the requested offsets, `[asked, first)` are no longer in Kafka, and the workers have not completed `pending`
-    offsets after the end. `whole` means that the span ends at the workers' position or the end of the log, not at the
-    request's limit. Every offset below `already_committed` is stored or has a dead letter; `already_committed` is None
-    if the workers do not read the topic.
+    offsets after the end. `whole` is true if the span ends at the workers' position or at the end of the log, and not
+    at the request's limit. Every offset below `already_committed` is stored or has a dead letter. `already_committed`
+    is None if the workers do not read the topic.
     """
 
     partition: Partition
@@ -79,7 +80,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Non-overlapping spans in order of partition and offset, and notes about the offsets that they omit."""
+    """Spans that do not overlap, in order of partition and offset, and notes about the offsets that they omit."""
 
     spans: tuple[Span, ...]
     notes: tuple[str, ...]
@@ -93,7 +94,7 @@ def plan(selection: Selection, bounds: Sequence[Bounds], *, below_commit: bool) 
     """Plan the spans of a topic.
 
     With `below_commit`, each span ends at the live group's committed offset, since workers may be writing later
-    messages. Raises ValueError naming a partition that the topic lacks.
+    messages. Raises ValueError if the selection names a partition that the topic lacks.
     """
     numbers = {one.partition.number for one in bounds}
     slices = selection.slices or (Slice(),)
@@ -118,7 +119,7 @@ def plan(selection: Selection, bounds: Sequence[Bounds], *, below_commit: bool) 
 
 
 def _limit(bound: Bounds, *, below_commit: bool) -> tuple[int, str]:
-    """Return one past the last offset that may be covered, and a note about the offsets beyond it."""
+    """Return the end of the offsets that may be covered, and a note about the offsets beyond it."""
     if not below_commit:
         return bound.high, ""
     done = bound.begins if bound.committed is None else bound.committed

@@ -1,4 +1,6 @@
-"""Reads spans of partitions as chunks of bounded size, by assignment, so without joining a group or committing."""
+"""Reads spans of partitions as chunks of bounded size. It reads by assignment, so it neither joins a group
+nor commits.
+"""
 
 from __future__ import annotations
 
@@ -29,14 +31,14 @@ _UNUSED_GROUP: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """All messages with offsets from `first` (inclusive) to `end` (exclusive); some offsets may hold none."""
+    """All messages with offsets from `first` (inclusive) to `end` (exclusive). Some offsets may not have a message."""
 
     first: int
     end: int
     messages: list[Message]
 
     def columns(self, keep: Any = None) -> Columns:
-        """Return the messages, or only messages that the mask `keep` marks, as columns."""
+        """Return the messages as columns. With the mask `keep`, return only the messages that it marks."""
         kept = self.messages if keep is None else [one for one, yes in zip(self.messages, keep, strict=True) if yes]
         return columns(kept)
 
@@ -62,7 +64,7 @@ class SpanReader:
         self._consumer.close()
 
     def chunks(self, span: Span, *, rows: int, size: int) -> Iterator[Chunk]:
-        """Yield the span's messages in order; the chunks cover the span without gaps.
+        """Yield the span's messages in order, in chunks that cover the span without gaps.
 
         A chunk ends at `rows` messages or `size` bytes of keys and values. Raises KafkaUnavailable, and Halted if Kafka
         deleted a part of the span in the meantime.

@@ -1,4 +1,6 @@
-"""Queries the stored events by identity, to find duplicates and conflicts, and by the origin recorded in their rows."""
+"""Queries the stored events. They are looked up by identity, to find duplicates and conflicts, and by the origin
+recorded in their rows.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,7 @@ _LONG: Final = {"max_query_size": 64 << 20}  # bytes: a query may name thousands
 
 @dataclass(frozen=True, slots=True)
 class TwoTimes:
-    """An event id that a tenant used with more than one occurred_at; the times are RFC 3339."""
+    """An event id that a tenant used with more than one `occurred_at`. The times are RFC 3339 text."""
 
     tenant: str
     event_id: str
@@ -31,9 +33,9 @@ class TwoTimes:
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """Events with the same tenant, id and time but different content; `contents` counts the variants.
+    """Events with the same tenant, id and time but different content. `contents` is the number of variants.
 
-    `origins` state where their rows come from: `gateway <client id>` or `kafka <topic>`. The time is RFC 3339.
+    `origins` are the origins of their rows, as `gateway <client id>` or `kafka <topic>`. The time is RFC 3339 text.
     """
 
     tenant: str
@@ -52,16 +54,17 @@ class Conflicts:
 
 
 class StoredEvents:
-    """Queries `table` (quoted). Every method raises StoreUnavailable or StoreRefused."""
+    """Queries the events in `table`, which is quoted. Every method raises StoreUnavailable or StoreRefused."""
 
     def __init__(self, client: Client, table: str) -> None:
         self._client = client
         self._table = table
 
     def offsets_of_known(self, rows: pa.Table) -> list[int]:
-        """Return the offsets of the rows whose event the table already holds, whichever message it came from.
+        """Return the offsets of the rows whose event is already in the table, regardless of the message that it came
+        from.
 
-        `rows` has the columns of `event_columns.EVENTS`.
+        `rows` contains the columns of `event_columns.EVENTS`.
         """
         found: list[int] = []
         for first in range(0, rows.num_rows, _IDS):
@@ -69,7 +72,7 @@ class StoredEvents:
         return found
 
     def _known(self, rows: pa.Table) -> list[int]:
-        """Look up one batch. ClickHouse hashes the sent rows by the table's own expression, as it does stored rows."""
+        """Look up one batch. ClickHouse hashes the sent rows with the table's own expression, like stored rows."""
         made = self._columns()
         names = [name for name in rows.column_names if name in made]
         asked = ExternalData(
@@ -112,7 +115,7 @@ class StoredEvents:
         return [Origin(*row) for row in rows]
 
     def conflicts(self, spans: Sequence[Span] | None, limit: int) -> Conflicts:
-        """Find the conflicts in the table, or only those with a row in the spans.
+        """Find the conflicts in the table. With `spans`, find only those with a row in the spans.
 
         Reads the keys of all rows, in order.
         """
@@ -157,7 +160,7 @@ class StoredEvents:
 
 
 def _within(spans: Sequence[Span] | None) -> str:
-    """Return the SQL condition that a row belongs to the spans, or that is true for every row if `spans` is None."""
+    """Return the SQL condition that a row belongs to the spans. If `spans` is None, the condition is always true."""
     if spans is None:
         return "1"
     return (

@@ -1,4 +1,4 @@
-"""Reads the stored offsets of a partition as sorted arrays, a window at a time."""
+"""Reads the stored offsets of a partition as sorted arrays, one window at a time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _WHOLE: Final = {"wait_end_of_query": 1}  # a failure halfway is an error, not a
 
 
 class StoredOffsets:
-    """The offsets of one span that are stored in `table` (quoted).
+    """The offsets of one span that are stored in `table`, which is quoted.
 
     Each method raises StoreUnavailable or StoreRefused.
     """
@@ -42,8 +42,8 @@ class StoredOffsets:
         return self._offsets[low:high]
 
     def read(self, first: int, end: int | None = None, *, limit: int | None = None) -> Offsets:
-        """Query at most `limit` stored offsets, from `first` up to but excluding `end`, or up to the highest if `end`
-        is None.
+        """Query at most `limit` stored offsets, from `first` up to but excluding `end`. If `end` is None, there is no
+        upper limit.
         """
         upper = "" if end is None else f" AND kafka_offset < {end}"
         query = (

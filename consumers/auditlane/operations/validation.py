@@ -1,4 +1,4 @@
-"""Builds validators for the operators' tools: with the workers' settings, under the current contracts."""
+"""Builds validators for the operators' tools. They use the workers' settings and the current contracts."""
 
 from __future__ import annotations
 

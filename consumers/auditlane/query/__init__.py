@@ -1,4 +1,4 @@
-"""Reads a tenant's log: the JSON API, its filters, cursors and SQL.
+"""Reads a tenant's log. The package contains the JSON API with its filters, cursors and SQL.
 
 `router` defines the routes, `filters` parses query parameters, `sql` compiles a page's statement, and `reader` runs it
 through `clickhouse`.

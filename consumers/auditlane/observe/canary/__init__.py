@@ -1,5 +1,6 @@
-"""The canary: a small event that is sent regularly and awaited in the place where readers would see it, so that a fault
-anywhere along the way is noticed from outside.
+"""The canary. It regularly sends a small event and waits for it where readers would see it, so that a fault anywhere
+along the way is noticed from outside.
 
-`trip` decides, `canary` sends and waits, `sight` reads, and `process` is `auditlane canary`.
+`trip` makes the decisions, `canary` sends events and waits for them, `sight` reads the log, and `process` runs
+`auditlane canary`.
 """

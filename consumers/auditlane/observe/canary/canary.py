@@ -1,4 +1,4 @@
-"""Sends canary events one at a time, and waits until each one is visible, late, lost or refused."""
+"""Sends canary events one at a time, and waits until each is visible, lost or refused."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def check(settings: Settings) -> None:
 
 
 def canary_event(at: datetime, instance: str) -> AuditEvent:
-    """Return an event for the log of `_auditlane`; `instance` is the process that sends it."""
+    """Return an event for the log of `_auditlane`. `instance` names the process that sends it."""
     record = AuditRecord(
         action=Action.canary_sent, actor_id=NAME, actor_type="system", resource=NAME, resource_id=instance
     )
@@ -55,12 +55,12 @@ def canary_event(at: datetime, instance: str) -> AuditEvent:
 
 
 class Canary:
-    """Sends one event at a time. One thread calls `trip` or `run`; `status` may be read by any."""
+    """Sends one event at a time. One thread calls `trip` or `run`. Any thread may read `status`."""
 
     def __init__(self, settings: Settings, sight: Sight, metrics: CanaryMetrics | None = None) -> None:
         """Prepare the canary without connecting.
 
-        Without `metrics`, failures are neither counted nor logged. Raises ConfigError, naming missing settings.
+        Without `metrics`, failures are neither counted nor logged. Raises ConfigError, naming the missing settings.
         """
         check(settings)
         self.limits = Limits.of(settings)
@@ -79,7 +79,7 @@ class Canary:
         return self._status
 
     def complaint(self) -> str:
-        """Return why the installation is not healthy, or an empty string; see `trip.complaint`."""
+        """Return the reason why the installation is not healthy, or an empty string. See `trip.complaint`."""
         status = self._status
         return trips.complaint(status, monotonic(), self.limits) if status else ""
 
@@ -167,7 +167,7 @@ class Canary:
                 return None
 
     def _watch(self, sent_s: float) -> None:
-        """Log, once, that the event on its way can no longer arrive in time."""
+        """Log once that the event in flight can no longer arrive in time."""
         if self._metrics and not self._complained and monotonic() - sent_s > self.limits.late_s:
             self._complained = True
             self._log.warning("canary.overdue", problem=self.complaint())
@@ -185,7 +185,7 @@ class Canary:
 
 
 class CanaryThread:
-    """Runs a canary on a thread of its own."""
+    """Runs a canary in a thread of its own."""
 
     def __init__(self, canary: Canary, active: Callable[[], bool] = lambda: True) -> None:
         """Run `canary` while `active` returns True."""

@@ -1,5 +1,5 @@
-"""Looks for a canary event in the place where readers would see it: through the query API, or in the store, read in the
-same way as by the API.
+"""Looks for a canary event where readers would see it. It reads the query API, or the store in the same way as the API
+does.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _TOKEN_LIFE: Final = timedelta(hours=1)
 
 
 class Sight(Protocol):
-    """Reads the log of `_auditlane`. Used by one thread."""
+    """Reads the log of `_auditlane`. Use it from one thread."""
 
     def sees(self, event_id: str, at: datetime) -> bool:
         """Return whether the event that occurred at this time is visible. Raises AuditlaneError."""

@@ -20,7 +20,9 @@ _OF_THE_WAIT: Final = 0.1  # fraction of the time waited so far; it bounds the m
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The interval between two events, and how long an event may take to be on time or to arrive at all, in seconds."""
+    """The limits of a canary, in seconds: the interval between two events, and the times after which an event is late
+    or lost.
+    """
 
     every_s: float
     late_s: float
@@ -47,8 +49,8 @@ class Trip:
 class Outcome:
     """The outcome of an event.
 
-    `acknowledged_s` and `visible_s` are seconds since the event was sent, or None if that did not happen. `error` is
-    the error with which the event was refused.
+    `acknowledged_s` and `visible_s` are seconds since the event was sent, or None if that did not happen. If the event
+    was refused, `error` is the reason.
     """
 
     result: Result
@@ -61,8 +63,8 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The event on its way, the last outcome, and when an event was last visible in time (initially, the start
-    time).
+    """The state of a canary. It contains the event in flight, the last outcome, and the time when an event was last
+    visible in time (initially the start time).
     """
 
     success_s: float
@@ -71,36 +73,36 @@ class Status:
 
 
 def arrived(waited_s: float, limits: Limits) -> Result:
-    """Return the result of an event that became visible after this time."""
+    """Return the result of an event that became visible after `waited_s`."""
     return "visible" if waited_s <= limits.late_s else "late"
 
 
 def given_up(waited_s: float, limits: Limits) -> bool:
-    """Return whether an event that is not visible after this time is lost."""
+    """Return whether an event that is not visible after `waited_s` is lost."""
     return waited_s >= limits.lost_s
 
 
 def look_again_s(waited_s: float) -> float:
-    """Return the pause before looking again for an event that has taken this long: a tenth of that time, within
+    """Return the pause before looking for an event again. It is a tenth of the time that the event has taken, within
     bounds.
     """
     return min(_LATEST_S, max(_SOONEST_S, waited_s * _OF_THE_WAIT))
 
 
 def rest_s(sent_s: float, now_s: float, limits: Limits) -> float:
-    """Return the pause before the next event. There is never more than one event on its way, or in one interval."""
+    """Return the pause before the next event. There is at most one event in flight, and at most one in an interval."""
     return max(0.0, sent_s + limits.every_s - now_s)
 
 
 def overdue(trip: Trip | None, now_s: float, limits: Limits) -> bool:
-    """Return whether an event on its way can no longer arrive in time."""
+    """Return whether an event in flight can no longer arrive in time."""
     return trip is not None and now_s - trip.sent_s > limits.late_s
 
 
 def complaint(status: Status, now_s: float, limits: Limits) -> str:
-    """Return why the installation is not healthy, as a sentence, or an empty string if it is.
+    """Return a sentence about why the installation is not healthy, or an empty string if it is.
 
-    It is healthy if the last event was visible in time, and an event on its way, if any, still can be.
+    It is healthy if the last event was visible in time, and the event in flight, if there is one, still can be.
     """
     trip, last = status.trip, status.last
     if trip is not None and overdue(trip, now_s, limits):

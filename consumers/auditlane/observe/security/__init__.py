@@ -1,4 +1,4 @@
-"""The security check: `catalogue` lists the checks, `run` makes them, `schedule` repeats them within `serve`.
+"""The security check. `catalogue` lists the checks, `run` makes them, and `schedule` repeats them within `serve`.
 
-A check has two parts: a module gathers facts, which `facts` holds, and pure functions turn the facts into findings.
+A check has two parts. A module gathers facts, which `facts` keeps, and pure functions turn the facts into findings.
 """

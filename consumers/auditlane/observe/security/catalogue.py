@@ -1,4 +1,6 @@
-"""Every check, in the order in which they are made: first those that need no other part. The docs list them."""
+"""The list of all checks, in the order in which they are made. Checks that do not need another part come first. The
+docs include this list.
+"""
 
 from __future__ import annotations
 

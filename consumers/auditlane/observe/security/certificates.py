@@ -24,7 +24,7 @@ _OWN_BUNDLE: Final = 3  # a larger bundle is a system's collection, in which som
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A TLS server, with the files that its client uses; `ca` None selects the system's authorities."""
+    """A TLS server, with the files that its client uses. If `ca` is None, the system's authorities are used."""
 
     name: str
     host: str
@@ -62,7 +62,7 @@ def endpoints(settings: Settings) -> Iterator[Endpoint]:
 
 
 def of_endpoint(endpoint: Endpoint) -> Certificate | Gap:
-    """Connect and return the certificate as the endpoint's clients see it, or a Gap if there is no TLS server."""
+    """Connect, and return the certificate that the endpoint's clients see. Returns a Gap if there is no TLS server."""
     where = f"{endpoint.name} at {endpoint.host}:{endpoint.port}"
     try:
         context = ssl.create_default_context(cafile=endpoint.ca)
@@ -85,7 +85,7 @@ def of_endpoint(endpoint: Endpoint) -> Certificate | Gap:
 
 
 def _expiry_unverified(endpoint: Endpoint) -> datetime:
-    """Return the expiry time of a certificate that does not verify."""
+    """Return the expiry time of a certificate that cannot be verified."""
     from cryptography import x509
 
     pem = ssl.get_server_certificate((endpoint.host, endpoint.port), timeout=_TIMEOUT_S)

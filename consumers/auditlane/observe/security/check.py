@@ -1,5 +1,5 @@
-"""A check: its stable name, the subject that it examines, its requirements, and the rules whose findings it may
-report.
+"""The definition of a check. It has a stable name, a subject, requirements, and the rules whose findings it
+may report.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """`make` yields findings that follow `rules`, and a Gap for each question that has no answer.
+    """A check. `make` yields findings under one of the `rules`, and a Gap for each question that could not be answered.
 
     An AuditlaneError raised by `make`, for example because a component is unreachable, counts as a Gap too.
     """

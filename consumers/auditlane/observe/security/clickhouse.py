@@ -1,4 +1,4 @@
-"""Findings about ClickHouse: accounts, grants, row policies, replication. Pure."""
+"""Findings about ClickHouse's accounts, grants, row policies and replication. Pure."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ ONE_COPY: Final = Rule(
 
 @dataclass(frozen=True, slots=True)
 class RowPolicy:
-    """A row policy: its table, filter, and the accounts to which it applies: `accounts`, or all but `exempt`."""
+    """A row policy, with its table and its filter. It applies to `accounts`, or to all accounts except `exempt`."""
 
     name: str
     table: str
@@ -102,9 +102,9 @@ class RowPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """The users without a password, the privileges of every user and role, and the row policies on the database.
+    """Who may access the database: users without a password, the privileges of every user and role, and row policies.
 
-    The privileges of a user do not include those of its roles; `roles` has the roles of each user.
+    The privileges of a user do not include those of its roles. `roles` maps each user to its roles.
     """
 
     without_password: tuple[str, ...] = ()
@@ -115,7 +115,7 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class Replica:
-    """A replicated table on this server; `late_s` in seconds."""
+    """A replicated table on this server. It is `late_s` seconds behind."""
 
     table: str
     read_only: bool
@@ -148,10 +148,10 @@ def no_password(access: Access) -> Iterator[Finding]:
 
 
 def role_grants(access: Access, *, database: str, user: str, groups: Mapping[str, str]) -> Iterator[Finding]:
-    """Yield a finding for each of auditlane's accounts that may do more than `store.roles` grants its role.
+    """Yield a finding for each of auditlane's accounts that has more privileges than `store.roles` grants to its role.
 
-    On a cluster these are the roles `auditlane_…` and their users, in the embedded ClickHouse the users named like a
-    role. `user` is the account in the settings, about which `own_grants` reports.
+    On a cluster, these are the roles `auditlane_…` and their users. In the embedded ClickHouse, they are the users who
+    are named like a role. `user` is the account in the settings, which is left to `own_grants`.
     """
     own = {name: [role] for role in ROLES for name in (PREFIX + role, role)}
     of_users = {name: _our_roles(roles) for name, roles in access.roles.items()}
@@ -169,7 +169,7 @@ def role_grants(access: Access, *, database: str, user: str, groups: Mapping[str
 
 
 def _our_roles(roles: Iterable[str]) -> list[str]:
-    """Return those of `store.roles` that are among the roles of a user."""
+    """Return the roles of a user that are defined in `store.roles`."""
     return [role for role in ROLES if PREFIX + role in set(roles)]
 
 
@@ -203,7 +203,7 @@ def _reads(privilege: Privilege, database: str) -> bool:
 
 
 def replication(tables: Tables) -> Iterator[Finding]:
-    """Yield findings about table replicas that are missing, too few, or behind."""
+    """Yield findings about tables whose replicas are missing, too few, or behind."""
     engine = tables.engines.get("events", "")
     if not engine.startswith("Replicated"):
         if "events_all" in tables.engines or tables.servers > 1:

@@ -1,4 +1,4 @@
-"""Findings from the settings alone: authentication, passwords, links, limits. Pure."""
+"""Findings about authentication, passwords, links and limits, from the settings alone. Pure."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ TOKEN_LIFETIME: Final = Rule(
 
 
 def authentication(settings: Settings) -> Iterator[Finding]:
-    """Yield a finding for each configured service for which the settings have no credential."""
+    """Yield a finding for each configured service whose credential is missing from the settings."""
     extra = settings.kafka_extra
     protocol = str(extra.get("security.protocol", "plaintext")).upper()
     with_certificate = any(extra.get(f"ssl.{kind}") for kind in ("certificate.location", "keystore.location"))
@@ -111,7 +111,7 @@ def authentication(settings: Settings) -> Iterator[Finding]:
 
 
 def passwords(settings: Settings) -> Iterator[Finding]:
-    """Yield findings about configured passwords that are common, equal to their user, or short."""
+    """Yield findings about configured passwords that are common, short, or equal to the user name."""
     kafka = settings.kafka_extra
     accounts = (
         ("sasl.password in AUDITLANE_KAFKA_EXTRA", kafka.get("sasl.username"), kafka.get("sasl.password")),

@@ -1,4 +1,4 @@
-"""Findings about disks: the ones that hold this machine's data folders, and ClickHouse's."""
+"""Findings about the disks of this machine's data folders and of ClickHouse."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The facts that the checks judge. Each is gathered when a check first needs it, and only once."""
+"""The facts that the checks examine. Each fact is gathered when a check first needs it, and only once."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 class Once(Generic[T]):
-    """Calls `gather` once and repeats its outcome, so that an unreachable component delays the check only once."""
+    """Calls `gather` once and repeats its outcome. An unreachable component therefore delays the check only once."""
 
     def __init__(self, gather: Callable[[], T]) -> None:
         self._gather = gather

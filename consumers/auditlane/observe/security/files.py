@@ -38,7 +38,7 @@ REPLACEABLE: Final = Rule(
 
 @dataclass(frozen=True, slots=True)
 class FileState:
-    """The state of a file or folder. `mode` is as in `st_mode`, `owner` is a user id, `group` is a group id, and
+    """The state of a file or folder. `mode` is its `st_mode`, `owner` is a user id, `group` is a group id, and
     `folder_mode` is the mode of the parent folder.
     """
 
@@ -90,7 +90,8 @@ def gather(settings: Settings) -> Iterator[FileState | Gap]:
 def judge(states: Iterable[FileState], *, user: int, groups: Set[int]) -> Iterator[Finding]:
     """Yield findings about files that users other than `user` and root can read or replace.
 
-    `user` is a user id, `groups` are the ids of the groups to which it belongs: they may read.
+    `user` is a user id. `groups` are the ids of the groups to which that user belongs, whose members may read the
+    files.
     """
     for state in states:
         shown = f"The {state.what} {state.path}"

@@ -1,4 +1,4 @@
-"""The result of the security check: findings by severity, and the checks that were not made. Pure."""
+"""The result of the security check. It contains findings by severity, and the checks that were not made. Pure."""
 
 from __future__ import annotations
 
@@ -19,13 +19,15 @@ class Severity(StrEnum):
 
     @property
     def rank(self) -> int:
-        """The position of the severity in this order: 0 for the worst."""
+        """The position of the severity, which is 0 for the worst."""
         return list(Severity).index(self)
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A weakness of the installation: `what` was found, `why` it matters, and a `fix` in the imperative."""
+    """A weakness of the installation. It states what was found, why it matters, and the fix, which is in the
+    imperative.
+    """
 
     code: str
     severity: Severity
@@ -36,7 +38,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """The kind of finding with this code, which is stable."""
+    """A kind of finding. Its `code` is stable."""
 
     code: str
     severity: Severity
@@ -44,13 +46,15 @@ class Rule:
     fix: str
 
     def found(self, what: str, fix: str = "") -> Finding:
-        """Return a finding under this rule; if given, `fix` replaces the rule's less specific fix."""
+        """Return a finding under this rule. If `fix` is given, it replaces the rule's less specific fix."""
         return Finding(self.code, self.severity, what, self.why, fix or self.fix)
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A question that a check could not answer: the `reason`, and what it `needs`, or "" for the check's own needs."""
+    """A question that a check could not answer, and the `reason`. `needs` is the missing requirement, or "" for those
+    of the check.
+    """
 
     reason: str
     needs: str = ""
@@ -58,7 +62,7 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class NotMade:
-    """A check that was not made, or not completely: the `reason`, and what the check `needs`."""
+    """A check that was not made, or not completed. `needs` states the requirements of the check."""
 
     check: str
     reason: str
@@ -75,7 +79,7 @@ class Report:
 
     @classmethod
     def of(cls, checks: Sequence[str], findings: Sequence[Finding], not_made: Sequence[NotMade]) -> Report:
-        """Rank the findings; findings of one severity keep the order of their checks."""
+        """Rank the findings by severity. Findings of the same severity keep the order of their checks."""
         ranked = sorted(dict.fromkeys(findings), key=lambda finding: finding.severity.rank)
         return cls(tuple(checks), tuple(ranked), tuple(dict.fromkeys(not_made)))
 

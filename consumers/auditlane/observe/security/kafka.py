@@ -1,4 +1,4 @@
-"""Findings about Kafka: its access control, and whether acknowledged events are kept. Pure."""
+"""Findings about Kafka's access control, and about whether acknowledged events are kept. Pure."""
 
 from __future__ import annotations
 
@@ -159,7 +159,8 @@ def authorizer(acls: Sequence[Acl] | None) -> Iterator[Finding]:
 
 
 def broker(options: Mapping[str, str]) -> Iterator[Finding]:
-    """Yield findings about a broker's own configuration: its listeners, and topics that it creates by itself.
+    """Yield findings about a broker's own configuration. They concern its listeners, and topics that it creates by
+    itself.
 
     Listeners on a loopback address need no TLS.
     """
@@ -191,7 +192,7 @@ def _asks_for_certificates(options: Mapping[str, str], listener: str) -> bool:
 def grants(acls: Sequence[Acl] | None, *, topics: Sequence[str], dead_letters: str, group: str) -> Iterator[Finding]:
     """Yield findings about who may write and read events, write dead letters, and join the workers' group.
 
-    `topics` are the topics with events. Without an authorizer there are no grants, and so no findings.
+    `topics` are the topics with events. Without an authorizer, there are no grants and therefore no findings.
     """
     if acls is None:
         return
@@ -215,15 +216,15 @@ def grants(acls: Sequence[Acl] | None, *, topics: Sequence[str], dead_letters: s
 
 
 def principals(acls: Iterable[Acl], kind: str, name: str, operation: str) -> set[str]:
-    """Return the principals that may perform an operation on a resource; a denying ACL takes precedence."""
+    """Return the principals that may perform an operation on a resource. An ACL that denies takes precedence."""
     relevant = [acl for acl in acls if acl.operation in (operation, "all") and acl.covers(kind, name)]
     denied = {acl.principal for acl in relevant if not acl.allow}
     return set() if EVERYONE in denied else {acl.principal for acl in relevant if acl.allow} - denied
 
 
 def durability(topics: Iterable[Topic], *, brokers: int) -> Iterator[Finding]:
-    """Yield findings about settings with which the loss of one of the `brokers` brokers could lose acknowledged
-    events.
+    """Yield findings about settings with which the loss of one broker could lose acknowledged events. `brokers` is the
+    number of brokers.
     """
     for topic in topics:
         if topic.replicas < 2:
@@ -236,7 +237,7 @@ def durability(topics: Iterable[Topic], *, brokers: int) -> Iterator[Finding]:
 
 
 def retention(topics: Iterable[Topic], letters: Topic | None, settings: Settings) -> Iterator[Finding]:
-    """Yield findings about messages that Kafka deletes too early; `letters` is the dead-letter topic."""
+    """Yield findings about messages that Kafka deletes too early. `letters` is the dead-letter topic."""
     for topic in topics:
         kept = _number(topic, "retention.ms", -1)
         if 0 <= kept < settings.topic_retention_hours * _HOUR_MS:

@@ -1,4 +1,4 @@
-"""Gather facts from Kafka's brokers: options, ACLs, topics. Every request has a timeout."""
+"""Gather options, ACLs and topics from Kafka's brokers. Every request has a timeout."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ _REFUSED: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """The number of brokers, the topics with events, and the dead-letter topic, None if it is not visible."""
+    """The number of brokers, the topics with events, and the dead-letter topic. The latter is None if it is not
+    visible.
+    """
 
     brokers: int
     topics: tuple[Topic, ...]
@@ -98,7 +100,9 @@ class KafkaFacts:
         ]
 
     def _own_operations(self) -> set[AclOperation]:
-        """Return the operations that this user may perform on the cluster; all operations if there is no authorizer."""
+        """Return the operations that this user may perform on the cluster. If there is no authorizer, return all
+        operations.
+        """
         try:
             described = self._admin.describe_cluster(
                 include_authorized_operations=True, request_timeout=_TIMEOUT_S

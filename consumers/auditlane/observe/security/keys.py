@@ -54,7 +54,7 @@ GUESSABLE: Final = Rule(
 
 @dataclass(frozen=True, slots=True)
 class KeyFacts:
-    """The clients, and the contents of the signing-keys and provenance-keys files; each is None if it is not
+    """The clients, and the contents of the files of signing keys and provenance keys. Each is None if it is not
     available.
     """
 

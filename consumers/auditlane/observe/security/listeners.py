@@ -1,4 +1,4 @@
-"""The addresses that auditlane's processes listen on, and findings about addresses that other machines can reach."""
+"""The addresses on which auditlane's processes listen, and findings about addresses that other machines can reach."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _RULES: Final = {"worker": WORKER, "serve": SERVE}
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """An address on which a component listens: kafka, registry, clickhouse, worker or serve."""
+    """An address on which a component listens. The component is kafka, registry, clickhouse, worker or serve."""
 
     part: str
     host: str
@@ -60,7 +60,7 @@ def judge(listeners: Iterable[Listener]) -> Iterator[Finding]:
 
 
 def configured(settings: Settings) -> list[Listener]:
-    """Return the addresses in the settings."""
+    """Return the addresses that the settings configure."""
     return [
         Listener("serve", settings.serve_host, settings.serve_port),
         Listener("worker", settings.worker_host, settings.worker_port),
@@ -68,7 +68,7 @@ def configured(settings: Settings) -> list[Listener]:
 
 
 def part_of(command: Sequence[str]) -> str:
-    """Return which component a process with this command line is, or "" if the process is not auditlane's."""
+    """Return the component that a command line starts, or "" if it does not start one of auditlane's."""
     words = [Path(word).name if word.startswith("/") else word for word in command]
     if "kafka.Kafka" in words and any(word.startswith("-Dauditlane.log=") for word in words):
         return "kafka"
@@ -102,7 +102,7 @@ def running(proc: Path = Path("/proc")) -> Iterator[Listener | Gap]:
 
 
 def _sockets(proc: Path) -> Iterator[tuple[str, tuple[str, int]]]:
-    """Yield the listening sockets: `socket:[inode]`, with its host and port."""
+    """Yield each listening socket as `socket:[inode]`, with its host and port."""
     for name in ("tcp", "tcp6"):
         try:
             lines = (proc / "net" / name).read_text().splitlines()[1:]
@@ -115,7 +115,9 @@ def _sockets(proc: Path) -> Iterator[tuple[str, tuple[str, int]]]:
 
 
 def _address(text: str) -> tuple[str, int]:
-    """Parse an address of /proc/net/tcp: hexadecimal words in the machine's byte order, then the port."""
+    """Parse an address of /proc/net/tcp, which consists of hexadecimal words in the machine's byte order,
+    and the port.
+    """
     host, _, port = text.partition(":")
     words = struct.pack(f"={len(host) // 8}I", *(int(host[at : at + 8], 16) for at in range(0, len(host), 8)))
     family = socket.AF_INET if len(words) == 4 else socket.AF_INET6

@@ -74,7 +74,7 @@ def _unquoted(name: str) -> str:
 def excess(have: Iterable[Privilege], *, role: str, database: str, groups: Mapping[str, str]) -> list[Privilege]:
     """Return the privileges in `have` that `role` does not need.
 
-    `groups` maps each privilege to its group, as in `system.privileges`; a group contains its privileges.
+    `groups` maps each privilege to its group, as in `system.privileges`. A group includes its privileges.
     """
     children: dict[str, list[str]] = {}
     for name, group in groups.items():

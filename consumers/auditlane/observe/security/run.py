@@ -21,7 +21,7 @@ LIMIT_S: Final = 120.0
 def examine(settings: Settings, *, now: datetime, role: str, limit_s: float = LIMIT_S) -> Report:
     """Return the report on the installation that the settings describe.
 
-    `role` is the role of its ClickHouse account: `query` or `init`. Once `limit_s` has passed, no further check is
+    `role` is the role of its ClickHouse account, `query` or `init`. Once `limit_s` has passed, no further check is
     started, and the remaining checks are reported as not made.
     """
     deadline = time.monotonic() + limit_s

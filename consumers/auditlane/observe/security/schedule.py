@@ -1,4 +1,5 @@
-"""Repeat the security check within `serve`: once per installation and time slot, however many processes there are.
+"""Repeat the security check within `serve`. It is made once per installation and time slot, regardless of the number of
+processes.
 
 Time is divided into slots of AUDITLANE_SECURITY_CHECK_EVERY_H hours since 1970. In each slot, every process claims the
 check in ClickHouse, and the one that succeeds makes it. It then claims the result, which is the event
@@ -40,7 +41,7 @@ class Claims(Protocol):
     """Claims by name, shared by all processes."""
 
     def claim(self, name: str, /, *, until: datetime, now: datetime) -> bool:
-        """Return True at most once for a name, in any process. Raises StoreUnavailable or StoreRefused."""
+        """Return True at most once per name, across all processes. Raises StoreUnavailable or StoreRefused."""
         ...
 
 
@@ -53,7 +54,7 @@ class Slot:
 
     @classmethod
     def at(cls, now: datetime, every: timedelta) -> Slot:
-        """Return the slot of length `every` that contains `now`; slots are counted from 1970."""
+        """Return the slot of length `every` that contains `now`. Slots are counted from 1970."""
         epoch = datetime.fromtimestamp(0, UTC)
         start = epoch + (now - epoch) // every * every
         return cls(start, start + every)
@@ -70,7 +71,7 @@ class Slot:
 
 
 class SecuritySchedule:
-    """Makes the check in a thread of its own. No error ends the thread, and `close` does not wait for it."""
+    """Makes the check in a thread of its own. Errors do not end the thread, and `close` does not wait for it."""
 
     def __init__(
         self,
@@ -114,7 +115,7 @@ class SecuritySchedule:
                 wait_s = _RETRY_S
 
     def make_if_due(self) -> float:
-        """Claim the current slot's check, make it if the claim succeeds, and return the seconds until the next try."""
+        """Claim the current slot's check, and make it if the claim succeeds. Returns the seconds until the next try."""
         now = self._clock()
         slot = Slot.at(now, self._every)
         takes_over = slot == self._watched
@@ -134,7 +135,9 @@ class SecuritySchedule:
         return min(left_s, TAKEOVER_S) if self._watched else left_s
 
     def _claims_result(self, slot: Slot) -> bool:
-        """Return whether this process may record the result: no other process took over in the meantime."""
+        """Return whether this process may record the result. It may unless another process took over in the
+        meantime.
+        """
         try:
             return self._claims.claim(slot.result, until=slot.end, now=self._clock())
         except AuditlaneError as error:  # two results are better than none
@@ -145,7 +148,7 @@ class SecuritySchedule:
 def record_of(report: Report, *, installation: str) -> AuditRecord:
     """Return the audit record of a report, with the severity of its worst finding.
 
-    Its outcome is `failure` if a finding is of severity high or critical.
+    The outcome is `failure` if a finding has the severity high or critical.
     """
     metadata = {
         "findings": str(len(report.findings)),

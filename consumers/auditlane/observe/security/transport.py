@@ -1,4 +1,4 @@
-"""Findings about TLS: unencrypted connections, verification that is switched off, and certificates. Pure."""
+"""Findings about unencrypted connections, TLS verification that is switched off, and certificates. Pure."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ UNTRUSTED: Final = Rule(
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """The certificate found at `where`: when it expires, or the `problem` for which it was not accepted."""
+    """The certificate found at `where`. It has an expiry, or a `problem` because of which it was not accepted."""
 
     where: str
     expires: datetime | None = None

@@ -1,4 +1,6 @@
-"""Decides what a replay would do with a dead letter: the value to send, or why it is not replayable."""
+"""Decides what a replay would do with a dead letter. The result is the value to send, or the reason why it cannot be
+replayed.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,7 @@ from auditlane.worker.validation.validator import BatchValidator
 
 
 class NotReplayable(StrEnum):
-    """The reasons, besides the reject codes, why a letter cannot be replayed."""
+    """The reasons why a letter cannot be replayed, in addition to the reject codes."""
 
     NOT_RESOLVED = "NOT_RESOLVED"  # the datum cannot be expressed in the tenant's latest contract
     TOPIC_GONE = "TOPIC_GONE"  # the original topic no longer exists
@@ -26,7 +28,7 @@ class NotReplayable(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A letter with the key and value of its record, which are the rejected message's own."""
+    """A letter, with the key and value of its record. These are those of the rejected message."""
 
     letter: Letter
     key: bytes | None
@@ -41,7 +43,8 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class DryRunResult:
-    """What a replay would do with a letter: send `value` with `signature`, or keep the letter for `code` and `reason`.
+    """The result of a dry run for one letter. A replay would send `value` with `signature`, or keep the letter because
+    of `code` and `reason`.
 
     `dropped` are the fields that have a value but do not exist in the latest contract.
     """
@@ -73,7 +76,7 @@ class DryRunner:
         self._keys = keys
 
     def dry_run(self, letters: Sequence[Found], *, now_ms: int) -> list[DryRunResult]:
-        """Return one result for each letter, in order. Raises RegistryUnavailable."""
+        """Return one result for each letter, in order. Raises RegistryUnavailable if a contract cannot be fetched."""
         results: dict[int, DryRunResult] = {}
         upgraded: defaultdict[str, list[tuple[int, DryRunResult]]] = defaultdict(list)
         for index, found in enumerate(letters):

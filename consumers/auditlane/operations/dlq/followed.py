@@ -1,4 +1,6 @@
-"""Follows the dead-letter topic: each call continues where the previous one ended, so that no record is read twice."""
+"""Follows the dead-letter topic. Each call continues where the previous one ended, so that every record is
+read once.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +16,16 @@ from auditlane.runtime.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class OpenLetters:
-    """The open dead letters by reject code; `oldest_ms` is the earliest Kafka timestamp of a rejected message."""
+    """The number of open dead letters by reject code. `oldest_ms` is the earliest Kafka timestamp of a rejected
+    message.
+    """
 
     by_code: dict[str, int]
     oldest_ms: int | None
 
 
 def open_letters(counts: Iterable[Count]) -> OpenLetters:
-    """Sum the counts of open letters. Every reject code is present; unknown codes, from other releases, are counted as
+    """Sum the counts of open letters. Every reject code is present. Codes that only other releases know are counted as
     `other`.
 
     Pure.
@@ -43,7 +47,7 @@ class FollowedLetters:
         self._positions: dict[int, int] = {}
 
     def follow(self, seconds: float) -> Progress:
-        """Continue reading for at most `seconds`. Raises KafkaUnavailable, and NotFound without the topic."""
+        """Continue reading for at most `seconds`. Raises KafkaUnavailable, or NotFound if the topic does not exist."""
         topic = LetterTopic(self._settings)
         try:
             return topic.follow(self.index, self._positions, seconds=seconds)
@@ -53,8 +57,9 @@ class FollowedLetters:
             return topic.follow(self.index, self._positions, seconds=seconds)
 
     def open(self, seconds: float) -> OpenLetters | None:
-        """Continue reading like `follow`, and return the open letters, or None before all records have been read
-        once."""
+        """Continue reading like `follow`, and return the open letters. Returns None until all records have been read
+        once.
+        """
         progress = self.follow(seconds)
         return open_letters(self.index.counts(Selection())) if progress.read >= progress.records else None
 

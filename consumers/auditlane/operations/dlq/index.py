@@ -1,7 +1,8 @@
-"""Indexes a topic's dead letters: each identity once, open until a resolution with the same identity is found.
+"""Indexes a topic's dead letters. Each identity appears once, and is open until a resolution with the same identity is
+found.
 
 The headers' fields go into a temporary SQLite database on disk, so that millions of letters can be listed, counted and
-sorted with a few megabytes of memory. Bodies stay in Kafka. The order of records does not matter: a letter that a
+sorted with a few megabytes of memory. Bodies stay in Kafka. The order of records does not matter. A letter that a
 worker publishes again after its resolution stays resolved.
 """
 
@@ -36,10 +37,10 @@ _NEWEST: Final = 'received_ms DESC, topic, partition, "offset" DESC'
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """A filter of letters: conditions are combined with AND, several values of one condition with OR.
+    """A filter of letters. Conditions are combined with AND, and several values of one condition with OR.
 
-    Times are Kafka timestamps of the rejected messages in milliseconds, `since_ms` included, `until_ms` not. `names`
-    are letters' names or identities.
+    Times are Kafka timestamps of the rejected messages in milliseconds. `since_ms` is inclusive, and `until_ms` is
+    exclusive. `names` are the names or identities of letters.
     """
 
     tenants: tuple[str, ...] = ()
@@ -79,7 +80,9 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """The number of letters with one code, tenant and state, and when the first and the last of them were received."""
+    """The number of letters with one code, tenant and state, and the times when the first and the last of them were
+    received.
+    """
 
     code: str
     tenant: str | None
@@ -90,7 +93,7 @@ class Count:
 
 
 class Index:
-    """The index itself: `add` fills it, and the other methods query it. Use it from one thread at a time."""
+    """An index of dead letters. `add` fills it, and the other methods query it. Use it from one thread at a time."""
 
     def __init__(self) -> None:
         self._database = sqlite3.connect("", check_same_thread=False)  # a temporary file, deleted with the connection
@@ -129,7 +132,7 @@ class Index:
         return self._letters(selection, _IN_TOPIC, limit)
 
     def counts(self, selection: Selection) -> list[Count]:
-        """Count the selected letters by code, tenant and state, highest count first."""
+        """Count the selected letters by code, tenant and state. The highest count comes first."""
         where, parameters = selection.where()
         rows = self._database.execute(
             "SELECT code, tenant, state, count(*), min(received_ms), max(received_ms) FROM folded"  # noqa: S608 - ours

@@ -1,7 +1,7 @@
 """Sends replayed events to their topics, and resolutions that close their letters.
 
-A resolution is sent only after its event is acknowledged. If the process dies in between, the letter is still open and
-the next replay sends the event again, with the same tenant, time and id, and readers see only one.
+A resolution is sent only after its event is acknowledged. If the process dies in between, the letter is still open, and
+the next replay sends the event again. It has the same tenant, time and id, so readers see only one event.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _REFUSED: Final = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_M
 
 
 class ReplayProducer:
-    """Produces with these librdkafka `options`. Its methods raise KafkaUnavailable."""
+    """Sends replayed events and resolutions, with these librdkafka `options`. Its methods raise KafkaUnavailable."""
 
     def __init__(self, options: dict[str, Any], dead_letter_topic: str, failpoints: Failpoints) -> None:
         self._failpoints = failpoints
@@ -35,7 +35,7 @@ class ReplayProducer:
     def replay(self, ready: Sequence[DryRunResult]) -> list[DryRunResult]:
         """Send the events and close their letters.
 
-        Returns the results, with the reason for each event that Kafka rejected.
+        Returns the results, including the reason for each event that Kafka rejected.
         """
         results: list[DryRunResult | None] = [None] * len(ready)
         failures: list[KafkaError] = []

@@ -1,5 +1,6 @@
-"""Replays letters in chunks of bounded size: read, validate, send, close. A later run continues where an interrupted
-one stopped."""
+"""Replays letters in chunks of bounded size. A chunk is read, validated, sent and closed. A later run continues where
+an interrupted run stopped.
+"""
 
 from __future__ import annotations
 
@@ -25,9 +26,9 @@ _KEPT: Final = 1_000
 class Report:
     """The result of a replay.
 
-    `tenants` counts the letters replayed, by tenant, which is None if the letter names none. `stays` counts the letters
-    that were not replayed, by code; `dropped` counts the events that lose a field, by field; `remaining` lists the
-    first letters that were not replayed.
+    `tenants` counts the replayed letters by tenant, which is None if the letter does not name one. `stays` counts the
+    letters that were not replayed, by code, and `remaining` lists the first of them. `dropped` counts the events that
+    lose a field, by field.
     """
 
     replayed: int = 0
@@ -50,7 +51,7 @@ class Report:
 
 
 def found(topic: LetterTopic, letters: Iterable[Letter]) -> Iterator[Found]:
-    """Yield the letters with their records, in the topic's order, omitting letters that Kafka no longer holds."""
+    """Yield the letters with their records, in the topic's order. Letters that Kafka no longer holds are omitted."""
     for letter, message in topic.bodies(letters):
         headers: Any = message.headers() or []
         yield Found(letter, message.key(), prepend_guid(message.value(), headers), signature_of(headers))
@@ -65,10 +66,10 @@ def replay(
     on_progress: Callable[[int], None] = lambda _count: None,
     clock: Callable[[], float] = time.time,
 ) -> Report:
-    """Replay the letters; without a producer, only report what would happen.
+    """Replay the letters. Without a producer, only report what would happen.
 
-    Results are added to `report`, which covers the finished chunks if the call is interrupted. Raises KafkaUnavailable
-    and RegistryUnavailable.
+    Results are added to `report`. If the call is interrupted, `report` covers the finished chunks. Raises
+    KafkaUnavailable and RegistryUnavailable.
     """
     report = Report() if report is None else report
     for chunk in chunks(letters):

@@ -32,7 +32,9 @@ def to_json(letter: Letter) -> dict[str, Any]:
 
 
 def counted(counts: Sequence[Count], foreign: int) -> dict[str, Any]:
-    """Return the document of the counts; `foreign` records of the topic are neither letters nor resolutions."""
+    """Return the document of the counts. `foreign` is the number of records in the topic that are neither letters nor
+    resolutions.
+    """
     return {
         "count": sum(one.letters for one in counts),
         "unrecognized_records": foreign,
@@ -51,7 +53,9 @@ def counted(counts: Sequence[Count], foreign: int) -> dict[str, Any]:
 
 
 def time_of(ms: int) -> str:
-    """Format milliseconds since 1970 as RFC 3339 in UTC, or as a number outside the calendar's range."""
+    """Format milliseconds since 1970 as RFC 3339 in UTC. A time outside the calendar's range is formatted
+    as a number.
+    """
     return time_of_us(ms * 1_000, "milliseconds")
 
 

@@ -29,7 +29,7 @@ class Recreated(Conflict):
 
 
 class Progress(NamedTuple):
-    """The number of records read, and in total."""
+    """The number of records that have been read, and the total number."""
 
     read: int
     records: int
@@ -75,7 +75,7 @@ class LetterTopic:
         return index
 
     def follow(self, index: Records, positions: dict[int, int], *, seconds: float) -> Progress:
-        """Add the records after `positions` to the index for at most `seconds`, and advance `positions`.
+        """Add the records after `positions` to the index, and advance `positions`. Reading takes at most `seconds`.
 
         Partitions without a position are read from the start. Raises Recreated if the topic was recreated.
         """
@@ -101,7 +101,9 @@ class LetterTopic:
         return Progress(sum(positions.values()) - deleted, sum(ends.values()) - deleted)
 
     def bodies(self, letters: Iterable[Letter]) -> Iterator[tuple[Letter, Message]]:
-        """Yield letters, given in the topic's order, with their records, except letters that Kafka no longer holds."""
+        """Yield the letters with their records, except those that Kafka no longer holds. `letters` must be in the
+        topic's order.
+        """
         with closing(librdkafka.client(Consumer, self._options)) as consumer:
             bounds = self._bounds(consumer)
             for number, group in groupby(letters, key=lambda letter: letter.place.partition):
@@ -124,7 +126,7 @@ class LetterTopic:
                 yield letter, message
 
     def _bounds(self, consumer: Consumer, *, ask_s: float = ASK_S) -> dict[int, tuple[int, int]]:
-        """Return each partition's first offset, and one past its last."""
+        """Return the first offset of each partition, and one past its last offset."""
         try:
             topic = consumer.list_topics(self.name, timeout=ask_s).topics[self.name]
             if topic.error is not None:
@@ -142,7 +144,9 @@ class LetterTopic:
     def _batches(
         self, consumer: Consumer, ends: dict[int, int], *, silence_s: float = SILENCE_S
     ) -> Iterator[Sequence[Message]]:
-        """Yield the messages of the assigned partitions up to their ends, even if an end is a transaction marker."""
+        """Yield the messages of the assigned partitions up to the given ends, even if an end is a
+        transaction marker.
+        """
         left = set(ends)
         heard = time.monotonic()
         while left:

@@ -1,4 +1,4 @@
-"""Upgrades a rejected value to its tenant's latest contract by Avro's schema resolution, and nothing else."""
+"""Upgrades a rejected value to its tenant's latest contract, by Avro's schema resolution alone."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _CARRIED: Final = ("default", "aliases")  # attributes of a field that resolutio
 
 
 class NotResolved(Exception):
-    """Raised if the datum cannot be resolved into the latest contract; the message names the field."""
+    """Raised if the datum cannot be resolved into the latest contract. The message names the field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +62,8 @@ class Upgraded:
 class SchemaUpgrader:
     """Upgrades values, requesting each contract from the registry only once.
 
-    `known` returns the schema with an id, as the worker does.
-    Raises RegistryUnavailable and RegistryRefused like the registry's client.
+    `known` returns the schema with an id, as in the worker. Methods raise RegistryUnavailable and RegistryRefused, like
+    the registry's client.
     """
 
     def __init__(self, registry: Registry, known: Callable[[int], CachedSchema | None], *, topic: str) -> None:
@@ -75,10 +75,10 @@ class SchemaUpgrader:
         self._writers: dict[int, Any] = {}
 
     def upgrade(self, key: bytes | None, value: bytes | None) -> Upgraded:
-        """Return the value under the latest contract. A value that cannot be decoded is returned unchanged, since
+        """Upgrade a value to the latest contract. A value that cannot be decoded is returned unchanged, since
         validation will reject it.
 
-        Raises NotResolved.
+        Raises NotResolved if the value has no counterpart in the latest contract.
         """
         tenant, known = _tenant(key), self.writer(value)
         if tenant is None or known is None or known.contract is None or value is None:
@@ -99,8 +99,8 @@ class SchemaUpgrader:
         return Upgraded(frame(latest.schema_id, out.getvalue()), dropped)
 
     def writer(self, value: bytes | None) -> CachedSchema | None:
-        """Return the schema with which a value was written, or None if the value names no schema or the registry lacks
-        it.
+        """Return the schema with which a value was written, or None if the value does not name a schema or the registry
+        lacks it.
         """
         try:
             schema_id = unframe(value or b"")[0]
@@ -138,7 +138,8 @@ class SchemaUpgrader:
 
 
 def plain(text: str) -> dict[str, Any]:
-    """Return a contract's reader schema: uniform names for the record and its enums, times as longs, no attributes.
+    """Return a contract's reader schema. The record and its enums have uniform names, times are longs, and attributes
+    are removed.
 
     Raises InvalidInput if the schema does not describe an event.
     """

@@ -28,8 +28,8 @@ _FIELDS: Final[dict[str, str]] = {
 def view(
     found: Found, known: Callable[[bytes | None], CachedSchema | None], dry_run: DryRunResult | None
 ) -> dict[str, Any]:
-    """Return the document of `to_json` with the body: `event` has the fields before the malformed field, and `replay`
-    the result that a replay would have.
+    """Return the document of `to_json`, with the body.¶`event` contains the fields before the malformed field, and
+    `replay` the result that a replay would have.
     """
     event, problem = decoded(found.value, known)
     field, (value, _) = _broken(found.letter, event, problem), split_guid(found.value)
@@ -49,8 +49,8 @@ def view(
 def decoded(
     value: bytes | None, known: Callable[[bytes | None], CachedSchema | None]
 ) -> tuple[dict[str, Any] | None, str]:
-    """Return the event's fields as far as they can be decoded, and the problem with the rest, or "" if there is
-    none.
+    """Return the event's fields as far as they can be decoded, and the problem with the rest. The problem is "" if
+    there is none.
     """
     if value is None:
         return None, "The message has no value."

@@ -1,4 +1,4 @@
-"""A replay's progress, saved to a file so that the same command continues after an interruption."""
+"""The progress of a replay. It is saved to a file, so that the same command continues after an interruption."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from auditlane.runtime.files import write_text
 
 @dataclass(slots=True)
 class Counts:
-    """Counts of messages by result.
+    """The counts of messages by result.
 
-    `refused` are messages that a worker would reject but that have no dead letter, by code; `left_to_workers` are
+    `refused` counts messages by code that a worker would reject but that have no dead letter. `left_to_workers` counts
     messages that the workers have not reached yet and will dead-letter themselves.
     """
 
@@ -38,10 +38,10 @@ class Counts:
 
 @dataclass(slots=True)
 class Progress:
-    """How far a replay got. `run` identifies it in its deduplication tokens.
+    """The progress of a replay. `run` identifies the replay in its deduplication tokens.
 
     `done` is one past the last finished offset of each partition. `pending` is a chunk (partition, first, end) that may
-    be partly stored: it is sent again with the same bounds.
+    be partly stored. It is sent again with the same bounds.
     """
 
     run: str = field(default_factory=lambda: uuid.uuid4().hex)
@@ -58,7 +58,9 @@ class Checkpoint:
 
     @classmethod
     def of(cls, folder: Path, request: object) -> Checkpoint:
-        """Return the checkpoint of a request, whose JSON identifies the replay: source, target, selection."""
+        """Return the checkpoint of a request. The request's JSON identifies the replay by source, target
+        and selection.
+        """
         text = json.dumps(request, sort_keys=True)
         return cls(folder / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.json")
 
@@ -77,12 +79,12 @@ class Checkpoint:
             return None
 
     def save(self, progress: Progress) -> None:
-        """Replace the file atomically, so that a killed process leaves either the old or the new file."""
+        """Replace the file atomically. A process that is killed leaves either the old or the new file."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         write_text(self.path, json.dumps(asdict(progress)))
 
     def clear(self) -> None:
-        """Delete the file, since the replay is complete."""
+        """Delete the file once the replay is complete."""
         self.path.unlink(missing_ok=True)
 
 
@@ -90,7 +92,7 @@ class Checkpoint:
 def alone(folder: Path, target: str) -> Iterator[None]:
     """Lock a target against other replays of this user. Raises AlreadyRunning.
 
-    Two concurrent replays could each find an offset missing and both store it.
+    Two concurrent replays could both find the same offset missing, and both store it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{hashlib.sha256(target.encode()).hexdigest()[:32]}.lock"

@@ -1,4 +1,4 @@
-"""Reads spans of a topic again and passes them to a target chunk by chunk, resumable after an interruption."""
+"""Reads spans of a topic again, and passes them to a target chunk by chunk. It can be resumed after an interruption."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NOTHING: Final[Offsets] = np.zeros(0, dtype=np.int64)
 
 
 class Target(Protocol):
-    """Where replayed messages go. `announce` must be called before a write that may succeed only in part."""
+    """The destination of replayed messages. `announce` must be called before a write that may succeed only in part."""
 
     def begin(self, span: Span) -> None: ...
     def take(self, span: Span, chunk: Chunk, progress: Progress, announce: Announce) -> None: ...
@@ -33,7 +33,7 @@ class Target(Protocol):
 class Replay:
     """One replay. `guarded` means that it writes to the workers' table, so it must stay below their committed offsets.
 
-    `left_out` are the dead-lettered offsets by span, which `auditlane dlq` replays.
+    `left_out` contains the dead-lettered offsets of each span, which `auditlane dlq` replays.
     """
 
     def __init__(
@@ -54,10 +54,10 @@ class Replay:
         self._guarded = guarded
 
     def run(self, plan: Plan, checkpoint: Checkpoint | None, on_progress: OnProgress) -> Progress:
-        """Replay from the checkpoint to the end of the plan and return the progress; without a checkpoint, save
-        nothing.
+        """Replay from the checkpoint to the end of the plan, and return the progress. Without a checkpoint, nothing is
+        saved.
 
-        Raises Halted if Kafka deleted messages in the meantime, and the subclasses of Unavailable; another run then
+        Raises Halted if Kafka deleted messages in the meantime, and the subclasses of Unavailable. Another run then
         continues.
         """
         progress = (checkpoint and checkpoint.load()) or Progress()
@@ -97,7 +97,7 @@ class Replay:
                 on_progress(span, chunk.end, progress.counts)
 
     def _check_completed(self, span: Span, end: int) -> None:
-        """Raise Halted if the workers' offset was reset below `end`, since they then write these messages again."""
+        """Raise Halted if the workers' offset was reset below `end`. In that case, they write these messages again."""
         committed = self._positions.committed([span.partition])[span.partition]
         if committed is None or committed < end:
             raise Halted(
@@ -123,8 +123,8 @@ class Replay:
 
 
 def resumed(span: Span, progress: Progress) -> list[tuple[Span, bool]]:
-    """Return the rest of a span as pairs: a part, and whether it is an announced chunk, whose bounds must stay the
-    same.
+    """Return the rest of a span in parts, each with whether it is an announced chunk. The bounds of such a chunk must
+    not change.
     """
     number = span.partition.number
     first = min(span.end, max(span.first, progress.done.get(number, 0)))
@@ -141,7 +141,7 @@ def _part(span: Span, first: int, end: int) -> Span:
 
 
 def tenant(key: bytes | None) -> str | None:
-    """Return the tenant that a message key names, or None if it names none."""
+    """Return the tenant that a message key names, or None if there is none."""
     try:
         return tenant_of_key(key) if key else None
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""Replays into a table: validates and inserts the messages that are not stored yet, with the guard and with tokens of
+"""Replays into a table. Messages that are not stored yet are validated, and inserted with the guard and with tokens of
 its own.
 """
 
@@ -37,7 +37,7 @@ OURS: Final = frozenset({"events", "link_claims", "log", "log_text", "migrations
 
 @dataclass(frozen=True, slots=True)
 class ReplayedRange:
-    """The messages of a chunk that are to be stored, with offsets `first` to `last`, inclusive."""
+    """The messages of a chunk that are to be stored. Their offsets are `first` to `last`, inclusive."""
 
     partition: Partition
     topic_id: str
@@ -49,16 +49,16 @@ class ReplayedRange:
 def token(run: str, range_: ReplayedRange, month: int) -> str:
     """Return the deduplication token of one insert.
 
-    It includes the run, since ClickHouse remembers the tokens of workers and earlier replays after their rows were
-    deleted, and would not store those rows again. It includes the missing offsets, so that the token of an attempt that
-    validated differently does not hide rows that only this attempt accepts.
+    It includes the run, because ClickHouse remembers the tokens of workers and earlier replays. If their rows were
+    deleted, it would not store these rows again. It also includes the missing offsets, so that the token of an attempt
+    that validated differently does not hide rows that only this attempt accepts.
     """
     span = f"{range_.topic_id}:{range_.partition.number}:{range_.first}-{range_.last}"
     return f"replay:{run}:{span}:{month}:{offsets_digest(range_.columns.offsets)}"
 
 
 class TableTarget:
-    """A `replay.Target`. With `dry`, it only counts."""
+    """A `replay.Target` that writes to a table. With `dry`, it only counts."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class TableTarget:
         )
 
     def take(self, span: Span, chunk: Chunk, progress: Progress, announce: Announce) -> None:
-        """Store a chunk's missing messages, and return once ClickHouse has acknowledged them.
+        """Store the missing messages of a chunk, and return once ClickHouse has acknowledged them.
 
         Raises StoreRefused, StoreUnavailable or RegistryUnavailable.
         """
@@ -149,7 +149,8 @@ def exists(client: Client, table: Table) -> bool:
 
 
 def other(client: Client, live: Table, name: str, *, create: bool) -> Table:
-    """Return the table `name` next to the live one; with `create`, create it like the live one if it is missing.
+    """Return the table `name`, which is next to the live table. With `create`, create it like the live table if it is
+    missing.
 
     Raises ConfigError if the name is not allowed or the existing table differs.
     """
@@ -171,7 +172,9 @@ def other(client: Client, live: Table, name: str, *, create: bool) -> Table:
 
 
 def _shape(client: Client, table: Table) -> tuple[object, ...]:
-    """Return the properties that both tables must share: columns, engine, partitioning, and sorting key."""
+    """Return the properties that both tables must share. These are the columns, the engine, the partitioning and the
+    sorting key.
+    """
     names = {"database": table.database, "name": table.name}
     with store_errors():
         columns = client.query(

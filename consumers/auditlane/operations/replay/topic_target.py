@@ -24,10 +24,9 @@ _LARGER: Final = "Raise the topic's max.message.bytes, then run the command agai
 
 
 class TopicTarget:
-    """A `replay.Target`. Messages keep their order within a key.
+    """A `replay.Target` that writes to a topic. Messages keep their order within a key.
 
-    A chunk counts as done once every message is acknowledged, so after an interruption at most one chunk is produced
-    again.
+    A chunk is done once every message is acknowledged. After an interruption, at most one chunk is produced again.
     """
 
     def __init__(self, settings: Settings, topic: str, *, dry: bool) -> None:
@@ -37,7 +36,7 @@ class TopicTarget:
         self._errors: list[KafkaError] = []
 
     def begin(self, span: Span) -> None:
-        """Do nothing, since there is nothing to prepare."""
+        """Do nothing, since a topic needs no preparation."""
 
     def take(self, span: Span, chunk: Chunk, progress: Progress, announce: Announce) -> None:
         """Produce a chunk. Raises KafkaUnavailable, and ConfigError if the topic rejects a message."""
@@ -79,7 +78,7 @@ class TopicTarget:
 
 
 def ensure_topic(settings: Settings, admin: AdminClient, source: str, name: str) -> None:
-    """Create the topic if missing, with the partitions and options of `source`. Raises KafkaUnavailable."""
+    """Create the topic if it is missing, with the partitions and options of `source`. Raises KafkaUnavailable."""
     try:
         if name in admin.list_topics(timeout=TIMEOUT_S).topics:
             return

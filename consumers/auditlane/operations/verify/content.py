@@ -1,7 +1,7 @@
-"""Compares stored rows with their messages, value by value.
+"""Compares stored rows with their messages, one value at a time.
 
-Stored values are read back as text and numbers and compared here, so that an error in converting rows for ClickHouse is
-not repeated in the comparison.
+Stored values are read back as text and numbers, and are compared here. An error in the conversion of rows for
+ClickHouse is therefore not repeated in the comparison.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _address(given: Any) -> Any:
-    """Normalize an address to IPv6, as it is stored."""
+    """Normalize an address to IPv6, the form in which it is stored."""
     if given is None:
         return None
     address = ipaddress.ip_address(given)
@@ -54,7 +54,7 @@ _READ: Final[dict[str, Callable[[Any], Any]]] = {"ip": _address}
 
 
 class StoredContent:
-    """Compares the rows of one span in `table` (quoted) with the rows that their messages produce."""
+    """Compares the rows of one span in `table` with the rows that their messages produce. `table` is quoted."""
 
     def __init__(self, client: Client, table: str, span: Span) -> None:
         self._client = client
@@ -63,10 +63,10 @@ class StoredContent:
         self._hash: str | None = None
 
     def differing(self, sent: Sequence[pa.Table]) -> dict[int, str]:
-        """Return the offsets of rows that differ from the expected rows (`sent`), with the names of the differing
-        fields.
+        """Return the offsets of the rows that differ from the expected rows (`sent`), with the names of the fields that
+        differ.
 
-        `sent` has the columns of `event_columns.EVENTS`. Offsets without a stored row are ignored. Raises
+        `sent` contains the columns of `event_columns.EVENTS`. Offsets without a stored row are ignored. Raises
         StoreUnavailable or StoreRefused.
         """
         expected = {row[0]: row[1:] for table in sent for row in _sent_rows(table)}

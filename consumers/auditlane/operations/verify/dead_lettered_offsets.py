@@ -33,7 +33,8 @@ def dead_lettered(
 ) -> Mapping[Span, Offsets]:
     """Return the dead-lettered offsets of each span, ascending and distinct. Each offset takes eight bytes of memory.
 
-    Reads the whole dead-letter topic: letters are few, and one may be published long after its message.
+    Reads the whole dead-letter topic, since there are few letters, and a letter may be published long after its
+    message.
     """
     found = {span: array("q") for span in spans}
     by_partition: defaultdict[tuple[str, int], list[Span]] = defaultdict(list)

@@ -19,7 +19,8 @@ Codes = npt.NDArray[np.uint8]
 class OffsetStatus(IntEnum):
     """The status of an offset with a message or a row.
 
-    Offsets with neither (transaction markers, compacted messages) have no status, since nothing is lost.
+    Offsets with neither, such as those of transaction markers and compacted messages, have no status, since nothing is
+    lost.
     """
 
     stored = 0
@@ -35,7 +36,7 @@ WRONG: Final = frozenset({OffsetStatus.missing, OffsetStatus.extra, OffsetStatus
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Adjacent offsets with the same status; `count` is lower than the distance if some offsets in between hold no
+    """Adjacent offsets with the same status. `count` is lower than the distance if some offsets in between have no
     message.
     """
 
@@ -48,7 +49,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """Distinct ascending `offsets` with their `statuses`; `doubled` are offsets stored more than once.
+    """Distinct ascending `offsets` with their `statuses`. `doubled` are the offsets that are stored more than once.
 
     A `missing` offset may turn out to be a duplicate later.
     """
@@ -63,16 +64,16 @@ class Compared:
         return found
 
     def with_status(self, offsets: Offsets, status: OffsetStatus) -> Compared:
-        """Return a copy in which these offsets have another status. All of them must be in this object."""
+        """Return a copy in which these offsets have another status. All of the offsets must be in this object."""
         statuses = self.statuses.copy()
         statuses[np.searchsorted(self.offsets, offsets)] = status
         return Compared(self.offsets, statuses, self.doubled)
 
 
 def compare(messages: Offsets, stored: Offsets, letters: Offsets) -> Compared:
-    """Compare ascending offsets of the same part of a partition; `stored` may contain duplicates.
+    """Compare ascending offsets of the same part of a partition. `stored` may contain duplicates.
 
-    An offset with a row and a dead letter counts as stored: it was validated twice with different results, and nothing
+    An offset with a row and a dead letter counts as stored. It was validated twice with different results, and nothing
     is lost.
     """
     rows, counts = np.unique(stored, return_counts=True)
@@ -102,9 +103,9 @@ def runs(compared: Compared) -> Iterator[Run]:
 
 @dataclass(slots=True)
 class SpanSummary:
-    """The accumulated result of one span: exact counts, and lists truncated to `limit` entries.
+    """The accumulated result of one span. Counts are exact, and lists are truncated to `limit` entries.
 
-    `wrong` are the runs that are missing or extra, or differ.
+    `wrong` contains the runs that are missing, extra or different.
     """
 
     limit: int
@@ -116,7 +117,7 @@ class SpanSummary:
     _last: Run | None = None
 
     def add(self, compared: Compared, reasons: Mapping[int, str] | None = None) -> None:
-        """Add the next offsets; `reasons` states, per offset, why it is missing, or which fields differ."""
+        """Add the next offsets. `reasons` states for an offset why it is missing, or which fields differ."""
         for status in OffsetStatus:
             self.counts[status] += int((compared.statuses == status).sum())
         self.doubled_count += len(compared.doubled)
@@ -148,7 +149,7 @@ def _by_reason(run: Run, compared: Compared, reasons: Mapping[int, str]) -> Iter
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The number of rows that name the same partition of a topic."""
+    """A partition of a topic that rows name as their origin, and the number of these rows."""
 
     topic: str
     topic_id: str
@@ -159,11 +160,11 @@ class Origin:
 def orphaned_rows(
     origins: Iterable[Origin], topics: Mapping[str, tuple[str, int]], consumed: Callable[[str], bool]
 ) -> tuple[list[Origin], list[Origin]]:
-    """Return the extra rows, and the rows beyond retention, among rows that belong to no partition of `topics` (name ->
-    id, partitions).
+    """Return the extra rows, and the rows beyond retention, among those that do not belong to a partition of `topics`.
 
-    Rows of a topic that the workers read and that was deleted, or deleted and created again, are beyond retention;
-    the others cannot have been written by a worker.
+    `topics` maps each name to the topic's id and its number of partitions. Rows of a topic that the workers read and
+    that was deleted, or deleted and created again, are beyond retention. The others cannot have been written by a
+    worker.
     """
     extra: list[Origin] = []
     beyond: list[Origin] = []

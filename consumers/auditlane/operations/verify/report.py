@@ -1,4 +1,4 @@
-"""The result of a verification: by span, and in total."""
+"""The result of a verification, by span and in total."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _COUNTED = (
 class Result:
     """The result of one span.
 
-    `beyond_retention` counts rows whose messages Kafka no longer holds, `stray` lists rows above the end of the
-    partition. `refused` counts missing messages that a worker would reject now; `uncompared` counts rows whose expected
+    `beyond_retention` counts rows whose messages Kafka no longer holds, and `stray` lists rows above the end of the
+    partition. `refused` counts missing messages that a worker would reject now. `uncompared` counts rows whose expected
     values are unknown because a worker would reject their messages.
     """
 
@@ -40,7 +40,7 @@ class Result:
 
     @property
     def counts(self) -> dict[str, int]:
-        """The counts of the span by name, as in `Report.counts`."""
+        """The counts of the span, with the names of `Report.counts`."""
         counts = {status.name: count for status, count in self.summary.counts.items()}
         counts["extra"] += len(self.stray)
         return {
@@ -56,7 +56,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The whole result. `origins` covers rows that belong to no partition of the topics."""
+    """The whole result. `origins` covers rows that do not belong to any partition of the topics."""
 
     results: Sequence[Result]
     two_times: Sequence[TwoTimes]
@@ -66,8 +66,8 @@ class Report:
 
     @property
     def counts(self) -> dict[str, int]:
-        """The number of offsets by status; `pending` offsets are not yet completed by the workers, `gone` offsets are
-        no longer in Kafka.
+        """The number of offsets by status. `pending` offsets have not been completed by the workers yet, and `gone`
+        offsets are no longer in Kafka.
         """
         total = Counter(dict.fromkeys(_COUNTED, 0))
         for result in self.results:

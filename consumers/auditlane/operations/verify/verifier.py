@@ -1,4 +1,4 @@
-"""Reads a topic again and determines the status of each offset: the shell around `reconcile`."""
+"""Reads a topic again and determines the status of each offset. This is the shell around `reconcile`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _STRAYS = 2_000_000  # the most rows that are read above the end of a partition
 
 
 class Verifier:
-    """Verifies spans, without writing anything. `table` is quoted.
+    """Verifies spans without writing anything. `table` is quoted.
 
     `validator` determines the result for an unstored message and, with `content`, the expected values of every stored
     row.
@@ -67,8 +67,8 @@ class Verifier:
     ) -> Report:
         """Verify the spans and return a report.
 
-        With `topics`, the report also covers rows that belong to none of their partitions, and with `other_topics`,
-        rows of any other topic. Raises Halted and the subclasses of Unavailable.
+        With `topics`, the report also covers rows that do not belong to any of their partitions. With `other_topics`,
+        it covers rows of any other topic. Raises Halted and the subclasses of Unavailable.
         """
         results = self.verify(spans, on_progress)
         origins = self._events.origins(None if other_topics else topics) if topics else []
@@ -80,7 +80,7 @@ class Verifier:
         return Report(results, self._events.two_times(spans, self._listed), extra, beyond, conflicts)
 
     def verify(self, spans: Sequence[Span], on_progress: Callable[[Span, int], None]) -> list[Result]:
-        """Compare span by span; `on_progress` gets the offset reached.
+        """Compare one span after another. `on_progress` is called with the offset that has been reached.
 
         Raises Halted and the subclasses of Unavailable.
         """
@@ -115,7 +115,7 @@ class Verifier:
         return result
 
     def _without_dropped(self, compared: Compared, result: Result) -> Compared:
-        """Count rows whose messages Kafka deleted since the plan was made as beyond retention instead of extra."""
+        """Count rows as beyond retention instead of extra if Kafka deleted their messages after the plan was made."""
         extra = compared.of(OffsetStatus.extra)
         if len(extra) == 0:
             return compared
@@ -126,7 +126,7 @@ class Verifier:
         return Compared(compared.offsets[keep], compared.statuses[keep], compared.doubled)
 
     def _explained(self, compared: Compared, result: Result, chunk: Chunk) -> tuple[Compared, Mapping[int, str]]:
-        """Split missing offsets into duplicates of stored events and offsets that are missing for another reason."""
+        """Split missing offsets into duplicates of stored events, and offsets that are missing for another reason."""
         missing = compared.of(OffsetStatus.missing)
         if len(missing) == 0:
             return compared, {}
@@ -152,7 +152,7 @@ class Verifier:
         return compared.with_status(np.array(sorted(differing), dtype=np.int64), OffsetStatus.differs), differing
 
     def _validated(self, span: Span, chunk: Chunk, wanted: Container[int | None]) -> tuple[Columns, ValidationResult]:
-        """Validate the chunk's messages with these offsets as a worker would; return the messages with the result."""
+        """Validate the chunk's messages with these offsets as a worker would. Returns the messages and the result."""
         columns = chunk.columns([one.offset() in wanted for one in chunk.messages])
         raw = RawRange.of(span.topic_id, span.partition, columns)
         now_ms = time.time_ns() // 1_000_000
@@ -161,7 +161,9 @@ class Verifier:
         )
 
     def _above(self, stored: StoredOffsets, span: Span) -> list[int]:
-        """Return the stored offsets above the end of the log, which is read last: earlier rows were within it."""
+        """Return the stored offsets above the end of the log. The end is read last, so that it includes the messages of
+        rows that were read earlier.
+        """
         rows = stored.read(span.end + span.pending, limit=_STRAYS)
         if len(rows) == 0:
             return []

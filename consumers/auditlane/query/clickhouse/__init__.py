@@ -1,1 +1,3 @@
-"""Builds statements and runs them on ClickHouse: limits per query and tenant, cancellation, complete results."""
+"""Builds statements and runs them on ClickHouse. Queries have limits, also per tenant, can be cancelled, and return
+complete results.
+"""

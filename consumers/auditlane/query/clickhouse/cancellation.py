@@ -1,7 +1,7 @@
 """Cancels the queries of disconnected clients by closing the queries' connections to ClickHouse.
 
-ClickHouse ends a read-only query whose HTTP connection is closed (`cancel_http_readonly_queries_on_client_close`). The
-close also wakes the thread that waits for the result.
+ClickHouse ends a read-only query whose HTTP connection is closed (`cancel_http_readonly_queries_on_client_close`).
+Closing it also wakes the thread that waits for the result.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _CONNECTIONS: Final = 64  # idle connections kept open; more are opened as neede
 
 
 class CancelScope:
-    """A unit of cancellation: a request, a job, or a thread that serves several clients. Thread-safe."""
+    """A unit of cancellation, such as a request, a job, or a thread that serves several clients. Thread-safe."""
 
     def __init__(self) -> None:
         self.cancelled = False
@@ -34,7 +34,7 @@ class CancelScope:
         self._lock = threading.Lock()
 
     def cancel(self) -> None:
-        """Cancel everything that is attached now, or will be later."""
+        """Cancel everything that is attached now or later."""
         with self._lock:
             if self._over or self.cancelled:
                 return
@@ -44,13 +44,15 @@ class CancelScope:
             end()
 
     def finish(self) -> None:
-        """Make `cancel` a no-op: the work is complete."""
+        """Make `cancel` a no-op, because the work is complete."""
         with self._lock:
             self._over = True
             self._ends = {}
 
     def attach(self, what: object, end: Callable[[], None]) -> None:
-        """Call `end`, from any thread, when the scope is cancelled, or immediately if it already is."""
+        """Call `end` when the scope is cancelled, or immediately if it already is. The call may come from
+        any thread.
+        """
         with self._lock:
             if not self.cancelled:
                 self._ends[what] = end
@@ -76,7 +78,7 @@ _CURRENT: ContextVar[CancelScope | None] = ContextVar("cancel_scope", default=No
 
 
 def current_scope() -> CancelScope | None:
-    """Return the scope in which this code runs, or None."""
+    """Return the scope in which this code runs, or None if there is none."""
     return _CURRENT.get()
 
 
@@ -89,8 +91,8 @@ def is_cancelled() -> bool:
 class _Cuttable:
     """A connection that is closed when the scope of its current request is cancelled.
 
-    A pool passes a connection to the next request once a response is read, so the connection records the scope of its
-    latest request.
+    A pool passes a connection to the next request once a response has been read. So the connection records the scope of
+    its latest request.
     """
 
     sock: Any
@@ -130,7 +132,7 @@ class _SecurePool(HTTPSConnectionPool):
 
 
 def pool_for(settings: Settings) -> PoolManager:
-    """Make a pool for `clickhouse_connect`'s `pool_mgr`, with connections that close when their scope is cancelled."""
+    """Make a pool for `clickhouse_connect`'s `pool_mgr`. Its connections are closed when their scope is cancelled."""
     secure, proxy = settings.clickhouse_url.startswith("https:"), proxy_of(settings.clickhouse_url)
     made: PoolManager = get_pool_manager(
         ca_cert=str(settings.clickhouse_ca) if settings.clickhouse_ca else None,

@@ -1,7 +1,7 @@
 """Sends statements to ClickHouse, verifies that each result is complete, and maps failures to auditlane errors.
 
-ClickHouse responds with 200 before a query is done; if it then fails, it ends the body early or writes its error into
-it. So every result is read up to the end marker of its Arrow stream.
+ClickHouse responds with 200 before a query is done. If the query then fails, ClickHouse ends the body early or writes
+its error into the body. So every result is read up to the end marker of its Arrow stream.
 """
 
 from __future__ import annotations
@@ -75,11 +75,11 @@ _CANCELLED: Final = {"readonly": 2, "cancel_http_readonly_queries_on_client_clos
 class TenantConcurrency:
     """Limits a tenant's concurrent queries, so that its dashboards do not starve other tenants.
 
-    Thread-safe. Never waits: a query over the limit is rejected immediately.
+    A query over the limit is rejected immediately instead of waiting. Thread-safe.
     """
 
     def __init__(self, limit: int, *, what: str = "queries", setting: str = "query_concurrency") -> None:
-        """Allow `limit` for each tenant. `what` and `setting` name the limit in the error."""
+        """Set the limit for each tenant. `what` and `setting` name the limit in the error."""
         self._limit = limit
         self._what = what
         self._setting = setting
@@ -106,17 +106,17 @@ class TenantConcurrency:
 
 
 class Source(Protocol):
-    """The body of a response, as the HTTP client provides it."""
+    """The body of a response from the HTTP client."""
 
     def read(self, amt: int) -> bytes: ...
     def close(self) -> None: ...
 
 
 class QueryExecutor:
-    """Runs statements under one set of limits. Thread-safe; connects with the first statement.
+    """Runs statements under one set of limits. It connects with the first statement. Thread-safe.
 
-    ClickHouse may be silent for `silence_s`, and a statement may take `seconds`. `concurrency` limits each tenant's
-    concurrent statements, and `observe` is called when a response begins.
+    ClickHouse may be silent for `silence_s` seconds, and a statement may take `seconds`. `concurrency` limits each
+    tenant's concurrent statements, and `observe` is called when a response begins.
     """
 
     def __init__(
@@ -152,8 +152,8 @@ class QueryExecutor:
         concurrency: TenantConcurrency | None = None,
         observe: Observe | None = None,
     ) -> QueryExecutor:
-        """Make an executor for statements that people wait for: each takes at most `page_s`, plus a second when
-        ClickHouse is silent.
+        """Make an executor for statements for which people wait. Each takes at most `page_s` seconds, plus one second
+        if ClickHouse is silent.
         """
         limits = limits or Limits.of(settings)
         silence_s = limits.page_s + _GRACE_S
@@ -214,8 +214,8 @@ class QueryExecutor:
 
 
 def _read(source: Source) -> tuple[int, int]:
-    """Return the number of rows and bytes that a statement had read when its response began, or 0 if ClickHouse did not
-    report them.
+    """Return the numbers of rows and bytes that a statement had read when its response began. They are 0 if ClickHouse
+    did not report them.
 
     They do not depend on ClickHouse's load.
     """
